@@ -39,6 +39,9 @@ _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 
 SlugPath = Annotated[str, Path(pattern=_SLUG)]
 SlugQuery = Annotated[str | None, Query(pattern=_SLUG)]
+OfficerQuery = Annotated[
+    str | None, Query(pattern=_SLUG, description="service number with which commands are filled in")
+]
 StreamIdQuery = Annotated[str, Query(alias="id", pattern=_SLUG, description="the stream's id, such as that of a case")]
 WordQuery = Annotated[str | None, Query(pattern=f"^{WORD}$", description="word of the case's procedure")]
 EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]

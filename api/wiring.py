@@ -54,6 +54,7 @@ from ledger.store.access import AccessLog
 from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database, open_database
+from ledger.store.growth import KeyUses
 from ledger.store.log import initialise, published_text, tree
 from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, write_table
@@ -190,9 +191,19 @@ def make_service(parts: Parts) -> Service:
         procedures=parts.validator.procedures,
     )
     histories, pictures = Histories(parts.validator.states), Pictures()
-    submissions = SubmissionService(parts)
     audits, cursors = Audits(parts), Cursors(parts.token_key)
-    return Service(parts, sign_in, phone_access, submissions, prover, histories, pictures, audits, cursors)
+    return Service(
+        parts,
+        sign_in,
+        phone_access,
+        SubmissionService(parts),
+        prover,
+        histories,
+        pictures,
+        audits,
+        cursors,
+        KeyUses(),
+    )
 
 
 def _supervisor(

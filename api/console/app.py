@@ -26,7 +26,7 @@ from api.console.cases import (
 )
 from api.console.notices import notice_pages
 from api.console.operation import operation_pages
-from api.console.registry import registry_pages
+from api.console.registry import registry_pages, setup_pages
 from api.console.shared.access import SignInNeeded, require_own_page, sign_in_first, visiting
 from api.console.shared.rendering import Assets, language, names_of, page, release
 from api.console.sign_in import sign_in_pages
@@ -46,7 +46,6 @@ from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.i18n import Labels, translate, zone_in_use
-from ledger.store.growth import KeyUses
 from ledger.supervision.model_faults import ModelRefused
 from ledger.timeline.sentences import naming
 
@@ -70,6 +69,7 @@ _FEATURES = (
     notice_pages,
     operation_pages,
     registry_pages,
+    setup_pages,
     verify_pages,
     picture_pages,
     event_pages,
@@ -90,7 +90,6 @@ def make_console(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.pages = frozenset(route.path for route in routes() if "GET" in (route.methods or ()))
-    app.state.uses = KeyUses()
     app.state.loading = operation_pages.Loading(service.parts)
     for feature_router in _ROUTERS:
         app.include_router(feature_router)

@@ -14,7 +14,9 @@ from starlette.responses import Response
 from api.auth.sessions import AccessToken, ChallengeRequest, SignedChallenge, SignInChallenge
 from api.dependencies import (
     After,
+    LabelsOf,
     Limit,
+    OfficerQuery,
     ServiceOf,
     SlugPath,
     json_body,
@@ -24,6 +26,7 @@ from api.dependencies import (
 )
 from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, view_of
 from api.schemas.openapi import Paged, Routes
+from api.services.setup import LedgerSetup, ledger_setup
 from ledger.store import log
 
 MAX_BODY = 4096  # bytes
@@ -71,6 +74,15 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
         entries = log.registry_entries(connection, after=after)[:count]
     views = [RegistryEntryView(entry.log_index, Raw(entry.envelope), Raw(entry.payload)) for entry in entries]
     return public_page_response("entries", views, count, lambda entry: entry.index)
+
+
+@router.reads("/setup", "Say what the ledger and its agencies lack", LedgerSetup, tags=REGISTRY)
+def setup(service: ServiceOf, words: LabelsOf, officer: OfficerQuery = None) -> Response:
+    """Return what is there and what is missing, in steps, with the command for the machine on which it is typed.
+
+    `officer` is the service number with which commands are filled in.
+    """
+    return json_response(ledger_setup(service, words, officer=officer))
 
 
 ChallengeRequestBody = Annotated[ChallengeRequest, json_body(ChallengeRequest, limit=MAX_BODY)]

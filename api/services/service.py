@@ -25,6 +25,7 @@ from api.services.submission import SubmissionService
 from ledger.core.errors import MalformedInput
 from ledger.core.signing.authority import AuthorityState
 from ledger.proofs.bundles import Prover
+from ledger.store.growth import KeyUses
 from ledger.timeline.case_history import Histories
 from ledger.timeline.diagrams import Pictures
 
@@ -59,7 +60,10 @@ class Cursors:
 
 
 class Service(Struct, frozen=True):
-    """What every request handler can use: the parts, and the services built on them."""
+    """What every request handler can use: the parts, and the services built on them.
+
+    ``uses`` counts what each key has signed.
+    """
 
     parts: Parts
     sign_in: SignInService
@@ -70,6 +74,7 @@ class Service(Struct, frozen=True):
     pictures: Pictures
     audits: Audits
     cursors: Cursors
+    uses: KeyUses
 
     def authority(self) -> AuthorityState:
         """Return the registry as the log has it now."""

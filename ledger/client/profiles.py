@@ -75,7 +75,7 @@ class Profiles:
             raise MalformedInput(
                 Message("expected one of {names}", names=", ".join(names)) if names else "there is no profile yet",
                 field="--profile",
-                hint="Name one, or set TALLYSTICK_PROFILE." if names else "Make one: tally profile add",
+                hint="Name one, or set TALLYSTICK_PROFILE." if names else "Make one: tally profile add NAME --url URL",
             )
         return self.read(name or names[0])
 

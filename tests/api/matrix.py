@@ -441,6 +441,7 @@ PUBLIC = (
     ("GET /api/v1/agencies/{agency_id}", "/api/v1/agencies/police-east"),
     ("GET /api/v1/agencies/{agency_id}/keys", "/api/v1/agencies/police-east/keys"),
     ("GET /api/v1/registry", "/api/v1/registry"),
+    ("GET /api/v1/setup", "/api/v1/setup"),
     ("GET /api/v1/procedures", "/api/v1/procedures"),
     ("GET /api/v1/anchors", "/api/v1/anchors"),
     ("GET /api/v1/chain", "/api/v1/chain"),

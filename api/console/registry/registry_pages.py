@@ -180,7 +180,7 @@ def _registry_entry(connection: Connection, entry: int) -> StoredEntry:
 
 def _uses(visit: Visit | PublicVisit) -> KeyUses:
     """Return the counts of key uses after reading a further stretch of the log."""
-    uses: KeyUses = visit.request.app.state.uses
+    uses = visit.service.uses
     with visit.service.parts.database.read() as connection:
         uses.read_on(connection)
     return uses

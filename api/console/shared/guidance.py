@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from api.auth.sessions import ReaderSession
 from api.middleware.problems import HINTS, Problem
 from api.services.service import Service
+from api.services.setup import ASK_FOR_GRANT, GRANT, NEW_WITNESS, RUN_WITNESS, SIGN, Machine
 from api.texts import later
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.procedure.jurisdiction import may_supervise
@@ -76,6 +77,7 @@ MENU: Final = (
         (
             MenuLink("/operation", later("State of the service"), is_public=True),
             MenuLink("/agencies", later("Agencies and keys"), is_public=True),
+            MenuLink("/setup", later("What is missing"), is_public=True),
         ),
     ),
     MenuGroup(later("Proofs"), (MenuLink("/verify", later("Verify"), is_public=True),)),
@@ -105,17 +107,17 @@ def menu_of(session: ReaderSession | None, own: Agency | None, pages: Collection
 class NextStep(NamedTuple):
     """What is missing, what to do about it, and the commands and the page for it, if there are any.
 
-    ``{url}`` in a command is the service's.
+    Without a machine a command is typed on the reader's own. Commands have fields of ``CommandValues``.
     """
 
     says: str
     how: str
-    commands: tuple[str, ...] = ()
+    commands: tuple[tuple[Machine | None, str], ...] = ()
     path: str | None = None
     link: str | None = None
 
 
-GRANT = "tally key grant FILE --role clerk --until 2035-01-01"
+LACKING: Final = later("See what each agency lacks, and the command for each machine")
 NO_AGENCY = NextStep(
     later("The log has no agency yet."),
     later("The founding agencies come into it by themselves once the chain answers. Nothing can be signed before."),
@@ -128,25 +130,23 @@ NO_KEY = NextStep(
         "An officer makes his key on his own computer, and a file that asks for its grant. The admin of his agency "
         "grants it with the officer's role. Then the officer starts the signer, and signs in here."
     ),
-    (
-        "tally key new NAME",
-        "tally profile add NAME --url {url} --agency AGENCY --officer SERVICE_NUMBER --key NAME",
-        "tally --profile NAME key request -o FILE",
-        GRANT,
-        "tally --profile NAME signer",
-    ),
+    (*ASK_FOR_GRANT, *GRANT, *SIGN),
+    "/setup",
+    LACKING,
 )
 NO_CLERK = NextStep(
     later("Nobody in your agency can hand anything over yet."),
     later(
         "Its admin grants a key with the role clerk to each officer who is to open cases and hand over, and has asked:"
     ),
-    (GRANT,),
+    GRANT,
+    "/setup",
+    LACKING,
 )
 NO_CASE = NextStep(
     later("Your agency has no case here yet."),
     later("Open one by hand, or import those of your own system. What others offer you appears in the inbox."),
-    ("tally import check FILE --mapping MAPPING", "tally import run FILE --mapping MAPPING"),
+    ((None, "tally import check FILE --mapping MAPPING"), (None, "tally import run FILE --mapping MAPPING")),
     "/cases/new",
     later("Open a case"),
 )
@@ -154,9 +154,9 @@ NO_MODEL = NextStep(
     later("No supervision model is published yet, so no lead is raised."),
     later("Begin with a shipped model or a template, test it against its examples, and publish it:"),
     (
-        "tally model new MODEL_ID --from-template exceeded_clock",
-        "tally model test MODEL_ID.yaml",
-        "tally model publish MODEL_ID.yaml",
+        (None, "tally model new MODEL_ID --from-template exceeded_clock"),
+        (None, "tally model test MODEL_ID.yaml"),
+        (None, "tally model publish MODEL_ID.yaml"),
     ),
     "/models",
     later("To the models"),
@@ -164,23 +164,23 @@ NO_MODEL = NextStep(
 NO_LEAD = NextStep(
     later("Published models have found nothing yet."),
     later("The service runs them by itself as events come in, and over everything at times. See what one would find:"),
-    ("tally model run MODEL_ID.yaml",),
+    ((None, "tally model run MODEL_ID.yaml"),),
     "/operation",
     later("See when they ran last"),
 )
 NOTHING_TO_AUDIT = NextStep(
     later("There is no case yet, so there is little to audit."),
     later("Agencies, keys and the log can be looked at already. Keep the trust file before the first case comes:"),
-    ("tally log trust --pin",),
+    ((None, "tally log trust --pin"),),
     "/agencies",
     later("Agencies and keys"),
 )
 NO_WITNESS = NextStep(
     later("No agency runs a witness yet: the operator of the log is watched by nobody."),
     later("Your agency's operator makes the witness's keys, runs it, and tells its address to whoever runs the log:"),
-    ("tally witness key NAME --keep-passphrase", "tally witness run"),
-    "/operation",
-    later("See who is asked to co-sign"),
+    (*NEW_WITNESS[:1], *RUN_WITNESS[:2]),
+    "/setup",
+    LACKING,
 )
 
 

@@ -29,6 +29,7 @@ _SIGNING: Final = "docs/console.md#signing"
 _NOTICES: Final = "docs/console.md#notices"
 _OPERATION: Final = "docs/console.md#state-agencies-and-keys"
 _BEGINNING: Final = "docs/console.md#the-first-minutes"
+_SETUP: Final = "docs/going-live.md#what-is-missing"
 _SAMPLES: Final = "docs/operations.md#a-ledger-to-try-things-out-in"
 _VERIFYING: Final = "docs/verifying.md#a-page"
 # By the page's template.
@@ -234,6 +235,11 @@ HELP: Final = {
         later("Every change of agencies, keys and settings, in its order."),
         later("Open a change to see what it did and its proof."),
         _OPERATION,
+    ),
+    "registry/setup.html": PageHelp(
+        later("What the ledger and each agency have and lack before officers can work, and whose turn it is."),
+        later("Find the step that is missing, copy its command, and type it on the machine that is named above it."),
+        _SETUP,
     ),
     "sign_in/sign_in.html": PageHelp(
         later("Sign in with your own key, which never leaves your computer or wallet."),

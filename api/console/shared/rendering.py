@@ -27,6 +27,7 @@ from api.console.shared.guidance import NextStep, advice, menu_of, next_step
 from api.console.shared.page_help import HELP
 from api.services.notices import Unread, unread
 from api.services.service import Service
+from api.services.setup import command_values, filled
 from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of, zone_in_use
@@ -137,6 +138,7 @@ def page(
         "help": HELP.get(template),
         "next_step": lambda: _next_step(service, session),
         "bell": lambda: _bell(service, session, Labels(reader_language)),
+        "commands_of": lambda step: filled(step.commands, command_values(service, session.agency if session else None)),
         "samples_offered": request.app.state.loading.is_offered,
     }
     html = environment(reader_language).get_template(template).render(**frame, **values)

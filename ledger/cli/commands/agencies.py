@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from ledger.cli.command import Group, signing
 from ledger.cli.exporting import print_or_write
@@ -13,6 +16,10 @@ from ledger.cli.output import columns, printable_line
 from ledger.cli.params import FILE
 from ledger.cli.session import Session
 from ledger.client.service import at
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.events.terms import OfficerId
 from ledger.core.messages import Message
 
 if TYPE_CHECKING:
@@ -44,6 +51,38 @@ def show_agency(session: Session, agency_id: str) -> None:
     return session.output.table(keys, shown)
 
 
+@agency_group.command("setup")
+@click.argument("agency_id", required=False)
+@click.option("--officer", help="Service number of an officer to come, whom the commands are for.")
+def setup(session: Session, agency_id: str | None, officer: str | None) -> None:
+    """Show what the ledger and an agency have and lack, and the commands for what is missing, by machine.
+
+    Without AGENCY_ID it is that of the profile, or all of them.
+    """
+    if officer is not None:
+        canonical.parse(canonical.encode(officer), decoder_of(OfficerId), where="--officer")
+    answer = session.service.get("/api/v1/setup", officer=officer, lang=session.language)
+    own = agency_id or session.profile.agency
+    agencies = [agency for agency in answer["agencies"] if own in (None, agency["agency_id"])]
+    if own is not None and not agencies:
+        raise NotFound("no agency {agency_id}", agency_id=own, field="AGENCY_ID")
+    if session.json:
+        return session.output.data(answer | {"agencies": agencies})
+    everywhere = [(None, step) for step in answer["steps"]]
+    steps = [*everywhere, *((agency["agency_id"], step) for agency in agencies for step in agency["steps"])]
+    rows = [step | {"agency": agency} for agency, step in steps]
+    session.output.table(rows, columns("agency", "title", "state:setup_state", "says"))
+    for agency, step in steps:
+        if step["state"] != "missing":
+            continue
+        session.output.note(f"\n{agency}: {step['title']}" if agency else f"\n{step['title']}")
+        for machine, typed in groupby(step["commands"], key=itemgetter("machine")):
+            session.output.note(f"  {session.labels.of('machine', machine)}")
+            for line in chain.from_iterable(command["command"].splitlines() for command in typed):
+                session.output.note(f"    {printable_line(line)}")
+    return None
+
+
 @agency_group.command("prepare")
 @click.argument("agency_id")
 @click.option("--kind", required=True, help="What kind of agency it is, a word of the procedure.")
@@ -51,7 +90,11 @@ def show_agency(session: Session, agency_id: str) -> None:
 @click.option("--name", required=True, help="Its name in English.")
 @click.option("--name-zh", help="Its name in Chinese.")
 @click.option("--admin", default="admin", show_default=True, help="The key of its admin, see 'tally key list'.")
-@click.option("--witness", type=click.Path(exists=True, path_type=Path), help="The directory of its witness, if any.")
+@click.option(
+    "--witness",
+    type=click.Path(exists=True, path_type=Path),
+    help="The directory of its witness, if any, or what 'tally --json witness key' printed there.",
+)
 @click.option("--witness-url", metavar="URL", help="Where the ledger's service will reach its witness.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="[AGENCY_ID.json]")
 def prepare(
@@ -75,26 +118,34 @@ def prepare(
     from ledger.cli.passphrase import key_file
     from ledger.config.installation import FoundingAgency
     from ledger.config.keys import public_key
-    from ledger.core.encoding import canonical
-    from ledger.core.encoding.decoding import decoder_of
-    from ledger.core.errors import MalformedInput
-    from ledger.witness.directory import WitnessDirectory
 
     if witness_url and not witness:
         raise MalformedInput("expected the witness's directory with it", field="--witness")
     given |= {"agency_id": agency_id, "admin": public_key(key_file(session.profiles.keys(), admin))}
     parts: dict[str, object] = {**given, "name": {"en": name} | ({"zh": name_zh} if name_zh else {})}
     if witness:
-        where = WitnessDirectory(witness)
-        if not where.held_types:
-            hint = Message("Make its keys first: tally witness key NAME --data-dir {witness}", witness=witness)
-            raise MalformedInput("{witness} holds no witness", witness=witness, field="--witness", hint=hint)
-        keys = [public_key(where.note_keys[kind]) for kind in where.held_types]
-        parts["witness"] = {"account": public_key(where.account_key), "verifier_keys": keys} | (
-            {"url": witness_url.rstrip("/")} if witness_url else {}
-        )
+        parts["witness"] = _witness_keys(witness) | ({"url": witness_url.rstrip("/")} if witness_url else {})
     agency = canonical.parse(canonical.encode(parts), decoder_of(FoundingAgency))
     print_or_write(session, agency, output or Path(f"{agency.agency_id}.json"))
+
+
+def _witness_keys(place: Path) -> dict[str, object]:
+    """Return account and verifier keys of the witness in a directory, or in the file that was made of them."""
+    from ledger.config.keys import public_key
+    from ledger.witness.directory import WitnessDirectory
+
+    hint = Message("Make its keys first: tally witness key NAME")
+    if place.is_file():
+        try:
+            printed = msgspec.json.decode(place.read_bytes())
+            return {name: printed[name] for name in ("account", "verifier_keys")}
+        except (msgspec.DecodeError, KeyError, TypeError) as error:
+            raise MalformedInput("{place} holds no witness", place=place, field="--witness", hint=hint) from error
+    where = WitnessDirectory(place)
+    if not (where.held_types and where.account_key.exists()):
+        raise MalformedInput("{place} holds no witness", place=place, field="--witness", hint=hint)
+    keys = [public_key(where.note_keys[kind]) for kind in where.held_types]
+    return {"account": public_key(where.account_key), "verifier_keys": keys}
 
 
 @agency_group.command("propose-admin")

@@ -112,8 +112,16 @@ def init_command(
     if not (procedures or founding.procedures):
         procedures = ("evidence",) if by_others else (IN_USE,)
     texts = [canonical_form(files_of(procedure)) for procedure in procedures]
-    for text in texts:
-        decode_package(text)
+    kinds = {kind for text in texts for kind in decode_package(text).kinds}
+    for agency in founding.agencies:
+        if texts and not founding.procedures and agency.kind not in kinds:
+            session.warn(
+                Message(
+                    "No procedure of this ledger knows the kind {agency.kind} of {agency.agency_id}. It knows: {kinds}",
+                    agency=agency,
+                    kinds=", ".join(sorted(kinds)),
+                )
+            )
     secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the service's keys")
     addresses = witness_addresses(founding)
     asked = read_witnesses(addresses)

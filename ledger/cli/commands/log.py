@@ -26,6 +26,7 @@ from ledger.client.log_copy import (
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
 from ledger.core.trust.trust_file import encode_trust, parse_trust
+from ledger.core.trust.trust_renewal import trust_digest
 
 ENTRY = columns("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
 
@@ -72,6 +73,8 @@ def trust(
 ) -> None:
     """Print or write the trust file. Compare it with what the agencies have published before you rely on it.
 
+    With --pin, its digest is printed: compare that with what the other agencies have.
+
     Hashes of blocks are told by the service, or by the chain node at --rpc: who trusts them trusts that.
     """
     of_bundles = sorted({block[1] for bundle in bundles if (block := anchor_block(bundle.read()))})
@@ -86,7 +89,10 @@ def trust(
         data = encode_trust(without.naming(own.chain, [own.final(block) for block in named]))
     trusted = parse_trust(data)
     if pin:
-        write_secret(session.profiles.trust(session.profile), data, field="trust", replace=True)
+        kept = session.profiles.trust(session.profile)
+        write_secret(kept, data, field="trust", replace=True)
+        if not (output or policy):
+            return session.output.record({"file": str(kept), "digest": trust_digest(trusted)})
     if output:
         output.write_bytes(trusted.tlog_policy.encode() if policy else data)
         return session.output.record({"file": str(output)})

@@ -60,13 +60,16 @@ class WitnessState(Struct, frozen=True):
     """The state of a witness.
 
     ``size`` is the largest that it has co-signed, ``fault`` the reason why it has not co-signed a newer one,
-    ``heard_at`` its last answer in unix milliseconds, None since the service started.
+    ``heard_at`` its last answer in unix milliseconds, None since the service started. ``url`` is where it is asked,
+    ``account`` that of the contract, None of a foreign witness.
     """
 
     name: str
     size: int
     fault: str | None = None
     heard_at: int | None = None
+    url: str = ""
+    account: str | None = None
 
 
 class _Course(Struct):
@@ -103,7 +106,14 @@ class CosignatureCollector:
         """Return the states of all witnesses that are configured now."""
         courses = [(witness, self._courses.get(witness, _Course(0))) for witness in self.witnesses()]
         return [
-            WitnessState(witness.name, course.size, self.defect or self._refusals.reason(witness), course.heard_at)
+            WitnessState(
+                witness.name,
+                course.size,
+                self.defect or self._refusals.reason(witness),
+                course.heard_at,
+                witness.url,
+                witness.account,
+            )
             for witness, course in courses
         ]
 

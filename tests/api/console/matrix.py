@@ -189,6 +189,7 @@ PUBLIC = (
     "/agencies/changes/{entry}",
     "/agencies/{agency_id}",
     "/agencies/{agency_id}/keys/{key_id}",
+    "/setup",
     "/samples",
     "/samples/now",
     "/refusals/{code}",

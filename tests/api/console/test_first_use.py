@@ -12,9 +12,12 @@ from typing import Any
 import click
 import pytest
 from markupsafe import escape
+from msgspec.structs import asdict
 
 from api.console.shared import guidance
 from api.console.shared.guidance import NextStep
+from api.services import setup
+from api.services.setup import Commands, CommandValues
 from ledger.cli.main import tally
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
@@ -50,7 +53,9 @@ def test_nobody_is_led_to_the_first_key(tmp_path: Path) -> None:
         for body in ledger.changes.bodies:
             ledger.mirror(body)
         assert told(served, None, "/sign-in") == told(served, None, "/agencies") == [guidance.NO_KEY]
-        assert "tally profile add NAME --url https://ledger.test" in served.get("/console/sign-in").text
+        page = served.get("/console/sign-in").text
+        assert "tally profile add SERVICE_NUMBER --url https://ledger.test --agency AGENCY" in page
+        assert "On the machine of the agency" in page
         ledger.changes.grant(clerk(POLICE))
         ledger.mirror(ledger.changes.bodies[-1])
         assert told(served, None, "/sign-in") == []
@@ -73,11 +78,16 @@ def test_each_role_is_told_its_next_step(tmp_path: Path) -> None:
         assert told(served, analyst(PROCURATORATE)) == [guidance.NO_LEAD]
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.says)
-def test_commands_are_those_of_the_command_line(step: NextStep) -> None:
+VALUES = asdict(CommandValues(url="https://ledger.test", data_dir="ledger", until="2035-01-01"))
+OF_SETUP = [value for name, value in vars(setup).items() if name.isupper() and isinstance(value, tuple)]
+
+
+@pytest.mark.parametrize("typed", [*(step.commands for step in STEPS), *OF_SETUP], ids=lambda typed: str(typed[:1]))
+def test_commands_are_those_of_the_command_line(typed: Commands) -> None:
     """Each can be copied and run: its words are commands, its options are theirs."""
-    for text in step.commands:
-        words = shlex.split(text.format(url="https://ledger.test"))[1:]
+    commands = [text.format(**VALUES) for _, text in typed if text.startswith("tally")]
+    for text in commands:
+        words = shlex.split(text)[1:]
         context = click.Context(tally)
         group: click.Command = tally
         while isinstance(group, click.Group):

@@ -13,7 +13,7 @@ from tests.api.console.desk import Office, axe_findings, too_wide
 from tests.testkit.builders import POLICE, PROCURATORATE, admitted_agency, analyst, clerk
 
 PAGES = {link.path for group in MENU for link in group.links}
-PUBLIC = {"/verify", "/operation", "/agencies"}
+PUBLIC = {"/verify", "/operation", "/agencies", "/setup"}
 SHARED = {"/search", "/leads", "/recommendations"}
 GOVERNING = {"/models", "/reports", "/correlation"}
 SHOWN: dict[Role, set[str]] = {

@@ -63,11 +63,15 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
         about: tuple[str | Path, ...] = ("--kind", "court", "--jurisdiction", "31/01", "--name", agency)
         if agency != "detention-east":
             keys = tally.ok("witness", "key", f"{agency}/w1", "--data-dir", witness, *secret)
-            about += ("--witness", witness, "--witness-url", f"https://witness.{agency}.example/")
+            sent = tmp_path / "witness.json"  # from the witness's machine, if that is another one
+            sent.write_text(json.dumps(keys))
+            place = witness if agency == "psb-east" else sent
+            about += ("--witness", place, "--witness-url", f"https://witness.{agency}.example/")
         tally.ok("agency", "prepare", agency, *about, "--admin", agency, "-o", file)
         assert json.loads(file.read_text())["admin"] == admin
         files += ["--agency", file]
-    tally.ok("init", *files, "--data-dir", where.path, *secret)
+    done = tally("init", *files, "--data-dir", where.path, *secret)
+    assert (done.status, "No procedure of this ledger knows the kind court of psb-east" in done.err) == (0, True)
     founding = load(where).founding
     assert founding.quorum == 2
     assert [witness.url for witness in WitnessFile(where.witnesses).read()] == [
@@ -78,8 +82,9 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
     assert list(founding.agencies[1].witness.verifier_keys) == keys["verifier_keys"]
     refused = tally("agency", "prepare", "psb-east", *about, "--witness-url", "https://witness.example")
     assert (refused.status, "--witness" in refused.err) == (Exit.USAGE, True)
-    lacking = tally("agency", "prepare", "psb-east", *about[:6], "--admin", "psb-east", "--witness", tmp_path)
-    assert (lacking.status, "tally witness key" in lacking.err) == (Exit.USAGE, True)
+    for place in (tmp_path, tally.passphrase_file):
+        lacking = tally("agency", "prepare", "psb-east", *about[:6], "--admin", "psb-east", "--witness", place)
+        assert (lacking.status, "tally witness key" in lacking.err) == (Exit.USAGE, True)
 
 
 def test_passphrase_can_be_minted(tally: Tally, where: DataDirectory) -> None:

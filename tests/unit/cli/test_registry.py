@@ -141,6 +141,20 @@ def test_key_in_a_wallet_asks_by_typed_data(world: World, tmp_path: Path) -> Non
     world.ok("key", "grant", file, "--role", "clerk", "--until", UNTIL, profile="admin-police-east")
 
 
+def test_what_an_agency_lacks_is_shown_with_its_commands(world: World) -> None:
+    """Its own agency's steps by default, those of another by its id; commands stand below, by the machine."""
+    done = world.run("agency", "setup", "--officer", "p-0500", profile="admin-procuratorate-east")
+    assert done.status == 0, done.err
+    assert "A procedure is adopted" in done.out
+    assert "police-east" not in done.out
+    answer = world.ok("agency", "setup", "police-east", "--officer", "p-0500", profile="admin-procuratorate-east")
+    (police,) = answer["agencies"]
+    lacking = [step for step in police["steps"] if step["state"] in {"missing", "optional"}]
+    assert any("p-0500" in row["command"] for step in lacking for row in step["commands"])
+    world.refuses(Exit.USAGE, "--officer", "agency", "setup", "--officer", "P 1", profile="admin-police-east")
+    world.refuses(Exit.REFUSED, "no agency", "agency", "setup", "tax-office", profile="admin-police-east")
+
+
 def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
     """One admin proposes, both approve what they read in words, and the agency is in; one of two is no majority."""
     file, proposal = tmp_path / "court.json", tmp_path / "proposal.json"

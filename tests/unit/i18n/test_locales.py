@@ -14,6 +14,7 @@ from api.routes.deadlines import DeadlineView
 from api.routes.log import LogStateView
 from api.schemas.answers import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from api.services.matters import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
+from api.services.setup import Machine, StepState
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.chain.journal import Purpose
 from ledger.client.monitoring import Alarm
@@ -53,6 +54,8 @@ from tests.unit.supervision.test_public_library import public_words
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     "verdict": terms.choices(terms.Verdict),
     "incident": terms.choices(IncidentKind),
+    "machine": get_args(Machine),
+    "setup_state": get_args(StepState),
     "chain_purpose": tuple(Purpose),
     "step": (
         *AUDIT_STEPS,

@@ -1,13 +1,10 @@
-"""The witness as a process: keys, run, its routes, status, exit codes, and a first start as it is typed."""
+"""The witness as a process: keys, run, its routes, status, exit codes."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
-
-import pytest
 
 from ledger.cli.errors import Exit
 from ledger.core.log.checkpoints import verify_cosignatures
@@ -16,7 +13,7 @@ from ledger.core.signing.signatures import recover
 from ledger.core.trust.trust_file import encode_trust
 from ledger.store.witness import WitnessStore
 from tests.testkit import bundles
-from tests.testkit.machine import REPOSITORY, blocks, free_port, typed_at_home
+from tests.testkit.machine import free_port
 from tests.unit.witness.running import running, settle, tally
 from tests.unit.witness.stand import CLERK, Stand
 
@@ -99,30 +96,3 @@ def usage(folder: Path, *arguments: str) -> str:
     done = tally(folder, *arguments)
     assert done.status == Exit.USAGE, done.err
     return done.err
-
-
-WITHIN = 400  # seconds; keys of full strength take seconds to open on a busy machine
-PORTS = ("8420", "8431", "8432", "8545")
-
-
-@pytest.mark.extended
-@pytest.mark.timeout(WITHIN + 30)
-def test_a_first_start_with_witnesses_ends_in_an_anchor(tmp_path: Path) -> None:
-    """Every bash block of the section, typed one after the other with the files that ship, and no setting beside them:
-    two witnesses co-sign on the embedded chain, the log is anchored, doctor and status find nothing wrong."""
-    page = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
-    section = page.split("### A first start with witnesses\n")[1].split("\n### ", maxsplit=1)[0]
-    typed = "\n".join(blocks(section))
-    assert "tally witness run" in typed
-    ports = {port: str(free_port()) for port in PORTS}
-    for port, free in ports.items():
-        typed = typed.replace(port, free)
-    typed = typed.replace("cp witnesses.toml ledger/", f"{_moved(ports)} && cp witnesses.toml ledger/")
-    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
-    path = f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}"
-    assert "health: watching" in typed_at_home(typed, tmp_path, within_s=WITHIN, PATH=path)
-
-
-def _moved(ports: dict[str, str]) -> str:
-    """The witnesses of the file that ships, at ports that are free here."""
-    return " && ".join(f"sed -i s/:{port}/:{free}/ witnesses.toml" for port, free in ports.items())
