@@ -44,7 +44,7 @@ class NotAnswered(TallystickError):
     code = "not_answered"
 
 
-class Signed(Struct, frozen=True):
+class SignedActs(Struct, frozen=True):
     """What the officer agreed to and was signed at the time ``at``, in unix seconds."""
 
     at: int
@@ -132,12 +132,12 @@ class OfficerPrompt:
     def __init__(self, terminal: Terminal | None = None):
         self._terminal = terminal
         self.waiting: PendingQuestion | None = None
-        self.signed: deque[Signed] = deque(maxlen=SHOWN)
+        self.signed: deque[SignedActs] = deque(maxlen=SHOWN)
         self.count = 0
 
     def note_signed(self, question: SigningQuestion) -> None:
         """Keep what was signed, to be looked at afterwards."""
-        self.signed.appendleft(Signed(int(time.time()), question.acts))
+        self.signed.appendleft(SignedActs(int(time.time()), question.acts))
         self.count += 1
         if self._terminal is not None:
             self._terminal.signed(question)
