@@ -21,7 +21,7 @@ from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.supervision import LeadState
 from ledger.core.verification.bundle import decode_bundle
 from ledger.proofs.bundles import blocks_of
-from ledger.store import log, supervision
+from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
 from ledger.supervision.models.definition import fill_text
@@ -52,13 +52,14 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         model = require_model(connection, reading, raised.model_id)
         first = log.stream(connection, "supervision", lead_id, limit=1)[0]
         cited = log.identities(connection, [ref.event_id for ref in raised.events]).values()
-    cases = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
+        in_cases = [entry for entry in cited if entry.stream_kind == "case"]
+        visible = cases.numbers_of(connection, {entry.stream_id for entry in in_cases}, reading.reader)
     others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
     kept = dataset_files(service)
     held = LeadMaterial(
         lead=bundle_of_event(service, reading, first.event_id),
         definition=version_of(model, raised.model_version).body.definition,
-        cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(cases)},
+        cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(visible)},
         agencies=tuple(
             (
                 agency_id,
@@ -71,6 +72,7 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         registrations=tuple(bundle_of_event(service, reading, event_id) for event_id in others),
         files=tuple(kept.path(dataset.digest) for dataset in raised.datasets if kept.holds(dataset.digest)),
         entries=lambda size: _entries(service, size),
+        hidden=frozenset(entry.event_id for entry in in_cases if entry.stream_id not in visible),
     )
     validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
     files = [decode_bundle(data).parts for data in (held.lead, *held.registrations, *held.cases.values())]

@@ -16,7 +16,7 @@ from ledger.cli.params import DigestedFile, outsider
 from ledger.cli.proofs import blocks_at_node, trust_for
 from ledger.cli.session import Session
 from ledger.client.service import at
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body
 from ledger.core.events.registry import names_of
 
@@ -145,7 +145,7 @@ def verify_lead(
     raised = lead["raised"]
     bundle = service.fetch(at("/api/v1/events/{}/proof", lead["events"][0]["event_id"]))
     model = service.get(at("/api/v1/models/{}/{}", raised["model_id"], str(raised["model_version"])))
-    cases, registrations = _cited(session, raised)
+    cases, registrations, hidden = _cited(session, raised)
     agencies = tuple(
         (agency["agency_id"], agency["kind"], *names_of(agency["name"]), agency["jurisdiction"])
         for agency in service.pages("/api/v1/agencies", "agencies")
@@ -156,7 +156,7 @@ def verify_lead(
 
         return _fetched_entries(session, size) if log_folder is None else stored_entries(log_folder)
 
-    held = LeadMaterial(bundle, model["definition"], cases, agencies, registrations, files, first_entries)
+    held = LeadMaterial(bundle, model["definition"], cases, agencies, registrations, files, first_entries, hidden)
     trust = trust_for(session, bundle, ())
     blocks = {
         block for data in (bundle, *cases.values(), *registrations) for block in blocks_at_node(node, data, trust)
@@ -176,14 +176,21 @@ def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
             progress.step()
 
 
-def _cited(session: Session, raised: dict[str, Any]) -> tuple[dict[str, bytes], list[bytes]]:
-    """Fetch bundles of the cases of the events that the lead cites, and of the data set registrations among them."""
+def _cited(session: Session, raised: dict[str, Any]) -> tuple[dict[str, bytes], list[bytes], frozenset[str]]:
+    """Fetch bundles of the cases of the events that the lead cites, and of the data set registrations among them.
+
+    The ids of those that the officer may not see come beside them.
+    """
     cases: dict[str, bytes] = {}
     registrations: list[bytes] = []
+    hidden = set[str]()
     for ref in raised.get("events", ()):
-        stream = session.service.get(at("/api/v1/events/{}", ref["event_id"]))["envelope"]["stream"]
-        if stream["kind"] != "case":
-            registrations.append(session.service.fetch(at("/api/v1/events/{}/proof", ref["event_id"])))
-        elif stream["id"] not in cases:
-            cases[stream["id"]] = session.service.fetch(at("/api/v1/cases/{}/proof", stream["id"]))
-    return cases, registrations
+        try:
+            stream = session.service.get(at("/api/v1/events/{}", ref["event_id"]))["envelope"]["stream"]
+            if stream["kind"] != "case":
+                registrations.append(session.service.fetch(at("/api/v1/events/{}/proof", ref["event_id"])))
+            elif stream["id"] not in cases:
+                cases[stream["id"]] = session.service.fetch(at("/api/v1/cases/{}/proof", stream["id"]))
+        except NotFound:
+            hidden.add(ref["event_id"])
+    return cases, registrations, frozenset(hidden)

@@ -123,8 +123,10 @@ def lead_of(
 class LeadMaterial(Struct, frozen=True):
     """What is held: the bundle of ``lead.raised``, the model's text, case bundles by case, the registry's agencies.
 
-    ``registrations`` are bundles of the ``dataset.registered`` that the lead cites, ``files`` those of the data sets.
-    ``entries`` gives the first entries of the public log, so many; it is asked only where that is needed.
+    ``hidden`` are the ids of cited events that are not shown to whoever verifies the lead: he may see fewer cases than
+    the agency whose model it is. ``registrations`` are bundles of the ``dataset.registered`` that the lead cites,
+    ``files`` those of the data sets. ``entries`` gives the first entries of the public log, so many; it is asked only
+    where that is needed.
     """
 
     lead: bytes
@@ -134,6 +136,7 @@ class LeadMaterial(Struct, frozen=True):
     registrations: Sequence[bytes] = ()
     files: Sequence[Path] = ()
     entries: Callable[[int], Iterable[bytes]] | None = None
+    hidden: frozenset[str] = frozenset()
 
 
 class LeadReport(Struct, frozen=True):
@@ -305,11 +308,14 @@ def _place(run: _Run, verified: VerifiedEvent) -> None:
 # 4
 def _cited(run: _Run) -> Outcome:
     lead = run.raised()
-    missing = next((ref.event_id for ref in lead.events if ref.payload_digest not in run.places), None)
-    if missing is not None:
+    missing = [ref.event_id for ref in lead.events if ref.payload_digest not in run.places]
+    for event_id in (each for each in missing if each not in run.held.hidden):
         raise ProofRefused(
-            "cites {missing}, which none of what is here has at that tree size", missing=missing, field="events"
+            "cites {missing}, which none of what is here has at that tree size", missing=event_id, field="events"
         )
+    if missing:
+        run.withheld = missing[0]
+        return NotChecked("the cited event {missing} is not shown to you", missing=missing[0])
     # Which of these cases the supervising agency saw then is not told by the events: it may be fewer, never others.
     other = next(iter(sorted({*lead.cases} - {run.case_ids[ref.payload_digest] for ref in lead.events})), None)
     if other is not None:
