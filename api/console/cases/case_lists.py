@@ -61,6 +61,7 @@ def start(visit: VisitOf) -> Response:
         clocks = clock_views.urgent(connection, visit, FEW)
         first_case = cases.list_cases(connection, visit.reading.reader, Page(1))
         leads = waiting(connection, visit.reading, FEW)
+        names = visit.names(connection, {case_id for case_id, _, _ in clocks})
     is_empty = not first_case and visit.reading.session.has_role("clerk", "supervisor")
     read_ids = (*(case_id for case_id, _, _ in clocks if case_id), *(lead.case_id for lead in leads if lead.case_id))
     visit.reading.record(Message("start page"), *dict.fromkeys(read_ids))
@@ -70,6 +71,7 @@ def start(visit: VisitOf) -> Response:
         outbox=outbox,
         letters=letters,
         clocks=clocks,
+        names=names,
         leads=leads,
         is_empty=is_empty,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder
 from api.services.documents import OfferedPaper, offered_papers
-from ledger.core.custody import Item
+from ledger.core.custody import CaseState, Flag, Item
 from ledger.core.errors import NotFound
 from ledger.core.events import NAME_OF
 from ledger.core.events.item import ItemRegistered
@@ -60,6 +61,7 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
         fields=list(_fields(item, words)),
         steps=history.steps[::-1],
         came_from=history.came_from,
+        is_about=lambda flag: _is_about(flag, item_id, visible.state),
         answer=history.answer,
         on=on,
         clocks=[clock_views.view_of(clock, visit.labels) for clock in clocks],
@@ -90,6 +92,12 @@ def _history(visit: Visit, visible: VisibleCase, item_id: str, on: str) -> Custo
     timelines = timeline_builder(visit.service, visit.reading, visit.labels, visible.person_names)
     with visit.service.parts.database.read() as connection:
         return custody_history(timelines, connection, visible.state.case_id, ("item", item_id), time)
+
+
+def _is_about(flag: Flag, item_id: str, state: CaseState) -> bool:
+    """Return whether the item is among those that a flag of the event names, which may be none."""
+    named = {each for each in state.items if re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", str(flag.detail))}
+    return not named or item_id in named
 
 
 def _fields(item: Item, words: EventWords) -> Iterator[EventField]:

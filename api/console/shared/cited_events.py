@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from api.console.shared.access import Visit
 from api.console.shared.rendering import narrator_of
-from api.services.case_reading import find_event, timeline_builder
+from api.services.case_reading import find_event, known_persons, timeline_builder
 from api.services.service import Service
 from ledger.core.custody import Flag
 from ledger.core.errors import NotFound
@@ -68,8 +68,9 @@ def cited(visit: Visit, digests: Sequence[str], *, first: int = 0) -> CitedPage:
                     others.append(entry)
         events = events_of_stream(visit.service, visit.labels, others)
         # Events of cases as their timelines describe them, each case read once.
-        timelines = timeline_builder(visit.service, visit.reading, visit.labels)
         for case_id, wanted in by_case.items():
+            persons = known_persons(connection, visit.reading, case_id)
+            timelines = timeline_builder(visit.service, visit.reading, visit.labels, persons)
             history = [event for event in timelines.histories.of(connection, case_id) if event.entry.sequence in wanted]
             for event, step in zip(history, timelines.steps(connection, case_id, history), strict=True):
                 how_proven = step.state, step.proven_at

@@ -90,7 +90,7 @@ def test_what_blocks_is_told_in_the_readers_words(office: Office) -> None:
     office.record(case.accept(received=(short,)))
     desk = office.at(clerk(POLICE), language="zh-CN")
     notice = desk.go("/cases/case-1").locator(".tasks")
-    expect(notice).to_contain_text("尚未签署： police-east机关, procuratorate-east机关")
+    expect(notice).to_contain_text("尚未签署： police-east机关、procuratorate-east机关")
     expect(notice).to_contain_text("the knife")
     expect(notice).to_contain_text("0 件")
     expect(notice).to_contain_text("尚未签署：")

@@ -191,7 +191,7 @@ def test_particulars_are_told_by_the_labels_of_the_procedure() -> None:
         ("9 piece", "9 piece", "9 件"),
         ("seal S-1; 10.5 gram", "seal S-1; 10.5 gram", "封条S-1; 10.5 克"),
         ("seal broken", "seal broken", "封条破损"),
-        ("as listed", "as listed", "与清单相符"),
+        ("as listed", "as described", "无异常"),
         ("sha256:00 differs", "sha256:00 differs", "sha256:00 differs"),
     ],
 )
