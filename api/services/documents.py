@@ -21,6 +21,7 @@ from ledger.interchange.papers.audit_paper import AuditPaperRequest, print_audit
 from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
 from ledger.interchange.papers.document import document
 from ledger.interchange.papers.events_to_print import events_of, read_event
+from ledger.interchange.papers.labels import LabelSize, label_sheet, print_labels
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
 from ledger.interchange.papers.printed_event import PrintedEvent, papers_of
 from ledger.interchange.papers.typeset import typeset
@@ -157,6 +158,29 @@ def printed_event(
     sheet = document(event, text, log_id=log_id, verify_url=_verify_url(service), name=name)
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
     record_event(reading, Message("paper of event {event_id}"), entry, ground)
+    return pdf
+
+
+class LabelRequest(NamedTuple):
+    """Which labels of a case: of these items, or of all from its item number ``first`` on; ``start`` as on a sheet."""
+
+    size: LabelSize = "a4-24"
+    item_ids: tuple[str, ...] = ()
+    first: int = 1
+    start: int = 1
+
+
+def labels_of_items(service: Service, reading: Reading, case_id: str, labels: Labels, wanted: LabelRequest) -> bytes:
+    """Return labels (PDF) of items of a case, and record the read."""
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        state = service.histories.state(connection, case_id)
+        number = cases.case(connection, case_id)["case_number"]
+    label_first_by(service.parts.validator.book_of(state))
+    names = names_by_id(reading.authority.names, labels)
+    sheet = label_sheet(state, number, labels, names, **wanted._asdict())
+    pdf = service.parts.workers.run(print_labels, sheet, agency=reading.agency)
+    reading.record(Message("labels of items of the case"), case_id)
     return pdf
 
 

@@ -155,6 +155,25 @@ class EventRecorder(EventClient[Session]):
         receipt = self.append(Stream(kind="case", id=case_id), body, section=section)
         print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
 
+    def record_together(self, case_id: str, bodies: Sequence[Body]) -> None:
+        """Append events to a case, all of them or none, after one question, and print their receipts."""
+        place = self.place(Stream(kind="case", id=case_id))
+        asked = [(body, place) for body in bodies]
+        claims = self.claims if self.session.agrees else self._ask(asked, self.claims)
+        signed: list[Signed] = []
+        for body in bodies:
+            signed.append(super().sign(body, signed[-1].following if signed else place, claims))
+        with errors_by_option():
+            receipts = self.send_together(signed)
+        recorded = [
+            {"case_id": case_id} | ids_of(body) | receipt for body, receipt in zip(bodies, receipts, strict=True)
+        ]
+        if self.session.json:
+            return self.session.output.data(recorded)
+        for receipt in recorded:
+            print_receipt(self.session, receipt)
+        return None
+
     def record_for_agency(self, body: Body) -> None:
         """Append an event to the stream of the officer's own agency and print the receipt."""
         print_receipt(self.session, ids_of(body) | self.append(self.own_agency(), body))

@@ -71,6 +71,8 @@ LABEL_IN = {
     ("model.adopted", "note"): "remark",
     ("recommendation.rechecked", "note"): "remark",
     **{(event_type, "digests"): "material" for event_type in _WITH_MATERIAL},
+    ("item.registered", "holder"): "possessor",
+    ("item.registered", "witness"): "attesting_witness",
 }
 _AGENCIES = frozenset(
     ("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising", "copies_to")

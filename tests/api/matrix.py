@@ -344,7 +344,7 @@ READS = (
     Row("GET /api/v1/cases/{case_id}"),
     *(
         Row(f"GET /api/v1/cases/{{case_id}}/{part}")
-        for part in ("timeline", "spans", "deadlines", "proof", "certificate")
+        for part in ("timeline", "spans", "deadlines", "proof", "certificate", "labels")
     ),
     *(
         Row("GET /api/v1/cases/{case_id}/export", query=f"?format={name}")

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.console.cases.case_forms import form_in_case
-from api.console.cases.case_pages import book_of, read_case
+from api.console.cases.case_pages import book_of, book_of_new_case, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
+from api.console.cases.item_rows import ItemRows, RowsRefused, columns_of_case
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.act_fields import Sections, heading_of
 from api.console.shared.drafting import (
@@ -23,23 +24,31 @@ from api.console.shared.drafting import (
     drafted,
     instant_of,
     named,
-    required_number,
     stated,
 )
 from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
-from api.services.drafts import ActContext, CaseAtHand, body_from, case_at_hand, drafts_in_case, require_role
+from api.services.drafts import (
+    ActContext,
+    CaseAtHand,
+    body_from,
+    case_at_hand,
+    drafts_in_case,
+    refusals_in_case,
+    require_role,
+)
 from ledger.acts import ACTS, HEADINGS
 from ledger.core.custody import CaseState
 from ledger.core.encoding.instants import unix_seconds
-from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.errors import MalformedInput, NotFound, RuleRefused
 from ledger.core.events import EVENT_TYPES, Body, case, handover, letter
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import keeps_persons
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.recording.event_signing import MAX_ACTS, new_id
 
 router = APIRouter()
@@ -49,7 +58,6 @@ OF_LETTERS = ("receive-letter", "answer-letter")
 FORMS = ("resolve", "request-custody", "serve-custody", "close")
 # Acts that a page of its own asks for, by its path below the case; None if they are done where they are due.
 OWN_PAGES = {
-    "item.registered": "items/new",
     "handover.offered": "offer",
     "case.closed": "acts/close",
     "discrepancy.resolved": "acts/resolve",
@@ -153,27 +161,37 @@ def _act_values(act: str, state: CaseState, agency: str) -> dict[str, Any]:
 @router.post("/cases/{case_id}/drafts/{act}")
 def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Response:
     """Return a part of a page: the draft with its sentence, or what prevents it."""
-    if act not in DRAFTED and act not in FROM_FIELDS:
+    if act not in (*DRAFTED, *WITH_ITEMS, *FROM_FIELDS):
         raise NotFound("no act {act} is drafted here", act=act[:40])
     at = CaseAtHand(case_id)
     if act != "open":
         at = case_at_hand(visit.service, visit.reading, case_id, by_letter=act in OF_LETTERS)
     sections: Sections = {}
-    if act in FROM_FIELDS and at.state is not None:
-        require_role(visit.reading, EVENT_TYPES[act].body)
-        of_fields = form_in_case(visit, at.state, book_of(visit, at.state), act, at.person_names)
-        bodies = [body_from(EVENT_TYPES[act].body, of_fields.body_fields(form))]
-        sections = of_fields.sections(form)
-    else:
-        bodies = acts_of(act, form, at.state)
-        _require_few(len(bodies))
+    rows: ItemRows | None = None
+    try:
+        if act in FROM_FIELDS and at.state is not None:
+            require_role(visit.reading, EVENT_TYPES[act].body)
+            of_fields = form_in_case(visit, at.state, book_of(visit, at.state), act, at.person_names)
+            bodies = [body_from(EVENT_TYPES[act].body, of_fields.body_fields(form))]
+            sections = of_fields.sections(form)
+        elif act in WITH_ITEMS:
+            require_role(visit.reading, ItemRegistered)
+            book = book_of_new_case(visit, form.get("procedure")) if at.state is None else book_of(visit, at.state)
+            rows = ItemRows(visit, columns_of_case(visit, book, at.state, at.person_names), form)
+            bodies = _with_items(act, form, at.state, rows, book)
+        else:
+            bodies = [body_of(DRAFTED[act], form, at.state)]
         for body in bodies:
             require_role(visit.reading, type(body))
-    context = stated(form, sections)
-    beside = context._replace(authority=None)  # of items that are registered beside the act
-    acts = [(body, beside if isinstance(body, ItemRegistered) else context) for body in bodies]
-    following = "/inbox" if act == "refuse" else _page_of(case_id, bodies[-1])
-    drafts = _drafts(visit, form, at, acts, following)
+        context = stated(form, sections)
+        beside = context._replace(authority=None)  # of items that are registered beside the act
+        acts = [(body, beside if isinstance(body, ItemRegistered) else context) for body in bodies]
+        if rows is not None and rows.faults:
+            _require_rows(visit, at, acts, rows)
+        following = "/inbox" if act == "refuse" else _page_of(case_id, bodies[-1], rows)
+        drafts = _drafts(visit, form, at, acts, following, rows=rows)
+    except RowsRefused as error:
+        return visit.page("cases/row_faults.html", status=400, faults=error.faults)
     return visit.page("shared/draft.html", drafts=drafts)
 
 
@@ -205,78 +223,71 @@ def _require_few(count: int) -> None:
 
 
 def _drafts(
-    visit: Visit, form: PostedForm, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]], following: str
+    visit: Visit,
+    form: PostedForm,
+    at: CaseAtHand,
+    acts: Sequence[tuple[Body, ActContext]],
+    following: str,
+    *,
+    rows: ItemRows | None = None,
 ) -> list[EventDraft]:
-    """Return the drafts of acts in one case that are signed together, after which the page ``following`` is shown."""
-    return [
-        drafted(visit, form, draft, following=following, sees_others=at.is_visible)
-        for draft in drafts_in_case(visit.service, visit.reading, visit.labels, at=at, acts=acts)
-    ]
+    """Return the drafts of acts in one case that are signed together, after which the page ``following`` is shown.
+
+    Raises RowsRefused for what the ledger would refuse of ``rows``.
+    """
+    try:
+        in_words = drafts_in_case(visit.service, visit.reading, visit.labels, at=at, acts=acts)
+    except RuleRefused:
+        if rows is not None:
+            _require_rows(visit, at, acts, rows)
+        raise
+    return [drafted(visit, form, draft, following=following, sees_others=at.is_visible) for draft in in_words]
 
 
-def acts_of(act: str, form: PostedForm, state: CaseState | None) -> list[Body]:
-    """Return what the form states: the act, items that are registered with it, and the offer of a case's first items.
+def _require_rows(visit: Visit, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]], rows: ItemRows) -> None:
+    """Raise RowsRefused for all rows that are no items yet, or that the ledger would refuse."""
+    refusals = refusals_in_case(visit.service, visit.reading, at=at, acts=acts)
+    registrations = [place for place, (body, _) in enumerate(acts) if isinstance(body, ItemRegistered)]
+    # Where the case itself is refused, so are its rows, for no fault of theirs.
+    is_open = not registrations or not any(place < registrations[0] for place in refusals)
+    of_rows = {row: refusals[place] for row, place in enumerate(registrations) if place in refusals and is_open}
+    rows.require_none(of_rows)
+
+
+def _with_items(act: str, form: PostedForm, state: CaseState | None, rows: ItemRows, book: Rulebook) -> list[Body]:
+    """Return the act with the items that are registered beside it, and the offer of a case's first items.
 
     What is offered is registered before. Raises MalformedInput, naming the field.
     """
-    if act not in WITH_ITEMS:
-        return [body_of(DRAFTED[act], form, state)]
-    further = [part for part in form.parts("new") if _is_filled(part)]
-    _require_few(len(further))
-    items = [body_of(DRAFTED["register"], part, state) for part in further]
-    if act == "register":
-        return [body_of(DRAFTED["register"], form, state), *items]
+    _require_few(rows.count)
+    items = rows.bodies(book)
+    if act == REGISTER:
+        if not rows.count:
+            raise MalformedInput("fill in a row at least", field="items")
+        return [*items]
     opening = [body_of(DRAFTED["open"], form, state)] if act == "open" else []
     if act == "open" and not form.get("to_agency"):
         return [*opening, *items]
-    offer = form.extended("item", (item.item_id for item in items if isinstance(item, ItemRegistered)))
-    return [*opening, *items, body_of(DRAFTED["offer"], offer, state)]
+    offer = form.extended("item", (item.item_id for item in items))
+    acts = [*opening, *items, body_of(DRAFTED["offer"], offer, state)]
+    _require_few(len(acts))
+    return acts
 
 
-def _is_filled(item: PostedForm) -> bool:
-    """Return whether anything of an item was filled in that the form does not state by itself."""
-    return any(name not in _STATED and not name.startswith("needs:") for name in item.below(""))
+def _page_of(case_id: str, body: Body, rows: ItemRows | None) -> str:
+    """Return the page that shows what the event did: of its case, or of the letter that it is about.
 
-
-def _page_of(case_id: str, body: Body) -> str:
-    """Return the page that shows what the event did: of its case, or of the letter that it is about."""
+    After items were registered in a table it offers their labels.
+    """
     match body:
         case letter.LetterReceived(letter_id=letter_id) | letter.LetterSent(answers=str(letter_id)):
             return f"/cases/{case_id}/letters/{letter_id}"
-    return f"/cases/{case_id}"
+    return f"/cases/{case_id}" + (f"?registered={rows.count}" if rows is not None and rows.count else "")
 
 
-WITH_ITEMS = ("open", "register", "offer")  # acts whose form registers further items, which are signed together with it
-_STATED = ("item_kind", "quantity", "unit")
+REGISTER = "register"
+WITH_ITEMS = ("open", REGISTER, "offer")  # acts whose form has a table of items, which are signed together with it
 DIFFERS, REFUSED = "differs", "refused"  # else as listed
-
-
-def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
-    """Return the fields of an item's registration."""
-    needs = (form.get(f"needs:{form.get('item_kind')}") or "").split()
-    fields: dict[str, Any] = {
-        **form.fields("item_kind", "description", "exhibit_number", "condition", "seal_number", "storage_location"),
-        **form.fields("features", "obtained_from", "account"),
-        "item_id": form.get("item_id") or new_id("item"),
-        "quantity": _quantity(form, "quantity", form.get("unit")),
-        "digests": form.all("digest"),
-        "seizure": _seizure(form),
-    }
-    fields["particulars"] = form.below(f"particular:{form.get('item_kind')}:")
-    if "dossier" in needs:
-        numbers = ("volumes", "pages")
-        fields["dossier"] = {name: required_number(form, name) for name in numbers if form.get(name)}
-    if "collection" in needs:
-        fields["collection"] = _collection(form)
-    return fields
-
-
-def _collection(form: PostedForm) -> dict[str, Any]:
-    """Return how data was taken, as the form says it."""
-    fields: dict[str, Any] = dict(form.fields("tool", "method", "address", "record_number", "medium_not_taken"))
-    if network_time_at := instant_of(form, "network_time_at"):
-        fields["network_time_at"] = network_time_at
-    return fields | _witness(form, "collection") | {"collectors": _officers(form, "collectors")}
 
 
 def checked(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
@@ -373,7 +384,6 @@ _ANSWER = ("handover_id", "reason_code", "remedy", "explanation")
 _RETURN = named("returns", "purpose", "reason_code", "explanation", "remedy", "number", times=("due_at",))
 DRAFTED: dict[str, FormAct] = {
     "open": (case.CaseOpened, named("case_number", "case_type", "business_line", "stage", "procedure")),
-    "register": (ItemRegistered, registered),
     "offer": (
         handover.HandoverOffered,
         named("to_agency", "purpose", "follows", "number", times=("due_at", "expires_at")),
@@ -400,29 +410,6 @@ DRAFTED: dict[str, FormAct] = {
     ),
     "close": (case.CaseClosed, named("ground", "decision_id")),
 }
-
-
-def _seizure(form: PostedForm) -> dict[str, Any]:
-    """Return the filled-in fields of the seizure list, or nothing if the item was not seized."""
-    fields: dict[str, Any] = dict(form.fields("document_number", "place"))
-    if seized_at := instant_of(form, "seized_at"):
-        fields["seized_at"] = seized_at
-    fields |= _witness(form, "seizure")
-    return fields | {"officers": _officers(form, "officers")} if fields or form.get("officers") else {}
-
-
-def _witness(form: PostedForm, of: str) -> dict[str, str]:
-    """Return who witnessed the seizure or collection, or why nobody did."""
-    stated = {"witness": form.get(f"{of}_witness"), "no_witness": form.get(f"no_{of}_witness")}
-    return {name: text for name, text in stated.items() if text}
-
-
-def _officers(form: PostedForm, name: str) -> tuple[str, ...]:
-    """Return the officers that the field names, one at least."""
-    ids = tuple((form.get(name) or "").replace(",", " ").replace("，", " ").split())
-    if not ids:
-        raise MalformedInput("expected each officer, with a space between", field=name)
-    return ids
 
 
 def _quantity(form: PostedForm, name: str, unit: str | None) -> dict[str, str]:

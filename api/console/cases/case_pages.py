@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.console.cases.case_tasks import agenda, free_items
+from api.console.cases.item_rows import form_table
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, recorded
@@ -112,20 +113,27 @@ class VisibleCase(NamedTuple):
 def new_case(visit: VisitOf, procedure: ProcedureQuery = None) -> Response:
     """Show the form of a case's first event, under the first procedure in force unless another one is chosen."""
     visit.reading.require_role(*HANDLING)
+    book = book_of_new_case(visit, procedure)
+    case_id, books = new_id("case"), visit.service.parts.validator.procedures().current
+    return visit.page(
+        "cases/new_case.html",
+        case_id=case_id,
+        words={"BusinessLine": tuple(book.lines), "Stage": tuple(book.stages)},
+        procedure=book.procedure.id,
+        procedures=[each.procedure for each in books.values()],
+        **_receivers(visit, book, None),
+        table=form_table(visit, book, None, {}, case_id=case_id, beside=2),
+    )
+
+
+def book_of_new_case(visit: Visit, procedure: str | None) -> Rulebook:
+    """Return the procedure that is chosen for a case, or the first one in force, whose labels are looked up first."""
     books = visit.service.parts.validator.procedures().current
     if not books:
         raise NotFound("no procedure is in force", field="procedure", hint="See: tally procedure list --ledger")
     book = books.get(procedure or "") or next(iter(books.values()))
     label_first_by(book)
-    return visit.page(
-        "cases/new_case.html",
-        case_id=new_id("case"),
-        words={"BusinessLine": tuple(book.lines), "Stage": tuple(book.stages)},
-        procedure=book.procedure.id,
-        procedures=[each.procedure for each in books.values()],
-        **_receivers(visit, book, None),
-        **_item_words(visit, book),
-    )
+    return book
 
 
 class TabRequest(NamedTuple):
@@ -146,9 +154,13 @@ def tab_requested(
 
 @router.get("/cases/{case_id}")
 def case(
-    visit: VisitOf, case_id: SlugPath, shown: Annotated[TabRequest, Depends(tab_requested)], event: RecordedQuery = None
+    visit: VisitOf,
+    case_id: SlugPath,
+    shown: Annotated[TabRequest, Depends(tab_requested)],
+    event: RecordedQuery = None,
+    registered: FirstQuery = 0,
 ) -> Response:
-    """Show what is to be done in the case now, and one of its parts."""
+    """Show what is to be done in the case now, and one of its parts; and the labels of what was ``registered`` last."""
     visible = read_case(visit, case_id, Message("case"))
     state, own = visible.state, visit.reading.agency
     return visit.page(
@@ -163,6 +175,7 @@ def case(
         words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", state),
         free=len(free_items(state, own)),
         told=recorded(visit, event),
+        registered=min(registered, len(state.items)),
     )
 
 
@@ -225,22 +238,13 @@ def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
 
 
 @router.get("/cases/{case_id}/items/new")
-def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
-    """Show the form of an item's registration."""
+def new_items(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Response:
+    """Show the table in which items are registered, after a first part of it with what was recorded."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
     book = book_of(visit, visible.state)
-    return visit.page("cases/new_item.html", **visible._asdict(), **_item_words(visit, book))
-
-
-def _item_words(visit: Visit, book: Rulebook) -> dict[str, Any]:
-    """Return what the form of an item takes from the procedure: kinds with their fields, and units."""
-    return {
-        "kinds": {kind: row for kind, row in book.items.items() if not row.is_person},
-        "fields": book.fields,
-        "particular": visit.labels.of_particular,
-        "units": tuple(book.units) or ("piece",),
-    }
+    table = form_table(visit, book, visible.state, visible.person_names)
+    return visit.page("cases/new_items.html", **visible._asdict(), table=table, told=recorded(visit, event))
 
 
 def _receivers(visit: Visit, book: Rulebook, receiver: str | None) -> dict[str, Any]:
@@ -280,7 +284,7 @@ def offer(
         **visible._asdict(),
         **lines,
         **receivers,
-        **_item_words(visit, book),
+        table=form_table(visit, book, visible.state, visible.person_names, beside=1),
         **_chosen(visible.state, visit.reading.agency, follows, purpose, receivers["purposes"]),
         persons=[person for person in visible.state.persons.values() if person.responsible == visit.reading.agency],
         usual=usual,

@@ -46,7 +46,10 @@ async function post(draft) {
   }
   if (answer.ok) {
     forget();
-    return location.assign(`${draft.dataset.following}?event=${draft.dataset.eventId}`);
+    document.dispatchEvent(new CustomEvent("recorded", { detail: draft }));
+    const next = new URL(draft.dataset.following, location);
+    next.searchParams.set("event", draft.dataset.eventId);
+    return location.assign(next);
   }
   if (answer.status >= 500) return lost(draft);
   const problem = await answer.json();

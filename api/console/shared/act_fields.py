@@ -255,7 +255,8 @@ class ActForm:
             return [reference for _, reference in references]
         if kind.kind in ("text", "line"):
             return [line.strip() for text in texts for line in text.splitlines() if line.strip()]
-        return [*texts]
+        # An id that nothing names is typed, several with a blank or comma between.
+        return [part for text in texts for part in re.split(r"[\s,，]+", text) if part]
 
     def _value(self, form: PostedForm, kind: ValueType, path: str, cited: Citations) -> Any:
         text = form.get(path)

@@ -1,10 +1,12 @@
 // What somebody typed into the form of an act outlives a refusal, a reload and a step aside: in his window alone, until it is recorded.
 const PREFIX = "tallystick-typed";
 const { keyId } = document.body.dataset;
-const place = `${PREFIX} ${keyId} ${location.pathname}${location.search}`;
+// Where something is kept of this officer in this window, until he signs out.
+export const placeOf = (what) => `${PREFIX} ${keyId} ${what}`;
+const place = placeOf(`${location.pathname}${location.search}`);
 const forms = [...document.querySelectorAll("form[data-act]")];
 
-export const fieldsOf = (form) => [...form.elements].filter(({ name, type }) => name && !["hidden", "file", "submit"].includes(type));
+export const fieldsOf = (form) => [...(form.elements ?? form.querySelectorAll("[name]"))].filter(({ name, type }) => name && !["hidden", "file", "submit"].includes(type));
 export const isTicked = ({ type }) => type === "checkbox" || type === "radio";
 export const keyOf = (field) => (isTicked(field) ? `${field.name} ${field.value}` : field.name);
 export const usual = (field) => {
@@ -28,6 +30,7 @@ function restore(form, typed) {
     if (value === undefined) continue;
     if (isTicked(field)) field.checked = value;
     else field.value = value;
+    if (field.options && field.value !== value) field.add(new Option(value, value, false, true)); // no choice, and refused as typed
     field.closest("details")?.setAttribute("open", "");
     field.dispatchEvent(new Event("change", { bubbles: true }));
   }
@@ -42,7 +45,7 @@ if (forms.length) {
   forms.forEach((form, at) => kept[at] && restore(form, kept[at]));
   for (const changed of ["input", "change"]) document.addEventListener(changed, ({ target }) => target.closest("[data-act]") && keep());
   document.addEventListener("lines-added", ({ detail: added }) => {
-    const typed = added && kept[forms.indexOf(added.form)];
+    const typed = added && kept[forms.indexOf(added.closest("form"))];
     if (typed) restore(added, typed);
   });
 }

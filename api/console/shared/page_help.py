@@ -20,6 +20,7 @@ class PageHelp(NamedTuple):
 
 _ACTS: Final = "docs/console.md#everything-else-in-a-case"
 _GOVERNANCE: Final = "docs/console.md#governance"
+_ITEMS: Final = "docs/console.md#items-as-a-table"
 _HANDING_OVER: Final = "docs/console.md#handing-over-and-receiving"
 _LEADS: Final = "docs/console.md#leads"
 _LOOKING: Final = "docs/console.md#looking-into-cases"
@@ -123,13 +124,13 @@ HELP: Final = {
         ),
         _BEGINNING,
     ),
-    "cases/new_item.html": PageHelp(
+    "cases/new_items.html": PageHelp(
         later("A dossier, exhibit, property or data comes into the record: your agency holds it from then on."),
         later(
-            "Say what it is and how much of it; drop its files to have them hashed on this computer; state the "
-            "seizure if there was one."
+            "Fill in a row for each, paste them, or open a spreadsheet; drop their photographs to have them hashed on "
+            "this computer; mend the cells that are marked; sign them all at once."
         ),
-        _HANDING_OVER,
+        _ITEMS,
     ),
     "cases/offer.html": PageHelp(
         later("Offer the case, items or persons to another agency, or give back what a handover brought."),

@@ -31,6 +31,7 @@ from api.services.setup import command_values, filled
 from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of, zone_in_use
+from ledger.interchange.papers.labels import SIZE_NAMES
 from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
 
 PATH = "/console"
@@ -207,6 +208,7 @@ def environment(template_language: str) -> Environment:
         "advice": advice,
         "label": labels.of,
         "labels": labels,
+        "label_sizes": SIZE_NAMES,
         "officer_of": lambda event: officer_of(event, labels),
         "language": template_language,
         "zone": zone_in_use,

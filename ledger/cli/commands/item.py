@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,9 @@ from ledger.client.service import at
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
 from ledger.core.events.terms import MatchResult, SealState
-from ledger.core.messages import Term
-from ledger.recording.event_signing import new_id
+from ledger.core.messages import Message, Term
+from ledger.i18n import label_first_by
+from ledger.recording.event_signing import MAX_ACTS, new_id
 
 
 def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) -> tuple[str, list[str]]:
@@ -80,7 +82,9 @@ def item_group() -> None:
     """Items: register, seal, move, examine, split, freeze, dispose."""
 
 
+_BETWEEN_NAMES = re.compile(r"[\n,，、;；]+")
 KIND = ProcedureWord("item_kind")
+SIZE = "A sheet of 24, 70 × 37 mm each, or a roll of 60 × 40 mm."
 
 
 @act_command(item_group, "item.registered")
@@ -172,6 +176,52 @@ PARTS_OF_ITEM = {
 }
 
 
+@item_group.command("register-table")
+@click.argument("case_id")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@acting
+def register_table(recorder: EventRecorder, case_id: str, file: Path) -> None:
+    """Register the items of an XLSX or CSV file, a row each: all of them, or none.
+
+    Its headings are those of the console's template. Files that a row names lie beside the table, and are digested.
+    """
+    from ledger.cli.files import digests_of
+    from ledger.interchange.imports.item_table import DIGESTS, FILES, item_columns, item_fields, read_sheets, table_of
+
+    session = recorder.session
+    book = session.procedure_of(case_id)
+    label_first_by(book)
+    columns = item_columns(book, session.labels)
+    headings = {column.path: column.label for column in columns}
+    bodies: list[item.ItemRegistered] = []
+    faults: list[str] = []
+    for row in table_of(read_sheets(file.read_bytes()), columns).rows:
+        files = [file.parent / name.strip() for name in _BETWEEN_NAMES.split(row.cells.get(FILES, "")) if name.strip()]
+        missing = ", ".join(each.name for each in files if not each.is_file())
+        own = [row.cells.get(DIGESTS, "")]
+        own += [digest for each in files if each.is_file() for digest in digests_of(each, session.output)]
+        fields, wrong = item_fields({**row.cells, DIGESTS: " ".join(own).strip()}, columns, book)
+        reasons = {fault.path: fault.reason for fault in (*wrong, *row.faults)}
+        if missing:
+            reasons[FILES] = Message("there is no file {names} beside the table", names=missing)
+        faults += (
+            session.labels.translate(
+                Message("row {number}, {column}: {reason}", number=row.number, column=headings[path], reason=reason)
+            )
+            for path, reason in reasons.items()
+        )
+        if not reasons:
+            bodies.append(make_body(item.ItemRegistered, item_id=new_id("item"), **fields))
+    if faults:
+        lines = "\n".join(faults)
+        raise MalformedInput("{count} cells are to be mended:\n{faults}", count=len(faults), faults=lines, field="FILE")
+    if not 0 < len(bodies) <= MAX_ACTS:
+        raise MalformedInput(
+            "expected 1 to {limit} items, not {count}", limit=MAX_ACTS, count=len(bodies), field="FILE"
+        )
+    recorder.record_together(case_id, bodies)
+
+
 @item_group.command("list")
 @click.option("--case", "case_id", help="Only items of this case.")
 @click.option("--holder", metavar="AGENCY", help="Only items that this agency holds.")
@@ -193,6 +243,24 @@ def show(session: Session, item_id: str) -> None:
 def history(session: Session, item_id: str, on: str | None) -> None:
     """Say who held an item, when, in what condition, on what authority, and whether in time."""
     show_custody(session, at("/api/v1/items/{}/history", item_id), on)
+
+
+@item_group.command("labels")
+@click.argument("case_id")
+@click.argument("item_ids", nargs=-1)
+@click.option("--size", type=click.Choice(["a4-24", "roll"]), default="a4-24", show_default=True, help=SIZE)
+@click.option("--first", type=click.IntRange(1), help="Without ITEM_IDS: from this item of the case on.")
+@click.option("--start", type=click.IntRange(1, 24), help="The first free place of a sheet that is begun.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File [CASE_ID.labels.pdf].")
+def labels(
+    session: Session, /, case_id: str, item_ids: tuple[str, ...], output: Path | None, **query: str | None
+) -> None:
+    """Print labels of items, each with its id as a QR code for scanners."""
+    from ledger.cli.exporting import write
+
+    target = output or Path(f"{case_id}.labels.pdf")
+    write(target, session.service.fetch(at("/api/v1/cases/{}/labels", case_id), item_id=item_ids or None, **query))
+    session.output.record({"file": str(target)})
 
 
 act = partial(add_act, item_group)

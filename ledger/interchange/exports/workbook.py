@@ -7,26 +7,39 @@ text (as by an apostrophe before it), so that it stays one when somebody edits t
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from itertools import zip_longest
+from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
+from openpyxl.utils import get_column_letter, quote_sheetname
+from openpyxl.worksheet.datavalidation import DataValidation
 
 from ledger.interchange.exports.csv_output import defused
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Cell = str | int | date | datetime | None  # a datetime is shown as it is: naive, of the zone in which it is to be read
 _WIDEST = 60  # characters of a column
+_ROWS_WITH_CHOICES = 1001  # as far as somebody fills in a list
 _TITLE_LONGEST = 31  # characters of a sheet's name, by the format
 _IN_NO_TITLE = str.maketrans("", "", "[]:*?/\\")
 
 
-def workbook(title: str, headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
-    """Return a file of one sheet that has the headings, which stay in view, above the rows."""
+def workbook(
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    choices: Mapping[str, Sequence[str]] | None = None,
+    choices_title: str = "",
+) -> bytes:
+    """Return a file of one sheet that has the headings, which stay in view, above the rows.
+
+    Below a heading of ``choices`` a cell takes one of these texts, which a second sheet of this title lists.
+    """
     book = Workbook(write_only=True)
     sheet = book.create_sheet(title.translate(_IN_NO_TITLE)[:_TITLE_LONGEST])
     sheet.freeze_panes = "A2"
@@ -36,9 +49,26 @@ def workbook(title: str, headings: Sequence[str], rows: Sequence[Sequence[Cell]]
     sheet.append([_cell(sheet, heading, Font(bold=True)) for heading in headings])
     for row in rows:
         sheet.append([_cell(sheet, value) for value in row])
+    if choices:
+        _offer_choices(book, sheet, headings, choices, choices_title.translate(_IN_NO_TITLE)[:_TITLE_LONGEST])
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+def _offer_choices(
+    book: Workbook, sheet: Any, headings: Sequence[str], choices: Mapping[str, Sequence[str]], title: str
+) -> None:
+    lists = book.create_sheet(title)
+    for place, (heading, texts) in enumerate(choices.items(), 1):
+        column, own = get_column_letter(place), get_column_letter(headings.index(heading) + 1)
+        source = f"{quote_sheetname(title)}!${column}$2:${column}${len(texts) + 1}"
+        offered = DataValidation(type="list", formula1=source, allow_blank=True)
+        offered.add(f"{own}2:{own}{_ROWS_WITH_CHOICES}")
+        sheet.data_validations.append(offered)
+    lists.append([_cell(lists, heading, Font(bold=True)) for heading in choices])
+    for row in zip_longest(*choices.values()):
+        lists.append([_cell(lists, text) for text in row])
 
 
 def _cell(sheet: object, value: Cell, font: Font | None = None) -> WriteOnlyCell:

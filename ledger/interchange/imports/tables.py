@@ -25,7 +25,7 @@ BLANK = " \t\r\n"
 class Unusable(Struct, frozen=True):
     """A cell whose content cannot be recorded, such as a formula."""
 
-    reason: str
+    reason: Message
 
 
 Cell = str | int | float | bool | datetime | date | time | Unusable | None

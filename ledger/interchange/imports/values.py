@@ -59,7 +59,7 @@ class Misread(Exception):
 def text(cell: Cell) -> str | None:
     """Return the text of a cell in Unicode normal form C, stripped."""
     if isinstance(cell, Unusable):
-        raise Misread("the cell holds {cell.reason}", cell=cell)
+        raise Misread("the cell holds {reason}", reason=cell.reason)
     if cell is None:
         return None
     stripped = unicodedata.normalize("NFC", _spelled(cell)).strip(_AROUND)

@@ -51,9 +51,7 @@ def typeset(sheet: Sheet, attached: str = "") -> bytes:
 
 def pictures(sheet: Sheet, *, dots_per_inch: float = 144) -> list[bytes]:
     """Return the same pages as PNG."""
-    _, inputs = _typeset(sheet, "")
-    pages = _compile(sheet, inputs, format="png", ppi=dots_per_inch)
-    return pages if isinstance(pages, list) else [pages]
+    return _pages(sheet.layout, _typeset(sheet, "")[1], dots_per_inch)
 
 
 def missing_fonts(fonts: typst.Fonts | None = None) -> list[str]:
@@ -80,27 +78,54 @@ def _typeset(sheet: Sheet, attached: str) -> tuple[bytes, dict[str, str]]:
     require_fonts()
     at = datetime.fromtimestamp(sheet.date, UTC)
     date = {name: getattr(at, name) for name in ("year", "month", "day", "hour", "minute", "second")}
-    data = _map_texts(msgspec.to_builtins(sheet) | {"date": date}, legible)
-    qr_code = io.BytesIO()
+    data = msgspec.to_builtins(sheet) | {"date": date}
+    inputs = {"attached": attached, "qr": qr_code(sheet.link, field="verify_url")}
+    return _set(sheet.layout, data, inputs, pdf_standards=["a-3b"])
+
+
+def typeset_data(layout: str, data: dict[str, Any]) -> bytes:
+    """Return the PDF that a template makes of other data than a sheet. Raises Unavailable as ``typeset`` does."""
+    require_fonts()
+    return _set(layout, data, {})[0]
+
+
+def pictures_of(layout: str, data: dict[str, Any], *, dots_per_inch: float = 144) -> list[bytes]:
+    """Return the same pages as PNG."""
+    require_fonts()
+    return _pages(layout, _set(layout, data, {})[1], dots_per_inch)
+
+
+def _pages(layout: str, inputs: dict[str, str], dots_per_inch: float) -> list[bytes]:
+    pages = _compile(layout, inputs, format="png", ppi=dots_per_inch)
+    return pages if isinstance(pages, list) else [pages]
+
+
+def qr_code(text: str, *, field: str) -> str:
+    """Return the QR code of a text as SVG. Raises MalformedInput, naming the field, if it is too long for one."""
+    code = io.BytesIO()
     try:
-        segno.make(sheet.link, error="m", micro=False).save(qr_code, kind="svg", border=0, xmldecl=False)
+        segno.make(text, error="m", micro=False).save(code, kind="svg", border=0, xmldecl=False)
     except segno.DataOverflowError as error:
-        raise MalformedInput(
-            "no QR code holds {count} characters", count=len(sheet.link), field="verify_url"
-        ) from error
+        raise MalformedInput("no QR code holds {count} characters", count=len(text), field=field) from error
+    return code.getvalue().decode()
+
+
+def _set(layout: str, data: Any, inputs: dict[str, str], **options: Any) -> tuple[bytes, dict[str, str]]:
+    """Return the PDF and the inputs that it was set from, in which characters that no font has are code points."""
+    data = _map_texts(data, legible)
     while True:  # each round has fewer characters that no font has
-        inputs = {"attached": attached, "qr": qr_code.getvalue().decode(), "sheet": msgspec.json.encode(data).decode()}
+        with_data = inputs | {"sheet": msgspec.json.encode(data).decode()}
         try:
-            pdf = _compile(sheet, inputs, format="pdf", pdf_standards=["a-3b"])
+            pdf = _compile(layout, with_data, format="pdf", **options)
         except typst.TypstError as error:
             data = _spell_missing(data, error)
         else:
             assert isinstance(pdf, bytes), "a PDF is one file"
-            return pdf, inputs
+            return pdf, with_data
 
 
-def _compile(sheet: Sheet, inputs: dict[str, str], **options: Any) -> bytes | list[bytes]:
-    template = str(TEMPLATES / f"{sheet.layout}.typ")
+def _compile(layout: str, inputs: dict[str, str], **options: Any) -> bytes | list[bytes]:
+    template = str(TEMPLATES / f"{layout}.typ")
     compiled: bytes | list[bytes] = typst.compile(
         template, root=str(TEMPLATES), font_paths=_fonts(), sys_inputs=inputs, **options
     )

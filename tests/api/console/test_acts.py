@@ -238,6 +238,35 @@ def test_a_supervising_reader_is_shown_no_name(acting: Served) -> None:
     assert NAMES[LI] not in page
 
 
+def test_more_acts_than_one_consent_takes_are_refused_before_they_are_drafted(acting: Served) -> None:
+    """Of items beside one another, and of offers of the inbox: no draft is made, of which each records a read."""
+    before = acting.reads()
+    coin = {"item_kind": "exhibit", "description": "a coin"}
+    items = {f"new:{number}:{name}": text for number in range(MAX_ACTS + 1) for name, text in coin.items()}
+    refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/register", items)
+    assert (refused.status_code, "at most 100 acts at once" in refused.text) == (400, True)
+    assert acting.reads() <= before + 1, "of the case, not of each draft"
+    before = acting.reads()
+    picked = {"handover": [f"case-1/handover-{number}" for number in range(MAX_ACTS + 1)]}
+    refused = acting.request(
+        "POST", "/console/inbox/drafts", data=picked, headers={**acting.cookie(clerk(POLICE)), **OWN}
+    )
+    assert (refused.status_code, "at most 100 acts at once" in refused.text) == (400, True)
+    assert acting.reads() == before
+
+
+def test_the_parts_of_a_form_are_taken_apart_in_one_pass() -> None:
+    """In their order, by their numbers; as many as a form may have cost no more than its fields."""
+    form = PostedForm([("new:2:a", "x"), ("new:1:a", "y"), ("newer:3:a", "z"), ("new:2:b:c", "w"), ("new:4", "v")])
+    assert [part.below("") for part in form.parts("new")] == [{"a": "x", "b:c": "w"}, {"a": "y"}]
+    long = PostedForm([(f"new:{number}:a", "x") for number in range(MOST_FIELDS)])
+    begun = time.process_time()
+    assert len(long.parts("new")) == MOST_FIELDS
+    assert all(long.get(f"new:{number}:a") for number in range(MOST_FIELDS))
+    assert time.process_time() - begun < 5, "a pass for each part takes minutes"
+
+
+# Last: the event loop of the browser bars that of a service without one.
 def test_a_person_is_named_and_bailed_in_the_browser(office: Office) -> None:
     """The name is signed in a confidential section, which the signer shows; the person can be chosen from then on."""
     office.record(Case().open())
@@ -260,31 +289,3 @@ def test_a_person_is_named_and_bailed_in_the_browser(office: Office) -> None:
     (measure,) = office.state().measures.values()
     assert (measure.person_id, measure.measure) == (person.person_id, "bail")
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
-
-
-def test_more_acts_than_one_consent_takes_are_refused_before_they_are_drafted(acting: Served) -> None:
-    """Of items beside one another, and of offers of the inbox: no draft is made, of which each records a read."""
-    before = acting.reads()
-    coin = {"item_kind": "exhibit", "description": "a coin"}
-    items = {f"new:{number}:{name}": text for number in range(MAX_ACTS) for name, text in coin.items()}
-    refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/register", coin | items)
-    assert (refused.status_code, "at most 100 acts at once" in refused.text) == (400, True)
-    assert acting.reads() <= before + 1, "of the case, not of each draft"
-    before = acting.reads()
-    picked = {"handover": [f"case-1/handover-{number}" for number in range(MAX_ACTS + 1)]}
-    refused = acting.request(
-        "POST", "/console/inbox/drafts", data=picked, headers={**acting.cookie(clerk(POLICE)), **OWN}
-    )
-    assert (refused.status_code, "at most 100 acts at once" in refused.text) == (400, True)
-    assert acting.reads() == before
-
-
-def test_the_parts_of_a_form_are_taken_apart_in_one_pass() -> None:
-    """In their order, by their numbers; as many as a form may have cost no more than its fields."""
-    form = PostedForm([("new:2:a", "x"), ("new:1:a", "y"), ("newer:3:a", "z"), ("new:2:b:c", "w"), ("new:4", "v")])
-    assert [part.below("") for part in form.parts("new")] == [{"a": "x", "b:c": "w"}, {"a": "y"}]
-    long = PostedForm([(f"new:{number}:a", "x") for number in range(MOST_FIELDS)])
-    begun = time.process_time()
-    assert len(long.parts("new")) == MOST_FIELDS
-    assert all(long.get(f"new:{number}:a") for number in range(MOST_FIELDS))
-    assert time.process_time() - begun < 5, "a pass for each part takes minutes"

@@ -16,14 +16,15 @@ from tests.testkit.casework import Case
 from tests.unit.core.test_custody_changes import accepted, request, serve
 
 SEIZURE = Seizure(document_number="2026-9", seized_at=instant(START - 3600), officers=("officer-7", "officer-8"))
+SEIZURE_FIELDS = ("seizure.document_number", "seizure.seized_at", "seizure.officers")
 FILLED = {
     "item_kind": "exhibit",
     "description": "the knife",
     "quantity": "1",
-    "unit": "piece",
-    "document_number": "扣〔2026〕9号",
-    "seized_at": "2026-03-01T21:30",
-    "officers": "officer-7 officer-8",
+    "quantity.unit": "piece",
+    "seizure.document_number": "扣〔2026〕9号",
+    "seizure.seized_at": "2026-03-01T21:30",
+    "seizure.officers": "officer-7 officer-8",
 }
 
 
@@ -63,14 +64,24 @@ def test_every_paper_is_linked_where_it_prints(shared: Served, case: Case) -> No
 
 def test_how_data_was_taken_over_a_network_is_registered(shared: Served, case: Case) -> None:
     """Address, network time and record stand in the draft, with the account; left blank they are not stated."""
-    where = {"address": "https://chat.example/u/17", "network_time_at": "2026-03-01T21:30", "record_number": "R-7"}
-    how = {"collectors": "officer-7 officer-8", "tool": "archiver", "method": "online extraction"}
-    data = {"item_kind": "electronic_data", "needs:electronic_data": "digests collection", "account": "user-17"}
-    digest = {"digest": "sha256:" + "5f" * 32, "document_number": "", "seized_at": "", "officers": ""}
+    where = {
+        "collection.address": "https://chat.example/u/17",
+        "collection.network_time_at": "2026-03-01T21:30",
+        "collection.record_number": "R-7",
+    }
+    how = {
+        "collection.collectors": "officer-7 officer-8",
+        "collection.tool": "archiver",
+        "collection.method": "online extraction",
+    }
+    data = {"item_kind": "electronic_data", "account": "user-17"}
+    digest = {"digests": "sha256:" + "5f" * 32, **dict.fromkeys(SEIZURE_FIELDS, "")}
 
     def drafted(**changes: str) -> str:
         form = FILLED | data | how | where | digest | changes
-        return html.unescape(post(shared, clerk(PROCURATORATE), f"/cases/{case.stream.id}/drafts/register", form).text)
+        return html.unescape(
+            post(shared, clerk(PROCURATORATE), f"/cases/{case.stream.id}/drafts/item.registered", form).text
+        )
 
     draft = drafted()
     assert '"account":"user-17"' in draft
@@ -84,27 +95,27 @@ def test_a_seizure_is_registered_with_its_list(shared: Served, case: Case) -> No
     and one officer alone is drafted with the flag that it raises."""
 
     def drafted(**changes: str) -> httpx.Response:
-        return post(shared, clerk(PROCURATORATE), f"/cases/{case.stream.id}/drafts/register", FILLED | changes)
+        address = f"/cases/{case.stream.id}/drafts/item.registered"
+        return post(shared, clerk(PROCURATORATE), address, FILLED | changes)
 
     draft = html.unescape(drafted().text)
     stated = '"seizure":{"document_number":"扣〔2026〕9号","officers":["officer-7","officer-8"],'
     assert f'{stated}"seized_at":"2026-03-01T13:30:00Z"}}' in draft
-    seizure = ("document_number", "seized_at", "officers")
-    for name in seizure:
+    for name in SEIZURE_FIELDS:
         answer = drafted(**{name: ""})
-        assert (answer.status_code, name in answer.text) == (400, True)
-    assert "seizure" not in drafted(**dict.fromkeys(seizure, "")).text
-    answer = drafted(officers="officer-7")
+        assert (answer.status_code, name.partition(".")[2] in answer.text) == (400, True)
+    assert "seizure" not in drafted(**dict.fromkeys(SEIZURE_FIELDS, "")).text
+    answer = drafted(**{"seizure.officers": "officer-7"})
     assert (answer.status_code, "seized by one officer alone" in answer.text) == (200, True)
 
 
 def test_an_item_is_registered_with_the_fields_of_its_kind(shared: Served, case: Case) -> None:
     """The form has them under the labels of the procedure; those of another kind are not taken."""
-    form = page_of(shared, clerk(PROCURATORATE), f"/cases/{case.stream.id}/items/new").text
+    form = page_of(shared, clerk(PROCURATORATE), f"/cases/{case.stream.id}/acts/item.registered").text
     assert all(text in form for text in ("If it is: real estate", "number of the title", "registered owner"))
-    stated = {"particular:real_estate:title_number": "沪〔2026〕7号", "particular:real_estate:registered_owner": ""}
-    posted = {"item_kind": "real_estate", "description": "a flat", "quantity": "1", "unit": "piece"} | stated
-    address = f"/cases/{case.stream.id}/drafts/register"
+    stated = {"particulars:real_estate:title_number": "沪〔2026〕7号", "particulars:real_estate:registered_owner": ""}
+    posted = {"item_kind": "real_estate", "description": "a flat", "quantity": "1", "quantity.unit": "piece"} | stated
+    address = f"/cases/{case.stream.id}/drafts/item.registered"
     draft = html.unescape(post(shared, clerk(PROCURATORATE), address, posted).text)
     assert '"particulars":{"title_number":"沪〔2026〕7号"}' in draft
     other_kind = posted | {"item_kind": "exhibit"}
@@ -113,10 +124,14 @@ def test_an_item_is_registered_with_the_fields_of_its_kind(shared: Served, case:
 
 def test_a_witness_or_why_there_was_none_is_stated(shared: Served, case: Case) -> None:
     """Of a seizure and of a collection, each its own; data says why its medium was not taken."""
-    address = f"/cases/{case.stream.id}/drafts/register"
-    reasons = {"no_seizure_witness": "at night", "no_collection_witness": "abroad", "medium_not_taken": "a server"}
-    data = {"item_kind": "electronic_data", "digest": f"sha256:{'5f' * 32}", "tool": "reader", "method": "export"}
-    posted = FILLED | data | {"collectors": "officer-7 officer-8", "needs:electronic_data": "digests collection"}
+    address = f"/cases/{case.stream.id}/drafts/item.registered"
+    reasons = {
+        "seizure.no_witness": "at night",
+        "collection.no_witness": "abroad",
+        "collection.medium_not_taken": "a server",
+    }
+    how = {"collection.tool": "reader", "collection.method": "export", "collection.collectors": "officer-7 officer-8"}
+    posted = FILLED | how | {"item_kind": "electronic_data", "digests": f"sha256:{'5f' * 32}"}
     flagged = html.unescape(post(shared, clerk(PROCURATORATE), address, posted).text)
     assert all(text in flagged for text in ("neither a witness", "neither its medium"))
     draft = html.unescape(post(shared, clerk(PROCURATORATE), address, posted | reasons).text)

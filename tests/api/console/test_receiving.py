@@ -27,17 +27,17 @@ def with_digests() -> Case:
 def test_a_dropped_file_is_hashed_and_can_be_taken_away(office: Office) -> None:
     """Its digests are in the form once, and out of it again; a file that misses its place changes nothing."""
     office.record(Case().open())
-    desk = office.at(clerk(POLICE), "/cases/case-1/items/new")
+    desk = office.at(clerk(POLICE), "/cases/case-1/acts/item.registered")
     page = desk.page
     page.get_by_label("Description").fill("typed by hand")
-    place = page.locator(".drop")
+    place = page.locator(".drop").first
     drop(place, right__bin=b"right")
     drop(place, wrong__bin=b"wrong")
-    expect(page.locator(".hashed li", has_text="wrong.bin")).to_contain_text("hashed sha256:")
-    expect(page.locator("input[name=digest]")).to_have_count(4)
+    expect(page.locator(".hashed li", has_text="wrong.bin")).to_contain_text("sha256:")
+    expect(page.locator("input[name=digests]")).to_have_count(4)
     page.get_by_role("button", name="Remove wrong.bin").click()
     expect(page.locator(".hashed li")).to_have_count(1)
-    digests = [field.input_value() for field in page.locator("input[name=digest]").all()]
+    digests = [field.input_value() for field in page.locator("input[name=digests]").all()]
     assert digests == [f"sha256:{sha256(b'right').hexdigest()}", f"blake3:{blake3(b'right').hexdigest()}"]
     drop(page.locator("h1"), missed__bin=b"missed")
     goes_on = """() => {

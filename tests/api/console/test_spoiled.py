@@ -106,8 +106,8 @@ def test_what_a_clerk_types_is_signed_as_text(spoiled: Office) -> None:
     require_text_alone(desk.signers(), "signer")
     desk.agree()
     expect(page.locator(".done")).to_contain_text(f"{MARKUP}number")
-    page.get_by_role("link", name="Register an item").click()
+    page.get_by_role("link", name="Register items").click()
     file = {"name": f"{MARKUP}name", "mimeType": "text/plain", "buffer": b"file"}
-    page.get_by_label("Files: drop them here, or choose").set_input_files([file])  # type: ignore[list-item]
-    expect(page.locator(".hashed")).to_contain_text(f"{MARKUP}name")
+    page.get_by_label("Add files").set_input_files([file])  # type: ignore[list-item]
+    expect(page.locator(".cells .hashed")).to_contain_text(f"{MARKUP}name")
     require_text_alone(page, "file")

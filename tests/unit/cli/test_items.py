@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from ledger.cli.errors import Exit
 from ledger.core.encoding.instants import instant_text
@@ -92,3 +93,24 @@ def test_disposal_takes_two(world: World) -> None:
     assert world.run(*second).status == Exit.REFUSED
     world.ok(*second, profile="chief")
     assert world.ok("item", "show", f"{case_id}-i1")["status"] == "disposed"
+
+
+def test_a_table_is_registered_whole_or_not_at_all_and_labelled(world: World, tmp_path: Path) -> None:
+    """Every fault is named with its row; without one all are recorded, with digests of files that they name."""
+    case_id = open_case(world)
+    (tmp_path / "front.jpg").write_bytes(b"photograph")
+    table = tmp_path / "list.csv"
+    table.write_text("名称,数量,物证编号,照片\n手机,1部,E-1,front.jpg\n刀,x,E-2,none.jpg\n", encoding="gb18030")
+    words = ("item", "register-table", case_id, table)
+    refused = world.run(*words)
+    assert refused.status == Exit.USAGE
+    assert all(text in refused.err for text in ("2 cells", "row 3, quantity", "no file none.jpg")), refused.err
+    assert world.ok("item", "list", "--case", case_id) == []
+    table.write_text("名称,数量,物证编号,照片\n手机,1部,E-1,front.jpg\n刀,2,E-2,\n", encoding="gb18030")
+    world.ok(*words)
+    items = [world.ok("item", "show", line["item_id"]) for line in world.ok("item", "list", "--case", case_id)]
+    assert {(item["description"], item["exhibit_number"]) for item in items} == {("手机", "E-1"), ("刀", "E-2")}
+    assert sorted(len(item.get("digests", ())) for item in items) == [0, 2]
+    labels = tmp_path / "labels.pdf"
+    world.ok("item", "labels", case_id, items[1]["item_id"], "--size", "roll", "-o", labels)
+    assert labels.read_bytes().startswith(b"%PDF-")
