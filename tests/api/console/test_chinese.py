@@ -29,13 +29,14 @@ WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]+")
 # Times for machines, digests and ids, what is cut short, slots of a model's text, a column beside its label, commands.
 NO_WORDS = re.compile(
     r"[\d-]+T[\d:.+]+|(?<![\w-])(?:0x|[a-z]+-)?[0-9a-f-]{8,}(?![\w-])|\S*…\S*|\{[a-z_]+\}"
-    r"|(?<![\w-])[a-z_]+ · (?=[一-龥])|tally (?:[a-z-]+ ?)+|[\w.]*\.(?:toml|yaml)\b|\b[a-z]+-$",
+    r"|(?<![\w-])[a-z_]+ · (?=[一-龥])|tally (?:[a-z-]+ ?)+|[\w.]*\.(?:toml|yaml)\b|\b[a-z]+-$"
+    r"|[^\s（、]*\.jpg\b",
     re.ASCII,
 )
 NAMES = frozenset(
     (
         *("Tallystick", "PDF", "JSON", "YAML", "CEL", "SQL", "SELECT", "JavaScript", "SHA-256", "BLAKE3", "EIP-712"),
-        *("KiB", "MiB", "GiB", "IP", "BTC", "ETH", "USDT", "wei"),
+        *("KiB", "MiB", "GiB", "IP", "BTC", "ETH", "USDT", "wei", "A4", "CSV", "XLSX"),
     )
 )
 # What officers of the world wrote that has a label too, what is typed on the workbench, and what no event says.
