@@ -84,6 +84,9 @@ def open_phone(database: Database, code: str, token: str, *, now: int, ends_at: 
     """Exchange a code, which is used up, for a token that lasts until ``ends_at``; None if no such code waits."""
     waits = and_(PHONES.c.code_digest == _digest(code), PHONES.c.ends_at > now)
     fresh = {"code_digest": None, "token_digest": _digest(token), "opened_at": now, "ends_at": ends_at}
+    with database.read() as connection:
+        if connection.execute(select(PHONES.c.key_id).where(waits)).first() is None:
+            return None  # whoever guesses does not take the writer's lock, for which submissions wait
     with database.write() as connection:
         connection.execute(update(PHONES).where(waits).values(fresh))
         return of_token(connection, token, now)

@@ -47,6 +47,13 @@ def test_a_phone_prepares_until_the_offer_is_answered(ledger: Ledger) -> None:
         assert connection.execute(PHONES.select()).all() == []
 
 
+def test_a_guess_of_a_code_does_not_wait_for_the_writer(sqlite: Ledger) -> None:
+    """Anybody may try a code: what changes nothing must not hold up submissions."""
+    with noted(sqlite.database.log) as statements:
+        assert phones.open_phone(sqlite.database, "GUESS", "token", now=NOW, ends_at=NOW) is None
+    assert [text.partition(" ")[0] for text in statements] == ["SELECT"]
+
+
 def test_a_phone_costs_the_same_however_many_there_are(sqlite: Ledger) -> None:
     """What a phone's request asks for is found by an index."""
     with noted(sqlite.database.log) as statements:
