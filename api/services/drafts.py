@@ -27,7 +27,7 @@ from ledger.core.events import (
     Body,
     Stream,
 )
-from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver
+from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.messages import Message, Term, joined
 from ledger.i18n import Labels
@@ -205,6 +205,7 @@ def drafts_in_case(
     parts, stream = service.parts, Stream(kind="case", id=at.case_id)
     drafts: list[ForeseenEvent] = []
     state = at.state
+    persons = {**at.person_names}  # and those whom the acts bring in
     for body, context in acts:
         drafted = unsigned(parts, reading, stream=stream, state=state, body=body, context=context)
         event = drafted.event
@@ -218,7 +219,9 @@ def drafts_in_case(
             *(() if at.state is None else (at.case_id,)),
             *twins,
         )
-        narrator = Narrator(labels, names_by_id(reading.authority.names, labels), at.person_names)
+        if isinstance(body, PersonNamed) and body.section in drafted.sections:
+            persons[body.person_id] = drafted.sections[body.section].fields.get("name", body.person_id)
+        narrator = Narrator(labels, names_by_id(reading.authority.names, labels), persons)
         words = narrator.words(event, outcome.state if at.is_visible else None)
         sentence = narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event)
         flags = [(flag, narrator.detail(flag.detail)) for flag in outcome.flags]

@@ -27,7 +27,7 @@ from api.texts import Texts
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import TallystickError
-from ledger.i18n import in_readers_language
+from ledger.i18n import ZONE_IN_USE, in_readers_language
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a payload with its typed data
 REQUESTS_PER_S = 20
@@ -141,6 +141,7 @@ def create_app(own: SignerRoutes) -> ASGIApp:
         addresses=RateLimit(REQUESTS_PER_S, "requests", time.monotonic),
         secure=False,
         log=lambda *_, **__: None,
+        zone=ZONE_IN_USE.get(),
     )
 
 

@@ -160,13 +160,14 @@ class QuestionBuilder:
                 raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
         sections = {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
         persons = dict[str, str]()
-        if record is not None:
-            record.learn(event, sections)
-            if record.procedure is not None and (book := self._procedures().get(record.procedure)) is not None:
+        if event.stream.kind == "case":
+            names = CaseNames() if record is None else record
+            names.learn(event, sections)  # what the act itself calls something is signed with it
+            if names.procedure is not None and (book := self._procedures().get(names.procedure)) is not None:
                 label_first_by(book)  # as the console shows the case
             item = self._labels.of("telling", "item")
-            persons = {thing: item.format(text, thing) for thing, text in record.items.items()}
-            persons |= {person_id: f"{name} ({person_id[:8]})" for person_id, name in record.persons.items()}
+            persons = {thing: item.format(text, thing) for thing, text in names.items.items()}
+            persons |= {person_id: f"{name} ({person_id[:8]})" for person_id, name in names.persons.items()}
         source = [Message("Times: {zone}.", zone=self._labels.of_zone(zone_in_use()))]
         if event.stream.kind == "case" and event.previous is not None:
             source.insert(0, UNVERIFIED if record is None else VERIFIED)

@@ -6,7 +6,7 @@ Times are as claimed: custody passes when a thing was received, which may be bef
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
@@ -243,12 +243,13 @@ def _holdings(
         (act,) = timelines.steps(connection, case_id, [began])
         others = {*began.after.items, *began.after.persons} - {first.subject_id}
         deadlines = tuple(ended for ended in act.deadlines if ended.subject not in others)
+        flags = tuple(flag for flag in act.flags if not _is_of_others(flag.detail, first.subject_id, others))
         shown = [
             span.standing
             for span in held
             if time.has(span.since.occurred_at, None if span.until is None else span.until.occurred_at)
         ]
-        is_late = any(flag.name in LATE for flag in act.flags) or any(each.status == "missed" for each in deadlines)
+        is_late = any(flag.name in LATE for flag in flags) or any(each.status == "missed" for each in deadlines)
         yield Holding(
             responsible=first.standing.responsible,
             holder=first.standing.holder,
@@ -259,10 +260,15 @@ def _holdings(
             ended_by=None if end is None else end.event_id,
             grounds=tuple(_grounds(events[: first.since.sequence + 1], timelines.words(began.after))),
             in_time=not is_late,
-            flags=act.flags,
+            flags=flags,
             deadlines=deadlines,
             standings=tuple(shown or [first.standing]),
         )
+
+
+def _is_of_others(detail: str, subject_id: str, others: Collection[str]) -> bool:
+    """Tell whether a flag's detail names other things that the act was about, and not the subject."""
+    return subject_id not in detail and any(other in detail for other in others)
 
 
 def _by_holders(spans: Sequence[Span]) -> list[list[Span]]:

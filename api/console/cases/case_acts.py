@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.console.cases.case_forms import form_in_case
+from api.console.cases.case_forms import asked_of_correction, form_in_case, stated_by
 from api.console.cases.case_pages import book_of, book_of_new_case, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.cases.item_rows import ItemRows, RowsRefused, columns_of_case
@@ -131,13 +131,16 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None,
     visible = read_case(visit, case_id, Message("case"))
     note, book = ACTS[event_type].note, book_of(visit, visible.state)
     form = form_in_case(visit, visible.state, book, event_type, visible.person_names)
+    fields = form.asked(form.chosen(of, kind))
+    if of and event_type == "record.corrected":
+        fields = asked_of_correction(fields, stated_by(visit, visible.state, of))
     return visit.page(
         "cases/act_form.html",
         **visible._asdict(),
         act=event_type,
         title=heading_of(visit, event_type),
         note=note and visit.labels.translate(note),
-        fields=form.asked(form.chosen(of, kind)),
+        fields=fields,
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
     )
 
@@ -172,7 +175,13 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
         if act in FROM_FIELDS and at.state is not None:
             require_role(visit.reading, EVENT_TYPES[act].body)
             of_fields = form_in_case(visit, at.state, book_of(visit, at.state), act, at.person_names)
-            bodies = [body_from(EVENT_TYPES[act].body, of_fields.body_fields(form))]
+            fields = of_fields.body_fields(form)
+            if act == "record.corrected":
+                stated_then = stated_by(visit, at.state, form.get("corrects") or "")
+                for line in fields.get("corrections", ()):
+                    if line.get("field") in stated_then:
+                        line.setdefault("recorded", stated_then[line["field"]][0])
+            bodies = [body_from(EVENT_TYPES[act].body, fields)]
             sections = of_fields.sections(form)
         elif act in WITH_ITEMS:
             require_role(visit.reading, ItemRegistered)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from api.console.shared.access import Visit
-from api.console.shared.act_fields import ActForm
+from api.console.shared.act_fields import ActForm, AskedField, Option
 from api.console.shared.rendering import narrator_of
 from ledger.core.custody import CaseState
-from ledger.core.events.fields import Field
+from ledger.core.events.fields import Field, fields_of
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.timeline.sentences import EventWords, Narrator
 
+LINE = 200  # characters that a correction cites at most
+CORRIGIBLE = ("line", "text", "whole", "word", "choice", "quantity")
 EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
 
 
@@ -98,3 +100,48 @@ def _things(
         ),
         "agency": ((agency, in_words("agency", agency)) for agency in sorted(visit.service.authority().agencies)),
     }
+
+
+def stated_by(visit: Visit, state: CaseState, event_id: str) -> dict[str, tuple[str, str]]:
+    """Return the texts and numbers that an event of the case says, by the names that a correction has for them.
+
+    Each is as it was signed, and as it is shown. Those are left out that a correction cannot cite whole: over several
+    lines, or too long.
+    """
+    with visit.service.parts.database.read() as connection:
+        history = visit.service.histories.of(connection, state.case_id)
+    event = next((step.event for step in history if step.event.event_id == event_id), None)
+    stated: dict[str, tuple[str, str]] = {}
+    if event is None:
+        return stated
+    words = narrator_of(visit.service, visit.labels).words(event, state)
+    for field in fields_of(type(event.body)):
+        value, path = getattr(event.body, field.name), field.name
+        if value is None or field.is_list or field.type.kind not in CORRIGIBLE:
+            continue
+        shown = words.value(field.name, value)
+        if field.type.kind == "quantity":
+            value, path = value.value, f"{path}.value"
+        if str(value).isprintable() and len(str(value)) <= LINE:
+            stated[path] = str(value), f"{words.label(field.name)}: {shown}"
+    return stated
+
+
+def asked_of_correction(asked: Sequence[AskedField], stated: Mapping[str, tuple[str, str]]) -> list[AskedField]:
+    """Return the form of a correction with what the event says to choose from; what was recorded is not asked then."""
+    options = [Option(name, shown) for name, (_, shown) in stated.items()]
+    return [
+        field._replace(
+            rows=[
+                [
+                    each._replace(options=options) if each.path.endswith(".field") else each
+                    for each in row
+                    if not each.path.endswith(".recorded")
+                ]
+                for row in field.rows
+            ]
+        )
+        if options and field.path == "corrections"
+        else field
+        for field in asked
+    ]

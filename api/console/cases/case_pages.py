@@ -18,7 +18,7 @@ from api.console.shared.formats import minute
 from api.console.shared.rendering import PATH, narrator_of
 from api.dependencies import After, Following, SlugPath
 from api.services.case_reading import known_persons, require_handover, timeline_builder
-from api.services.documents import papers_of_case, place_of_paper
+from api.services.documents import offered_papers, papers_of_case, place_of_paper
 from api.services.service import position_after
 from ledger.core.custody import CaseState, Handover
 from ledger.core.custody.state import MeasureState
@@ -30,6 +30,7 @@ from ledger.core.messages import Message, Term
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Sight
 from ledger.i18n import label_first_by
+from ledger.interchange.papers.events_to_print import events_of
 from ledger.recording.event_signing import new_id
 from ledger.store import cases, phones
 
@@ -136,6 +137,12 @@ def book_of_new_case(visit: Visit, procedure: str | None) -> Rulebook:
     return book
 
 
+def called_items(visit: Visit, state: CaseState) -> dict[str, str]:
+    """Return what readers call the items of a case, by their ids."""
+    item = visit.labels.of("telling", "item")
+    return {item_id: item.format(each.description, item_id) for item_id, each in state.items.items()}
+
+
 class TabRequest(NamedTuple):
     """The requested part of a case's page: the list in it from ``first`` on, or what is ``before`` or ``after``."""
 
@@ -174,7 +181,7 @@ def case(
         signs=visit.reading.session.has_role(*HANDLING),
         words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", state),
         free=len(free_items(state, own)),
-        told=recorded(visit, event),
+        told=recorded(visit, event, {**called_items(visit, state), **visible.person_names}),
         registered=min(registered, len(state.items)),
     )
 
@@ -286,6 +293,7 @@ def offer(
         **receivers,
         table=form_table(visit, book, visible.state, visible.person_names, beside=1),
         **_chosen(visible.state, visit.reading.agency, follows, purpose, receivers["purposes"]),
+        resumed=_resumed(visible.state, follows),
         persons=[person for person in visible.state.persons.values() if person.responsible == visit.reading.agency],
         usual=usual,
         reasons=sorted(book.reasons, key=lambda word: usual not in book.reasons[word].returns_for),
@@ -306,18 +314,30 @@ def _chosen(
     return {"follows": follows, "to": receiver, "purpose": purpose if purpose in purposes else None}
 
 
+def _resumed(state: CaseState, follows: str | None) -> Handover | None:
+    """Return the handover that an offer resumes: what was in it is picked beforehand."""
+    return None if follows is None else _handover(state, follows)
+
+
 def _usual_return(book: Rulebook) -> str:
     """Return the purpose for which a case mostly goes back: to be supplemented, where the procedure has that."""
     return next((purpose for purpose, row in book.purposes.items() if row.supplements), "return")
 
 
 @router.get("/cases/{case_id}/offer/lines")
-def offer_lines(visit: VisitOf, case_id: SlugPath, rest: PartRequested, returns: HandoverQuery = None) -> Response:
+def offer_lines(
+    visit: VisitOf,
+    case_id: SlugPath,
+    rest: PartRequested,
+    returns: HandoverQuery = None,
+    follows: HandoverQuery = None,
+) -> Response:
     """Return a part of the offer's form: more of the items that can be picked."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("items of the case"))
     values = _offer_lines(visible.state, visit.reading, returns, rest)
-    return visit.page("cases/offer_lines.html", **visible._asdict(), **values)
+    resumed = _resumed(visible.state, follows)
+    return visit.page("cases/offer_lines.html", **visible._asdict(), **values, resumed=resumed)
 
 
 @router.get("/cases/{case_id}/handovers/{handover_id}/lines")
@@ -366,7 +386,28 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
         expired=expired,
         this_minute=minute(unix_seconds(now)),
         **own_phone(visit, case_id, handover_id),
+        **_recorded_of(visit, shown, handover_id),
     )
+
+
+def _recorded_of(visit: Visit, shown: Mapping[str, Any], handover_id: str) -> dict[str, Any]:
+    """Return the events of a handover, each with its sentence, and their papers: for whoever sees its case."""
+    if shown["sight"] is None:
+        return {"told_events": [], "papers": []}
+    case_id = shown["state"].case_id
+    with visit.service.parts.database.read() as connection:
+        history = visit.service.histories.of(connection, case_id)
+    own = [step for step in history if getattr(step.event.body, "handover_id", None) == handover_id]
+    narrator = narrator_of(visit.service, visit.labels, shown["person_names"])
+    ids = {step.event.event_id for step in own}
+    printed = events_of(visit.service.parts.validator.states, history, visit.reading.authority.kinds)
+    return {
+        "told_events": [(step.event, narrator.tell(step.before, step.event, step.after)) for step in own],
+        "papers": [
+            paper for event in printed if event.event.event_id in ids for paper in offered_papers(event, visit.labels)
+        ],
+    }
+
 
 
 def answering(case_id: str, handover_id: str) -> str:

@@ -184,7 +184,8 @@ def _of_handovers(visit: Visit, state: CaseState) -> Iterator[CaseTask]:
         is_returned = handover.returns is not None and handover.is_accepted and handover.to_agency == own
         if (is_refused or is_returned) and handover.handover_id not in resumed:
             sender = handover.to_agency if is_refused else handover.from_agency
-            values = of_it | {"agency": sender, "due_at": handover.due_at or ""}
+            answer = {"reason_code": handover.reason_code or "", "remedy": handover.remedy or ""}
+            values = of_it | answer | {"agency": sender, "due_at": handover.due_at or ""}
             kind = "refused" if is_refused else "returned"
             yield CaseTask(kind, values, f"offer?follows={handover.handover_id}")
 

@@ -22,7 +22,7 @@ from api.services.documents import (
     printed_event,
 )
 from api.services.service import position_after
-from ledger.core.events import decode_section
+from ledger.core.events import EVENT_TYPES, decode_section
 from ledger.core.messages import Message
 from ledger.interchange.papers.paper_text import language_for
 from ledger.proofs.bundles import Withheld
@@ -41,16 +41,22 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         entry, sight = find_event(connection, visit.reading, event_id, case_id)
         history = visit.service.histories.of(connection, case_id)
         here = history[entry.sequence]
-        (step,) = timeline_builder(visit.service, visit.reading, visit.labels).steps(connection, case_id, [here])
+        (step,) = timeline_builder(visit.service, visit.reading, visit.labels, visible.person_names).steps(
+            connection, case_id, [here]
+        )
         shows_sections = visit.reading.sees_sections(connection, entry, sight, None)
         stored = log.sections(connection, entry.log_index) if shows_sections else {}
         proof_stages = stages(connection, entry, step.state, step.proven_at)
     sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
-    words = narrator_of(visit.service, visit.labels).words(here.event, here.after)
+    words = narrator_of(visit.service, visit.labels, visible.person_names).words(here.event, here.after)
     return visit.page(
         "cases/event.html",
         **visible._asdict(),
         step=step,
+        corrects=visible.sight == "party"
+        and not visible.state.closed
+        and here.event.agency == visit.reading.agency
+        and visit.reading.session.has_role(*EVENT_TYPES["record.corrected"].roles),
         stages=proof_stages,
         particulars=event_fields(here.event, sections, words, visit.labels),
         hidden=() if shows_sections else step.confidential,

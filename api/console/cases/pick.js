@@ -73,6 +73,8 @@ document.addEventListener("change", ({ target }) => {
   counted();
 });
 
+counted(); // an offer that resumes another has its items ticked
+
 // Whoever receives without having looked at anything is asked once whether he means it.
 const answer = document.querySelector("form[data-unseen]");
 answer?.addEventListener("submit", (event) => {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from fastapi import Query
@@ -116,10 +117,13 @@ class RecordedEvent(Struct, frozen=True):
     flags: Sequence[Flag]
 
 
-def recorded(visit: Visit, event_id: str | None) -> RecordedEvent | None:
+def recorded(
+    visit: Visit, event_id: str | None, called: Mapping[str, str] = MappingProxyType({})
+) -> RecordedEvent | None:
     """Return the event of this id if the reader's own key has signed it.
 
-    No read is recorded, since the reader knows what it says.
+    ``called`` is what readers call items and persons, by their ids. No read is recorded, since the reader knows what
+    it says.
     """
     if event_id is None:
         return None
@@ -131,5 +135,5 @@ def recorded(visit: Visit, event_id: str | None) -> RecordedEvent | None:
         if entry.key_id != visit.reading.session.grant.key_id:
             return None
         flags = log.flags(connection, entry.log_index)
-    sentence = narrator_of(visit.service, visit.labels).alone(log.event_of(entry))
+    sentence = narrator_of(visit.service, visit.labels, called).alone(log.event_of(entry))
     return RecordedEvent(sentence, entry.log_index, flags)

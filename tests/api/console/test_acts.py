@@ -171,6 +171,20 @@ def test_what_is_confidential_of_a_kind_is_signed_in_a_section(acting: Served) -
     assert "particulars" not in payload["body"]
 
 
+def test_what_an_event_says_is_corrected_by_choosing_it(acting: Served) -> None:
+    """From an event's page the form offers what it says; what was recorded is taken from the event, never typed."""
+    with acting.ledger.database.read() as connection:
+        entries = log.stream(connection, "case", "case-1", event_type="item.registered")
+    event = next(event for event in map(log.event_of, entries) if event.body.item_id == "phone")  # type: ignore[attr-defined]
+    page = page_of(acting, clerk(POLICE), f"/cases/case-1/acts/record.corrected?of={event.event_id}").text
+    assert '<option value="description">description: the phone</option>' in page
+    assert 'name="corrections.0.recorded"' not in page
+    form = {"corrects": event.event_id, "ground": "a slip of the pen"}
+    form |= {"corrections.0.field": "description", "corrections.0.correct": "the white phone"}
+    draft = post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", form).text
+    assert "description: the phone → the white phone" in draft
+
+
 def test_what_a_form_lacks_is_named(acting: Served) -> None:
     """A required field that is empty is refused by its name, and an event that is not there as well."""
     refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/item.sealed", {"item_id": "phone"})
@@ -278,7 +292,9 @@ def test_a_person_is_named_and_bailed_in_the_browser(office: Office) -> None:
     desk.page.get_by_label("Name").fill("Zhao Liu")
     desk.page.locator("#role").select_option("suspect")
     desk.page.get_by_role("button", name=READ).click()
-    assert "Zhao Liu" in desk.sign()
+    expect(desk.page.locator(".draft .sentence").first).to_contain_text("Zhao Liu")
+    assert "brings Zhao Liu" in desk.sign()
+    expect(desk.page.locator(".done")).to_contain_text("brings Zhao Liu")
     (person,) = office.state().persons.values()
     page = desk.go("/cases/case-1/acts/measure.imposed")
     page.locator("#person_id").select_option(person.person_id)

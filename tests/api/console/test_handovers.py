@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from ledger.core.events.handover import HandoverRefused
 from tests.api.console.desk import READ, Office, axe_findings
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import holding, offered, passed
@@ -107,3 +108,25 @@ def test_a_return_says_what_to_complete_and_is_answered(office: Office) -> None:
     expect(page.locator(".draft")).to_contain_text("nothing on it")
     police.sign()
     assert list(office.state().handovers.values())[-1].follows == returned.handover_id
+
+
+def test_what_was_refused_is_offered_again_as_it_was(office: Office) -> None:
+    """The task tells why, the handover's page all that was answered and the papers; what was in it is picked again."""
+    case = office.record(offered("phone"))
+    answer = {"reason_code": "incomplete_dossier", "remedy": "supplement", "explanation": "the list is missing"}
+    case.say(HandoverRefused, clerk(PROCURATORATE), handover_id="handover-1", **answer)
+    office.record(case)
+    police = office.at(clerk(POLICE), "/cases/case-1")
+    tasks = police.page.locator(".tasks")
+    expect(tasks).to_contain_text("Reason: incomplete dossier")
+    tasks.get_by_role("link", name="What was answered").click()
+    expect(police.page.locator("main")).to_contain_text("the list is missing")
+    expect(police.page.get_by_role("link", name="(PDF)").first).to_be_visible()
+    assert axe_findings(police.page) == []
+    page = police.go("/cases/case-1/offer?follows=handover-1")
+    expect(page.locator("main")).to_contain_text("Refused by procuratorate-east: incomplete dossier")
+    expect(page.get_by_role("checkbox", name="the phone")).to_be_checked()
+    expect(page.locator("[data-count]")).to_have_text("1 / 1")
+    page.get_by_role("button", name=READ).click()
+    police.sign()
+    assert office.state().items["phone"].offer is not None

@@ -6,12 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from ledger.core.events import Authority
+from ledger.core.events.handover import ReceivedItem
 from ledger.core.events.item import ItemSealed
 from tests.api.console.desk import Office, barriers
 from tests.api.console.pages import page_of
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, START, auditor, clerk, instant
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, pieces
 
 DAY_S = 86_400
 ITEM = "/cases/case-1/items/phone"
@@ -74,6 +75,29 @@ def test_a_read_of_an_item_is_recorded_with_it(kept: Served) -> None:
     reads = page_of(kept, auditor(PROCURATORATE), "/cases/case-1/reads").text
     assert "custody of item phone" in reads
     assert ">item phone<" in reads
+
+
+def test_a_flag_of_another_item_is_not_the_items_own(shared: Served) -> None:
+    """Of two items that came together, one short: the answer for the other one raises no flag."""
+    case = (
+        Case("case-2")
+        .open()
+        .register("phone")
+        .register("banknotes", quantity=pieces(2))
+        .offer("phone", "banknotes", to=PROCURATORATE)
+    )
+    short = ReceivedItem(item_id="banknotes", match_result="mismatch", quantity=pieces(1))
+    shared.record(case.accept(received=(short,)))
+    answers = {
+        item: page_of(shared, clerk(PROCURATORATE), f"/cases/case-2/items/{item}?on=2026-03-02").text
+        for item in ("phone", "banknotes")
+    }
+    tables = {
+        item: text.partition('<div class="custody"')[2].partition("</table>")[0] for item, text in answers.items()
+    }
+    assert "than was released" in tables["banknotes"]
+    assert "than was released" not in tables["phone"]
+    assert "procuratorate-east" in tables["phone"]
 
 
 def test_an_auditor_asks_who_held_an_item_on_a_day(office: Office) -> None:
