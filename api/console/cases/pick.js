@@ -1,7 +1,7 @@
 // Picking items, or ticking those that were checked: all, one by one, or by a code that a scanner types or the camera reads.
 const lines = () => [...document.querySelectorAll(".lines [data-codes]")];
 const scan = document.querySelector("[data-scan]");
-const count = document.querySelector("[data-count]");
+const count = document.querySelector("main [data-count]");
 const seen = document.querySelector("[data-seen]"); // where items are received: how many were scanned or looked at
 const boxes = () => [...document.querySelectorAll("input[name=item], input[name=seen]")];
 

@@ -126,7 +126,7 @@ def test_what_was_refused_is_offered_again_as_it_was(office: Office) -> None:
     page = police.go("/cases/case-1/offer?follows=handover-1")
     expect(page.locator("main")).to_contain_text("Refused by procuratorate-east: incomplete dossier")
     expect(page.get_by_role("checkbox", name="the phone")).to_be_checked()
-    expect(page.locator("[data-count]")).to_have_text("1 / 1")
+    expect(page.locator("main [data-count]")).to_have_text("1 / 1")
     page.get_by_role("button", name=READ).click()
     police.sign()
     assert office.state().items["phone"].offer is not None
