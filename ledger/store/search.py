@@ -54,6 +54,7 @@ _HEX_FROM = 8  # hexadecimal characters that may be taken as the beginning of a 
 # Sorts behind every character: the end of the words with a beginning.
 _LAST = "\U0010ffff"
 _BRACKETS = str.maketrans("", "", "()[]{}<>〔〕【】《》〈〉「」『』〖〗")
+_ORDINAL = re.compile("第(?=[0-9])")  # 〔2026〕第88号 is 〔2026〕88号
 _TWO_IDEOGRAPHS = re.compile("[〇々㐀-䶿一-鿿\U00020000-\U0003ffff]{2}")
 SHORTEST: Final = 2  # characters that are searched for at least; three where not both are ideographs
 LONGEST: Final = 200
@@ -168,8 +169,11 @@ def _telling(kind: type[Struct]) -> tuple[str, ...]:
 
 
 def folded(text: str) -> str:
-    """Fold a text as words are stored and looked up: width and case unified, white space and brackets removed."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().translate(_BRACKETS).split())
+    """Fold a text as words are stored and looked up: width and case unified.
+
+    White space and brackets are removed, and what makes a number an ordinal.
+    """
+    return _ORDINAL.sub("", "".join(unicodedata.normalize("NFKC", text).casefold().translate(_BRACKETS).split()))
 
 
 def is_searchable(word: str) -> bool:

@@ -6,7 +6,7 @@ Times are as claimed: custody passes when a thing was received, which may be bef
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
@@ -243,7 +243,7 @@ def _holdings(
         (act,) = timelines.steps(connection, case_id, [began])
         others = {*began.after.items, *began.after.persons} - {first.subject_id}
         deadlines = tuple(ended for ended in act.deadlines if ended.subject not in others)
-        flags = tuple(flag for flag in act.flags if not _is_of_others(flag.detail, first.subject_id, others))
+        flags = own_flags(act.flags, first.subject_id, others)
         shown = [
             span.standing
             for span in held
@@ -266,9 +266,15 @@ def _holdings(
         )
 
 
-def _is_of_others(detail: str, subject_id: str, others: Collection[str]) -> bool:
-    """Tell whether a flag's detail names other things that the act was about, and not the subject."""
-    return subject_id not in detail and any(other in detail for other in others)
+def own_flags(flags: Iterable[Flag], subject_id: str, others: Collection[str]) -> tuple[Flag, ...]:
+    """Return the flags of an act that may be about the subject: not those whose detail names others alone."""
+    ids = {subject_id, *others}
+    named = {flag: {each for each in ids if _names(flag.detail, each)} for flag in flags}
+    return tuple(flag for flag, things in named.items() if not things or subject_id in things)
+
+
+def _names(detail: str, thing_id: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(thing_id)}(?![\w-])", detail) is not None
 
 
 def _by_holders(spans: Sequence[Span]) -> list[list[Span]]:

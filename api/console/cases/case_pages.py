@@ -409,7 +409,6 @@ def _recorded_of(visit: Visit, shown: Mapping[str, Any], handover_id: str) -> di
     }
 
 
-
 def answering(case_id: str, handover_id: str) -> str:
     """Return the address below which the parts of an acceptance's form are, for an officer at his desk."""
     return f"{PATH}/cases/{case_id}/handovers/{handover_id}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -18,14 +17,14 @@ from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder
 from api.services.documents import OfferedPaper, offered_papers
-from ledger.core.custody import CaseState, Flag, Item
+from ledger.core.custody import Item
 from ledger.core.errors import NotFound
 from ledger.core.events import NAME_OF
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message
 from ledger.i18n import zone_in_use
 from ledger.interchange.papers.events_to_print import events_of
-from ledger.timeline.custody_history import CustodyHistory, asked_time, custody_history
+from ledger.timeline.custody_history import CustodyHistory, asked_time, custody_history, own_flags
 from ledger.timeline.event_fields import EventField
 from ledger.timeline.sentences import EventWords
 
@@ -49,6 +48,7 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
     item = _item(visible, item_id)
     history = _history(visit, visible, item_id, on)
     clocks = [clock for clock in clock_views.of_case(visit, visible.state) if clock.subject == item_id]
+    others = {*visible.state.items, *visible.state.persons} - {item_id}
     own = visit.reading.agency
     signs = visible.sight == "party" and not visible.state.closed and own in (item.holder, item.responsible)
     words = narrator_of(visit.service, visit.labels, visible.person_names).words_of(
@@ -60,8 +60,8 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
         item=item,
         fields=list(_fields(item, words)),
         steps=history.steps[::-1],
+        flags={step.event_id: own_flags(step.flags, item_id, others) for step in history.steps},
         came_from=history.came_from,
-        is_about=lambda flag: _is_about(flag, item_id, visible.state),
         answer=history.answer,
         on=on,
         clocks=[clock_views.view_of(clock, visit.labels) for clock in clocks],
@@ -92,12 +92,6 @@ def _history(visit: Visit, visible: VisibleCase, item_id: str, on: str) -> Custo
     timelines = timeline_builder(visit.service, visit.reading, visit.labels, visible.person_names)
     with visit.service.parts.database.read() as connection:
         return custody_history(timelines, connection, visible.state.case_id, ("item", item_id), time)
-
-
-def _is_about(flag: Flag, item_id: str, state: CaseState) -> bool:
-    """Return whether the item is among those that a flag of the event names, which may be none."""
-    named = {each for each in state.items if re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", str(flag.detail))}
-    return not named or item_id in named
 
 
 def _fields(item: Item, words: EventWords) -> Iterator[EventField]:

@@ -98,6 +98,9 @@ def test_a_flag_of_another_item_is_not_the_items_own(shared: Served) -> None:
     assert "than was released" in tables["banknotes"]
     assert "than was released" not in tables["phone"]
     assert "procuratorate-east" in tables["phone"]
+    in_time = {item: text.partition('id="timeliness"')[2].partition("</section>")[0] for item, text in answers.items()}
+    assert "than was released" in in_time["banknotes"]
+    assert "than was released" not in in_time["phone"]
 
 
 def test_an_auditor_asks_who_held_an_item_on_a_day(office: Office) -> None:

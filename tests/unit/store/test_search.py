@@ -44,6 +44,7 @@ WORDS = {  # what is typed, and as what it is found
     "盗窃": ["matter"],
     "行账": ["account"],
     "扣字〔2026〕12": ["document"],
+    "公扣字（2026）第12号": ["document"],
 }
 
 
