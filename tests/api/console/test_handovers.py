@@ -117,9 +117,10 @@ def test_what_was_refused_is_offered_again_as_it_was(office: Office) -> None:
     case.say(HandoverRefused, clerk(PROCURATORATE), handover_id="handover-1", **answer)
     office.record(case)
     police = office.at(clerk(POLICE), "/cases/case-1")
-    tasks = police.page.locator(".tasks")
-    expect(tasks).to_contain_text("Reason: incomplete dossier")
-    tasks.get_by_role("link", name="What was answered").click()
+    task = police.page.locator(".tasks li")
+    expect(task).to_contain_text("Reason: incomplete dossier")
+    task.get_by_role("link").click()
+    police.page.get_by_role("link", name="What was answered").click()
     expect(police.page.locator("main")).to_contain_text("the list is missing")
     expect(police.page.get_by_role("link", name="(PDF)").first).to_be_visible()
     assert axe_findings(police.page) == []

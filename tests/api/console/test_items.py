@@ -77,19 +77,19 @@ def test_a_read_of_an_item_is_recorded_with_it(kept: Served) -> None:
     assert ">item phone<" in reads
 
 
-def test_a_flag_of_another_item_is_not_the_items_own(shared: Served) -> None:
+def test_a_flag_of_another_item_is_not_the_items_own(served: Served) -> None:
     """Of two items that came together, one short: the answer for the other one raises no flag."""
     case = (
-        Case("case-2")
+        Case()
         .open()
         .register("phone")
         .register("banknotes", quantity=pieces(2))
         .offer("phone", "banknotes", to=PROCURATORATE)
     )
     short = ReceivedItem(item_id="banknotes", match_result="mismatch", quantity=pieces(1))
-    shared.record(case.accept(received=(short,)))
+    served.record(case.accept(received=(short,)))
     answers = {
-        item: page_of(shared, clerk(PROCURATORATE), f"/cases/case-2/items/{item}?on=2026-03-02").text
+        item: page_of(served, clerk(PROCURATORATE), f"/cases/case-1/items/{item}?on=2026-03-02").text
         for item in ("phone", "banknotes")
     }
     tables = {
