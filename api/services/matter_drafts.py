@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from api.auth.reading import Reading
@@ -130,14 +129,16 @@ def _warnings(service: Service, reading: Reading, labels: Labels, state: Matter 
 def _overlaps(service: Service, reading: Reading, labels: Labels, definition: str) -> Iterator[str]:
     """Yield a warning for each published model that looks for the same, or now finds the same, and how much of it.
 
-    Nothing is said where that cannot be computed now: a run may take too long, and the model may still be published.
+    Where that cannot be computed now, that is said: a run may take too long, and the model may still be published.
     """
     with service.parts.database.read() as connection:
         titles = supervision.model_titles(connection)
     same, overlaps = list[str](), list[Overlap]()
-    with suppress(TallystickError):
+    try:
         same = alike(service, reading, definition)
         overlaps = overlaps_of_file(service, reading, definition)
+    except TallystickError as error:
+        yield labels.of("message", "models_not_compared").format(reason=labels.translate(error.text))
     for model_id in same:
         yield labels.of("message", "models_alike").format(model=labels.told(titles[model_id]))
     for overlap in (each for each in overlaps if each.model_id not in same):

@@ -131,6 +131,9 @@ def test_of_a_model_its_file_suffices(shared: Served) -> None:
     draft = sign(shared, ANALYST, "model.published", "model-fourth-return", {"definition": again})
     (warning,) = draft["warnings"]
     assert "Third return for supplementary investigation" in warning
+    listed = {"definition": shipped_model("shell-companies")}
+    draft = sign(shared, ANALYST, "model.published", "model-shell-companies", listed)
+    assert any("could not be computed now" in warning for warning in draft["warnings"])
     own = sign(shared, ANALYST, "model.adopted", "model-third-return", {"note": "tried"})
     assert own["submission"]["payload"]["body"]["version"] == 1
     unknown = ask(shared, ANALYST, act("model.adopted", "model-third-return", {"version": 7}))

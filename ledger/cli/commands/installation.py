@@ -125,9 +125,9 @@ def init_command(
     secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the service's keys")
     addresses = witness_addresses(founding)
     asked = read_witnesses(addresses)
-    installation = create(where, founding, origin, secret, procedures=texts, light=light)
-    if asked:
+    if asked:  # before the ledger is there: an init that was cut off can be repeated until then
         write_secret(where.witnesses, addresses.encode(), field="witnesses.toml", replace=True)
+    installation = create(where, founding, origin, secret, procedures=texts, light=light)
     adopted = ", ".join(procedures) or ", ".join(founding.procedures)
     shown = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
     shown |= {"development": founding.development, "procedures": adopted}
@@ -155,12 +155,14 @@ def _founding(file: Path | None, agencies: Sequence[Path], quorum: int | None, *
     if isinstance(tables, dict):
         if agencies:
             own_hint = Message("The agency writes it by: tally agency prepare")
-            own = tables.setdefault("agencies", [])
-            own += [_tables(path, own_hint) for path in agencies]
+            named = tables.get("agencies", [])
+            if not isinstance(named, list):
+                raise MalformedInput("expected a list of agencies", field="--founding: agencies", hint=hint)
+            own = [*named, *(_tables(path, own_hint) for path in agencies)]
+            witnessed = sum(isinstance(row, dict) and row.get("witness") is not None for row in own)
+            tables = {"quorum": _majority(witnessed)} | tables | {"agencies": own}
         if quorum is not None:
             tables["quorum"] = quorum
-        elif agencies and "quorum" not in tables:
-            tables["quorum"] = _majority(sum(isinstance(row, dict) and "witness" in row for row in own))
         if development:
             tables["development"] = True
     try:

@@ -54,6 +54,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     record.DatasetRegistered: ("period_from",),
     record.RecordLate: ("happened_at",),
     supervision.LeadRaised: ("as_of",),
+    supervision.LeadClosed: ("document_date",),
     supervision.ModelPublished: ("figures.measured_on",),
     supervision.RecommendationReceived: ("received_at",),
     supervision.RecommendationRechecked: ("before.period_from",),

@@ -316,7 +316,13 @@ _TEMPLATE = Message("Take the template, which has them, and copy your rows below
 
 
 def block_of(rows: list[list[Cell]], columns: Sequence[ItemColumn], at: Sequence[str]) -> ItemTable:
-    """Return a block of cells that begins in the first of the columns ``at``, or that has a row of headings itself."""
+    """Return a block of cells that begins in the first of the columns ``at``, or that has a row of headings itself.
+
+    Raises MalformedInput for a column that there is not, and as a file's rows do.
+    """
+    unknown = sorted(set(at) - {column.path for column in columns})
+    if unknown:
+        raise MalformedInput("expected columns of the table, not {name!r}", name=unknown[0], field="at")
     first = [_text(cell) for cell in rows[0]] if rows else []
     headings = _recognised(first, columns)
     has_headings = len([path for path in headings if path]) >= LEAST_HEADINGS

@@ -135,6 +135,19 @@ def test_a_decision_may_answer_a_letter() -> None:
     assert {c.subject for c in written.state.clocks.values() if c.is_running} == {"letter-2"}
 
 
+@pytest.mark.parametrize("settled", [False, True])
+def test_an_offer_halts_the_time_of_a_letter_until_the_answer(settled: bool) -> None:
+    """A refusal lets it run on, unless an act that ends it came meanwhile: then it is over."""
+    rules = book("letter", "letter_received.filing_notice", 'offered.prosecution_review", "letter_sent.reasons')
+    written = written_by(rules)
+    receive(send(written)).offer("knife", to=PROCURATORATE, purpose="prosecution_review")
+    assert written.running() == set()
+    if settled:
+        about = {"to_agency": PROCURATORATE, "sent_at": instant(written.now), "person_ids": (person_id("li"),)}
+        written.say(letter.LetterSent, clerk(POLICE), letter_id="a-1", kind="reasons", **about)
+    assert written.refuse().running() == (set() if settled else {"review"})
+
+
 def test_a_clock_from_the_sending_is_provisional_until_the_receipt() -> None:
     """It counts from the sending until the receipt is recorded, from which the definite one counts."""
     early = 'provisional = ["letter_sent.filing_notice"]\n'

@@ -261,6 +261,8 @@ def test_a_block_of_cells_goes_where_it_is_pasted(columns: tuple[ItemColumn, ...
     read = block_of(pasted_rows("序号\t数量\t名称\n1\t3\t手机"), columns, ("seal_number",))
     assert [dict(row.cells) for row in read.rows] == [{"description": "手机", "quantity": "3"}]
     assert block_of([], columns, ()).rows == ()
+    with pytest.raises(MalformedInput, match="not 'nothing'"):
+        block_of([["\x01"]], columns, ("description", "nothing"))
 
 
 def test_columns_follow_the_procedure(book: Rulebook) -> None:
