@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from ledger.audit.chain import Look, kinds_of, read_ground, read_mirror
-from ledger.audit.claims import claim_of, on_chain
+from ledger.audit.chain import ContractView, Look, kinds_of, read_ground, read_mirror
+from ledger.audit.claims import claim_of, on_chain, within
 from ledger.audit.entries import check_entry
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
 from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.audit.whole import MISTYPED, check_types
+from ledger.chain.contract_clients import AnchorRecord
 from ledger.chain.journal import WriteState
 from ledger.core.errors import NotFound, TallystickError
 from ledger.core.log import merkle
@@ -66,8 +67,8 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
         findings.anchored(head.size if head else 0, [entry.log_index for entry in entries])
         # The last anchor as the journal has it, and as the contract has it.
         claims = [claim_of(write, head)] if write is not None and head is not None else []
-        claims += on_chain(look, mirror, journal, findings, lambda contracts: [contracts.head()])
-        for claim in claims:
+        claims += on_chain(look, mirror, journal, findings, lambda contracts: _last_of(contracts, tree.size))
+        for claim in within(tree.size, database, claims):
             findings.add(*_met(claim, tree.size, sound, nodes))
         mirror.tell(findings, faulty)
     count, tell = len(entries), findings.checked
@@ -81,6 +82,12 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
     for step in ("access", "supervision", "bindings", "schema", "maps"):
         findings.not_checked(step, Message("shown by the audit of the whole log"))
     return findings.report(scope=f"case {case_id}", development=trust.development, size=tree.size, root=tree.root)
+
+
+def _last_of(contracts: ContractView, size: int) -> Iterable[AnchorRecord]:
+    """Return the contract's last record, or all if it is of a tree to which the log has grown since."""
+    head = contracts.head()
+    return [head] if head.size <= size else contracts.records()
 
 
 def _met(claim: RootClaim, size: int, entries: Sequence[StoredEntry], nodes: NodeReader) -> Iterator[AuditFinding]:

@@ -13,14 +13,16 @@ from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unavailable
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.checkpoints import verify_checkpoint, verify_cosignatures
+from ledger.core.log.merkle import NodeReader, frontier_at
 from ledger.core.log.notes import parse_note
+from ledger.core.log.tiles import TileNodes
 from ledger.core.messages import Message
 from ledger.core.signing.signatures import LATEST
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.timestamps import verify_timestamp
-from ledger.store import checkpoints
+from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.store.database import Connection
+from ledger.store.database import Connection, Database
 
 
 # 10
@@ -73,6 +75,28 @@ def anchored(journal: DatabaseJournal, size: int, findings: AuditFindings) -> li
         findings.anchored(0, range(size))
         findings.add(finding_of("anchors", None, error))
         return []
+
+
+def within(size: int, database: Database, claims: Sequence[RootClaim]) -> list[RootClaim]:
+    """Return the claims without those of trees to which the log has grown since ``size``, when the audit began.
+
+    The service goes on meanwhile: what it has anchored since then is held against the log as it is now, by its tiles.
+    """
+    beyond = [claim for claim in claims if claim.size > size]
+    if not beyond:
+        return [*claims]
+    with database.read() as connection:
+        now = log.tree(connection).size
+        nodes = TileNodes(now, log.tile_reader(connection))
+        later = [claim for claim in beyond if claim.size <= now and _is_root(claim, nodes)]
+    return [claim for claim in claims if claim not in later]
+
+
+def _is_root(claim: RootClaim, nodes: NodeReader) -> bool:
+    try:
+        return frontier_at(claim.size, nodes).root() == claim.root
+    except TallystickError:
+        return False
 
 
 def claim_of(write: ChainWrite, head: AnchoredHead) -> RootClaim:

@@ -18,7 +18,7 @@ from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, find
 from ledger.audit.maps import MapAudit
 from ledger.audit.streams import Faulty, StreamRange
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
-from ledger.audit.workers import Workers, workers
+from ledger.audit.workers import Judging, Workers, workers
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import decode_payload
 from ledger.core.events.record import AccessSealed
@@ -146,7 +146,12 @@ def audit_log(
         return findings.report(scope="log", development=trust.development, size=0, root=b"")
     heads = AccessLog(database).binding_heads()  # read first, so that the bindings cannot be shorter than these
     kept = None if files is None else files()
-    with database.read() as connection:
+    if processes is None:
+        with database.read() as connection:
+            is_large = log.tree(connection).size >= WORTH_PROCESSES
+        processes = (os.cpu_count() or 1) if is_large else 1
+    with workers(database, processes) as crew:
+        connection = crew.connection
         tree = log.tree(connection)
         bound = read_bound(connection, heads)
         unlike = list(check_bound(connection, bound, heads))
@@ -164,17 +169,21 @@ def audit_log(
         claims = claims_in_order(
             root_claims.kept(checkpoints, trust),
             root_claims.published(connection, trust, findings),
-            root_claims.anchored(journal, tree.size, findings),
-            root_claims.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
+            root_claims.within(
+                tree.size,
+                database,
+                [
+                    *root_claims.anchored(journal, tree.size, findings),
+                    *root_claims.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
+                ],
+            ),
             [RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))],
         )
-        if processes is None:
-            processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
-        with workers(database, read_ground(connection, mirror), mirror.procedures, processes) as crew:
-            pass_over = _Pass(connection, tree, bound, findings, trust.log_id, crew, progress)
-            faulty = pass_over.entries(claims, {fault.step for fault in unlike})
-            mirror.tell(findings, faulty.indices)
-            pass_over.streams(faulty)
+        judging = Judging(read_ground(connection, mirror), mirror.procedures)
+        pass_over = _Pass(tree, bound, findings, trust.log_id, crew, judging, progress)
+        faulty = pass_over.entries(claims, {fault.step for fault in unlike})
+        mirror.tell(findings, faulty.indices)
+        pass_over.streams(faulty)
         findings.add(*unlike)  # after what the rows themselves show
         _access(database, connection, findings)
     return findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
@@ -183,13 +192,17 @@ def audit_log(
 class _Pass(Struct):
     """The two passes over the log: by index, then by stream."""
 
-    connection: Connection
     tree: TreeState
     bound: Bound
     findings: AuditFindings
     log_id: bytes
     crew: Workers
+    judging: Judging
     progress: Progress
+
+    @property
+    def connection(self) -> Connection:
+        return self.crew.connection
 
     # 2 to 5, 9, 17
     def entries(self, claims: Sequence[RootClaim], failed: Collection[str]) -> Faulty:
@@ -242,7 +255,7 @@ class _Pass(Struct):
         size = self.tree.size
         # At least one range, so that claims of size 0 are decided.
         ranges = [(start, min(start + RANGE, size)) for start in range(0, max(size, 1), RANGE)]
-        for part in self.crew.apply(self.crew.entries, ranges):
+        for part in self.crew.apply(self.crew.entries, repeat(self.judging), ranges):
             commits.extend(part.commits)
             yield from part.findings
             unmapped.extend(maps.feed(part.maps))
@@ -273,7 +286,8 @@ class _Pass(Struct):
             for kind in rows.stream_kinds(self.connection)
             for first, last in pairwise([None, *rows.stream_bounds(self.connection, kind, RANGE), None])
         ]
-        for number, findings in enumerate(self.crew.apply(self.crew.streams, parts, repeat(faulty)), 1):
+        judged = self.crew.apply(self.crew.streams, repeat(self.judging), repeat(faulty), parts)
+        for number, findings in enumerate(judged, 1):
             self.findings.add(*findings)
             self.progress(size + size * number // len(parts), 2 * size)
         self.findings.checked("streams", Message("each event stands on the one before"))

@@ -1,4 +1,8 @@
-"""The workers of an audit: this process, or several that each read the database by themselves."""
+"""The workers of an audit: this process, or several, all of which read one snapshot of the database.
+
+The service goes on while its log is audited. If one reader saw what another one does not see yet, a sound log would
+look changed.
+"""
 
 from __future__ import annotations
 
@@ -6,78 +10,135 @@ import gc
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from threading import Barrier, BrokenBarrierError
 from typing import Any, NamedTuple
 
 from ledger.audit.chain import kinds_of
 from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import AuditFinding
 from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
+from ledger.core.errors import Unavailable
 from ledger.core.procedure.adoption import Procedures
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
-from ledger.store.database import Database, attach
+from ledger.store import log
+from ledger.store.database import Connection, Database, attach
 
 NEW_OBJECTS = 50_000  # of a worker's process, between two garbage collections
+START_S = 120  # seconds within which the processes must have started
+LOOK_S = 10  # seconds within which each must have its snapshot: nothing is committed meanwhile
 
 Range = tuple[int, int]
 
 
-class Workers(NamedTuple):
-    """What checks the entries of a range and a part of the streams; ``apply`` maps either over tasks, in order."""
+class Judging(NamedTuple):
+    """What entries and streams are judged by."""
 
-    apply: Callable[..., Iterator[Any]]
-    entries: Callable[[Range], RangeResult]
-    streams: Callable[[StreamRange, Faulty], list[AuditFinding]]
+    ground: Ground
+    procedures: Procedures
+
+
+class Snapshot(NamedTuple):
+    """The database at one moment, for what reads a database."""
+
+    connection: Connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Return the one connection."""
+        yield self.connection
 
 
 class Worker:
-    """Checks one task after the other."""
+    """Checks one task of an audit after the other."""
 
-    def __init__(self, database: Database, ground: Ground, procedures: Procedures):
-        self._database = database
-        self._ground = ground
-        agencies = None if ground.authority is None else ground.authority.agencies
-        states = CaseStates(database, lambda: procedures, lambda *_: kinds_of(ground))
-        with database.read() as connection:
-            self._rules = Rules(states, agencies, rows.split_for(connection))
+    def __init__(self, connection: Connection):
+        self._snapshot = Snapshot(connection)
+        self._rules: Rules | None = None
 
-    def entries(self, task: Range) -> RangeResult:
-        with self._database.read() as connection:
-            return check_range(connection, self._ground, *task)
+    def entries(self, judging: Judging, task: Range) -> RangeResult:
+        """Check the entries of a range."""
+        return check_range(self._snapshot.connection, judging.ground, *task)
 
-    def streams(self, part: StreamRange, faulty: Faulty) -> list[AuditFinding]:
-        with self._database.read() as connection:
-            return check_part(connection, part, faulty, self._rules)
+    def streams(self, judging: Judging, faulty: Faulty, part: StreamRange) -> list[AuditFinding]:
+        """Check a part of the streams."""
+        if self._rules is None:
+            ground, procedures = judging
+            agencies = None if ground.authority is None else ground.authority.agencies
+            states = CaseStates(self._snapshot, lambda: procedures, lambda *_: kinds_of(ground))
+            self._rules = Rules(states, agencies, rows.split_for(self._snapshot.connection))
+        return check_part(self._snapshot.connection, part, faulty, self._rules)
+
+
+class Workers(NamedTuple):
+    """What checks the entries of a range and a part of the streams; ``apply`` maps either over tasks, in order.
+
+    All see what ``connection`` sees.
+    """
+
+    connection: Connection
+    apply: Callable[..., Iterator[Any]]
+    entries: Callable[[Judging, Range], RangeResult]
+    streams: Callable[[Judging, Faulty, StreamRange], list[AuditFinding]]
 
 
 @contextmanager
-def workers(database: Database, ground: Ground, procedures: Procedures, processes: int) -> Iterator[Workers]:
-    """Start ``processes`` workers; 1 is this process itself."""
+def workers(database: Database, processes: int) -> Iterator[Workers]:
+    """Start ``processes`` workers; 1 is this process itself. Raises Unavailable if they do not start."""
     if processes == 1:
-        worker = Worker(database, ground, procedures)
-        yield Workers(map, worker.entries, worker.streams)
+        with database.read() as connection:
+            worker = Worker(connection)
+            yield Workers(connection, map, worker.entries, worker.streams)
         return
     context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
-    arguments = (database.url, ground, procedures)
-    with ProcessPoolExecutor(processes, context, initializer=_attach, initargs=arguments) as executor:
-        yield Workers(executor.map, _entries, _streams)
+    together = context.Barrier(processes + 1)
+    arguments = (database.url, together)
+    with ExitStack() as stack:
+        executor = stack.enter_context(ProcessPoolExecutor(processes, context, initializer=_attach, initargs=arguments))
+        try:
+            for _ in range(processes):
+                executor.submit(_attached)  # each starts a process, for none is idle yet
+            together.wait(START_S)
+            # Nothing is committed while each of them opens its snapshot, so all see the same.
+            with database.write():
+                together.wait(LOOK_S)
+                connection = stack.enter_context(database.read())
+                log.tree(connection)
+                together.wait(LOOK_S)
+        except (BrokenBarrierError, BrokenProcessPool) as error:
+            together.abort()
+            raise Unavailable("the processes of the audit did not start", hint="Audit again.") from error
+        yield Workers(connection, executor.map, _entries, _streams)
 
 
 _worker: Worker
+_open = ExitStack()  # it ends with the process
 
 
-def _attach(url: str, ground: Ground, procedures: Procedures) -> None:
+def _attach(url: str, together: Barrier) -> None:
+    """Open this process's connection at the moment at which the others open theirs."""
     global _worker  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
-    _worker = Worker(attach(url), ground, procedures)
+    database = attach(url)
+    together.wait(START_S)
+    together.wait(START_S)
+    connection = _open.enter_context(database.read())
+    log.tree(connection)  # a snapshot begins with its first statement
+    together.wait(LOOK_S)
+    _worker = Worker(connection)
     # What lasts as long as the process need not be scanned again, and the objects of a range have no cycles.
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
 
 
-def _entries(task: Range) -> RangeResult:
-    return _worker.entries(task)
+def _attached() -> None:
+    """Do nothing but start a process."""
 
 
-def _streams(part: StreamRange, faulty: Faulty) -> list[AuditFinding]:
-    return _worker.streams(part, faulty)
+def _entries(judging: Judging, task: Range) -> RangeResult:
+    return _worker.entries(judging, task)
+
+
+def _streams(judging: Judging, faulty: Faulty, part: StreamRange) -> list[AuditFinding]:
+    return _worker.streams(judging, faulty, part)

@@ -159,7 +159,8 @@ def contracts(stand: Stand, **changes: Any) -> Look:
     anchored = DatabaseJournal(stand.database).anchors()[0].anchored
     assert anchored is not None
     authority = stand.ledger.changes.authority
-    only = AnchorRecord(1, changes.get("root", anchored.root), changes.get("size", anchored.size), 6, START + 4001)
+    size, root = changes.get("size", anchored.size), changes.get("root", anchored.root)
+    only = AnchorRecord(1, root, size, 6, changes.get("timestamp", START + 4001))
     count, rolled = changes.get("changes", authority.changes), changes.get("registry_hash", authority.registry_hash)
     return lambda: nullcontext(Contracts([only], count, rolled))
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from ledger.audit import Look, NodeContracts, asking, audit_log, findings, left_out, replaying
-from ledger.audit.chain import NoContracts
+from ledger.audit.chain import ContractView, NoContracts
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.core.errors import NotFound
+from ledger.core.events.record import IncidentRecorded
 from ledger.store import audit as rows
 from ledger.store import log as stored_log
-from tests.testkit.builders import LOG_ID
+from ledger.store.chain_journal import DatabaseJournal
+from tests.testkit.builders import LOG_ID, PROCURATORATE
+from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.unit.audit.stand import FOUNDING, OFFICERS, PROCEDURES, TRUST, Contracts, Stand, contracts, found, in_full
 
@@ -54,6 +58,29 @@ def test_several_processes(stand: Stand) -> None:
     """Processes that share the work find what one finds."""
     stand.change("DELETE FROM entries WHERE log_index = 10")
     assert stand.audit(processes=2) == stand.audit(processes=1)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_is_recorded_meanwhile_is_no_fault(stand: Stand, processes: int) -> None:
+    """The service goes on while it is audited: streams that grow, cases that begin and later trees that are anchored
+    change nothing of what the audit saw, in however many processes."""
+
+    @contextmanager
+    def growing() -> Iterator[ContractView]:
+        stand.ledger.post_all(Case("case-99").open().register("phone").offer("phone", to=PROCURATORATE).events)
+        stand.ledger.system.append(IncidentRecorded(kind="other", description="the disk was full"))
+        stand.publish()
+        stand.anchor()
+        with stand.database.read() as connection:
+            tree = stored_log.tree(connection)
+        anchored_at = DatabaseJournal(stand.database).anchors()[-1].block_time
+        with contracts(stand, size=tree.size, root=tree.root, timestamp=anchored_at)() as view:
+            yield view
+
+    size = stand.size
+    report = stand.audit(look=growing, processes=processes)
+    assert (report.findings, report.verdict, report.size) == ((), "intact", size)
+    assert stand.size > size
 
 
 def test_progress(stand: Stand) -> None:
