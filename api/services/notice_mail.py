@@ -1,6 +1,6 @@
 """Mail of notices: what is due for an officer, in the words of a notice and with a link, and nothing of its case.
 
-It depends on the officer's keys: who has none that is valid now gets nothing more, and his address is deleted.
+It depends on the key that gave the address: nothing is sent that this key may not see, and nothing once it has ended.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ledger.core.signing.authority import AuthorityState, Grant
 from ledger.i18n import PROCEDURES_IN_USE, ZONE_IN_USE, Labels
 from ledger.interchange.mail.smtp import MailServer
 from ledger.store import notices
-from ledger.store.notices import NoticeFilter, NumberedNotice, Subscriber
+from ledger.store.notices import NumberedNotice, Subscriber
 
 MOST = 50  # notices of one message
 READ_AS = Message("notices by mail")
@@ -46,8 +46,9 @@ class NoticeMail:
 
     def plan(self, row: Subscriber) -> Mapping[str, int] | None:
         """Return the end of the message that is due, as values of the row; None if nothing is due."""
-        # The operator may have limited the domains since the address was confirmed.
-        if row.address is None or not self._parts.settings.allows_mail_to(row.address):
+        if row.former is not None:
+            return {}
+        if not service.can_be_sent_to(self._parts, row):
             return None
         if row.to_confirm is not None or row.once_to is not None or row.daily_to is not None:
             return {}
@@ -56,18 +57,17 @@ class NoticeMail:
         now_ms = self._parts.clock()
         boundary = last_digest(self._parts.zone(), self._parts.settings.digest_hour, now_ms)
         with self._parts.database.read() as connection:
-            last = notices.position(connection).number
+            last = notices.last_number(connection, row.agency)
+            last_of_day = notices.last_number(connection, row.agency, made_by=boundary)
         looked_at = (row, last, boundary)
         if self._in_vain.get((row.agency, row.officer)) == looked_at:
             return None
-        readings = self._readings(row)
-        for rhythm, behind in (("once", row.once_after), ("daily", row.daily_after)):
-            made_by = boundary if rhythm == "daily" else None
-            wanted = replace(self._filter(row, readings, rhythm), after=behind, up_to=last, made_by=made_by)
-            due = self._due(readings, wanted)
+        reading = self._reading(row)
+        for rhythm, after, up_to in (("once", row.once_after, last), ("daily", row.daily_after, last_of_day)):
+            due = self._due(row, reading, rhythm, after, up_to)
             if due:
                 # The whole message, so that it is the same when it is sent again.
-                return {f"{rhythm}_to": max(number for number, _ in due)}
+                return {f"{rhythm}_to": due[-1].number}
         self._in_vain[row.agency, row.officer] = looked_at
         return None
 
@@ -78,52 +78,57 @@ class NoticeMail:
         """
         PROCEDURES_IN_USE.set(tuple(self._parts.validator.procedures_in_force()))
         ZONE_IN_USE.set(self._parts.zone)
+        if row.former is not None:
+            return self._last(row), {"former": None}
         if row.to_confirm is not None:
             return self._confirming(row), {"to_confirm": None}
         rhythm = "daily" if row.once_to is None else "once"
         after, last = (row.daily_after, row.daily_to) if rhythm == "daily" else (row.once_after, row.once_to)
-        progress = {f"{rhythm}_after": last, f"{rhythm}_to": None}
-        readings = self._readings(row)
-        if not readings or not service.is_confirmed(self._cursors, row):
+        reading = self._reading(row) if service.is_confirmed(self._cursors, row) else None
+        due = self._due(row, reading, rhythm, after, last)
+        # More may wait by now than one message holds: the next goes on behind the last that is in this one.
+        progress = {f"{rhythm}_after": due[-1].number if len(due) == MOST else last, f"{rhythm}_to": None}
+        if reading is None or not due:
             return None, progress
-        wanted = replace(self._filter(row, readings, rhythm), after=after, up_to=last)
-        due, labels = self._due(readings, wanted), Labels(row.language)
-        if not due:
-            return None, progress
-        shown: list[NoticeView] = []
         with self._parts.database.read() as connection:
-            for reading in readings:
-                own = [notice for _, (notice, by) in due if by is reading]
-                shown += service.views(connection, reading, own, labels)
-        for reading in readings:
-            own_ids = {notice.case_id for _, (notice, by) in due if by is reading and notice.case_id}
-            if own_ids:
-                reading.record(READ_AS, *sorted(own_ids))
-        shown.sort(key=lambda view: view.number)
+            shown = service.views(connection, reading, due, Labels(row.language))
+        case_ids = {notice.case_id for notice in due if notice.case_id}
+        if case_ids:
+            reading.record(READ_AS, *sorted(case_ids))
         return self._telling(row, shown, rhythm, f"{rhythm}.{after}-{last}"), progress
 
-    def _readings(self, row: Subscriber) -> list[Reading]:
-        """Return the officer as a reader by each of his keys that is valid now."""
-        authority = self._parts.authority()
-        grants = valid_grants(authority, row.agency, row.officer, self._parts.clock() // 1000)
-        return [Reading(self._parts, ReaderSession(grant), authority) for grant in grants]
+    def _reading(self, row: Subscriber) -> Reading | None:
+        """Return the officer as a reader by the key that gave the address; None if it is not valid now."""
+        grant = service.grant_of(self._parts, row)
+        return None if grant is None else Reading(self._parts, ReaderSession(grant), self._parts.authority())
 
-    def _filter(self, row: Subscriber, readings: list[Reading], rhythm: str) -> NoticeFilter:
-        roles = {role for reading in readings for role in reading.session.grant.roles}
-        return service.by_mail(service.chosen(row, sorted(roles)), row.officer, rhythm)
-
-    def _due(self, readings: list[Reading], wanted: NoticeFilter) -> list[tuple[int, tuple[NumberedNotice, Reading]]]:
-        """Return the first notices of the filter by their numbers, each with the reader by which he may see it."""
-        due: dict[int, tuple[NumberedNotice, Reading]] = {}
-        if not (readings and wanted.topics):
+    def _due(
+        self, row: Subscriber, reading: Reading | None, rhythm: str, after: int, up_to: int | None
+    ) -> list[NumberedNotice]:
+        """Return the first notices that the reader may be mailed in this rhythm, by their numbers."""
+        if reading is None:
+            return []
+        wanted = service.by_mail(service.chosen(row, reading.session.grant.roles), row.officer, rhythm)
+        if not wanted.topics:
             return []
         with self._parts.database.read() as connection:
-            for reading in readings:
-                for notice in notices.listed(connection, reading.reader, wanted, limit=MOST):
-                    due.setdefault(notice.number, (notice, reading))
-        return sorted(due.items())[:MOST]
+            wanted = replace(wanted, after=after, up_to=up_to)
+            return notices.listed(connection, reading.reader, wanted, limit=MOST)
 
     # -- the messages --------------------------------------------------------------------------------------------------
+
+    def _last(self, row: Subscriber) -> EmailMessage | None:
+        """Return the message that a former address has; None if it was none, or if the operator no longer allows it."""
+        address, texts = service.former_address(self._cursors, row), Texts(row.language)
+        if address is None or not self._parts.settings.allows_mail_to(address):
+            return None
+        lines = (
+            texts("From now on no notices of this ledger are sent to this address."),
+            texts("If you did not ask for that, sign in and look where they are sent: {url}", url=self._settings_page),
+        )
+        # ``asked_since`` and ``asked`` number the changes of an officer's address.
+        name = f"last.{row.asked_since}.{row.asked}"
+        return self._message(replace(row, address=address), texts("No more notices"), "\n\n".join(lines), name)
 
     def _confirming(self, row: Subscriber) -> EmailMessage:
         texts, token = Texts(row.language), service.link_to_confirm(self._cursors, row)
@@ -144,12 +149,12 @@ class NoticeMail:
             subject = _headed(shown[0])
         else:
             subject = texts("Notices of this ledger: {count}", count=len(shown))
-        settings, token = self._url("/notices/settings"), service.link_to_unsubscribe(self._cursors, row)
+        token = service.link_to_unsubscribe(self._cursors, row)
         footer = "\n".join(
             (
                 "-- ",
                 texts("Mail can be read on its way, so no more than this is said here. Sign in to see the rest."),
-                texts("Choose what is mailed: {url}", url=settings),
+                texts("Choose what is mailed: {url}", url=self._settings_page),
                 texts("End all mail to this address: {url}", url=self._url(f"/notices/unsubscribe?token={token}")),
             )
         )
@@ -180,6 +185,10 @@ class NoticeMail:
         message.set_content(f"{text}\n", cte="base64")
         return message
 
+    @property
+    def _settings_page(self) -> str:
+        return self._url("/notices/settings")
+
     def _url(self, path: str) -> str:
         return f"{self._parts.settings.url}/console{path}"
 
@@ -194,20 +203,20 @@ def valid_grants(authority: AuthorityState, agency: str, officer: str, now_s: in
     return [
         grant
         for grant in authority.grants.values()
-        if (grant.agency_id, grant.officer) == (agency, officer)
-        and grant.revoked is None
-        and grant.valid_from <= now_s < grant.valid_until
+        if (grant.agency_id, grant.officer) == (agency, officer) and service.is_valid(grant, now_s)
     ]
 
 
 def forget_gone(parts: Parts) -> None:
-    """Delete what is stored of officers who have no valid key: their choices, addresses, and what they read."""
+    """Delete the addresses that ended keys gave, and all that is stored of officers who have no valid key."""
     authority, now_s = parts.authority(), parts.clock() // 1000
     with parts.database.read() as connection:
-        everybody = notices.everybody(connection)
-    for agency, officer in everybody:
-        if not valid_grants(authority, agency, officer, now_s):
-            notices.forget(parts.database, agency, officer)
+        everybody = [notices.subscriber(connection, *each) for each in notices.everybody(connection)]
+    for row in everybody:
+        if not valid_grants(authority, row.agency, row.officer, now_s):
+            notices.forget(parts.database, row.agency, row.officer)
+        elif row.address is not None and service.grant_of(parts, row) is None:
+            notices.end_mail(parts.database, row)
 
 
 def last_digest(zone: Zone, hour: int, now_ms: int) -> int:

@@ -1,13 +1,14 @@
 """Notices as their reader may see them now, what he chooses about them, and the address for his mail.
 
-A link that confirms an address, or ends mail to it, carries what it is for under the service's key: nothing of it is
-stored, and whoever edits the database can make the service send nothing to an address that nobody confirmed.
+Mail depends on the key that gave the address: it is for that key alone, whatever other keys the officer has, and ends
+with it. A link that confirms an address, or ends mail to it, carries what it is for under the service's key: nothing of
+it is stored, and whoever edits the database can make the service send nothing to an address that nobody confirmed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,6 +21,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, NotFound, RuleRefused
 from ledger.core.events.terms import Role
 from ledger.core.messages import Message
+from ledger.core.signing.authority import Grant
 from ledger.i18n import Labels
 from ledger.notices.topics import TOPICS, NoticeChoice, Topic, choices_of
 from ledger.notices.wording import sentence
@@ -72,10 +74,10 @@ class NoticeSettings(Struct, frozen=True):
 
 
 class Unread(Struct, frozen=True):
-    """How many notices the reader has not read, at most ``MOST_UNREAD`` + 1, and the newest of them."""
+    """How many notices the reader has not read, at most ``MOST_UNREAD`` + 1, and the number of the newest or 0."""
 
     count: int
-    newest: NoticeView | None
+    newest: int
 
 
 def chosen(row: Subscriber, roles: Sequence[Role]) -> dict[Topic, NoticeChoice]:
@@ -98,18 +100,14 @@ def _filter(topics: list[Topic], officer: str) -> NoticeFilter:
     return NoticeFilter(officer, tuple(topics), of_others="due_of_others" in topics)
 
 
-def unread(parts: Parts, reading: Reading, labels: Labels) -> Unread:
+def unread(parts: Parts, reading: Reading) -> Unread:
     """Return what the reader has not read. Nothing is recorded as read: it is told only that there is something."""
     officer = reading.session.grant.officer
     with parts.database.read() as connection:
         row = notices.subscriber(connection, reading.agency, officer)
         wanted = in_browser(chosen(row, reading.session.grant.roles), officer)
         behind = msgspec.structs.replace(wanted, after=row.read_up_to, only_open=True)
-        count, number = notices.count_unread(connection, reading.reader, behind, MOST_UNREAD + 1)
-        if not count:
-            return Unread(0, None)
-        newest = notices.listed(connection, reading.reader, msgspec.structs.replace(behind, after=number - 1), limit=1)
-        return Unread(count, views(connection, reading, newest, labels)[0])
+        return Unread(*notices.count_unread(connection, reading.reader, behind, MOST_UNREAD + 1))
 
 
 def own_notices(
@@ -185,7 +183,7 @@ def settings_of(parts: Parts, reading: Reading) -> NoticeSettings:
     return NoticeSettings(
         choices=chosen(row, reading.session.grant.roles),
         language=row.language,
-        address=row.address if row.address and parts.settings.allows_mail_to(row.address) else None,
+        address=row.address if can_be_sent_to(parts, row) else None,
         confirmed=is_confirmed(Cursors(parts.token_key), row),
         sends_mail=parts.settings.sends_mail,
         digest_hour=parts.settings.digest_hour,
@@ -193,12 +191,19 @@ def settings_of(parts: Parts, reading: Reading) -> NoticeSettings:
 
 
 def choose(parts: Parts, reading: Reading, choices: Mapping[Topic, NoticeChoice], language: str) -> None:
-    """Store the reader's choices. Mail at once begins with what comes from now on."""
+    """Store the reader's choices. A rhythm that gets more topics begins with what comes from now on."""
+    officer = reading.session.grant.officer
     with parts.database.read() as connection:
+        row = notices.subscriber(connection, reading.agency, officer)
         last = notices.position(connection).number
-    values = {"choices": msgspec.json.encode(choices).decode(), "language": language}
-    begun = {"once_after": last, "once_to": None, "daily_to": None}
-    notices.keep(parts.database, reading.agency, reading.session.grant.officer, **values, **begun)
+    roles = (grant_of(parts, row) or reading.session.grant).roles
+    before, after = chosen(row, roles), choices_of(roles, choices)
+    values: dict[str, Any] = {"choices": msgspec.json.encode(choices).decode(), "language": language}
+    # The others stay where they are: what waits for a mail server that is away is not lost.
+    for rhythm in ("once", "daily"):
+        if {*by_mail(after, officer, rhythm).topics} - {*by_mail(before, officer, rhythm).topics}:
+            values |= {f"{rhythm}_after": last, f"{rhythm}_to": None}
+    notices.keep(parts.database, reading.agency, officer, **values)
 
 
 def give_address(parts: Parts, reading: Reading, address: str | None, language: str) -> None:
@@ -206,9 +211,11 @@ def give_address(parts: Parts, reading: Reading, address: str | None, language: 
 
     Raises MalformedInput, RuleRefused if the ledger sends no mail, and Conflict where a limit is reached.
     """
-    agency, officer = reading.agency, reading.session.grant.officer
+    grant = reading.session.grant
+    with parts.database.read() as connection:
+        row = notices.subscriber(connection, grant.agency_id, grant.officer)
     if address is None:
-        notices.end_mail(parts.database, agency, officer)
+        notices.end_mail(parts.database, row, last_message_at=parts.clock())
         return
     if not parts.settings.sends_mail:
         raise RuleRefused(
@@ -224,13 +231,38 @@ def give_address(parts: Parts, reading: Reading, address: str | None, language: 
     if not parts.settings.allows_mail_to(spelled):
         domains = ", ".join(sorted(parts.settings.allowed_mail_domains))
         raise MalformedInput("expected an address of {domains}", domains=domains, field="address")
-    with parts.database.read() as connection:
-        row = notices.subscriber(connection, agency, officer)
-    if row.address == spelled and is_confirmed(Cursors(parts.token_key), row):
+    if (row.address, row.key_id) == (spelled, grant.key_id) and is_confirmed(Cursors(parts.token_key), row):
         return
     notices.ask_to_confirm(
-        parts.database, agency, officer, address=spelled, language=language, now_ms=parts.clock(), limits=LIMITS
+        parts.database,
+        grant.agency_id,
+        grant.officer,
+        address=spelled,
+        key_id=grant.key_id,
+        language=language,
+        now_ms=parts.clock(),
+        limits=LIMITS,
     )
+
+
+def grant_of(parts: Parts, row: Subscriber) -> Grant | None:
+    """Return the rights of the key that gave the address of the row; None if it is not valid now."""
+    grant = parts.authority().grants.get(row.key_id or "")
+    if grant is None or (grant.agency_id, grant.officer) != (row.agency, row.officer):
+        return None
+    return grant if is_valid(grant, parts.clock() // 1000) else None
+
+
+def is_valid(grant: Grant, now_s: int) -> bool:
+    """Return whether the key is valid at ``now_s`` (unix seconds) and not revoked."""
+    return grant.revoked is None and grant.valid_from <= now_s < grant.valid_until
+
+
+def can_be_sent_to(parts: Parts, row: Subscriber) -> bool:
+    """Return whether the operator allows the address of the row, and the key that gave it is valid now."""
+    # The operator may have limited the domains since the address was confirmed.
+    is_allowed = row.address is not None and parts.settings.allows_mail_to(row.address)
+    return is_allowed and grant_of(parts, row) is not None
 
 
 class _Link(Struct, frozen=True):
@@ -239,6 +271,7 @@ class _Link(Struct, frozen=True):
     agency: str
     officer: str
     address: str
+    key_id: str
     until: int | None = None
 
 
@@ -258,8 +291,18 @@ def link_to_unsubscribe(cursors: Cursors, row: Subscriber) -> str:
 
 
 def is_confirmed(cursors: Cursors, row: Subscriber) -> bool:
-    """Return whether the officer has confirmed the address of the row, and nobody has put in another since."""
+    """Return whether the officer has confirmed the address of the row, and nobody has put in another, or a key."""
     return row.address is not None and row.confirmation == _sealed(cursors, _CONFIRMED, row)
+
+
+def former_address(cursors: Cursors, row: Subscriber) -> str | None:
+    """Return the confirmed address that mail went to before; None if it is the same, or if nobody confirmed it."""
+    try:
+        link = _opened(cursors, _CONFIRMED, row.former or "")
+    except NotFound:
+        return None
+    is_own = (link.agency, link.officer) == (row.agency, row.officer)
+    return link.address if is_own and link.address != row.address else None
 
 
 def confirm(parts: Parts, token: str) -> str:
@@ -269,12 +312,16 @@ def confirm(parts: Parts, token: str) -> str:
     with parts.database.read() as connection:
         row = notices.subscriber(connection, link.agency, link.officer)
         last = notices.position(connection).number
-    if row.address != link.address or (link.until or 0) < parts.clock():
+    if (row.address, row.key_id) != (link.address, link.key_id) or (link.until or 0) < parts.clock():
+        raise _over()
+    if grant_of(parts, row) is None:
         raise _over()
     if not is_confirmed(cursors, row):
         begun = {"once_after": last, "daily_after": last, "once_to": None, "daily_to": None, "to_confirm": None}
         seal = _sealed(cursors, _CONFIRMED, row)
-        notices.keep(parts.database, row.agency, row.officer, confirmation=seal, **begun)
+        # Another address may have been given since the row was read, and its link must still be sent.
+        if notices.changed(parts.database, row, ("address", "key_id"), confirmation=seal, **begun) is None:
+            raise _over()
     return link.address
 
 
@@ -288,13 +335,14 @@ def unsubscribe(parts: Parts, token: str) -> str:
     link = _opened(Cursors(parts.token_key), _UNSUBSCRIBE, token)
     with parts.database.read() as connection:
         row = notices.subscriber(connection, link.agency, link.officer)
-    if row.address == link.address:
-        notices.end_mail(parts.database, link.agency, link.officer)
+    if row.address == link.address and not notices.end_mail(parts.database, row):
+        raise _over()
     return link.address
 
 
 def _sealed(cursors: Cursors, scope: str, row: Subscriber, until: int | None = None) -> str:
-    return cursors.seal(scope, msgspec.json.encode(_Link(row.agency, row.officer, row.address or "", until)).decode())
+    link = _Link(row.agency, row.officer, row.address or "", row.key_id or "", until)
+    return cursors.seal(scope, msgspec.json.encode(link).decode())
 
 
 def _opened(cursors: Cursors, scope: str, token: str) -> _Link:

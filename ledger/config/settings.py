@@ -159,7 +159,7 @@ class Settings(KeyedSettings):
     smtp_password: SecretStr | None = None  # the file is the better place
     smtp_password_file: Path | None = None
     smtp_roots: Path | None = None  # PEM file with the server's root certificate, unless it is a public one
-    smtp_timeout_s: Positive = 20  # of each answer of that server
+    smtp_timeout_s: Annotated[int, Field(ge=1, le=20)] = 20  # of each answer; longer ones would outlive a claim on mail
     mail_from: MailAddress | None = None
     mail_domains: str = ""  # of which officers may give addresses, any if empty: court.gov.cn,police.gov.cn
     digest_hour: Annotated[int, Field(ge=0, le=23)] = 8  # of the ledger's time zone, at which daily mail is sent

@@ -12,7 +12,8 @@ from typing import Any
 import structlog
 
 from ledger.core.custody import CaseState, Handover
-from ledger.core.errors import TallystickError
+from ledger.core.custody.state import look_up
+from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import CaseAssigned
 from ledger.core.events.handover import (
@@ -84,8 +85,12 @@ def _of_entry(connection: Connection, validator: Validator, entry: StoredEntry) 
         own = {"made_at": entry.recorded_at, "by_agency": entry.agency}
         for kind, fields in happened:
             yield Notice(**{"topic": TOPIC_OF[kind], "kind": kind, **own, **fields})
+    except Unavailable:  # the database does not answer now: the entry is looked at again
+        raise
     except TallystickError as error:  # an audit reports what is wrong with the stream, and so does the next act in it
         logger.warning("no notice of an entry", index=entry.log_index, reason=error.for_operator)
+    except (AssertionError, AttributeError, LookupError, TypeError, ValueError):  # none of these is of the database
+        logger.exception("no notice of an entry for a reason that nobody foresaw", index=entry.log_index)
 
 
 Happenings = Iterator[tuple[str, dict[str, Any]]]  # what happened, and the fields of the notice of it
@@ -101,20 +106,20 @@ def _in_case(state: CaseState, event: Event) -> Happenings:
     kind = event.event_type
     match event.body:
         case HandoverOffered() | HandoverReturned() | HandoverRecalled() as body:
-            handover = state.handovers[body.handover_id]
+            handover = state.handover(body.handover_id)
             yield kind, _of_handover(handover, handover.to_agency) | {"until": handover.expires_at}
         case HandoverRefused() as body:
-            handover = state.handovers[body.handover_id]
+            handover = state.handover(body.handover_id)
             yield kind, _of_handover(handover, handover.from_agency) | {"until": handover.due_at}
         case HandoverAccepted() as body:
-            handover = state.handovers[body.handover_id]
+            handover = state.handover(body.handover_id)
             yield kind, _of_handover(handover, handover.from_agency)
             # What its lines state is opened by the acceptance itself.
             stated = (f"{body.handover_id}/{item_id}" for item_id in handover.items)
             if any(difference in state.discrepancies for difference in stated):
                 yield NAME_OF[DiscrepancyRaised], _of_handover(handover, handover.from_agency)
         case DiscrepancyRaised() | DiscrepancyResolved() as body:
-            difference = state.discrepancies[body.discrepancy_id]
+            difference = look_up(state.discrepancies, body.discrepancy_id, "discrepancy")
             # The other side is asked for its signature; if it has signed the same, it is told that this is over.
             for agency in set(difference.parties) - {event.agency}:
                 yield kind, {"agency": agency, "subject": difference.handover_id}

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, literal, or_, select, union, update
 
 from ledger.core.errors import Conflict
 from ledger.core.messages import Message
@@ -34,6 +34,7 @@ from ledger.store.tables import (
 )
 
 FORGOTTEN_AT_ONCE = 500
+LOOKED_AT = 1000  # notices, of each for whom they are: each page of the console counts those that were not read
 _POSITION = "notices_position"  # how far the log and the warnings were looked at, and the last number
 # Of these the event itself is for the agency that is told (``visibility.can_see_event``), whatever it sees of the case.
 _ADDRESSED = ("handover.offered", "handover.returned", "handover.recalled", "letter.sent", "letter.answered")
@@ -76,6 +77,14 @@ def position(connection: Connection) -> NoticePosition:
     """Return how far notices were derived."""
     kept = log.fact(connection, _POSITION)
     return NoticePosition() if kept is None else NoticePosition(*map(int, kept.split()))
+
+
+def last_number(connection: Connection, agency: str, *, made_by: int | None = None) -> int:
+    """Return the number of the agency's last notice, of those made by a moment (unix milliseconds); 0 if none."""
+    query = select(NOTICES.c.number).where(NOTICES.c.agency == agency)
+    if made_by is not None:
+        query = query.where(NOTICES.c.made_at <= made_by)
+    return connection.execute(query.order_by(NOTICES.c.number.desc()).limit(1)).scalar() or 0
 
 
 def entries_behind(
@@ -147,7 +156,7 @@ def forget_before(database: Database, made_at: int) -> None:
 class NoticeFilter(Struct, frozen=True):
     """The notices of an officer: of the ``topics``, and with ``of_others`` those of colleagues' deadlines.
 
-    Numbers are above ``after`` and at most ``up_to``; ``made_by`` (unix milliseconds) is the last moment.
+    Numbers are above ``after`` and at most ``up_to``.
     """
 
     officer: str
@@ -155,7 +164,6 @@ class NoticeFilter(Struct, frozen=True):
     of_others: bool = False
     after: int = 0
     up_to: int | None = None
-    made_by: int | None = None
     only_open: bool = False
 
 
@@ -182,8 +190,18 @@ def listed(
 
 
 def count_unread(connection: Connection, reader: Reader, wanted: NoticeFilter, most: int) -> tuple[int, int]:
-    """Return how many notices the reader has not read, at most ``most``, and the number of the newest; 0 if none."""
-    unread = select(NOTICES.c.number).where(*_conditions(reader, wanted), ~_marked(reader.agency, wanted.officer))
+    """Return how many notices the reader has not read, at most ``most``, and the number of the newest; 0 if none.
+
+    Looks at the newest ``LOOKED_AT`` of the agency's for nobody in particular, as many for the officer, and for others.
+    """
+    of_agency = select(NOTICES.c.number).where(NOTICES.c.agency == reader.agency, NOTICES.c.number > wanted.after)
+    for_whom = [of_agency.where(NOTICES.c.officer.is_(None)), of_agency.where(NOTICES.c.officer == wanted.officer)]
+    if wanted.of_others:
+        for_whom.append(of_agency)
+    newest = (each.order_by(NOTICES.c.number.desc()).limit(LOOKED_AT).subquery() for each in for_whom)
+    looked_at = NOTICES.c.number.in_(union(*(select(each.c.number) for each in newest)))
+    not_marked = ~_marked(reader.agency, wanted.officer)
+    unread = select(NOTICES.c.number).where(looked_at, *_conditions(reader, wanted), not_marked)
     numbers = connection.execute(unread.order_by(NOTICES.c.number.desc()).limit(most)).scalars().all()
     return len(numbers), max(numbers, default=0)
 
@@ -201,8 +219,6 @@ def _conditions(reader: Reader, wanted: NoticeFilter) -> list[ColumnElement[bool
     conditions = [NOTICES.c.agency == reader.agency, NOTICES.c.number > wanted.after, chosen, _visible(reader)]
     if wanted.up_to is not None:
         conditions.append(NOTICES.c.number <= wanted.up_to)
-    if wanted.made_by is not None:
-        conditions.append(NOTICES.c.made_at <= wanted.made_by)
     if wanted.only_open:
         conditions.append(_is_open(wanted.officer))
     return conditions
@@ -277,7 +293,9 @@ class Subscriber(Struct, frozen=True, kw_only=True):
     choices: str = "{}"
     read_up_to: int = 0
     address: str | None = None
+    key_id: str | None = None
     confirmation: str | None = None
+    former: str | None = None
     to_confirm: int | None = None
     asked: int = 0
     asked_since: int = 0
@@ -323,9 +341,20 @@ DAY_MS = 24 * 3600 * 1000
 
 
 def ask_to_confirm(
-    database: Database, agency: str, officer: str, *, address: str, language: str, now_ms: int, limits: AddressLimits
+    database: Database,
+    agency: str,
+    officer: str,
+    *,
+    address: str,
+    key_id: str,
+    language: str,
+    now_ms: int,
+    limits: AddressLimits,
 ) -> None:
-    """Store the address, to which a link is to be sent. Raises Conflict where one of the limits is reached."""
+    """Store the address that a key gave, and to which a link is to be sent. The one before has a last message.
+
+    Raises Conflict where one of the limits is reached.
+    """
     with database.write() as connection:
         # Counted under the lock: several requests at once must not pass a limit together.
         row = subscriber(connection, agency, officer)
@@ -347,7 +376,9 @@ def ask_to_confirm(
             )
         values = {
             "address": address,
+            "key_id": key_id,
             "confirmation": None,
+            "former": row.confirmation or row.former,
             "language": language,
             "to_confirm": now_ms,
             "asked": asked + 1,
@@ -361,10 +392,19 @@ def ask_to_confirm(
         _put(connection, database, row, values)
 
 
-def end_mail(database: Database, agency: str, officer: str) -> None:
-    """Delete the officer's address; what he chose and the links that count against the limit stay."""
-    gone = dict.fromkeys(("address", "confirmation", "to_confirm", "once_to", "daily_to", "last_error"))
-    keep(database, agency, officer, **gone, failures=0)
+_OF_ADDRESS = ("address", "key_id", "confirmation", "to_confirm", "once_to", "daily_to", "last_error")
+
+
+def end_mail(database: Database, row: Subscriber, *, last_message_at: int | None = None) -> bool:
+    """Delete the address of the row; choices and counted links stay. Returns False if there is another by now.
+
+    With ``last_message_at`` (unix milliseconds) the address has a last message from then on, if it was confirmed.
+    """
+    values: dict[str, Any] = dict.fromkeys(_OF_ADDRESS)
+    if last_message_at is not None:
+        values["former"] = func.coalesce(SUBSCRIBERS.c.confirmation, SUBSCRIBERS.c.former)
+        values["next_try_at"] = last_message_at
+    return changed(database, row, ("address", "key_id"), **values, failures=0) is not None
 
 
 def read_all(database: Database, agency: str, officer: str) -> None:
@@ -398,21 +438,25 @@ def everybody(connection: Connection) -> list[tuple[str, str]]:
 
 
 def reachable(connection: Connection, now_ms: int) -> list[Subscriber]:
-    """Return those with an address who are not claimed and need not wait now."""
-    free = (SUBSCRIBERS.c.address.is_not(None), SUBSCRIBERS.c.next_try_at <= now_ms)
+    """Return those with an address, or with one before, who are not claimed and need not wait now."""
+    has_address = or_(SUBSCRIBERS.c.address.is_not(None), SUBSCRIBERS.c.former.is_not(None))
+    free = (has_address, SUBSCRIBERS.c.next_try_at <= now_ms)
     rows = connection.execute(select(*_COLUMNS).where(*free).order_by(SUBSCRIBERS.c.next_try_at)).mappings()
     return [Subscriber(**row) for row in rows]
 
 
-def changed(database: Database, row: Subscriber, **values: Any) -> Subscriber | None:
-    """Update the row if nobody has claimed, settled or changed it since it was read; return it, or None."""
-    # Whoever claims moves ``next_try_at``, and whoever chooses anew takes the ends of messages away.
-    same = [
-        SUBSCRIBERS.c[name] == getattr(row, name) for name in ("next_try_at", "once_after", "daily_after", "choices")
-    ]
-    same += [
-        SUBSCRIBERS.c[name].is_not_distinct_from(getattr(row, name)) for name in ("address", "once_to", "daily_to")
-    ]
+# Whoever claims moves ``next_try_at``, and whoever chooses another rhythm moves its position.
+_OF_MESSAGE = ("next_try_at", "once_after", "daily_after", "address", "key_id", "former", "once_to", "daily_to")
+
+
+def changed(
+    database: Database, row: Subscriber, while_same: Collection[str] = _OF_MESSAGE, /, **values: Any
+) -> Subscriber | None:
+    """Update the row if these columns are as they were read, by default all that a message depends on.
+
+    Returns the row as it is then; None if somebody has claimed, settled or changed it meanwhile.
+    """
+    same = [SUBSCRIBERS.c[name].is_not_distinct_from(getattr(row, name)) for name in while_same]
     with database.write() as connection:
         statement = update(SUBSCRIBERS).where(*_of(row.agency, row.officer), *same).values(**values)
         if connection.execute(statement).rowcount == 0:

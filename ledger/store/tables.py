@@ -339,7 +339,11 @@ class NoticesTable(StoreTable, table=True):
     from 1, without a gap but for those that were too old to keep.
     """
 
-    __table_args__ = (Index("ix_notices_agency", "agency", "number"), Index("ix_notices_made_at", "made_at"))
+    __table_args__ = (
+        Index("ix_notices_agency", "agency", "number"),
+        Index("ix_notices_officer", "agency", "officer", "number"),
+        Index("ix_notices_made_at", "made_at"),
+    )
 
     number: int = Field(sa_column=big(primary_key=True))
     agency: str
@@ -369,10 +373,12 @@ class NoticeReadsTable(StoreTable, table=True):
 class SubscribersTable(StoreTable, table=True):
     """What an officer chose about notices, his address for mail, and how far mail has come; times in unix milliseconds.
 
-    A preference and no evidence: it goes with the officer's last key. ``confirmation`` seals officer and address
-    together once he has opened the link that was sent there; without it nothing else is sent. ``to_confirm`` is when he
-    asked for that link, until it is sent. ``once_to`` and ``daily_to`` are where the message ends that is being sent,
-    so that it is the same when it is sent again. Until ``next_try_at`` no other process sends.
+    A preference and no evidence: it goes with the officer's last key. ``key_id`` is the key that gave the address: mail
+    is for that key alone and ends with it. ``confirmation`` seals officer, address and key together once he has opened
+    the link that was sent there; without it nothing else is sent. ``to_confirm`` is when he asked for that link, until
+    it is sent. ``former`` is the confirmation of the address before, until that one has its last message. ``once_to``
+    and ``daily_to`` are where the message ends that is being sent, so that it is the same when it is sent again. Until
+    ``next_try_at`` no other process sends.
     """
 
     agency: str = Field(primary_key=True)
@@ -381,7 +387,9 @@ class SubscribersTable(StoreTable, table=True):
     choices: str = Field(sa_column=text())
     read_up_to: int = Field(sa_column=big())
     address: str | None = Field(default=None, index=True)
+    key_id: str | None = None
     confirmation: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    former: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     to_confirm: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     asked: int = Field(description="links asked for since ``asked_since``, against which the limit counts")
     asked_since: int = Field(sa_column=big())

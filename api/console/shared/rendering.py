@@ -138,7 +138,7 @@ def page(
         "url": settings.url,
         "help": HELP.get(template),
         "next_step": lambda: _next_step(service, session),
-        "bell": lambda: _bell(service, session, Labels(reader_language)),
+        "bell": lambda: _bell(service, session),
         "commands_of": lambda step: filled(step.commands, command_values(service, session.agency if session else None)),
         "samples_offered": request.app.state.loading.is_offered,
     }
@@ -160,12 +160,12 @@ def _next_step(service: Service, session: ReaderSession | None) -> NextStep | No
         return None
 
 
-def _bell(service: Service, session: ReaderSession | None, labels: Labels) -> Unread | None:
+def _bell(service: Service, session: ReaderSession | None) -> Unread | None:
     """Return what the officer has not read, or None for visitors and where the database does not answer."""
     if session is None:
         return None
     try:
-        return unread(service.parts, Reading(service.parts, session, service.authority()), labels)
+        return unread(service.parts, Reading(service.parts, session, service.authority()))
     except Unavailable:
         return None
 

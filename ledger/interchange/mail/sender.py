@@ -13,16 +13,19 @@ import msgspec
 import structlog
 
 from ledger.core.errors import TallystickError
-from ledger.interchange.mail.smtp import MailConnection, MailServer, ServerAway
+from ledger.interchange.mail.smtp import MailConnection, MailServer, ServerAway, Unsent
 from ledger.store import notices
 from ledger.store.database import Database
 from ledger.store.notices import Subscriber
 
 LOOK_EVERY_S = 1.0  # seconds between looks at what is due
-CLAIM_MS = 300_000  # milliseconds; longer than a message takes, or a second process would send the same meanwhile
+# Milliseconds; longer than a message takes, or a second process would send the same meanwhile. From connecting to the
+# end of a message the server answers at most 14 times, each within ``smtp_timeout_s`` of the settings, at most 20.
+CLAIM_MS = 300_000
 BETWEEN_MS = 60_000  # milliseconds between two messages to one address: what comes in a flood comes in few messages
 FIRST_PAUSE_S = 5  # seconds after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 3600
+LAST_MESSAGES_TRIED = 4  # of a former address that the server refuses: what is due to the present one waits meanwhile
 
 logger = structlog.get_logger(__name__)
 
@@ -71,29 +74,34 @@ class MailSender:
         with ExitStack() as stack:
             connected: MailConnection | None = None
             for row in rows:
-                planned = self.source.plan(row)
-                if planned is None:
-                    continue
-                claimed = notices.changed(self.database, row, **planned, next_try_at=self.clock() + CLAIM_MS)
-                if claimed is None:  # another process was faster, or the officer has chosen anew
-                    continue
+                claimed: Subscriber | None = row
                 try:
+                    planned = self.source.plan(row)
+                    if planned is None:
+                        continue
+                    claimed = notices.changed(self.database, row, **planned, next_try_at=self.clock() + CLAIM_MS)
+                    if claimed is None:  # another process was faster, or the officer has chosen anew
+                        continue
                     # Before it is composed: that is recorded as a read, which nobody gets where the server is away.
                     connected = connected or stack.enter_context(self.server.connected())
                     message, progress = self.source.compose(claimed)
                     if message is not None:
                         connected.send(message)
                 except TallystickError as error:
-                    self._settle_failed(claimed, error)
+                    self._settle_failed(claimed or row, error)
                     if isinstance(error, ServerAway):  # it would take nothing for the others either
                         return
+                except Exception:
+                    # The others must not wait for it.
+                    logger.exception("mail failed for a reason that nobody foresaw", officer=row.officer)
+                    self._settle_failed(claimed or row, Unsent("the message cannot be made"))
                 else:
                     self._settle_sent(claimed, progress, was_sent=message is not None)
 
     def _settle_sent(self, claimed: Subscriber, progress: Mapping[str, Any], *, was_sent: bool) -> None:
         now = self.clock()
         sent = {"sent_at": now, "failures": 0, "last_error": None} if was_sent else {}
-        pause = BETWEEN_MS if was_sent else 0
+        pause = BETWEEN_MS if was_sent and claimed.former is None else 0
         notices.changed(self.database, claimed, **progress, **sent, next_try_at=now + pause)
         self.failures = 0
 
@@ -101,8 +109,12 @@ class MailSender:
         now = self.clock()
         again_at = now + _pause_ms(claimed.failures)
         reason = msgspec.json.encode(error.text.packed()).decode()  # for readers of any language
-        notices.changed(self.database, claimed, failures=claimed.failures + 1, last_error=reason, next_try_at=again_at)
-        if isinstance(error, ServerAway):
+        is_away, failures = isinstance(error, ServerAway), claimed.failures + 1
+        failed: dict[str, Any] = {"failures": failures, "last_error": reason, "next_try_at": again_at}
+        if claimed.former is not None and not is_away and failures >= LAST_MESSAGES_TRIED:
+            failed |= {"former": None, "failures": 0, "last_error": None}
+        notices.changed(self.database, claimed, **failed)
+        if is_away:
             self.resting_until = now + _pause_ms(self.failures)
             self.failures += 1
         logger.warning("mail failed", agency=claimed.agency, officer=claimed.officer, reason=error.for_operator)

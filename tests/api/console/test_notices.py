@@ -80,7 +80,7 @@ def test_an_offer_rings_the_bell_of_the_other_agency_and_is_mailed(tmp_path: Pat
         work(office)
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         expect(bell).to_have_attribute("data-count", "1")
-        assert page.evaluate("asked") == [bell.get_attribute("data-says")]
+        assert page.evaluate("asked") == [bell.get_attribute("data-says")] == ["您有新的通知。"]
         prosecutor = office.at(clerk(PROCURATORATE), "/notices", language="zh-CN", java_script_enabled=False)
         expect(prosecutor.page.locator(".notices li")).to_have_count(2)
         prosecutor.page.get_by_role("button", name="全部标为已读").click()
