@@ -41,7 +41,7 @@ class NoticeMail:
     def __init__(self, parts: Parts):
         self._parts = parts
         self._cursors = Cursors(parts.token_key)
-        # What was looked at in vain, so that an officer for whom nothing is new costs no question to the database.
+        # What was looked at in vain, so that an officer for whom nothing is new costs one short question.
         self._in_vain: dict[tuple[str, str], tuple[Subscriber, int, int]] = {}
 
     def plan(self, row: Subscriber) -> Mapping[str, int] | None:
@@ -58,10 +58,11 @@ class NoticeMail:
         boundary = last_digest(self._parts.zone(), self._parts.settings.digest_hour, now_ms)
         with self._parts.database.read() as connection:
             last = notices.last_number(connection, row.agency)
-            last_of_day = notices.last_number(connection, row.agency, made_by=boundary)
         looked_at = (row, last, boundary)
         if self._in_vain.get((row.agency, row.officer)) == looked_at:
             return None
+        with self._parts.database.read() as connection:
+            last_of_day = notices.last_number(connection, row.agency, made_by=boundary)
         reading = self._reading(row)
         for rhythm, after, up_to in (("once", row.once_after, last), ("daily", row.daily_after, last_of_day)):
             due = self._due(row, reading, rhythm, after, up_to)

@@ -462,7 +462,7 @@ SIGNED = (
 )
 # The file of a data set is taken from who registered it, which ``test_imports`` tries.
 GIVEN = "POST /api/v1/datasets/{dataset_id}/file"
-# Mail of notices takes a server, and its links a token, which ``test_notices`` has.
+# Mail of notices takes a server, and its links a token, which ``test_notice_mail`` has.
 MAILED = ("POST /api/v1/notices/address", "POST /api/v1/notices/unsubscribe")
 # Persons are blinded for a supervising agency in line, which ``test_pseudonyms`` tries.
 PSEUDONYMS = ("GET /api/v1/pseudonyms/{agency_id}", "POST /api/v1/pseudonyms/{agency_id}")

@@ -173,7 +173,7 @@ ROWS = (
 PAGES = tuple(row for row in ROWS if not row.is_file)
 # Of what is tried for the API, whose service makes it.
 OF_API = ("/cases/{case_id}/archive",)
-# What links in mail lead to, which ``test_notices`` tries with a token.
+# What links in mail lead to, which ``test_notice_mail`` tries with a token.
 OF_MAIL = ("/notices/confirm", "/notices/unsubscribe")
 # For a phone with a token of its own, tried by test_phone_access.
 OF_PHONE = ("/phone/offer", "/phone/lines")
