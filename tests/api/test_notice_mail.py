@@ -110,7 +110,7 @@ def test_mail_is_for_the_key_that_gave_the_address(tmp_path: Path, mailbox: Mail
     other is valid. The address before has one last message, which does not say where notices go."""
     first, second = Officer("w", PROCURATORATE, ("auditor",)), OtherKey("w", PROCURATORATE)
     with serving(tmp_path, mailbox.settings(), officers=(clerk(POLICE), first, second)) as served:
-        case = served.record(Case().open().register("phone", "knife"))
+        case = served.record(Case().open().register("phone"))
         # Only a role that supervises sees this case of another agency.
         row = stored.Notice(
             agency=PROCURATORATE, topic="assigned", kind="case.assigned", case_id="case-1", subject="case-1", made_at=1
@@ -140,7 +140,7 @@ def test_mail_is_for_the_key_that_gave_the_address(tmp_path: Path, mailbox: Mail
         sender_of(served).step()
         assert [message["To"] for message in mailbox.taken] == [ELSEWHERE]
         served.mirror(served.ledger.changes.revoke(second).bodies[-1])
-        served.record(case.offer("knife", to=PROCURATORATE, purpose="prosecution_review"))
+        served.record(case.recall())
         noticed(served)
         served.ledger.clock.forward(60)
         sender_of(served).step()
