@@ -15,7 +15,7 @@ from api.services.notices import NoticeSettings, NoticeView
 from api.services.service import PATTERN
 from ledger.core.events.terms import SafeInt
 from ledger.i18n import LANGUAGES
-from ledger.notices.topics import NoticeChoice, Topic
+from ledger.notices.topics import TOPICS, NoticeChoice, Topic
 from ledger.store import notices as stored
 
 MAX_BODY = 16_384  # bytes
@@ -34,7 +34,7 @@ class NoticesRead(Struct, frozen=True, forbid_unknown_fields=True):
 class NoticeChoices(Struct, frozen=True, forbid_unknown_fields=True):
     """The officer's own choices, the usual ones of topics that are left out. ``language`` is that of mail."""
 
-    choices: dict[Topic, NoticeChoice]
+    choices: Annotated[dict[Topic, NoticeChoice], Meta(extra_json_schema={"propertyNames": {"enum": [*TOPICS]}})]
     language: Annotated[str, Meta(pattern="^(?:en|zh-CN)$")] = LANGUAGES[0]
 
 

@@ -65,7 +65,7 @@ def test_who_may_not_publish_is_refused_and_so_is_what_is_no_package(served: Ser
 def test_a_case_is_opened_under_any_procedure_in_force(served: Served) -> None:
     """The form has the words of the one that is chosen, and offers the others."""
     evidence = canonical_form(shipped_package("evidence"))
-    assert "?procedure=" not in page_of(served, clerk(POLICE), "/cases/new").text
+    assert '<a href="?procedure=' not in page_of(served, clerk(POLICE), "/cases/new").text
     served.ledger.system.append(publication_of(evidence))
     served.ledger.system.append(served.ledger.changes.add(ProcedureAdopted, digest=blake3_text(evidence)))
     page = page_of(served, clerk(POLICE), "/cases/new?procedure=evidence").text

@@ -61,7 +61,7 @@ def test_the_line_names_place_rule_and_next_step() -> None:
         (("case", "opne"), "没有命令 'opne'。是否指 'open'？（tally case --help）。"),
         (("case", "list", "--nope"), "没有选项 '--nope'（tally case list --help）。"),
         (("case", "show"), "缺少参数 'CASE_ID'（tally case show --help）。"),
-        (("case", "list"), "--profile：还没有身份配置。请新建：tally profile add"),
+        (("case", "list"), "--profile：还没有身份配置。请新建：tally profile add NAME --url URL"),
         (
             ("deadline", "list", "--within", "-1"),
             "'--within' 填写有误：-1 不在 x>=0 之内（tally deadline list --help）。",
