@@ -220,7 +220,7 @@ def drafted(served: Served, by: Officer, language: str) -> str:
 def test_whoever_publishes_is_told_first_that_a_data_set_is_missing(served: Served) -> None:
     """In the reader's language, and by what the service lists for models; no more once the file was given in line with
     the procuratorate. Next door it is missing still. Who runs no models is not shown what others registered."""
-    missing = ("the data set pensions", "数据集 pensions")
+    missing = ("the data set pensions, with which", "数据集 pensions")
     assert for_models(served, analyst(PROCURATORATE)).json()["datasets"] == []
     for language, words in zip(("en", "zh-CN"), missing, strict=True):
         assert words in " ".join(drafted(served, analyst(PROCURATORATE), language).lower().split())
