@@ -62,7 +62,7 @@ class MailSender:
                 self.step()
             except TallystickError as error:
                 logger.warning("mail cannot be looked at", reason=error.for_operator)
-            except Exception:
+            except Exception:  # the thread goes on: one that ended would stop all mail unnoticed
                 logger.exception("mail cannot be looked at for a reason that nobody foresaw")
 
     def step(self) -> None:
@@ -91,8 +91,7 @@ class MailSender:
                     self._settle_failed(claimed or row, error)
                     if isinstance(error, ServerAway):  # it would take nothing for the others either
                         return
-                except Exception:
-                    # The others must not wait for it.
+                except Exception:  # one row that cannot be sent must not hold up the others
                     logger.exception("mail failed for a reason that nobody foresaw", officer=row.officer)
                     self._settle_failed(claimed or row, Unsent("the message cannot be made"))
                 else:
