@@ -78,7 +78,7 @@ class SigningProvider(Struct, frozen=True):
     chain_id: int
 
     async def call(self, call: Call) -> Any:
-        """Return the result of a call. Raises RpcRefused."""
+        """Return the result of a call. Raises CallRefused."""
         match call.method, call.params:
             case "eth_requestAccounts" | "eth_accounts", _:
                 return [self.questioner.holder.key_id]

@@ -85,8 +85,10 @@ class _Disclosed(Struct, frozen=True, forbid_unknown_fields=True):
 class QuestionBuilder:
     """Makes the questions to one holder, in one language. ``now`` returns unix seconds.
 
-    ``record`` returns what the things of a case of so many events are called by its verified record, None where that
-    cannot be had. ``procedures`` are those in force by their ids: of a case that has one, times are shown in its zone.
+    ``records`` returns what the things of cases are called by their verified records, given how many events each has;
+    a case whose record cannot be had is left out. Times and labels of a case are those of its procedure, as the record
+    has it, or else as one of the ``procedures`` that this program knows by their ids. The service is not believed: its
+    labels could call one act another.
     """
 
     def __init__(
@@ -96,14 +98,14 @@ class QuestionBuilder:
         names: Names,
         now: Callable[[], int],
         *,
-        record: Callable[[str, int], CaseNames | None] = lambda _case_id, _events: None,
+        records: Callable[[Mapping[str, int]], Mapping[str, CaseNames]] = lambda _events: {},
         procedures: Callable[[], Mapping[str, Rulebook]] = dict,
     ):
         self.holder = holder
         self._labels = labels
         self._names = names
         self._now = now
-        self._record = record
+        self._records = records
         self._procedures = procedures
 
     def events(self, address: Any, documents: Any) -> SigningQuestion:
@@ -116,9 +118,9 @@ class QuestionBuilder:
         if not isinstance(documents, list) or not 0 < len(documents) <= MAX_ACTS:
             raise MalformedInput("expected a list of 1 to {limit} events", limit=MAX_ACTS, field="params")
         last: dict[Stream, int] = {}
-        called: dict[Stream, CaseNames | None] = {}
+        begun: dict[str, int] = {}  # cases, with how many events they have
         envelopes: list[Envelope] = []
-        acts: list[ActInWords] = []
+        disclosed: list[Any] = []
         for document in documents:
             data, beside = convert(document, tuple[Any, Any])
             envelope = self._envelope(data)
@@ -126,13 +128,18 @@ class QuestionBuilder:
                 raise MalformedInput("the events of a stream must follow each other", field="params")
             last[envelope.stream] = envelope.sequence
             envelopes.append(envelope)
-            if envelope.stream.kind == "case" and envelope.stream not in called:
-                is_first = envelope.sequence == 0
-                called[envelope.stream] = (
-                    CaseNames() if is_first else self._record(envelope.stream.id, envelope.sequence)
-                )
-            # The zone and labels of a case's procedure are for its act alone.
-            acts.append(copy_context().run(self._act, envelope, beside, called.get(envelope.stream)))
+            disclosed.append(beside)
+            if envelope.stream.kind == "case":
+                begun.setdefault(envelope.stream.id, envelope.sequence)
+        names = {case_id: CaseNames() for case_id, count in begun.items() if count == 0}
+        names |= self._records({case_id: count for case_id, count in begun.items() if count})
+        # The zone and labels of a case's procedure are for its act alone.
+        acts = [
+            copy_context().run(
+                self._act, envelope, beside, names.get(envelope.stream.id) if envelope.stream.kind == "case" else None
+            )
+            for envelope, beside in zip(envelopes, disclosed, strict=True)
+        ]
         log_id = self.holder.log_id
         return SigningQuestion(
             "event",
@@ -163,8 +170,11 @@ class QuestionBuilder:
         if event.stream.kind == "case":
             names = CaseNames() if record is None else record
             names.learn(event, sections)  # what the act itself calls something is signed with it
-            if names.procedure is not None and (book := self._procedures().get(names.procedure)) is not None:
-                label_first_by(book)  # as the console shows the case
+            book = names.book
+            if book is None and names.procedure is not None:
+                book = self._procedures().get(names.procedure)
+            if book is not None:
+                label_first_by(book)
             item = self._labels.of("telling", "item")
             persons = {thing: item.format(text, thing) for thing, text in names.items.items()}
             persons |= {person_id: f"{name} ({person_id[:8]})" for person_id, name in names.persons.items()}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from ledger.client.service import ServiceClient, at
@@ -15,11 +16,13 @@ from ledger.core.events import Event, Section
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
 from ledger.core.events.item import ItemRegistered
 from ledger.core.events.payload import decode_section
+from ledger.core.procedure.adoption import Procedures
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.case import open_case
+from ledger.core.verification.case import carried_procedures, open_case
 
 MAX_RECORD = 64 * 1024 * 1024  # bytes of the record of a case
-RECORD_WITHIN_S = 10.0  # that a question waits for it
+RECORDS_WITHIN_S = 10.0  # seconds that a question waits for the records of all its cases
 MOST_KEPT = 32  # records
 SOUND = ("intact", "not_yet_anchored")  # verdicts on an event whose words are taken
 
@@ -27,11 +30,12 @@ SOUND = ("intact", "not_yet_anchored")  # verdicts on an event whose words are t
 @dataclass(slots=True)
 class CaseNames:
     """The number of a case, the id of its procedure, the descriptions of its items and the names of its persons by
-    their ids, after so many ``events``.
+    their ids, after so many ``events``; ``book`` is the procedure as the record itself has it.
     """
 
     number: str | None = None
     procedure: str | None = None
+    book: Rulebook | None = None
     items: dict[str, str] = field(default_factory=dict)
     persons: dict[str, str] = field(default_factory=dict)
     events: int = 0
@@ -51,24 +55,32 @@ class CaseNames:
                     self.persons[body.person_id] = name
 
 
-def names_in(bundle: bytes, trust: Trust) -> CaseNames:
-    """Return the names that a case's bundle shows. Raises IntegrityBroken or MalformedInput if it does not verify."""
-    names = CaseNames()
-    for verified in open_case(bundle, trust).events:
+def names_in(bundle: bytes, trust: Trust, case_id: str) -> CaseNames:
+    """Return the names that the bundle of a case shows.
+
+    Raises IntegrityBroken or MalformedInput if it does not verify, or is that of another case.
+    """
+    names, record = CaseNames(), open_case(bundle, trust)
+    if record.stream.id != case_id:  # whose items may have the same ids
+        raise IntegrityBroken("expected the record of {case_id}", case_id=case_id, field="bundle")
+    for verified in record.events:
         names.events += 1
         if verified.report.verdict not in SOUND:
             raise IntegrityBroken("the record of the case does not verify", field="bundle")
         if verified.event is not None:
             sections = {label: decode_section(text, label) for label, text in verified.entry.sections.items()}
             names.learn(verified.event, sections)
+    if names.procedure is not None:
+        names.book = carried_procedures(record, Procedures()).current.get(names.procedure)
     return names
 
 
 class CaseRecords:
     """The records of cases as the service shows them, each verified by the trust file and kept.
 
-    A record is fetched again once its case has more events. It is not waited for longer than ``within_s`` seconds, and
-    not read beyond ``most_bytes``. One that comes later is there for the next question.
+    A record is fetched again once its case has more events, and not read beyond ``most_bytes``. Those of one question
+    are not waited for longer than ``within_s`` seconds. One that comes later is there for the next question. Threads
+    may share it.
     """
 
     def __init__(
@@ -76,7 +88,7 @@ class CaseRecords:
         service: ServiceClient,
         trust: Trust | None,
         *,
-        within_s: float = RECORD_WITHIN_S,
+        within_s: float = RECORDS_WITHIN_S,
         most_bytes: int = MAX_RECORD,
     ):
         self._service = service
@@ -85,33 +97,53 @@ class CaseRecords:
         self._most_bytes = most_bytes
         self._kept: dict[str, CaseNames] = {}  # the newest last
         self._readers: dict[str, Thread] = {}
+        self._lock = Lock()
 
-    def names(self, case_id: str, events: int) -> CaseNames | None:
-        """Return what the things of a case are called that has so many events, or None if no record of it verified."""
-        if self._trust is None:
-            return None
-        kept = self._kept.get(case_id)
-        if kept is None or kept.events < events:
+    def names(self, events: Mapping[str, int]) -> dict[str, CaseNames]:
+        """Return what the things of cases are called, by the cases' ids; ``events`` are how many each has by now.
+
+        A case has no names if no record of it verified.
+        """
+        until = time.monotonic() + self._within_s
+        newest = {case_id: self._newest(case_id, count, until) for case_id, count in events.items()}
+        # A question adds to the names what its own acts bring in.
+        return {
+            case_id: replace(names, items=dict(names.items), persons=dict(names.persons))
+            for case_id, names in newest.items()
+            if names is not None
+        }
+
+    def _newest(self, case_id: str, events: int, until: float) -> CaseNames | None:
+        """Return the names of a case, fetched anew if it has more events and that is done ``until`` (monotonic)."""
+        left = until - time.monotonic()
+        with self._lock:
+            kept = self._kept.get(case_id)
+            if self._trust is None or (kept is not None and kept.events >= events) or left <= 0:
+                return kept
             reader = self._readers.get(case_id)
-            if reader is None or not reader.is_alive():
+            if reader is None:
                 reader = Thread(target=self._read, args=(case_id, self._trust), daemon=True)
                 self._readers[case_id] = reader
                 reader.start()
-            reader.join(self._within_s)
-            kept = self._kept.get(case_id)
-        # A question adds to the names what its own acts bring in.
-        return None if kept is None else replace(kept, items=dict(kept.items), persons=dict(kept.persons))
+        reader.join(left)
+        with self._lock:
+            return self._kept.get(case_id)
 
     def _read(self, case_id: str, trust: Trust) -> None:
-        bundle = _Bounded(self._most_bytes)
-        # Nothing is named otherwise, and the question says so.
-        with suppress(TallystickError):
-            self._service.download(at("/api/v1/cases/{}/proof", case_id), bundle)
-            names = names_in(bundle.getvalue(), trust)
-            self._kept.pop(case_id, None)
-            self._kept[case_id] = names
-            for oldest in list(self._kept)[:-MOST_KEPT]:
-                del self._kept[oldest]
+        bundle, names = _Bounded(self._most_bytes), None
+        try:
+            # Nothing is named otherwise, and the question says so.
+            with suppress(TallystickError):
+                self._service.download(at("/api/v1/cases/{}/proof", case_id), bundle)
+                names = names_in(bundle.getvalue(), trust, case_id)
+        finally:
+            with self._lock:
+                del self._readers[case_id]
+                if names is not None:
+                    self._kept.pop(case_id, None)
+                    self._kept[case_id] = names
+                for oldest in list(self._kept)[:-MOST_KEPT]:
+                    del self._kept[oldest]
 
 
 class _Bounded(BytesIO):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -15,19 +13,8 @@ from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
 
-if TYPE_CHECKING:
-    from ledger.core.procedure.rulebook import Rulebook
-
 PORT = 8546
 OTHER_PORT = Message("Choose another, and let signer_url of the service say the same: the console looks for it there.")
-
-
-def procedures_of(session: Session) -> Mapping[str, Rulebook]:
-    """Return the procedures in force, none while the service does not show them."""
-    try:
-        return session.procedures
-    except TallystickError:
-        return {}
 
 
 @click.command("signer", cls=Command)
@@ -53,6 +40,7 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     from ledger.cli.listening import listening
     from ledger.client.case_names import CaseRecords
     from ledger.config.keys import keystore_key_id
+    from ledger.procedures import books_that_ship
 
     url = (console or session.profile.url).rstrip("/")
     agency, officer = session.officer
@@ -74,8 +62,8 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
             session.labels,
             session.full_name,
             lambda: int(time.time()),
-            record=CaseRecords(session.service, session.trust()).names,
-            procedures=lambda: procedures_of(session),
+            records=CaseRecords(session.service, session.trust()).names,
+            procedures=books_that_ship,
         ),
         signer,
         prompt,

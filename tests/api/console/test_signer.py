@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import httpx
@@ -14,13 +14,17 @@ from msgspec.structs import replace
 
 from api.auth.sessions import sign_in_text
 from api.signer.question import ActInWords, KeyHolder, QuestionBuilder
+from ledger.client import case_names
 from ledger.client.case_names import CaseNames, CaseRecords, names_in
 from ledger.client.service import ServiceClient
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Section, digest_of
+from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import SeedSigner
+from ledger.core.procedure.adoption import publication_of
 from ledger.core.procedure.zones import UNIVERSAL
 from ledger.core.signing.signatures import recover, signing_hash, typed_data
 from ledger.i18n import ZONE_IN_USE, Labels, zone_in_use
@@ -30,6 +34,7 @@ from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, SignedEvent, clerk
 from tests.testkit.casework import Case, offered
 from tests.testkit.machine import free_port, wait_until
+from tests.unit.core.test_adoption import SECOND
 
 CONSOLE = "https://ledger.test"
 OFFICER = clerk(POLICE)
@@ -314,7 +319,7 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     served.publish()
     bundle = served.get("/api/v1/cases/case-1/proof", OFFICER).content
     trust = served.parts.trust.trust
-    names = names_in(bundle, trust)
+    names = names_in(bundle, trust, "case-1")
     assert names.items == {"phone": "the phone", "knife": "the knife"}
     assert [*names.persons.values()] == ["a name"]
     holder = KeyHolder(OFFICER.key_id, OFFICER.agency, OFFICER.officer_id, LOG_ID, CONSOLE)
@@ -323,7 +328,8 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
 
     def act(record: CaseNames | None) -> ActInWords:
         now = offer.envelope.signed_at
-        asked = QuestionBuilder(holder, Labels("en"), str, lambda: now, record=lambda _case_id, _events: record)
+        by_case = {} if record is None else {"case-1": record}
+        asked = QuestionBuilder(holder, Labels("en"), str, lambda: now, records=lambda _events: by_case)
         return asked.events(address, [[data, beside]]).acts[0]
 
     named, unnamed = act(names), act(None)
@@ -334,9 +340,12 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     assert "the phone" not in unnamed.sentence
     assert "As the page says" in unnamed.source
     with pytest.raises(IntegrityBroken):
-        names_in(bundle.replace(b"the phone", b"the spoon"), trust)
+        names_in(bundle.replace(b"the phone", b"the spoon"), trust, "case-1")
+    other_log = replace(trust, log_key=SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key)
     with pytest.raises(IntegrityBroken):
-        names_in(bundle, replace(trust, log_key=SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key))
+        names_in(bundle, other_log, "case-1")
+    with pytest.raises(IntegrityBroken, match="expected the record of case-2"):
+        names_in(bundle, trust, "case-2")
 
 
 def test_times_of_a_case_are_shown_in_the_zone_of_its_procedure() -> None:
@@ -359,47 +368,85 @@ def test_times_of_a_case_are_shown_in_the_zone_of_its_procedure() -> None:
     ZONE_IN_USE.reset(of_ledger)
 
 
+def test_labels_and_zone_are_those_of_the_procedure_in_the_record(served: Served) -> None:
+    """As the log adopted it, whatever procedures the service says are in force."""
+    served.ledger.system.append(publication_of(SECOND))
+    served.ledger.system.append(served.ledger.changes.add(ProcedureAdopted, digest=blake3_text(SECOND)))
+    case = served.record(Case().open().register("phone"))
+    served.publish()
+    names = names_in(served.get("/api/v1/cases/case-1/proof", OFFICER).content, served.parts.trust.trust, "case-1")
+    assert names.book is not None
+    assert names.book.digest == blake3_text(SECOND)
+    holder = KeyHolder(OFFICER.key_id, OFFICER.agency, OFFICER.officer_id, LOG_ID, CONSOLE)
+    sealing = case.register("knife").last
+    address, data, beside = asked_for(sealing)
+    of_ledger = ZONE_IN_USE.set(lambda: UNIVERSAL)
+    asked = QuestionBuilder(
+        holder, Labels("en"), str, lambda: sealing.envelope.signed_at, records=lambda _events: {"case-1": names}
+    )
+    (act,) = asked.events(address, [[data, beside]]).acts
+    ZONE_IN_USE.reset(of_ledger)
+    assert "Times: Beijing time." in act.source
+
+
 def test_a_record_is_fetched_once_and_not_waited_for_without_end(served: Served) -> None:
     """What was verified is kept until the case has more events. One that is too large, or too slow, is done without;
     it is there for the next question. What a question adds to the names is not kept."""
     case = served.record(name_confidentially(Case().open().register("phone")))
     served.publish()
     bundle = served.get("/api/v1/cases/case-1/proof", OFFICER).content
-    service, events = Shown(bundle), len(case.events)
+    service, events = Shown({"case-1": bundle}), len(case.events)
     records = CaseRecords(service, served.parts.trust.trust)
     for _ in range(3):
-        names = records.names("case-1", events)
-        assert names is not None
-        assert names.items.pop("phone") == "the phone"
+        assert records.names({"case-1": events})["case-1"].items.pop("phone") == "the phone"
     assert service.asked == 1
-    assert records.names("case-1", events + 1) is not None
+    assert "case-1" in records.names({"case-1": events + 1})
     assert service.asked == 2
-    assert CaseRecords(service, None).names("case-1", events) is None
+    assert CaseRecords(service, None).names({"case-1": events}) == {}
     small = CaseRecords(service, served.parts.trust.trust, most_bytes=len(bundle) - 1)
-    assert small.names("case-1", events) is None
+    assert small.names({"case-1": events}) == {}
     service.may_answer.clear()
     slow = CaseRecords(service, served.parts.trust.trust, within_s=0.01)
-    assert slow.names("case-1", events) is None
     asked = service.asked
-    assert slow.names("case-1", events) is None
-    assert service.asked == asked, "one that is being fetched is not fetched twice"
+    assert slow.names({"case-1": events, "case-2": 1, "case-3": 1}) == {}
+    assert service.asked == asked + 1, "a question waits once, however many cases it is of"
+    assert slow.names({"case-1": events}) == {}
+    assert service.asked == asked + 1, "one that is being fetched is not fetched twice"
     service.may_answer.set()
-    wait_until(lambda: slow.names("case-1", events))
+    wait_until(lambda: slow.names({"case-1": events}))
+
+
+def test_a_case_is_named_by_its_own_record_and_the_last_records_are_kept(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that shows the record of another case, in which things have the same ids, names nothing."""
+    bundles = {}
+    for case_id in ("case-1", "case-2"):
+        served.record(Case(case_id).open().register("phone"))
+        served.publish()
+        bundles[case_id] = served.get(f"/api/v1/cases/{case_id}/proof", OFFICER).content
+    trust = served.parts.trust.trust
+    assert CaseRecords(Shown({"case-1": bundles["case-2"]}), trust).names({"case-1": 2}) == {}
+    monkeypatch.setattr(case_names, "MOST_KEPT", 1)
+    service = Shown(bundles)
+    records = CaseRecords(service, trust)
+    for case_id in ("case-1", "case-2", "case-2", "case-1"):
+        assert records.names({case_id: 2}).keys() == {case_id}
+    assert service.asked == 3
 
 
 class Shown(ServiceClient):
-    """A service that shows one bundle, once it may answer."""
+    """A service that shows the bundles of cases, once it may answer."""
 
-    def __init__(self, bundle: bytes):
+    def __init__(self, bundles: Mapping[str, bytes]):
         super().__init__("https://ledger.test")
-        self.bundle, self.asked, self.may_answer = bundle, 0, threading.Event()
+        self.bundles, self.asked, self.may_answer = bundles, 0, threading.Event()
         self.may_answer.set()
 
     def download(self, path: str, target: IO[bytes], **_query: Any) -> None:  # type: ignore[override]
-        assert path == "/api/v1/cases/case-1/proof"
         self.asked += 1
         self.may_answer.wait(60)
-        target.write(self.bundle)
+        target.write(self.bundles[path.split("/")[4]])
 
 
 def test_what_was_signed_can_be_looked_at(desk: Desk) -> None:
