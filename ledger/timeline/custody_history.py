@@ -36,6 +36,7 @@ from ledger.timeline.sentences import EventWords
 # Flags by which an act, or its record, came after its time.
 LATE = frozenset(("late_entry", "loan_overdue", "remedy_overdue", "resubmission_overdue"))
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_IDS = re.compile(r"[\w-]+")  # what may be one in a text
 
 
 # -- what is asked -----------------------------------------------------------------------------------------------------
@@ -269,12 +270,8 @@ def _holdings(
 def own_flags(flags: Iterable[Flag], subject_id: str, others: Collection[str]) -> tuple[Flag, ...]:
     """Return the flags of an act that may be about the subject: not those whose detail names others alone."""
     ids = {subject_id, *others}
-    named = {flag: {each for each in ids if _names(flag.detail, each)} for flag in flags}
-    return tuple(flag for flag, things in named.items() if not things or subject_id in things)
-
-
-def _names(detail: str, thing_id: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(thing_id)}(?![\w-])", detail) is not None
+    named = [(flag, ids.intersection(_IDS.findall(flag.detail))) for flag in flags]
+    return tuple(flag for flag, things in named if not things or subject_id in things)
 
 
 def _by_holders(spans: Sequence[Span]) -> list[list[Span]]:
