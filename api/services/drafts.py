@@ -19,7 +19,7 @@ from ledger.core.custody import CaseState, Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.instants import instant_text
-from ledger.core.errors import MalformedInput, NotFound, TallystickError, Unauthorized
+from ledger.core.errors import MalformedInput, NotFound, RuleRefused, Unauthorized
 from ledger.core.events import (
     EVENT_TYPES,
     NAME_OF,
@@ -234,15 +234,18 @@ def drafts_in_case(
 
 def refusals_in_case(
     service: Service, reading: Reading, *, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]]
-) -> dict[int, TallystickError]:
-    """Return what the ledger would refuse of acts that follow each other, by their places; the others follow on."""
+) -> dict[int, RuleRefused]:
+    """Return what the ledger would refuse of acts that follow each other, by their places; the others follow on.
+
+    Raises MalformedInput for what all of them state, such as a time that is to come.
+    """
     stream, state = Stream(kind="case", id=at.case_id), at.state
-    refusals: dict[int, TallystickError] = {}
+    refusals: dict[int, RuleRefused] = {}
     for place, (body, context) in enumerate(acts):
         try:
             drafted = unsigned(service.parts, reading, stream=stream, state=state, body=body, context=context)
             _, outcome = service.parts.validator.foresee(drafted.event, state)
-        except TallystickError as error:
+        except RuleRefused as error:
             refusals[place] = error
         else:
             state = outcome.state

@@ -11,7 +11,7 @@ from api.console.shared.forms import PostedForm
 from api.console.shared.rendering import PATH
 from api.services.drafts import body_from
 from ledger.core.custody import CaseState
-from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events.item import ItemRegistered
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.item_table import (
@@ -114,7 +114,7 @@ class ItemRows:
                 self._rows.append(row)
         return bodies
 
-    def require_none(self, refusals: Mapping[int, TallystickError]) -> None:
+    def require_none(self, refusals: Mapping[int, RuleRefused]) -> None:
         """Raise RowsRefused for all faults: ``refusals`` are what the ledger would refuse of the bodies, by place."""
         refused = [
             self._fault(self._rows[place], CellFault(self._path(error.field), error.text))

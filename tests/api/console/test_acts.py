@@ -269,6 +269,17 @@ def test_more_acts_than_one_consent_takes_are_refused_before_they_are_drafted(ac
     assert acting.reads() == before
 
 
+def test_what_all_rows_state_is_no_fault_of_a_row(acting: Served) -> None:
+    """A time that is to come is refused by its own field, though a cell is to be mended too."""
+    coins = [{"item_kind": "exhibit", "description": "a coin", "quantity": count} for count in ("1", "many")]
+    rows = {f"new:{row}:{name}": text for row, cells in enumerate(coins, 1) for name, text in cells.items()}
+    mended = post(acting, clerk(POLICE), "/cases/case-1/drafts/register", rows)
+    assert re.findall(r'data-row="(\d)" data-path="(\w+)"', mended.text) == [("2", "quantity")]
+    to_come = rows | {"occurred_at": "2030-01-01T09:00"}
+    refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/register", to_come)
+    assert (refused.status_code, "it is to come" in refused.text, "data-row" in refused.text) == (400, True, False)
+
+
 def test_the_parts_of_a_form_are_taken_apart_in_one_pass() -> None:
     """In their order, by their numbers; as many as a form may have cost no more than its fields."""
     form = PostedForm([("new:2:a", "x"), ("new:1:a", "y"), ("newer:3:a", "z"), ("new:2:b:c", "w"), ("new:4", "v")])
