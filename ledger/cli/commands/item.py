@@ -196,10 +196,14 @@ def register_table(recorder: EventRecorder, case_id: str, file: Path) -> None:
     bodies: list[item.ItemRegistered] = []
     faults: list[str] = []
     for row in table_of(read_sheets(file.read_bytes()), columns).rows:
-        files = [file.parent / name.strip() for name in _BETWEEN_NAMES.split(row.cells.get(FILES, "")) if name.strip()]
-        missing = ", ".join(each.name for each in files if not each.is_file())
+        names = [name.strip() for name in _BETWEEN_NAMES.split(row.cells.get(FILES, "")) if name.strip()]
+        # Whoever sent the table must not have other files of this machine digested into the record.
+        beside = {
+            name: file.parent / name for name in names if Path(name).name == name and (file.parent / name).is_file()
+        }
+        missing = ", ".join(name for name in names if name not in beside)
         own = [row.cells.get(DIGESTS, "")]
-        own += [digest for each in files if each.is_file() for digest in digests_of(each, session.output)]
+        own += [digest for each in beside.values() for digest in digests_of(each, session.output)]
         fields, wrong = item_fields({**row.cells, DIGESTS: " ".join(own).strip()}, columns, book)
         reasons = {fault.path: fault.reason for fault in (*wrong, *row.faults)}
         if missing:

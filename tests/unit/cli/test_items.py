@@ -106,6 +106,15 @@ def test_a_table_is_registered_whole_or_not_at_all_and_labelled(world: World, tm
     assert refused.status == Exit.USAGE
     assert all(text in refused.err for text in ("2 cells", "row 3, quantity", "no file none.jpg")), refused.err
     assert world.ok("item", "list", "--case", case_id) == []
+    (tmp_path / "secret.txt").write_bytes(b"of this machine")
+    inner = tmp_path / "from outside"
+    inner.mkdir()
+    stolen = inner / "list.csv"
+    stolen.write_text(f"名称,数量,照片\n刀,1,../secret.txt\n枪,1,{tmp_path / 'secret.txt'}\n")
+    elsewhere = world.run("item", "register-table", case_id, stolen)
+    assert elsewhere.status == Exit.USAGE
+    assert "no file ../secret.txt beside the table" in elsewhere.err, elsewhere.err
+    assert elsewhere.err.count("beside the table") == 2, elsewhere.err
     table.write_text("名称,数量,物证编号,照片\n手机,1部,E-1,front.jpg\n刀,2,E-2,\n", encoding="gb18030")
     world.ok(*words)
     items = [world.ok("item", "show", line["item_id"]) for line in world.ok("item", "list", "--case", case_id)]
