@@ -291,12 +291,6 @@ def count_and_warn(parts: Parts) -> None:
     warn(parts.database, now_ms(), parts.zone())
 
 
-def forget(parts: Parts) -> None:
-    """Forget where officers without a key had mail sent, and what phones prepared for offers that are answered."""
-    forget_gone(parts)
-    phones.forget(parts.database, now_s())
-
-
 def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     """Return the loops that write to the log on their own or report what was written, by the name of their thread."""
     sealer = AccessLogSealer(parts.database, parts.access, parts.system)
@@ -309,7 +303,8 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         "warn": _repeat(WARN_EVERY, lambda: count_and_warn(parts)),
         "deliver": deliverer.run,
         "notice": _repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, now_ms())),
-        "forget": _repeat(FORGET_EVERY, lambda: forget(parts)),
+        "forget mail": _repeat(FORGET_EVERY, lambda: forget_gone(parts)),
+        "forget phones": _repeat(FORGET_EVERY, lambda: phones.forget(parts.database, now_s())),
         "erase": _repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
         "seal": _repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
         "supervise": parts.supervisor.run,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from api.auth.phone_access import CODE_LIFETIME_S
+from ledger.core.encoding.instants import instant_text
 from ledger.store import phones
 from tests.api.console.matrix import ROWS
 from tests.api.console.pages import OWN, page_of, post
@@ -161,6 +162,23 @@ def test_a_phone_does_not_outlive_its_time(offering: Served) -> None:
     offering.forget_tokens()
     phones.forget(offering.parts.database, clock.seconds)
     assert prepared_at(offering) is None
+
+
+def test_a_phone_ends_with_the_key_of_its_officer(offering: Served) -> None:
+    """From the revocation on nothing is shown or taken, though the token's time is not over."""
+    phone = phone_for(offering)
+    offering.mirror(offering.ledger.changes.revoke(DESK).bodies[-1])
+    assert (ask(offering, phone).status_code, note(offering, phone).status_code) == (401, 401)
+
+
+def test_a_phone_ends_with_the_time_of_the_offer(served: Served) -> None:
+    """An offer that has expired is answered no more: its phone is told so, and its desk gets no code."""
+    until = served.ledger.clock.seconds + 600
+    served.record(holding("phone").offer("phone", to=PROCURATORATE, expires_at=instant_text(until)))
+    phone = phone_for(served)
+    served.ledger.clock.forward(601)
+    assert (ask(served, phone).status_code, note(served, phone).status_code) == (409, 409)
+    assert post(served, DESK, f"{OFFER}/phone", {}).status_code == 409
 
 
 def test_what_was_prepared_goes_with_the_offer(offering: Served, case: Case) -> None:
