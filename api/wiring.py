@@ -51,6 +51,7 @@ from ledger.recording.system_stream import AccessLogSealer, SystemStream
 from ledger.recording.validation import Validator
 from ledger.store import bindings, phones
 from ledger.store.access import AccessLog
+from ledger.store.activity import Activity
 from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database, open_database
@@ -152,7 +153,7 @@ def make_parts(
     ``connect`` connects the chain, ``views`` is the file of the views of models, or None to keep them in memory.
     """
     database, halt = recording.database, recording.sequencer.halt
-    chain_worker = ChainWorker(connect, halt, FOLLOW_EVERY)
+    chain_worker = ChainWorker(connect, halt, database.activity, FOLLOW_EVERY)
     return Parts(
         **{part.name: getattr(recording, part.name) for part in fields(recording)},
         settings=settings,
@@ -249,7 +250,8 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     stop = Event()
     parts.sequencer.start()
     publish_procedures(parts, DataDirectory(settings.data_dir))
-    publish = _repeat(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock()))
+    activity = parts.database.activity
+    publish = _repeat(activity, PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock()))
     threads = _start_threads({"cosign": parts.collector.run, "publish": publish}, stop)
     try:
         parts.collector.has_looked.wait(WITNESS_LOOK_S)
@@ -259,6 +261,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     finally:
         # In this order: first what writes, then the sequencer that commits it, at last what both use.
         stop.set()
+        activity.wake()
         for thread in threads:
             thread.join(ENDING_S)
         parts.sequencer.stop()
@@ -297,16 +300,17 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     voucher = Voucher(parts.database, parts.collector.witnesses, lambda: parts.trust.trust)
     secret = partial(webhook_secret, parts)
     deliverer = Deliverer(parts.database, WebhookPages(parts), receivers_of(parts), secret=secret, clock=now_ms)
+    repeat = partial(_repeat, parts.database.activity)
     working = {
         "follow": parts.chain_worker.run,
-        "vouch": _repeat(VOUCH_EVERY, voucher.step),
-        "warn": _repeat(WARN_EVERY, lambda: count_and_warn(parts)),
+        "vouch": repeat(VOUCH_EVERY, voucher.step),
+        "warn": repeat(WARN_EVERY, lambda: count_and_warn(parts)),
         "deliver": deliverer.run,
-        "notice": _repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, now_ms())),
-        "forget mail": _repeat(FORGET_EVERY, lambda: forget_gone(parts)),
-        "forget phones": _repeat(FORGET_EVERY, lambda: phones.forget(parts.database, now_s())),
-        "erase": _repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
-        "seal": _repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
+        "notice": repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, now_ms())),
+        "forget mail": repeat(FORGET_EVERY, lambda: forget_gone(parts)),
+        "forget phones": repeat(FORGET_EVERY, lambda: phones.forget(parts.database, now_s())),
+        "erase": repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
+        "seal": repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
         "supervise": parts.supervisor.run,
     }
     if parts.settings.sends_mail:
@@ -406,15 +410,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _repeat(pause_s: float, step: Callable[[], object]) -> Callable[[Event], None]:
-    """Return a loop that calls ``step`` every ``pause_s`` seconds until its event is set.
+def _repeat(activity: Activity, pause_s: float, step: Callable[[], object]) -> Callable[[Event], None]:
+    """Return a loop that calls ``step`` every ``pause_s`` seconds, more seldom at rest, until its event is set.
 
     An error of one step is logged and does not prevent the next.
     """
 
     def run(stop: Event) -> None:
         name = current_thread().name
-        while not stop.wait(pause_s):
+        while not activity.pause(stop, pause_s):
             try:
                 step()
             except TallystickError as error:

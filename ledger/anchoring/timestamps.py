@@ -74,7 +74,7 @@ class TimestampWorker:
         """Take steps until ``stop`` is set; after each failure wait longer."""
         failures = 0
         pause = LOOK_EVERY_S
-        while not stop.wait(pause):
+        while not self.database.activity.pause(stop, pause):
             failures = 0 if self.try_step() else failures + 1
             pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1)) if failures else LOOK_EVERY_S
 

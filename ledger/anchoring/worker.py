@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
@@ -23,6 +24,7 @@ from ledger.core.trust.trust_file import TrustedChain
 from ledger.recording.registry_view import Registry
 from ledger.recording.system_stream import SystemStream
 from ledger.store import log
+from ledger.store.activity import Activity
 from ledger.store.database import Database
 
 
@@ -62,6 +64,7 @@ class RegistryMirror:
 
 FIRST_PAUSE = 1.0  # seconds after a step that failed
 LONGEST_PAUSE = 60.0
+LONGEST_WAIT_S = 10.0  # between steps: another process may have written
 
 logger = structlog.get_logger(__name__)
 
@@ -106,12 +109,18 @@ class ChainWorkerState(Struct, frozen=True):
 
 @dataclass(eq=False, repr=False)
 class ChainWorker:
-    """Takes steps until it is stopped. ``halt`` is called when nothing may be written any more."""
+    """Takes steps until it is stopped. ``halt`` is called when nothing may be written any more.
+
+    The log and the chain's newest block are looked at every ``pause_s`` seconds; a step asks the chain much more, so it
+    is taken if one of them is new, or after ``LONGEST_WAIT_S``.
+    """
 
     connect: Callable[[], ChainConnection]
     halt: Callable[[TallystickError], None]
+    activity: Activity
     pause_s: float
     _link: ChainConnection | None = field(default=None, init=False)
+    _head: bytes | None = field(default=None, init=False)  # hash of the newest block before the last step
     state: ChainWorkerState = field(default_factory=ChainWorkerState, init=False)
     has_looked: Event = field(default_factory=Event, init=False)  # once the first step is over, however it went
 
@@ -133,8 +142,22 @@ class ChainWorker:
         while not stop.is_set():
             failures = 0 if self.try_step() else failures + 1
             self.has_looked.set()
-            backoff = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures) if failures else self.pause_s
-            stop.wait(backoff)
+            if failures:
+                stop.wait(min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
+            else:
+                self._wait(stop)
+
+    def _wait(self, stop: Event) -> None:
+        """Wait until there may be work: the chain has another block, the log was written, or an anchor waits."""
+        due = time.monotonic() + LONGEST_WAIT_S
+        while not stop.wait(self.pause_s) and time.monotonic() < due:
+            if self.activity.is_lively or self.state.waits is not WaitReason.NOTHING_NEW:
+                return
+            try:
+                if self.link.chain.eth.head().hash != self._head:
+                    return
+            except Unavailable:  # the step reports it
+                return
 
     def try_step(self) -> bool:
         """Take one step, keep a failure in ``state``, and return whether it succeeded."""
@@ -160,6 +183,7 @@ class ChainWorker:
         # The order matters: an anchor requires the mirrored registry, and a state proof an anchor.
         link = self._link or self.connect()
         self._link = link
+        self._head = link.chain.eth.head().hash  # before anything is read: what comes meanwhile is new afterwards
         final = link.chain.final_block()
         if link.status_reader.last is None:
             link.status_reader.step()  # what stands in the way of the rest must not keep the chain from being shown

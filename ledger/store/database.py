@@ -50,6 +50,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.core.messages import Message, plain
+from ledger.store.activity import Activity
 
 BUSY_TIMEOUT_MS = 30_000
 CHECKPOINT_TIMEOUT_MS = 200
@@ -96,6 +97,7 @@ class Database:
     def __init__(self, log: Engine, access: Engine):
         self.log = log
         self.access = access
+        self.activity = Activity()
         self.is_sqlite = log.dialect.name == "sqlite"
         # PostgreSQL's own default would show each statement of a read another state.
         self._reading = log if self.is_sqlite else log.execution_options(isolation_level="REPEATABLE READ")
@@ -119,6 +121,7 @@ class Database:
         try:
             with translated(), writing(self.log, WriterLock.LOG) as connection:
                 yield connection
+            self.activity.note()
         except DiskFailed as error:
             self._disk_failure = error
             raise

@@ -57,7 +57,7 @@ class MailSender:
 
     def run(self, stop: Event) -> None:
         """Send until ``stop`` is set."""
-        while not stop.wait(LOOK_EVERY_S):
+        while not self.database.activity.pause(stop, LOOK_EVERY_S):
             try:
                 self.step()
             except TallystickError as error:

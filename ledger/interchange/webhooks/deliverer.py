@@ -111,7 +111,7 @@ class Deliverer:
                 logger.warning("webhooks cannot be looked at", reason=error.for_operator)
             except Exception:
                 logger.exception("webhooks cannot be looked at for a reason that nobody foresaw")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.to_thread(self.database.activity.pause, stop, LOOK_EVERY_S)
         for task in serving.values():
             task.cancel()
         await asyncio.gather(*serving.values(), return_exceptions=True)

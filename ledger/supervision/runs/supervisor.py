@@ -98,7 +98,7 @@ class SupervisionLog:
     ):
         self.authority = authority
         self._registered = registered
-        self._database = database
+        self.database = database
         self._system = system
         self._runner = runner or ModelRunner()
         self._versions: tuple[tuple[str, int], ...] = ()
@@ -106,7 +106,7 @@ class SupervisionLog:
 
     def active_models(self) -> ActiveModels:
         """Return the models that are published or adopted and not retired, read anew if one has changed."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             rows = supervision.list_models(connection, Page(MODELS_AT_MOST, None), retired=False)
             versions = tuple((str(row["model_id"]), int(row["updated_index"])) for row in rows)
             # Reading a model takes a while; an unchanged list means unchanged definitions.
@@ -142,7 +142,7 @@ class SupervisionLog:
 
     def raised_among(self, lead_ids: Iterable[str]) -> frozenset[str]:
         """Return those of the leads that were raised."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             heads = log.heads(connection, [("supervision", lead_id) for lead_id in lead_ids])
         return frozenset(stream_id for _, stream_id in heads)
 
@@ -151,7 +151,7 @@ class SupervisionLog:
 
         Raises NotFound if one of them is not in the log.
         """
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             refs = log.references(connection, sorted(digests))
         if len(refs) < len(digests):
             missing = min(set(digests) - {digest for _, digest in refs})
@@ -166,7 +166,7 @@ class SupervisionLog:
         A query may name the digest of any event, and so of a case that is none of its agency's.
         """
         reader = reader_of(supervising, SUPERVISORS, self.authority().agencies, now=spelled(as_of))
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             refs = log.references(connection, sorted(digests))
             cited = log.identities(connection, [event_id for event_id, _ in refs]).values()
             case_ids = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
@@ -242,7 +242,7 @@ class Supervisor:
         while not stop.is_set():
             began = time.monotonic()
             self.try_step()
-            stop.wait(max(LOOK_EVERY_S, PAUSE * (time.monotonic() - began)))
+            self.record.database.activity.pause(stop, max(LOOK_EVERY_S, PAUSE * (time.monotonic() - began)))
 
     def try_step(self) -> None:
         """Take a step. A failure is kept in the state, and later steps are still taken."""

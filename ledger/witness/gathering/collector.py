@@ -151,7 +151,10 @@ class CosignatureCollector:
                 except Exception as error:
                     logger.exception("witnesses cannot be asked for a reason that nobody foresaw")
                     self.defect = f"witnesses cannot be asked ({type(error).__name__})"
-                await asyncio.sleep(LOOK_EVERY_S)
+                if asking or not self.has_looked.is_set():
+                    await asyncio.sleep(LOOK_EVERY_S)
+                else:
+                    await asyncio.to_thread(self.database.activity.pause, stop, LOOK_EVERY_S)
             for task in asking.values():
                 task.cancel()
             await asyncio.gather(*asking.values(), return_exceptions=True)

@@ -10,12 +10,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger.anchoring import worker
+from ledger.anchoring.anchors import WaitReason
 from ledger.anchoring.worker import ChainConnection, ChainWorker, ChainWorkerState, RegistryMirror
 from ledger.chain.contract_clients import RegistryReader
 from ledger.chain.errors import ChainAhead
+from ledger.chain.eth import Block, Eth
 from ledger.core.errors import Unavailable
 from ledger.core.events.registry import RegistryChange
-from ledger.store import log
+from ledger.store import activity, log
 from tests.campaigns.faults.commits import database_error, failing_commits
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, linked_ledger
@@ -41,7 +43,7 @@ def chain_worker(linked: Linked, *faults: Exception) -> ChainWorker:
             raise left.pop(0)
         return linked.link
 
-    return ChainWorker(connect, linked.ledger.sequencer.halt, 0.01)
+    return ChainWorker(connect, linked.ledger.sequencer.halt, linked.ledger.database.activity, 0.01)
 
 
 def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
@@ -102,6 +104,38 @@ def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.Mon
         stop.set()
         thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+def test_it_rests_until_the_chain_has_another_block(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing to anchor and nothing written it takes no steps, until somebody else's transaction is mined."""
+    monkeypatch.setattr(worker, "LONGEST_WAIT_S", 3600.0)
+    monkeypatch.setattr(activity, "LIVELY_S", 0.0)
+    looks, steps, chain_thread = [0], [0], chain_worker(linked)
+    look, step = Eth.head, chain_thread.step
+
+    def counted_look(eth: Eth) -> Block:
+        looks[0] += 1
+        return look(eth)
+
+    def counted_step() -> None:
+        steps[0] += 1
+        step()
+
+    monkeypatch.setattr(Eth, "head", counted_look)
+    monkeypatch.setattr(chain_thread, "step", counted_step)
+    stop = Event()
+    thread = Thread(target=chain_thread.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: chain_thread.state.waits is WaitReason.NOTHING_NEW and looks[0] > 20)
+        rested, looked = steps[0], looks[0]
+        wait_until(lambda: looks[0] > looked + 5)
+        assert steps[0] == rested
+        linked.grant(clerk(POLICE))
+        wait_until(lambda: steps[0] > rested)
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
 
 
 # -- the mirror of the registry ----------------------------------------------------------------------------------------
