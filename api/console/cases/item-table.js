@@ -107,7 +107,7 @@ function fill(place, { rows, ignored }, first) {
     for (const [path, reason] of Object.entries(wrong)) mark(row, path, reason);
     faults += Object.keys(wrong).length;
   }
-  wait(place, [...rows.slice(most - first), ...waiting(place)]);
+  wait(place, [...rows.slice(most - first), ...waiting()]);
   changed(place);
   const words = [place.dataset.filled.replace("{count}", rows.length)];
   if (faults) words.push(place.dataset.faults.replace("{count}", faults));
@@ -124,7 +124,7 @@ function wait(place, rows) {
 }
 
 function restNote(place) {
-  const rest = waiting(place).length;
+  const rest = waiting().length;
   if (!rest) return [];
   const text = [place.dataset.tooMany.replace("{rest}", rest), place.dataset.offer ?? ""].join(" ");
   return [Object.assign(document.createElement("p"), { className: "warning", textContent: text })];
@@ -238,13 +238,16 @@ async function takeAll(place, files) {
     const [line, choice] = [document.createElement("li"), document.createElement("select")];
     choice.setAttribute("aria-label", `${place.dataset.noRow} ${file.name}`);
     choice.add(new Option(place.dataset.noRow, ""));
-    rowsOf(place).forEach((row, at) => {
-      const what = controlOf(row, "description").value;
-      choice.add(new Option([place.dataset.row.replace("{number}", at + 1), what].filter(Boolean).join(" · "), at));
+    const rows = rowsOf(place); // as they are listed: one that is left out meanwhile must not shift the file to another
+    rows.forEach((own, at) => {
+      const description = controlOf(own, "description").value;
+      choice.add(new Option([place.dataset.row.replace("{number}", at + 1), description].filter(Boolean).join(" · "), at));
     });
     choice.addEventListener("change", () => {
+      const chosen = rows[choice.value];
+      if (!chosen?.isConnected) return (choice.value = "");
       line.remove();
-      take(place, rowsOf(place)[choice.value], file);
+      return take(place, chosen, file);
     });
     line.append(file.name, " ", choice);
     list.append(line);
@@ -297,7 +300,7 @@ document.addEventListener("htmx:after:swap", () => {
 // What waits comes next: on the page of the case, which has them all by then.
 document.addEventListener("recorded", ({ detail: draft }) => {
   const place = document.querySelector("[data-new-items]");
-  const rest = waiting(place);
+  const rest = waiting();
   if (!rest.length) return;
   wait(place, []);
   sessionStorage.setItem(restKey(place.dataset.address), JSON.stringify(rest));
@@ -307,7 +310,7 @@ document.addEventListener("recorded", ({ detail: draft }) => {
 for (const place of document.querySelectorAll("[data-new-items]")) {
   // Those that were there before the page was opened again, so that what was typed of them is not lost.
   const typed = [...new Set(keptNames.map((name) => Number(/^new:(\d+):/.exec(name)?.[1] ?? 0)))].filter(Boolean).sort((one, other) => one - other);
-  const rest = waiting(place);
+  const rest = waiting();
   for (const number of typed) showDigests(place, add(place, number));
   if (!typed.length && rest.length) {
     wait(place, []);

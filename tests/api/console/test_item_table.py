@@ -159,6 +159,27 @@ def test_more_than_one_consent_takes_goes_on_after_it(office: Office) -> None:
     assert len(office.state().items) == MAX_ACTS + 3
 
 
+def test_a_file_goes_to_the_row_that_was_chosen(office: Office) -> None:
+    """Though rows above were left out since it was dropped; one that was itself left out gets none."""
+    office.record(Case().open())
+    desk = office.at(clerk(POLICE), "/cases/case-1/items/new")
+    page = desk.page
+    paste(page, CELL.format(1, "description"), "knife\t1\ncoat\t1\nphone\t1")
+    expect(page.locator(".new-item")).to_have_count(3)
+    drop(page.locator(".photographs"), whose__jpg=b"of the coat", nobodys__jpg=b"of the knife")
+    page.get_by_role("button", name="Leave this item out").first.click()
+    page.get_by_label("Which row? nobodys.jpg").select_option(label="Row 1 · knife")
+    page.get_by_label("Which row? whose.jpg").select_option(label="Row 2 · coat")
+    expect(page.locator(".new-item", has_text="whose.jpg").locator("[name$=description]")).to_have_value("coat")
+    expect(page.locator(".new-item progress")).to_have_count(0)
+    expect(page.get_by_label("Which row? nobodys.jpg")).to_have_value("")
+    page.locator("form[data-act] button:not([type])").click()
+    desk.sign()
+    coat, phone = office.state().items.values()
+    assert coat.digests[0] == f"sha256:{sha256(b'of the coat').hexdigest()}"
+    assert (coat.description, phone.description, phone.digests) == ("coat", "phone", ())
+
+
 def test_the_template_is_read_as_it_is_filled_in(office: Office, tmp_path: Path) -> None:
     """Its headings and choices are in the reader's language."""
     office.record(Case().open())
