@@ -6,6 +6,8 @@ import { whole } from "./pick.js";
 
 const AFTER_MS = 500; // of rest, before what was typed is sent
 const AGAIN_MS = 5_000; // when no answer came
+const AGAIN = [408, 429]; // too slow, or too many requests: a while later they are taken
+const NOT_TAKEN = [400, 413]; // what was noted; all else says that the offer can be answered no more, or not by this phone
 const form = document.querySelector("form[data-prepares]");
 const state = document.getElementById("phone-outcome");
 const words = form.dataset;
@@ -25,11 +27,11 @@ async function send() {
   const body = JSON.stringify({ fields: answerOf(form), files: hashedIn(form), finished: isFinished });
   const answer = await fetch(form.action, { method: "POST", headers: JSON_HEADERS, body }).catch(() => null);
   isSending = false;
-  if (!answer || answer.status >= 500) {
+  if (!answer || answer.status >= 500 || AGAIN.includes(answer.status)) {
     tell(words.lost);
     return later(AGAIN_MS);
   }
-  if (!answer.ok) return tell(answer.status === 401 ? words.ended : words.refused);
+  if (!answer.ok) return tell(NOT_TAKEN.includes(answer.status) ? words.refused : words.ended);
   if (changes !== sent) return later(0);
   return tell(isFinished ? words.finished : words.kept);
 }

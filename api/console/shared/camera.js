@@ -16,7 +16,7 @@ async function startWorker() {
 
 function read(worker, picture) {
   return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => resolve(data);
+    worker.onmessage = ({ data: { code, failure } }) => (failure ? reject(new Error(failure)) : resolve(code));
     worker.onerror = reject;
     worker.postMessage({ picture }, [picture.data.buffer]);
   });

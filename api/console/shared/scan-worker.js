@@ -10,7 +10,11 @@ function fromMiddle({ position: { topLeft, bottomRight } }, { width, height }) {
 
 addEventListener("message", async ({ data: { wasmBinary, picture } }) => {
   if (wasmBinary) return prepareZXingModule({ overrides: { wasmBinary } });
-  const symbols = await readBarcodes(picture, { formats: FORMATS, maxNumberOfSymbols: MOST, textMode: "Plain" });
-  symbols.sort((one, other) => fromMiddle(one, picture) - fromMiddle(other, picture));
-  postMessage(symbols[0]?.text.trim() || null);
+  try {
+    const symbols = await readBarcodes(picture, { formats: FORMATS, maxNumberOfSymbols: MOST, textMode: "Plain" });
+    symbols.sort((one, other) => fromMiddle(one, picture) - fromMiddle(other, picture));
+    return postMessage({ code: symbols[0]?.text.trim() || null });
+  } catch (error) {
+    return postMessage({ failure: String(error) }); // else the page would wait for this picture for ever
+  }
 });

@@ -76,6 +76,17 @@ def test_the_camera_types_what_it_sees(office: Office) -> None:
     expect(police).to_have_url(re.compile(r"\?q="))
 
 
+def test_a_reader_of_codes_that_does_not_start_is_told(office: Office) -> None:
+    """The camera stops, and the reader is told to type: nobody holds codes before a camera that reads none."""
+    office.record(sealed())
+    page = office.at(clerk(PROCURATORATE), "/cases/case-1/handovers/handover-1", **PHONE).page
+    page.route("**/zxing_reader.wasm", lambda route: route.fulfill(status=200, body=b"no WebAssembly"))
+    page.get_by_role("button", name="Scan with the camera").click()
+    expect(page.locator(".camera-status")).to_contain_text("Type the code, or use a scanner")
+    expect(page.locator("video")).to_be_hidden()
+    office.complaints.clear()  # of the file that is none
+
+
 def test_who_gets_no_camera_is_told_why(playwright: Playwright, tmp_path: Path) -> None:
     """Refused by the browser, or over a plain connection: in the reader's language, with what to do."""
     resolved = "--host-resolver-rules=MAP plain.test 127.0.0.1"
@@ -133,7 +144,13 @@ def test_a_phone_prepares_and_the_desk_signs(office: Office) -> None:
         {"name": "cut.jpg", "mimeType": "image/jpeg", "buffer": b"picture"}
     )
     expect(line.get_by_role("link", name="Save")).to_have_attribute("download", "cut.jpg")
+    busy = iter([429])
+    phone.route(
+        "**/phone/answer",
+        lambda route: route.fulfill(status=status, body="") if (status := next(busy, None)) else route.continue_(),
+    )
     phone.get_by_role("button", name="Finished: over to the desk").click()
+    expect(phone.locator("#phone-outcome")).to_contain_text("leave this page open")
     expect(phone.locator("#phone-outcome")).to_contain_text("the desk has it")
     assert barriers(phone) == []
     page = desk.page
