@@ -107,8 +107,10 @@ def workers(database: Database, processes: int) -> Iterator[Workers]:
                 connection = stack.enter_context(database.read())
                 log.tree(connection)
                 together.wait(LOOK_S)
-        except (BrokenBarrierError, BrokenProcessPool) as error:
-            together.abort()
+        except BaseException as error:
+            together.abort()  # the processes end, instead of waiting for a moment that does not come
+            if not isinstance(error, BrokenBarrierError | BrokenProcessPool):
+                raise
             raise Unavailable("the processes of the audit did not start", hint="Audit again.") from error
         yield Workers(connection, executor.map, _entries, _streams)
 

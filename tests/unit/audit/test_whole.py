@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import pairwise
@@ -11,14 +12,16 @@ import pytest
 
 from ledger.audit import Look, NodeContracts, asking, audit_log, findings, left_out, replaying
 from ledger.audit.chain import ContractView, NoContracts
+from ledger.audit.workers import START_S
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
-from ledger.core.errors import NotFound
+from ledger.core.errors import NotFound, Unavailable
 from ledger.core.events.record import IncidentRecorded
 from ledger.store import audit as rows
 from ledger.store import log as stored_log
 from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.database import Connection
 from tests.testkit.builders import LOG_ID, PROCURATORATE
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger, sqlite_url
@@ -81,6 +84,23 @@ def test_what_is_recorded_meanwhile_is_no_fault(stand: Stand, processes: int) ->
     report = stand.audit(look=growing, processes=processes)
     assert (report.findings, report.verdict, report.size) == ((), "intact", size)
     assert stand.size > size
+
+
+def test_an_audit_that_gets_no_moment_without_writers_says_so_at_once(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its processes end with it: they do not wait on for a snapshot that nobody takes."""
+
+    @contextmanager
+    def occupied() -> Iterator[Connection]:
+        raise Unavailable("somebody else writes")
+        yield
+
+    monkeypatch.setattr(stand.database, "write", occupied)
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match="somebody else writes"):
+        stand.audit(processes=2)
+    assert time.monotonic() - begun < START_S / 2
 
 
 def test_progress(stand: Stand) -> None:
