@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.middleware.problems import TokenRefused
 from api.middleware.request_limits import JSON, decode, read_body
+from api.services.documents import LabelRequest
 from api.services.governance import require_governing, require_modelling
 from api.services.service import LONGEST, PATTERN, Service, position_after
 from ledger.core.encoding.decoding import decoder_of
@@ -20,6 +21,7 @@ from ledger.core.errors import NotFound
 from ledger.core.events.terms import WORD, Date, Instant
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.i18n import Labels, in_readers_language, language_of
+from ledger.interchange.papers.labels import MOST_LABELS, LabelSize
 from ledger.store.cases import Page
 
 T = TypeVar("T")
@@ -58,6 +60,19 @@ Ground = Annotated[
     str | None,
     Query(min_length=1, max_length=200, description="why confidential sections are read by who does not hold the case"),
 ]
+
+
+def labels_wanted(
+    size: Annotated[LabelSize, Query(description="24 on A4, 70 by 37 mm, or a roll of 60 by 40 mm")] = "a4-24",
+    item_id: Annotated[list[str] | None, Query(max_length=MOST_LABELS, description="only this item; several")] = None,
+    first: Annotated[int, Query(ge=1, le=1_000_000, description="number of an item in the case")] = 1,
+    start: Annotated[int, Query(ge=1, le=24, description="the first free place of a sheet that is begun")] = 1,
+) -> LabelRequest:
+    """Return which labels are asked for."""
+    return LabelRequest(size, tuple(item_id or ()), first, start)
+
+
+LabelsWanted = Annotated[LabelRequest, Depends(labels_wanted)]
 
 
 def service_of(request: Request) -> Service:

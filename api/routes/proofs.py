@@ -11,6 +11,7 @@ from api.dependencies import (
     EventIdPath,
     Ground,
     LabelsOf,
+    LabelsWanted,
     PageOf,
     Reads,
     ServiceOf,
@@ -22,7 +23,6 @@ from api.schemas.openapi import Paged, Routes
 from api.services import documents
 from api.services.archives import archive_of_case
 from ledger.i18n import language_of
-from ledger.interchange.papers.labels import MOST_LABELS, LabelSize
 from ledger.interchange.papers.paper_text import PaperLanguage, language_for
 from ledger.proofs.bundles import Withheld
 
@@ -118,23 +118,13 @@ def event_certificate(
     return pdf_response(pdf, f"{event_id}.certificate")
 
 
-def labels_wanted(
-    size: Annotated[LabelSize, Query(description="24 on A4, 70 by 37 mm, or a roll of 60 by 40 mm")] = "a4-24",
-    item_id: Annotated[list[str] | None, Query(max_length=MOST_LABELS, description="only this item; several")] = None,
-    first: Annotated[int, Query(ge=1, le=1_000_000, description="number of an item in the case")] = 1,
-    start: Annotated[int, Query(ge=1, le=24, description="the first free place of a sheet that is begun")] = 1,
-) -> documents.LabelRequest:
-    """Return which labels are asked for."""
-    return documents.LabelRequest(size, tuple(item_id or ()), first, start)
-
-
 @router.files("/cases/{case_id}/labels", "Print labels of items", PDF, 422, tags=["paper"])
 def item_labels(
     service: ServiceOf,
     reading: Reads,
     case_id: SlugPath,
     labels: LabelsOf,
-    wanted: Annotated[documents.LabelRequest, Depends(labels_wanted)],
+    wanted: LabelsWanted,
 ) -> Response:
     """Return a label of each item: number, description, case, seal and holder, and its id as a QR code.
 

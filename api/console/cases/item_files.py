@@ -11,9 +11,9 @@ from api.console.cases.case_pages import ROWS, ProcedureQuery, book_of, book_of_
 from api.console.cases.item_rows import columns_of_case
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.rendering import download, shown_pdf
-from api.dependencies import SlugPath, SlugQuery
+from api.dependencies import LabelsWanted, SlugPath
 from api.middleware.request_limits import charge, read_body
-from api.services.documents import LabelRequest, labels_of_items
+from api.services.documents import labels_of_items
 from api.texts import Texts
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
@@ -31,20 +31,9 @@ from ledger.interchange.imports.item_table import (
     settled,
     table_of,
 )
-from ledger.interchange.papers.labels import LabelSize
 
 router = APIRouter()
 AtQuery = Annotated[str | None, Query(max_length=4000)]
-
-
-def labels_wanted(
-    size: LabelSize = "a4-24",
-    item_id: SlugQuery = None,
-    first: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    start: Annotated[int, Query(ge=1, le=24)] = 1,
-) -> LabelRequest:
-    """Return which labels the form asks for."""
-    return LabelRequest(size, (item_id,) if item_id else (), first, start)
 
 
 async def posted_table(request: Request, visit: VisitOf) -> bytes:
@@ -88,7 +77,7 @@ def read_table(
 
 
 @router.get("/cases/{case_id}/labels")
-def item_labels(visit: VisitOf, case_id: SlugPath, wanted: Annotated[LabelRequest, Depends(labels_wanted)]) -> Response:
+def item_labels(visit: VisitOf, case_id: SlugPath, wanted: LabelsWanted) -> Response:
     """Return labels of items as a PDF: of one, or of all from an item's number on."""
     pdf = labels_of_items(visit.service, visit.reading, case_id, visit.labels, wanted)
     return shown_pdf(pdf, f"{case_id}.labels")
