@@ -367,7 +367,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
     handover: Handover = shown["handover"]
     book = book_of(visit, shown["state"])
     own, now, is_open = visit.reading.agency, visit.reading.reader.now, handover.is_open
-    expired = is_open and handover.expires_at is not None and handover.expires_at < now
+    expired = is_open and handover.is_over(now)
     signs = visit.reading.session.has_role(*HANDLING)
     is_offered_to_us = is_open and handover.to_agency == own and signs
     return visit.page(
@@ -429,8 +429,8 @@ def require_offered(visit: Visit, case_id: str, handover_id: str) -> Handover:
     """
     with visit.service.parts.database.read() as connection:
         offer = require_handover(connection, visit.service, visit.reading, case_id, handover_id)
-    expired = offer.expires_at is not None and offer.expires_at < visit.reading.reader.now
-    if not offer.is_open or expired or offer.to_agency != visit.reading.agency:
+    is_over = offer.is_over(visit.reading.reader.now)
+    if not offer.is_open or is_over or offer.to_agency != visit.reading.agency:
         words = "this offer does not wait for an answer of your agency"
         raise Conflict(words, code="answered_already", field="handover_id")
     return offer

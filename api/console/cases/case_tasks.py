@@ -177,8 +177,8 @@ def _of_handovers(visit: Visit, state: CaseState) -> Iterator[CaseTask]:
     resumed = {handover.follows for handover in state.handovers.values() if handover.follows}
     for handover in state.handovers.values():
         of_it = {"handover_id": handover.handover_id, "purpose": handover.purpose}
-        if handover.is_open and handover.from_agency == own and handover.expires_at and handover.expires_at < now:
-            values = of_it | {"agency": handover.to_agency, "at": handover.expires_at}
+        if handover.is_open and handover.from_agency == own and handover.is_over(now):
+            values = of_it | {"agency": handover.to_agency, "at": handover.expires_at or ""}
             yield CaseTask("expired", values, f"handovers/{handover.handover_id}")
         is_refused = handover.status == "refused" and handover.from_agency == own
         is_returned = handover.returns is not None and handover.is_accepted and handover.to_agency == own

@@ -228,7 +228,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
     """Accept a handover. Custody moves here and nowhere else, and only for the accepted items."""
     handover = _require_receiver(state, act, body.handover_id)
     # By the claimed time of the acceptance: it may be signed a little later.
-    if handover.expires_at is not None and act.event.occurred_at > handover.expires_at:
+    if handover.is_over(act.event.occurred_at):
         refuse(
             "offer_expired",
             "handover {handover.handover_id} was open until {handover.expires_at}",

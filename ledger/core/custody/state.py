@@ -168,6 +168,10 @@ class Handover(Struct, frozen=True):
         """Tell whether the offer is unanswered."""
         return self.status == "offered"
 
+    def is_over(self, at: str) -> bool:
+        """Tell whether the time in which the offer could be accepted has passed at this instant."""
+        return self.expires_at is not None and self.expires_at < at
+
     @property
     def is_accepted(self) -> bool:
         """Tell whether at least a part was accepted."""
