@@ -165,14 +165,9 @@ class EventRecorder(EventClient[Session]):
             signed.append(super().sign(body, signed[-1].following if signed else place, claims))
         with errors_by_option():
             receipts = self.send_together(signed)
-        recorded = [
-            {"case_id": case_id} | ids_of(body) | receipt for body, receipt in zip(bodies, receipts, strict=True)
-        ]
-        if self.session.json:
-            return self.session.output.data(recorded)
-        for receipt in recorded:
-            print_receipt(self.session, receipt)
-        return None
+        self._print_all(
+            [{"case_id": case_id} | ids_of(body) | receipt for body, receipt in zip(bodies, receipts, strict=True)]
+        )
 
     def record_for_agency(self, body: Body) -> None:
         """Append an event to the stream of the officer's own agency and print the receipt."""
@@ -196,12 +191,17 @@ class EventRecorder(EventClient[Session]):
             acts = [(body, place) for place in places]
             claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
             receipts = self.send_together([super(EventRecorder, self).sign(*act, claims) for act in acts])
-        answers = [{"lead_id": stream_id} | receipt for stream_id, receipt in zip(stream_ids, receipts, strict=True)]
+        self._print_all(
+            [{"lead_id": stream_id} | receipt for stream_id, receipt in zip(stream_ids, receipts, strict=True)]
+        )
+
+    def _print_all(self, receipts: Sequence[dict[str, Any]]) -> None:
+        """Print the receipts of events that were recorded together."""
         if self.session.json:
-            self.session.output.data(answers)
-        else:
-            for receipt in answers:
-                print_receipt(self.session, receipt)
+            self.session.output.data(receipts)
+            return
+        for receipt in receipts:
+            print_receipt(self.session, receipt)
 
     def open_supervision(self, stream_id: str, body: Body) -> None:
         """Record the first event of such a stream and print the receipt."""

@@ -36,7 +36,7 @@ from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
 
 PATH = "/console"
 # For worker scripts such as the verifier, which load scripts of this service and send no requests.
-WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+WORKER_POLICY = "default-src 'none'; script-src {}; connect-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 # The worker that reads barcodes compiles WebAssembly, which the pages' own policy forbids.
 COMPILES = "shared/scan-worker.js"
 CONSOLE = Path(__file__).parent.parent
@@ -55,8 +55,8 @@ class Assets(StaticFiles):
         if path not in self._paths:
             raise HTTPException(404)
         response = await super().get_response(path, scope)
-        compiling = "script-src 'self' 'wasm-unsafe-eval'" if path == COMPILES else "script-src 'self'"
-        response.headers["Content-Security-Policy"] = WORKER_POLICY.replace("script-src 'self'", compiling)
+        scripts = "'self' 'wasm-unsafe-eval'" if path == COMPILES else "'self'"
+        response.headers["Content-Security-Policy"] = WORKER_POLICY.format(scripts)
         response.headers["Cache-Control"] = _KEPT
         return response
 

@@ -286,12 +286,12 @@ def same_conditions(definition: str, others: Mapping[str, str]) -> list[str]:
     Their conditions and the defaults of their parameters are the same up to white space: such models find the same rows
     in every record. Another version of the file's own model is none of the others, nor is what cannot be read.
     """
-    asked = _asked_by(read_document(definition).tree)
-    own_id = read_document(definition).tree.get("model")
+    own = read_document(definition).tree
+    asked = _asked_by(own)
     alike = []
-    for model_id, other in others.items():
+    for model_id, text in others.items():
         with suppress(ModelRefused):
-            if model_id != own_id and _asked_by(read_document(other).tree) == asked:
+            if model_id != own.get("model") and _asked_by(read_document(text).tree) == asked:
                 alike.append(model_id)
     return alike
 
