@@ -78,7 +78,7 @@ class RegistryEntryView(Struct, frozen=True):
 
 
 class CaseHeading(Struct, frozen=True):
-    """The fields that every view of a case begins with."""
+    """The fields that every view of a case begins with. The event ``corrected_in`` last corrected its words, if any."""
 
     case_id: str
     case_number: str
@@ -88,6 +88,7 @@ class CaseHeading(Struct, frozen=True):
     opened_at: str
     responsible: str
     stage: str
+    corrected_in: str | None
 
 
 class CaseLine(CaseHeading, frozen=True):
@@ -97,7 +98,7 @@ class CaseLine(CaseHeading, frozen=True):
 
 
 class ItemLine(Struct, frozen=True):
-    """An item in a list."""
+    """An item in a list. The event ``corrected_in`` last corrected its words, if any did."""
 
     item_id: str
     case_id: str
@@ -108,6 +109,7 @@ class ItemLine(Struct, frozen=True):
     responsible: str
     status: str
     seal_number: str | None
+    corrected_in: str | None
 
 
 class ItemView(ItemLine, frozen=True):

@@ -191,7 +191,7 @@ def _changes(submission: ValidatedSubmission, index: int) -> Iterator[Change]:
     event = submission.event
     yield STREAMS, row_of(STREAMS, event.stream, event, head=event.leaf_hash)
     yield from projections(submission.before, submission.after, index)
-    yield from event_projections(event, index)
+    yield from event_projections(event, index, submission.after)
     yield from ((CLOCKS, row) for row in clocks.rows(submission.clock_lines, index))
     if submission.move is not None:
         yield from supervision.projections(submission.move.after, index)
@@ -217,10 +217,10 @@ def projections(before: CaseState | None, after: CaseState | None, index: int) -
         yield ITEMS, row_of(ITEMS, item, **counted, **own)
 
 
-def event_projections(event: Event, index: int) -> Iterator[Change]:
-    """Yield what the event alone changes in the read models, without the case's state."""
+def event_projections(event: Event, index: int, after: CaseState | None) -> Iterator[Change]:
+    """Yield the rows that the event itself adds to the read models; ``after`` is its case, None in other streams."""
     yield from imports.projections(event, index)
-    yield from search.projections(event, index)
+    yield from search.projections(event, index, after)
     yield from cases.split_projections(event, index)
 
 

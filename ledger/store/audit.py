@@ -269,7 +269,7 @@ class Expected:
             self._changed_at[LETTERS.name, after.case_id, letter.letter_id] = index
         for item in changed(before.items if before else None, after.items):
             self._changed_at[ITEMS.name, item.item_id, after.case_id] = index
-        self._event_rows.update(keyed(table, row) for table, row in event_projections(event, index))
+        self._event_rows.update(keyed(table, row) for table, row in event_projections(event, index, after))
         self._lines.update((line.deadline_id, (line, index)) for line in lines)
         lines_of_feeds = feed.of_case(before, after, event.sequence)
         self._event_rows.update(feed_row(agency, index, since) for agency, since in lines_of_feeds)

@@ -39,11 +39,13 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from ledger.core.custody import CaseState
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.payload import decode_section
+from ledger.core.events.record import RecordCorrected
 from ledger.core.events.terms import NAME_FIELD
 from ledger.core.visibility import Reader
 from ledger.store.cases import held, seen
@@ -104,7 +106,8 @@ class Hit(Struct, frozen=True):
 
     The event of a case's id is the case's latest one, that of an item's id the latest that changed the item, that of a
     name the one that named the person. ``description`` is that of the item, ``sequence`` the event's place in the case,
-    ``index`` in the log.
+    ``index`` in the log. ``item_corrected_in`` and ``case_corrected_in`` are the events that last corrected the words
+    for the item and for the case.
     """
 
     kind: Kind
@@ -118,6 +121,8 @@ class Hit(Struct, frozen=True):
     event_id: str
     sequence: int
     index: int
+    item_corrected_in: str | None
+    case_corrected_in: str | None
 
 
 class SearchPage(Struct, frozen=True):
@@ -130,12 +135,13 @@ class SearchPage(Struct, frozen=True):
 # -- the projection ----------------------------------------------------------------------------------------------------
 
 
-def projections(event: Event, index: int) -> Iterator[Change]:
-    """Yield what the entry at ``index`` changes here."""
+def projections(event: Event, index: int, after: CaseState | None) -> Iterator[Change]:
+    """Yield what the entry at ``index`` changes here; ``after`` is the case after it, None in other streams."""
     if event.stream.kind != "case":
         return
     row = {"case_id": event.stream.id, "updated_index": index}
-    for kind, text, item_id in (("officer", event.officer, None), *_said(event.body, None)):
+    words = (("officer", event.officer, None), *_said(event.body, None), *_corrected(event, after))
+    for kind, text, item_id in words:
         for piece in _pieces(folded(text)):
             yield WORDS, {**row, "word": piece, "kind": kind, "item_id": item_id}
 
@@ -153,6 +159,18 @@ def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str |
         elif isinstance(parts[0], Struct):
             for nested in parts:
                 yield from _said(nested, item_id)
+
+
+def _corrected(event: Event, after: CaseState | None) -> Iterator[tuple[Kind, str, str | None]]:
+    """Yield the words that the event puts in the place of others, which stay searchable, each with its item."""
+    if not isinstance(event.body, RecordCorrected):
+        return
+    items = [] if after is None else [item for item in after.items.values() if item.corrected_in == event.event_id]
+    for correction in event.body.corrections:
+        name = correction.field.rpartition(".")[2]
+        if (kind := _KINDS.get(name)) is not None:
+            own = (item.item_id for item in items if getattr(item, name, None) == correction.correct)
+            yield kind, correction.correct, next(own, None)
 
 
 @cache
@@ -248,7 +266,7 @@ def _named(connection: Connection, reader: Reader, text: str, limit: int, after:
     case_id, of_party = ENTRIES.c.stream_id, CASE_AGENCIES.c.agency == reader.agency
     is_party = select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == case_id, of_party).exists()
     query = (
-        select(SECTIONS.c.data, SECTIONS.c.label, null().label("item_id"), null().label("description"), *_SHOWN)
+        select(SECTIONS.c.data, SECTIONS.c.label, *_NO_ITEM, *_SHOWN)
         .select_from(SECTIONS)
         # Written as an expression, the index is looked up for each section, never the other way round.
         .join(ENTRIES, ENTRIES.c.log_index == SECTIONS.c.log_index + 0)
@@ -305,11 +323,13 @@ def _page(
     return [(SearchPosition(after.rank, row.word, row.kind, row.case_id), _hit(row)) for row in rows]
 
 
+_NO_ITEM = tuple(null().label(name) for name in ("item_id", "description", "item_corrected_in"))
 _SHOWN = (
     CASES.c.case_id,
     CASES.c.case_number,
     CASES.c.case_type,
     CASES.c.stage,
+    CASES.c.corrected_in.label("case_corrected_in"),
     ENTRIES.c.event_id,
     ENTRIES.c.sequence,
     ENTRIES.c.log_index,
@@ -320,7 +340,10 @@ def _with_case(candidates: Subquery) -> Select[Any]:
     """Select these candidates with what a hit shows of their cases, events and items."""
     is_item = and_(ITEMS.c.item_id == candidates.c.item_id, ITEMS.c.case_id == candidates.c.case_id)
     return (
-        select(candidates.c.kind, candidates.c.word, candidates.c.item_id, ITEMS.c.description, *_SHOWN)
+        select(
+            *(candidates.c.kind, candidates.c.word, candidates.c.item_id, ITEMS.c.description),
+            *(ITEMS.c.corrected_in.label("item_corrected_in"), *_SHOWN),
+        )
         .join(CASES, CASES.c.case_id == candidates.c.case_id)
         .join(ENTRIES, ENTRIES.c.log_index == candidates.c.log_index)
         .outerjoin(ITEMS, is_item)

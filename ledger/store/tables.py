@@ -169,7 +169,7 @@ class FeedTable(StoreTable, table=True):
 
 
 class CasesTable(StoreTable, table=True):
-    """The fields of a case that lists show."""
+    """The fields of a case that lists show; ``corrected_in`` is the event that last corrected its words."""
 
     __table_args__ = (Index("ix_cases_responsible", "responsible", "case_id"),)
 
@@ -182,6 +182,7 @@ class CasesTable(StoreTable, table=True):
     responsible: str
     stage: str
     closed: bool
+    corrected_in: str | None = None
     updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
@@ -249,6 +250,7 @@ class ItemsTable(StoreTable, table=True):
     responsible: str
     status: str
     seal_number: str | None = Field(default=None, index=True)
+    corrected_in: str | None = None
     updated_index: int = Field(sa_column=big())
 
 

@@ -56,6 +56,7 @@ _VOCABULARY = {
     "kind": "letter_kind",  # of the letter that an event is about
 }
 _THINGS = {"items", "person_ids"}
+_NUMBERED = re.compile(r"\[[0-9]+\]")
 _NUMBER = re.compile(r"[0-9.]+")
 _DAYS = frozenset({"until", "period_from", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -351,10 +352,18 @@ class EventWords:
                 field = "quantity" if isinstance(value, ItemPart) else "disposal"
                 stated = getattr(value, field)
                 return self._thing(item_id) if stated is None else self._noted(item_id, [self.value(field, stated)])
-            case Correction(field=field, recorded=recorded, correct=correct):
-                shown = zone_in_use().with_readable_times
-                return f"{field}: {shown(recorded)} → {shown(correct)}"
+            case Correction():
+                return self._correction(value)
         return self._list([self.value(field, part) for field, part in asdict(value).items() if part not in (None, ())])
+
+    def _correction(self, value: Correction) -> str:
+        """Return what was recorded in a field and what is correct, under the label of the field."""
+        *outer, name = _NUMBERED.sub("", value.field).split(".")
+        if outer and name == "value":  # of a quantity
+            name = outer.pop()
+        label = self.named(name) if "particulars" in outer else self._labels.of("field", name)
+        shown = zone_in_use().with_readable_times
+        return f"{label}: {shown(value.recorded)} → {shown(value.correct)}"
 
     def _noted(self, item_id: str, notes: list[str]) -> str:
         separator = self._labels.of("telling", "separator")

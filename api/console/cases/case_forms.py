@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from api.console.shared.access import Visit
 from api.console.shared.act_fields import ActForm, AskedField, Option
@@ -111,20 +112,26 @@ def stated_by(visit: Visit, state: CaseState, event_id: str) -> dict[str, tuple[
     with visit.service.parts.database.read() as connection:
         history = visit.service.histories.of(connection, state.case_id)
     event = next((step.event for step in history if step.event.event_id == event_id), None)
-    stated: dict[str, tuple[str, str]] = {}
     if event is None:
-        return stated
+        return {}
     words = narrator_of(visit.service, visit.labels).words(event, state)
+    values: dict[str, tuple[Any, str]] = {}
     for field in fields_of(type(event.body)):
         value, path = getattr(event.body, field.name), field.name
-        if value is None or field.is_list or field.type.kind not in CORRIGIBLE:
-            continue
-        shown = words.value(field.name, value)
-        if field.type.kind == "quantity":
-            value, path = value.value, f"{path}.value"
-        if str(value).isprintable() and len(str(value)) <= LINE:
-            stated[path] = str(value), f"{words.label(field.name)}: {shown}"
-    return stated
+        if field.type.kind == "texts":
+            values |= {
+                f"{path}.{name}": (text, f"{words.named(name)}: {words.particular(name, text)}")
+                for name, text in value.items()
+            }
+        elif value is not None and not field.is_list and field.type.kind in CORRIGIBLE:
+            shown = f"{words.label(field.name)}: {words.value(field.name, value)}"
+            is_quantity = field.type.kind == "quantity"
+            values[f"{path}.value" if is_quantity else path] = (value.value if is_quantity else value, shown)
+    return {
+        path: (str(value), shown)
+        for path, (value, shown) in values.items()
+        if str(value).isprintable() and len(str(value)) <= LINE
+    }
 
 
 def asked_of_correction(asked: Sequence[AskedField], stated: Mapping[str, tuple[str, str]]) -> list[AskedField]:

@@ -1,12 +1,13 @@
 """The custody rules: a pure fold over the stream of one case.
 
 ``state`` is what a case is, ``register`` how it keeps its parts, ``fold`` the step, ``cases``, ``items``,
-``measures``, ``handovers``, ``letters``, ``discrepancies`` and ``clocks`` the rules by subject, ``triggers`` what an
-event is to a clock, ``circumstances`` what is asked about it, and ``flags`` what is recorded although it is unlawful.
-``claimed_times`` says which times are possible and where they break the chain, ``spans`` how the chain of custody stood
-between events and what each event concerns.
+``measures``, ``handovers``, ``letters``, ``discrepancies``, ``corrections`` and ``clocks`` the rules by subject,
+``triggers`` what an event is to a clock, ``circumstances`` what is asked about it, and ``flags`` what is recorded
+although it is unlawful. ``claimed_times`` says which times are possible and where they break the chain, ``spans`` how
+the chain of custody stood between events and what each event concerns.
 """
 
+from ledger.core.custody import corrections as corrections
 from ledger.core.custody import handovers as handovers
 from ledger.core.custody import items as items
 from ledger.core.custody import letters as letters

@@ -26,6 +26,7 @@ from ledger.core.custody.state import (
     Item,
     Person,
     Split,
+    WordsSource,
     look_up,
     require_distinct,
     require_new,
@@ -68,6 +69,8 @@ def _first_state(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseSt
         last_occurred_at=act.event.occurred_at,
         agencies=frozenset((act.agency,)),
         numbers={act.agency: body.case_number},
+        stated_in=WordsSource(act.event.event_id, act.agency),
+        numbered_in={act.agency: act.event.event_id},
     )
 
 
@@ -147,7 +150,11 @@ for _first in (case.CaseOpened, case.CaseTakenOver):
 @rule(case.CaseNumbered)
 def numbered(state: CaseState, act: Act, body: case.CaseNumbered) -> CaseState:
     """Record the signing agency's own number of the case."""
-    return replace(state, numbers=state.numbers | {act.agency: body.case_number})
+    return replace(
+        state,
+        numbers=state.numbers | {act.agency: body.case_number},
+        numbered_in=state.numbered_in | {act.agency: act.event.event_id},
+    )
 
 
 @rule(case.CaseLinked)
@@ -172,6 +179,8 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
     require_distinct(body.item_ids, "item", field="item_ids")
     require_distinct(body.person_ids, "person", field="person_ids")
     items = tuple(_require_may_leave(state, act, item_id) for item_id in body.item_ids)
+    # The events that stated and corrected their words stay in this case: the other one has the words as they are now.
+    going = tuple(replace(item, stated_in=None, corrected_in=None) for item in items)
     persons = tuple(_require_not_offered(state, person_id) for person_id in body.person_ids)
     leaving = body.person_ids
     # Measures and running clocks go along, so that no time that has run is lost by a split.
@@ -182,7 +191,7 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
         persons=state.persons.without(leaving),
         measures=state.measures.without(measure.measure_id for measure in measures),
         clocks=state.clocks.without(clock.deadline_id for clock in ticking),
-        split=Split(act.event.ref, act.agency, body.new_case_id, items, persons, tuple(measures), tuple(ticking)),
+        split=Split(act.event.ref, act.agency, body.new_case_id, going, persons, tuple(measures), tuple(ticking)),
     )
 
 
@@ -385,7 +394,6 @@ def recorded(state: CaseState, act: Act, body: Body) -> CaseState:
 
 
 for _body in (
-    record.RecordCorrected,
     record.RecordLate,
     record.SectionErased,
     record.ImportRecorded,

@@ -15,6 +15,7 @@ from ledger.core.custody.state import (
     CaseState,
     DisposalProposal,
     Item,
+    WordsSource,
     look_up,
     require_distinct,
     require_new,
@@ -60,6 +61,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
             seal_state=_seal_state(body.seal_number),
             # Custody before this signature is only claimed.
             recorded_from=instant_text(act.event.signed_at),
+            stated_in=WordsSource(act.event.event_id, act.agency),
             **{name: getattr(body, name) for name in _AS_REGISTERED},
         )
     )
@@ -119,7 +121,10 @@ def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
     # Persons stand among the items only because custody of them passes in the same way.
     if item.is_person:
         refuse("not_divisible", "item {item.item_id} is a person", item=item, field="body.item_id")
-    children = [_child(state, item, part, field="parts") for part in body.parts]
+    children = [
+        replace(_child(state, item, part, field="parts"), stated_in=_part_of(act, f"parts[{place}]."))
+        for place, part in enumerate(body.parts)
+    ]
     require_distinct([child.item_id for child in children], "item", field="parts")
     _require_sum(item.quantity, [child.quantity for child in children], field="parts")
     _require_money(item.money, [child.money for child in children], field="parts")
@@ -138,7 +143,7 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
     _require_sum(whole.quantity, [source.quantity for source in sources], field="whole")
     _require_money(whole.money, [source.money for source in sources], field="whole")
     gone = [replace(source, status="merged") for source in sources]
-    return state.with_items(*gone, replace(whole, parents=body.item_ids))
+    return state.with_items(*gone, replace(whole, parents=body.item_ids, stated_in=_part_of(act, "whole.")))
 
 
 _ALIKE = ("responsible", "status", "checked_out_to", "due_at", "frozen_until", "lent_by", "lent_until")
@@ -155,6 +160,11 @@ def _require_alike(item: Item, joined_item: Item) -> None:
             )
 
 
+def _part_of(act: Act, part: str) -> WordsSource:
+    """Return the source of words in a part of the body."""
+    return WordsSource(act.event.event_id, act.agency, part)
+
+
 def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str) -> Item:
     require_new(state.items, part.item_id, "item", field=field)
     return replace(
@@ -168,6 +178,7 @@ def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str)
         # The digests of the whole say nothing of a part.
         digests=(),
         parents=(parent.item_id,),
+        corrected_in=None,
     )
 
 
@@ -324,5 +335,6 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
             money=part.money,
             fungible=True,
             parents=proposal.item_ids,
+            stated_in=_part_of(act, "proceeds."),
         )
     ]

@@ -46,7 +46,7 @@ def require_particulars(state: CaseState, act: Act, stated: Mapping[str, str], u
                 field=f"body.particulars.{name}",
                 hint=Message("State it in a confidential section: --section {name}.value=TEXT", name=name),
             )
-        _require_value(state, act.book.fields[name], name, value)
+        require_value(state, act.book.fields[name], value, field=f"particulars.{name}")
     for name in lacking(act, stated, uses, "refused"):
         refuse(
             "particular_missing",
@@ -74,13 +74,13 @@ def is_confidential(name: str, book: Rulebook) -> bool:
     return name in book.fields and book.fields[name].confidential
 
 
-def _require_value(state: CaseState, row: FieldRule, name: str, value: str) -> None:
-    """Refuse a value that is none of the field's type."""
+def require_value(state: CaseState, row: FieldRule, value: str, *, field: str) -> None:
+    """Refuse a value, in this field of the body, that is none of the type of the procedure's field."""
     if row.type == "person":
-        state.person(value, field=f"particulars.{name}")
+        state.person(value, field=field)
         return
     if row.type == "item":
-        state.item(value, field=f"particulars.{name}")
+        state.item(value, field=field)
         return
     if row.type == "choice":
         if value in row.choices:
@@ -96,5 +96,5 @@ def _require_value(state: CaseState, row: FieldRule, name: str, value: str) -> N
         "expected {expected}, not {value!r}",
         expected=expected,
         value=value[:100],
-        field=f"body.particulars.{name}",
+        field=f"body.{field}",
     )

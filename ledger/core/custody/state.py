@@ -57,13 +57,22 @@ class Act(NamedTuple):
         return self.event.officer
 
 
+class WordsSource(Struct, frozen=True):
+    """The event in which an agency stated the words for an item or a case; ``part`` begins their paths in its body."""
+
+    event_id: str
+    agency: str
+    part: str = ""
+
+
 class Item(Struct, frozen=True):
     """An item: ``holder`` has custody, ``responsible`` answers for it, ``offer`` is the open handover it is offered in.
 
     ``recorded_from`` is when its registration was signed; earlier custody is only claimed. ``lent_by`` has lent it to
     another agency until ``lent_until``; ``due_at`` is when a checked-out item is due back. ``left_for`` is the case for
     which it was split off. By its kind it ``is_person`` in custody, or ``is_property``, which is to be disposed of;
-    what ``can_be_frozen`` is property or data at a provider.
+    what ``can_be_frozen`` is property or data at a provider. Its words come from ``stated_in``, as the event
+    ``corrected_in`` has corrected them last, if any has.
     """
 
     item_id: str
@@ -102,6 +111,8 @@ class Item(Struct, frozen=True):
     particulars: dict[str, str] = msgspec.field(default_factory=dict)
     features: str | None = None
     obtained_from: str | None = None
+    stated_in: WordsSource | None = None
+    corrected_in: str | None = None
 
     @property
     def unrecorded_seconds(self) -> int | None:
@@ -369,7 +380,9 @@ class CaseState(Struct, frozen=True):
     of it. ``head`` is the leaf hash of its last entry. ``joined_splits`` are the event ids of the splits whose items
     and persons came into this case. A case that was under way elsewhere has ``taken_over_as_of``: what was before
     started no clock; ``taken_over_at`` is when its take-over was signed. ``assignments`` and ``numbers`` are by agency,
-    ``clocks`` by deadline id and with those that have ended, ``links`` by the other case's id.
+    ``clocks`` by deadline id and with those that have ended, ``links`` by the other case's id. Its words come from
+    ``stated_in``, each agency's number from the event in ``numbered_in``, as the event ``corrected_in`` has corrected
+    them last, if any has.
     """
 
     case_id: str
@@ -404,6 +417,9 @@ class CaseState(Struct, frozen=True):
     joined_splits: frozenset[str] = frozenset()
     taken_over_as_of: str | None = None
     taken_over_at: str | None = None
+    stated_in: WordsSource | None = None
+    numbered_in: dict[str, str] = msgspec.field(default_factory=dict)
+    corrected_in: str | None = None
 
     def item(self, item_id: str, *, field: str = "item_id") -> Item:
         """Return the item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""

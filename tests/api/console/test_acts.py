@@ -16,6 +16,7 @@ from api.console.shared.forms import MOST_FIELDS, PostedForm
 from ledger.acts import ACTS
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.case import MeasureImposed, PersonNamed
+from ledger.core.events.record import Correction, RecordCorrected
 from ledger.procedures import shipped_rulebook
 from ledger.recording.event_signing import MAX_ACTS
 from ledger.store import log
@@ -183,6 +184,38 @@ def test_what_an_event_says_is_corrected_by_choosing_it(acting: Served) -> None:
     form |= {"corrections.0.field": "description", "corrections.0.correct": "the white phone"}
     draft = post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", form).text
     assert "description: the phone → the white phone" in draft
+    form["corrections.0.field"] = "quantity.value"
+    chinese = {**OWN, "accept-language": "zh-CN"}
+    draft = post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", form, chinese).text
+    assert "数量：1 → the white phone" in draft.replace(": 1", "：1")
+
+
+def test_what_is_corrected_is_shown_corrected_wherever_it_is_named(served: Served) -> None:
+    """In lists, the search by both words, and before the receiver of an offer, with a mark that leads to the event."""
+    case = Case().open(case_type="thefd").register("phone")
+    refs = [event.event.ref for event in case.events]
+    for ref, field, correct in ((refs[1], "description", "a white tablet"), (refs[0], "case_type", "robbery")):
+        line = Correction(field=field, recorded="as it was", correct=correct)
+        case.say(RecordCorrected, corrects=ref, corrections=(line,), ground="a slip of the pen")
+    served.record(case.offer("phone", to=PROCURATORATE))
+    of_item, of_case = (
+        f'class="corrected" href="/console/cases/case-1/events/{event.ref.event_id}"' for event in case.events[2:4]
+    )
+    pages = {
+        clerk(POLICE): ("/cases/case-1", "/cases/case-1/items/phone", "/search?q=phone", "/search?q=white+tablet"),
+        clerk(PROCURATORATE): ("/cases/case-1/handovers/handover-1",),
+    }
+    for officer, paths in pages.items():
+        for path in paths:
+            text = page_of(served, officer, path).text
+            assert ("a white tablet" in text, of_item in text) == (True, True), path
+    for officer, path in (
+        (clerk(POLICE), "/cases"),
+        (clerk(POLICE), "/search?q=thefd"),
+        (clerk(PROCURATORATE), "/cases/case-1"),
+    ):
+        text = page_of(served, officer, path).text
+        assert ("robbery" in text, of_case in text) == (True, True), path
 
 
 def test_what_a_form_lacks_is_named(acting: Served) -> None:

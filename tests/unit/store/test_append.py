@@ -94,9 +94,21 @@ def test_rows_say_what_the_state_says(ledger: Ledger) -> None:
     second = Case("case-2").open(source=first.state, split_from=first.last.ref)
     index = ledger.post_all(second.offer("phone", to=PROCURATORATE).events)[-1].index
     opened_at, offered_at = (event.payload.occurred_at for event in second.events)
-    opened = ("case-2", "2026-0417", "theft", "criminal", POLICE, opened_at, POLICE, "investigation", False, index)
+    opened = (
+        "case-2",
+        "2026-0417",
+        "theft",
+        "criminal",
+        POLICE,
+        opened_at,
+        POLICE,
+        "investigation",
+        False,
+        None,
+        index,
+    )
     offer = ("case-2", "handover-1", POLICE, PROCURATORATE, "prosecution_review", "offered", offered_at)
-    phone = ("phone", "case-2", "exhibit", "the phone", "1", "piece", POLICE, POLICE, "held", "S-1", index)
+    phone = ("phone", "case-2", "exhibit", "the phone", "1", "piece", POLICE, POLICE, "held", "S-1", None, index)
     expected = {
         CASES: opened,
         CASE_AGENCIES: ("case-2", POLICE, "2026-0417"),

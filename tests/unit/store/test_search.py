@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from ledger.core.events import Authority, item
 from ledger.core.events import case as acts
-from ledger.core.events.record import SectionErased
+from ledger.core.events.record import Correction, RecordCorrected, SectionErased
 from ledger.core.visibility import Reader
 from ledger.store.search import SearchPage, folded, is_searchable, search
 from ledger.store.tables import WORDS as WORDS_TABLE
@@ -94,6 +94,24 @@ def test_every_word_of_a_case_finds_it(ledger: Ledger) -> None:
     assert (hit.item_id, hit.case_number, hit.stage) == ("phone", "〔2026〕刑初 0417号", "prosecution_review")
     (by_event,) = matches(ledger, hit.event_id).hits
     assert (by_event.kind, by_event.index) == ("event", hit.index)
+
+
+def test_corrected_words_are_searched_beside_those_that_they_replace(ledger: Ledger) -> None:
+    """Both find the item and the case under what they are called now, with the event that called them so."""
+    case = Case("case-2").open(case_type="侵占").register("case-2-phone", description="黑色平板电脑")
+    ledger.post_all(case.events)
+    opened, registered = (event.event.ref for event in case.events)
+    for ref, field, correct in ((registered, "description", "银色平板电脑"), (opened, "case_type", "职务侵占")):
+        line = Correction(field=field, recorded="-", correct=correct)
+        case.say(RecordCorrected, corrects=ref, corrections=(line,), ground="a slip of the pen")
+    ledger.post_all(case.events[2:])
+    of_item, of_case = (event.envelope.event_id for event in case.events[2:])
+    for word in ("黑色平板", "银色平板"):
+        (hit,) = matches(ledger, word).hits
+        assert (hit.item_id, hit.description, hit.item_corrected_in) == ("case-2-phone", "银色平板电脑", of_item), word
+    for word in ("侵占", "职务侵占"):
+        hits = {(hit.kind, hit.item_id, hit.case_type, hit.case_corrected_in) for hit in matches(ledger, word).hits}
+        assert hits == {("matter", None, "职务侵占", of_case)}, word
 
 
 def test_what_a_reader_may_not_see_is_not_there(ledger: Ledger) -> None:

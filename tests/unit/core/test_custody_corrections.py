@@ -1,0 +1,134 @@
+"""Corrections: what an item or a case is called from then on, and what they leave as it was recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ledger.core.custody import CaseState
+from ledger.core.events import case, item, record
+from ledger.core.events.terms import EventRef
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused
+from tests.testkit.casework import Case, dispose, part, passed, pieces, proposed
+from tests.unit.core.test_particulars import FITTING, book
+
+KNIFE = {"exhibit_number": "E-1", "features": "a red handle", "obtained_from": "the kitchen", "account": "A-1"}
+
+
+def correct(written: Case, event: EventRef, *, by: str = POLICE, **correct: str) -> Case:
+    """Write a correction of these fields of an event; two underscores stand for a dot, ``_0_`` for a place."""
+    lines = tuple(
+        record.Correction(field=field.replace("_0_", "[0].").replace("__", "."), recorded="as it was", correct=text)
+        for field, text in correct.items()
+    )
+    return written.say(record.RecordCorrected, clerk(by), corrects=event, corrections=lines, ground="a slip of the pen")
+
+
+def ref(written: Case) -> EventRef:
+    """Return the last event."""
+    return written.last.event.ref
+
+
+def test_an_item_is_called_as_its_registration_is_corrected() -> None:
+    """Each word that it is told apart by; the correction stands with it, the last one of several."""
+    written = Case().open().register("phone", "knife", **KNIFE)
+    registered, phone = ref(written), written.state.items["phone"]
+    words = {name: f"another {name}" for name in ("description", *KNIFE)}
+    corrected = correct(written, registered, **words).state.items["knife"]
+    assert {name: getattr(corrected, name) for name in words} == words
+    assert corrected.corrected_in == written.last.event.event_id
+    again = correct(written, registered, description="a kitchen knife").state.items["knife"]
+    assert (again.description, again.features) == ("a kitchen knife", "another features")
+    assert again.corrected_in == written.last.event.event_id
+    assert written.state.items["phone"] is phone
+
+
+@pytest.mark.parametrize(
+    "field", ["quantity__value", "condition", "seal_number", "item_kind", "particulars__none", "part"]
+)
+def test_what_other_events_change_stays_as_it_was_recorded(field: str) -> None:
+    """Of a number, a state, a seal, a kind or what the item does not state, the correction stands beside the event."""
+    written = Case().open().register("knife", seal_number="S-1", condition="clean")
+    before = written.state.items
+    assert correct(written, ref(written), **{field: "9"}).state.items == before
+
+
+def test_nobody_corrects_what_another_agency_said() -> None:
+    """A correction by another party stands beside the event alone, of an item and of the case."""
+    written = passed("phone")
+    opened, registered = (event.event.ref for event in written.events[:2])
+    words: dict[EventRef, dict[str, Any]] = {
+        registered: {"description": "a stone"},
+        opened: {"case_type": "fraud", "case_number": "9"},
+    }
+    before = written.state
+    for event, fields in words.items():
+        correct(written, event, by=PROCURATORATE, **fields)
+    after = written.state
+    assert (after.items["phone"].description, after.case_type) == (before.items["phone"].description, before.case_type)
+    assert (after.numbers, after.corrected_in) == (before.numbers, None)
+
+
+def test_a_case_is_called_as_its_opening_and_numbering_are_corrected() -> None:
+    """Its matter, and a number as long as it is the one that the corrected event gave."""
+    written = Case().open()
+    opened = ref(written)
+    state = correct(written, opened, case_type="robbery", case_number="2026-0418").state
+    assert (state.case_type, state.numbers, state.corrected_in) == (
+        "robbery",
+        {POLICE: "2026-0418"},
+        written.last.event.event_id,
+    )
+    numbered = ref(written.say(case.CaseNumbered, case_number="2026-1"))
+    correct(written, opened, case_number="2026-2")
+    assert written.state.numbers == {POLICE: "2026-1"}
+    correct(written, numbered, case_number="2026-3", stage="closed")
+    assert (written.state.numbers, written.state.stage) == ({POLICE: "2026-3"}, "investigation")
+
+
+def test_parts_are_corrected_where_they_were_stated() -> None:
+    """The parts of a split, the whole of a merge, and the proceeds of a sale: each by its place in its event."""
+    written = Case().open().register("notes", kind="property", fungible=True, quantity=pieces(3))
+    parts = (part("one", 1, description="a note"), part("two", 2))
+    written.say(item.ItemSplit, clerk(POLICE), item_id="notes", parts=parts)
+    split = ref(written)
+    items = correct(written, split, parts_0_description="a torn note", description="nothing").state.items
+    assert [items[name].description for name in ("one", "two", "notes")] == ["a torn note", *["the notes"] * 2]
+    assert (items["two"].corrected_in, items["notes"].corrected_in) == (None, None)
+    written.say(item.ItemMerged, clerk(POLICE), item_ids=("one", "two"), whole=part("all", 3, description="notes"))
+    merged = written.state.items["all"]
+    assert merged.corrected_in is None, "these words are its own"
+    assert correct(written, ref(written), whole__description="all notes").state.items["all"].description == "all notes"
+    sold = proposed("car", disposal="sold_early")
+    dispose(sold, proceeds=part("price", 1, amount=100))
+    assert correct(sold, ref(sold), proceeds__description="the price").state.items["price"].description == "the price"
+
+
+def test_a_particular_is_corrected_to_what_its_field_takes() -> None:
+    """As its kind states it; another value is refused, and one whose field the procedure lost stays as recorded."""
+    written = Case(book=book()).open().name("li").register("phone")
+    stated = {"f_number": "12.5", "f_person": FITTING["f_person"]}
+    written.register("probe", kind="probe", particulars=stated)
+    registered = ref(written)
+    corrected = correct(written, registered, particulars__f_number="13").state.items["probe"]
+    assert corrected.particulars == stated | {"f_number": "13"}
+    with refused("particular_unfit", field="payload.body.corrections[0].correct"):
+        correct(written, registered, particulars__f_number="many")
+    with refused("unknown_person", field="payload.body.corrections[0].correct"):
+        correct(written, registered, particulars__f_person="5f" * 16)
+    written.book = book(uses="f_text = {}")
+    written.book.fields.pop("f_number")
+    assert correct(written, registered, particulars__f_number="14").state.items["probe"].particulars["f_number"] == "13"
+
+
+def test_what_leaves_for_another_case_has_the_corrected_words() -> None:
+    """Its events stay behind, so nothing there points to them."""
+    written = Case().open().register("phone")
+    correct(written, ref(written), description="a white phone")
+    state: CaseState = written.say(
+        case.CaseSplit, new_case_id="case-2", item_ids=("phone",), ground="another deed"
+    ).state
+    assert state.split is not None
+    (leaving,) = state.split.items
+    assert (leaving.description, leaving.stated_in, leaving.corrected_in) == ("a white phone", None, None)
