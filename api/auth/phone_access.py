@@ -39,7 +39,7 @@ class PhoneCode(Struct, frozen=True):
 
 
 class PhoneToken(Struct, frozen=True):
-    """What a phone shows with each request, for ``expires_in`` seconds."""
+    """A token, which the phone sends with each request for ``expires_in`` seconds."""
 
     text: str
     expires_in: int
@@ -51,8 +51,11 @@ class PhoneAccess:
     def __init__(self, database: Database, settings: Settings, clock: Callable[[], int]):
         self._database, self._settings, self._clock = database, settings, clock
 
-    def code(self, session: ReaderSession, case_id: str, handover_id: str) -> PhoneCode:
-        """Return a code for this offer, in the place of an earlier one and its phone. Raises Conflict at the most."""
+    def give_code(self, session: ReaderSession, case_id: str, handover_id: str) -> PhoneCode:
+        """Return a code for this offer, in the place of an earlier one and its phone.
+
+        Raises Conflict if phones of this officer prepare for as many offers as they may.
+        """
         grant, now = session.grant, self._clock()
         code = PhoneCode("".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)), now + CODE_LIFETIME_S)
         asked = Prepared(case_id, handover_id, grant.key_id, grant.agency_id, grant.officer, code.ends_at)

@@ -44,7 +44,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import SQLModel
 
 from ledger.core.errors import IntegrityBroken
-from ledger.store import supervision, tables, witness  # noqa: F401 - imported, they are in the schema
+from ledger.store import phones, supervision, tables, witness  # noqa: F401 - imported, they are in the schema
 from ledger.store.access import AccessBase
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, WitnessTable
 

@@ -9,14 +9,55 @@ from hashlib import sha256
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlmodel import Field
 
 from ledger.core.errors import Conflict
 from ledger.store.database import Database
-from ledger.store.tables import HANDOVERS, PHONES
+from ledger.store.tables import HANDOVERS, StoreTable, big, core_of
 
-MOST: Final = 20  # offers of one officer for which phones prepare at a time
+MOST_OFFERS: Final = 20  # of one officer, for which phones prepare at a time
 KEPT_S: Final = 24 * 3600  # seconds for which what was prepared is kept after the last code was shown
+
+
+class PhonesTable(StoreTable, table=True):
+    """A phone on which an officer prepares his answer to an offer.
+
+    ``code_digest`` is that of the code that waits to be typed, ``token_digest`` that of what the phone shows since.
+    Times are in unix seconds.
+    """
+
+    case_id: str = Field(primary_key=True)
+    handover_id: str = Field(primary_key=True)
+    key_id: str = Field(primary_key=True, index=True)
+    agency: str
+    officer: str
+    code_digest: str | None = Field(default=None, unique=True)
+    token_digest: str | None = Field(default=None, unique=True)
+    ends_at: int = Field(sa_column=big())
+    opened_at: int | None = Field(default=None, sa_column=Column(BigInteger))
+    kept_until: int = Field(sa_column=big())
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    finished: bool
+    prepared_at: int | None = Field(default=None, sa_column=Column(BigInteger))
+    revision: int = Field(sa_column=big())
+
+
+PHONES = core_of(PhonesTable)
 
 
 class Prepared(Struct, frozen=True):
@@ -54,7 +95,8 @@ _OPEN: Final = and_(
 def show_code(database: Database, asked: Prepared, code: str, now: int) -> None:
     """Let a phone that types the code until ``asked.ends_at`` prepare; what another one prepared goes over to it.
 
-    An earlier code, and an earlier phone, of the same officer for the same offer end. Raises Conflict at the most.
+    An earlier code, and an earlier phone, of the same officer for the same offer end. Raises Conflict if his phones
+    prepare for as many other offers as they may.
     """
     place = _place(asked.case_id, asked.handover_id, asked.key_id)
     fresh = {
@@ -69,10 +111,10 @@ def show_code(database: Database, asked: Prepared, code: str, now: int) -> None:
             return
         # Counted under the lock: two requests at once must not pass the limit together.
         count = select(func.count()).select_from(PHONES).where(PHONES.c.key_id == asked.key_id)
-        if connection.execute(count).scalar_one() >= MOST:
+        if connection.execute(count).scalar_one() >= MOST_OFFERS:
             raise Conflict(
                 "phones of one officer prepare at most {limit} answers at a time",
-                limit=MOST,
+                limit=MOST_OFFERS,
                 code="too_many_phones",
             )
         names = ("case_id", "handover_id", "key_id", "agency", "officer")

@@ -473,29 +473,6 @@ class ChallengesTable(StoreTable, table=True):
     number: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))
 
 
-class PhonesTable(StoreTable, table=True):
-    """A phone on which an officer prepares his answer to an offer (``store.phones``).
-
-    ``code_digest`` is that of the code that waits to be typed, ``token_digest`` that of what the phone shows since.
-    Times are in unix seconds.
-    """
-
-    case_id: str = Field(primary_key=True)
-    handover_id: str = Field(primary_key=True)
-    key_id: str = Field(primary_key=True, index=True)
-    agency: str
-    officer: str
-    code_digest: str | None = Field(default=None, unique=True)
-    token_digest: str | None = Field(default=None, unique=True)
-    ends_at: int = Field(sa_column=big())
-    opened_at: int | None = Field(default=None, sa_column=Column(BigInteger))
-    kept_until: int = Field(sa_column=big())
-    text: str = Field(sa_column=Column(Text, nullable=False))
-    finished: bool
-    prepared_at: int | None = Field(default=None, sa_column=Column(BigInteger))
-    revision: int = Field(sa_column=big())
-
-
 class MetaTable(StoreTable, table=True):
     """Small facts of this installation, by name."""
 
@@ -543,7 +520,6 @@ WORDS = core_of(WordsTable)
 AUDITS = core_of(AuditsTable)
 BINDINGS = core_of(BindingsTable)
 CHALLENGES = core_of(ChallengesTable)
-PHONES = core_of(PhonesTable)
 META = core_of(MetaTable)
 LEAD_CASES = core_of(LeadCasesTable)
 OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)  # the read models of cases

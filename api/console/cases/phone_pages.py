@@ -113,7 +113,7 @@ def show_code(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> Respo
     """Return a part of the page of an offer: a code for a phone, in the place of an earlier one and its phone."""
     visit.reading.require_role(*HANDLING)
     require_offered(visit, case_id, handover_id)
-    code = visit.service.phones.code(visit.reading.session, case_id, handover_id)
+    code = visit.service.phones.give_code(visit.reading.session, case_id, handover_id)
     url = visit.service.parts.settings.url
     address = f"{url}{PAGES}"
     drawn = segno.make(f"{address}#{code.text}", error="m", micro=False).svg_inline(scale=5, border=4, light="#fff")
