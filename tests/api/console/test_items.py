@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from ledger.config.settings import Settings
 from ledger.core.events import Authority
 from ledger.core.events.handover import ReceivedItem
 from ledger.core.events.item import ItemSealed
 from tests.api.console.desk import Office, barriers
-from tests.api.console.pages import page_of
+from tests.api.console.pages import OWN, page_of
 from tests.api.service import Served
-from tests.testkit.builders import POLICE, PROCURATORATE, START, auditor, clerk, instant
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, Officer, auditor, clerk, instant
 from tests.testkit.casework import Case, pieces
 
 DAY_S = 86_400
 ITEM = "/cases/case-1/items/phone"
+LIST = "描述,数量\n刀,1\n"
 
 
 def handed_over() -> Case:
@@ -75,6 +77,30 @@ def test_a_read_of_an_item_is_recorded_with_it(kept: Served) -> None:
     reads = page_of(kept, auditor(PROCURATORATE), "/cases/case-1/reads").text
     assert "custody of item phone" in reads
     assert ">item phone<" in reads
+
+
+TABLE = "/cases/case-1/items/new/table"
+
+
+@pytest.mark.parametrize(
+    ("officer", "query", "content", "status"),
+    [
+        pytest.param(clerk(POLICE), "", LIST, 200, id="a clerk of the case"),
+        pytest.param(auditor(POLICE), "", LIST, 403, id="a role that registers nothing"),
+        pytest.param(clerk(COURT), "", LIST, 404, id="an agency that does not see the case"),
+        pytest.param(clerk(COURT), "?procedure=cn-criminal", LIST, 200, id="a case of their own to come"),
+        pytest.param(clerk(POLICE), "?at=nothing", "a", 400, id="a column that there is not"),
+        pytest.param(clerk(POLICE), "", "\0", 400, id="no table"),
+        pytest.param(clerk(POLICE), "", "x" * (Settings().max_body_bytes + 1), 413, id="too large"),
+    ],
+)
+def test_a_table_is_read_for_whoever_may_register_items(
+    kept: Served, officer: Officer, query: str, content: str, status: int
+) -> None:
+    """The role first, then the case, then what was posted."""
+    headers = {**kept.cookie(officer), **OWN}
+    answer = kept.request("POST", f"/console{TABLE}{query}", content=content.encode(), headers=headers)
+    assert answer.status_code == status, answer.text
 
 
 def test_a_flag_of_another_item_is_not_the_items_own(served: Served) -> None:

@@ -69,8 +69,8 @@ def note(served: Served, phone: dict[str, str], answer: Any = NOTED) -> httpx.Re
 def prepared_at(served: Served, officer: Officer = DESK) -> Any:
     """Return what the officer's desk is shown of what his phone prepared, or None."""
     page = page_of(served, officer, f"{OFFER}/phone")
-    given = re.search(r'data-prepared="([^"]*)"', page.text)
-    return given and json.loads(given[1].replace("&#34;", '"') or "null")
+    match = re.search(r'data-prepared="([^"]*)"', page.text)
+    return match and json.loads(match[1].replace("&#34;", '"') or "null")
 
 
 def test_a_phone_sees_its_offer_and_no_other_page(offering: Served) -> None:
@@ -134,12 +134,12 @@ def test_a_second_phone_takes_the_place_of_the_first(offering: Served) -> None:
 
 def test_only_the_officers_own_desk_sees_what_his_phone_noted(offering: Served) -> None:
     """Not another officer of the agency, who has a phone of his own, and can end that one alone."""
-    phone, other = phone_for(offering), supervisor(PROCURATORATE)
+    phone, colleague = phone_for(offering), supervisor(PROCURATORATE)
     assert note(offering, phone).status_code == 204
     assert prepared_at(offering)["fields"] == NOTED["fields"]
-    assert prepared_at(offering, other) is None
-    assert post(offering, other, f"{OFFER}/phone/end", {}).status_code == 200
-    assert ask(offering, phone_for(offering, other)).status_code == 200
+    assert prepared_at(offering, colleague) is None
+    assert post(offering, colleague, f"{OFFER}/phone/end", {}).status_code == 200
+    assert ask(offering, phone_for(offering, colleague)).status_code == 200
     assert ask(offering, phone).status_code == 200
     assert "Prepared on your phone" in page_of(offering, DESK, "/inbox").text
     assert post(offering, DESK, f"{OFFER}/phone/end", {}).status_code == 200
@@ -223,7 +223,7 @@ def test_a_phone_notes_what_the_form_has(offering: Served, answer: Any, status: 
 
 def test_phones_of_one_officer_are_few(offering: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than the limit are refused until one is ended; a new code for the same offer is none more."""
-    monkeypatch.setattr(phones, "MOST", 1)
+    monkeypatch.setattr(phones, "MOST_OFFERS", 1)
     phone_for(offering)
     phone_for(offering)
     offering.record(Case("case-2").open().register("gun").offer("gun", to=PROCURATORATE))
