@@ -62,20 +62,20 @@ def with_signed_fields(
     which is the newest one unless it is given. Raises ModelRefused for a model that is not fit to be published, and
     MalformedInput for a version that there is not.
     """
-    given = {name: value for name, value in fields.items() if value is not None}
+    stated = {name: value for name, value in fields.items() if value is not None}
     if body is RecommendationIssued:
-        return {"recommendation_id": stream_id.removeprefix(RECOMMENDATION_STREAM)} | given
-    if body is ModelPublished and isinstance(text := given.get("definition"), str):
+        return {"recommendation_id": stream_id.removeprefix(RECOMMENDATION_STREAM)} | stated
+    if body is ModelPublished and isinstance(text := stated.get("definition"), str):
         model = work_on_file(service, reading, require_publishable, text, words_in_force(service))
-        return signed_fields_of(model) | given
+        return signed_fields_of(model) | stated
     if body is ModelAdopted and isinstance(state, ModelState):
-        version = given.get("version", state.newest.body.version)
+        version = stated.get("version", state.newest.body.version)
         adopted = next((each.body for each in state.versions if each.body.version == version), None)
         if adopted is None:
             message = "{state.model_id} has no version {version}"
             raise MalformedInput(message, state=state, version=str(version)[:20], field="version")
-        return {"version": version, "model_digest": adopted.model_digest} | given
-    return given
+        return {"version": version, "model_digest": adopted.model_digest} | stated
+    return stated
 
 
 def draft_of_matter(

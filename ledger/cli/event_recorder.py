@@ -35,10 +35,10 @@ def make_body(body: type[B], **fields: Any) -> B:
     try:
         return canonical.parse(canonical.encode(content), decoder_of(body))
     except MalformedInput as error:
-        given = content.get((error.field or "").partition(".")[0].partition("[")[0])
+        value = content.get((error.field or "").partition(".")[0].partition("[")[0])
         message = error.text
-        if isinstance(given, str | int):
-            message = Message("{expected}, not {given!r}", expected=error, given=given)
+        if isinstance(value, str | int):
+            message = Message("{expected}, not {given!r}", expected=error, given=value)
         raise MalformedInput(message, field=option_of(error.field), hint=error.hint) from error
 
 

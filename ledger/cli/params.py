@@ -207,11 +207,11 @@ def particulars_of(texts: Iterable[str]) -> dict[str, str]:
     return dict(split_once(text, "=", "--particular", "FIELD=VALUE") for text in texts)
 
 
-def options(*given: Callable[..., Any]) -> Callable[..., Any]:
+def options(*decorators: Callable[..., Any]) -> Callable[..., Any]:
     """Return options that several commands share as one decorator, in this order."""
 
     def add(command: Any) -> Any:
-        for option in reversed(given):
+        for option in reversed(decorators):
             command = option(command)
         return command
 
@@ -228,12 +228,12 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def act(
-        session: Session, /, occurred_at: str | None, authority: str | None, section: tuple[str, ...], **given: Any
+        session: Session, /, occurred_at: str | None, authority: str | None, section: tuple[str, ...], **fields: Any
     ) -> Any:
         # Only now is the profile known: it may stand behind the options that need it.
         for parameter in click.get_current_context().command.params:
-            if parameter.name in given:
-                given[parameter.name] = _resolved(session, parameter, given[parameter.name])
+            if parameter.name in fields:
+                fields[parameter.name] = _resolved(session, parameter, fields[parameter.name])
         # What is malformed is refused before anybody is asked for confidential text.
         claimed_authority = _authority(authority)
         sections: dict[str, dict[str, str]] = {}
@@ -243,7 +243,7 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
                 raise MalformedInput("expected LABEL.FIELD, not {place!r}", place=place[:100], field="--section")
             sections.setdefault(match["label"], {})[match["field"]] = text
         claims = Claims(occurred_at, claimed_authority, sections)
-        return command(EventRecorder(session, claims), **given)
+        return command(EventRecorder(session, claims), **fields)
 
     for option in reversed((*_CLAIMS, signing)):
         act = option(act)

@@ -84,9 +84,9 @@ def with_renamed_fields(rows: Iterable[Mapping[str, Any]], **names: str) -> list
 FOUND = columns("lead_id", "supervised", "says", "events", "known")
 
 
-def parameters_of(given: Sequence[str]) -> dict[str, str]:
+def parameters_of(settings: Sequence[str]) -> dict[str, str]:
     """Parse ``NAME=VALUE`` parameters. Raises MalformedInput."""
-    parted = [text.partition("=") for text in given]
+    parted = [text.partition("=") for text in settings]
     if wrong := next((name for name, equals, value in parted if not (name and equals and value)), None):
         raise MalformedInput("expected NAME=VALUE, not {wrong}", wrong=wrong, field="--set")
     return {name: value for name, _, value in parted}

@@ -2,7 +2,7 @@
 const PREFIX = "tallystick-typed";
 const { keyId } = document.body.dataset;
 // Where something is kept of this officer in this window, until he signs out.
-export const placeOf = (what) => `${PREFIX} ${keyId} ${what}`;
+export const placeOf = (subject) => `${PREFIX} ${keyId} ${subject}`;
 const place = placeOf(`${location.pathname}${location.search}`);
 const forms = [...document.querySelectorAll("form[data-act]")];
 

@@ -8,9 +8,9 @@ const TITLE = document.title;
 let shown = null;
 
 function takeKey() {
-  const given = location.hash.slice(1);
-  if (given) {
-    localStorage.setItem(KEY, given);
+  const key = location.hash.slice(1);
+  if (key) {
+    localStorage.setItem(KEY, key);
     history.replaceState(null, "", "/");
   }
   return localStorage.getItem(KEY) ?? "";
@@ -81,11 +81,11 @@ showCalling();
 let signed = 0;
 async function showSigned(count) {
   if (count === signed) return;
-  const given = await call("/signed");
-  if (!given.ok) return;
+  const response = await call("/signed");
+  if (!response.ok) return;
   signed = count;
   const times = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
-  const rows = (await given.json()).signed.flatMap(({ at, acts }) => acts.map(({ sentence, particulars }) => {
+  const rows = (await response.json()).signed.flatMap(({ at, acts }) => acts.map(({ sentence, particulars }) => {
     const [row, whole] = [element("li", ""), element("details", "")];
     whole.append(element("summary", `${times.format(at * 1000)} ${sentence}`), valuesOf(particulars));
     row.append(whole);
@@ -136,12 +136,12 @@ part("decline").addEventListener("click", () => answer(false));
 
 async function look() {
   try {
-    const given = await call("/waiting");
+    const response = await call("/waiting");
     part("gone").hidden = true;
-    part("locked").hidden = given.ok;
-    part("pairing").hidden = part("calling").hidden = !given.ok;
-    if (given.ok) {
-      const { code, question, signed: count } = await given.json();
+    part("locked").hidden = response.ok;
+    part("pairing").hidden = part("calling").hidden = !response.ok;
+    if (response.ok) {
+      const { code, question, signed: count } = await response.json();
       if (part("code").textContent !== code) part("code").textContent = code;
       show(question);
       await showSigned(count);

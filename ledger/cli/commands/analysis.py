@@ -67,16 +67,16 @@ def dataset_group() -> None:
 )
 @LAYOUT
 @acting
-def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, **given: Any) -> None:
+def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, **fields: Any) -> None:
     """Register FILE (CSV, XLSX, JSON): rows, layout and digest are recorded; the file stays here until you give it.
 
     Under an id that your agency has registered it is the later list of the same kind, which models ask from then on.
     """
     from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
 
-    if not (given["readable"] or given["compared"]):
+    if not (fields["readable"] or fields["compared"]):
         raise MalformedInput("expected --readable or --compare: no model could ask it", field="--compare")
-    layout = {name: given.pop(name) for name in ("encoding", "delimiter", "sheet")}
+    layout = {name: fields.pop(name) for name in ("encoding", "delimiter", "sheet")}
     kind = format_of(file)
     with SourceFile(file, Layout(kind, **layout)) as table:
         counted = {"rows": table.count(), "digest": table.digest(), "layout": TableLayout(format=kind, **layout)}
@@ -90,7 +90,7 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
             code="already_registered",
         )
     dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
-    recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counted, **given))
+    recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counted, **fields))
 
 
 @dataset_group.command("give")

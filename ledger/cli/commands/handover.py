@@ -389,5 +389,5 @@ def _fields_by_item(
     return lines
 
 
-def _refuse(option: str, expected: str, given: str) -> NoReturn:
-    raise MalformedInput("expected {expected}, not {given!r}", expected=expected, given=given, field=option)
+def _refuse(option: str, expected: str, text: str) -> NoReturn:
+    raise MalformedInput("expected {expected}, not {given!r}", expected=expected, given=text, field=option)

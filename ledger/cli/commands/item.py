@@ -131,21 +131,21 @@ SIZE = "A sheet of 24, 70 × 37 mm each, or a roll of 60 × 40 mm."
 )
 @acting
 def register(
-    recorder: EventRecorder, case_id: str, item_id: str | None, digests: list[str], bag: Path | None, **given: Any
+    recorder: EventRecorder, case_id: str, item_id: str | None, digests: list[str], bag: Path | None, **stated: Any
 ) -> None:
     """Register an item."""
     parts = {
-        part: {field: value for field, name in fields.items() if (value := given.pop(name)) not in (None, (), [])}
+        part: {field: value for field, name in fields.items() if (value := stated.pop(name)) not in (None, (), [])}
         for part, fields in PARTS_OF_ITEM.items()
     }
     if bag is not None:
         item_id, own_digests = sealed_item(recorder.session, bag, case_id, item_id)
         digests = [*own_digests, *digests]
-    if given["item_kind"] is None:
-        given["item_kind"] = next(iter(recorder.session.procedure_of(case_id).items))
-    given["particulars"] = particulars_of(given["particulars"])
+    if stated["item_kind"] is None:
+        stated["item_kind"] = next(iter(recorder.session.procedure_of(case_id).items))
+    stated["particulars"] = particulars_of(stated["particulars"])
     own = item_id or new_id("item")
-    recorder.record(case_id, make_body(item.ItemRegistered, item_id=own, digests=digests, **parts, **given))
+    recorder.record(case_id, make_body(item.ItemRegistered, item_id=own, digests=digests, **parts, **stated))
 
 
 # The parameters that the fields of an item's parts come from.

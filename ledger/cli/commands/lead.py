@@ -198,11 +198,11 @@ def verify(
 
 @lead_group.command("kind")
 @LEAD
-@click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter, wider than the lead's own.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter, wider than the lead's own.")
 @click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
-def kind(session: Session, lead_id: str, given: Sequence[str], as_of: str | None) -> None:
+def kind(session: Session, lead_id: str, settings: Sequence[str], as_of: str | None) -> None:
     """Find all of a lead's kind: its model over all history, with its parameters or wider ones. Nothing is raised."""
-    asked = {"parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
+    asked = {"parameters": parameters_of(settings)} | ({"as_of": as_of} if as_of else {})
     path = at("/api/v1/leads/{}/kind", lead_id)
     show_run(session, session.service.post(path, msgspec.json.encode(asked), dict))
 

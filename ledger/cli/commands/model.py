@@ -123,14 +123,14 @@ def test(session: Session, models: Sequence[str], shipped: bool, in_force: bool)
 
 @model_group.command("run")
 @click.argument("model", metavar="FILE|NAME")
-@click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter other than its default.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter other than its default.")
 @click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
-def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -> None:
+def run(session: Session, model: str, settings: Sequence[str], as_of: str | None) -> None:
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""
     ((_, text),) = _texts([model], shipped=False)
     with printing_faults(session, model):
         model_file.parse_model(text, UNCHECKED)  # the service compares its words
-    asked = {"definition": text, "parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
+    asked = {"definition": text, "parameters": parameters_of(settings)} | ({"as_of": as_of} if as_of else {})
     show_run(session, session.service.post("/api/v1/models/run", msgspec.json.encode(asked), dict))
 
 

@@ -203,16 +203,16 @@ def recheck(recorder: EventRecorder, /, *, recommendation_id: str, **fields: Any
     Without --before and --after the service counts the leads that its model raised before and after it, by the day on
     which they were raised. The model is not run anew.
     """
-    given = {name: fields.pop(name) for name in ("before", "after")}
-    if any(given.values()):
-        for name, figures in given.items():
+    periods = {name: fields.pop(name) for name in ("before", "after")}
+    if any(periods.values()):
+        for name, figures in periods.items():
             if not figures:
                 raise MalformedInput(
                     "expected the numbers of both periods",
                     field=f"--{name}",
                     hint="Give --before and --after, or neither: then the service counts.",
                 )
-        counted = {name: dict(zip(COUNTED, figures, strict=True)) for name, figures in given.items()}
+        counted = {name: dict(zip(COUNTED, figures, strict=True)) for name, figures in periods.items()}
         recorder.session.output.warn(recorder.session.labels.of("message", "counted_by_officer"))
     else:
         counted = _counted(recorder.session, recommendation_id, fields)

@@ -30,9 +30,9 @@ MAX_LISTS = 4  # further lists beside the first
 _FURTHER = ("dataset", "header", "equals", "listed", "absent")
 
 
-def lists_of(given: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
+def lists_of(form_values: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
     """Return the ids of the data sets that a filled-in form names, by the names that its query has for them."""
-    named = [given.get("dataset"), *(further["dataset"] for further in given.get("lists") or ())]
+    named = [form_values.get("dataset"), *(further["dataset"] for further in form_values.get("lists") or ())]
     return {list_name(name): _id_of(name, values) for name in named if name is not None}
 
 
@@ -41,22 +41,22 @@ def list_name(dataset: str) -> str:
     return f"{LIST}{dataset[1:]}" if dataset.startswith("$") else f"{LISTED}_{dataset.replace('-', '_')}"
 
 
-def lists_shown(form: str, given: Mapping[str, Any]) -> frozenset[str]:
+def lists_shown(form: str, form_values: Mapping[str, Any]) -> frozenset[str]:
     """Return the names of the lists whose cells a filled-in form shows: as its rows, or by a filter or a day, since a
     cell that is compared with values of the author's choice is known after a few runs."""
-    parts = [given, *(given.get("lists") or ())]
+    parts = [form_values, *(form_values.get("lists") or ())]
     if form != "list_rows":
         parts = [part for part in parts if part.get("listed") is not None or part.get("day") is not None]
     return frozenset(list_name(part["dataset"]) for part in parts if part.get("dataset") is not None)
 
 
-def lists_compared(given: Mapping[str, Any]) -> dict[str, set[str]]:
+def lists_compared(form_values: Mapping[str, Any]) -> dict[str, set[str]]:
     """Return the columns of each list that a filled-in form compares with other values, by the name of the list."""
-    if given.get("dataset") is None:
+    if form_values.get("dataset") is None:
         return {}
-    first = list_name(given["dataset"])
-    compared: defaultdict[str, set[str]] = defaultdict(set, {first: {given["header"]}})
-    for further in given.get("lists") or ():
+    first = list_name(form_values["dataset"])
+    compared: defaultdict[str, set[str]] = defaultdict(set, {first: {form_values["header"]}})
+    for further in form_values.get("lists") or ():
         compared[first].add(further["equals"])
         compared[list_name(further["dataset"])].add(further["header"])
     return compared
@@ -176,80 +176,85 @@ def faults_of_lists(
 # -- queries -----------------------------------------------------------------------------------------------------------
 
 
-def dataset_match(given: Mapping[str, Any], bindings: Bindings) -> Made:
+def dataset_match(form_values: Mapping[str, Any], bindings: Bindings) -> Made:
     """Return the query of rows of a view whose value is on a list."""
-    view, day = given["view"], _day_of(given)
+    view, day = form_values["view"], _day_of(form_values)
     columns = [name for name in view_columns()[view] if name != "evidence"]
     extra = {"dataset_id": "VARCHAR", LISTED: "VARCHAR[]", "matched": "BIGINT"}
-    conditions = [filter_sql("v", view, given["where"], bindings), *_in_time(given, day, bindings)]
+    conditions = [filter_sql("v", view, form_values["where"], bindings), *_in_time(form_values, day, bindings)]
     days = ""
     if day is not None:
         days = f"min({day}) AS first_day, max({day}) AS last_day, "
         extra |= {"first_day": "DATE", "last_day": "DATE"}
     shown = ", ".join(f"v.{quoted(name)}" for name in columns)
     sql = f"""
-        SELECT {shown}, {_id_in_sql(given, bindings)} AS dataset_id,
+        SELECT {shown}, {_id_in_sql(form_values, bindings)} AS dataset_id,
             {united_sql(f"d.{LISTED}")} AS {LISTED}, count(*) AS matched, {days}
             list_concat({united_sql("v.evidence")}, {united_sql("d.evidence")}) AS evidence
-        FROM {quoted(view)} v JOIN ({_chosen(given, bindings)}) d
-            ON d.{quoted(given["header"])} = CAST(v.{quoted(given["column"])} AS VARCHAR)
+        FROM {quoted(view)} v JOIN ({_chosen(form_values, bindings)}) d
+            ON d.{quoted(form_values["header"])} = CAST(v.{quoted(form_values["column"])} AS VARCHAR)
         WHERE {" AND ".join(conditions)}
         GROUP BY {shown}
-        HAVING count(*) > {bindings.name(given["over"], "BIGINT")}
+        HAVING count(*) > {bindings.name(form_values["over"], "BIGINT")}
     """  # noqa: S608
     return sql, dict(view_columns()[view]) | extra
 
 
-def case_not_listed(given: Mapping[str, Any], bindings: Bindings) -> Made:
+def case_not_listed(form_values: Mapping[str, Any], bindings: Bindings) -> Made:
     """Return the query of rows of a view whose value is not on a list."""
-    view, column, since, day = given["view"], f"v.{quoted(given['column'])}", given["from"], _day_of(given)
-    conditions = [filter_sql("v", view, given["where"], bindings), f"{column} IS NOT NULL"]
-    same = [f"d.{quoted(given['header'])} = CAST({column} AS VARCHAR)"]
+    view, column, since, day = (
+        form_values["view"],
+        f"v.{quoted(form_values['column'])}",
+        form_values["from"],
+        _day_of(form_values),
+    )
+    conditions = [filter_sql("v", view, form_values["where"], bindings), f"{column} IS NOT NULL"]
+    same = [f"d.{quoted(form_values['header'])} = CAST({column} AS VARCHAR)"]
     if since is not None:
-        days = bindings.name(given["days"], "BIGINT")
+        days = bindings.name(form_values["days"], "BIGINT")
         conditions.append(f"legal_day($as_of) > legal_day(v.{quoted(since)}) + CAST({days} AS INTEGER)")
         same += [] if day is None else [f"{day} >= legal_day(v.{quoted(since)})"]
     same += [] if day is None else [f"{day} <= legal_day($as_of)"]
     sql = f"""
-        SELECT v.*, {_id_in_sql(given, bindings)} AS dataset_id
+        SELECT v.*, {_id_in_sql(form_values, bindings)} AS dataset_id
         FROM {quoted(view)} v
         WHERE {" AND ".join(conditions)}
-            AND NOT EXISTS (FROM ({_chosen(given, bindings)}) d WHERE {" AND ".join(same)})
+            AND NOT EXISTS (FROM ({_chosen(form_values, bindings)}) d WHERE {" AND ".join(same)})
     """  # noqa: S608
     return sql, dict(view_columns()[view]) | {"dataset_id": "VARCHAR"}
 
 
-def list_rows(given: Mapping[str, Any], bindings: Bindings) -> Made:
+def list_rows(form_values: Mapping[str, Any], bindings: Bindings) -> Made:
     """Return the query of rows of a list, grouped; of those that no case has where a view is named."""
-    view, day = given["view"], _day_of(given)
-    shown = given["per"] or [given["header"]]
-    answers = str(given["answers"])
+    view, day = form_values["view"], _day_of(form_values)
+    shown = form_values["per"] or [form_values["header"]]
+    answers = str(form_values["answers"])
     per = [f"d.{quoted(name)}" for name in shown]
     agency, named = (
         (bindings.name(answers, "VARCHAR"), "") if answers.startswith("$") else ("n.agency", _NAMED_AGENCIES)
     )
-    conditions = [f"d.{quoted(given['header'])} IS NOT NULL"]
+    conditions = [f"d.{quoted(form_values['header'])} IS NOT NULL"]
     if day is not None:
-        days = bindings.name(given["days"], "BIGINT")
+        days = bindings.name(form_values["days"], "BIGINT")
         conditions.append(f"legal_day($as_of) > {day} + CAST({days} AS INTEGER)")
     if view is not None:
         same = [
-            f"CAST(v.{quoted(given['column'])} AS VARCHAR) = d.{quoted(given['header'])}",
-            filter_sql("v", view, given["where"], bindings),
+            f"CAST(v.{quoted(form_values['column'])} AS VARCHAR) = d.{quoted(form_values['header'])}",
+            filter_sql("v", view, form_values["where"], bindings),
         ]
-        if given["from"] is not None and day is not None:
-            same.append(f"legal_day(v.{quoted(given['from'])}) >= {day}")
+        if form_values["from"] is not None and day is not None:
+            same.append(f"legal_day(v.{quoted(form_values['from'])}) >= {day}")
         conditions.append(f"NOT EXISTS (FROM {quoted(view)} v WHERE {' AND '.join(same)})")
-    counted = "*" if given["distinct"] is None else f"DISTINCT d.{quoted(given['distinct'])}"
+    counted = "*" if form_values["distinct"] is None else f"DISTINCT d.{quoted(form_values['distinct'])}"
     days_shown = "" if day is None else f"min({day}) AS first_day, max({day}) AS last_day, "
     sql = f"""
-        SELECT {", ".join(per)}, {agency} AS supervised, {_id_in_sql(given, bindings)} AS dataset_id,
+        SELECT {", ".join(per)}, {agency} AS supervised, {_id_in_sql(form_values, bindings)} AS dataset_id,
             count({counted}) AS counted, min(d.row_digest) AS row_digest, {days_shown}
             {united_sql(f"d.{LISTED}")} AS {LISTED}, {united_sql("d.evidence")} AS evidence
-        FROM ({_chosen(given, bindings)}) d {named and f"LEFT JOIN ({named}) n ON n.name = d.{quoted(answers)}"}
+        FROM ({_chosen(form_values, bindings)}) d {named and f"LEFT JOIN ({named}) n ON n.name = d.{quoted(answers)}"}
         WHERE {" AND ".join(conditions)}
         GROUP BY {", ".join([*per, *([agency] if named else [])])}
-        HAVING count({counted}) > {bindings.name(given["over"], "BIGINT")}
+        HAVING count({counted}) > {bindings.name(form_values["over"], "BIGINT")}
     """  # noqa: S608
     columns = {**dict.fromkeys(shown, "VARCHAR"), "supervised": "VARCHAR", "dataset_id": "VARCHAR"}
     columns |= {"counted": "BIGINT", "row_digest": "VARCHAR"}
@@ -269,10 +274,10 @@ _NAMED_AGENCIES = """
 """
 
 
-def _chosen(given: Mapping[str, Any], bindings: Bindings) -> str:
+def _chosen(form_values: Mapping[str, Any], bindings: Bindings) -> str:
     """Return the query of the rows of the first list that are asked for, each with the rows of further lists."""
-    joins, conditions, listed = [], [cells_sql("d", given["listed"], bindings)], f"d.{LISTED}"
-    for number, further in enumerate(given["lists"] or (), start=1):
+    joins, conditions, listed = [], [cells_sql("d", form_values["listed"], bindings)], f"d.{LISTED}"
+    for number, further in enumerate(form_values["lists"] or (), start=1):
         source = (
             f"SELECT c.{quoted(further['header'])} AS value, {united_sql(f'c.{LISTED}')} AS {LISTED} "  # noqa: S608
             f"FROM {list_name(further['dataset'])} c WHERE {cells_sql('c', further.get('listed'), bindings)} GROUP BY 1"
@@ -285,29 +290,29 @@ def _chosen(given: Mapping[str, Any], bindings: Bindings) -> str:
             listed = f"list_concat({listed}, j{number}.{LISTED})"
     return (
         f"SELECT d.* EXCLUDE ({LISTED}), {listed} AS {LISTED} "  # noqa: S608
-        f"FROM {list_name(given['dataset'])} d {' '.join(joins)} WHERE {' AND '.join(conditions)}"
+        f"FROM {list_name(form_values['dataset'])} d {' '.join(joins)} WHERE {' AND '.join(conditions)}"
     )
 
 
-def _id_in_sql(given: Mapping[str, Any], bindings: Bindings) -> str:
-    return bindings.name(given["dataset"], "VARCHAR")
+def _id_in_sql(form_values: Mapping[str, Any], bindings: Bindings) -> str:
+    return bindings.name(form_values["dataset"], "VARCHAR")
 
 
-def _day_of(given: Mapping[str, Any]) -> str | None:
-    return None if given["day"] is None else f"TRY_CAST(d.{quoted(given['day'])} AS DATE)"
+def _day_of(form_values: Mapping[str, Any]) -> str | None:
+    return None if form_values["day"] is None else f"TRY_CAST(d.{quoted(form_values['day'])} AS DATE)"
 
 
-def _in_time(given: Mapping[str, Any], day: str | None, bindings: Bindings) -> Iterator[str]:
+def _in_time(form_values: Mapping[str, Any], day: str | None, bindings: Bindings) -> Iterator[str]:
     """Yield the conditions that the day of the list's row lies in the time that is asked about."""
     if day is not None:
         yield f"{day} <= legal_day($as_of)"
-        if given["from"] is not None:
-            yield f"{day} >= legal_day(v.{quoted(given['from'])})"
-        if given["until"] is not None:
-            yield f"coalesce({day} < legal_day(v.{quoted(given['until'])}), true)"
-    if given["stage"] is not None:
+        if form_values["from"] is not None:
+            yield f"{day} >= legal_day(v.{quoted(form_values['from'])})"
+        if form_values["until"] is not None:
+            yield f"coalesce({day} < legal_day(v.{quoted(form_values['until'])}), true)"
+    if form_values["stage"] is not None:
         meanwhile = f"AND {day} >= legal_day(g.entered_at) AND coalesce({day} < legal_day(g.left_at), true)"
-        stages = words_sql(given["stage"], bindings)
+        stages = words_sql(form_values["stage"], bindings)
         yield f"""EXISTS (
                 FROM stages g WHERE g.case_id = v.case_id AND g.stage IN ({stages}) {meanwhile if day else ""}
             )"""

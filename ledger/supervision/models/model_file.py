@@ -94,8 +94,10 @@ def parse_draft(text: str, words: ProcedureWords | None = None) -> Model:
     raising = _UNWRITTEN_EXAMPLE | {"raises": [{str(name): "—" for name in key}]}
     parameters = tree.get("parameters")
     if isinstance(parameters, dict):
-        named = {name: given for name, given in parameters.items() if isinstance(given, dict)}
-        tree["parameters"] = parameters | {name: given | {"meaning": _UNWRITTEN} for name, given in named.items()}
+        named = {name: parameter for name, parameter in parameters.items() if isinstance(parameter, dict)}
+        tree["parameters"] = parameters | {
+            name: parameter | {"meaning": _UNWRITTEN} for name, parameter in named.items()
+        }
     examples = [raising, _UNWRITTEN_EXAMPLE]
     return _model_of(document, {**tree, **_UNWRITTEN_PARTS, "examples": examples}, text, words)
 
@@ -234,8 +236,8 @@ def run_examples(model: Model, words: ProcedureWords | None = None) -> list[Exam
     results = []
     for example in model.examples:
         rows = {
-            view: [{name: convert_value(value, type_of(view, name)) for name, value in row.items()} for row in given]
-            for view, given in example.rows.items()
+            view: [{name: convert_value(value, type_of(view, name)) for name, value in row.items()} for row in of_view]
+            for view, of_view in example.rows.items()
         }
         as_of = convert_value(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
         values = model.parameters_of(example.parameters)

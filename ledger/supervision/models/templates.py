@@ -97,15 +97,15 @@ def forms() -> Mapping[str, TemplateForm]:
     return convert(tomllib.loads(text.decode()), dict[str, TemplateForm])
 
 
-def filled_in(form: TemplateForm, given: Mapping[str, Any]) -> dict[str, Any]:
+def filled_in(form: TemplateForm, form_values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was given, with the defaults of the rest; None where nothing is asked for."""
     defaults = {name: None if f.default == NONE else f.default for name, f in form.fields.items() if not f.required}
-    return defaults | dict(given)
+    return defaults | dict(form_values)
 
 
 def faults_of_form(
     form: TemplateForm,
-    given: Mapping[str, Any],
+    form_values: Mapping[str, Any],
     parameters: Mapping[str, Parameter],
     words: FieldWords | None = None,
 ) -> Iterator[tuple[str, Message]]:
@@ -113,33 +113,38 @@ def faults_of_form(
 
     ``words`` are those that a case can have; without them none is unknown.
     """
-    for name in given:
+    for name in form_values:
         if name not in form.fields:
             yield name, unknown("field", name, form.fields)
     for name, field in form.fields.items():
-        if name not in given:
+        if name not in form_values:
             if field.required:
                 yield name, Wording("missing")
             continue
-        faults = _faults_of_field(given[name], field, given, parameters, words)
+        faults = _faults_of_field(form_values[name], field, form_values, parameters, words)
         yield from ((f"{name}{path}", fault) for path, fault in faults)
     optional = [name for name, field in form.fields.items() if field.of == "view" and name == "column"]
-    if given.get("view") is not None and optional and "column" not in given and not form.fields["column"].required:
+    if (
+        form_values.get("view") is not None
+        and optional
+        and "column" not in form_values
+        and not form.fields["column"].required
+    ):
         yield "column", Wording("missing")
 
 
 def _faults_of_field(
     value: Any,
     field: TemplateField,
-    given: Mapping[str, Any],
+    form_values: Mapping[str, Any],
     parameters: Mapping[str, Parameter],
     words: FieldWords | None,
 ) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with a field that was filled in: the path below it and what was expected."""
-    view = given.get("view") if field.of == "view" else field.of
+    view = form_values.get("view") if field.of == "view" else field.of
     if field.of == "view" and view not in view_columns():
         return  # the field `view` has that fault
-    columns = columns_of_list(given.get("dataset"), parameters)
+    columns = columns_of_list(form_values.get("dataset"), parameters)
     match field.kind:
         case "where":
             yield from faults_of_filter(view or "", value, parameters, words)
@@ -199,31 +204,35 @@ def _fault_of_column(value: Any, field: TemplateField, view: str) -> Wording | N
 def template_query(template: Template, parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> Query:
     """Build the query of a soundly filled-in form. ``values`` are those of the parameters."""
     name, form = template.name, forms()[template.name]
-    given = filled_in(form, template.given)
+    form_values = filled_in(form, template.given)
     bindings = Bindings(parameters)
-    sql, columns = _MAKERS[name](given, bindings)
-    scope: Scope = "case" if form.scope == "case" or (form.scope == "per" and "case_id" in given["per"]) else "all"
+    sql, columns = _MAKERS[name](form_values, bindings)
+    scope: Scope = (
+        "case" if form.scope == "case" or (form.scope == "per" and "case_id" in form_values["per"]) else "all"
+    )
     joined = {
         "missing_in_next_handover": ("items", "handovers", "handover_items", "custody_spans"),
         "exceeded_clock": ("deadlines",),
-        "same_value_elsewhere": ("links",) if given.get("unless_linked") else (),
-        "dataset_match": () if given.get("stage") is None else ("stages",),
+        "same_value_elsewhere": ("links",) if form_values.get("unless_linked") else (),
+        "dataset_match": () if form_values.get("stage") is None else ("stages",),
         "list_rows": ("agencies",),
     }
-    of_view = given.get("view")
+    of_view = form_values.get("view")
     views = dict.fromkeys((*(() if of_view is None else (of_view,)), *joined.get(name, ())))
-    lists = uses_of(lists_of(given, values), parameters, lists_shown(name, given), lists_compared(given))
+    lists = uses_of(
+        lists_of(form_values, values), parameters, lists_shown(name, form_values), lists_compared(form_values)
+    )
     # Rows that no case has are none once another case has them.
     alone = name != "list_rows" or of_view is None
     return Query(sql, bindings.values, columns, scope, tuple(views), lists, alone)
 
 
-def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings) -> Made:
-    purposes = words_sql(given["purpose"], bindings)
+def _missing_in_next_handover(form_values: Mapping[str, Any], bindings: Bindings) -> Made:
+    purposes = words_sql(form_values["purpose"], bindings)
     handover = ("handover_id", "purpose", "from_agency", "to_agency", "offered_at")
     columns = dict(view_columns()["items"]) | {name: view_columns()["handovers"][name] for name in handover}
-    grace = bindings.name(given["grace_days"], "BIGINT")
-    chosen = filter_sql("i", "items", given["items"], bindings)
+    grace = bindings.name(form_values["grace_days"], "BIGINT")
+    chosen = filter_sql("i", "items", form_values["items"], bindings)
     sql = f"""
         WITH next AS (
             SELECT i.* EXCLUDE (evidence), {", ".join(f"h.{name}" for name in handover)},
@@ -252,34 +261,34 @@ def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings) -> M
     return sql, columns
 
 
-def _exceeded_clock(given: Mapping[str, Any], bindings: Bindings) -> Made:
+def _exceeded_clock(form_values: Mapping[str, Any], bindings: Bindings) -> Made:
     ended = "coalesce(d.stopped_at, $as_of)"
     # What is due promptly has no end: its days count from its start.
     due = "coalesce(d.due_at, CASE WHEN d.status IN ('running', 'met') THEN d.started_at END)"
-    grace = bindings.name(given["grace_days"], "BIGINT")
+    grace = bindings.name(form_values["grace_days"], "BIGINT")
     sql = f"""
         SELECT d.*,
             date_diff('day', legal_day({due}), legal_day({ended})) + (d.due_at IS NOT NULL)::INTEGER AS days_late
         FROM deadlines d
-        WHERE d.clock IN ({words_sql(given["clock"], bindings)}) AND {due} IS NOT NULL
+        WHERE d.clock IN ({words_sql(form_values["clock"], bindings)}) AND {due} IS NOT NULL
             AND d.status IS DISTINCT FROM 'uncountable'
             AND {ended} >= {due} + to_days(CAST({grace} AS INTEGER))
-            AND {filter_sql("d", "deadlines", given["where"], bindings)}
+            AND {filter_sql("d", "deadlines", form_values["where"], bindings)}
     """  # noqa: S608
     return sql, dict(view_columns()["deadlines"]) | {"days_late": "BIGINT"}
 
 
-def _count_over(given: Mapping[str, Any], bindings: Bindings) -> Made:
-    view, per, time = given["view"], given["per"], given["time"]
-    counted = "*" if given["distinct"] is None else f"DISTINCT v.{quoted(given['distinct'])}"
+def _count_over(form_values: Mapping[str, Any], bindings: Bindings) -> Made:
+    view, per, time = form_values["view"], form_values["per"], form_values["time"]
+    counted = "*" if form_values["distinct"] is None else f"DISTINCT v.{quoted(form_values['distinct'])}"
     columns = {name: type_of(view, name) for name in per} | {"counted": "BIGINT"}
     shown = [*(f"v.{quoted(name)}" for name in per), f"count({counted}) AS counted"]
     if time is not None:
         shown += [f"min(v.{quoted(time)}) AS first_at", f"max(v.{quoted(time)}) AS last_at"]
         columns |= {"first_at": "TIMESTAMP", "last_at": "TIMESTAMP"}
-    conditions = [filter_sql("v", view, given["where"], bindings)]
-    if time is not None and given["within_days"] is not None:
-        days = bindings.name(given["within_days"], "BIGINT")
+    conditions = [filter_sql("v", view, form_values["where"], bindings)]
+    if time is not None and form_values["within_days"] is not None:
+        days = bindings.name(form_values["within_days"], "BIGINT")
         conditions.append(f"v.{quoted(time)} > $as_of - to_days(CAST({days} AS INTEGER))")
         conditions.append(f"v.{quoted(time)} <= $as_of")
     sql = f"""
@@ -287,19 +296,19 @@ def _count_over(given: Mapping[str, Any], bindings: Bindings) -> Made:
         FROM {quoted(view)} v
         WHERE {" AND ".join(conditions)}
         GROUP BY {", ".join(f"v.{quoted(name)}" for name in per)}
-        HAVING count({counted}) > {bindings.name(given["over"], "BIGINT")}
+        HAVING count({counted}) > {bindings.name(form_values["over"], "BIGINT")}
     """  # noqa: S608
     return sql, columns | {"evidence": "VARCHAR[]"}
 
 
-def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings) -> Made:
-    view, time = given["view"], given["time"]
-    value = quoted(given["column"])
+def _same_value_elsewhere(form_values: Mapping[str, Any], bindings: Bindings) -> Made:
+    view, time = form_values["view"], form_values["time"]
+    value = quoted(form_values["column"])
     # Of each pair of cases the later one is found, so that a pair raises one lead.
     order = "({0}.case_id)" if time is None else f"({{0}}.{quoted(time)}, {{0}}.case_id)"
     others = {f"other_{name}": kind for name, kind in view_columns()[view].items() if kind != "VARCHAR[]"}
     shown = [f"b.{quoted(name.removeprefix('other_'))} AS {quoted(name)}" for name in others]
-    chosen = [filter_sql(alias, view, given["where"], bindings) for alias in ("a", "b")]
+    chosen = [filter_sql(alias, view, form_values["where"], bindings) for alias in ("a", "b")]
     linked = """AND NOT EXISTS (
                 FROM links l
                 WHERE (l.case_id = a.case_id AND l.other_case_id = b.case_id)
@@ -310,7 +319,7 @@ def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings) -> Made:
             list_concat(coalesce(b.evidence, []), coalesce(a.evidence, [])) AS evidence
         FROM {quoted(view)} a JOIN {quoted(view)} b ON b.{value} = a.{value} AND b.case_id <> a.case_id
         WHERE {order.format("a")} > {order.format("b")} AND {" AND ".join(chosen)}
-            {linked if given["unless_linked"] else ""}
+            {linked if form_values["unless_linked"] else ""}
     """  # noqa: S608
     return sql, dict(view_columns()[view]) | others
 

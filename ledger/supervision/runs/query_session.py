@@ -139,16 +139,16 @@ class QuerySession:
         """
         kinds = {name: view.kinds() for name, view in views().items()}
         datasets = [name for name in rows if name.startswith(DATASET)]
-        for name, given in rows.items():
+        for name, of_view in rows.items():
             if name in datasets:
-                own = [*(headings or {}).get(name, ()), *(column for row in given for column in row)]
+                own = [*(headings or {}).get(name, ()), *(column for row in of_view for column in row)]
                 kinds[name] = {**dict.fromkeys(own, "VARCHAR"), **DATASET_COLUMNS}
             elif name not in kinds:
                 raise MalformedInput("there is no view {name}", name=name, field=name, hint=str(nearest(name, views())))
         connection = open_database(limits=limits)
         connection.execute("".join(map(table_of, kinds, kinds.values())))
-        for name, given in rows.items():
-            _insert(connection, name, kinds[name], given)
+        for name, of_view in rows.items():
+            _insert(connection, name, kinds[name], of_view)
         return cls(connection, zone=zone, datasets=dict.fromkeys(datasets, SessionDataset(True)), limits=limits)
 
     def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]:
@@ -157,14 +157,14 @@ class QuerySession:
         Raises QueryRefused.
         """
         statement = require_sound(sql, self._views | self._lists)
-        given = {**parameters, AS_OF: as_of}
-        missing = statement.named_parameters - given.keys()
+        arguments = {**parameters, AS_OF: as_of}
+        missing = statement.named_parameters - arguments.keys()
         if missing:
             name = min(missing)
-            raise QueryRefused(Wording("no_parameter", name=name), hint=nearest(name, given))
+            raise QueryRefused(Wording("no_parameter", name=name), hint=nearest(name, arguments))
         set_moment(self._connection, as_of)
         # Only what the query names may be bound: DuckDB refuses a parameter that it does not use.
-        bound = {name: _naive(given[name]) for name in statement.named_parameters}
+        bound = {name: _naive(arguments[name]) for name in statement.named_parameters}
         with self._watched() as connection:
             result = connection.execute(statement, bound)
             names = [column[0] for column in result.description]
