@@ -30,8 +30,7 @@ from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.events.registry import AgencyProfile
-from ledger.core.log.notes import parse_vkey
-from ledger.core.trust.trust_file import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
+from ledger.core.trust.trust_file import TRUST_FORMAT, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.recording.head_maps import HeadMapKeeper
 from ledger.recording.system_stream import AccessLogSealer, SystemStream
 from ledger.store.chain_journal import DatabaseJournal, keep_deployment, kept_deployment
@@ -158,15 +157,15 @@ class TrustHolder:
         self._path = directory.trust
         self.finality = finality
         self.trust = Trust(
-            log_id=installation.log_id_bytes,
-            log_key=parse_vkey(installation.log_key),
+            format=TRUST_FORMAT,
+            log_id_text=installation.log_id,
+            origin=installation.origin,
+            log_vkey=installation.log_key,
             service_key_id=installation.service_key_id,
-            policy=installations.policy_of(directory, installation),
+            policy_text=installations.policy_of(directory, installation).text,
             development=installation.founding.development,
             chains=(),
-            earlier_log_keys=tuple(
-                EarlierLogKey(parse_vkey(earlier.key), earlier.until) for earlier in installation.earlier_log_keys
-            ),
+            earlier_log_keys=installation.earlier_log_keys,
             earlier_service_keys=installation.earlier_service_keys,
             suites=installation.founding.suites,
             timestamp_roots=timestamp_roots,

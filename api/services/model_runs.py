@@ -75,7 +75,7 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         hidden=frozenset(entry.event_id for entry in in_cases if entry.stream_id not in visible),
     )
     validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
-    files = [decode_bundle(data).parts for data in (held.lead, *held.registrations, *held.cases.values())]
+    files = [decode_bundle(data) for data in (held.lead, *held.registrations, *held.cases.values())]
     blocks = [block for file in files for block in blocks_of(file)]
     return rederive(held, service.parts.trust.trust, validator.procedures(), observed=blocks, runner=runner)
 

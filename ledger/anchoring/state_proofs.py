@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import structlog
-from msgspec import UNSET
 
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import BlockRef
@@ -265,7 +264,7 @@ class _Built:
             number=self._recorded.number,
             header=_hex(self._header),
             state=tuple(sorted(map(_hex, self._nodes.values()))),
-            block_note=UNSET if block_note is None else block_note,
+            block_note=block_note,
             revocations=self._revocations,
         )
 

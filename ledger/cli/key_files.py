@@ -37,7 +37,7 @@ from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeIn
 from ledger.core.log.notes import parse_vkey
 from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.signing.signatures import recover
-from ledger.core.trust.trust_file import MAX_EARLIER, LogKeyLine
+from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
 
 
 class RotatedKey(NamedTuple):
@@ -77,9 +77,9 @@ class Rotation:
         if self.installation.log_key != key:
             # The old key may have signed a tree of this size.
             until = max([self.size, *(key_line.until for key_line in earlier)])
-            earlier = (*earlier, LogKeyLine(self.installation.log_key, until))
+            earlier = (*earlier, EarlierLogKey(self.installation.log_key, until))
             self._write(replace(self.installation, log_key=key, earlier_log_keys=earlier))
-        before = _named_by(old) or (self.installation.log_key if self.installation.log_key != key else earlier[-1].key)
+        before = _named_by(old) or (self.installation.log_key if self.installation.log_key != key else earlier[-1].vkey)
         kept = keys.note_key(f"log-{parse_vkey(before).key_id.hex()}")
         replace_key(old, following, kept)
         return RotatedKey(key, before, kept)
@@ -127,7 +127,7 @@ class Rotation:
         installations.write(self.where, installation, replace=True)
 
 
-def _require_room(earlier: Sequence[LogKeyLine | EarlierServiceKey]) -> None:
+def _require_room(earlier: Sequence[EarlierLogKey | EarlierServiceKey]) -> None:
     """Check that a trust file has room for another earlier key. Raises Conflict if not."""
     if len(earlier) == MAX_EARLIER:
         raise Conflict("a trust file names at most {limit} keys of before", limit=MAX_EARLIER, field="NAME")

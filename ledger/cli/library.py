@@ -175,7 +175,7 @@ def imported_publication(
     body, subject = require_proven(checked), checked.report.events[-1].subject
     origin = Origin(
         log_id=_log_id(checked.data),
-        event=EventRef(event_id=subject.event_id, payload_digest=subject.payload_digest),
+        event=EventRef(event_id=subject.envelope.event_id, payload_digest=subject.envelope.payload_digest),
         model_id=body.model_id,
         version=body.version,
         model_digest=body.model_digest,

@@ -55,7 +55,7 @@ def events_of(data: bytes) -> list[SourceEvent] | None:
 
 def kinds_of(data: bytes) -> dict[str, str]:
     """Return the kinds of the agencies whose admissions a case bundle shows, by their ids. Nothing is verified."""
-    bodies = [entry.event.body for entry in decode_bundle(data).entries.values() if entry.event]
+    bodies = [entry.event.body for entry in decode_bundle(data).entries if entry.event]
     return {body.agency: body.kind for body in bodies if isinstance(body, AgencyAdmitted)}
 
 

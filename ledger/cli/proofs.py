@@ -142,7 +142,7 @@ def anchor_block(data: bytes) -> tuple[ChainHistory, int] | None:
     from ledger.core.ethereum.block_headers import read_header
     from ledger.core.verification.bundle import decode_bundle
 
-    anchor = decode_bundle(data).parts.anchor
+    anchor = decode_bundle(data).anchor
     if anchor:
         with suppress(MalformedInput):  # the step on the block will say so
             return (anchor.chain, read_header(bytes.fromhex(anchor.header[2:])).number)
@@ -187,7 +187,7 @@ def require_asked(
 
     bundle = decode_bundle(data)
     if case_id is not None:
-        actual, asked = bundle.require_stream("case"), case_id
+        actual, asked = bundle.require_stream("case").id, case_id
     elif absent is not None:
         stream = bundle.require_absent()
         actual, asked = f"{stream.kind} {stream.id}", absent

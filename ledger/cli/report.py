@@ -126,7 +126,8 @@ def _about(labels: Labels, report: ProofReport | StreamReport | AbsenceReport | 
     subject = getattr(report, "subject", None)
     if subject is None:
         return
-    yield f"{labels.of('field', 'event_id')}: {subject.event_id} ({labels.of('event_type', subject.event_type)})"
+    envelope = subject.envelope
+    yield f"{labels.of('field', 'event_id')}: {envelope.event_id} ({labels.of('event_type', envelope.event_type)})"
     if subject.occurred_at is not None:
         yield f"{labels.of('field', 'claimed_time')}: {when(subject.occurred_at)}"
     yield from _blocks(labels, [report])

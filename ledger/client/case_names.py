@@ -15,7 +15,6 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.events import Event, Section
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
 from ledger.core.events.item import ItemRegistered
-from ledger.core.events.payload import decode_section
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
@@ -68,8 +67,7 @@ def names_in(bundle: bytes, trust: Trust, case_id: str) -> CaseNames:
         if verified.report.verdict not in SOUND:
             raise IntegrityBroken("the record of the case does not verify", field="bundle")
         if verified.event is not None:
-            sections = {label: decode_section(text, label) for label, text in verified.entry.sections.items()}
-            names.learn(verified.event, sections)
+            names.learn(verified.event, verified.entry.sections)
     if names.procedure is not None:
         names.book = carried_procedures(record, Procedures()).current.get(names.procedure)
     return names

@@ -44,7 +44,7 @@ from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy, parse_witnes
 from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.signing.signatures import SUITES
-from ledger.core.trust.trust_file import FinalityRule, LogKeyLine, Suites, require_no_own_witness, require_rising
+from ledger.core.trust.trust_file import EarlierLogKey, FinalityRule, Suites, require_no_own_witness, require_rising
 
 FORMAT = "tallystick/installation@v1"
 WHOSE_KEY = "Whoever runs the witness has them: tally witness key prints them as verifier_keys."
@@ -106,7 +106,7 @@ class Installation(Struct, frozen=True, forbid_unknown_fields=True):
     service_key_id: KeyId
     submitter: KeyId
     founding: Founding
-    earlier_log_keys: tuple[LogKeyLine, ...] = ()
+    earlier_log_keys: tuple[EarlierLogKey, ...] = ()
     earlier_service_keys: tuple[EarlierServiceKey, ...] = ()
 
     @property
@@ -278,8 +278,8 @@ def policy_of(where: DataDirectory, installation: Installation) -> Policy:
         return witness_policy(installation.founding)
     try:
         policy = parse_policy(where.policy.read_text(encoding="utf-8"))
-        earlier = (key.key for key in installation.earlier_log_keys)
-        require_no_own_witness(policy, *map(parse_vkey, (installation.log_key, *earlier)))
+        earlier = (former.key for former in installation.earlier_log_keys)
+        require_no_own_witness(policy, parse_vkey(installation.log_key), *earlier)
     except (MalformedInput, UnicodeDecodeError) as error:
         reason = error.message if isinstance(error, MalformedInput) else "not UTF-8"
         raise MalformedInput(reason, field=where.policy.name) from error

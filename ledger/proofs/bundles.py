@@ -6,11 +6,12 @@ that a quorum of witnesses has co-signed; else at the present size.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from ledger.chain.journal import ChainWrite
 from ledger.core.encoding import canonical
@@ -40,20 +41,18 @@ from ledger.core.trust.trust_file import Trust, TrustedChain
 from ledger.core.verification.bundle import (
     FORMAT,
     Anchor,
+    Bundle,
     BundleEntry,
-    BundleFile,
     MapLeaf,
     MapProof,
     TreeStamp,
     encode_bundle,
-    encode_hash,
     nodes_of,
 )
 from ledger.core.verification.case import receivers_of, verify_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.heads import verify_absence
 from ledger.core.verification.report import CheckedStep, Report
-from ledger.core.verification.timestamps import encode_response
 from ledger.core.verification.verify import verify_event
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
@@ -261,7 +260,7 @@ class Prover:
         *,
         others: Iterable[StoredEntry] = (),
         agencies: Collection[str] = (),
-    ) -> BundleFile:
+    ) -> Bundle:
         """Return the bundle of these entries under the best tree head that has the last of them.
 
         ``others`` go with them, below the last one, and the admissions of ``agencies``.
@@ -289,12 +288,12 @@ class Prover:
 
     def _under(
         self, view: _View, head: _ProofHead, shown: Mapping[int, BundleEntry], keys: Collection[str] = (), **parts: Any
-    ) -> BundleFile:
+    ) -> Bundle:
         """Return the bundle of these entries under a tree head; the anchor proves the grants of ``keys`` too."""
         if head.recorded is not None and self._states is not None:
             anchor = self._states.anchor(head.recorded, keys)
-            parts["anchor"] = UNSET if anchor is None else anchor
-        return BundleFile(
+            parts["anchor"] = anchor
+        return Bundle(
             format=FORMAT,
             log_id="0x" + self._trust().log_id.hex(),
             note=head.note,
@@ -304,9 +303,9 @@ class Prover:
         )
 
 
-def blocks_of(file: BundleFile) -> tuple[ObservedBlock, ...]:
+def blocks_of(file: Bundle) -> tuple[ObservedBlock, ...]:
     """Return the block of the anchor in a bundle of this service, whose own node said that it is final."""
-    if file.anchor is UNSET:
+    if file.anchor is None:
         return ()
     header = read_header(bytes.fromhex(file.anchor.header[2:]))
     return (ObservedBlock(file.anchor.chain, header.number, "0x" + header.hash.hex(), is_final=True),)
@@ -321,7 +320,7 @@ def _entry(view: _View, entry: StoredEntry, withheld: Withheld | None) -> Bundle
     return BundleEntry(
         index=entry.log_index,
         envelope=envelope,
-        payload=UNSET if withheld == "payload" else payload,
+        payload=None if withheld == "payload" else payload,
         sections={label: decode(data) for label, data in sections.items() if data is not None},
     )
 
@@ -347,11 +346,11 @@ def _place_in_map(view: _View, head: _ProofHead, stream: Stream, entries: Sequen
     state = state_in(key, proof)
     if (state.count if state else 0) != sum(entry.log_index < size for entry in entries):
         return None
-    leaf: MapLeaf | UnsetType = UNSET
+    leaf: MapLeaf | None = None
     if proof.leaf is not None:
         leaf_key, at_leaf = proof.leaf
         leaf = MapLeaf(key="0x" + leaf_key.hex(), count=at_leaf.count, head="0x" + at_leaf.head.hex())
-    return MapProof(index=size, siblings=tuple(map(encode_hash, proof.siblings)), leaf=leaf)
+    return MapProof(index=size, siblings=proof.siblings, leaf=leaf)
 
 
 def _mirror_of(
@@ -378,9 +377,9 @@ def _timestamps(view: _View, subjects: Sequence[StoredEntry], size: int) -> tupl
             path = merkle.consistency_proof(stamp.size, size, view.nodes)
             stamps[stamp.size] = TreeStamp(
                 size=stamp.size,
-                root=encode_hash(merkle.frontier_at(stamp.size, view.nodes).root()),
-                consistency=tuple(map(encode_hash, path)),
-                response=encode_response(stamp.response),
+                root=merkle.frontier_at(stamp.size, view.nodes).root(),
+                consistency=path,
+                response=b64encode(stamp.response).decode(),
             )
     return tuple(stamps[size] for size in sorted(stamps))
 

@@ -441,7 +441,7 @@ class WitnessStore:
                     FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0, "looked_size": 0})
                 )
             # The log has changed its key since: the trust file names the earlier ones.
-            elif row.log_id == log_id and row.log_key in {earlier.key.vkey() for earlier in trust.earlier_log_keys}:
+            elif row.log_id == log_id and row.log_key in {earlier.vkey for earlier in trust.earlier_log_keys}:
                 connection.execute(FOLLOWED.update().values(log_key=log_key))
             elif (row.log_id, row.log_key) != (log_id, log_key):
                 raise Conflict(

@@ -274,11 +274,11 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
         _require_sound(verified, verified.envelope.event_id)
         gap = gap or _gap(verified)
         if subject.index is None:
-            raise NotChecked("{subject.event_id} has no index that its proof shows", subject=subject)
-        run.ends[subject.stream_id] = subject.index
+            raise NotChecked("{subject.event_id} has no index that its proof shows", subject=verified.envelope)
+        run.ends[verified.envelope.stream.id] = subject.index
         _place(run, verified)
         if verified.event is None:
-            run.withheld = subject.event_id
+            run.withheld = verified.envelope.event_id
         else:
             run.events.append(SourceEvent(subject.index, verified.event))
         if verified.report.record is not None and subject.size is not None:
@@ -300,9 +300,9 @@ def _take_procedures(run: _Run, case: VerifiedStream) -> None:
 def _place(run: _Run, verified: VerifiedEvent) -> None:
     subject = verified.report.subject
     if subject.index is not None and subject.index < run.raised().tree_size:
-        ref = EventRef(event_id=subject.event_id, payload_digest=subject.payload_digest)
-        run.places[subject.payload_digest] = subject.index, ref
-        run.case_ids[subject.payload_digest] = subject.stream_id
+        ref = EventRef(event_id=verified.envelope.event_id, payload_digest=verified.envelope.payload_digest)
+        run.places[verified.envelope.payload_digest] = subject.index, ref
+        run.case_ids[verified.envelope.payload_digest] = verified.envelope.stream.id
 
 
 # 4

@@ -15,6 +15,7 @@ from ledger.core.log.checkpoints import (
     ROOT_OF_ANOTHER_SIZE,
     Checkpoint,
     cosign_checkpoint,
+    cosign_statement,
     parse_size,
     verify_checkpoint,
 )
@@ -22,7 +23,7 @@ from ledger.core.log.merkle import as_hash, verify_consistency
 from ledger.core.log.replay import LogFault, LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
 from ledger.core.messages import Message
-from ledger.core.trust.block_notes import BlockStatement, cosign_block
+from ledger.core.trust.block_notes import BlockStatement
 from ledger.core.trust.trust_file import TrustedBlock
 from ledger.store.witness import Cosigned, Moved
 from ledger.witness.contracts import Contracts
@@ -177,7 +178,7 @@ class Cosigner:
         statement = BlockStatement(self.trust.log_id, self.contracts.chain, TrustedBlock(block.number, block_hash))
         at = self.clock() // 1000
         signers = (*self.note_signers, *([self.mirror_signer] if self.mirror_signer else []))
-        return _lines(cosign_block(statement, signer, at) for signer in signers)
+        return _lines(cosign_statement(statement.text(), signer, at) for signer in signers)
 
     def _reach(self, checkpoint: Checkpoint, note: str) -> None:
         """Follow up to the checkpoint.

@@ -16,12 +16,11 @@ from ledger.config.keys import LocalSigner
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Conflict
 from ledger.core.ethereum import contract_changes
-from ledger.core.events import Stream, case, handover, registry
+from ledger.core.events import SUITE_SECP256K1_EIP712, Stream, case, handover, registry
 from ledger.core.events.registry import AgencyProfile, ChangeLocation, Name, RegistryChange
 from ledger.core.events.terms import AgencyKind
 from ledger.core.log.notes import SeedSigner
-from ledger.core.log.policy import parse_policy
-from ledger.core.trust.trust_file import Trust
+from ledger.core.trust.trust_file import TRUST_FORMAT, Trust
 from ledger.procedures import shipped_procedures
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
@@ -49,7 +48,17 @@ POLICE = Actor("police-east", "police-clerk", key_of("police clerk"))
 PROCURATORATE = Actor("procuratorate-east", "procuratorate-clerk", key_of("procuratorate clerk"))
 KINDS: dict[str, AgencyKind] = {POLICE.agency: "public_security", PROCURATORATE.agency: "procuratorate"}
 CLERKS = (POLICE, PROCURATORATE)
-TRUST = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
+TRUST = Trust(
+    format=TRUST_FORMAT,
+    log_id_text="0x" + LOG_ID.hex(),
+    origin=LOG_SIGNER.verifying_key.name,
+    log_vkey=LOG_SIGNER.verifying_key.vkey(),
+    service_key_id=SERVICE.key_id,
+    policy_text="quorum none\n",
+    development=True,
+    chains=(),
+    suites=(SUITE_SECP256K1_EIP712,),
+)
 
 
 def admin_of(agency: str) -> LocalSigner:

@@ -10,7 +10,7 @@ from typing import Any
 
 from coincurve import PrivateKey
 from dilithium_py.ml_dsa import ML_DSA_44
-from msgspec import UNSET, Raw
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.config.keys import LocalSigner
@@ -20,6 +20,7 @@ from ledger.core.encoding.instants import instant_text
 from ledger.core.ethereum import contract_changes
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import (
+    SUITE_SECP256K1_EIP712,
     SYSTEM_STREAM_ID,
     Authority,
     Body,
@@ -41,25 +42,23 @@ from ledger.core.events import (
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.terms import Quantity, Role
 from ledger.core.log import merkle
-from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, cosign_statement, sign_checkpoint
 from ledger.core.log.head_map import MAP_SALT, HeadMap, MapKey, MappedHead, map_key
 from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, SignedNote, VerifyingKey, parse_note
-from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.procedure.adoption import publication_of
 from ledger.core.procedure.package import MAIN_FILE, canonical_form
 from ledger.core.signing import authority
 from ledger.core.signing.signatures import address_of
-from ledger.core.trust.block_notes import BlockStatement, cosign_block
-from ledger.core.trust.trust_file import Trust, TrustedBlock, TrustedChain
+from ledger.core.trust.block_notes import BlockStatement
+from ledger.core.trust.trust_file import TRUST_FORMAT, Trust, TrustedBlock, TrustedChain
 from ledger.core.verification.bundle import (
     FORMAT,
     Anchor,
+    Bundle,
     BundleEntry,
-    BundleFile,
     MapLeaf,
     MapProof,
-    encode_hash,
     nodes_of,
 )
 from ledger.recording.event_signing import sign_envelope
@@ -330,7 +329,15 @@ def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: 
 def trust(policy: str = POLICY) -> Trust:
     """Return what a verifier of the example brings along: no block, witnesses vouch for that."""
     return Trust(
-        LOG_ID, LOG.verifying_key, key_id(SERVICE_KEY), parse_policy(policy), development=False, chains=(CHAIN,)
+        format=TRUST_FORMAT,
+        log_id_text="0x" + LOG_ID.hex(),
+        origin=LOG.verifying_key.name,
+        log_vkey=LOG.verifying_key.vkey(),
+        service_key_id=key_id(SERVICE_KEY),
+        policy_text=policy,
+        development=False,
+        chains=(CHAIN,),
+        suites=(SUITE_SECP256K1_EIP712,),
     )
 
 
@@ -345,7 +352,11 @@ def vouched(header_rlp: str, signers: Iterable[NoteSigner] = (WITNESSES[0], WITN
     header = read_header(bytes.fromhex(header_rlp[2:]))
     block = TrustedBlock(header.number, "0x" + header.hash.hex())
     statement = replace(BlockStatement(LOG_ID, CHAIN, block), **changes)
-    return str(SignedNote(statement.text(), tuple(cosign_block(statement, signer, VOUCHED_AT) for signer in signers)))
+    return str(
+        SignedNote(
+            statement.text(), tuple(cosign_statement(statement.text(), signer, VOUCHED_AT) for signer in signers)
+        )
+    )
 
 
 @dataclass
@@ -400,7 +411,7 @@ class Ledger:
         }
         return BundleEntry(index=index, envelope=shown.envelope, **(parts | changes))
 
-    def file(self, subjects: Iterable[int], others: Iterable[int] = (), **changes: Any) -> BundleFile:
+    def file(self, subjects: Iterable[int], others: Iterable[int] = (), **changes: Any) -> Bundle:
         """Return a bundle of these entries, complete; ``changes`` are of its parts, ``event`` or ``stream`` one."""
         subjects = [*subjects]
         envelopes = [self.entries[index].envelope for index in subjects]
@@ -414,22 +425,22 @@ class Ledger:
             "nodes": nodes_of(shown, self.checkpoint.size, self.paths.__getitem__),
             "anchor": self.anchor(*signers),
         }
-        return BundleFile(**(parts | changes))
+        return Bundle(**(parts | changes))
 
-    def bundle(self, index: int, **changes: Any) -> BundleFile:
+    def bundle(self, index: int, **changes: Any) -> Bundle:
         """Return the bundle of one entry."""
         return self.file([index], **({"event": index} | changes))
 
-    def case_bundle(self, indices: Iterable[int] = CASE_ENTRIES) -> BundleFile:
+    def case_bundle(self, indices: Iterable[int] = CASE_ENTRIES) -> Bundle:
         """Return the bundle of the case, with the procedure that judges it."""
         return self.file(indices, PROCEDURE_ENTRIES, stream=CASE)
 
-    def system_bundle(self) -> BundleFile:
+    def system_bundle(self) -> Bundle:
         """Return the bundle of the ledger's own stream."""
         indices = (index for index, entry in enumerate(self.entries) if entry.envelope.stream == SYSTEM)
         return self.file(indices, stream=SYSTEM)
 
-    def package(self) -> BundleFile:
+    def package(self) -> Bundle:
         """Return the bundle of the model."""
         return self.file(PUBLISHED, stream=MODEL)
 
@@ -439,21 +450,21 @@ class Ledger:
         if proof.leaf is not None:
             key, head = proof.leaf
             leaf = MapLeaf(key="0x" + key.hex(), count=head.count, head="0x" + head.head.hex())
-        siblings = tuple(map(encode_hash, proof.siblings))
-        return MapProof(index=MAPPED, siblings=siblings, leaf=UNSET if leaf is None else leaf)
+        siblings = proof.siblings
+        return MapProof(index=MAPPED, siblings=siblings, leaf=leaf)
 
-    def whole_case(self, indices: Iterable[int] = CASE_ENTRIES) -> BundleFile:
+    def whole_case(self, indices: Iterable[int] = CASE_ENTRIES) -> Bundle:
         """Return the bundle of the case that shows that it is whole. Requires a log that ends with its head map."""
         return self.file(indices, (*PROCEDURE_ENTRIES, MAPPED), stream=CASE, map=self.map_proof(CASE))
 
-    def absence(self, stream: Stream) -> BundleFile:
+    def absence(self, stream: Stream) -> Bundle:
         """Return the bundle that shows that there is no such stream. Requires the same."""
-        commitment = self.entry(MAPPED, payload=UNSET)
+        commitment = self.entry(MAPPED, payload=None)
         place = {"absent": stream, "map": self.map_proof(stream)}
-        return replace(self.file((), (MAPPED,), event=MAPPED), event=UNSET, entries=(commitment,), **place)
+        return replace(self.file((), (MAPPED,), event=MAPPED), event=None, entries=(commitment,), **place)
 
 
-def erased() -> BundleFile:
+def erased() -> Bundle:
     """Return the bundle of the item's registration once its section is erased."""
     ledger = Ledger(entries())
     file = ledger.file([REGISTERED], [ERASURE], event=REGISTERED)
@@ -461,6 +472,6 @@ def erased() -> BundleFile:
     return replace(file, entries=tuple(shown))
 
 
-def bundle() -> BundleFile:
+def bundle() -> Bundle:
     """Return the proof bundle of the item's registration."""
     return Ledger(entries()).bundle(REGISTERED)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ledger.core.events import Body, Stream
 from ledger.core.log.notes import parse_note
-from ledger.core.verification.bundle import BundleFile
+from ledger.core.verification.bundle import Bundle
 from scripts.docs import example
 from scripts.docs.example import (
     BY_COLLEAGUE,
@@ -338,7 +338,7 @@ def _described(text: str) -> Body:
     return body
 
 
-def _registered(body: Any = None, **envelope: Any) -> BundleFile:
+def _registered(body: Any = None, **envelope: Any) -> Bundle:
     return _rewritten(REGISTERED, body, **envelope).bundle(REGISTERED)
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import replace as other
 from functools import cache, partial
 from hashlib import sha256
 from typing import Any
 
-from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from ledger.core.events import Stream
 from ledger.core.log import merkle
 from ledger.core.log.head_map import HeadMap, HeadProof, MappedHead, map_key
-from ledger.core.verification.bundle import BundleEntry, BundleFile, MapLeaf, MapProof, encode_hash, nodes_of
+from ledger.core.verification.bundle import Bundle, BundleEntry, MapLeaf, MapProof, nodes_of
 from scripts.docs import example
 from scripts.docs.example import CASE, CASE_ENTRIES, MAPPED, NO_CASE
 from scripts.docs.vector import (
@@ -37,7 +36,7 @@ from scripts.docs.vector import (
 
 LAST, MIDDLE = "/entries/8", "/entries/6"  # events of the case
 COMMITMENT = "/entries/10"
-EMPTY = encode_hash(bytes(32))
+EMPTY = b64encode(bytes(32)).decode()
 
 whole_case = partial(Vector, of="whole")
 # What does not hold of a map counts as left out.
@@ -68,12 +67,12 @@ def _false_map(count: int, head: bytes) -> tuple[bytes, MapProof]:
 
 def _proof(of: HeadMap, stream: Stream) -> MapProof:
     proof = of.prove(map_key(stream))
-    return MapProof(index=MAPPED, siblings=tuple(map(encode_hash, proof.siblings)), leaf=_leaf_of(proof))
+    return MapProof(index=MAPPED, siblings=proof.siblings, leaf=_leaf_of(proof))
 
 
-def _leaf_of(proof: HeadProof) -> MapLeaf | UnsetType:
+def _leaf_of(proof: HeadProof) -> MapLeaf | None:
     if proof.leaf is None:
-        return UNSET
+        return None
     key, state = proof.leaf
     return MapLeaf(key="0x" + key.hex(), count=state.count, head="0x" + state.head.hex())
 
@@ -102,7 +101,7 @@ def _siblings(count: int) -> tuple[Edit]:
     """Put so many siblings before those of whole.json."""
     file = ledger().whole_case()
     more = count - len(_proof(example.head_map(example.entries()), CASE).siblings)
-    return (repeated(f'"{encode_hash(bytes([7] * 32))}",', more, '"siblings":[', file=file),)
+    return (repeated(f'"{b64encode(bytes([7] * 32)).decode()}",', more, '"siblings":[', file=file),)
 
 
 def _whole() -> list[Vector]:
@@ -131,7 +130,7 @@ def _whole() -> list[Vector]:
         ),
         not_shown("the map left out", without("/map")),
         not_shown("the siblings of the map left out", without("/map/siblings")),
-        not_shown("a sibling of the map that is another", put("/map/siblings/0", encode_hash(b"\x01" * 32))),
+        not_shown("a sibling of the map that is another", put("/map/siblings/0", b64encode(b"\x01" * 32).decode())),
         not_shown("a sibling of the map twice", copied("/map/siblings/0", "/map/siblings/-")),
         not_shown("an empty deepest sibling", put("/map/siblings/0", EMPTY)),
         not_shown("no leaf in the map", without("/map/leaf")),
@@ -178,7 +177,7 @@ def _commitment(**envelope: Any) -> tuple[Any, ...]:
     return whole(example.Ledger([*entries, example.resigned(last, **envelope)]).whole_case())
 
 
-def _badly_signed(of: Callable[[example.Ledger], BundleFile]) -> tuple[Any, ...]:
+def _badly_signed(of: Callable[[example.Ledger], Bundle]) -> tuple[Any, ...]:
     """Return a bundle of a log whose last entry has the signature of another."""
     *entries, last = example.mapped_entries()
     signature = entries[-1].envelope.signature
@@ -188,7 +187,7 @@ def _badly_signed(of: Callable[[example.Ledger], BundleFile]) -> tuple[Any, ...]
 def _led_to(stream: Stream, proof: MapProof) -> bytes:
     """Return the root to which a proof leads, whatever is wrong with it, by docs/protocol/head-map.md."""
     key, hashed = int.from_bytes(map_key(stream)), bytes(32)
-    if proof.leaf is not UNSET:
+    if proof.leaf is not None:
         leaf_key, head = (bytes.fromhex(text[2:]) for text in (proof.leaf.key, proof.leaf.head))
         hashed = sha256(b"\0" + leaf_key + proof.leaf.count.to_bytes(8) + head).digest()
     siblings = [b64decode(sibling) for sibling in proof.siblings]
@@ -201,7 +200,7 @@ def _led_to(stream: Stream, proof: MapProof) -> bytes:
 def _commitments() -> list[Vector]:
     """Return entries that commit to no map, whatever root their payloads name."""
     true = ledger().map_proof(CASE)
-    assert true.leaf is not UNSET
+    assert true.leaf is not None
     elsewhere = "0x" + bytes([map_key(CASE)[0] ^ 128, *map_key(CASE)[1:]]).hex()
     misplaced = replace(true, leaf=replace(true.leaf, key=elsewhere))
     hollow = replace(true, siblings=(EMPTY, *true.siblings))
@@ -270,7 +269,7 @@ def _covered() -> list[Vector]:
 
 def _absent() -> list[Vector]:
     true = ledger()
-    file: BundleFile = true.absence(NO_CASE)
+    file: Bundle = true.absence(NO_CASE)
     one_witness = example.cosigned(true.checkpoint, example.COSIGNATURES[:1])
     unproven = partial(unverifiable, of="absent", completeness="not_checked")
     by_suite_2 = _by_suite_2()

@@ -9,12 +9,11 @@ from functools import partial
 from typing import Any
 
 import rlp
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.log.merkle import EMPTY_TREE
-from ledger.core.verification.bundle import Anchor, BundleFile
+from ledger.core.verification.bundle import Anchor, Bundle
 from scripts.docs import example
 from scripts.docs.chain_states import hexed, storage_trie
 from scripts.docs.example import ANCHORED_AT, BY_COLLEAGUE, REVOCATION, REVOKED_AT
@@ -54,12 +53,12 @@ def _late(*, revoked_again: bool = False) -> example.Ledger:
     return example.Ledger(writer.entries)
 
 
-def _revoked_at(log: example.Ledger, index: int, time: int) -> BundleFile:
+def _revoked_at(log: example.Ledger, index: int, time: int) -> Bundle:
     """Return the bundle of an entry of the colleague's, in a chain that has the revocation then."""
     return log.bundle(index, anchor=log.anchor(COLLEAGUE, state=log.state_with(time)))
 
 
-def _without_first(bundle: BundleFile) -> BundleFile:
+def _without_first(bundle: Bundle) -> Bundle:
     """Leave out the first entry that mirrors the revocation."""
     return replace(bundle, entries=tuple(entry for entry in bundle.entries if entry.index != REVOCATION))
 
@@ -113,7 +112,7 @@ def _by_one_record() -> list[Vector]:
     ]
 
 
-def _as_second(log: example.Ledger, index: int, size: int, time: int, **changes: Any) -> BundleFile:
+def _as_second(log: example.Ledger, index: int, size: int, time: int, **changes: Any) -> Bundle:
     """Return the bundle of an entry whose tree head is record 2, after a record 1 of this size at this time.
 
     ``changes`` are of what the anchor names.
@@ -154,7 +153,7 @@ def _first_record_after() -> list[Vector]:
 def _below_the_first() -> list[Vector]:
     """Return slots of record 0 that cannot be read: with record 1 as the first after the revocation they are needed."""
     true = _as_second(_late(), BY_COLLEAGUE, REVOCATION + 1, REVOKED_AT + 1)
-    assert true.anchor is not UNSET
+    assert true.anchor is not None
     root = hexed(rlp.encode(EMPTY_TREE.root()))[2:]
     nodes = [node for node in true.anchor.state if not node.endswith(root)]
     assert len(nodes) < len(true.anchor.state)

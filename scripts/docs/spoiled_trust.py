@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from ledger.core.log import merkle
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.trust.trust_file import encode_trust
-from ledger.core.verification.bundle import TreeStamp, encode_hash
+from ledger.core.verification.bundle import TreeStamp
 from scripts.docs import example
 from scripts.docs.example import CHAIN, COSIGNED_AT, REGISTERED
 from scripts.docs.vector import (
@@ -416,7 +416,7 @@ def timestamp_vectors() -> list[Vector]:
         """Put the timestamp of a tree that the example's log had."""
         size = of.checkpoint.size
         path = merkle.consistency_proof(size, checkpoint.size, _nodes) if size < checkpoint.size else ()
-        root, consistency = encode_hash(of.checkpoint.root), tuple(map(encode_hash, path))
+        root, consistency = of.checkpoint.root, tuple(path)
         response_text = b64encode(response).decode()
         return put(
             "/timestamps", [plain(TreeStamp(size=size, root=root, consistency=consistency, response=response_text))]

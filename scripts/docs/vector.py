@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.core.encoding import canonical
 from ledger.core.log.notes import NoteSignature, SignedNote, parse_note
-from ledger.core.verification.bundle import BundleFile, encode_bundle
+from ledger.core.verification.bundle import Bundle, encode_bundle
 from scripts.docs import example
 
 NO_BUNDLE = "no bundle"
@@ -198,7 +198,7 @@ def at(place: int, more: str | bytes) -> tuple[Edit]:
     return ({"at": place, "cut": 0} | ({"put_hex": more.hex()} if isinstance(more, bytes) else {"put": more}),)
 
 
-def repeated(more: str, times: int, behind: str, cut: int = 0, file: BundleFile | None = None) -> Edit:
+def repeated(more: str, times: int, behind: str, cut: int = 0, file: Bundle | None = None) -> Edit:
     """So many times the same behind a text that bundle.json or another file has, in place of ``cut`` bytes."""
     place = encode_bundle(file or example.bundle()).rindex(behind.encode()) + len(behind.encode())
     return {"at": place, "cut": cut, "put": more, "times": times}

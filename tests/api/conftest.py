@@ -17,13 +17,12 @@ from api.wiring import make_parts
 from ledger.anchoring.worker import ChainConnection
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
-from ledger.core.log.policy import parse_policy
-from ledger.core.trust.trust_file import Trust
 from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
-from tests.testkit.builders import LOG_ID, SERVICE, Officer, auditor, clerk, supervisor
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, Untried, open_ledger, sqlite_url
+from tests.testkit import bundles
+from tests.testkit.builders import Officer, auditor, clerk, supervisor
+from tests.testkit.ledgers import Ledger, Untried, open_ledger, sqlite_url
 
 if TYPE_CHECKING:
     from tests.api.matrix import World
@@ -34,7 +33,7 @@ AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "
 class Trusted:
     """The trust file of a ledger without a chain."""
 
-    trust = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
+    trust = bundles.trust(chains=())
 
 
 def no_chain() -> NoReturn:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.trust.trust_file import Trust, TrustedBlock
-from ledger.core.verification.bundle import BundleFile
+from ledger.core.verification.bundle import Bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.report import ProofReport
@@ -23,7 +23,7 @@ from tests.testkit.bundles import CHAIN, Log, encode_bundle, naming, trust
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree
 
 
-def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None) -> BundleFile:
+def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None) -> Bundle:
     """Return the bundle of an entry whose anchor the state proves."""
     return log.bundle(index, note, anchor=state.proving(number, *log.keys_of(log.events[index])))
 
@@ -35,7 +35,7 @@ def state_at(number: int) -> State:
     return state
 
 
-def held(**slots: int) -> BundleFile:
+def held(**slots: int) -> Bundle:
     """Return the good bundle of a chain whose slots hold other words, by their place in the proof."""
     state = LOG.state(number=2)
     for name, word in slots.items():
@@ -53,7 +53,7 @@ def trusting(*blocks: TrustedBlock) -> Trust:
     return trust(chains=(replace(CHAIN, trusted_blocks=blocks),))
 
 
-def verdict_of(bundle: BundleFile | Tree, *observed: ObservedBlock, using: Trust | None = None) -> ProofReport:
+def verdict_of(bundle: Bundle | Tree, *observed: ObservedBlock, using: Trust | None = None) -> ProofReport:
     """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
     data = canonical.encode(bundle) if isinstance(bundle, dict) else encode_bundle(bundle)
     default = trusting(NAMED) if isinstance(bundle, dict) else naming(bundle)

@@ -8,28 +8,26 @@ from hashlib import sha256
 from typing import Any, cast
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream, registry
+from ledger.core.events import SUITE_SECP256K1_EIP712, SYSTEM_STREAM_ID, Body, Stream, registry
 from ledger.core.events.record import HeadsMapped
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
-from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing.authority import SERVICE_AGENCY
-from ledger.core.trust.trust_file import Trust, TrustedBlock, TrustedChain
+from ledger.core.trust.trust_file import TRUST_FORMAT, Trust, TrustedBlock, TrustedChain
 from ledger.core.verification.bundle import (
     FORMAT,
     Anchor,
+    Bundle,
     BundleEntry,
-    BundleFile,
     MapLeaf,
     MapProof,
     encode_bundle,
-    encode_hash,
     nodes_of,
 )
 from scripts.docs.chain_states import State
@@ -82,7 +80,17 @@ BLOCK = 12  # whose state proves it
 
 def trust(policy: str = "quorum none\n", *, development: bool = True, **changes: Any) -> Trust:
     """Return the trust file's content for the logs of these builders."""
-    trust = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy(policy), development, (CHAIN,))
+    trust = Trust(
+        format=TRUST_FORMAT,
+        log_id_text="0x" + LOG_ID.hex(),
+        origin=LOG_SIGNER.verifying_key.name,
+        log_vkey=LOG_SIGNER.verifying_key.vkey(),
+        service_key_id=SERVICE.key_id,
+        policy_text=policy,
+        development=development,
+        chains=(CHAIN,),
+        suites=(SUITE_SECP256K1_EIP712,),
+    )
     return replace(trust, **changes)
 
 
@@ -194,13 +202,13 @@ class Log:
         """Return an entry as a bundle has it; ``changes`` are of its parts."""
         event = self.events[index]
         parts = {"payload": Raw(event.payload_bytes), "sections": dict(event.sections)} | changes
-        if parts["payload"] is UNSET:
+        if parts["payload"] is None:
             parts["sections"] = {}
         return BundleEntry(index=index, envelope=event.envelope, **parts)
 
     def file(
         self, subjects: Iterable[int], note: str | None = None, *, anchored: bool = True, **changes: Any
-    ) -> BundleFile:
+    ) -> Bundle:
         """Return a bundle of these entries, complete; ``changes`` are of its parts, ``event`` or ``stream`` one.
 
         ``payload`` and ``sections`` are changes of the entries it is about, ``others`` further entries beside them.
@@ -220,9 +228,9 @@ class Log:
         }
         if anchored and "anchor" not in changes:
             parts["anchor"] = self.anchor(size, *self.keys_of(*events))
-        return BundleFile(**(parts | changes))
+        return Bundle(**(parts | changes))
 
-    def bundle(self, index: int, note: str | None = None, **changes: Any) -> BundleFile:
+    def bundle(self, index: int, note: str | None = None, **changes: Any) -> Bundle:
         """Return the bundle of an entry; arguments as of ``file``."""
         return self.file([index], note, **({"event": index} | changes))
 
@@ -230,30 +238,30 @@ class Log:
         """Return the place of a stream in the head map to which the entry at ``index`` commits."""
         heads, key = heads_of(self.events[:index]), head_map_reference.key_of(stream.kind, stream.id)
         siblings, leaf = head_map_reference.proof(heads, key)
-        shown = MapLeaf(key="0x" + leaf[0].hex(), count=leaf[1], head="0x" + leaf[2].hex()) if leaf else UNSET
-        return MapProof(index=index, siblings=tuple(map(encode_hash, siblings)), leaf=shown)
+        shown = MapLeaf(key="0x" + leaf[0].hex(), count=leaf[1], head="0x" + leaf[2].hex()) if leaf else None
+        return MapProof(index=index, siblings=tuple(map(Hash, siblings)), leaf=shown)
 
-    def mapped(self, index: int, case_id: str = "case-1", note: str | None = None, **changes: Any) -> BundleFile:
+    def mapped(self, index: int, case_id: str = "case-1", note: str | None = None, **changes: Any) -> Bundle:
         """Return the bundle of a case with its place in the map of the entry at ``index``."""
         proof = self.map_proof(Stream(kind="case", id=case_id), index)
         others = {*changes.pop("others", ()), index}
         return self.case_bundle(case_id, note, **({"map": proof, "others": others} | changes))
 
-    def absence(self, stream: Stream, index: int, note: str | None = None, **changes: Any) -> BundleFile:
+    def absence(self, stream: Stream, index: int, note: str | None = None, **changes: Any) -> Bundle:
         """Return the bundle that shows, by the map of the entry at ``index``, that there is no such stream."""
-        parts = {"absent": stream, "map": self.map_proof(stream, index), "others": (index,), "payload": UNSET}
+        parts = {"absent": stream, "map": self.map_proof(stream, index), "others": (index,), "payload": None}
         return self.file((), note, **(parts | changes))
 
-    def case_bundle(self, case_id: str = "case-1", note: str | None = None, **changes: Any) -> BundleFile:
+    def case_bundle(self, case_id: str = "case-1", note: str | None = None, **changes: Any) -> Bundle:
         """Return the bundle of all events of a case."""
         stream = Stream(kind="case", id=case_id)
         indices = [i for i, event in enumerate(self.events) if event.envelope.stream == stream]
         return self.file(indices, note, **({"stream": stream} | changes))
 
 
-def naming(*bundles: BundleFile, policy: str = "quorum none\n", **changes: Any) -> Trust:
+def naming(*bundles: Bundle, policy: str = "quorum none\n", **changes: Any) -> Trust:
     """Return the trust file that names the blocks of these bundles' anchors."""
-    anchors = [bundle.anchor for bundle in bundles if bundle.anchor is not UNSET]
+    anchors = [bundle.anchor for bundle in bundles if bundle.anchor is not None]
     headers = [read_header(bytes.fromhex(anchor.header[2:])) for anchor in anchors]
     blocks = {header.number: TrustedBlock(header.number, "0x" + header.hash.hex()) for header in headers}
     return trust(policy, **{"chains": (replace(CHAIN, trusted_blocks=tuple(blocks.values())),)} | changes)
@@ -275,6 +283,6 @@ def log_with(case: Case, *agencies: str) -> Log:
     return log
 
 
-def tree(bundle: BundleFile) -> dict[str, Any]:
+def tree(bundle: Bundle) -> dict[str, Any]:
     """Return the bundle as plain values, to be changed and encoded again."""
     return cast(dict[str, Any], msgspec.json.decode(encode_bundle(bundle)))

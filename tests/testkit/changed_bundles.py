@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.core.encoding import canonical
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.bundle import BundleFile, encode_bundle
+from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.verify import verify_event
 from tests.testkit.builders import POLICE, PROCURATORATE, section
@@ -34,7 +34,7 @@ GOOD = LOG.bundle(REGISTERED, NOTE)
 TRUST = naming(GOOD)
 
 
-def verdict_of(bundle: BundleFile | Tree, using: Trust | None = None) -> ProofReport:
+def verdict_of(bundle: Bundle | Tree, using: Trust | None = None) -> ProofReport:
     """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
     data = canonical.encode(bundle) if isinstance(bundle, dict) else encode_bundle(bundle)
     return verify_event(data, using or (TRUST if isinstance(bundle, dict) else naming(bundle))).report

@@ -19,7 +19,7 @@ from ledger.cli.main import run
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import MalformedInput
 from ledger.core.trust.trust_file import encode_trust
-from ledger.core.verification.bundle import BundleFile, decode_bundle, encode_bundle
+from ledger.core.verification.bundle import Bundle, decode_bundle, encode_bundle
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, founder
 from tests.testkit.time_zones import utc_times
@@ -155,7 +155,7 @@ def write_bundle(folder: Path, log: bundles.Log, index: int, **changes: Any) -> 
 
 def write_trust(folder: Path, **changes: Any) -> Path:
     """Write the trust file of the builders' logs, which names the blocks that the bundles in the folder end in."""
-    path, ending = folder / "trust.json", list[BundleFile]()
+    path, ending = folder / "trust.json", list[Bundle]()
     for file in sorted(folder.glob("*.json")):
         with suppress(MalformedInput):
             ending.append(decode_bundle(file.read_bytes()).parts)

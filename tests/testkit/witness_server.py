@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.config.keys import MlDsaSigner
 from ledger.core.errors import TallystickError
-from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, verify_checkpoint
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, cosign_statement, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
 from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, parse_add_entries, parse_request
-from ledger.core.trust.block_notes import BlockStatement, cosign_block
+from ledger.core.trust.block_notes import BlockStatement
 from ledger.core.trust.trust_file import TrustedBlock, TrustedChain
 from ledger.witness.gathering.witnesses import Witness
 from tests.testkit.faulty_service import Answer, Asked, faulty_service
@@ -100,7 +100,9 @@ class SmallWitness:
         asked = parse_request(body, CosignBlock)
         statement = BlockStatement(self.log_id, contracts, TrustedBlock(asked.block_number, asked.block_hash))
         signers = (self.signer_of_blocks,) if self.signer_of_blocks else self.signers
-        return Reply(200, "".join(cosign_block(statement, signer, self.now).line() for signer in signers).encode())
+        return Reply(
+            200, "".join(cosign_statement(statement.text(), signer, self.now).line() for signer in signers).encode()
+        )
 
     def add_checkpoint(self, body: bytes) -> Reply:
         asked = parse_add_checkpoint(body)

@@ -233,7 +233,7 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     last = last_version(package)
     target = output or Path(f"{model_id}-{last.version}.model.json")
     write(target, package_bytes)
-    summary = {"file": str(target), "model_id": model_id, "version": last.version, "log_id": package.parts.log_id}
+    summary = {"file": str(target), "model_id": model_id, "version": last.version, "log_id": package.log_id}
     return session.output.record(summary)
 
 

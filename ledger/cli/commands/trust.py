@@ -150,8 +150,8 @@ def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None
     from ledger.core.trust.trust_renewal import encode_renewal
 
     _show(session, renewal, old)
-    output.write_bytes(encode_renewal(renewal) + b"\n")
-    names = dict.fromkeys(line.name for line in renewal.signatures)  # two keys of a witness have one name
+    output.write_bytes(encode_renewal(renewal))
+    names = dict.fromkeys(line.name for line in renewal.note().signatures)  # two keys of a witness have one name
     session.output.record({"file": str(output), "signed_by": list(names)})
 
 

@@ -41,6 +41,7 @@ _SAID_OF = {
     " ": Message("Expected `{kind}` {value}"),
     "contains unknown": Message("Object contains unknown field `{name}`"),
     "missing required": Message("Object missing required field `{name}`"),
+    "Invalid base64 encoded string": Message("Expected bytes in base64"),
 }
 _BYTE = re.compile(r"\(byte (?P<position>[0-9]+)\)\Z")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -216,6 +217,7 @@ def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str
             field=_join(where, path),
         )
     # What is cut off is no message any more.
+    problem = _SAID_OF.get(problem, problem)
     return MalformedInput(problem if len(problem) <= MAX_MESSAGE else problem[:MAX_MESSAGE], field=_join(where, path))
 
 

@@ -50,10 +50,10 @@ def is_model(kind: str, stream_id: str) -> bool:
 
 def model_of(bundle: Bundle) -> str:
     """Return the id of the model whose stream the bundle is about. Raises MalformedInput if it is about another."""
-    stream_id = bundle.require_stream("supervision")
-    if not is_model("supervision", stream_id):
+    stream = bundle.require_stream()
+    if not is_model(stream.kind, stream.id):
         raise MalformedInput("expected the bundle of a model's stream", field="bundle.stream")
-    return stream_id.removeprefix(STREAM)
+    return stream.id.removeprefix(STREAM)
 
 
 def last_version(bundle: Bundle) -> ModelPublished:

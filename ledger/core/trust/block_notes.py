@@ -1,7 +1,7 @@
 """Block notes: signed notes by which witnesses vouch that a block of the ledger's chain is final.
 
-The text is that of ``BlockStatement``; the signature lines are those of witnesses, made as for a checkpoint (C2SP
-tlog-cosignature, v1). A block note cannot be mistaken for a checkpoint, whose second line is a decimal size.
+The text is that of ``BlockStatement``; witnesses sign it with ``log.checkpoints.cosign_statement``. A block note cannot
+be mistaken for a checkpoint, whose second line is a decimal size.
 
     tallystick/block@v1
     <id of the ledger>
@@ -18,8 +18,8 @@ from itertools import zip_longest
 from msgspec import Struct
 
 from ledger.core.errors import ProofRefused, SignatureRefused
-from ledger.core.log.checkpoints import Cosignature, cosign_statement, require_quorum, verify_statement
-from ledger.core.log.notes import NoteSignature, NoteSigner, parse_note
+from ledger.core.log.checkpoints import Cosignature, require_quorum, verify_statement
+from ledger.core.log.notes import parse_note
 from ledger.core.log.policy import Policy
 from ledger.core.trust.trust_file import TrustedBlock, TrustedChain
 
@@ -49,11 +49,6 @@ class BlockStatement(Struct, frozen=True):
             f"anchor {chain.anchor} {chain.anchor_code_hash}\n"
             f"block {self.block.number} {self.block.hash}\n"
         )
-
-
-def cosign_block(statement: BlockStatement, signer: NoteSigner, timestamp: int) -> NoteSignature:
-    """Make a witness's signature line. Requires a witness's signer and 0 < timestamp < 2**63."""
-    return cosign_statement(statement.text(), signer, timestamp)
 
 
 def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy) -> tuple[Cosignature, ...]:

@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
@@ -28,29 +28,35 @@ from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.log import notes
 from ledger.core.log.checkpoints import Cosignature, cosign_statement, require_quorum, verify_statement
 from ledger.core.messages import Message
-from ledger.core.trust.trust_file import Trust, TrustedChain, encode_trust, parse_trust
+from ledger.core.trust.trust_file import Trust, TrustedChain, encode_trust, require_consistent
 
 RENEWAL_FORMAT: Literal["tallystick/trust-renewal@v1"] = "tallystick/trust-renewal@v1"
 MAX_SIGNATURES = 1024
 _MORE_WITNESSES = Message("More witnesses of the old trust file co-sign it: tally trust cosign.")
 
-Line = Annotated[str, Meta(max_length=notes.MAX_NOTE_LENGTH)]
+SignatureLine = Annotated[str, Meta(max_length=notes.MAX_NOTE_LENGTH)]
 
 
-class Renewal(Struct, frozen=True):
+class Renewal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The new trust that replaces the one with the digest ``renews``; none of the signature lines is verified."""
 
-    renews: str
+    format: Literal["tallystick/trust-renewal@v1"]
+    renews: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
+    signatures: Annotated[tuple[SignatureLine, ...], Meta(max_length=MAX_SIGNATURES)]
     trust: Trust
-    signatures: tuple[notes.NoteSignature, ...] = ()
 
     def text(self) -> str:
         """Return the note text that is signed."""
-        return f"{RENEWAL_FORMAT}\n0x{self.trust.log_id.hex()}\nfrom {self.renews}\nto {trust_digest(self.trust)}\n"
+        return f"{RENEWAL_FORMAT}\n{self.trust.log_id_text}\nfrom {self.renews}\nto {trust_digest(self.trust)}\n"
+
+    def note(self) -> notes.SignedNote:
+        """Return the text with its signature lines. Raises MalformedInput if one of these is none."""
+        lines = (line for text in self.signatures for line in notes.parse_signature_lines(text))
+        return notes.SignedNote(self.text(), tuple(lines))
 
     def with_signatures(self, lines: Iterable[notes.NoteSignature]) -> Renewal:
         """Return the renewal with these signature lines too, each once."""
-        return replace(self, signatures=tuple(dict.fromkeys((*self.signatures, *lines))))
+        return replace(self, signatures=tuple(dict.fromkeys((*self.signatures, *(line.line() for line in lines)))))
 
 
 class Consent(Struct, frozen=True):
@@ -60,20 +66,13 @@ class Consent(Struct, frozen=True):
     witnesses: tuple[Cosignature, ...]
 
 
-class _RenewalFile(Struct, frozen=True, forbid_unknown_fields=True):
-    format: Literal["tallystick/trust-renewal@v1"]
-    renews: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
-    signatures: Annotated[tuple[Line, ...], Meta(max_length=MAX_SIGNATURES)]
-    trust: msgspec.Raw
-
-
 def trust_digest(trust: Trust) -> str:
     """Compute the digest of a trust file without its trusted blocks, as ``sha256:`` and hex."""
-    return "sha256:" + sha256(_without_trusted_blocks(trust)).hexdigest()
+    return "sha256:" + sha256(encode_trust(_without_trusted_blocks(trust))).hexdigest()
 
 
-def _without_trusted_blocks(trust: Trust) -> bytes:
-    return encode_trust(replace(trust, chains=tuple(map(_contracts, trust.chains))))
+def _without_trusted_blocks(trust: Trust) -> Trust:
+    return replace(trust, chains=tuple(map(_contracts, trust.chains)))
 
 
 def renew(old: Trust, new: Trust) -> Renewal:
@@ -81,7 +80,7 @@ def renew(old: Trust, new: Trust) -> Renewal:
 
     Raises MalformedInput if nothing changes, for another ledger, and if the new file would be for development.
     """
-    renewal = Renewal(trust_digest(old), new)
+    renewal = Renewal(format=RENEWAL_FORMAT, renews=trust_digest(old), signatures=(), trust=new)
     _require_successor(old, renewal)
     return renewal
 
@@ -107,7 +106,7 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
     missing or false, or if the quorum is not reached.
     """
     require_renews(renewal, old)
-    note = notes.SignedNote(renewal.text(), renewal.signatures)
+    note = renewal.note()
     by_log = note.signature_by(old.log_key) is not None
     if by_log:
         notes.verify_note(note, old.log_key)
@@ -159,35 +158,32 @@ def joined(renewals: Iterable[Renewal]) -> Renewal:
     for copy in copies:
         if copy.text() != first.text():
             raise MalformedInput("expected copies of one renewal, found two", field="renewal")
-        first = first.with_signatures(copy.signatures)
+        first = first.with_signatures(copy.note().signatures)
     return first
 
 
 def changes(renewal: Renewal, old: Trust) -> tuple[tuple[str, str, str], ...]:
     """Return what the renewal changes, for those who sign or accept it: field, before, after."""
-    before, after = _field_texts(old), _field_texts(renewal.trust)
-    return tuple((name, before[name], after[name]) for name in before if before[name] != after[name])
+    files = map(_without_trusted_blocks, (old, renewal.trust))
+    fields = zip(Trust.__struct_encode_fields__, *map(astuple, files), strict=True)
+    return tuple((name, _shown(before), _shown(after)) for name, before, after in sorted(fields) if before != after)
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def parse_renewal(data: bytes) -> Renewal:
     """Parse a renewal. Raises MalformedInput, which names the field."""
-    file = canonical.parse(data, decoder_of(_RenewalFile), where="renewal")
-    canonical.require_distinct_keys(data, where="renewal")
-    trust = parse_trust(bytes(file.trust))
-    lines = [line for text in file.signatures for line in notes.parse_signature_lines(text)]
-    return Renewal(file.renews, trust, tuple(lines))
+    renewal = canonical.decode(data, decoder_of(Renewal), where="renewal")
+    require_consistent(renewal.trust)
+    renewal.note()
+    return renewal
 
 
 def encode_renewal(renewal: Renewal) -> bytes:
     """Encode the file as canonical bytes."""
-    return canonical.encode(
-        _RenewalFile(
-            format=RENEWAL_FORMAT,
-            renews=renewal.renews,
-            signatures=tuple(line.line() for line in renewal.signatures),
-            trust=msgspec.Raw(encode_trust(renewal.trust)),
-        )
-    )
+    return canonical.encode(renewal)
 
 
 def _require_successor(old: Trust, renewal: Renewal) -> None:
@@ -204,13 +200,3 @@ def _require_successor(old: Trust, renewal: Renewal) -> None:
 
 def _contracts(chain: TrustedChain) -> TrustedChain:
     return replace(chain, trusted_blocks=())
-
-
-def _field_texts(trust: Trust) -> dict[str, str]:
-    """Return the fields as text, without the trusted blocks."""
-    fields = msgspec.json.decode(_without_trusted_blocks(trust))
-    absent: dict[str, object] = {"earlier_log_keys": [], "earlier_service_keys": [], "timestamp_roots": []}
-    return {
-        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        for name, value in sorted((absent | fields).items())
-    }

@@ -91,7 +91,7 @@ def carried_procedures(stream: VerifiedStream, before: Procedures) -> Procedures
     """
     texts: dict[str, tuple[int, bytes]] = {}
     adoptions: list[tuple[int, str]] = []
-    for entry in stream.verification.bundle.entries.values():
+    for entry in stream.verification.bundle.entries:
         body = entry.event.body if entry.event else None
         if not isinstance(body, ProcedurePublished | ProcedureAdopted):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import ProofRefused, TallystickError
@@ -13,9 +13,9 @@ from ledger.core.ethereum.block_headers import BlockHeader
 from ledger.core.log.checkpoints import names_of
 from ledger.core.messages import Message, joined
 from ledger.core.trust.block_notes import BlockStatement, verify_block_note
-from ledger.core.trust.trust_file import ChainHistory, Trust, TrustedBlock
+from ledger.core.trust.trust_file import ChainHistory, Trust, TrustedBlock, TrustedChain
 from ledger.core.verification.bundle import Anchor
-from ledger.core.verification.report import NotChecked, Outcome
+from ledger.core.verification.report import NotChecked
 
 YEAR_10000 = 253_402_300_800  # unix seconds; the first that datetime cannot represent
 
@@ -29,14 +29,14 @@ class ObservedBlock(Struct, frozen=True):
     is_final: bool
 
 
-def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed: Sequence[ObservedBlock]) -> Outcome:
+def require_trusted(
+    anchor: Anchor, header: BlockHeader, chain: TrustedChain, trust: Trust, observed: Sequence[ObservedBlock]
+) -> str:
     """Accept a block that is trusted: by the trust file, by a node that was asked, or by a quorum of witnesses.
 
-    Raises ProofRefused if another block of this number is final; another one that is not final is only reported.
+    Raises ProofRefused if another block of this number is final; another one that is not final is only reported. Raises
+    NotChecked if nobody vouches for it.
     """
-    chain = trust.chain(anchor.chain, anchor.contract)
-    if chain is None:
-        return NotChecked("the trust file lacks {anchor.contract}: take today's", "not_yet_anchored", anchor=anchor)
     block_hash = "0x" + header.hash.hex()
     described = Message("block {header.number} with the hash {block_hash}", header=header, block_hash=block_hash)
     reported = [block for block in observed if (block.chain, block.number) == (chain.identity, header.number)]
@@ -45,36 +45,34 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
     for final_hash in (*(block.hash for block in reported if block.is_final), *(block.hash for block in named)):
         if final_hash != block_hash:
             raise ProofRefused("the block is another one, {final_hash} is final", final_hash=final_hash, field="anchor")
-    others = [block.hash for block in reported if block.hash != block_hash]  # none of them final
-    remarks = [Message("the chain has {other} there now, but not for good", other=each) for each in others]
+    # Of the others none is final.
+    others = Message("the chain has {other} there now, but not for good")
+    remarks = [Message(others, other=block.hash) for block in reported if block.hash != block_hash]
+    same = [block for block in reported if block.hash == block_hash]
     vouched = ""
-    if anchor.block_note is not UNSET:
+    if anchor.block_note is not None:
         statement = BlockStatement(trust.log_id, chain, TrustedBlock(header.number, block_hash))
         try:
             vouched = names_of(verify_block_note(anchor.block_note, statement, trust.policy))
         except TallystickError as error:
             remarks.append(Message("its block note does not count: {error}", error=error))
+    if not named and not vouched and not any(block.is_final for block in same):
+        why = Message("the chain has it now, but not for good") if same else Message("nobody vouches for it")
+        raise NotChecked(
+            "{described}: {why}. Ask a node (--rpc), name the block in the trust file, or ask for a "
+            "newer proof, with a block note that the witnesses have signed",
+            "not_yet_anchored",
+            described=described,
+            why=joined([why, *remarks]),
+        )
     grounds = {
-        Message("the trust file names it"): bool(named),
-        Message("the chain has it now"): any(block.hash == block_hash for block in reported),
-        Message("its block note is signed by {vouched}", vouched=vouched): bool(vouched),
+        Message("the trust file names it"): named,
+        Message("the chain has it now"): same,
+        Message("its block note is signed by {vouched}", vouched=vouched): vouched,
     }
-    if named or vouched or any(block.is_final for block in reported):
-        held = joined([ground for ground, holds in grounds.items() if holds], by=" and ")
-        trusted = Message("{described}, of {time}: {held}", described=described, time=when(header.timestamp), held=held)
-        return joined([trusted, *remarks])
-    why = (
-        Message("the chain has it now, but not for good")
-        if len(reported) > len(others)
-        else Message("nobody vouches for it")
-    )
-    return NotChecked(
-        "{described}: {why}. Ask a node (--rpc), name the block in the trust file, or ask for a "
-        "newer proof, with a block note that the witnesses have signed",
-        "not_yet_anchored",
-        described=described,
-        why=joined([why, *remarks]),
-    )
+    held = joined([ground for ground, holds in grounds.items() if holds], by=" and ")
+    trusted = Message("{described}, of {time}: {held}", described=described, time=when(header.timestamp), held=held)
+    return joined([trusted, *remarks])
 
 
 @lru_cache(maxsize=512)

@@ -98,23 +98,23 @@ class ContractStates:
 
     def _word(self, account: tuple[str, str], slot: bytes) -> bytes:
         """Return the word in a slot of a contract, which is given by its address and code hash."""
-        value = self._value(self._storage_root(*account), slot)
-        number = b"" if value is None else value
-        if not isinstance(number, bytes) or len(number) > WORD or (value is not None and number[:1] in {b"", b"\0"}):
+        number = self._value(self._storage_root(*account), slot)
+        if number is None:
+            return bytes(WORD)  # an absent slot holds zero
+        if not isinstance(number, bytes) or not 0 < len(number) <= WORD or number[0] == 0:
             raise MalformedInput("expected a number of at most 32 bytes in the slot", field=_WHERE)
-        # RLP drops leading zeros, and an absent slot holds zero.
+        # RLP drops leading zeros.
         return number.rjust(WORD, b"\0")
 
     def _storage_root(self, address: str, code_hash: str) -> bytes:
         if address not in self._storage_roots:
-            fields = self._value(self._state_root, bytes.fromhex(address[2:]))
-            if fields is None:
-                raise ProofRefused("the block has no account {address}", address=address, field=_WHERE)
-            if not isinstance(fields, tuple) or len(fields) != 4:
-                raise MalformedInput("expected an account of four fields", field=_WHERE)
-            _, _, storage_root, deployed = fields
-            if not isinstance(storage_root, bytes) or not isinstance(deployed, bytes):
-                raise MalformedInput("expected the hashes of an account's storage and code", field=_WHERE)
+            match self._value(self._state_root, bytes.fromhex(address[2:])):
+                case None:
+                    raise ProofRefused("the block has no account {address}", address=address, field=_WHERE)
+                case (_, _, bytes(storage_root), bytes(deployed)):
+                    pass
+                case _:
+                    raise MalformedInput("expected four fields of an account, two of them hashes", field=_WHERE)
             # Slots mean something only in a contract whose code is known.
             if "0x" + deployed.hex() != code_hash:
                 raise ProofRefused(

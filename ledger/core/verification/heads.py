@@ -14,37 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, Struct
-
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.events import Stream, require_kind
-from ledger.core.log.head_map import (
-    HeadProof,
-    MapKey,
-    MappedHead,
-    is_map,
-    map_key,
-    proven_root,
-    require_mapped,
-    state_in,
-)
-from ledger.core.log.merkle import Hash
+from ledger.core.log.head_map import is_map, map_key, proven_root, require_mapped, state_in
 from ledger.core.messages import Message, joined
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.bundle import MapProof, ShownEntry, decode_bundle, decode_hashes
+from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, statement_of, worst
-from ledger.core.verification.verify import BundleVerification
+from ledger.core.verification.verify import BundleVerification, ProvenHead
 
 NO_QUORUM = Message("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word")
 CONFORMITY = Statement("not_checked", "there is no act to judge")
-
-
-class ProvenHead(Struct, frozen=True):
-    """What the map over the first ``size`` entries has for the stream; None if it does not have it."""
-
-    size: int
-    head: MappedHead | None
 
 
 class AbsenceReport(Report, frozen=True):
@@ -60,9 +41,9 @@ def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
     Requires a bundle with a map. Raises NotChecked if a part is missing, and a TallystickError if the entry does not
     hold, is not of the ledger, or commits to another root than the proof leads to.
     """
-    shown = run.bundle.parts.map
-    assert shown is not UNSET, "the bundle has a map"
-    entry = run.bundle.entries[shown.index]
+    place = run.bundle.map
+    assert place is not None, "the bundle has a map"
+    entry = next(entry for entry in run.bundle.entries if entry.index == place.index)
     fault = run.entries.fault(entry)
     if fault is not None:
         raise fault
@@ -70,21 +51,13 @@ def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
         raise MalformedInput("expected an entry that commits to a head map", field="envelope.event_type")
     require_kind(entry.envelope)
     run.entries.require_of_ledger(entry, entry.payload)
-    key, proof = map_key(stream), _proof_of(shown)
+    key, proof = map_key(stream), place.head_proof
     require_mapped(entry.envelope, proven_root(key, proof))
     return ProvenHead(entry.index, state_in(key, proof))
 
 
-def _proof_of(shown: MapProof) -> HeadProof:
-    siblings = decode_hashes(shown.siblings)
-    if shown.leaf is UNSET:
-        return HeadProof(siblings)
-    key, head = (bytes.fromhex(text[2:]) for text in (shown.leaf.key, shown.leaf.head))
-    return HeadProof(siblings, (MapKey(key), MappedHead(shown.leaf.count, Hash(head))))
-
-
-def require_whole(run: BundleVerification, stream: Stream, events: Sequence[ShownEntry]) -> Outcome:
-    """Accept that ``events`` are all of the stream up to the map of the bundle.
+def require_whole(run: BundleVerification, stream: Stream) -> Outcome:
+    """Accept that the events in the bundle are all of the stream up to the map of the bundle.
 
     What does not verify counts as left out: the outcome is NotChecked, as without a quorum. Raises IntegrityBroken if
     the map has other events.
@@ -93,7 +66,7 @@ def require_whole(run: BundleVerification, stream: Stream, events: Sequence[Show
         proven = proven_head(run, stream)
     except TallystickError as error:
         return NotChecked("the head map does not hold: {error}", error=error)
-    covered = [entry for entry in events if entry.index < proven.size]
+    covered = [entry for entry in run.bundle.subjects if entry.index < proven.size]
     count = proven.head.count if proven.head else 0
     if count != len(covered) or (proven.head and proven.head.head != covered[-1].leaf):
         raise IntegrityBroken(
@@ -127,41 +100,27 @@ def _up_to(run: BundleVerification, shown: Message, size: int) -> str:
 # -- a stream that the log does not have -------------------------------------------------------------------------------
 
 
-class _AbsenceRun:
-    """The verification of an absence in progress."""
-
-    def __init__(self, of: BundleVerification, stream: Stream):
-        self.of = of
-        self.stream = stream
-        self.proven: ProvenHead | None = None  # as step 6 accepted it
-
-
 # 6
-def _map(run: _AbsenceRun) -> Outcome:
-    run.of.checkpoint()
-    run.proven = proven_head(run.of, run.stream)
-    return Message("the head map of the first {size} entries", size=run.proven.size)
+def _map(run: BundleVerification) -> Outcome:
+    run.checkpoint()
+    run.mapped = proven_head(run, run.bundle.require_absent())
+    return Message("the head map of the first {size} entries", size=run.mapped.size)
 
 
 # 7
-def _absence(run: _AbsenceRun) -> Outcome:
-    if run.proven is None:
+def _absence(run: BundleVerification) -> Outcome:
+    if run.mapped is None:
         return NotChecked("there is no head map that step 6 accepted")
-    if run.proven.head is not None:
-        raise IntegrityBroken(
-            "the head map has {count} events of the stream", count=run.proven.head.count, field="map.leaf"
-        )
-    if run.of.quorum_time is None:
+    size, head = run.mapped
+    if head is not None:
+        raise IntegrityBroken("the head map has {count} events of the stream", count=head.count, field="map.leaf")
+    if run.quorum_time is None:
         return NotChecked(NO_QUORUM, "intact")
-    shown = Message(
-        "none of the first {size} entries is an event of {stream.kind} {stream.id}",
-        size=run.proven.size,
-        stream=run.stream,
-    )
-    return _up_to(run.of, shown, run.proven.size)
+    text = Message("none of the first {size} entries is an event of {stream.kind} {stream.id}")
+    return _up_to(run, Message(text, size=size, stream=run.bundle.absent), size)
 
 
-ABSENCE_STEPS: tuple[tuple[str, Check[_AbsenceRun]], ...] = (("map", _map), ("absence", _absence))
+ABSENCE_STEPS: tuple[tuple[str, Check[BundleVerification]], ...] = (("map", _map), ("absence", _absence))
 
 
 def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> AbsenceReport:
@@ -172,7 +131,7 @@ def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBloc
     bundle = decode_bundle(data)
     stream = bundle.require_absent()
     verification = BundleVerification(bundle, trust, observed)
-    run, steps = verification.perform(ABSENCE_STEPS, lambda reading: _AbsenceRun(reading, stream))
+    run, steps = verification.perform(ABSENCE_STEPS, lambda reading: reading)
     return AbsenceReport(
         verdict=worst(step.verdict for step in steps),
         conformity=CONFORMITY,
@@ -180,5 +139,5 @@ def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBloc
         development=trust.development,
         steps=steps,
         stream=stream,
-        size=run.proven.size if run.proven else None,
+        size=run.mapped.size if run.mapped else None,
     )

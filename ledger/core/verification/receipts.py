@@ -56,8 +56,7 @@ def verify_receipt(data: bytes, entry: bytes, trust: Trust) -> ProofReport:
 
 def log_key_of(receipt: CoseReceipt, trust: Trust) -> VerifyingKey:
     """Return the key for a receipt: the current one, unless an earlier one signed it for a tree up to its last."""
-    earlier = (former.key for former in trust.earlier_log_keys if receipt.size <= former.until)
-    return next((key for key in earlier if thumbprint(key) == receipt.key_id), trust.log_key)
+    return trust.log_key_at(receipt.size, lambda key: thumbprint(key) == receipt.key_id)
 
 
 # 1

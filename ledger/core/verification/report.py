@@ -61,18 +61,15 @@ Outcome = str | NotChecked
 Check = Callable[[R], Outcome]
 
 
+Stated = Literal["shown", "contradicted", "not_checked"]
+_STATED: dict[Result, Stated] = {"checked": "shown", "failed": "contradicted", "not_checked": "not_checked"}
+
+
 class Statement(Struct, frozen=True):
     """The result on conformity or completeness; ``detail`` is the ground, or why it was not checked."""
 
-    result: Literal["shown", "contradicted", "not_checked"]
+    result: Stated
     detail: str
-
-
-_STATED: dict[Result, Literal["shown", "contradicted", "not_checked"]] = {
-    "checked": "shown",
-    "failed": "contradicted",
-    "not_checked": "not_checked",
-}
 
 
 def statement_of(step: CheckedStep) -> Statement:
@@ -102,22 +99,13 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 class ProvenEvent(Struct, frozen=True):
-    """The event that the bundle proves. Times are claims: ``occurred_at`` as signed, ``signed_at`` in unix seconds.
+    """The event that the bundle proves. Times are claims: ``occurred_at``, and ``signed_at`` in the envelope.
 
     ``index``, ``size`` and ``root`` are None if the proof does not hold; ``officer`` and ``occurred_at`` are None if
     the payload is withheld or is another.
     """
 
-    event_id: str
-    event_type: str
-    stream_kind: str
-    stream_id: str
-    sequence: int
-    previous: str | None
-    agency: str
-    key_id: str
-    payload_digest: str
-    signed_at: int
+    envelope: Envelope
     officer: str | None = None
     occurred_at: str | None = None
     index: int | None = None
@@ -206,15 +194,6 @@ def subject_of(
     envelope: Envelope, payload: Payload[Raw] | None, index: int | None, checkpoint: Checkpoint | None
 ) -> ProvenEvent:
     """Return the subject, as far as it was accepted."""
-    head = checkpoint if index is not None else None
-    same = ("event_id", "event_type", "sequence", "previous", "agency", "key_id", "payload_digest", "signed_at")
-    return ProvenEvent(
-        **{name: getattr(envelope, name) for name in same},
-        stream_kind=envelope.stream.kind,
-        stream_id=envelope.stream.id,
-        officer=payload.officer if payload else None,
-        occurred_at=payload.occurred_at if payload else None,
-        index=index,
-        size=head.size if head else None,
-        root=head.root.hex() if head else None,
-    )
+    claims = (payload.officer, payload.occurred_at) if payload else (None, None)
+    place = (index, checkpoint.size, checkpoint.root.hex()) if checkpoint and index is not None else (None, None, None)
+    return ProvenEvent(envelope, *claims, *place)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, RuleRefused
@@ -57,10 +57,7 @@ def verify_stream(
 
     Arguments as ``verify_case``. Raises MalformedInput if the bytes are no bundle of a stream.
     """
-    bundle = decode_bundle(data)
-    if bundle.parts.stream is UNSET:
-        raise MalformedInput("this bundle is about one event, not a stream", field="bundle.stream")
-    stream = VerifiedStream(bundle, trust, entries=entries, observed=observed)
+    stream = VerifiedStream(decode_bundle(data), trust, entries=entries, observed=observed)
     return stream.report("custody", lambda: NotChecked("there are no rules for a stream of this kind"))
 
 
@@ -72,7 +69,10 @@ class StreamReport(Report, frozen=True):
 
 
 class VerifiedStream:
-    """A bundle of a stream with its verified events. ``entries`` are those of the log, as far as they were given."""
+    """A bundle of a stream with its verified events. ``entries`` are those of the log, as far as they were given.
+
+    Raises MalformedInput if the bundle is not about a stream.
+    """
 
     def __init__(
         self,
@@ -83,8 +83,7 @@ class VerifiedStream:
         observed: Sequence[ObservedBlock] = (),
         types: Collection[str] = (),
     ):
-        assert isinstance(bundle.parts.stream, Stream), "the bundle is about a stream (require_stream)"
-        self.stream = bundle.parts.stream
+        self.stream = bundle.require_stream()
         self.verification = BundleVerification(bundle, trust, observed)
         self.events = [self.verification.event(entry) for entry in bundle.subjects]
         self.in_order = False  # whether step 7 accepted the events
@@ -133,8 +132,8 @@ class VerifiedStream:
     # 9
     def end(self) -> Outcome:
         """Accept events that are all of the stream. Raises IntegrityBroken."""
-        if self._entries is None and self.verification.bundle.parts.map is not UNSET:
-            whole = require_whole(self.verification, self.stream, self.verification.bundle.subjects)
+        if self._entries is None and self.verification.bundle.map is not None:
+            whole = require_whole(self.verification, self.stream)
             # A map has the number of the events and the last: what is between follows from their order.
             if self.in_order or isinstance(whole, NotChecked):
                 return whole

@@ -9,7 +9,6 @@ verification from the timestamp, and certificates only from its arguments.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -21,7 +20,6 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
     from rfc3161_client import TimeStampTokenInfo
 
 MAX_RESPONSE_LENGTH = 65_536  # bytes
@@ -52,6 +50,7 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     response, or that of its signer, names the root's subject as issuer. Raises MalformedInput if it is no timestamp,
     ProofRefused if it is one of something else, SignatureRefused if it names a root's authority that did not sign.
     """
+    from cryptography.x509 import load_der_x509_certificate
     from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
     if len(response) > MAX_RESPONSE_LENGTH:
@@ -60,7 +59,7 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
         read = decode_timestamp_response(_in_set_order(response))
         # Certificates are known by issuer and serial number.
         signers = [(signer.issuer, signer.serial_number) for signer in read.signed_data.signer_infos]
-        included = [_certificate(der) for der in read.signed_data.certificates]
+        included = [load_der_x509_certificate(der) for der in read.signed_data.certificates]
         subjects = {(cert.issuer, cert.serial_number): cert.subject.rfc4514_string() for cert in included}
         imprint, time = read.tst_info.message_imprint, _time(read.tst_info)
     except _refusals() as error:
@@ -73,7 +72,7 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     authorities = set()
     for root in roots:
         with suppress(*_refusals()):
-            certificate = _certificate(root)
+            certificate = load_der_x509_certificate(root)
             authorities.add(certificate.subject)  # which is parsed only now
             trusted.append(certificate)
     if authorities.isdisjoint(issuer for issuer, _ in (*signers, *subjects)):
@@ -86,48 +85,34 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     return Timestamp(time, subjects[signer])
 
 
-def encode_response(response: bytes) -> str:
-    """Encode a TimeStampResp as a bundle holds it."""
-    return b64encode(response).decode()
-
-
 def _in_set_order(response: bytes) -> bytes:
     """Return the response with its certificates in the order of a DER SET (X.690, 11.6), which the library requires.
 
     Authorities write them in the order of the chain, and RFC 5652 has readers accept any order; no signature covers it.
     Bytes that are no such response are returned unchanged.
     """
-    at = 0
+    content = response
     try:
-        for number in (1, 1, 0):  # the token, its content, SignedData
-            at = _values(response, at)[number]
-        (certificates,) = [value for value in _values(response, at) if response[value] == _CERTIFICATES]
-        begin, end = _content(response, certificates)
-        ordered = b"".join(
-            sorted(response[start : _content(response, start)[1]] for start in _values(response, certificates))
-        )
+        for place in (0, 1, 1, 0):  # of the response, its token, the token's content, and SignedData in it
+            _, content = _der_values(content)[place]
+        (certificates,) = [inside for whole, inside in _der_values(content) if whole[0] == _CERTIFICATES]
+        ordered = b"".join(sorted(whole for whole, _ in _der_values(certificates)))
     except (IndexError, ValueError):
         return response
-    return response[:begin] + ordered + response[end:] if len(ordered) == end - begin else response
+    return response.replace(certificates, ordered, 1)
 
 
-def _values(data: bytes, at: int) -> list[int]:
-    """Return where the values within the DER value at a position begin. Raises IndexError."""
-    begin, end = _content(data, at)
-    starts = []
-    while begin < end:
-        starts.append(begin)
-        begin = _content(data, begin)[1]
-    return starts
-
-
-def _content(data: bytes, at: int) -> tuple[int, int]:
-    """Return where the content of the DER value at a position begins and ends. Raises IndexError."""
-    length, begin = data[at + 1], at + 2
-    if length >= 128:
-        begin += length - 128
-        length = int.from_bytes(data[at + 2 : begin], "big")
-    return begin, begin + length
+def _der_values(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Split DER values that follow each other: each whole, and its content. Raises IndexError."""
+    values, at = list[tuple[bytes, bytes]](), 0
+    while at < len(data):
+        length, begin = data[at + 1], at + 2
+        if length >= 128:
+            begin += length - 128
+            length = int.from_bytes(data[at + 2 : begin], "big")
+        values.append((data[at : begin + length], data[begin : begin + length]))
+        at = begin + length
+    return values
 
 
 def _refusals() -> tuple[type[Exception], ...]:
@@ -150,9 +135,3 @@ def _time(token: TimeStampTokenInfo) -> int:
             seconds=accuracy.seconds or 0, milliseconds=accuracy.millis or 0, microseconds=accuracy.micros or 0
         )
     return (token.gen_time - _EPOCH) // _SECOND + 1 - (-late // _SECOND)
-
-
-def _certificate(der: bytes) -> Certificate:
-    from cryptography.x509 import load_der_x509_certificate
-
-    return load_der_x509_certificate(der)

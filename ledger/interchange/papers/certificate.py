@@ -70,7 +70,7 @@ def certificate(request: CertificateRequest, certified: Certified) -> Sheet:
     """
     text, trust = PaperText(request.language, certified.name_of), request.trust
     name = certified.name if request.item_id is None else f"{certified.name} / {request.item_id}"
-    digest = certified.last.report.subject.payload_digest
+    digest = certified.last.report.subject.envelope.payload_digest
     return Sheet(
         layout="certificate",
         languages=text.languages,
@@ -156,19 +156,20 @@ def _select(certified: Certified, item_id: str | None) -> tuple[list[Item], list
 
 def _case_facts(text: PaperText, certified: Certified) -> Iterator[LabelledValue]:
     state, subject = certified.state, certified.last.report.subject
+    envelope = subject.envelope
     if state is not None:
         yield from text.case_facts(state)
         yield text.fact("responsible", text.agency(state.responsible))
         yield text.fact("stage", text.of("stage", state.stage))
-    elif subject.stream_kind == "case":
-        yield text.fact("case_id", (subject.stream_id,))
+    elif envelope.stream.kind == "case":
+        yield text.fact("case_id", (envelope.stream.id,))
     if not certified.case_steps:
-        yield text.fact("event_id", (subject.event_id,), exact=True)
-        yield text.fact("event_type", text.of("event_type", subject.event_type))
-        yield text.fact("agency", text.agency(subject.agency))
+        yield text.fact("event_id", (envelope.event_id,), exact=True)
+        yield text.fact("event_type", text.of("event_type", envelope.event_type))
+        yield text.fact("agency", text.agency(envelope.agency))
         if subject.officer is not None:
             yield text.fact("officer", (subject.officer,))
-        yield text.fact("key_id", (subject.key_id,), exact=True)
+        yield text.fact("key_id", (envelope.key_id,), exact=True)
 
 
 # -- items and events --------------------------------------------------------------------------------------------------
@@ -226,8 +227,7 @@ def _local(instant: str) -> tuple[str]:
 
 
 def _claimed_time(event: CertifiedEvent) -> str:
-    subject = event.report.subject
-    return subject.occurred_at or instant_text(subject.signed_at)
+    return event.report.subject.occurred_at or instant_text(event.report.subject.envelope.signed_at)
 
 
 def _proven_time(text: PaperText, event: CertifiedEvent, spell: Callable[[str], Words]) -> Words:
@@ -247,15 +247,14 @@ def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterator[She
             stated = (text.labelled(name, value) for name, value in _stated(text, event.event))
             content = cell(text.of("event_type", event.event.event_type), *stated)
         claimed, proven = text.moment(_claimed_time(event)), _proven_time(text, event, text.moment)
-        rows.append((cell((str(event.report.subject.sequence),)), cell(claimed), cell(proven), content))
+        rows.append((cell((str(event.report.subject.envelope.sequence),)), cell(claimed), cell(proven), content))
     columns = {"sequence_number": 0.6, "claimed": 1.7, "proven": 1.7, "sentence": 7}
     return text.table("handling", columns, rows)
 
 
 def _withheld(text: PaperText, event: CertifiedEvent) -> Words:
-    subject = event.report.subject
-    kind = text.of("event_type", subject.event_type)
-    return text.paper("payload_withheld", agency=text.agency(subject.agency), event_type=kind)
+    kind = text.of("event_type", event.report.subject.envelope.event_type)
+    return text.paper("payload_withheld", agency=text.agency(event.report.subject.envelope.agency), event_type=kind)
 
 
 def _stated(text: PaperText, event: Event) -> Iterator[tuple[str, Words]]:
@@ -302,10 +301,10 @@ def _event_digests(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterato
     """Yield what the signatures are under: by these the record is found and compared."""
     rows = []
     for event in events:
-        subject = event.report.subject
-        index = "–" if subject.index is None else str(subject.index)
-        digests = cell((subject.event_id,), (subject.payload_digest,))
-        rows.append((cell((str(subject.sequence),)), cell((index,)), digests))
+        place, envelope = event.report.subject.index, event.report.subject.envelope
+        index = "–" if place is None else str(place)
+        digests = cell((envelope.event_id,), (envelope.payload_digest,))
+        rows.append((cell((str(envelope.sequence),)), cell((index,)), digests))
     columns = {"sequence_number": 1, "log_index": 1, "event_and_digest": 9}
     return text.table("event_digests", columns, rows, exact=(2,))
 

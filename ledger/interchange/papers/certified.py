@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
@@ -73,7 +73,7 @@ class Certified(Struct, frozen=True):
     def date(self) -> int:
         """Return the unix seconds of the last event, as its signer claims."""
         event = self.last.event
-        return self.last.report.subject.signed_at if event is None else unix_seconds(event.occurred_at)
+        return self.last.report.subject.envelope.signed_at if event is None else unix_seconds(event.occurred_at)
 
     def name_of(self, labels: Labels) -> Names:
         """Return a function from an agency's id to its name, or to the id if the bundle does not tell the name."""
@@ -94,12 +94,12 @@ def certify(
     certified.
     """
     bundle = decode_bundle(data)
-    if bundle.parts.event is not UNSET:
+    if bundle.event is not None:
         verification = BundleVerification(bundle, trust, observed)
         verified = verification.the_event()
         _require_untampered(verified.report.verdict, verified.report.faults)
         event = CertifiedEvent(verified.report, verified.event)
-        return _certified(verified.report.subject.event_id, verified.report, verification, (event,))
+        return _certified(verified.envelope.event_id, verified.report, verification, (event,))
     case = open_case(data, trust, entries=entries, observed=observed)
     report = judge_case(case, procedures)
     faults = (*report.faults, *(fault for event in report.events for fault in event.faults))
@@ -116,7 +116,7 @@ def certify(
 def _certified(
     name: str, report: Report, verification: BundleVerification, events: tuple[CertifiedEvent, ...], **of_case: Any
 ) -> Certified:
-    anchor = verification.bundle.parts.anchor
+    anchor = verification.bundle.anchor
     return Certified(
         name=name,
         verdict=report.verdict,
@@ -126,7 +126,7 @@ def _certified(
         events=events,
         names={agency: body.profile.name for agency, body in verification.admissions().items()},
         # Without a proven record the anchor of the bundle is only claimed.
-        anchor=None if verification.record is None or anchor is UNSET else anchor,
+        anchor=None if verification.record is None else anchor,
         **of_case,
     )
 

@@ -341,7 +341,8 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     assert "As the page says" in unnamed.source
     with pytest.raises(IntegrityBroken):
         names_in(bundle.replace(b"the phone", b"the spoon"), trust, "case-1")
-    other_log = replace(trust, log_key=SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key)
+    other_key = SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key
+    other_log = replace(trust, log_vkey=other_key.vkey())
     with pytest.raises(IntegrityBroken):
         names_in(bundle, other_log, "case-1")
     with pytest.raises(IntegrityBroken, match="expected the record of case-2"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,8 +22,8 @@ from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Growth, Hash, leaf_hash
 from ledger.core.log.notes import parse_note
-from ledger.core.verification.bundle import TreeStamp, decode_bundle, encode_bundle, encode_hash, tlog_proof_of
-from ledger.core.verification.timestamps import encode_response, verify_timestamp
+from ledger.core.verification.bundle import TreeStamp, decode_bundle, encode_bundle, tlog_proof_of
+from ledger.core.verification.timestamps import verify_timestamp
 from ledger.core.verification.verify import verify_event
 from scripts.bench.figures import in_turn, options
 from tests.testkit import bundles
@@ -79,7 +80,7 @@ def measured(size: int, folder: Path) -> list[tuple[int, str, int, float]]:
     authority = new_authority(folder)
     text = parse_note(note).text
     response = authority.stamp(text.encode())
-    stamp = TreeStamp(size=size, root=encode_hash(log.checkpoint().root), response=encode_response(response))
+    stamp = TreeStamp(size=size, root=log.checkpoint().root, response=b64encode(response).decode())
     plain = encode_bundle(log.bundle(index, note, anchored=False))
     stamped = encode_bundle(log.bundle(index, note, anchored=False, timestamps=(stamp,)))
     trust = bundles.trust(timestamp_roots=(authority.root,))

@@ -68,7 +68,7 @@ def test_keys_of_log_and_ledger_are_replaced(guarded_town: GuardedTown, tmp_path
     town.start()
     assert town.key("service").key_id == service["key"]
     trust = parse_trust((town.data / "trust.json").read_bytes())
-    assert (trust.log_key.vkey(), trust.earlier_log_keys[0].key.vkey()) == (log["key"], log["before"])
+    assert (trust.log_key.vkey(), trust.earlier_log_keys[0].vkey) == (log["key"], log["before"])
     copies = town.renewal(old, tmp_path, POLICE, COURT)
     for witness in town.witnesses.values():
         witness.stop()

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from msgspec import UNSET
 
 from ledger.cli.errors import Exit
 from ledger.core.events import case as case_events
@@ -146,7 +145,7 @@ def test_bag_against_the_proof_of_its_registration(tally: Tally, bag: Path) -> N
     status, output = check(tally, bag, write_bundle(tally.folder, log, last))
     assert (status, "blake3, sha256 as event" in output) == (Exit.OK, True)
     assert check(tally, bag, write_bundle(tally.folder, log, last, anchored=False))[0] == Exit.NOT_YET_ANCHORED
-    assert check(tally, bag, write_bundle(tally.folder, log, last, payload=UNSET))[0] == Exit.UNVERIFIABLE
+    assert check(tally, bag, write_bundle(tally.folder, log, last, payload=None))[0] == Exit.UNVERIFIABLE
     other = registered(digests(b"other"))
     assert check(tally, bag, write_bundle(tally.folder, other, last))[0] == Exit.REFUSED
 

@@ -18,7 +18,7 @@ from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, TallystickError
 from ledger.core.log.notes import SeedSigner
 from ledger.core.signing.authority import EarlierServiceKey
-from ledger.core.trust.trust_file import MAX_EARLIER, LogKeyLine
+from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
 from tests.testkit.tally import PASSPHRASE, Tally
 
 NAMES = ("log", "service", "submitter")
@@ -43,7 +43,7 @@ def place(where: DataDirectory, name: str) -> Path:
 
 
 def earlier_keys(installation: Installation) -> list[str]:
-    keys = [earlier.key for earlier in installation.earlier_log_keys]
+    keys = [earlier.vkey for earlier in installation.earlier_log_keys]
     return keys + [earlier.key_id for earlier in installation.earlier_service_keys]
 
 
@@ -148,7 +148,7 @@ def test_no_more_keys_of_before_than_a_trust_file_names(tally: Tally, where: Dat
     own_keys = [LocalSigner.from_private_key(seed).key_id for seed in others]
     full = replace(
         installation,
-        earlier_log_keys=tuple(LogKeyLine(key, end) for end, key in enumerate(log_keys)),
+        earlier_log_keys=tuple(EarlierLogKey(key, end) for end, key in enumerate(log_keys)),
         earlier_service_keys=tuple(EarlierServiceKey(key, end) for end, key in enumerate(own_keys)),
     )
     rotation = Rotation(where, full, MAX_EARLIER, PASSPHRASE, light=True)

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from msgspec import UNSET
 
 from ledger.cli.errors import Exit
 from ledger.config.secret_files import write_secret
@@ -49,7 +48,7 @@ def test_intact(tally: Tally, log: bundles.Log) -> None:
     _, chinese = check(tally, write_bundle(tally.folder, log, last), "--lang", "zh-CN")
     for words in ("收录证明", "结论: 完整未改", "未核验: 保管规则评判的是整个案件，不是单个事件"):
         assert words in chinese
-    status, shown = check(tally, write_bundle(tally.folder, log, last, payload=UNSET))
+    status, shown = check(tally, write_bundle(tally.folder, log, last, payload=None))
     assert (status, "verdict: unverifiable" in shown) == (Exit.UNVERIFIABLE, True)
     status, shown = check(tally, write_bundle(tally.folder, log, last, anchored=False))
     assert (status, "verdict: not yet anchored" in shown) == (Exit.NOT_YET_ANCHORED, True)

@@ -197,7 +197,7 @@ def test_receipt_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
         report = json.loads(done.out)
         assert (done.status, report["verdict"]) == (Exit.UNVERIFIABLE, "unverifiable")
         assert [step["result"] for step in report["steps"]] == ["checked"] * 3 + ["not_checked"] * 4
-        assert (report["subject"]["event_id"], report["subject"]["index"]) == (event_id, index)
+        assert (report["subject"]["envelope"]["event_id"], report["subject"]["index"]) == (event_id, index)
     shown = world.tally("proof", "check", receipt, "--entry", entry, "--trust", trust).out
     assert "a receipt has no anchor" in shown
     spoiled = tmp_path / "c.cose"

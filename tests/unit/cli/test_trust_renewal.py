@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from ledger.cli.errors import Exit
 from ledger.config.keys import create_note_key
 from ledger.core.encoding import canonical
-from ledger.core.log.policy import parse_policy
 from ledger.core.trust.trust_file import Trust, TrustedBlock, encode_trust, parse_trust
 from ledger.core.trust.trust_renewal import trust_digest
 from tests.testkit import bundles
@@ -40,8 +39,8 @@ class Ledger:
             names = [f"{agency}.{number}" for number, _ in enumerate(vkeys)]
             lines += [f"witness {name} {vkey}\n" for name, vkey in zip(names, vkeys, strict=True)]
             lines.append(f"group {agency} all {' '.join(names)}\n")
-        policy = parse_policy(f"{''.join(lines)}group two 2 {' '.join(AGENCIES)}\nquorum two\n")
-        return replace(bundles.trust(), log_key=log_key, policy=policy, development=False)
+        policy = f"{''.join(lines)}group two 2 {' '.join(AGENCIES)}\nquorum two\n"
+        return replace(bundles.trust(), log_vkey=log_key.vkey(), policy_text=policy, development=False)
 
     def written(self, name: str, trust: Trust) -> Path:
         path = self.folder / name

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
-from ledger.core.log.checkpoints import Cosignature, parse_checkpoint
+from ledger.core.log.checkpoints import Cosignature, cosign_statement, parse_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, SignedNote
 from ledger.core.log.policy import parse_policy
-from ledger.core.trust.block_notes import BlockStatement, cosign_block, verify_block_note
+from ledger.core.trust.block_notes import BlockStatement, verify_block_note
 from ledger.core.trust.trust_file import TrustedBlock
 from tests.testkit.bundles import CHAIN, TWO_OF_THREE, WITNESSES
 
@@ -25,7 +25,7 @@ STRANGER = SeedSigner.from_seed("stranger.example", bytes([77]) * 32, SignatureT
 
 
 def note(*signers: SeedSigner, statement: BlockStatement = STATEMENT, more: Iterable[NoteSignature] = ()) -> str:
-    lines = [cosign_block(statement, signer, SIGNED_AT + number) for number, signer in enumerate(signers)]
+    lines = [cosign_statement(statement.text(), signer, SIGNED_AT + number) for number, signer in enumerate(signers)]
     return str(SignedNote(statement.text(), (*lines, *more)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
@@ -13,7 +12,7 @@ from ledger.core.events import Stream
 from ledger.core.events.supervision import ModelRetired
 from ledger.core.supervision import model_package
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.bundle import BundleFile, encode_bundle
+from ledger.core.verification.bundle import Bundle, encode_bundle
 from tests.testkit.builders import COURT, PROCURATORATE, Writer, analyst
 from tests.testkit.bundles import Log, naming, trust
 from tests.testkit.supervision import Model, published
@@ -32,14 +31,14 @@ def log_of(*models: Writer) -> Log:
     return log
 
 
-def package(log: Log, model_id: str = MODEL, **changes: Any) -> BundleFile:
+def package(log: Log, model_id: str = MODEL, **changes: Any) -> Bundle:
     """The package of all that the log has of models."""
     indices = [i for i, event in enumerate(log.events) if event.envelope.stream.kind == "supervision"]
     stream = Stream(kind="supervision", id=f"model-{model_id}")
     return log.file(indices, **({"anchored": False, "stream": stream} | changes))
 
 
-def report_of(file: BundleFile, using: Trust | None = None) -> model_package.PackageReport:
+def report_of(file: Bundle, using: Trust | None = None) -> model_package.PackageReport:
     return model_package.verify_package(encode_bundle(file), using or trust())
 
 
@@ -62,7 +61,7 @@ def test_a_package_of_anchored_publications_is_intact() -> None:
     """All stand under one tree head and one anchor."""
     whole = package(log_of(Model().published().published()), anchored=True)
     assert report_of(whole, naming(whole)).verdict == "intact"
-    assert report_of(replace(whole, anchor=UNSET), naming(whole)).verdict == "not_yet_anchored"
+    assert report_of(replace(whole, anchor=None), naming(whole)).verdict == "not_yet_anchored"
 
 
 def test_other_events_of_the_stream_are_taken() -> None:
@@ -119,7 +118,7 @@ def test_a_definition_has_the_digest_that_was_signed() -> None:
 
 def test_a_withheld_publication_leaves_the_versions_unchecked() -> None:
     """What is not shown is not judged."""
-    report = report_of(package(log_of(Model().published()), payload=UNSET))
+    report = report_of(package(log_of(Model().published()), payload=None))
     assert (report.conformity.result, report.verdict, report.published) == ("not_checked", "unverifiable", ())
     assert report.version == 0
 
@@ -134,4 +133,4 @@ def test_another_stream_is_no_package() -> None:
             model_package.decode_package(encode_bundle(replace(file, entries=renamed)))
     assert model_package.last_version(model_package.decode_package(encode_bundle(package(log)))) == published(1)
     with pytest.raises(MalformedInput, match="no publication"):
-        model_package.last_version(model_package.decode_package(encode_bundle(package(log, payload=UNSET))))
+        model_package.last_version(model_package.decode_package(encode_bundle(package(log, payload=None))))

@@ -14,7 +14,7 @@ from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import SeedSigner, parse_note
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.trust.trust_file import EarlierLogKey, Trust, encode_trust, parse_trust
-from ledger.core.verification.bundle import BundleFile
+from ledger.core.verification.bundle import Bundle
 from tests.testkit.builders import COURT, SERVICE, clerk, refused_at
 from tests.testkit.bundles import LOG_SIGNER, ORIGIN, WITNESSES
 from tests.testkit.changed_bundles import FOUNDING, GOOD, LOG, NOTE, REGISTERED, TRUST, faults, results, verdict_of
@@ -28,8 +28,8 @@ OLDER_SERVICE = clerk(COURT, 8).key_id
 
 def log_keys(*earlier: tuple[SeedSigner, int]) -> Trust:
     """The trust file after the log's key was replaced, maybe several times."""
-    keys = tuple(EarlierLogKey(signer.verifying_key, until) for signer, until in earlier)
-    return replace(TRUST, log_key=NEW_LOG.verifying_key, earlier_log_keys=keys)
+    keys = tuple(EarlierLogKey(signer.verifying_key.vkey(), until) for signer, until in earlier)
+    return replace(TRUST, log_vkey=NEW_LOG.verifying_key.vkey(), earlier_log_keys=keys)
 
 
 def service_keys(*earlier: tuple[str, int], current: str = NEW_SERVICE) -> Trust:
@@ -38,7 +38,7 @@ def service_keys(*earlier: tuple[str, int], current: str = NEW_SERVICE) -> Trust
     return replace(TRUST, service_key_id=current, earlier_service_keys=keys)
 
 
-def of_new_log() -> BundleFile:
+def of_new_log() -> Bundle:
     """The bundle that the log gives after its key was replaced."""
     log = replace_signer(NEW_LOG)
     return log.bundle(REGISTERED, log.note())

@@ -129,8 +129,9 @@ SIGNED_AT = 1_767_225_600
 NEW_LOG = SeedSigner.from_seed(ORIGIN, bytes([42]) * 32)
 FIRST, SECOND, THIRD = WITNESSES
 OLD = trust(TWO_OF_THREE, development=False)
-NEW = replace(OLD, log_key=NEW_LOG.verifying_key)
+NEW = replace(OLD, log_vkey=NEW_LOG.verifying_key.vkey())
 NEWER = replace(NEW, service_key_id="0x" + "12" * 20)
+RENEWAL = trust_renewal.renew(OLD, NEW)
 BLOCK = TrustedBlock(9, "0x" + "11" * 32)
 
 
@@ -199,7 +200,7 @@ def test_lost_log_key_is_replaced_by_the_quorum_alone() -> None:
 def test_development_ledger_is_renewed_by_its_log_alone() -> None:
     """Where the policy asks for no witness the log's key is enough, and nothing stands in for it."""
     old = trust()
-    renewal = signed(old=old, new=replace(old, log_key=NEW_LOG.verifying_key))
+    renewal = signed(old=old, new=replace(old, log_vkey=NEW_LOG.verifying_key.vkey()))
     assert trust_renewal.verify_renewal(renewal, old) == trust_renewal.Consent(by_log=True, witnesses=())
     unsigned = signed(by_log=None, old=old, new=NEW)
     with pytest.raises(SignatureRefused, match="has not signed"):
@@ -221,7 +222,7 @@ def test_renewals_are_accepted_in_their_order() -> None:
     ("new", "field"),
     [
         (OLD, "renewal.trust"),
-        (replace(NEW, log_id=bytes(32)), "renewal.trust.log_id"),
+        (replace(NEW, log_id_text="0x" + "00" * 32), "renewal.trust.log_id"),
         (replace(NEW, development=True), "renewal.trust.development"),
     ],
 )
@@ -230,7 +231,7 @@ def test_some_files_succeed_no_other(new: Trust, field: str) -> None:
     with refused_at(field):
         trust_renewal.renew(OLD, new)
     with pytest.raises(MalformedInput):
-        trust_renewal.verify_renewal(trust_renewal.Renewal(trust_renewal.trust_digest(OLD), new), OLD)
+        trust_renewal.verify_renewal(replace(RENEWAL, trust=new), OLD)
 
 
 def test_trusted_blocks_are_the_verifiers_own() -> None:
@@ -241,7 +242,7 @@ def test_trusted_blocks_are_the_verifiers_own() -> None:
     trust_renewal.verify_renewal(renewal, mine)
     assert trust_renewal.accepted(renewal, mine) == NEW.naming(CHAIN, [BLOCK])
     moved = replace(NEW, chains=(replace(CHAIN, anchor="0x" + "77" * 20),))
-    assert trust_renewal.accepted(trust_renewal.Renewal(trust_renewal.trust_digest(OLD), moved), mine) == moved
+    assert trust_renewal.accepted(replace(RENEWAL, trust=moved), mine) == moved
 
 
 def test_copies_are_joined() -> None:
@@ -260,7 +261,7 @@ def test_changes_are_told() -> None:
     assert trust_renewal.changes(trust_renewal.renew(OLD, NEW), OLD) == (
         ("log_key", LOG_SIGNER.verifying_key.vkey(), NEW_LOG.verifying_key.vkey()),
     )
-    fewer = replace(OLD, policy=parse_policy(WITNESS_LINES + "quorum w1\n"), chains=())
+    fewer = replace(OLD, policy_text=WITNESS_LINES + "quorum w1\n", chains=())
     changed = [name for name, _, _ in trust_renewal.changes(trust_renewal.renew(OLD, fewer), OLD)]
     assert changed == ["chains", "witness_policy"]
 
@@ -287,7 +288,7 @@ def test_another_form_is_refused(name: str) -> None:
     file = json.loads(trust_renewal.encode_renewal(signed(FIRST)))
     SPOILED[name](file)
     with pytest.raises(TallystickError):
-        trust_renewal.parse_renewal(json.dumps(file).encode())
+        trust_renewal.parse_renewal(canonical.encode(file))
 
 
 def test_field_that_stands_twice_is_refused() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 
 import pytest
-from msgspec import UNSET, Raw
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.notes import SeedSigner
-from ledger.core.verification.bundle import BundleFile, encode_bundle
+from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.verify import EVENT_STEPS, STEPS, verify_event
 from tests.testkit.builders import START
 from tests.testkit.bundles import ORIGIN, TWO_OF_THREE, WITNESSES, naming, trust
@@ -36,7 +36,7 @@ def test_subject_says_what_was_verified() -> None:
     """The report names the event, its place, and the tree head that it was proven under."""
     subject = verdict_of(GOOD).subject
     event = CASE.events[1]
-    assert (subject.event_id, subject.payload_digest) == (event.envelope.event_id, event.digest)
+    assert (subject.envelope.event_id, subject.envelope.payload_digest) == (event.envelope.event_id, event.digest)
     assert (subject.index, subject.size, subject.root) == (REGISTERED, 10, LOG.checkpoint().root.hex())
     assert (subject.officer, subject.occurred_at) == (event.payload.officer, event.payload.occurred_at)
 
@@ -60,8 +60,8 @@ def test_checkpoint_is_verified_once() -> None:
         assert verify_event(encode_bundle(GOOD), other).report.steps[1].result == "failed"
 
 
-@pytest.mark.parametrize("bundle", [GOOD, replace(LOG.bundle(REGISTERED, NOTE, payload=UNSET), note="none")])
-def test_verification_leaves_no_garbage(bundle: BundleFile) -> None:
+@pytest.mark.parametrize("bundle", [GOOD, replace(LOG.bundle(REGISTERED, NOTE, payload=None), note="none")])
+def test_verification_leaves_no_garbage(bundle: Bundle) -> None:
     """What was read of a bundle is free when its report is made, also where a step was not checked or failed."""
     data = encode_bundle(bundle)
     verify_event(data, TRUST)
@@ -90,7 +90,7 @@ def test_withheld_section_is_named() -> None:
     assert (step.name, step.result, step.detail) == ("sections", "not_checked", "narrative withheld")
 
 
-def cosigned(*times: tuple[int, int]) -> BundleFile:
+def cosigned(*times: tuple[int, int]) -> Bundle:
     return LOG.bundle(REGISTERED, LOG.note(witnesses=[(WITNESSES[number], time) for number, time in times]))
 
 
@@ -105,7 +105,7 @@ def test_quorum_and_its_time() -> None:
 
 def test_time_far_away() -> None:
     """A co-signature may name any second below 2^63; it is told in seconds where the calendar ends."""
-    bundle = replace(cosigned((0, 2**62), (1, 2**62)), anchor=UNSET)
+    bundle = replace(cosigned((0, 2**62), (1, 2**62)), anchor=None)
     report = verdict_of(bundle, trust(TWO_OF_THREE))
     assert report.proven_time == 2**62
     assert str(2**62) in report.steps[11].detail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec import UNSET, Raw
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core.events import Authority, record
@@ -85,7 +85,7 @@ def test_role_counts_also_without_the_payload() -> None:
     log = Log()
     log.registry.admit(POLICE).grant(auditor(POLICE))
     log.mirror()
-    report = verdict_of(log.bundle(log.add(*Case().open(auditor(POLICE)).events), payload=UNSET))
+    report = verdict_of(log.bundle(log.add(*Case().open(auditor(POLICE)).events), payload=None))
     assert (report.verdict, report.conformity.result) == ("unverifiable", "contradicted")
     assert "with the role" in report.conformity.detail
 
@@ -107,7 +107,7 @@ def test_grant_whose_payload_is_withheld() -> None:
     index = log.add(*Case().open().events)
     (grant,) = log.find(KeyGranted, key_id=clerk(POLICE).key_id)
     bundle = log.bundle(index)
-    withheld = [replace(entry, payload=UNSET) if entry.index == grant else entry for entry in bundle.entries]
+    withheld = [replace(entry, payload=None) if entry.index == grant else entry for entry in bundle.entries]
     report = verdict_of(replace(bundle, entries=tuple(withheld)))
     assert (faults(report), results(report)["authority"]) == ([], "not_checked")
 

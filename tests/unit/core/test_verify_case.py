@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.core.errors import MalformedInput
 from ledger.core.events import SYSTEM_STREAM_ID, Stream, case
 from ledger.core.events.registry import AgencyAdmitted
-from ledger.core.verification.bundle import BundleFile, encode_bundle
+from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.report import in_ranges
 from ledger.core.verification.stream import BATCH, scan, verify_stream
@@ -26,11 +26,11 @@ LOG = log_with(CASE, *AGENCIES)
 STREAM = Stream(kind="case", id="case-1")
 
 
-def report_of(bundle: BundleFile, **options: Any) -> CaseReport:
+def report_of(bundle: Bundle, **options: Any) -> CaseReport:
     return verify_case(encode_bundle(bundle), options.pop("using", None) or naming(bundle), PROCEDURES, **options)
 
 
-def complete(log: Log) -> BundleFile:
+def complete(log: Log) -> Bundle:
     """The bundle of the case with the admissions of all agencies."""
     return log.case_bundle(others=log.find(AgencyAdmitted))
 
@@ -49,7 +49,7 @@ def test_good_case() -> None:
     assert (report.verdict, set(results(report).values())) == ("intact", {"checked", "not_checked"})
     assert {name for name, result in results(report).items() if result != "checked"} == {"witnesses"}
     assert report.state == CASE.state
-    assert [event.subject.sequence for event in report.events] == list(range(5))
+    assert [event.subject.envelope.sequence for event in report.events] == list(range(5))
     assert (report.case_id, report.development) == ("case-1", True)
     assert (report.conformity.result, report.completeness.result) == ("shown", "shown")
 

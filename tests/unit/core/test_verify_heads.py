@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Stream
-from ledger.core.verification.bundle import BundleFile, MapLeaf, MapProof, decode_bundle, encode_bundle, encode_hash
+from ledger.core.log.merkle import Hash
+from ledger.core.verification.bundle import Bundle, MapLeaf, MapProof, decode_bundle, encode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.heads import AbsenceReport, verify_absence
 from ledger.core.verification.report import CheckedStep, Report
@@ -43,11 +43,11 @@ WHOLE = LOG.mapped(INDEX, note=NOTE)
 NONE_SUCH = LOG.absence(ABSENT, INDEX, NOTE)
 
 
-def case_report(bundle: BundleFile, policy: str = TWO_OF_THREE, **options: Any) -> CaseReport:
+def case_report(bundle: Bundle, policy: str = TWO_OF_THREE, **options: Any) -> CaseReport:
     return verify_case(encode_bundle(bundle), naming(bundle, policy=policy), shipped_procedures(), **options)
 
 
-def absence_report(bundle: BundleFile, policy: str = TWO_OF_THREE) -> AbsenceReport:
+def absence_report(bundle: Bundle, policy: str = TWO_OF_THREE) -> AbsenceReport:
     return verify_absence(encode_bundle(bundle), naming(bundle, policy=policy))
 
 
@@ -121,8 +121,8 @@ def test_a_case_of_which_the_map_knows_nothing() -> None:
     log = mapped_log(lambda log: head_map_reference.subtree(heads_of(log.events[:3])))
     heads = heads_of(log.events[:3])
     siblings, leaf = head_map_reference.proof(heads, head_map_reference.key_of("case", "case-1"))
-    shown = MapLeaf(key="0x" + leaf[0].hex(), count=leaf[1], head="0x" + leaf[2].hex()) if leaf else UNSET
-    proof = MapProof(index=INDEX, siblings=tuple(map(encode_hash, siblings)), leaf=shown)
+    shown = MapLeaf(key="0x" + leaf[0].hex(), count=leaf[1], head="0x" + leaf[2].hex()) if leaf else None
+    proof = MapProof(index=INDEX, siblings=tuple(map(Hash, siblings)), leaf=shown)
     for bundle in (log.mapped(INDEX, map=proof), log.mapped(INDEX, note=log.note(witnesses=SIGNED), map=proof)):
         report = case_report(bundle, "quorum none\n")
         assert report.completeness.result == "contradicted"
@@ -136,7 +136,7 @@ def test_another_head_is_another_case() -> None:
     log = mapped_log(lambda _: head_map_reference.subtree(heads))
     siblings, _ = head_map_reference.proof(heads, key)
     leaf = MapLeaf(key="0x" + key.hex(), count=3, head="0x" + "07" * 32)
-    proof = MapProof(index=INDEX, siblings=tuple(map(encode_hash, siblings)), leaf=leaf)
+    proof = MapProof(index=INDEX, siblings=tuple(map(Hash, siblings)), leaf=leaf)
     assert stated(case_report(log.mapped(INDEX, note=log.note(witnesses=SIGNED), map=proof))) == (
         "intact",
         "contradicted",
@@ -174,22 +174,22 @@ def test_a_commitment_that_is_none_shows_nothing(spoil: Callable[[Log], None]) -
     assert (*stated(report), step(report, "map").result) == ("tampered", "not_checked", "failed")
 
 
-def _without_nodes(bundle: BundleFile) -> BundleFile:
+def _without_nodes(bundle: Bundle) -> Bundle:
     return replace(bundle, nodes={})
 
 
-def _of_another_entry(bundle: BundleFile) -> BundleFile:
-    assert bundle.map is not UNSET
+def _of_another_entry(bundle: Bundle) -> Bundle:
+    assert bundle.map is not None
     return replace(bundle, map=replace(bundle.map, index=bundle.entries[0].index))
 
 
-def _with_a_sibling_more(bundle: BundleFile) -> BundleFile:
-    assert bundle.map is not UNSET
-    return replace(bundle, map=replace(bundle.map, siblings=(encode_hash(bytes(32)), *bundle.map.siblings)))
+def _with_a_sibling_more(bundle: Bundle) -> Bundle:
+    assert bundle.map is not None
+    return replace(bundle, map=replace(bundle.map, siblings=(Hash(bytes(32)), *bundle.map.siblings)))
 
 
 @pytest.mark.parametrize("spoil", [_of_another_entry, _with_a_sibling_more])
-def test_a_map_that_a_holder_spoils_shows_nothing(spoil: Callable[[BundleFile], BundleFile]) -> None:
+def test_a_map_that_a_holder_spoils_shows_nothing(spoil: Callable[[Bundle], Bundle]) -> None:
     """It counts as left out: who passes a bundle on makes no case whole, and none incomplete."""
     report = case_report(spoil(WHOLE))
     assert stated(report) == ("intact", "not_checked")
@@ -228,7 +228,7 @@ def test_a_stream_that_the_log_does_not_have(stream: Stream) -> None:
     assert (
         step(report, "absence").detail == f"none of the first {INDEX} entries is an event of {stream.kind} {stream.id}"
     )
-    without_anchor = encode_bundle(replace(bundle, anchor=UNSET))
+    without_anchor = encode_bundle(replace(bundle, anchor=None))
     assert len(without_anchor) < 6000
 
 
@@ -257,14 +257,14 @@ def test_an_absence_whose_parts_are_left_out() -> None:
     ("field", "file"),
     [
         ("bundle", replace(WHOLE, absent=ABSENT)),
-        ("bundle", replace(NONE_SUCH, absent=UNSET)),
-        ("bundle.map", replace(NONE_SUCH, map=UNSET)),
+        ("bundle", replace(NONE_SUCH, absent=None)),
+        ("bundle.map", replace(NONE_SUCH, map=None)),
         ("bundle.map", replace(LOG.bundle(5, NOTE), map=NONE_SUCH.map)),
-        ("bundle.map.index", replace(WHOLE, map=replace(WHOLE.map, index=0, leaf=UNSET), entries=WHOLE.entries[1:])),
-        ("bundle.absent", replace(WHOLE, stream=UNSET, absent=PRESENT)),
+        ("bundle.map.index", replace(WHOLE, map=replace(WHOLE.map, index=0, leaf=None), entries=WHOLE.entries[1:])),
+        ("bundle.absent", replace(WHOLE, stream=None, absent=PRESENT)),
     ],
 )
-def test_a_file_of_another_form_is_no_bundle(field: str, file: BundleFile) -> None:
+def test_a_file_of_another_form_is_no_bundle(field: str, file: Bundle) -> None:
     """One subject; a map with what is absent, and none with one event; the entry of the map is here."""
     with pytest.raises(MalformedInput) as refused:
         decode_bundle(encode_bundle(file))

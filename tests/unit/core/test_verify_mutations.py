@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from msgspec import UNSET
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
@@ -133,7 +132,7 @@ LESS_THAN_INTACT: dict[str, Any] = {
 def using(bundle: Any) -> Trust:
     """The trust file that names the block of the anchor as it was before the bundle was spoiled."""
     whole = decode_bundle(canonical.encode(bundle)).parts
-    return TRUST if whole.anchor is UNSET else naming(whole)
+    return TRUST if whole.anchor is None else naming(whole)
 
 
 @pytest.mark.parametrize("name", LESS_THAN_INTACT)

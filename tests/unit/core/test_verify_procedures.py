@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.registry import AgencyAdmitted, KeyGranted, ProcedureAdopted
 from ledger.core.procedure.adoption import Procedures, publication_of
-from ledger.core.verification.bundle import BundleFile, encode_bundle
+from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
 from tests.testkit.builders import COURT, POLICE, SERVICE
 from tests.testkit.bundles import Log, founded, naming
@@ -31,12 +31,12 @@ def adopted(log: Log, text: bytes) -> int:
     return log.add(log.system.write(change, SERVICE))
 
 
-def bundle_of(log: Log, *indices: int) -> BundleFile:
+def bundle_of(log: Log, *indices: int) -> Bundle:
     """Return the case's bundle with these entries about procedures."""
     return log.case_bundle(anchored=False, others=indices)
 
 
-def report_of(bundle: BundleFile, given: Procedures | None = None, **options: Any) -> CaseReport:
+def report_of(bundle: Bundle, given: Procedures | None = None, **options: Any) -> CaseReport:
     return verify_case(encode_bundle(bundle), naming(bundle), given or Procedures(), **options)
 
 

@@ -78,7 +78,10 @@ def test_inclusion_is_shown_and_the_rest_is_named() -> None:
     report = verify_receipt(receipt(), ENTRY, WITNESSED)
     assert results(report) == ["checked"] * 3
     head = LOG.checkpoint()
-    assert (report.subject.event_id, report.subject.index) == (LOG.events[REGISTERED].envelope.event_id, REGISTERED)
+    assert (report.subject.envelope.event_id, report.subject.index) == (
+        LOG.events[REGISTERED].envelope.event_id,
+        REGISTERED,
+    )
     assert (report.subject.size, report.subject.root) == (head.size, head.root.hex())
     assert (
         report.steps[2].detail
@@ -126,14 +129,14 @@ def test_a_receipt_of_another_form_fails() -> None:
 
 def test_the_entry_of_another_ledger_fails() -> None:
     """An entry that was signed for another ledger is none of this one, whoever signed the receipt."""
-    report = verify_receipt(receipt(), ENTRY, replace(WITNESSED, log_id=bytes(32)))
+    report = verify_receipt(receipt(), ENTRY, replace(WITNESSED, log_id_text="0x" + "00" * 32))
     assert (results(report), report.verdict) == (["checked", "failed", "checked"], "tampered")
 
 
 def after(until: int) -> Trust:
     """Return the trust file after the log's key was replaced at a size."""
-    earlier = (EarlierLogKey(LOG_SIGNER.verifying_key, until),)
-    return replace(WITNESSED, log_key=NEW_LOG.verifying_key, earlier_log_keys=earlier)
+    earlier = (EarlierLogKey(LOG_SIGNER.verifying_key.vkey(), until),)
+    return replace(WITNESSED, log_vkey=NEW_LOG.verifying_key.vkey(), earlier_log_keys=earlier)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.verification.bundle import BundleFile
+from ledger.core.verification.bundle import Bundle
 from ledger.core.verification.contract_storage import anchor_slots
 from tests.testkit.anchored_bundles import anchored, verdict_of
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
@@ -14,7 +14,7 @@ from tests.testkit.changed_bundles import CASE, REGISTERED, faults, results
 KEY = clerk(POLICE).key_id
 
 
-def revoked(moment: int, slots: dict[int, int] | None = None) -> BundleFile:
+def revoked(moment: int, slots: dict[int, int] | None = None) -> Bundle:
     """The registry says that the clerk's key was revoked then; the log does not have it."""
     log = log_with(CASE, POLICE, PROCURATORATE)
     state = log.state(revoked_at={KEY: moment})

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
+from ledger.core.log.merkle import Hash
 from ledger.core.trust.trust_file import Trust, encode_trust, parse_trust
-from ledger.core.verification.bundle import TreeStamp, encode_hash
-from ledger.core.verification.timestamps import encode_response
+from ledger.core.verification.bundle import TreeStamp
 from tests.oracles import merkle_reference as reference
 from tests.testkit.bundles import Log, trust
 from tests.testkit.changed_bundles import LOG, REGISTERED, TRUST, verdict_of
@@ -39,9 +40,9 @@ def test_an_entry_that_stands_twice_is_stamped_at_its_own_index(trusting: Trust,
     earlier = LOG.checkpoint(size)
     stamp = TreeStamp(
         size=size,
-        root=encode_hash(earlier.root),
-        consistency=tuple(map(encode_hash, reference.consistency_proof(size, log.entries()))),
-        response=encode_response(authority.stamp(earlier.text().encode())),
+        root=earlier.root,
+        consistency=tuple(map(Hash, reference.consistency_proof(size, log.entries()))),
+        response=b64encode(authority.stamp(earlier.text().encode())).decode(),
     )
     first, again = (verdict_of(log.bundle(i, timestamps=(stamp,)), trusting) for i in (REGISTERED, len(LOG.events)))
     assert first.proven_time is not None
@@ -51,7 +52,7 @@ def test_an_entry_that_stands_twice_is_stamped_at_its_own_index(trusting: Trust,
 def test_the_trust_file_carries_roots(trusting: Trust, authority: Authority) -> None:
     """In base64; without one the field is left out, and the file is what it was before there were timestamps."""
     assert parse_trust(encode_trust(trusting)) == trusting
-    assert json.loads(encode_trust(trusting))["timestamp_roots"] == [encode_response(authority.root)]
+    assert json.loads(encode_trust(trusting))["timestamp_roots"] == [b64encode(authority.root).decode()]
     assert "timestamp_roots" not in json.loads(encode_trust(TRUST))
 
 

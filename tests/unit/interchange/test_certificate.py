@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import UNSET, to_builtins
+from msgspec import to_builtins
 from msgspec.structs import replace
 from pypdf import PdfReader
 
@@ -19,7 +19,7 @@ from ledger.core.events.case import CaseSplit
 from ledger.core.events.handover import HandoverRecalled
 from ledger.core.events.item import Seizure
 from ledger.core.trust.trust_file import Trust, parse_trust
-from ledger.core.verification.bundle import BundleFile, encode_bundle
+from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.verify import EVENT_STEPS, STEPS, verify_event
 from ledger.i18n import Labels
@@ -60,7 +60,7 @@ NO_BLOCK = trust(TWO_OF_THREE, development=False)
 
 
 def certified_as(
-    bundle: BundleFile,
+    bundle: Bundle,
     language: PaperLanguage = "en",
     using: Trust = TRUST,
     *,
@@ -73,7 +73,7 @@ def certified_as(
     return certificate(CertificateRequest(data, using, PROCEDURES, language, **asked), certified)
 
 
-def text_in(*given: BundleFile, **options: Any) -> str:
+def text_in(*given: Bundle, **options: Any) -> str:
     """Return the certificate's words in one line, after checking that all its times are in one zone."""
     text = " ".join(words_in(to_builtins(certified_as(*given, **options))))
     assert utc_times(text) == []
@@ -89,7 +89,7 @@ def words_in(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("bundle", [OF_CASE, OF_EVENT], ids=["case", "event"])
-def test_the_bundle_is_inside_and_still_proves_it(bundle: BundleFile) -> None:
+def test_the_bundle_is_inside_and_still_proves_it(bundle: Bundle) -> None:
     """The attachment is the bundle, byte by byte, under its name, and a check of it says intact."""
     pdf = typeset(certified_as(bundle), encode_bundle(bundle).decode())
     reader = PdfReader(io.BytesIO(pdf))
@@ -240,12 +240,12 @@ def test_an_agency_that_the_bundle_does_not_name_stands_by_its_id() -> None:
 
 def test_what_is_withheld_is_said_to_be() -> None:
     """A bundle without payloads certifies who signed what kind of event, not what it says."""
-    bundle = LOG.case_bundle(note=NOTE, payload=UNSET, sections={})
+    bundle = LOG.case_bundle(note=NOTE, payload=None, sections={})
     text = text_in(bundle)
     assert "unverifiable" in text
     assert "its content is withheld" in text
     assert "screen broken" not in text
-    assert "its content is withheld" in text_in(LOG.bundle(len(LOG.events) - 1, NOTE, payload=UNSET))
+    assert "its content is withheld" in text_in(LOG.bundle(len(LOG.events) - 1, NOTE, payload=None))
 
 
 def test_what_is_not_anchored_is_not_certified_as_intact() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from msgspec import UNSET
 from msgspec.structs import replace
 from sqlalchemy import text
 
@@ -366,7 +365,7 @@ def mapped(stand: Stand, *, anchored: bool = True) -> HeadMapKeeper:
 
 
 def place_of(bundle: bytes) -> MapProof:
-    place = decode_bundle(bundle).parts.map
+    place = decode_bundle(bundle).map
     assert isinstance(place, MapProof)
     return place
 
@@ -401,7 +400,7 @@ def test_a_stream_of_which_a_part_is_shown_has_no_place(stand: Stand) -> None:
         stand.ledger.post(event)
     mapped(stand)
     first, second = (stand.prover.package(event.envelope.event_id) for event in model.events)
-    assert decode_bundle(first).parts.map is UNSET
+    assert decode_bundle(first).map is None
     assert place_of(second).leaf.count == 2  # type: ignore[union-attr]
 
 
@@ -429,7 +428,7 @@ def test_an_absence_is_not_given_of_what_is_there(stand: Stand) -> None:
 def test_before_the_first_map_there_is_nothing_to_show(stand: Stand) -> None:
     """The bundle of a case does without; an absence has to wait."""
     stand.anchor()
-    assert decode_bundle(stand.prover.case_bundle("case-1")).parts.map is UNSET
+    assert decode_bundle(stand.prover.case_bundle("case-1")).map is None
     with pytest.raises(Unavailable) as refused:
         stand.prover.absence(Stream(kind="case", id="case-9"))
     assert refused.value.code == "no_head_map"
@@ -440,6 +439,6 @@ def test_a_map_that_is_not_kept_shows_nothing(stand: Stand, statement: str) -> N
     """Until it is made again, bundles do without it."""
     mapped(stand)
     stand.change(statement)
-    assert decode_bundle(stand.prover.case_bundle("case-1")).parts.map is UNSET
+    assert decode_bundle(stand.prover.case_bundle("case-1")).map is None
     with pytest.raises(Unavailable):
         stand.prover.absence(Stream(kind="case", id="case-9"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec import UNSET
 
 from ledger.core.events.supervision import BilingualText
 from ledger.core.supervision.model_package import verify_package
@@ -107,7 +106,7 @@ def test_a_fault_of_the_text_is_no_tampering() -> None:
     )
 
 
-@pytest.mark.parametrize("changes", [{"payload": UNSET}, {"nodes": {}}])
+@pytest.mark.parametrize("changes", [{"payload": None}, {"nodes": {}}])
 def test_nothing_is_checked_of_what_is_not_proven(changes: dict[str, Any]) -> None:
     """A text that nobody signed, or nobody who is known to be allowed to, is not run."""
     log = log_of(Model("unanswered").act(published(definition=SOUND, model_id="unanswered"), analyst(PROCURATORATE)))

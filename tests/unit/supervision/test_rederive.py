@@ -16,7 +16,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.bundle import BundleFile, decode_bundle
+from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover
 from ledger.store import log
@@ -106,7 +106,7 @@ def checked(held: LeadMaterial) -> LeadReport:
 
 def trusting(held: LeadMaterial) -> Trust:
     """Return the trust file that names the blocks of what is held, as far as that can be read."""
-    bundles: list[BundleFile] = []
+    bundles: list[Bundle] = []
     for data in (held.lead, *held.registrations, *held.cases.values()):
         with suppress(MalformedInput):
             bundles.append(decode_bundle(data).parts)

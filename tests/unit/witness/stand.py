@@ -17,7 +17,6 @@ from ledger.chain.journal import AnchoredHead
 from ledger.config.keys import LocalSigner, MlDsaSigner
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.notes import SeedSigner, SignatureType
-from ledger.core.log.policy import parse_policy
 from ledger.core.log.replay import LogFault
 from ledger.core.log.witness_protocol import CosignAnchor
 from ledger.core.trust.trust_file import FinalityRule, Trust
@@ -29,8 +28,8 @@ from ledger.witness.follow import LogFollower
 from ledger.witness.mirror import LogMirror
 from ledger.witness.source import LogSource
 from ledger.witness.watch import Watch
-from tests.testkit.builders import LOG_ID, SERVICE, START, Officer, SignedEvent, clerk, secret_key
-from tests.testkit.bundles import LOG_SIGNER
+from tests.testkit import bundles
+from tests.testkit.builders import LOG_ID, START, Officer, SignedEvent, clerk, secret_key
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked
 from tests.testkit.ledgers import Clock
@@ -48,7 +47,7 @@ LAG_S = 900
 def trust_of(linked: Linked) -> Trust:
     """What the operator of a witness is given."""
     chain = trusted_chain(linked.deployment, finality=0)
-    return Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, (chain,))
+    return bundles.trust(chains=(chain,))
 
 
 def changes_of(linked: Linked, after: int = 0, registry_hash: bytes = LOG_ID) -> list[RegistryChange]:

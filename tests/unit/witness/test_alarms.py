@@ -232,7 +232,7 @@ def test_a_look_that_ends_by_a_defect(stand: Stand, monkeypatch: pytest.MonkeyPa
 
 def test_a_witness_follows_one_log(stand: Stand) -> None:
     """A database of one log is refused for another."""
-    stand.trust = replace(stand.trust, log_id=b"\x05" * 32)
+    stand.trust = replace(stand.trust, log_id_text="0x" + "05" * 32)
     with pytest.raises(Conflict) as refused:
         stand.restart()
     assert refused.value.code == "other_ledger"

@@ -10,7 +10,7 @@ from typing import Any
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_ROOT, Hash, leaf_hash, node_hash, path_nodes
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType
-from ledger.core.verification.bundle import encode_hash, node_name
+from ledger.core.verification.bundle import node_name
 from scripts.docs.spoiled_signatures import OF_ORDER_EIGHT, second_spelling, with_commitment
 from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import lines_changed, put, resigned, with_note, without
@@ -75,7 +75,7 @@ def _duplicated_leaf(base: Base, chance: random.Random) -> Mutated:
     leaf, other = leaf_hash(original(base).entry), Hash(bytes(32))
     pair = node_hash(other, other)
     note = changes.resigned(base.world, Checkpoint(ORIGIN, 3, node_hash(pair, node_hash(leaf, leaf))).text())
-    nodes = {"0/3": encode_hash(leaf), "1/0": encode_hash(pair)}
+    nodes = {"0/3": b64encode(leaf).decode(), "1/0": b64encode(pair).decode()}
     shown = moved(base, 2) | {"note": note, "nodes": nodes}
     return fails(shown, 8, *((5,) if anchored(base) else ()))
 

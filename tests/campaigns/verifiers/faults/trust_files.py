@@ -21,7 +21,7 @@ from tests.testkit.changed_bundles import written
 
 @fault("trust in another key of the log")
 def _log_key(base: Base, chance: random.Random) -> Mutated:
-    trust = replace(base.world.trust, log_key=OTHER_KEY.verifying_key)
+    trust = replace(base.world.trust, log_vkey=OTHER_KEY.verifying_key.vkey())
     return fails(base.tree, 2, trust=encode_trust(trust))
 
 
