@@ -40,7 +40,7 @@ from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.case import carried_procedures, open_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
-from ledger.core.verification.stream import VerifiedStream, order_of, scan
+from ledger.core.verification.stream import VerifiedStream, scan
 from ledger.core.verification.verify import VerifiedEvent, verify_event
 from ledger.supervision.models.conditions import query_of
 from ledger.supervision.models.definition import Model, fill_text, text_of
@@ -283,7 +283,7 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
             run.events.append(SourceEvent(subject.index, verified.event))
         if verified.report.record is not None and subject.size is not None:
             run.anchors[subject.size] = verified.report.record.timestamp
-    order = order_of(case.events)
+    order = case.order()
     return gap or (order if isinstance(order, NotChecked) else None)
 
 

@@ -204,7 +204,9 @@ class Bundle(Value, frozen=True, kw_only=True, dict=True):
         names = [node_name(*node) for node in path_nodes(index, size)]
         for name in names:
             if name not in self.nodes:
-                raise MalformedInput("the bundle lacks the node {name} of the tree", name=name, field="bundle.nodes")
+                raise MalformedInput(
+                    "the bundle lacks the node {name} of the tree", name=name, field="bundle.nodes", hint=HINT
+                )
         return tuple(self.nodes[name] for name in names)
 
 

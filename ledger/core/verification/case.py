@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import RuleRefused, TallystickError
-from ledger.core.events import NAME_OF, Body, Event, case, digest_of
+from ledger.core.events import Body, Event, case, digest_of
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.messages import Message, joined
@@ -24,9 +24,7 @@ from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import NotChecked, Outcome
-from ledger.core.verification.stream import StreamReport, VerifiedStream, unread
-
-ADOPTION = NAME_OF[ProcedureAdopted]
+from ledger.core.verification.stream import ADOPTION, StreamReport, VerifiedStream, unread
 
 
 class RaisedFlag(Struct, frozen=True):
@@ -68,7 +66,7 @@ def open_case(
     """Verify the events in the bundle of a case; arguments as in ``verify_case``."""
     bundle = decode_bundle(data)
     bundle.require_stream("case")
-    return VerifiedStream(bundle, trust, entries=entries, observed=observed, types=(ADOPTION,))
+    return VerifiedStream(bundle, trust, entries=entries, observed=observed)
 
 
 def judge_case(stream: VerifiedStream, procedures: Procedures) -> CaseReport:

@@ -24,7 +24,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, RuleRefused
-from ledger.core.events import Envelope, Stream, decode_envelope, entry_hash
+from ledger.core.events import NAME_OF, Envelope, Stream, decode_envelope, entry_hash
+from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
@@ -44,8 +45,9 @@ from ledger.core.verification.report import (
     statement_of,
     worst,
 )
-from ledger.core.verification.verify import STEPS, BundleVerification, VerifiedEvent
+from ledger.core.verification.verify import STEPS, BundleVerification
 
+ADOPTION = NAME_OF[ProcedureAdopted]
 CASE_STEPS = ("events", "order", "custody", "end")
 BATCH = 4096  # leaf hashes appended at once
 
@@ -81,14 +83,12 @@ class VerifiedStream:
         *,
         entries: Iterable[bytes] | None = None,
         observed: Sequence[ObservedBlock] = (),
-        types: Collection[str] = (),
     ):
         self.stream = bundle.require_stream()
         self.verification = BundleVerification(bundle, trust, observed)
         self.events = [self.verification.event(entry) for entry in bundle.subjects]
         self.in_order = False  # whether step 7 accepted the events
         self._entries = entries
-        self._types = types
 
     def report(self, name: str, rules: Callable[[], Outcome]) -> StreamReport:
         """Return the report, in which ``rules`` is the check of step 8, and ``name`` is what it is called."""
@@ -115,10 +115,23 @@ class VerifiedStream:
 
     # 7
     def order(self) -> Outcome:
-        """Accept events that follow each other. Raises IntegrityBroken."""
-        outcome = order_of(self.events)
-        self.in_order = not isinstance(outcome, NotChecked)
-        return outcome
+        """Accept events that are the stream's from its first on, without a gap. Raises IntegrityBroken.
+
+        A bundle has its entries in the order of the log, so the order of the stream is that of the log too.
+        """
+        head = None
+        for number, event in enumerate(self.events):
+            envelope, place = event.envelope, f"events[{number}]"
+            sequence, previous = place_after(head)
+            if (envelope.sequence, envelope.previous) != (sequence, previous):
+                raise IntegrityBroken(
+                    "expected event {sequence} on {previous}", sequence=sequence, previous=previous, field=place
+                )
+            if event.report.subject.index is None:
+                return NotChecked("event {number} has no index that its proof shows", number=number)
+            head = StreamHead(envelope.sequence, entry_hash(event.entry.data))
+        self.in_order = True
+        return Message("sequence 0 to {count} without a gap", count=len(self.events) - 1)
 
     # 8
     def judged(self, rules: Callable[[], Outcome]) -> Outcome:
@@ -153,7 +166,7 @@ class VerifiedStream:
 
     @cached_property
     def scanned(self) -> list[ScannedEntry] | NotChecked:
-        """Return the entries of the stream and of ``types`` in the bundle's tree, or why they are not known."""
+        """Return the stream's entries and the adoptions of procedures in the bundle's tree, or why they are not known."""
         if self._entries is None:
             last = self.events[-1].envelope.sequence
             return NotChecked(
@@ -164,7 +177,7 @@ class VerifiedStream:
         if checkpoint is None:
             return NotChecked("there is no checkpoint that step 2 accepted")
         try:
-            return scan(self._entries, checkpoint, self.stream, types=self._types)
+            return scan(self._entries, checkpoint, self.stream, types=(ADOPTION,))
         except NotFound as error:
             return NotChecked("the copy of the log is too short: {error}", error=error)
         except (MalformedInput, RootMismatch) as error:
@@ -177,25 +190,6 @@ def unread(number: int) -> NotChecked:
         "event {number} is not read: its payload is withheld or another one, or its type of a later release",
         number=number,
     )
-
-
-def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
-    """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken.
-
-    A bundle has its entries in the order of the log, so the order of the stream is that of the log too.
-    """
-    head = None
-    for number, event in enumerate(events):
-        envelope, place = event.envelope, f"events[{number}]"
-        sequence, previous = place_after(head)
-        if (envelope.sequence, envelope.previous) != (sequence, previous):
-            raise IntegrityBroken(
-                "expected event {sequence} on {previous}", sequence=sequence, previous=previous, field=place
-            )
-        if event.report.subject.index is None:
-            return NotChecked("event {number} has no index that its proof shows", number=number)
-        head = StreamHead(envelope.sequence, entry_hash(event.entry.data))
-    return Message("sequence 0 to {count} without a gap", count=len(events) - 1)
 
 
 class ScannedEntry(Struct, frozen=True):

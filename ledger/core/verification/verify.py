@@ -117,7 +117,8 @@ def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock]
     ``observed`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no bundle, or one of a
     stream; every other fault is a failed step of the report.
     """
-    return BundleVerification(decode_bundle(data), trust, observed).the_event()
+    bundle = decode_bundle(data)
+    return BundleVerification(bundle, trust, observed).event(bundle.require_event())
 
 
 class BundleVerification:
@@ -137,10 +138,6 @@ class BundleVerification:
         self.unknown_suites = sorted({e.envelope.suite for e in bundle.entries} - signatures.SUITES.keys())
         self.assumed = assumed  # whether entries of these suites count as signed
         self.steps = tuple([perform(number, name, check, self) for number, (name, check) in enumerate(STEPS, 1)])
-
-    def the_event(self) -> VerifiedEvent:
-        """Verify the one event that the bundle is about. Raises MalformedInput if it is about a stream."""
-        return self.event(self.bundle.require_event())
 
     def event(self, entry: BundleEntry) -> VerifiedEvent:
         """Verify an entry of the bundle."""
@@ -168,13 +165,14 @@ class BundleVerification:
         """
         numbered = [(number, name, check) for number, (name, check) in enumerate(checks, len(STEPS) + 1)]
         runs = [begin(self), *([begin(self._assuming)] if self.unknown_suites else ())]
-        performed = [[perform(*step, run) for step in numbered] for run in runs]
+        performed = zip(*([perform(*step, run) for step in numbered] for run in runs), strict=True)
         suites = ", ".join(map(str, self.unknown_suites))
         why = Message("it rests on an entry of suite {suites}, which this program does not verify", suites=suites)
-        differ = [len({step.result for step in alike}) > 1 for alike in zip(*performed, strict=True)]
         steps = [
-            replace(step, result="not_checked", detail=why, verdict="unverifiable") if differs else step
-            for step, differs in zip(performed[0], differ, strict=True)
+            replace(step, result="not_checked", detail=why, verdict="unverifiable")
+            if any(other.result != step.result for other in others)
+            else step
+            for step, *others in performed
         ]
         return runs[0], (*self.steps, *steps)
 
@@ -534,7 +532,8 @@ def _time(run: _EventRun) -> Outcome:
             field="envelope.signed_at",
         )
     stamps, remarks = of.stamps
-    proven += ((s.time, Message("the timestamp of {s.authority}", s=s)) for size, s in stamps if index < size)
+    covering = (stamp for size, stamp in stamps if index < size)
+    proven += ((stamp.time, Message("the timestamp of {stamp.authority}", stamp=stamp)) for stamp in covering)
     ahead = [by for time, by in proven if signed_at > time + SIGNED_AHEAD_S]
     remarks = [*remarks, *(Message("it says to be signed after {by}", by=by) for by in ahead)]
     if not proven:

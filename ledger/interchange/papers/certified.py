@@ -96,7 +96,7 @@ def certify(
     bundle = decode_bundle(data)
     if bundle.event is not None:
         verification = BundleVerification(bundle, trust, observed)
-        verified = verification.the_event()
+        verified = verification.event(bundle.require_event())
         _require_untampered(verified.report.verdict, verified.report.faults)
         event = CertifiedEvent(verified.report, verified.event)
         return _certified(verified.envelope.event_id, verified.report, verification, (event,))

@@ -55,7 +55,7 @@ def test_checkpoint_is_verified_once() -> None:
     for _ in range(3):
         assert verify_event(encode_bundle(GOOD), TRUST).report.verdict == "intact"
     assert verify_checkpoint.cache_info().misses == 1
-    other = replace(TRUST, log_key=SeedSigner.from_seed(ORIGIN, bytes(32)).verifying_key)
+    other = replace(TRUST, log_vkey=SeedSigner.from_seed(ORIGIN, bytes(32)).verifying_key.vkey())
     for _ in range(2):
         assert verify_event(encode_bundle(GOOD), other).report.steps[1].result == "failed"
 

@@ -76,7 +76,7 @@ def test_stream_without_rules() -> None:
     cut = LOG.file(indices[:-1], stream=stream)
     report = verify_stream(encode_bundle(cut), naming(cut), entries=LOG.entries())
     assert (report.verdict, report.completeness.result) == ("intact", "contradicted")
-    with pytest.raises(MalformedInput, match="not a stream"):
+    with pytest.raises(MalformedInput, match="not about a stream"):
         verify_stream(encode_bundle(LOG.bundle(indices[0])), naming())
 
 

@@ -261,7 +261,7 @@ def test_an_absence_whose_parts_are_left_out() -> None:
         ("bundle.map", replace(NONE_SUCH, map=None)),
         ("bundle.map", replace(LOG.bundle(5, NOTE), map=NONE_SUCH.map)),
         ("bundle.map.index", replace(WHOLE, map=replace(WHOLE.map, index=0, leaf=None), entries=WHOLE.entries[1:])),
-        ("bundle.absent", replace(WHOLE, stream=None, absent=PRESENT)),
+        ("bundle.entries[2].envelope.stream", replace(WHOLE, stream=None, absent=PRESENT)),
     ],
 )
 def test_a_file_of_another_form_is_no_bundle(field: str, file: Bundle) -> None:

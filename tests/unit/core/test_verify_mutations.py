@@ -131,7 +131,7 @@ LESS_THAN_INTACT: dict[str, Any] = {
 
 def using(bundle: Any) -> Trust:
     """The trust file that names the block of the anchor as it was before the bundle was spoiled."""
-    whole = decode_bundle(canonical.encode(bundle)).parts
+    whole = decode_bundle(canonical.encode(bundle))
     return TRUST if whole.anchor is None else naming(whole)
 
 
