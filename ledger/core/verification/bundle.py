@@ -31,6 +31,7 @@ from ledger.core.log.merkle import HASH_LENGTH, Hash, leaf_hash, path_nodes
 from ledger.core.log.notes import MAX_NOTE_LENGTH, parse_note
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.trust.trust_file import ChainHistory
+from ledger.core.verification.report import NotChecked
 
 FORMAT: Literal["tallystick/bundle@v1"] = "tallystick/bundle@v1"
 MAX_BUNDLE_LENGTH = 64 * 1024 * 1024  # bytes
@@ -50,7 +51,7 @@ NodeHash = Annotated[Hash, Meta(min_length=HASH_LENGTH, max_length=HASH_LENGTH)]
 
 
 class BundleEntry(Value, frozen=True, kw_only=True, dict=True):
-    """An entry of the log; without ``payload`` that is withheld.
+    """An entry of the log. Without ``payload`` that is withheld.
 
     ``sections`` are those shown, of an entry that the bundle is about, beside its payload. What the body of the payload
     says is not known: only its bytes were read.
@@ -195,7 +196,7 @@ class Bundle(Value, frozen=True, kw_only=True, dict=True):
     def inclusion_proof(self, index: int, size: int) -> tuple[Hash, ...]:
         """Return the inclusion proof of an entry in a tree of this size.
 
-        Raises ProofRefused if there is no such leaf, MalformedInput if a node is missing.
+        Raises ProofRefused if there is no such leaf, NotChecked if a node is missing.
         """
         if index >= size:
             raise ProofRefused(
@@ -204,9 +205,7 @@ class Bundle(Value, frozen=True, kw_only=True, dict=True):
         names = [node_name(*node) for node in path_nodes(index, size)]
         for name in names:
             if name not in self.nodes:
-                raise MalformedInput(
-                    "the bundle lacks the node {name} of the tree", name=name, field="bundle.nodes", hint=HINT
-                )
+                raise NotChecked("the bundle lacks the node {name} of the tree", name=name)
         return tuple(self.nodes[name] for name in names)
 
 
@@ -270,7 +269,10 @@ def tlog_proof_of(bundle: Bundle) -> str:
     Raises MalformedInput if it is about a stream, or lacks a node; ProofRefused if the tree does not have the entry.
     """
     index, size = bundle.require_event().index, parse_checkpoint(parse_note(bundle.note).text).size
-    return TlogProof(index, bundle.inclusion_proof(index, size), bundle.note).to_text()
+    try:
+        return TlogProof(index, bundle.inclusion_proof(index, size), bundle.note).to_text()
+    except NotChecked as gap:
+        raise MalformedInput(gap.why, field="bundle.nodes", hint=HINT) from gap
 
 
 def encode_bundle(bundle: Bundle) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from msgspec import Raw
 from msgspec.structs import replace
 
-from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.errors import TallystickError
 from ledger.core.events import NAME_OF, Payload, Stream, require_digest
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import AgencyAdmitted, KeyGranted, KeyRevoked
@@ -55,10 +55,7 @@ class HeldEntries:
         Raises ProofRefused, and NotChecked if a node of the tree is missing.
         """
         size = self._checkpoint.size
-        try:
-            proof = self._bundle.inclusion_proof(entry.index, size)
-        except MalformedInput as error:
-            raise NotChecked(error.text) from error
+        proof = self._bundle.inclusion_proof(entry.index, size)
         verify_inclusion(entry.leaf, entry.index, size, proof, self._checkpoint.root)
 
     def require_of_ledger(self, entry: BundleEntry, payload: Payload[Raw] | None) -> None:

@@ -166,7 +166,7 @@ class VerifiedStream:
 
     @cached_property
     def scanned(self) -> list[ScannedEntry] | NotChecked:
-        """Return the stream's entries and the adoptions of procedures in the bundle's tree, or why they are not known."""
+        """Return the stream's entries and adoptions of procedures in the bundle's tree, or why they are not known."""
         if self._entries is None:
             last = self.events[-1].envelope.sequence
             return NotChecked(

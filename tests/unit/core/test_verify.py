@@ -60,7 +60,9 @@ def test_checkpoint_is_verified_once() -> None:
         assert verify_event(encode_bundle(GOOD), other).report.steps[1].result == "failed"
 
 
-@pytest.mark.parametrize("bundle", [GOOD, replace(LOG.bundle(REGISTERED, NOTE, payload=None), note="none")])
+@pytest.mark.parametrize(
+    "bundle", [GOOD, replace(LOG.bundle(REGISTERED, NOTE, payload=None), note="none"), replace(GOOD, nodes={})]
+)
 def test_verification_leaves_no_garbage(bundle: Bundle) -> None:
     """What was read of a bundle is free when its report is made, also where a step was not checked or failed."""
     data = encode_bundle(bundle)
