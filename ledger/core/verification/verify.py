@@ -236,7 +236,7 @@ def _ledger(run: BundleVerification) -> Outcome:
 
 
 @contextmanager
-def _from_a_courier() -> Iterator[None]:
+def _refusing_a_spoiled_note() -> Iterator[None]:
     """Refuse a note with a false line, and say whose fault that can be."""
     try:
         yield
@@ -252,7 +252,7 @@ def _from_a_courier() -> Iterator[None]:
 # 2
 def _checkpoint(run: BundleVerification) -> Outcome:
     note = run.bundle.note
-    with _from_a_courier():
+    with _refusing_a_spoiled_note():
         checkpoint = run.accepted = verify_checkpoint(note, run.trust.log_key_of(note))
     return Message("size {checkpoint.size}, root {root}", checkpoint=checkpoint, root=checkpoint.root.hex())
 
@@ -262,7 +262,7 @@ def _witnesses(run: BundleVerification) -> Outcome:
     run.checkpoint()
     policy = run.trust.policy
     # Verified even where no quorum is asked for: a false line of a known witness spoils a note.
-    with _from_a_courier():
+    with _refusing_a_spoiled_note():
         cosignatures = verify_cosignatures(run.bundle.note, policy.witnesses.values())
     if not policy.asks_for_witnesses:
         return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
