@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace as other
 from functools import cache, partial
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ledger.core.events import Stream
 from ledger.core.log import merkle
-from ledger.core.log.head_map import HeadMap, HeadProof, MappedHead, map_key
+from ledger.core.log.head_map import EMPTY_MAP, HeadMap, HeadProof, MappedHead, map_key
 from ledger.core.verification.bundle import Bundle, BundleEntry, MapLeaf, MapProof, nodes_of
 from scripts.docs import example
 from scripts.docs.example import CASE, CASE_ENTRIES, MAPPED, NO_CASE
@@ -36,7 +36,7 @@ from scripts.docs.vector import (
 
 LAST, MIDDLE = "/entries/8", "/entries/6"  # events of the case
 COMMITMENT = "/entries/10"
-EMPTY = b64encode(bytes(32)).decode()
+EMPTY = b64encode(EMPTY_MAP).decode()
 
 whole_case = partial(Vector, of="whole")
 # What does not hold of a map counts as left out.
@@ -190,8 +190,7 @@ def _led_to(stream: Stream, proof: MapProof) -> bytes:
     if proof.leaf is not None:
         leaf_key, head = (bytes.fromhex(text[2:]) for text in (proof.leaf.key, proof.leaf.head))
         hashed = sha256(b"\0" + leaf_key + proof.leaf.count.to_bytes(8) + head).digest()
-    siblings = [b64decode(sibling) for sibling in proof.siblings]
-    for depth, sibling in zip(reversed(range(len(siblings))), siblings, strict=True):
+    for depth, sibling in zip(reversed(range(len(proof.siblings))), proof.siblings, strict=True):
         halves = sibling + hashed if key >> (255 - depth) & 1 else hashed + sibling
         hashed = sha256(b"\1" + halves).digest()
     return hashed
@@ -203,7 +202,7 @@ def _commitments() -> list[Vector]:
     assert true.leaf is not None
     elsewhere = "0x" + bytes([map_key(CASE)[0] ^ 128, *map_key(CASE)[1:]]).hex()
     misplaced = replace(true, leaf=replace(true.leaf, key=elsewhere))
-    hollow = replace(true, siblings=(EMPTY, *true.siblings))
+    hollow = replace(true, siblings=(EMPTY_MAP, *true.siblings))
     malformed = {"a leaf that has another place": misplaced, "an empty deepest sibling": hollow}
     of_agency = {"stream": Stream(kind="agency", id="ledger"), "sequence": 0, "previous": None}
     return [

@@ -16,7 +16,7 @@ from ledger.core.events import SUITE_SECP256K1_EIP712, SYSTEM_STREAM_ID, Body, S
 from ledger.core.events.record import HeadsMapped
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash
-from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
+from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_note
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.core.trust.trust_file import TRUST_FORMAT, Trust, TrustedBlock, TrustedChain
@@ -78,13 +78,19 @@ ANCHORED_AT = START + 4000  # the time of block 9, which has the anchor
 BLOCK = 12  # whose state proves it
 
 
-def trust(policy: str = "quorum none\n", *, development: bool = True, **changes: Any) -> Trust:
-    """Return the trust file's content for the logs of these builders."""
+def trust(
+    policy: str = "quorum none\n",
+    *,
+    development: bool = True,
+    log_key: VerifyingKey = LOG_SIGNER.verifying_key,
+    **changes: Any,
+) -> Trust:
+    """Return the trust file's content for the logs of these builders, or of the log with another key."""
     trust = Trust(
         format=TRUST_FORMAT,
         log_id_text="0x" + LOG_ID.hex(),
-        origin=LOG_SIGNER.verifying_key.name,
-        log_vkey=LOG_SIGNER.verifying_key.vkey(),
+        origin=log_key.name,
+        log_vkey=log_key.vkey(),
         service_key_id=SERVICE.key_id,
         policy_text=policy,
         development=development,

@@ -158,6 +158,6 @@ def write_trust(folder: Path, **changes: Any) -> Path:
     path, ending = folder / "trust.json", list[Bundle]()
     for file in sorted(folder.glob("*.json")):
         with suppress(MalformedInput):
-            ending.append(decode_bundle(file.read_bytes()).parts)
+            ending.append(decode_bundle(file.read_bytes()))
     path.write_bytes(encode_trust(bundles.naming(*ending, **changes)))
     return path

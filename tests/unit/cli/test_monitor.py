@@ -243,7 +243,7 @@ def test_whose_keys_and_whose_word_must_be_known(watch: Watch) -> None:
     """Without an agency, without a trust file, with a position of another ledger nothing is looked at."""
     assert watch.tally("monitor").status == Exit.USAGE
     watch.look()
-    other = bundles.trust(log_id=b"\x05" * 32)
+    other = bundles.trust(log_id_text="0x" + "05" * 32)
     write_secret(watch.folder / "trust.json", encode_trust(other), field="trust", replace=True)
     assert "of another ledger" in watch.done().err
     (watch.folder / "monitor.json").write_text("{")

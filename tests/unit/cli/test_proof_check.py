@@ -83,7 +83,7 @@ def test_trust_file_of_the_bundles_ledger_is_chosen(tally: Tally, log: bundles.L
     own = write_trust(tally.folder)
     other = tally.folder / "other"
     other.mkdir()
-    foreign = write_trust(other, log_id=bytes(32))
+    foreign = write_trust(other, log_id_text="0x" + "00" * 32)
     assert tally.ok("proof", "check", path, "--trust", foreign, "--trust", own)["verdict"] == "intact"
     done = tally("--json", "proof", "check", path, "--trust", foreign)
     assert (done.status, done.json()["steps"][0]["result"]) == (Exit.REFUSED, "failed")

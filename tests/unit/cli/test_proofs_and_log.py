@@ -304,7 +304,7 @@ def test_a_case_is_taken_away_in_one_archive(world: World, tmp_path: Path) -> No
     checked = subprocess.run(["sha256sum", "--check", "--strict", "manifest-sha256.txt"], cwd=bag, capture_output=True)
     assert checked.returncode == 0, checked.stderr
     bundle = decode_bundle((bag / f"data/存证/{case_id}.bundle.json").read_bytes())
-    assert bundle.parts is not None
+    assert bundle.subjects
     assert world.run("case", "archive", case_id, "-o", target).status == Exit.USAGE
     world.refuses(Exit.REFUSED, "", "case", "archive", "case-nowhere", "-o", tmp_path / "none.zip")
     assert not (tmp_path / "none.zip").exists()

@@ -220,7 +220,7 @@ def test_a_proof_that_ends_in_a_block_names_it() -> None:
     assert certified.last.report.block.hash in text
     assert "(trusted by the verifier)" in text
     chains = tuple(replace(chain, trusted_blocks=()) for chain in using.chains)
-    forgetful = replace(using, chains=chains, policy=trust().policy, development=True)
+    forgetful = replace(using, chains=chains, policy_text=trust().policy_text, development=True)
     unknown_block = certificate(
         CertificateRequest(bundle, forgetful, PROCEDURES, "en"), certify(bundle, forgetful, PROCEDURES)
     )

@@ -411,7 +411,7 @@ def test_an_absence_is_shown_by_a_small_file(stand: Stand) -> None:
     bundle = stand.prover.absence(stream)
     report = verify_absence(bundle, stand.chain.trusting(stand.trust))
     assert (report.verdict, report.stream, report.size) == ("intact", stream, 9)
-    (entry,) = decode_bundle(bundle).entries.values()
+    (entry,) = decode_bundle(bundle).entries
     assert (entry.index, entry.payload) == (9, None)
 
 

@@ -109,7 +109,7 @@ def trusting(held: LeadMaterial) -> Trust:
     bundles: list[Bundle] = []
     for data in (held.lead, *held.registrations, *held.cases.values()):
         with suppress(MalformedInput):
-            bundles.append(decode_bundle(data).parts)
+            bundles.append(decode_bundle(data))
     return naming(*bundles, log_key=LOG_SIGNER.verifying_key)
 
 
