@@ -31,18 +31,22 @@ class NoticesRead(Struct, frozen=True, forbid_unknown_fields=True):
     numbers: Annotated[tuple[SafeInt, ...], Meta(max_length=MOST_MARKED)] | None = None
 
 
+# Of mail, by its tag.
+MailLanguage = Annotated[str, Meta(pattern=f"^(?:{'|'.join(LANGUAGES)})$")]
+
+
 class NoticeChoices(Struct, frozen=True, forbid_unknown_fields=True):
     """The officer's own choices, the usual ones of topics that are left out. ``language`` is that of mail."""
 
     choices: Annotated[dict[Topic, NoticeChoice], Meta(extra_json_schema={"propertyNames": {"enum": [*TOPICS]}})]
-    language: Annotated[str, Meta(pattern="^(?:en|zh-CN)$")] = LANGUAGES[0]
+    language: MailLanguage = LANGUAGES[0]
 
 
 class NoticeAddress(Struct, frozen=True, forbid_unknown_fields=True):
     """Where mail goes; null ends it. ``language`` is that of mail."""
 
     address: Annotated[str, Meta(max_length=notices.MOST_CHARACTERS)] | None
-    language: Annotated[str, Meta(pattern="^(?:en|zh-CN)$")] = LANGUAGES[0]
+    language: MailLanguage = LANGUAGES[0]
 
 
 class MailEnded(Struct, frozen=True):

@@ -64,8 +64,8 @@ class NoticeMail:
         with self._parts.database.read() as connection:
             last_of_day = notices.last_number(connection, row.agency, made_by=boundary)
         reading = self._reading(row)
-        for rhythm, after, up_to in (("once", row.once_after, last), ("daily", row.daily_after, last_of_day)):
-            due = self._due(row, reading, rhythm, after, up_to)
+        for rhythm, up_to in (("once", last), ("daily", last_of_day)):
+            due = self._due(row, reading, rhythm, up_to)
             if due:
                 # The whole message, so that it is the same when it is sent again.
                 return {f"{rhythm}_to": due[-1].number}
@@ -84,18 +84,23 @@ class NoticeMail:
         if row.to_confirm is not None:
             return self._confirming(row), {"to_confirm": None}
         rhythm = "daily" if row.once_to is None else "once"
-        after, last = (row.daily_after, row.daily_to) if rhythm == "daily" else (row.once_after, row.once_to)
+        last = (row.daily_to if rhythm == "daily" else row.once_to) or 0
         reading = self._reading(row) if service.is_confirmed(self._cursors, row) else None
-        due = self._due(row, reading, rhythm, after, last)
+        if reading is None:
+            return None, {f"{rhythm}_to": None}
+        due = self._due(row, reading, rhythm, last)
         # More may wait by now than one message holds: the next goes on behind the last that is in this one.
-        progress = {f"{rhythm}_after": due[-1].number if len(due) == MOST else last, f"{rhythm}_to": None}
-        if reading is None or not due:
+        end = due[-1].number if len(due) == MOST else last
+        wanted = service.by_mail(row, reading.session.grant.roles, rhythm)
+        progress = {"mailed": service.mailed(row, wanted.topics, end), f"{rhythm}_to": None}
+        if not due:
             return None, progress
         with self._parts.database.read() as connection:
             shown = service.views(connection, reading, due, Labels(row.language))
         case_ids = {notice.case_id for notice in due if notice.case_id}
         if case_ids:
             reading.record(READ_AS, *sorted(case_ids))
+        after = min(wanted.behind.get(topic, 0) for topic in wanted.topics)
         return self._telling(row, shown, rhythm, f"{rhythm}.{after}-{last}"), progress
 
     def _reading(self, row: Subscriber) -> Reading | None:
@@ -103,17 +108,14 @@ class NoticeMail:
         grant = service.grant_of(self._parts, row)
         return None if grant is None else Reading(self._parts, ReaderSession(grant), self._parts.authority())
 
-    def _due(
-        self, row: Subscriber, reading: Reading | None, rhythm: str, after: int, up_to: int | None
-    ) -> list[NumberedNotice]:
+    def _due(self, row: Subscriber, reading: Reading | None, rhythm: str, up_to: int) -> list[NumberedNotice]:
         """Return the first notices that the reader may be mailed in this rhythm, by their numbers."""
         if reading is None:
             return []
-        wanted = service.by_mail(service.chosen(row, reading.session.grant.roles), row.officer, rhythm)
+        wanted = replace(service.by_mail(row, reading.session.grant.roles, rhythm), up_to=up_to)
         if not wanted.topics:
             return []
         with self._parts.database.read() as connection:
-            wanted = replace(wanted, after=after, up_to=up_to)
             return notices.listed(connection, reading.reader, wanted, limit=MOST)
 
     # -- the messages --------------------------------------------------------------------------------------------------

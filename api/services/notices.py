@@ -7,7 +7,7 @@ it is stored, and whoever edits the database can make the service send nothing t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -37,6 +37,7 @@ LIMITS = AddressLimits(of_officer=3, of_agency=100, sharing=5)  # links in a day
 MOST_CHARACTERS = 254  # of an address (RFC 5321 4.5.3.1.3)
 _CONFIRM, _CONFIRMED, _UNSUBSCRIBE = "confirm address", "confirmed address", "unsubscribe"  # scopes of what is sealed
 _choices: Final = decoder_of(dict[Topic, NoticeChoice])
+_positions: Final = decoder_of(dict[str, int])
 
 
 class NoticeView(Struct, frozen=True):
@@ -90,10 +91,16 @@ def in_browser(choices: Mapping[Topic, NoticeChoice], officer: str) -> NoticeFil
     return _filter([topic for topic, choice in choices.items() if choice.browser], officer)
 
 
-def by_mail(choices: Mapping[Topic, NoticeChoice], officer: str, rhythm: str) -> NoticeFilter:
-    """Return the filter of what is mailed in this rhythm, without what no longer waits."""
-    mailed = _filter([topic for topic, choice in choices.items() if choice.mail == rhythm], officer)
-    return msgspec.structs.replace(mailed, only_open=True)
+def by_mail(row: Subscriber, roles: Sequence[Role], rhythm: str) -> NoticeFilter:
+    """Return the filter of what waits to be mailed in this rhythm, without what is settled."""
+    of_rhythm = [topic for topic, choice in chosen(row, roles).items() if choice.mail == rhythm]
+    behind = _positions.decode(row.mailed)
+    return msgspec.structs.replace(_filter(of_rhythm, row.officer), only_open=True, behind=behind)
+
+
+def mailed(row: Subscriber, topics: Iterable[str], up_to: int) -> str:
+    """Return the positions of the row's mail after everything ``up_to`` a number was mailed of these topics."""
+    return msgspec.json.encode(_positions.decode(row.mailed) | dict.fromkeys(topics, up_to)).decode()
 
 
 def _filter(topics: list[Topic], officer: str) -> NoticeFilter:
@@ -191,18 +198,21 @@ def settings_of(parts: Parts, reading: Reading) -> NoticeSettings:
 
 
 def choose(parts: Parts, reading: Reading, choices: Mapping[Topic, NoticeChoice], language: str) -> None:
-    """Store the reader's choices. A rhythm that gets more topics begins with what comes from now on."""
+    """Store the reader's choices. Mail of a topic that was not mailed begins with what comes from now on.
+
+    Of a topic that gets another rhythm, what waits goes out in that one.
+    """
     officer = reading.session.grant.officer
     with parts.database.read() as connection:
         row = notices.subscriber(connection, reading.agency, officer)
         last = notices.position(connection).number
     roles = (grant_of(parts, row) or reading.session.grant).roles
     before, after = chosen(row, roles), choices_of(roles, choices)
+    begun = [topic for topic, choice in after.items() if choice.mail != "none" and before[topic].mail == "none"]
     values: dict[str, Any] = {"choices": msgspec.json.encode(choices).decode(), "language": language}
-    # The others stay where they are: what waits for a mail server that is away is not lost.
-    for rhythm in ("once", "daily"):
-        if {*by_mail(after, officer, rhythm).topics} - {*by_mail(before, officer, rhythm).topics}:
-            values |= {f"{rhythm}_after": last, f"{rhythm}_to": None}
+    values["mailed"] = mailed(row, begun, last)
+    if any(choice.mail != before[topic].mail for topic, choice in after.items()):
+        values |= {"once_to": None, "daily_to": None}  # a message that was planned is another one now
     notices.keep(parts.database, reading.agency, officer, **values)
 
 
@@ -317,7 +327,7 @@ def confirm(parts: Parts, token: str) -> str:
     if grant_of(parts, row) is None:
         raise _over()
     if not is_confirmed(cursors, row):
-        begun = {"once_after": last, "daily_after": last, "once_to": None, "daily_to": None, "to_confirm": None}
+        begun = {"mailed": mailed(row, TOPICS, last), "once_to": None, "daily_to": None, "to_confirm": None}
         seal = _sealed(cursors, _CONFIRMED, row)
         # Another address may have been given since the row was read, and its link must still be sent.
         if notices.changed(parts.database, row, ("address", "key_id"), confirmation=seal, **begun) is None:

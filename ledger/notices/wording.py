@@ -10,7 +10,7 @@ from typing import Final
 
 from ledger.core.messages import Message
 from ledger.notices.topics import Topic
-from ledger.store.notices import Notice
+from ledger.store.tables import Notice
 
 _SENTENCES: Final[Mapping[str, Message]] = {
     "handover.offered": Message("{agency} makes an offer to your agency."),

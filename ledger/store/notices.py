@@ -5,13 +5,28 @@ Who sees the subject of a notice is decided by ``ledger.core.visibility``; the c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, literal, or_, select, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    delete,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from ledger.core.errors import Conflict
 from ledger.core.messages import Message
@@ -31,6 +46,7 @@ from ledger.store.tables import (
     NOTICES,
     SUBSCRIBERS,
     WARNINGS,
+    Notice,
 )
 
 FORGOTTEN_AT_ONCE = 500
@@ -40,24 +56,7 @@ _POSITION = "notices_position"  # how far the log and the warnings were looked a
 _ADDRESSED = ("handover.offered", "handover.returned", "handover.recalled", "letter.sent", "letter.answered")
 
 
-class Notice(Struct, frozen=True, kw_only=True):
-    """A row of ``tables.NoticesTable``, without its number."""
-
-    agency: str
-    officer: str | None = None
-    topic: str
-    kind: str
-    case_id: str = NO_CASE
-    subject: str
-    deadline_id: str | None = None
-    word: str | None = None
-    by_agency: str | None = None
-    until: str | None = None
-    days: int | None = None
-    made_at: int
-
-
-class NumberedNotice(Notice, frozen=True, kw_only=True):
+class NumberedNotice(Notice):
     """A notice as it is stored: ``is_open`` if what it is about still waits, ``is_read`` if its reader has read it."""
 
     number: int
@@ -127,7 +126,7 @@ def store(database: Database, before: NoticePosition, notices: Iterable[Notice],
     with database.write() as connection:
         if position(connection) != before:
             return False
-        rows = [asdict(notice) | {"number": before.number + n} for n, notice in enumerate(notices, 1)]
+        rows = [notice.model_dump() | {"number": before.number + n} for n, notice in enumerate(notices, 1)]
         if rows:
             connection.execute(NOTICES.insert(), rows)
             bindings.bind_rows(connection, NOTICES, rows)
@@ -156,13 +155,14 @@ def forget_before(database: Database, made_at: int) -> None:
 class NoticeFilter(Struct, frozen=True):
     """The notices of an officer: of the ``topics``, and with ``of_others`` those of colleagues' deadlines.
 
-    Numbers are above ``after`` and at most ``up_to``.
+    Numbers are above ``after``, of a topic that ``behind`` has above its own, and at most ``up_to``.
     """
 
     officer: str
     topics: tuple[str, ...]
     of_others: bool = False
     after: int = 0
+    behind: Mapping[str, int] = MappingProxyType({})
     up_to: int | None = None
     only_open: bool = False
 
@@ -178,15 +178,10 @@ def listed(
 ) -> list[NumberedNotice]:
     """Return notices that the reader may see, by their numbers."""
     is_read = or_(NOTICES.c.number <= read_up_to, _marked(reader.agency, wanted.officer))
-    columns = [NOTICES.c[name] for name in NumberedNotice.__struct_fields__ if name in NOTICES.c]
-    names = [column.name for column in columns]
-    query = select(*columns, _is_open(wanted.officer).label("is_open"), is_read.label("is_read"))
+    query = select(NOTICES, _is_open(wanted.officer).label("is_open"), is_read.label("is_read"))
     order = NOTICES.c.number.desc() if newest_first else NOTICES.c.number
-    rows = connection.execute(query.where(*_conditions(reader, wanted)).order_by(order).limit(limit))
-    return [
-        NumberedNotice(**dict(zip(names, row, strict=False)), is_open=bool(row.is_open), is_read=bool(row.is_read))
-        for row in rows
-    ]
+    rows = connection.execute(query.where(*_conditions(reader, wanted)).order_by(order).limit(limit)).mappings()
+    return [NumberedNotice(**row) for row in rows]
 
 
 def count_unread(connection: Connection, reader: Reader, wanted: NoticeFilter, most: int) -> tuple[int, int]:
@@ -213,9 +208,13 @@ def _marked(agency: str, officer: str) -> ColumnElement[bool]:
 
 def _conditions(reader: Reader, wanted: NoticeFilter) -> list[ColumnElement[bool]]:
     mine = or_(NOTICES.c.officer.is_(None), NOTICES.c.officer == wanted.officer)
-    chosen = and_(mine, NOTICES.c.topic.in_(wanted.topics))
+    of_topics = [
+        and_(NOTICES.c.topic == topic, NOTICES.c.number > wanted.behind.get(topic, 0)) for topic in wanted.topics
+    ]
+    chosen = and_(mine, or_(false(), *of_topics))
     if wanted.of_others:
-        chosen = or_(chosen, and_(NOTICES.c.topic == "due", NOTICES.c.officer != wanted.officer))
+        of_colleagues = and_(NOTICES.c.topic == "due", NOTICES.c.officer != wanted.officer)
+        chosen = or_(chosen, and_(of_colleagues, NOTICES.c.number > wanted.behind.get("due_of_others", 0)))
     conditions = [NOTICES.c.agency == reader.agency, NOTICES.c.number > wanted.after, chosen, _visible(reader)]
     if wanted.up_to is not None:
         conditions.append(NOTICES.c.number <= wanted.up_to)
@@ -299,9 +298,8 @@ class Subscriber(Struct, frozen=True, kw_only=True):
     to_confirm: int | None = None
     asked: int = 0
     asked_since: int = 0
-    once_after: int = 0
+    mailed: str = "{}"
     once_to: int | None = None
-    daily_after: int = 0
     daily_to: int | None = None
     sent_at: int | None = None
     failures: int = 0
@@ -445,8 +443,8 @@ def reachable(connection: Connection, now_ms: int) -> list[Subscriber]:
     return [Subscriber(**row) for row in rows]
 
 
-# Whoever claims moves ``next_try_at``, and whoever chooses another rhythm moves its position.
-_OF_MESSAGE = ("next_try_at", "once_after", "daily_after", "address", "key_id", "former", "once_to", "daily_to")
+# Whoever claims moves ``next_try_at``, and whoever has a further topic mailed moves its position.
+_OF_MESSAGE = ("next_try_at", "mailed", "address", "key_id", "former", "once_to", "daily_to")
 
 
 def changed(
@@ -485,12 +483,20 @@ def mail_state(connection: Connection) -> MailState:
     failed = connection.execute(_COUNT.where(failing)).scalar_one()
     sent_at = connection.execute(select(func.max(SUBSCRIBERS.c.sent_at))).scalar()
     newest = select(SUBSCRIBERS.c.last_error).where(failing).order_by(SUBSCRIBERS.c.next_try_at.desc()).limit(1)
-    behind = (NOTICES.c.agency == SUBSCRIBERS.c.agency, NOTICES.c.number > SUBSCRIBERS.c.once_after)
-    waiting = select(func.min(NOTICES.c.made_at)).select_from(NOTICES).join(SUBSCRIBERS, and_(*behind)).where(failing)
-    oldest = connection.execute(waiting).scalar() if failed else None
+    oldest = min(_waiting_since(connection, failing), default=None) if failed else None
     error: str | None = connection.execute(newest).scalar()
     packed = None if error is None else Message.unpacked(msgspec.json.decode(error))
     return MailState(addresses, failed, sent_at, oldest, packed)
+
+
+def _waiting_since(connection: Connection, failing: ColumnElement[bool]) -> Iterator[int]:
+    """Yield, for each officer to whom mail failed, when the oldest notice was made that is not mailed to him yet."""
+    for row in connection.execute(select(SUBSCRIBERS.c.agency, SUBSCRIBERS.c.mailed).where(failing)):
+        behind = min(msgspec.json.decode(row.mailed, type=dict[str, int]).values(), default=0)
+        of_agency = (NOTICES.c.agency == row.agency, NOTICES.c.number > behind)
+        oldest = connection.execute(select(func.min(NOTICES.c.made_at)).where(*of_agency)).scalar()
+        if oldest is not None:
+            yield oldest
 
 
 def _of(agency: str, officer: str) -> tuple[ColumnElement[bool], ...]:

@@ -332,14 +332,30 @@ class WebhooksTable(StoreTable, table=True):
     next_try_at: int = Field(sa_column=big())
 
 
-class NoticesTable(StoreTable, table=True):
+class Notice(SQLModel):
     """What is new for an agency, or for one ``officer`` of it, derived from the log and from warnings.
 
     It refers and tells nothing: who may see it is asked when it is shown or sent. ``topic`` is what officers choose by,
     ``kind`` what happened, ``subject`` the id of the handover, letter, lead, recommendation or discrepancy, or what the
-    clock ``deadline_id`` is of. ``word`` is its purpose, kind or clock, ``until`` (RFC 3339) by when. ``number`` counts
-    from 1, without a gap but for those that were too old to keep.
+    clock ``deadline_id`` is of. ``word`` is its purpose, kind or clock, ``until`` (RFC 3339) by when.
     """
+
+    agency: str
+    officer: str | None = None
+    topic: str
+    kind: str
+    case_id: str = NO_CASE
+    subject: str
+    deadline_id: str | None = None
+    word: str | None = None
+    by_agency: str | None = None
+    until: str | None = None
+    days: int | None = None
+    made_at: int = Field(sa_column=big(), description="unix milliseconds")
+
+
+class NoticesTable(Notice, StoreTable, table=True):
+    """The notices. ``number`` counts from 1, without a gap but for those that were too old to keep."""
 
     __table_args__ = (
         Index("ix_notices_agency", "agency", "number"),
@@ -348,18 +364,6 @@ class NoticesTable(StoreTable, table=True):
     )
 
     number: int = Field(sa_column=big(primary_key=True))
-    agency: str
-    officer: str | None = None
-    topic: str
-    kind: str
-    case_id: str
-    subject: str
-    deadline_id: str | None = None
-    word: str | None = None
-    by_agency: str | None = None
-    until: str | None = None
-    days: int | None = None
-    made_at: int = Field(sa_column=big(), description="unix milliseconds")
 
 
 class NoticeReadsTable(StoreTable, table=True):
@@ -378,9 +382,10 @@ class SubscribersTable(StoreTable, table=True):
     A preference and no evidence: it goes with the officer's last key. ``key_id`` is the key that gave the address: mail
     is for that key alone and ends with it. ``confirmation`` seals officer, address and key together once he has opened
     the link that was sent there; without it nothing else is sent. ``to_confirm`` is when he asked for that link, until
-    it is sent. ``former`` is the confirmation of the address before, until that one has its last message. ``once_to``
-    and ``daily_to`` are where the message ends that is being sent, so that it is the same when it is sent again. Until
-    ``next_try_at`` no other process sends.
+    it is sent. ``former`` is the confirmation of the address before, until that one has its last message. By topic,
+    ``mailed`` has the number behind which mail goes on, whatever its rhythm. ``once_to`` and ``daily_to`` are where the
+    message ends that is being sent, so that it is the same when it is sent again. Until ``next_try_at`` no other
+    process sends.
     """
 
     agency: str = Field(primary_key=True)
@@ -395,9 +400,8 @@ class SubscribersTable(StoreTable, table=True):
     to_confirm: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     asked: int = Field(description="links asked for since ``asked_since``, against which the limit counts")
     asked_since: int = Field(sa_column=big())
-    once_after: int = Field(sa_column=big())
+    mailed: str = Field(sa_column=text())
     once_to: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    daily_after: int = Field(sa_column=big())
     daily_to: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     sent_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     failures: int

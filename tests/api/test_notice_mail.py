@@ -27,6 +27,7 @@ from tests.api.service import Served, problem
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, Officer, clerk, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.mail_server import PASSWORD, Mailbox, mailbox_in, text_of
+from tests.unit.store.plans import noted as statements_on
 
 HOME, ELSEWHERE = "clerk@procuratorate.example", "somebody@elsewhere.example"
 UNTIL = {"expires_at": "2026-03-09T01:00:00Z"}
@@ -207,6 +208,43 @@ def test_only_what_changes_begins_anew(mailing: Served, mailbox: Mailbox) -> Non
     clock.ms = last_digest(mailing.parts.zone(), 8, clock() + 86_400_000)
     sender_of(mailing).step()
     assert len(mailbox.taken) == 1
+
+
+def test_what_waits_for_daily_mail_goes_out_at_once_if_that_is_chosen(mailing: Served, mailbox: Mailbox) -> None:
+    """It comes once, and not again with the next daily mail; a topic that was not mailed begins with what comes."""
+    by, clock = clerk(LAB), mailing.ledger.clock
+    confirmed(mailing, mailbox, by, offered="daily")
+    case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination")
+    mailing.record(case)
+    row = stored.Notice(agency=LAB, topic="letter", kind="letter.sent", case_id="case-1", subject="l", made_at=1)
+    noticed(mailing)
+    put(mailing, row)
+    sender_of(mailing).step()
+    assert mailbox.taken == []
+    wanted = {topic: {"browser": True, "mail": "none"} for topic in TOPICS}
+    wanted |= {topic: {"browser": True, "mail": "once"} for topic in ("offered", "letter")}
+    later(mailing, 60)
+    assert ask(mailing, by, "/settings", choices=wanted).status_code == 200
+    sender_of(mailing).step()
+    (message,) = mailbox.taken
+    assert "/notices/1\n" in text_of(message)
+    clock.ms = last_digest(mailing.parts.zone(), 8, clock() + 86_400_000)
+    sender_of(mailing).step()
+    assert len(mailbox.taken) == 1
+
+
+def test_who_is_told_nothing_new_costs_one_short_question(tmp_path: Path, mailbox: Mailbox) -> None:
+    """His notices are not looked through again, though others of his agency, or of his number elsewhere, wait too."""
+    waiting = [Officer("w1", PROCURATORATE), Officer("w2", PROCURATORATE), Officer("w1", LAB)]
+    with serving(tmp_path, mailbox.settings(), officers=(clerk(POLICE), *waiting)) as served:
+        for number, officer in enumerate(waiting):
+            confirmed(served, mailbox, officer, f"{number}@procuratorate.example")
+        sender = sender_of(served)
+        sender.step()
+        with statements_on(served.ledger.database.log) as statements:
+            sender.step()
+        assert [text for text in statements if "FROM notices" in text] != []
+        assert [text for text in statements if "notice_reads" in text] == []
 
 
 def test_what_does_not_go_into_one_message_goes_into_the_next(mailing: Served, mailbox: Mailbox) -> None:

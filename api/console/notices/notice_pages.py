@@ -85,14 +85,7 @@ def mark_read(visit: VisitOf) -> Response:
 @router.get("/notices/confirm")
 def show_confirmation(visit: PublicVisitOf, token: TokenQuery) -> Response:
     """Show the button that confirms an address: programs that only look into links confirm nothing."""
-    return visit.page("notices/confirm.html", token=token, confirmed=None)
-
-
-@router.post("/notices/confirm")
-def confirm(visit: PublicVisitOf, service: ServiceOf, form: FormOf) -> Response:
-    """Confirm the address that the link was sent to."""
-    address = notices.confirm(service.parts, form.get("token") or "")
-    return visit.page("notices/confirm.html", token=None, confirmed=address)
+    return visit.page("notices/confirm.html", token=token, address=None)
 
 
 @router.get("/notices/unsubscribe")
@@ -102,11 +95,13 @@ def show_end(visit: PublicVisitOf, service: ServiceOf, token: TokenQuery) -> Res
     return visit.page("notices/unsubscribe.html", token=token, address=address)
 
 
+@router.post("/notices/confirm")
 @router.post("/notices/unsubscribe")
-def end_mail(visit: PublicVisitOf, service: ServiceOf, form: FormOf) -> Response:
-    """End mail to the address that the link was sent to."""
-    address = notices.unsubscribe(service.parts, form.get("token") or "")
-    return visit.page("notices/unsubscribe.html", token=None, address=address)
+def follow_link(visit: PublicVisitOf, service: ServiceOf, form: FormOf) -> Response:
+    """Do what the link in a mail is for: confirm the address that it was sent to, or end mail to that address."""
+    link = visit.request.url.path.rpartition("/")[2]
+    do = notices.confirm if link == "confirm" else notices.unsubscribe
+    return visit.page(f"notices/{link}.html", token=None, address=do(service.parts, form.get("token") or ""))
 
 
 @router.get("/notices/{number}")
