@@ -18,12 +18,14 @@ from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.fields import Field, FieldKind, ValueType, fields_of
 from ledger.core.events.terms import NAME_FIELD, TABLE_OF, VALUE_FIELD
-from ledger.core.procedure.rulebook import FieldRule, Rulebook
+from ledger.core.messages import Message
+from ledger.core.procedure.rulebook import DecisionKind, FieldRule, Rulebook
 from ledger.i18n import words_in_use
 from ledger.i18n.money import smallest_units, usual_currency
 from ledger.store import log
 from ledger.timeline.sentences import EventWords
 
+_ANYBODYS = Message("Of any agency")
 ROWS_MORE = 5  # empty ones, beyond the least number of rows of a list
 PERSON_SECTION = "person:1"  # has the name of the person whom the act brings in
 _AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,4})?")
@@ -32,10 +34,11 @@ Citations = list[tuple[str, dict[str, str]]]  # references to events, each with 
 
 
 class Option(NamedTuple):
-    """A value that may be chosen, and what the reader is shown for it."""
+    """A value that may be chosen, and what the reader is shown for it, below the heading of its ``group`` if any."""
 
     value: str
     text: str
+    group: str | None = None
 
 
 class Particulars(NamedTuple):
@@ -194,11 +197,25 @@ class ActForm:
         offered = self._offers(field)
         if offered is not None:
             yield from (Option(*each) for each in offered)
+        elif kind.vocabulary == "decision_kind" and self._book is not None:
+            yield from self._decisions(self._book)
         elif kind.vocabulary is not None:
             words = self._vocabulary(kind.vocabulary) if kind.kind == "word" else kind.words
             yield from (Option(word, labels.of(kind.vocabulary, word)) for word in words)
         else:
             yield from (Option(word, word) for word in kind.words)
+
+    def _decisions(self, book: Rulebook) -> Iterator[Option]:
+        """Yield the kinds of decisions: those of the reader's kind of agency, those of any, and those of others."""
+        labels, own = self._visit.labels, self._visit.reading.authority.agencies[self._visit.reading.agency].kind
+
+        def place(row: DecisionKind) -> tuple[int, tuple[str, ...]]:
+            return (0 if row.by else 1, ()) if book.fits(own, row.by) else (2, row.by)
+
+        for word, row in sorted(book.decisions.items(), key=lambda each: place(each[1])):
+            kinds = [own] if place(row)[0] == 0 else row.by
+            group = " · ".join(labels.of("agency_kind", kind) for kind in kinds) or labels.translate(_ANYBODYS)
+            yield Option(word, labels.of("decision_kind", word), group)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -113,6 +113,7 @@ def _references(book: Rulebook) -> Iterator[tuple[Path, str, Iterable[str]]]:
     for decision, kind_of_decision in book.decisions.items():
         stages = (*kind_of_decision.enters.keys(), *kind_of_decision.enters.values())
         yield ("decisions", decision, "enters"), "stage", stages
+        yield ("decisions", decision, "by"), PARTICIPANT, kind_of_decision.by
     for reason, ground in book.reasons.items():
         yield ("reasons", reason, "for"), "purpose", ground.returns_for
     for purpose, moves in book.purposes.items():

@@ -304,9 +304,11 @@ class DecisionKind(Word, frozen=True):
     """A decision; one that ``settles_property`` has to say what becomes of each property of the case.
 
     It states its particulars in ``fields``. ``enters`` has, by the stage at which case and persons stand, the one that
-    they enter by it.
+    they enter by it. ``by`` are the kinds of agencies, or traits of them, that make it, to which forms offer it first:
+    an agency of another kind may record it all the same.
     """
 
+    by: tuple[str, ...] = ()
     settles_property: bool = False
     fields: dict[terms.Particular, FieldUse] = {}
     enters: dict[terms.Stage, terms.Stage] = {}

@@ -262,6 +262,19 @@ def test_the_menu_has_the_acts_of_the_readers_role(acting: Served) -> None:
     assert page_of(acting, clerk(POLICE), "/cases/case-1/acts/section.erased").status_code == 403
 
 
+def test_decisions_are_listed_by_who_makes_them(acting: Served) -> None:
+    """Those of the reader's kind of agency first, then those of any, then the others; none is missing."""
+    form = unescape(page_of(acting, clerk(POLICE), "/cases/case-1/acts/decision.recorded").text)
+    listed = form.partition('<select id="kind"')[2].partition("</select>")[0]
+    groups = re.findall(r'<optgroup label="([^"]+)">', listed)
+    assert groups[:2] == ["public security", "Of any agency"]
+    assert len(groups) == len({*groups})
+    assert "court" in groups[2:]
+    own = listed.partition("</optgroup>")[0]
+    assert ('value="case_filed"' in own, 'value="judgment"' in own) == (True, False)
+    assert sorted(re.findall(r'<option value="(\w+)"', listed)) == sorted(BOOK.decisions)
+
+
 def test_every_act_in_a_case_is_on_a_page() -> None:
     """An event type of cases that an officer signs has a form of its fields, or a page of its own."""
     of_cases = {name for name in ACTS if "case" in EVENT_TYPES[name].streams}
