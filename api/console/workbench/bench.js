@@ -20,7 +20,9 @@ function showFaults() {
 
 // Go to the field of a fault, or to its line in the file.
 function go(button) {
-  const field = byId(button.dataset.go);
+  // A text that stands in neither language yet is written in the reader's.
+  const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
+  const field = byId(button.dataset.go) ?? byId(`${button.dataset.go}.${language}`);
   field?.closest("details")?.setAttribute("open", "");
   if (field) return field.focus();
   const file = definition();

@@ -27,6 +27,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.canonical import refusal_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
+from ledger.core.events.supervision import BilingualText
 from ledger.core.messages import Message
 from ledger.supervision.model_faults import ModelFault, ModelRefused, Wording, unknown
 
@@ -108,7 +109,9 @@ def _faults_of_part(value: Any, shape: inspect.Type, path: str) -> Iterator[Loca
     if isinstance(shape, inspect.Metadata):
         shape = shape.type
     if isinstance(shape, inspect.StructType):
-        if isinstance(value, dict):
+        if shape.cls is BilingualText and isinstance(value, dict) and _is_unwritten(value):
+            yield path, Wording("fill_in_one")
+        elif isinstance(value, dict):
             yield from _faults_of_struct(value, shape, path)
         else:
             names = tuple(field.encode_name for field in shape.fields if field.required)
@@ -124,6 +127,12 @@ def _faults_of_part(value: Any, shape: inspect.Type, path: str) -> Iterator[Loca
             yield path, Wording("fill_in")
         elif isinstance(value, bool | int | Decimal):
             yield path, Wording("quote_text")
+
+
+def _is_unwritten(both: dict[str, Any]) -> bool:
+    """Tell whether a text stands there in neither language, and nothing else does."""
+    blank = (text is None or (isinstance(text, str) and not text.strip()) for text in both.values())
+    return both.keys() <= {"zh", "en"} and all(blank)
 
 
 class Document(Struct, frozen=True):

@@ -38,7 +38,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "number_for_text": ("requested_by: 案件管理部门", "requested_by: 7", "need.requested_by", "in quotes"),
     "no_need": ("need:", "needs:", "need", "missing"),
     "no_problem": ("  problem: {zh: 长期不签收, en: Offers wait}\n", "", "need.problem", "missing"),
-    "empty_text": ("zh: 长期不签收, en: Offers wait", 'zh: "", en: ""', "need.problem.en", "fill it in"),
+    "empty_text": ("zh: 长期不签收, en: Offers wait", 'zh: "", en: ""', "need.problem", "at least: fill it in"),
     "comma_in_flow": ("en: Offers wait", "en: Offers, wait", "need.problem.wait", "needs quotes"),
     "text_for_mapping": ("{zh: 长期不签收, en: Offers wait}", "x", "need.problem", "zh, en"),
     "no_legal_basis": (BASIS, " []", "legal_basis", "length >= 1"),
