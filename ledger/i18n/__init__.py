@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gettext
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "zh-CN")
 _DOMAIN = "tallystick"
+_SPELLED = re.compile(r"(?<![\d-])\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z| ?[+-]\d\d:\d\d)(?!\d)")
 _LOCALES = f"{__path__[0]}/locale"
 
 
@@ -167,6 +169,17 @@ class Labels:
     def moment(self, at: datetime) -> str:
         """Format a time in the zone in use, to the minute."""
         return self.of("moment", "hour").format(zone_in_use().local(at))
+
+    def with_moments(self, text: str) -> str:
+        """Replace each time that a text spells with its offset, such as that of a lead, as ``moment`` formats it."""
+
+        def shown(match: re.Match[str]) -> str:
+            try:
+                return self.moment(datetime.fromisoformat(match[0].replace(" +", "+").replace(" -", "-")))
+            except (ValueError, OverflowError):  # no day of the calendar
+                return match[0]
+
+        return _SPELLED.sub(shown, text)
 
     def of_zone(self, zone: Zone) -> str:
         """Return what people call a time zone, or its name."""

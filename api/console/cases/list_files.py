@@ -334,7 +334,7 @@ def leads_file(visit: VisitOf, filters: Annotated[Filters, Depends()]) -> Respon
         later("Lead | Model | Severity | State | Outcome | Case | Agency | Has it | Handled by | Raised | Lead id"),
         (
             (
-                zone_in_use().with_readable_times(labels.told(line.says)),
+                labels.with_moments(labels.told(line.says)),
                 labels.told(titles[line.model_id]) if line.model_id in titles else line.model_id,
                 labels.of("severity", line.severity),
                 labels.of("lead_status", line.status),

@@ -231,6 +231,7 @@ def environment(template_language: str) -> Environment:
         ),
         "of_milliseconds": lambda unix_ms: datetime.fromtimestamp(unix_ms / 1000, UTC),
         "readable": lambda text: zone_in_use().with_readable_times(text),
+        "with_moments": labels.with_moments,
         "span": lambda seconds: formats.span(seconds, texts),
     }
     return templates

@@ -26,6 +26,7 @@ from ledger.core.events.record import IncidentKind
 from ledger.core.messages import slot_names
 from ledger.core.procedure.deadlines import STEP_NAMES, Unit
 from ledger.core.procedure.facts import STEP
+from ledger.core.procedure.zones import Zone
 from ledger.core.supervision.anonymity import INSTEAD
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.core.verification.heads import ABSENCE_STEPS
@@ -34,7 +35,7 @@ from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.core.visibility import Sight
 from ledger.evidence.bag import FileFault
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
-from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
+from ledger.i18n import LANGUAGES, ZONE_IN_USE, Labels, audit_words, language_of
 from ledger.procedures import shipped_rulebook
 from ledger.store.clocks import Warned
 from ledger.store.search import Kind
@@ -264,3 +265,15 @@ def test_slots_are_the_same_in_both_languages() -> None:
         if entry.id and entry.context in (None, texts.VERIFIER):
             english, chinese = "".join(entry.id), "".join(entry.string)
             assert set(re.findall(r"{[\w.]*", chinese)) <= set(re.findall(r"{[\w.]*", english)), entry.id
+
+
+def test_times_in_a_text_are_shown_in_the_zone_in_use() -> None:
+    """Whether with an offset, as in the text of a lead, or in UTC; days and what is no time stay as they are."""
+    zone = Zone("Asia/Shanghai", {"1970-01-01T00:00:00Z": "+08:00"})
+    token = ZONE_IN_USE.set(lambda: zone)
+    try:
+        shown = Labels("zh-CN").with_moments("自 2026-03-01 13:30 +00:00 起，至 2026-03-02T01:00:05Z；2026-03-03")
+        assert shown == "自 2026年3月1日21:30 起，至 2026年3月2日09:00；2026-03-03"
+        assert Labels("en").with_moments("2026-02-30 09:00 +08:00") == "2026-02-30 09:00 +08:00"
+    finally:
+        ZONE_IN_USE.reset(token)
