@@ -25,9 +25,10 @@ from api.console.cases import (
     phone_pages,
     picture_pages,
 )
+from api.console.documents import document_pages
 from api.console.notices import notice_pages
 from api.console.operation import operation_pages
-from api.console.registry import registry_pages, setup_pages
+from api.console.registry import registry_pages
 from api.console.shared.access import SignInNeeded, require_own_page, sign_in_first, visiting
 from api.console.shared.rendering import Assets, language, names_of, page, release
 from api.console.sign_in import sign_in_pages
@@ -71,11 +72,11 @@ _FEATURES = (
     notice_pages,
     operation_pages,
     registry_pages,
-    setup_pages,
     verify_pages,
     picture_pages,
     event_pages,
     audit_pages,
+    document_pages,
 )
 _ROUTERS = (*(feature.router for feature in _FEATURES), router)
 

@@ -6,6 +6,7 @@ agency's admin, an officer's, or that of an agency's witness.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
@@ -183,6 +184,9 @@ class _Look:
         self._service, self._labels = service, labels
         self._officer = officer
         self._authority = service.authority()
+        self._granted: defaultdict[str, list[Grant]] = defaultdict(list)
+        for grant in self._authority.grants.values():
+            self._granted[grant.agency_id].append(grant)
         self._now = parts.clock() // 1000
         self._final = last_size(DatabaseJournal(parts.database).last_anchor(WriteState.CONFIRMED))
         self._witnesses = {state.account: state for state in parts.collector.states() if state.account}
@@ -248,7 +252,7 @@ class _Look:
     # -- an agency -----------------------------------------------------------------------------------------------------
 
     def _of_agency(self, agency: Agency) -> Iterator[SetupStep]:
-        granted = [grant for grant in self._authority.grants.values() if grant.agency_id == agency.agency_id]
+        granted = self._granted[agency.agency_id]
         held = [grant for grant in granted if grant.revoked is None and self._now < grant.valid_until]
         values = command_values(self._service, agency.agency_id, self._officer)
         kind = self._labels.of("agency_kind", agency.kind)

@@ -99,6 +99,7 @@ OTHERS = {
     "model_id": "item-not-handed-over",
     "version": "1",
     "recommendation_id": "phone",
+    "document": "supervision",
 }
 
 

@@ -1,6 +1,7 @@
 """Agencies and keys with their history: who may sign what, since when, by whose decision, and the use of each key.
 
-All of it is public: anybody can derive it from the log's envelopes and its ``registry.*`` entries.
+A page beside them has what the ledger and each agency still lack, with the command that provides it. All of it is
+public: anybody can derive it from the log's envelopes and its ``registry.*`` entries.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from starlette.responses import Response
 
 from api.console.shared.access import PublicVisit, PublicVisitOf, Visit, VisitOf
 from api.console.shared.rendering import download, narrator_of
-from api.dependencies import After, SlugPath, known_agency
+from api.dependencies import After, OfficerQuery, SlugPath, SlugQuery, known_agency
 from api.services.documents import bundle_of_event
+from api.services.setup import ledger_setup
 from ledger.chain.journal import Purpose
 from ledger.core.errors import NotFound
 from ledger.core.events import Event
@@ -176,6 +178,16 @@ def _registry_entry(connection: Connection, entry: int) -> StoredEntry:
     if stored.stream_kind != "system" or not stored.event_type.startswith("registry."):
         raise NotFound("entry {entry} of the log is no change of the registry", entry=entry, field="entry")
     return stored
+
+
+@router.get("/setup")
+def setup(visit: PublicVisitOf, agency: SlugQuery = None, officer: OfficerQuery = None) -> Response:
+    """Show all agencies, the reader's own or the one asked for opened; commands that make a key are for ``officer``."""
+    own = agency or (visit.visitor.agency if visit.visitor else None)
+    shown = ledger_setup(visit.service, visit.labels, officer=officer)
+    if all(each.agency_id != own for each in shown.agencies):
+        own = None
+    return visit.page("registry/setup.html", of=shown, own=own, officer=officer or "")
 
 
 def _uses(visit: Visit | PublicVisit) -> KeyUses:

@@ -30,10 +30,11 @@ class MenuLink(NamedTuple):
 
 
 class MenuGroup(NamedTuple):
-    """Entries of one kind of work."""
+    """Entries of one kind of work. One that is ``folded`` opens from its label, for who is signed in."""
 
     label: str
     links: tuple[MenuLink, ...]
+    folded: bool = False
 
 
 class Menu(NamedTuple):
@@ -73,14 +74,16 @@ MENU: Final = (
         ),
     ),
     MenuGroup(
-        later("Operation"),
+        later("Proofs and operation"),
         (
+            MenuLink("/verify", later("Verify"), is_public=True),
             MenuLink("/operation", later("State of the service"), is_public=True),
             MenuLink("/agencies", later("Agencies and keys"), is_public=True),
             MenuLink("/setup", later("What is missing"), is_public=True),
+            MenuLink("/documents", later("Documentation"), is_public=True),
         ),
+        folded=True,
     ),
-    MenuGroup(later("Proofs"), (MenuLink("/verify", later("Verify"), is_public=True),)),
 )
 
 
@@ -98,7 +101,10 @@ def menu_of(session: ReaderSession | None, own: Agency | None, pages: Collection
             return link.is_public
         return session.has_role(*link.roles) and (supervises or not link.for_supervising)
 
-    visible_groups = (MenuGroup(group.label, tuple(filter(is_shown, group.links))) for group in MENU)
+    visible_groups = (
+        MenuGroup(group.label, tuple(filter(is_shown, group.links)), group.folded and session is not None)
+        for group in MENU
+    )
     groups = tuple(group for group in visible_groups if group.links)
     enclosing = [link.path for group in groups for link in group.links if f"{here}/".startswith(f"{link.path}/")]
     return Menu(groups, max(enclosing, key=len, default=None))

@@ -195,6 +195,8 @@ PUBLIC = (
     "/samples",
     "/samples/now",
     "/refusals/{code}",
+    "/documents",
+    "/documents/{document}",
 )
 # What changes something or takes a form: none of it does from another site, whoever is signed in.
 POSTS = (

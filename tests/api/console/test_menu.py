@@ -10,10 +10,10 @@ from api.console.shared.guidance import MENU, Menu, menu_of
 from ledger.core.events.terms import Role
 from ledger.core.signing.authority import Grant
 from tests.api.console.desk import Office, axe_findings, too_wide
-from tests.testkit.builders import POLICE, PROCURATORATE, admitted_agency, analyst, clerk
+from tests.testkit.builders import POLICE, PROCURATORATE, admitted_agency, analyst, clerk, supervisor
 
 PAGES = {link.path for group in MENU for link in group.links}
-PUBLIC = {"/verify", "/operation", "/agencies", "/setup"}
+PUBLIC = {"/verify", "/operation", "/agencies", "/setup", "/documents"}
 SHARED = {"/search", "/leads", "/recommendations"}
 GOVERNING = {"/models", "/reports", "/correlation"}
 SHOWN: dict[Role, set[str]] = {
@@ -72,6 +72,23 @@ def test_pages_say_where_one_is(office: Office) -> None:
     assert {"/console/inbox", "/console/cases/new"} <= set(paths)
     for path in paths:
         assert page.request.get(f"{office.url}{path}").status == 200, path
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_menu_is_one_line(office: Office, language: str) -> None:
+    """For who is shown most of it, in a window of 1280 pixels; what is rarely needed opens from its label."""
+    desk = office.at(supervisor(PROCURATORATE), language=language, viewport={"width": 1280, "height": 800})
+    menu = desk.page.get_by_role("navigation")
+    assert (
+        menu.evaluate("menu => new Set([...menu.querySelectorAll('.group')].map((each) => each.offsetTop)).size") == 1
+    )
+    assert menu.bounding_box()["height"] < 45  # type: ignore[index]
+    rare = menu.locator("a[href$='/agencies']")
+    expect(rare).to_be_hidden()
+    menu.locator("summary").press("Enter")
+    assert (axe_findings(desk.page), too_wide(desk.page)) == ([], [])
+    rare.click()
+    expect(menu.locator("summary.current")).to_be_visible()
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])

@@ -7,15 +7,16 @@ from html import unescape
 import pytest
 from playwright.sync_api import expect
 
+from api.console.documents.document_pages import document_files, rendered
 from api.console.shared.page_help import HELP
 from api.console.shared.rendering import CONSOLE
 from ledger.i18n import translate
 from tests.api.console.desk import Office, barriers
 from tests.api.console.pages import page_of
+from tests.api.console.test_policy import Markup
 from tests.api.service import Served
 from tests.docs.test_cited_in_docs import headings
 from tests.testkit.builders import POLICE, clerk
-from tests.testkit.machine import REPOSITORY
 
 WITHOUT = {"shared/error.html"}  # it says itself what to do
 
@@ -29,8 +30,8 @@ def test_every_page_has_help() -> None:
     }
     assert HELP.keys() == pages - WITHOUT
     for help_ in HELP.values():
-        file, _, anchor = help_.document.partition("#")
-        assert anchor in headings(REPOSITORY / file), help_.document
+        document, _, anchor = help_.section.partition("#")
+        assert anchor in headings(document_files()[document]), help_.section
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
@@ -50,3 +51,17 @@ def test_help_opens_by_keyboard_and_keeps_nobody_out(office: Office) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_text(HELP["cases/inbox.html"].steps)).to_be_visible()
     assert barriers(page) == []
+
+
+def test_links_of_documents_lead_to_documents() -> None:
+    """Each to one that is served, at a heading that it has; pictures and what lies elsewhere are text."""
+    for name in document_files():
+        document = rendered(name)
+        markup = Markup(document.html)
+        assert markup.inline == [], name
+        assert document.title, name
+        for address in markup.addresses:
+            path, _, anchor = address.partition("#")
+            target = path.removeprefix("/console/documents/") or name
+            assert target in document_files(), address
+            assert not anchor or f'id="{anchor}"' in rendered(target).html, f"{name}: {address}"

@@ -1,0 +1,1 @@
+"""The documents of this release as pages of the console."""
