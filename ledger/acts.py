@@ -16,13 +16,15 @@ from ledger.core.messages import Message
 class ActDefinition(NamedTuple):
     """``command`` is its group and name, ``title`` says in one sentence what is done, ``note`` what to know of it.
 
-    ``makes`` is the field with the id of what the act brings in: it is made up unless it is given.
+    ``makes`` is the field with the id of what the act brings in: it is made up unless it is given. Without one of the
+    fields that it ``needs`` it is refused, although the event's type leaves them open.
     """
 
     command: str
     title: Message
     note: Message | None = None
     makes: str | None = None
+    needs: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -211,10 +213,18 @@ ACTS = {
     "lead.confirmed": ActDefinition(
         "lead confirm",
         Message("Confirm a lead by the material that was checked."),
-        Message("Without any it is refused."),
+        Message("It takes files of that material: without any it is refused."),
+        needs=("digests",),
     ),
     "lead.dismissed": ActDefinition("lead dismiss", Message("Dismiss a lead, with the reason.")),
-    "lead.closed": ActDefinition("lead close", Message("Close a lead with its outcome.")),
+    "lead.closed": ActDefinition(
+        "lead close",
+        Message("Close a lead with its outcome."),
+        Message(
+            "An outcome that is a paper takes its number, its day and its files, a recommendation the one that was "
+            "issued, and what is passed on to whom it goes."
+        ),
+    ),
     "model.retired": ActDefinition("model retire", Message("Retire a model that your agency published.")),
     "recommendation.issued": ActDefinition(
         "recommendation issue",

@@ -140,7 +140,7 @@ def _refusal_page(request: Request, error: Exception) -> Response:
             refused = Refused(500, "the service failed at this request", code="internal_error")
     problem, reader_language = problem_of(refused), language(request)
     service, labels = service_of(request), Labels(reader_language)
-    detail = translate(problem.detail, reader_language, naming(names_of(service, labels)))
+    detail = translate(problem.detail, reader_language, naming(names_of(service, labels), labels))
     if isinstance(refused, ModelRefused):  # each fault with its line, in the reader's language
         say, faults = Texts(reader_language), refused.told_in(labels)
         detail = "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)

@@ -86,7 +86,7 @@ CLAUSES = (
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
     *("features", "obtained_from", "method", "content", "period_from"),
-    *("until", "article", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
+    *("until", "article", "decided_at", "served_at", "effective_at", "decision_id", "document_number", "document_date"),
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
     *("particulars", "outline", "outline_answers", "due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
@@ -113,12 +113,16 @@ def names_by_id(load_names: Callable[[], Mapping[str, Bilingual | Name]], labels
     return name_of
 
 
-def naming(names: Names) -> Callable[[str, Any], Any]:
-    """Return what renders the slots of a message: agencies by their names, all else as it is."""
+def naming(names: Names, labels: Labels) -> Callable[[str, Any], Any]:
+    """Return what renders the slots of a message: agencies by their names, words by their labels, all else as it is."""
 
     def show(slot: str, value: Any) -> Any:
-        is_agency = slot.rpartition(".")[2] in _AGENCIES or slot.endswith("agency_id")
-        return names(str(value)) if is_agency else value
+        field = slot.rpartition(".")[2]
+        if field in _AGENCIES or slot.endswith("agency_id"):
+            return names(str(value))
+        # What is a kind is not always one of a letter.
+        vocabulary = None if field == "kind" else _VOCABULARY.get(field)
+        return value if vocabulary is None else labels.find(vocabulary, str(value)) or value
 
     return show
 
@@ -196,8 +200,10 @@ class EventWords:
         taken = {name for _, name, _, _ in Formatter().parse(template) if name}
         if "things" in taken:
             taken |= _THINGS
-        if self._event_type == "decision.recorded":  # not by another decision: it is this one's own id
-            taken.add("decision_id")
+        # Not by another one: it is its own id.
+        taken |= {"decision.recorded": {"decision_id"}, "recommendation.issued": {"recommendation_id"}}.get(
+            self._event_type, set()
+        )
         if self._event_type == "case.taken_over":  # the page of the event lists them
             taken.add("measures")
         clauses = [

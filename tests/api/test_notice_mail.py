@@ -216,9 +216,9 @@ def test_what_waits_for_daily_mail_goes_out_at_once_if_that_is_chosen(mailing: S
     confirmed(mailing, mailbox, by, offered="daily")
     case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination")
     mailing.record(case)
-    row = stored.Notice(agency=LAB, topic="letter", kind="letter.sent", case_id="case-1", subject="l", made_at=1)
+    letter = {"agency": LAB, "topic": "letter", "kind": "letter.sent", "case_id": "case-1", "subject": "letter-1"}
     noticed(mailing)
-    put(mailing, row)
+    put(mailing, stored.Notice(**letter, made_at=clock()))
     sender_of(mailing).step()
     assert mailbox.taken == []
     wanted = {topic: {"browser": True, "mail": "none"} for topic in TOPICS}

@@ -291,6 +291,8 @@ def _page_of(case_id: str, body: Body, rows: ItemRows | None) -> str:
     match body:
         case letter.LetterReceived(letter_id=letter_id) | letter.LetterSent(answers=str(letter_id)):
             return f"/cases/{case_id}/letters/{letter_id}"
+        case letter.LetterSent(letter_id=letter_id):
+            return f"/cases/{case_id}/letters/{letter_id}"
     return f"/cases/{case_id}" + (f"?registered={rows.count}" if rows is not None and rows.count else "")
 
 

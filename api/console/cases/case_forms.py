@@ -15,6 +15,7 @@ from ledger.timeline.sentences import EventWords, Narrator
 
 LINE = 200  # characters that a correction cites at most
 CORRIGIBLE = ("line", "text", "whole", "word", "choice", "quantity")
+CITED_BY = {"item.disposed": "item.disposal_proposed"}  # what an act cites, where it is of one type
 EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
 
 
@@ -28,7 +29,7 @@ def form_in_case(
     def offers(field: Field) -> Iterable[tuple[str, str]] | None:
         match field.type.kind:
             case "event":
-                return _events(visit, state, narrator)
+                return _events(visit, state, narrator, CITED_BY.get(event_type))
             case "id":
                 return _things(visit, state, book, words).get(field.type.names or "")
         return None
@@ -37,11 +38,12 @@ def form_in_case(
     return ActForm(visit, event_type, words, offers=offers, vocabulary=vocabulary, book=book)
 
 
-def _events(visit: Visit, state: CaseState, narrator: Narrator) -> Iterator[tuple[str, str]]:
-    """Yield the newest events of the case, each by its sentence."""
+def _events(visit: Visit, state: CaseState, narrator: Narrator, of_type: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the newest events of the case, or those ``of_type`` alone, each by its sentence."""
     with visit.service.parts.database.read() as connection:
         history = visit.service.histories.of(connection, state.case_id)
-    for step in history[: -EVENTS_OFFERED - 1 : -1]:
+    cited = [step for step in history if of_type in (None, step.event.event_type)]
+    for step in cited[: -EVENTS_OFFERED - 1 : -1]:
         yield step.event.event_id, narrator.tell(step.before, step.event, step.after)
 
 

@@ -24,6 +24,7 @@ from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import decode_event, decode_section
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import label_first_by
 from ledger.store import cases
 from ledger.store.cases import Page
@@ -89,10 +90,18 @@ def letter_page(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath, event: R
         is_mine_to_receive=signs and letter.received_at is None and own in letter.agencies,
         is_mine_to_answer=signs and letter.to_agency == own and letter.from_agency is not None,
         kinds=tuple(book.letters),
+        answering_kind=answering_kind(book, letter.kind),
         services=tuple(book.services),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
         told=recorded(visit, event),
     )
+
+
+def answering_kind(book: Rulebook, kind: str) -> str | None:
+    """Return the kind of letter that stops a clock which a letter of this ``kind`` starts, if there is but one."""
+    stops = {stop for row in book.started_by.get(f"letter_received.{kind}", ()) for stop in row.stops}
+    answers = [word for word in book.letters if f"letter_sent.{word}" in stops]
+    return answers[0] if len(answers) == 1 else None
 
 
 @router.get("/cases/{case_id}/letters/{letter_id}/bundle")

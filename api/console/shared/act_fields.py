@@ -151,7 +151,7 @@ class ActForm:
             control=f"{self._prefix}{path}",
             label=self._visit.labels.of("field", NAME_FIELD) if of_name else self._words.label(field.name),
             kind="line" if of_name else kind,
-            is_required=field.is_required or of_name,
+            is_required=field.is_required or of_name or path in ACTS[self._type].needs,
             is_list=field.is_list,
             longest=field.type.longest,
             options=[] if of_name else list(self._options(field)),
