@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from starlette.responses import RedirectResponse, Response
 
 from api.console.shared.access import Visit, VisitOf
@@ -22,28 +22,34 @@ from ledger.interchange.papers.paper_text import language_for
 from ledger.store import audit as audits
 from ledger.store import cases, log
 from ledger.store.audit import KeptAudit
+from ledger.store.search import LONGEST
 
 ROWS = 20
 SHOWN = 200  # findings on the page; the file has all
 
 router = APIRouter()
+NumberQuery = Annotated[str, Query(max_length=LONGEST)]
 AuditIdPath = Annotated[str, Path(pattern=r"^audit-[0-9a-f]{10}$")]
 
 
 @router.get("/audit")
-def audit_page(visit: VisitOf, case_id: SlugQuery = None) -> Response:
-    """Show what can be audited, the running audit, and earlier ones."""
+def audit_page(visit: VisitOf, case_id: SlugQuery = None, number: NumberQuery = "") -> Response:
+    """Show what can be audited, the running audit, and earlier ones; of a case by its id or any agency's number."""
     visit.reading.require_role("auditor")
     case = None
     with visit.service.parts.database.read() as connection:
+        if number.strip():
+            case_id = next(iter(cases.with_number(connection, number.strip())), "none")
         if case_id is not None:
             visit.reading.require_case(connection, case_id)
             case = cases.case(connection, case_id)
             visit.reading.record(Message("case"), case_id)
         earlier = audits.latest(connection, visit.reading.agency, ROWS)
+        numbers = cases.numbers_of(connection, {each.case_id for each in earlier if each.case_id}, visit.reading.reader)
         size = log.tree(connection).size
     running = visit.service.audits.running
-    return visit.page("audit/audit.html", asked=case, earlier=earlier, running=running, size=size)
+    values = {"asked": case, "earlier": earlier, "numbers": numbers, "running": running, "size": size}
+    return visit.page("audit/audit.html", **values)
 
 
 @router.post("/audit")
@@ -105,7 +111,17 @@ def _shown(visit: Visit, audit_id: str, template: str) -> Response:
         failure = Message.unpacked(decode_json(kept.failure, dict[str, Any])) if kept.failure else None
         seconds = (kept.ended_at - kept.started_at) // 1000
         values |= {"kept": kept, "report": report, "failure": failure, "seconds": seconds}
-    return visit.page(template, audit_id=audit_id, verdict_means=VERDICT_MEANS, **values)
+    about = values["running"] or values["kept"]
+    with visit.service.parts.database.read() as connection:
+        numbers = cases.numbers_of(connection, [about.case_id or ""], visit.reading.reader)
+    return visit.page(
+        template,
+        audit_id=audit_id,
+        verdict_means=VERDICT_MEANS,
+        about=about,
+        number=numbers.get(about.case_id or ""),
+        **values,
+    )
 
 
 def _kept(visit: Visit, audit_id: str) -> KeptAudit:

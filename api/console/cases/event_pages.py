@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf
-from api.console.shared.rendering import PATH, download, language, narrator_of, shown_pdf
+from api.console.shared.rendering import PATH, download, language, names_of, narrator_of, shown_pdf
 from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery
 from api.services.archives import archive_of_case
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
@@ -24,11 +24,13 @@ from api.services.documents import (
 from api.services.service import position_after
 from ledger.core.events import EVENT_TYPES, decode_section
 from ledger.core.messages import Message
+from ledger.i18n import translate
 from ledger.interchange.papers.paper_text import language_for
 from ledger.proofs.bundles import Withheld
 from ledger.store import log
 from ledger.timeline.anchored_sizes import stages
 from ledger.timeline.event_fields import event_fields
+from ledger.timeline.sentences import naming
 
 router = APIRouter()
 
@@ -142,11 +144,12 @@ def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> R
     agency = None if is_party else visit.reading.agency
     rows = visit.service.parts.access.latest(case_id, ROWS, before=None if last is None else int(last), agency=agency)
     following = visit.service.cursors.seal(SCOPE, str(rows[-1].number)) if len(rows) == ROWS else None
+    show = naming(names_of(visit.service, visit.labels), visit.labels)
     return visit.page(
         "cases/reads.html",
         **visible._asdict(),
         rows=visible_reads(visit.service, visit.reading, rows),
         is_party=is_party,
         following=following,
-        told=visit.labels.translate,
+        told=lambda what: translate(what, visit.labels.language, show),
     )

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from html import unescape
-from urllib.parse import urljoin
-
 import httpx
 import pytest
 
@@ -70,38 +66,6 @@ def test_what_is_for_anybody_takes_no_session(world: World, path: str) -> None:
     answer = page_of(world.served, None, path.format_map(world.names))
     assert answer.status_code == 200
     assert "case-1" not in answer.text
-
-
-def test_no_link_of_a_page_is_dead(world: World) -> None:
-    """Whoever is shown a link gets a page, a file, or is led to one: each link of each page, for each role."""
-    followed, dead = set[str](), dict[str, str]()
-    for row in (row for row in ROWS if not row.is_file):
-        for role in row.roles:
-            relation = next((each for each in RELATIONS if row.may(each, role) and not row.refuses(each, role)), None)
-            officer = None if relation is None else reader(relation, role)
-            path = row.address(world.names)
-            if officer is None:
-                continue
-            for link in links_of(page_of(world.served, officer, path).text, path):
-                if f"{role} {link}" not in followed:
-                    followed.add(f"{role} {link}")
-                    status = page_of(world.served, officer, link).status_code
-                    if status not in (200, 303):
-                        dead[f"{role}: {path} -> {link}"] = str(status)
-    for path in PUBLIC:
-        for link in links_of(page_of(world.served, None, path.format_map(world.names)).text, path):
-            if link not in followed:
-                followed.add(link)
-                if page_of(world.served, None, link).status_code not in (200, 303):
-                    dead[f"{path} -> {link}"] = "for nobody"
-    assert dead == {}
-    assert len(followed) > 200
-
-
-def links_of(page: str, path: str) -> list[str]:
-    """Return what the links and pictures of a page lead to, below the console's address, without anchors."""
-    addresses = (urljoin(f"/console{path}", unescape(link)) for link in re.findall(r'<a [^>]*?href="([^"]*)"', page))
-    return [address.removeprefix("/console").partition("#")[0] for address in addresses]
 
 
 @pytest.mark.parametrize("path", ["/inbox", "/cases/case-1"])
