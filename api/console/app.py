@@ -30,6 +30,7 @@ from api.console.notices import notice_pages
 from api.console.operation import operation_pages
 from api.console.registry import registry_pages
 from api.console.shared.access import SignInNeeded, require_own_page, sign_in_first, visiting
+from api.console.shared.refusals import LineRefused, RefusalWords
 from api.console.shared.rendering import Assets, language, names_of, page, release
 from api.console.sign_in import sign_in_pages
 from api.console.supervision import (
@@ -47,9 +48,8 @@ from api.middleware.problems import HINTS, Problem, Refused, problem_of
 from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
-from ledger.i18n import Labels, translate, zone_in_use
+from ledger.i18n import Labels
 from ledger.supervision.model_faults import ModelRefused
-from ledger.timeline.sentences import naming
 
 router = APIRouter()
 _FEATURES = (
@@ -140,18 +140,30 @@ def _refusal_page(request: Request, error: Exception) -> Response:
             refused = Refused(500, "the service failed at this request", code="internal_error")
     problem, reader_language = problem_of(refused), language(request)
     service, labels = service_of(request), Labels(reader_language)
-    detail = translate(problem.detail, reader_language, naming(names_of(service, labels), labels))
+    own: RefusalWords | None = getattr(request.state, "refusal_words", None)
+    words = own or RefusalWords(labels, names_of(service, labels))
+    detail = words.told(problem.detail)
     if isinstance(refused, ModelRefused):  # each fault with its line, in the reader's language
         say, faults = Texts(reader_language), refused.told_in(labels)
         detail = "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)
-    problem = replace(problem, detail=zone_in_use().with_readable_times(detail))
+    field = problem.field if isinstance(problem.field, str) else None
+    problem = replace(problem, detail=detail, hint=words.told(problem.hint))
     template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
     try:
         visitor = visiting(request, service)
     except Exception:  # noqa: BLE001 - an error page comes, whatever failed, also without a database
         visitor = None
     session = visitor.session if visitor else None
-    return page(request, service, template, session, status=problem.status, problem=problem)
+    return page(
+        request,
+        service,
+        template,
+        session,
+        status=problem.status,
+        problem=problem,
+        field=field and words.field(field),
+        thing=refused.thing if isinstance(refused, LineRefused) else None,
+    )
 
 
 _REFUSED = (Exception, TallystickError, RequestValidationError, HTTPException)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.console.cases.case_forms import asked_of_correction, form_in_case, stated_by
+from api.console.cases.case_forms import asked_of_correction, called_things, form_in_case, stated_by
 from api.console.cases.case_pages import book_of, book_of_new_case, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.cases.item_rows import ItemRows, RowsRefused, columns_of_case
@@ -43,7 +43,7 @@ from ledger.acts import ACTS, HEADINGS
 from ledger.core.custody import CaseState
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import MalformedInput, NotFound, RuleRefused
-from ledger.core.events import EVENT_TYPES, Body, case, handover, letter
+from ledger.core.events import EVENT_TYPES, NAME_OF, Body, case, handover, letter
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message
@@ -169,6 +169,8 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     at = CaseAtHand(case_id)
     if act != "open":
         at = case_at_hand(visit.service, visit.reading, case_id, by_letter=act in OF_LETTERS)
+    new_items: dict[str, str] = {}
+    _refuse_in_words(visit, at, act, new_items)
     sections: Sections = {}
     rows: ItemRows | None = None
     try:
@@ -192,6 +194,8 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
             bodies = [body_of(DRAFTED[act], form, at.state)]
         for body in bodies:
             require_role(visit.reading, type(body))
+            if isinstance(body, ItemRegistered):
+                new_items[body.item_id] = body.description
         context = stated(form, sections)
         beside = context._replace(authority=None)  # of items that are registered beside the act
         acts = [(body, beside if isinstance(body, ItemRegistered) else context) for body in bodies]
@@ -218,11 +222,24 @@ def draft_receipts(visit: VisitOf, form: FormOf) -> Response:
     context, drafts = stated(form), list[EventDraft]()
     for case_id, handover_ids in by_case.items():
         at = case_at_hand(visit.service, visit.reading, case_id)
+        _refuse_in_words(visit, at, "accept", {})
         received = ("received_at", form.get("received_at") or "")
         answers = [PostedForm([("handover_id", handover_id), received]) for handover_id in handover_ids]
         acts = [(body_of(DRAFTED["accept"], answer, at.state), context) for answer in answers]
         drafts += _drafts(visit, form, at, acts, "/inbox")
     return visit.page("shared/draft.html", drafts=drafts)
+
+
+def _refuse_in_words(visit: Visit, at: CaseAtHand, act: str, new_items: Mapping[str, str]) -> None:
+    """Let refusals name things as the forms of the case do, and items that the form brings in by their descriptions."""
+    state = at.state if at.is_visible else None
+    event_type = act if act in FROM_FIELDS else NAME_OF[ItemRegistered if act == REGISTER else DRAFTED[act][0]]
+    words = narrator_of(visit.service, visit.labels, at.person_names).words_of(event_type, state)
+
+    def things() -> Mapping[str, str]:
+        return {**(called_things(visit, state, at.person_names) if state else {}), **new_items}
+
+    visit.refuse_in(words, things)
 
 
 def _require_few(count: int) -> None:

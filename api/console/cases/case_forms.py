@@ -105,6 +105,14 @@ def _things(
     }
 
 
+def called_things(visit: Visit, state: CaseState, person_names: Mapping[str, str]) -> dict[str, str]:
+    """Return what forms of acts in the case call the case and what there is in it, by ids."""
+    words = narrator_of(visit.service, visit.labels, person_names).words_of("", state)
+    things = _things(visit, state, visit.service.parts.validator.book_of(state), words)
+    called = {thing_id: text for pairs in things.values() for thing_id, text in pairs}
+    return called | {state.case_id: state.numbers.get(visit.reading.agency) or state.numbers[state.opened_by]}
+
+
 def stated_by(visit: Visit, state: CaseState, event_id: str) -> dict[str, tuple[str, str]]:
     """Return the texts and numbers that an event of the case says, by the names that a correction has for them.
 

@@ -130,4 +130,6 @@ class ItemRows:
         return next((path for path in likely if path in self._columns), KIND)
 
     def _fault(self, row: int, fault: CellFault) -> FaultyCell:
-        return FaultyCell(row, fault.path, self._columns[fault.path].label, self._visit.labels.translate(fault.reason))
+        return FaultyCell(
+            row, fault.path, self._columns[fault.path].label, self._visit.refusal_words.told(fault.reason)
+        )

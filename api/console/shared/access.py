@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.auth.reading import Reading
 from api.auth.sessions import domain_of
+from api.console.shared.refusals import RefusalWords
 from api.console.shared.rendering import PATH, language, names_of, page
 from api.dependencies import ServiceOf, service_of
 from api.middleware.problems import Refused, TokenRefused
@@ -19,6 +20,7 @@ from api.services.case_reading import names_in_cases
 from ledger.config.settings import Settings
 from ledger.i18n import Labels
 from ledger.store.database import Connection
+from ledger.timeline.sentences import EventWords
 
 _METHODS_THAT_READ = ("GET", "HEAD")
 
@@ -105,6 +107,17 @@ class Visit(Struct, frozen=True):
         agencies = names_of(self.service, self.labels)
         of_agencies = {agency_id: agencies(agency_id) for agency_id in self.reading.authority.agencies}
         return names_in_cases(connection, self.service, self.reading, case_ids) | of_agencies
+
+    @property
+    def refusal_words(self) -> RefusalWords:
+        """Return the words in which this request tells of a refusal."""
+        own: RefusalWords | None = getattr(self.request.state, "refusal_words", None)
+        return own or RefusalWords(self.labels, names_of(self.service, self.labels))
+
+    def refuse_in(self, words: EventWords, things: Callable[[], Mapping[str, str]]) -> None:
+        """Let this request tell of refusals in the words of its form: ``things`` gives what that calls things by id."""
+        names = names_of(self.service, self.labels)
+        self.request.state.refusal_words = RefusalWords(self.labels, names, words, things)
 
     def page(self, template: str, **values: Any) -> Response:
         """Return the page or fragment of this template, with a new token for a session in use."""

@@ -48,7 +48,7 @@ async function post(draft) {
     forget();
     document.dispatchEvent(new CustomEvent("recorded", { detail: draft }));
     const next = new URL(draft.dataset.following, location);
-    next.searchParams.set("event", draft.dataset.eventId);
+    for (const id of draft.dataset.eventIds.split(" ")) next.searchParams.append("event", id);
     return location.assign(next);
   }
   if (answer.status >= 500) return lost(draft);
@@ -114,11 +114,46 @@ document.addEventListener("click", async ({ target }) => {
 document.addEventListener("submit", ({ target }) => {
   if (target.matches("[data-act]")) asked = target;
 }, true);
+// A refusal names the field by the form's own label, which leads to it.
+function pointOut(refused) {
+  const place = refused.querySelector("[data-field]");
+  const control = place && asked && controlOf(place.dataset);
+  if (!control) return;
+  control.setAttribute("aria-invalid", "true");
+  const label = (control.labels?.[0] ?? control.closest("fieldset")?.querySelector("legend"))?.cloneNode(true);
+  for (const part of label?.querySelectorAll(".quiet, input, select, textarea") ?? []) part.remove();
+  const link = Object.assign(document.createElement("button"), { type: "button", className: "plain" });
+  link.textContent = label?.textContent.trim() || place.textContent;
+  link.addEventListener("click", () => {
+    for (let part = control.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+    control.focus();
+  });
+  place.replaceChildren(link);
+}
+
+// Return the control of a field of the event, named as it is: by its path, its last step, or the thing of its line.
+function controlOf({ field, thing }) {
+  const steps = field.replace(/^((payload|envelope|body)\.)+/, "").replace(/\[(\d+)\]/g, ".$1").split(".");
+  const controls = [...asked.elements].filter(({ name, type }) => name && type !== "hidden");
+  for (let end = steps.length; end > 0; end--) {
+    const last = steps[end - 1];
+    const names = thing ? [`${last}:${thing}`] : [steps.slice(0, end).join("."), last];
+    const control = controls.find(({ name }) => names.includes(name) || (name.startsWith("particulars:") && name.endsWith(`:${last}`)));
+    if (control) return control;
+  }
+  return null;
+}
+
 // The form changed after the draft was made, so the draft no longer says what the form says.
 document.addEventListener("input", ({ target }) => {
+  target.removeAttribute("aria-invalid");
   if (target.closest("[data-act]")) document.getElementById("draft").replaceChildren();
 });
 
 const focus = (within) => within.querySelector("[data-focus]")?.focus();
-document.addEventListener("htmx:after:swap", () => focus(document.getElementById("draft") ?? document));
+document.addEventListener("htmx:after:swap", () => {
+  const draft = document.getElementById("draft");
+  if (draft) pointOut(draft);
+  focus(draft ?? document);
+});
 focus(document.getElementById("main"));

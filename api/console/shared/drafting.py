@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from api.console.shared.access import Visit
 from api.console.shared.formats import typed
 from api.console.shared.forms import PostedForm, whole_number
+from api.console.shared.refusals import of_line
 from api.console.shared.rendering import PATH, narrator_of
 from api.services.drafts import ActContext, ForeseenEvent, body_from
 from ledger.core.custody import Flag
@@ -106,7 +107,11 @@ def _since(visit: Visit, form: PostedForm, event: Event) -> list[str]:
 def body_of(act: FormAct, form: PostedForm, *context: object) -> Body:
     """Return the body with the fields that are filled in. Raises MalformedInput, naming the field."""
     body, *makers = act
-    return body_from(body, {name: value for make in makers for name, value in make(form, *context).items()})
+    fields = {name: value for make in makers for name, value in make(form, *context).items()}
+    try:
+        return body_from(body, fields)
+    except MalformedInput as error:
+        raise of_line(error, fields) from error
 
 
 def required_number(form: PostedForm, name: str) -> int:

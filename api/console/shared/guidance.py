@@ -273,9 +273,11 @@ BY_CODE: Final = {
 def advice(problem: Problem, language: str) -> str:
     """Return what to do next, in the English text that the catalogues translate.
 
-    English readers get the ledger's own hint for the refusal if it is more specific than the one for its status.
+    English readers get the ledger's own hint for the refusal if it is more specific than the one for its status, and
+    not for the command line.
     """
     own = BY_CODE.get(problem.code)
-    if own is None and language == "en" and problem.hint not in HINTS.values():
+    is_for_commands = "--" in problem.hint or "tally " in problem.hint
+    if own is None and language == "en" and not is_for_commands and problem.hint not in HINTS.values():
         return problem.hint
     return own or BY_STATUS.get(problem.status, _RELOAD)

@@ -35,12 +35,14 @@ _WORD = re.compile(r"Invalid enum value '(?P<word>.*)'\Z", re.DOTALL)
 _NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
 _EXPECTED = re.compile(r"Expected `(?P<kind>[^`]*)`(?P<relation>, got | of length | )(?P<value>`[^`]*`|[<>=]+ \S+)\Z")
 # What msgspec says of a value or a field, as messages.
+MISSING = Message("Object missing required field `{name}`")
+OTHER_LENGTH = Message("Expected `{kind}` of length {value}")
 _SAID_OF = {
     ", got ": Message("Expected `{kind}`, got {value}"),
-    " of length ": Message("Expected `{kind}` of length {value}"),
+    " of length ": OTHER_LENGTH,
     " ": Message("Expected `{kind}` {value}"),
     "contains unknown": Message("Object contains unknown field `{name}`"),
-    "missing required": Message("Object missing required field `{name}`"),
+    "missing required": MISSING,
     "Invalid base64 encoded string": Message("Expected bytes in base64"),
 }
 _BYTE = re.compile(r"\(byte (?P<position>[0-9]+)\)\Z")

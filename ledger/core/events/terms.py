@@ -35,15 +35,16 @@ def text(pattern: str, description: str, example: str, **extra: str) -> Meta:
     return Meta(pattern=whole, description=str(description), examples=[example], extra=extra or None)
 
 
+SLUG = Message("a slug of at most {longest} characters: a-z, 0-9 and hyphens between them")
+
+
 def _slug(longest: int, description: str, example: str, names: str) -> Meta:
     """Lower-case letters and digits with hyphens between them: an id of what it ``names``.
 
     ``longest`` is in characters.
     """
     pattern = rf"[a-z0-9](?:[a-z0-9-]{{0,{longest - 2}}}[a-z0-9])?"
-    MEANINGS[f"^{pattern}{_END}"] = Message(
-        "a slug of at most {longest} characters: a-z, 0-9 and hyphens between them", longest=longest
-    )
+    MEANINGS[f"^{pattern}{_END}"] = Message(SLUG, longest=longest)
     return text(pattern, description, example, names=names)
 
 

@@ -25,7 +25,7 @@ from tests.api.console.desk import READ, Office, axe_findings
 from tests.api.console.pages import OWN, page_of, post
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, auditor, clerk, section, supervisor
-from tests.testkit.casework import Case, person_id, pieces
+from tests.testkit.casework import Case, offered, person_id, pieces
 
 BOOK = shipped_rulebook()
 LI, WANG = person_id("li"), person_id("wang")
@@ -222,9 +222,39 @@ def test_what_a_form_lacks_is_named(acting: Served) -> None:
     """A required field that is empty is refused by its name, and an event that is not there as well."""
     refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/item.sealed", {"item_id": "phone"})
     assert refused.status_code == 400
-    assert "seal_number" in refused.text
+    assert "seal number is missing" in refused.text
+    assert 'data-field="seal_number">seal number<' in refused.text
     lost = {"corrects": "01940000-0000-7000-8000-00000000ffff", "ground": "a slip of the pen"}
     assert post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", lost).status_code == 404
+
+
+def test_a_refusal_names_things_and_fields_as_the_form_does(served: Served) -> None:
+    """Items, handovers and cases by what is chosen in the form, fields by labels; no path, and no id by itself."""
+    served.record(offered("phone").register("knife"))
+
+    def refused(by: str, act: str, *, language: str = "en", **form: str) -> str:
+        headers = {**OWN, "accept-language": language}
+        answer = post(served, clerk(by), f"/cases/case-1/drafts/{act}", form, headers)
+        assert answer.status_code in (400, 422), answer.text
+        return unescape(answer.text)
+
+    moved = {"item_id": "phone", "storage_location": "shelf 3"}
+    taken = "item the phone (phone) stands in the open handover prosecution review · police-east → procuratorate-east"
+    assert taken in refused(POLICE, "item.moved", **moved)
+    assert "the phone（phone）" in refused(POLICE, "item.moved", language="zh-CN", **moved)
+    text = refused(POLICE, "item.sealed", item_id="knife", seal_number="S" * 101)
+    assert "expected at most 100 characters" in text
+    assert 'data-field="seal_number">seal number<' in text
+    assert (
+        "expected an id of at most 64 characters"
+        in refused(POLICE, "item.sealed", item_id="A B", seal_number="S").lower()
+    )
+    closing = refused(POLICE, "close", ground="settled")
+    assert "handover prosecution review · police-east → procuratorate-east is not answered" in closing
+    answer = {"handover_id": "handover-1", "received_at": "2026-03-02T09:45", "how:phone": "differs"}
+    text = refused(PROCURATORATE, "accept", **answer, **{"quantity:phone": "many"})
+    assert "the phone (phone): " in text
+    assert 'data-thing="phone"' in text
 
 
 def test_cited_events_are_looked_up_together(acting: Served, monkeypatch: pytest.MonkeyPatch) -> None:
