@@ -317,6 +317,9 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
     for profile in town_profiles:
         session.profiles.write(profile, replace=replace)
         session.profiles.token(profile).unlink(missing_ok=True)
+        session.profiles.trust(profile).unlink(missing_ok=True)
+        if where.trust.exists():  # the contracts are on the chain
+            write_secret(session.profiles.trust(profile), where.trust.read_bytes(), field="trust")
     rows = [
         msgspec.to_builtins(profile) | {"role": person.role}
         for profile, person in zip(town_profiles, PEOPLE, strict=True)

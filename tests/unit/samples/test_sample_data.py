@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from ledger.config.installation import DataDirectory
@@ -118,6 +119,9 @@ def test_at_the_terminal_the_town_can_be_acted_in(tmp_path: Path) -> None:
         assert service.tally.ok("sample", "load", *pair, "--url", service.url)["stories"] == 12
         profiles = service.tally.ok("sample", "profiles", *pair, "--url", service.url)
         assert [profile["name"] for profile in profiles] == [person.profile for person in PEOPLE]
+        trust = httpx.get(f"{service.url}/api/v1/log/trust").content
+        folders = [service.tally.config / "profiles" / person.profile for person in PEOPLE]
+        assert {(folder / "trust.json").read_bytes() for folder in folders} == {trust}
         again = service.tally("sample", "profiles", *pair, "--url", service.url)
         assert (again.status, "--replace" in again.err) == (1, True)
         leads = service.tally.ok("lead", "list", profile="prosecutor-chief")
