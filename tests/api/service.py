@@ -7,10 +7,10 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import structlog
@@ -30,6 +30,7 @@ from tests.testkit.machine import free_port
 from tests.testkit.time_zones import utc_times_of_page
 
 JSON = {"content-type": "application/json"}
+T = TypeVar("T")
 
 
 FAILURES: deque[str] = deque(maxlen=1)  # the traceback that was logged last
@@ -78,7 +79,10 @@ class Served:
         self.parts = parts
         self.app = ZoneWatch(app)
         self.lines = lines
+        # In a thread of its own: the loop of a test's browser, which runs in the test's, bars every other one there.
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="https://ledger.test")
         self._tokens: dict[str, str] = {}
@@ -90,15 +94,20 @@ class Served:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.run_until_complete(self._client.aclose())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._await(self._client.aclose())
+        self._await(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
         assert kind is not None or self.app.utc_times == []
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        answer = self._loop.run_until_complete(self._client.request(method, path, **options))
+        answer = self._await(self._client.request(method, path, **options))
         assert self.may_fail or "internal_error" not in answer.text or answer.status_code != 500, FAILURES
         return answer
+
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def get(self, path: str, by: Officer | None = None, **query: Any) -> httpx.Response:
         """Read, signed in as ``by``; without a token where there is none."""

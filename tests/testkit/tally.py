@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from tests.testkit.time_zones import utc_times
 
 TALLY = Path(sys.executable).with_name("tally")
 PASSPHRASE = "of the tests"
+_QUESTION = re.compile(rb"(?:\[y/N\]|passphrase[^\r\n]*|repeat for confirmation): \Z", re.IGNORECASE)
 # Answers in UTC, examples of how a time is typed, the text of a file.
 FOR_PROGRAMS = {"--json", "--help", "--definition", "model show"}
 
@@ -96,7 +98,8 @@ class Tally:
             with suppress(OSError):  # how the system says that the other end is closed
                 while data := os.read(ours, 65536):
                     shown += data
-                    if left and data.endswith(b": "):
+                    # What is shown may come in any pieces: one may end within a line, or within the question.
+                    if left and _QUESTION.search(shown):
                         os.write(ours, f"{left.pop(0)}\n".encode())
             out = process.stdout.read() if process.stdout else b""
         os.close(ours)
