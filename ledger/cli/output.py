@@ -288,7 +288,7 @@ class Output:
 
     def _words_of(self, field: str, value: Mapping[str, Any]) -> str:
         if value.keys() == {"value", "unit"}:
-            return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
+            return self.labels.quantity(value["value"], value["unit"])
         if value.keys() == {"amount", "currency"}:
             from ledger.i18n.money import money_in_words
 

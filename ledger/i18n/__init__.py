@@ -150,6 +150,20 @@ class Labels:
                 return self._in(words[word]["label"], tables["procedure"]["languages"])
         return None
 
+    def quantity(self, value: str, unit: str) -> str:
+        """Return a quantity in words: with the label of the unit that goes with the number in this language."""
+        return f"{value} {(None if value == '1' else self._many(unit)) or self.of('quantity_unit', unit)}"
+
+    def _many(self, unit: str) -> str | None:
+        for book in PROCEDURES_IN_USE.get():
+            if (row := book.units.get(unit)) is not None:
+                return row.many.get(self.suffix)
+        for tables in TABLES_IN_USE.get()():
+            if unit in (rows := tables.get("units", {})):
+                many: Mapping[str, str] = rows[unit].get("many", {})
+                return many.get(self.suffix)
+        return None
+
     def all(self, vocabulary: str) -> dict[str, str]:
         """Return every word with its label, of a vocabulary that the protocol decides and no procedure."""
         prefix = f"{vocabulary}\x04"

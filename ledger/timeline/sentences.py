@@ -319,7 +319,7 @@ class EventWords:
         if (seal := text.removeprefix("seal ")) != text:
             return self._labels.of("telling", "seal").format(self._labels.find("seal_state", seal) or seal)
         amount, _, unit = text.partition(" ")
-        return f"{amount} {self._labels.of('quantity_unit', unit)}" if _NUMBER.fullmatch(amount) else text
+        return self._labels.quantity(amount, unit) if _NUMBER.fullmatch(amount) else text
 
     def _list(self, parts: list[str]) -> str:
         listed = self._labels.of("telling", "separator").join(parts[:SHOWN])
@@ -330,7 +330,7 @@ class EventWords:
     def _struct(self, value: Struct) -> str:
         match value:
             case Quantity(value=amount, unit=unit):
-                return f"{amount} {self._labels.of('quantity_unit', unit)}"
+                return self._labels.quantity(amount, unit)
             case PeriodCount(count=count, period_from=since, period_until=until):
                 return self._labels.of("telling", "counted").format(count, since, until)
             case Money(amount=amount, currency=currency):

@@ -339,8 +339,12 @@ class ItemKind(Word, frozen=True):
 
 
 class UnitRow(Word, frozen=True):
-    """A unit of quantities, and how many digits after the point they may have in it."""
+    """A unit of quantities, and how many digits after the point they may have in it.
 
+    ``many`` is its label beside another number than 1, in the languages that have another one then.
+    """
+
+    many: Label = {}
     decimals: Annotated[int, Meta(ge=0, le=terms.MAX_DECIMALS)] = 0
 
 

@@ -112,7 +112,7 @@ def test_an_acceptance_names_things_and_differences() -> None:
     )
     assert "Delivered at 2026-03-02 10:30." in sentence
     assert "Not accepted: the knife (knife) [seal broken, the seal is torn]." in sentence
-    assert "Found: the phone (phone) [mismatch, 2 piece]." in sentence
+    assert "Found: the phone (phone) [mismatch, 2 pieces]." in sentence
     chinese = last_sentence(case, "zh-CN")
     assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、“")
     assert "不予接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
@@ -148,7 +148,7 @@ def test_parts_of_a_split_are_told_with_their_quantity() -> None:
     """What came of it."""
     case = Case().open().register("coins", quantity=10)
     case.say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
-    assert "into the coins (a) [4 piece], the coins (b) [6 piece]." in last_sentence(case)
+    assert "into the coins (a) [4 pieces], the coins (b) [6 pieces]." in last_sentence(case)
 
 
 def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() -> None:
@@ -188,8 +188,8 @@ def test_particulars_are_told_by_the_labels_of_the_procedure() -> None:
 @pytest.mark.parametrize(
     ("recorded", "english", "chinese"),
     [
-        ("9 piece", "9 piece", "9 件"),
-        ("seal S-1; 10.5 gram", "seal S-1; 10.5 gram", "封条S-1; 10.5 克"),
+        ("9 piece", "9 pieces", "9 件"),
+        ("seal S-1; 10.5 gram", "seal S-1; 10.5 grams", "封条S-1; 10.5 克"),
         ("seal broken", "seal broken", "封条破损"),
         ("as listed", "as described", "无异常"),
         ("sha256:00 differs", "sha256:00 differs", "sha256:00 differs"),
@@ -243,7 +243,7 @@ def ordered(disposal: str, decided: str) -> Message:
         ),
         (
             joined([differs("a", "9 piece", "10 piece"), differs("b", "seal broken", "seal intact")], by=", "),
-            "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",
+            "item a: 9 pieces, recorded 10 pieces, item b: seal broken, recorded seal intact",
             "a：9 件，记录为10 件、b：封条破损，记录为封条完好",
         ),
         (
