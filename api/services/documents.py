@@ -69,7 +69,10 @@ def bundle_of_case(service: Service, reading: Reading, case_id: str, disclosure:
 
 
 class OfferedPaper(Struct, frozen=True):
-    """A paper that an event prints, by its name in the procedure, with its title in the reader's language."""
+    """A paper that an event prints, by its name in the procedure, with its title in the reader's language.
+
+    ``handover_id`` is the handover that the event is about, if it is about one.
+    """
 
     event_id: str
     event_type: str
@@ -77,6 +80,7 @@ class OfferedPaper(Struct, frozen=True):
     document: str
     title: str
     article: str
+    handover_id: str | None = None
 
 
 def papers_of_case(
@@ -116,6 +120,7 @@ def offered_papers(printed: PrintedEvent, labels: Labels) -> list[OfferedPaper]:
             document=row.name,
             title=row.title.get(labels.suffix) or row.title[first],
             article=row.article,
+            handover_id=getattr(event.body, "handover_id", None),
         )
         for row in papers_of(printed)
     ]

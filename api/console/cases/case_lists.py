@@ -78,7 +78,7 @@ def start(visit: VisitOf) -> Response:
 
 
 @router.get("/inbox")
-def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = None) -> Response:
+def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = ()) -> Response:
     """Show the open offers to the agency, those that expire first at the top, and the letters that wait for it."""
     rows, following = _box(visit, "inbox", limit=ROWS, after=after)
     letters = waiting_letters(visit, FEW)

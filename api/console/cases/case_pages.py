@@ -164,7 +164,7 @@ def case(
     visit: VisitOf,
     case_id: SlugPath,
     shown: Annotated[TabRequest, Depends(tab_requested)],
-    event: RecordedQuery = None,
+    event: RecordedQuery = (),
     registered: FirstQuery = 0,
 ) -> Response:
     """Show what is to be done in the case now, and one of its parts; and the labels of what was ``registered`` last."""
@@ -245,7 +245,7 @@ def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
 
 
 @router.get("/cases/{case_id}/items/new")
-def new_items(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Response:
+def new_items(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = ()) -> Response:
     """Show the table in which items are registered, after a first part of it with what was recorded."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))

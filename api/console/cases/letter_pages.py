@@ -66,7 +66,7 @@ def list_letters(
 
 
 @router.get("/cases/{case_id}/letters/{letter_id}")
-def letter_page(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath, event: RecordedQuery = None) -> Response:
+def letter_page(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath, event: RecordedQuery = ()) -> Response:
     """Show what the letter says, its receipt, and the forms for what the reader's agency may still sign of it."""
     with visit.service.parts.database.read() as connection:
         letter, procedure, view = read_letter(connection, visit.service, visit.reading, case_id, letter_id)

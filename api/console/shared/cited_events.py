@@ -20,6 +20,7 @@ from ledger.core.errors import NotFound
 from ledger.core.events import Event
 from ledger.core.messages import Message
 from ledger.i18n import Labels
+from ledger.recording.event_signing import MAX_ACTS
 from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.log import StoredEntry
@@ -106,7 +107,7 @@ def _order(event: CitedEvent) -> int:
     return 2**53 if event.entry is None else event.entry.log_index
 
 
-RecordedQuery = Annotated[str | None, Query(max_length=36)]
+RecordedQuery = Annotated[tuple[Annotated[str, Query(max_length=36)], ...], Query(max_length=MAX_ACTS)]
 
 
 class RecordedEvent(Struct, frozen=True):
@@ -118,22 +119,19 @@ class RecordedEvent(Struct, frozen=True):
 
 
 def recorded(
-    visit: Visit, event_id: str | None, called: Mapping[str, str] = MappingProxyType({})
-) -> RecordedEvent | None:
-    """Return the event of this id if the reader's own key has signed it.
+    visit: Visit, event_ids: Sequence[str], called: Mapping[str, str] = MappingProxyType({})
+) -> list[RecordedEvent]:
+    """Return those of the events that the reader's own key has signed, in their order.
 
     ``called`` is what readers call items and persons, by their ids. No read is recorded, since the reader knows what
-    it says.
+    they say.
     """
-    if event_id is None:
-        return None
+    narrator, events = narrator_of(visit.service, visit.labels, called), list[RecordedEvent]()
     with visit.service.parts.database.read() as connection:
-        try:
-            entry, _ = find_event(connection, visit.reading, event_id)
-        except NotFound:
-            return None
-        if entry.key_id != visit.reading.session.grant.key_id:
-            return None
-        flags = log.flags(connection, entry.log_index)
-    sentence = narrator_of(visit.service, visit.labels, called).alone(log.event_of(entry))
-    return RecordedEvent(sentence, entry.log_index, flags)
+        for event_id in event_ids:
+            with suppress(NotFound):
+                entry, _ = find_event(connection, visit.reading, event_id)
+                if entry.key_id == visit.reading.session.grant.key_id:
+                    flags = log.flags(connection, entry.log_index)
+                    events.append(RecordedEvent(narrator.alone(log.event_of(entry)), entry.log_index, flags))
+    return events

@@ -139,7 +139,7 @@ def board(
 
 
 @router.get("/leads/{lead_id}")
-def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Response:
+def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Response:
     """Show the lead with its evidence, what must be checked by whom, and what the reader may do with it."""
     with visit.service.parts.database.read() as connection:
         state, sight = require_matter(connection, visit.reading, lead_id, LeadState, field="lead_id")

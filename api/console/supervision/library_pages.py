@@ -69,7 +69,7 @@ def browse(
 
 
 @router.get("/library/{model_id}")
-def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: RecordedQuery = None) -> Response:
+def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: RecordedQuery = ()) -> Response:
     """Show the content of a model, how its leads turned out, who runs it, and the forms to adopt or retire it."""
     with visit.service.parts.database.read() as connection:
         state, _ = require_matter(connection, visit.reading, STREAM + model_id, ModelState, field="model_id")

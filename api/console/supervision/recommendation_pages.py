@@ -121,7 +121,7 @@ def new_recommendation(
 
 
 @router.get("/recommendations/{recommendation_id}")
-def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQuery = None) -> Response:
+def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQuery = ()) -> Response:
     """Show the recommendation, the deadline of the reply, the replies, and the forms to reply and check again."""
     stream_id = STREAM + recommendation_id
     with visit.service.parts.database.read() as connection:
