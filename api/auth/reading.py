@@ -2,7 +2,7 @@
 
 ``ledger.core.visibility`` decides who may see what. Confidential sections are shown to the agency that holds the case,
 and to a former party that states its ground for reading them; those of a letter, which are what it says, to its sender
-and its addressee.
+and its addressee; those that name a person also to an agency to which the person is offered.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from api.services.parts import Parts
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.events import NAME_OF, decode_payload
+from ledger.core.events.case import PersonNamed
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
 from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.messages import Message, Term, joined
@@ -24,6 +25,7 @@ from ledger.core.supervision import Matter, subject_kind_of
 from ledger.core.visibility import (
     Sides,
     Sight,
+    arriving,
     can_see_event,
     can_see_letter,
     may_run_models,
@@ -45,6 +47,7 @@ class Reading:
         self.authority = authority
         self._now_ms = parts.clock()
         self._held: dict[str, bool] = {}  # cases, by whether the agency holds them
+        self._arriving: dict[str, frozenset[str]] = {}  # persons who are offered to it, by case
         self.reader = reader_of(
             session.agency,
             session.grant.roles,
@@ -158,17 +161,28 @@ class Reading:
         """Return whether confidential sections are shown."""
         if entry.event_type == NAME_OF[LetterSent] and self.agency in _addressed_to(connection, entry):
             return True
-        if sight != "party":
-            return False
-        if entry.stream_kind != "case":
+        if sight == "party" and entry.stream_kind != "case":
             return self.shares(entry)
-        return ground is not None or self.holds(connection, entry.stream_id)
+        if sight == "party" and (ground is not None or self.holds(connection, entry.stream_id)):
+            return True
+        if entry.event_type != NAME_OF[PersonNamed] or sight not in ("party", "offered"):
+            return False
+        named = decode_payload(entry.payload, entry.event_type).body
+        assert isinstance(named, PersonNamed), "its type says so"
+        return named.person_id in self.arriving(entry.stream_id)
 
     def holds(self, connection: Connection, case_id: str) -> bool:
         """Return whether the reader's agency answers for the case or for anything in it, and so reads its sections."""
         if case_id not in self._held:
             self._held[case_id] = cases.holds(connection, case_id, self.agency)
         return self._held[case_id]
+
+    def arriving(self, case_id: str) -> frozenset[str]:
+        """Return the persons of the case who come to the reader's agency by open offers: it reads who they are."""
+        if case_id not in self._arriving:
+            state = self._parts.validator.states.of_listed_case(case_id)
+            self._arriving[case_id] = arriving(self.reader, state)
+        return self._arriving[case_id]
 
     def shares(self, entry: StoredEntry) -> bool:
         """Return whether a party of a stream other than a case's may read its sections.

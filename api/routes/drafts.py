@@ -99,6 +99,7 @@ class EventDraftView(Struct, frozen=True):
     values: tuple[ValueInWords, ...]
     flags: tuple[FlagForeseen, ...]
     warnings: tuple[str, ...]
+    discloses: str | None
 
 
 def signing(reading: Reads) -> Reading:
@@ -180,4 +181,5 @@ def _view(drafted: ForeseenEvent, labels: Labels, log_id: bytes) -> EventDraftVi
             for flag, detail in drafted.flags
         ),
         warnings=tuple(drafted.warnings),
+        discloses=drafted.discloses,
     )

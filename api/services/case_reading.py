@@ -104,10 +104,18 @@ def viewed_event(
 
 
 def known_persons(connection: Connection, reading: Reading, case_id: str) -> Mapping[str, str]:
-    """Return the names of a case's persons by their ids: of none, for whoever may not read its sections."""
-    if cases.sight(connection, case_id, reading.reader) != "party" or not reading.holds(connection, case_id):
+    """Return the names of a case's persons by their ids, of those whose sections the reader may read.
+
+    These are all for who holds the case, and those who are offered to the reader's agency; else nobody.
+    """
+    sight = cases.sight(connection, case_id, reading.reader)
+    if sight not in ("party", "offered"):
         return {}
-    return names_of_persons(connection, log.stream(connection, "case", case_id, event_type=NAME_OF[PersonNamed]))
+    reads_all = sight == "party" and reading.holds(connection, case_id)
+    if not reads_all and not reading.arriving(case_id):
+        return {}
+    names = names_of_persons(connection, log.stream(connection, "case", case_id, event_type=NAME_OF[PersonNamed]))
+    return names if reads_all else {person: names[person] for person in reading.arriving(case_id) & names.keys()}
 
 
 def names_in_cases(

@@ -29,7 +29,9 @@ from ledger.core.events import (
 )
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
 from ledger.core.events.fields import field_of, fields_of
+from ledger.core.events.handover import HandoverOffered, HandoverReturned
 from ledger.core.messages import Message, Term, joined
+from ledger.core.visibility import Reader, arriving
 from ledger.i18n import Labels
 from ledger.recording.event_signing import StreamPosition, UnsignedEvent, new_id, unsigned_event
 from ledger.store import cases, log
@@ -77,7 +79,8 @@ SAME_NUMBER = Message("There is a case of this number already: {case_id}. Go on 
 class ForeseenEvent(NamedTuple):
     """An event that the ledger would accept, in words, and each flag that it will raise with its detail.
 
-    ``warnings`` tell in the reader's language of what may not be meant.
+    ``warnings`` tell in the reader's language of what may not be meant, ``discloses`` of whom the receiver of an offer
+    may read from then on who they are.
     """
 
     unsigned: UnsignedEvent
@@ -85,6 +88,7 @@ class ForeseenEvent(NamedTuple):
     particulars: list[EventField]
     flags: list[tuple[Flag, str]]
     warnings: list[str]
+    discloses: str | None = None
 
 
 def require_role(reading: Reading, body: type[Body]) -> None:
@@ -227,9 +231,26 @@ def drafts_in_case(
         flags = [(flag, narrator.detail(flag.detail)) for flag in outcome.flags]
         warnings = [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins]
         particulars = event_fields(event, drafted.sections, words, labels)
-        drafts.append(ForeseenEvent(drafted, sentence, particulars, flags, warnings))
+        discloses = _disclosed(body, outcome.state, reading.reader.now)
+        in_words = None if discloses is None else words.value("detail", discloses)
+        drafts.append(ForeseenEvent(drafted, sentence, particulars, flags, warnings, in_words))
         state = outcome.state
     return drafts
+
+
+def _disclosed(body: Body, after: CaseState, now: str) -> Message | None:
+    """Return what an offer lets its receiver read of the persons whom it brings; None if it brings nobody."""
+    if not isinstance(body, HandoverOffered | HandoverReturned):
+        return None
+    receiver = after.handovers[body.handover_id].to_agency
+    persons = arriving(Reader(receiver, frozenset(), now), after)
+    if not persons:
+        return None
+    return Message(
+        "While the offer is open, {to_agency} reads who is meant: {person_ids}",
+        to_agency=receiver,
+        person_ids=tuple(person_id for person_id in after.persons if person_id in persons),
+    )
 
 
 def refusals_in_case(

@@ -13,6 +13,8 @@ an event of a stream      whoever sees the subject of the stream, the agency tha
                           the event offers something, and the sender and the addressee of the letter that it sends or
                           whose receipt it records; in the stream of an agency, that agency; in the system stream,
                           everybody
+who a person is           in a case, who holds it or a thing of it; an agency to which the person comes by an open
+                          offer: whom the offer names, and the accused where it offers the case
 a letter of a case        whoever sees the case; its sender and its addressee, who also see how the stream of the case
                           goes on, so that they can sign its receipt and the answer, and the time that an answer has
 reports, correlation      auditors, analysts and supervisors of an agency that supervises: these look at every case
@@ -197,6 +199,20 @@ def can_see_event(
     return sight
 
 
+def arriving(reader: Reader, state: CaseState) -> frozenset[str]:
+    """Return the persons who come to the reader's agency by open offers, and of whom it may read who they are.
+
+    They are those whom an offer names, and the accused where it offers the case. Who signs the offer agrees to that.
+    Others who go along, such as victims and witnesses, become known with the acceptance.
+    """
+    persons: set[str] = set()
+    for offer in state.handovers.marked("open"):
+        if offer.to_agency == reader.agency and _stands(Offer(offer.to_agency, offer.expires_at), reader.now):
+            along = state.persons_going(offer) if offer.moves_case else ()
+            persons.update(offer.person_ids, (person.person_id for person in along if person.accused))
+    return frozenset(persons)
+
+
 def can_see_letter(reader: Reader, sides: CaseSides, agencies: Collection[str]) -> bool:
     """Return whether the reader sees a letter of the case that is between these agencies.
 
@@ -236,4 +252,9 @@ def _supervised(sides: CaseSides | LeadSides | RecommendationSides, now: str) ->
 
 def _offered(sides: CaseSides, now: str) -> frozenset[str]:
     """Return the agencies whose offers have not expired ``now``."""
-    return frozenset(offer.to_agency for offer in sides.offers if offer.expires_at is None or offer.expires_at >= now)
+    return frozenset(offer.to_agency for offer in sides.offers if _stands(offer, now))
+
+
+def _stands(offer: Offer, now: str) -> bool:
+    """Return whether the open offer has not expired ``now``."""
+    return offer.expires_at is None or offer.expires_at >= now

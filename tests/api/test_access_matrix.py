@@ -307,12 +307,13 @@ def test_a_signature_gives_the_right_of_its_signer_alone(world: World, operation
 
 @pytest.mark.parametrize("role", ROLES)
 def test_confidential_sections_by_role_and_relation(world: World, role: Role) -> None:
-    """Whoever holds the case is shown them, a former party on a ground, nobody else on any."""
+    """Whoever holds the case is shown them, and whoever the person is offered to; a former party on a ground alone."""
     for relation in RELATIONS:
         officer = reader(relation, role)
         for ground in (None, "request 12/2026"):
             query = {} if ground is None else {"ground": ground}
             answer = world.served.get(f"/api/v1/events/{world.named}", officer, **query)
             shown = "a name" in answer.text
-            assert shown == (relation == "own" or (relation == "former" and ground is not None)), (relation, ground)
-        assert ("a name" in world.served.get("/api/v1/events", officer).text) == (relation == "own"), relation
+            reads = relation in ("own", "offered")
+            assert shown == (reads or (relation == "former" and ground is not None)), (relation, ground)
+        assert ("a name" in world.served.get("/api/v1/events", officer).text) == reads, relation

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.core.events.case import PersonNamed
 from ledger.core.verification.bundle import decode_bundle
 from tests.api.matrix import World, clerk_of, reader
-from tests.api.service import Served, problem
-from tests.testkit.builders import COURT, POLICE, Officer, clerk
-from tests.testkit.casework import Case
+from tests.api.service import Served, name_confidentially, problem
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, clerk, section
+from tests.testkit.casework import Case, person_id
 
 AUDITOR = reader("jurisdiction", "auditor")
 
@@ -38,7 +39,7 @@ def test_a_refused_offer_stays_to_be_seen_alone(world: World) -> None:
         (clerk_of("own"), None, {"person:1"}),
         (clerk_of("own"), "sections", set()),
         (clerk_of("former"), None, set()),
-        (clerk_of("offered"), None, set()),
+        (clerk_of("offered"), None, {"person:1"}),
         (AUDITOR, None, set()),
     ],
 )
@@ -51,6 +52,26 @@ def test_a_bundle_withholds_what_its_reader_may_not_see(
     assert set(decode_bundle(answer.content).subjects[0].sections) == shown
     bundle = world.served.get("/api/v1/cases/case-1/proof", by, **({"withhold": withhold} if withhold else {}))
     assert (b"a name" in bundle.content) == bool(shown)
+
+
+def test_who_comes_is_read_while_an_offer_stands(served: Served) -> None:
+    """The name of a suspect, by the receiver and until the offer ends; that of a victim with the acceptance."""
+    case = name_confidentially(Case().open())
+    victim = PersonNamed(person_id=person_id("wang"), role="victim", section="person:1")
+    case.act(victim, sections={"person:1": section("person", name="another name")})
+    served.record(case.register("phone").offer("phone", to=PROCURATORATE))
+    suspect, other = (event.envelope.event_id for event in case.events[1:3])
+
+    def shown(event_id: str) -> bool:
+        return "name" in served.get(f"/api/v1/events/{event_id}", clerk(PROCURATORATE)).json().get("sections", {}).get(
+            "person:1", {}
+        ).get("fields", {})
+
+    assert (shown(suspect), shown(other)) == (True, False)
+    served.record(case.recall())
+    problem(served.get(f"/api/v1/events/{suspect}", clerk(PROCURATORATE)), 404, "not_found", "event_id")
+    served.record(case.offer("phone", to=PROCURATORATE).accept())
+    assert (shown(suspect), shown(other)) == (True, True)
 
 
 def test_a_withheld_payload_is_not_in_the_bundle(world: World) -> None:

@@ -370,6 +370,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
     expired = is_open and handover.is_over(now)
     signs = visit.reading.session.has_role(*HANDLING)
     is_offered_to_us = is_open and handover.to_agency == own and signs
+    coming = shown["state"].persons_going(handover) if is_open and shown["sight"] is not None else ()
     return visit.page(
         "cases/handover.html",
         **shown,
@@ -380,6 +381,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
         is_mine_to_return=handover.is_accepted and handover.to_agency == own and signs,
         is_for_others_to_sign=is_open and own in handover.parties and not signs,
         lines=PartRequest().of(list(handover.items.values())),
+        coming=[person.person_id for person in coming if person.person_id not in handover.person_ids],
         remedies=tuple(book.remedies),
         aspects=tuple(book.aspects),
         results=terms.choices(terms.CheckResult),

@@ -28,7 +28,7 @@ class EventDraft(NamedTuple):
 
     ``flags`` are those that it will raise, with detail and article. ``since`` lists what was recorded in between if the
     event was drafted again on a newer head. ``warnings`` name possibly unwanted effects, and prevent nobody from
-    signing.
+    signing. ``discloses`` tells of whom the receiver of an offer reads who they are.
     """
 
     event: Event
@@ -41,6 +41,7 @@ class EventDraft(NamedTuple):
     following: str
     flags: Sequence[tuple[Flag, str]]
     warnings: Sequence[str]
+    discloses: str | None
 
 
 FieldMaker = Callable[..., Mapping[str, Any]]  # from a form and what else its feature passes
@@ -89,6 +90,7 @@ def drafted(
         following=f"{PATH}{following}",
         flags=foreseen.flags,
         warnings=foreseen.warnings,
+        discloses=foreseen.discloses,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
@@ -26,7 +26,7 @@ from tests.testkit.builders import (
     analyst,
     clerk,
 )
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, person_id
 from tests.testkit.supervision import (
     ASSIGNER,
     Lead,
@@ -69,6 +69,33 @@ def test_a_case_is_seen_by_parties_the_offered_and_supervision(agency: str, role
     elif agency in SEES[role]:
         expected = "jurisdiction"
     assert visibility.can_see(reader(agency, role), visibility.sides_of(state)) == expected
+
+
+LI, WANG, ZHAO, HAN = map(person_id, ("li", "wang", "zhao", "han"))
+IN_TIME, TOO_LATE = NOW, "2026-03-02T11:59:59Z"
+
+
+@pytest.mark.parametrize(
+    ("offer", "persons"),
+    [
+        ({}, {LI, WANG}),
+        ({"persons": ("li",)}, {LI}),
+        ({"persons": ("li", "zhao")}, {LI, ZHAO}),
+        ({"expires_at": IN_TIME}, {LI, WANG}),
+        ({"expires_at": TOO_LATE}, set()),
+        ({"purpose": "forensic_examination", "to": LAB}, set()),
+        ({"purpose": "forensic_examination", "to": LAB, "persons": ("han",)}, {HAN}),
+    ],
+)
+def test_who_comes_is_known_to_whom_an_offer_brings_him(offer: dict[str, Any], persons: set[str]) -> None:
+    """Whom it names, and with the case its accused; nobody else who goes along, and nobody to any other agency."""
+    case = Case().open().name("li", "wang").name("zhao", "han", role="victim").register("phone")
+    state = case.offer("phone", **({"to": PROCURATORATE} | offer)).state
+    receiver = offer.get("to", PROCURATORATE)
+    assert visibility.arriving(reader(receiver), state) == persons
+    for agency in (POLICE, COURT):
+        assert visibility.arriving(reader(agency), state) == frozenset()
+    assert visibility.arriving(reader(receiver), case.recall().state) == frozenset()
 
 
 @pytest.mark.parametrize(
