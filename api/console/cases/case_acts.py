@@ -11,7 +11,14 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.console.cases.case_forms import asked_of_correction, called_things, form_in_case, stated_by
+from api.console.cases.case_forms import (
+    NewPerson,
+    asked_of_correction,
+    called_things,
+    form_in_case,
+    new_persons,
+    stated_by,
+)
 from api.console.cases.case_pages import book_of, book_of_new_case, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.cases.item_rows import ItemRows, RowsRefused, columns_of_case
@@ -173,6 +180,7 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     _refuse_in_words(visit, at, act, new_items)
     sections: Sections = {}
     rows: ItemRows | None = None
+    persons: list[NewPerson] = []
     try:
         if act in FROM_FIELDS and at.state is not None:
             require_role(visit.reading, EVENT_TYPES[act].body)
@@ -189,16 +197,15 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
             require_role(visit.reading, ItemRegistered)
             book = book_of_new_case(visit, form.get("procedure")) if at.state is None else book_of(visit, at.state)
             rows = ItemRows(visit, columns_of_case(visit, book, at.state, at.person_names), form)
-            bodies = _with_items(act, form, at.state, rows, book)
+            persons = list(new_persons(visit, book, form)) if act == "open" else []
+            bodies = _with_items(act, form, at.state, rows, book, persons=persons)
         else:
             bodies = [body_of(DRAFTED[act], form, at.state)]
         for body in bodies:
             require_role(visit.reading, type(body))
             if isinstance(body, ItemRegistered):
                 new_items[body.item_id] = body.description
-        context = stated(form, sections)
-        beside = context._replace(authority=None)  # of items that are registered beside the act
-        acts = [(body, beside if isinstance(body, ItemRegistered) else context) for body in bodies]
+        acts = _stated(bodies, stated(form, sections), persons)
         if rows is not None and rows.faults:
             _require_rows(visit, at, acts, rows)
         following = "/inbox" if act == "refuse" else _page_of(case_id, bodies[-1], rows)
@@ -242,6 +249,18 @@ def _refuse_in_words(visit: Visit, at: CaseAtHand, act: str, new_items: Mapping[
     visit.refuse_in(words, things)
 
 
+def _stated(bodies: Sequence[Body], context: ActContext, persons: Sequence[NewPerson]) -> list[tuple[Body, ActContext]]:
+    """Return each act with what is stated beside it: the authority and the form's sections are those of the act itself.
+
+    Items and persons that the form brings in beside it have no authority, and persons have sections of their own.
+    """
+    beside = context._replace(authority=None)
+    of_persons = {id(person.body): beside._replace(sections=person.sections) for person in persons}
+    return [
+        (body, of_persons.get(id(body)) or (beside if isinstance(body, ItemRegistered) else context)) for body in bodies
+    ]
+
+
 def _require_few(count: int) -> None:
     """Raise MalformedInput for more acts than are signed together: before their drafts are made and recorded."""
     if count > MAX_ACTS:
@@ -280,10 +299,18 @@ def _require_rows(visit: Visit, at: CaseAtHand, acts: Sequence[tuple[Body, ActCo
     rows.require_none(of_rows)
 
 
-def _with_items(act: str, form: PostedForm, state: CaseState | None, rows: ItemRows, book: Rulebook) -> list[Body]:
-    """Return the act with the items that are registered beside it, and the offer of a case's first items.
+def _with_items(
+    act: str,
+    form: PostedForm,
+    state: CaseState | None,
+    rows: ItemRows,
+    book: Rulebook,
+    *,
+    persons: Sequence[NewPerson] = (),
+) -> list[Body]:
+    """Return the act with the persons who are named and the items that are registered beside it, and the first offer.
 
-    What is offered is registered before. Raises MalformedInput, naming the field.
+    What is offered is named or registered before. Raises MalformedInput, naming the field.
     """
     _require_few(rows.count)
     items = rows.bodies(book)
@@ -292,10 +319,15 @@ def _with_items(act: str, form: PostedForm, state: CaseState | None, rows: ItemR
             raise MalformedInput("fill in a row at least", field="items")
         return [*items]
     opening = [body_of(DRAFTED["open"], form, state)] if act == "open" else []
+    named = [person.body for person in persons]
     if act == "open" and not form.get("to_agency"):
-        return [*opening, *items]
+        return [*opening, *named, *items]
     offer = form.extended("item", (item.item_id for item in items))
-    acts = [*opening, *items, body_of(DRAFTED["offer"], offer, state)]
+    purpose = book.purposes.get(form.get("purpose") or "")
+    if purpose is not None and purpose.moves == "responsibility":
+        # Of the others who go along with the case, the receiver learns with its acceptance.
+        offer = offer.extended("person", (each.person_id for each in named if book.persons[each.role].accused))
+    acts = [*opening, *named, *items, body_of(DRAFTED["offer"], offer, state)]
     _require_few(len(acts))
     return acts
 

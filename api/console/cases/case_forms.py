@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.console.shared.access import Visit
-from api.console.shared.act_fields import ActForm, AskedField, Option
+from api.console.shared.act_fields import ActForm, AskedField, Option, Sections
+from api.console.shared.forms import PostedForm
 from api.console.shared.rendering import narrator_of
+from api.services.drafts import body_from
 from ledger.core.custody import CaseState
+from ledger.core.errors import MalformedInput
+from ledger.core.events import NAME_OF
+from ledger.core.events.case import PersonNamed
 from ledger.core.events.fields import Field, fields_of
+from ledger.core.events.terms import NAME_FIELD
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.timeline.sentences import EventWords, Narrator
 
@@ -17,6 +23,8 @@ LINE = 200  # characters that a correction cites at most
 CORRIGIBLE = ("line", "text", "whole", "word", "choice", "quantity")
 CITED_BY = {"item.disposed": "item.disposal_proposed"}  # what an act cites, where it is of one type
 EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
+NEW_PERSONS = 5  # whom the form of a new case names at most
+NAMING = NAME_OF[PersonNamed]
 
 
 def form_in_case(
@@ -36,6 +44,49 @@ def form_in_case(
 
     vocabulary = book.vocabularies.__getitem__
     return ActForm(visit, event_type, words, offers=offers, vocabulary=vocabulary, book=book)
+
+
+def asked_persons(visit: Visit, book: Rulebook) -> Iterator[list[AskedField]]:
+    """Yield the fields for each person whom the form of a new case may name; none of them has to be filled in."""
+    for number in range(1, NEW_PERSONS + 1):
+        place = f"person:{number}:"
+        asked = _naming_form(visit, book, prefix=place).asked()
+        yield [
+            field._replace(
+                path=f"{place}{field.path}",
+                is_required=False,
+                particulars=[of._replace(path=f"{place}{of.path}") for of in field.particulars],
+            )
+            for field in asked
+        ]
+
+
+class NewPerson(NamedTuple):
+    """A person whom the form of a new case names, with the confidential texts of the naming."""
+
+    body: PersonNamed
+    sections: Sections
+
+
+def new_persons(visit: Visit, book: Rulebook, form: PostedForm) -> Iterator[NewPerson]:
+    """Yield the persons whom the form names. Raises MalformedInput for one without a role or a name."""
+    naming = _naming_form(visit, book)
+    for number, part in enumerate(form.parts("person"), 1):
+        if not part.below(""):
+            continue
+        for needed, name in (("role", "role"), ("section", NAME_FIELD)):
+            if not part.get(needed):
+                raise MalformedInput("{name} is missing", name=name, field=f"person:{number}:{needed}")
+        body = body_from(PersonNamed, naming.body_fields(part))
+        assert isinstance(body, PersonNamed), "it is read as such"
+        yield NewPerson(body, naming.sections(part))
+
+
+def _naming_form(visit: Visit, book: Rulebook, *, prefix: str = "") -> ActForm:
+    """Return the form that names a person of a case that there is not yet."""
+    words = narrator_of(visit.service, visit.labels).words_of(NAMING, None)
+    vocabulary = book.vocabularies.__getitem__
+    return ActForm(visit, NAMING, words, offers=lambda _: None, vocabulary=vocabulary, book=book, prefix=prefix)
 
 
 def _events(visit: Visit, state: CaseState, narrator: Narrator, of_type: str | None) -> Iterator[tuple[str, str]]:

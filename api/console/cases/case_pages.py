@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
+from api.console.cases.case_forms import NEW_PERSONS, asked_persons
 from api.console.cases.case_tasks import agenda, free_items
 from api.console.cases.item_rows import form_table
 from api.console.shared import clock_views
@@ -123,7 +124,8 @@ def new_case(visit: VisitOf, procedure: ProcedureQuery = None) -> Response:
         procedure=book.procedure.id,
         procedures=[each.procedure for each in books.values()],
         **_receivers(visit, book, None),
-        table=form_table(visit, book, None, {}, case_id=case_id, beside=2),
+        table=form_table(visit, book, None, {}, case_id=case_id, beside=2 + NEW_PERSONS),
+        persons=list(asked_persons(visit, book)),
     )
 
 

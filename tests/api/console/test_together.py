@@ -24,8 +24,8 @@ def clicks(*pages: Page | None) -> int:
     return sum(int(page.evaluate("Number(sessionStorage.getItem('clicks'))")) for page in pages if page)
 
 
-def fill_case(page: Page, number: str = "A-2026-1") -> None:
-    """Fill in a case with three items that is offered to the procuratorate, and read it."""
+def fill_case(page: Page, number: str = "A-2026-1", *, opens: bool = True) -> None:
+    """Fill in a case with three items that is offered to the procuratorate, and read it, where that ``opens``."""
     page.locator("#case_number").fill(number)
     page.locator("#case_type").fill("theft")
     for place, description in enumerate(ITEMS, 1):
@@ -35,7 +35,8 @@ def fill_case(page: Page, number: str = "A-2026-1") -> None:
     page.locator("#to_agency").select_option(PROCURATORATE)
     page.locator("#purpose").select_option("prosecution_review")
     page.locator("form[data-act] button:not([type])").click()
-    expect(page.locator("#draft-title")).to_be_focused()
+    if opens:
+        expect(page.locator("#draft-title")).to_be_focused()
 
 
 def test_a_case_with_three_items_and_an_offer_is_one_consent(office: Office) -> None:
@@ -55,13 +56,49 @@ def test_a_case_with_three_items_and_an_offer_is_one_consent(office: Office) -> 
     assert "Each is signed on its own; the console asks that all are recorded or none." in question
     assert all(description in question for description in ITEMS)
     assert clicks(page, desk.signer_page) <= 10
-    expect(page.locator(".done")).to_contain_text("Recorded as entry")
+    expect(page.locator(".done")).to_contain_text("5 acts are recorded, as entries")
     case_id = page.url.partition("/cases/")[2].partition("?")[0]
     state = office.state(case_id)
     assert [item.description for item in state.items.values()] == list(ITEMS)
     (handover,) = state.handovers.values()
     assert handover.items.keys() == state.items.keys()
     assert state.sequence == 4
+
+
+def test_who_comes_is_named_with_the_case_and_known_to_whom_it_is_offered(office: Office) -> None:
+    """What a person lacks is named as the form does, and leads there; the receiver reads the suspect and no victim."""
+    desk = office.at(clerk(POLICE), "/cases/new")
+    page = desk.page
+    page.locator('[name="person:1:role"]').select_option("suspect")
+    page.get_by_text("Person 2").click()
+    page.locator('[name="person:2:role"]').select_option("victim")
+    expect(page.locator('[name="person:2:particulars:victim:residence"]')).to_be_visible()
+    expect(page.locator('[name="person:1:particulars:victim:residence"]')).to_be_hidden()
+    page.locator('[name="person:2:section"]').fill("Zhao Liu")
+    fill_case(page, opens=False)
+    refused = page.locator("#draft .blocked")
+    expect(refused).to_contain_text("name is missing")
+    refused.get_by_role("button", name="name", exact=True).click()
+    expect(page.locator('[name="person:1:section"]')).to_be_focused()
+    page.keyboard.type("Li Si")
+    page.locator("form[data-act] button:not([type])").click()
+    expect(page.locator(".together > li")).to_have_count(7)
+    expect(page.locator(".together > li").last).to_contain_text("procuratorate-east reads who is meant: Li Si")
+    assert barriers(page) == []
+    desk.sign()
+    expect(page.locator(".done")).to_contain_text("7 acts are recorded")
+    expect(page.locator(".done li")).to_have_count(7)
+    case_id = page.url.partition("/cases/")[2].partition("?")[0]
+    state = office.state(case_id)
+    suspect, victim = state.persons.values()
+    (handover,) = state.handovers.values()
+    assert (suspect.role, victim.role, handover.person_ids) == ("suspect", "victim", (suspect.person_id,))
+    receiver = office.at(clerk(PROCURATORATE), f"/cases/{case_id}/handovers/{handover.handover_id}", language="zh-CN")
+    page = receiver.page
+    expect(page.get_by_text("犯罪嫌疑人 Li Si")).to_be_visible()
+    expect(page.get_by_text("Zhao Liu")).to_have_count(0)
+    expect(page.locator("#coming + ul li")).to_contain_text("本机关接收后方可查看姓名")
+    assert barriers(page) == []
 
 
 def test_the_form_of_a_case_keeps_nobody_out(office: Office) -> None:
