@@ -22,7 +22,7 @@ from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
 from tests.testkit import bundles
 from tests.testkit.builders import Officer, auditor, clerk, supervisor
-from tests.testkit.ledgers import Ledger, Untried, open_ledger, sqlite_url
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, Untried, open_ledger, sqlite_url
 
 if TYPE_CHECKING:
     from tests.api.matrix import World
@@ -33,7 +33,7 @@ AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "
 class Trusted:
     """The trust file of a ledger without a chain."""
 
-    trust = bundles.trust(chains=())
+    trust = bundles.trust(chains=(), log_key=LOG_SIGNER.verifying_key)
 
 
 def no_chain() -> NoReturn:
