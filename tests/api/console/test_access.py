@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import httpx
 import pytest
 
@@ -66,6 +69,24 @@ def test_what_is_for_anybody_takes_no_session(world: World, path: str) -> None:
     answer = page_of(world.served, None, path.format_map(world.names))
     assert answer.status_code == 200
     assert "case-1" not in answer.text
+
+
+_LINK = re.compile(r'<a [^>]*?href="(/(?!console/documents/)[^"#]+)')  # documents have a test of their own
+
+
+def test_no_link_of_a_page_for_anybody_is_dead(world: World) -> None:
+    """Nor are those of the start page of an officer: each leads to a page, or to one where he signs in."""
+    own = reader("own", "clerk")
+    shown = {path: (None, page_of(world.served, None, path.format_map(world.names)).text) for path in PUBLIC}
+    shown["/"] = (own, page_of(world.served, own, "/").text)
+    links = {link: officer for officer, text in shown.values() for link in _LINK.findall(text)}
+    dead = [link for link in links if served_status(world, links[link], link) not in (200, 303)]
+    assert dead == []
+
+
+def served_status(world: World, officer: Officer | None, link: str) -> int:
+    """Return how an address of a link is answered, below the console or beside it."""
+    return world.served.request("GET", unescape(link), headers=world.served.cookie(officer)).status_code
 
 
 @pytest.mark.parametrize("path", ["/inbox", "/cases/case-1"])
