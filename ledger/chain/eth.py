@@ -1,8 +1,7 @@
-"""A node of Ethereum, read and written through web3: its methods, its answers, and its refusals of transactions.
+"""A node of Ethereum: the methods of its JSON-RPC that we use, its answers, and its refusals of transactions.
 
-web3 is lenient where this is not: it takes hashes that are too short and numbers that are none, so each value is
-checked again before it is used. It is given our own transport (``ledger.chain.rpc``), and none of its middleware but
-the one for the longer extra data in headers of chains whose validators sign there.
+Source: the Ethereum execution API (https://ethereum.github.io/execution-apis). Numbers and bytes are hexadecimal texts
+there; each answer is read by the form that it must have.
 
 No standard says how a node refuses a transaction: Anvil, Hardhat, geth, Besu, Nethermind and Erigon are distinguished
 by their messages. An unknown message is a refusal, and a refusal does not prove that the node lacks the transaction.
@@ -11,33 +10,24 @@ by their messages. An unknown message is a refusal, and a refusal does not prove
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import rlp
-from eth_utils.address import to_checksum_address as checksummed
 from msgspec import Meta, Struct, field
 
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
 from ledger.chain.journal import ChainFingerprint
-from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.chain.rpc import JsonRpc
 from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import keccak256
-from ledger.core.errors import MalformedInput, NotFound, TallystickError
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
 from ledger.core.trust.trust_file import FinalityRule
-
-with kept_recursion_limit():
-    from web3 import Web3
-    from web3.exceptions import Web3Exception
-    from web3.method import Method, default_root_munger
-    from web3.middleware import ExtraDataToPOAMiddleware
-    from web3.module import Module
-    from web3.types import RPCEndpoint
 
 LATEST_FINAL = "latest-final"
 _HINT = "Wait for it. Where confirmations are counted, fewer of them make it final sooner, and less certainly."
@@ -64,6 +54,7 @@ _PATTERNS = {outcome: re.compile(words, re.IGNORECASE) for outcome, words in _WO
 BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest", "pending"]  # a number, a hash or a tag
 NO_ACCOUNT = "0x" + "00" * 20
 BATCH = 200  # requests
+_HEXADECIMAL = re.compile("0x[0-9a-fA-F]*")
 
 Answer = TypeVar("Answer")
 Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -136,43 +127,20 @@ class AccountProof(Struct, frozen=True, rename="camel"):
         return [self.account_proof, *(slot.proof for slot in self.storage_proof)]
 
 
-def _method(name: str) -> Method[Any]:
-    """Build a method of web3 that returns null as None.
-
-    web3 raises NotFound for null, and for an answer of "0x" as well, which is none: nothing must be concluded from it.
-    """
-    return Method(RPCEndpoint(name), mungers=[default_root_munger], null_result_formatters=lambda _name: None)
-
-
-class _Lookups(Module):
-    """What may not be there.
-
-    web3's own ``get_block`` keeps the method that it chose in an object that all threads share: one thread's hash is
-    then asked for by number.
-    """
-
-    block_by_number = _method("eth_getBlockByNumber")
-    block_by_hash = _method("eth_getBlockByHash")
-    receipt = _method("eth_getTransactionReceipt")
-
-
 class Eth:
     """A node. Every method raises Unavailable, and RpcRefused for what the node refuses."""
 
     def __init__(self, rpc: JsonRpc):
         self.rpc = rpc
-        self._web3 = Web3(rpc, middleware=[(ExtraDataToPOAMiddleware, "extra data")])
-        self._eth: Any = self._web3.eth
-        self._lookups: Any = _Lookups(self._web3)
 
     def chain_id(self) -> int:
-        return self._read(int, lambda: self._eth.chain_id)
+        return self._read(int, "eth_chainId")
 
     def block(self, at: BlockId) -> Block | None:
         """Return the block, or None if the node has no such block."""
         if isinstance(at, bytes):
-            return self._find(Block, partial(self._lookups.block_by_hash, _hex(at), False))
-        return self._find(Block, partial(self._lookups.block_by_number, _block_id(at), False))
+            return self._find(Block, "eth_getBlockByHash", _hex(at), False)
+        return self._find(Block, "eth_getBlockByNumber", _block_id(at), False)
 
     def head(self) -> Block:
         block = self.block("latest")
@@ -184,63 +152,54 @@ class Eth:
         """Return the blocks of these numbers. Each must exist."""
         blocks: list[Block] = []
         for start in range(0, len(numbers), BATCH):
-            with self._web3.batch_requests() as batch:
-                for number in numbers[start : start + BATCH]:
-                    batch.add(self._lookups.block_by_number(hex(number), False))
-                blocks += self._read(list[Block], batch.execute)
+            asked = [("eth_getBlockByNumber", (hex(number), False)) for number in numbers[start : start + BATCH]]
+            blocks += self._checked(list[Block], self.rpc.batch(asked))
         return blocks
 
     def receipt(self, transaction_hash: bytes) -> TransactionReceipt | None:
         """Return the receipt of a transaction; None while it is in no block."""
-        return self._find(TransactionReceipt, partial(self._lookups.receipt, _hex(transaction_hash)))
+        return self._find(TransactionReceipt, "eth_getTransactionReceipt", _hex(transaction_hash))
 
     def nonce(self, account: str, at: BlockId) -> int:
         """Return the number of transactions that ``account`` has sent up to the block."""
-        return self._read(int, partial(self._eth.get_transaction_count, checksummed(account), _block_id(at)))
+        return self._read(int, "eth_getTransactionCount", account, _block_id(at))
 
     def balance(self, account: str, at: BlockId) -> int:
         """Return the balance in wei."""
-        return self._read(int, partial(self._eth.get_balance, checksummed(account), _block_id(at)))
+        return self._read(int, "eth_getBalance", account, _block_id(at))
 
     def code(self, account: str, at: BlockId) -> bytes:
-        return self._read(bytes, partial(self._eth.get_code, checksummed(account), _block_id(at)))
+        return self._read(bytes, "eth_getCode", account, _block_id(at))
 
     def call(self, to: str, data: bytes, at: BlockId, *, sender: str | None = None) -> bytes:
         """Return what the contract returns for the call data, as if it were called after the block."""
-        message = {"to": checksummed(to), "data": _hex(data)} | ({"from": checksummed(sender)} if sender else {})
-        return self._read(bytes, partial(self._eth.call, message, _block_id(at)))
+        message = {"to": to, "data": _hex(data)} | ({"from": sender} if sender else {})
+        return self._read(bytes, "eth_call", message, _block_id(at))
 
     def estimate_gas(self, sender: str, to: str | None, data: bytes, value: int = 0) -> int:
         """Return the gas that a transaction would use on top of the latest block."""
-        message = {"from": checksummed(sender), "data": _hex(data), "value": hex(value)}
-        message |= {"to": checksummed(to)} if to else {}
-        return self._read(int, partial(self._eth.estimate_gas, message))
+        message = {"from": sender, "data": _hex(data), "value": hex(value)} | ({"to": to} if to else {})
+        return self._read(int, "eth_estimateGas", message)
 
     def logs(self, address: str, topic: bytes, first: int, last: int) -> list[Log]:
         """Return the logs of a contract with this first topic, in order. Requires 0 <= first <= last."""
-        query = {
-            "address": checksummed(address),
-            "topics": [_hex(topic)],
-            "fromBlock": hex(first),
-            "toBlock": hex(last),
-        }
-        return self._read(list[Log], partial(self._eth.get_logs, query))
+        query = {"address": address, "topics": [_hex(topic)], "fromBlock": hex(first), "toBlock": hex(last)}
+        return self._read(list[Log], "eth_getLogs", query)
 
     def gas_price(self) -> int:
         """Return the node's estimate of what a transaction must pay, in wei per gas."""
-        return self._read(int, lambda: self._eth.gas_price)
+        return self._read(int, "eth_gasPrice")
 
     def priority_fee(self) -> int:
         """Return the node's estimate of what a miner asks beyond the base fee, in wei per gas."""
-        return self._read(int, lambda: self._eth.max_priority_fee)
+        return self._read(int, "eth_maxPriorityFeePerGas")
 
     def proven_state_root(self, at: BlockId) -> bytes:
         """Return the root of the state that the node answers from (EIP-1186).
 
         It is the header's, unless somebody edited the state.
         """
-        ask = partial(self._eth.get_proof, NO_ACCOUNT, [], _block_id(at))
-        root, *_ = self._read(AccountProof, ask).account_proof or (b"",)
+        root, *_ = self._read(AccountProof, "eth_getProof", NO_ACCOUNT, [], _block_id(at)).account_proof or (b"",)
         return keccak256(root)
 
     def header(self, at: BlockRef) -> bytes:
@@ -249,8 +208,10 @@ class Eth:
         Raises ChainUnavailable ``chain_header`` if they do not: chains whose validators sign in the header hash it
         differently.
         """
-        # The node's own spelling: web3 makes numbers of some fields and renames another.
-        data = self._read(bytes, lambda: _header(self.rpc.call("eth_getBlockByHash", _hex(at.hash), False)))
+        try:
+            data = _header(self.rpc.call("eth_getBlockByHash", _hex(at.hash), False))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise self._garbled(f"a field of another form ({error})") from error
         if keccak256(data) != at.hash:
             raise ChainUnavailable(
                 "the header of block {at.number} does not hash to the block's hash",
@@ -263,7 +224,7 @@ class Eth:
     def proof(self, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
         """Return the node's proof of the account and its slots in the block's state (EIP-1186), unverified."""
         places = [_hex(slot) for slot in slots]
-        return self._read(AccountProof, partial(self._eth.get_proof, checksummed(address), places, _block_id(at.hash)))
+        return self._read(AccountProof, "eth_getProof", address, places, _block_id(at.hash))
 
     def send(self, raw_transaction: bytes) -> SendOutcome:
         """Send a signed transaction to the node.
@@ -271,7 +232,7 @@ class Eth:
         Raises TransactionRefused for an answer that is none of the outcomes. After Unavailable the node may have it.
         """
         try:
-            self._read(bytes, partial(self._eth.send_raw_transaction, _hex(raw_transaction)))
+            self._read(bytes, "eth_sendRawTransaction", _hex(raw_transaction))
         except RpcRefused as error:
             # Codes differ from client to client: the words are what they have in common.
             outcome = next((each for each, words in _PATTERNS.items() if words.search(error.rpc_message)), None)
@@ -304,21 +265,22 @@ class Eth:
                 hint="The chain was reset, is another of the same id, or its node has yet to catch up.",
             )
 
-    def _read(self, kind: type[Answer], ask: Callable[[], Any]) -> Answer:
-        answer = self._find(kind, ask)
+    def _read(self, kind: type[Answer], method: str, *params: Any) -> Answer:
+        answer = self._find(kind, method, *params)
         if answer is None:
             raise self._garbled("nothing")
         return answer
 
-    def _find(self, kind: type[Answer], ask: Callable[[], Any]) -> Answer | None:
-        """Return what the node answers, checked to be of this form, or None for null."""
+    def _find(self, kind: type[Answer], method: str, *params: Any) -> Answer | None:
+        """Return what the node answers, or None for null."""
+        answer = self.rpc.call(method, *params)
+        return None if answer is None else self._checked(kind, answer)
+
+    def _checked(self, kind: type[Answer], answer: Any) -> Answer:
+        """Return the answer in this form."""
         try:
-            answer = ask()
-            # Bytes are bytes here already: a string in their place is none.
-            return None if answer is None else convert(answer, kind, builtin_types=(bytes,))
-        except TallystickError:
-            raise
-        except (AttributeError, LookupError, TypeError, ValueError, msgspec.ValidationError, Web3Exception) as error:
+            return convert(_plain(kind, answer), kind, builtin_types=(bytes,))
+        except (AttributeError, TypeError, ValueError, msgspec.ValidationError) as error:
             raise self._garbled(f"a field of another form ({error})") from error
 
     def _garbled(self, description: str) -> ChainUnavailable:
@@ -341,6 +303,34 @@ def _block_id(at: BlockId) -> object:
         return hex(at)
     # A block that has left the chain must be an error, not an answer from a side branch (EIP-1898).
     return {"blockHash": _hex(at), "requireCanonical": True} if isinstance(at, bytes) else at
+
+
+def _plain(form: Any, answer: Any) -> Any:
+    """Return the parts of a JSON answer that the form asks for, with numbers and bytes for their hexadecimal texts."""
+    parts = get_args(form)
+    if get_origin(form) in {Annotated, UnionType}:
+        return _plain(parts[0], answer)
+    if answer is None or form is str:
+        return answer
+    if form is int:
+        return int(_digits(answer), 16)
+    if form is bytes:
+        return bytes.fromhex(_digits(answer))
+    if parts:
+        return [_plain(parts[0], each) for each in answer]
+    return {name: _plain(part, answer[name]) for name, part in _parts(form) if name in answer}
+
+
+def _digits(text: str) -> str:
+    if not _HEXADECIMAL.fullmatch(text):
+        raise ValueError(f"expected hexadecimal digits behind 0x, not {text[:80]!r}")
+    return text[2:]
+
+
+@cache
+def _parts(form: type[Struct]) -> tuple[tuple[str, Any], ...]:
+    """Return the names and forms of a struct's fields, as JSON spells them."""
+    return tuple((part.encode_name, part.type) for part in msgspec.structs.fields(form))
 
 
 def _header(value: Any) -> bytes:

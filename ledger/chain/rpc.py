@@ -1,7 +1,7 @@
-"""JSON-RPC 2.0 over HTTP as web3's transport: a result, or one of our errors that says what the node did.
+"""JSON-RPC 2.0 over HTTP: a result, or one of our errors that says what the node did.
 
-web3's own HTTP provider has no bound on a whole exchange or on the size of an answer, and shows the URL, which may hold
-a secret, in its errors. Nothing is retried here: a request that failed may have had its effect.
+A whole exchange is bounded in time, and an answer in size; no error shows the URL, which may hold a secret. Nothing is
+retried here: a request that failed may have had its effect.
 """
 
 from __future__ import annotations
@@ -16,23 +16,16 @@ import httpx
 import msgspec
 
 from ledger.chain.errors import ChainUnavailable, RpcRefused
-from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
-
-with kept_recursion_limit():
-    from web3.providers.base import JSONBaseProvider
-    from web3.types import RPCEndpoint, RPCResponse
 
 LIMIT_EXCEEDED = -32005  # EIP-1474
 MAX_RESPONSE = 256 * 1024 * 1024  # bytes
 MAX_RETRY_AFTER = 3600  # seconds
 
 
-class JsonRpc(JSONBaseProvider):
+class JsonRpc:
     """One endpoint. Threads may share it. Raises MalformedInput for a URL of another form."""
-
-    global_ccip_read_enabled = False  # no contract has us fetch from an address that it names (EIP-3668)
 
     def __init__(
         self,
@@ -40,7 +33,6 @@ class JsonRpc(JSONBaseProvider):
         *,
         timeout_seconds: float = 10.0,  # of a whole exchange, however slowly the node sends
     ):
-        super().__init__()
         try:
             self._url = httpx.URL(url)
         except httpx.InvalidURL as error:
@@ -63,14 +55,6 @@ class JsonRpc(JSONBaseProvider):
 
     def close(self) -> None:
         self._client.close()
-
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """Answer web3 with the result of a call, which has been checked here."""
-        return {"jsonrpc": "2.0", "id": 0, "result": self.call(method, *params)}
-
-    def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
-        """Answer web3 with the results of a batch, in the order of its requests."""
-        return [{"jsonrpc": "2.0", "id": 0, "result": result} for result in self.batch(requests)]
 
     def call(self, method: str, *params: Any, timeout_seconds: float | None = None) -> Any:
         """Return the result of one call. Raises RpcRefused, Unavailable."""

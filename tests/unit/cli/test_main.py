@@ -38,7 +38,7 @@ from tests.testkit.machine import REPOSITORY
 from tests.testkit.tally import Tally, write_bundle, write_trust
 
 HEAVY = (
-    *("web3", "sqlmodel", "sqlalchemy", "fastapi", "pydantic", "httpx", "rich", "eth_account", "uvicorn"),
+    *("sqlmodel", "sqlalchemy", "fastapi", "pydantic", "httpx", "rich", "eth_account", "uvicorn"),
     *("cryptography", "rfc3161_client", "yaml", "duckdb", "pathlib", "urllib", "tempfile", "subprocess"),
 )
 

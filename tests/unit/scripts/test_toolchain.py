@@ -172,14 +172,14 @@ def test_every_gate_runs_and_any_failure_fails_the_whole(
 BREACHES = {
     "ledger/core/breach.py": "import os",
     "ledger/chain/breach.py": "import ledger.store, sqlmodel",
-    "ledger/store/breach.py": "import web3",
+    "ledger/store/breach.py": "import solcx",
     "ledger/audit/breach.py": "import api",
     "ledger/utils.py": "",
 }
 SOUND = {
     "ledger/core/encoding/sound.py": "import blake3, coincurve, hashlib, msgspec, sha3, nacl.bindings",
     "ledger/store/sound.py": "import sqlmodel, ledger.core",
-    "ledger/chain/sound.py": "import web3, solcx, ledger.core",
+    "ledger/chain/sound.py": "import solcx, ledger.core",
     "ledger/anchoring/sound.py": "import ledger.store, ledger.chain",
     "ledger/cli/sound.py": "import api, click",
 }
