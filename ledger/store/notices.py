@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict
 from ledger.core.messages import Message
 from ledger.core.visibility import Reader
@@ -492,7 +493,7 @@ def mail_state(connection: Connection) -> MailState:
 def _waiting_since(connection: Connection, failing: ColumnElement[bool]) -> Iterator[int]:
     """Yield, for each officer to whom mail failed, when the oldest notice was made that is not mailed to him yet."""
     for row in connection.execute(select(SUBSCRIBERS.c.agency, SUBSCRIBERS.c.mailed).where(failing)):
-        behind = min(msgspec.json.decode(row.mailed, type=dict[str, int]).values(), default=0)
+        behind = min(decode_json(row.mailed, dict[str, int]).values(), default=0)
         of_agency = (NOTICES.c.agency == row.agency, NOTICES.c.number > behind)
         oldest = connection.execute(select(func.min(NOTICES.c.made_at)).where(*of_agency)).scalar()
         if oldest is not None:

@@ -16,7 +16,7 @@ from ledger.core.verification.verify import verify_event
 from ledger.procedures import shipped_procedures
 from tests.api.conftest import Trusted
 from tests.api.console.desk import Clerk, Office, office_in
-from tests.testkit.builders import PROCURATORATE, auditor
+from tests.testkit.builders import POLICE, PROCURATORATE, auditor, clerk
 from tests.testkit.casework import Case
 from tests.testkit.timeline_cases import eventful, kindred, long_case
 
@@ -85,7 +85,7 @@ def test_a_hit_opens_at_its_place(desk: Clerk, text: str, place: str) -> None:
 
 def test_a_hit_of_an_event_opens_at_its_place_on_the_timeline(desk: Clerk) -> None:
     """Where an officer signed last: the step is in view and marked."""
-    page = desk.go("/search?q=police-east-clerk")
+    page = desk.go(f"/search?q={clerk(POLICE).officer_id}")
     page.locator("tr", has_text="case-2").locator("td a:has(mark)").first.click()
     expect(page.locator(".timeline li:target")).to_be_in_viewport()
 
@@ -93,7 +93,6 @@ def test_a_hit_of_an_event_opens_at_its_place_on_the_timeline(desk: Clerk) -> No
 def test_filters_of_the_list_of_cases_are_in_its_address_and_can_be_kept(desk: Clerk) -> None:
     """By name, in this browser, without a person that was typed; forgotten they are gone."""
     page = desk.go("/cases?all=true")
-    page.get_by_text("Filter and sort").click()
     page.get_by_label("Order").select_option("number")
     page.get_by_label("Answers for it").select_option("police-east")
     page.get_by_label("Suspect or other person").fill("p-no")
