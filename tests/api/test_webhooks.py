@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from ledger.core.events.case import PersonNamed
 from ledger.store import clocks, webhooks
 from ledger.store.webhooks import MOST
 from tests.api.conftest import deliverer_of
 from tests.api.service import Served, name_confidentially, problem
-from tests.testkit.builders import COURT, POLICE, Officer, supervisor
-from tests.testkit.casework import Case
+from tests.testkit.builders import COURT, POLICE, Officer, section, supervisor
+from tests.testkit.casework import Case, person_id
 from tests.unit.webhooks.receiver import Receiver, receiving
 
 
@@ -59,9 +60,11 @@ def test_the_feed_is_sent_from_a_cursor_on(served: Served, receiver: Receiver) -
     assert receiver.events() == [("case-1", 1)]
 
 
-def test_sections_go_to_the_holder_alone(served: Served, receiver: Receiver) -> None:
-    """The system of who is being offered the case learns no name."""
+def test_sections_go_to_who_may_read_them(served: Served, receiver: Receiver) -> None:
+    """The system of who is being offered the case learns who comes by the offer, and the name of nobody else."""
     case = name_confidentially(Case().open()).register("phone")
+    victim = PersonNamed(person_id=person_id("wang"), role="victim", section="person:1")
+    case.act(victim, sections={"person:1": section("person", name="another one")})
     case.offer("phone", to=COURT, purpose="jurisdiction_transfer", persons=("li",))
     served.record(case)
     with receiving() as other:
@@ -69,8 +72,10 @@ def test_sections_go_to_the_holder_alone(served: Served, receiver: Receiver) -> 
         add(served, supervisor(COURT), other.url)
         deliverer_of(served.parts).step()
         assert b"a name" in receiver.bodies[0]
-        assert len(other.events()) == 4
-        assert b"a name" not in other.bodies[0]
+        assert b"another one" in receiver.bodies[0]
+        assert len(other.events()) == 5
+        assert b"a name" in other.bodies[0]
+        assert b"another one" not in other.bodies[0]
 
 
 def test_what_fails_is_sent_again_after_a_pause(served: Served, receiver: Receiver) -> None:

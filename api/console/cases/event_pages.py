@@ -151,5 +151,5 @@ def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> R
         rows=visible_reads(visit.service, visit.reading, rows),
         is_party=is_party,
         following=following,
-        told=lambda what: translate(what, visit.labels.language, show),
+        told=lambda message: translate(message, visit.labels.language, show),
     )

@@ -39,7 +39,7 @@ class DocumentTitle(NamedTuple):
     title: str
 
 
-class Document(NamedTuple):
+class RenderedDocument(NamedTuple):
     """A document as a page shows it. ``sections`` are its headings of the second level, by their anchors."""
 
     title: str
@@ -82,7 +82,7 @@ def _titles(folder: str) -> Iterator[DocumentTitle]:
 
 
 @cache
-def rendered(name: str) -> Document:
+def rendered(name: str) -> RenderedDocument:
     """Return the document of this name, which there must be."""
     tokens = _reader().parse(document_files()[name].read_text(encoding="utf-8"))
     title, sections = "", dict[str, str]()
@@ -98,7 +98,7 @@ def rendered(name: str) -> Document:
             token.attrs.pop("style", None)  # the policy of pages allows none
         if token.type == "inline":
             token.children = list(_with_own_links(token.children or [], folder=name.rpartition("--")[0]))
-    return Document(title, sections, Markup(_reader().renderer.render(tokens, _reader().options, {})))  # noqa: S704 - of this release
+    return RenderedDocument(title, sections, Markup(_reader().renderer.render(tokens, _reader().options, {})))  # noqa: S704 - of this release
 
 
 def anchor_of(heading: str) -> str:
