@@ -81,7 +81,7 @@ def test_a_batch_counts_by_its_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/api/v1/search?q=nobody", *(f"/console/{page}=nobody" for page in SEARCHES)])
 def test_a_search_counts_by_what_it_looks_at(tmp_path: Path, path: str) -> None:
     """One that finds little looks at every stored name: it costs as much as a hundred requests."""
-    with serving(tmp_path, Settings(public_url="https://ledger.test", max_requests_per_s=15)) as served:
+    with serving(tmp_path, Settings(public_url="https://ledger.test", max_requests_per_s=11)) as served:
         by = served.token(clerk(POLICE)) | served.cookie(clerk(POLICE))
         assert served.request("GET", path, headers=by).status_code == 200
         refused = served.request("GET", path, headers=by)
@@ -91,11 +91,12 @@ def test_a_search_counts_by_what_it_looks_at(tmp_path: Path, path: str) -> None:
 def test_a_list_as_a_file_counts_by_its_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs what its pages would, which one page does not; one that is refused adds nothing to the log of reads."""
     monkeypatch.setattr(list_files, "ROWS", 1)
-    with serving(tmp_path, Settings(public_url="https://ledger.test", max_requests_per_s=2)) as served:
+    with serving(tmp_path, Settings(public_url="https://ledger.test", max_requests_per_s=1)) as served:
         for number in range(20):
             served.ledger.post_all(Case(f"case-{number}").open().events)
         cookie = served.cookie(clerk(POLICE))
-        assert served.request("GET", "/console/cases", headers=cookie).status_code == 200
+        for _ in range(4):  # so that a slow machine does not fill up again what was taken
+            assert served.request("GET", "/console/cases", headers=cookie).status_code == 200
         reads = served.reads()
         assert served.request("GET", "/console/lists/cases", headers=cookie).status_code == 429
         assert served.reads() == reads
