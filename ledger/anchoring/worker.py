@@ -111,8 +111,8 @@ class ChainWorkerState(Struct, frozen=True):
 class ChainWorker:
     """Takes steps until it is stopped. ``halt`` is called when nothing may be written any more.
 
-    The log and the chain's newest block are looked at every ``pause_s`` seconds; a step asks the chain much more, so it
-    is taken if one of them is new, or after ``LONGEST_WAIT_S``.
+    The log and the chain's newest block are looked at every ``pause_s`` seconds, more seldom at rest; a step asks the
+    chain much more, so it is taken if one of them is new, or after ``LONGEST_WAIT_S``.
     """
 
     connect: Callable[[], ChainConnection]
@@ -150,7 +150,7 @@ class ChainWorker:
     def _wait(self, stop: Event) -> None:
         """Wait until there may be work: the chain has another block, the log was written, or an anchor waits."""
         due = time.monotonic() + LONGEST_WAIT_S
-        while not stop.wait(self.pause_s) and time.monotonic() < due:
+        while not self.activity.pause(stop, self.pause_s) and time.monotonic() < due:
             if self.activity.is_lively or self.state.waits is not WaitReason.NOTHING_NEW:
                 return
             try:

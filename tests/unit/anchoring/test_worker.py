@@ -110,6 +110,7 @@ def test_it_rests_until_the_chain_has_another_block(linked: Linked, monkeypatch:
     """With nothing to anchor and nothing written it takes no steps, until somebody else's transaction is mined."""
     monkeypatch.setattr(worker, "LONGEST_WAIT_S", 3600.0)
     monkeypatch.setattr(activity, "LIVELY_S", 0.0)
+    monkeypatch.setattr(activity, "RESTED_S", 0.01)
     looks, steps, chain_thread = [0], [0], chain_worker(linked)
     look, step = Eth.head, chain_thread.step
 
