@@ -96,6 +96,8 @@ def rendered(name: str) -> RenderedDocument:
                 sections[anchor] = text
         if token.type in ("th_open", "td_open"):
             token.attrs.pop("style", None)  # the policy of pages allows none
+        if token.type == "th_open" and not tokens[place + 1].content:
+            token.tag = tokens[place + 2].tag = "td"  # a header without a word is none
         if token.type == "inline":
             token.children = list(_with_own_links(token.children or [], folder=name.rpartition("--")[0]))
     return RenderedDocument(title, sections, Markup(_reader().renderer.render(tokens, _reader().options, {})))  # noqa: S704 - of this release
