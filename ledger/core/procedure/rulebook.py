@@ -13,13 +13,7 @@ from msgspec import Meta, Struct
 
 from ledger.core.events import terms
 from ledger.core.procedure.deadlines import PERIOD, Manner, MonthEnd, MovesFromDayOff, WorkCalendar
-from ledger.core.procedure.facts import (
-    AWAITED,
-    FACTS,
-    FACTS_OF_CLOCKS,
-    Condition,
-    Fact,
-)
+from ledger.core.procedure.facts import AWAITED, FACTS, FACTS_OF_CLOCKS, Condition, Fact
 from ledger.core.procedure.legal_days import holds_on
 from ledger.core.procedure.papers import PaperRow
 from ledger.core.procedure.rows import Label, Law, Sourced
