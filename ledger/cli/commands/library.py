@@ -55,7 +55,7 @@ SEVERITY = click.option("--severity", type=words(Severity), help="Only models of
 
 @click.group("library", cls=Group)
 def library_group() -> None:
-    """The library of models and exemplary cases: find, take over, adopt and compare what proved its worth elsewhere."""
+    """Find, take over, adopt and compare models and exemplary cases that proved their worth elsewhere: the library."""
 
 
 @library_group.command("list")
