@@ -67,7 +67,8 @@ class ZoneWatch:
             await send(message)
 
         await self._app(scope, receive, watched)
-        if is_page and scope["path"].startswith("/console"):
+        # Documents give examples as the log has them.
+        if is_page and scope["path"].startswith("/console") and not scope["path"].startswith("/console/documents/"):
             self.utc_times += [f"{scope['path']}: {utc_time}" for utc_time in utc_times_of_page(body.decode())]
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from html import unescape
-
 import httpx
 import pytest
 
 from api.console.app import routes
 from api.console.shared.guidance import HANDLING
-from tests.api.console.matrix import OF_API, OF_MAIL, OF_PHONE, POSTS, PUBLIC, ROWS, Row
+from tests.api.console.links import dead_links
+from tests.api.console.matrix import OF_API, OF_MAIL, OF_PHONE, PAGES, POSTS, PUBLIC, ROWS, Row
 from tests.api.console.pages import page_of, post, text_of
-from tests.api.matrix import RELATIONS, ROLES, Relation, World, crossed, elsewhere, reader, sees
+from tests.api.matrix import RELATIONS, ROLES, Relation, Role, World, crossed, elsewhere, reader, sees
 from tests.testkit.builders import Officer
+
+# Whose pages have their links tried: lists of each, of other pages those that nobody before may see and sign alike.
+READERS: tuple[tuple[Relation, Role], ...] = (
+    ("own", "clerk"),
+    ("former", "auditor"),
+    ("jurisdiction", "supervisor"),
+    ("jurisdiction", "analyst"),
+    ("offered", "clerk"),
+    ("addressed", "clerk"),
+)
 
 
 def test_every_route_has_a_row() -> None:
@@ -71,22 +79,24 @@ def test_what_is_for_anybody_takes_no_session(world: World, path: str) -> None:
     assert "case-1" not in answer.text
 
 
-_LINK = re.compile(r'<a [^>]*?href="(/(?!console/documents/)[^"#]+)')  # documents have a test of their own
+def test_no_link_of_a_page_is_dead(world: World) -> None:
+    """Each leads, for whom it is shown, to a page or file, and to a place that is in it; a form to what takes it."""
+    answers: dict[tuple[Officer | None, str], httpx.Response] = {}
 
+    def asked(officer: Officer | None, path: str) -> httpx.Response:
+        if (officer, path) not in answers:
+            answers[officer, path] = world.served.request("GET", path, headers=world.served.cookie(officer))
+        return answers[officer, path]
 
-def test_no_link_of_a_page_for_anybody_is_dead(world: World) -> None:
-    """Nor are those of the start page of an officer: each leads to a page, or to one where he signs in."""
-    own = reader("own", "clerk")
-    shown = {path: (None, page_of(world.served, None, path.format_map(world.names)).text) for path in PUBLIC}
-    shown["/"] = (own, page_of(world.served, own, "/").text)
-    links = {link: officer for officer, text in shown.values() for link in _LINK.findall(text)}
-    dead = [link for link in links if served_status(world, links[link], link) not in (200, 303)]
-    assert dead == []
-
-
-def served_status(world: World, officer: Officer | None, link: str) -> int:
-    """Return how an address of a link is answered, below the console or beside it."""
-    return world.served.request("GET", unescape(link), headers=world.served.cookie(officer)).status_code
+    shown = [(None, f"/console{path.format_map(world.names)}") for path in PUBLIC]
+    met = set[tuple[Row, bool]]()
+    for relation, role in READERS:
+        rows = [row for row in PAGES if row.may(relation, role) and not row.refuses(relation, role)]
+        own = [row for row in rows if row.is_list or (row, role in HANDLING) not in met]
+        shown += [(reader(relation, role), f"/console{row.address(world.names)}") for row in own]
+        met |= {(row, role in HANDLING) for row in own}
+    pages = [(officer, path, asked(officer, path).text) for officer, path in shown]
+    assert list(dead_links(pages, asked)) == []
 
 
 @pytest.mark.parametrize("path", ["/inbox", "/cases/case-1"])

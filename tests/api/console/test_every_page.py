@@ -20,6 +20,7 @@ from ledger.samples import governance
 from ledger.store import log, notices
 from ledger.store.notices import NoticeFilter
 from tests.api.console.desk import View, barriers
+from tests.api.console.links import dead_links
 from tests.api.console.matrix import PAGES, PUBLIC
 from tests.api.console.pages import OWN
 from tests.api.console.test_chinese import WORD, english_of, written_in
@@ -173,3 +174,16 @@ def test_every_page_and_act_is_for_everybody(town: ShownTown, browser: Browser, 
                 wrong[path] = faults
     assert wrong == {}
     assert {*DRAFTED, *FROM_FIELDS, *OF_SUPERVISION} - met == set()
+
+
+@pytest.mark.extended
+def test_no_link_of_the_town_is_dead(town: ShownTown) -> None:
+    """Nor is one of cases, leads and letters that have been through everything, for those who have them."""
+    with httpx.Client(base_url=town.url, timeout=60) as client:
+
+        def asked(profile: str | None, path: str) -> httpx.Response:
+            return client.get(path, headers={"cookie": f"tallystick={town.cookie(profile)}"} if profile else {})
+
+        addresses = dict.fromkeys((*pages_of(town), *acts_of(town), *stories_of(town)))
+        shown = [(profile, f"/console{path}") for profile, path in addresses]
+        assert list(dead_links([(*each, asked(*each).text) for each in shown], asked)) == []
