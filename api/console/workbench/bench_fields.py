@@ -29,7 +29,7 @@ EXAMPLES = {
     "meaning": later("days within which it may still come"),
     "condition.cel": "row.status == 'refused' && row.purpose == 'prosecution_review'",
     "condition.sql": "SELECT case_id, from_agency, evidence FROM handovers WHERE status = 'refused'",
-    "where": later("status · is · accepted, refused. Numbers as 7, days as 2026-03-01, yes and no as true and false"),
+    "where": later("quantity · is more or later than · 7. Several values with commas, days as 2026-03-01"),
     "dataset": later("pensions, or a parameter as $dataset"),
     "header": later("person_id, as the head of the data set's table has it"),
     "name": later("it comes one day late: no lead yet"),
@@ -92,15 +92,20 @@ def rows_of(template_filter: Any) -> tuple[FilterRow, ...] | None:
     return rows if [row.asked() for row in rows] == list(template_filter.values()) else None
 
 
-def filter_of(path: str, form: PostedForm) -> tuple[FilterRow, ...] | None:
-    """Return the rows that were filled in under a path, or None if the form has none."""
+def filter_of(field: BenchField, form: PostedForm) -> tuple[FilterRow, ...] | None:
+    """Return the rows that were filled in, or None if the form has none.
+
+    What was asked of a column is not asked of another one that is chosen in its place.
+    """
+    path = field.path
     if form.get(f"{path}:shown") is None:
         return None
     rows = []
     for number in range(ROWS_AT_MOST):
         column, operator = form.get(f"{path}:{number}:column"), form.get(f"{path}:{number}:operator") or "is"
         if column is not None and operator in OPERATORS:
-            rows.append(FilterRow(column, operator, ", ".join(form.all(f"{path}:{number}:value"))))
+            stays = number >= len(field.rows) or field.rows[number].column == column
+            rows.append(FilterRow(column, operator, ", ".join(form.all(f"{path}:{number}:value")) if stays else ""))
     return tuple(rows)
 
 
@@ -250,7 +255,7 @@ def changed(field: BenchField, form: PostedForm) -> dict[str, object]:
         shown = form.get(f"{field.path}:shown") is not None
         return {field.path: _chosen(field, chosen)} if shown and {*chosen} != {*field.values} else {}
     if field.kind == "filter":
-        rows = filter_of(field.path, form)
+        rows = filter_of(field, form)
         asked = {row.column: row.asked() for row in rows or ()}
         return {} if rows is None or rows == field.rows else {field.path: asked or REMOVED}
     text = form.raw(field.path)

@@ -5,6 +5,7 @@ The file is authoritative: fields are read from it, and what is typed into them 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -97,6 +98,17 @@ class BenchForm:
         for number, example in enumerate(list_of(self._tree.get("examples"))):
             if isinstance(example, dict):
                 yield ExampleForm(number, example, self._say)
+
+    def called(self, path: str) -> str | None:
+        """Return what the form calls a place in the file, by section and field; None for one that it does not ask."""
+        places = {
+            field.path: f"{section.heading} · {field.label}" for section in self.sections() for field in section.fields
+        }
+        places |= {"examples": self._say(EXAMPLES_HEADING)}
+        places |= {example.path: f"{places['examples']} · {example.name}" for example in self.examples()}
+        while path and path not in places:
+            path = _LAST_STEP.sub("", path)
+        return places.get(path)
 
     def changes(self, form: PostedForm) -> dict[str, object]:
         """Return what was typed, by path, if it differs from the file."""
@@ -229,13 +241,13 @@ class BenchForm:
         return [Choice(word, labels.of_clock(word) if name == "clock" else labels.of(name, word)) for word in words]
 
     def _views(self) -> list[Choice]:
-        return [Choice(name, f"{name} · {self._labels.told(view)}") for name, view in view_catalogue.views().items()]
+        return [Choice(name, f"{self._labels.told(view)} · {name}") for name, view in view_catalogue.views().items()]
 
     def _columns_of(self, view: str, kind: str | None = None) -> list[Choice]:
         known_view = view_catalogue.views().get(view)
         columns = known_view.columns.values() if known_view else ()
         return [
-            Choice(column.name, f"{column.name} · {self._labels.told(column)}")
+            Choice(column.name, f"{self._labels.told(column)} · {column.name}")
             for column in columns
             if column.name != "evidence" and kind in (None, column.kind)
         ]
@@ -245,7 +257,7 @@ class BenchForm:
         queried_views = [view_catalogue.views()[name] for name in self._asked if name in view_catalogue.views()]
         columns = {name: column for view in reversed(queried_views) for name, column in view.columns.items()}
         return [
-            Choice(name, f"{name} · {self._labels.told(columns[name])}" if name in columns else name) for name in names
+            Choice(name, f"{self._labels.told(columns[name])} · {name}" if name in columns else name) for name in names
         ]
 
     def _references(self, kind: str) -> list[Choice]:
@@ -283,6 +295,8 @@ def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[st
         return {}, ()  # faults are shown beside the file
 
 
+EXAMPLES_HEADING = later("Examples on both sides of the border")
+_LAST_STEP = re.compile(r"(?:^|\.)[^.\[]*$|\[[0-9]+\]$")
 _OF_PARAMETER = {"default": later("default"), "minimum": later("at least"), "maximum": later("at most")}
 _PARTS_OF_CHECK: tuple[tuple[str, str, Kind], ...] = (
     ("what", later("What must be checked"), "text"),

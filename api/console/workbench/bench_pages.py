@@ -14,7 +14,7 @@ from api.console.shared.access import Visit, VisitOf
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import download
 from api.console.workbench.bench_fields import OPERATORS, example_of
-from api.console.workbench.bench_form import BenchForm, in_plain_words
+from api.console.workbench.bench_form import EXAMPLES_HEADING, BenchForm, in_plain_words
 from api.dependencies import SlugQuery
 from api.services.governance import require_modelling
 from api.services.matters import require_matter
@@ -30,6 +30,7 @@ from ledger.i18n import Labels
 from ledger.store import imports, supervision
 from ledger.store.cases import Page
 from ledger.supervision import view_catalogue
+from ledger.supervision.leads import supervising_agency_for
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.editing import FORMS, derived, draft, edited, examine, tried_examples, with_example
 from ledger.supervision.models.model_file import shipped_for, shipped_model
@@ -163,7 +164,16 @@ def _hits(visit: Visit, text: str) -> dict[str, Any]:
     case_ids = {finding.case_id for finding in shown if finding.case_id is not None}
     with visit.service.parts.database.read() as connection:
         names = visit.names(connection, case_ids)
-    return {"found": run_view, "shown": shown, "names": names, "visible": case_ids & names.keys()}
+    agencies, own = visit.reading.authority.agencies, visit.reading.agency
+    supervised = {finding.supervised for finding in shown}
+    goes_to = {agency: supervising_agency_for(agencies, agency) for agency in supervised}
+    return {
+        "found": run_view,
+        "shown": shown,
+        "names": names,
+        "visible": case_ids & names.keys(),
+        "elsewhere": {agency: other for agency, other in goes_to.items() if other not in (None, own)},
+    }
 
 
 @router.post("/models/workbench/file")
@@ -225,14 +235,16 @@ def _shown(
         registered = imports.datasets(connection, visit.reading.agency, Page(imports.MAX_DATASETS))
     datasets = list(dict.fromkeys(dataset.body.dataset_id for dataset in registered))
     form = None if examined.tree is None else BenchForm(examined.tree, visit.labels, datasets)
+    faults = ModelRefused(examined.faults).told_in(visit.labels) if examined.faults else []
     return visit.page(
         template,
         text=text,
-        faults=ModelRefused(examined.faults).told_in(visit.labels) if examined.faults else [],
+        faults=[(fault, form and form.called(fault.field)) for fault in faults],
         sections=list(form.sections()) if form else [],
         examples=list(form.examples()) if form else [],
         model_id=_id_in(examined.tree),
         operators=OPERATORS,
+        examples_heading=EXAMPLES_HEADING,
         example_for=lambda place: example_of(Texts(visit.labels.language), place),
         views=list(view_catalogue.views().values()),
         **{"found": None, **hits},

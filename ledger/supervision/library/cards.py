@@ -16,7 +16,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.events.supervision import BilingualText, Check, Figures, ModelPublished
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.definition import Need, text_of
-from ledger.supervision.models.model_file import ModelFile
+from ledger.supervision.models.model_file import ModelFile, in_both_languages
 from ledger.supervision.models.yaml_document import read_document
 
 CARDS_KEPT: Final = 1024
@@ -64,7 +64,7 @@ def card_of(definition: str) -> Card | None:
     """Return the card of a model's file; None if this version cannot read what another program has published."""
     try:
         document = read_document(definition)
-        file = convert(document.tree, ModelFile)
+        file = convert(in_both_languages(document.tree), ModelFile)
     except (ModelRefused, msgspec.ValidationError):
         return None
     form = next((form for form in _FORMS if form in file.condition), "")

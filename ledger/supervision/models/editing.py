@@ -24,7 +24,7 @@ from ledger.core.events.terms import ModelId
 from ledger.procedures import IN_USE
 from ledger.supervision.model_faults import ModelFault, ModelRefused, Wording
 from ledger.supervision.models.definition import Model, text_of
-from ledger.supervision.models.model_file import ExampleResult, parse_model, run_examples
+from ledger.supervision.models.model_file import ExampleResult, parse_draft, parse_model, run_examples
 from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords
 from ledger.supervision.models.yaml_document import MAX_CHARACTERS, read_document
 
@@ -233,5 +233,8 @@ def examine(text: str, words: ProcedureWords | None = None) -> Examined:
 
 
 def tried_examples(text: str, words: ProcedureWords | None = None) -> list[ExampleResult]:
-    """Run the examples of this text's model. Raises what ``parse_model`` and ``run_examples`` raise."""
-    return run_examples(parse_model(text, words), words)
+    """Run the examples of a model's file, of which other texts may be missing still.
+
+    Raises what ``parse_draft`` and ``run_examples`` raise.
+    """
+    return run_examples(parse_draft(text, words, with_examples=True), words)

@@ -76,16 +76,17 @@ def parse_model(text: str, words: ProcedureWords | None = None) -> Model:
     that names another procedure are not compared.
     """
     document = read_document(text)
-    return _model_of(document, _in_both_languages(document.tree), text, words)
+    return _model_of(document, in_both_languages(document.tree), text, words)
 
 
-def parse_draft(text: str, words: ProcedureWords | None = None) -> Model:
-    """Return the model of a file whose texts and examples may be missing still, so that it can be run.
+def parse_draft(text: str, words: ProcedureWords | None = None, *, with_examples: bool = False) -> Model:
+    """Return the model of a file whose texts may be missing still, so that it can be run, and its examples.
 
-    What it looks for must be sound. Without a text of its own, a lead says the values of its key. Raises ModelRefused.
+    What it looks for must be sound, and examples that are asked for. Without a text of its own, a lead says the values
+    of its key. Raises ModelRefused.
     """
     document = read_document(text)
-    tree = _in_both_languages(document.tree)
+    tree = in_both_languages(document.tree)
     lead = tree.get("lead")
     key = lead["key"] if isinstance(lead, dict) and isinstance(lead.get("key"), list) else []
     if isinstance(lead, dict) and not any((lead.get("says") or {}).values()):
@@ -98,7 +99,7 @@ def parse_draft(text: str, words: ProcedureWords | None = None) -> Model:
         tree["parameters"] = parameters | {
             name: parameter | {"meaning": _UNWRITTEN} for name, parameter in named.items()
         }
-    examples = [raising, _UNWRITTEN_EXAMPLE]
+    examples = tree.get("examples") if with_examples else [raising, _UNWRITTEN_EXAMPLE]
     return _model_of(document, {**tree, **_UNWRITTEN_PARTS, "examples": examples}, text, words)
 
 
@@ -113,7 +114,7 @@ _UNWRITTEN_PARTS = {
 _UNWRITTEN_EXAMPLE = {"name": "—", "as_of": "2000-01-01T00:00:00Z", "rows": {}, "raises": []}
 
 
-def _in_both_languages(tree: dict[str, Any]) -> dict[str, Any]:
+def in_both_languages(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the tree in which a text in one language stands in the place of the one that is missing, too."""
     return {
         name: part if name in ("condition", "examples") else _with_other_language(part) for name, part in tree.items()

@@ -12,7 +12,7 @@ from ledger.core.errors import MalformedInput
 from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision import model_faults
 from ledger.supervision.model_faults import VOCABULARY, ModelRefused
-from ledger.supervision.models.editing import draft
+from ledger.supervision.models.editing import draft, tried_examples
 from ledger.supervision.models.model_file import parse_draft, parse_model, require_publishable
 from tests.unit.i18n.test_locales import catalogue
 from tests.unit.supervision.modelling import SOUND, changed, with_sql
@@ -190,6 +190,7 @@ def test_a_draft_is_run_before_its_texts_are_written() -> None:
     refusal_of(text)
     assert parse_draft(text).lead.says.zh == "{case_id} · {handover_id}"
     assert parse_draft(SOUND).lead.says == parse_model(SOUND).lead.says
+    assert all(example.passed for example in tried_examples(text))
     with pytest.raises(ModelRefused, match="colour"):
         parse_draft(text.replace("row.status", "row.colour"))
 
