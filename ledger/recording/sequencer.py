@@ -90,8 +90,7 @@ class LogView:
     def _require_same_procedures(self, validated: ValidatedSubmission) -> None:
         """Turn an act away (procedure_changed) that was judged before the adoption of a procedure that precedes it."""
         adopted = self.authority.procedures
-        judged = validated.after is not None or validated.move is not None
-        if judged and adopted and adopted[-1].index != validated.adopted:
+        if validated.adopted is not None and adopted and adopted[-1].index != validated.adopted:
             raise Unavailable("a procedure was adopted at this moment", code="procedure_changed", retry_after=1)
 
 

@@ -36,7 +36,7 @@ from ledger.recording.case_states import CaseStates, NoDatabase
 from ledger.recording.registry_view import ReadAccess, Registry
 from ledger.recording.supervision_streams import Definitions
 from ledger.store import clocks, log
-from ledger.store.append import ValidatedSubmission
+from ledger.store.append import ValidatedSubmission, rows_of
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -164,10 +164,11 @@ class Validator:
             adopted = self.procedures().last_index
             move = self._move(event, authority)
             lines = clocks.changes_of_move(move, self.procedures().current)
-            return _judged(submitted, authority, adopted=adopted, move=move, flags=move.flags, clock_lines=lines)
+            rows = rows_of(event, lines=lines, move=move)
+            return _judged(submitted, authority, adopted=adopted, flags=move.flags, rows=rows)
         if event.stream.kind != "case":
             self._require_cited_exists(authority, event)
-            return _judged(submitted, authority)
+            return _judged(submitted, authority, rows=rows_of(event))
         before = self.states.at_head(event)
         # Before the act is judged: if another adoption comes in between, the sequencer turns the event away.
         adopted = self.procedures().last_index
@@ -177,15 +178,8 @@ class Validator:
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.keep(outcome.state, adopted)
         lines = clocks.changes(before, outcome.state, act.book)
-        return _judged(
-            submitted,
-            authority,
-            adopted=adopted,
-            before=before,
-            after=outcome.state,
-            flags=outcome.flags,
-            clock_lines=lines,
-        )
+        rows = rows_of(event, before, outcome.state, lines)
+        return _judged(submitted, authority, adopted=adopted, flags=outcome.flags, rows=rows)
 
     def _move(self, event: Event, authority: AuthorityState) -> Move:
         """Return the step that an event of supervision makes; nothing is read for the first one of its stream."""

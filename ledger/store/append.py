@@ -8,7 +8,7 @@ of a row stay until it is vacuumed, and its own logs and backups as long as its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -25,7 +25,7 @@ from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
 from ledger.store import bindings, cases, clocks, feed, imports, log, search, supervision
 from ledger.store.clocks import ClockLine
-from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_names, row_of, write_rows
+from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_in, row_of, write_rows
 from ledger.store.tables import (
     BINDINGS,
     CASE_AGENCIES,
@@ -78,18 +78,14 @@ class ValidatedSubmission(Submitted, frozen=True, kw_only=True):
     """A submission that is valid on its stream's head.
 
     ``registry_changes`` is the version of the registry that it was validated against, ``adopted`` the index of the
-    newest adoption of a procedure. ``before`` and ``after`` are the
-    states of its case, None in other streams. ``clock_lines`` are the lines of the list of deadlines that it changes,
-    ``move`` is its step in a stream of supervision.
+    newest adoption of a procedure by which it was judged, None if no procedure judges it. ``rows`` are what it changes
+    in the read models (``rows_of``).
     """
 
     registry_changes: int
-    adopted: int = -1
-    before: CaseState | None = None
-    after: CaseState | None = None
+    adopted: int | None = None
     flags: tuple[Flag, ...] = ()
-    clock_lines: tuple[ClockLine, ...] = ()
-    move: Move | None = None
+    rows: tuple[Change, ...] = ()
 
 
 class NewEntry(NamedTuple):
@@ -124,6 +120,7 @@ def write_batch(
     """
     committed = {"recorded_at": tree.recorded_at, "committed_size": tree.size}
     commit = f"{entries[0].log_index} {tree.recorded_at}"
+    lines, latest = _placed_rows(entries)
     new: NewRows = {
         ENTRIES: [
             row_of(
@@ -150,15 +147,13 @@ def write_batch(
             # The position keeps the order in which receipts repeat the flags.
             for position, flag in enumerate(entry.submission.flags)
         ],
-        FEED: feed.rows(entries),
+        FEED: lines,
         # What nobody signs about a commit: its first index and its time.
         BINDINGS: [bindings.record_of(bindings.head(connection), bindings.COMMITS, {str(tree.size): commit})],
     }
-    latest: NewRows = {
-        # A tile at the right edge grows, so it is replaced by the one with more hashes.
-        TILES: [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
-        **_latest_rows(entries),
-    }
+    # A tile at the right edge grows, so it is replaced by the one with more hashes.
+    rows_of_tiles = [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles]
+    latest = {TILES: rows_of_tiles, **latest}
     # New rows are inserted, never replaced: a row in the way was written by somebody else.
     try:
         write_rows(connection, database, new, latest)
@@ -174,27 +169,61 @@ def write_batch(
     connection.execute(_MOVE_TREE, asdict(tree))
 
 
-def _latest_rows(entries: Sequence[NewEntry]) -> NewRows:
-    """Return the stream heads and the rows of the read models. Of several events the last one's row is kept."""
-    latest: dict[Table, dict[tuple[Any, ...], Row]] = {table: {} for table in (STREAMS, *OF_CASES)}
-    # Most batches have nothing of supervision, and then no table of it.
-    if any(entry.submission.move is not None for entry in entries):
-        latest |= {table: {} for table in supervision.STREAM_IDS}
-    keys = {table: key_names(table) for table in latest}
+def _placed_rows(entries: Sequence[NewEntry]) -> tuple[list[Row], NewRows]:
+    """Return the lines of feeds, and the latest rows of stream heads and read models, of several of a key the last."""
+    lines: list[Row] = []
+    latest: dict[Table, dict[Any, Row]] = {table: {} for table in (STREAMS, *OF_CASES)}
     for entry in entries:
-        for table, row in _changes(entry.submission, entry.log_index):
-            latest[table][tuple(row[name] for name in keys[table])] = row
-    return {table: list(by_key.values()) for table, by_key in latest.items()}
+        for table, row in entry.submission.rows:
+            place = _PLACES.get(table)
+            placed = row if place is None else {**row, place: entry.log_index}
+            if table is FEED:
+                lines.append(placed)
+            else:  # most batches have nothing of supervision, and then no table of it
+                latest.setdefault(table, {})[key_in(table, row)] = placed
+    return lines, {table: list(by_key.values()) for table, by_key in latest.items()}
 
 
-def _changes(submission: ValidatedSubmission, index: int) -> Iterator[Change]:
-    event = submission.event
+UNPLACED = -1  # in a row, before its entry has an index
+# The column of each read model that is the index of an entry.
+_PLACES = {
+    table: name
+    for table in (FEED, *OF_CASES, *supervision.STREAM_IDS)
+    for name in ("log_index", "updated_index")
+    if name in table.columns
+}
+
+
+def rows_of(
+    event: Event,
+    before: CaseState | None = None,
+    after: CaseState | None = None,
+    lines: Iterable[ClockLine] = (),
+    move: Move | None = None,
+) -> tuple[Change, ...]:
+    """Return the rows of an event that is still UNPLACED: stream head, lines of feeds, and rows of read models.
+
+    ``before`` and ``after`` are the states of its case, None in other streams. ``lines`` are those of the list of
+    deadlines that it changes, ``move`` is its step in a stream of supervision.
+    """
+    return tuple(_changes(event, before, after, lines, move))
+
+
+def _changes(
+    event: Event,
+    before: CaseState | None,
+    after: CaseState | None,
+    lines: Iterable[ClockLine],
+    move: Move | None,
+) -> Iterator[Change]:
     yield STREAMS, row_of(STREAMS, event.stream, event, head=event.leaf_hash)
-    yield from projections(submission.before, submission.after, index)
-    yield from event_projections(event, index, submission.after)
-    yield from ((CLOCKS, row) for row in clocks.rows(submission.clock_lines, index))
-    if submission.move is not None:
-        yield from supervision.projections(submission.move.after, index)
+    for agency, since in feed.recipients(event, before, after, move):
+        yield FEED, {"agency": agency, "log_index": UNPLACED, "since": since}
+    yield from projections(before, after, UNPLACED)
+    yield from event_projections(event, UNPLACED, after)
+    yield from ((CLOCKS, row) for row in clocks.rows(lines, UNPLACED))
+    if move is not None:
+        yield from supervision.projections(move.after, UNPLACED)
 
 
 def projections(before: CaseState | None, after: CaseState | None, index: int) -> Iterator[Change]:

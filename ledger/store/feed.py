@@ -8,23 +8,19 @@ still see them is decided when the feed is read: an offer may have ended since.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
+from ledger.core.events import Event
 from ledger.core.supervision import Matter, Move
 from ledger.core.visibility import concerned, sides_of
 from ledger.store import log
-from ledger.store.database import Row
 from ledger.store.log import StoredEntry
 from ledger.store.tables import ENTRIES, FEED
-
-if TYPE_CHECKING:
-    from ledger.store.append import NewEntry
 
 _CURSOR = re.compile(r"(?P<index>-1|0|[1-9][0-9]{0,15})(?:\.(?P<sequence>0|[1-9][0-9]{0,15}))?")
 
@@ -81,28 +77,19 @@ def is_behind(connection: Connection, agency: str, after: Cursor) -> bool:
     return connection.execute(select(FEED.c.log_index).where(*_behind(agency, after)).limit(1)).first() is not None
 
 
-def rows(entries: Sequence[NewEntry]) -> list[Row]:
-    """Return a row for each entry of the batch and each agency that it concerns."""
-    return [
-        {"agency": agency, "log_index": entry.log_index, "since": since}
-        for entry in entries
-        for agency, since in recipients(entry)
-    ]
+def recipients(
+    event: Event, before: CaseState | None, after: CaseState | None, move: Move | None
+) -> Iterator[tuple[str, int]]:
+    """Yield each agency that an event concerns, and the sequence from which on it gets the stream.
 
-
-def recipients(entry: NewEntry) -> Iterator[tuple[str, int]]:
-    """Yield each agency that the entry concerns, and the sequence from which on it gets the stream.
-
-    An entry concerns all who see its case, model, lead or recommendation before it or after it.
+    An event concerns all who see its case, model, lead or recommendation before it or after it.
     """
-    event = entry.submission
-    stream, sequence = event.envelope.stream, event.envelope.sequence
-    if event.after is not None:
-        yield from of_case(event.before, event.after, sequence)
-    elif event.move is not None:
-        yield from of_matter(event.move, sequence)
-    elif stream.kind == "agency":
-        yield stream.id, sequence
+    if after is not None:
+        yield from of_case(before, after, event.sequence)
+    elif move is not None:
+        yield from of_matter(move, event.sequence)
+    elif event.stream.kind == "agency":
+        yield event.stream.id, event.sequence
 
 
 def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterator[tuple[str, int]]:

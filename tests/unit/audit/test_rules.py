@@ -16,7 +16,7 @@ from ledger.core.events.registry import RegistryChange
 from ledger.core.log.merkle import leaf_hash, root_of
 from ledger.core.log.tiles import RightEdge, hashes_in
 from ledger.store import log as stored_log
-from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
+from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, rows_of, write_batch
 from ledger.store.database import open_database
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SERVICE, SignedEvent, Writer, clerk, event_of
 from tests.testkit.bundles import trust
@@ -33,7 +33,7 @@ def force(ledger: Ledger, *events: SignedEvent) -> int:
         edge = RightEdge.read(tree.size, stored_log.tile_reader(connection))
         grown = edge.append([leaf_hash(event.entry) for event in events])
         parts = [(event.event, event.envelope, event.entry, event.payload_bytes, {}) for event in events]
-        forced = [ValidatedSubmission(*part, registry_changes=0) for part in parts]
+        forced = [ValidatedSubmission(*part, registry_changes=0, rows=rows_of(part[0])) for part in parts]
         entries = [NewEntry(index, submission) for index, submission in enumerate(forced, tree.size)]
         changes = sum(isinstance(event.payload.body, RegistryChange) for event in events)
         new = NewTree(grown.size, grown.root, tree.registry_changes + changes, ledger.clock())

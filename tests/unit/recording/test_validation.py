@@ -27,8 +27,8 @@ from ledger.core.events.record import Correction, DisclosureMade, RecordCorrecte
 from ledger.core.events.terms import EventRef
 from ledger.recording import case_states, registry_view
 from ledger.recording.validation import Duplicate
-from ledger.store import log
-from ledger.store.append import ValidatedSubmission
+from ledger.store import clocks, log
+from ledger.store.append import ValidatedSubmission, rows_of
 from ledger.store.tables import ENTRIES
 from tests.testkit.builders import (
     COURT,
@@ -50,7 +50,7 @@ from tests.testkit.builders import (
     section,
     supervisor,
 )
-from tests.testkit.casework import Case, detained, person_id
+from tests.testkit.casework import Case, detained, person_id, registration
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.unit.recording.stand import OPENED, resigned
 
@@ -72,12 +72,15 @@ def judge(ledger: Ledger, event: SignedEvent) -> object:
 
 
 def test_a_possible_event_is_judged_and_nothing_is_changed(ledger: Ledger) -> None:
-    """The verdict carries the state before and after; the log is as it was."""
+    """The verdict carries the rows that the event makes, and the state after it is kept; the log is as it was."""
     before = size_of(ledger)
     case = Case().open()
     verdict = judge(ledger, case.last)
     assert isinstance(verdict, ValidatedSubmission)
-    assert (verdict.before, verdict.after) == (None, case.state)
+    book = ledger.validator.book_of(case.state)
+    assert verdict.rows == rows_of(case.last.event, None, case.state, clocks.changes(None, case.state, book))
+    following = case.draft(registration("phone"), clerk(POLICE)).event
+    assert ledger.validator.states.at_head(following) == case.state
     assert size_of(ledger) == before
 
 
