@@ -73,14 +73,25 @@ def _files(
 def _papers(
     service: Service, reading: Reading, case_id: str, labels: Labels, language: PaperLanguage
 ) -> Iterator[ArchivedFile]:
-    """Yield each paper that the reader may have, under the number of its event and its title."""
-    folder, after = labels.translate(Message("Documents")), None
+    """Yield each paper that the reader may have, under the number of its event and its title.
+
+    Papers of offers that came to nothing stand in a folder of their own.
+    """
+    standing, void = (
+        labels.translate(Message("Documents")),
+        labels.translate(Message("Documents of offers that were refused or recalled")),
+    )
+    with service.parts.database.read() as connection:
+        handovers = service.histories.of(connection, case_id)[-1].after.handovers
+    after = None
     while papers := documents.papers_of_case(service, reading, case_id, labels, after=after, limit=PAGE):
         for paper in papers:
             pdf = None
             with suppress(NotFound):  # who sees a part of the case is not shown every event of it
                 pdf = documents.printed_event(service, reading, paper.event_id, language, name=paper.document)
             if pdf is not None:
+                offer = handovers.get(paper.handover_id or "")
+                folder = void if offer is not None and offer.came_to_nothing else standing
                 name = f"{paper.sequence:04} {paper.title}"
                 yield ArchivedFile(folder, name, [pdf], paper.title, paper.event_id, ".pdf")
         after = documents.place_of_paper(papers[-1])

@@ -260,13 +260,23 @@ def witness_addresses(founding: Founding) -> str:
     """Return the text of ``witnesses.toml`` with those founding witnesses that say where they are reached."""
     lines = ["# The witnesses that are asked to co-sign. The service reads this file again whenever it changes.\n"]
     for agency in founding.agencies:
-        if agency.witness is not None and agency.witness.url is not None:
-            # A string, and a list of strings, is spelled in TOML as in JSON.
-            values = {"url": agency.witness.url, "account": agency.witness.account}
-            values_in_toml = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-            keys = f"verifier_keys = {json.dumps(agency.witness.verifier_keys)}"
-            lines.append("\n".join([f"# of {agency.agency_id}", "[[witnesses]]", *values_in_toml, keys, ""]))
+        if (witness := agency.witness) is not None and witness.url is not None:
+            values: dict[str, str | Sequence[str]] = {
+                "url": witness.url,
+                "account": witness.account,
+                "verifier_keys": witness.verifier_keys,
+            }
+            rows = [f"{name} = {_in_toml(value)}" for name, value in values.items()]
+            lines.append("\n".join([f"# of {agency.agency_id}", "[[witnesses]]", *rows, ""]))
     return "\n".join(lines)
+
+
+def _in_toml(value: str | Sequence[str]) -> str:
+    """Return a string, or a list of strings, as TOML spells it.
+
+    JSON does the same, but for pairs of surrogates, which TOML does not take, and U+007F, which it takes escaped only.
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def policy_of(where: DataDirectory, installation: Installation) -> Policy:

@@ -13,9 +13,12 @@ from api.middleware.server import make_server
 from api.wiring import make_parts, now_ms
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
+from ledger.core.procedure.package import canonical_form
+from ledger.procedures import shipped_package
 from ledger.workers.pool import WorkerPool
 from scripts.campaigns.casework import TRUST, recording_into
 
+PROCEDURE = "cn-criminal"
 UNBOUNDED = 10**9  # one address and two agencies make the whole load
 
 
@@ -28,7 +31,7 @@ def no_chain() -> NoReturn:
 
 
 def main(port: int, database_url: str) -> None:
-    with recording_into(database_url) as recording:
+    with recording_into(database_url, canonical_form(shipped_package(PROCEDURE))) as recording:
         parts = make_parts(
             recording,
             settings=Settings(port=port, max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED),

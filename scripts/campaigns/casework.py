@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from api.services.parts import RecordingParts
 from api.wiring import make_recording_parts, now_ms
 from ledger.config.keys import LocalSigner
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Conflict
 from ledger.core.ethereum import contract_changes
@@ -20,6 +21,7 @@ from ledger.core.events import SUITE_SECP256K1_EIP712, Stream, case, handover, r
 from ledger.core.events.registry import AgencyProfile, ChangeLocation, Name, RegistryChange
 from ledger.core.events.terms import AgencyKind
 from ledger.core.log.notes import SeedSigner
+from ledger.core.procedure.adoption import publication_of
 from ledger.core.trust.trust_file import TRUST_FORMAT, Trust
 from ledger.procedures import shipped_procedures
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
@@ -72,8 +74,11 @@ def name_of(agency: str) -> Name:
 
 
 @contextmanager
-def recording_into(database_url: str) -> Iterator[RecordingParts]:
-    """Run what records events into this database, as the service puts it together; the log knows agencies and keys."""
+def recording_into(database_url: str, *adopted: bytes) -> Iterator[RecordingParts]:
+    """Run what records events into this database, as the service puts it together; the log knows agencies and keys.
+
+    Events are judged by the shipped procedures. The log itself has those of the texts ``adopted``, for who asks it.
+    """
     database = open_database(database_url)
     initialise(database, LOG_ID)
     recording = make_recording_parts(
@@ -88,17 +93,20 @@ def recording_into(database_url: str) -> Iterator[RecordingParts]:
     )
     recording.sequencer.start()
     try:
-        for change in registry_changes():
-            with suppress(Conflict):  # mirrored by an earlier run, or by a process beside this one
-                recording.system.append(change)
+        for body in (*map(publication_of, adopted), *registry_changes(*map(blake3_text, adopted))):
+            with suppress(Conflict):  # appended by an earlier run, or by a process beside this one
+                recording.system.append(body)
         yield recording
     finally:
         recording.sequencer.stop()
         database.close()
 
 
-def registry_changes() -> Iterator[RegistryChange]:
-    """Yield what makes the agencies and their clerks' keys known, numbered and hashed as the contract does."""
+def registry_changes(*adopted: str) -> Iterator[RegistryChange]:
+    """Yield what makes the agencies and their clerks' keys known, and procedures by their digests ``adopted``.
+
+    The changes are numbered and hashed as the contract does.
+    """
     nowhere = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
     place: dict[str, Any] = {"number": 0, "registry_hash": "", "location": nowhere}
     terms = place | {"roles": ("clerk",), "suite": 1, "valid_from": 0, "valid_until": FOREVER}
@@ -109,6 +117,7 @@ def registry_changes() -> Iterator[RegistryChange]:
     for clerk in CLERKS:
         key_id = clerk.signer.key_id
         drafts.append(registry.KeyGranted(**terms, agency=clerk.agency, key_id=key_id, officer=clerk.officer))
+    drafts += [registry.ProcedureAdopted(**place, digest=digest) for digest in adopted]
     rolling = LOG_ID
     for number, draft in enumerate(drafts, 1):
         change = replace(draft, number=number)

@@ -137,7 +137,10 @@ def test_what_is_shown_of_a_case(world: World, row: Row, relation: Relation) -> 
 
 
 def test_an_archive_is_for_whoever_may_see_the_case_and_each_part_is_recorded(world: World) -> None:
-    """A whole ZIP with the papers; for all others there is no such case, and nothing is recorded."""
+    """A whole ZIP with the papers; for all others there is no such case, and nothing is recorded.
+
+    Papers of offers that were refused or recalled stand apart from those that count.
+    """
     path, row = f"/api/v1/cases/{world.names['case_id']}/archive", Row(ARCHIVED)
     before = world.served.reads()
     for relation in RELATIONS:
@@ -146,8 +149,18 @@ def test_an_archive_is_for_whoever_may_see_the_case_and_each_part_is_recorded(wo
     assert world.served.reads() == before
     answer = ask(world.served, row, path, world.served.token(reader("own", "clerk")))
     with ZipFile(BytesIO(answer.content)) as archive:
-        papers = [name for name in archive.namelist() if "/Documents/" in name]
+        papers = [name.split("/")[-2:] for name in archive.namelist() if "/Documents" in name]
     assert world.served.reads() - before > len(papers) > 1
+    void = {name[:4] for folder, name in papers if folder == "Documents of offers that were refused or recalled"}
+    came_to_nothing = [each.handover_id for each in world.case.state.handovers.values() if each.came_to_nothing]
+    numbers = [
+        f"{event.envelope.sequence:04}"
+        for event in world.case.events
+        if getattr(event.payload.body, "handover_id", None) in came_to_nothing
+    ]
+    assert len(void) >= len(came_to_nothing) == 2
+    assert void <= {*numbers}
+    assert void.isdisjoint(name[:4] for folder, name in papers if folder == "Documents")
 
 
 def has_payload(row: Row, relation: Relation) -> bool:

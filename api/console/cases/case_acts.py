@@ -219,7 +219,7 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
 def draft_receipts(visit: VisitOf, form: FormOf) -> Response:
     """Return a part of a page: the drafts of the acceptances of offers, each as listed and in full."""
     require_role(visit.reading, handover.HandoverAccepted)
-    picked, by_case = form.all("handover"), dict[str, list[str]]()
+    picked, by_case = dict.fromkeys(form.all("handover")), dict[str, list[str]]()
     if not picked:
         raise MalformedInput("choose one offer at least", field="handover")
     _require_few(len(picked))
@@ -292,6 +292,9 @@ def _drafts(
 def _require_rows(visit: Visit, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]], rows: ItemRows) -> None:
     """Raise RowsRefused for all rows that are no items yet, or that the ledger would refuse."""
     refusals = refusals_in_case(visit.service, visit.reading, at=at, acts=acts)
+    for refusal in refusals.values():
+        if (refusal.field or "").startswith("envelope."):  # of who signs it in which case, and so of every row
+            raise refusal
     registrations = [place for place, (body, _) in enumerate(acts) if isinstance(body, ItemRegistered)]
     # Where the case itself is refused, so are its rows, for no fault of theirs.
     is_open = not registrations or not any(place < registrations[0] for place in refusals)

@@ -86,11 +86,11 @@ def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = ()) ->
     with visit.service.parts.database.read() as connection:
         own = phones.of_officer(connection, visit.reading.session.grant.key_id, now)
         prepared = [each for each in own if each.text or each.may_prepare(now)]
-        numbers = cases.numbers_of(connection, [each.case_id for each in prepared])
+        numbers = cases.numbers_of(connection, [each.case_id for each in prepared], visit.reading.reader)
     return visit.page(
         "cases/inbox.html",
         rows=rows,
-        prepared=[(each, numbers[each.case_id]) for each in prepared],
+        prepared=[(each, numbers[each.case_id]) for each in prepared if each.case_id in numbers],
         now=now,
         picks=len(rows) > 1 and visit.reading.session.has_role(*HANDLING),
         this_minute=minute(now),

@@ -83,11 +83,11 @@ def new_recommendation(
         leads = supervision.list_leads(connection, visit.reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
         models = supervision.list_models(connection, Page(1000))
     case_id = first.raised.case_id if first else None
-    in_force = visit.service.parts.validator.procedures().current
-    possible = {name: book for name, book in in_force.items() if book.recommendations}
+    in_force = visit.service.parts.validator.procedures_in_force()
+    possible = {book.procedure.id: book for book in in_force if book.recommendations}
     of_case = visit.service.parts.validator.states.of_case(case_id) if case_id else None
-    if of_case is not None:
-        possible = {of_case.procedure: in_force[of_case.procedure]}
+    if of_case is not None and of_case.procedure in possible:
+        possible = {of_case.procedure: possible[of_case.procedure]}
     if not possible:
         raise NotFound("no procedure in force has recommendations", field="procedure")
     book = possible.get(procedure or "") or next(iter(possible.values()))

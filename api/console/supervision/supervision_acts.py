@@ -109,7 +109,7 @@ def draft_following(visit: VisitOf, form: FormOf, stream_id: SlugPath, act: str)
 @router.post("/leads/drafts")
 def draft_for_many(visit: VisitOf, form: FormOf) -> Response:
     """Return a part of a page: the drafts of one act on each lead that was chosen, which are signed together."""
-    act, lead_ids = form.get("act") or "", form.all("lead")
+    act, lead_ids = form.get("act") or "", dict.fromkeys(form.all("lead"))
     if act not in FOR_MANY:
         raise MalformedInput("expected one of {acts}", acts=", ".join(FOR_MANY), field="act")
     if not 0 < len(lead_ids) <= MAX_ACTS:

@@ -314,7 +314,7 @@ def return_number(returns: Iterable[Handover], offer: Handover) -> int:
 
     The offer is one of ``returns``. Those recalled or refused never took effect. One without persons counts for all.
     """
-    effective = [earlier for earlier in returns if earlier.status not in ("recalled", "refused")]
+    effective = [earlier for earlier in returns if not earlier.came_to_nothing]
     return max(
         sum((earlier.stages or {subject: earlier.stage}).get(subject) == stage for earlier in effective)
         for subject, stage in (offer.stages or {"": offer.stage}).items()

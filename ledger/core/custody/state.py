@@ -188,6 +188,11 @@ class Handover(Struct, frozen=True):
         """Tell whether at least a part was accepted."""
         return self.status in ("accepted", "partially_accepted")
 
+    @property
+    def came_to_nothing(self) -> bool:
+        """Tell whether the offer was refused or recalled."""
+        return self.status in ("refused", "recalled")
+
 
 class Person(Struct, frozen=True):
     """A person of the case, who has a ``stage`` and a kind of ``trial`` of his own.

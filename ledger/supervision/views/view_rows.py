@@ -236,7 +236,7 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
     # Returns for supplementary work are counted anew at each stage, without those recalled or refused.
     returns: list[Handover] = []
     for sent in of.state.handovers.values():
-        is_return = sent.purpose in of.book.supplementing and sent.status not in ("recalled", "refused")
+        is_return = sent.purpose in of.book.supplementing and not sent.came_to_nothing
         returns += [sent] if is_return else []
         answers = _steps_of(of, sent, *_SETTLED)
         answer = answers[-1].event if answers else None

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from api.console.app import routes
+from api.console.shared.formats import minute
 from api.console.shared.guidance import HANDLING
 from tests.api.console.links import dead_links
 from tests.api.console.matrix import OF_API, OF_MAIL, OF_PHONE, PAGES, POSTS, PUBLIC, ROWS, Row
@@ -13,6 +14,7 @@ from tests.api.console.pages import page_of, post, text_of
 from tests.api.matrix import RELATIONS, ROLES, Relation, Role, World, crossed, elsewhere, reader, sees
 from tests.testkit.builders import Officer
 
+COIN = {"item_kind": "exhibit", "description": "a coin", "quantity": "1", "unit": "piece"}
 # Whose pages have their links tried: lists of each, of other pages those that nobody before may see and sign alike.
 READERS: tuple[tuple[Relation, Role], ...] = (
     ("own", "clerk"),
@@ -142,6 +144,31 @@ def test_what_has_expired_cannot_be_answered(world: World) -> None:
     ).text
     assert "Ask the sender to recall it and to offer it again." in text
     assert "data-act" not in text
+
+
+def test_what_is_chosen_twice_is_drafted_once(world: World) -> None:
+    """An offer of the inbox, and a lead of the board."""
+    accepted = {"handover": [f"case-1/{world.offer}"] * 2, "received_at": minute(world.served.ledger.clock.seconds)}
+    dismissed = {
+        "lead": [world.names["lead_id"]] * 2,
+        "act": "lead.dismissed",
+        "reason_code": "other",
+        "ground": "none",
+    }
+    for officer, path, chosen in (
+        (reader("offered", "clerk"), "/inbox/drafts", accepted),
+        (reader("jurisdiction", "supervisor"), "/leads/drafts", dismissed),
+    ):
+        answer = post(world.served, officer, path, chosen)
+        assert (answer.status_code, answer.text.count("data-payload=")) == (200, 1), answer.text
+
+
+def test_what_is_refused_of_a_case_is_no_fault_of_each_row(world: World) -> None:
+    """Who has no part in the case is told so once, however many items he would register."""
+    coins = {f"new:{row}:{name}": text for row in (1, 2) for name, text in COIN.items()}
+    answer = post(world.served, reader("offered", "clerk"), "/cases/case-1/drafts/register", coins)
+    shown = answer.text
+    assert (answer.status_code, shown.count("no part in the case"), "data-row" in shown) == (422, 1, False)
 
 
 @pytest.mark.parametrize("relation", RELATIONS)

@@ -21,6 +21,7 @@ from tests.testkit.casework import Case, holding
 OFFER = "/cases/case-1/handovers/handover-1"
 DESK = clerk(PROCURATORATE)
 IDS = {"case_id": "case-1", "handover_id": "handover-1"}
+PREPARED = "Prepared on your phone"
 NOTED = {"fields": {"seen phone": True, "how:phone": "differs", "remark:phone": "wet"}, "files": [], "finished": False}
 
 
@@ -141,7 +142,7 @@ def test_only_the_officers_own_desk_sees_what_his_phone_noted(offering: Served) 
     assert post(offering, colleague, f"{OFFER}/phone/end", {}).status_code == 200
     assert ask(offering, phone_for(offering, colleague)).status_code == 200
     assert ask(offering, phone).status_code == 200
-    assert "Prepared on your phone" in page_of(offering, DESK, "/inbox").text
+    assert PREPARED in page_of(offering, DESK, "/inbox").text
     assert post(offering, DESK, f"{OFFER}/phone/end", {}).status_code == 200
     assert ask(offering, phone).status_code == 401
     assert prepared_at(offering) is None
@@ -172,13 +173,17 @@ def test_a_phone_ends_with_the_key_of_its_officer(offering: Served) -> None:
 
 
 def test_a_phone_ends_with_the_time_of_the_offer(served: Served) -> None:
-    """An offer that has expired is answered no more: its phone is told so, and its desk gets no code."""
+    """An offer that has expired is answered no more: its phone is told so, and its desk gets no code, and is shown
+    nothing of what was prepared, as it does not see the case any more."""
     until = served.ledger.clock.seconds + 600
     served.record(holding("phone").offer("phone", to=PROCURATORATE, expires_at=instant_text(until)))
     phone = phone_for(served)
+    assert note(served, phone).status_code == 204
+    assert PREPARED in page_of(served, DESK, "/inbox").text
     served.ledger.clock.forward(601)
     assert (ask(served, phone).status_code, note(served, phone).status_code) == (409, 409)
     assert post(served, DESK, f"{OFFER}/phone", {}).status_code == 409
+    assert PREPARED not in page_of(served, DESK, "/inbox").text
 
 
 def test_what_was_prepared_goes_with_the_offer(offering: Served, case: Case) -> None:

@@ -349,13 +349,21 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
         names_in(bundle, trust, "case-2")
 
 
+@pytest.fixture
+def universal_time() -> Iterator[None]:
+    """Let the zone of the ledger be none of a procedure's."""
+    before = ZONE_IN_USE.set(lambda: UNIVERSAL)
+    yield
+    ZONE_IN_USE.reset(before)
+
+
+@pytest.mark.usefixtures("universal_time")
 def test_times_of_a_case_are_shown_in_the_zone_of_its_procedure() -> None:
     """As the console shows them; those of a case whose procedure is not known, in the zone of the ledger."""
     holder = KeyHolder(OFFICER.key_id, OFFICER.agency, OFFICER.officer_id, LOG_ID, CONSOLE)
     opening = Case().open().last
     address, data, beside = asked_for(opening)
     shown = {}
-    of_ledger = ZONE_IN_USE.set(lambda: UNIVERSAL)
     for name, books in {"known": {"cn-criminal": shipped_rulebook()}, "unknown": {}}.items():
         now = opening.envelope.signed_at
         asked = QuestionBuilder(holder, Labels("en"), str, lambda now=now: now, procedures=lambda books=books: books)
@@ -366,9 +374,9 @@ def test_times_of_a_case_are_shown_in_the_zone_of_its_procedure() -> None:
         "unknown": ("2026-03-02 01:00", "Times: UTC."),
     }
     assert zone_in_use() == UNIVERSAL, "the zone of a case is for its act alone"
-    ZONE_IN_USE.reset(of_ledger)
 
 
+@pytest.mark.usefixtures("universal_time")
 def test_labels_and_zone_are_those_of_the_procedure_in_the_record(served: Served) -> None:
     """As the log adopted it, whatever procedures the service says are in force."""
     served.ledger.system.append(publication_of(SECOND))
@@ -381,12 +389,10 @@ def test_labels_and_zone_are_those_of_the_procedure_in_the_record(served: Served
     holder = KeyHolder(OFFICER.key_id, OFFICER.agency, OFFICER.officer_id, LOG_ID, CONSOLE)
     sealing = case.register("knife").last
     address, data, beside = asked_for(sealing)
-    of_ledger = ZONE_IN_USE.set(lambda: UNIVERSAL)
     asked = QuestionBuilder(
         holder, Labels("en"), str, lambda: sealing.envelope.signed_at, records=lambda _events: {"case-1": names}
     )
     (act,) = asked.events(address, [[data, beside]]).acts
-    ZONE_IN_USE.reset(of_ledger)
     assert "Times: Beijing time." in act.source
 
 

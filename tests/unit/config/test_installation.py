@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ledger.config.installation import (
     policy_of,
     read_founding,
     read_token_key,
+    witness_addresses,
     witness_policy,
 )
 from ledger.config.keys import MlDsaSigner, open_keystore, open_note_key
@@ -235,6 +237,16 @@ def test_a_quorum_whose_witnesses_verifiers_could_not_know_is_refused(changes: d
     rows["agencies"][1]["witness"] = {name: value for name, value in row.items() if value is not None}
     with refused("malformed_input", field=field, error=MalformedInput):
         read_founding(msgspec.json.encode(rows))
+
+
+def test_the_addresses_of_witnesses_are_read_as_the_founding_has_them() -> None:
+    """Whatever letters the names of keys and the addresses have, beyond the first plane of Unicode too."""
+    rows = msgspec.json.decode(founding_text(POLICE))
+    vkey = SeedSigner.from_seed("证人𠮷\u007f\\", b"\x05" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
+    witness = {"account": key_id("witness"), "verifier_keys": [vkey], "url": 'https://𠮷.example/"\n'}
+    rows["agencies"][0]["witness"] = witness
+    (read,) = tomllib.loads(witness_addresses(read_founding(msgspec.json.encode(rows))))["witnesses"]
+    assert read == witness
 
 
 @pytest.mark.parametrize(
