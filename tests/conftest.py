@@ -12,15 +12,18 @@ from hypothesis import Phase, settings
 from xdist.scheduler import LoadFileScheduling
 
 from api.middleware import logs
-from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.cli.output import ZONE_OF_TYPED
 from ledger.i18n import PROCEDURES_IN_USE, TABLES_IN_USE, ZONE_IN_USE, zone_in_use
 from ledger.procedures import shipped_rulebook, tables_that_ship
 from tests.testkit import machine
 from tests.testkit.postgres import PostgresServer, running_server
 
-with kept_recursion_limit():  # before a test brings it in with an Ethereum package
-    import py_ecc  # noqa: F401
+# eth_account and web3 bring in py_ecc, which raises the recursion limit to 100,000: there a deeply nested JSON body
+# overflows the C stack and kills the process. The product imports neither.
+limit = sys.getrecursionlimit()
+import py_ecc  # noqa: E402, F401
+
+sys.setrecursionlimit(limit)
 
 # Catalogues of texts that changed since scripts/setup compiled them; before a conftest below reads one.
 for catalogue in (machine.REPOSITORY / "ledger" / "i18n" / "locale").rglob("*.po"):

@@ -17,16 +17,12 @@ from msgspec import Struct
 from contracts import artifact
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, RpcRefused
 from ledger.chain.eth import BlockId, Eth, Log
-from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum.contract_changes import ContractChange
 from ledger.core.events import SUITE_SECP256K1_EIP712
 from ledger.core.messages import Message
 from ledger.core.signing.signatures import DOMAIN_NAME, DOMAIN_VERSION
-
-with kept_recursion_limit():
-    from eth_account.messages import encode_typed_data
 
 HINT_OF_SILENCE = Message("It may be a contract of another version: tally doctor tells.")
 HINTS = {
@@ -354,7 +350,24 @@ def id_word(slug: str) -> bytes:
     return slug.encode("ascii").ljust(32, b"\0")
 
 
-def _digest(document: dict[str, Any]) -> bytes:
-    """Return the 32 bytes that are signed of an EIP-712 document."""
-    message = encode_typed_data(full_message=document)
-    return keccak256(b"\x19" + message.version + message.header + message.body)
+def _digest(document: Mapping[str, Any]) -> bytes:
+    """Return the 32 bytes that are signed of an EIP-712 document whose structs hold no others and no arrays."""
+    domain = _struct_hash(document, "EIP712Domain", document["domain"])
+    return keccak256(b"\x19\x01" + domain + _struct_hash(document, document["primaryType"], document["message"]))
+
+
+def _struct_hash(document: Mapping[str, Any], struct: str, values: Mapping[str, Any]) -> bytes:
+    """Return ``hashStruct`` of EIP-712: the hash of the struct's type and of a word for each field."""
+    fields = document["types"][struct]
+    kinds = ",".join(f"{field['type']} {field['name']}" for field in fields)
+    words = [_word(field["type"], values[field["name"]]) for field in fields]
+    return keccak256(b"".join((keccak256(f"{struct}({kinds})".encode()), *words)))
+
+
+def _word(kind: str, value: Any) -> bytes:
+    """Return ``encodeData`` of EIP-712 for one value: a text counts by its hash, all else as calls encode it."""
+    if kind == "string":
+        return keccak256(value.encode())
+    if kind == "bytes32":
+        value = bytes.fromhex(value.removeprefix("0x"))
+    return encode([kind], [value])

@@ -13,25 +13,29 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import pbkdf2_hmac, scrypt
+from hmac import compare_digest
 from pathlib import Path
+from typing import Literal
+from uuid import uuid4
 
 import coincurve
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 
-from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.config.secret_files import read_secret, write_secret
+from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.log.notes import SEED_LENGTH, NoteSigner, SeedSigner, SignatureType, VerifyingKey, parse_vkey
 from ledger.core.signing.signatures import address_of
 
 FULL_WORK = 262_144  # scrypt N, with r 8 and p 1: about a second and 256 MB for each guess
 LIGHT_WORK = 4096
+MOST_MEMORY = 2**31 - 1  # bytes for a guess; one key opens at a time
 
 # DER of the object identifiers in an encrypted PKCS #8 key: RFC 8018 A.4, RFC 7914 7, RFC 3565 4.1
 _PBES2 = bytes.fromhex("06092a864886f70d01050d")
@@ -81,10 +85,22 @@ def create_keystore(path: Path, passphrase: str, *, private_key: bytes | None = 
 
 
 def _keystore_file(private_key: bytes, passphrase: str, *, light: bool) -> bytes:
-    with kept_recursion_limit():
-        from eth_account import Account  # noqa: PLC0415 - it takes longer to import than most commands to run
-
-    keystore = Account.encrypt(private_key, passphrase, kdf="scrypt", iterations=_work(light=light))
+    salt, iv, work = secrets.token_bytes(16), secrets.token_bytes(16), _work(light=light)
+    derived = _scrypt(passphrase, salt, work)
+    ciphertext = _aes_128_ctr(derived, iv, private_key)
+    keystore = {
+        "address": LocalSigner.from_private_key(private_key).key_id.removeprefix("0x"),
+        "crypto": {
+            "cipher": "aes-128-ctr",
+            "cipherparams": {"iv": iv.hex()},
+            "ciphertext": ciphertext.hex(),
+            "kdf": "scrypt",
+            "kdfparams": {"dklen": 32, "n": work, "r": 8, "p": 1, "salt": salt.hex()},
+            "mac": _mac(derived, ciphertext).hex(),
+        },
+        "id": str(uuid4()),
+        "version": 3,
+    }
     return json.dumps(keystore, indent=2).encode() + b"\n"
 
 
@@ -102,18 +118,19 @@ def open_keystore(path: Path, passphrase: str) -> LocalSigner:
 
 
 def _keystore_secret(path: Path, passphrase: str) -> bytes:
-    with kept_recursion_limit():
-        from eth_account import Account  # noqa: PLC0415
-
     keystore = _parsed_keystore(path)
     try:
-        private_key = bytes(Account.decrypt(keystore, passphrase))
-    except (ValueError, TypeError, KeyError, NotImplementedError) as error:
-        why = "wrong passphrase, or damaged" if str(error) == "MAC mismatch" else error
+        crypto = convert(keystore.get("crypto") or keystore["Crypto"], _KeystoreCrypto)  # older ones of geth: Crypto
+        derived = _derived(crypto, passphrase)
+        ciphertext = bytes.fromhex(crypto.ciphertext)
+        if not compare_digest(_mac(derived, ciphertext), bytes.fromhex(crypto.mac)):
+            raise ValueError("wrong passphrase, or damaged")
+        private_key = _aes_128_ctr(derived, bytes.fromhex(crypto.cipherparams.iv), ciphertext)
+        signer = LocalSigner.from_private_key(private_key)
+    except (ValidationError, ValueError, TypeError, KeyError, MemoryError) as error:
         raise KeyRefused(
-            "{path} does not open: {why}", path=path, why=why, field="passphrase", hint=REMEMBER
+            "{path} does not open: {why}", path=path, why=error, field="passphrase", hint=REMEMBER
         ) from error
-    signer = LocalSigner.from_private_key(private_key)
     if signer.key_id != keystore_key_id(path):
         raise KeyRefused(
             "{path} names {keystore_key_id} but holds the key {signer.key_id}",
@@ -123,6 +140,59 @@ def _keystore_secret(path: Path, passphrase: str) -> bytes:
             field="key",
         )
     return private_key
+
+
+class _CipherParams(Struct, frozen=True):
+    iv: str
+
+
+class _KeystoreCrypto(Struct, frozen=True):
+    """What a keystore of version 3 says of its encryption (Web3 Secret Storage Definition); bytes are hex."""
+
+    cipher: Literal["aes-128-ctr"]
+    cipherparams: _CipherParams
+    ciphertext: str
+    kdf: Literal["scrypt", "pbkdf2"]
+    kdfparams: dict[str, int | str]
+    mac: str
+
+
+class _ScryptParams(Struct, frozen=True):
+    salt: str
+    n: int
+    r: int
+    p: int
+    dklen: Literal[32]
+
+
+class _Pbkdf2Params(Struct, frozen=True):
+    salt: str
+    c: int
+    prf: Literal["hmac-sha256"]
+    dklen: Literal[32]
+
+
+def _derived(crypto: _KeystoreCrypto, passphrase: str) -> bytes:
+    """Stretch the passphrase as the keystore says. Raises ValidationError, ValueError, MemoryError."""
+    if crypto.kdf == "scrypt":
+        given = convert(crypto.kdfparams, _ScryptParams)
+        return _scrypt(passphrase, bytes.fromhex(given.salt), given.n, r=given.r, p=given.p)
+    params = convert(crypto.kdfparams, _Pbkdf2Params)
+    return pbkdf2_hmac("sha256", passphrase.encode(), bytes.fromhex(params.salt), params.c)
+
+
+def _scrypt(passphrase: str, salt: bytes, work: int, *, r: int = 8, p: int = 1) -> bytes:
+    """Derive 32 bytes (RFC 7914). Raises ValueError for parameters that are none, or that take too much memory."""
+    return scrypt(passphrase.encode(), salt=salt, n=work, r=r, p=p, maxmem=MOST_MEMORY, dklen=32)
+
+
+def _mac(derived: bytes, ciphertext: bytes) -> bytes:
+    return keccak256(derived[16:] + ciphertext)
+
+
+def _aes_128_ctr(derived: bytes, iv: bytes, data: bytes) -> bytes:
+    """Encrypt, or decrypt, under the first half of the derived key."""
+    return Cipher(algorithms.AES(derived[:16]), modes.CTR(iv)).encryptor().update(data)
 
 
 class MlDsaSigner(Struct, frozen=True):
@@ -189,7 +259,7 @@ def _encrypted_pem(key: Ed25519PrivateKey | MLDSA44PrivateKey, passphrase: str, 
     passphrases a second on that.
     """
     salt, iv = secrets.token_bytes(16), secrets.token_bytes(16)
-    secret = Scrypt(salt=salt, length=32, n=work, r=8, p=1).derive(passphrase.encode())
+    secret = _scrypt(passphrase, salt, work)
     padder, encryptor = padding.PKCS7(128).padder(), Cipher(algorithms.AES(secret), modes.CBC(iv)).encryptor()
     padded = padder.update(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())) + padder.finalize()
     ciphertext = encryptor.update(padded) + encryptor.finalize()

@@ -24,7 +24,7 @@ def arranged_days_off(country: str, years: Iterable[int]) -> dict[str, DaysOff]:
     arrangement since 2001 has weekend days that are worked: there, a year without any is left out. An arrangement may
     also touch the last days of the year before, as that of 2019 did, so these are unsure until it is known.
     """
-    import holidays  # noqa: PLC0415 - a fifth of a second, which only those wait for who make a table
+    import holidays
 
     wanted = sorted(set(years))
     land, _, part = country.partition("-")

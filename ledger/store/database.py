@@ -274,7 +274,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
         IntegrityBroken: the schema differs from the one that the migrations make. ``for_audit`` omits this check: an
             audit reports each difference.
     """
-    from ledger.store.migrating import migrate, require_schema, require_types  # noqa: PLC0415 - Alembic is heavy
+    from ledger.store.migrating import migrate, require_schema, require_types  # noqa: PLC0415 - it imports tables, which import this
 
     database = attach(url)
     with translated():
@@ -291,7 +291,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
 
 def open_witness_engine(file: Path) -> Engine:
     """Open and migrate a witness's own database. Raises NotDurable, Unavailable."""
-    from ledger.store.migrating import migrate  # noqa: PLC0415
+    from ledger.store.migrating import migrate  # noqa: PLC0415 - as above
 
     engine = _engine(_parsed(f"sqlite:///{file}"))
     with translated():

@@ -17,25 +17,24 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.util import CommandError
 from msgspec import Struct
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
     Connection,
     Engine,
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     create_engine,
     func,
+    inspect,
     select,
     text,
     true,
@@ -48,6 +47,9 @@ from ledger.store import phones, supervision, tables, witness  # noqa: F401 - im
 from ledger.store.access import AccessBase
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, WitnessTable
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 Store = Literal["log", "access", "witness"]
 _SCRIPTS = Path(__file__).parent / "migrations"
 _MIGRATING = RLock()  # what is expected of a schema is made by migrations, too
@@ -58,6 +60,12 @@ def migrate(engine: Engine, store: Store) -> None:
 
     Raises IntegrityBroken if the database is of a version that this release does not know.
     """
+    with engine.connect() as connection:
+        if _versions(connection, store) == [newest_version(store)]:
+            return
+    from alembic import command
+    from alembic.util import CommandError
+
     try:
         # Alembic keeps what it runs in globals of its own: threads of one process must take turns.
         with _MIGRATING:
@@ -71,8 +79,33 @@ def migrate(engine: Engine, store: Store) -> None:
         ) from error
 
 
+def newest_version(store: Store) -> str:
+    """Return the version that the migrations lead to: a migration's file begins with its own."""
+    return max(path.name.partition("_")[0] for path in (_SCRIPTS / store).glob("[0-9]*.py"))
+
+
+def _versions(connection: Connection, store: Store) -> list[str]:
+    """Return what the store says of its version; nothing of an empty database."""
+    name = version_table(store)
+    if not inspect(connection).has_table(name):
+        return []
+    return [*connection.execute(select(_versions_of(name, MetaData()).c.version_num)).scalars()]
+
+
+def _versions_of(name: str, schema: MetaData) -> Table:
+    """Return the table as Alembic makes it."""
+    return Table(
+        name,
+        schema,
+        Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name=f"{name}_pkc"),
+    )
+
+
 def configuration(engine: Engine, store: Store) -> Config:
     """Return Alembic's configuration, with the engine itself."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.set_main_option("version_locations", str(_SCRIPTS / store))
@@ -116,7 +149,10 @@ def differences(engine: Engine, store: Store) -> list[SchemaDifference]:
     with engine.connect() as connection:
         if engine.dialect.name != "sqlite":
             return [*_of_server(connection, store)]
-        expected, actual = _expected(store), _objects(connection)
+        actual = _objects(connection)
+    if actual == _declared(store):
+        return []
+    expected = _expected(store)
     return [
         SchemaDifference(name, expected.get(name), actual.get(name))
         for name in sorted(expected.keys() | actual.keys())
@@ -194,8 +230,21 @@ def require_types(engine: Engine) -> None:
 
 
 @lru_cache
+def _declared(store: Store) -> dict[str, str]:
+    """Return the schema of a new SQLite database with the declared tables, which takes no migration to make."""
+    engine = create_engine("sqlite://")
+    try:
+        with engine.connect() as connection:
+            metadata(store).create_all(connection)
+            _versions_of(version_table(store), MetaData()).create(connection)
+            return _objects(connection)
+    finally:
+        engine.dispose()
+
+
+@lru_cache
 def _expected(store: Store) -> dict[str, str]:
-    # What the migrations make of an empty database is what must be there.
+    """Return the schema that the migrations make of an empty SQLite database, which is what must be there."""
     engine = create_engine("sqlite://")
     try:
         migrate(engine, store)
@@ -212,6 +261,9 @@ def _objects(connection: Connection) -> dict[str, str]:
 
 
 def _of_server(connection: Connection, store: Store) -> Iterator[SchemaDifference]:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     schema = metadata(store)
     for row in connection.execute(text(_STRANGE)).mappings():
         if row["table"] in schema.tables:

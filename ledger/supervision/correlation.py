@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
-import networkx
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.supervision.view_catalogue import ViewQueries
+
+if TYPE_CHECKING:
+    import networkx
 
 NodeKind = Literal["case", "item", "seal", "digest", "officer", "person"]
 FOLLOWED_AT_MOST = 50  # neighbours of a node that is passed through
@@ -84,6 +86,8 @@ class Correlation(Struct, frozen=True):
 
     def graph(self) -> networkx.Graph[str]:
         """Return the correlation as a networkx graph, for path searches and GraphML."""
+        import networkx
+
         graph: networkx.Graph[str] = networkx.Graph()
         for place in self.places:
             graph.add_node(place.node.name, kind=place.node.kind, id=place.node.id, distance=place.distance)
@@ -93,6 +97,8 @@ class Correlation(Struct, frozen=True):
 
     def path_to(self, node: GraphNode) -> tuple[Edge, ...]:
         """Return the edges of the shortest path from the start; empty for the start itself. Raises NotFound."""
+        import networkx
+
         graph = self.graph()
         if node.name not in graph:
             raise NotFound("{node.name} was not found around {start}", node=node, start=self.start.name, field="to")

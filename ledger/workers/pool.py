@@ -32,6 +32,10 @@ RETRY_S: Final = 5
 # Modules that work needs, loaded before it comes.
 MODULES: Final = (
     "cel",
+    "duckdb",
+    "pyarrow.ipc",
+    "pygal",
+    "typst",
     "ledger.interchange.papers.certificate",
     "ledger.interchange.imports.workbooks",
     "ledger.supervision.runs.datasets",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+import tomllib
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -11,18 +15,30 @@ import pytest
 from api.chain_connector import TrustHolder
 from api.wiring import open_parts
 from ledger.anchoring.worker import ChainWorker
+from ledger.config.keys import create_keystore
 from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.core.trust.trust_file import parse_trust
 from ledger.store import checkpoints
-from ledger.store.database import Database
+from ledger.store.database import Database, open_database
 from tests.api.service import until
 from tests.testkit import bundles
-from tests.testkit.machine import free_port
+from tests.testkit.machine import REPOSITORY, free_port
 from tests.testkit.timestamping import new_authority
 from tests.testkit.witness_server import Reply, SmallWitness, serving
 from tests.unit.cli.world import World
 from tests.unit.config.test_installation import mint
+
+STARTING = """
+import sys
+import api.app, api.middleware.server, api.wiring
+from ledger.config.keys import open_keystore
+from ledger.store.database import open_database
+from pathlib import Path
+open_keystore(Path(sys.argv[2]), "tally")
+open_database(sys.argv[1])
+print(sys.getrecursionlimit(), *sys.modules)
+"""
 
 
 @pytest.fixture
@@ -40,6 +56,21 @@ def published_size(database: Database) -> int:
     with database.read() as connection:
         published = checkpoints.last_published(connection)
     return published.size if published else 0
+
+
+def test_a_service_starts_without_what_few_need(tmp_path: Path) -> None:
+    """A service at rest takes no memory for heavy libraries, and starts without waiting for them: neither its modules,
+    nor opening its keys and a database of the newest schema, import what pyproject.toml has for functions alone. Nor
+    do they raise the limit of recursion, as a part of some Ethereum packages does: deep JSON would kill the process."""
+    linting = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    heavy = {*linting["flake8-tidy-imports"]["banned-module-level-imports"], "py_ecc"}
+    url, keystore = f"sqlite:///{tmp_path}/ledger.db", tmp_path / "key.json"
+    create_keystore(keystore, "tally", light=True)
+    with closing(open_database(url)):
+        pass
+    done = subprocess.run([sys.executable, "-c", STARTING, url, keystore], check=True, capture_output=True, text=True)
+    limit, *modules = done.stdout.split()
+    assert (int(limit), heavy & set(modules)) == (1000, set())
 
 
 def test_witnesses_are_heard_before_the_chain_is_followed(founded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from graphlib import TopologicalSorter
 from typing import Generic, NamedTuple, TypeVar
 
-import networkx as nx
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -354,12 +354,13 @@ class Graph(Struct, frozen=True):
 
 def laid_out(descents: Sequence[Descent]) -> Graph:
     """Return the graph of items that came from others or became others, each right of all that it came from."""
-    kin: nx.DiGraph[str] = nx.DiGraph()
-    kin.add_edges_from((descent.parent, descent.child) for descent in descents)
-    layers = [sorted(layer) for layer in nx.topological_generations(kin)]
+    parents: dict[str, set[str]] = {}
+    for descent in descents:
+        parents.setdefault(descent.parent, set())
+        parents.setdefault(descent.child, set()).add(descent.parent)
     boxes: dict[str, Box] = {}
-    for number, layer in enumerate(layers):
-        for row, item_id in enumerate(sorted(layer, key=lambda child: _height(kin, boxes, child))):
+    for number, layer in enumerate(_layers(parents)):
+        for row, item_id in enumerate(sorted(layer, key=lambda child: _height(parents[child], boxes, child))):
             if len(boxes) < MOST:
                 boxes[item_id] = Box(item_id, EDGE + number * (BOX + ACROSS), EDGE + row * (TALL + DOWN))
     lines = tuple(_line(descent, boxes) for descent in descents if descent.parent in boxes and descent.child in boxes)
@@ -368,14 +369,24 @@ def laid_out(descents: Sequence[Descent]) -> Graph:
         height=max((box.y for box in boxes.values()), default=0) + TALL + EDGE,
         boxes=tuple(boxes.values()),
         lines=lines,
-        left_out=len(kin) - len(boxes),
+        left_out=len(parents) - len(boxes),
     )
 
 
-def _height(kin: nx.DiGraph[str], boxes: dict[str, Box], item_id: str) -> tuple[float, str]:
+def _layers(parents: Mapping[str, set[str]]) -> Iterator[tuple[str, ...]]:
+    """Yield the items whose parents are all in earlier layers, until none is left."""
+    order = TopologicalSorter(parents)
+    order.prepare()
+    while order.is_active():
+        layer = order.get_ready()
+        yield layer
+        order.done(*layer)
+
+
+def _height(parents: Iterable[str], boxes: Mapping[str, Box], item_id: str) -> tuple[float, str]:
     """Return a sort key that puts an item beside its parents, so that few lines cross."""
-    parents = [boxes[parent].y for parent in kin.predecessors(item_id) if parent in boxes]
-    return (sum(parents) / len(parents) if parents else 0.0), item_id
+    rows = [boxes[parent].y for parent in parents if parent in boxes]
+    return (sum(rows) / len(rows) if rows else 0.0), item_id
 
 
 def _line(descent: Descent, boxes: dict[str, Box]) -> GraphLine:

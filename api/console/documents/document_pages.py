@@ -11,11 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import APIRouter
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -23,6 +21,10 @@ from api.console.shared.access import PublicVisitOf
 from api.console.shared.rendering import CONSOLE, PATH
 from api.dependencies import SlugPath
 from ledger.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 # A release has them beside this module, a clone in its own folder.
 _PLACES = (CONSOLE / "documents" / "docs", CONSOLE.parents[1] / "docs")
@@ -110,6 +112,8 @@ def anchor_of(heading: str) -> str:
 
 @cache
 def _reader() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     # What is wider than the window is pushed within itself, by the keyboard too.
     opened = '<div class="scroll" role="group" tabindex="0"><table>\n'

@@ -10,16 +10,14 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import zip_longest
-from typing import Any
-
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter, quote_sheetname
-from openpyxl.worksheet.datavalidation import DataValidation
+from typing import TYPE_CHECKING, Any
 
 from ledger.interchange.exports.csv_output import defused
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Cell = str | int | date | datetime | None  # a datetime is shown as it is: naive, of the zone in which it is to be read
@@ -40,6 +38,10 @@ def workbook(
 
     Below a heading of ``choices`` a cell takes one of these texts, which a second sheet of this title lists.
     """
+    from openpyxl import Workbook
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet(title.translate(_IN_NO_TITLE)[:_TITLE_LONGEST])
     sheet.freeze_panes = "A2"
@@ -59,6 +61,10 @@ def workbook(
 def _offer_choices(
     book: Workbook, sheet: Any, headings: Sequence[str], choices: Mapping[str, Sequence[str]], title: str
 ) -> None:
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter, quote_sheetname
+    from openpyxl.worksheet.datavalidation import DataValidation
+
     lists = book.create_sheet(title)
     for place, (heading, texts) in enumerate(choices.items(), 1):
         column, own = get_column_letter(place), get_column_letter(headings.index(heading) + 1)
@@ -72,6 +78,9 @@ def _offer_choices(
 
 
 def _cell(sheet: object, value: Cell, font: Font | None = None) -> WriteOnlyCell:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
     if isinstance(value, str):
         value = ILLEGAL_CHARACTERS_RE.sub("", value)
     cell = WriteOnlyCell(sheet, value)

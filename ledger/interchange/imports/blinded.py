@@ -18,7 +18,6 @@ from msgspec import Meta, Struct
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.interchange.imports import oprf
 
 BATCH = 1000  # elements under one proof
 MAX_ELEMENTS = 1_000_000  # of a request
@@ -47,15 +46,21 @@ class PseudonymKey:
     """The key of a supervising agency: 32 secret bytes, from which the scalar is derived."""
 
     def __init__(self, seed: bytes):
+        from ledger.interchange.imports import oprf
+
         self._key = oprf.derive_key(seed, _INFO)
 
     @property
     def public(self) -> str:
         """Return the public key in hex, which others compare answers with."""
+        from ledger.interchange.imports import oprf
+
         return oprf.public_key(self._key).hex()
 
     def answer(self, request: PseudonymRequest) -> PseudonymAnswer:
         """Evaluate a request. Raises MalformedInput for what is no element of the group."""
+        from ledger.interchange.imports import oprf
+
         elements, proofs = list[str](), list[str]()
         for batch in _batches(tuple(map(bytes.fromhex, request.elements))):
             evaluated, proof = oprf.evaluate(self._key, batch)
@@ -65,6 +70,8 @@ class PseudonymKey:
 
     def pseudonym(self, identity: Sequence[str]) -> str:
         """Return the pseudonym of a person whose number the holder of the key has itself."""
+        from ledger.interchange.imports import oprf
+
         return oprf.output_of(self._key, person_input(identity)).hex()[:PSEUDONYM]
 
 
@@ -76,6 +83,8 @@ def person_input(identity: Sequence[str]) -> bytes:
 
 def request_of(persons: Sequence[Sequence[str]], secret: bytes) -> PseudonymRequest:
     """Blind the numbers of different persons under a secret of 32 bytes that is used for no other request."""
+    from ledger.interchange.imports import oprf
+
     elements = (
         oprf.blind_input(person_input(identity), _blind(secret, index)).hex() for index, identity in enumerate(persons)
     )
@@ -90,6 +99,8 @@ def pseudonyms(
     Raises MalformedInput if the answer is not to this request, or not of the key with this public key: another key
     would mark who asked.
     """
+    from ledger.interchange.imports import oprf
+
     if answer.public_key != public_key:
         message = "expected an answer of the key {public_key}, not of {answer.public_key}"
         raise MalformedInput(message, public_key=public_key, answer=answer, field="public_key")
@@ -109,6 +120,8 @@ def pseudonyms(
 
 
 def _blind(secret: bytes, index: int) -> bytes:
+    from ledger.interchange.imports import oprf
+
     return oprf.reduced(blake3(index.to_bytes(8, "big"), key=secret).digest(length=64))
 
 

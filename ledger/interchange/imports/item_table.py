@@ -244,7 +244,7 @@ def read_sheets(content: bytes) -> list[list[list[Cell]]]:
     kind, one that is made to harm, and one of more than ``MOST_ITEMS`` rows.
     """
     if content.startswith(b"PK\x03\x04"):
-        from ledger.interchange.imports.workbooks import small_sheets  # noqa: PLC0415 - half a second that only spreadsheets need
+        from ledger.interchange.imports.workbooks import small_sheets
 
         limits = {"most_rows": MOST_ITEMS + HEADINGS_WITHIN, "most_columns": MOST_COLUMNS}
         sheets = list(small_sheets(io.BytesIO(content), **limits))

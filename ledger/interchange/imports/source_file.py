@@ -102,7 +102,7 @@ class SourceFile:
             )
         if layout.format == "json":
             return JsonTable(self._file, encoding=layout.encoding)
-        from ledger.interchange.imports.workbooks import XlsxTable  # noqa: PLC0415 - half a second that only spreadsheets need
+        from ledger.interchange.imports.workbooks import XlsxTable
 
         return XlsxTable(self._file, sheet=layout.sheet, header_row=layout.header_row)
 

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import segno
-import typst
 
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.core.messages import Message
 from ledger.interchange.papers.sheet import Sheet
+
+if TYPE_CHECKING:
+    import typst
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 FAMILIES: Final = ("Noto Serif CJK SC", "Noto Sans CJK SC")
@@ -112,6 +114,8 @@ def qr_code(text: str, *, field: str) -> str:
 
 def _set(layout: str, data: Any, inputs: dict[str, str], **options: Any) -> tuple[bytes, dict[str, str]]:
     """Return the PDF and the inputs that it was set from, in which characters that no font has are code points."""
+    import typst
+
     data = _map_texts(data, legible)
     while True:  # each round has fewer characters that no font has
         with_data = inputs | {"sheet": msgspec.json.encode(data).decode()}
@@ -125,6 +129,8 @@ def _set(layout: str, data: Any, inputs: dict[str, str], **options: Any) -> tupl
 
 
 def _compile(layout: str, inputs: dict[str, str], **options: Any) -> bytes | list[bytes]:
+    import typst
+
     template = str(TEMPLATES / f"{layout}.typ")
     compiled: bytes | list[bytes] = typst.compile(
         template, root=str(TEMPLATES), font_paths=_fonts(), sys_inputs=inputs, **options
@@ -134,6 +140,8 @@ def _compile(layout: str, inputs: dict[str, str], **options: Any) -> bytes | lis
 
 @cache
 def _fonts() -> typst.Fonts:
+    import typst
+
     return typst.Fonts(include_system_fonts=True, include_embedded_fonts=True)
 
 

@@ -124,7 +124,7 @@ def matching_rows(
     zone: Zone,
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the rows for which the condition is true. Raises QueryRefused if it fails or takes too long."""
-    import cel  # noqa: PLC0415 - brings a command line of its own, which only those wait for who use it
+    import cel
 
     program = _program(expression)
     # Only the columns that the condition names are converted: rows are many and wide.
@@ -162,7 +162,7 @@ def _truth(program: Program, context: Any, row: Mapping[str, Any]) -> bool:
 
 @lru_cache(maxsize=256)
 def _program(expression: str) -> Program:
-    import cel  # noqa: PLC0415
+    import cel
 
     return cel.compile(expression)
 

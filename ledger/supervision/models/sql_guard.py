@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
-
-import duckdb
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.core.errors import TallystickError
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.view_catalogue import DATASET, nearest, view_columns
+
+if TYPE_CHECKING:
+    import duckdb
 
 MAX_LENGTH = 20_000  # characters
 CHECKED = 512  # queries that are known to be sound
@@ -40,6 +41,8 @@ def _functions() -> Mapping[str, frozenset[str]]:
 
 def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
     """Return the one SELECT of ``sql`` over the views ``names``. Raises QueryRefused."""
+    import duckdb
+
     if len(sql) > MAX_LENGTH:
         raise QueryRefused(Wording("sql_too_long", most=f"{MAX_LENGTH:,}"))
     try:
@@ -71,6 +74,8 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
 
 def _parse(sql: str) -> dict[str, Any]:
     """Return what DuckDB's own parser makes of the text, so that no second reading can differ from it."""
+    import duckdb
+
     with duckdb.connect() as connection:
         (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
     parse: dict[str, Any] = json.loads(text)
@@ -218,6 +223,8 @@ def _require_repeatable(name: str) -> None:
 @cache
 def _engine_names() -> tuple[frozenset[str], frozenset[str]]:
     """Return the names of the engine's own tables, and of its functions that differ each time."""
+    import duckdb
+
     tables = "SELECT lower(view_name) FROM duckdb_views() UNION SELECT lower(table_name) FROM duckdb_tables()"
     volatile = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
     with duckdb.connect() as connection:

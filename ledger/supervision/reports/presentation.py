@@ -6,16 +6,13 @@ import json
 import re
 import unicodedata
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree.ElementTree import Element  # nosec B405 - nothing is parsed
 
-import pygal
-import typst
 from msgspec import Struct
 from msgspec.structs import asdict
-from pygal.style import Style
 
 from ledger.core.errors import Unavailable
 from ledger.i18n import Labels, zone_in_use
@@ -23,24 +20,11 @@ from ledger.supervision.html_templates import templates_of
 from ledger.supervision.reports.questions import ReportColumn, ReportTable, SupervisionReport
 from ledger.timeline.sentences import Names
 
+if TYPE_CHECKING:
+    from pygal.style import Style
+
 NOTHING = "–"
 BARS_AT_MOST = 12  # the rows come with the most remarkable first
-_STYLE = Style(
-    font_family="Noto Sans CJK SC, sans-serif",
-    background="transparent",
-    plot_background="transparent",
-    foreground="#333333",
-    foreground_strong="#111111",
-    foreground_subtle="#cccccc",
-    guide_stroke_dasharray="2,4",
-    major_guide_stroke_dasharray="2,4",
-    value_colors=("#111111",),
-    colors=("#2f6690",),
-    opacity="0.85",
-    value_font_size=12,
-    label_font_size=12,
-    major_label_font_size=12,
-)
 _COMMENT = re.compile("<!--.*?-->", re.DOTALL)  # pygal tells the day in one
 CITED_AT_MOST = 50  # digests that a row shows; the report as JSON has all
 
@@ -108,6 +92,28 @@ def head_of(report: SupervisionReport, labels: Labels) -> ReportHead:
 _FRAME, _BAR, _WIDER = 60, 30, 6  # pixels; the last of a Chinese character at the size of labels
 
 
+@cache
+def _style() -> Style:
+    from pygal.style import Style
+
+    return Style(
+        font_family="Noto Sans CJK SC, sans-serif",
+        background="transparent",
+        plot_background="transparent",
+        foreground="#333333",
+        foreground_strong="#111111",
+        foreground_subtle="#cccccc",
+        guide_stroke_dasharray="2,4",
+        major_guide_stroke_dasharray="2,4",
+        value_colors=("#111111",),
+        colors=("#2f6690",),
+        opacity="0.85",
+        value_font_size=12,
+        label_font_size=12,
+        major_label_font_size=12,
+    )
+
+
 def chart(table: ReportTable, labels: Labels, *, bare: bool = False, called: Called = BY_ID) -> str | None:
     """Draw bars of the table's chart column, named by its word and text columns; None if it has no chart or no rows.
 
@@ -115,6 +121,8 @@ def chart(table: ReportTable, labels: Labels, *, bare: bool = False, called: Cal
     """
     if table.chart is None or not table.rows:
         return None
+    import pygal
+
     place = [column.name for column in table.columns].index(table.chart)
     column = table.columns[place]
     shown = table.rows[:BARS_AT_MOST][::-1]  # drawn from below
@@ -125,7 +133,7 @@ def chart(table: ReportTable, labels: Labels, *, bare: bool = False, called: Cal
     # pygal leaves room for a Latin character where a wide one stands.
     wide = [sum(unicodedata.east_asian_width(character) in "WF" for character in name) for name in names_of_bars]
     picture = pygal.HorizontalBar(
-        style=_STYLE,
+        style=_style(),
         js=(),
         show_legend=False,
         print_values=True,
@@ -191,6 +199,8 @@ def to_html(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -
 
 def set_report(content: str) -> bytes:
     """Typeset what ``content_of`` returned. Raises Unavailable."""
+    import typst
+
     template = files("ledger.supervision.reports").joinpath("report.typ").read_bytes()
     try:
         document = typst.compile(template, sys_inputs={"report": content}, pdf_standards=["a-3b"])

@@ -14,10 +14,8 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
-import pyarrow
-import pyarrow.ipc
 import structlog
 from msgspec import Struct
 
@@ -36,6 +34,9 @@ from ledger.store.imports import RegisteredDataset
 from ledger.supervision.runs.query_session import SessionDataset
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, dataset_view
 from ledger.workers.pool import TooCostly
+
+if TYPE_CHECKING:
+    import pyarrow
 
 MAX_ROWS = 2_000_000  # of one file
 WRITTEN_AT_ONCE = 10_000  # rows
@@ -164,6 +165,8 @@ class Datasets:
         source = self._files.path(registered.body.digest)
         if not source.is_file():
             return None
+        import pyarrow.ipc
+
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="tallystick-datasets-")
         target = Path(self._folder.name, f"{blake3_text(registered.digest.encode())[7:]}.arrow")
@@ -220,6 +223,8 @@ def current_registrations(registrations: Iterable[R], near: Collection[str] | No
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[str | None, ...]], evidence: str) -> pyarrow.Table:
+    import pyarrow
+
     text = pyarrow.string()
     cells = list(zip(*rows, strict=True)) or [()] * len(columns)
     arrays = [pyarrow.array(column, text) for column in cells]
@@ -245,6 +250,8 @@ def write_table(path: Path, registered: DatasetRegistered, evidence: str, target
     """
     if _digest_of(path, parse_digest(registered.digest).algorithm) != registered.digest:
         return False
+    import pyarrow.ipc
+
     columns, rows = _read_through(path, registered)
     text = pyarrow.string()
     schema = pyarrow.schema(

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from sys import getsizeof
 from threading import Timer
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import duckdb
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
@@ -29,6 +28,9 @@ from ledger.supervision.view_catalogue import (
     nearest,
     views,
 )
+
+if TYPE_CHECKING:
+    import duckdb
 
 AS_OF = "as_of"
 ROWS_OF_A_PIECE = 100
@@ -71,6 +73,8 @@ class SessionDataset(Struct, frozen=True):
 
 def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB that reaches nothing outside and cannot be reconfigured; one thread makes its order repeatable."""
+    import duckdb
+
     connection = duckdb.connect(
         path,
         config={
@@ -239,6 +243,8 @@ class QuerySession:
     @contextmanager
     def _watched(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Interrupt what takes too long; raise what DuckDB refuses as QueryRefused."""
+        import duckdb
+
         # DuckDB has no time limit of its own: another thread interrupts the query.
         timer = Timer(self._limits.seconds, self._connection.interrupt)
         timer.daemon = True
@@ -276,6 +282,8 @@ def quoted(name: str) -> str:
 def _insert(
     connection: duckdb.DuckDBPyConnection, name: str, kinds: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
 ) -> None:
+    import duckdb
+
     for number, row in enumerate(rows):
         for column in row:
             if column not in kinds:

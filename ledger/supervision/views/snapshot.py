@@ -10,9 +10,8 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import duckdb
 import structlog
 from blake3 import blake3
 from msgspec import Struct
@@ -26,6 +25,9 @@ from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
 from ledger.supervision.views.view_rows import MatterRecord
+
+if TYPE_CHECKING:
+    import duckdb
 
 VERSION = 4  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
@@ -312,6 +314,8 @@ class Views:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is not None:
             return self._connection
+        import duckdb
+
         is_as_left = True
         if self._left_with is not None and self._path is not None and self._path.exists():
             is_as_left = not _log_of(self._path).exists() and self._left_with.last() == _digest_of(self._path)
@@ -383,6 +387,8 @@ def _digest_of(path: Path) -> str:
 
 
 def _mark_of(connection: duckdb.DuckDBPyConnection) -> str | None:
+    import duckdb
+
     try:
         row = connection.execute("SELECT mark FROM kept.head").fetchone()
     except duckdb.CatalogException:

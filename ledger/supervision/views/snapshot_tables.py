@@ -8,31 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-
-import duckdb
-import pyarrow
-import pyarrow.ipc
+from typing import TYPE_CHECKING
 
 from ledger.supervision.runs.query_session import Limits, open_database, quoted, set_moment, table_of
 from ledger.supervision.view_catalogue import kept_kinds, views
 from ledger.supervision.views.case_record import CaseRecord, Row
 from ledger.supervision.views.view_rows import OF_A_CASE, OF_A_MATTER, MatterRecord
 
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow
+
 KEPT = "kept"  # the schema of the tables
 ARROW = ".arrow"
 EXPORTED_AT_ONCE = 10_000  # rows
 OF_THE_LOG = ("agencies", "datasets")
 _PARTIES = {"case_id": "VARCHAR", "agency": "VARCHAR"}  # who sees the case: no view shows it
-_ARROW: Mapping[str, pyarrow.DataType] = {
-    "VARCHAR": pyarrow.string(),
-    "BIGINT": pyarrow.int64(),
-    "BOOLEAN": pyarrow.bool_(),
-    "TIMESTAMP": pyarrow.timestamp("us"),
-    "DATE": pyarrow.date32(),
-    "DECIMAL(33,18)": pyarrow.decimal128(33, 18),
-    "VARCHAR[]": pyarrow.list_(pyarrow.string()),
-}
 _ANCHORS = {"number": "BIGINT", "size": "BIGINT", "anchored_at": "TIMESTAMP"}
 _EVENTS = """
 SELECT {columns} FROM kept.events e
@@ -68,6 +61,22 @@ WHERE starts_with(jurisdiction || '/', $jurisdiction || '/') OR starts_with($jur
 """
 
 
+@cache
+def _arrow_types() -> Mapping[str, pyarrow.DataType]:
+    """Return the Arrow type of each type of a column."""
+    import pyarrow
+
+    return {
+        "VARCHAR": pyarrow.string(),
+        "BIGINT": pyarrow.int64(),
+        "BOOLEAN": pyarrow.bool_(),
+        "TIMESTAMP": pyarrow.timestamp("us"),
+        "DATE": pyarrow.date32(),
+        "DECIMAL(33,18)": pyarrow.decimal128(33, 18),
+        "VARCHAR[]": pyarrow.list_(pyarrow.string()),
+    }
+
+
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Create all tables, empty, in a new database."""
     tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG)}
@@ -80,8 +89,11 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str
     """Add the rows, whose values are in the order of ``kinds``."""
     if not rows:
         return
+    import pyarrow
+
+    types = _arrow_types()
     columns = zip(*rows, strict=True)
-    arrays = [pyarrow.array(column, _ARROW[kind]) for column, kind in zip(columns, kinds.values(), strict=True)]
+    arrays = [pyarrow.array(column, types[kind]) for column, kind in zip(columns, kinds.values(), strict=True)]
     connection.register("incoming", pyarrow.table(arrays, names=list(kinds)))
     try:
         connection.execute(f"INSERT INTO {KEPT}.{quoted(table)} SELECT * FROM incoming")  # noqa: S608 - of the catalogue
@@ -165,6 +177,8 @@ def export(
     now: datetime | None = None,
 ) -> None:
     """Write all rows that the views of a jurisdiction, or of these cases, are made of: a file for each table."""
+    import pyarrow.ipc
+
     within = _restrictions(connection, case_ids, jurisdiction, now)
     for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG, "anchors"):
         reader = connection.sql(f"{_select_all(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
@@ -176,6 +190,8 @@ def export(
 
 def write(file: Path, table: pyarrow.Table) -> str:
     """Write a table into a file that can be mapped; return the path."""
+    import pyarrow.ipc
+
     with pyarrow.ipc.new_file(str(file), table.schema) as writer:
         writer.write_table(table)
     return str(file)
@@ -193,6 +209,8 @@ def open_export(folder: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
 
 def map_table(file: Path) -> pyarrow.Table:
     """Map the table in an Arrow file; it is read as far as it is looked at."""
+    import pyarrow.ipc
+
     return pyarrow.ipc.open_file(pyarrow.memory_map(str(file))).read_all()
 
 

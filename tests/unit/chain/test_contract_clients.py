@@ -5,9 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from eth_account.messages import encode_typed_data
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
-from ledger.chain.contract import REGISTRY, grant_key, request_key, revoke_key
+from ledger.chain import contract
+from ledger.chain.contract import (
+    REGISTRY,
+    ContractDomain,
+    change_tuple,
+    checkpoint_digest,
+    decision_digest,
+    grant_key,
+    key_request_digest,
+    key_request_document,
+    request_key,
+    revoke_key,
+)
 from ledger.chain.contract_clients import AnchorClient
 from ledger.chain.errors import CallReverted, ChainAhead, ChainMismatch, ChainUnavailable
 from ledger.chain.eth import Log
@@ -43,6 +58,42 @@ def read_changes(world: World, *, after: int = 0, registry_hash: bytes | None = 
 
 def all_changes(world: World, *, after: int = 0, registry_hash: bytes | None = None) -> list[ContractChange]:
     return [contract_change(change) for change in read_changes(world, after=after, registry_hash=registry_hash)]
+
+
+@given(
+    st.builds(ContractDomain, st.binary(min_size=32, max_size=32), st.integers(0, 2**64), st.just("0x" + "ab" * 20)),
+    st.builds(
+        ContractChange,
+        kind=st.integers(0, 255),
+        agency=st.from_regex(r"[a-z0-9-]{1,31}", fullmatch=True),
+        agency_kind=st.just("psb"),
+        account=st.integers(0, 2**160 - 1),
+        officer=st.just("p-0417"),
+        roles=st.integers(0, 2**32 - 1),
+        suite=st.integers(0, 255),
+        valid_from=st.just(0),
+        valid_until=st.integers(0, 2**64 - 1),
+        quorum=st.integers(0, 2**16 - 1),
+        procedure=st.integers(0, 2**256 - 1),
+        profile=st.text().map(str.encode),
+    ),
+)
+def test_digests_are_those_of_wallets(domain: ContractDomain, change: ContractChange) -> None:
+    """What is signed for the contracts is what eth-account makes of the same document by EIP-712."""
+    account = f"0x{change.account:040x}"
+    for document, digest in (
+        (domain.document("Decision", contract._DECISION, 7, *change_tuple(change)), decision_digest(domain, 7, change)),
+        (
+            key_request_document(domain, agency=change.agency, officer="p-0417", key_id=account),
+            key_request_digest(domain, agency=change.agency, officer="p-0417", key_id=account),
+        ),
+        (
+            domain.document("Checkpoint", contract._CHECKPOINT, change.valid_until, domain.log_id, bytes(32)),
+            checkpoint_digest(domain, change.valid_until, domain.log_id, bytes(32)),
+        ),
+    ):
+        message = encode_typed_data(full_message=document)
+        assert digest == keccak256(b"\x19" + message.version + message.header + message.body)
 
 
 def test_the_founding_is_read_back(world: World) -> None:

@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from dilithium_py.ml_dsa import ML_DSA_44
@@ -29,7 +30,7 @@ from ledger.config.keys import (
     open_note_key,
     opens,
 )
-from ledger.config.secret_files import SecretRefused
+from ledger.config.secret_files import SecretRefused, write_secret
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.log.notes import SignatureType
 from ledger.core.signing.signatures import CURVE_ORDER, recover
@@ -89,6 +90,41 @@ def test_keystore_is_readable_by_wallets(keystore: Path) -> None:
     parsed = json.loads(keystore.read_bytes())
     assert (parsed["version"], bytes(Account.decrypt(parsed, "tally"))) == (3, PRIVATE_KEY)
     assert open_keystore(keystore, "tally").key_id == KEY_ID == keystore_key_id(keystore)
+
+
+@pytest.mark.parametrize("kdf", ["scrypt", "pbkdf2"])
+def test_keystore_of_a_wallet_opens(tmp_path: Path, kdf: Literal["scrypt", "pbkdf2"]) -> None:
+    """What eth-account encrypts, by either derivation of the format and with a passphrase in any script, opens; old
+    ones of geth begin a name with a capital."""
+    path = tmp_path / "officer.json"
+    keystore = Account.encrypt(PRIVATE_KEY, "侦查 tally", kdf=kdf, iterations=4096)
+    for name in ("crypto", "Crypto"):
+        keystore[name] = keystore.pop("crypto")
+        write_secret(path, json.dumps(keystore).encode(), field="key", replace=True)
+        assert open_keystore(path, "侦查 tally").key_id == KEY_ID
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cipher": "aes-256-ctr"},
+        {"kdf": "argon2"},
+        {"kdfparams": {"n": 3, "r": 8, "p": 1, "dklen": 32, "salt": "00"}},
+        {"kdfparams": {"n": 2**80, "r": 8, "p": 1, "dklen": 32, "salt": "00"}},
+        {"kdfparams": {"n": 2**60, "r": 8, "p": 1, "dklen": 32, "salt": "00"}},
+        {"kdfparams": {}},
+        {"mac": "00" * 32},
+        {"ciphertext": "zz"},
+        {"cipherparams": {"iv": "00"}},
+    ],
+)
+def test_keystore_that_is_damaged_is_refused(keystore: Path, change: dict[str, object]) -> None:
+    """An algorithm that we do not have, senseless or immense work, another text: each is refused and names the file."""
+    parsed = json.loads(keystore.read_bytes())
+    parsed["crypto"] |= change
+    keystore.write_text(json.dumps(parsed))
+    with pytest.raises(KeyRefused, match=r"officer\.json does not open"):
+        open_keystore(keystore, "tally")
 
 
 def test_wrong_passphrase_opens_nothing(keystore: Path, log_key: Path) -> None:

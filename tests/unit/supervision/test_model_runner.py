@@ -32,7 +32,9 @@ FROM handovers h, range(9999999) a GROUP BY ALL"""
 @pytest.fixture(scope="module")
 def workers() -> Iterator[WorkerPool]:
     """One process, for all tests of this module."""
-    pool = WorkerPool(1, patience_s=60, modules=("cel", "ledger.supervision.runs.model_runner"))
+    pool = WorkerPool(
+        1, patience_s=60, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner")
+    )
     yield pool
     pool.close()
 
