@@ -17,7 +17,8 @@ class ActDefinition(NamedTuple):
     """``command`` is its group and name, ``title`` says in one sentence what is done, ``note`` what to know of it.
 
     ``makes`` is the field with the id of what the act brings in: it is made up unless it is given. Without one of the
-    fields that it ``needs`` it is refused, although the event's type leaves them open.
+    fields that it ``needs`` it is refused, although the event's type leaves them open; of the fields of ``one_of``,
+    which stand under a heading, it takes exactly one.
     """
 
     command: str
@@ -25,6 +26,7 @@ class ActDefinition(NamedTuple):
     note: Message | None = None
     makes: str | None = None
     needs: tuple[str, ...] = ()
+    one_of: tuple[Message, tuple[str, ...]] | None = None
 
     @property
     def group(self) -> str:
@@ -174,6 +176,7 @@ ACTS = {
         "letter send",
         Message("Record a letter to an agency, to a person of the case, or to somebody outside."),
         makes="letter_id",
+        one_of=(Message("To whom"), ("to_agency", "to_person", "to_outside")),
     ),
     "letter.received": ActDefinition(
         "letter receive",
@@ -183,6 +186,7 @@ ACTS = {
         "letter file",
         Message("Record a letter that came in from a person of the case or from somebody outside."),
         makes="letter_id",
+        one_of=(Message("From whom"), ("from_person", "from_outside")),
     ),
     "record.corrected": ActDefinition(
         "record correct",
@@ -231,6 +235,7 @@ ACTS = {
         Message("Issue a recommendation to an agency of your jurisdiction, or to somebody outside."),
         Message("The time to reply counts from its receipt."),
         makes="recommendation_id",
+        one_of=(Message("To whom"), ("to_agency", "to_outside")),
     ),
     "recommendation.received": ActDefinition(
         "recommendation receive",

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.events import Event, Section
-from ledger.core.events.terms import EventRef, Money, Quantity
+from ledger.core.events.terms import NAME_FIELD, PERSON_NAME, EventRef, Money, Quantity
 from ledger.i18n import Labels
 from ledger.timeline.sentences import EventWords, officer_of
 
@@ -33,8 +33,11 @@ def event_fields(event: Event, sections: dict[str, Section], words: EventWords, 
         fields.append(EventField(labels.of("field", "authority"), words.value("authority", event.authority)))
     fields += _fields(event.body, words, labels, "")
     for label, section in sections.items():
-        of = labels.find("particular", label) or label
-        fields += [EventField(f"{of} · {labels.of('field', name)}", text) for name, text in section.fields.items()]
+        is_persons = label == getattr(event.body, "section", None)
+        of = words.label("section") if is_persons else labels.find("particular", label) or label
+        for name, text in section.fields.items():
+            word = PERSON_NAME if is_persons and name == NAME_FIELD else name
+            fields.append(EventField(f"{of} · {labels.of('field', word)}", text))
     return fields
 
 

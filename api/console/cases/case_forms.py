@@ -15,7 +15,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import NAME_OF
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.fields import Field, fields_of
-from ledger.core.events.terms import NAME_FIELD
+from ledger.core.events.terms import PERSON_NAME
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.timeline.sentences import EventWords, Narrator
 
@@ -74,7 +74,7 @@ def new_persons(visit: Visit, book: Rulebook, form: PostedForm) -> Iterator[NewP
     for number, part in enumerate(form.parts("person"), 1):
         if not part.below(""):
             continue
-        for needed, name in (("role", "role"), ("section", NAME_FIELD)):
+        for needed, name in (("role", "role"), ("section", PERSON_NAME)):
             if not part.get(needed):
                 raise MalformedInput("{name} is missing", name=name, field=f"person:{number}:{needed}")
         body = body_from(PersonNamed, naming.body_fields(part))

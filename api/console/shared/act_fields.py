@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from ledger.acts import ACTS, MADE_IN_PARTS
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.fields import Field, FieldKind, ValueType, fields_of
-from ledger.core.events.terms import NAME_FIELD, TABLE_OF, VALUE_FIELD
+from ledger.core.events.terms import NAME_FIELD, PERSON_NAME, TABLE_OF, VALUE_FIELD
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import DecisionKind, FieldRule, Rulebook
 from ledger.i18n import words_in_use
@@ -56,13 +56,14 @@ class AskedField(NamedTuple):
     ``control`` is the id of its control.
 
     ``options`` are what there is to choose from, empty where anything may be typed, ``chosen`` what is chosen or filled
-    in beforehand. A part has ``rows`` of fields, one unless it is a list.
+    in beforehand. A part has ``rows`` of fields, one unless it is a list; of those in the row of an ``either``, one is
+    filled in. What ``names_nothing`` is of a kind of which the case has none.
     """
 
     path: str
     control: str
     label: str
-    kind: FieldKind
+    kind: FieldKind | Literal["either"]
     is_required: bool
     is_list: bool
     longest: int | None
@@ -71,6 +72,8 @@ class AskedField(NamedTuple):
     rows: list[list[AskedField]]
     particulars: list[Particulars]
     chosen: str | None = None
+    names_nothing: bool = False
+    is_alternative: bool = False
 
 
 def heading_of(visit: Visit, event_type: str) -> str:
@@ -127,10 +130,24 @@ class ActForm:
 
         ``given`` is what is filled in or chosen beforehand, by the paths of fields.
         """
-        asked = (self._asked(field, field.name, given) for field in self._fields(self._body, self._makes))
-        # An event can only be cited from a list.
-        shown = (field for field in asked if field.kind != "event" or field.options)
-        return sorted(shown, key=lambda field: not field.is_required)
+        asked = [self._asked(field, field.name, given) for field in self._fields(self._body, self._makes)]
+        # An event can only be cited from a list, and nothing is chosen from an empty one.
+        shown = [field for field in asked if field.options or field.kind != "event"]
+        shown = [field for field in shown if field.is_required or not field.names_nothing]
+        return sorted(self._with_alternatives(shown), key=lambda field: not field.is_required)
+
+    def _with_alternatives(self, asked: Sequence[AskedField]) -> Iterator[AskedField]:
+        """Yield the fields, those of which exactly one is filled in as one, in the place of the first."""
+        heading, names = ACTS[self._type].one_of or ("", ())
+        sides = [field._replace(is_alternative=True) for field in asked if field.path in names]
+        for field in asked:
+            if field.path not in names:
+                yield field
+            elif field.path == sides[0].path:
+                label = self._visit.labels.translate(heading)
+                yield field._replace(
+                    path="", label=label, kind="either", is_required=True, options=[], rows=[sides], chosen=None
+                )
 
     def chosen(self, of: str | None, kind: str | None) -> dict[str, str]:
         """Return what the act is about, or the event that it cites (``of``), and its first word (``kind``), by path."""
@@ -146,19 +163,21 @@ class ActForm:
     def _asked(self, field: Field, path: str, given: Mapping[str, str]) -> AskedField:
         kind = field.type.kind
         of_name = self._names_person(field)
+        options = None if of_name else self._options(field)
         return AskedField(
             path=path,
             control=f"{self._prefix}{path}",
-            label=self._visit.labels.of("field", NAME_FIELD) if of_name else self._words.label(field.name),
+            label=self._visit.labels.of("field", PERSON_NAME) if of_name else self._words.label(field.name),
             kind="line" if of_name else kind,
             is_required=field.is_required or of_name or path in ACTS[self._type].needs,
             is_list=field.is_list,
             longest=field.type.longest,
-            options=[] if of_name else list(self._options(field)),
+            options=options or [],
             units=list(self._units()) if kind == "quantity" else [],
             rows=list(self._rows(field, path, given)) if kind == "part" else [],
             particulars=list(self._particulars(path)) if kind == "texts" else [],
             chosen=given.get(path),
+            names_nothing=options == [] and kind == "id",
         )
 
     def _names_person(self, field: Field) -> bool:
@@ -175,7 +194,11 @@ class ActForm:
             is_needed = field.is_required and number < max(field.least, 1)
             fields = self._fields(part, MADE_IN_PARTS.get(part))
             asked = (self._asked(each, f"{place}.{each.name}", given) for each in fields)
-            yield [each._replace(is_required=each.is_required and is_needed) for each in asked]
+            yield [
+                each._replace(is_required=each.is_required and is_needed)
+                for each in asked
+                if each.is_required or not each.names_nothing
+            ]
 
     def _units(self) -> Iterator[Option]:
         for unit in (self._book.units if self._book else ()) or ("piece",):
@@ -191,19 +214,21 @@ class ActForm:
                 fields = [(name, self._kinds_fields[name]) for name in row.fields]
                 yield Particulars(f"{path}:{word}:", word, self._visit.labels.of(kind, word), fields)
 
-    def _options(self, field: Field) -> Iterator[Option]:
-        """Yield what there is to choose from: words, or what is offered for the field or for what its value names."""
+    def _options(self, field: Field) -> list[Option] | None:
+        """Return what there is to choose from: words, or what is offered for the field or for what its value names.
+
+        None where anything may be typed.
+        """
         kind, labels = field.type, self._visit.labels
         offered = self._offers(field)
         if offered is not None:
-            yield from (Option(*each) for each in offered)
-        elif kind.vocabulary == "decision_kind" and self._book is not None:
-            yield from self._decisions(self._book)
-        elif kind.vocabulary is not None:
+            return [Option(*each) for each in offered]
+        if kind.vocabulary == "decision_kind" and self._book is not None:
+            return list(self._decisions(self._book))
+        if kind.vocabulary is not None:
             words = self._vocabulary(kind.vocabulary) if kind.kind == "word" else kind.words
-            yield from (Option(word, labels.of(kind.vocabulary, word)) for word in words)
-        else:
-            yield from (Option(word, word) for word in kind.words)
+            return [Option(word, labels.of(kind.vocabulary, word)) for word in words]
+        return [Option(word, word) for word in kind.words] or None
 
     def _decisions(self, book: Rulebook) -> Iterator[Option]:
         """Yield the kinds of decisions: those of the reader's kind of agency, those of any, and those of others."""

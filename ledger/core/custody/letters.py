@@ -7,7 +7,9 @@ from msgspec.structs import replace
 from ledger.core.custody.particulars import require_particulars
 from ledger.core.custody.state import Act, CaseState, Letter, look_up, require_new, rule
 from ledger.core.errors import refuse
+from ledger.core.events import Body
 from ledger.core.events import letter as letters
+from ledger.core.messages import Message, joined
 
 
 @rule(letters.LetterSent)
@@ -16,7 +18,7 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
 
     An agency that is no party of the case answers a letter to it with what that letter names, and nothing else.
     """
-    require_one((body.to_agency, body.to_person, body.to_outside), "to_agency, to_person or to_outside")
+    require_one(body, "to_agency", "to_person", "to_outside")
     if act.agency not in state.agencies:
         _require_within(state.letters[body.answers or ""], body)
     _require_known(state, body, body.to_person, "to_person")
@@ -66,7 +68,7 @@ def received(state: CaseState, act: Act, body: letters.LetterReceived) -> CaseSt
 @rule(letters.LetterFiled)
 def filed(state: CaseState, act: Act, body: letters.LetterFiled) -> CaseState:
     """Record a letter that the signing agency received from one who signs nothing here."""
-    require_one((body.from_person, body.from_outside), "from_person or from_outside")
+    require_one(body, "from_person", "from_outside")
     _require_known(state, body, body.from_person, "from_person")
     return _with(
         state,
@@ -131,10 +133,11 @@ def _require_within(letter: Letter, body: letters.LetterSent) -> None:
             )
 
 
-def require_one(sides: tuple[object, ...], names: str) -> None:
-    """Refuse (one_correspondent) anything but exactly one of the sides, which the fields ``names`` state."""
-    if sum(side is not None for side in sides) != 1:
-        refuse("one_correspondent", "expected exactly one of {names}", names=names, field="body")
+def require_one(body: Body, *sides: str) -> None:
+    """Refuse (one_correspondent) anything but exactly one of the ``sides``, which are fields of the body."""
+    if sum(getattr(body, side) is not None for side in sides) != 1:
+        names = joined([Message("{name}", name=side) for side in sides], by=" or ")
+        refuse("one_correspondent", "expected exactly one of these: {names}", names=names, field=f"body.{sides[0]}")
 
 
 def _require_known(

@@ -132,6 +132,7 @@ EventTypeName = Annotated[str, text(r"[a-z_]{1,24}\.[a-z_]{1,24}", "event type, 
 SectionField = Annotated[str, text(r"[a-z][a-z0-9_]{0,31}", "name of a section's field", "name")]
 VALUE_FIELD = "value"  # of the section of a confidential field of a kind
 NAME_FIELD = "name"  # of the section of a person: papers print the person by it
+PERSON_NAME = "person_name"  # the word by which the labels have that field
 SectionLabel = Annotated[
     str, text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1", names="section")
 ]

@@ -160,7 +160,7 @@ def _require_fit(outcome: LeadOutcome, state: LeadState, body: supervision.LeadC
                     field=f"body.{name}",
                 )
     if outcome.passes_on or (body.to_agency is not None and body.to_outside is not None):
-        require_one((body.to_agency, body.to_outside), "to_agency or to_outside")
+        require_one(body, "to_agency", "to_outside")
 
 
 def _require_own(state: LeadState, act: SupervisionAct) -> None:

@@ -39,7 +39,7 @@ def first(act: SupervisionAct) -> RecommendationState:
         refuse("not_issued", "no {act.event.stream.id} is issued", act=act, field="event_type")
     act.require_stream(STREAM + body.recommendation_id)
     issuer = act.supervising_agency()
-    require_one((body.to_agency, body.to_outside), "to_agency or to_outside")
+    require_one(body, "to_agency", "to_outside")
     if body.to_agency is not None:
         require_supervised(act.admitted(body.to_agency, field="body.to_agency"), issuer, field="body.to_agency")
     for place, agency in enumerate(body.copies_to):
@@ -109,7 +109,7 @@ def _escalated(
 ) -> RecommendationState:
     _require_issuer(state, act)
     if body.to_agency is not None and body.to_outside is not None:
-        require_one((body.to_agency, body.to_outside), "to_agency or to_outside")
+        require_one(body, "to_agency", "to_outside")
     if body.to_agency is not None:
         act.admitted(body.to_agency, field="body.to_agency")
     return replace(state, escalations=(*state.escalations, body))

@@ -257,6 +257,21 @@ def test_a_refusal_names_things_and_fields_as_the_form_does(served: Served) -> N
     assert 'data-thing="phone"' in text
 
 
+def test_a_form_asks_for_nothing_that_there_is_not(served: Served) -> None:
+    """Of several addressees exactly one; what the case has none of is left out, or said where the act needs it."""
+    served.record(offered("phone"))
+    letter = page_of(served, clerk(POLICE), "/cases/case-1/acts/letter.sent").text
+    assert letter.index("To whom") < letter.index('name="to_agency"') < letter.index('name="to_outside.name"')
+    assert 'name="answers"' not in letter
+    sent = {"kind": "file_reading_notice", "number": "2026-1", "sent_at": "2026-03-02T09:45"}
+    for also in ({}, {"to_agency": PROCURATORATE, "to_outside.kind": "bank", "to_outside.name": "Bank of the East"}):
+        refused = post(served, clerk(POLICE), "/cases/case-1/drafts/letter.sent", sent | also)
+        assert "expected exactly one of these: to or to the person or to somebody outside" in refused.text
+    lifting = page_of(served, clerk(POLICE), "/cases/case-1/acts/measure.lifted").text
+    assert "there is none to choose from" in lifting
+    assert 'name="measure_id"' not in lifting
+
+
 def test_cited_events_are_looked_up_together(acting: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """An act that cites ten events has the digest of each, and asks the database as often as one that cites one."""
     lookups: list[Sequence[str]] = []

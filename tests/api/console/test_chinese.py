@@ -29,7 +29,7 @@ WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]+")
 # Times for machines, digests and ids, what is cut short, slots of a model's text, a column beside its label, commands.
 NO_WORDS = re.compile(
     r"[\d-]+T[\d:.+]+|(?<![\w-])(?:0x|[a-z]+-)?[0-9a-f-]{8,}(?![\w-])|\S*…\S*|\{[a-z_]+\}"
-    r"|(?<![\w-])[a-z_]+ · (?=[一-龥])|tally (?:[a-z-]+ ?)+|[\w.]*\.(?:toml|yaml)\b|\b[a-z]+-$"
+    r"|(?<=[一-龥）] · )[a-z_]+(?![\w-])|tally (?:[a-z-]+ ?)+|[\w.]*\.(?:toml|yaml)\b|\b[a-z]+-$"
     r"|[^\s（、]*\.jpg\b",
     re.ASCII,
 )

@@ -51,7 +51,7 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     (lead_id,) = raise_leads(office)
     head = office.at(supervisor(PROCURATORATE), f"/recommendations/new?lead={lead_id}")
     page = head.page
-    expect(page.locator("[name=to_agency]")).to_have_value(POLICE)
+    expect(page.get_by_role("group", name="To whom").locator("[name=to_agency]")).to_have_value(POLICE)
     expect(page.locator(f"[name=leads][value={lead_id}]")).to_be_checked()
     page.get_by_label("kind").first.select_option("rectification")
     page.get_by_label("document no.").fill("2026-7")

@@ -69,8 +69,10 @@ def filed(written: Case, **fields: Any) -> Case:
 NOBODY = "0" * 32
 SENT = send(written_by())
 REFUSALS: Refusals = {
-    "nobody": Refusal("one_correspondent body", written_by(), lambda c: send(c, to_agency=None)),
-    "two": Refusal("one_correspondent body", written_by(), lambda c: send(c, to_agency=POLICE, to_outside=BANK)),
+    "nobody": Refusal("one_correspondent body.to_agency", written_by(), lambda c: send(c, to_agency=None)),
+    "two": Refusal(
+        "one_correspondent body.to_agency", written_by(), lambda c: send(c, to_agency=POLICE, to_outside=BANK)
+    ),
     "an id that is taken": Refusal("duplicate_id body.letter_id", SENT, send),
     "an unknown person": Refusal("unknown_person body.to_person", SENT, lambda c: send(c, "b", to_person=NOBODY)),
     "of an unknown person": Refusal(
@@ -85,7 +87,7 @@ REFUSALS: Refusals = {
     ),
     "no such letter": Refusal("unknown_letter body.letter_id", SENT, lambda c: receive(c, "letter-9")),
     "a word that there is not": Refusal("unknown_word body.kind", SENT, lambda c: send(c, "b", kind="sonnet")),
-    "from nobody": Refusal("one_correspondent body", SENT, filed),
+    "from nobody": Refusal("one_correspondent body.from_person", SENT, filed),
     "from an unknown person": Refusal("unknown_person body.from_person", SENT, lambda c: filed(c, from_person=NOBODY)),
     "before it was sent": Refusal(
         "before_its_start body.received_at", SENT, lambda c: receive(c, received_at=instant(c.now - 3 * DAY))

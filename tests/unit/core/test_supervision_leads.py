@@ -172,8 +172,8 @@ NO_LEADS: list[tuple[str, dict[str, Any]]] = [
             for outcome in ("rectification_notice", "case_filed")
             for name, without in (("document_number", None), ("document_date", None), ("digests", ()))
         ),
-        (DECIDED, "one_correspondent body", closed("clue_to_police"), HANDLER),
-        (DECIDED, "one_correspondent body", closed("protest", to_agency=POLICE, to_outside=BANK), HANDLER),
+        (DECIDED, "one_correspondent body.to_agency", closed("clue_to_police"), HANDLER),
+        (DECIDED, "one_correspondent body.to_agency", closed("protest", to_agency=POLICE, to_outside=BANK), HANDLER),
         (DECIDED, "unknown_agency body.to_agency", closed("clue_to_police", to_agency="police-moon"), HANDLER),
         (RAISED, "unknown_word body.business_line", assigned(business_line="baking"), ASSIGNER),
         (DROPPED, "dismissed_without_outcome body.outcome", closed("case_filed"), HANDLER),
