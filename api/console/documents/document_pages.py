@@ -142,7 +142,7 @@ def _with_own_links(parts: list[Token], *, folder: str) -> Iterator[Token]:
             case "link_close" if elsewhere is not None:
                 if elsewhere.startswith("http"):
                     yield _text(" (")
-                    yield Token("code_inline", "code", 0, content=elsewhere)
+                    yield _token("code_inline", "code", elsewhere)
                     yield _text(")")
                 elsewhere = None
                 continue
@@ -153,7 +153,13 @@ def _with_own_links(parts: list[Token], *, folder: str) -> Iterator[Token]:
 
 
 def _text(content: str) -> Token:
-    return Token("text", "", 0, content=content)
+    return _token("text", "", content)
+
+
+def _token(kind: str, tag: str, content: str) -> Token:
+    from markdown_it.token import Token
+
+    return Token(kind, tag, 0, content=content)
 
 
 def _page_of(target: str, folder: str) -> str | None:
