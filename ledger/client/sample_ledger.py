@@ -19,7 +19,7 @@ from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note
 from ledger.core.procedure.package import decode_package
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.samples.player import LeadHead, LoggedEvent
+from ledger.samples.player import LeadHead, LoggedEvent, ModelLook
 from ledger.samples.town import AGENCIES, TownKeys
 
 READER = "analyst"  # registers the data set
@@ -78,3 +78,7 @@ class ServiceLedger:
         except NotFound:
             return None
         return LeadHead(shown["sequence"], shown["head"])
+
+    def model_look(self) -> ModelLook:
+        shown = self._service.get("/api/v1/supervision")
+        return ModelLook(shown["looked_at"], shown["took_ms"])

@@ -11,13 +11,13 @@ in a service, in a thread of its own::
     ledger = load.InsideLedger(
         database=parts.database, validator=parts.validator, sequencer=parts.sequencer, authority=parts.authority,
         registry=lambda: parts.chain_worker.link.registry, files=DatasetFiles(where.datasets, parts.database),
-        clock=parts.clock,
+        runs=lambda: parts.supervisor.state, clock=parts.clock,
     )
     load.require_development(where)            # RuleRefused not_development: show no button
     load.require_empty(where, ledger)          # Conflict not_empty: show none either
     load.is_begun(where)                       # begun, and perhaps not ended: loading again goes on
     load.load(where, ledger, show=keep)        # some 40 seconds; ``keep`` gets a ``load.Progress`` before each part
 
-It raises Unavailable where chain or supervision do not do their part in time; the same call goes on from there. Who may
+It raises Unavailable where chain or supervision do not do their part; the same call goes on from there. Who may
 sign in afterwards: ``town.PEOPLE``, by profiles that ``tally sample profiles`` makes, and with them ``tally signer``.
 """

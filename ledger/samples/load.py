@@ -37,19 +37,20 @@ from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.validation import Duplicate, Validator
 from ledger.samples import governance, stories
-from ledger.samples.player import POLL, LeadHead, LoggedEvent, Player, SampleLedger
+from ledger.samples.player import POLL, LeadHead, LoggedEvent, ModelLook, Player, SampleLedger
 from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, SamplePerson, TownKeys, admin_of
 from ledger.store import log
 from ledger.store.database import Database
 from ledger.supervision.runs.datasets import DatasetFiles
+from ledger.supervision.runs.supervisor import RunState
 
-MIRRORED_WITHIN = 120  # seconds in which the log is expected to have the keys
+MIRRORED_WITHIN = 120  # seconds in which the log is expected to have another one of the keys
 
 
 def grant_keys(player: Player, *people: SamplePerson) -> None:
     """Grant people their keys, each by the admin of his agency; return once the log has them.
 
-    Raises Unavailable if it does not have them in time.
+    Raises Unavailable if it gets no more of them.
     """
     keys = {person: player.keys.key_id(person.profile) for person in people}
     # Asked once: the log lags behind the chain, and a key that was just granted need not be in it yet.
@@ -60,9 +61,11 @@ def grant_keys(player: Player, *people: SamplePerson) -> None:
             request = contract.request_key(signer, domain, agency=person.agency, officer=person.officer)
             call = contract.grant_key(request, roles=ROLE_BITS[person.role], valid_from=0, valid_until=GRANTED_UNTIL)
             player.ledger.relay(call, player.keys.signer(admin_of(person.agency)))
-    deadline = time.monotonic() + MIRRORED_WITHIN
-    while not player.ledger.granted() >= set(keys.values()):
-        if time.monotonic() > deadline:
+    missing, moved = len(keys), time.monotonic()
+    while left := set(keys.values()) - player.ledger.granted():
+        if len(left) < missing:
+            missing, moved = len(left), time.monotonic()
+        if time.monotonic() > moved + MIRRORED_WITHIN:
             raise Unavailable(
                 "the log does not have the keys of the town yet",
                 code="keys_not_mirrored",
@@ -160,7 +163,7 @@ def load(where: DataDirectory, ledger: SampleLedger, show: Callable[[Progress], 
     """Play all parts, showing before each how far it is; return the number of events.
 
     Raises what ``require_development`` and ``require_empty`` raise, and Unavailable where the service does not do its
-    part in time: the same call goes on from there.
+    part any more: the same call goes on from there.
     """
     keys = require_development(where)
     require_empty(where, ledger)
@@ -188,8 +191,8 @@ def _file(where: DataDirectory) -> Path:
 class InsideLedger:
     """A sample ledger from within its service: the parts that requests come to, without the requests.
 
-    ``registry`` raises Unavailable while no chain is connected; ``clock`` gives unix milliseconds. Calls wait: they
-    belong in a thread of their own.
+    ``registry`` raises Unavailable while no chain is connected; ``runs`` says how it stands with the runs of models;
+    ``clock`` gives unix milliseconds. Calls wait: they belong in a thread of their own.
     """
 
     database: Database
@@ -198,6 +201,7 @@ class InsideLedger:
     authority: Callable[[], AuthorityState]
     registry: Callable[[], RegistryClient]
     files: DatasetFiles
+    runs: Callable[[], RunState]
     clock: Callable[[], int]
 
     @property
@@ -237,3 +241,7 @@ class InsideLedger:
         with self.database.read() as connection:
             head = log.heads(connection, [stream]).get(stream)
         return LeadHead(head.sequence, head.leaf_hash) if head else None
+
+    def model_look(self) -> ModelLook:
+        state = self.runs()
+        return ModelLook(state.looked_at, state.took_ms)

@@ -33,8 +33,11 @@ from ledger.samples.town import BY_PROFILE, CLERKS, KINDS, TownKeys
 
 OPENS_AT = 10  # o'clock in Beijing, on every day of a story
 STEP_S = 7 * 60  # seconds between two acts of a day
-RAISED_WITHIN = 180  # seconds in which the service is expected to raise a lead
 POLL = 0.5  # seconds
+ASK_EVERY = 10  # polls: each question how far the service has looked is recorded as a read
+# A look at everything is expected to end in so many seconds, and in so many times as long as the last one took: the
+# slower the machine is, the longer the service rests between two of them.
+LOOKS_WITHIN_S, LOOKS_WITHIN = 300, 30
 
 
 class LeadHead(NamedTuple):
@@ -42,6 +45,13 @@ class LeadHead(NamedTuple):
 
     sequence: int
     leaf_hash: str
+
+
+class ModelLook(NamedTuple):
+    """When the service last ran all models over everything (unix milliseconds, None if never), and how long it took."""
+
+    ended_at: int | None
+    took_ms: int
 
 
 class LoggedEvent(Struct, frozen=True):
@@ -82,6 +92,9 @@ class SampleLedger(Protocol):
     def lead(self, lead_id: str, reader: str, /) -> LeadHead | None:
         """Return the last event of a lead as the person of this profile sees it, None while it is not raised."""
 
+    def model_look(self) -> ModelLook:
+        """Return the last run of all models over everything."""
+
 
 class Player:
     """Plays stories; their days are counted back from ``began_at`` (unix seconds), ``secret`` seeds ids and salts."""
@@ -107,11 +120,22 @@ class Player:
         return SampleCase(self, case_id, days_ago=days_ago)
 
     def lead(self, model_id: str, key: Mapping[str, str], reader: str) -> SampleLead:
-        """Wait until the service raises the lead on this finding. Raises Unavailable if it does not in time."""
+        """Wait until the service raises the lead on this finding, as long as it takes to look at everything.
+
+        Raises Unavailable if it has looked without raising the lead, or does not look any more.
+        """
         lead_id = lead_id_of(finding_digest(model_id, key))
-        deadline = time.monotonic() + RAISED_WITHIN
-        while (head := self.ledger.lead(lead_id, reader)) is None:
-            if time.monotonic() > deadline:
+        looks, looked, polls = list[ModelLook](), time.monotonic(), 0
+        while True:
+            # Asked before the lead: what a look raised is there when it has ended.
+            if polls % ASK_EVERY == 1 and [look := self.ledger.model_look()] != looks[-1:]:
+                looks, looked = [*looks, look], time.monotonic()
+            head = self.ledger.lead(lead_id, reader)
+            if head is not None:
+                return SampleLead(self, lead_id, head)
+            patience_s = max([LOOKS_WITHIN_S, *(LOOKS_WITHIN * look.took_ms / 1000 for look in looks)])
+            # Of the two that have ended since, the first may have begun before the last event was there.
+            if len(looks) > 2 or time.monotonic() > looked + patience_s:
                 raise Unavailable(
                     "the service has not raised {lead_id} of {model_id}",
                     lead_id=lead_id,
@@ -120,7 +144,7 @@ class Player:
                     hint="See /api/v1/supervision for what keeps models from being run, then: tally sample load",
                 )
             time.sleep(POLL)
-        return SampleLead(self, lead_id, head)
+            polls += 1
 
     def day(self, days_ago: int) -> datetime:
         """Return the opening hour of the legal day so many days before the sample began."""

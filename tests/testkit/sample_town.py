@@ -28,6 +28,7 @@ class SampleTown:
             authority=parts.authority,
             registry=lambda: parts.chain_worker.link.registry,
             files=DatasetFiles(where.datasets, parts.database),
+            runs=lambda: parts.supervisor.state,
             clock=parts.clock,
         )
 

@@ -144,6 +144,7 @@ class Loading:
             authority=parts.authority,
             registry=lambda: parts.chain_worker.link.registry,
             files=DatasetFiles(self.where.datasets, parts.database),
+            runs=lambda: parts.supervisor.state,
             clock=parts.clock,
         )
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from ledger.config.installation import DataDirectory
-from ledger.core.errors import Conflict
+from ledger.core.errors import Conflict, Unavailable
 from ledger.interchange.papers.events_to_print import read_event
-from ledger.samples import load
+from ledger.samples import governance, load
 from ledger.samples.player import Player
 from ledger.samples.town import BY_PROFILE, KINDS, PEOPLE, TownKeys
 from ledger.store import log
@@ -70,6 +70,20 @@ def test_a_ledger_with_events_of_its_own_is_left_alone(tmp_path: Path) -> None:
         assert "tally init --development" in (caught.value.hint or "")
         assert not load.is_begun(town.where)
         assert len(town.written()) == 1
+
+
+@pytest.mark.extended
+def test_a_lead_is_waited_for_until_everything_was_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that takes on this machine; then loading ends, and says where the reason is told."""
+    monkeypatch.setattr("ledger.samples.player.ASK_EVERY", 2)
+    with founded(tmp_path) as town:
+        player = Player(town.ledger, TownKeys.of(town.where), began_at=1_767_225_600, secret="own")
+        load.grant_keys(player, BY_PROFILE["analyst"])
+        governance.publish(player, "third-return")
+        with pytest.raises(Unavailable) as caught:
+            player.lead("third-return", {"case_id": "none"}, "analyst")
+        assert caught.value.code == "lead_not_raised"
+        assert town.parts.supervisor.state.looked_at
 
 
 def test_papers_of_the_samples_print_persons_by_name(tmp_path: Path) -> None:
