@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
@@ -82,6 +83,7 @@ NOTICE_EVERY = 1.0  # seconds between looks at what is new for somebody
 FORGET_EVERY = 60.0  # seconds between checks whose last key has ended, and which offers were answered
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
 SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
+KEYS_AT_ONCE = 2  # opened at the start; each takes a second of a core, and 256 MB
 LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
 WITNESS_LOOK_S = 20  # seconds to wait at the start; longer than the timeout of any witness
 ENDING_S = 5  # seconds; a thread that waits longer for a silent chain is abandoned
@@ -331,9 +333,13 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     roots = timestamp_roots(settings)
     installations.require_own_keys(directory, installation)
     passphrase = settings.passphrase(directory)
-    log_signer = open_note_key(directory.keys.note_key("log"), passphrase)
-    service_signer = open_keystore(directory.keys.keystore("service"), passphrase)
-    submitter = open_keystore(directory.keys.keystore("submitter"), passphrase)
+    keys = directory.keys
+    with ThreadPoolExecutor(KEYS_AT_ONCE) as opening:
+        log_key = opening.submit(open_note_key, keys.note_key("log"), passphrase)
+        keystores = [
+            opening.submit(open_keystore, keys.keystore(name), passphrase) for name in ("service", "submitter")
+        ]
+    log_signer, (service_signer, submitter) = log_key.result(), (opened.result() for opened in keystores)
     workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
     database = open_database(settings.database_url or f"sqlite:///{directory.database}")
     try:

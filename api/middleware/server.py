@@ -6,10 +6,14 @@ refused, and what is not HTTP is answered with a problem document.
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import time
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
+from functools import lru_cache
 from socket import socket
 from typing import Any
 
@@ -58,13 +62,37 @@ class _Server(uvicorn.Server):
     """Returns from ``run()`` after a signal instead of raising it again, which would end the process before its parts
     close.
 
-    Garbage is collected seldom: case states hold no cycles, and a collection histories through all of them.
+    Garbage is collected seldom: case states hold no cycles, and a collection histories through all of them. What was
+    made before the start stays, and no collection looks at it again.
+
+    At rest it waits for its end; uvicorn would look ten times a second whether ``should_exit`` is set.
     """
 
+    def __init__(self, config: uvicorn.Config):
+        self._ending = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(config)
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether the service is to end. Signals set it, or another thread."""
+        return self._should_exit
+
+    @should_exit.setter
+    def should_exit(self, ends: bool) -> None:
+        self._should_exit = ends
+        if ends and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ending.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if not self.should_exit:  # also if it was set before there was a loop to wake
+            await self._ending.wait()
+
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        gc.collect()
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
+        gc.enable()
         await super().startup(sockets)
 
     @contextmanager
@@ -130,6 +158,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop("headers")
+        self.server_state.default_headers = _date_header(int(time.time()))
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -185,6 +214,12 @@ class _BoundedProtocol(HttpToolsProtocol):
         head = f"HTTP/1.1 {response.status_code} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"x-content-type-options: nosniff\r\nconnection: close\r\n\r\n" + body)
         self.transport.close()
+
+
+@lru_cache(maxsize=1)
+def _date_header(now_s: int) -> list[tuple[bytes, bytes]]:
+    """Return the headers of each response of this second: its date (RFC 9110 6.6.1)."""
+    return [(b"date", formatdate(now_s, usegmt=True).encode())]
 
 
 class _OneWrite:

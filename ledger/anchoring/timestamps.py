@@ -16,7 +16,6 @@ import structlog
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
-from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
 
 from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError, Unavailable
 from ledger.core.log.notes import parse_note
@@ -122,6 +121,8 @@ class TimestampWorker:
 
     def _ask(self, text: str) -> bytes:
         """Return the authority's response to this request: it must repeat a nonce that nobody could know before."""
+        from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
+
         request = TimestampRequestBuilder(text.encode(), HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
         headers = {"Content-Type": "application/timestamp-query"}
         response = b""

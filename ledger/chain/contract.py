@@ -11,7 +11,7 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
-from eth_utils.abi import abi_to_signature, collapse_if_tuple, function_signature_to_4byte_selector
+from eth_utils.abi import abi_to_signature, collapse_if_tuple
 from msgspec import Struct
 
 from contracts import artifact
@@ -185,7 +185,7 @@ def _revert_data(error: RpcRefused) -> bytes | None:
 
 def _selector(entry: Any) -> bytes:
     """Return the first four bytes of a call or an error; ``entry`` is a part of the ABI."""
-    return function_signature_to_4byte_selector(abi_to_signature(entry))
+    return keccak256(abi_to_signature(entry).encode())[:4]
 
 
 def _types(inputs: Sequence[Any]) -> list[str]:

@@ -82,7 +82,10 @@ def new_service_passphrase(file: Path, given: Passphrase, *, keep: bool, of: str
 
 
 def generate_passphrase(file: Path, given: Passphrase) -> str:
-    """Make a new passphrase and keep it in ``file``. Raises MalformedInput if one is ``given``."""
+    """Make a new passphrase and keep it in ``file``. Raises MalformedInput if one is ``given``.
+
+    It is of 192 random bits, which nobody guesses: the keys that it opens may be light.
+    """
     if given.is_named:
         raise MalformedInput("expected no other passphrase", field="--keep-passphrase")
     passphrase = secrets.token_urlsafe(24)
@@ -172,7 +175,7 @@ def change(
         if not keep:
             write_secret(waiting, fresh.encode() + b"\n", field="passphrase")
     try:
-        change_passphrase(paths, old, fresh, light=light)
+        change_passphrase(paths, old, fresh, light=light or keep)
     except KeyRefused:  # none was changed, unless an earlier attempt did
         if not any(opens(path, fresh) for path in paths):
             waiting.unlink()

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -82,6 +83,14 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
         patch.setattr(servers, "LINGER_S", 0.3)
         with listening_for(served, HEADER_S) as port:
             yield Listening(served, port)
+
+
+def test_every_response_has_its_date(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the first one after a rest, in which the server did not look at the clock (RFC 9110 6.6.1)."""
+    for now_s, date in ((0, "Thu, 01 Jan 1970 00:00:00 GMT"), (86_399, "Thu, 01 Jan 1970 23:59:59 GMT")):
+        monkeypatch.setattr(servers, "time", SimpleNamespace(time=lambda now_s=now_s: now_s + 0.5))
+        answer = httpx.get(f"http://127.0.0.1:{listening.port}/healthz", trust_env=False, timeout=PATIENCE)
+        assert answer.headers.get_list("date") == [date]
 
 
 def posting(*headers: str, path: str = "/api/v1/events") -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def init_command(
     asked = read_witnesses(addresses)
     if asked:  # before the ledger is there: an init that was cut off can be repeated until then
         write_secret(where.witnesses, addresses.encode(), field="witnesses.toml", replace=True)
-    installation = create(where, founding, origin, secret, procedures=texts, light=light)
+    installation = create(where, founding, origin, secret, procedures=texts, light=light or keep_passphrase)
     adopted = ", ".join(procedures) or ", ".join(founding.procedures)
     shown = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
     shown |= {"development": founding.development, "procedures": adopted}
@@ -200,6 +201,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
 
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
     """
+    gc.disable()  # until the server starts: looking for garbage among new modules would take a tenth of the start
     from api.app import create_app
     from api.middleware.clients import Connections
     from api.middleware.server import make_server

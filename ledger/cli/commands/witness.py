@@ -89,6 +89,7 @@ def key(
         secret = read_service_passphrase(settings, where, passphrase, of="the witness's keys")
     else:
         secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the witness")
+        light = light or keep_passphrase
     verifier_keys, account = create_keys(where, name, secret, kinds, light=light)
     session.output.record({"account": account, "verifier_keys": list(verifier_keys), "data_dir": str(where.path)})
 

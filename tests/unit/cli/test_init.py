@@ -14,7 +14,7 @@ from ledger.cli.diagnosis import fonts
 from ledger.cli.errors import Exit
 from ledger.cli.listening import process_lock
 from ledger.config.installation import DataDirectory, load
-from ledger.config.keys import open_keystore, open_note_key
+from ledger.config.keys import LIGHT_WORK, open_keystore, open_note_key
 from ledger.config.secret_files import open_to_others
 from ledger.core.errors import MalformedInput
 from ledger.core.log.notes import SeedSigner, SignatureType
@@ -88,8 +88,10 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
 
 
 def test_passphrase_can_be_minted(tally: Tally, where: DataDirectory) -> None:
-    """--keep-passphrase mints one and keeps it beside the keys, for their owner alone."""
+    """--keep-passphrase mints one and keeps it beside the keys, for their owner alone. Nobody guesses it: the keys open
+    with little work."""
     tally.found(where.path, "--keep-passphrase")
+    assert json.loads(where.keys.keystore("service").read_bytes())["crypto"]["kdfparams"]["n"] == LIGHT_WORK
     assert where.passphrase.stat().st_mode & 0o777 == 0o600
     minted = where.passphrase.read_text().strip()
     assert len(minted) >= 32
