@@ -60,8 +60,8 @@ def main() -> None:
 def figures(ours: Rest, name: str, reference: Rest) -> list[Figure]:
     """Return the figures beside those of a reference."""
     return [
-        Figure(what, own, name, theirs, unit, "<= 1")
-        for (what, unit), own, theirs in zip(FIGURES, ours, reference, strict=True)
+        Figure(title, own, name, theirs, unit, "<= 1")
+        for (title, unit), own, theirs in zip(FIGURES, ours, reference, strict=True)
     ]
 
 
@@ -123,13 +123,13 @@ def tree(pid: int) -> list[Path]:
             continue
         children.setdefault(int(fields.split()[1]), []).append(int(folder.name))
         names[int(folder.name)] = name
-    waiting, found_processes = [pid], list[Path]()
+    waiting, folders = [pid], list[Path]()
     while waiting:
         process = waiting.pop()
         if names.get(process) != NODE:
-            found_processes.append(Path("/proc", str(process)))
+            folders.append(Path("/proc", str(process)))
             waiting += children.get(process, ())
-    return found_processes
+    return folders
 
 
 def processor_time(pid: int) -> float:
