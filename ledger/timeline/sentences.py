@@ -300,11 +300,15 @@ class EventWords:
         return self._labels.of_article(text) if field == "article" else None
 
     def _thing(self, text: str) -> str:
-        """Return an item with its description, a person shortened; anything else as it is."""
+        """Return an item and a handover with what they are, a person shortened; anything else as it is."""
         if self._after is not None and text in self._after.items:
             return self._labels.of("telling", "item").format(
                 self._labels.translate(self._after.items[text].description), text
             )
+        if self._after is not None and (handed := self._after.handovers.get(text)) is not None:
+            purpose = self._labels.of("purpose", handed.purpose)
+            at = self._labels.moment(datetime.fromisoformat(handed.offered_at))
+            return self._labels.of("telling", "handover").format(purpose, at, text)
         if (name := self._persons.get(text)) is not None:
             return name
         # A pseudonym is 32 hex digits; the first eight tell the persons of a case apart.
@@ -392,7 +396,9 @@ def slots_of(before: CaseState | None, event: Event, after: CaseState | None) ->
     if after is None:
         return slots
     about = concerned(before, event, after)
-    slots["things"] = (*about.item_ids, *about.person_ids)
+    listed = [getattr(line, "item_id", line) for line in slots.get("items") or slots.get("item_ids") or ()]
+    in_order = dict.fromkeys((*(item_id for item_id in listed if item_id in about.item_ids), *about.item_ids))
+    slots["things"] = (*in_order, *about.person_ids)
     for field, by_id in (("measure_id", after.measures), ("custody_change_id", after.custody_changes)):
         if (named := by_id.get(slots.get(field, ""))) is not None:
             slots = asdict(named) | slots

@@ -13,6 +13,7 @@ from api.console.shared.rendering import PATH, download
 from api.dependencies import SlugQuery
 from api.services import documents
 from api.services.auditing import Running
+from api.services.case_reading import search_cases
 from ledger.audit import AuditReport
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import NotFound
@@ -22,7 +23,7 @@ from ledger.interchange.papers.paper_text import language_for
 from ledger.store import audit as audits
 from ledger.store import cases, log
 from ledger.store.audit import KeptAudit
-from ledger.store.search import LONGEST
+from ledger.store.search import LONGEST, folded, is_searchable
 
 ROWS = 20
 SHOWN = 200  # findings on the page; the file has all
@@ -34,12 +35,13 @@ AuditIdPath = Annotated[str, Path(pattern=r"^audit-[0-9a-f]{10}$")]
 
 @router.get("/audit")
 def audit_page(visit: VisitOf, case_id: SlugQuery = None, number: NumberQuery = "") -> Response:
-    """Show what can be audited, the running audit, and earlier ones; of a case by its id or any agency's number."""
+    """Show what can be audited, the running audit, and earlier ones; of a case by its id or what finds its number."""
     visit.reading.require_role("auditor")
-    case = None
+    case, named = None, dict[str, str]()
+    if number.strip():
+        named = _cases_called(visit, number.strip())
+        case_id = next(iter(named)) if len(named) == 1 else None
     with visit.service.parts.database.read() as connection:
-        if number.strip():
-            case_id = next(iter(cases.with_number(connection, number.strip())), "none")
         if case_id is not None:
             visit.reading.require_case(connection, case_id)
             case = cases.case(connection, case_id)
@@ -48,8 +50,26 @@ def audit_page(visit: VisitOf, case_id: SlugQuery = None, number: NumberQuery = 
         numbers = cases.numbers_of(connection, {each.case_id for each in earlier if each.case_id}, visit.reading.reader)
         size = log.tree(connection).size
     running = visit.service.audits.running
-    values = {"asked": case, "earlier": earlier, "numbers": numbers, "running": running, "size": size}
+    values = {
+        "asked": case,
+        "looked_for": number.strip(),
+        "named": named,
+        "earlier": earlier,
+        "numbers": numbers,
+        "running": running,
+        "size": size,
+    }
     return visit.page("audit/audit.html", **values)
+
+
+def _cases_called(visit: Visit, text: str) -> dict[str, str]:
+    """Return the numbers of the cases that have this one, or else of those that a search for it finds, by their ids."""
+    with visit.service.parts.database.read() as connection:
+        exactly = cases.numbers_of(connection, cases.with_number(connection, text), visit.reading.reader)
+    if exactly or not is_searchable(folded(text)):
+        return dict(exactly)
+    results = search_cases(visit.request.scope, visit.service, visit.reading, text, limit=ROWS, after=None)
+    return {hit.case_id: hit.case_number for hit in results.hits}
 
 
 @router.post("/audit")

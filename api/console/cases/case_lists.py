@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operator import itemgetter
 from typing import Annotated, Literal, NamedTuple, get_args
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query
 from msgspec import Struct
@@ -61,9 +62,10 @@ def start(visit: VisitOf) -> Response:
         clocks = clock_views.urgent(connection, visit, FEW)
         first_case = cases.list_cases(connection, visit.reading.reader, Page(1))
         leads = waiting(connection, visit.reading, FEW)
-        names = visit.names(connection, {case_id for case_id, _, _ in clocks})
+        of_leads = {lead.case_id for lead in leads if lead.case_id}
+        names = visit.names(connection, of_leads.union(case_id for case_id, _, _ in clocks))
     is_empty = not first_case and visit.reading.session.has_role("clerk", "supervisor")
-    read_ids = (*(case_id for case_id, _, _ in clocks if case_id), *(lead.case_id for lead in leads if lead.case_id))
+    read_ids = (*(case_id for case_id, _, _ in clocks if case_id), *of_leads)
     visit.reading.record(Message("start page"), *dict.fromkeys(read_ids))
     return visit.page(
         "cases/start.html",
@@ -208,12 +210,16 @@ def flags_in_force(visit: Visit) -> dict[str, str]:
 
 @router.post("/find")
 def find(visit: VisitOf, form: FormOf) -> Response:
-    """Redirect to the case of a typed or scanned code: its id, or that of an item."""
-    code = (form.get("code") or "").lower()
+    """Redirect to the case of a typed or scanned code: its id, its number, or the id of an item; else to the search."""
+    code = form.get("code") or ""
+    reader = visit.reading.reader
     with visit.service.parts.database.read() as connection:
-        case_id = cases.case_of_item(connection, code, visit.reading.reader) or code
-        cases.require_sight(connection, case_id, visit.reading.reader)
-    return RedirectResponse(f"{PATH}/cases/{case_id}", 303)
+        case_id = cases.case_of_item(connection, code.lower(), reader) or code.lower()
+        if cases.sight(connection, case_id, reader) is not None:
+            return RedirectResponse(f"{PATH}/cases/{case_id}", 303)
+        numbered = [*cases.numbers_of(connection, cases.with_number(connection, code), reader)]
+    place = f"cases/{numbered[0]}" if len(numbered) == 1 else f"search?q={quote(code)}"
+    return RedirectResponse(f"{PATH}/{place}", 303)
 
 
 def _box(visit: Visit, box: Box, *, limit: int, after: str | None = None) -> tuple[list[HandoverRow], str | None]:

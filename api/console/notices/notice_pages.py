@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import RedirectResponse, Response
@@ -15,7 +15,7 @@ from api.services import notices
 from api.services.service import PATTERN, position_after
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
-from ledger.notices.topics import TOPICS, NoticeChoice, Topic
+from ledger.notices.topics import TOPICS, MailRhythm, NoticeChoice, Topic
 from ledger.notices.wording import TITLES
 from ledger.store import notices as stored
 
@@ -61,8 +61,10 @@ def choose(visit: VisitOf, form: FormOf) -> Response:
 
 
 def _choice(form: PostedForm, topic: Topic) -> NoticeChoice:
-    fields = {"browser": form.get(f"browser:{topic}") is not None, "mail": form.get(f"mail:{topic}") or "none"}
-    return convert(fields, NoticeChoice)
+    mail = form.get(f"mail:{topic}") or "none"
+    if mail not in get_args(MailRhythm):
+        raise MalformedInput("expected one of {names}", names=", ".join(get_args(MailRhythm)), field=f"mail:{topic}")
+    return convert({"browser": form.get(f"browser:{topic}") is not None, "mail": mail}, NoticeChoice)
 
 
 @router.post("/notices/address")

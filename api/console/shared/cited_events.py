@@ -23,9 +23,11 @@ from ledger.i18n import Labels
 from ledger.recording.event_signing import MAX_ACTS
 from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
 from ledger.timeline.case_history import TimelineNote
+from ledger.timeline.sentences import Narrator
 
 SHOWN = 12  # of those cited, at a time
 
@@ -121,7 +123,7 @@ class RecordedEvent(Struct, frozen=True):
 def recorded(
     visit: Visit, event_ids: Sequence[str], called: Mapping[str, str] = MappingProxyType({})
 ) -> list[RecordedEvent]:
-    """Return those of the events that the reader's own key has signed, in their order.
+    """Return those of the events that the reader's own key has signed, in their order, in the words of their drafts.
 
     ``called`` is what readers call items and persons, by their ids. No read is recorded, since the reader knows what
     they say.
@@ -133,5 +135,14 @@ def recorded(
                 entry, _ = find_event(connection, visit.reading, event_id)
                 if entry.key_id == visit.reading.session.grant.key_id:
                     flags = log.flags(connection, entry.log_index)
-                    events.append(RecordedEvent(narrator.alone(log.event_of(entry)), entry.log_index, flags))
+                    events.append(RecordedEvent(_told(visit, connection, narrator, entry), entry.log_index, flags))
     return events
+
+
+def _told(visit: Visit, connection: Connection, narrator: Narrator, entry: StoredEntry) -> str:
+    """Return the sentence of an event, of one of a case by what there is in it."""
+    if entry.stream_kind != "case":
+        return narrator.alone(log.event_of(entry))
+    history = visit.service.histories.of(connection, entry.stream_id)
+    step = next(step for step in history if step.entry.sequence == entry.sequence)
+    return narrator.tell(step.before, step.event, step.after)

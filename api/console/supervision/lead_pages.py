@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -126,7 +127,7 @@ def board(
         called=called,
         acts=FOR_MANY,
         picks=visit.reading.of_supervising_agency and visit.reading.session.has_role(*SUPERVISING),
-        officers=officers(visit.reading, visit.reading.agency),
+        officers=officers(visit, visit.reading.agency),
         reasons=terms.choices(terms.DismissalReason),
         column=column,
         totals={name: sum(counts.get(status, 0) for status in statuses) for name, statuses in COLUMNS.items()},
@@ -252,7 +253,7 @@ def _offers(visit: Visit, state: LeadState, shown: CitedPage, advice: Collection
     sent = ((row, named(row["to_agency"]) if row["to_agency"] else row["to_outside"]) for row in advice)
     numbered = [(row["recommendation_id"], f"{row['document_number']} → {to}") for row, to in sent]
     return {
-        "lead.assigned": {"handler": [(officer, officer) for officer in officers(visit.reading, state.supervising)]},
+        "lead.assigned": {"handler": officers(visit, state.supervising)},
         "lead.transferred": {"to_agency": agencies_offered(visit, in_line_with(visit.reading, state.supervising))},
         "lead.answered": {"events": [(each.entry.event_id, each.sentence) for each in shown.events if each.entry]},
         "lead.closed": {
@@ -282,12 +283,22 @@ def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLi
     ]
 
 
-def officers(reading: Reading, agency: str) -> list[str]:
-    """Return the officers of an agency whose keys are valid now."""
-    grants = reading.authority.grants.values()
-    now = unix_seconds(reading.reader.now)
-    holding = (grant for grant in grants if grant.agency_id == agency and grant.revoked is None)
-    return sorted({grant.officer for grant in holding if grant.valid_from <= now < grant.valid_until and grant.roles})
+def officers(visit: Visit, agency: str) -> list[tuple[str, str]]:
+    """Return the officers of an agency whose keys are valid now, each with his roles, the reader last."""
+    grants, now = visit.reading.authority.grants.values(), unix_seconds(visit.reading.reader.now)
+    roles = defaultdict[str, set[str]](set)
+    for grant in grants:
+        if grant.agency_id == agency and grant.revoked is None and grant.valid_from <= now < grant.valid_until:
+            roles[grant.officer].update(grant.roles)
+    own = visit.reading.session.grant.officer if agency == visit.reading.agency else None
+
+    def called(officer: str) -> str:
+        of_roles = (visit.labels.of("role", role) for role in sorted(roles[officer]))
+        myself = [visit.labels.translate(Message("yourself"))] if officer == own else []
+        return " · ".join((officer, *of_roles, *myself))
+
+    having = (officer for officer, of_officer in roles.items() if of_officer)
+    return [(officer, called(officer)) for officer in sorted(having, key=lambda officer: (officer == own, officer))]
 
 
 def in_line_with(reading: Reading, supervising: str) -> list[str]:

@@ -67,6 +67,30 @@ def test_a_case_is_found_by_what_is_typed_and_by_a_file(desk: Clerk) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("〔2026〕法刑初7号")
 
 
+def test_the_case_of_an_audit_is_named_by_a_part_of_its_number(desk: Clerk) -> None:
+    """The only one of which it is a part can be audited; several are to choose from, and none is told of."""
+    page = desk.go("/audit?number=刑初")
+    expect(page.get_by_role("button", name="Audit case 〔2026〕法刑初7号")).to_be_visible()
+    desk.go("/audit?number=2026")
+    page.locator("main li a").first.click()
+    expect(page.get_by_role("button", name="Audit case")).to_be_visible()
+    desk.go("/audit?number=nothing")
+    expect(page.get_by_text("No case that you may see is called so.")).to_be_visible()
+
+
+def test_a_number_leads_to_its_case(desk: Clerk) -> None:
+    """The whole number at once, a part of it by the search."""
+    page = desk.go("/cases")
+    page.locator("#code").fill("〔2026〕法刑初7号")
+    page.get_by_role("button", name="Go", exact=True).click()
+    page.wait_for_url("**/cases/case-4")
+    desk.go("/cases")
+    page.locator("#code").fill("法刑初")
+    page.get_by_role("button", name="Go", exact=True).click()
+    page.wait_for_url("**/search?q=*")
+    expect(page.get_by_role("rowheader").get_by_role("link", name="〔2026〕法刑初7号")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
