@@ -21,6 +21,7 @@ from api.auth.phone_access import PhoneAccess
 from api.auth.sessions import SignInService
 from api.chain_connector import Connector, TrustHolder, now_s
 from api.services.auditing import Audits
+from api.services.judges import JudgePool
 from api.services.notice_mail import NoticeMail, forget_gone, mail_server_of
 from api.services.parts import Parts, RecordingParts, TrustSource
 from api.services.service import Cursors, Service
@@ -45,6 +46,7 @@ from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
+from ledger.recording.judge import JudgeSetup
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
@@ -156,6 +158,10 @@ def make_parts(
     """
     database, halt = recording.database, recording.sequencer.halt
     chain_worker = ChainWorker(connect, halt, database.activity, FOLLOW_EVERY)
+    setup, registry = JudgeSetup(database.url, *recording.registry.origin), recording.registry
+    judges = JudgePool(
+        setup, settings.judge_processes, lambda: registry.authority.changes, float(settings.request_timeout_s)
+    )
     return Parts(
         **{part.name: getattr(recording, part.name) for part in fields(recording)},
         settings=settings,
@@ -165,6 +171,7 @@ def make_parts(
         states=StateProofs(database, DatabaseJournal(database), lambda: chain_worker.link.chain),
         collector=CosignatureCollector(database, witnesses, policy=lambda: trust.trust.policy, halt=halt, clock=clock),
         supervisor=_supervisor(recording, settings, views, clock, workers),
+        judges=judges,
         token_key=token_key,
         clock=clock,
         timestamp_worker=timestamp_worker,
@@ -268,6 +275,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             thread.join(ENDING_S)
         parts.sequencer.stop()
         connector.close()
+        parts.judges.close()
         parts.workers.close()
         parts.supervisor.views.close()
         parts.database.close()

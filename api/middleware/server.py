@@ -23,12 +23,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.middleware.clients import Connections
 from api.middleware.problems import MEDIA_TYPE, Refused, response_of
+from ledger.recording.case_states import GARBAGE_THRESHOLDS
 
 MAX_HEADER_BYTES = 32 * 1024  # request line and headers together
 IDLE_S = 15  # seconds a connection is kept for the next request
 LINGER_S = 5  # seconds for reading and dropping the rest of a request that was answered early
 STALLED_S = 30  # seconds a client may leave full buffers of its answer unread
-GARBAGE_THRESHOLDS = (50_000, 20, 50)  # objects, then younger collections, between two of each generation
 GRACE_S = 20  # seconds that requests under way get when the service stops
 
 

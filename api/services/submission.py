@@ -77,18 +77,14 @@ class SubmissionService:
             TallystickError: the submission was refused; nothing was recorded.
             Unavailable: the outcome is unknown. Submitting the same bytes again returns the receipt if it was recorded.
         """
-        now = self._parts.clock() // 1000
-        try:
-            verdict = self._quick_validator.validate(body, now)
-        except NeedsDatabase:
-            verdict = await run_in_threadpool(self._parts.validator.validate, body, now)
+        verdict = await self._verdict(body, self._parts.clock() // 1000)
         if check_route is not None:
             check_route(verdict.event if isinstance(verdict, ValidatedSubmission) else log.event_of(verdict.entry))
         return await self._wait_for_result(self._queue(verdict))
 
     async def submit_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
         """Submit each line in order and return an answer for each; a later line may build on an earlier one."""
-        verdicts = await run_in_threadpool(self._validate_each, lines, self._parts.clock() // 1000)
+        verdicts = await self._verdicts(lines)
         # All lines are queued before the first answer is awaited, so that they share batches.
         return [await self._line_answer(outcome) for outcome in [self._queue(verdict) for verdict in verdicts]]
 
@@ -101,21 +97,23 @@ class SubmissionService:
             Unavailable: nothing was recorded, or the outcome is unknown. Submitting the same lines again returns the
                 receipts if they were recorded.
         """
-        verdicts = await run_in_threadpool(self._validate_together, lines, self._parts.clock() // 1000)
-        if isinstance(verdicts, RefusedLine):
-            return verdicts
-        agencies = Counter(verdict.envelope.agency for verdict in verdicts if isinstance(verdict, ValidatedSubmission))
+        accepted: list[ValidatedSubmission | Duplicate] = []
+        for verdict in await self._verdicts(lines, until_refused=True):
+            if isinstance(verdict, TallystickError):
+                return RefusedLine(len(accepted) + 1, verdict)
+            accepted.append(verdict)
+        agencies = Counter(verdict.envelope.agency for verdict in accepted if isinstance(verdict, ValidatedSubmission))
         for agency, count in agencies.items():
             self._agencies.take(agency, count)
         loop = asyncio.get_running_loop()
         queued: list[tuple[ValidatedSubmission, asyncio.Future[Answer]]] = []
         outcomes: list[asyncio.Future[Answer]] = []
-        for verdict in verdicts:
+        for judged in accepted:
             outcomes.append(loop.create_future())
-            if isinstance(verdict, Duplicate):
-                outcomes[-1].set_result(verdict)
+            if isinstance(judged, Duplicate):
+                outcomes[-1].set_result(judged)
             else:
-                queued.append((verdict, outcomes[-1]))
+                queued.append((judged, outcomes[-1]))
         self._bridge_of(loop).queue(*queued)
         # All at once, so that the time that a request may take is that of the whole request.
         results = await asyncio.gather(*map(self._wait_for_result, outcomes), return_exceptions=True)
@@ -135,19 +133,33 @@ class SubmissionService:
             raise first.refusal
         return first
 
-    def _validate_together(
-        self, lines: Sequence[bytes], now: int
-    ) -> list[ValidatedSubmission | Duplicate] | RefusedLine:
-        """Return the verdicts on the lines, or the first refusal: nothing is spent on the lines after it."""
-        verdicts: list[ValidatedSubmission | Duplicate] = []
-        for line in lines:
+    async def _verdict(self, body: bytes, now: int) -> ValidatedSubmission | Duplicate:
+        """Validate one submission: by its case's judge, or from memory, or else in a thread. Raises the refusal."""
+        if (judged := self._parts.judges.judge(body, now)) is not None:
+            return await judged
+        try:
+            return self._quick_validator.validate(body, now)
+        except NeedsDatabase:
+            return await run_in_threadpool(self._parts.validator.validate, body, now)
+
+    async def _verdicts(self, lines: Sequence[bytes], *, until_refused: bool = False) -> list[Verdict]:
+        """Return the verdict on each line, in order; ``until_refused``, those up to a refusal may be all."""
+        now = self._parts.clock() // 1000
+        judged = [self._parts.judges.judge(line, now) for line in lines]
+        own = [line for line, future in zip(lines, judged, strict=True) if future is None]
+        rest = iter(await run_in_threadpool(self._validate_each, own, now, until_refused) if own else ())
+        verdicts: list[Verdict] = []
+        for future in judged:
             try:
-                verdicts.append(self._parts.validator.validate(line, now))
+                verdict = next(rest, None) if future is None else await future
             except TallystickError as refusal:
-                return RefusedLine(len(verdicts) + 1, refusal)
+                verdict = refusal
+            if verdict is None:  # nothing was spent on what comes behind a refusal
+                break
+            verdicts.append(verdict)
         return verdicts
 
-    def _validate_each(self, lines: Sequence[bytes], now: int) -> list[Verdict]:
+    def _validate_each(self, lines: Sequence[bytes], now: int, until_refused: bool) -> list[Verdict]:
         """Return the verdict on each line. Runs in a thread: signature checks release the interpreter's lock."""
         verdicts: list[Verdict] = []
         for line in lines:
@@ -155,6 +167,8 @@ class SubmissionService:
                 verdicts.append(self._parts.validator.validate(line, now))
             except TallystickError as refusal:
                 verdicts.append(refusal)
+                if until_refused:
+                    break
         return verdicts
 
     async def _line_answer(self, outcome: asyncio.Future[Answer]) -> LineAnswer:

@@ -18,7 +18,7 @@ and a ``hint`` that tells what to do next.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 from ledger.core.messages import Message
 
@@ -52,10 +52,13 @@ class TallystickError(Exception):
 
     def told_with(self, *, field: str | None = None, hint: str | None = None) -> Self:
         """Return a copy with another field or hint, for a caller who knows what the user calls it, or can do."""
-        error = type(self).__new__(type(self), *self.args)
-        error.__dict__.update(self.__dict__)
+        error = _remade(type(self), self.args, vars(self))
         error.field, error.hint = field or self.field, hint or self.hint
         return error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what a copy is made of, in this process or another, whatever a subclass asks for at first."""
+        return _remade, (type(self), self.args, vars(self))
 
     @property
     def for_operator(self) -> str:
@@ -69,6 +72,15 @@ class TallystickError(Exception):
     def notes(self) -> tuple[str, ...]:
         """Return what was noted on the error on its way."""
         return tuple(getattr(self, "__notes__", ()))
+
+
+E = TypeVar("E", bound=TallystickError)
+
+
+def _remade(kind: type[E], arguments: tuple[Any, ...], fields: dict[str, Any]) -> E:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(fields)
+    return error
 
 
 class MalformedInput(TallystickError):

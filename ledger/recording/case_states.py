@@ -23,6 +23,8 @@ from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
 STATES_KEPT = 20_000
+# Objects, then younger collections, between two collections of each generation: states hold no cycles.
+GARBAGE_THRESHOLDS = (50_000, 20, 50)
 StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the entry
 READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a time
 
@@ -38,21 +40,49 @@ class NoDatabase:
         raise NeedsDatabase
 
 
+class KeptStates:
+    """The states that are cached, at most STATES_KEPT, and which of each case came last."""
+
+    def __init__(self) -> None:
+        self._states: OrderedDict[StateKey, CaseState] = OrderedDict()
+        self._last: dict[str, StateKey] = {}
+
+    def add(self, key: StateKey, state: CaseState) -> None:
+        self._states[key] = state
+        self._last[state.case_id] = key
+        # The oldest goes first; it is folded again from its stream when it is needed.
+        while len(self._states) > STATES_KEPT:
+            oldest, dropped = self._states.popitem(last=False)
+            if self._last.get(dropped.case_id) == oldest:
+                del self._last[dropped.case_id]
+
+    def get(self, key: StateKey) -> CaseState | None:
+        return self._states.get(key)
+
+    def last_of(self, case_id: str, adopted: int) -> CaseState | None:
+        """Return the state of the case that was added last, if it was judged by the adoption at this index."""
+        key = self._last.get(case_id)
+        return self._states.get(key) if key is not None and key[0] == adopted else None
+
+
 class CaseStates:
-    """Case states by the leaf hash of their last entry: the newest are cached, others folded again from the stream."""
+    """Case states by the leaf hash of their last entry: the newest are cached, others folded from the stream.
+
+    A case of which an earlier state is cached is folded from there on.
+    """
 
     def __init__(
         self,
         database: ReadAccess,
         procedures: Callable[[], Procedures],
         kinds: KindsOf,
-        kept: OrderedDict[StateKey, CaseState] | None = None,
+        kept: KeptStates | None = None,
     ):
         """Set up the cache; ``procedures`` returns what the log has adopted by now, ``kinds`` the kinds of agencies."""
         self._database = database
         self._kinds = kinds
         self.procedures = procedures
-        self._kept: OrderedDict[StateKey, CaseState] = OrderedDict() if kept is None else kept
+        self._kept = KeptStates() if kept is None else kept
 
     def in_memory(self) -> CaseStates:
         """Return a view of the same cache that never reads the database."""
@@ -60,10 +90,7 @@ class CaseStates:
 
     def keep(self, state: CaseState, adopted: int) -> None:
         """Cache a state, which was folded by procedures whose newest adoption is at the index ``adopted``."""
-        self._kept[adopted, state.head] = state
-        # The oldest goes first; it is folded again from its stream when it is needed.
-        while len(self._kept) > STATES_KEPT:
-            self._kept.popitem(last=False)
+        self._kept.add((adopted, state.head), state)
 
     def at_head(self, event: Event) -> CaseState | None:
         """Return the state that the event follows, None for the first event of a case.
@@ -85,7 +112,7 @@ class CaseStates:
     def of_case(self, case_id: str) -> CaseState | None:
         """Return the state at the stream's head, or None if there is no such case."""
         with self._database.read() as connection:
-            return self.kept_of(connection, case_id) or self._fold(log.stream(connection, "case", case_id))
+            return self.kept_of(connection, case_id) or self._read_on(connection, case_id)
 
     def kept_of(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state at the stream's head if it is cached, else None."""
@@ -138,10 +165,20 @@ class CaseStates:
             state = fold(state, self.act_of(entry, event, state)).state
             yield entry, event, state
 
-    def _fold(self, entries: Iterable[StoredEntry]) -> CaseState | None:
-        state: CaseState | None = None
+    def _read_on(self, connection: Connection, case_id: str) -> CaseState | None:
+        """Return the state at the stream's head, folded from the one that is cached if the stream goes on from it."""
+        last = self._kept.last_of(case_id, self.procedures().last_index)
+        if last is not None:
+            entries = log.stream(connection, "case", case_id, after=last.sequence)
+            # It may be that of an event which never came into the log.
+            if entries and log.event_of(entries[0]).previous == last.head:
+                return self._fold(entries, last)
+        return self._fold(log.stream(connection, "case", case_id))
+
+    def _fold(self, entries: Iterable[StoredEntry], before: CaseState | None = None) -> CaseState | None:
+        state = before
         adopted = self.procedures().last_index
-        for _, _, after in self.follow(entries):
+        for _, _, after in self.follow(entries, before):
             state = after
         if state is not None:
             self.keep(state, adopted)

@@ -61,10 +61,12 @@ def replay(
 class Registry:
     """Replays the registry's changes, and reads on only when a newer state is asked for.
 
-    ``procedures`` are in force before the log adopts any: none, in a ledger that is founded with its own.
+    ``procedures`` are in force before the log adopts any: none, in a ledger that is founded with its own. ``origin``
+    has what another process makes a registry of the same log from.
     """
 
     def __init__(self, log_id: bytes, service: ServiceKeys | str, procedures: Procedures | None = None):
+        self.origin = (log_id, service, procedures)
         self._state = initial_state(log_id, service, procedures or Procedures())
         self._index = -1
         self._lock = Lock()

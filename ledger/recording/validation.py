@@ -50,13 +50,16 @@ class Duplicate(Struct, frozen=True):
 
 
 class Validator:
-    """Validates submissions, and computes the deadlines that they change. Safe to call from several threads."""
+    """Validates submissions, and computes the deadlines that they change. Safe to call from several threads.
+
+    Streams of supervision need the ``definitions`` of models.
+    """
 
     def __init__(
         self,
         database: ReadAccess,
         registry: Registry,
-        definitions: Definitions,
+        definitions: Definitions | None = None,
         *,
         states: CaseStates | None = None,
     ):
@@ -190,6 +193,7 @@ class Validator:
         in_force = self.procedures_in_force()
         move = supervision_streams.advance(before, event, authority.agencies, in_force)
         self._require_cited_exists(authority, event)
+        assert self._definitions is not None, "streams of supervision are judged with definitions"
         supervision_streams.require_runnable(event, move, self._definitions, in_force)
         return move
 

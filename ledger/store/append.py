@@ -8,7 +8,10 @@ of a row stay until it is vacuumed, and its own logs and backups as long as its 
 
 from __future__ import annotations
 
+import copyreg
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -86,6 +89,21 @@ class ValidatedSubmission(Submitted, frozen=True, kw_only=True):
     adopted: int | None = None
     flags: tuple[Flag, ...] = ()
     rows: tuple[Change, ...] = ()
+
+
+def pickled(value: object) -> bytes:
+    """Pickle a value for another process, in which its rows belong to the tables of the same names."""
+    written = BytesIO()
+    _Pickler(written, pickle.HIGHEST_PROTOCOL).dump(value)
+    return written.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    dispatch_table = copyreg.dispatch_table | {Table: lambda table: (_table, (str(table.name),))}
+
+
+def _table(name: str) -> Table:
+    return TREE.metadata.tables[name]
 
 
 class NewEntry(NamedTuple):

@@ -21,9 +21,9 @@ from typing import Final, TypeVar, TypeVarTuple, Unpack
 import structlog
 from msgspec import Struct
 
-from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
-from ledger.workers.process import JOB, OUTCOME, Ending, refused
+from ledger.workers.process import JOB, OUTCOME, Ending
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -213,7 +213,8 @@ class Turn:
             done: T = pickle.loads(result)  # noqa: S301 - of our own worker
             return done
         if ending is Ending.REFUSED:
-            raise refused(pickle.loads(result))  # noqa: S301
+            refusal: TallystickError = pickle.loads(result)  # noqa: S301
+            raise refusal
         if ending is Ending.FAILED:
             failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
             failure.add_note(pickle.loads(result) if result else "no traceback came")  # noqa: S301

@@ -20,7 +20,6 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
-from typing import Any
 
 from ledger.core.errors import TallystickError
 
@@ -125,19 +124,11 @@ def _outcome(job: bytes) -> tuple[Ending, bytes]:
     except MemoryError:
         return Ending.NO_MEMORY, b""
     except TallystickError as error:
-        return Ending.REFUSED, pickle.dumps((type(error), error.args, vars(error)))
+        return Ending.REFUSED, pickle.dumps(error)
     except BaseException as error:  # noqa: BLE001 - the border of the process
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
         return Ending.FAILED, pickle.dumps("".join(traceback.format_exception(error)))
-
-
-def refused(error: tuple[type[TallystickError], tuple[Any, ...], dict[str, Any]]) -> TallystickError:
-    """Rebuild in this process the error that the work raised."""
-    kind, arguments, fields = error
-    rebuilt = kind.__new__(kind, *arguments)
-    vars(rebuilt).update(fields)
-    return rebuilt
 
 
 # -- pipes -------------------------------------------------------------------------------------------------------------

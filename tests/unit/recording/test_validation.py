@@ -225,6 +225,27 @@ def test_states_are_folded_again_where_they_are_not_remembered(
         assert cold.validator.states.of_case("case-2") == other.state
 
 
+def test_a_case_is_folded_on_from_an_earlier_state(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is new is folded; a state that never came into the log, or of another adoption, leads nowhere."""
+    case = long_history()
+    ledger.post_all(case.events)
+    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
+        states = other.validator.states
+        assert states.of_case("case-1") == case.state
+        folded: list[object] = []
+        fold = case_states.fold
+        monkeypatch.setattr(case_states, "fold", lambda *given: folded.append(given) or fold(*given))
+        ledger.post(case.register("late-item").last)
+        assert states.of_case("case-1") == case.state
+        assert len(folded) == 1
+        assert isinstance(judge(other, case.draft(registration("lost-item"), clerk(POLICE))), ValidatedSubmission)
+        ledger.post(case.register("last-item").last)
+        assert states.of_case("case-1") == case.state
+        assert len(folded) == 1 + len(case.events)
+
+
 def long_history() -> Case:
     """Offers taken, refused, recalled, given back; items split: every kind of state."""
     case = Case().open().name("suspect").register("phone", "knife").register("cash", kind="property", quantity=10)

@@ -1,0 +1,100 @@
+"""A judge: a process that validates the submissions of its share of the cases, so that more than one processor is used.
+
+Python runs one thread of a process at a time, and most of what a submission costs needs nothing that is shared: its
+decoding, the signature, the rules of its case, the rows that follow from it. A case belongs to one judge, which keeps
+its state and so folds nothing that another has judged. What a judge accepts is written by the service, whose sequencer
+checks what may have changed since, as of any submission.
+
+Started by ``api.services.judges`` as ``python -m ledger.recording.judge`` with a socket as its standard input, over
+which it gets frames and answers them.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import pickle
+import signal
+import socket
+import struct
+import sys
+import traceback
+from typing import Any, NamedTuple, NewType
+
+from ledger.core.errors import TallystickError
+from ledger.core.procedure.adoption import Procedures
+from ledger.core.signing.authority import ServiceKeys
+from ledger.recording.case_states import GARBAGE_THRESHOLDS
+from ledger.recording.registry_view import Registry
+from ledger.recording.validation import Duplicate, Validator
+from ledger.store import log
+from ledger.store.append import ValidatedSubmission, pickled
+from ledger.store.database import attach
+
+LENGTH = struct.Struct(">I")  # of the pickle that follows
+
+Fault = NewType("Fault", str)  # the traceback of an error that nobody foresaw
+Verdict = ValidatedSubmission | Duplicate | TallystickError | Fault
+
+
+class JudgeSetup(NamedTuple):
+    """The first frame: the database that a judge reads, and the registry before its first change."""
+
+    database_url: str
+    log_id: bytes
+    service: ServiceKeys | str
+    procedures: Procedures | None
+
+
+class Docket(NamedTuple):
+    """A later frame: posted submissions of cases, which are judged in order as of ``now`` (unix seconds).
+
+    ``changes`` is the version of the registry that the service knows: a judge that has an older one reads on. The
+    answer is a list of a verdict for each.
+    """
+
+    changes: int
+    now: int
+    submissions: list[bytes]
+
+
+def frame_of(message: object) -> bytes:
+    """Return a message as a frame."""
+    data = pickled(message)
+    return LENGTH.pack(len(data)) + data
+
+
+def main(service: socket.socket) -> None:
+    """Judge what comes over the socket until its other side is closed."""
+    frames = service.makefile("rb")
+    if (setup := _next(frames)) is None:
+        return
+    database, registry = attach(setup.database_url), Registry(setup.log_id, setup.service, setup.procedures)
+    validator = Validator(database, registry)
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    while (docket := _next(frames)) is not None:
+        if registry.authority.changes < docket.changes:
+            with database.read() as connection:
+                registry.at(connection, log.tree(connection).registry_changes)
+        service.sendall(frame_of([_verdict(validator, data, docket.now) for data in docket.submissions]))
+
+
+def _next(frames: io.BufferedReader) -> Any:
+    """Return the next message, None once there is none."""
+    length = frames.read(LENGTH.size)
+    return pickle.loads(frames.read(*LENGTH.unpack(length))) if len(length) == LENGTH.size else None  # noqa: S301
+
+
+def _verdict(validator: Validator, data: bytes, now: int) -> Verdict:
+    try:
+        return validator.validate(data, now)
+    except TallystickError as refusal:
+        return refusal
+    except Exception as error:  # noqa: BLE001 - the border of the process: the service reports it
+        return Fault("".join(traceback.format_exception(error)))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it by closing the socket
+    main(socket.socket(fileno=sys.stdin.fileno()))
