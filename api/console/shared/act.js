@@ -7,6 +7,7 @@ import { JSON_HEADERS, refusal } from "./refusal.js";
 const { keyId, logId } = document.body.dataset;
 let asked = null; // the form that the shown draft came from
 let unsent = null; // submissions whose outcome is not known
+let refused = []; // what the ledger said of the draft before the one that is shown
 
 // Return the submissions. The signer is asked once for all; a wallet, which knows no lists, once for each.
 async function sign(draft) {
@@ -53,14 +54,14 @@ async function post(draft) {
   }
   if (answer.status >= 500) return lost(draft);
   const problem = await answer.json();
-  if (problem.code === "not_on_head") return rebase(draft);
-  release(draft);
-  return say(draft, ...(await refusal(draft.dataset.refused.replace("{line}", problem.line), problem)));
+  if (problem.code === "not_on_head") return again(draft, draft.dataset.moved);
+  refused = await refusal(draft.dataset.refused.replace("{line}", problem.line), problem);
+  return again(draft, ...refused);
 }
 
-// Draft the same form on the newer head. The server validates it again and lists what was recorded in between; the officer is asked again.
-function rebase(draft) {
-  say(draft, draft.dataset.moved);
+// Draft the same form anew. The server validates it again, on the newest head, lists what was recorded in between, and says in the form's own words what is at fault. If nothing is, the officer is asked again, beside what the ledger said.
+function again(draft, ...words) {
+  say(draft, ...words);
   let since = asked.querySelector("[name=drafted_at]");
   if (!since) {
     since = Object.assign(document.createElement("input"), { type: "hidden", name: "drafted_at" });
@@ -147,6 +148,7 @@ function controlOf({ field, thing }) {
 // The form changed after the draft was made, so the draft no longer says what the form says.
 document.addEventListener("input", ({ target }) => {
   target.removeAttribute("aria-invalid");
+  refused = [];
   if (target.closest("[data-act]")) document.getElementById("draft").replaceChildren();
 });
 
@@ -154,6 +156,7 @@ const focus = (within) => within.querySelector("[data-focus]")?.focus();
 document.addEventListener("htmx:after:swap", () => {
   const draft = document.getElementById("draft");
   if (draft) pointOut(draft);
+  if (refused.length && draft?.querySelector(".outcome:empty")) say(draft, ...refused.splice(0));
   focus(draft ?? document);
 });
 focus(document.getElementById("main"));

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from ledger.core.events.handover import HandoverRefused
 from tests.api.console.desk import READ, Office, axe_findings
@@ -78,6 +80,34 @@ def test_a_busy_case_asks_once_more(office: Office) -> None:
     assert office.state().items["phone"].offer is not None
 
 
+@pytest.mark.extended
+def test_what_is_refused_after_signing_is_drafted_anew(office: Office) -> None:
+    """The form is asked again, which says what is at fault; where nothing is, the ledger's words stand by the draft."""
+    office.record(holding("phone"))
+    desk = office.at(clerk(POLICE), language="zh-CN")
+    page = desk.draft_offer()
+    outcome = page.locator(".draft .outcome")
+
+    def spoil(route: Route) -> None:
+        route.continue_(
+            post_data=re.sub('"signature":"0x.{8}', '"signature":"0x00000000', route.request.post_data or "")
+        )
+
+    page.route("**/api/v1/events", spoil, times=1)
+    page.locator("[data-sign]").click()
+    desk.agree()
+    expect(outcome).to_contain_text("账本未予接受：")
+    expect(page.locator("[data-sign]")).to_be_enabled()
+    expect(outcome.locator("[lang=en]")).to_have_count(0)
+    page.locator("#list_number").fill("2026-1")
+    expect(page.locator("#draft > *")).to_have_count(0)
+    page.locator("form[data-act] button:not([type])").click()
+    expect(outcome).to_be_empty()
+    desk.sign()
+    assert len(office.state().handovers) == 1
+
+
+@pytest.mark.extended
 def test_a_return_says_what_to_complete_and_is_answered(office: Office) -> None:
     """The outline is typed line by line and shown with the handover; who resumes it answers its points."""
     office.record(passed("phone"))
