@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import gc
+
+gc.set_threshold(20_000)  # new objects, before garbage is looked for: most commands are over by then
+
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -73,7 +76,6 @@ COMMANDS = {  # the module below ledger.cli.commands, and the function in it
     "completion": ("installation", "completion_command"),
 }
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NEW_OBJECTS = 20_000  # before garbage is looked for: most commands are over by then
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
 
@@ -86,7 +88,6 @@ def tally() -> None:
 
 def main() -> int:
     """Run the console command."""
-    gc.set_threshold(NEW_OBJECTS)
     status = run()
     gc.freeze()  # the process ends: to look for garbage once more would cost a proof check a tenth of its time
     return status

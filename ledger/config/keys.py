@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from msgspec import Struct, ValidationError, convert
+from msgspec import Struct, ValidationError
 
 from ledger.config.secret_files import read_secret, write_secret
+from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.log.notes import SEED_LENGTH, NoteSigner, SeedSigner, SignatureType, VerifyingKey, parse_vkey

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import segno
 from fastapi import APIRouter, Depends, Request
 from markupsafe import Markup
 from msgspec import Meta, Struct
@@ -111,6 +110,8 @@ def phone_cookie(service: Service) -> SessionCookie:
 @router.post("/cases/{case_id}/handovers/{handover_id}/phone")
 def show_code(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> Response:
     """Return a part of the page of an offer: a code for a phone, in the place of an earlier one and its phone."""
+    import segno
+
     visit.reading.require_role(*HANDLING)
     require_offered(visit, case_id, handover_id)
     code = visit.service.phones.give_code(visit.reading.session, case_id, handover_id)

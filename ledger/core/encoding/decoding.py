@@ -8,7 +8,6 @@ second thread that uses the class meanwhile reads null pointers, and the process
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from threading import Lock
 from typing import Any, TypeVar, overload
@@ -74,6 +73,8 @@ def decode_toml(data: bytes | str, *, field: str, hint: str | None = None) -> di
     Raises MalformedInput for everything that is not TOML. ``tomllib`` refuses a number of more than 4,300 digits with a
     plain ValueError, and nesting is limited only by the depth of Python's stack.
     """
+    import tomllib  # noqa: PLC0415 - a proof check, which reads none, would wait for it
+
     try:
         return tomllib.loads(data.decode("utf-8") if isinstance(data, bytes) else data)
     except (ValueError, RecursionError) as error:

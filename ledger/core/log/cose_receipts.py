@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-import cbor2
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -66,6 +65,8 @@ class CoseReceipt(Struct, frozen=True):
         """Return the contents of a ``.cose`` file."""
         proof = _encode([self.size, self.index, list(self.hashes)])
         unprotected = {_Label.PROOFS: {_Label.INCLUSION: [proof]}}
+        import cbor2
+
         return _encode(cbor2.CBORTag(_SIGN1, [self._protected(), unprotected, None, self.signature]))
 
     def signed_message(self, root: Hash) -> bytes:
@@ -132,6 +133,8 @@ def sign_receipt(
 
 def parse_receipt(data: bytes) -> CoseReceipt:
     """Parse a receipt as this log makes them; nothing is verified. Raises MalformedInput for any other bytes."""
+    import cbor2
+
     if len(data) > MAX_RECEIPT_LENGTH:
         raise MalformedInput("expected at most {limit} bytes", limit=MAX_RECEIPT_LENGTH, field="receipt")
     match _decode(data):
@@ -168,10 +171,14 @@ def subject_of_entry(entry: bytes) -> str:
 
 
 def _encode(value: object) -> bytes:
+    import cbor2
+
     return cbor2.dumps(value, canonical=True)
 
 
 def _decode(data: bytes) -> Any:
+    import cbor2
+
     try:
         return cbor2.loads(data, max_depth=MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False)
     except cbor2.CBORDecodeError as error:

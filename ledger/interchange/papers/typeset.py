@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import segno
 
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.core.messages import Message
@@ -104,6 +103,8 @@ def _pages(layout: str, inputs: dict[str, str], dots_per_inch: float) -> list[by
 
 def qr_code(text: str, *, field: str) -> str:
     """Return the QR code of a text as SVG. Raises MalformedInput, naming the field, if it is too long for one."""
+    import segno
+
     code = io.BytesIO()
     try:
         segno.make(text, error="m", micro=False).save(code, kind="svg", border=0, xmldecl=False)
