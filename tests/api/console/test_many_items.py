@@ -21,7 +21,7 @@ def test_all_of_a_long_list_can_be_offered(office: Office) -> None:
     office.record(many())
     police = office.at(clerk(POLICE), "/cases/case-1/offer")
     page = police.page
-    picked, lines = page.locator("[data-count]"), page.locator(".lines > [data-codes]")
+    picked, lines = page.locator("main [data-count]"), page.locator(".lines > [data-codes]")
     expect(lines).to_have_count(ROWS)
     page.get_by_role("button", name="More").click()
     expect(lines).to_have_count(2 * ROWS)
@@ -44,12 +44,12 @@ def test_who_may_not_answer_sees_a_long_list_in_parts(office: Office) -> None:
     """An auditor of the receiver: the first lines, then those that are asked for, and none twice."""
     office.record(many().offer(*ITEMS, to=PROCURATORATE))
     reader = office.at(auditor(PROCURATORATE), "/cases/case-1/handovers/handover-1")
-    page = reader.page
+    listed = reader.page.locator(".lines").first
     for shown in (ROWS, 2 * ROWS):
-        expect(page.locator(".lines > li:not([data-more])")).to_have_count(shown)
-        page.get_by_role("button", name="More").click()
-    expect(page.locator(".lines > li")).to_have_count(len(ITEMS))
-    lines = page.locator(".lines .id").all_inner_texts()
+        expect(listed.locator("> li:not([data-more])")).to_have_count(shown)
+        reader.page.get_by_role("button", name="More").click()
+    expect(listed.locator("> li")).to_have_count(len(ITEMS))
+    lines = listed.locator(".id").all_inner_texts()
     assert sorted(lines) == ITEMS
 
 
