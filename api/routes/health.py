@@ -52,7 +52,7 @@ def readyz(service: ServiceOf) -> Response:
     parts = service.parts
     chain_status = parts.chain_worker.chain_status
     try:
-        with parts.database.write() as connection:  # the writer's lock can be taken, and is released again
+        with parts.database.lock() as connection:  # it can be taken, and is released again
             log.tree(connection)
         database = "ok"
     except TallystickError:

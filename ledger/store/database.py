@@ -112,9 +112,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
+        """Hold the writer's lock as ``lock`` does, and wake the loops that wait for a write once it is committed."""
+        with self.lock() as connection:
+            yield connection
+        self.activity.note()
+
+    @contextmanager
+    def lock(self) -> Iterator[Connection]:
         """Hold the writer's lock until the transaction ends; commit when the block leaves without an error.
 
-        After the first DiskFailed every call fails: it is then unknown whether an earlier write reached the disk.
+        For a look whether something can be written, which wakes nobody. After the first DiskFailed every call fails: it
+        is then unknown whether an earlier write reached the disk.
         """
         # A copy for each caller: a shared exception would collect every caller's frames.
         if self._disk_failure is not None:
@@ -122,7 +130,6 @@ class Database:
         try:
             with translated(), writing(self.log, WriterLock.LOG) as connection:
                 yield connection
-            self.activity.note()
         except DiskFailed as error:
             self._disk_failure = error
             raise

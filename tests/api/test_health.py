@@ -38,8 +38,10 @@ class Ending(Future[Answer]):
 
 def test_a_service_that_works_is_ready(served: Served) -> None:
     """200, and each part is well."""
+    before = served.ledger.database.activity.writes
     answer = served.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, READY)
+    assert served.ledger.database.activity.writes == before  # whoever asks again and again keeps nothing awake
 
 
 def test_a_writer_whose_thread_is_gone_is_noticed(served: Served) -> None:

@@ -71,9 +71,12 @@ def test_a_rest_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_what_was_committed_counts(database: Database) -> None:
-    """A transaction of the log is a write; one that failed is none, and neither is a read."""
+    """A transaction of the log is a write; one that failed is none, and neither is a read, or a look whether somebody
+    could write: a probe of readiness would wake every loop."""
     before = database.activity.writes
     with database.read():
+        pass
+    with database.lock():
         pass
     with suppress(LookupError), database.write():
         raise LookupError
