@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.events import Event, Section
+from ledger.core.events.fields import field_of
 from ledger.core.events.terms import NAME_FIELD, PERSON_NAME, EventRef, Money, Quantity
 from ledger.i18n import Labels
 from ledger.timeline.sentences import EventWords, officer_of
@@ -53,6 +54,9 @@ def fields_to_sign(
 def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> Iterator[EventField]:
     for name, value in asdict(struct).items():
         label = f"{above}{words.label(name)}"
+        if above and isinstance(value, str) and (own := field_of(type(struct), name)) and own.type.vocabulary:
+            yield EventField(label, labels.of(own.type.vocabulary, value))
+            continue
         match value:
             case dict() if name == "particulars":
                 yield from (

@@ -18,8 +18,9 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.spans import concerned
+from ledger.core.custody.state import Letter
 from ledger.core.events import EVENT_TYPES, NAME_OF, Event, handover
-from ledger.core.events.case import ItemDecision
+from ledger.core.events.case import DecisionRecorded, ItemDecision
 from ledger.core.events.fields import field_of
 from ledger.core.events.handover import AspectCheck, NotAcceptedItem, ReceivedItem
 from ledger.core.events.item import ItemDisposed, ItemPart
@@ -68,6 +69,7 @@ _WITH_MATERIAL = (
 LABEL_IN = {
     ("recommendation.issued", "to_agency"): "advised",
     ("recommendation.received", "received_at"): "paper_received_at",
+    ("letter.received", "received_at"): "paper_received_at",
     ("lead.assigned", "note"): "remark",
     ("model.adopted", "note"): "remark",
     ("recommendation.rechecked", "note"): "remark",
@@ -275,6 +277,8 @@ class EventWords:
             return text
         if isinstance(value, Message):  # a flag's detail: its slots are fields
             return translate(value, self._labels.language, self.value)
+        if (paper := self._paper(field, str(value))) is not None:
+            return paper
         if field in ("expected", "found"):
             return "; ".join(self._difference(part) for part in str(value).split("; "))
         return self._thing(str(value))
@@ -298,6 +302,22 @@ class EventWords:
         if (field, text) == ("subject", "case"):
             return self._labels.of("subject", "case")
         return self._labels.of_article(text) if field == "article" else None
+
+    def _paper(self, field: str, text: str) -> str | None:
+        """Return a letter or decision of the case by kind and number; None for another field, or one that begins it."""
+        if self._after is None:
+            return None
+        paper: Letter | DecisionRecorded | None
+        if field == "answers" or (field == "letter_id" and self._event_type == "letter.received"):
+            paper, vocabulary = self._after.letters.get(text), "letter_kind"
+        elif field in ("about", "serves") or (field == "decision_id" and self._event_type != "decision.recorded"):
+            paper, vocabulary = self._after.decisions.get(text), "decision_kind"
+        else:
+            return None
+        if paper is None:
+            return None
+        called = f"{self._labels.of(vocabulary, paper.kind)} {paper.number or ''}".strip()
+        return self._labels.of("telling", "item").format(called, text)
 
     def _thing(self, text: str) -> str:
         """Return an item and a handover with what they are, a person shortened; anything else as it is."""

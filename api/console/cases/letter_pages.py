@@ -17,7 +17,7 @@ from api.console.shared.formats import minute
 from api.console.shared.rendering import download, narrator_of
 from api.dependencies import Following, SlugPath
 from api.schemas.answers import LetterLine, letter_line
-from api.services.case_reading import read_letter
+from api.services.case_reading import known_persons, read_letter
 from api.services.documents import bundle_of_event
 from api.services.service import position_after
 from ledger.core.encoding.instants import unix_seconds
@@ -71,6 +71,8 @@ def letter_page(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath, event: R
     with visit.service.parts.database.read() as connection:
         letter, procedure, view = read_letter(connection, visit.service, visit.reading, case_id, letter_id)
         sight = cases.sight(connection, case_id, visit.reading.reader)
+        persons = {} if sight is None else known_persons(connection, visit.reading, case_id)
+    state = None if sight is None else visit.service.parts.validator.states.of_listed_case(case_id)
     visit.reading.record(Message("letter {letter_id}", letter_id=letter_id), case_id)
     book = visit.service.parts.validator.procedures().current[procedure]
     label_first_by(book)
@@ -78,7 +80,7 @@ def letter_page(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath, event: R
     stored = view.sections or {}
     sections = {label: decode_section(bytes(raw), label) for label, raw in stored.items() if raw is not None}
     signs, own = visit.reading.session.has_role(*HANDLING), visit.reading.agency
-    words = narrator_of(visit.service, visit.labels).words(sent, None)
+    words = narrator_of(visit.service, visit.labels, persons).words(sent, state)
     return visit.page(
         "cases/letter.html",
         case_id=case_id,

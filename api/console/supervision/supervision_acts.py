@@ -91,6 +91,7 @@ def draft_first(visit: VisitOf, form: FormOf, act: str) -> Response:
         raise NotFound("no act {act} is drafted here", act=act[:40])
     body = EVENT_TYPES[act].body
     require_role(visit.reading, body)
+    visit.refuse_in(narrator_of(visit.service, visit.labels).words_of(act, None), dict)
     stream_id, fields = make(visit, form)
     state = matter_at_hand(visit.service, visit.reading, stream_id, body)
     return _page_of(visit, form, stream_id, state, body_from(body, fields))
@@ -102,6 +103,7 @@ def draft_following(visit: VisitOf, form: FormOf, stream_id: SlugPath, act: str)
     row = EVENT_TYPES.get(act)
     if row is None or "supervision" not in row.streams or not row.roles:
         raise NotFound("no act {act} is drafted here", act=act[:40])
+    visit.refuse_in(narrator_of(visit.service, visit.labels).words_of(act, None), dict)
     state = matter_at_hand(visit.service, visit.reading, stream_id, row.body)
     return _page_of(visit, form, stream_id, state, _body_of(visit, form, row.body, stream_id, state))
 

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from ledger.core.events import item, letter
 from ledger.core.events.case import CustodyChangeRequested
+from ledger.i18n import Labels
 from tests.api.console.desk import READ, Office, barriers
 from tests.api.console.pages import page_of
 from tests.api.service import Served
@@ -81,6 +82,10 @@ def test_the_documents_of_a_case_are_its_decisions_and_letters_too(served: Serve
         side in sides for side, (_, _, sides) in zip(("城东银行", "person ", PROCURATORATE), links, strict=True)
     ] == [True] * 3
     assert page_of(served, clerk(POLICE), "/cases/case-1/parts/letters?first=1").text.count("<li>") == 2
+    outside = page_of(served, clerk(POLICE), "/cases/case-1/letters/letter-2").text
+    assert f"<dd>{Labels('en').of('outsider_kind', 'bank')}</dd>" in outside
+    served.record(case.say(letter.LetterReceived, letter_id="letter-1", received_at=AT))
+    assert "N-1 (letter-1) was received" in page_of(served, clerk(POLICE), "/cases/case-1?tab=timeline").text
 
 
 def test_a_closed_case_asks_for_nothing(served: Served) -> None:

@@ -159,7 +159,7 @@ def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() ->
     case.say(item.ItemDisposalProposed, **proposal)
     dispose(case, proceeds=part("price", 1, amount=5_200_000))
     sentence = last_sentence(case)
-    assert "of the car (car): sold early. By decision sale. Proceeds: " in sentence
+    assert "of the car (car): sold early. By decision other 7 (sale). Proceeds: " in sentence
     assert sentence.count("(price)") == 1
 
 
