@@ -228,7 +228,8 @@ def drafts_in_case(
         narrator = Narrator(labels, names_by_id(reading.authority.names, labels), persons)
         words = narrator.words(event, outcome.state if at.is_visible else None)
         sentence = narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event)
-        flags = [(flag, narrator.detail(flag.detail)) for flag in outcome.flags]
+        of_flags = narrator.words_of("", outcome.state if at.is_visible else None)
+        flags = [(flag, of_flags.value("detail", flag.detail)) for flag in outcome.flags]
         warnings = [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins]
         particulars = event_fields(event, drafted.sections, words, labels)
         discloses = _disclosed(body, outcome.state, reading.reader.now)

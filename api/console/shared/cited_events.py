@@ -135,11 +135,11 @@ def recorded(
                 entry, _ = find_event(connection, visit.reading, event_id)
                 if entry.key_id == visit.reading.session.grant.key_id:
                     flags = log.flags(connection, entry.log_index)
-                    events.append(RecordedEvent(_told(visit, connection, narrator, entry), entry.log_index, flags))
+                    events.append(RecordedEvent(told(visit, connection, narrator, entry), entry.log_index, flags))
     return events
 
 
-def _told(visit: Visit, connection: Connection, narrator: Narrator, entry: StoredEntry) -> str:
+def told(visit: Visit, connection: Connection, narrator: Narrator, entry: StoredEntry) -> str:
     """Return the sentence of an event, of one of a case by what there is in it."""
     if entry.stream_kind != "case":
         return narrator.alone(log.event_of(entry))

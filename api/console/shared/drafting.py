@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from api.console.shared.access import Visit
+from api.console.shared.cited_events import told
 from api.console.shared.formats import typed
 from api.console.shared.forms import PostedForm, whole_number
 from api.console.shared.refusals import of_line
@@ -99,11 +100,10 @@ def _since(visit: Visit, form: PostedForm, event: Event) -> list[str]:
     earlier = whole_number(form.get("drafted_at"))
     if earlier is None or earlier >= event.sequence:
         return []
-    stream = event.stream
+    stream, narrator = event.stream, narrator_of(visit.service, visit.labels)
     with visit.service.parts.database.read() as connection:
-        entries = log.stream(connection, stream.kind, stream.id, after=earlier - 1, limit=SINCE_SHOWN)
-    narrator = narrator_of(visit.service, visit.labels)
-    return [narrator.alone(log.event_of(entry)) for entry in entries]
+        entries = list(log.stream(connection, stream.kind, stream.id, after=earlier - 1, limit=SINCE_SHOWN))
+        return [told(visit, connection, narrator, entry) for entry in entries]
 
 
 def body_of(act: FormAct, form: PostedForm, *context: object) -> Body:

@@ -73,7 +73,7 @@ def test_a_busy_case_asks_once_more(office: Office) -> None:
     page.locator("[data-sign]").click()
     told_first = police.agree()
     expect(page.get_by_role("heading", name="The case has moved on since you began")).to_be_visible()
-    expect(page.locator(".draft .notice")).to_contain_text("registers letter")
+    expect(page.locator(".draft .notice")).to_contain_text("registers the letter (letter)")
     told_then = police.sign()
     assert told_first.splitlines()[1] == told_then.splitlines()[1]
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
