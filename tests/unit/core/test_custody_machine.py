@@ -19,10 +19,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ledger.core.custody.kept_state import decode_state, encode_state
 from ledger.core.errors import RuleRefused
 from ledger.core.events import case, item
 from ledger.core.events import case as acts
 from ledger.core.events.handover import NotAcceptedItem
+from ledger.core.procedure.adoption import Procedures
 from tests.oracles.custody_model import Model, Offer, Thing
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import AT, Case, person_id, pieces
@@ -293,6 +295,16 @@ class Custody(RuleBasedStateMachine):
             li.change_due = li.change_due and asked_by != self.model.answers
 
     # -- what always holds ---------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.case.state.split is None)
+    @rule()
+    def go_on_from_what_is_kept(self) -> None:
+        """The state is kept and read again; all that follows is judged on what was read."""
+        state = self.case.state
+        kept = decode_state(encode_state(state), Procedures.of(self.case.book))
+        assert kept == state
+        assert encode_state(kept) == encode_state(state)
+        self.case.current = kept
 
     @invariant()
     def rules_and_model_know_the_same(self) -> None:
