@@ -59,6 +59,7 @@ from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database, open_database
 from ledger.store.growth import KeyUses
+from ledger.store.kept_states import state_key_of
 from ledger.store.log import initialise, published_text, tree
 from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, write_table
@@ -126,13 +127,15 @@ def make_recording_parts(
     clock: Callable[[], int],
     checkpoint_interval_ms: int = INTERVAL_MS,
     procedures: Procedures | None = None,
+    state_key: bytes | None = None,
 ) -> RecordingParts:
     """Build what records events, without starting the sequencer. ``clock`` returns unix milliseconds.
 
     ``procedures`` are in force before the log adopts any: none, unless a ledger has no chain that could adopt them.
+    Without a ``state_key`` no states of long cases are kept.
     """
     registry = Registry(log_id, service_keys, procedures)
-    validator = Validator(database, registry, definitions)
+    validator = Validator(database, registry, definitions, state_key=state_key)
     publisher = Publisher(log_signer, checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, clock, validator.states)
     system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
@@ -158,7 +161,8 @@ def make_parts(
     """
     database, halt = recording.database, recording.sequencer.halt
     chain_worker = ChainWorker(connect, halt, database.activity, FOLLOW_EVERY)
-    setup, registry = JudgeSetup(database.url, *recording.registry.origin), recording.registry
+    registry, state_key = recording.registry, recording.validator.states.key
+    setup = JudgeSetup(database.url, *registry.origin, state_key)
     judges = JudgePool(
         setup, settings.judge_processes, lambda: registry.authority.changes, float(settings.request_timeout_s)
     )
@@ -366,6 +370,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         definitions=ModelDefinitions(workers),
         clock=now_ms,
         checkpoint_interval_ms=settings.checkpoint_interval_ms,
+        state_key=state_key_of(installations.read_token_key(directory)),
     )
     recording.authority()  # the procedures are in force before anything is judged by them
     if recount(database, recording.validator):

@@ -11,15 +11,18 @@ from typing import NoReturn
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of, not_on_head
+from ledger.core.custody.kept_state import decode_state, is_kept
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.events import Event
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit, CaseTakenOver
 from ledger.core.events.terms import EventRef
+from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.signing.authority import Agency
 from ledger.recording.registry_view import KindsOf, ReadAccess
 from ledger.store import cases, log
-from ledger.store.database import Connection
+from ledger.store.database import Change, Connection
+from ledger.store.kept_states import kept_state, row_of_state
 from ledger.store.log import StoredEntry
 
 STATES_KEPT = 20_000
@@ -77,20 +80,29 @@ class CaseStates:
         procedures: Callable[[], Procedures],
         kinds: KindsOf,
         kept: KeptStates | None = None,
+        key: bytes | None = None,
     ):
-        """Set up the cache; ``procedures`` returns what the log has adopted by now, ``kinds`` the kinds of agencies."""
+        """Set up the cache; ``procedures`` returns what the log has adopted by now, ``kinds`` the kinds of agencies.
+
+        ``key`` is that of the states that are kept in the database (``store.kept_states``); without it none is.
+        """
         self._database = database
         self._kinds = kinds
         self.procedures = procedures
         self._kept = KeptStates() if kept is None else kept
+        self.key = key
 
     def in_memory(self) -> CaseStates:
         """Return a view of the same cache that never reads the database."""
-        return CaseStates(NoDatabase(), self.procedures, self._kinds, self._kept)
+        return CaseStates(NoDatabase(), self.procedures, self._kinds, self._kept, self.key)
 
     def keep(self, state: CaseState, adopted: int) -> None:
         """Cache a state, which was folded by procedures whose newest adoption is at the index ``adopted``."""
         self._kept.add((adopted, state.head), state)
+
+    def row_to_keep(self, state: CaseState) -> tuple[Change, ...]:
+        """Return the row that keeps this state in the database, if it is one to keep."""
+        return (row_of_state(state, self.key),) if self.key is not None and is_kept(state) else ()
 
     def at_head(self, event: Event) -> CaseState | None:
         """Return the state that the event follows, None for the first event of a case.
@@ -112,7 +124,12 @@ class CaseStates:
     def of_case(self, case_id: str) -> CaseState | None:
         """Return the state at the stream's head, or None if there is no such case."""
         with self._database.read() as connection:
-            return self.kept_of(connection, case_id) or self._read_on(connection, case_id)
+            head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
+            if head is None:
+                return None
+            adopted = self.procedures().last_index
+            kept = self._kept.get((adopted, head.leaf_hash))
+            return kept or self._read_on(connection, case_id, head, adopted)
 
     def kept_of(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state at the stream's head if it is cached, else None."""
@@ -165,15 +182,22 @@ class CaseStates:
             state = fold(state, self.act_of(entry, event, state)).state
             yield entry, event, state
 
-    def _read_on(self, connection: Connection, case_id: str) -> CaseState | None:
-        """Return the state at the stream's head, folded from the one that is cached if the stream goes on from it."""
-        last = self._kept.last_of(case_id, self.procedures().last_index)
-        if last is not None:
+    def _read_on(self, connection: Connection, case_id: str, head: StreamHead, adopted: int) -> CaseState | None:
+        """Return the state at the stream's head, folded from an earlier one if the stream goes on from that."""
+        last = self._kept.last_of(case_id, adopted) or self._stored(connection, case_id)
+        if last is not None and last.sequence <= head.sequence:
             entries = log.stream(connection, "case", case_id, after=last.sequence)
-            # It may be that of an event which never came into the log.
-            if entries and log.event_of(entries[0]).previous == last.head:
+            # The last one cached may be that of an event which never came into the log.
+            following = log.event_of(entries[0]).previous if entries else head.leaf_hash
+            if following == last.head:
                 return self._fold(entries, last)
         return self._fold(log.stream(connection, "case", case_id))
+
+    def _stored(self, connection: Connection, case_id: str) -> CaseState | None:
+        """Return the state of the case that is kept in the database, None if there is none to go on from."""
+        data = None if self.key is None else kept_state(connection, case_id, self.key)
+        state = None if data is None else decode_state(data, self.procedures())
+        return state if state is not None and state.case_id == case_id else None
 
     def _fold(self, entries: Iterable[StoredEntry], before: CaseState | None = None) -> CaseState | None:
         state = before

@@ -38,12 +38,13 @@ Verdict = ValidatedSubmission | Duplicate | TallystickError | Fault
 
 
 class JudgeSetup(NamedTuple):
-    """The first frame: the database that a judge reads, and the registry before its first change."""
+    """The first frame: the database that a judge reads, the registry before its first change, the key of states."""
 
     database_url: str
     log_id: bytes
     service: ServiceKeys | str
     procedures: Procedures | None
+    state_key: bytes | None
 
 
 class Docket(NamedTuple):
@@ -70,7 +71,7 @@ def main(service: socket.socket) -> None:
     if (setup := _next(frames)) is None:
         return
     database, registry = attach(setup.database_url), Registry(setup.log_id, setup.service, setup.procedures)
-    validator = Validator(database, registry)
+    validator = Validator(database, registry, state_key=setup.state_key)
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     while (docket := _next(frames)) is not None:

@@ -52,7 +52,7 @@ class Duplicate(Struct, frozen=True):
 class Validator:
     """Validates submissions, and computes the deadlines that they change. Safe to call from several threads.
 
-    Streams of supervision need the ``definitions`` of models.
+    Streams of supervision need the ``definitions`` of models; states of long cases are kept under ``state_key``.
     """
 
     def __init__(
@@ -62,12 +62,13 @@ class Validator:
         definitions: Definitions | None = None,
         *,
         states: CaseStates | None = None,
+        state_key: bytes | None = None,
     ):
         self._database = database
         self._registry = registry
         self.procedures: Callable[[], Procedures] = registry.procedures
         self._definitions = definitions
-        self.states = states or CaseStates(database, registry.procedures, registry.kinds)
+        self.states = states or CaseStates(database, registry.procedures, registry.kinds, key=state_key)
 
     def book_of(self, state: CaseState) -> Rulebook:
         """Return the version of the case's procedure that is in force now."""
@@ -181,7 +182,7 @@ class Validator:
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.keep(outcome.state, adopted)
         lines = clocks.changes(before, outcome.state, act.book)
-        rows = rows_of(event, before, outcome.state, lines)
+        rows = (*rows_of(event, before, outcome.state, lines), *self.states.row_to_keep(outcome.state))
         return _judged(submitted, authority, adopted=adopted, flags=outcome.flags, rows=rows)
 
     def _move(self, event: Event, authority: AuthorityState) -> Move:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, ca
 from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
+from ledger.core.custody.kept_state import encode_state, is_kept
 from ledger.core.errors import NotFound
 from ledger.core.events import Event
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
@@ -19,6 +20,7 @@ from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, event_projections, projections
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database, Row, key_of
+from ledger.store.kept_states import kept_rows, row_to_compare
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.tables import (
     AUDITS,
@@ -31,6 +33,7 @@ from ledger.store.tables import (
     FLAGS,
     HANDOVERS,
     ITEMS,
+    KEPT_STATES,
     LETTERS,
     NO_CASE,
     OF_CASES,
@@ -238,6 +241,9 @@ def stored_models(connection: Connection, kind: str, first: str | None, last: st
         for *values, stream in connection.execute(_between(query, stream_id, first, last)).all():
             row = dict(zip(table.columns.keys(), values, strict=True))
             by_stream_id.setdefault(stream, {}).update([keyed(table, row)])
+    if kind == "case":
+        for case_id, row in kept_rows(connection, first, last):
+            by_stream_id.setdefault(case_id, {}).update([keyed(KEPT_STATES, row)])
     return by_stream_id
 
 
@@ -258,11 +264,14 @@ class Expected:
         self._changed_at: dict[ModelKey, int] = {}
         self._event_rows: Models = {}
         self._lines: dict[str, tuple[ClockLine, int]] = {}
+        self._kept: CaseState | None = None
 
     def take(
         self, before: CaseState | None, after: CaseState, event: Event, index: int, lines: Iterable[ClockLine]
     ) -> None:
         """Apply the entry at ``index``, which changed these clock lines."""
+        if is_kept(after):
+            self._kept = after
         for handover in changed(before.handovers if before else None, after.handovers):
             self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
         for letter in changed(before.letters if before else None, after.letters):
@@ -284,6 +293,9 @@ class Expected:
             rows[key] = row
         for line, index in self._lines.values():
             rows.update(keyed(CLOCKS, row) for row in clocks.rows((line,), index))
+        if self._kept is not None:
+            kept = row_to_compare(self._kept.case_id, self._kept.sequence, encode_state(self._kept))
+            rows.update([keyed(KEPT_STATES, kept)])
         return rows
 
 

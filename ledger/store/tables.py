@@ -186,6 +186,16 @@ class CasesTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
+class KeptStatesTable(StoreTable, table=True):
+    """The state of a long case after its entry of this sequence, packed (``store.kept_states``); it saves a fold."""
+
+    case_id: str = Field(primary_key=True)
+    sequence: int = Field(sa_column=big())
+    format: str
+    state: bytes = Field(sa_column=binary())
+    mac: bytes = Field(sa_column=binary(), description="under the service's key, of format and state")
+
+
 class CaseAgenciesTable(StoreTable, table=True):
     """An agency that holds or held a part of a case, with its own number of it."""
 
@@ -510,6 +520,7 @@ SPLITS = core_of(SplitsTable)
 FEED = core_of(FeedTable)
 CASES = core_of(CasesTable)
 CASE_AGENCIES = core_of(CaseAgenciesTable)
+KEPT_STATES = core_of(KeptStatesTable)
 HANDOVERS = core_of(HandoversTable)
 LETTERS = core_of(LettersTable)
 ITEMS = core_of(ItemsTable)

@@ -27,6 +27,7 @@ from ledger.procedures import shipped_procedures
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
 from ledger.store.database import open_database
+from ledger.store.kept_states import state_key_of
 from ledger.store.log import initialise
 from ledger.supervision.library.publishing import ModelDefinitions
 
@@ -90,6 +91,7 @@ def recording_into(database_url: str, *adopted: bytes) -> Iterator[RecordingPart
         definitions=ModelDefinitions(),
         clock=now_ms,
         procedures=shipped_procedures(),
+        state_key=state_key_of(secret_of("states")),
     )
     recording.sequencer.start()
     try:

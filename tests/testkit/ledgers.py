@@ -208,6 +208,9 @@ def _migrated() -> dict[str, bytes]:
         return {suffix: Path(folder, f"ledger{suffix}").read_bytes() for suffix in (".db", "-access.db")}
 
 
+STATE_KEY = bytes(32)
+
+
 def assemble(database: Database, clock: Clock, definitions: supervision_streams.Definitions | None = None) -> Ledger:
     """Return the parts over an open database."""
     recording = make_recording_parts(
@@ -219,6 +222,7 @@ def assemble(database: Database, clock: Clock, definitions: supervision_streams.
         definitions=definitions or ModelDefinitions(),
         clock=clock,
         procedures=shipped_procedures(),
+        state_key=STATE_KEY,
     )
     return Ledger(recording, clock)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from api.services.parts import Parts
 from ledger.audit import audit_log, left_out
+from ledger.core.custody import kept_state
 from ledger.core.events.record import AccessSealed
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
@@ -23,6 +24,8 @@ from ledger.store.audit import KeptAudit
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.webhooks import DeliveryProgress, Webhook
 from tests.testkit.sample_town import founded
+
+kept_state.KEPT_FROM = 8  # events: the cases of the stories are short, and some are to have kept states
 
 QUARTER_MS = 90 * 24 * 3600 * 1000  # milliseconds ahead at which warnings are told
 RESTS_WITHIN_S = 120  # seconds in which everything is anchored, proven and sealed
