@@ -145,7 +145,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def setup_of(ledger: Ledger) -> JudgeSetup:
-    return JudgeSetup(ledger.database.url, *ledger.registry.origin)
+    return JudgeSetup(ledger.database.url, *ledger.registry.origin, ledger.validator.states.key)
 
 
 def test_verdicts_of_a_docket(ledger: Ledger) -> None:
