@@ -277,8 +277,8 @@ class EventWords:
             return text
         if isinstance(value, Message):  # a flag's detail: its slots are fields
             return translate(value, self._labels.language, self.value)
-        if (paper := self._paper(field, str(value))) is not None:
-            return paper
+        if (called := self._called(field, str(value))) is not None:
+            return called
         if field in ("expected", "found"):
             return "; ".join(self._difference(part) for part in str(value).split("; "))
         return self._thing(str(value))
@@ -303,10 +303,14 @@ class EventWords:
             return self._labels.of("subject", "case")
         return self._labels.of_article(text) if field == "article" else None
 
-    def _paper(self, field: str, text: str) -> str | None:
-        """Return a letter or decision of the case by kind and number; None for another field, or one that begins it."""
+    def _called(self, field: str, text: str) -> str | None:
+        """Return a letter, decision or measure by its kind; None for another field, or for the event that begins it."""
         if self._after is None:
             return None
+        if field == "measure_id" and self._event_type != "measure.imposed":
+            held = self._after.measures.get(text)
+            in_words = self._labels.of("telling", "item")
+            return None if held is None else in_words.format(self._labels.of("measure", held.measure), text)
         paper: Letter | DecisionRecorded | None
         if field == "answers" or (field == "letter_id" and self._event_type == "letter.received"):
             paper, vocabulary = self._after.letters.get(text), "letter_kind"
