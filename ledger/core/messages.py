@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import attrgetter
 from string import Formatter
 from typing import Any, Literal, Self
+
+TEMPLATES_KEPT = 1024  # templates whose parts are remembered
+_FORMATTER = Formatter()
 
 
 class Message(str):
@@ -74,22 +77,25 @@ def Term(vocabulary: str, word: str) -> Message:  # noqa: N802 - stands for a me
 
 def slot_names(msgid: str) -> list[str]:
     """Return the names of the slots of a message, in their order."""
-    return [name for _, name, _, _ in Formatter().parse(msgid) if name is not None]
+    return [name for _, name, _, _ in _parsed(msgid) if name is not None]
 
 
 def filled(template: str, slots: Mapping[str, Any]) -> str:
     """Fill the slots of a template by their whole names. Raises LookupError or ValueError if they do not fit."""
-    return _BY_NAME.vformat(template, (), slots)
+    parts = list[str]()
+    for literal, name, spec, conversion in _parsed(template):
+        parts.append(literal)
+        if name is not None:
+            # A slot's name as it stands: no template of a catalogue reaches into values.
+            value = _FORMATTER.convert_field(slots[name], conversion) if conversion else slots[name]
+            parts.append(format(value, spec))
+    return "".join(parts)
 
 
-class _ByName(Formatter):
-    """Takes a slot's name as it stands: no template of a catalogue reaches into values."""
-
-    def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:  # noqa: ARG002
-        return kwargs[field_name], field_name
-
-
-_BY_NAME = _ByName()
+@lru_cache(maxsize=TEMPLATES_KEPT)
+def _parsed(template: str) -> tuple[tuple[str, str | None, str, str | None], ...]:
+    """Return the texts of a template, each with the name, form and conversion of the slot that follows, if one does."""
+    return tuple((text, name, spec or "", conversion) for text, name, spec, conversion in _FORMATTER.parse(template))
 
 
 def _value(name: str, values: Mapping[str, Any]) -> Any:

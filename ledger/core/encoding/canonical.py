@@ -76,7 +76,8 @@ def require_canonical(data: bytes, *, where: str = "") -> None:
     """
     require_same(data, encode(parse(data, decoder_of(Any), where=where)), where=where)
     require_profile(data, where=where)
-    for number in _NUMBER.finditer(_KEY_OR_TEXT.sub(_blank, data)):
+    has_numbers = _NUMBER.search(_KEY_OR_TEXT.sub(b"", data))  # blanks, which keep positions, take longer
+    for number in _NUMBER.finditer(_KEY_OR_TEXT.sub(_blank, data)) if has_numbers else ():
         if not number[0].lstrip(b"-").isdigit() or abs(int(number[0])) >= _LARGEST:
             field = _field_at(data, number.start(), where)
             raise MalformedInput("a number that is no integer below 2**53", field=field)

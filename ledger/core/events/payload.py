@@ -11,7 +11,7 @@ what both say, as the rules and the views read it.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from types import GenericAlias
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -30,6 +30,7 @@ B = TypeVar("B")
 SUITE_SECP256K1_EIP712 = 1
 SYSTEM_STREAM_ID = "ledger"
 MAX_ENTRY_BYTES = 65_535  # C2SP tlog-tiles: entry bundles prefix each entry with a u16 length
+EVENTS_KEPT, KEPT_LENGTH = 512, 4096  # events remembered, and the bytes of the longest payload among them
 UNSIGNED = "0x" + "00" * 65  # in place of a signature: of an event that nobody has signed yet
 NO_KEY = "0x" + "00" * 20  # in place of a key id: of an event that nobody is to sign
 
@@ -197,9 +198,7 @@ def decode_payload(data: bytes, event_type: str) -> Payload[Body]:
 
 def decode_envelope(data: bytes) -> Envelope:
     """Decode an envelope from canonical bytes, at most ``MAX_ENTRY_BYTES``. Raises MalformedInput."""
-    # Before it is read: a longer entry could not be served in a bundle of the log.
-    if len(data) > MAX_ENTRY_BYTES:
-        raise MalformedInput("expected at most {limit} bytes", limit=MAX_ENTRY_BYTES, field="envelope")
+    require_length(data)  # before it is read
     envelope = canonical.decode(data, decoder_of(Envelope), where="envelope")
     require_place(envelope)
     return envelope
@@ -215,10 +214,25 @@ def decode_event(entry: bytes, payload: bytes) -> Event:
 
     Accepts only the payload that the envelope signs; whose signature it is, is checked elsewhere.
     """
-    envelope = decode_envelope(entry)
+    return event_of(decode_envelope(entry), entry, payload)
+
+
+def event_of(envelope: Envelope, entry: bytes, payload: bytes) -> Event:
+    """Decode the event of an envelope, whose canonical bytes are ``entry``, as ``decode_event`` does.
+
+    Short ones of the ledger's own stream are remembered: every bundle shows those that its events rest on.
+    """
+    is_kept = envelope.stream.kind == "system" and len(payload) <= KEPT_LENGTH
+    return (kept_event if is_kept else _event)(envelope, entry, payload)
+
+
+def _event(envelope: Envelope, entry: bytes, payload: bytes) -> Event:
     require_digest(envelope, payload)
     require_kind(envelope)
     return make_event(envelope, decode_payload(payload, envelope.event_type), entry)
+
+
+kept_event = lru_cache(maxsize=EVENTS_KEPT)(_event)
 
 
 def decode_again(entry: bytes, payload: bytes) -> Event:
@@ -272,6 +286,12 @@ def decode_submission(data: bytes) -> Submitted:
 def encode_submission(envelope: Envelope, payload: Payload[Any], sections: dict[str, Section]) -> bytes:
     """Encode a submission as the canonical bytes to post."""
     return canonical.encode({"envelope": envelope, "payload": payload, "sections": sections})
+
+
+def require_length(entry: bytes) -> None:
+    """Accept an entry that can be served in a bundle of the log, which is no longer. Raises MalformedInput."""
+    if len(entry) > MAX_ENTRY_BYTES:
+        raise MalformedInput("expected at most {limit} bytes", limit=MAX_ENTRY_BYTES, field="envelope")
 
 
 def require_digest(envelope: Envelope, payload: bytes) -> None:

@@ -22,8 +22,8 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.ethereum.block_headers import MAX_HEADER_LENGTH
 from ledger.core.ethereum.trie import MAX_NODE_LENGTH
-from ledger.core.events import Envelope, Event, Payload, Section, Stream, decode_event
-from ledger.core.events.payload import decode_envelope
+from ledger.core.events import Envelope, Event, Payload, Section, Stream
+from ledger.core.events.payload import event_of, require_length, require_place
 from ledger.core.events.terms import Bytes32, KeyId, SafeInt, SectionLabel, Value, text
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.head_map import MAX_DEPTH, HeadProof, MapKey, MappedHead
@@ -79,7 +79,7 @@ class BundleEntry(Value, frozen=True, kw_only=True, dict=True):
 
     def require_event(self) -> Event:
         """Return the event. Raises MalformedInput if it is withheld, or not as its event type demands."""
-        return decode_event(self.data, self.payload_bytes)
+        return event_of(self.envelope, self.data, self.payload_bytes)
 
     @cached_property
     def event(self) -> Event | None:
@@ -252,9 +252,10 @@ def decode_bundle(data: bytes) -> Bundle:
 def _require_form(entry: BundleEntry, where: str) -> None:
     """Accept an entry that is no longer than one may be, and a body that is an object, whatever is in it."""
     try:
-        decode_envelope(entry.data)
-        if entry.payload:
-            # Read as an event when somebody asks for it: a file with a body in a second spelling is none all the same.
+        require_length(entry.data)
+        require_place(entry.envelope)
+        # What is read as an event is canonical. A file with another body in a second spelling is none all the same.
+        if entry.payload and entry.event is None:
             canonical.require_canonical(bytes(entry.payload.body), where="payload.body")
             if not bytes(entry.payload.body).startswith(b"{"):
                 raise MalformedInput("expected an object", field="payload.body")

@@ -7,7 +7,7 @@ so.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from msgspec import Raw
@@ -31,6 +31,10 @@ E = TypeVar("E", AgencyAdmitted, KeyGranted, KeyRevoked, SectionErased)
 
 _MIRRORED = {NAME_OF[body] for body in (AgencyAdmitted, KeyGranted, KeyRevoked)}
 _READ = _MIRRORED | {NAME_OF[SectionErased]}
+
+ENTRIES_KEPT = 512
+# The entries that hold are remembered: the bundles of a ledger rest on the same few.
+require_signed = lru_cache(maxsize=ENTRIES_KEPT)(signatures.verify_envelope)
 
 
 class HeldEntries:
@@ -77,11 +81,11 @@ class HeldEntries:
         try:
             self.require_included(entry)
             if not self._assumed or entry.envelope.suite in signatures.SUITES:
-                signatures.verify_envelope(entry.envelope, self._trust.log_id)
+                require_signed(entry.envelope, self._trust.log_id)
             if entry.payload is not None:
                 require_digest(entry.envelope, entry.payload_bytes)
                 if entry.envelope.event_type in _MIRRORED:
-                    entry.require_event()
+                    _ = entry.event or entry.require_event()
                     self.require_of_ledger(entry, entry.payload)
         except (TallystickError, NotChecked) as error:
             return error.with_traceback(None)

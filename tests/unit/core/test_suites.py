@@ -24,6 +24,7 @@ from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.bundle import encode_bundle
+from ledger.core.verification.evidence import require_signed
 from ledger.core.verification.receipts import verify_receipt
 from ledger.core.verification.report import CheckedStep, ProofReport
 from ledger.core.verification.verify import verify_event
@@ -160,6 +161,7 @@ def test_evidence_by_a_suite_that_is_not_here_is_neither_signed_nor_left_out(
             monkeypatch.setitem(signatures.SUITES, TOY, verify)
         else:
             monkeypatch.delitem(signatures.SUITES, TOY)
+        require_signed.cache_clear()
         return verify_event(encode_bundle(bundle), naming(bundle, suites=(1, TOY))).report.steps
 
     if_signed, if_not, not_here = steps_with(lambda *_: None), steps_with(refusing), steps_with(None)

@@ -8,9 +8,12 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
+from ledger.core.events.payload import kept_event
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.notes import SeedSigner
 from ledger.core.verification.bundle import Bundle, encode_bundle
+from ledger.core.verification.evidence import require_signed
+from ledger.core.verification.report import ProofReport
 from ledger.core.verification.verify import EVENT_STEPS, STEPS, verify_event
 from tests.testkit.builders import START
 from tests.testkit.bundles import ORIGIN, TWO_OF_THREE, WITNESSES, naming, trust
@@ -58,6 +61,32 @@ def test_checkpoint_is_verified_once() -> None:
     other = replace(TRUST, log_vkey=SeedSigner.from_seed(ORIGIN, bytes(32)).verifying_key.vkey())
     for _ in range(2):
         assert verify_event(encode_bundle(GOOD), other).report.steps[1].result == "failed"
+
+
+def test_what_is_remembered_changes_no_report() -> None:
+    """An entry that held is remembered by all of its bytes: of another signature or payload it is judged anew."""
+
+    def with_entry(index: int, **fields: object) -> Bundle:
+        each = list(GOOD.entries)
+        each[index] = replace(each[index], **fields)
+        return replace(GOOD, entries=tuple(each))
+
+    entries, last = GOOD.entries, GOOD.entries[-1].envelope
+    others = [replace(entry.envelope, signature=last.signature) for entry in entries[:-1]]
+    changed = [with_entry(index, envelope=other) for index, other in enumerate(others)]
+    changed += [with_entry(index, payload=entries[0].payload) for index in range(1, len(entries))]
+
+    def report_on(bundle: Bundle, *, anew: bool) -> ProofReport:
+        for kept in (verify_checkpoint, require_signed, kept_event) if anew else ():
+            kept.cache_clear()
+        return verify_event(encode_bundle(bundle), TRUST).report
+
+    fresh = [report_on(bundle, anew=True) for bundle in changed]
+    assert {report.verdict for report in fresh} <= {"tampered", "unverifiable"}
+    assert report_on(GOOD, anew=True).verdict == "intact"
+    hits = require_signed.cache_info().hits
+    assert [report_on(bundle, anew=False) for bundle in changed] == fresh
+    assert require_signed.cache_info().hits > hits
 
 
 @pytest.mark.parametrize(
