@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.chain.contract_clients import RegistryReader, RegistryState
 from ledger.chain.writer import ChainBackend
@@ -33,13 +34,17 @@ class ChainStatus(Struct, frozen=True):
 
 @dataclass(eq=False, repr=False)
 class ChainStatusReader:
-    """Reads the chain's status now and then, and keeps it. ``clock`` gives unix seconds."""
+    """Reads the chain's status now and then, and keeps it. ``clock`` gives unix seconds.
+
+    While the chain has the same head, nothing else is read: balance and registry are those of the head.
+    """
 
     chain: ChainBackend
     registry: RegistryReader
     account: str
     clock: Callable[[], int]
     _next_at: float = field(default=0.0, init=False)  # by the monotonic clock
+    _head: bytes | None = field(default=None, init=False)  # hash of the block that ``last`` is of
     last: ChainStatus | None = field(default=None, init=False)
 
     def step(self) -> None:
@@ -49,22 +54,28 @@ class ChainStatusReader:
         self._next_at = time.monotonic() + LOOK_EVERY_S  # set before reading, so that expire() meanwhile counts
         try:
             eth = self.chain.eth
-            head, final = eth.head(), self.chain.final_block()
+            head, block = eth.head(), self.chain.final_block()
+            seen_at, final = self.clock(), block.number if block else None
+            if self.last is not None and head.hash == self._head:
+                self.last = replace(self.last, seen_at=seen_at, final=final)
+                return
             self.last = ChainStatus(
-                seen_at=self.clock(),
+                seen_at=seen_at,
                 head=head.number,
                 head_at=head.timestamp,
-                final=final.number if final else None,
+                final=final,
                 account=self.account,
                 balance=eth.balance(self.account, head.hash),
                 fee=self.chain.fees().max_fee,
                 registry=self.registry.state(head.hash),
             )
+            self._head = head.hash
         # The next step looks again at once.
         except BaseException:
             self.expire()
             raise
 
     def expire(self) -> None:
-        """Have the next step read the status at once: something is known to have changed."""
+        """Have the next step read the whole status at once: something is known to have changed."""
         self._next_at = 0.0
+        self._head = None

@@ -151,6 +151,9 @@ class RegistryReader:
             ChainMismatch: they do not.
             ChainUnavailable: the node shows fewer changes than there are, or has not reached ``first_block``.
         """
+        actual = self.rolling_hash(final.hash)
+        if actual == registry_hash:  # as mostly, and without reading the logs again
+            return []
         changes = [change for change in self._logged(first_block, final.number) if change.number > after]
         for change in changes:
             after += 1
@@ -165,9 +168,7 @@ class RegistryReader:
                     registry_hash_2=change.registry_hash[2:],
                     block_number=change.location.block_number,
                 )
-        # The contract's own hash shows whether the node left out logs.
-        actual = self.rolling_hash(final.hash)
-        if actual == registry_hash:
+        if actual == registry_hash:  # the contract's own hash shows whether the node left out logs
             return changes
         if final.number < first_block:
             raise ChainUnavailable(

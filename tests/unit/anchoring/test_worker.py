@@ -7,14 +7,17 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from ledger.anchoring import worker
 from ledger.anchoring.anchors import WaitReason
 from ledger.anchoring.worker import ChainConnection, ChainWorker, ChainWorkerState, RegistryMirror
+from ledger.chain import chain_status
 from ledger.chain.contract_clients import RegistryReader
 from ledger.chain.errors import ChainAhead
 from ledger.chain.eth import Block, Eth
+from ledger.chain.rpc import JsonRpc
 from ledger.core.errors import Unavailable
 from ledger.core.events.registry import RegistryChange
 from ledger.store import activity, log
@@ -104,6 +107,35 @@ def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.Mon
         stop.set()
         thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+def test_a_chain_with_the_same_head_is_asked_for_little(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the registry holds and the account has is that of the block: it is read again once there is another one.
+    Neither are the logs of changes read while the registry's hash is that of the log."""
+    monkeypatch.setattr(chain_status, "LOOK_EVERY_S", 0.0)
+    reader, mirror = linked.status_reader, linked.mirror
+    reader.step()
+    mirror.catch_up(linked.final)
+    asked: list[str] = []
+    call = JsonRpc.call
+
+    def counted(rpc: JsonRpc, method: str, *params: object, **options: float) -> object:
+        asked.append(method)
+        return call(rpc, method, *params, **options)
+
+    monkeypatch.setattr(JsonRpc, "call", counted)
+    before = reader.last
+    assert before is not None
+    linked.clock.ms += 60_000
+    reader.step()
+    assert reader.last.seen_at >= before.seen_at + 60
+    assert (replace(reader.last, seen_at=before.seen_at), asked) == (before, ["eth_getBlockByNumber"])
+    assert mirror.catch_up(linked.final) == 0
+    assert "eth_getLogs" not in asked
+    linked.grant(clerk(POLICE))
+    reader.step()
+    assert reader.last.registry.change_count == before.registry.change_count + 1
+    assert mirror.catch_up(linked.final) == 1
 
 
 def test_it_rests_until_the_chain_has_another_block(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
