@@ -146,7 +146,8 @@ def _refusal_page(request: Request, error: Exception) -> Response:
     if isinstance(refused, ModelRefused):  # each fault with its line, in the reader's language
         say, faults = Texts(reader_language), refused.told_in(labels)
         detail = "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)
-    field = problem.field if isinstance(problem.field, str) else None
+    # The faults of a model have lines, and fields of their own.
+    field = problem.field if isinstance(problem.field, str) and not isinstance(refused, ModelRefused) else None
     problem = replace(problem, detail=detail, hint=words.told(problem.hint))
     template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
     try:

@@ -239,7 +239,10 @@ def _certificate_request(
 def audited(service: Service, report: AuditReport, language: PaperLanguage, *, made_at: int, name: str) -> bytes:
     """Return the report of an audit that ended at ``made_at`` (unix seconds) as a PDF."""
     trust, verify_url = service.parts.trust.trust, _verify_url(service)
-    return print_audit(AuditPaperRequest(report, trust, made_at, language, name, verify_url))
+    case_id = report.scope.partition(" ")[2]
+    with service.parts.database.read() as connection:
+        case_number = cases.numbers_of(connection, [case_id]).get(case_id)
+    return print_audit(AuditPaperRequest(report, trust, made_at, language, name, verify_url, case_number))
 
 
 def _verify_url(service: Service) -> str:

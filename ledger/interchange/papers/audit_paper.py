@@ -40,7 +40,8 @@ AUDIT_LIMITS: Final = ("audit_root", "audit_since", "claimed_times", "persons", 
 class AuditPaperRequest(Struct, frozen=True):
     """A report, by whose trust file, when (unix seconds), and in which language.
 
-    ``name`` is of the file: the audit's id, or the scope. ``verify_url`` is the page that the QR code leads to.
+    ``name`` is of the file: the audit's id, or the scope. ``verify_url`` is the page that the QR code leads to, and
+    ``case_number`` that of the case that was audited, where it is known.
     """
 
     report: AuditReport
@@ -49,6 +50,7 @@ class AuditPaperRequest(Struct, frozen=True):
     language: PaperLanguage
     name: str
     verify_url: str
+    case_number: str | None = None
 
 
 def print_audit(request: AuditPaperRequest) -> bytes:
@@ -62,7 +64,12 @@ def audit_paper(request: AuditPaperRequest) -> Sheet:
     report, trust = request.report, request.trust
     text = PaperText(request.language, lambda _labels: str)
     about, _, case_id = report.scope.partition(" ")
-    scope = text.each(lambda labels: f"{labels.of('noun', about)} {case_id}".rstrip())
+    number = request.case_number
+
+    def named(labels: Labels) -> str:
+        return case_id if number is None else labels.of("telling", "item").format(number, case_id)
+
+    scope = text.each(lambda labels: f"{labels.of('noun', about)} {named(labels)}".rstrip())
     left = [step for step in report.steps if step.result == "not_checked"]
     names = text.each(
         lambda labels: labels.of("telling", "separator").join(

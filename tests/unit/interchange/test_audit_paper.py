@@ -34,7 +34,8 @@ def report(findings: int) -> AuditReport:
 
 def printed(of: AuditReport, language: PaperLanguage) -> tuple[str, bytes]:
     """Return the text of the paper, and the file that is attached to it."""
-    pdf = print_audit(AuditPaperRequest(of, TRUST, START, language, "audit-1", "https://ledger.test/verify"))
+    verify_url = "https://ledger.test/verify"
+    pdf = print_audit(AuditPaperRequest(of, TRUST, START, language, "audit-1", verify_url, case_number="2026-0417"))
     reader = PdfReader(io.BytesIO(pdf))
     ((name, (attached,)),) = reader.attachments.items()
     assert name == "audit-1.json"
@@ -49,7 +50,7 @@ def test_a_report_tells_findings_steps_and_root_in_each_language() -> None:
         ("zh-CN", ("核查报告", "核查发现", "the key of p-1", "开发模式", "未核验")),
     ):
         text, attached = printed(of, language)  # type: ignore[arg-type]
-        for word in (*words, of.root, f"0x{TRUST.log_id.hex()}", TRUST.log_key.vkey(), "case-1"):
+        for word in (*words, of.root, f"0x{TRUST.log_id.hex()}", TRUST.log_key.vkey(), "case-1", "2026-0417"):
             assert word.replace(" ", "") in text.replace(" ", ""), (language, word)
         assert json.loads(attached)["findings"][0]["index"] == 3
 
