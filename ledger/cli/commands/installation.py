@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -201,10 +200,11 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
 
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
     """
-    gc.disable()  # until the server starts: looking for garbage among new modules would take a tenth of the start
+    from api.middleware.server import make_server, save_memory
+
+    save_memory()
     from api.app import create_app
     from api.middleware.clients import Connections
-    from api.middleware.server import make_server
     from api.wiring import open_parts
     from ledger.cli.listening import listening, private, process_lock
 
