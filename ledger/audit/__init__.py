@@ -20,7 +20,7 @@
 
 ``chain`` has step 1, ``entries`` 2 to 5, ``streams`` 6 to 8 and 14 (the stored rows against the log), ``tree`` 9,
 ``claims`` 10 to 12, ``bindings`` 15, ``maps`` 17; ``whole`` takes them in order and has 13 and 16, ``case`` audits one
-case.
+case. An audit may go on from an earlier one by what that kept (``basis``); ``continuing`` chooses what it reads again.
 
 If nothing of what was audited is anchored, step 11 makes the verdict ``not_yet_anchored``; if the chain was not
 read, step 12 makes it ``unverifiable``. Entries since the last anchor are counted.
@@ -29,6 +29,7 @@ Each fault is a finding with the index of its entry. What depends on a faulty en
 repeat the finding. Times that nobody signed (``recorded_at``) must lie between what is signed before and after them.
 """
 
+from ledger.audit.basis import Basis, read_basis
 from ledger.audit.case import audit_case
 from ledger.audit.chain import Look, NodeContracts, asking, left_out, replaying
 from ledger.audit.findings import AuditReport
@@ -36,11 +37,13 @@ from ledger.audit.whole import audit_log
 
 __all__ = [
     "AuditReport",
+    "Basis",
     "Look",
     "NodeContracts",
     "asking",
     "audit_case",
     "audit_log",
     "left_out",
+    "read_basis",
     "replaying",
 ]

@@ -67,20 +67,31 @@ def read_bound(connection: Connection, heads: Collection[BindingHead]) -> Bound:
 
 
 # 15
-def check_bound(connection: Connection, bound: Bound, heads: Sequence[BindingHead]) -> Iterator[AuditFinding]:
-    """Yield faults of the chain itself, of its heads in the access log, and of the rows that it binds."""
+def check_bound(
+    connection: Connection, bound: Bound, heads: Sequence[BindingHead], earlier: Sequence[BindingHead] = ()
+) -> Iterator[AuditFinding]:
+    """Yield faults of the chain itself, of its heads in the access log, and of the rows that it binds.
+
+    ``earlier`` are heads that an earlier audit has kept.
+    """
     if bound.broken is not None:
         yield finding("bindings", None, "binding", number=bound.broken)
         return
     for head in heads:
-        digest_then = bound.heads.get(head.count - 1) if head.count else bindings.FIRST
-        if digest_then != head.digest:
+        if (digest_then := _digest_at(bound, head)) != head.digest:
             yield finding("bindings", None, "bound_head", head.digest, digest_then, number=head.count - 1)
+    for head in earlier:
+        if (digest_then := _digest_at(bound, head)) != head.digest:
+            yield finding("bindings", None, "bound_earlier", head.digest, digest_then, number=head.count - 1)
     for table in BOUND_TABLES:
         yield from _differing(connection, table, bound)
     kept = chain_journal.deployment_digest(connection)
     for name, digest in bound.rows.get(DEPLOYMENT, {chain_journal.DEPLOYMENT_NAME: None}).items():
         yield from _differs(DEPLOYMENT, name, digest, kept)
+
+
+def _digest_at(bound: Bound, head: BindingHead) -> str | None:
+    return bound.heads.get(head.count - 1) if head.count else bindings.FIRST
 
 
 # 15

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from msgspec import Struct
@@ -52,38 +52,37 @@ class Ground(Struct, frozen=True):
 
 
 class RangeResult(Struct, frozen=True):
-    """The check of the entries ``start <= i < end``, with zeros for a missing one.
+    """The check of the entries at rising ``indices``, with zeros for a missing one.
 
     ``leaves`` are their leaf hashes one after the other; ``commits`` has for each the size and time of its commit,
     ``maps`` what they change in the head map.
     """
 
-    start: int
-    end: int
+    indices: Sequence[int]
     leaves: bytes
     commits: array[int]
     findings: list[AuditFinding]
     maps: list[MapPart]
 
 
-def check_range(connection: Connection, ground: Ground, start: int, end: int) -> RangeResult:
-    """Check each entry of a range by itself, and that none is missing."""
+def check_range(connection: Connection, ground: Ground, indices: Sequence[int]) -> RangeResult:
+    """Check each of the entries at rising indices by itself, and that none is missing."""
     leaves: list[bytes] = []
     commits = array("q")
     findings: list[AuditFinding] = []
     maps = MapParts()
-    sections = rows.sections(connection, start, end)
+    sections = rows.sections(connection, indices)
 
     def miss(until: int) -> None:
-        for index in range(start + len(leaves), until):
-            skip(index, MISSING)
+        while len(leaves) < len(indices) and indices[len(leaves)] < until:
+            skip(indices[len(leaves)], MISSING)
 
     def skip(index: int, why: str) -> None:
         findings.append(finding("entries", index, why))
         leaves.append(NO_LEAF)
         commits.extend((0, 0))
 
-    for row in rows.entries(connection, start, end):
+    for row in rows.entries(connection, indices):
         if isinstance(row, int):
             miss(row)
             skip(row, UNREADABLE)
@@ -94,8 +93,9 @@ def check_range(connection: Connection, ground: Ground, start: int, end: int) ->
         leaves.append(leaf)
         maps.add(row, leaf)
         commits.extend((row.committed_size, row.recorded_at))
-    miss(end)
-    return RangeResult(start, end, b"".join(leaves), commits, findings, maps.parts)
+    if indices:
+        miss(indices[-1] + 1)
+    return RangeResult(indices, b"".join(leaves), commits, findings, maps.parts)
 
 
 def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[AuditFinding]:

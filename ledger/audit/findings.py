@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from ledger.audit.basis import Basis, ContinuedFrom
 from ledger.core.errors import TallystickError
-from ledger.core.events.terms import Verdict
+from ledger.core.events.terms import AuditVerdict, Verdict
 from ledger.core.messages import Message
 from ledger.core.verification.report import CheckedStep, Result, worst
 from ledger.i18n import Labels
@@ -36,6 +37,11 @@ STEPS = (
     "schema",
     "maps",
 )
+# Of which an audit that goes on reads a part; the others it reads whole.
+OF_ROWS = (
+    *("entries", "payloads", "signatures", "authority", "streams", "custody", "models", "tree", "supervision"),
+    "maps",
+)
 
 
 class AuditFinding(Struct, frozen=True):
@@ -59,9 +65,12 @@ class AuditReport(Struct, frozen=True):
 
     The first ``anchored_up_to`` entries are confirmed on the chain; ``entries_since`` of the audited ones came later.
     ``findings`` are ordered by index, those without one last; ``left_out`` more were only counted.
+
+    ``since`` is the audit that this one went on from, if it did not read everything. ``basis`` is what a later one can
+    go on from, if nothing was found in the log.
     """
 
-    verdict: Verdict
+    verdict: AuditVerdict
     development: bool
     scope: str
     size: int
@@ -71,6 +80,8 @@ class AuditReport(Struct, frozen=True):
     left_out: int = 0
     anchored_up_to: int = 0
     entries_since: int = 0
+    since: ContinuedFrom | None = None
+    basis: Basis | None = None
 
 
 class AuditFindings:
@@ -81,6 +92,7 @@ class AuditFindings:
         self._counts: dict[str, int] = {}
         self._outcomes: dict[str, CheckedStep] = {}
         self._anchored_up_to = self._entries_since = 0
+        self._since: ContinuedFrom | None = None
 
     def add(self, *findings: AuditFinding) -> None:
         for fault in findings:
@@ -112,11 +124,19 @@ class AuditFindings:
         else:
             self.checked("anchors", Message("all entries but {since}, which came since the anchor", since=since))
 
+    def went_on(self, since: ContinuedFrom) -> None:
+        """Record that the steps on rows compared only a part of them; it bears the verdict of no whole audit."""
+        self._since = since
+        for name in OF_ROWS:
+            if self._outcomes[name].result == "checked":
+                self.not_checked(name, since.told)
+
     def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
         steps = tuple(self._counted(name) for name in STEPS)
         findings = sorted(self._kept, key=lambda fault: (fault.index is None, fault.index or 0))
+        verdict: AuditVerdict = worst(step.verdict for step in steps)
         return AuditReport(
-            verdict=worst(step.verdict for step in steps),
+            verdict="continued" if self._since is not None and verdict == "intact" else verdict,
             development=development,
             scope=scope,
             size=size,
@@ -126,6 +146,7 @@ class AuditFindings:
             left_out=sum(self._counts.values()) - len(findings),
             anchored_up_to=self._anchored_up_to,
             entries_since=self._entries_since,
+            since=self._since,
         )
 
     def _counted(self, name: str) -> CheckedStep:

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import os
+import secrets
+import time
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, pairwise, repeat
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.audit import claims as root_claims
+from ledger.audit.basis import SHARES, Basis, require_basis_of, require_same_procedures
 from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_bound, check_files, read_bound
 from ledger.audit.chain import Look, read_ground, read_mirror
-from ledger.audit.entries import UNREADABLE, of_an_erasure
+from ledger.audit.continuing import Again, basis_after, plan
+from ledger.audit.entries import MISSING, UNREADABLE, of_an_erasure
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
-from ledger.audit.maps import MapAudit
+from ledger.audit.maps import MapAudit, MapPart
 from ledger.audit.streams import Faulty, StreamRange
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
 from ledger.audit.workers import Judging, Workers, workers
 from ledger.core.errors import IntegrityBroken, TallystickError
-from ledger.core.events import decode_payload
+from ledger.core.events import Stream, decode_payload
 from ledger.core.events.record import AccessSealed
+from ledger.core.log.head_map import MappedHead, map_key
+from ledger.core.log.merkle import Hash
+from ledger.core.log.tiles import hashes_in
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
 from ledger.store import audit as rows
 from ledger.store import log
-from ledger.store.access import AccessLog
+from ledger.store.access import AccessHead, AccessLog
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection, Database
 from ledger.store.log import TreeState
@@ -128,33 +136,45 @@ def audit_log(
     processes: int | None = None,
     checkpoints: Sequence[str] = (),
     files: KeptFiles | None = None,
+    since: Basis | None = None,
+    now: Callable[[], int] = lambda: int(time.time()),
+    draw: Callable[[Sequence[int]], int] = secrets.choice,
 ) -> AuditReport:
-    """Audit everything that the database holds.
+    """Audit everything that the database holds, or go on from the audit that has kept ``since``.
+
+    Then rows that it has read are not all read again, and the verdict is at best ``continued``. ``draw`` chooses among
+    the shares that may be read again, ``now`` returns the time in unix seconds.
 
     ``procedures`` are in force before the log adopts any. The log must continue each of the ``checkpoints``, notes of
     its own that were stored elsewhere. ``files`` returns the files of data sets beside the database; None if they are
     not here. ``processes`` defaults to the number of processors; a small log is checked in this process.
 
     Raises:
+        MalformedInput: ``since`` is of another log or other rules, or procedures were adopted after it.
         Unavailable: database or contracts do not answer.
         NotFound: there is no ledger.
     """
+    if since is not None:
+        require_basis_of(since, trust.log_id)
     findings = AuditFindings()
     if mistyped := list(check_types(database)):
         findings.add(*mistyped)
         findings.stop(MISTYPED)
         return findings.report(scope="log", development=trust.development, size=0, root=b"")
     heads = AccessLog(database).binding_heads()  # read first, so that the bindings cannot be shorter than these
+    earlier_heads = [] if since is None else [since.bindings]
     kept = None if files is None else files()
     if processes is None:
         with database.read() as connection:
-            is_large = log.tree(connection).size >= WORTH_PROCESSES
+            count = log.tree(connection).size
+        unread = count if since is None else count - since.size + since.size // SHARES
+        is_large = unread >= WORTH_PROCESSES
         processes = (os.cpu_count() or 1) if is_large else 1
     with workers(database, processes) as crew:
         connection = crew.connection
         tree = log.tree(connection)
-        bound = read_bound(connection, heads)
-        unlike = list(check_bound(connection, bound, heads))
+        bound = read_bound(connection, [*heads, *earlier_heads])
+        unlike = list(check_bound(connection, bound, heads, earlier_heads))
         if files is not None and kept is not None:
             findings.add(*check_files(bound, kept, files))
         findings.checked(
@@ -166,8 +186,11 @@ def audit_log(
             "schema", Message("tables and indexes as this version makes them, each index whole, no trigger, no view")
         )
         mirror, journal = read_mirror(connection, trust, procedures), DatabaseJournal(database)
+        if since is not None and mirror.broken is None:
+            require_same_procedures(since, mirror.procedures.last_index)
         claims = claims_in_order(
             root_claims.kept(checkpoints, trust),
+            [] if since is None else [RootClaim(since.size, bytes.fromhex(since.root), "tree", _earlier(since))],
             root_claims.published(connection, trust, findings),
             root_claims.within(
                 tree.size,
@@ -180,13 +203,28 @@ def audit_log(
             [RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))],
         )
         judging = Judging(read_ground(connection, mirror), mirror.procedures)
-        pass_over = _Pass(tree, bound, findings, trust.log_id, crew, judging, progress)
+        # A log that has become smaller is read whole: it contradicts the earlier audit.
+        goes_on = since is not None and since.size <= tree.size
+        share = draw(since.unread) if since is not None and goes_on else -1
+        again = plan(connection, since, tree.size, share, RANGE) if since is not None and goes_on else None
+        pass_over = _Pass(tree, bound, findings, trust.log_id, crew, judging, progress, again)
         faulty = pass_over.entries(claims, {fault.step for fault in unlike})
         mirror.tell(findings, faulty.indices)
         pass_over.streams(faulty)
         findings.add(*unlike)  # after what the rows themselves show
-        _access(database, connection, findings)
-    return findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
+        reads = _access(database, connection, findings, since)
+        if since is not None and again is not None:
+            findings.went_on(again.since(since))
+        report = findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
+        if report.findings or reads is None or mirror.broken is not None:
+            return report
+        adopted = mirror.procedures.last_index
+        earlier = None if since is None else (since, share)
+        return replace(report, basis=basis_after(connection, tree, reads, adopted=adopted, now=now(), earlier=earlier))
+
+
+def _earlier(since: Basis) -> Claimant:
+    return Claimant("earlier_audit", since.size)
 
 
 class _Pass(Struct):
@@ -199,6 +237,7 @@ class _Pass(Struct):
     crew: Workers
     judging: Judging
     progress: Progress
+    again: Again | None = None
 
     @property
     def connection(self) -> Connection:
@@ -252,16 +291,50 @@ class _Pass(Struct):
     def _by_index(
         self, tree: TreeAudit, maps: MapAudit, unmapped: list[AuditFinding], commits: array[int]
     ) -> Iterator[AuditFinding]:
-        size = self.tree.size
+        size, first = self.tree.size, 0
+        if self.again is not None:
+            first = self.again.start
+            yield from self._of_earlier(self.again, tree, maps, unmapped, commits)
         # At least one range, so that claims of size 0 are decided.
-        ranges = [(start, min(start + RANGE, size)) for start in range(0, max(size, 1), RANGE)]
+        ranges = [range(start, min(start + RANGE, size)) for start in range(first, max(size, 1), RANGE)]
         for part in self.crew.apply(self.crew.entries, repeat(self.judging), ranges):
+            start, end = part.indices.start, part.indices.stop
             commits.extend(part.commits)
             yield from part.findings
             unmapped.extend(maps.feed(part.maps))
-            yield from tree.feed(part.leaves, read_leaf_tiles(self.connection, part.start, part.end))
-            self.progress(part.end, 2 * size)
+            yield from tree.feed(part.leaves, read_leaf_tiles(self.connection, start, end))
+            self.progress(end, 2 * size)
         yield from tree.finish()
+
+    def _of_earlier(
+        self, again: Again, tree: TreeAudit, maps: MapAudit, unmapped: list[AuditFinding], commits: array[int]
+    ) -> Iterator[AuditFinding]:
+        """Check of the entries that an earlier audit has read those that are read again; the others by their tiles.
+
+        That each of them is stored, and when it was committed, is read of all.
+        """
+        leaves: dict[int, Hash] = {}
+        some = [again.indices[first : first + RANGE] for first in range(0, len(again.indices), RANGE)]
+        for part in self.crew.apply(self.crew.entries, repeat(self.judging), some):
+            yield from part.findings
+            leaves.update(zip(part.indices, hashes_in(part.leaves), strict=True))
+        heads = deque(rows.last_entries(self.connection, again.start))
+        for start in range(0, again.start, RANGE):
+            end = min(start + RANGE, again.start)
+            tiles = read_leaf_tiles(self.connection, start, end)
+            stored = rows.commits(self.connection, start, end)
+            by_index = hashes_in(tiles)
+            for index in range(start, end):
+                if index not in stored:
+                    yield finding("entries", index, MISSING)
+                commits.extend(stored.get(index, (0, 0)))
+                by_index[index - start] = leaves.get(index, by_index[index - start])
+            mapped = MapPart({})
+            while heads and heads[0][3] < end:
+                kind, stream_id, sequence, index = heads.popleft()
+                mapped.heads[map_key(Stream(kind, stream_id))] = MappedHead(sequence + 1, by_index[index - start])
+            unmapped.extend(maps.feed([mapped]))
+            yield from tree.feed(b"".join(by_index), tiles)
 
     def _beside_entries(self, commits: array[int]) -> Iterator[AuditFinding]:
         """Check the rows that belong to no entry, and the row about the log, whose size and root are claims."""
@@ -286,6 +359,8 @@ class _Pass(Struct):
             for kind in rows.stream_kinds(self.connection)
             for first, last in pairwise([None, *rows.stream_bounds(self.connection, kind, RANGE), None])
         ]
+        if self.again is not None:
+            parts = self.again.parts
         judged = self.crew.apply(self.crew.streams, repeat(self.judging), repeat(faulty), parts)
         for number, findings in enumerate(judged, 1):
             self.findings.add(*findings)
@@ -319,13 +394,19 @@ def _schema(database: Database) -> Iterator[AuditFinding]:
 
 
 # 13
-def _access(database: Database, connection: Connection, findings: AuditFindings) -> None:
-    """Check the access log, and what was sealed of it."""
+def _access(
+    database: Database, connection: Connection, findings: AuditFindings, since: Basis | None
+) -> AccessHead | None:
+    """Check the access log, and what was sealed of it. Return its head, or None if it is broken."""
     try:
         head = AccessLog(database).check()
     except IntegrityBroken as error:
         findings.add(finding_of("access", None, error))
-        return
+        return None
+    if since is not None and since.reads.count:
+        digest, number = rows.access_digest(database, since.reads.count), since.reads.count - 1
+        if digest != since.reads.digest:
+            findings.add(finding("access", None, "read_earlier", since.reads.digest, str(digest), number=number))
     for entry in rows.of_type(connection, "access.sealed"):
         try:
             body = decode_payload(entry.payload, entry.event_type).body
@@ -335,3 +416,4 @@ def _access(database: Database, connection: Connection, findings: AuditFindings)
             number = body.count - 1
             findings.add(finding("access", entry.log_index, "read", body.head, str(digest), number=number))
     findings.checked("access", Message("{count} records of reads", count=head.count))
+    return head

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -29,8 +29,6 @@ from ledger.store.database import Connection, Database, attach
 NEW_OBJECTS = 50_000  # of a worker's process, between two garbage collections
 START_S = 120  # seconds within which the processes must have started
 LOOK_S = 10  # seconds within which each must have its snapshot: nothing is committed meanwhile
-
-Range = tuple[int, int]
 
 
 class Judging(NamedTuple):
@@ -58,9 +56,9 @@ class Worker:
         self._snapshot = Snapshot(connection)
         self._rules: Rules | None = None
 
-    def entries(self, judging: Judging, task: Range) -> RangeResult:
-        """Check the entries of a range."""
-        return check_range(self._snapshot.connection, judging.ground, *task)
+    def entries(self, judging: Judging, indices: Sequence[int]) -> RangeResult:
+        """Check the entries at rising indices."""
+        return check_range(self._snapshot.connection, judging.ground, indices)
 
     def streams(self, judging: Judging, faulty: Faulty, part: StreamRange) -> list[AuditFinding]:
         """Check a part of the streams."""
@@ -73,14 +71,14 @@ class Worker:
 
 
 class Workers(NamedTuple):
-    """What checks the entries of a range and a part of the streams; ``apply`` maps either over tasks, in order.
+    """What checks entries and a part of the streams; ``apply`` maps either over tasks, in order.
 
     All see what ``connection`` sees.
     """
 
     connection: Connection
     apply: Callable[..., Iterator[Any]]
-    entries: Callable[[Judging, Range], RangeResult]
+    entries: Callable[[Judging, Sequence[int]], RangeResult]
     streams: Callable[[Judging, Faulty, StreamRange], list[AuditFinding]]
 
 
@@ -138,8 +136,8 @@ def _attached() -> None:
     """Do nothing but start a process."""
 
 
-def _entries(judging: Judging, task: Range) -> RangeResult:
-    return _worker.entries(judging, task)
+def _entries(judging: Judging, indices: Sequence[int]) -> RangeResult:
+    return _worker.entries(judging, indices)
 
 
 def _streams(judging: Judging, faulty: Faulty, part: StreamRange) -> list[AuditFinding]:

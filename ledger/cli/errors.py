@@ -93,6 +93,7 @@ class Exit(IntEnum):
     NOT_YET_ANCHORED = 4
     UNREACHABLE = 5
     CONTRADICTED = 6
+    CONTINUED = 7
     FAULT = 70
     INTERRUPTED = 130
     CUT_OFF = 141
@@ -106,9 +107,11 @@ MEANINGS = {
     Exit.NOT_YET_ANCHORED: "not yet anchored: nothing is wrong, and the chain does not have it yet",
     Exit.UNREACHABLE: "the service or the chain is not reachable; an event that was sent is kept and can be sent again",
     Exit.CONTRADICTED: "intact, but the custody rules were not kept, or events of the case are left out",
+    Exit.CONTINUED: "nothing is wrong in what was read by an audit that goes on from an earlier one",
 }
 EXIT_OF_VERDICT = {
     "intact": Exit.OK,
+    "continued": Exit.CONTINUED,
     "tampered": Exit.REFUSED,
     "unverifiable": Exit.UNVERIFIABLE,
     "not_yet_anchored": Exit.NOT_YET_ANCHORED,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 COLOURS = {
     "intact": "green",
+    "continued": "yellow",
     "tampered": "red",
     "unverifiable": "yellow",
     "not_yet_anchored": "yellow",
@@ -100,8 +101,16 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     about, _, case_id = str(report["scope"]).partition(" ")
     scope = f"{labels.of('noun', about)} {case_id}".rstrip()
     click.echo(f"{labels.of('field', 'scope')}: {printable_line(scope)}")
-    for name in ("size", "root", "anchored_up_to", "entries_since", "left_out"):
-        click.echo(f"{session.labels.of('field', name)}: {printable_line(str(report[name]))}")
+    facts = {name: report[name] for name in ("size", "root", "anchored_up_to", "entries_since", "left_out")}
+    since = report.get("since")
+    if since is not None:
+        facts |= {"since_at": when(since["audited_at"]), "since_digest": since["digest"]}
+        facts |= {"whole_at": when(since["whole_at"]), "share": f"{since['share']} / {since['shares']}"}
+        facts |= {name: since[name] for name in ("entries_again", "entries_unread", "streams_unread")}
+    if report.get("basis") is not None:
+        facts["basis_digest"] = report["basis"]["digest"]
+    for name, value in facts.items():
+        click.echo(f"{session.labels.of('field', name)}: {printable_line(str(value))}")
     _show_verdict(session.labels, report["verdict"], steps, development=bool(report["development"]))
 
 

@@ -17,6 +17,8 @@ FINDINGS: Final = (
         "bound",
         "binding",
         "bound_head",
+        "bound_earlier",
+        "read_earlier",
         "dataset_file",
         "unbound",
         "table_unreadable",
@@ -29,7 +31,7 @@ FINDINGS: Final = (
         "map",
     ),
 )
-CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp")
+CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp", "earlier_audit")
 VALUES: Final = (
     *("no such row", "a row", "a row that no event has made", "a row of no entry", "no such section", "erased"),
     *("none", "none outside of cases", "the log is smaller", "no such tile", "a file", "no such file"),
@@ -37,6 +39,10 @@ VALUES: Final = (
 
 VERDICT_MEANS: Final = {
     "intact": Message("Everything is as it was signed, and as the chain has it."),
+    "continued": Message(
+        "Nothing is wrong in what was read: what came since an earlier audit, and a part of what came before. The rest "
+        "was not read again and is as that audit had it; below stands how much. Only an audit of everything says more."
+    ),
     "tampered": Message(
         "Something was changed. The findings below say what and where. Keep the report, tell the other agencies, "
         "and do not write to this database."

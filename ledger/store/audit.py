@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.kept_state import encode_state, is_kept
 from ledger.core.errors import NotFound
 from ledger.core.events import Event
+from ledger.core.events.terms import StreamKind
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.store import bindings, clocks, feed, log, supervision
 from ledger.store.access import ACCESS_LOG
@@ -44,6 +45,7 @@ from ledger.store.tables import (
     TREE,
 )
 
+SECTIONS_PAGE = 16_384  # entries whose sections are read at a time
 ModelKey = tuple[str, ...]  # table, then the key of the row in it
 Models = dict[ModelKey, Row]  # of one stream
 
@@ -66,34 +68,47 @@ def tree_rows(connection: Connection) -> list[tuple[object, ...]]:
     return [tuple(row) for row in connection.execute(query)]
 
 
-def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry | int]:
-    """Yield the entries ``start <= i < end`` in order; for a row that the database cannot read, its index."""
-    while start < end:
-        stop = min(end, start + PAGE)
+def entries(connection: Connection, indices: Sequence[int]) -> Iterator[StoredEntry | int]:
+    """Yield the entries at these rising indices in order; for a row that the database cannot read, its index."""
+    for first in range(0, len(indices), PAGE):
+        some = indices[first : first + PAGE]
         try:
-            yield from _page(connection, start, stop)
+            yield from _page(connection, some)
         except DBAPIError:  # one of the rows: each by itself
-            for index in range(start, stop):
+            for index in some:
                 try:
-                    yield from _page(connection, index, index + 1)
+                    yield from _page(connection, [index])
                 except DBAPIError:
                     yield index
-        start = stop
 
 
-def _page(connection: Connection, start: int, stop: int) -> list[StoredEntry]:
-    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
+def _page(connection: Connection, indices: Sequence[int]) -> list[StoredEntry]:
+    query = select(*_ENTRY_COLUMNS).where(_at(ENTRIES.c.log_index, indices))
     return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index)).all()]
 
 
-def sections(connection: Connection, start: int, end: int) -> dict[int, dict[str, bytes | None]]:
-    """Return the sections of the entries ``start <= i < end``, by index and label; None for an erased one."""
+def _at(column: ColumnElement[int], indices: Sequence[int]) -> ColumnElement[bool]:
+    """Return that the column is one of these rising indices."""
+    within = (column >= indices[0]) & (column <= indices[-1])
+    return within if indices[-1] - indices[0] < len(indices) else column.in_(indices)
+
+
+def sections(connection: Connection, indices: Sequence[int]) -> dict[int, dict[str, bytes | None]]:
+    """Return the sections of the entries at these rising indices, by index and label; None for an erased one."""
     by_index: dict[int, dict[str, bytes | None]] = {}
     columns = (SECTIONS.c.log_index, SECTIONS.c.label, cast(SECTIONS.c.data, LargeBinary).label("data"))
-    query = select(*columns).where(SECTIONS.c.log_index >= start, SECTIONS.c.log_index < end)
-    for row in connection.execute(query):
-        by_index.setdefault(row.log_index, {})[row.label] = row.data
+    for first in range(0, len(indices), SECTIONS_PAGE):
+        query = select(*columns).where(_at(SECTIONS.c.log_index, indices[first : first + SECTIONS_PAGE]))
+        for row in connection.execute(query):
+            by_index.setdefault(row.log_index, {})[row.label] = row.data
     return by_index
+
+
+def commits(connection: Connection, start: int, end: int) -> dict[int, tuple[int, int]]:
+    """Return size and time of the commits of the stored entries ``start <= i < end``, by index."""
+    columns = (ENTRIES.c.log_index, ENTRIES.c.committed_size, ENTRIES.c.recorded_at)
+    query = select(*columns).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < end)
+    return {index: (size, at) for index, size, at in connection.execute(query)}
 
 
 def strays(connection: Connection, size: int) -> list[tuple[str, int]]:
@@ -130,16 +145,19 @@ def count_tiles(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(TILES)).scalar_one()
 
 
+def with_sources(connection: Connection, cases: set[str]) -> set[str]:
+    """Return these cases, and those that they came out of."""
+    pairs = [*connection.execute(select(SPLITS.c.case_id, SPLITS.c.new_case_id).distinct())]
+    reached = cases
+    while sources := {source for source, new in pairs if new in reached and isinstance(source, str)} - reached:
+        reached = reached | sources
+    return reached
+
+
 def rows_of_case(connection: Connection, case_id: str) -> dict[Table, ColumnElement[bool]]:
     """Return which rows the audit of a case reads, by table: its own, those of cases that it came out of, and those of
     the log as a whole."""
-    cases = {case_id}
-    while True:
-        query = select(SPLITS.c.case_id).distinct().where(SPLITS.c.new_case_id.in_(cases))
-        sources = {source for source in connection.execute(query).scalars() if isinstance(source, str)}
-        if sources <= cases:
-            break
-        cases |= sources
+    cases = with_sources(connection, {case_id})
     of_cases = (ENTRIES.c.stream_kind == "case") & ENTRIES.c.stream_id.in_(cases)
     indices = select(ENTRIES.c.log_index).where(of_cases)
     whole = dict.fromkeys((TREE, TILES, CHECKPOINTS, CHAIN_WRITES), true())
@@ -159,21 +177,54 @@ def stream_kinds(connection: Connection) -> list[str]:
     return sorted({"supervision"} | kinds | {*connection.execute(select(STREAMS.c.kind).distinct()).scalars()})
 
 
-def stream_bounds(connection: Connection, kind: str, entries_each: int) -> list[str]:
-    """Return stream ids that split the streams of a kind into parts of about ``entries_each`` entries."""
+def stream_bounds(
+    connection: Connection, kind: str, entries_each: int, first: str | None = None, last: str | None = None
+) -> list[str]:
+    """Return stream ids that split the streams ``first <= id < last`` into parts of about ``entries_each`` entries."""
     bounds: list[str] = []
-    ids = select(ENTRIES.c.stream_id).where(ENTRIES.c.stream_kind == kind).order_by(ENTRIES.c.stream_id)
+    stream_id = ENTRIES.c.stream_id
+    ids = _between(select(stream_id).where(ENTRIES.c.stream_kind == kind), stream_id, first, last).order_by(stream_id)
     while True:
-        query = ids.where(ENTRIES.c.stream_id >= bounds[-1]) if bounds else ids
+        query = ids.where(stream_id >= bounds[-1]) if bounds else ids
         bound = connection.execute(query.offset(entries_each).limit(1)).scalar()
-        if bound is not None and bounds and bound == bounds[-1]:  # a stream that is longer than a part
-            after = select(func.min(ENTRIES.c.stream_id))
-            bound = connection.execute(
-                after.where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id > bounds[-1])
-            ).scalar()
+        if bound is not None and bound == (bounds[-1] if bounds else first):  # a stream that is longer than a part
+            after = select(func.min(stream_id)).where(ENTRIES.c.stream_kind == kind, stream_id > bound)
+            bound = connection.execute(_between(after, stream_id, None, last)).scalar()
         if bound is None:
             return bounds
         bounds.append(bound)
+
+
+def last_entries(connection: Connection, below: int) -> Iterator[tuple[StreamKind, str, int, int]]:
+    """Yield kind, id, sequence and index of each stream's last entry below an index, by the index."""
+    columns = (ENTRIES.c.stream_kind, ENTRIES.c.stream_id)
+    last = func.max(ENTRIES.c.log_index)
+    query = select(*columns, func.max(ENTRIES.c.sequence), last).where(ENTRIES.c.log_index < below)
+    yield from map(tuple, connection.execute(query.group_by(*columns).order_by(last).execution_options(yield_per=PAGE)))
+
+
+def stream_ids(connection: Connection, kind: str, first: str | None = None, last: str | None = None) -> list[str]:
+    """Return the ids ``first <= id < last`` of the streams of a kind that have entries, in the database's order."""
+    query = select(ENTRIES.c.stream_id).distinct().where(ENTRIES.c.stream_kind == kind).order_by(ENTRIES.c.stream_id)
+    return [*connection.execute(_between(query, ENTRIES.c.stream_id, first, last)).scalars()]
+
+
+def streams_since(connection: Connection, kind: str, start: int) -> set[str]:
+    """Return the ids of the streams of a kind that have an entry at the index ``start`` or above."""
+    query = select(ENTRIES.c.stream_id).distinct().where(ENTRIES.c.log_index >= start, ENTRIES.c.stream_kind == kind)
+    return {*connection.execute(query).scalars()}
+
+
+def indices(connection: Connection, kind: str, first: str | None, last: str | None, below: int) -> list[int]:
+    """Return the indices below one that the entries of the streams ``first <= id < last`` have."""
+    query = select(ENTRIES.c.log_index).where(ENTRIES.c.stream_kind == kind, ENTRIES.c.log_index < below)
+    return [*connection.execute(_between(query, ENTRIES.c.stream_id, first, last)).scalars()]
+
+
+def indices_of_type(connection: Connection, event_type: str, below: int) -> list[int]:
+    """Return the indices below one that the entries of an event type have."""
+    query = select(ENTRIES.c.log_index).where(ENTRIES.c.event_type == event_type, ENTRIES.c.log_index < below)
+    return [*connection.execute(query).scalars()]
 
 
 def by_stream(

@@ -1,6 +1,6 @@
-"""The full audit of a log, beside recovering as many signatures on all cores.
+"""The full audit of a log, beside recovering as many signatures on all cores; and one that goes on from it.
 
-python -m scripts.bench.audit [--entries N] [--json FILE]
+python -m scripts.bench.audit [--entries N] [--new N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from coincurve import PublicKey
 
 from api.services.parts import RecordingParts
 from api.wiring import now_ms
-from ledger.audit import audit_log, left_out
+from ledger.audit import Basis, audit_log, left_out
 from ledger.procedures import shipped_procedures
 from ledger.recording.validation import Duplicate
 from ledger.store.database import attach
@@ -34,14 +34,18 @@ CHUNK = 5_000  # recoveries of one task
 
 def main() -> None:
     """Measures and shows."""
-    given = options(__doc__, entries=100_000)
+    given = options(__doc__, entries=100_000, new=200)
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/ledger.db"
         # Each in a process of its own: a child's memory counts from what its parent had.
         size = apart(fill, url, given.entries)
-        seconds, memory = apart(audit, url)
+        seconds, memory, kept = apart(audit, url)
+        apart(fill, url, size + given.new, size)
+        whole, _, _ = apart(audit, url)
+        continued, _, _ = apart(audit, url, kept)
     figures = [
         Figure(f"audit of {size} entries", seconds, "coincurve recover, all cores", recover(size), "s", "<= 2"),
+        Figure(f"audit that goes on, of {given.new} new entries", continued, "whole audit", whole, "s", "<= 0.2"),
         Figure("memory: this process and the largest worker", memory, "limit", 500, "MB", "<= 1"),
     ]
     show("Audit", figures, given.json)
@@ -53,23 +57,26 @@ def apart(action: Callable[..., T], *arguments: object) -> T:
         return executor.submit(action, *arguments).result()
 
 
-def audit(url: str) -> tuple[float, float]:
-    """Seconds and megabytes."""
+def audit(url: str, since: Basis | None = None) -> tuple[float, float, Basis | None]:
+    """Seconds and megabytes, and what a later audit goes on from."""
     database = attach(url)
     began = time.perf_counter()
-    report = audit_log(database, TRUST, shipped_procedures(), look=left_out)
+    report = audit_log(database, TRUST, shipped_procedures(), look=left_out, since=since)
     seconds = time.perf_counter() - began
     database.close()
     if report.findings:
         raise SystemExit(f"the audit found {report.findings[:3]}")
     used = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return seconds, sum(used) / 1024
+    return seconds, sum(used) / 1024, report.basis
 
 
-def fill(url: str, entries: int) -> int:
-    """Put about so many entries into a new ledger, by the way that every event goes, and return how many there are."""
+def fill(url: str, entries: int, present: int = 0) -> int:
+    """Bring a ledger to about so many entries, by the way that every event goes, and return how many there are.
+
+    It has ``present`` ones before; a new one has none.
+    """
     with recording_into(url) as recording:
-        size = len([*registry_changes()])
+        size = present or len([*registry_changes()])
         while size < entries:
             batch = submissions(min(RUN, entries - size + 3), f"{size}")
             record(recording, batch)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from msgspec import to_builtins
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 1000  # that an event holds
 
 
+class Offline(NamedTuple):
+    """How a database is audited without its service: what is left out, and what it is held against."""
+
+    database_only: bool
+    checkpoints: tuple[Path, ...]
+    since: Path | None
+
+
 @click.command("audit", cls=Command)
 @click.argument("case_id", required=False)
 @click.option(
@@ -48,6 +56,16 @@ MOST_FINDINGS = 1000  # that an event holds
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="With --data-dir: a checkpoint of this log, kept elsewhere, that the database must continue.",
 )
+@click.option(
+    "--since",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --data-dir: go on from the audit that kept this file. Not all that it read is read again.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    help="Keep in a new file what a later audit goes on from. Put it where only you can write.",
+)
 @click.option("--pdf", type=click.Path(path_type=Path), help="Write the report as a paper to a new file.")
 @click.option("--record", is_flag=True, help="Sign what was found into the case, or into your agency's own events.")
 @click.option("--number", help="With --record: number of the paper on which it is reported.")
@@ -59,25 +77,23 @@ def audit_command(
     data_dir: Path | None,
     database_only: bool,
     checkpoints: tuple[Path, ...],
+    since: Path | None,
+    keep: Path | None,
     pdf: Path | None,
     record: bool,
     number: str | None,
 ) -> int:
     """Audit a case, or everything."""
-    if database_only and data_dir is None:
-        raise click.UsageError("--database-only goes with --data-dir: the service looks at its chain.")
-    if checkpoints and (data_dir is None or case_id is not None):
-        raise click.UsageError(
-            "--checkpoint goes with --data-dir and no case: a service is held to one by 'tally log consistency'."
-        )
-    if number is not None and not record:
-        raise click.UsageError("--number goes with --record.")
+    offline = Offline(database_only, checkpoints, since)
+    _require_usable(data_dir, offline, case_id=case_id, keep=keep, record=record, number=number)
     if data_dir is None:
         answer = session.service.get("/api/v1/audit", case_id=case_id)
     else:
-        answer = _recomputed(session, case_id, data_dir, database_only, checkpoints)
+        answer = _recomputed(session, case_id, data_dir, offline)
     if not session.json:
         show_audit(session, answer)
+    if keep is not None:
+        _keep(session, answer, keep)
     if pdf is not None:
         _print(session, answer, data_dir, pdf)
     if record:
@@ -92,6 +108,38 @@ def audit_command(
     if session.json:
         show_audit(session, answer)
     return EXIT_OF_VERDICT[answer["verdict"]]
+
+
+def _require_usable(
+    data_dir: Path | None, offline: Offline, *, case_id: str | None, keep: Path | None, record: bool, number: str | None
+) -> None:
+    """Refuse options that do not go together."""
+    is_whole_here = data_dir is not None and case_id is None
+    if offline.database_only and data_dir is None:
+        raise click.UsageError("--database-only goes with --data-dir: the service looks at its chain.")
+    if offline.checkpoints and not is_whole_here:
+        raise click.UsageError(
+            "--checkpoint goes with --data-dir and no case: a service is held to one by 'tally log consistency'."
+        )
+    if offline.since is not None and not is_whole_here:
+        raise click.UsageError("--since goes with --data-dir and no case.")
+    if keep is not None and case_id is not None:
+        raise click.UsageError("--keep goes with an audit of the whole log.")
+    if number is not None and not record:
+        raise click.UsageError("--number goes with --record.")
+
+
+def _keep(session: Session, answer: dict[str, Any], target: Path) -> None:
+    """Write what a later audit goes on from, if the audit has found nothing."""
+    from ledger.cli.exporting import write
+    from ledger.core.encoding import canonical
+
+    if answer["basis"] is None:
+        session.note(Message("nothing is kept: only an audit without findings can be gone on from"))
+        return
+    write(target, canonical.encode(answer["basis"]))
+    digest = answer["basis"]["digest"]
+    session.note(Message("{file} is kept, whose digest is {digest}", file=target, digest=digest))
 
 
 def _print(session: Session, answer: dict[str, Any], data_dir: Path | None, target: Path) -> None:
@@ -119,10 +167,8 @@ def _print(session: Session, answer: dict[str, Any], data_dir: Path | None, targ
     session.note(Message("the report is written to {file}", file=target))
 
 
-def _recomputed(
-    session: Session, case_id: str | None, data_dir: Path, database_only: bool, checkpoints: tuple[Path, ...]
-) -> dict[str, Any]:
-    from ledger.audit import audit_case, audit_log, left_out
+def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: Offline) -> dict[str, Any]:
+    from ledger.audit import audit_case, audit_log, left_out, read_basis
     from ledger.config.installation import DataDirectory, finality_rule, load
     from ledger.config.settings import read_settings
     from ledger.core.procedure.adoption import Procedures
@@ -135,7 +181,9 @@ def _recomputed(
     trust, procedures = parse_trust(where.trust.read_bytes()), Procedures()
     database = open_database(settings.database_url or f"sqlite:///{where.database}", for_audit=True)
     look = (
-        left_out if database_only else _look(settings, database, trust, finality_rule(installation.founding, settings))
+        left_out
+        if offline.database_only
+        else _look(settings, database, trust, finality_rule(installation.founding, settings))
     )
     try:
         if case_id is not None:
@@ -148,8 +196,9 @@ def _recomputed(
                     procedures,
                     look=look,
                     progress=entries.reach,
-                    checkpoints=[file.read_text(encoding="utf-8") for file in checkpoints],
+                    checkpoints=[file.read_text(encoding="utf-8") for file in offline.checkpoints],
                     files=DatasetFiles(where.datasets).digests,
+                    since=None if offline.since is None else read_basis(offline.since.read_bytes()),
                 )
     finally:
         database.close()

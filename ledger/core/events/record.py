@@ -109,7 +109,7 @@ class AuditRecorded(Body, frozen=True):
 
     scope: terms.Line
     size: terms.SafeInt
-    verdict: terms.Verdict
+    verdict: terms.AuditVerdict
     findings: Annotated[tuple[terms.Text, ...], Meta(max_length=1000)] = ()
     document_number: terms.Number | None = None
 

@@ -296,6 +296,8 @@ DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "alre
 RecheckResult = Literal["fell", "recurs", "unchanged"]
 ReviewResult = Literal["upheld", "changed", "withdrawn"]
 Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
+# Of an audit, which may go on from an earlier one: then what it did not read again is not intact by it.
+AuditVerdict = Literal["intact", "continued", "tampered", "unverifiable", "not_yet_anchored"]
 
 
 # The closed vocabularies that fields of bodies have, by the name that their labels have.
@@ -309,7 +311,7 @@ CLOSED = {
     "dismissal_reason": DismissalReason,
     "recheck_result": RecheckResult,
     "review_result": ReviewResult,
-    "verdict": Verdict,
+    "verdict": AuditVerdict,
 }
 
 

@@ -24,6 +24,7 @@ from ledger.interchange.papers.sheet import (
     CheckLine,
     ChecksBlock,
     FactsBlock,
+    LabelledValue,
     ProseBlock,
     Sheet,
     SheetBlock,
@@ -108,6 +109,7 @@ def _blocks(text: PaperText, request: AuditPaperRequest, scope: Words) -> Iterat
             text.fact("anchored_up_to", (str(report.anchored_up_to),)),
             text.fact("entries_since", (str(report.entries_since),)),
             text.fact("findings", (str(count),)),
+            *_since(text, report),
             text.fact("log_id", (f"0x{trust.log_id.hex()}",), exact=True),
             text.fact("log_key", (trust.log_key.vkey(),), exact=True),
         ),
@@ -122,6 +124,19 @@ def _blocks(text: PaperText, request: AuditPaperRequest, scope: Words) -> Iterat
     yield ProseBlock(text.paper("heading.audit_limits"), tuple(limits), points=True)
     here, date = text.paper("stamp.here"), text.paper("stamp.date")
     yield StampsBlock((Stamp(text.paper("stamp.auditor"), here, (text.paper("stamp.officer"), date)),))
+
+
+def _since(text: PaperText, report: AuditReport) -> Iterator[LabelledValue]:
+    """Yield what the audit went on from and did not read again, and what a later one goes on from."""
+    if (since := report.since) is not None:
+        yield text.fact("since_at", text.moment(instant_text(since.audited_at)))
+        yield text.fact("since_digest", (since.digest,), exact=True)
+        yield text.fact("whole_at", text.moment(instant_text(since.whole_at)))
+        yield text.fact("share", (f"{since.share} / {since.shares}",))
+        for name in ("entries_again", "entries_unread", "streams_unread"):
+            yield text.fact(name, (str(getattr(since, name)),))
+    if report.basis is not None:
+        yield text.fact("basis_digest", (report.basis.digest,), exact=True)
 
 
 def _findings(text: PaperText, report: AuditReport) -> Iterator[SheetBlock]:

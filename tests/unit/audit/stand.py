@@ -111,7 +111,9 @@ class Stand:
 
     def audit(self, **options: Any) -> AuditReport:
         """Of the database only, unless a look at the chain is among the options."""
-        return audit_log(self.database, TRUST, PROCEDURES, **{"look": left_out} | options)
+        return audit_log(
+            self.database, TRUST, PROCEDURES, **{"look": left_out, "now": lambda: self.ledger.clock.seconds} | options
+        )
 
 
 @dataclass

@@ -53,7 +53,7 @@ from tests.unit.interchange.printing import paper_words
 from tests.unit.supervision.test_public_library import public_words
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
-    "verdict": terms.choices(terms.Verdict),
+    "verdict": terms.choices(terms.AuditVerdict),
     "incident": terms.choices(IncidentKind),
     "machine": get_args(Machine),
     "setup_state": get_args(StepState),

@@ -1,0 +1,137 @@
+"""Which part of what an earlier audit has read is read again by one that goes on from it.
+
+Read again are the streams that have got an entry since, from their first one on, with the cases that they came out of;
+what other entries are judged by: the service's own stream and every erasure; and one share of all streams, which
+nobody can know before. In ``SHARES`` audits in a row each share has its turn, so no row stays unread for longer than
+two such rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from ledger.audit.basis import FORMAT, SHARES, Basis, ContinuedFrom, program_version, with_digest
+from ledger.audit.streams import StreamRange
+from ledger.core.log.tiles import TILE_WIDTH
+from ledger.store import audit as rows
+from ledger.store import bindings
+from ledger.store.access import AccessHead
+from ledger.store.database import Connection
+from ledger.store.log import TreeState
+
+STREAMS_EACH = 1_000  # of a part, at most
+
+
+class Again(NamedTuple):
+    """What is read again of the entries below ``start``, the first that is read anew: whole tiles are behind it.
+
+    ``parts`` are the streams to be judged, ``indices`` their entries below ``start``, in order.
+    """
+
+    start: int
+    share: int
+    parts: list[StreamRange]
+    indices: list[int]
+    streams_unread: int
+
+    def since(self, basis: Basis) -> ContinuedFrom:
+        """Return what the report says of it."""
+        return ContinuedFrom(
+            audited_at=basis.audited_at,
+            size=basis.size,
+            root=basis.root,
+            digest=basis.digest,
+            whole_at=basis.whole_at,
+            whole_size=basis.whole_size,
+            share=self.share + 1,
+            shares=SHARES,
+            entries_again=len(self.indices) + basis.size - self.start,
+            entries_unread=self.start - len(self.indices),
+            streams_unread=self.streams_unread,
+        )
+
+
+def plan(connection: Connection, basis: Basis, size: int, share: int, entries_each: int) -> Again:
+    """Choose what is read again in a log of ``size`` entries, in parts of about ``entries_each`` entries."""
+    start = basis.size - basis.size % TILE_WIDTH
+    parts: list[StreamRange] = []
+    unread = 0
+    for kind in rows.stream_kinds(connection):
+        divided = list(pairwise([None, *basis.bounds.get(kind, ()), None]))
+        chosen = divided[share : share + 1]
+        spans: list[tuple[str | None, str | None]] = [(None, None)] if kind == "system" else [*chosen]
+        inside: set[str] = set()
+        for first, last in spans:
+            inside.update(rows.stream_ids(connection, kind, first, last))
+            bounds = [first, *rows.stream_bounds(connection, kind, entries_each, first, last), last]
+            parts += (StreamRange(kind, size, *bound) for bound in pairwise(bounds))
+        wanted = rows.streams_since(connection, kind, start)
+        if kind == "case":
+            wanted = rows.with_sources(connection, wanted | inside)
+        every = rows.stream_ids(connection, kind)
+        parts += (StreamRange(kind, size, *bound) for bound in _runs(every, wanted - inside))
+        unread += len(every) - len(inside | wanted)
+    indices = {
+        index for part in parts for index in rows.indices(connection, part.kind, part.first, part.last, below=start)
+    }
+    indices.update(rows.indices_of_type(connection, "section.erased", below=start))
+    return Again(start, share, parts, sorted(indices), unread)
+
+
+def _runs(every: Sequence[str], wanted: set[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield ranges of ids that have the wanted ones of ``every``, which is in order, and no others."""
+    run: list[str] = []
+    for stream_id in every:
+        if run and (stream_id not in wanted or len(run) == STREAMS_EACH):
+            yield run[0], stream_id
+            run = []
+        if stream_id in wanted:
+            run.append(stream_id)
+    if run:
+        yield run[0], None
+
+
+def basis_after(
+    connection: Connection,
+    tree: TreeState,
+    reads: AccessHead,
+    *,
+    adopted: int,
+    now: int,
+    earlier: tuple[Basis, int] | None,
+) -> Basis:
+    """Return what an audit keeps that has found nothing in this ``tree``.
+
+    ``earlier`` is what it went on from, and the share of that which it read again. After a round the streams are
+    divided anew, as they are then.
+    """
+    before, share = earlier or (None, -1)
+    unread = tuple(number for number in before.unread if number != share) if before else ()
+    return with_digest(
+        Basis(
+            format=FORMAT,
+            rules=program_version(),
+            log_id=tree.log_id.hex(),
+            audited_at=now,
+            size=tree.size,
+            root=tree.root.hex(),
+            whole_at=before.whole_at if before else now,
+            whole_size=before.whole_size if before else tree.size,
+            adopted=adopted,
+            bindings=bindings.head(connection),
+            reads=reads,
+            bounds=before.bounds if before and unread else _divided(connection, tree.size),
+            unread=unread or tuple(range(SHARES)),
+        )
+    )
+
+
+def _divided(connection: Connection, size: int) -> dict[str, tuple[str, ...]]:
+    """Return by kind the ids that divide its streams into at most ``SHARES`` parts."""
+    bounds: dict[str, tuple[str, ...]] = {}
+    for kind in rows.stream_kinds(connection):
+        count = len(rows.indices(connection, kind, None, None, below=size))
+        bounds[kind] = tuple(rows.stream_bounds(connection, kind, max(1, -(-count // SHARES)))[: SHARES - 1])
+    return bounds

@@ -1,0 +1,254 @@
+"""An audit that goes on from an earlier one: what it reads and proves by that, and what it says it did not read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec import to_builtins
+from msgspec.structs import replace
+
+from ledger.audit import AuditReport, Basis, audit_log, basis, continuing, left_out, read_basis
+from ledger.audit.basis import with_digest
+from ledger.core.encoding import canonical
+from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.store import audit as rows
+from ledger.store.access import AccessLog
+from tests.testkit.builders import PROCURATORATE
+from tests.testkit.casework import Case
+from tests.unit.audit.stand import PROCEDURES, TRUST, Stand, contracts, found
+
+
+def kept(report: AuditReport) -> Basis:
+    """What the audit kept, as it comes out of a file."""
+    assert (report.findings, report.basis is None) == ((), False)
+    return read_basis(canonical.encode(report.basis))
+
+
+def record(stand: Stand, case_id: str = "case-99") -> None:
+    stand.ledger.post_all(Case(case_id).open().register("phone").offer("phone", to=PROCURATORATE).events)
+    stand.publish()
+
+
+def go_on(stand: Stand, since: Basis, share: int = 0, **options: Any) -> AuditReport:
+    """Go on, with this share of the streams read again."""
+    return stand.audit(since=since, draw=lambda _unread: share, **options)
+
+
+def share_of(stand: Stand, since: Basis, case_id: str) -> int:
+    """The share that a case belongs to."""
+    return sum(bound <= case_id for bound in since.bounds["case"])
+
+
+def other_share(stand: Stand, since: Basis, *case_ids: str) -> int:
+    """A share that none of these cases belongs to."""
+    return next(number for number in since.unread if number not in {share_of(stand, since, c) for c in case_ids})
+
+
+def test_goes_on_where_nothing_is_new(large: Stand) -> None:
+    """What it did not read is counted, and its verdict is that of no whole audit, though it found nothing."""
+    whole = large.audit(look=contracts(large))
+    assert (whole.verdict, whole.since) == ("intact", None)
+    report = go_on(large, since := kept(whole), look=contracts(large))
+    assert (report.findings, report.verdict, report.root) == ((), "continued", whole.root)
+    assert report.since is not None
+    assert (report.since.size, report.since.digest) == (550, since.digest)
+    assert report.since.entries_again + report.since.entries_unread == 550
+    assert report.since.entries_unread > 300
+    partial = {step.name for step in report.steps if step.result == "not_checked"}
+    assert partial == {*("entries", "payloads", "signatures", "authority", "streams", "custody"), *REST_OF_ROWS}
+    assert "not read again" in report.steps[1].detail
+
+
+REST_OF_ROWS = ("models", "tree", "supervision", "maps")
+
+
+def test_goes_on_after_new_entries(large: Stand) -> None:
+    """New entries are read, and the streams that they continue from their first entry on."""
+    since = kept(large.audit())
+    record(large)
+    report = go_on(large, since, share=other_share(large, since, "case-99"))
+    assert (report.findings, report.size) == ((), 553)
+    large.change("UPDATE entries SET payload = x'7b7d' WHERE log_index = 551")
+    assert {finding.index for finding in go_on(large, since).findings} == {551}
+
+
+def test_verdict_rises_by_nothing(stand: Stand) -> None:
+    """What was unverifiable for another reason is so still, and the rest is not told as read."""
+    since = kept(stand.audit())
+    report = go_on(stand, since)
+    assert (report.verdict, report.since is None) == ("unverifiable", False)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_same_in_several_processes(large: Stand, processes: int) -> None:
+    """Workers share what is read again, too."""
+    since = kept(large.audit())
+    large.change("UPDATE entries SET payload = x'7b7d' WHERE log_index = 100")
+    at = share_of(large, since, "bulk-0")
+    assert {finding.index for finding in go_on(large, since, at, processes=processes).findings} == {100}
+
+
+EDITS = (
+    "UPDATE entries SET payload = x'7b7d' WHERE log_index = 100",
+    "UPDATE entries SET envelope = x'7b7d' WHERE log_index = 100",
+    "UPDATE items SET holder = 'court' WHERE item_id = 'item-0-7'",
+    "DELETE FROM items WHERE item_id = 'item-0-7'",
+    "UPDATE streams SET head = 'x' WHERE id = 'bulk-0'",
+)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_within_what_is_read_again_is_named_as_by_a_whole_audit(large: Stand, edit: str) -> None:
+    """And one outside of it is not: its share has its turn in the same round."""
+    since = kept(large.audit())
+    large.change(edit)
+    whole = large.audit()
+    assert whole.findings
+    assert whole.basis is None, "from a log with findings nothing goes on"
+    at, other = share_of(large, since, "bulk-0"), other_share(large, since, "bulk-0")
+    assert found(go_on(large, since, at)) == found(whole)
+    missed = go_on(large, since, other)
+    assert (missed.findings, missed.verdict != "intact") == ((), True)
+
+
+def test_every_edit_is_found_within_a_round(large: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each audit draws a share that none has read in this round, and keeps what is left."""
+    monkeypatch.setattr(continuing, "SHARES", 4)
+    since = kept(large.audit())
+    assert since.unread == (0, 1, 2, 3)
+    large.change(EDITS[0])
+    for turn in range(4):
+        report = large.audit(since=since)
+        if report.findings:
+            break
+        since = kept(report)
+        assert len(since.unread) == 3 - turn
+    assert found(report) == {("payloads", 100)}
+
+
+def test_a_round_ends(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it the streams are divided anew, and the last whole audit is still the one that is named."""
+    monkeypatch.setattr(continuing, "SHARES", 2)
+    first = since = kept(stand.audit())
+    drawn: list[Sequence[int]] = []
+
+    def draw(unread: Sequence[int]) -> int:
+        drawn.append(unread)
+        return unread[0]
+
+    for _ in range(3):
+        stand.ledger.clock.forward(60)
+        since = kept(stand.audit(since=since, draw=draw))
+    assert drawn == [(0, 1), (1,), (0, 1)]
+    assert (since.whole_at, since.audited_at) == (first.audited_at, first.audited_at + 180)
+
+
+@pytest.mark.parametrize("index", [30, 255, 400])
+def test_any_row_that_is_missing_is_named(large: Stand, index: int) -> None:
+    """That each entry is stored, and when it was committed, is read of all."""
+    since = kept(large.audit())
+    large.change(f"DELETE FROM entries WHERE log_index = {index}")
+    assert ("entries", index) in found(go_on(large, since))
+
+
+def test_tiles_and_times_are_read_of_all(large: Stand) -> None:
+    """The root is made again from every leaf hash, so the tree is the one that the earlier audit had."""
+    since = kept(large.audit())
+    tile: bytes = large.value("SELECT hashes FROM tiles WHERE level = 0 AND tile_index = 0")
+    large.change("UPDATE tiles SET hashes = :value WHERE level = 0 AND tile_index = 0", value=bytes(32) + tile[32:])
+    assert {step for step, _ in found(go_on(large, since, other_share(large, since)))} >= {"tree"}
+    large.change("UPDATE tiles SET hashes = :value WHERE level = 0 AND tile_index = 0", value=tile)
+    large.change("UPDATE entries SET recorded_at = recorded_at + 5 WHERE log_index = 100")
+    assert found(go_on(large, since, other_share(large, since, "bulk-0"))) == {("entries", 100)}
+
+
+def test_a_forked_log_is_named(large: Stand) -> None:
+    """The tree that the earlier audit had is not the beginning of this one."""
+    since = kept(large.audit())
+    forked = with_digest(replace(since, root="11" * 32))
+    assert [finding.slots["by"] for finding in go_on(large, forked).findings] == ["earlier_audit"]
+
+
+def test_a_log_that_became_smaller_is_read_whole_and_named(large: Stand) -> None:
+    """A database that was put back contradicts the earlier audit."""
+    since = with_digest(replace(kept(large.audit()), size=600))
+    report = large.audit(since=since)
+    assert [(finding.step, finding.found) for finding in report.findings] == [("tree", "the log is smaller")]
+    assert (report.verdict, report.since) == ("tampered", None)
+
+
+def test_history_of_bindings_and_reads_made_anew_is_named(stand: Stand) -> None:
+    """Neither chain has a key; the earlier audit has kept how far each had come."""
+    since = kept(stand.audit())
+    record(stand)
+    bound = with_digest(replace(since, bindings=replace(since.bindings, digest="blake3:" + "11" * 32)))
+    assert found(go_on(stand, bound)) == {("bindings", None)}
+    AccessLog(stand.database).append(stand.read(4))
+    read = with_digest(replace(since, reads=replace(since.reads, digest="blake3:" + "11" * 32)))
+    assert found(go_on(stand, read)) == {("access", None)}
+
+
+def test_an_edited_registry_change_is_named(large: Stand) -> None:
+    """What all keys are judged by is read again each time."""
+    since = kept(large.audit())
+    large.change("UPDATE entries SET payload = x'7b7d' WHERE log_index = 2")
+    assert {index for _, index in found(go_on(large, since, other_share(large, since)))} == {2}
+
+
+def test_an_erasure_is_read_again_wherever_it_is(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By it other rows are judged."""
+    monkeypatch.setattr(continuing, "TILE_WIDTH", 1)
+    since = kept(stand.audit())
+    with stand.database.read() as connection:
+        (index,) = rows.indices_of_type(connection, "section.erased", below=stand.size)
+        again = continuing.plan(connection, since, stand.size, other_share(stand, since, "case-1"), 100)
+    assert index in again.indices
+
+
+def test_a_case_is_read_again_with_those_it_came_out_of(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rules look into them."""
+    monkeypatch.setattr(continuing, "TILE_WIDTH", 1)
+    since = kept(stand.audit())
+    with stand.database.read() as connection:
+        again = continuing.plan(connection, since, stand.size, share_of(stand, since, "case-3"), 100)
+    assert {13, 14, 15, 16, 17, 18} <= {*again.indices}
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"format": "another 1"}, "this is not what an audit of this version keeps"),
+        ({"size": -1, "no_such": 1}, "this is not what an audit of this version keeps"),
+    ],
+)
+def test_another_format_is_refused(stand: Stand, changed: dict[str, Any], says: str) -> None:
+    """The error says what to do."""
+    fields = to_builtins(kept(stand.audit())) | changed
+    with pytest.raises(MalformedInput, match=says) as raised:
+        read_basis(canonical.encode(fields))
+    assert raised.value.hint == str(basis.AUDIT_WHOLE)
+
+
+def test_a_changed_file_is_refused(stand: Stand) -> None:
+    """Its digest, which stands in the report, is another."""
+    changed = replace(kept(stand.audit()), size=1)
+    with pytest.raises(IntegrityBroken, match="its digest is another"):
+        read_basis(canonical.encode(changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"log_id": "11" * 32}, "is of the log 0x11"),
+        ({"rules": "0.0.1"}, "judged by version 0.0.1"),
+        ({"adopted": 3}, "procedures were adopted"),
+    ],
+)
+def test_a_basis_that_does_not_fit_is_refused(stand: Stand, changed: dict[str, Any], says: str) -> None:
+    """Of another log, of other rules, or of other procedures."""
+    since = with_digest(replace(kept(stand.audit()), **changed))
+    with pytest.raises(MalformedInput, match=says) as raised:
+        audit_log(stand.database, TRUST, PROCEDURES, look=left_out, since=since)
+    assert raised.value.hint
