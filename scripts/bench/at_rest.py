@@ -28,11 +28,13 @@ from scripts.demonstration.stage import READY_WITHIN, TALLY, free_port, running
 NODE = "anvil"  # the chain's node
 TICKS = os.sysconf("SC_CLK_TCK")  # a second, in which /proc counts processor time
 MIB = 2**20
+SETTLES_S = 10  # after the last anchor nobody writes, and the loops rest
 
 
 FIGURES = (
     ("ready after the first start", "s"),
     ("ready after a later start", "s"),
+    ("processor time of that start", "s"),
     ("memory, resident", "MiB"),
     ("memory, proportional", "MiB"),
     ("processor at rest", "% of a core"),
@@ -44,6 +46,7 @@ class Rest(NamedTuple):
 
     first_start: float
     later_start: float
+    start_cpu: float
     resident: float
     proportional: float
     cpu: float
@@ -54,7 +57,7 @@ def main() -> None:
     versions = [TALLY, Path(given.before)] if given.before else [TALLY]
     rounds = [[measure(tally, given.seconds) for tally in versions] for _ in range(given.rounds)]
     ours, *before = (Rest(*map(median, zip(*rests, strict=True))) for rests in zip(*rounds, strict=True))
-    show("at rest", [*figures(ours, "target", Rest(3, 3, 150, 150, 1)), *figures_before(ours, before)], given.json)
+    show("at rest", [*figures(ours, "target", Rest(3, 3, 3, 150, 150, 1)), *figures_before(ours, before)], given.json)
 
 
 def figures(ours: Rest, name: str, reference: Rest) -> list[Figure]:
@@ -75,20 +78,21 @@ def measure(tally: Path, seconds: float) -> Rest:
     with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
         data = ("--data-dir", f"{folder}/data")
         run([tally, "init", "--development", "--keep-passphrase", *data], stdout=DEVNULL, check=True, timeout=60)
-        with serving(tally, data) as (_, first_start):
+        with serving(tally, data) as (_, first_start, _):
             pass
-        with serving(tally, data) as (pid, later_start):
+        with serving(tally, data) as (pid, later_start, start_cpu):
+            time.sleep(SETTLES_S)
             before, began = processor_time(pid), time.monotonic()
             time.sleep(seconds)
             used = processor_time(pid) - before
             took = time.monotonic() - began
             resident, proportional = memory(pid)
-        return Rest(first_start, later_start, resident, proportional, 100 * used / took)
+        return Rest(first_start, later_start, start_cpu, resident, proportional, 100 * used / took)
 
 
 @contextmanager
-def serving(tally: Path, data: tuple[str, ...]) -> Iterator[tuple[int, float]]:
-    """Run the service; yield its process once all is anchored, and the seconds until it was ready."""
+def serving(tally: Path, data: tuple[str, ...]) -> Iterator[tuple[int, float, float]]:
+    """Run the service; yield its process once all is anchored, the seconds until it was ready, and those computed."""
     port = free_port()
     began = time.monotonic()
     with running([str(tally), "serve", *data, "--port", str(port)], stdout=DEVNULL, stderr=DEVNULL) as process:
@@ -96,10 +100,10 @@ def serving(tally: Path, data: tuple[str, ...]) -> Iterator[tuple[int, float]]:
             if process.poll() is not None or time.monotonic() - began > READY_WITHIN:
                 raise RuntimeError(f"{tally} serve is not ready")
             time.sleep(0.02)
-        ready = time.monotonic() - began
+        ready, computed = time.monotonic() - began, processor_time(process.pid)
         while readiness(port)["waits"] != "nothing_new" and time.monotonic() - began < READY_WITHIN:
             time.sleep(0.5)
-        yield process.pid, ready
+        yield process.pid, ready, computed
 
 
 def readiness(port: int) -> dict[str, object]:

@@ -99,7 +99,7 @@ def cold_start(folder: Path, bundle: bytes, trust: Trust) -> Figure:
     run(check, environment)
     actions = (partial(run, check, environment), partial(run, [sys.executable, "-c", "pass"], environment))
     ours, bare = in_turn(ROUNDS, *actions, clock=children_cpu)
-    return Figure("tally proof check, cold", ours * 1000, "python -c pass", bare * 1000, "ms", "<= 8")
+    return Figure("tally proof check, cold", ours * 1000, "python -c pass", bare * 1000, "ms", "<= 5")
 
 
 def in_javascript(folder: Path, bundle: bytes, trust: Trust) -> Figure:
