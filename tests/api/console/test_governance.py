@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from ledger.core.supervision import RecommendationState
 from ledger.supervision.models.model_file import parse_model, shipped_model
-from tests.api.console.desk import READ, Office, axe_findings, too_wide
+from tests.api.console.desk import READ, Office, axe_findings, barriers, too_wide
 from tests.api.console.prosecuting import DAY_S, MODEL, raise_leads
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
 from tests.testkit.casework import Case
@@ -52,6 +52,7 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     head = office.at(supervisor(PROCURATORATE), f"/recommendations/new?lead={lead_id}")
     page = head.page
     expect(page.get_by_role("group", name="To whom").locator("[name=to_agency]")).to_have_value(POLICE)
+    assert barriers(page) == []
     expect(page.locator(f"[name=leads][value={lead_id}]")).to_be_checked()
     page.get_by_label("kind").first.select_option("rectification")
     page.get_by_label("document no.").fill("2026-7")
