@@ -19,6 +19,7 @@ from ledger.core.custody.state import CaseState
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import plain
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import ClockRule
@@ -52,7 +53,7 @@ def encode_state(state: CaseState) -> bytes:
             values.append([(key, _plain(entry)) for key, entry in value.items()])
         else:
             values.append(sorted(value) if isinstance(value, frozenset) else value)
-    return msgspec.json.encode(values)
+    return msgspec.json.encode(values, enc_hook=plain)
 
 
 def _plain(entry: object) -> object:

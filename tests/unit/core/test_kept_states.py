@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ledger.core.custody.kept_state import KEPT_FROM, decode_state, encode_state, is_kept, state_format
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case as acts
+from ledger.core.messages import Message
 from ledger.core.procedure.adoption import AdoptedVersion, Procedures
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused
 from tests.testkit.casework import Case, li_detained
@@ -30,6 +31,12 @@ def test_a_state_is_read_as_it_was_kept() -> None:
     assert kept.items.marked("open") == STORY.state.items.marked("open")
     assert kept.handovers.marked("open") == STORY.state.handovers.marked("open")
     assert kept.clocks.marked("running") == STORY.state.clocks.marked("running")
+
+
+def test_a_text_of_the_rules_is_kept_as_the_text_that_it_is() -> None:
+    """Flags and refusals are made of messages, and a state may hold one."""
+    state = replace(STORY.state, stage=Message("{word}", word="investigation"))
+    assert decode_state(encode_state(state), PROCEDURES) == state
 
 
 def test_long_cases_are_kept_at_each_eighth_to_quarter() -> None:
