@@ -29,7 +29,7 @@ from ledger.supervision.views.view_rows import MatterRecord
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 4  # of what the rows say: raised where a view is made otherwise of the same events
+VERSION = 5  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
 DATASET_FILE = ".outside"  # ends the names of files with data sets that are in no file yet
 EXPORTS = "run-"  # begins the names of their folders, beside the file of the views
