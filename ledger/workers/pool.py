@@ -35,6 +35,7 @@ MODULES: Final = (
     "duckdb",
     "pyarrow.ipc",
     "pygal",
+    "segno",
     "typst",
     "ledger.interchange.papers.certificate",
     "ledger.interchange.imports.workbooks",
