@@ -28,7 +28,7 @@ OF_THE_LOG = ("agencies", "datasets")
 _PARTIES = {"case_id": "VARCHAR", "agency": "VARCHAR"}  # who sees the case: no view shows it
 _ANCHORS = {"number": "BIGINT", "size": "BIGINT", "anchored_at": "TIMESTAMP"}
 _EVENTS = """
-SELECT {columns} FROM kept.events e
+SELECT {columns} FROM (FROM kept.events{rows}) e
 ASOF LEFT JOIN (FROM kept.anchors WHERE anchored_at <= moment()) a ON e.log_index < a.size
 """
 _DEADLINES = """
@@ -166,7 +166,7 @@ def create_views(
     if procedures and case_ids is None:
         case_ids = _cases_of(connection, procedures)
     within = _restrictions(connection, case_ids, jurisdiction, now)
-    shown = {view: f"SELECT * FROM ({_view_sql(view)}){rows}" for view, rows in within.items()}  # noqa: S608 - of the catalogue
+    shown = {view: _view_sql(view, rows) for view, rows in within.items()}
     connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
 
 
@@ -261,9 +261,11 @@ def in_line(connection: duckdb.DuckDBPyConnection, jurisdiction: str) -> frozens
     return frozenset(agency for (agency,) in rows)
 
 
-def _view_sql(view: str) -> str:
+def _view_sql(view: str, rows: str) -> str:
+    """Return the selection of a view; ``rows`` is the SQL that keeps those to be shown."""
     if view == "events":
         names = views()[view].columns
         columns = ", ".join("a.anchored_at" if name == "anchored_at" else f"e.{quoted(name)}" for name in names)
-        return _EVENTS.format(columns=columns)
-    return _DEADLINES if view == "deadlines" else _select_all(view)
+        return _EVENTS.format(columns=columns, rows=rows)  # before the join, which would look at all of them
+    kept = f"({_DEADLINES})" if view == "deadlines" else f"{KEPT}.{quoted(view)}"
+    return f"SELECT * FROM {kept}{rows}"  # noqa: S608 - of the catalogue
