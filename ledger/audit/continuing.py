@@ -8,13 +8,11 @@ two such rounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from ledger.audit.basis import FORMAT, SHARES, Basis, ContinuedFrom, program_version, with_digest
 from ledger.audit.streams import StreamRange
-from ledger.core.log.tiles import TILE_WIDTH
 from ledger.store import audit as rows
 from ledger.store import bindings
 from ledger.store.access import AccessHead
@@ -25,7 +23,7 @@ STREAMS_EACH = 1_000  # of a part, at most
 
 
 class Again(NamedTuple):
-    """What is read again of the entries below ``start``, the first that is read anew: whole tiles are behind it.
+    """What is read again of the entries below ``start``, the first that is new.
 
     ``parts`` are the streams to be judged, ``indices`` their entries below ``start``, in order.
     """
@@ -47,7 +45,7 @@ class Again(NamedTuple):
             whole_size=basis.whole_size,
             share=self.share + 1,
             shares=SHARES,
-            entries_again=len(self.indices) + basis.size - self.start,
+            entries_again=len(self.indices),
             entries_unread=self.start - len(self.indices),
             streams_unread=self.streams_unread,
         )
@@ -55,7 +53,7 @@ class Again(NamedTuple):
 
 def plan(connection: Connection, basis: Basis, size: int, share: int, entries_each: int) -> Again:
     """Choose what is read again in a log of ``size`` entries, in parts of about ``entries_each`` entries."""
-    start = basis.size - basis.size % TILE_WIDTH
+    start = basis.size
     parts: list[StreamRange] = []
     unread = 0
     for kind in rows.stream_kinds(connection):
@@ -70,27 +68,17 @@ def plan(connection: Connection, basis: Basis, size: int, share: int, entries_ea
         wanted = rows.streams_since(connection, kind, start)
         if kind == "case":
             wanted = rows.with_sources(connection, wanted | inside)
-        every = rows.stream_ids(connection, kind)
-        parts += (StreamRange(kind, size, *bound) for bound in _runs(every, wanted - inside))
-        unread += len(every) - len(inside | wanted)
+        unread += len({*rows.stream_ids(connection, kind)} - inside - wanted)
+        others = sorted(wanted - inside)
+        some = (others[first : first + STREAMS_EACH] for first in range(0, len(others), STREAMS_EACH))
+        parts += (StreamRange(kind, size, only=frozenset(ids)) for ids in some)
     indices = {
-        index for part in parts for index in rows.indices(connection, part.kind, part.first, part.last, below=start)
+        index
+        for part in parts
+        for index in rows.indices(connection, part.kind, part.first, part.last, below=start, only=part.only)
     }
     indices.update(rows.indices_of_type(connection, "section.erased", below=start))
     return Again(start, share, parts, sorted(indices), unread)
-
-
-def _runs(every: Sequence[str], wanted: set[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield ranges of ids that have the wanted ones of ``every``, which is in order, and no others."""
-    run: list[str] = []
-    for stream_id in every:
-        if run and (stream_id not in wanted or len(run) == STREAMS_EACH):
-            yield run[0], stream_id
-            run = []
-        if stream_id in wanted:
-            run.append(stream_id)
-    if run:
-        yield run[0], None
 
 
 def basis_after(

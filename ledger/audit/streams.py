@@ -42,12 +42,16 @@ def names_of(flags: tuple[Flag, ...]) -> str:
 
 
 class StreamRange(Struct, frozen=True):
-    """The streams ``first <= id < last`` of a kind; None is no bound. ``size`` is that of the audited tree."""
+    """The streams ``first <= id < last`` of a kind, or those ``only``; None is no bound.
+
+    ``size`` is that of the audited tree.
+    """
 
     kind: str
     size: int
     first: str | None = None
     last: str | None = None
+    only: frozenset[str] | None = None
 
 
 class Faulty(Struct, frozen=True):
@@ -70,10 +74,10 @@ def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules:
     """Return the faults of these streams that no entry shows by itself."""
     findings: list[AuditFinding] = []
     bounds = (part.kind, part.first, part.last)
-    heads = rows.heads(connection, *bounds)
-    flags = rows.flags(connection, *bounds)
-    stored = rows.stored_models(connection, part.kind, part.first, part.last)
-    entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable)
+    heads = rows.heads(connection, *bounds, only=part.only)
+    flags = rows.flags(connection, *bounds, only=part.only)
+    stored = rows.stored_models(connection, *bounds, only=part.only)
+    entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable, only=part.only)
     for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
         stream = _AUDITS.get(part.kind, _StreamAudit)(part.kind, faulty, rules)
         for row in events:

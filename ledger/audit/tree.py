@@ -137,12 +137,12 @@ def check_tiles(connection: Connection, size: int) -> Iterator[AuditFinding]:
 
 
 def read_leaf_tiles(connection: Connection, start: int, end: int) -> bytes:
-    """Return the leaf hashes ``start <= i < end`` of the tiles. Requires ``start`` to be a multiple of 256."""
+    """Return the leaf hashes ``start <= i < end`` of the tiles."""
     parts = []
     for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
         width = min(TILE_WIDTH, end - index * TILE_WIDTH) * HASH_LENGTH
         parts.append((rows.tile(connection, 0, index) or b"")[:width].ljust(width, b"\0"))
-    return b"".join(parts)
+    return b"".join(parts)[start % TILE_WIDTH * HASH_LENGTH :]
 
 
 def _check_tile(connection: Connection, size: int, level: int, index: int) -> Iterator[AuditFinding]:

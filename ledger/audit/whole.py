@@ -119,7 +119,7 @@ def _ends(counts: Counter[int], end: int, following: int) -> bool:
     )
 
 
-RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256, the width of a tile
+RANGE = 16_384  # entries that one worker checks at a time
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 
 MISTYPED = Message("values of another type stand in the database, at which other steps would fail")

@@ -20,7 +20,7 @@ from ledger.store import bindings, clocks, feed, log, supervision
 from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, event_projections, projections
 from ledger.store.clocks import ClockLine
-from ledger.store.database import Database, Row, key_of
+from ledger.store.database import Database, Row, key_of, one_of
 from ledger.store.kept_states import kept_rows, row_to_compare
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.tables import (
@@ -215,10 +215,18 @@ def streams_since(connection: Connection, kind: str, start: int) -> set[str]:
     return {*connection.execute(query).scalars()}
 
 
-def indices(connection: Connection, kind: str, first: str | None, last: str | None, below: int) -> list[int]:
+def indices(
+    connection: Connection,
+    kind: str,
+    first: str | None,
+    last: str | None,
+    *,
+    below: int,
+    only: Collection[str] | None = None,
+) -> list[int]:
     """Return the indices below one that the entries of the streams ``first <= id < last`` have."""
     query = select(ENTRIES.c.log_index).where(ENTRIES.c.stream_kind == kind, ENTRIES.c.log_index < below)
-    return [*connection.execute(_between(query, ENTRIES.c.stream_id, first, last)).scalars()]
+    return [*connection.execute(_between(query, ENTRIES.c.stream_id, first, last, only)).scalars()]
 
 
 def indices_of_type(connection: Connection, event_type: str, below: int) -> list[int]:
@@ -235,19 +243,23 @@ def by_stream(
     *,
     size: int,
     without: Collection[int] = (),
+    only: Collection[str] | None = None,
 ) -> Iterator[StoredEntry]:
-    """Yield the entries below ``size`` of the streams ``first <= id < last``, stream by stream, each in order."""
+    """Yield the entries below ``size`` of the streams ``first <= id < last``, or ``only`` of these, each in order."""
     query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.stream_kind == kind, ENTRIES.c.log_index < size)
     if without:
         query = query.where(ENTRIES.c.log_index.not_in(without))
-    query = _between(query, ENTRIES.c.stream_id, first, last).order_by(ENTRIES.c.stream_id, ENTRIES.c.sequence)
+    query = _between(query, ENTRIES.c.stream_id, first, last, only)
+    query = query.order_by(ENTRIES.c.stream_id, ENTRIES.c.sequence)
     # Streamed: a kind may have more entries than memory holds.
     yield from map(_stored, connection.execute(query.execution_options(yield_per=PAGE)))
 
 
-def heads(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[str, tuple[int, str]]:
+def heads(
+    connection: Connection, kind: str, first: str | None, last: str | None, *, only: Collection[str] | None = None
+) -> dict[str, tuple[int, str]]:
     """Return the stored sequence and digest of these streams' heads, by stream id."""
-    query = _between(select(STREAMS).where(STREAMS.c.kind == kind), STREAMS.c.id, first, last)
+    query = _between(select(STREAMS).where(STREAMS.c.kind == kind), STREAMS.c.id, first, last, only)
     return {row.id: (row.sequence, row.head) for row in connection.execute(query).all()}
 
 
@@ -256,14 +268,16 @@ def split_for(connection: Connection) -> frozenset[str]:
     return frozenset(connection.execute(select(SPLITS.c.new_case_id).distinct()).scalars())
 
 
-def flags(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[int, tuple[Flag, ...]]:
+def flags(
+    connection: Connection, kind: str, first: str | None, last: str | None, *, only: Collection[str] | None = None
+) -> dict[int, tuple[Flag, ...]]:
     """Return the stored flags of these streams' entries, by index.
 
     A flag at a wrong position gets another name, so that it differs from the one that the rules raise.
     """
     joined = FLAGS.join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
     query = select(FLAGS).select_from(joined).where(ENTRIES.c.stream_kind == kind)
-    query = _between(query, ENTRIES.c.stream_id, first, last).order_by(FLAGS.c.log_index, FLAGS.c.position)
+    query = _between(query, ENTRIES.c.stream_id, first, last, only).order_by(FLAGS.c.log_index, FLAGS.c.position)
     by_index: dict[int, tuple[Flag, ...]] = {}
     for row in connection.execute(query):
         earlier = by_index.get(row.log_index, ())
@@ -272,7 +286,9 @@ def flags(connection: Connection, kind: str, first: str | None, last: str | None
     return by_index
 
 
-def stored_models(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[str, Models]:
+def stored_models(
+    connection: Connection, kind: str, first: str | None, last: str | None, *, only: Collection[str] | None = None
+) -> dict[str, Models]:
     """Return the read models of the streams ``first <= id < last``, by stream, with their feed lines."""
     stream_ids: dict[Table, ColumnElement[str]] = {FEED: ENTRIES.c.stream_id}
     if kind == "supervision":
@@ -289,11 +305,13 @@ def stored_models(connection: Connection, kind: str, first: str | None, last: st
             of_case = CLOCKS.c.case_id != NO_CASE
             query = query.where(of_case if kind == "case" else ~of_case)
         # By position: names of columns may be those of the joined table.
-        for *values, stream in connection.execute(_between(query, stream_id, first, last)).all():
+        for *values, stream in connection.execute(_between(query, stream_id, first, last, only)).all():
             row = dict(zip(table.columns.keys(), values, strict=True))
             by_stream_id.setdefault(stream, {}).update([keyed(table, row)])
     if kind == "case":
         for case_id, row in kept_rows(connection, first, last):
+            if only is not None and case_id not in only:
+                continue
             by_stream_id.setdefault(case_id, {}).update([keyed(KEPT_STATES, row)])
     return by_stream_id
 
@@ -350,7 +368,11 @@ class Expected:
         return rows
 
 
-def _between(query: Select[Any], column: Any, first: str | None, last: str | None) -> Select[Any]:
+def _between(
+    query: Select[Any], column: Any, first: str | None, last: str | None, only: Collection[str] | None = None
+) -> Select[Any]:
+    if only is not None:
+        return query.where(one_of(column, only))
     if first is not None:
         query = query.where(column >= first)
     return query if last is None else query.where(column < last)

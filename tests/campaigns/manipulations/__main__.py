@@ -8,9 +8,12 @@ Every table and column, the schema, the views and the kept files are manipulated
  names it as well. Of each that neither names, all pages and answers of one officer of every role in every
 agency are compared with those of before.
 
+Each that an audit of everything names must be named by audits that go on from one of the ledger as it was before its
+last part: by the first, or by a later one of a round, of which those before said that they had not read all.
+
 --quick asks as one officer of each role, and --ledger keeps the ledger, or takes one that was kept.
 
-Exit code 1 where a manipulation changed a page or an answer and was not named.
+Exit code 1 where a manipulation changed a page or an answer and was not named, or by no audit of a round.
 """
 
 from __future__ import annotations
@@ -27,8 +30,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+from msgspec.structs import replace
 
-from ledger.audit import AuditReport, audit_log, left_out, replaying
+from ledger.audit import AuditReport, Basis, audit_log, left_out, replaying
+from ledger.audit.basis import with_digest
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import read_settings
 from ledger.core.errors import TallystickError
@@ -39,44 +44,51 @@ from ledger.supervision.runs.datasets import DatasetFiles
 from scripts.bench.figures import command_line
 from tests.campaigns.manipulations.shown import Shown, differing, look
 from tests.campaigns.manipulations.spoiling import Manipulation, manipulations
-from tests.campaigns.manipulations.storied import found_ledger
+from tests.campaigns.manipulations.storied import found_ledger, kept_basis
+
+SHARES = 3  # of the streams, in the audits that go on here
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one: who named it, or what it changed for whom."""
+    """What became of one: who named it, or what it changed for whom.
+
+    ``turn`` is the number of the audit of a round that named it, if one of everything did; 0 if none did.
+    """
 
     manipulation: Manipulation
     named: str | None
     changed: tuple[str, ...] = ()
 
     is_made: bool = True
+    turn: int | None = None
 
     @property
     def passed(self) -> bool:
-        return self.named is None and bool(self.changed)
+        return self.turn == 0 or (self.named is None and bool(self.changed))
 
 
-def run(folder: Path, chosen: list[Manipulation], before: Shown) -> list[Outcome]:
+def run(folder: Path, chosen: list[Manipulation], before: Shown, since: Basis) -> list[Outcome]:
     """Make each in a copy of the ledger in ``folder``."""
     outcomes: list[Outcome] = []
     for number, manipulation in enumerate(chosen, 1):
         with tempfile.TemporaryDirectory(prefix="tallystick-manipulated-") as folder_name:
-            outcome = _try(folder, Path(folder_name) / "data", manipulation, before)
+            outcome = _try(folder, Path(folder_name) / "data", manipulation, before, since)
         outcomes.append(outcome)
         print(f"{number}/{len(chosen)} {_told(outcome)}", flush=True)
     return outcomes
 
 
-def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown) -> Outcome:
+def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, since: Basis) -> Outcome:
     shutil.copytree(folder, copy)
     try:
         manipulation.apply(copy)
     except (sqlite3.Error, duckdb.Error) as error:  # the database itself refuses some
         return Outcome(manipulation, f"refused by the database: {error}", is_made=False)
-    named = _named(copy)
-    if named is not None:
-        return Outcome(manipulation, named)
+    for with_chain in (False, True):
+        named = _named(copy, with_chain=with_chain)
+        if named is not None:
+            return Outcome(manipulation, named, turn=_turn(copy, since, with_chain=with_chain))
     try:
         after = look(copy, before)
     except TallystickError as error:
@@ -84,20 +96,41 @@ def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown) ->
     return Outcome(manipulation, None, differing(before, after))
 
 
-def _named(copy: Path) -> str | None:
-    """Name it by the audit of the database, else by the one that makes the chain anew."""
-    for with_chain in (False, True):
+def _named(copy: Path, *, with_chain: bool) -> str | None:
+    """Name it by the audit of the database, or by the one that makes the chain anew."""
+    try:
+        report = audit(copy, with_chain=with_chain)
+    except TallystickError as error:
+        return f"the audit: {error}"
+    return next((f"{finding.step}: {finding.what}" for finding in report.findings), None)
+
+
+def _turn(copy: Path, since: Basis, *, with_chain: bool) -> int:
+    """Return which audit of a round names it, from 1 on; 0 if none does.
+
+    Whichever does not must say that it has not read all.
+    """
+    for turn in range(1, SHARES + 1):
         try:
-            report = audit(copy, with_chain=with_chain)
-        except TallystickError as error:
-            return f"the audit: {error}"
+            report = audit(copy, with_chain=with_chain, since=since)
+        except TallystickError:
+            return turn
         if report.findings:
-            first = report.findings[0]
-            return f"{first.step}: {first.what}"
-    return None
+            return turn
+        if report.verdict == "intact" or report.since is None or not report.since.streams_unread:
+            return 0
+        assert report.basis is not None, "nothing was found"
+        since = report.basis
+    return 0
 
 
-def audit(folder: Path, *, with_chain: bool) -> AuditReport:
+def in_few_shares(basis: Basis) -> Basis:
+    """Return the basis with streams divided into ``SHARES`` parts of about one size, so that a round is short."""
+    bounds = {kind: ids[:: -(-(len(ids) + 1) // SHARES)][1:SHARES] for kind, ids in basis.bounds.items()}
+    return with_digest(replace(basis, bounds=bounds, unread=tuple(range(SHARES))))
+
+
+def audit(folder: Path, *, with_chain: bool, since: Basis | None = None) -> AuditReport:
     """Audit as ``tally audit --data-dir`` does."""
     where = DataDirectory(folder)
     if not where.trust.exists():
@@ -106,11 +139,13 @@ def audit(folder: Path, *, with_chain: bool) -> AuditReport:
     with closing(open_database(f"sqlite:///{where.database}", for_audit=True)) as database:
         chain = replaying(database, trust.log_id, read_settings(folder).anvil) if with_chain else left_out
         files = DatasetFiles(where.datasets).digests
-        return audit_log(database, trust, shipped_procedures(), look=chain, processes=1, files=files)
+        return audit_log(database, trust, shipped_procedures(), look=chain, processes=1, files=files, since=since)
 
 
 def _told(outcome: Outcome) -> str:
     changed = f" [{len(outcome.changed)} answers differ: {', '.join(outcome.changed[:3])}]" if outcome.changed else ""
+    if outcome.turn == 0:
+        return f"PASSED {outcome.manipulation}: {outcome.named}, but by no audit that goes on"
     if outcome.passed:
         return f"PASSED {outcome.manipulation}{changed}"
     return f"{outcome.manipulation}: {outcome.named or 'changes nothing that is shown'}{changed}"
@@ -129,9 +164,12 @@ def main() -> int:
         report = audit(data, with_chain=True)
         if report.verdict != "intact":
             raise RuntimeError(f"the ledger is not sound to begin with: {report.verdict}, {report.findings[:3]}")
+        since = in_few_shares(kept_basis(folder))
+        if audit(data, with_chain=True, since=since).verdict != "continued":
+            raise RuntimeError("an audit does not go on from what one kept before the last part")
         before = _steady(data, quick=options.quick)
         chosen = [manipulation for manipulation in manipulations(data, chance) if options.only in str(manipulation)]
-        outcomes = run(data, chosen, before)
+        outcomes = run(data, chosen, before, since)
     return _summed_up(outcomes, before, time.monotonic() - began)
 
 
@@ -154,6 +192,8 @@ def _summed_up(outcomes: list[Outcome], before: Shown, seconds: float) -> int:
     named = len(outcomes) - refused - unseen - len(passed)
     print(f"{len(outcomes)} manipulations ({dict(kinds)}) against {len(before.answers)} answers, {seconds:.0f} s:")
     print(f"{named} named, {refused} refused by the database, {unseen} change nothing shown, {len(passed)} passed")
+    turns = Counter(outcome.turn for outcome in outcomes if outcome.turn)
+    print(f"by the audits of a round of {SHARES} that go on: {dict(sorted(turns.items()))}")
     for outcome in passed:
         print(f"  {_told(outcome)}")
     return 1 if passed else 0

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from api.services.parts import Parts
-from ledger.audit import audit_log, left_out
+from ledger.audit import Basis, audit_log, left_out, read_basis
 from ledger.core.custody import kept_state
+from ledger.core.encoding import canonical
 from ledger.core.events.record import AccessSealed
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
@@ -28,14 +29,15 @@ from tests.testkit.sample_town import founded
 kept_state.KEPT_FROM = 8  # events: the cases of the stories are short, and some are to have kept states
 
 QUARTER_MS = 90 * 24 * 3600 * 1000  # milliseconds ahead at which warnings are told
+BASIS = "basis.json"  # beside the data directory
 RESTS_WITHIN_S = 120  # seconds in which everything is anchored, proven and sealed
 READS = ("case", "timeline of the case", "items of the case")
 
 
 def found_ledger(folder: Path) -> Path:
     """Return the data directory in ``folder``, with the ledger that is there or one that is made now."""
-    data = folder / "ledger"
-    if not (data / "complete").exists():
+    data, basis = folder / "ledger", folder / BASIS
+    if not ((data / "complete").exists() and basis.exists()):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         with founded(folder) as town:
@@ -45,7 +47,7 @@ def found_ledger(folder: Path) -> Path:
                     # Reads between a seal and its anchor wait for the next seal: at rest there is no such gap,
                     # and the seal before the anchor of the last part covers all that is added here.
                     _await_rest(town.parts)
-                    _add(town.parts)
+                    basis.write_bytes(canonical.encode(_add(town.parts)))
 
             load.load(town.where, town.ledger, add_before_the_last)
             _await_rest(town.parts)
@@ -55,8 +57,16 @@ def found_ledger(folder: Path) -> Path:
     return data
 
 
-def _add(parts: Parts) -> None:
-    """Add what no event causes: warnings, webhooks, kept audits, co-signatures and reads."""
+def kept_basis(folder: Path) -> Basis:
+    """Return what an audit of the ledger in ``folder`` kept before its last part."""
+    return read_basis((folder / BASIS).read_bytes())
+
+
+def _add(parts: Parts) -> Basis:
+    """Add what no event causes: warnings, webhooks, kept audits, co-signatures and reads.
+
+    Returns what the audit kept.
+    """
     database, now = parts.database, parts.clock()
     warn(database, now + QUARTER_MS, shipped_rulebook().zone)
     authority = parts.authority()
@@ -105,6 +115,8 @@ def _add(parts: Parts) -> None:
     key_id = next(key for key, grant in authority.grants.items() if grant.officer == auditor.officer)
     reads = [Read(auditor.agency, auditor.officer, key_id, subject, now, case_id=cases[-1]) for subject in READS]
     parts.access.append(*reads)
+    assert report.basis is not None, "nothing was found"
+    return report.basis
 
 
 def _await_rest(parts: Parts) -> None:

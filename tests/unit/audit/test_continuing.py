@@ -197,9 +197,8 @@ def test_an_edited_registry_change_is_named(large: Stand) -> None:
     assert {index for _, index in found(go_on(large, since, other_share(large, since)))} == {2}
 
 
-def test_an_erasure_is_read_again_wherever_it_is(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_erasure_is_read_again_wherever_it_is(stand: Stand) -> None:
     """By it other rows are judged."""
-    monkeypatch.setattr(continuing, "TILE_WIDTH", 1)
     since = kept(stand.audit())
     with stand.database.read() as connection:
         (index,) = rows.indices_of_type(connection, "section.erased", below=stand.size)
@@ -207,9 +206,8 @@ def test_an_erasure_is_read_again_wherever_it_is(stand: Stand, monkeypatch: pyte
     assert index in again.indices
 
 
-def test_a_case_is_read_again_with_those_it_came_out_of(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_is_read_again_with_those_it_came_out_of(stand: Stand) -> None:
     """Its rules look into them."""
-    monkeypatch.setattr(continuing, "TILE_WIDTH", 1)
     since = kept(stand.audit())
     with stand.database.read() as connection:
         again = continuing.plan(connection, since, stand.size, share_of(stand, since, "case-3"), 100)

@@ -281,6 +281,24 @@ def test_audit_finds_nothing(world: World, tmp_path: Path) -> None:
     assert "结论: 完整未改" in shown
 
 
+def test_an_audit_goes_on_from_the_file_of_an_earlier_one(world: World, tmp_path: Path) -> None:
+    """What was not read again is told in each language; a file that was changed is refused, and so is one of a case."""
+    case_id = open_case(world, items=1)
+    kept, changed = tmp_path / "kept.json", tmp_path / "changed.json"
+    offline = ("audit", "--data-dir", world.data, "--database-only")
+    assert "whose digest is blake3:" in world.run(*offline, "--keep", kept).err
+    changed.write_bytes(kept.read_bytes().replace(b'"size":', b'"size":1'))
+    world.refuses(Exit.REFUSED, "its digest is another", *offline, "--since", changed)
+    done = world.run(*offline, "--since", kept, "--json")
+    assert done.status == Exit.UNVERIFIABLE
+    since = json.loads(done.out)["since"]
+    assert since["digest"] == json.loads(kept.read_bytes())["digest"]
+    for language, words in (("en", "entries not read again: 0"), ("zh-CN", "未重新读取的条目: 0")):
+        assert words in world.run("--lang", language, *offline, "--since", kept).out
+    for words in (("--since", kept), ("--data-dir", world.data, case_id, "--keep", tmp_path / "of-a-case")):
+        assert world.run("audit", *words, profile="auditor").status == Exit.USAGE
+
+
 def test_a_case_is_taken_away_in_one_archive(world: World, tmp_path: Path) -> None:
     """With papers, proofs and the files that its items state, under names that people read; it checks as a bag."""
     photo = tmp_path / "IMG_0001.jpg"
