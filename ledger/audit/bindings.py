@@ -8,10 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from ledger.audit.findings import AuditFinding, finding
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
-from ledger.store import bindings, chain_journal, checkpoints
-from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, DEPLOYMENT, FORGOTTEN, BindingHead
+from ledger.store import bindings, checkpoints, log
+from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, FACTS, FORGOTTEN, BindingHead
+from ledger.store.chain_journal import DEPLOYMENT_NAME
 from ledger.store.database import Connection
+from ledger.store.head_map import MAP_STATE
 
 COSIGNATURES = "cosignatures"  # the table
 KeptFiles = Callable[[], Mapping[str, str]]  # by the digest that each is kept under: the digest of its bytes
@@ -85,9 +88,10 @@ def check_bound(
             yield finding("bindings", None, "bound_earlier", head.digest, digest_then, number=head.count - 1)
     for table in BOUND_TABLES:
         yield from _differing(connection, table, bound)
-    kept = chain_journal.deployment_digest(connection)
-    for name, digest in bound.rows.get(DEPLOYMENT, {chain_journal.DEPLOYMENT_NAME: None}).items():
-        yield from _differs(DEPLOYMENT, name, digest, kept)
+    facts = dict.fromkeys((DEPLOYMENT_NAME, MAP_STATE)) | bound.rows.get(FACTS, {})
+    for name, digest in facts.items():
+        value = log.fact(connection, name)
+        yield from _differs(FACTS, name, digest, None if value is None else blake3_text(value.encode()))
 
 
 def _digest_at(bound: Bound, head: BindingHead) -> str | None:

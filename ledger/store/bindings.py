@@ -52,7 +52,7 @@ UNBOUND = "anchor_number"  # the one column that is not bound: it follows from o
 # What people see and no entry causes: only this calls for a seal. The others come with entries, a seal's included.
 OF_PEOPLE = (WARNINGS.name, AUDITS.name, WEBHOOKS.name)
 COMMITS = ENTRIES.name  # by committed size: the first index and the time of the commit, as text
-DEPLOYMENT = META.name
+FACTS = META.name
 VIEWS = "views"  # by file: the digest that it was left with
 DATASET_FILES = "dataset files"  # by digest: itself, once the file of a data set is kept
 FORGOTTEN = "cosignatures forgotten"  # by the time (unix milliseconds) before which they were, as text
@@ -97,6 +97,11 @@ def bind(connection: Connection, of: str, rows: Mapping[str, str | None]) -> Non
     """Add one record for all these rows to the open transaction. Requires the writer's lock."""
     if rows:
         connection.execute(BINDINGS.insert(), record_of(head(connection), of, rows))
+
+
+def bind_fact(connection: Connection, name: str, value: str) -> None:
+    """Bind a fact of the installation, as it is stored in the open transaction. Requires the writer's lock."""
+    bind(connection, FACTS, {name: blake3_text(value.encode())})
 
 
 def bind_rows(connection: Connection, table: Table, keys: Iterable[Mapping[str, Any]]) -> None:

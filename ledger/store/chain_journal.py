@@ -17,7 +17,6 @@ from sqlalchemy.exc import IntegrityError
 
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Deployment, Purpose, WriteState
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.store import bindings, log
 from ledger.store.database import CHANGED, Database
@@ -332,15 +331,9 @@ def kept_deployment(database: Database) -> Deployment | None:
     return None if value is None else _deployment_decoder.decode(value)
 
 
-def deployment_digest(connection: Connection) -> str | None:
-    """Return the digest of the stored deployment, as bindings have it, or None."""
-    value = log.fact(connection, DEPLOYMENT_NAME)
-    return None if value is None else blake3_text(value.encode())
-
-
 def keep_deployment(database: Database, deployment: Deployment) -> None:
     """Store the deployment; durable when this returns. It replaces an earlier one of the same ledger."""
     value = msgspec.json.encode(deployment).decode()
     with database.write() as connection:
         log.keep_fact(connection, database, DEPLOYMENT_NAME, value)
-        bindings.bind(connection, bindings.DEPLOYMENT, {DEPLOYMENT_NAME: blake3_text(value.encode())})
+        bindings.bind_fact(connection, DEPLOYMENT_NAME, value)

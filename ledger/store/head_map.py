@@ -16,11 +16,11 @@ from ledger.core.events import decode_envelope
 from ledger.core.log.head_map import EMPTY_MAP, HeadMap, MapKey, MappedHead, PageName, map_key
 from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, hashes_in
-from ledger.store import log
+from ledger.store import bindings, log
 from ledger.store.database import CHANGED, Database, one_of
 from ledger.store.tables import ENTRIES, MAP_PAGES
 
-_STATE = "head_map"  # the fact of this name: size and root of the newest map
+MAP_STATE = "head_map"  # the fact of this name: size and root of the newest map
 
 
 class MapState(Struct, frozen=True):
@@ -31,12 +31,15 @@ class MapState(Struct, frozen=True):
 
 
 def state(connection: Connection) -> MapState:
-    """Return the size and the root of the newest map that is stored."""
-    kept = log.fact(connection, _STATE)
+    """Return the size and the root of the newest map that is stored. Raises IntegrityBroken if they are no such."""
+    kept = log.fact(connection, MAP_STATE)
     if kept is None:
         return MapState()
-    size, root = kept.split()
-    return MapState(int(size), Hash(bytes.fromhex(root)))
+    try:
+        size, root = kept.split()
+        return MapState(int(size), Hash(bytes.fromhex(root)))
+    except ValueError as error:
+        raise IntegrityBroken("the state of the head map is {kept!r}", kept=kept[:100], hint=CHANGED) from error
 
 
 def map_at(connection: Connection, at: MapState) -> HeadMap:
@@ -87,7 +90,7 @@ def advance(
             last_needed = select(func.max(newer.c.size)).where(newer.c.name == MAP_PAGES.c.name, newer.c.size <= needed)
             named = one_of(MAP_PAGES.c.name, pages)
             connection.execute(delete(MAP_PAGES).where(named, MAP_PAGES.c.size < last_needed.scalar_subquery()))
-        log.keep_fact(connection, database, _STATE, f"{after.size} {after.root.hex()}")
+        _keep(connection, database, after)
         return True
 
 
@@ -95,4 +98,10 @@ def forget(database: Database) -> None:
     """Delete the map, to make it anew from the log."""
     with database.write() as connection:
         connection.execute(delete(MAP_PAGES))
-        log.keep_fact(connection, database, _STATE, f"0 {EMPTY_MAP.hex()}")
+        _keep(connection, database, MapState())
+
+
+def _keep(connection: Connection, database: Database, state: MapState) -> None:
+    value = f"{state.size} {state.root.hex()}"
+    log.keep_fact(connection, database, MAP_STATE, value)
+    bindings.bind_fact(connection, MAP_STATE, value)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.core.errors import IntegrityBroken
 from ledger.core.log.merkle import Hash
 from ledger.recording.head_maps import HeadMapKeeper
+from ledger.store import head_map
 from tests.testkit.casework import Case
 from tests.unit.audit.stand import Stand, found
 
@@ -58,3 +60,25 @@ def test_the_pages_that_the_service_keeps_are_no_evidence(mapped: Stand) -> None
     """The audit makes the map of the entries alone."""
     mapped.change("DELETE FROM map_pages")
     assert found(mapped.audit()) == set()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE meta SET value = 'x' WHERE name = 'head_map'",
+        "UPDATE meta SET value = '1' || value WHERE name = 'head_map'",
+        "UPDATE meta SET name = 'other' WHERE name = 'head_map'",
+        "DELETE FROM meta WHERE name = 'head_map'",
+    ],
+)
+def test_how_far_the_map_is_kept_is_bound(mapped: Stand, edit: str) -> None:
+    """Without it proofs would lack their heads: who changes or removes it is named."""
+    mapped.change(edit)
+    assert found(mapped.audit()) == {("anchors", None)}
+
+
+def test_nothing_is_built_on_a_state_that_is_none(mapped: Stand) -> None:
+    """The service says that the database was changed."""
+    mapped.change("UPDATE meta SET value = 'x' WHERE name = 'head_map'")
+    with mapped.database.read() as connection, pytest.raises(IntegrityBroken, match="the state of the head map is 'x'"):
+        head_map.state(connection)
