@@ -21,11 +21,11 @@ from api.auth.phone_access import PhoneAccess
 from api.auth.sessions import SignInService
 from api.chain_connector import Connector, TrustHolder, now_s
 from api.services.auditing import Audits
-from api.services.judges import JudgePool
 from api.services.notice_mail import NoticeMail, forget_gone, mail_server_of
 from api.services.parts import Parts, RecordingParts, TrustSource
 from api.services.service import Cursors, Service
 from api.services.submission import SubmissionService
+from api.services.validators import ValidatorPool
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.anchoring.state_proofs import StateProofs
 from ledger.anchoring.timestamps import TimestampWorker, read_roots
@@ -46,12 +46,12 @@ from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
-from ledger.recording.judge import JudgeSetup
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.system_stream import AccessLogSealer, SystemStream
 from ledger.recording.validation import Validator
+from ledger.recording.validation_process import ValidatorSetup
 from ledger.store import bindings, phones
 from ledger.store.access import AccessLog
 from ledger.store.activity import Activity
@@ -162,9 +162,9 @@ def make_parts(
     database, halt = recording.database, recording.sequencer.halt
     chain_worker = ChainWorker(connect, halt, database.activity, FOLLOW_EVERY)
     registry, state_key = recording.registry, recording.validator.states.key
-    setup = JudgeSetup(database.url, *registry.origin, state_key)
-    judges = JudgePool(
-        setup, settings.judge_processes, lambda: registry.authority.changes, float(settings.request_timeout_s)
+    setup = ValidatorSetup(database.url, *registry.origin, state_key)
+    validators = ValidatorPool(
+        setup, settings.validator_processes, lambda: registry.authority.changes, float(settings.request_timeout_s)
     )
     return Parts(
         **{part.name: getattr(recording, part.name) for part in fields(recording)},
@@ -175,7 +175,7 @@ def make_parts(
         states=StateProofs(database, DatabaseJournal(database), lambda: chain_worker.link.chain),
         collector=CosignatureCollector(database, witnesses, policy=lambda: trust.trust.policy, halt=halt, clock=clock),
         supervisor=_supervisor(recording, settings, views, clock, workers),
-        judges=judges,
+        validators=validators,
         token_key=token_key,
         clock=clock,
         timestamp_worker=timestamp_worker,
@@ -279,7 +279,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             thread.join(ENDING_S)
         parts.sequencer.stop()
         connector.close()
-        parts.judges.close()
+        parts.validators.close()
         parts.workers.close()
         parts.supervisor.views.close()
         parts.database.close()

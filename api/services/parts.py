@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from api.services.judges import JudgePool
+from api.services.validators import ValidatorPool
 from ledger.anchoring.state_proofs import StateProofs
 from ledger.anchoring.timestamps import TimestampWorker
 from ledger.anchoring.worker import ChainWorker
@@ -60,7 +60,7 @@ class Parts(RecordingParts):
     ``chain_worker.link`` is the connected chain, whose ``registry`` prepares and relays transactions; it raises
     Unavailable while there is none. ``states`` has its state proofs. ``collector`` knows the state of the witnesses,
     ``supervisor`` that of the models. ``timestamp_worker`` is None without a timestamp authority.
-    ``workers`` do what may be costly, ``judges`` validate submissions of cases if there are any.
+    ``workers`` do what may be costly, ``validators`` validate submissions of cases if there are any.
     """
 
     settings: Settings
@@ -70,7 +70,7 @@ class Parts(RecordingParts):
     states: StateProofs
     collector: CosignatureCollector
     supervisor: Supervisor
-    judges: JudgePool
+    validators: ValidatorPool
     token_key: bytes
     clock: Callable[[], int]
     timestamp_worker: TimestampWorker | None = None

@@ -135,7 +135,7 @@ class SubmissionService:
 
     async def _verdict(self, body: bytes, now: int) -> ValidatedSubmission | Duplicate:
         """Validate one submission: by its case's judge, or from memory, or else in a thread. Raises the refusal."""
-        if (judged := self._parts.judges.judge(body, now)) is not None:
+        if (judged := self._parts.validators.validate(body, now)) is not None:
             return await judged
         try:
             return self._quick_validator.validate(body, now)
@@ -145,7 +145,7 @@ class SubmissionService:
     async def _verdicts(self, lines: Sequence[bytes], *, until_refused: bool = False) -> list[Verdict]:
         """Return the verdict on each line, in order; ``until_refused``, those up to a refusal may be all."""
         now = self._parts.clock() // 1000
-        judged = [self._parts.judges.judge(line, now) for line in lines]
+        judged = [self._parts.validators.validate(line, now, in_bulk=True) for line in lines]
         own = [line for line, future in zip(lines, judged, strict=True) if future is None]
         rest = iter(await run_in_threadpool(self._validate_each, own, now, until_refused) if own else ())
         verdicts: list[Verdict] = []

@@ -6,8 +6,6 @@ can hide what was changed before, so its digest belongs where the audit itself i
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,6 +18,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.messages import Message
 from ledger.store.access import AccessHead
 from ledger.store.bindings import BindingHead
+from ledger.store.kept_states import program_version
 
 FORMAT = "tallystick audit basis 1"
 SHARES = 30  # of the streams: an audit that goes on reads one of them again, whatever is new there
@@ -89,11 +88,6 @@ class ContinuedFrom(Struct, frozen=True):
             audited_at=instant_text(self.audited_at),
             whole_at=instant_text(self.whole_at),
         )
-
-
-def program_version() -> str:
-    """Return the version of the program, by whose rules it judges."""
-    return version("tallystick")
 
 
 def with_digest(basis: Basis) -> Basis:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from ledger.audit.basis import FORMAT, SHARES, Basis, ContinuedFrom, program_version, with_digest
+from ledger.audit.basis import FORMAT, SHARES, Basis, ContinuedFrom, with_digest
 from ledger.audit.streams import StreamRange
 from ledger.store import audit as rows
 from ledger.store import bindings
 from ledger.store.access import AccessHead
 from ledger.store.database import Connection
+from ledger.store.kept_states import program_version
 from ledger.store.log import TreeState
 
 STREAMS_EACH = 1_000  # of a part, at most

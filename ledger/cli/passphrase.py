@@ -169,7 +169,8 @@ def change(
         return ChangedPassphrase(paths, None)
     waiting = kept.with_name("passphrase.new")
     if waiting.exists():
-        fresh = _resumed(waiting, new)
+        # It may be one of the operator's own: keys under it are never light for being kept.
+        fresh, keep = _resumed(waiting, new), False
     else:
         fresh = new_service_passphrase(waiting, new, keep=keep, of=of)
         if not keep:

@@ -133,7 +133,7 @@ class Settings(KeyedSettings):
     max_body_bytes: Positive = 1024 * 1024
     max_bulk_body_bytes: Positive = 16 * 1024 * 1024
     max_dataset_bytes: Positive = 64 * 1024 * 1024
-    judge_processes: Annotated[int, Field(ge=0, le=64)] = 0  # that validate submissions beside the service itself
+    validator_processes: Annotated[int, Field(ge=0, le=64)] = 0  # that validate submissions beside the service itself
     worker_processes: Annotated[int, Field(ge=1, le=64)] = 2  # for work whose cost a request decides
     worker_memory_mb: Annotated[int, Field(ge=64)] = 256  # of one piece of such work
     worker_cpu_s: Positive = 4  # likewise

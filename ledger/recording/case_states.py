@@ -9,10 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NoReturn
 
+import structlog
+
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of, not_on_head
 from ledger.core.custody.kept_state import decode_state, is_kept
-from ledger.core.errors import RuleRefused, TallystickError
+from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
 from ledger.core.events import Event
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit, CaseTakenOver
 from ledger.core.events.terms import EventRef
@@ -32,6 +34,9 @@ StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and 
 READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a time
 
 
+logger = structlog.get_logger(__name__)
+
+
 class NeedsDatabase(Exception):
     """The cache alone cannot answer; the database must be read."""
 
@@ -43,7 +48,7 @@ class NoDatabase:
         raise NeedsDatabase
 
 
-class KeptStates:
+class CachedStates:
     """The states that are cached, at most STATES_KEPT, and which of each case came last."""
 
     def __init__(self) -> None:
@@ -79,7 +84,7 @@ class CaseStates:
         database: ReadAccess,
         procedures: Callable[[], Procedures],
         kinds: KindsOf,
-        kept: KeptStates | None = None,
+        kept: CachedStates | None = None,
         key: bytes | None = None,
     ):
         """Set up the cache; ``procedures`` returns what the log has adopted by now, ``kinds`` the kinds of agencies.
@@ -89,7 +94,7 @@ class CaseStates:
         self._database = database
         self._kinds = kinds
         self.procedures = procedures
-        self._kept = KeptStates() if kept is None else kept
+        self._kept = CachedStates() if kept is None else kept
         self.key = key
 
     def in_memory(self) -> CaseStates:
@@ -196,8 +201,14 @@ class CaseStates:
     def _stored(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state of the case that is kept in the database, None if there is none to go on from."""
         data = None if self.key is None else kept_state(connection, case_id, self.key)
-        state = None if data is None else decode_state(data, self.procedures())
-        return state if state is not None and state.case_id == case_id else None
+        if data is None:
+            return None
+        try:
+            state = decode_state(data, self.procedures())
+        except MalformedInput as error:  # it saves work and decides nothing
+            logger.warning("a kept state cannot be read", case_id=case_id, reason=error.for_operator)
+            return None
+        return state if state.case_id == case_id else None
 
     def _fold(self, entries: Iterable[StoredEntry], before: CaseState | None = None) -> CaseState | None:
         state = before

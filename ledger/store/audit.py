@@ -309,9 +309,7 @@ def stored_models(
             row = dict(zip(table.columns.keys(), values, strict=True))
             by_stream_id.setdefault(stream, {}).update([keyed(table, row)])
     if kind == "case":
-        for case_id, row in kept_rows(connection, first, last):
-            if only is not None and case_id not in only:
-                continue
+        for case_id, row in kept_rows(connection, first, last, only):
             by_stream_id.setdefault(case_id, {}).update([keyed(KEPT_STATES, row)])
     return by_stream_id
 

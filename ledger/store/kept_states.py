@@ -7,8 +7,10 @@ service that is not in the database; one without it is not used. Audits compare 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from hmac import compare_digest
+from importlib.metadata import version
 
 from blake3 import blake3
 from sqlalchemy import Connection, LargeBinary, cast, select
@@ -16,10 +18,10 @@ from sqlalchemy import Connection, LargeBinary, cast, select
 from ledger.core.custody import CaseState
 from ledger.core.custody.kept_state import encode_state, state_format
 from ledger.core.encoding.digests import blake3_text
-from ledger.store.database import Change, Row
+from ledger.store.database import Change, Row, one_of
 from ledger.store.tables import KEPT_STATES
 
-MOST = 1 << 30  # bytes of a state that an audit unpacks
+MOST = 1 << 27  # bytes of a state that an audit unpacks
 # SQLite keeps what it is given: text in a column of bytes must stop nobody.
 _COLUMNS = [
     cast(column, LargeBinary).label(column.name) if isinstance(column.type, LargeBinary) else column
@@ -35,7 +37,7 @@ def state_key_of(service_key: bytes) -> bytes:
 
 def row_of_state(state: CaseState, key: bytes) -> Change:
     """Return the row that keeps a state in the place of an earlier one of its case. Requires ``is_kept(state)``."""
-    packed, form = zlib.compress(encode_state(state), _LEVEL), state_format()
+    packed, form = zlib.compress(encode_state(state), _LEVEL), kept_format()
     own = {"case_id": state.case_id, "sequence": state.sequence}
     return KEPT_STATES, {**own, "format": form, "state": packed, "mac": _code(form, packed, key)}
 
@@ -45,15 +47,31 @@ def kept_state(connection: Connection, case_id: str, key: bytes) -> bytes | None
     row = connection.execute(select(*_COLUMNS).where(KEPT_STATES.c.case_id == case_id)).first()
     if row is None or not compare_digest(_code(str(row.format), row.state, key), row.mac):
         return None
-    return zlib.decompress(row.state) if row.format == state_format() else None
+    return zlib.decompress(row.state) if row.format == kept_format() else None
 
 
-def kept_rows(connection: Connection, first: str | None, last: str | None) -> Iterator[tuple[str, Row]]:
-    """Yield the rows of the cases ``first <= id < last`` as an audit compares them, each with its case's id.
+def program_version() -> str:
+    """Return the version of the program, by whose rules a state or an audit came about."""
+    return version("tallystick")
 
-    The code is left out, for who audits has no key. What has another form is not yielded: no service here uses it.
+
+@cache
+def kept_format() -> str:
+    """Return what states are kept as by this program: other rules may have come to another state."""
+    return f"{program_version()} {state_format()}"
+
+
+def kept_rows(
+    connection: Connection, first: str | None, last: str | None, only: Collection[str] | None = None
+) -> Iterator[tuple[str, Row]]:
+    """Yield the rows of the cases ``first <= id < last``, or of those among ``only``, as an audit compares them.
+
+    Each has its case's id. The code is left out, for who audits has no key. What has another form is not yielded: no
+    service of this version uses it.
     """
-    query = select(*_COLUMNS).where(KEPT_STATES.c.format == state_format())
+    query = select(*_COLUMNS).where(KEPT_STATES.c.format == kept_format())
+    if only is not None:
+        query = query.where(one_of(KEPT_STATES.c.case_id, only))
     if first is not None:
         query = query.where(KEPT_STATES.c.case_id >= first)
     if last is not None:

@@ -57,6 +57,11 @@ _FRUGAL: Final = {
 logger = structlog.get_logger(__name__)
 
 
+def passed_on() -> dict[str, str]:
+    """Return what of this process's environment another process of the service gets: none of its secrets."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
 class WorkLimits(Struct, frozen=True):
     """The limits of one piece of work.
 
@@ -275,12 +280,11 @@ class _Worker:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.stop()
-            environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ledger.workers.process", *self._modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=environment | _FRUGAL,
+                env=passed_on() | _FRUGAL,
             )
         return self._process

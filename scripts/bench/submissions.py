@@ -1,11 +1,11 @@
 """Durable signed submissions a second: ours, one each and in bulk, beside the naive design and a bare echo.
 
-python -m scripts.bench.submissions [--rounds N] [--events N] [--judges N] [--postgres URL] [--json FILE]
+python -m scripts.bench.submissions [--rounds N] [--events N] [--validators N] [--postgres URL] [--json FILE]
 
 Each round measures all of them one after the other over 64 connections; the table has the medians. Of the
-``--events`` of each round the naive design gets a sixth. Each of ours has so many ``--judges`` beside it. Every server
-starts on an empty database; with --postgres (postgresql+psycopg://...), two processes of ours share the empty database
-that it names.
+``--events`` of each round the naive design gets a sixth. Each of ours has so many ``--validators`` beside it. Every
+server starts on an empty database; with --postgres (postgresql+psycopg://...), two processes of ours share the empty
+database that it names.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Run(NamedTuple):
 
 
 def main() -> None:
-    given = options(__doc__, rounds=3, events=8000, judges=0, postgres="")
-    os.environ[f"{PREFIX}JUDGE_PROCESSES"] = str(given.judges)
+    given = options(__doc__, rounds=3, events=8000, validators=0, postgres="")
+    os.environ[f"{PREFIX}VALIDATOR_PROCESSES"] = str(given.validators)
     rounds = [measure(given.events, number, given.postgres) for number in range(given.rounds)]
     show("submissions", figures_of({name: [run[name] for run in rounds] for name in rounds[0]}), given.json)
 

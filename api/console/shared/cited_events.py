@@ -21,7 +21,7 @@ from ledger.core.events import Event
 from ledger.core.messages import Message
 from ledger.i18n import Labels
 from ledger.recording.event_signing import MAX_ACTS
-from ledger.store import log
+from ledger.store import cases, log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -140,8 +140,8 @@ def recorded(
 
 
 def told(visit: Visit, connection: Connection, narrator: Narrator, entry: StoredEntry) -> str:
-    """Return the sentence of an event, of one of a case by what there is in it."""
-    if entry.stream_kind != "case":
+    """Return the sentence of an event, of one of a case by what there is in it for a reader who sees the case."""
+    if entry.stream_kind != "case" or cases.sight(connection, entry.stream_id, visit.reading.reader) is None:
         return narrator.alone(log.event_of(entry))
     history = visit.service.histories.of(connection, entry.stream_id)
     step = next(step for step in history if step.entry.sequence == entry.sequence)

@@ -105,7 +105,7 @@ def test_states_of_another_key_are_not_used(long: tuple[Stand, Case], monkeypatc
     """A service whose key was replaced folds anew."""
     stand, case = long
     stand.ledger.validator.states.key = state_key_of(b"\x01" * 32)
-    stand.ledger.validator.states._kept = case_states.KeptStates()
+    stand.ledger.validator.states._kept = case_states.CachedStates()
     folds = Folds(monkeypatch)
     assert stand.ledger.validator.states.of_case("case-2") == case.state
     assert folds.count == len(case.events)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from ledger.core import errors
@@ -80,3 +82,12 @@ def test_a_caller_tells_what_the_user_calls_it() -> None:
     other = raised.told_with(field="--item")
     assert (other.field, other.hint, other.message, other.head) == ("--item", "choose another", "taken", "blake3:00")
     assert (raised.field, raised.told_with(hint="ask").hint) == ("payload.item_id", "ask")
+
+
+def test_an_error_is_the_same_in_another_process() -> None:
+    """Whatever its class asks for when it is raised, a copy has its text in every language, its parts and its notes."""
+    raised = errors.Conflict("expected {next_sequence}", next_sequence=3, head="sha256:00", sequence=3, field="head")
+    raised.add_note("of the driver")
+    read = pickle.loads(pickle.dumps(raised))
+    assert (type(read), vars(read), read.args) == (errors.Conflict, vars(raised), raised.args)
+    assert read.text.params == raised.text.params

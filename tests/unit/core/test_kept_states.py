@@ -33,10 +33,16 @@ def test_a_state_is_read_as_it_was_kept() -> None:
     assert kept.clocks.marked("running") == STORY.state.clocks.marked("running")
 
 
-def test_a_text_of_the_rules_is_kept_as_the_text_that_it_is() -> None:
-    """Flags and refusals are made of messages, and a state may hold one."""
-    state = replace(STORY.state, stage=Message("{word}", word="investigation"))
-    assert decode_state(encode_state(state), PROCEDURES) == state
+def test_words_of_the_rules_are_kept_in_every_language() -> None:
+    """What an item is called without words of its own is a message, and one still when it was read again."""
+    sold = STORY.state.items["phone"]
+    words = Message("proceeds of {sold.description}", sold=sold)
+    state = replace(STORY.state, items=STORY.state.items | {"phone": replace(sold, description=words)})
+    read = decode_state(encode_state(state), PROCEDURES).items["phone"].description
+    assert isinstance(read, Message)
+    assert (read, read.packed()) == (words, words.packed())
+    elsewhere = replace(state, stage=Message("{word}", word="investigation"))
+    assert decode_state(encode_state(elsewhere), PROCEDURES).stage == "investigation"
 
 
 def test_long_cases_are_kept_at_each_eighth_to_quarter() -> None:
@@ -73,4 +79,4 @@ def test_nothing_else_is_taken_for_a_state(fault: str) -> None:
 
 def test_another_form_has_another_name() -> None:
     """The name changes with the fields of what is kept."""
-    assert state_format().startswith("1 blake3:")
+    assert state_format().startswith("blake3:")

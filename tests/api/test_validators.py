@@ -1,4 +1,4 @@
-"""Judges: processes that validate what is submitted to cases; everything is answered as by a service without them."""
+"""Processes that validate what is submitted to cases: everything is answered as by a service without them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from api.services import judges as pool
-from api.services.judges import JudgePool
+from api.services import validators as pool
+from api.services.validators import ValidatorPool, Waiting
 from ledger.core.errors import Unavailable
-from ledger.recording import judge
-from ledger.recording.judge import LENGTH, Docket, JudgeSetup, frame_of
+from ledger.recording import validation_process
+from ledger.recording.validation_process import LENGTH, ValidationRequest, ValidatorSetup, frame_of
 from ledger.store.append import ValidatedSubmission
 from ledger.workers.pool import WorkFailed
 from tests.api.conftest import SETTINGS, serving
@@ -29,12 +29,12 @@ from tests.unit.recording.stand import OPENED, resigned
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Return a service with two judges."""
-    settings = SETTINGS.model_copy(update={"judge_processes": 2})
-    with serving(tmp_path_factory.mktemp("judged"), settings) as service:
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Return a service with two such processes."""
+    settings = SETTINGS.model_copy(update={"validator_processes": 2})
+    with serving(tmp_path_factory.mktemp("apart"), settings) as service:
         yield service
-        service.parts.judges.close()
+        service.parts.validators.close()
 
 
 def submissions() -> list[bytes]:
@@ -66,10 +66,10 @@ def outcome(answer: dict[str, Any]) -> tuple[Any, ...]:
     return answer["status"], receipt.get("event_id"), receipt.get("index"), receipt.get("flags"), refusal
 
 
-def test_judges_answer_as_the_service_does(judged: Served, served: Served) -> None:
+def test_processes_answer_as_the_service_does(apart: Served, served: Served) -> None:
     """Receipts, repetitions and refusals are the same, one by one, in bulk, and recorded together."""
     for data in submissions():
-        first, second = judged.submit(data), served.submit(data)
+        first, second = apart.submit(data), served.submit(data)
         assert first.status_code == second.status_code, (first.text, second.text)
         refusals = [
             {
@@ -81,39 +81,39 @@ def test_judges_answer_as_the_service_does(judged: Served, served: Served) -> No
         ]
         assert refusals[0] == refusals[1]
     lines = [data for data in submissions() if data]
-    both = [service.post_lines(*lines).json()["results"] for service in (judged, served)]
+    both = [service.post_lines(*lines).json()["results"] for service in (apart, served)]
     assert [outcome(answer) for answer in both[0]] == [outcome(answer) for answer in both[1]]
     story = Case("case-4").open().register("coat")
     refused = story.draft(registration("coat"), clerk(COURT))
     lines = [event.submission for event in (*story.events, refused)]
-    for service in (judged, served):
+    for service in (apart, served):
         assert problem(service.post_together(*lines), 422, "not_a_party", "envelope.agency")["line"] == len(lines)
         assert service.post_together(*lines[:-1]).status_code == 201
-    assert judged.size() == served.size()
+    assert apart.size() == served.size()
 
 
-def test_a_judge_learns_what_the_registry_learns(judged: Served) -> None:
-    """A key that was revoked after its judge began signs nothing more."""
+def test_a_process_learns_what_the_registry_learns(apart: Served) -> None:
+    """A key that was revoked after its process began signs nothing more."""
     court = Case("case-court").open(by=clerk(COURT))
-    judged.record(court)
-    judged.mirror(judged.ledger.changes.revoke(clerk(COURT)).bodies[-1])
-    problem(judged.submit(court.register("paper", by=clerk(COURT)).last), 403, "key_revoked", "envelope.key_id")
+    apart.record(court)
+    apart.mirror(apart.ledger.changes.revoke(clerk(COURT)).bodies[-1])
+    problem(apart.submit(court.register("paper", by=clerk(COURT)).last), 403, "key_revoked", "envelope.key_id")
 
 
-def test_events_of_a_route_are_checked_against_their_address(judged: Served) -> None:
+def test_events_of_a_route_are_checked_against_their_address(apart: Served) -> None:
     """What is posted to the address of another handover is not recorded there."""
-    case = judged.record(Case("case-5").open().register("phone").offer("phone", to=PROCURATORATE)).accept()
+    case = apart.record(Case("case-5").open().register("phone").offer("phone", to=PROCURATORATE)).accept()
     path = f"/api/v1/cases/case-4/handovers/{case.last.payload.body.handover_id}/accept"
-    problem(judged.submit(case.last, path), 400, "wrong_address", "envelope.stream.id")
-    assert judged.submit(case.last, path.replace("case-4", "case-5")).status_code == 201
+    problem(apart.submit(case.last, path), 400, "wrong_address", "envelope.stream.id")
+    assert apart.submit(case.last, path.replace("case-4", "case-5")).status_code == 201
 
 
-def test_another_judge_takes_the_place_of_one_that_was_lost(judged: Served) -> None:
+def test_another_process_takes_the_place_of_one_that_was_lost(apart: Served) -> None:
     """What waited for it was not recorded, and is recorded when it is submitted again."""
-    story = judged.record(Case("case-6").open())
-    judged.parts.judges.close()
+    story = apart.record(Case("case-6").open())
+    apart.parts.validators.close()
     for _ in range(20):  # the loss may show while a submission waits
-        answer = judged.submit(story.register("phone").last if len(story.events) == 1 else story.last)
+        answer = apart.submit(story.register("phone").last if len(story.events) == 1 else story.last)
         if answer.status_code == 201:
             break
         problem(answer, 503, "not_recorded")
@@ -123,13 +123,13 @@ def test_another_judge_takes_the_place_of_one_that_was_lost(judged: Served) -> N
 # -- the process -------------------------------------------------------------------------------------------------------
 
 
-def verdicts(setup: JudgeSetup, docket: Docket) -> list[Any]:
-    """Ask a judge in a thread of this process."""
+def answers_to(setup: ValidatorSetup, request: ValidationRequest) -> list[Any]:
+    """Ask one in a thread of this process."""
     ours, theirs = socket.socketpair()
-    working = threading.Thread(target=judge.main, args=(theirs,))
+    working = threading.Thread(target=validation_process.main, args=(theirs,))
     working.start()
     with ours, ours.makefile("rb") as answers:
-        ours.sendall(frame_of(setup) + frame_of(docket))
+        ours.sendall(frame_of(setup) + frame_of(request))
         (length,) = LENGTH.unpack(answers.read(LENGTH.size))
         answer: list[Any] = pickle.loads(answers.read(length))
         ours.shutdown(socket.SHUT_WR)
@@ -144,67 +144,100 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield running.found(clerk(POLICE), clerk(COURT))
 
 
-def setup_of(ledger: Ledger) -> JudgeSetup:
-    return JudgeSetup(ledger.database.url, *ledger.registry.origin, ledger.validator.states.key)
+def setup_of(ledger: Ledger) -> ValidatorSetup:
+    return ValidatorSetup(ledger.database.url, *ledger.registry.origin, ledger.validator.states.key)
 
 
-def test_verdicts_of_a_docket(ledger: Ledger) -> None:
-    """Each submission has its verdict: rows for the tables of this process, a refusal, or what nobody foresaw."""
+def test_answers_to_a_request(ledger: Ledger) -> None:
+    """Each submission has its answer: rows for the tables of this process, a refusal, or what nobody foresaw."""
     opened = Case().open().last
     foreign = Case("case-2").open().draft(registration("phone"), clerk(COURT))
-    docket = Docket(ledger.registry.authority.changes, ledger.clock.seconds, [opened.submission, foreign.submission])
-    docket.submissions.append(None)  # type: ignore[arg-type]
-    accepted, refusal, fault = verdicts(setup_of(ledger), docket)
+    posted = [opened.submission, foreign.submission]
+    request = ValidationRequest(ledger.registry.authority.changes, ledger.clock.seconds, posted)
+    request.submissions.append(None)  # type: ignore[arg-type]
+    accepted, refusal, fault = answers_to(setup_of(ledger), request)
     assert accepted == ledger.validator.validate(opened.submission, ledger.clock.seconds)
     assert refusal.code == "not_on_head"
     assert "AttributeError" in fault
 
 
-def test_a_judge_ends_with_its_service() -> None:
+def test_a_process_ends_with_its_service() -> None:
     """One whose service is gone before it began does nothing."""
     ours, theirs = socket.socketpair()
     ours.close()
-    judge.main(theirs)
+    validation_process.main(theirs)
 
 
-# -- without verdicts --------------------------------------------------------------------------------------------------
+# -- without outcomes --------------------------------------------------------------------------------------------------
 
 
-async def _asked(judges: JudgePool, event: SignedEvent) -> ValidatedSubmission:
-    future = judges.judge(event.submission, START)
+async def _asked(validators: ValidatorPool, event: SignedEvent) -> ValidatedSubmission:
+    future = validators.validate(event.submission, START)
     assert future is not None
-    verdict = await future
-    assert isinstance(verdict, ValidatedSubmission)
-    return verdict
+    outcome = await future
+    assert isinstance(outcome, ValidatedSubmission)
+    return outcome
 
 
 @pytest.mark.parametrize("program", ["import sys; sys.exit(1)", "import time; time.sleep(600)"])
-def test_no_verdict_comes_from_a_judge_that_fails(
+def test_no_outcome_comes_from_a_process_that_fails(
     program: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that ends at once, or does not answer in time: nothing was recorded, and that is what is said."""
     monkeypatch.setattr(pool, "COMMAND", ("-c", program))
-    judges = JudgePool(setup_of(ledger), 1, lambda: 0, patience_s=0.2)
-    with pytest.raises(Unavailable, match="not judged"):
-        asyncio.run(_asked(judges, Case().open().last))
-    judges.close()
+    validators = ValidatorPool(setup_of(ledger), 1, lambda: 0, patience_s=0.2)
+    with pytest.raises(Unavailable, match="not validated"):
+        asyncio.run(_asked(validators, Case().open().last))
+    validators.close()
 
 
 def test_what_nobody_foresaw_is_no_refusal() -> None:
-    """A fault of a judge fails the request as one of the service would, with the traceback for its operator."""
+    """A fault of such a process fails the request as one of the service would, with the traceback for its operator."""
 
     async def answered() -> None:
-        judged = asyncio.get_running_loop().create_future()
-        pool._answer(judged, judge.Fault("Traceback: a fault"))
-        await judged
+        future = asyncio.get_running_loop().create_future()
+        pool._resolve(future, validation_process.Fault("Traceback: a fault"))
+        await future
 
     with pytest.raises(WorkFailed) as failure:
         asyncio.run(answered())
     assert failure.value.__notes__ == ["Traceback: a fault"]
 
 
-def test_more_than_judges_take_is_turned_away(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_failed_does_not_last(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever went wrong, what waits is answered; for a moment nothing is started, then the next submission is."""
+    validators = ValidatorPool(setup_of(ledger), 1, lambda: 0, patience_s=60)
+    event = Case().open().last
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def asked() -> ValidatedSubmission:
+        with monkeypatch.context() as patched:
+            patched.setattr(pool.subprocess, "Popen", fail)
+            with pytest.raises(Unavailable, match="not validated"):
+                await _asked(validators, event)
+        with pytest.raises(Unavailable, match="not validated"):
+            await _asked(validators, event)
+        monkeypatch.setattr(validators._processes[0], "_not_before", 0.0)
+        return await _asked(validators, event)
+
+    assert asyncio.run(asked()).envelope == event.envelope
+    validators.close()
+
+
+def test_what_comes_alone_does_not_wait_for_a_bulk_request(ledger: Ledger) -> None:
+    """Half of each frame is for either where both wait; each keeps its order."""
+    process = pool._ValidatorProcess(setup_of(ledger), lambda: 0, 1)
+    process._bulk.extend(Waiting(b"bulk %d" % number, 0, None) for number in range(100))  # type: ignore[arg-type]
+    process._alone.extend(Waiting(b"%d" % number, 0, None) for number in range(40))  # type: ignore[arg-type]
+    frames = [[waiting.data for waiting in process._next_frame()] for _ in range(3)]
+    bulk, alone = [b"bulk %d" % number for number in range(100)], [b"%d" % number for number in range(40)]
+    assert frames == [alone[:32] + bulk[:32], alone[32:] + bulk[32:88], bulk[88:]]
+
+
+def test_more_than_they_take_is_turned_away(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is bounded, as at the sequencer."""
     monkeypatch.setattr(pool, "MAX_WAITING", 0)
     with pytest.raises(Unavailable, match="too many submissions"):
-        asyncio.run(_asked(JudgePool(setup_of(ledger), 1, lambda: 0, 1), Case().open().last))
+        asyncio.run(_asked(ValidatorPool(setup_of(ledger), 1, lambda: 0, 1), Case().open().last))
