@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ledger.cli.errors import Exit
+from ledger.procedures import shipped_rulebook
 from tests.unit.cli.world import World, accept, offer, open_case, register
 
 
@@ -58,7 +59,8 @@ def test_who_had_custody_on_a_day_is_answered_in_a_sentence_and_a_table(world: W
     """Of an item and of a person, in both languages, as data; a day that is none is refused."""
     case_id, item_id, person_id = handed_over(world)
     (step, *_) = world.ok("item", "history", item_id, profile="prosecutor")["steps"]
-    on = ("--on", step["occurred_at"][:10])
+    # A day of the ledger's zone, which begins hours before that of UTC.
+    on = ("--on", shipped_rulebook().zone.day_of_text(step["occurred_at"]).isoformat())
     answer = world.ok("item", "history", item_id, *on, profile="prosecutor")
     assert [held["holder"] for held in answer["holdings"]][-1] == "procuratorate-east"
     out = world.run("item", "history", item_id, *on, profile="prosecutor").out
