@@ -78,7 +78,7 @@ class _Server(uvicorn.Server):
 
     @property
     def should_exit(self) -> bool:
-        """Whether the service is to end. Signals set it, or another thread."""
+        """Return whether the service is to end. Signals set it, or another thread."""
         return self._should_exit
 
     @should_exit.setter

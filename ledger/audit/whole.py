@@ -164,13 +164,7 @@ def audit_log(
     heads = AccessLog(database).binding_heads()  # read first, so that the bindings cannot be shorter than these
     earlier_heads = [] if since is None else [since.bindings]
     kept = None if files is None else files()
-    if processes is None:
-        with database.read() as connection:
-            count = log.tree(connection).size
-        unread = count if since is None else count - since.size + since.size // SHARES
-        is_large = unread >= WORTH_PROCESSES
-        processes = (os.cpu_count() or 1) if is_large else 1
-    with workers(database, processes) as crew:
+    with workers(database, _processes_worth(database, since) if processes is None else processes) as crew:
         connection = crew.connection
         tree = log.tree(connection)
         bound = read_bound(connection, [*heads, *earlier_heads])
@@ -221,6 +215,14 @@ def audit_log(
         adopted = mirror.procedures.last_index
         earlier = None if since is None else (since, share)
         return replace(report, basis=basis_after(connection, tree, reads, adopted=adopted, now=now(), earlier=earlier))
+
+
+def _processes_worth(database: Database, since: Basis | None) -> int:
+    """Return how many processes what is to be read is worth: that of a small log takes less time than starting them."""
+    with database.read() as connection:
+        count = log.tree(connection).size
+    unread = count if since is None else count - since.size + since.size // SHARES
+    return (os.cpu_count() or 1) if unread >= WORTH_PROCESSES else 1
 
 
 def _earlier(since: Basis) -> Claimant:
