@@ -44,8 +44,8 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
         tree = log.tree(connection)
         mirror = read_mirror(connection, trust, procedures)
         ground = read_ground(connection, mirror)
-        part = StreamRange("case", tree.size, case_id, case_id + "\0")
-        entries = list(rows.by_stream(connection, part.kind, part.first, part.last, size=part.size))
+        part = StreamRange("case", tree.size, only=frozenset({case_id}))
+        entries = list(rows.by_stream(connection, part.kind, None, None, size=part.size, only=part.only))
         if not entries:
             raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
         nodes = TileNodes(tree.size, log.tile_reader(connection))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit import Look, NodeContracts, asking, audit_log, findings, left_out, replaying
+from ledger.audit import Look, NodeContracts, asking, audit_case, audit_log, findings, left_out, replaying
 from ledger.audit.chain import ContractView, NoContracts
 from ledger.audit.workers import START_S
 from ledger.chain.errors import ChainUnavailable
@@ -48,13 +48,15 @@ def test_new_ledger(tmp_path: Path) -> None:
 
 
 def test_postgresql(postgres_url: str) -> None:
-    """The same on PostgreSQL, sound and edited."""
+    """The same on PostgreSQL, sound and edited, of the whole log and of one case."""
     with open_ledger(postgres_url) as ledger:
         stand = Stand(ledger)
         stand.fill()
         assert stand.audit().findings == ()
+        assert audit_case(stand.database, TRUST, PROCEDURES, "case-1", look=left_out).findings == ()
         stand.change("UPDATE entries SET signed_at = signed_at + 1 WHERE log_index = 9")
         assert found(stand.audit()) == {("entries", 9)}
+        assert found(audit_case(stand.database, TRUST, PROCEDURES, "case-1", look=left_out)) == {("entries", 9)}
 
 
 def test_several_processes(stand: Stand) -> None:
