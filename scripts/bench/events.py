@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from rich.progress import track
-from sqlalchemy import Column, ColumnElement, MetaData, Table, create_engine, insert, literal, select, update
+from sqlalchemy import Column, ColumnElement, MetaData, Table, create_engine, func, insert, literal, select, update
 from sqlalchemy.engine import Connection
 
 from ledger.core.encoding.instants import instant_text
@@ -19,7 +19,21 @@ from ledger.core.log.tiles import RightEdge
 from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
 from ledger.store import log
-from ledger.store.tables import CASE_AGENCIES, CASES, CLOCKS, ENTRIES, FEED, HANDOVERS, ITEMS, STREAMS, TILES, TREE
+from ledger.store.tables import (
+    CASE_AGENCIES,
+    CASES,
+    CLOCKS,
+    ENTRIES,
+    FEED,
+    FLAGS,
+    HANDOVERS,
+    ITEMS,
+    SECTIONS,
+    STREAMS,
+    TILES,
+    TREE,
+    WORDS,
+)
 from scripts.campaigns.casework import LOG_ID, POLICE, PROCURATORATE, Casework
 
 STEPS = 4  # events of one case
@@ -72,30 +86,47 @@ def _busy_acts(case_id: str) -> Iterator[tuple[Body, Actor]]:
         yield item.ItemMoved(item_id=phone, storage_location="locker 7"), POLICE
 
 
-COPIED = (ENTRIES, STREAMS, FEED, CASES, CASE_AGENCIES, ITEMS, HANDOVERS, CLOCKS)
-IDS = ("event_id", "stream_id", "payload_digest", "case_id", "item_id", "head")  # and ``id`` of a stream
+COPIED = (ENTRIES, STREAMS, FEED, FLAGS, SECTIONS, CASES, CASE_AGENCIES, ITEMS, HANDOVERS, CLOCKS, WORDS)
+MADE_IN_ORDER = ("event_id", "stream_id", "case_id", "item_id")  # ids of which a later one is the greater, as of UUIDv7
+AT_RANDOM = ("payload_digest", "head")
 PLACES = ("log_index", "updated_index", "committed_size")
+CACHE_KIB = 2 * 2**20  # of SQLite's pages, while a log is lengthened
 
 
-def lengthen(file: Path, entries: int) -> int:
-    """Copy the cases of the SQLite ledger in ``file`` until it has about so many entries; return how many it has."""
+def lengthen(file: Path, sizes: Iterable[int]) -> Iterator[int]:
+    """Copy the cases of the SQLite ledger in ``file``; yield its size whenever it has about one of these ``sizes``.
+
+    Others may write to it meanwhile, and what they write is not copied. The copies have ids of their own, in the order
+    in which they are made, so that indexes grow as they do with true ones. They bear no valid signatures.
+    """
     engine = create_engine(f"sqlite:///{file}")
-    with engine.begin() as connection:
+    with engine.connect() as connection:
+        for setting in (f"cache_size=-{CACHE_KIB}", "synchronous=OFF"):
+            connection.exec_driver_sql(f"PRAGMA {setting}")
         kept = {table: _set_aside(connection, table) for table in COPIED}
-        tree = log.tree(connection)
-        of_cases = select(ENTRIES.c.envelope).where(ENTRIES.c.stream_kind == "case").order_by(ENTRIES.c.log_index)
-        leaves = [leaf_hash(envelope) for envelope in connection.execute(of_cases).scalars()]
-        edge = RightEdge.read(tree.size, log.tile_reader(connection))
-        for number in track(range((entries - tree.size) // len(leaves)), f"a log of {entries:,} entries"):
-            for table, apart in kept.items():
-                _copy(connection, apart, table, f"-copy-{number}", edge.size - (tree.size - len(leaves)))
-            grown = edge.append(leaves)
-            rows = [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in grown.tiles]
-            connection.execute(insert(TILES).prefix_with("OR REPLACE"), rows)
-            connection.execute(update(TREE).values(size=grown.size, root=grown.root))
-            edge = grown.edge
+        first = kept[ENTRIES]
+        in_order = select(first.c.envelope).order_by(first.c.log_index)
+        leaves = [leaf_hash(envelope) for envelope in connection.execute(in_order).scalars()]
+        begins = connection.execute(select(func.min(first.c.log_index))).scalar_one()
+        connection.commit()
+        for entries in sizes:
+            tree = log.tree(connection)
+            edge = RightEdge.read(tree.size, log.tile_reader(connection))
+            connection.commit()
+            for _ in track(range((entries - tree.size) // len(leaves)), f"a log of {entries:,} entries"):
+                for table, apart in kept.items():
+                    _copy(connection, apart, table, f"{edge.size:012}-", edge.size - begins)
+                grown = edge.append(leaves)
+                rows = [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in grown.tiles]
+                connection.execute(insert(TILES).prefix_with("OR REPLACE"), rows)
+                connection.execute(update(TREE).values(size=grown.size, root=grown.root))
+                connection.commit()
+                edge = grown.edge
+            # Or its readers would look for every page in a log of gigabytes first.
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.commit()
+            yield edge.size
     engine.dispose()
-    return edge.size
 
 
 def _set_aside(connection: Connection, table: Table) -> Table:
@@ -113,7 +144,9 @@ def _copy(connection: Connection, apart: Table, table: Table, mark: str, shift: 
     """Put the rows that were set aside into the table under other ids, ``shift`` entries further on."""
 
     def moved(column: ColumnElement[Any]) -> ColumnElement[Any]:
-        if column.key in IDS or (table is STREAMS and column.key == "id"):
+        if column.key in MADE_IN_ORDER or (table is STREAMS and column.key == "id"):
+            return literal(mark).op("||")(column)
+        if column.key in AT_RANDOM:
             return column.op("||")(literal(mark))
         return column + literal(shift) if column.key in PLACES else column
 

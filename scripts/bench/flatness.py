@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
@@ -60,7 +61,7 @@ def by_case(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
     with recording_into(url) as ledger:
         cases = {size: case_of(ledger, size) for size in sizes}
         costs = measured(cases, dict.fromkeys(sizes, ledger), rounds)
-    with server("ours", url) as port:
+    with server("ours", url) as (port, _):
         served = {size: through_http(port, busy, rounds) for size, busy in cases.items()}
     return figures_of("case of {:,} events", {size: Cost(*costs[size], *served[size]) for size in sizes})
 
@@ -74,7 +75,7 @@ def by_log(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
         costs = measured(cases, ledgers, rounds)
     served = {}
     for size, url in urls.items():
-        with server("ours", url) as port:
+        with server("ours", url) as (port, _):
             served[size] = through_http(port, cases[size], rounds)
     return figures_of("log of {:,} entries", {size: Cost(*costs[size], *served[size]) for size in sizes})
 
@@ -84,13 +85,18 @@ def filled(directory: Path, entries: int) -> str:
     file = directory / f"ledger-{len([*directory.iterdir()])}.db"
     apart(fill, f"sqlite:///{file}", min(entries, HONEST))
     if entries > HONEST:
-        apart(lengthen, file, entries)
+        apart(lengthened, file, entries)
     return f"sqlite:///{file}"
 
 
-def case_of(ledger: RecordingParts, size: int) -> Iterator[bytes]:
+def lengthened(file: Path, entries: int) -> None:
+    """Copy the cases of a ledger until it has so many entries."""
+    deque(lengthen(file, [entries]), maxlen=0)
+
+
+def case_of(ledger: RecordingParts, size: int, name: str = "busy") -> Iterator[bytes]:
     """Make a case of so many events in this ledger; return the submissions that follow."""
-    busy = busy_case(f"busy-{size}")
+    busy = busy_case(f"{name}-{size}")
     record(ledger, track([*islice(busy, size)], f"a case of {size:,} events", transient=True))
     return busy
 

@@ -59,7 +59,7 @@ def measure(count: int, number: int, postgres_url: str) -> dict[str, Run]:
         runs["single"] = load([port], EVENTS, JSON, single)
     if postgres_url:
         with ExitStack() as stack:
-            ports = [stack.enter_context(server("ours", postgres_url)) for _ in range(PROCESSES)]
+            ports = [stack.enter_context(server("ours", postgres_url))[0] for _ in range(PROCESSES)]
             runs["postgres"] = load(ports, EVENTS, JSON, single)
     many = submissions(2 * count, f"{number}-bulk")
     requests = [b"\n".join(many[start : start + BULK]) for start in range(0, len(many), BULK)]
@@ -109,14 +109,14 @@ def sqlite_server(kind: str) -> Iterator[int]:
     """Run a server of this kind on an empty SQLite database; yield its port."""
     with (
         tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder,
-        server(kind, f"sqlite:///{folder}/bench.db") as port,
+        server(kind, f"sqlite:///{folder}/bench.db") as (port, _),
     ):
         yield port
 
 
 @contextmanager
-def server(kind: str, database_url: str) -> Iterator[int]:
-    """Run a server of this kind; yield its port."""
+def server(kind: str, database_url: str) -> Iterator[tuple[int, int]]:
+    """Run a server of this kind; yield its port and its process."""
     port = free_port()
     command = [sys.executable, "-m", f"scripts.bench.server_{kind}", str(port), database_url]
     with (
@@ -124,7 +124,7 @@ def server(kind: str, database_url: str) -> Iterator[int]:
         running(command, stdout=log, stderr=log) as process,
     ):
         wait_for_process(process, lambda: is_up(f"http://127.0.0.1:{port}/healthz"), Path(log.name))
-        yield port
+        yield port, process.pid
 
 
 if __name__ == "__main__":
