@@ -3,9 +3,9 @@
 python -m scripts.bench.growth [--entries N...] [--rounds N] [--folder DIRECTORY] [--json FILE]
 
 ``--entries`` are the sizes, the smallest first, which is also that of the ledger beside. At each size both get eight
-submissions in each of the ``--rounds``, in turn, so that a machine that slows down slows both; then a service is started
-on each and gets submissions over HTTP. The first thousands of the entries are recorded, all others are copies of these
-with ids of their own. ``--folder`` needs 2.6 KB an entry: ten million take 26 GB.
+submissions in each of the ``--rounds``, in turn, so that a machine that slows down slows both; then a service is
+started on each and gets submissions over HTTP. The first thousands of the entries are recorded, all others are copies
+of these with ids of their own. ``--folder`` needs 2.6 KB an entry: ten million take 26 GB.
 """
 
 from __future__ import annotations
@@ -159,9 +159,7 @@ def figures_of(stage: Stage) -> list[Figure]:
         ("disk an entry", grown.disk / grown.entries, small.disk / small.entries, "B", FLAT),
         *((read, time_ms, small.reads[read], "ms", "<= 1.5") for read, time_ms in grown.reads.items()),
     ]
-    return [
-        Figure(f"{name}: {what}", ours, beside, theirs, unit, bound) for what, ours, theirs, unit, bound in compared
-    ]
+    return [Figure(f"{name}: {what}", ours, beside, theirs, unit, bound) for what, ours, theirs, unit, bound in rows]
 
 
 if __name__ == "__main__":
