@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ from api.middleware.request_limits import RateLimit
 from api.services.parts import Parts
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Event
-from ledger.recording.case_states import NeedsDatabase
+from ledger.recording.case_states import CaseStates, NeedsDatabase
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import NOT_ALONE, Answer, Pair, Sequencer
 from ledger.recording.validation import Duplicate
@@ -67,6 +68,7 @@ class SubmissionService:
         self._quick_validator = parts.validator.in_memory()
         self._agencies = RateLimit(parts.settings.max_events_per_s, "events of one agency", time.monotonic)
         self._bridge: _SequencerBridge | None = None
+        self._reading: _StateReading | None = None
 
     async def submit(self, body: bytes, check_route: RouteCheck | None = None) -> SubmissionResult:
         """Validate one submission, wait until it is durable, and return its receipt.
@@ -137,10 +139,14 @@ class SubmissionService:
         """Validate one submission: by its case's judge, or from memory, or else in a thread. Raises the refusal."""
         if (judged := self._parts.validators.validate(body, now)) is not None:
             return await judged
+        # What is not signed is never looked up in the log.
+        submitted = self._quick_validator.signed(body)
+        if self._quick_validator.lacks_state(submitted):
+            await self._reading_of(asyncio.get_running_loop()).read_on(submitted.event)
         try:
-            return self._quick_validator.validate(body, now)
+            return self._quick_validator.judge(submitted, now)
         except NeedsDatabase:
-            return await run_in_threadpool(self._parts.validator.validate, body, now)
+            return await run_in_threadpool(self._parts.validator.judge, submitted, now)
 
     async def _verdicts(self, lines: Sequence[bytes], *, until_refused: bool = False) -> list[Verdict]:
         """Return the verdict on each line, in order; ``until_refused``, those up to a refusal may be all."""
@@ -202,6 +208,11 @@ class SubmissionService:
             self._bridge = _SequencerBridge(self._parts.sequencer, loop)
         return self._bridge
 
+    def _reading_of(self, loop: asyncio.AbstractEventLoop) -> _StateReading:
+        if self._reading is None or self._reading.loop is not loop:
+            self._reading = _StateReading(self._parts.validator.states, loop)
+        return self._reading
+
     async def _wait_for_result(self, answer: asyncio.Future[Answer]) -> SubmissionResult:
         """Wait until the sequencer has answered, or the time is up, and return the receipt.
 
@@ -216,6 +227,33 @@ class SubmissionService:
             return SubmissionResult(outcome, is_new=True)
         receipt = await run_in_threadpool(self._parts.publisher.stored_receipt, self._parts.database, outcome.entry)
         return SubmissionResult(receipt, is_new=False)
+
+
+class _StateReading:
+    """Reads the states of cases that another process wrote to, those of all who wait in one query.
+
+    One is read at a time; whoever comes meanwhile waits for the next.
+    """
+
+    def __init__(self, states: CaseStates, loop: asyncio.AbstractEventLoop):
+        self._states = states
+        self.loop = loop
+        self._waiting: list[Event] = []
+        self._next: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def read_on(self, event: Event) -> None:
+        """Wait until the state that the event follows was looked for."""
+        self._waiting.append(event)
+        if self._next is None:
+            self._next = self.loop.create_task(self._read())
+        await asyncio.shield(self._next)  # whoever goes away takes it from nobody else
+
+    async def _read(self) -> None:
+        async with self._one_at_a_time:
+            events, self._waiting, self._next = self._waiting, [], None
+            with suppress(TallystickError):  # each event meets it again by itself
+                await run_in_threadpool(self._states.read_on, events)
 
 
 class _SequencerBridge:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from typing import NoReturn
 
 import structlog
@@ -31,7 +34,7 @@ STATES_KEPT = 20_000
 # Objects, then younger collections, between two collections of each generation: states hold no cycles.
 GARBAGE_THRESHOLDS = (50_000, 20, 50)
 StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the entry
-READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a time
+READ_ON_AT_MOST = 64  # entries of a case that are read with those of others: a longer way is gone for it alone
 
 
 logger = structlog.get_logger(__name__)
@@ -157,22 +160,38 @@ class CaseStates:
             stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
             return self._fold(stream)
 
-    def apply_foreign(self, entries: Iterable[StoredEntry]) -> None:
-        """Apply entries that another process wrote to those states that are cached.
+    def lacks(self, event: Event) -> bool:
+        """Return whether the state that an event of a case follows is not cached."""
+        if event.stream.kind != "case" or event.previous is None:
+            return False
+        return self._kept.get((self.procedures().last_index, event.previous)) is None
 
-        Without this, each event that follows one of them would first have to fold its whole case.
+    def read_on(self, events: Iterable[Event]) -> None:
+        """Cache the states that events of cases follow where few entries lead there from what is cached.
+
+        One query reads what other processes wrote of all these cases; one for each takes several times as long. What is
+        not cached by this is read for its event alone, which also reports what is wrong.
         """
-        for entry in entries:
-            if entry.stream_kind != "case":
-                continue
-            try:
-                event = log.event_of(entry)
-                adopted = self.procedures().last_index
-                before = self._kept.get((adopted, event.previous)) if event.previous else None
-                if before is not None or event.previous is None:
-                    self.keep(fold(before, self.act_of(entry, event, before)).state, adopted)
-            except TallystickError:
-                continue  # the next event of this case folds the whole stream and reports what is wrong with it
+        adopted = self.procedures().last_index
+        places: set[tuple[str, int]] = set()
+        for event in filter(self.lacks, events):
+            last = self._kept.last_of(event.stream.id, adopted)
+            missing = range(0 if last is None else last.sequence + 1, event.sequence)
+            if len(missing) <= READ_ON_AT_MOST:
+                places.update((event.stream.id, sequence) for sequence in missing)
+        if not places:
+            return
+        with self._database.read() as connection:
+            entries = log.entries_at(connection, "case", places)
+        for case_id, following in groupby(entries, key=attrgetter("stream_id")):
+            last = self._kept.last_of(case_id, adopted)
+            with suppress(TallystickError):
+                self._go_on(list(following), last)
+
+    def _go_on(self, entries: list[StoredEntry], last: CaseState | None) -> None:
+        """Fold a case's next entries on its last cached state, if they follow it."""
+        if log.event_of(entries[0]).previous == (last.head if last else None):
+            self._fold(entries, last)
 
     def follow(
         self, entries: Iterable[StoredEntry], before: CaseState | None = None

@@ -29,14 +29,14 @@ from ledger.core.log.tiles import Appended, RightEdge, TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState
-from ledger.recording.case_states import READ_ON_AT_MOST, CaseStates, new_case_of, require_free_id
+from ledger.recording.case_states import new_case_of, require_free_id
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, require_same_event
 from ledger.store import cases, log
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
 from ledger.store.database import CHANGED, Connection, Database, DiskFailed
-from ledger.store.log import StoredEntry, TreeState
+from ledger.store.log import TreeState
 
 
 class LogView:
@@ -124,11 +124,10 @@ class Batch(Struct):
     """A batch with its places in the log, written at ``at`` (unix milliseconds).
 
     ``sinks[i]`` wait for the receipt of ``entries[i]``; ``replies`` are the answers to submissions that add no entry.
-    ``grown`` is None if the batch adds nothing; ``others`` are entries that other processes wrote since the last batch.
+    ``grown`` is None if the batch adds nothing.
     """
 
     at: int
-    others: list[StoredEntry]
     entries: list[NewEntry] = []
     leaves: list[Hash] = []
     sinks: list[list[AnswerSink]] = []
@@ -139,19 +138,11 @@ class Batch(Struct):
 class Sequencer:
     """Writes batches of submissions, in a thread of its own.
 
-    ``clock`` gives unix milliseconds; ``states`` is the cache that learns what other processes write.
+    ``clock`` gives unix milliseconds.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        registry: Registry,
-        publisher: Publisher,
-        clock: Callable[[], int],
-        states: CaseStates | None = None,
-    ):
+    def __init__(self, database: Database, registry: Registry, publisher: Publisher, clock: Callable[[], int]):
         self._database = database
-        self._states = states
         self._registry = registry
         self._publisher = publisher
         self._clock = clock
@@ -296,19 +287,14 @@ class Sequencer:
         if written.grown is not None:
             self._edge = (written.grown.size, written.grown.root, written.grown.edge)
             self._hand_out(written, written.grown)
-        if self._states is not None:  # after the answers, and out of the lock: it takes time, and nobody waits for it
-            self._states.apply_foreign(written.others)
 
     def _write(self, connection: Connection, queued: list[Queued]) -> Batch:
         """Write the batch into the open transaction, with what was queued while another process held the lock."""
         # Other processes may have held the lock for long: what was queued meanwhile joins this batch.
         self._gather(queued)
         tree = log.tree(connection)
-        others: list[StoredEntry] = []
-        if self._states is not None and self._edge is not None:
-            others = list(log.entries(connection, max(self._edge[0], tree.size - READ_ON_AT_MOST), tree.size))
         # recorded_at never runs backwards, even if the clock was set back.
-        batch = Batch(max(self._clock(), tree.recorded_at), others)
+        batch = Batch(max(self._clock(), tree.recorded_at))
         authority = self._registry.at(connection, tree.registry_changes)
         submissions = _made_first(queued, connection, tree.size, batch)
         view = LogView(connection, [validated for pairs in submissions for validated, _ in pairs], authority)

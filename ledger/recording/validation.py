@@ -108,10 +108,27 @@ class Validator:
         Raises:
             MalformedInput, SignatureRefused, Unauthorized, Conflict, RuleRefused: the submission is refused.
         """
+        return self.judge(self.signed(data), now)
+
+    def signed(self, data: bytes) -> Submitted:
+        """Decode a posted submission. Raises MalformedInput, SignatureRefused."""
         submitted = decode_submission(data)
+        signatures.verify_envelope(submitted.envelope, self._registry.authority.log_id)
+        return submitted
+
+    def lacks_state(self, submitted: Submitted) -> bool:
+        """Return whether a case's state must be read for a submission, whose key may sign it by what is known here."""
+        if not self.states.lacks(submitted.event):
+            return False
+        try:
+            authorities.require_key(self._registry.authority, submitted.envelope, _NOT_YET)
+        except Unauthorized:
+            return False
+        return True
+
+    def judge(self, submitted: Submitted, now: int) -> ValidatedSubmission | Duplicate:
+        """Validate a submission that was ``signed``, as ``validate`` does."""
         envelope = submitted.envelope
-        # Outside the try below: what is not signed is never looked up in the log.
-        signatures.verify_envelope(envelope, self._registry.authority.log_id)
         # A duplicate is looked for only after a refusal: most submissions are new, and the look-up costs a query.
         try:
             signatures.require_window(envelope, now)

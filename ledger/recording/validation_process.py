@@ -19,9 +19,12 @@ import socket
 import struct
 import sys
 import traceback
-from typing import Any, NamedTuple, NewType
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple, NewType, ParamSpec, TypeVar
 
 from ledger.core.errors import TallystickError
+from ledger.core.events import Submitted
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import ServiceKeys
 from ledger.recording.case_states import GARBAGE_THRESHOLDS
@@ -35,6 +38,8 @@ LENGTH = struct.Struct(">I")  # of the pickle that follows
 
 Fault = NewType("Fault", str)  # the traceback of an error that nobody foresaw
 Answer = ValidatedSubmission | Duplicate | TallystickError | Fault
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ValidatorSetup(NamedTuple):
@@ -93,12 +98,19 @@ def _answers(database: Database, registry: Registry, validator: Validator, reque
                 registry.at(connection, log.tree(connection).registry_changes)
     except TallystickError as refusal:  # the database does not answer: nothing can be said of any
         return [refusal] * len(request.submissions)
-    return [_answer(validator, data, request.now) for data in request.submissions]
+    signed = [_refused_or(validator.signed, data) for data in request.submissions]
+    accepted = [submitted for submitted in signed if isinstance(submitted, Submitted)]
+    with suppress(TallystickError):  # each submission meets it again by itself
+        validator.states.read_on(submitted.event for submitted in accepted if validator.lacks_state(submitted))
+    return [
+        _refused_or(validator.judge, submitted, request.now) if isinstance(submitted, Submitted) else submitted
+        for submitted in signed
+    ]
 
 
-def _answer(validator: Validator, data: bytes, now: int) -> Answer:
+def _refused_or(step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | TallystickError | Fault:
     try:
-        return validator.validate(data, now)
+        return step(*given, **named)
     except TallystickError as refusal:
         return refusal
     except Exception as error:  # noqa: BLE001 - the border of the process: the service reports it

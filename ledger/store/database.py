@@ -38,6 +38,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the verbs hold connections, but know no SQLAlchemy
 from sqlalchemy.dialects import postgresql, sqlite
@@ -198,6 +199,24 @@ def _postgresql_each(element: _EachText, compiler: SQLCompiler, **options: Any) 
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS json))"
 
 
+class _EachPair(FunctionElement[str]):
+    """One row for each pair of a JSON array: a text and a number."""
+
+    inherit_cache = True
+
+
+@compiles(_EachPair, "sqlite")
+def _sqlite_each_pair(element: _EachPair, compiler: SQLCompiler, **options: Any) -> str:
+    each = f"json_each({compiler.process(element.clauses, **options)})"
+    return f"(SELECT json_extract(value, '$[0]') AS name, json_extract(value, '$[1]') AS number FROM {each})"  # noqa: S608 - the compiler wrote it
+
+
+@compiles(_EachPair, "postgresql")
+def _postgresql_each_pair(element: _EachPair, compiler: SQLCompiler, **options: Any) -> str:
+    each = f"json_array_elements(CAST({compiler.process(element.clauses, **options)} AS json))"
+    return f"(SELECT value ->> 0 AS name, CAST(value ->> 1 AS bigint) AS number FROM {each})"  # noqa: S608 - the compiler wrote it
+
+
 def one_of(column: Column[str], texts: Iterable[str] | BindParameter[str]) -> ColumnElement[bool]:
     """Build the condition that the column is one of these texts, or of those passed later for a ``texts_named``.
 
@@ -205,6 +224,12 @@ def one_of(column: Column[str], texts: Iterable[str] | BindParameter[str]) -> Co
     """
     array = texts if isinstance(texts, BindParameter) else literal(array_of(texts))
     return column.in_(select(_EachText(array).table_valued("value").c.value))
+
+
+def one_of_pairs(columns: tuple[Column[str], Column[int]], pairs: BindParameter[str]) -> ColumnElement[bool]:
+    """Build the condition that the columns are one of the pairs that are passed later, as a JSON array of arrays."""
+    each = _EachPair(pairs).table_valued("name", "number")
+    return tuple_(*columns).in_(select(each.c.name, each.c.number))
 
 
 def texts_named(name: str) -> BindParameter[str]:

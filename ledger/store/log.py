@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 from msgspec import DecodeError, Struct, json
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
@@ -19,7 +19,7 @@ from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileReader
 from ledger.core.messages import Message
 from ledger.core.signing.authority import SERVICE_AGENCY
-from ledger.store.database import CHANGED, Database, array_of, one_of, texts_named
+from ledger.store.database import CHANGED, Database, array_of, one_of, one_of_pairs, texts_named
 from ledger.store.tables import ENTRIES, FLAGS, META, SECTIONS, STREAMS, TILES, TREE
 
 PAGE = 1000  # rows fetched at a time when entries are streamed
@@ -61,6 +61,13 @@ _IDENTITIES = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, texts_name
 # The kind first, as in the primary key: by the id alone the query would scan every stream.
 _HEADS = select(STREAMS).where(
     one_of(STREAMS.c.kind, texts_named("kinds")), one_of(STREAMS.c.id, texts_named("stream_ids"))
+)
+
+_AT_PLACES = (
+    select(*ENTRY_COLUMNS)
+    .where(ENTRIES.c.stream_kind == bindparam("kind"))
+    .where(one_of_pairs((ENTRIES.c.stream_id, ENTRIES.c.sequence), texts_named("places")))
+    .order_by(ENTRIES.c.stream_id, ENTRIES.c.sequence)
 )
 
 
@@ -139,6 +146,12 @@ def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntr
         stop = min(end, start + PAGE)
         yield from _entries(connection, ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
         start = stop
+
+
+def entries_at(connection: Connection, kind: str, places: Iterable[tuple[str, int]]) -> list[StoredEntry]:
+    """Return the entries of a kind of stream at these places, each a stream's id and a sequence, stream by stream."""
+    rows = connection.execute(_AT_PLACES, {"kind": kind, "places": json.encode(list(places)).decode()})
+    return [StoredEntry(*row) for row in rows]
 
 
 def officers_keys(connection: Connection, start: int, end: int, limit: int) -> list[str]:

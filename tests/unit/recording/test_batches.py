@@ -14,11 +14,9 @@ from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import EMPTY_ROOT, leaf_hash
 from ledger.recording import sequencer as sequencing
-from ledger.recording.case_states import NeedsDatabase
 from ledger.recording.publisher import INTERVAL_MS
 from ledger.recording.validation import Duplicate
 from ledger.store import checkpoints, log
-from ledger.store.append import ValidatedSubmission
 from ledger.store.checkpoints import PublishedCheckpoint
 from tests.oracles.merkle_reference import mth
 from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk
@@ -134,36 +132,6 @@ def test_one_id_for_two_events_of_a_batch_is_refused(gathering: Ledger) -> None:
     gathering.sequencer.start()
     verified(gathering.receipt(futures[0]), first)
     assert refusal(futures[1]).code == "event_id_taken"
-
-
-def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> None:
-    """Once its next batch is done with, memory is enough to judge what stands on the other's events."""
-    with open_ledger(each_database_url) as first, open_ledger(each_database_url) as other:
-        first.found(*OFFICERS)
-        theirs, ours = Case("case-theirs").open(), Case("case-ours").open()
-        other.post(ours.last)
-        first.post(theirs.last)
-        following = theirs.register("phone").last
-        with pytest.raises(NeedsDatabase):
-            other.validator.in_memory().validate(following.submission, other.clock.seconds)
-        for item_id in ("knife", "coat"):  # what others wrote is taken in behind the answers, before the next batch
-            other.post(ours.register(item_id).last)
-        judged = other.validator.in_memory().validate(following.submission, other.clock.seconds)
-        assert isinstance(judged, ValidatedSubmission)
-
-
-def test_what_another_process_wrote_and_somebody_edited_is_not_learnt(ledger: Ledger) -> None:
-    """Nothing is judged on it, and the batch beside it is written all the same."""
-    with open_ledger(ledger.database.url) as other:
-        theirs, ours = Case("case-theirs").open(), Case("case-ours").open()
-        other.post(ours.last)
-        index = ledger.post(theirs.last).index
-        with ledger.database.write() as connection:
-            connection.execute(text("UPDATE entries SET payload = x'7b7d' WHERE log_index = :index"), {"index": index})
-        assert other.post(ours.register("knife").last).index == index + 1
-        other.post(ours.register("coat").last)
-        with pytest.raises(NeedsDatabase):
-            other.validator.in_memory().validate(theirs.register("phone").last.submission, other.clock.seconds)
 
 
 # -- together or not at all --------------------------------------------------------------------------------------------
