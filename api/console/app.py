@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ from api.console.documents import document_pages
 from api.console.notices import notice_pages
 from api.console.operation import operation_pages
 from api.console.registry import registry_pages
-from api.console.shared.access import SignInNeeded, require_own_page, sign_in_first, visiting
+from api.console.shared.access import SignInNeeded, page_router, sign_in_first, visiting
 from api.console.shared.refusals import LineRefused, RefusalWords
 from api.console.shared.rendering import Assets, language, names_of, page, release
 from api.console.sign_in import sign_in_pages
@@ -51,7 +51,7 @@ from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.i18n import Labels
 from ledger.supervision.model_faults import ModelRefused
 
-router = APIRouter()
+router = page_router()
 _FEATURES = (
     sign_in_pages,
     case_lists,
@@ -89,13 +89,12 @@ def make_console(service: Service) -> FastAPI:
         redoc_url=None,
         exception_handlers=dict(HANDLERS),
         redirect_slashes=False,
-        dependencies=[Depends(require_own_page)],
     )
     app.state.service = service
     app.state.pages = frozenset(route.path for route in routes() if "GET" in (route.methods or ()))
     app.state.loading = operation_pages.Loading(service.parts)
-    for feature_router in _ROUTERS:
-        app.include_router(feature_router)
+    # As they are: a router that is included has every route made once more, at the first request that passes it.
+    app.router.routes += routes()
     app.mount(f"/static/{release()}", Assets())
     return app
 

@@ -208,7 +208,7 @@ class CaseStates:
 
     def _read_on(self, connection: Connection, case_id: str, head: StreamHead, adopted: int) -> CaseState | None:
         """Return the state at the stream's head, folded from an earlier one if the stream goes on from that."""
-        last = self._kept.last_of(case_id, adopted) or self._stored(connection, case_id)
+        last = self._kept.last_of(case_id, adopted) or self._decoded(connection, case_id)
         if last is not None and last.sequence <= head.sequence:
             entries = log.stream(connection, "case", case_id, after=last.sequence)
             # The last one cached may be that of an event which never came into the log.
@@ -217,8 +217,17 @@ class CaseStates:
                 return self._fold(entries, last)
         return self._fold(log.stream(connection, "case", case_id))
 
-    def _stored(self, connection: Connection, case_id: str) -> CaseState | None:
-        """Return the state of the case that is kept in the database, None if there is none to go on from."""
+    def stored(self, connection: Connection, case_id: str) -> CaseState | None:
+        """Return the state of the case that is kept in the database, None if there is none that its stream goes on
+        from."""
+        state = self._decoded(connection, case_id)
+        if state is None:
+            return None
+        entries = log.stream(connection, "case", case_id, after=state.sequence - 1, limit=1)
+        return state if entries and log.event_of(entries[0]).leaf_hash == state.head else None
+
+    def _decoded(self, connection: Connection, case_id: str) -> CaseState | None:
+        """Return the state of the case that is kept in the database, None if there is none that can be read."""
         data = None if self.key is None else kept_state(connection, case_id, self.key)
         if data is None:
             return None

@@ -6,6 +6,7 @@ clock, ``proven_at`` the chain's.
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -33,6 +34,7 @@ from ledger.store.log import StoredEntry
 from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
 from ledger.timeline.sentences import EventWords, Narrator
 
+LATEST = sys.maxsize  # a sequence number above that of every event
 EVENTS_KEPT = 20_000  # of all cases together; the case that was read last is kept whatever it has
 
 NoteKind = Literal[
@@ -75,13 +77,13 @@ def read_history(
     connection: Connection,
     states: CaseStates,
     case_id: str,
+    before: CaseState | None = None,
     *,
-    last: HistoryEvent | None = None,
     limit: int | None = None,
 ) -> Iterator[HistoryEvent]:
-    """Yield the events of the case after the ``last`` one, in their order, at most ``limit``."""
-    before, sequence = (last.after, last.entry.sequence) if last else (None, -1)
-    entries = log.stream(connection, "case", case_id, after=sequence, limit=limit)
+    """Yield the events of the case after the state ``before``, in their order, at most ``limit``; without it, all."""
+    after_sequence = -1 if before is None else before.sequence
+    entries = log.stream(connection, "case", case_id, after=after_sequence, limit=limit)
     for entry, event, after in states.follow(entries, before):
         yield HistoryEvent(entry, event, before, after)
         before = after
@@ -104,41 +106,81 @@ def names_of_persons(connection: Connection, entries: Iterable[StoredEntry]) -> 
     return names
 
 
+class Walk(NamedTuple):
+    """Events of a case that follow each other up to the last one that was read: those after the state ``before``."""
+
+    before: CaseState | None
+    events: tuple[HistoryEvent, ...] = ()
+
+    @property
+    def first(self) -> int:
+        """Return the sequence number from which on it has all events."""
+        return 0 if self.before is None else self.before.sequence + 1
+
+    @property
+    def state(self) -> CaseState | None:
+        """Return the case after the last event."""
+        return self.events[-1].after if self.events else self.before
+
+
 class Histories:
-    """The histories of cases, those read last in memory. Safe to use from several threads."""
+    """The histories of cases, those read last in memory. Safe to use from several threads.
+
+    A long case is walked from the state that is kept of it in the database, as long as nobody asks for what was before.
+    """
 
     def __init__(self, states: CaseStates):
         self._states = states
-        self._kept: OrderedDict[str, tuple[HistoryEvent, ...]] = OrderedDict()
+        self._kept: OrderedDict[str, Walk] = OrderedDict()
         self._lock = Lock()
 
     def of(self, connection: Connection, case_id: str) -> tuple[HistoryEvent, ...]:
         """Return all events of the case that ``connection`` sees, in their order; none if there is no such case."""
-        with self._lock:
-            kept = self._kept.get(case_id, ())
-        adopted = self._states.procedures().last_index
-        later = tuple(read_history(connection, self._states, case_id, last=kept[-1] if kept else None))
-        events = kept + later
-        with self._lock:
-            if len(events) >= len(self._kept.get(case_id, ())):
-                self._kept[case_id] = events
-            self._kept.move_to_end(case_id)
-            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > EVENTS_KEPT:
-                self._kept.popitem(last=False)
-        if later:
-            self._states.keep(later[-1].after, adopted)
-        elif events:
-            # The connection may be of an older snapshot than the one that the events were read in.
-            head = log.heads(connection, [("case", case_id)])["case", case_id]
-            return events[: head.sequence + 1]
-        return events
+        return self.since(connection, case_id, 0)
+
+    def since(self, connection: Connection, case_id: str, first: int) -> tuple[HistoryEvent, ...]:
+        """Return the events of the case that ``connection`` sees, in their order, from the sequence number ``first``
+        on."""
+        walk = self._walk(connection, case_id, first)
+        if not walk.events:
+            return ()
+        # The connection may be of an older snapshot than the one that the events were read in.
+        head = log.heads(connection, [("case", case_id)])["case", case_id]
+        return walk.events[max(0, first - walk.first) : max(0, head.sequence + 1 - walk.first)]
 
     def state(self, connection: Connection, case_id: str) -> CaseState:
         """Return the case as ``connection`` sees it. Requires that there is such a case.
 
-        If no state is in memory its history is read: who looks at it asks for its events next, and they are read once.
+        What is read for it is kept: who looks at a case asks for its last events next, and they are read once.
         """
-        return self._states.kept_of(connection, case_id) or self.of(connection, case_id)[-1].after
+        state = self._states.kept_of(connection, case_id) or self._walk(connection, case_id, LATEST).state
+        assert state is not None, "there is such a case"
+        return state
+
+    def _walk(self, connection: Connection, case_id: str, first: int) -> Walk:
+        """Return a walk that has the events from the sequence number ``first`` on, and go on with the one in memory."""
+        with self._lock:
+            kept = self._kept.get(case_id)
+        adopted = self._states.procedures().last_index
+        if kept is None:
+            stored = self._states.stored(connection, case_id) if first else None
+            kept = Walk(stored if stored is not None and stored.sequence < first else None)
+        later = tuple(read_history(connection, self._states, case_id, kept.state))
+        walk = Walk(kept.before, kept.events + later)
+        if walk.first > first:
+            earlier = tuple(read_history(connection, self._states, case_id, limit=walk.first))
+            if len(earlier) < walk.first:  # the connection is of an older snapshot
+                return Walk(None, earlier)
+            walk = Walk(None, earlier + walk.events)
+        with self._lock:
+            if len(walk.events) >= len(self._kept.get(case_id, walk).events):
+                self._kept[case_id] = walk
+            self._kept.move_to_end(case_id)
+            while len(self._kept) > 1 and sum(len(each.events) for each in self._kept.values()) > EVENTS_KEPT:
+                self._kept.popitem(last=False)
+        if later:
+            self._states.keep(later[-1].after, adopted)
+        return walk
 
 
 # -- findings ----------------------------------------------------------------------------------------------------------
@@ -323,26 +365,29 @@ class TimelineBuilder:
 
     def page(self, connection: Connection, case_id: str, *, after: int, limit: int) -> list[TimelineStep]:
         """Return at most ``limit`` steps of a sequence above ``after``, in their order."""
-        events = self.histories.of(connection, case_id)
-        return self._steps(connection, case_id, events[after + 1 : after + 1 + limit], told_once_in=events)
+        events = self.histories.since(connection, case_id, after + 1)[:limit]
+        flags = log.flags_of_stream(connection, "case", case_id)
+        return self._steps(events, flags, told_once_in=sorted(flags))
 
     def steps(self, connection: Connection, case_id: str, events: Collection[HistoryEvent]) -> list[TimelineStep]:
         """Return the steps of these events of the case."""
-        return self._steps(connection, case_id, events, told_once_in=events)
+        flags = log.flags_of_stream(connection, "case", case_id)
+        return self._steps(events, flags, told_once_in=[event.entry.log_index for event in events])
 
     def _steps(
         self,
-        connection: Connection,
-        case_id: str,
         events: Collection[HistoryEvent],
+        flags: Mapping[int, tuple[Flag, ...]],
         *,
-        told_once_in: Collection[HistoryEvent],
+        told_once_in: Sequence[int],
     ) -> list[TimelineStep]:
-        """Return the steps of some events; what is only noted is told at the first event that has it of the others."""
-        flags = log.flags_of_stream(connection, "case", case_id)
+        """Return the steps of some events; what is only noted is told at the first event that has it of the others.
+
+        These are at the indices ``told_once_in``, which are in order.
+        """
         proven = self._anchored.proven_at([event.entry.log_index for event in events])
         alike: dict[int, dict[str, int]] = defaultdict(dict)
-        for name, indices in _events_with(flags, [event.entry.log_index for event in told_once_in]).items():
+        for name, indices in _events_with(flags, told_once_in).items():
             alike[indices[0]][name] = len(indices) - 1
         return [
             self._step(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import RedirectResponse, Response
 
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.forms import FormOf
 from api.console.shared.rendering import PATH, download
 from api.dependencies import SlugQuery
@@ -28,7 +28,7 @@ from ledger.store.search import LONGEST, folded, is_searchable
 ROWS = 20
 SHOWN = 200  # findings on the page; the file has all
 
-router = APIRouter()
+router = page_router()
 NumberQuery = Annotated[str, Query(max_length=LONGEST)]
 AuditIdPath = Annotated[str, Path(pattern=r"^audit-[0-9a-f]{10}$")]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.console.cases.case_forms import (
@@ -22,7 +22,7 @@ from api.console.cases.case_forms import (
 from api.console.cases.case_pages import book_of, book_of_new_case, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.cases.item_rows import ItemRows, RowsRefused, columns_of_case
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.act_fields import Sections, heading_of
 from api.console.shared.drafting import (
     EventDraft,
@@ -58,7 +58,7 @@ from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.recording.event_signing import MAX_ACTS, new_id
 
-router = APIRouter()
+router = page_router()
 OfQuery = Annotated[str | None, Query(max_length=200)]
 KindQuery = Annotated[str | None, Query(max_length=64)]
 OF_LETTERS = ("receive-letter", "answer-letter")

@@ -6,13 +6,13 @@ from operator import itemgetter
 from typing import Annotated, Literal, NamedTuple, get_args
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
 from api.console.cases.letter_pages import waiting_letters
 from api.console.shared import clock_views
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.clock_views import ClockView
 from api.console.shared.formats import minute
@@ -41,7 +41,7 @@ FEW = 8  # of a list on the start page
 Due = Literal["overdue", "0", "3", "7", "30"]  # has run out, or runs out within so many days
 READ_AS: dict[Box, Message] = {"inbox": Message("inbox"), "outbox": Message("outbox")}
 
-router = APIRouter()
+router = page_router()
 
 
 class HandoverRow(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
@@ -13,7 +13,7 @@ from api.console.cases.case_forms import NEW_PERSONS, asked_persons
 from api.console.cases.case_tasks import agenda, free_items
 from api.console.cases.item_rows import form_table
 from api.console.shared import clock_views
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.formats import minute
 from api.console.shared.rendering import PATH, narrator_of
@@ -94,7 +94,7 @@ def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int = 0) -> 
 STEPS = 50  # of the timeline at a time
 PAPERS = "papers of {}"
 
-router = APIRouter()
+router = page_router()
 ProcedureQuery = Annotated[str | None, Query(max_length=64)]
 HandoverQuery = Annotated[str | None, Query(max_length=64)]
 

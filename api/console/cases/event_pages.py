@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from api.console.cases.case_pages import read_case
-from api.console.shared.access import VisitOf
+from api.console.shared.access import VisitOf, page_router
 from api.console.shared.rendering import PATH, download, language, names_of, narrator_of, shown_pdf
 from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery
 from api.services.archives import archive_of_case
@@ -25,6 +24,7 @@ from api.services.service import position_after
 from ledger.core.events import EVENT_TYPES, decode_section
 from ledger.core.messages import Message
 from ledger.i18n import translate
+from ledger.interchange.papers.events_to_print import last_of
 from ledger.interchange.papers.paper_text import language_for
 from ledger.proofs.bundles import Withheld
 from ledger.store import log
@@ -32,7 +32,7 @@ from ledger.timeline.anchored_sizes import stages
 from ledger.timeline.event_fields import event_fields
 from ledger.timeline.sentences import naming
 
-router = APIRouter()
+router = page_router()
 
 
 @router.get("/cases/{case_id}/events/{event_id}")
@@ -51,6 +51,8 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         proof_stages = stages(connection, entry, step.state, step.proven_at)
     sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
     words = narrator_of(visit.service, visit.labels, visible.person_names).words(here.event, here.after)
+    states, kinds = visit.service.parts.validator.states, visit.reading.authority.kinds
+    printed = last_of(states, history[: entry.sequence + 1], kinds)
     return visit.page(
         "cases/event.html",
         **visible._asdict(),
@@ -63,7 +65,7 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         particulars=event_fields(here.event, sections, words, visit.labels),
         hidden=() if shows_sections else step.confidential,
         erased=[label for label, data in stored.items() if data is None],
-        papers=offered_papers(event_to_print(visit.service, visit.reading, event_id), visit.labels),
+        papers=offered_papers(printed, visit.labels),
         previous=history[entry.sequence - 1].entry.event_id if entry.sequence else None,
         following=history[entry.sequence + 1].entry.event_id if entry.sequence + 1 < len(history) else None,
     )

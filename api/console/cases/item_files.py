@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from api.console.cases.case_pages import ROWS, ProcedureQuery, book_of, book_of_new_case, read_case
 from api.console.cases.item_rows import columns_of_case
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.rendering import download, shown_pdf
 from api.dependencies import LabelsWanted, SlugPath
 from api.middleware.request_limits import charge, read_body
@@ -32,7 +32,7 @@ from ledger.interchange.imports.item_table import (
     table_of,
 )
 
-router = APIRouter()
+router = page_router()
 AtQuery = Annotated[str | None, Query(max_length=4000)]
 
 

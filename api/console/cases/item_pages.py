@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.console.cases.case_acts import acts_in_case
 from api.console.cases.case_pages import VisibleCase, book_of, read_case
 from api.console.shared import clock_views
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.act_fields import subject_of
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
@@ -28,7 +28,7 @@ from ledger.timeline.custody_history import CustodyHistory, asked_time, custody_
 from ledger.timeline.event_fields import EventField
 from ledger.timeline.sentences import EventWords
 
-router = APIRouter()
+router = page_router()
 # What is stated of the item itself, of its dossier, and of its seizure, each under the field's own label.
 _OF_ITEM = (
     *("item_kind", "quantity", "exhibit_number", "seal_number", "seal_state", "condition", "features"),

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.formats import minute
 from api.console.shared.rendering import download, narrator_of
@@ -34,7 +34,7 @@ from ledger.timeline.event_fields import event_fields
 ROWS = 50  # of the list on one page
 SCOPE = "letters"
 
-router = APIRouter()
+router = page_router()
 BoxQuery = Annotated[Literal["inbox", "outbox"], Query()]
 NumberQuery = Annotated[str, Query(max_length=LONGEST)]
 

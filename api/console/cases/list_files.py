@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from starlette.responses import Response
 
 from api.console.cases.case_lists import READ_AS, ROWS, Asked, CaseFilters, listed_cases
@@ -17,7 +17,7 @@ from api.console.cases.case_pages import read_case
 from api.console.cases.letter_pages import BoxQuery, NumberQuery
 from api.console.registry.registry_pages import agency_lines
 from api.console.shared import clock_views
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.rendering import download, names_of
 from api.console.supervision.lead_pages import Filters
 from api.dependencies import SlugPath
@@ -41,7 +41,7 @@ OF_SEARCH = 200  # hits: more of them say that more should be typed
 Row = Sequence[Cell]
 Part = Literal["items", "persons", "handovers", "deadlines"]
 
-router = APIRouter()
+router = page_router()
 
 
 def list_file(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from markupsafe import Markup
 from msgspec import Meta, Struct
 from starlette.responses import RedirectResponse, Response
@@ -23,7 +23,7 @@ from api.console.cases.case_pages import (
     require_offered,
     shown_handover,
 )
-from api.console.shared.access import SessionCookie, Visit, VisitOf, labels
+from api.console.shared.access import SessionCookie, Visit, VisitOf, labels, page_router
 from api.console.shared.formats import minute
 from api.console.shared.rendering import PATH, page
 from api.dependencies import ServiceOf, SlugPath, json_body
@@ -39,7 +39,7 @@ from ledger.i18n import Labels
 from ledger.store import phones
 from ledger.store.phones import Prepared
 
-router = APIRouter()
+router = page_router()
 PAGES = f"{PATH}/phone"
 MAX_CODE = 1024  # bytes of a body
 MAX_ANSWER = 256 * 1024

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.console.cases.case_pages import read_case
 from api.console.cases.drawing import SHORTEST_S, Window, draw, fitted, laid_out
-from api.console.shared.access import VisitOf
+from api.console.shared.access import VisitOf, page_router
 from api.console.shared.formats import minute, typed
 from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder
@@ -27,7 +27,7 @@ SHOWN = 80  # events that are shown at first, the latest
 LISTED = 50  # events that the table beside has at most
 EDGE = 1.06  # of the time between first and last event
 
-router = APIRouter()
+router = page_router()
 TimeQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$")]
 
 

@@ -13,11 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastapi import APIRouter
 from markupsafe import Markup
 from starlette.responses import Response
 
-from api.console.shared.access import PublicVisitOf
+from api.console.shared.access import PublicVisitOf, page_router
 from api.console.shared.rendering import CONSOLE, PATH
 from api.dependencies import SlugPath
 from ledger.core.errors import NotFound
@@ -31,7 +30,7 @@ _PLACES = (CONSOLE / "documents" / "docs", CONSOLE.parents[1] / "docs")
 _FOLDERS = ("", "protocol", "decisions")
 _PLAIN = re.compile(r"[^\w\- ]")
 
-router = APIRouter()
+router = page_router()
 
 
 class DocumentTitle(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import RedirectResponse, Response
 
-from api.console.shared.access import PublicVisitOf, VisitOf
+from api.console.shared.access import PublicVisitOf, VisitOf, page_router
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import PATH, language
 from api.dependencies import Following, ServiceOf
@@ -21,7 +21,7 @@ from ledger.store import notices as stored
 
 ROWS = 50  # of the list on one page
 
-router = APIRouter()
+router = page_router()
 TokenQuery = Annotated[str, Query(pattern=PATTERN)]
 SavedQuery = Annotated[bool, Query()]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.console.operation.service_status import alarms, service_status
-from api.console.shared.access import PublicVisit, PublicVisitOf
+from api.console.shared.access import PublicVisit, PublicVisitOf, page_router
 from api.console.shared.rendering import PATH
 from api.services.parts import Parts
 from api.services.service import Service
@@ -27,7 +27,7 @@ from ledger.supervision.runs.datasets import DatasetFiles
 
 WRITES = 50  # of the journal at a time
 
-router = APIRouter()
+router = page_router()
 Before = Annotated[int | None, Query(ge=1, lt=2**53)]
 
 

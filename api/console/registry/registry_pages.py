@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
-from api.console.shared.access import PublicVisit, PublicVisitOf, Visit, VisitOf
+from api.console.shared.access import PublicVisit, PublicVisitOf, Visit, VisitOf, page_router
 from api.console.shared.rendering import download, narrator_of
 from api.dependencies import After, OfficerQuery, SlugPath, SlugQuery, known_agency
 from api.services.documents import bundle_of_event
@@ -34,7 +34,7 @@ from ledger.timeline.event_fields import event_fields
 CHANGES = 50  # of the registry at a time
 BY_ADMIN = (changes.KeyGranted, changes.KeyRevoked, changes.AdminChanged)
 
-router = APIRouter()
+router = page_router()
 EntryPath = Annotated[int, Path(ge=0, lt=2**53)]
 KeyPath = Annotated[str, Path(pattern=r"^0x[0-9a-f]{40}$")]
 

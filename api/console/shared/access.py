@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
@@ -63,6 +63,11 @@ def require_own_page(request: Request, service: ServiceOf) -> None:
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if (origin is None and site is None) or origin not in (None, own_origin) or site not in (None, "same-origin"):
         raise Refused(403, "this was not asked by a page of this console", code="foreign_origin", field="Origin")
+
+
+def page_router() -> APIRouter:
+    """Return a router for pages of the console, which all are for own pages alone to post to."""
+    return APIRouter(dependencies=[Depends(require_own_page)])
 
 
 class SignInNeeded(Exception):

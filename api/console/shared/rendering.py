@@ -5,16 +5,21 @@ Scripts, styles and pictures are served at an address of this release, so that b
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
+from importlib.util import cache_from_source
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from types import MappingProxyType
 from typing import Any
 
 from blake3 import blake3
 from fastapi import Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -195,12 +200,47 @@ def narrator_of(service: Service, labels: Labels, persons: Mapping[str, str] = M
     return Narrator(labels, names_of(service, labels), persons)
 
 
+class CompiledTemplates(BytecodeCache):
+    """Compiled templates of one language, kept where Python keeps compiled modules, if that may be written.
+
+    A page takes longer to compile than to make. What is compiled from another text is not used.
+    """
+
+    def __init__(self, template_language: str):
+        self._language = "".join(filter(str.isalnum, template_language))  # as names of such files have it
+
+    def get_cache_key(self, name: str, filename: str | None = None) -> str:
+        """Return the path of the file that a compiled template is kept in."""
+        return cache_from_source(filename or name, optimization=self._language)
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Read what is kept. Whatever is wrong with the file, or if there is none, the template is compiled."""
+        with suppress(Exception), Path(bucket.key).open("rb") as file:
+            bucket.load_bytecode(file)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled, in one step: others may read it at this moment."""
+        if sys.dont_write_bytecode:
+            return
+        kept = Path(bucket.key)
+        with suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=kept.parent, delete=False) as file:
+                bucket.write_bytecode(file)
+            Path(file.name).replace(kept)
+
+
 @cache
 def environment(template_language: str) -> Environment:
     """Return the templates in one language; everything put into them is escaped."""
     loader = FileSystemLoader(CONSOLE)
     templates = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        bytecode_cache=CompiledTemplates(template_language),
     )
     labels, texts = Labels(template_language), Texts(template_language)
     templates.globals |= {

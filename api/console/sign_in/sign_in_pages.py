@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth.sessions import SignedChallenge
-from api.console.shared.access import SessionCookie
+from api.console.shared.access import SessionCookie, page_router
 from api.console.shared.forms import FormOf
 from api.console.shared.rendering import LANGUAGE_COOKIE, PATH, page
 from api.dependencies import ServiceOf, read_json
@@ -18,7 +18,7 @@ from ledger.i18n import LANGUAGES
 MAX_BODY = 4096  # bytes
 A_YEAR = 365 * 24 * 3600  # seconds
 
-router = APIRouter()
+router = page_router()
 _signed = decoder_of(SignedChallenge)
 Back = Annotated[str, Query(max_length=2000)]
 

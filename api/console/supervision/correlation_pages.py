@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
-from api.console.shared.access import VisitOf
+from api.console.shared.access import VisitOf, page_router
 from api.console.shared.formats import abridged, in_brief
 from api.console.shared.rendering import names_of
 from api.services.governance import node_named, require_governing
@@ -32,7 +32,7 @@ from ledger.timeline.sentences import Names
 LISTED_AT_MOST = 300  # rows of the table beside the picture
 SHORT = 22  # characters within a box
 
-router = APIRouter()
+router = page_router()
 NodeName = Annotated[str | None, Query(alias="from", min_length=1, max_length=300)]
 Depth = Annotated[int, Query(ge=1, le=DEEPEST)]
 

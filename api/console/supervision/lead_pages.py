@@ -8,12 +8,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from msgspec import Struct
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.cited_events import CitedPage, RecordedQuery, cited, events_of_stream, recorded
 from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, whole_number
@@ -59,7 +59,7 @@ COLUMNS: dict[Column, tuple[str, ...]] = {
     "closed": ("closed",),
 }
 
-router = APIRouter()
+router = page_router()
 
 
 class Filters(Struct, frozen=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.console.shared.access import VisitOf
+from api.console.shared.access import VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.rendering import download
 from api.console.supervision.supervision_acts import act_to_do
@@ -36,7 +36,7 @@ from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 
 ROWS = 25
 
-router = APIRouter()
+router = page_router()
 Words = Annotated[str, Query(max_length=200)]
 Version = Annotated[int | None, Query(ge=1, le=1_000_000)]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.console.shared import clock_views
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, events_of_stream, recorded
 from api.console.shared.formats import brief, minute
 from api.console.shared.rendering import language, shown_pdf
@@ -38,7 +37,7 @@ from ledger.store.supervision import LeadFilter
 ROWS = 25
 LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
 
-router = APIRouter()
+router = page_router()
 SCOPE = "recommendations"
 COUNTED = Message(
     "Counted are the leads of its model about this agency by the day on which they were raised, in as many days up to "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from markupsafe import Markup
 from starlette.responses import Response
 
-from api.console.shared.access import VisitOf
+from api.console.shared.access import VisitOf, page_router
 from api.console.shared.rendering import download
 from api.dependencies import Day, Tree
 from api.services.governance import called_in, report_file, report_on, require_governing, within_own
@@ -22,7 +22,7 @@ from ledger.supervision.reports.questions import ReportScope, ReportTable
 CITED_AT_MOST = 200  # digests that a row of the page carries; the report as JSON has all
 PERIOD_DAYS = 90  # up to today, where nothing else is asked for
 
-router = APIRouter()
+router = page_router()
 MaybeDay = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Line = Annotated[BusinessLine | Literal[""], Query()]
 MaybeTree = Annotated[str, Query(max_length=84)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.act_fields import ActForm, AskedField, heading_of
 from api.console.shared.drafting import EventDraft, drafted, required_number, stated
 from api.console.shared.forms import FormOf, PostedForm
@@ -32,7 +31,7 @@ from ledger.recording.event_signing import MAX_ACTS, new_id
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.procedure_words import UNCHECKED
 
-router = APIRouter()
+router = page_router()
 _PAGES = {"model": ("library", MODEL_STREAM), "recommendation": ("recommendations", RECOMMENDATION_STREAM)}
 FOR_MANY = (NAME_OF[LeadAssigned], NAME_OF[LeadDismissed])  # acts on several leads at once
 Offers = Mapping[str, Iterable[tuple[str, str]]]  # what may be chosen for a field, by its name

@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.console.shared.access import PublicVisitOf
+from api.console.shared.access import PublicVisitOf, page_router
 from api.console.shared.rendering import PATH, language
 from api.texts import Texts, later
 from ledger.core.events import EVENT_TYPES
@@ -22,7 +22,7 @@ from ledger.core.verification.stream import CASE_STEPS
 from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.i18n import Labels
 
-router = APIRouter()
+router = page_router()
 
 
 @router.get("/verify")

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import download
 from api.console.workbench.bench_fields import OPERATORS, example_of
@@ -41,7 +41,7 @@ from ledger.supervision.runs.example_rows import ExampleSource
 HITS_SHOWN = 50  # of a run
 CASES_AT_MOST = 4  # whose rows an example has
 
-router = APIRouter()
+router = page_router()
 
 Start = Literal["form", "shipped", "published", "lead"]
 FREE = {

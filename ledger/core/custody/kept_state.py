@@ -24,7 +24,7 @@ from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import ClockRule
 
-KEPT_FROM = 1024  # events of a case
+KEPT_FROM = 256  # events of a case
 _MESSAGE = "\0"  # begins the words for an item that the rules have given it; no text of an event has this letter
 
 

@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from ledger.core.custody import kept_state
+from ledger.core.errors import IntegrityBroken
 from ledger.i18n import Labels
 from ledger.recording.case_states import CaseStates
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
+from ledger.store.kept_states import row_of_state
+from ledger.store.tables import ENTRIES
 from ledger.timeline.anchored_sizes import AnchoredSizes
 from ledger.timeline.case_history import Histories, TimelineBuilder, read_history
 from ledger.timeline.diagrams import Picture, Pictures, lineage
@@ -122,6 +127,68 @@ def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
         state_in_memory = ledger.validator.states.of_case("case-3")
         assert Histories(ledger.validator.states).state(connection, "case-3") is state_in_memory
         assert state == state_in_memory
+
+
+@pytest.fixture
+def long(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Case:
+    """Return a recorded case of 13 events, of which the state after twelve is kept."""
+    monkeypatch.setattr(kept_state, "KEPT_FROM", 8)
+    case = Case("case-3").open().register(*(f"item-{number}" for number in range(10)))
+    ledger.post_all(case.offer("item-1", to=PROCURATORATE).accept().events)
+    assert kept_state.is_kept(replace(case.state, sequence=11))
+    return case
+
+
+def cold_histories(ledger: Ledger) -> Histories:
+    """Return the histories of a service that has just started."""
+    validator, key = ledger.validator, ledger.validator.states.key
+    return Histories(CaseStates(ledger.database, validator.procedures, ledger.registry.kinds, key=key))
+
+
+def test_a_long_case_is_walked_from_its_kept_state(ledger: Ledger, long: Case) -> None:
+    """Whatever is asked for first, it is what a walk from the beginning gives; so are the state and what comes
+    later."""
+    with ledger.database.read() as connection:
+        fresh = tuple(read_history(connection, ledger.validator.states, "case-3"))
+        for first in range(len(fresh) + 1):
+            histories = cold_histories(ledger)
+            assert histories.since(connection, "case-3", first) == fresh[first:]
+            assert histories.state(connection, "case-3") == long.state
+            assert histories.of(connection, "case-3") == fresh
+        older = cold_histories(ledger)
+        assert older.state(connection, "case-3") == long.state
+        ledger.post(long.register("latest").last)
+        with ledger.database.read() as after:
+            assert older.state(after, "case-3") == long.state
+            assert older.since(after, "case-3", 12)[-1].after == long.state
+            assert older.since(connection, "case-3", 12) == fresh[12:]
+            assert len(older.of(after, "case-3")) == len(fresh) + 1
+        assert older.of(connection, "case-3") == fresh
+
+
+def test_what_was_before_the_kept_state_is_not_read(ledger: Ledger, long: Case) -> None:
+    """The last events and the state cost no more than what follows it; who asks for all gets all, or is told."""
+    with ledger.database.write() as connection:
+        opened = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
+        connection.execute(opened.values(payload=long.events[0].payload_bytes.replace(b"theft", b"fraud")))
+    histories = cold_histories(ledger)
+    with ledger.database.read() as connection:
+        assert histories.state(connection, "case-3") == long.state
+        assert [each.entry.sequence for each in histories.since(connection, "case-3", 12)] == [12]
+        with pytest.raises(IntegrityBroken):
+            histories.of(connection, "case-3")
+
+
+def test_a_kept_state_that_is_not_of_the_stream_is_not_gone_on_from(ledger: Ledger, long: Case) -> None:
+    """Such as one of a log that was put back to an earlier day and went on otherwise."""
+    key = ledger.validator.states.key
+    assert key is not None
+    table, row = row_of_state(replace(long.state, sequence=11, head="blake3:" + "11" * 32), key)
+    with ledger.database.write() as connection:
+        connection.execute(table.delete())
+        connection.execute(table.insert().values(**row))
+    with ledger.database.read() as connection:
+        assert cold_histories(ledger).state(connection, "case-3") == long.state
 
 
 def assert_same(connection: Connection, ledger: Ledger, histories: Histories) -> None:
