@@ -74,7 +74,7 @@ class Repeated(BundleViewSource):
         late = [case_id for case_id, index in self._late.items() if start <= index < end]
         return sorted({*late, *(case_id for case_id, (_, first) in self._cases.items() if start <= first < end)})
 
-    def case(self, case_id: str, end: int) -> list[SourceEvent]:
+    def case(self, case_id: str, end: int, *, after: int = -1) -> list[SourceEvent]:
         events, first = self._cases[case_id]
         stream, late = Stream(kind="case", id=case_id), self._late.get(case_id)
         indices = [first + number for number in range(len(events))]
@@ -83,7 +83,7 @@ class Repeated(BundleViewSource):
         return [
             SourceEvent(index, replace(event, stream=stream))
             for index, event in zip(indices, events, strict=True)
-            if index < end
+            if index < end and event.sequence > after
         ]
 
     def fold_all(self) -> None:

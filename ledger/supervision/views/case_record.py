@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import copy
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -113,15 +114,24 @@ class CaseRecord:
                 for name in names:
                     self._steps_by_name[noun, name].append(step)
 
+    def after(self, steps: int) -> CaseRecord:
+        """Return the same case with those of its steps alone that follow the first ``steps``."""
+        later = copy(self)
+        later.steps = self.steps[steps:]
+        return later
+
     def steps_naming(self, noun: Noun, name: str, *bodies: type[Body]) -> list[CaseStep]:
         """Return the steps whose events name it, only those of these types if some are given."""
         steps = self._steps_by_name.get((noun, name), [])
         return [step for step in steps if isinstance(step.body, bodies)] if bodies else steps
 
 
-def read_case(events: Iterable[SourceEvent], acts: Acts, size: int) -> CaseRecord:
-    """Fold the events of one stream; days off are those of what is in force at ``size``. Raises as the fold does."""
-    steps: list[CaseStep] = []
+def read_case(events: Iterable[SourceEvent], acts: Acts, size: int, earlier: CaseRecord | None = None) -> CaseRecord:
+    """Fold the events of one stream, or those that follow the steps of ``earlier``.
+
+    Days off are those of what is in force at ``size``. Raises as the fold does.
+    """
+    steps = [] if earlier is None else [*earlier.steps]
     for event in events:
         before = steps[-1].after if steps else None
         after, flags = fold(before, acts.act(before, event.event, index=event.log_index))
@@ -145,17 +155,31 @@ def row_of(view: str, *sources: object, **columns: Any) -> Row:
 
     Moments are given in RFC 3339, days in ISO 8601, amounts as quantities.
     """
-    kinds = kept_kinds(view)
-    assert columns.keys() <= kinds.keys(), f"{view} has no {columns.keys() - kinds.keys()}"
+    key = view, tuple(columns), tuple(map(type, sources))
+    places = _PLACES.get(key) or _PLACES.setdefault(key, _places(view, columns, sources))
     row = []
-    for name, kind in kinds.items():
-        if name in columns:
-            value = columns[name]
-        else:
-            value = next(getattr(source, name) for source in sources if hasattr(source, name))
-        converter = _CONVERTERS.get(kind)
+    for name, place, converter in places:
+        value = columns[name] if place is None else getattr(sources[place], name)
         row.append(value if converter is None or value is None else converter(value))
     return tuple(row)
+
+
+Places = tuple[tuple[str, int | None, Callable[[Any], Any] | None], ...]
+_PLACES: dict[tuple[str, tuple[str, ...], tuple[type, ...]], Places] = {}  # sources of one type have the same fields
+
+
+def _places(view: str, given: Collection[str], sources: tuple[object, ...]) -> Places:
+    """Return of each column from which of the sources it comes, None if it is given, and what converts its values."""
+    kinds = kept_kinds(view)
+    assert not (unknown := {*given} - kinds.keys()), f"{view} has no {unknown}"
+    return tuple(
+        (
+            name,
+            None if name in given else next(n for n, source in enumerate(sources) if hasattr(source, name)),
+            _CONVERTERS.get(kind),
+        )
+        for name, kind in kinds.items()
+    )
 
 
 def evidence(steps: Iterable[CaseStep | None]) -> list[str]:

@@ -24,6 +24,7 @@ from ledger.supervision.runs.query_session import Limits, QuerySession, SessionD
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
+from ledger.supervision.views.made_cases import MadeCase, MadeCases, made_of
 from ledger.supervision.views.view_rows import MatterRecord
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ class ViewSource(Protocol):
         """Return the cases with events at ``start <= index < end``, sorted."""
         ...
 
-    def case(self, case_id: str, end: int) -> list[SourceEvent]:
-        """Return the events of a case below ``end``, in their order."""
+    def case(self, case_id: str, end: int, *, after: int = -1) -> list[SourceEvent]:
+        """Return the events of a case below ``end``, of a sequence number above ``after``, in their order."""
         ...
 
     def matters(self, start: int, end: int) -> list[MatterRecord]:
@@ -165,6 +166,7 @@ class Views:
         self._datasets = datasets
         self._left_with = left_with
         self._lock = Lock()
+        self._made = MadeCases()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def refresh(self) -> LogHead:
@@ -272,6 +274,7 @@ class Views:
     def close(self) -> None:
         """Close the database; sessions end."""
         with self._lock:
+            self._made = MadeCases()
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -281,14 +284,14 @@ class Views:
     def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: LogHead) -> None:
         """Bring the views up in one transaction: a session sees the views of before or of after."""
         began = time.monotonic()
+        made, self._made = self._made, MadeCases()  # if this fails, it is not known what the tables have
         connection.execute("BEGIN TRANSACTION")
         try:
             for first in range(0, len(touched), CASES_AT_ONCE):
                 part = touched[first : first + CASES_AT_ONCE]
-                records = (
-                    read_case(self._source.case(case_id, head.size), self._source.acts, head.size) for case_id in part
+                snapshot_tables.replace_cases(
+                    connection, (self._made_case(made, case_id, head.size) for case_id in part)
                 )
-                snapshot_tables.replace_cases(connection, part, records)
             snapshot_tables.replace_matters(connection, self._source.matters(start, head.size))
             snapshot_tables.replace_all(connection, "agencies", self._source.agencies())
             snapshot_tables.replace_all(connection, "datasets", self._source.datasets(head.size))
@@ -298,8 +301,18 @@ class Views:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        self._made = made
         if (took := time.monotonic() - began) > 1:
             logger.info("views brought up to the log", size=head.size, cases=len(touched), seconds=round(took, 1))
+
+    def _made_case(self, made: MadeCases, case_id: str, size: int) -> tuple[str, MadeCase, MadeCase | None]:
+        """Return a case's id, the case as it is below ``size``, and as the tables have it, if ``made`` keeps that."""
+        kept = made.get(case_id)
+        record = None if kept is None else kept.record
+        later = self._source.case(case_id, size, after=-1 if record is None else record.state.sequence)
+        case = made_of(read_case(later, self._source.acts, size, record), kept)
+        made.keep(case)
+        return case_id, case, kept
 
     def _add_anchors(self, connection: duckdb.DuckDBPyConnection, size: int) -> None:
         ((settled,),) = connection.execute("SELECT settled FROM kept.head").fetchall()
@@ -363,6 +376,7 @@ class Views:
                 rmtree(folder, ignore_errors=True)
 
     def _anew(self, size: int) -> duckdb.DuckDBPyConnection:
+        self._made = MadeCases()
         if self._connection is not None:
             self._connection.close()
         if self._path is not None:

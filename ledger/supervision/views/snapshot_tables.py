@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from ledger.supervision.runs.query_session import Limits, open_database, quoted, set_moment, table_of
 from ledger.supervision.view_catalogue import kept_kinds, views
-from ledger.supervision.views.case_record import CaseRecord, Row
+from ledger.supervision.views.case_record import Row
+from ledger.supervision.views.made_cases import MadeCase
 from ledger.supervision.views.view_rows import OF_A_CASE, OF_A_MATTER, MatterRecord
 
 if TYPE_CHECKING:
@@ -104,19 +105,29 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str
 
 
 def replace_cases(
-    connection: duckdb.DuckDBPyConnection, case_ids: Iterable[str], records: Iterable[CaseRecord]
+    connection: duckdb.DuckDBPyConnection, changed: Iterable[tuple[str, MadeCase, MadeCase | None]]
 ) -> None:
-    """Replace all rows of the cases by those of these records."""
-    ids = list(case_ids)
-    rows: dict[str, list[Row]] = {table: [] for table in (*OF_A_CASE, "parties")}
-    for record in records:
-        for view, rows_of in OF_A_CASE.items():
-            rows[view] += rows_of(record)
-        rows["parties"] += ((record.case_id, agency) for agency in sorted(record.state.agencies))
-    for name, new_rows in rows.items():
-        table = f"{KEPT}.{quoted(name)}"
-        connection.execute(f"DELETE FROM {table} WHERE case_id IN (SELECT unnest($ids))", {"ids": ids})  # noqa: S608
-        insert(connection, name, _PARTIES if name == "parties" else kept_kinds(name), new_rows)
+    """Let the tables have the rows of these cases.
+
+    Each comes with its id, and as the tables have it, if that is known. A table in which rows of a case only came to
+    those that it has gets the new ones; in any other table the case's rows are replaced.
+    """
+    tables = (*OF_A_CASE, "parties")
+    replaced: dict[str, list[str]] = {table: [] for table in tables}
+    added: dict[str, list[Row]] = {table: [] for table in tables}
+    for case_id, made, kept in changed:
+        for table in tables:
+            rows, before = made.rows[table], None if kept is None else kept.rows[table]
+            if before is not None and rows[: len(before)] == before:
+                added[table] += rows[len(before) :]
+            else:
+                replaced[table].append(case_id)
+                added[table] += rows
+    for name in tables:
+        if replaced[name]:
+            delete = f"DELETE FROM {KEPT}.{quoted(name)} WHERE case_id IN (SELECT unnest($ids))"  # noqa: S608
+            connection.execute(delete, {"ids": replaced[name]})
+        insert(connection, name, _PARTIES if name == "parties" else kept_kinds(name), added[name])
 
 
 def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[MatterRecord]) -> None:

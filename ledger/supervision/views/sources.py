@@ -48,9 +48,9 @@ class LedgerViewSource:
         with self._database.read() as connection:
             return log.streams_between(connection, "case", start, end)
 
-    def case(self, case_id: str, end: int) -> list[SourceEvent]:
+    def case(self, case_id: str, end: int, *, after: int = -1) -> list[SourceEvent]:
         with self._database.read() as connection:
-            entries = log.stream(connection, "case", case_id)
+            entries = log.stream(connection, "case", case_id, after=after)
         return [logged(entry) for entry in entries if entry.log_index < end]
 
     def matters(self, start: int, end: int) -> list[MatterRecord]:
@@ -186,8 +186,9 @@ class BundleViewSource:
     def touched(self, start: int, end: int) -> list[str]:
         return sorted({event.event.stream.id for event in self.events if start <= event.log_index < end})
 
-    def case(self, case_id: str, end: int) -> list[SourceEvent]:
-        return [event for event in self._by_case().get(case_id, ()) if event.log_index < end]
+    def case(self, case_id: str, end: int, *, after: int = -1) -> list[SourceEvent]:
+        events = self._by_case().get(case_id, ())
+        return [event for event in events if event.log_index < end and event.event.sequence > after]
 
     def matters(self, start: int, end: int) -> list[MatterRecord]:
         return []  # cases alone are given

@@ -521,6 +521,8 @@ OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
         *(corrections, links),
     )
 }
+# Each row of these comes of one event of the case, whatever else happens in it.
+OF_A_STEP = ("decisions", "particulars", "events", "flags", "links")
 OF_A_MATTER: Mapping[str, Callable[[MatterRecord], Iterator[Row]]] = {
     "leads": leads,
     "recommendations": recommendations,

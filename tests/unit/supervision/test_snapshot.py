@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,17 @@ from ledger.core.events.terms import EventRef, Quantity
 from ledger.core.procedure.adoption import Procedures
 from ledger.procedures import shipped_procedures, shipped_rulebook
 from ledger.supervision.view_catalogue import views
-from ledger.supervision.views.case_record import Row, SourceEvent
+from ledger.supervision.views import made_cases
+from ledger.supervision.views.case_record import Row, SourceEvent, read_case
 from ledger.supervision.views.snapshot import LeftDigest, Views
-from ledger.supervision.views.sources import BundleViewSource
-from ledger.supervision.views.view_rows import OF_A_CASE
+from ledger.supervision.views.sources import BundleActs, BundleViewSource
+from ledger.supervision.views.view_rows import OF_A_CASE, OF_A_STEP
 from tests.testkit.builders import POLICE, PROCURATORATE, SignedEvent, clerk
 from tests.testkit.casework import Case, person_id
 from tests.unit.core.test_custody_machine import Custody
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
+ACTS = BundleActs({}, shipped_procedures(), {PROCURATORATE: "procuratorate"})
 AGENCIES: list[Row] = [
     (POLICE, "public_security", "东城公安", "Police East", "31/01"),
     (PROCURATORATE, "procuratorate", "东城检察院", "Procuratorate East", "31/01"),
@@ -280,6 +283,45 @@ def test_grown_views_are_those_made_at_once() -> None:
     """On random histories: each case's rows depend on its events alone, not on how they came in."""
     few = settings(max_examples=8, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Snapshots, settings=few)
+
+
+def test_a_case_that_grows_is_written_as_if_it_were_new(handed_over: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With each event, whether the case as it was before is still in memory or not; and in turn with another case."""
+    other = Case("case-2").open().name("wang").register("car", kind="property")
+    other.act(acts.CaseLinked(other_case_id="case-1", relation="related"), clerk(POLICE))
+    in_turn = [event for pair in zip_longest(handed_over.events, other.events) for event in pair if event is not None]
+    for kept in (made_cases.EVENTS_KEPT, 3, 0):
+        monkeypatch.setattr(made_cases, "EVENTS_KEPT", kept)
+        require_same_as_at_once(in_turn, step=1)
+
+
+def test_what_could_not_be_written_is_made_anew(handed_over: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failure nothing of memory is taken for what the tables have."""
+    log = log_of(handed_over.events)
+    everything = log.events
+    log.events = everything[:4]
+    grown = made(log)
+    grown.refresh()
+    log.events = everything
+    with monkeypatch.context() as failing:
+        failing.setattr(log, "datasets", lambda _end: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            grown.refresh()
+    assert ask(grown, "SELECT events FROM cases") == [{"events": 4}]
+    grown.refresh()
+    assert whole(grown) == whole(of(handed_over))
+
+
+def test_rows_that_change_are_replaced_and_others_left(handed_over: Case) -> None:
+    """An event writes what it adds; only where it changes a row are those of the case written again."""
+    before = made_cases.made_of(read_case(log_of(handed_over.events[:4]).events, ACTS, 4))
+    record = read_case(log_of(handed_over.events).events[4:], ACTS, len(handed_over.events), before.record)
+    after = made_cases.made_of(record, before)
+    assert after.rows == made_cases.made_of(read_case(log_of(handed_over.events).events, ACTS, len(record.steps))).rows
+    assert {*OF_A_STEP} < {
+        table for table, rows in after.rows.items() if rows[: len(before.rows[table])] == before.rows[table]
+    }
+    assert after.rows["cases"] != before.rows["cases"]
 
 
 def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp_path: Path) -> None:

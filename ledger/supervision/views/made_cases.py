@@ -1,0 +1,52 @@
+"""Cases of which views were made lately, with their rows: one that grows is folded on, and only what is new written."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from ledger.supervision.views.case_record import CaseRecord, Row
+from ledger.supervision.views.view_rows import OF_A_CASE, OF_A_STEP
+
+EVENTS_KEPT = 5_000  # of all cases together
+
+
+class MadeCase(NamedTuple):
+    """A case and its rows, by table."""
+
+    record: CaseRecord
+    rows: dict[str, list[Row]]
+
+
+def made_of(record: CaseRecord, earlier: MadeCase | None = None) -> MadeCase:
+    """Return the case with its rows. ``earlier`` is the case as it was some events before, if that is known."""
+    new = record if earlier is None else record.after(len(earlier.record.steps))
+    rows = {view: [*rows_of(record)] for view, rows_of in OF_A_CASE.items() if view not in OF_A_STEP}
+    for view in OF_A_STEP:  # what these had stays as it was
+        before = [] if earlier is None else earlier.rows[view]
+        rows[view] = [*before, *OF_A_CASE[view](new)]
+    rows["parties"] = [(record.case_id, agency) for agency in sorted(record.state.agencies)]
+    return MadeCase(record, rows)
+
+
+class MadeCases:
+    """The cases that were made last, by their ids."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, MadeCase] = OrderedDict()
+        self._events = 0
+
+    def get(self, case_id: str) -> MadeCase | None:
+        """Return the case as it was made last, if it is kept."""
+        return self._kept.get(case_id)
+
+    def keep(self, made: MadeCase) -> None:
+        """Keep the case, and let go of those that were kept before all others."""
+        self._drop(self._kept.pop(made.record.case_id, None))
+        self._kept[made.record.case_id] = made
+        self._events += len(made.record.steps)
+        while self._events > EVENTS_KEPT:
+            self._drop(self._kept.popitem(last=False)[1])
+
+    def _drop(self, made: MadeCase | None) -> None:
+        self._events -= 0 if made is None else len(made.record.steps)
