@@ -161,7 +161,8 @@ class SplitsTable(StoreTable, table=True):
 class FeedTable(StoreTable, table=True):
     """With the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on (``store.feed``)."""
 
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    # The index is for audits, which ask for the lines of given entries: else each would go through the whole table.
+    __table_args__ = (Index("ix_feed_log_index", "log_index"), {"sqlite_with_rowid": False})
 
     agency: str = Field(primary_key=True)
     log_index: int = Field(sa_column=big(primary_key=True))

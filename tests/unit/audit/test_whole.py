@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -26,6 +27,7 @@ from tests.testkit.builders import LOG_ID, PROCURATORATE
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.unit.audit.stand import FOUNDING, OFFICERS, PROCEDURES, TRUST, Contracts, Stand, contracts, found, in_full
+from tests.unit.store.plans import noted, plan
 
 
 def test_sound_ledger(stand: Stand) -> None:
@@ -63,6 +65,24 @@ def test_several_processes(stand: Stand) -> None:
     """Processes that share the work find what one finds."""
     stand.change("DELETE FROM entries WHERE log_index = 10")
     assert stand.audit(processes=2) == stand.audit(processes=1)
+
+
+@pytest.mark.parametrize("kind", ["case", "agency", "supervision"])
+def test_a_part_of_the_streams_is_found_by_indexes(stand: Stand, kind: str) -> None:
+    """What a part of the streams is compared with is found without going through a table of events: an audit has many
+    parts, and would go through it for each of them.
+    """
+    of_events = re.compile("SCAN (entries|feed|flags|streams|cases|clocks|words|items|handovers)")
+    part = (kind, "case-1", "case-2")
+    with stand.database.read() as connection, noted(connection) as statements:
+        rows.heads(connection, *part)
+        rows.flags(connection, *part)
+        rows.stored_models(connection, *part)
+        [*rows.by_stream(connection, *part, size=stand.size)]
+    with stand.database.read() as connection:
+        steps = plan(connection, statements)
+    assert len(statements) >= 4
+    assert [step for step in steps if of_events.match(step)] == []
 
 
 @pytest.mark.parametrize("processes", [1, 2])
