@@ -23,6 +23,7 @@ from api.chain_connector import Connector, TrustHolder, now_s
 from api.services.auditing import Audits
 from api.services.notice_mail import NoticeMail, forget_gone, mail_server_of
 from api.services.parts import Parts, RecordingParts, TrustSource
+from api.services.peers import Peers
 from api.services.service import Cursors, Service
 from api.services.submission import SubmissionService
 from api.services.validators import ValidatorPool
@@ -176,6 +177,7 @@ def make_parts(
         collector=CosignatureCollector(database, witnesses, policy=lambda: trust.trust.policy, halt=halt, clock=clock),
         supervisor=_supervisor(recording, settings, views, clock, workers),
         validators=validators,
+        peers=Peers(settings.peers_folder, lambda: recording.sequencer.is_running, settings.request_timeout_s + 1.0),
         token_key=token_key,
         clock=clock,
         timestamp_worker=timestamp_worker,
@@ -278,6 +280,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         for thread in threads:
             thread.join(ENDING_S)
         parts.sequencer.stop()
+        parts.peers.close()
         connector.close()
         parts.validators.close()
         parts.workers.close()

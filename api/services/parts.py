@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from api.services.peers import Peers
 from api.services.validators import ValidatorPool
 from ledger.anchoring.state_proofs import StateProofs
 from ledger.anchoring.timestamps import TimestampWorker
@@ -60,7 +61,8 @@ class Parts(RecordingParts):
     ``chain_worker.link`` is the connected chain, whose ``registry`` prepares and relays transactions; it raises
     Unavailable while there is none. ``states`` has its state proofs. ``collector`` knows the state of the witnesses,
     ``supervisor`` that of the models. ``timestamp_worker`` is None without a timestamp authority.
-    ``workers`` do what may be costly, ``validators`` validate submissions of cases if there are any.
+    ``workers`` do what may be costly, ``validators`` validate submissions of cases if there are any. ``peers`` are
+    other services on this machine that share the database.
     """
 
     settings: Settings
@@ -71,6 +73,7 @@ class Parts(RecordingParts):
     collector: CosignatureCollector
     supervisor: Supervisor
     validators: ValidatorPool
+    peers: Peers
     token_key: bytes
     clock: Callable[[], int]
     timestamp_worker: TimestampWorker | None = None

@@ -79,6 +79,14 @@ class SubmissionService:
             TallystickError: the submission was refused; nothing was recorded.
             Unavailable: the outcome is unknown. Submitting the same bytes again returns the receipt if it was recorded.
         """
+        # What is of a route of its own is recorded here: the route must know the event.
+        if check_route is None and (passed := self._parts.peers.record(body, self._submit_here)) is not None:
+            result: SubmissionResult | None = await passed
+            if result is not None:
+                return result
+        return await self._submit_here(body, check_route)
+
+    async def _submit_here(self, body: bytes, check_route: RouteCheck | None = None) -> SubmissionResult:
         verdict = await self._verdict(body, self._parts.clock() // 1000)
         if check_route is not None:
             check_route(verdict.event if isinstance(verdict, ValidatedSubmission) else log.event_of(verdict.entry))

@@ -40,6 +40,12 @@ Outcome: TypeAlias = "asyncio.Future[ValidatedSubmission | Duplicate]"
 logger = structlog.get_logger(__name__)
 
 
+def case_of(data: bytes) -> bytes | None:
+    """Return the id of the case that a posted submission is of, None if its spelling is not the canonical one."""
+    match = _CASE.match(data)
+    return None if match is None else match[1]
+
+
 class Waiting(NamedTuple):
     """A submission that was posted at ``now`` (unix seconds) and waits for its outcome."""
 
@@ -64,13 +70,13 @@ class ValidatorPool:
         What comes ``in_bulk`` leaves half of the places to what comes alone. The future raises the refusal, and
         Unavailable where there is no outcome: nothing is recorded then.
         """
-        if not self._processes or (match := _CASE.match(data)) is None:
+        if not self._processes or (case_id := case_of(data)) is None:
             return None
         outcome: Outcome = asyncio.get_running_loop().create_future()
         if sum(process.waiting for process in self._processes) >= MAX_WAITING:
             outcome.set_exception(Unavailable("too many submissions are waiting", code="busy", retry_after=1))
         else:
-            process = self._processes[crc32(match[1]) % len(self._processes)]
+            process = self._processes[crc32(case_id) % len(self._processes)]
             process.queue(Waiting(data, now, outcome), in_bulk)
         return outcome
 

@@ -134,6 +134,7 @@ class Settings(KeyedSettings):
     max_bulk_body_bytes: Positive = 16 * 1024 * 1024
     max_dataset_bytes: Positive = 64 * 1024 * 1024
     validator_processes: Annotated[int, Field(ge=0, le=64)] = 0  # that validate submissions beside the service itself
+    peers_folder: Path | None = None  # of sockets, by which services on a machine that share PostgreSQL share cases
     worker_processes: Annotated[int, Field(ge=1, le=64)] = 2  # for work whose cost a request decides
     worker_memory_mb: Annotated[int, Field(ge=64)] = 256  # of one piece of such work
     worker_cpu_s: Positive = 4  # likewise

@@ -1,11 +1,12 @@
 """Durable signed submissions a second: ours, one each and in bulk, beside the naive design and a bare echo.
 
-python -m scripts.bench.submissions [--rounds N] [--events N] [--validators N] [--postgres URL] [--json FILE]
+python -m scripts.bench.submissions [--rounds N] [--events N] [--validators N]
+                                    [--postgres URL [--processes N ...]] [--json FILE]
 
 Each round measures all of them one after the other over 64 connections; the table has the medians. Of the
 ``--events`` of each round the naive design gets a sixth. Each of ours has so many ``--validators`` beside it. Every
-server starts on an empty database; with --postgres (postgresql+psycopg://...), two processes of ours share the empty
-database that it names.
+server starts on an empty database; with --postgres (postgresql+psycopg://...), processes of ours share the empty
+database that it names: one, and then two, or each count of ``--processes`` in turn.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from scripts.demonstration.stage import free_port, is_up, running, wait_for_proc
 
 CONNECTIONS = 64
 BULK = 100  # events of a bulk request
-PROCESSES = 2  # that share a PostgreSQL database
+PROCESSES = [1, 2]  # that share a PostgreSQL database
+POSTGRES = "on PostgreSQL"  # ends the name of a run of so many processes there
+PEERS_FOLDER = f"{PREFIX}PEERS_FOLDER"
 EVENTS = "/api/v1/events"
 JSON = "application/json"
 
@@ -42,13 +45,13 @@ class Run(NamedTuple):
 
 
 def main() -> None:
-    given = options(__doc__, rounds=3, events=8000, validators=0, postgres="")
+    given = options(__doc__, rounds=3, events=8000, validators=0, postgres="", processes=PROCESSES)
     os.environ[f"{PREFIX}VALIDATOR_PROCESSES"] = str(given.validators)
-    rounds = [measure(given.events, number, given.postgres) for number in range(given.rounds)]
+    rounds = [measure(given.events, number, given.postgres, given.processes) for number in range(given.rounds)]
     show("submissions", figures_of({name: [run[name] for run in rounds] for name in rounds[0]}), given.json)
 
 
-def measure(count: int, number: int, postgres_url: str) -> dict[str, Run]:
+def measure(count: int, number: int, postgres_url: str, processes: list[int]) -> dict[str, Run]:
     """Measure one round."""
     single = submissions(count, f"{number}-single")
     runs: dict[str, Run] = {}
@@ -57,10 +60,12 @@ def measure(count: int, number: int, postgres_url: str) -> dict[str, Run]:
         runs["echo"] = load([port], "/echo", JSON, single)
     with sqlite_server("ours") as port:
         runs["single"] = load([port], EVENTS, JSON, single)
-    if postgres_url:
+    for sharing in processes if postgres_url else ():
         with ExitStack() as stack:
-            ports = [stack.enter_context(server("ours", postgres_url))[0] for _ in range(PROCESSES)]
-            runs["postgres"] = load(ports, EVENTS, JSON, single)
+            os.environ[PEERS_FOLDER] = stack.enter_context(tempfile.TemporaryDirectory(prefix="tallystick-bench-"))
+            stack.callback(os.environ.pop, PEERS_FOLDER)
+            ports = [stack.enter_context(server("ours", postgres_url))[0] for _ in range(sharing)]
+            runs[on_postgres(sharing)] = load(ports, EVENTS, JSON, submissions(count, f"{number}-of-{sharing}"))
     many = submissions(2 * count, f"{number}-bulk")
     requests = [b"\n".join(many[start : start + BULK]) for start in range(0, len(many), BULK)]
     with sqlite_server("ours") as port:
@@ -79,10 +84,19 @@ def figures_of(runs: dict[str, list[Run]]) -> list[Figure]:
         Figure("durable submissions, in bulk", speed["bulk"], "one each", speed["single"], "/s", ">= 2"),
         Figure("a submission's 99th percentile", p99, "limit", 150, "ms", "<= 1"),
     ]
-    if "postgres" in speed:
-        row = Figure("durable submissions, PostgreSQL", speed["postgres"], "SQLite", speed["single"], "/s", ">= 1")
-        figures.insert(3, row)
+    counts = [int(name.partition(" ")[0]) for name in speed if name.endswith(POSTGRES)]
+    for count, before in zip(counts, [None, *counts], strict=False):
+        name = on_postgres(count)
+        target = ">= 0.45" if count > 1 else ">= 0.3"
+        figures.append(Figure(name, speed[name], "bare echo", speed["echo"], "/s", target))
+        if before is not None:
+            figures.append(Figure(name, speed[name], on_postgres(before), speed[on_postgres(before)], "/s", ">= 1"))
     return figures
+
+
+def on_postgres(processes: int) -> str:
+    """Return the name of the run of so many processes on one PostgreSQL database."""
+    return f"{processes} {POSTGRES}"
 
 
 def load(ports: list[int], path: str, content_type: str, bodies: list[bytes], connections: int = CONNECTIONS) -> Run:

@@ -1,0 +1,285 @@
+"""Services on one machine that share a database pass submissions on, so that each case is recorded by one of them.
+
+Who has recorded a case's last event has its state; any other process would first have to fold what it wrote. Each
+service listens at a socket in a folder of theirs, and a case belongs to one of those that listen, by its id. Nothing
+depends on that: whatever is not passed on, or is lost on the way, the service records itself, and the sequencer decides
+about it as about any submission.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+from uuid import uuid4
+from zlib import crc32
+
+import structlog
+
+from api.services.validators import case_of
+from ledger.core.errors import MalformedInput, TallystickError, Unavailable
+from ledger.recording.sequencer import MAX_WAITING
+from ledger.recording.validation_process import LENGTH, frame_of
+
+SCAN_S = 1.0  # seconds between two looks at who is in the folder
+SUFFIX = ".sock"
+LEFT = float("inf")  # when a service that has left looks next
+
+Record: TypeAlias = Callable[[bytes], Awaitable[Any]]
+# Of the receipt that the other service got, or None if nothing came of it: then it is to be recorded here.
+Passed: TypeAlias = "asyncio.Future[Any]"
+
+logger = structlog.get_logger(__name__)
+
+
+class Peers:
+    """The services at the sockets in ``folder``, this one among them; none without a folder.
+
+    ``is_able`` tells whether this service would record a submission now. One that answers nothing for ``patience_s`` is
+    left out. To be used from one event loop at a time; ``close`` from any thread.
+
+    Raises MalformedInput if others may use the folder: whoever can write to it is believed.
+    """
+
+    def __init__(self, folder: Path | None, is_able: Callable[[], bool], patience_s: float):
+        self._folder = None if folder is None else _private(folder)
+        self._is_able = is_able
+        self._patience_s = patience_s
+        self._own = uuid4().hex
+        self._members: dict[str, _Peer | None] = {}  # by name; this service is None
+        self._look: asyncio.Task[None] | None = None
+        self._next_look = 0.0
+        self._server: asyncio.Server | None = None
+        self._asking: set[_Asked] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def record(self, body: bytes, here: Record) -> Passed | None:
+        """Return what comes of a posted submission elsewhere, or None if it is to be recorded here.
+
+        ``here`` records what others pass on to this service.
+        """
+        if self._folder is None:
+            return None
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._next_look and (self._look is None or self._look.done()):
+            self._next_look = loop.time() + SCAN_S
+            self._look = loop.create_task(self._look_around(self._folder, here))
+        case_id = case_of(body) if len(self._members) > 1 else None
+        if case_id is None:
+            return None
+        # Other bits than those by which the processes that validate share the cases of this service.
+        name = sorted(self._members)[(crc32(case_id) >> 16) % len(self._members)]
+        peer = self._members[name]
+        return None if peer is None else peer.pass_on(body)
+
+    def close(self) -> None:
+        """Leave the folder; whoever waits for this service records by itself."""
+        if self._folder is not None:
+            (self._folder / f"{self._own}{SUFFIX}").unlink(missing_ok=True)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._next_look = LEFT
+        if self._server is not None:
+            self._server.close()
+        for side in (*self._members.values(), *self._asking):
+            if side is not None:
+                side.abort()
+        self._members.clear()
+
+    def _meet(self, asking: _Asked) -> None:
+        """Look with the next submission: a service that has come connects to all others."""
+        if self._next_look != LEFT:
+            self._next_look = 0.0
+        self._asking.add(asking)
+        asking.ended = partial(self._asking.discard, asking)
+
+    async def _look_around(self, folder: Path, here: Record) -> None:
+        """Listen, and connect to those that have come to listen since."""
+        loop = asyncio.get_running_loop()
+        if self._server is None and self._is_able():
+            at = folder / f"{self._own}{SUFFIX}"
+            self._loop = loop
+            self._server = await loop.create_unix_server(lambda: _Asked(here, self._is_able, self._meet), str(at))
+            self._members[self._own] = None
+        if self._server is not None and not self._is_able():
+            self.close()
+            return
+        for path in _sockets(folder):
+            if path.stem not in self._members and path.stem != self._own:
+                leave = partial(self._members.pop, path.stem, None)
+                make = partial(_Peer, leave, self._patience_s)
+                try:
+                    _, peer = await loop.create_unix_connection(make, str(path))
+                except ConnectionRefusedError:  # its process has ended
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    logger.warning("a service beside this one cannot be reached", socket=str(path), reason=str(error))
+                else:
+                    self._members[path.stem] = peer
+
+
+class _Frames(asyncio.Protocol):
+    """One side of a connection between two services: pickles, each preceded by its length."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._received = bytearray()
+        self._outgoing: list[Any] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, which of uvloop is of no class of asyncio."""
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the other side has sent."""
+        self._received += data
+        while len(self._received) >= LENGTH.size:
+            end = LENGTH.size + LENGTH.unpack_from(self._received)[0]
+            if len(self._received) < end:
+                return
+            messages = pickle.loads(self._received[LENGTH.size : end])  # noqa: S301 - of a process of this user
+            del self._received[:end]
+            self.take(messages)
+
+    def take(self, messages: list[Any]) -> None:
+        raise NotImplementedError
+
+    def send(self, message: Any) -> None:
+        """Send a message, in a frame with whatever the loop has ready."""
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(message)
+
+    def _flush(self) -> None:
+        messages, self._outgoing = self._outgoing, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame_of(messages))
+
+    def abort(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class _Peer(_Frames):
+    """Another service, which is asked to record."""
+
+    def __init__(self, leave: Callable[[], object], patience_s: float):
+        super().__init__()
+        self._leave = leave
+        self._patience_s = patience_s
+        self._number = 0
+        self._asked: dict[int, Passed] = {}
+        self._patience: asyncio.TimerHandle | None = None
+
+    def pass_on(self, body: bytes) -> Passed | None:
+        """Return a future of the receipt; it raises the refusal, and is None where there is no answer."""
+        if len(self._asked) >= MAX_WAITING:
+            return None
+        answer: Passed = asyncio.get_running_loop().create_future()
+        self._number += 1
+        self._asked[self._number] = answer
+        if self._patience is None:
+            self._wait_on()
+        self.send((self._number, body))
+        return answer
+
+    def take(self, messages: list[tuple[int, Any]]) -> None:
+        """Take answers."""
+        self._wait_on()
+        for number, outcome in messages:
+            answer = self._asked.pop(number)
+            if answer.done():
+                continue
+            if isinstance(outcome, TallystickError):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+    def _wait_on(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = asyncio.get_running_loop().call_later(self._patience_s, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if self._asked:
+            self.abort()
+
+    def connection_lost(self, _reason: Exception | None) -> None:
+        """Leave what was not answered to this service: what is recorded twice gets one receipt."""
+        self._leave()
+        if self._patience is not None:
+            self._patience.cancel()
+        if self._asked:
+            logger.warning("a service beside this one was lost", submissions=len(self._asked))
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_result(None)
+        self._asked.clear()
+
+
+class _Asked(_Frames):
+    """Another service, which asks this one to record."""
+
+    def __init__(self, record: Record, is_able: Callable[[], bool], met: Callable[[_Asked], None]):
+        super().__init__()
+        self._met = met
+        self.ended: Callable[[], None] | None = None
+        self._record = record
+        self._is_able = is_able
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._met(self)
+
+    def connection_lost(self, _reason: Exception | None) -> None:
+        """What is under way is recorded all the same."""
+        if self.ended is not None:
+            self.ended()
+
+    def take(self, messages: list[tuple[int, bytes]]) -> None:
+        """Record each submission, and answer when its outcome is certain."""
+        if not self._is_able():  # its own service may be
+            self.abort()
+            return
+        loop = asyncio.get_running_loop()
+        for number, body in messages:
+            task = loop.create_task(self._answer(number, body))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, number: int, body: bytes) -> None:
+        outcome: Any
+        try:
+            outcome = await self._record(body)
+        except TallystickError as refusal:
+            outcome = refusal
+        except Exception:  # the border of the process: whatever it is, the other waits
+            logger.exception("what another service passed on failed for a reason that nobody foresaw")
+            outcome = Unavailable("the outcome is unknown", code="outcome_unknown", hint="Submit the same event again.")
+        self.send((number, outcome))
+
+
+def _sockets(folder: Path) -> list[Path]:
+    return [*folder.glob(f"*{SUFFIX}")]
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise MalformedInput(
+            "others may use the folder {folder}",
+            folder=folder,
+            field="peers_folder",
+            hint="Make it belong to the user who runs the service, with mode 0700.",
+        )
+    return folder

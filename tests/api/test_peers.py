@@ -1,0 +1,186 @@
+"""Services on one machine over one database: each case is recorded by one of them, and nothing depends on it."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.services.peers import SUFFIX, Peers
+from ledger.core.errors import Conflict, MalformedInput
+from tests.api.conftest import OFFICERS, SETTINGS, no_chain, serving_ledger
+from tests.api.service import Served, problem, until
+from tests.testkit.builders import COURT, PROCURATORATE, clerk
+from tests.testkit.casework import Case, registration
+from tests.testkit.ledgers import open_ledger
+
+CASES = 12
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder of sockets: the paths of those of pytest are too long for them."""
+    with tempfile.TemporaryDirectory(prefix="tally-peers-") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def services(postgres_url: str, folder: Path) -> Iterator[list[Served]]:
+    """Return two services over one database, which know of each other."""
+    settings = SETTINGS.model_copy(update={"peers_folder": folder})
+    with ExitStack() as stack:
+        ledgers = [stack.enter_context(open_ledger(postgres_url)) for _ in range(2)]
+        ledgers[0].found(*OFFICERS)
+        ledgers[1].recording.authority()
+        both = [stack.enter_context(serving_ledger(ledger, no_chain, settings)) for ledger in ledgers]
+        for service in both:
+            stack.callback(service.parts.peers.close)
+        for name in ("case-first", "case-second"):  # the first submission of each begins to listen
+            for service in both:
+                service.submit(Case(name).open().last)
+        until(lambda: all(len(service.parts.peers._members) == 2 for service in both))
+        yield both
+
+
+def held(service: Served, cases: list[Case]) -> set[int]:
+    """Return which cases this service has the states of."""
+    lacks = service.parts.validator.states.lacks
+    return {number for number, case in enumerate(cases) if not lacks(case.draft(registration("x"), clerk(COURT)).event)}
+
+
+def test_each_case_is_recorded_by_one(services: list[Served]) -> None:
+    """Wherever its events are posted, one service has the states of a case; receipts, repetitions and refusals are as
+    if there were one service."""
+    cases = [Case(f"case-{number}").open() for number in range(CASES)]
+    for case in cases:
+        services[0].record(case)
+    for case in cases:
+        services[1].record(case.register("phone"))
+    own = [held(service, cases) for service in services]
+    assert own[0] | own[1] == set(range(CASES))
+    assert not own[0] & own[1]
+    assert all(own)
+    for case in cases:
+        foreign = case.draft(registration("knife"), clerk(COURT))
+        for service in services:
+            problem(service.submit(foreign), 422, "not_a_party", "envelope.agency")
+            assert service.submit(case.last).status_code == 200
+    services[0].record(cases[0].offer("phone", to=PROCURATORATE))
+    assert services[0].size() == services[1].size()
+
+
+def test_a_service_that_left_is_missed_by_nobody(services: list[Served]) -> None:
+    """Its cases are recorded by the other, on what it wrote."""
+    cases = [Case(f"case-{number}").open() for number in range(CASES)]
+    for case in cases:
+        services[1].record(case)
+    services[0].parts.peers.close()
+    for case in cases:
+        services[1].record(case.register("phone"))
+    assert held(services[1], cases) == set(range(CASES))
+
+
+def test_one_that_cannot_write_is_passed_nothing(services: list[Served], folder: Path) -> None:
+    """A service whose writer has stopped leaves, and the other records all."""
+    services[0].ledger.sequencer.stop()
+    for number in range(CASES):
+        services[1].record(Case(f"case-{number}").open())
+    last = Case("case-last").open().last
+    until(lambda: services[0].submit(last) and len([*folder.glob(f"*{SUFFIX}")]) == 1)  # it finds out when it looks
+
+
+# -- without services --------------------------------------------------------------------------------------------------
+
+
+def body_of(number: int) -> bytes:
+    return Case(f"case-{number}").open().last.submission
+
+
+async def met(*all_peers: Peers, here: Any) -> None:
+    """Let these services find each other."""
+    while any(len(peers._members) < len(all_peers) for peers in all_peers):
+        for peers in all_peers:
+            if (passed := peers.record(body_of(0), here)) is not None:
+                await passed
+        await asyncio.sleep(0.01)
+
+
+async def _forget(_body: bytes) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def _refuse(_body: bytes) -> None:
+    raise Conflict("no", code="refused")
+
+
+async def _fail(_body: bytes) -> None:
+    raise ZeroDivisionError
+
+
+async def _record(body: bytes) -> bytes:
+    return body
+
+
+def outcomes(folder: Path, here: Any, *, patience_s: float = 60) -> list[Any]:
+    """Return what came of submissions that were passed on, an exception as it is."""
+
+    async def passed_on() -> list[Any]:
+        one, other = (Peers(folder, lambda: True, patience_s) for _ in range(2))
+        await met(one, other, here=_record)
+        for asked in other._asking:
+            asked._record = here
+        passed = [answer for number in range(40) if (answer := one.record(body_of(number), _record)) is not None]
+        answers = await asyncio.gather(*passed, return_exceptions=True)
+        one.close()
+        other.close()
+        await asyncio.sleep(0.05)
+        return answers
+
+    return asyncio.run(passed_on())
+
+
+def test_what_comes_back(folder: Path) -> None:
+    """About half of the cases belong to the other; its refusals are raised here, and a fault there is no refusal."""
+    assert 8 < len(outcomes(folder, _record)) < 32
+    assert {answer.code for answer in outcomes(folder, _refuse)} == {"refused"}
+    assert {answer.code for answer in outcomes(folder, _fail)} == {"outcome_unknown"}
+
+
+def test_one_that_does_not_answer(folder: Path) -> None:
+    """Nobody waits for it for ever: what it was passed is to be recorded here."""
+    assert set(outcomes(folder, _forget, patience_s=0.2)) == {None}
+
+
+def test_what_belongs_to_no_case_is_recorded_here(folder: Path) -> None:
+    """So is everything where no folder is named, or nobody else is in it, and a socket of a process that has ended is
+    taken away."""
+
+    async def alone() -> None:
+        left = folder / f"gone{SUFFIX}"
+        server = await asyncio.get_running_loop().create_unix_server(asyncio.Protocol, str(left))
+        server.close()
+        await server.wait_closed()
+        left.touch()
+        peers = Peers(folder, lambda: True, 60)
+        assert peers.record(body_of(1), _record) is None
+        assert peers._look is not None
+        await peers._look
+        assert not left.exists()
+        assert peers.record(b"{}", _record) is None
+        peers.close()
+        await asyncio.sleep(0.05)
+        assert Peers(None, lambda: True, 60).record(body_of(1), _record) is None
+
+    asyncio.run(alone())
+
+
+def test_a_folder_that_others_may_use_is_refused(folder: Path) -> None:
+    """Whoever can write to it would be believed."""
+    folder.chmod(0o770)
+    with pytest.raises(MalformedInput, match="others may use"):
+        Peers(folder, lambda: True, 60)
