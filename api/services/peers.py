@@ -274,8 +274,8 @@ def _sockets(folder: Path) -> list[Path]:
 
 def _private(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
-    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+    state = folder.stat()
+    if state.st_uid != os.geteuid() or state.st_mode & 0o077:
         raise MalformedInput(
             "others may use the folder {folder}",
             folder=folder,

@@ -130,13 +130,13 @@ def outcomes(folder: Path, here: Any, *, patience_s: float = 60) -> list[Any]:
     """Return what came of submissions that were passed on, an exception as it is."""
 
     async def passed_on() -> list[Any]:
-        one, other = (Peers(folder, lambda: True, patience_s) for _ in range(2))
-        await met(one, other, here=_record)
+        first, other = (Peers(folder, lambda: True, patience_s) for _ in range(2))
+        await met(first, other, here=_record)
         for asked in other._asking:
             asked._record = here
-        passed = [answer for number in range(40) if (answer := one.record(body_of(number), _record)) is not None]
+        passed = [answer for number in range(40) if (answer := first.record(body_of(number), _record)) is not None]
         answers = await asyncio.gather(*passed, return_exceptions=True)
-        one.close()
+        first.close()
         other.close()
         await asyncio.sleep(0.05)
         return answers

@@ -17,25 +17,25 @@ from tests.unit.recording.stand import OFFICERS
 @pytest.fixture
 def two(each_database_url: str) -> Iterator[tuple[Ledger, Ledger]]:
     """Return two processes' ledgers over one database."""
-    with open_ledger(each_database_url) as one:
-        one.found(*OFFICERS)
+    with open_ledger(each_database_url) as first:
+        first.found(*OFFICERS)
         with open_ledger(each_database_url) as other:
             other.recording.authority()
-            yield one, other
+            yield first, other
 
 
 def test_states_of_several_cases(two: tuple[Ledger, Ledger]) -> None:
     """After it, events that follow what another process wrote are judged from memory; those that follow what is
     nowhere are not, and do no harm."""
-    one, other = two
-    known, unknown = Case("case-1").open(), Case("case-2").open().register("coat")
-    one.post_all(known.events)
+    first, other = two
+    shared, unknown = Case("case-1").open(), Case("case-2").open().register("coat")
+    first.post_all(shared.events)
     other.post_all([])
-    known.register("phone")
-    other.post(known.last)  # whose state the other has from here on
-    one.post_all([*unknown.events, known.register("knife").last])
+    shared.register("phone")
+    other.post(shared.last)  # whose state the other has from here on
+    first.post_all([*unknown.events, shared.register("knife").last])
     nowhere = Case("case-3").open().register("hat").last
-    following = [known.register("gold").last, unknown.offer("coat", to=PROCURATORATE).last, nowhere]
+    following = [shared.register("gold").last, unknown.offer("coat", to=PROCURATORATE).last, nowhere]
     submissions = [other.validator.signed(event.submission) for event in following]
     assert all(map(other.validator.lacks_state, submissions))
     other.validator.states.read_on(submission.event for submission in submissions)
@@ -50,15 +50,15 @@ def test_states_of_several_cases(two: tuple[Ledger, Ledger]) -> None:
 
 def test_a_state_that_never_came_into_the_log(two: tuple[Ledger, Ledger]) -> None:
     """What a process accepted in vain leads nowhere: the events that took its place are read all the same."""
-    one, other = two
+    first, other = two
     case = Case("case-1").open()
-    one.post_all(case.events)
+    first.post_all(case.events)
     in_vain = case.draft(registration("knife"), clerk(POLICE))
     other.validator.validate(in_vain.submission, max(other.clock.seconds, in_vain.envelope.signed_at))
-    one.post_all(case.register("phone").register("coat").events[-2:])
+    first.post_all(case.register("phone").register("coat").events[-2:])
     following = case.register("gold").last
     other.validator.states.read_on([other.validator.signed(following.submission).event])
-    assert other.post(following).index == one.post(case.register("hat").last).index - 1
+    assert other.post(following).index == first.post(case.register("hat").last).index - 1
 
 
 def test_a_signer_without_a_key_reads_nothing(two: tuple[Ledger, Ledger]) -> None:
@@ -70,11 +70,11 @@ def test_a_signer_without_a_key_reads_nothing(two: tuple[Ledger, Ledger]) -> Non
 
 def test_what_somebody_edited_is_not_learnt(two: tuple[Ledger, Ledger]) -> None:
     """A state does not come from an entry whose payload is not the one that was signed, and the others do."""
-    one, other = two
+    first, other = two
     edited, sound = Case("case-1").open(), Case("case-2").open()
-    index = one.post(edited.last).index
-    one.post(sound.last)
-    with one.database.write() as connection:
+    index = first.post(edited.last).index
+    first.post(sound.last)
+    with first.database.write() as connection:
         connection.execute(text("UPDATE entries SET payload = :no WHERE log_index = :at"), {"no": b"{}", "at": index})
     submissions = [other.validator.signed(case.register("phone").last.submission) for case in (edited, sound)]
     other.validator.states.read_on(submission.event for submission in submissions)
