@@ -47,10 +47,12 @@ from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
+from ledger.recording.public_store import public_store_of
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.system_stream import AccessLogSealer, SystemStream
+from ledger.recording.uploading import TileUploader
 from ledger.recording.validation import Validator
 from ledger.recording.validation_process import ValidatorSetup
 from ledger.store import bindings, phones
@@ -155,6 +157,7 @@ def make_parts(
     clock: Callable[[], int],
     workers: WorkerPool,
     timestamp_worker: TimestampWorker | None = None,
+    uploader: TileUploader | None = None,
 ) -> Parts:
     """Build the parts of a service without starting any.
 
@@ -181,6 +184,7 @@ def make_parts(
         token_key=token_key,
         clock=clock,
         timestamp_worker=timestamp_worker,
+        uploader=uploader,
         workers=workers,
     )
 
@@ -335,6 +339,8 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         working["mail"] = sender.run
     if parts.timestamp_worker is not None:
         working["stamp"] = parts.timestamp_worker.run
+    if parts.uploader is not None:
+        working["upload"] = parts.uploader.run
     return working
 
 
@@ -355,6 +361,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
             opening.submit(open_keystore, keys.keystore(name), passphrase) for name in ("service", "submitter")
         ]
     log_signer, (service_signer, submitter) = log_key.result(), (opened.result() for opened in keystores)
+    store = public_store_of(settings)
     workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
     database = open_database(settings.database_url or f"sqlite:///{directory.database}")
     try:
@@ -389,6 +396,9 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         stamping = TimestampWorker(
             database, settings.timestamp_url, roots, interval_s=settings.timestamp_interval_s, clock=now_s
         )
+    uploader = None
+    if store is not None:
+        uploader = TileUploader(database, store, trust=lambda: trust.trust, public_url=settings.tile_store_url)
     parts = make_parts(
         recording,
         settings=settings,
@@ -400,6 +410,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         clock=now_ms,
         workers=workers,
         timestamp_worker=stamping,
+        uploader=uploader,
     )
     connector = Connector(parts, directory, installation, submitter, witnesses, trust)
     return parts, connector

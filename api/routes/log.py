@@ -88,11 +88,24 @@ class TimestampedView(Struct, frozen=True):
     hint: str | None
 
 
+class StoredView(Struct, frozen=True):
+    """The checkpoint that the public store has: its size.
+
+    ``url`` is where others find the store, null if that is not set. ``fault`` is why no newer checkpoint gets there,
+    ``hint`` what to do about it.
+    """
+
+    size: int
+    url: str | None
+    fault: str | None
+    hint: str | None
+
+
 class LogStateView(Struct, frozen=True):
     """The state of the log. ``size`` and ``root`` are of the whole tree, ``published`` is the newest checkpoint's size.
 
     ``witnessed`` is the size of the newest checkpoint that the trust file's quorum has co-signed, 0 if it asks for
-    none. ``timestamped`` is null without a timestamp authority.
+    none. ``timestamped`` is null without a timestamp authority, ``stored`` without a public store.
     """
 
     origin: str
@@ -105,6 +118,7 @@ class LogStateView(Struct, frozen=True):
     anchored: AnchoredView
     chain: FollowedView
     timestamped: TimestampedView | None
+    stored: StoredView | None
     development: bool
 
 
@@ -152,6 +166,10 @@ def log_state(service: ServiceOf) -> Response:
         size, time = (stamp.size, stamp.time) if stamp else (0, 0)
         stamping = parts.timestamp_worker.state
         timestamped = TimestampedView(size, time, stamping.fault, stamping.hint)
+    stored = None
+    if (uploader := parts.uploader) is not None:
+        uploading = uploader.state
+        stored = StoredView(uploading.size, uploader.public_url, uploading.fault, uploading.hint)
     return json_response(
         LogStateView(
             origin=trust.origin,
@@ -164,6 +182,7 @@ def log_state(service: ServiceOf) -> Response:
             chain=FollowedView(state.word, state.waits, state.detail, state.fault, state.hint),
             anchored=AnchoredView(sizes.size("submitted"), sizes.size("mined"), sizes.size("confirmed")),
             timestamped=timestamped,
+            stored=stored,
             development=trust.development,
         )
     )

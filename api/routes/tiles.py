@@ -7,7 +7,7 @@ import re
 from typing import Annotated
 
 from fastapi import Path, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from api.dependencies import ServiceOf
 from api.schemas.openapi import Routes
@@ -20,6 +20,7 @@ from ledger.store.database import Connection
 
 ETERNAL = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
+MOVED = {"Cache-Control": "public, max-age=60"}  # the public store may be another one tomorrow
 COMPRESSED = {"Content-Encoding": "gzip"}
 LEVEL = 1  # of gzip: a tenth of the time of the highest level, for a fourteenth more bytes
 VARIES = {"Vary": "Accept-Encoding"}
@@ -56,11 +57,14 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
     """Return `/tile/<L>/<N>[.p/<W>]` or `/tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), up to the published size.
 
     Every partial tile and bundle up to that size is served, even if the full one exists. Bundles are compressed for
-    clients that accept gzip; hashes do not compress.
+    clients that accept gzip; hashes do not compress. What the public store has, if there is one, is redirected there.
     """
     path: bytes = request.scope.get("raw_path") or b""
     # A name with escapes, which frameworks decode, is another spelling, and is no name of a tile.
     tile_name = parse_name(path.decode("ascii", "replace") if b"%" in path else f"tile/{name}")
+    uploader = service.parts.uploader
+    if uploader is not None and (elsewhere := uploader.redirect(tile_name)) is not None:
+        return RedirectResponse(elsewhere, status_code=307, headers=MOVED)
     with service.parts.database.read() as connection:
         size = published(connection).size
         level = tile_name.level if isinstance(tile_name, TileName) else 0
@@ -72,7 +76,7 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
             hashes = log.tile_reader(connection)(tile_name.level, tile_name.index, tile_name.width)
             return Response(hashes, headers=ETERNAL, media_type=_BYTES)
         first = tile_name.index * TILE_WIDTH
-        data = encode_bundle(entry.envelope for entry in log.entries(connection, first, first + tile_name.width))
+        data = encode_bundle(log.envelopes(connection, first, first + tile_name.width))
     accepted = request.headers.get("accept-encoding", "")
     if not any(_GZIP.fullmatch(coding) for coding in accepted.split(",")):
         return Response(data, headers=ETERNAL | VARIES, media_type=_BYTES)
@@ -80,16 +84,17 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
 
 
 def served(service: Service, connection: Connection) -> PublishedCheckpoint:
-    """Return the checkpoint for everybody: the newest that the policy's quorum has co-signed, or without one the
-    newest."""
-    if service.parts.trust.trust.policy.asks_for_witnesses:
-        return checkpoints.last_witnessed(connection) or published(connection)
-    return published(connection)
+    """Return the checkpoint for everybody. Raises NotFound before the first."""
+    asks_for_witnesses = service.parts.trust.trust.policy.asks_for_witnesses
+    return _required(checkpoints.last_served(connection, asks_for_witnesses=asks_for_witnesses))
 
 
 def published(connection: Connection) -> PublishedCheckpoint:
     """Return the newest published checkpoint. Raises NotFound before the first."""
-    newest = checkpoints.last_published(connection)
+    return _required(checkpoints.last_published(connection))
+
+
+def _required(newest: PublishedCheckpoint | None) -> PublishedCheckpoint:
     if newest is None:
         raise NotFound("no checkpoint is published yet", hint="The first one comes within a second of the first entry.")
     return newest

@@ -20,6 +20,7 @@ from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.system_stream import SystemStream
+from ledger.recording.uploading import TileUploader
 from ledger.recording.validation import Validator
 from ledger.store import log
 from ledger.store.access import AccessLog
@@ -60,9 +61,9 @@ class Parts(RecordingParts):
 
     ``chain_worker.link`` is the connected chain, whose ``registry`` prepares and relays transactions; it raises
     Unavailable while there is none. ``states`` has its state proofs. ``collector`` knows the state of the witnesses,
-    ``supervisor`` that of the models. ``timestamp_worker`` is None without a timestamp authority.
-    ``workers`` do what may be costly, ``validators`` validate submissions of cases if there are any. ``peers`` are
-    other services on this machine that share the database.
+    ``supervisor`` that of the models. ``timestamp_worker`` is None without a timestamp authority, ``uploader`` without
+    a public store. ``workers`` do what may be costly, ``validators`` validate submissions of cases if there are any.
+    ``peers`` are other services on this machine that share the database.
     """
 
     settings: Settings
@@ -77,6 +78,7 @@ class Parts(RecordingParts):
     token_key: bytes
     clock: Callable[[], int]
     timestamp_worker: TimestampWorker | None = None
+    uploader: TileUploader | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
 
     def zone(self) -> Zone:

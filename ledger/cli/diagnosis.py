@@ -269,7 +269,7 @@ def _own_service(settings: Settings) -> Iterator[Finding]:
 
 
 def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
-    """Check how far the log is anchored, and how much of it a timestamp authority has stamped."""
+    """Check how far the log is anchored, how much of it a timestamp authority has stamped and the public store has."""
     chain, confirmed, stamped = log["chain"], log["anchored"]["confirmed"], log.get("timestamped")
     progress = Message(
         "{state}, {confirmed} of {size} entries anchored", state=chain["state"], confirmed=confirmed, size=log["size"]
@@ -286,6 +286,13 @@ def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
             "{size} of {published} published entries timestamped", size=stamped["size"], published=log["published"]
         )
         yield _progress("timestamps", progress, stamped)
+    if (stored := log.get("stored")) is None:
+        yield Finding("public store", "not_checked", Message("tiles are read from the service (tile_store)"))
+    else:
+        progress = Message(
+            "{size} of {published} published entries are there", size=stored["size"], published=log["published"]
+        )
+        yield _progress("public store", progress, stored)
 
 
 def _progress(check: str, progress: str, status: Mapping[str, Any]) -> Finding:

@@ -45,11 +45,18 @@ class ServiceCall(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """The answer to a call."""
+    """The answer to a call; ``location`` is where it says that what was asked for is instead."""
 
     status: int
     content: bytes
     retry_after: str = ""
+    location: str = ""
+
+    @classmethod
+    def of(cls, response: httpx.Response, content: bytes) -> Reply:
+        """Return the reply that a response is, with its content."""
+        after, location = response.headers.get("Retry-After", ""), response.headers.get("Location", "")
+        return cls(response.status_code, content, after, location)
 
     @property
     def is_success(self) -> bool:

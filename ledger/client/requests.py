@@ -11,6 +11,7 @@ from msgspec import DecodeError
 from ledger.client.exchange import Exchange, NameField, Reply, Row, ServiceCall, same_name
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.log.tiles import moved_tile
 
 T = TypeVar("T")
 
@@ -105,6 +106,9 @@ class Requests:
         if reply.status == 401 and self._credentials:
             yield from self._credentials.renewal()
             reply = yield call()
+        if (elsewhere := moved_tile(path.removeprefix("/"), reply.location)) is not None:
+            # Whoever keeps the log's tiles does not learn who asks.
+            reply = yield ServiceCall("GET", elsewhere, target=target)
         if not reply.is_success:
             raise self.renamed(reply.error())
         return reply

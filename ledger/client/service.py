@@ -131,12 +131,12 @@ class ServiceClient(Connected):
         try:
             with self._client.stream(**_request(call)) as response:
                 if call.target is None or not response.is_success:
-                    return Reply(response.status_code, response.read(), response.headers.get("Retry-After", ""))
+                    return Reply.of(response, response.read())
                 for piece in response.iter_bytes():
                     call.target.write(piece)
                 return Reply(response.status_code, b"")
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise unreachable(self.url, error) from error
+            raise unreachable(self.url if call.url.startswith(self.url) else call.url, error) from error
 
 
 class AsyncServiceClient(Connected):
@@ -192,13 +192,12 @@ class AsyncServiceClient(Connected):
         try:
             async with self._client.stream(**_request(call)) as response:
                 if call.target is None or not response.is_success:
-                    content = await response.aread()
-                    return Reply(response.status_code, content, response.headers.get("Retry-After", ""))
+                    return Reply.of(response, await response.aread())
                 async for piece in response.aiter_bytes():
                     call.target.write(piece)
                 return Reply(response.status_code, b"")
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise unreachable(self.url, error) from error
+            raise unreachable(self.url if call.url.startswith(self.url) else call.url, error) from error
 
 
 def _request(call: ServiceCall) -> dict[str, Any]:

@@ -154,6 +154,15 @@ class Settings(KeyedSettings):
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
     phone_lifetime_s: Annotated[int, Field(ge=60, le=36_000)] = 7_200  # of a phone that prepares an answer
 
+    tile_store: str | None = None  # file:///FOLDER or s3://BUCKET/PREFIX, where others read checkpoint and tiles
+    tile_store_url: PlainUrl | None = None  # under which others reach it; full tiles are redirected there
+    tile_store_endpoint: PlainUrl | None = None  # of a storage that speaks S3, unless it is Amazon's
+    tile_store_region: str = "us-east-1"
+    tile_store_key_id: str | None = None
+    tile_store_secret: SecretStr | None = None  # the file is the better place
+    tile_store_secret_file: Path | None = None
+    tile_store_roots: Path | None = None  # PEM file with the storage's root certificate, unless it is a public one
+
     smtp_host: str | None = None  # of the server that takes mail of notices; without it and mail_from none is sent
     smtp_port: Port = 587
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"  # tls from the first byte, mostly at port 465
@@ -197,6 +206,13 @@ class Settings(KeyedSettings):
             raise ValueError("expected http://127.0.0.1:PORT")
         return url
 
+    @field_validator("tile_store")
+    @classmethod
+    def _known_store(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"file:///[^?#]+|s3://[a-z0-9][a-z0-9.-]{1,62}(?:/[^?#]*)?", url):
+            raise ValueError("expected file:///FOLDER or s3://BUCKET/PREFIX")
+        return url
+
     @field_validator("smtp_user")
     @classmethod
     def _protected_login(cls, user: str | None, given: ValidationInfo) -> str | None:
@@ -230,11 +246,11 @@ class Settings(KeyedSettings):
 
     def mail_password(self) -> str | None:
         """Return the password at the mail server: given, or in the given file. Raises SecretRefused."""
-        if self.smtp_password is not None:
-            return self.smtp_password.get_secret_value()
-        if self.smtp_password_file is None:
-            return None
-        return read_secret(self.smtp_password_file, field="smtp_password_file").decode().rstrip("\r\n")
+        return _secret(self.smtp_password, self.smtp_password_file, "smtp_password_file")
+
+    def tile_store_password(self) -> str | None:
+        """Return the secret of ``tile_store_key_id``: given, or in the given file. Raises SecretRefused."""
+        return _secret(self.tile_store_secret, self.tile_store_secret_file, "tile_store_secret_file")
 
     @property
     def receiving_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -301,6 +317,12 @@ class WitnessSettings(KeyedSettings):
     header_timeout_s: Positive = 10
     request_timeout_s: Positive = 30
     max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once
+
+
+def _secret(given: SecretStr | None, file: Path | None, field: str) -> str | None:
+    if given is not None:
+        return given.get_secret_value()
+    return None if file is None else read_secret(file, field=field).decode().rstrip("\r\n")
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

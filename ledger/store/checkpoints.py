@@ -38,6 +38,12 @@ def last_witnessed(connection: Connection) -> PublishedCheckpoint | None:
     return _first(connection, CHECKPOINTS.c.witnessed)
 
 
+def last_served(connection: Connection, *, asks_for_witnesses: bool) -> PublishedCheckpoint | None:
+    """Return the checkpoint for everybody: the newest that the policy's quorum has co-signed if the policy asks for
+    one, or without one the newest. None before the first."""
+    return (last_witnessed(connection) if asks_for_witnesses else None) or last_published(connection)
+
+
 def published_at_size(connection: Connection, size: int) -> PublishedCheckpoint | None:
     """Return the checkpoint of exactly this size, or None."""
     return _first(connection, CHECKPOINTS.c.size == size)

@@ -154,6 +154,12 @@ def entries_at(connection: Connection, kind: str, places: Iterable[tuple[str, in
     return [StoredEntry(*row) for row in rows]
 
 
+def envelopes(connection: Connection, start: int, end: int) -> list[bytes]:
+    """Return the public part of the entries of indices ``start <= i < end``, in order: what the tree is over."""
+    query = select(ENTRIES.c.envelope).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < end)
+    return [bytes(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index)).scalars()]
+
+
 def officers_keys(connection: Connection, start: int, end: int, limit: int) -> list[str]:
     """Return the keys, except the ledger's own, that signed entries ``start <= i < end``; the last to sign first."""
     newest = func.max(ENTRIES.c.log_index)

@@ -27,6 +27,7 @@ from ledger.core.log.tiles import (
     BundleName,
     TileName,
     decode_bundle,
+    moved_tile,
 )
 
 MAX_BUNDLE = TILE_WIDTH * (LENGTH_PREFIX + MAX_ENTRY_LENGTH)  # bytes
@@ -142,11 +143,24 @@ class LogSource:
             return self._get(replace(name, width=TILE_WIDTH).path(), limit)
 
     def _get(self, path: str, limit: int) -> bytes:
+        response, data = self._answer(f"{self._url}/{path}", path, limit)
+        # The log may have its tiles at another place. What comes from there is trusted as little.
+        if response.has_redirect_location and (url := moved_tile(path, response.headers["Location"])) is not None:
+            response, data = self._answer(url, path, limit)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise _Missing("the log does not serve /{path}", path=path)
+        if response.status_code != httpx.codes.OK:
+            raise LogUnreachable(
+                "the log answers /{path} with HTTP status {response.status_code}", path=path, response=response
+            )
+        return data
+
+    def _answer(self, url: str, path: str, limit: int) -> tuple[httpx.Response, bytes]:
         deadline = time.monotonic() + self._timeout_s
         parts: list[bytes] = []
         received = 0
         try:
-            with self._client.stream("GET", f"{self._url}/{path}") as response:
+            with self._client.stream("GET", url) as response:
                 for part in response.iter_bytes():
                     received += len(part)
                     if received > limit:
@@ -160,13 +174,7 @@ class LogSource:
             refusal = LogUnreachable("the log cannot be reached", hint="Check its URL and the network between.")
             refusal.add_note(str(error))
             raise refusal from error
-        if response.status_code == httpx.codes.NOT_FOUND:
-            raise _Missing("the log does not serve /{path}", path=path)
-        if response.status_code != httpx.codes.OK:
-            raise LogUnreachable(
-                "the log answers /{path} with HTTP status {response.status_code}", path=path, response=response
-            )
-        return b"".join(parts)
+        return response, b"".join(parts)
 
 
 class _Missing(LogUnreadable):

@@ -15,6 +15,8 @@ from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.procedure.package import canonical_form
 from ledger.procedures import shipped_package
+from ledger.recording.public_store import public_store_of
+from ledger.recording.uploading import TileUploader
 from ledger.workers.pool import WorkerPool
 from scripts.campaigns.casework import TRUST, recording_into
 
@@ -32,9 +34,15 @@ def no_chain() -> NoReturn:
 
 def main(port: int, database_url: str) -> None:
     with recording_into(database_url, canonical_form(shipped_package(PROCEDURE))) as recording:
+        settings = Settings(port=port, max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED)
+        uploader, store = None, public_store_of(settings)
+        if store is not None:
+            url = settings.tile_store_url
+            uploader = TileUploader(recording.database, store, trust=lambda: TRUST, public_url=url)
+            uploader.step()
         parts = make_parts(
             recording,
-            settings=Settings(port=port, max_requests_per_s=UNBOUNDED, max_events_per_s=UNBOUNDED),
+            settings=settings,
             trust=Trusted(),
             witnesses=tuple,
             connect=no_chain,
@@ -42,6 +50,7 @@ def main(port: int, database_url: str) -> None:
             token_key=b"\x02" * 32,
             clock=now_ms,
             workers=WorkerPool(),
+            uploader=uploader,
         )
         make_server(create_app(parts), host="127.0.0.1", port=port, header_timeout_s=10).run()
 

@@ -18,6 +18,8 @@ from ledger.anchoring.worker import ChainConnection
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.interchange.webhooks.deliverer import Deliverer
+from ledger.recording.public_store import public_store_of
+from ledger.recording.uploading import TileUploader
 from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
 from tests.testkit import bundles
@@ -81,6 +83,9 @@ def parts_of(
     ledger: Ledger, connect: Callable[[], ChainConnection], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
 ) -> Parts:
     """Return what routes and threads of a service work with."""
+    store, uploader = public_store_of(settings), None
+    if store is not None:
+        uploader = TileUploader(ledger.database, store, trust=lambda: Trusted.trust, public_url=settings.tile_store_url)
     return make_parts(
         ledger.recording,
         settings=settings,
@@ -91,6 +96,7 @@ def parts_of(
         token_key=b"\x07" * 32,
         clock=ledger.clock,
         workers=workers,
+        uploader=uploader,
     )
 
 

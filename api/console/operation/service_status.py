@@ -23,6 +23,7 @@ from ledger.chain.chain_status import ChainStatus
 from ledger.chain.journal import WriteState
 from ledger.core.events.record import IncidentRecorded
 from ledger.i18n import zone_in_use
+from ledger.recording.uploading import UploadState
 from ledger.store import checkpoints, growth, imports, log, notices, webhooks
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
@@ -100,6 +101,7 @@ class ServiceStatus(Struct, frozen=True):
     timestamp_url: str | None
     stamps: TimestampWorkerState | None
     stamped: StoredTimestamp | None
+    upload: UploadState | None
     noticed: int
     mail: MailState | None
     inside: SignedInOverview | None
@@ -143,6 +145,7 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
             timestamp_url=settings.timestamp_url,
             stamps=parts.timestamp_worker.state if parts.timestamp_worker else None,
             stamped=checkpoints.last_timestamp(connection),
+            upload=parts.uploader.state if parts.uploader else None,
             noticed=notices.position(connection).log_index + 1,
             mail=notices.mail_state(connection) if settings.sends_mail else None,
             inside=_inside(connection, service, reading) if reading else None,
@@ -252,6 +255,12 @@ SAYINGS = {
         later("The timestamp authority gives no timestamps."),
         later("Nothing waits for it; it is asked again by itself. Compare its address and root certificate."),
     ),
+    "upload_fault": AlarmText(
+        "soon",
+        later("The public store does not get the newest checkpoint."),
+        later("Who reads from it finds an older one; the service serves what is newer. See that the storage answers."),
+        "tally doctor",
+    ),
     "mail_failing": AlarmText(
         "soon",
         later("Mail of notices is not sent."),
@@ -316,12 +325,19 @@ def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
     else:
         faulty = (witness for witness in status.witnesses if witness.fault is not None)
         yield from (ServiceAlarm("witness_fault", witness.name, witness.fault) for witness in faulty)
-    if status.stamps is not None and status.stamps.fault is not None:
-        yield ServiceAlarm("timestamps_fault", status.timestamp_url or "", status.stamps.fault, status.stamps.hint)
-    if status.mail is not None and status.mail.failing:
-        yield ServiceAlarm("mail_failing", detail=status.mail.last_error)
+    yield from _raised_outside(status)
     if status.inside is not None:
         yield from _raised_inside(status.inside, status.now)
+
+
+def _raised_outside(status: ServiceStatus) -> Iterator[ServiceAlarm]:
+    """Yield the alarms about servers of others for which nothing waits."""
+    if status.stamps is not None and status.stamps.fault is not None:
+        yield ServiceAlarm("timestamps_fault", status.timestamp_url or "", status.stamps.fault, status.stamps.hint)
+    if status.upload is not None and status.upload.fault is not None:
+        yield ServiceAlarm("upload_fault", detail=status.upload.fault, hint=status.upload.hint)
+    if status.mail is not None and status.mail.failing:
+        yield ServiceAlarm("mail_failing", detail=status.mail.last_error)
 
 
 def _raised_inside(inside: SignedInOverview, now: int) -> Iterator[ServiceAlarm]:

@@ -7,7 +7,7 @@ and transport are left to others: tiles are read by a ``TileReader`` and returne
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -87,6 +87,38 @@ def width_at(size: int, level: int, index: int) -> int:
     An entry bundle is as wide as the tile of level 0 with the same index.
     """
     return max(0, min(TILE_WIDTH, (size >> TILE_HEIGHT * level) - index * TILE_WIDTH))
+
+
+def changed_tiles(old: int, new: int) -> Iterator[TileName]:
+    """Yield the tiles of a tree of ``new`` leaves of which it has more than at ``old`` leaves, by level and index.
+
+    The entry bundles that are new are as those of level 0. Requires 0 <= old <= new.
+    """
+    level = 0
+    # What no node was completed on has no new node above it.
+    while (count := new >> TILE_HEIGHT * level) > (before := old >> TILE_HEIGHT * level):
+        for index in range(before // TILE_WIDTH, (count - 1) // TILE_WIDTH + 1):
+            yield TileName(level, index, width_at(new, level, index))
+        level += 1
+
+
+def completed_tiles(old: int, new: int) -> Iterator[TileName]:
+    """Yield the tiles that are partial in a tree of ``old`` leaves and full in one of ``new``, by level."""
+    level = 0
+    while count := old >> TILE_HEIGHT * level:
+        index, width = divmod(count, TILE_WIDTH)
+        if width and width_at(new, level, index) == TILE_WIDTH:
+            yield TileName(level, index)
+        level += 1
+
+
+def moved_tile(path: str, location: str) -> str | None:
+    """Return the URL to which a log redirects a reader of ``path``, or None if that must not be followed.
+
+    A log may name another place for its tiles, and nothing else: the URL is http(s) and ends with the same path.
+    """
+    is_tile = path.startswith("tile/") and location.startswith(("https://", "http://"))
+    return location if is_tile and location.endswith(f"/{path}") and "?" not in location else None
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:

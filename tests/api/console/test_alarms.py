@@ -24,6 +24,7 @@ from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.chain_status import ChainStatus
 from ledger.chain.contract_clients import RegistryState
 from ledger.core.messages import Message
+from ledger.recording.uploading import UploadState
 from ledger.store.log import TreeState
 from ledger.store.notices import MailState
 from ledger.store.webhooks import Webhook
@@ -56,6 +57,7 @@ QUIET = ServiceStatus(
     timestamp_url=None,
     stamps=None,
     stamped=None,
+    upload=None,
     noticed=9,
     mail=MailState(2, 0, NOW, None, None),
     inside=INSIDE,
@@ -77,6 +79,7 @@ LOUD = {
     "witness_fault": replace(QUIET, witnesses=[WitnessState("w", 3, "silent")]),
     "witnesses_defect": replace(QUIET, witnesses=[WitnessState("w", 3, "x")], witness_defect="KeyError"),
     "timestamps_fault": replace(QUIET, stamps=TimestampWorkerState("away", "Wait.")),
+    "upload_fault": replace(QUIET, upload=UploadState(3, "away", "Wait.")),
     "mail_failing": replace(QUIET, mail=MailState(2, 1, NOW, NOW - 1, Message("away"))),
     "runs_fault": inside(runs=RunState(faults=[RunFault(ALL, "", "no views")])),
     "model_fault": inside(runs=RunState(faults=[RunFault("third-return", "pro", "no such column")])),

@@ -17,8 +17,11 @@ from ledger.core.log.tiles import (
     TileContents,
     TileName,
     TileNodes,
+    changed_tiles,
+    completed_tiles,
     decode_bundle,
     encode_bundle,
+    moved_tile,
     width_at,
 )
 from tests.oracles import merkle_reference as reference
@@ -207,6 +210,53 @@ class TestWidths:
         assert [width_at(70_000, 1, index) for index in (0, 1, 2)] == [256, 17, 0]
         assert [width_at(70_000, 2, index) for index in (0, 1)] == [1, 0]
         assert width_at(70_000, 3, 0) == 0
+
+
+def tiles_of(size: int) -> set[TileName]:
+    """Name every tile of a tree, by the widths of the specification."""
+    names = set()
+    for level in range(4):
+        for index in range(-(-size // 256)):
+            if width := width_at(size, level, index):
+                names.add(TileName(level, index, width))
+    return names
+
+
+SIZES = st.integers(0, 1200) | st.integers(256**2 - 300, 256**2 + 300)
+
+
+class TestGrowth:
+    @given(SIZES, SIZES)
+    def test_what_a_grown_tree_has_more(self, first: int, second: int) -> None:
+        """Exactly the tiles that the smaller tree lacks, each once; those that became full are named with it."""
+        old, new = sorted((first, second))
+        names = list(changed_tiles(old, new))
+        assert len(names) == len({*names})
+        assert {*names} == tiles_of(new) - tiles_of(old)
+        full = {(tile.level, tile.index) for tile in tiles_of(new) if tile.width == 256}
+        partial = {(tile.level, tile.index) for tile in tiles_of(old) if tile.width < 256}
+        completed = list(completed_tiles(old, new))
+        assert {(tile.level, tile.index) for tile in completed} == full & partial
+        assert all(tile.width == 256 for tile in completed)
+
+
+@pytest.mark.parametrize(
+    ("path", "location", "is_followed"),
+    [
+        ("tile/0/000", "https://tiles.example/log/tile/0/000", True),
+        ("tile/entries/x001/000", "http://127.0.0.1:8/tile/entries/x001/000", True),
+        ("tile/0/000", "https://tiles.example/tile/0/001", False),
+        ("tile/0/000", "https://tiles.example/nottile/0/000", False),
+        ("tile/0/000", "https://tiles.example/x?/tile/0/000", False),
+        ("tile/0/000", "file:///etc/tile/0/000", False),
+        ("tile/0/000", "/tile/0/000", False),
+        ("tile/0/000", "", False),
+        ("api/v1/log", "https://tiles.example/api/v1/log", False),
+    ],
+)
+def test_a_log_may_move_its_tiles_and_nothing_else(path: str, location: str, is_followed: bool) -> None:
+    """To a URL that ends with the same name: no log makes its readers ask for anything else, anywhere."""
+    assert moved_tile(path, location) == (location if is_followed else None)
 
 
 class TestBundles:

@@ -44,7 +44,9 @@ def required(requirements: list[str | dict[str, str]]) -> set[str]:
     return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev", "mutation", "readers", "slither", "tlog-scales", "aics"])
+@pytest.mark.parametrize(
+    "name", ["runtime", "dev", "mutation", "readers", "slither", "seaweedfs", "tlog-scales", "aics"]
+)
 def test_every_requirement_is_pinned_by_hash_and_names_no_address(repository: Path, name: str) -> None:
     """Each line of the requirements belongs to an exact version with hashes, or is a comment."""
     text = (repository / "requirements" / f"{name}.txt").read_text()

@@ -1,0 +1,478 @@
+"""``recording.uploading``: whoever reads the public store's checkpoint finds all that it covers, at every moment."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.config.secret_files import private_umask
+from ledger.config.settings import Settings
+from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.events.case import PersonNamed
+from ledger.core.log import merkle
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint, verify_checkpoint
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, TileNodes, decode_bundle, width_at
+from ledger.recording import uploading
+from ledger.recording.public_store import KeptCheckpoint, PublicStore, public_store_of
+from ledger.recording.uploading import StoreRefused, TileUploader, UploadState
+from ledger.store import checkpoints, log
+from tests.testkit import bundles
+from tests.testkit.builders import POLICE, clerk, section
+from tests.testkit.casework import Case, person_id
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.machine import REPOSITORY, environment
+from tests.testkit.object_storage import ObjectStorage, running_storage
+
+TRUST = bundles.trust(chains=(), log_key=LOG_SIGNER.verifying_key)
+ATTACK = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x66" * 32)
+
+
+@dataclass
+class Place:
+    """Where a ledger's checkpoint and tiles are uploaded to, and how anybody reads them there."""
+
+    settings: dict[str, str]
+    read: Callable[[str], bytes | None]
+
+    @property
+    def store(self) -> PublicStore:
+        store = public_store_of(Settings(**self.settings))  # type: ignore[arg-type]
+        assert store is not None
+        return store
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
+    """A SeaweedFS of this module."""
+    with running_storage(tmp_path_factory.mktemp("storage")) as storage:
+        yield storage
+
+
+def bucket_of(storage: ObjectStorage, prefix: str) -> Place:
+    return Place(storage.settings(prefix), lambda name: storage.read(prefix, name))
+
+
+def folder_at(folder: Path) -> Place:
+    def read(name: str) -> bytes | None:
+        return (folder / name).read_bytes() if (folder / name).is_file() else None
+
+    return Place({"tile_store": folder.as_uri()}, read)
+
+
+@pytest.fixture(params=["bucket", "folder"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty place: of a real object storage, and of a web server's folder."""
+    if request.param == "folder":
+        return folder_at(tmp_path / "a public folder")
+    return bucket_of(request.getfixturevalue("storage"), f"of/{tmp_path.name}")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger of a few entries that nobody has published."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        yield ledger.found(clerk(POLICE))
+
+
+def uploader_to(ledger: Ledger, store: PublicStore, **given: Any) -> TileUploader:
+    return TileUploader(ledger.database, store, **{"trust": lambda: TRUST} | given)
+
+
+def grow_to(ledger: Ledger, size: int) -> int:
+    """Record cases until the log has so many entries, and publish it; return the size."""
+    with ledger.database.read() as connection:
+        now = log.tree(connection).size
+    ledger.post_all([Case(f"case-{number}").open().last for number in range(now, size)])
+    ledger.clock.forward(2)
+    assert ledger.publisher.publish(ledger.database, ledger.clock()) is not None
+    return size
+
+
+def verified(ledger: Ledger, read: Callable[[str], bytes | None]) -> int:
+    """Read the checkpoint, prove each entry under it by nothing but what is there, and compare that with the ledger.
+
+    Return the size, 0 if there is no checkpoint.
+    """
+    note = read("checkpoint")
+    if note is None:
+        return 0
+    head = verify_checkpoint(note.decode(), LOG_SIGNER.verifying_key)
+
+    def widest(name: TileName | BundleName) -> bytes:
+        """A partial tile, or else the full one that it has become (C2SP tlog-tiles)."""
+        for width in (name.width, TILE_WIDTH):
+            data = read(replace(name, width=width).path())
+            if data is not None:
+                return data
+        raise AssertionError(f"{name.path()} is not there, and the checkpoint covers {head.size} entries")
+
+    def tile(level: int, index: int, width: int, /) -> bytes:
+        return widest(TileName(level, index, width))[: 32 * width]
+
+    nodes = TileNodes(head.size, tile)
+    assert merkle.frontier_at(head.size, nodes).root() == head.root
+    for index in range(-(-head.size // TILE_WIDTH)):
+        width, first = width_at(head.size, 0, index), index * TILE_WIDTH
+        data = widest(BundleName(index, width))
+        try:
+            entries = decode_bundle(data, width)
+        except MalformedInput:
+            entries = decode_bundle(data, TILE_WIDTH)[:width]
+        with ledger.database.read() as connection:
+            assert entries == log.envelopes(connection, first, first + width)
+            assert tile(0, index, width) == log.tile_reader(connection)(0, index, width)
+        for offset, entry in enumerate(entries):
+            proof = merkle.inclusion_proof(first + offset, head.size, nodes)
+            merkle.verify_inclusion(merkle.leaf_hash(entry), first + offset, head.size, proof, head.root)
+    return head.size
+
+
+class Watched:
+    """A store that calls ``look`` after each thing that was done to it, with what was done."""
+
+    def __init__(self, store: PublicStore, look: Callable[[str], None]):
+        self._store, self._look = store, look
+
+    def checkpoint(self) -> KeptCheckpoint | None:
+        kept = self._store.checkpoint()
+        self._look("checkpoint")
+        return kept
+
+    def put(self, objects: Mapping[str, bytes]) -> None:
+        self._store.put(objects)
+        self._look("put")
+
+    def replace_checkpoint(self, note: bytes, before: KeptCheckpoint | None) -> None:
+        self._store.replace_checkpoint(note, before)
+        self._look("replace_checkpoint")
+
+    def forget(self, folders: Iterable[str]) -> None:
+        self._store.forget(folders)
+        self._look("forget")
+
+
+def test_a_checkpoint_has_all_its_tiles_at_every_moment(ledger: Ledger, place: Place) -> None:
+    """After each thing that is written or deleted, every entry that the store's checkpoint covers is proven by it.
+
+    The log grows within a tile, fills one exactly, begins the next, and skips one; each size is reached.
+    """
+    moments: list[tuple[str, int]] = []
+    uploader = uploader_to(
+        ledger, Watched(place.store, lambda done: moments.append((done, verified(ledger, place.read))))
+    )
+    for size in (20, 21, 255, 256, 257, 300, 800):
+        assert grow_to(ledger, size) == size
+        assert uploader.step()
+        assert uploader.state == UploadState(size)
+        assert moments[-1][1] == size
+        assert not uploader.step(), "nothing is new"
+    assert {done for done, _ in moments} == {"checkpoint", "put", "replace_checkpoint", "forget"}
+    assert [size for _, size in moments] == sorted(size for _, size in moments)
+
+
+def test_partial_tiles_go_once_the_full_one_is_there(ledger: Ledger, place: Place) -> None:
+    """Those of the last tile stay, whatever width; a full tile is sent once."""
+    sent: list[str] = []
+
+    class Counted(Watched):
+        def put(self, objects: Mapping[str, bytes]) -> None:
+            sent.extend(objects)
+            super().put(objects)
+
+    uploader = uploader_to(ledger, Counted(place.store, lambda _: None))
+    for size in (200, 250, 260, 270):
+        grow_to(ledger, size)
+        assert uploader.step()
+    gone = ["tile/0/000.p/200", "tile/0/000.p/250", "tile/entries/000.p/200", "tile/entries/000.p/250"]
+    remaining = ["tile/0/000", "tile/entries/000", "tile/1/000.p/1", "tile/0/001.p/4", "tile/entries/001.p/14"]
+    assert [name for name in gone if place.read(name) is not None] == []
+    assert [name for name in remaining if place.read(name) is None] == []
+    assert sorted(sent) == sorted({*sent}), "no name is written twice"
+
+
+def test_only_what_is_public_is_uploaded(ledger: Ledger, place: Place) -> None:
+    """No payload and no section of an entry is in any object: the envelope alone, which names the payload by digest."""
+    objects: dict[str, bytes] = {}
+
+    class Kept(Watched):
+        def put(self, objects_: Mapping[str, bytes]) -> None:
+            objects.update(objects_)
+            super().put(objects_)
+
+    case = Case("case-of-a-person").open()
+    body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
+    case.act(body, sections={"person:1": section("person", name="a name")})
+    ledger.post_all(case.events)
+    size = grow_to(ledger, 30)
+    assert uploader_to(ledger, Kept(place.store, lambda _: None)).step()
+    everything = b"".join(objects.values())
+    sections = 0
+    with ledger.database.read() as connection:
+        for entry in log.entries(connection, 0, size):
+            assert entry.envelope in everything
+            assert entry.payload not in everything
+            for data in log.sections(connection, entry.log_index).values():
+                assert data is not None
+                assert data not in everything
+                sections += 1
+    assert sections, "an entry of the test has a section"
+
+
+def test_a_killed_process_leaves_a_store_that_the_next_one_completes(
+    ledger: Ledger, place: Place, tmp_path: Path
+) -> None:
+    """Killed with SIGKILL when tiles were written and the checkpoint was not: the one before stands, with its tiles."""
+    script = """
+import json, os, signal, sys
+from tests.unit.recording.test_uploading import Place, TRUST, Watched
+from ledger.recording.uploading import TileUploader
+from ledger.store.database import open_database
+class Killed(Watched):
+    def replace_checkpoint(self, note, before):
+        os.kill(os.getpid(), signal.SIGKILL)
+store = Place(json.loads(sys.argv[2]), None).store
+TileUploader(open_database(sys.argv[1]), Killed(store, lambda _: None), trust=lambda: TRUST).step()
+"""
+    grow_to(ledger, 40)
+    assert uploader_to(ledger, place.store).step()
+    grow_to(ledger, 270)
+    command = [sys.executable, "-c", script, sqlite_url(tmp_path), json.dumps(place.settings)]
+    ended = subprocess.run(command, env=environment(PYTHONPATH=str(REPOSITORY)), capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert place.read("tile/0/000") is not None, "tiles were written"
+    assert verified(ledger, place.read) == 40
+    assert uploader_to(ledger, place.store).step()
+    assert verified(ledger, place.read) == 270
+
+
+def test_an_outage_stops_nothing_and_is_caught_up(ledger: Ledger, storage: ObjectStorage, tmp_path: Path) -> None:
+    """Events are recorded and published; the store's checkpoint stays behind, as the state says; then it is whole."""
+    place = bucket_of(storage, f"outage/{tmp_path.name}")
+    uploader = uploader_to(ledger, place.store, public_url="https://tiles.example")
+    grow_to(ledger, 300)
+    assert uploader.try_step()
+    assert uploader.redirect(TileName(0, 0)) == "https://tiles.example/tile/0/000"
+    storage.stop()
+    try:
+        for size in (310, 700):
+            grow_to(ledger, size)
+            assert not uploader.try_step()
+            assert uploader.state.size == 300
+            assert uploader.state.fault == "the public store does not answer as it should"
+            assert uploader.state.hint is not None
+            assert uploader.redirect(TileName(0, 0)) is None, "the service serves what readers do not get there"
+    finally:
+        storage.start()
+    assert verified(ledger, place.read) == 300
+    assert uploader.try_step()
+    assert (verified(ledger, place.read), uploader.state) == (700, UploadState(700))
+
+
+def test_what_was_sent_before_an_outage_is_not_sent_again(ledger: Ledger, place: Place) -> None:
+    """The store fails after some tiles of many; the next step begins behind the last full one that it took."""
+    sent: list[str] = []
+    left = 1
+
+    class Failing(Watched):
+        def put(self, objects: Mapping[str, bytes]) -> None:
+            nonlocal left
+            if not left:
+                raise Unavailable("the public store is away")
+            left -= 1
+            sent.extend(objects)
+            super().put(objects)
+
+    uploader = uploader_to(ledger, Failing(place.store, lambda _: None))
+    grow_to(ledger, 1100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uploading, "NAMES_AT_ONCE", 2)
+        assert not uploader.try_step()
+        assert sent == ["tile/0/000", "tile/entries/000", "tile/0/001", "tile/entries/001"]
+        left = 1000
+        grow_to(ledger, 1200)
+        assert uploader.try_step()
+    assert sorted(sent) == sorted({*sent})
+    assert verified(ledger, place.read) == 1200
+
+
+def other_checkpoints(ledger: Ledger) -> dict[str, bytes]:
+    """Give checkpoints that do not belong in this log's store."""
+    name = LOG_SIGNER.verifying_key.name
+    with ledger.database.read() as connection:
+        tree = log.tree(connection)
+    other = SeedSigner.from_seed("another.log/tests", b"\x22" * 32)
+    root = Hash(b"\x01" * 32)
+    return {
+        "of another log": sign_checkpoint(Checkpoint(other.verifying_key.name, 3, root), other).encode(),
+        "of another key": sign_checkpoint(Checkpoint(name, tree.size, Hash(tree.root)), ATTACK).encode(),
+        "of another history": sign_checkpoint(Checkpoint(name, tree.size - 1, root), LOG_SIGNER).encode(),
+        "ahead": sign_checkpoint(Checkpoint(name, tree.size + 1, root), LOG_SIGNER).encode(),
+        "no checkpoint": b"<html>\xff</html>",
+        "nothing": b"",
+    }
+
+
+@pytest.mark.parametrize(
+    "which", ["of another log", "of another key", "of another history", "ahead", "no checkpoint", "nothing"]
+)
+def test_a_store_with_another_log_is_refused(ledger: Ledger, place: Place, which: str) -> None:
+    """Nothing in it is changed, the state says why, and events are recorded as ever."""
+    grow_to(ledger, 300)
+    note = other_checkpoints(ledger)[which]
+    place.store.replace_checkpoint(note, None)
+    uploader = uploader_to(ledger, place.store)
+    with pytest.raises(StoreRefused) as refused:
+        uploader.step()
+    assert (refused.value.field, refused.value.code) == ("tile_store", "store_refused")
+    assert not uploader.try_step()
+    assert uploader.state == UploadState(0, refused.value.message, refused.value.hint)
+    assert place.read("checkpoint") == note
+    assert place.read("tile/0/000") is None
+    grow_to(ledger, 301)
+
+
+def test_processes_of_one_ledger_never_put_the_checkpoint_back(ledger: Ledger, place: Place) -> None:
+    """One is overtaken while it sends tiles: its own checkpoint is not written, and it goes on from the other's."""
+    second = uploader_to(ledger, place.store)
+
+    def overtake(done: str) -> None:
+        if done == "put" and second.state.size < 300:
+            grow_to(ledger, 300)
+            assert second.step()
+
+    first = uploader_to(ledger, Watched(place.store, overtake))
+    grow_to(ledger, 30)
+    assert not first.step(), "another process was faster"
+    assert verified(ledger, place.read) == 300
+    assert first.try_step()
+    assert first.state == UploadState(300)
+
+
+def test_the_store_gets_the_checkpoint_with_the_quorum(ledger: Ledger, place: Place) -> None:
+    """Where the trust file asks for witnesses, the newest that they have co-signed; a later co-signature is added."""
+    trust = bundles.trust(bundles.TWO_OF_THREE, chains=(), log_key=LOG_SIGNER.verifying_key, development=False)
+    uploader = uploader_to(ledger, place.store, trust=lambda: trust)
+    for size, witness in zip((20, 30), bundles.WITNESSES, strict=False):
+        grow_to(ledger, size)
+        with ledger.database.read() as connection:
+            kept = checkpoints.published_at_size(connection, 20)
+        assert kept is not None
+        head = verify_checkpoint(kept.note, LOG_SIGNER.verifying_key)
+        line, key = cosign_checkpoint(head, witness, ledger.clock.seconds).line(), witness.verifying_key.vkey()
+        checkpoints.store_cosignature(ledger.database, 20, key, line, is_enough=lambda _: True)
+        assert uploader.step()
+        note = place.read("checkpoint")
+        assert note is not None
+        assert note.decode().split("\n")[1] == "20"
+        assert note.decode().endswith(line)
+    assert place.read("tile/0/000.p/30") is None
+
+
+def test_a_wrong_secret_is_told_without_the_stores_own_words(
+    ledger: Ledger, storage: ObjectStorage, tmp_path: Path
+) -> None:
+    """Who may not write is told that; what the store says besides goes to the operator's log alone."""
+    grow_to(ledger, 20)
+    uploader = uploader_to(ledger, storage.store(tmp_path.name, "wrong-secret"))
+    with pytest.raises(Unavailable) as refused:
+        uploader.step()
+    assert refused.value.message == "the public store refuses the key"
+    assert refused.value.notes
+    uploader.try_step()
+    assert storage.endpoint not in f"{uploader.state}"
+
+
+def test_a_bucket_that_is_not_there_is_no_empty_one(ledger: Ledger, storage: ObjectStorage) -> None:
+    """Its name may be mistyped: that is told."""
+    settings = storage.settings("x") | {"tile_store": "s3://mistyped/x"}
+    store = public_store_of(Settings(**settings))  # type: ignore[arg-type]
+    assert store is not None
+    grow_to(ledger, 20)
+    with pytest.raises(Unavailable, match="no such bucket"):
+        uploader_to(ledger, store).step()
+
+
+def test_a_folder_is_readable_for_the_web_server(ledger: Ledger, tmp_path: Path) -> None:
+    """Under the service's own umask, by which nobody else reads what it writes, folders and files are open."""
+    grow_to(ledger, 300)
+    with private_umask():
+        assert uploader_to(ledger, folder_at(tmp_path / "public").store).step()
+    modes = {path.is_dir(): set() for path in (tmp_path, tmp_path / "public" / "checkpoint")}
+    for path in (tmp_path / "public", *(tmp_path / "public").rglob("[!.]*")):
+        modes[path.is_dir()].add(path.stat().st_mode & 0o777)
+    assert modes == {True: {0o755}, False: {0o644}}
+
+
+def test_a_folder_that_cannot_be_made_is_told(ledger: Ledger, tmp_path: Path) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "public").touch()
+    grow_to(ledger, 20)
+    with pytest.raises(Unavailable, match="folder of the public store"):
+        uploader_to(ledger, folder_at(tmp_path / "public").store).step()
+
+
+def test_settings_that_do_not_go_together_are_refused(storage: ObjectStorage) -> None:
+    """A key id without its secret is; where no store is named there is none."""
+    settings = storage.settings("x")
+    del settings["tile_store_secret_file"]
+    with pytest.raises(MalformedInput) as refused:
+        public_store_of(Settings(**settings))  # type: ignore[arg-type]
+    assert refused.value.field == "tile_store_key_id"
+    assert public_store_of(Settings()) is None
+
+
+def test_a_defect_is_told_and_uploading_goes_on(ledger: Ledger, place: Place) -> None:
+    """A failure that nobody foresaw is in the state until a step succeeds."""
+    broken = True
+
+    def look(_: str) -> None:
+        if broken:
+            raise KeyError("defect")
+
+    uploader = uploader_to(ledger, Watched(place.store, look))
+    grow_to(ledger, 20)
+    assert not uploader.try_step()
+    assert uploader.state.fault == "checkpoints cannot be uploaded (KeyError)"
+    broken = False
+    assert uploader.try_step()
+    assert uploader.state == UploadState(20)
+
+
+@pytest.mark.parametrize(
+    "url", ["s3:/bucket", "/srv/tiles", "https://tiles.example", "file://host/x", "s3://B/x", "s3://b/x?y"]
+)
+def test_a_store_is_named_by_a_url(url: str) -> None:
+    """Of a folder or a bucket, nothing else."""
+    with pytest.raises(ValueError, match="file:///FOLDER or s3://BUCKET/PREFIX"):
+        Settings(tile_store=url)
+
+
+def test_only_full_tiles_are_redirected(ledger: Ledger, tmp_path: Path) -> None:
+    """Those under the store's checkpoint, if readers can reach the store."""
+    uploader = uploader_to(ledger, folder_at(tmp_path / "public").store, public_url="https://tiles.example/log")
+    assert uploader.redirect(TileName(0, 0)) is None
+    grow_to(ledger, 300)
+    assert uploader.step()
+    assert uploader.redirect(TileName(0, 0)) == "https://tiles.example/log/tile/0/000"
+    assert uploader.redirect(BundleName(0)) == "https://tiles.example/log/tile/entries/000"
+    for name in (
+        TileName(0, 1),
+        TileName(0, 1, 44),
+        TileName(0, 0, 7),
+        TileName(1, 0),
+        TileName(1, 0, 1),
+        BundleName(1),
+    ):
+        assert uploader.redirect(name) is None
+    assert uploader_to(ledger, folder_at(tmp_path / "public").store).redirect(TileName(0, 0)) is None
