@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
+from cryptography.x509 import load_pem_x509_certificates
+
 from ledger.config.secret_files import sync_folder
 from ledger.config.settings import Settings
 from ledger.core.errors import Conflict, MalformedInput, Unavailable
@@ -179,7 +181,17 @@ def public_store_of(settings: Settings) -> PublicStore | None:
         return None
     where = urlsplit(settings.tile_store)
     if where.scheme == "file":
-        return FolderStore(Path(unquote(where.path)))
+        folder = Path(unquote(where.path))
+        # At its start the service takes everything there from others.
+        if folder.resolve().is_relative_to(settings.data_dir.resolve()):
+            raise MalformedInput(
+                "{folder} is in the data directory, which nobody else may read",
+                folder=folder,
+                field="tile_store",
+                hint="Name a folder elsewhere, which a web server may read.",
+            )
+        return FolderStore(folder)
+    from obstore.exceptions import BaseError
     from obstore.store import S3Store
 
     secret = settings.tile_store_password()
@@ -191,17 +203,37 @@ def public_store_of(settings: Settings) -> PublicStore | None:
         )
     options: dict[str, Any] = {"endpoint": settings.tile_store_endpoint, "access_key_id": settings.tile_store_key_id}
     options |= {"secret_access_key": secret, "prefix": where.path.strip("/"), "region": settings.tile_store_region}
-    roots = None if settings.tile_store_roots is None else settings.tile_store_roots.read_bytes()
-    client: dict[str, Any] = {"allow_http": True, "timeout": ANSWER_WITHIN, "root_certificate": roots}
-    return BucketStore(
-        S3Store(
-            where.netloc,
-            **{name: value for name, value in options.items() if value},
-            virtual_hosted_style_request=False,
-            client_options={name: value for name, value in client.items() if value},  # type: ignore[arg-type]
-            retry_config={"max_retries": RETRIES, "retry_timeout": RETRIED_WITHIN},
+    options = {name: value for name, value in options.items() if value}
+    client: Any = {"allow_http": True, "timeout": ANSWER_WITHIN}
+    if settings.tile_store_roots is not None:
+        client["root_certificate"] = _certificates(settings.tile_store_roots)
+    retried: Any = {"max_retries": RETRIES, "retry_timeout": RETRIED_WITHIN}
+    try:
+        bucket = S3Store(
+            where.netloc, **options, virtual_hosted_style_request=False, client_options=client, retry_config=retried
         )
-    )
+    except (BaseError, ValueError) as error:
+        raise MalformedInput(
+            "the public store cannot be opened with these settings: {error}",
+            error=str(error).partition("\n")[0],
+            field="tile_store",
+            hint="docs/operations.md, A public store, shows what goes together.",
+        ) from error
+    return BucketStore(bucket)
+
+
+def _certificates(file: Path) -> bytes:
+    try:
+        certificates = file.read_bytes()
+        load_pem_x509_certificates(certificates)
+    except (OSError, ValueError) as error:
+        raise MalformedInput(
+            "expected a PEM file with the root certificate of the public store: {error}",
+            error=error,
+            field="tile_store_roots",
+            hint="Get it from whoever runs the storage; leave the setting out if a public authority signed it.",
+        ) from error
+    return certificates
 
 
 def _overtaken() -> Conflict:

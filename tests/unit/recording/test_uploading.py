@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.config.secret_files import private_umask
+from ledger.config.secret_files import SecretRefused, private_umask
 from ledger.config.settings import Settings
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.core.events.case import PersonNamed
@@ -23,6 +23,7 @@ from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_chec
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, TileNodes, decode_bundle, width_at
+from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.recording import uploading
 from ledger.recording.public_store import KeptCheckpoint, PublicStore, public_store_of
 from ledger.recording.uploading import StoreRefused, TileUploader, UploadState
@@ -31,7 +32,7 @@ from tests.testkit import bundles
 from tests.testkit.builders import POLICE, clerk, section
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
-from tests.testkit.machine import REPOSITORY, environment
+from tests.testkit.machine import REPOSITORY, environment, program
 from tests.testkit.object_storage import ObjectStorage, running_storage
 
 TRUST = bundles.trust(chains=(), log_key=LOG_SIGNER.verifying_key)
@@ -430,6 +431,46 @@ def test_settings_that_do_not_go_together_are_refused(storage: ObjectStorage) ->
         public_store_of(Settings(**settings))  # type: ignore[arg-type]
     assert refused.value.field == "tile_store_key_id"
     assert public_store_of(Settings()) is None
+
+
+def test_settings_that_cannot_work_are_refused_at_the_start(storage: ObjectStorage, tmp_path: Path) -> None:
+    """A certificate that is none or not there, a secret that others may read, a folder that nobody may read."""
+    pem = tmp_path / "roots.pem"
+    pem.write_text("no certificate")
+    bare = storage.settings("x")
+    Path(bare["tile_store_secret_file"]).chmod(0o644)
+    wrong = {
+        "tile_store_roots": [{"tile_store_roots": str(pem)}, {"tile_store_roots": str(tmp_path / "none.pem")}],
+        "tile_store_secret_file": [{}],
+        "tile_store": [{"tile_store": (tmp_path / "data" / "public").as_uri(), "data_dir": str(tmp_path / "data")}],
+    }
+    for field, changes in wrong.items():
+        for change in changes:
+            if field != "tile_store_secret_file":
+                Path(bare["tile_store_secret_file"]).chmod(0o600)
+            with pytest.raises((MalformedInput, SecretRefused)) as refused:
+                public_store_of(Settings(**bare | change))  # type: ignore[arg-type]
+            assert refused.value.field == field
+
+
+@pytest.mark.parametrize("index", [5, 255, 260])
+def test_a_foreign_client_makes_the_same_proof_from_the_bucket(
+    ledger: Ledger, storage: ObjectStorage, tmp_path: Path, index: int
+) -> None:
+    """``tlog-scales`` reads checkpoint and tiles of the bucket alone; its proof holds under the log's key."""
+    place = bucket_of(storage, f"foreign/{tmp_path.name}")
+    uploader = uploader_to(ledger, place.store)
+    for size in (100, 300):
+        grow_to(ledger, size)
+        assert uploader.step()
+    command = [program("tlog-scales", "tlog-tiles"), "gen-proof", place.settings["tile_store_url"], str(index)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with ledger.database.read() as connection:
+        leaf = merkle.leaf_hash(log.entry(connection, index).envelope)
+    proof = parse_tlog_proof(done.stdout)
+    assert proof.index == index
+    assert proof.verify(leaf, LOG_SIGNER.verifying_key).size == 300
 
 
 def test_a_defect_is_told_and_uploading_goes_on(ledger: Ledger, place: Place) -> None:
