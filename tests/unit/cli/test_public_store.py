@@ -93,16 +93,16 @@ def test_a_service_with_another_log_leaves_the_store_as_it_is(
 ) -> None:
     """A second ledger is given the same prefix: it runs, uploads nothing, and says why."""
     caught_up(stored)
-    checkpoint = storage.read(PREFIX, "checkpoint")
     other = World(tmp_path)
     other.found()
     configure(other, storage.settings(PREFIX))
-    with service_of(other):
+    with stored.switched_off(), service_of(other):
+        checkpoint = storage.read(PREFIX, "checkpoint")
         log = other.wait("/api/v1/log", lambda log: log["stored"]["fault"] is not None and log["published"])
-    assert log["stored"]["size"] == 0
-    assert log["stored"]["fault"].startswith("the public store has a checkpoint that is not this log's")
-    assert "tile_store" in log["stored"]["hint"]
-    assert storage.read(PREFIX, "checkpoint") == checkpoint
+        assert log["stored"]["size"] == 0
+        assert log["stored"]["fault"].startswith("the public store has a checkpoint that is not this log's")
+        assert "tile_store" in log["stored"]["hint"]
+        assert storage.read(PREFIX, "checkpoint") == checkpoint
 
 
 def test_a_secret_that_others_may_read_stops_the_start(tmp_path: Path, storage: ObjectStorage) -> None:

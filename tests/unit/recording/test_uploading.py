@@ -437,20 +437,20 @@ def test_settings_that_cannot_work_are_refused_at_the_start(storage: ObjectStora
     """A certificate that is none or not there, a secret that others may read, a folder that nobody may read."""
     pem = tmp_path / "roots.pem"
     pem.write_text("no certificate")
-    bare = storage.settings("x")
-    Path(bare["tile_store_secret_file"]).chmod(0o644)
-    wrong = {
-        "tile_store_roots": [{"tile_store_roots": str(pem)}, {"tile_store_roots": str(tmp_path / "none.pem")}],
-        "tile_store_secret_file": [{}],
-        "tile_store": [{"tile_store": (tmp_path / "data" / "public").as_uri(), "data_dir": str(tmp_path / "data")}],
-    }
-    for field, changes in wrong.items():
-        for change in changes:
-            if field != "tile_store_secret_file":
-                Path(bare["tile_store_secret_file"]).chmod(0o600)
-            with pytest.raises((MalformedInput, SecretRefused)) as refused:
-                public_store_of(Settings(**bare | change))  # type: ignore[arg-type]
-            assert refused.value.field == field
+    opened = tmp_path / "opened.secret"
+    opened.write_text("secret")
+    opened.chmod(0o644)
+    data = tmp_path / "data"
+    wrong: list[tuple[str, dict[str, str]]] = [
+        ("tile_store_roots", {"tile_store_roots": str(pem)}),
+        ("tile_store_roots", {"tile_store_roots": str(tmp_path / "none.pem")}),
+        ("tile_store_secret_file", {"tile_store_secret_file": str(opened)}),
+        ("tile_store", {"tile_store": (data / "public").as_uri(), "data_dir": str(data)}),
+    ]
+    for field, changes in wrong:
+        with pytest.raises((MalformedInput, SecretRefused)) as refused:
+            public_store_of(Settings(**storage.settings("x") | changes))  # type: ignore[arg-type]
+        assert refused.value.field == field
 
 
 @pytest.mark.parametrize("index", [5, 255, 260])
