@@ -343,21 +343,23 @@ def test_a_store_with_another_log_is_refused(ledger: Ledger, place: Place, which
     grow_to(ledger, 301)
 
 
-def test_processes_of_one_ledger_never_put_the_checkpoint_back(ledger: Ledger, place: Place) -> None:
+def test_processes_of_one_ledger_never_put_the_checkpoint_back(place: Place, each_database_url: str) -> None:
     """One is overtaken while it sends tiles: its own checkpoint is not written, and it goes on from the other's."""
-    second = uploader_to(ledger, place.store)
+    with open_ledger(each_database_url) as ledger:
+        ledger.found(clerk(POLICE))
+        second = uploader_to(ledger, place.store)
 
-    def overtake(done: str) -> None:
-        if done == "put" and second.state.size < 300:
-            grow_to(ledger, 300)
-            assert second.step()
+        def overtake(done: str) -> None:
+            if done == "put" and second.state.size < 300:
+                grow_to(ledger, 300)
+                assert second.step()
 
-    first = uploader_to(ledger, Watched(place.store, overtake))
-    grow_to(ledger, 30)
-    assert not first.step(), "another process was faster"
-    assert verified(ledger, place.read) == 300
-    assert first.try_step()
-    assert first.state == UploadState(300)
+        first = uploader_to(ledger, Watched(place.store, overtake))
+        grow_to(ledger, 30)
+        assert not first.step(), "another process was faster"
+        assert verified(ledger, place.read) == 300
+        assert first.try_step()
+        assert first.state == UploadState(300)
 
 
 def test_the_store_gets_the_checkpoint_with_the_quorum(ledger: Ledger, place: Place) -> None:
