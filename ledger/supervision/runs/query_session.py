@@ -6,7 +6,7 @@ file, asks no clock, and ends within its limits; what it may name is decided fro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from sys import getsizeof
@@ -103,7 +103,10 @@ def _day_in_sql(zone: Zone) -> str:
 
 
 class QuerySession:
-    """Asks the views that ``connection`` has, which are of the log at ``size``.
+    """Asks the views that ``connection`` has, which are of the log at ``size``, and those that ``definitions`` has.
+
+    These are selections by the names of their views, each of which is created when a query first names it; before,
+    ``open_for`` is called with the selection.
 
     ``datasets`` are the registered data sets by the names of their views. A condition asks those that ``open_lists``
     opens for it, by names of its own. ``legal_day`` is the day of the ``zone``.
@@ -112,6 +115,8 @@ class QuerySession:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
+        definitions: Mapping[str, str] | None = None,
+        open_for: Callable[[str], None] = lambda _sql: None,
         *,
         zone: Zone,
         size: int = 0,
@@ -121,6 +126,8 @@ class QuerySession:
         self.size = size
         self.zone = zone
         self._connection = connection
+        self._definitions = dict(definitions or {})
+        self._open_for = open_for
         connection.execute(f"CREATE OR REPLACE TEMP MACRO legal_day(moment) AS {_day_in_sql(zone)}")
         self._views = frozenset(views())
         self._datasets = dict(datasets or {})
@@ -167,6 +174,10 @@ class QuerySession:
             name = min(missing)
             raise QueryRefused(Wording("no_parameter", name=name), hint=nearest(name, arguments))
         set_moment(self._connection, as_of)
+        text = sql.lower()  # it has the name of each view that the query names
+        for name in [name for name in self._definitions if name in text]:
+            self._open_for(definition := self._definitions.pop(name))
+            self._connection.execute(f"CREATE TEMP VIEW {quoted(name)} AS {definition}")
         # Only what the query names may be bound: DuckDB refuses a parameter that it does not use.
         bound = {name: _naive(arguments[name]) for name in statement.named_parameters}
         with self._watched() as connection:

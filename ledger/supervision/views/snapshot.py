@@ -81,12 +81,17 @@ def exported_session(export: Export, limits: Limits, procedures: Collection[str]
 
     With ``procedures`` only over the cases of these.
     """
-    with snapshot_tables.open_export(Path(export.folder), limits) as connection:
-        snapshot_tables.create_views(connection, None, procedures=procedures)
+    tables = snapshot_tables.ExportedTables(Path(export.folder), limits)
+    with tables.connection as connection:
+        if procedures:
+            tables.open_for("kept.cases")
+        own = snapshot_tables.views_of(connection, None, procedures=procedures)
         for name, dataset in export.datasets.items():
             connection.register(name, snapshot_tables.map_table(Path(dataset.path)))
         datasets = {name: dataset.known for name, dataset in export.datasets.items()}
-        yield QuerySession(connection, zone=export.zone, size=export.size, datasets=datasets, limits=limits)
+        yield QuerySession(
+            connection, own, tables.open_for, zone=export.zone, size=export.size, datasets=datasets, limits=limits
+        )
 
 
 class ViewSource(Protocol):
@@ -215,13 +220,13 @@ class Views:
         with self._cursor() as connection:
             # The transaction holds one tree size, whatever is written meanwhile.
             connection.execute("BEGIN TRANSACTION")
-            snapshot_tables.create_views(connection, cases, jurisdiction=jurisdiction, now=now)
+            own = snapshot_tables.views_of(connection, cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
             datasets = self._dataset_tables(connection, size, jurisdiction) if with_datasets else {}
             for name, dataset in datasets.items():
                 connection.register(name, dataset.table)
             opened = {name: dataset.known for name, dataset in datasets.items()}
-            yield QuerySession(connection, zone=self.zone, size=size, datasets=opened)
+            yield QuerySession(connection, own, zone=self.zone, size=size, datasets=opened)
 
     def read_datasets(self, jurisdiction: str) -> None:
         """Read the data sets that an export for a jurisdiction includes, if they were not read yet.

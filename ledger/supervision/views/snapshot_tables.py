@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.supervision.runs.query_session import Limits, open_database, quoted, set_moment, table_of
+from ledger.supervision.runs.query_session import Limits, open_database, quoted, table_of
 from ledger.supervision.view_catalogue import kept_kinds, views
 from ledger.supervision.views.case_record import Row
 from ledger.supervision.views.made_cases import MadeCase
@@ -159,26 +159,26 @@ def add_anchors(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
 # -- the views of a session --------------------------------------------------------------------------------------------
 
 
-def create_views(
+def views_of(
     connection: duckdb.DuckDBPyConnection,
     case_ids: Iterable[str] | None,
     *,
     jurisdiction: str | None = None,
     now: datetime | None = None,
     procedures: Collection[str] = (),
-) -> None:
-    """Create the views of this connection: over all cases, or over these; or over those of these procedures.
+) -> dict[str, str]:
+    """Return the SQL of each view of this connection: over all cases, or over these; or over those of these procedures.
+
+    A session creates those that are asked: to create all takes longer than most models do.
 
     With a ``jurisdiction`` only over its cases (offers that had to be answered before ``now`` count no more), over the
     leads and recommendations of its agencies, and over the data sets of its agencies, of those below it and of
     those above.
     """
-    set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
     if procedures and case_ids is None:
         case_ids = _cases_of(connection, procedures)
     within = _restrictions(connection, case_ids, jurisdiction, now)
-    shown = {view: _view_sql(view, rows) for view, rows in within.items()}
-    connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
+    return {view: _view_sql(view, rows) for view, rows in within.items()}
 
 
 def export(
@@ -210,14 +210,21 @@ def write(file: Path, table: pyarrow.Table) -> str:
     return str(file)
 
 
-def open_export(folder: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
-    """Open a database whose tables are the files that ``export`` wrote: they are mapped, not read into memory."""
-    connection = open_database(limits=limits)
-    connection.execute(f"CREATE SCHEMA {KEPT}")
-    for file in sorted(folder.glob(f"*{ARROW}")):
-        connection.register(f"{KEPT}_{file.stem}", map_table(file))
-        connection.execute(f"CREATE VIEW {KEPT}.{quoted(file.stem)} AS FROM {quoted(f'{KEPT}_{file.stem}')}")
-    return connection
+class ExportedTables:
+    """A database whose tables are the files that ``export`` wrote: they are mapped, not read into memory, when SQL
+    first names them."""
+
+    def __init__(self, folder: Path, limits: Limits):
+        self.connection = open_database(limits=limits)
+        self.connection.execute(f"CREATE SCHEMA {KEPT}")
+        self._files = {file.stem: file for file in sorted(folder.glob(f"*{ARROW}"))}
+
+    def open_for(self, sql: str) -> None:
+        """Map the tables that the SQL names and that are not mapped yet."""
+        for name in [name for name in self._files if f"{KEPT}.{name}" in sql or f"{KEPT}.{quoted(name)}" in sql]:
+            table = f"{KEPT}_{name}"
+            self.connection.register(table, map_table(self._files.pop(name)))
+            self.connection.execute(f"CREATE VIEW {KEPT}.{quoted(name)} AS FROM {quoted(table)}")
 
 
 def map_table(file: Path) -> pyarrow.Table:
