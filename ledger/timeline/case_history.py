@@ -447,7 +447,7 @@ class TimelineBuilder:
             recorded_at=entry.recorded_at,
             proven_at=proven_at,
             state=self._anchored.of(entry.log_index),
-            sentence=self._narrator.tell(past.before, event, past.after),
+            sentence=self._narrator.tell(past.before, event, past.after, about),
             item_ids=about.item_ids,
             person_ids=about.person_ids,
             payload_digest=entry.payload_digest,

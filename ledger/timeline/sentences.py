@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState
-from ledger.core.custody.spans import concerned
+from ledger.core.custody.spans import Concerned, concerned
 from ledger.core.custody.state import Letter
 from ledger.core.events import EVENT_TYPES, NAME_OF, Event, handover
 from ledger.core.events.case import DecisionRecorded, ItemDecision
@@ -95,6 +95,7 @@ CLAUSES = (
     *("recommendation_id", "copies_to", "copies_outside", "urgent", "reply_within_days", "objection_within_days"),
     *("advice", "note", "authority"),
 )
+_PLACE_OF_CLAUSE = {field: place for place, field in enumerate(CLAUSES)}
 
 Names = Callable[[str], str]
 
@@ -152,9 +153,14 @@ class Narrator:
         self._names = names
         self._persons = persons
 
-    def tell(self, before: CaseState | None, event: Event, after: CaseState | None) -> str:
-        """Return the event in sentences. ``before`` and ``after`` are the case around it, None in other streams."""
-        return self.words(event, after).sentence(slots_of(before, event, after))
+    def tell(
+        self, before: CaseState | None, event: Event, after: CaseState | None, about: Concerned | None = None
+    ) -> str:
+        """Return the event in sentences. ``before`` and ``after`` are the case around it, None in other streams.
+
+        ``about`` is what it concerns of the case, if that is known already.
+        """
+        return self.words(event, after).sentence(slots_of(before, event, after, about))
 
     def alone(self, event: Event) -> str:
         """Return the content of a payload without its case, for whoever is asked to sign it."""
@@ -199,7 +205,7 @@ class EventWords:
         template = self._labels.find(catalogue, self._event_type) or self._labels.of("told", self._event_type)
         # What an event says of persons whom it names may be something else than what it says of the case.
         template = (slots.get("person_ids") and self._labels.find("told_of_persons", self._event_type)) or template
-        taken = {name for _, name, _, _ in Formatter().parse(template) if name}
+        taken = set(_slots_in(template))
         if "things" in taken:
             taken |= _THINGS
         # Not by another one: it is its own id.
@@ -210,8 +216,8 @@ class EventWords:
             taken.add("measures")
         clauses = [
             self._labels.of("clause", field).format(self.value(field, slots[field]))
-            for field in CLAUSES
-            if field not in taken and slots.get(field) not in (None, (), {}, "", False)
+            for field in sorted(slots.keys() & _PLACE_OF_CLAUSE.keys() - taken, key=_PLACE_OF_CLAUSE.__getitem__)
+            if slots[field] not in (None, (), {}, "", False)
         ]
         return self.joined((self._filled(template, slots), *clauses))
 
@@ -244,11 +250,12 @@ class EventWords:
         return self._labels.level_of_flag(name)
 
     def _filled(self, template: str, values: Mapping[str, Any]) -> str:
-        slots = {name for _, name, _, _ in Formatter().parse(template) if name}
-        texts = {name: self.value(name, values.get(name)) for name in slots}
-        # A value before a full stop of the template loses its own.
-        ends = {name for name in slots if f"{{{name}}}." in template or f"{{{name}}}。" in template}
-        return template.format_map({name: text.rstrip(".。") if name in ends else text for name, text in texts.items()})
+        texts = {
+            name: text.rstrip(".。") if is_last else text
+            for name, is_last in _slots_in(template).items()
+            for text in (self.value(name, values.get(name)),)
+        }
+        return template.format_map(texts)
 
     def joined(self, sentences: Iterable[str]) -> str:
         """Return sentences as one text, each with its full stop."""
@@ -404,6 +411,13 @@ class EventWords:
         return self._labels.of("telling", "noted").format(self._thing(item_id), separator.join(notes))
 
 
+@cache
+def _slots_in(template: str) -> Mapping[str, bool]:
+    """Return the slots of a template; true for those before a full stop of it: what fills them loses its own."""
+    slots = {name for _, name, _, _ in Formatter().parse(template) if name}
+    return {name: f"{{{name}}}." in template or f"{{{name}}}。" in template for name in slots}
+
+
 def _moment_in(field: str, value: Any) -> datetime | None:
     """Return the moment of a field: in RFC 3339 if the field's name says so, in unix seconds of a grant."""
     if field.endswith(("_at", "as_of")) and isinstance(value, str) and "T" in value:
@@ -411,7 +425,9 @@ def _moment_in(field: str, value: Any) -> datetime | None:
     return datetime.fromtimestamp(value, UTC) if field in ("valid_from", "valid_until") else None
 
 
-def slots_of(before: CaseState | None, event: Event, after: CaseState | None) -> dict[str, Any]:
+def slots_of(
+    before: CaseState | None, event: Event, after: CaseState | None, about: Concerned | None = None
+) -> dict[str, Any]:
     """Return the body's fields, with agency, officer and authority, and what they stand for in the case."""
     body, authority = event.body, event.authority
     slots = {"agency": event.agency, "officer": event.officer} | asdict(body)
@@ -419,7 +435,7 @@ def slots_of(before: CaseState | None, event: Event, after: CaseState | None) ->
         slots["authority"] = authority.authorization_type, authority.authorization_identifier
     if after is None:
         return slots
-    about = concerned(before, event, after)
+    about = about or concerned(before, event, after)
     listed = [getattr(line, "item_id", line) for line in slots.get("items") or slots.get("item_ids") or ()]
     in_order = dict.fromkeys((*(item_id for item_id in listed if item_id in about.item_ids), *about.item_ids))
     slots["things"] = (*in_order, *about.person_ids)
