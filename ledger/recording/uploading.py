@@ -6,6 +6,7 @@ and the first upload that succeeds goes on from there.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
@@ -35,6 +36,7 @@ from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection, Database
 
 LOOK_EVERY_S = 0.25  # seconds between checks whether a checkpoint is to be uploaded
+ASK_EVERY_S = 60.0  # seconds between looks at the store while nothing is: readers are sent there
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 60.0
 NAMES_AT_ONCE = 64  # tiles that are read and sent together; a bundle beside each of level 0 is 130 kB on average
@@ -73,6 +75,7 @@ class TileUploader:
     public_url: str | None = None
     state: UploadState = field(default_factory=UploadState, init=False)
     _uploaded: str = field(default="", init=False)  # the note that was written or found last
+    _asked_at: float = field(default=0.0, init=False)  # by the monotonic clock
     _continued: bytes = field(default=b"", init=False)  # the note of which this log was shown to be a continuation
     _sent: int = field(default=0, init=False)  # entries whose full tiles of level 0 and bundles are there, if any are
     _partial_at: set[int] = field(default_factory=set, init=False)  # sizes whose partial tiles may be there
@@ -105,9 +108,13 @@ class TileUploader:
         Raises Unavailable if the store does not answer, and StoreRefused if it has another log.
         """
         served = self._served()
-        if served is None or (served.note == self._uploaded and self.state.fault is None):
+        now = time.monotonic()
+        if served is None:
             return False
-        before = self.store.checkpoint()
+        is_there = served.note == self._uploaded and self.state.fault is None
+        if is_there and now - self._asked_at < ASK_EVERY_S:
+            return False
+        before, self._asked_at = self.store.checkpoint(), now
         # Read behind the store: what another process has uploaded meanwhile is in this database as well.
         served = self._served() or served
         size = self._size_of(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -278,6 +279,32 @@ def test_an_outage_stops_nothing_and_is_caught_up(ledger: Ledger, storage: Objec
     assert verified(ledger, place.read) == 300
     assert uploader.try_step()
     assert (verified(ledger, place.read), uploader.state) == (700, UploadState(700))
+
+
+def test_a_store_that_fails_while_nothing_is_recorded_is_noticed(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at each minute, so that readers are sent there no more; what it has lost is written again."""
+    place = folder_at(tmp_path / "public")
+    away = False
+
+    def look(_: str) -> None:
+        if away:
+            raise Unavailable("the public store is away")
+
+    uploader = uploader_to(ledger, Watched(place.store, look), public_url="https://tiles.example")
+    grow_to(ledger, 300)
+    assert uploader.try_step()
+    away = True
+    assert uploader.try_step(), "it was looked at a moment ago"
+    monkeypatch.setattr(uploading, "ASK_EVERY_S", 0.0)
+    assert not uploader.try_step()
+    assert uploader.redirect(TileName(0, 0)) is None
+    away = False
+    shutil.rmtree(tmp_path / "public")
+    assert uploader.try_step()
+    assert verified(ledger, place.read) == 300
+    assert uploader.redirect(TileName(0, 0)) is not None
 
 
 def test_what_was_sent_before_an_outage_is_not_sent_again(ledger: Ledger, place: Place) -> None:
