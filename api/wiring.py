@@ -64,6 +64,7 @@ from ledger.store.database import Database, open_database
 from ledger.store.growth import KeyUses
 from ledger.store.kept_states import state_key_of
 from ledger.store.log import initialise, published_text, tree
+from ledger.store.partitions import make_ahead
 from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, write_table
 from ledger.supervision.runs.model_runner import ModelRunner
@@ -88,6 +89,7 @@ WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
 NOTICE_EVERY = 1.0  # seconds between looks at what is new for somebody
 FORGET_EVERY = 60.0  # seconds between checks whose last key has ended, and which offers were answered
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
+PARTITION_EVERY = 60.0  # seconds between checks whether the log needs another partition
 SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
 KEYS_AT_ONCE = 2  # opened at the start; each takes a second of a core, and 256 MB
 LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
@@ -331,6 +333,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         "forget mail": repeat(FORGET_EVERY, lambda: forget_gone(parts)),
         "forget phones": repeat(FORGET_EVERY, lambda: phones.forget(parts.database, now_s())),
         "erase": repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
+        "partition": repeat(PARTITION_EVERY, lambda: make_ahead(parts.database)),
         "seal": repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
         "supervise": parts.supervisor.run,
     }

@@ -121,6 +121,18 @@ def strays(connection: Connection, size: int) -> list[tuple[str, int]]:
     return orphans
 
 
+def repeated_events(connection: Connection) -> list[tuple[str, int]]:
+    """Return id and index of each entry whose event stands in the log before, which SQLite's constraint allows none."""
+    if connection.dialect.name == "sqlite":
+        return []
+    first = func.min(ENTRIES.c.log_index)
+    again = select(ENTRIES.c.event_id, first.label("first")).group_by(ENTRIES.c.event_id).having(func.count() > 1)
+    repeated = again.subquery()
+    query = select(ENTRIES.c.event_id, ENTRIES.c.log_index).join(repeated, ENTRIES.c.event_id == repeated.c.event_id)
+    query = query.where(ENTRIES.c.log_index > repeated.c.first).order_by(ENTRIES.c.log_index)
+    return [(event_id, index) for event_id, index in connection.execute(query)]
+
+
 def of_type(connection: Connection, event_type: str) -> list[StoredEntry]:
     """Return the entries of an event type, in order."""
     query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_type == event_type).order_by(ENTRIES.c.log_index)

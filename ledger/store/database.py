@@ -307,6 +307,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
             audit reports each difference.
     """
     from ledger.store.migrating import migrate, require_schema, require_types  # noqa: PLC0415 - it imports tables, which import this
+    from ledger.store.partitions import make_ahead  # noqa: PLC0415 - as above
 
     database = attach(url)
     with translated():
@@ -315,6 +316,7 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
         for engine, store in database.stores:
             migrate(engine, store)
         if not for_audit:
+            make_ahead(database)
             for engine, store in database.stores:
                 require_schema(engine, store)
             require_types(database.log)

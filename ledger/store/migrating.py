@@ -3,8 +3,8 @@
 Migrations are Alembic scripts in ``migrations``, one line of history for each store, without a way back. What else
 stands in the schema may change what is written or read: a trigger changes what is written, a view or another table of
 the same name what is read, and a missing constraint allows two rows for one. SQLite's schema is compared text by text
-with a newly made one. PostgreSQL is asked for what no migration makes: triggers, rules and policies, and for columns
-and indexes that differ.
+with a newly made one, and so is PostgreSQL's, as its catalogue describes it, with tables that are made for the
+comparison and never committed.
 
 The text of an index does not say what it contains: an index made of few rows and then declared as one of all rows
 would hide the others from every list. So an audit also has SQLite compare indexes with their tables.
@@ -43,7 +43,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import SQLModel
 
 from ledger.core.errors import IntegrityBroken
-from ledger.store import phones, supervision, tables, witness  # noqa: F401 - imported, they are in the schema
+from ledger.store import partitions, phones, supervision, tables, witness  # noqa: F401 - imported, they are in the schema
 from ledger.store.access import AccessBase
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, WitnessTable
 
@@ -128,11 +128,29 @@ def version_table(store: Store) -> str:
 READ_AS_BYTES = ("entries.envelope", "entries.payload")  # audits read these as bytes, of any type (``store.audit``)
 MAX_FAULTS = 100  # most faults of a file that are reported
 _OBJECTS = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name"
-_STRANGE = """
-SELECT 'trigger ' || tgname AS name, relname AS "table", pg_get_triggerdef(pg_trigger.oid) AS definition FROM pg_trigger
-  JOIN pg_class ON pg_class.oid = tgrelid WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
-UNION ALL SELECT 'rule ' || rulename, tablename, definition FROM pg_rules WHERE schemaname = current_schema()
-UNION ALL SELECT 'policy ' || policyname, tablename, policyname FROM pg_policies WHERE schemaname = current_schema()
+_SERVER_OBJECTS = """
+WITH ours AS (
+  SELECT pg_class.*, nspname || '.' AS prefix FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+  WHERE relnamespace = :schema AND relname = ANY(:tables)
+)
+SELECT 'table ' || relname AS name, concat_ws(' ', relkind, CASE relpersistence WHEN 'u' THEN 'unlogged' END,
+  CASE WHEN relrowsecurity THEN 'with policies' END, pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid),
+  (SELECT string_agg(inhparent::regclass::text, ', ') FROM pg_inherits WHERE inhrelid = ours.oid)) AS definition
+  FROM ours
+UNION ALL SELECT 'column ' || relname || '.' || attname, concat_ws(' ', format_type(atttypid, atttypmod),
+  CASE WHEN attnotnull THEN 'not null' END, nullif(attidentity, ''), nullif(attgenerated, ''), collname,
+  pg_get_expr(adbin, adrelid)) FROM ours JOIN pg_attribute ON attrelid = ours.oid
+  LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+  LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)
+  WHERE attnum > 0 AND NOT attisdropped
+UNION ALL SELECT 'index ' || indexrelid::regclass, concat_ws(' ', replace(pg_get_indexdef(indexrelid), prefix, ''),
+  CASE WHEN NOT indisvalid THEN 'invalid' END) FROM ours JOIN pg_index ON indrelid = ours.oid
+UNION ALL SELECT 'constraint ' || relname || '.' || conname, pg_get_constraintdef(pg_constraint.oid)
+  FROM ours JOIN pg_constraint ON conrelid = ours.oid
+UNION ALL SELECT 'trigger ' || tgname, pg_get_triggerdef(pg_trigger.oid)
+  FROM ours JOIN pg_trigger ON tgrelid = ours.oid WHERE NOT tgisinternal
+UNION ALL SELECT 'rule ' || rulename, pg_get_ruledef(pg_rewrite.oid) FROM ours JOIN pg_rewrite ON ev_class = ours.oid
+UNION ALL SELECT 'policy ' || polname, relname FROM ours JOIN pg_policy ON polrelid = ours.oid
 """
 
 
@@ -148,16 +166,11 @@ def differences(engine: Engine, store: Store) -> list[SchemaDifference]:
     """Return how a store's schema differs from the one that the migrations make."""
     with engine.connect() as connection:
         if engine.dialect.name != "sqlite":
-            return [*_of_server(connection, store)]
+            return _of_server(connection, store)
         actual = _objects(connection)
     if actual == _declared(store):
         return []
-    expected = _expected(store)
-    return [
-        SchemaDifference(name, expected.get(name), actual.get(name))
-        for name in sorted(expected.keys() | actual.keys())
-        if expected.get(name) != actual.get(name)
-    ]
+    return _between(_expected(store), actual)
 
 
 def storage_faults(engine: Engine) -> list[str]:
@@ -260,18 +273,33 @@ def _objects(connection: Connection) -> dict[str, str]:
     return {name: sql for name, sql in rows if not name.startswith("table sqlite_stat")}
 
 
-def _of_server(connection: Connection, store: Store) -> Iterator[SchemaDifference]:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
+def _of_server(connection: Connection, store: Store) -> list[SchemaDifference]:
+    """Compare the tables with those that are laid anew beside them, as temporary tables, and never committed."""
+    # Both of one snapshot of the catalogue: another process may be making a partition.
+    parts = max(partitions.attached(connection), partitions.needed_for(connection)) if store == "log" else 0
+    names = [*metadata(store).tables, version_table(store)]
+    names += [partitions.name_of(table, number) for table in partitions.PARTITIONED for number in range(parts)]
+    actual = _server_objects(connection, "current_schema()::regnamespace", names)
+    connection.execute(text("SET LOCAL search_path TO pg_temp"))
+    metadata(store).create_all(connection, checkfirst=False)
+    _versions_of(version_table(store), MetaData()).create(connection, checkfirst=False)
+    for number in range(parts):
+        partitions.make(connection, number)
+    expected = _server_objects(connection, "pg_my_temp_schema()", names)
+    connection.rollback()
+    return _between(expected, actual)
 
-    schema = metadata(store)
-    for row in connection.execute(text(_STRANGE)).mappings():
-        if row["table"] in schema.tables:
-            yield SchemaDifference(row["name"], None, row["definition"])
-    options = {
-        "version_table": version_table(store),
-        # PostgreSQL has the tables of both stores in one database.
-        "include_name": lambda name, kind, _parents: kind != "table" or name in schema.tables,
-    }
-    for change in compare_metadata(MigrationContext.configure(connection, opts=options), schema):
-        yield SchemaDifference(str(change)[:200], None, None)
+
+def _server_objects(connection: Connection, schema: str, names: list[str]) -> dict[str, str]:
+    oid = connection.execute(text(f"SELECT {schema}::oid")).scalar_one()
+    rows = connection.execute(text(_SERVER_OBJECTS), {"schema": oid, "tables": names})
+    # A temporary table is named with its schema where the search path has none.
+    return {name: definition.replace("pg_temp.", "") for name, definition in rows}
+
+
+def _between(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[SchemaDifference]:
+    return [
+        SchemaDifference(name, expected.get(name), actual.get(name))
+        for name in sorted(expected.keys() | actual.keys())
+        if expected.get(name) != actual.get(name)
+    ]

@@ -46,6 +46,10 @@ class WitnessTable(StoreTable, registry=registry()):
 _BY_CODE_POINT = String().with_variant(String(collation="C"), "postgresql")
 
 
+# Of a table that PostgreSQL keeps in parts (``store.partitions``), which have its unique constraints.
+BY_LOG_INDEX = {"postgresql_partition_by": "RANGE (log_index)"}
+
+
 class TreeTable(StoreTable, table=True):
     """One row: the state of the log. Whoever changes it holds the writer's lock."""
 
@@ -61,12 +65,14 @@ class EntriesTable(StoreTable, table=True):
     """A log entry with its payload. ``committed_size`` is the tree size of the commit that it came in with."""
 
     __table_args__ = (
-        UniqueConstraint("stream_kind", "stream_id", "sequence"),
+        UniqueConstraint("event_id").ddl_if(dialect="sqlite"),
+        UniqueConstraint("stream_kind", "stream_id", "sequence").ddl_if(dialect="sqlite"),
         Index("ix_entries_payload_digest", "payload_digest"),
+        BY_LOG_INDEX,
     )
 
     log_index: int = Field(sa_column=big(primary_key=True))
-    event_id: str = Field(unique=True)
+    event_id: str
     event_type: str
     stream_kind: str
     stream_id: str
@@ -84,6 +90,8 @@ class EntriesTable(StoreTable, table=True):
 class SectionsTable(StoreTable, table=True):
     """A confidential section; ``data`` is null once it is erased."""
 
+    __table_args__ = (BY_LOG_INDEX,)
+
     log_index: int = Field(sa_column=big(primary_key=True))
     label: str = Field(primary_key=True)
     data: bytes | None = Field(default=None, sa_column=binary(nullable=True))
@@ -91,6 +99,8 @@ class SectionsTable(StoreTable, table=True):
 
 class FlagsTable(StoreTable, table=True):
     """A flag that an entry raised when it was recorded."""
+
+    __table_args__ = (BY_LOG_INDEX,)
 
     log_index: int = Field(sa_column=big(primary_key=True))
     position: int = Field(primary_key=True)
@@ -162,7 +172,7 @@ class FeedTable(StoreTable, table=True):
     """With the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on (``store.feed``)."""
 
     # The index is for audits, which ask for the lines of given entries: else each would go through the whole table.
-    __table_args__ = (Index("ix_feed_log_index", "log_index"), {"sqlite_with_rowid": False})
+    __table_args__ = (Index("ix_feed_log_index", "log_index"), {"sqlite_with_rowid": False} | BY_LOG_INDEX)
 
     agency: str = Field(primary_key=True)
     log_index: int = Field(sa_column=big(primary_key=True))
