@@ -58,17 +58,19 @@ def published_size(database: Database) -> int:
     return published.size if published else 0
 
 
-def test_a_service_starts_without_what_few_need(tmp_path: Path) -> None:
+def test_a_service_starts_without_what_few_need(tmp_path: Path, each_empty_database_url: str) -> None:
     """A service at rest takes no memory for heavy libraries, and starts without waiting for them: neither its modules,
     nor opening its keys and a database of the newest schema, import what pyproject.toml has for functions alone. Nor
     do they raise the limit of recursion, as a part of some Ethereum packages does: deep JSON would kill the process."""
     linting = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
     heavy = {*linting["flake8-tidy-imports"]["banned-module-level-imports"], "py_ecc"}
-    url, keystore = f"sqlite:///{tmp_path}/ledger.db", tmp_path / "key.json"
+    keystore = tmp_path / "key.json"
     create_keystore(keystore, "tally", light=True)
-    with closing(open_database(url)):
+    with closing(open_database(each_empty_database_url)):
         pass
-    done = subprocess.run([sys.executable, "-c", STARTING, url, keystore], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", STARTING, each_empty_database_url, keystore], check=True, capture_output=True, text=True
+    )
     limit, *modules = done.stdout.split()
     assert (int(limit), heavy & set(modules)) == (1000, set())
 
