@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -59,7 +59,7 @@ class Cost(Struct, frozen=True):
     reads: dict[str, float]
 
 
-class Stage(NamedTuple):
+class Stage(Struct, frozen=True):
     """A size, and the small ledger measured beside it."""
 
     grown: Cost
@@ -74,11 +74,14 @@ def main() -> None:
         rounds=25,
         folder=tempfile.gettempdir(),
     )
+    stages: list[Stage] = []
     with tempfile.TemporaryDirectory(prefix="tallystick-bench-", dir=given.folder) as directory:
-        stages = [*measure(Path(directory), given.entries, given.rounds)]
-    show("A ledger as it grows", [figure for stage in stages for figure in figures_of(stage)], None)
-    if given.json is not None:
-        given.json.write_bytes(msgspec.json.format(msgspec.json.encode([stage._asdict() for stage in stages])) + b"\n")
+        # Shown and written after each size, because the last ones take long.
+        for stage in measure(Path(directory), given.entries, given.rounds):
+            stages.append(stage)
+            show(f"{stage.grown.entries:,} entries", figures_of(stage), None)
+            if given.json is not None:
+                given.json.write_bytes(msgspec.json.format(msgspec.json.encode(stages)) + b"\n")
 
 
 def measure(directory: Path, sizes: list[int], rounds: int) -> Iterator[Stage]:
@@ -88,9 +91,8 @@ def measure(directory: Path, sizes: list[int], rounds: int) -> Iterator[Stage]:
         apart(fill, f"sqlite:///{file}", min(sizes[0], HONEST))
     for _ in lengthen(small, sizes[:1]):
         pass
-    for number, size in enumerate(lengthen(grown, sizes)):
+    for number, _ in enumerate(lengthen(grown, sizes)):
         yield Stage(*costs_of([grown, small], number, rounds))
-        print(f"{size:,} entries are measured", flush=True)
 
 
 def costs_of(files: list[Path], number: int, rounds: int) -> Iterator[Cost]:
@@ -147,8 +149,8 @@ def reads_at(connection: Connection, reader: Reader, index: int, size: int) -> d
 
 def figures_of(stage: Stage) -> list[Figure]:
     """Compare a size with the small ledger."""
-    grown, small = stage
-    name, beside = f"{grown.entries:,} entries", f"{small.entries:,} entries"
+    grown, small = stage.grown, stage.small
+    beside = f"{small.entries:,} entries"
     rows = [
         ("submission, processor", grown.cpu, small.cpu, "ms", FLAT),
         ("submission, wall", grown.wall, small.wall, "ms", FLAT),
@@ -159,7 +161,7 @@ def figures_of(stage: Stage) -> list[Figure]:
         ("disk an entry", grown.disk / grown.entries, small.disk / small.entries, "B", FLAT),
         *((read, time_ms, small.reads[read], "ms", "<= 1.5") for read, time_ms in grown.reads.items()),
     ]
-    return [Figure(f"{name}: {what}", ours, beside, theirs, unit, bound) for what, ours, theirs, unit, bound in rows]
+    return [Figure(what, ours, beside, theirs, unit, bound) for what, ours, theirs, unit, bound in rows]
 
 
 if __name__ == "__main__":
