@@ -27,7 +27,7 @@ from ledger.recording.validation_process import LENGTH, Answer, ValidationReques
 from ledger.store.append import ValidatedSubmission
 from ledger.workers.pool import WorkFailed, passed_on
 
-FRAME = 64  # submissions of a frame at most
+FRAME = 24  # submissions of a frame at most: the process validates the next while the service writes the last
 IN_FLIGHT = 2  # frames that a process has at a time, so that it need not wait for the next
 PAUSE_S = 1.0  # after a process that answered nothing before another is started
 COMMAND = ("-P", "-m", "ledger.recording.validation_process")  # -P: no module of the working directory

@@ -19,12 +19,9 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple, NewType, ParamSpec, TypeVar
 
 from ledger.core.errors import TallystickError
-from ledger.core.events import Submitted
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import ServiceKeys
 from ledger.recording.case_states import GARBAGE_THRESHOLDS
@@ -98,19 +95,15 @@ def _answers(database: Database, registry: Registry, validator: Validator, reque
                 registry.at(connection, log.tree(connection).registry_changes)
     except TallystickError as refusal:  # the database does not answer: nothing can be said of any
         return [refusal] * len(request.submissions)
-    signed = [_refused_or(validator.signed, data) for data in request.submissions]
-    accepted = [submitted for submitted in signed if isinstance(submitted, Submitted)]
-    with suppress(TallystickError):  # each submission meets it again by itself
-        validator.states.read_on(submitted.event for submitted in accepted if validator.lacks_state(submitted))
-    return [
-        _refused_or(validator.judge, submitted, request.now) if isinstance(submitted, Submitted) else submitted
-        for submitted in signed
-    ]
-
-
-def _refused_or(step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | TallystickError | Fault:
     try:
-        return step(*given, **named)
+        return [*validator.validate_each(request.submissions, request.now)]
+    except Exception:  # noqa: BLE001 - one of them meets an error that nobody foresaw: the others are answered
+        return [_answer(validator, data, request.now) for data in request.submissions]
+
+
+def _answer(validator: Validator, data: bytes, now: int) -> Answer:
+    try:
+        return validator.validate(data, now)
     except TallystickError as refusal:
         return refusal
     except Exception as error:  # noqa: BLE001 - the border of the process: the service reports it

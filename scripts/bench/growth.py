@@ -161,7 +161,7 @@ def figures_of(stage: Stage) -> list[Figure]:
         ("disk an entry", grown.disk / grown.entries, small.disk / small.entries, "B", FLAT),
         *((read, time_ms, small.reads[read], "ms", "<= 1.5") for read, time_ms in grown.reads.items()),
     ]
-    return [Figure(what, ours, beside, theirs, unit, bound) for what, ours, theirs, unit, bound in rows]
+    return [Figure(title, ours, beside, theirs, unit, bound) for title, ours, theirs, unit, bound in rows]
 
 
 if __name__ == "__main__":

@@ -231,9 +231,15 @@ def test_what_comes_alone_does_not_wait_for_a_bulk_request(ledger: Ledger) -> No
     process = pool._ValidatorProcess(setup_of(ledger), lambda: 0, 1)
     process._bulk.extend(Waiting(b"bulk %d" % number, 0, None) for number in range(100))  # type: ignore[arg-type]
     process._alone.extend(Waiting(b"%d" % number, 0, None) for number in range(40))  # type: ignore[arg-type]
-    frames = [[waiting.data for waiting in process._next_frame()] for _ in range(3)]
+    half = pool.FRAME // 2
+    first, second = ([waiting.data for waiting in process._next_frame()] for _ in range(2))
+    rest = [waiting.data for _ in range(140 // pool.FRAME) for waiting in process._next_frame()]
     bulk, alone = [b"bulk %d" % number for number in range(100)], [b"%d" % number for number in range(40)]
-    assert frames == [alone[:32] + bulk[:32], alone[32:] + bulk[32:88], bulk[88:]]
+    assert first == alone[:half] + bulk[:half]
+    assert second == alone[half : 2 * half] + bulk[half : 2 * half]
+    given = first + second + rest
+    assert [data for data in given if data in alone] == alone
+    assert [data for data in given if data in bulk] == bulk
 
 
 def test_more_than_they_take_is_turned_away(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

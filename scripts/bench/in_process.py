@@ -1,0 +1,142 @@
+"""The processor time of a submission in process, without HTTP: validated and placed in the log; and where it goes.
+
+python -m scripts.bench.in_process [--events N] [--batch N] [--json FILE]
+
+``--batch`` submissions are validated and then committed together, as a service does under load. The whole is measured
+first; then, in a second run, each part without the parts that are named besides it. Measuring takes time too, so that
+the parts come to more than the whole.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from coincurve import PublicKey
+
+from api.services.parts import RecordingParts
+from ledger.core.procedure.package import canonical_form
+from ledger.core.signing import authority, signatures
+from ledger.procedures import shipped_package
+from ledger.recording import sequencer, validation
+from ledger.recording.case_states import GARBAGE_THRESHOLDS, CaseStates
+from ledger.recording.sequencer import Sequencer
+from ledger.recording.validation import Validator
+from ledger.store import append, clocks
+from ledger.store.append import ValidatedSubmission
+from scripts.bench.events import submissions
+from scripts.bench.figures import Figure, options, show
+from scripts.bench.server_ours import PROCEDURE
+from scripts.campaigns.casework import SERVICE, recording_into
+
+# What is measured by itself: where the name stands by which it is called, and what it does.
+PARTS: tuple[tuple[Any, str, str], ...] = (
+    (validation, "decode_submission", "decoded, and compared with its canonical spelling"),
+    (signatures, "signing_hash", "hash of what is signed"),
+    (signatures, "recover", "recovery of the signer"),
+    (authority, "require_key", "right of the key"),
+    (CaseStates, "at_head", "state of its case"),
+    (CaseStates, "act", "rules in force"),
+    (validation, "fold", "rules, flags and clocks of its case"),
+    (clocks, "changes", "lines of deadlines"),
+    (validation, "rows_of", "rows of lists, feeds and search"),
+    (sequencer, "LogView", "heads and ids that the log has"),
+    (sequencer, "_place", "place in the batch"),
+    (append, "write_rows", "rows written"),
+    (sequencer, "write_batch", "rows of the log"),
+    (Sequencer, "_hand_out", "receipts, with their proofs"),
+    (Sequencer, "_commit", "transaction"),
+    (Validator, "validate_each", "the rest of validation"),
+)
+
+
+def main() -> None:
+    """Measures and shows."""
+    given = options(__doc__, events=4000, batch=32)
+    recovery = recovered(given.events)
+    whole = measured(given.events, given.batch, "whole")
+    with timed() as taken:
+        measured(given.events, given.batch, "parts")
+    figures = [
+        Figure("a submission, validated and placed", whole, "recovery of a signature", recovery, "us", "<= 5.75")
+    ]
+    for label, seconds in sorted(taken.items(), key=lambda part: -part[1]):
+        # Before it was measured, a twentieth warmed up.
+        figures.append(Figure(label, 1e6 * seconds / given.events, "whole", whole, "us", "<= 1"))
+    show("A submission in process", figures, given.json)
+
+
+def recovered(count: int) -> float:
+    """Return the microseconds of a recovery."""
+    digest = b"\x07" * 32
+    signature = SERVICE.sign(digest)
+    recoverable = signature[:64] + bytes((signature[64] - 27,))
+    began = time.process_time()
+    for _ in range(count):
+        PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+    return 1e6 * (time.process_time() - began) / count
+
+
+def measured(count: int, batch: int, name: str) -> float:
+    """Return the microseconds of processor time that each of so many submissions takes, of all threads."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder,
+        recording_into(f"sqlite:///{folder}/ledger.db", canonical_form(shipped_package(PROCEDURE))) as recording,
+    ):
+        bodies = submissions(count, name)
+        gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        began = time.process_time()
+        for start in range(0, len(bodies), batch):
+            place(recording, bodies[start : start + batch])
+        return 1e6 * (time.process_time() - began) / len(bodies)
+
+
+def place(recording: RecordingParts, bodies: Iterable[bytes]) -> None:
+    """Validate a batch, and only then hand it to the writer, so that it is committed together."""
+    validated = recording.validator.validate_each(bodies, int(time.time()))
+    futures = [recording.sequencer.submit(each) for each in validated if isinstance(each, ValidatedSubmission)]
+    assert len(futures) == len(validated), "all are new and valid"
+    for future in futures:
+        future.result()
+
+
+@contextmanager
+def timed() -> Iterator[dict[str, float]]:
+    """Yield, for the block, the seconds of processor time that each part took without the other parts within it."""
+    taken: dict[str, float] = dict.fromkeys((label for *_, label in PARTS), 0.0)
+    nested = threading.local()  # in each thread: seconds of the parts within each part that is under way
+
+    def timing(part: Callable[..., Any], label: str) -> Callable[..., Any]:
+        @functools.wraps(part)
+        def run(*arguments: Any, **named: Any) -> Any:
+            within: list[float] = nested.__dict__.setdefault("seconds", [0.0])
+            within.append(0.0)
+            began = time.thread_time()
+            try:
+                return part(*arguments, **named)
+            finally:
+                seconds = time.thread_time() - began
+                taken[label] += seconds - within.pop()
+                within[-1] += seconds
+
+        return run
+
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in PARTS]
+    try:
+        for owner, name, label in PARTS:
+            setattr(owner, name, timing(getattr(owner, name), label))
+        yield taken
+    finally:
+        for owner, name, part in originals:
+            setattr(owner, name, part)
+
+
+if __name__ == "__main__":
+    main()
