@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -142,8 +143,15 @@ def read_case(events: Iterable[SourceEvent], acts: Acts, size: int, earlier: Cas
 
 # -- values of columns -------------------------------------------------------------------------------------------------
 
+
+@lru_cache(maxsize=8192)  # a moment is in rows of several views, and in those of a case that is made again
+def _moment(text: str) -> datetime:
+    """Return a moment as columns have it: in UTC, without a zone."""
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
+
+
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
-    "TIMESTAMP": lambda text: datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None),
+    "TIMESTAMP": _moment,
     "DATE": date.fromisoformat,
     "DECIMAL(33,18)": lambda quantity: Decimal(quantity.value),
     "VARCHAR[]": list,
