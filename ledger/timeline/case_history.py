@@ -148,12 +148,14 @@ class Histories:
         head = log.heads(connection, [("case", case_id)])["case", case_id]
         return walk.events[max(0, first - walk.first) : max(0, head.sequence + 1 - walk.first)]
 
-    def state(self, connection: Connection, case_id: str) -> CaseState:
+    def state(self, connection: Connection, case_id: str, *, whole: bool = False) -> CaseState:
         """Return the case as ``connection`` sees it. Requires that there is such a case.
 
-        What is read for it is kept: who looks at a case asks for its last events next, and they are read once.
+        What is read for it is kept: who looks at a case asks for its last events next, or for the ``whole`` history.
+        They are read once.
         """
-        state = self._states.kept_of(connection, case_id) or self._walk(connection, case_id, LATEST).state
+        first = 0 if whole else LATEST
+        state = self._states.kept_of(connection, case_id) or self._walk(connection, case_id, first).state
         assert state is not None, "there is such a case"
         return state
 

@@ -487,12 +487,15 @@ def _offer_lines(state: CaseState, reading: Reading, returns: str | None, rest: 
     return {"original": original, "lines": rest.of(items)}
 
 
-def read_case(visit: Visit, case_id: str, subject: Message) -> VisibleCase:
-    """Return the case and record the read of its part ``subject``. Raises NotFound if the reader may not see it."""
+def read_case(visit: Visit, case_id: str, subject: Message, *, whole: bool = False) -> VisibleCase:
+    """Return the case and record the read of its part ``subject``. Raises NotFound if the reader may not see it.
+
+    ``whole`` says that its whole history is needed next.
+    """
     with visit.service.parts.database.read() as connection:
         sight = visit.reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
-        state = visit.service.histories.state(connection, case_id)
+        state = visit.service.histories.state(connection, case_id, whole=whole)
         person_names = known_persons(connection, visit.reading, case_id)
     visit.reading.record(subject, case_id)
     book_of(visit, state)

@@ -61,8 +61,9 @@ class Window(NamedTuple):
 
     def x(self, at: int) -> float:
         """Return the position of a moment, or the nearer edge if it lies outside."""
-        share = (min(max(at, self.since), self.until) - self.since) / self.seconds
-        return round(LEFT + share * (RIGHT - LEFT), 1)
+        since, until = self  # thousands of shapes are placed for one picture
+        within = since if at < since else min(at, until)
+        return round(LEFT + (within - since) / (until - since) * (RIGHT - LEFT), 1)
 
     def ends(self, span: Window) -> tuple[float, float]:
         """Return the positions of the beginning and the end of a time."""

@@ -38,7 +38,7 @@ router = page_router()
 @router.get("/cases/{case_id}/events/{event_id}")
 def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Response:
     """Show the event as it was signed, with its flags, its proof, and its neighbours in the case."""
-    visible = read_case(visit, case_id, Message("event {event_id}", event_id=event_id))
+    visible = read_case(visit, case_id, Message("event {event_id}", event_id=event_id), whole=True)
     with visit.service.parts.database.read() as connection:
         entry, sight = find_event(connection, visit.reading, event_id, case_id)
         history = visit.service.histories.of(connection, case_id)

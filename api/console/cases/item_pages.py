@@ -44,7 +44,7 @@ OnField = Annotated[str, Query(max_length=40)]  # what a browser's field for a d
 @router.get("/cases/{case_id}/items/{item_id}")
 def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField = "") -> Response:
     """Show the item with its history, and with ``on`` who held it on that day."""
-    visible = read_case(visit, case_id, Message("item {item_id}", item_id=item_id))
+    visible = read_case(visit, case_id, Message("item {item_id}", item_id=item_id), whole=True)
     item = _item(visible, item_id)
     history = _history(visit, visible, item_id, on)
     clocks = [clock for clock in clock_views.of_case(visit, visible.state) if clock.subject == item_id]
@@ -73,7 +73,7 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
 @router.get("/cases/{case_id}/items/{item_id}/custody")
 def item_custody(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField) -> Response:
     """Return a part of the item's page: who held it on the day or at the time ``on``."""
-    visible = read_case(visit, case_id, Message("custody of item {item_id}", item_id=item_id))
+    visible = read_case(visit, case_id, Message("custody of item {item_id}", item_id=item_id), whole=True)
     _item(visible, item_id)
     history = _history(visit, visible, item_id, on)
     return visit.page("cases/item_custody.html", **visible._asdict(), answer=history.answer)

@@ -34,7 +34,7 @@ TimeQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0
 @router.get("/cases/{case_id}/picture")
 def case_picture(visit: VisitOf, case_id: SlugPath, since: TimeQuery = None, until: TimeQuery = None) -> Response:
     """Show the time from ``since`` to ``until``, or the latest events; the tables contain the same."""
-    visible = read_case(visit, case_id, Message("picture of the case"))
+    visible = read_case(visit, case_id, Message("picture of the case"), whole=True)
     now = unix_seconds(visit.reading.reader.now)
     timelines = timeline_builder(visit.service, visit.reading, visit.labels)
     with visit.service.parts.database.read() as connection:
@@ -112,7 +112,7 @@ def _moves(whole_picture: Picture, window: Window) -> dict[str, Window]:
 @router.get("/cases/{case_id}/lineage")
 def case_lineage(visit: VisitOf, case_id: SlugPath) -> Response:
     """Show splits, merges, proceeds, items taken from others, and loans."""
-    visible = read_case(visit, case_id, Message("lineage of the items"))
+    visible = read_case(visit, case_id, Message("lineage of the items"), whole=True)
     with visit.service.parts.database.read() as connection:
         descents = lineage(visit.service.histories.of(connection, case_id))
     graph = laid_out(descents.descents)
