@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.util import cache_from_source
@@ -225,9 +225,12 @@ class CompiledTemplates(BytecodeCache):
         kept = Path(bucket.key)
         with suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=kept.parent, delete=False) as file:
+            with NamedTemporaryFile(dir=kept.parent, delete=False) as file, ExitStack() as failing:
+                failing.callback(Path(file.name).unlink)  # what a full disk cut short is of no use
                 bucket.write_bytecode(file)
-            Path(file.name).replace(kept)
+                file.flush()
+                Path(file.name).replace(kept)
+                failing.pop_all()
 
 
 @cache

@@ -40,13 +40,13 @@ class MadeCases:
         """Return the case as it was made last, if it is kept."""
         return self._kept.get(case_id)
 
-    def keep(self, made: MadeCase) -> None:
+    def keep(self, made_case: MadeCase) -> None:
         """Keep the case, and let go of those that were kept before all others."""
-        self._drop(self._kept.pop(made.record.case_id, None))
-        self._kept[made.record.case_id] = made
-        self._events += len(made.record.steps)
+        self._drop(self._kept.pop(made_case.record.case_id, None))
+        self._kept[made_case.record.case_id] = made_case
+        self._events += len(made_case.record.steps)
         while self._events > EVENTS_KEPT:
             self._drop(self._kept.popitem(last=False)[1])
 
-    def _drop(self, made: MadeCase | None) -> None:
-        self._events -= 0 if made is None else len(made.record.steps)
+    def _drop(self, made_case: MadeCase | None) -> None:
+        self._events -= 0 if made_case is None else len(made_case.record.steps)

@@ -289,13 +289,13 @@ class Views:
     def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: LogHead) -> None:
         """Bring the views up in one transaction: a session sees the views of before or of after."""
         began = time.monotonic()
-        made, self._made = self._made, MadeCases()  # if this fails, it is not known what the tables have
+        in_tables, self._made = self._made, MadeCases()  # if this fails, it is not known what the tables have
         connection.execute("BEGIN TRANSACTION")
         try:
             for first in range(0, len(touched), CASES_AT_ONCE):
                 part = touched[first : first + CASES_AT_ONCE]
                 snapshot_tables.replace_cases(
-                    connection, (self._made_case(made, case_id, head.size) for case_id in part)
+                    connection, (self._made_case(in_tables, case_id, head.size) for case_id in part)
                 )
             snapshot_tables.replace_matters(connection, self._source.matters(start, head.size))
             snapshot_tables.replace_all(connection, "agencies", self._source.agencies())
@@ -306,17 +306,17 @@ class Views:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
-        self._made = made
+        self._made = in_tables
         if (took := time.monotonic() - began) > 1:
             logger.info("views brought up to the log", size=head.size, cases=len(touched), seconds=round(took, 1))
 
-    def _made_case(self, made: MadeCases, case_id: str, size: int) -> tuple[str, MadeCase, MadeCase | None]:
-        """Return a case's id, the case as it is below ``size``, and as the tables have it, if ``made`` keeps that."""
-        kept = made.get(case_id)
+    def _made_case(self, in_tables: MadeCases, case_id: str, size: int) -> tuple[str, MadeCase, MadeCase | None]:
+        """Return a case's id, the case as it is below ``size``, and as the tables have it, if that is kept."""
+        kept = in_tables.get(case_id)
         record = None if kept is None else kept.record
         later = self._source.case(case_id, size, after=-1 if record is None else record.state.sequence)
         case = made_of(read_case(later, self._source.acts, size, record), kept)
-        made.keep(case)
+        in_tables.keep(case)
         return case_id, case, kept
 
     def _add_anchors(self, connection: duckdb.DuckDBPyConnection, size: int) -> None:

@@ -115,9 +115,9 @@ def replace_cases(
     tables = (*OF_A_CASE, "parties")
     replaced: dict[str, list[str]] = {table: [] for table in tables}
     added: dict[str, list[Row]] = {table: [] for table in tables}
-    for case_id, made, kept in changed:
+    for case_id, made_case, kept in changed:
         for table in tables:
-            rows, before = made.rows[table], None if kept is None else kept.rows[table]
+            rows, before = made_case.rows[table], None if kept is None else kept.rows[table]
             if before is not None and rows[: len(before)] == before:
                 added[table] += rows[len(before) :]
             else:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from jinja2 import BytecodeCache, Environment, FileSystemLoader
+from jinja2.bccache import Bucket
 
 from api.console.shared.rendering import CONSOLE, CompiledTemplates, environment
 
@@ -65,6 +68,18 @@ def test_nothing_is_kept_where_python_keeps_nothing(folder: Path, monkeypatch: p
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     (folder / "__pycache__").write_text("not a folder")
     assert started(folder).get_template("page.html").render(name="case") == "first case"
+
+
+def test_a_full_disk_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is shown all the same."""
+
+    def cut_short(_bucket: Bucket, file: BinaryIO) -> None:
+        file.write(b"some")
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(Bucket, "write_bytecode", cut_short)
+    assert started(folder).get_template("page.html").render(name="case") == "first case"
+    assert [*(folder / "__pycache__").iterdir()] == []
 
 
 def test_pages_are_kept_beside_the_compiled_modules() -> None:
