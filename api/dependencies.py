@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -148,9 +148,10 @@ def json_body(kind: type[T], *, limit: int) -> Any:
     return Depends(body)
 
 
-def json_response(value: Any, status: int = 200) -> Response:
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response."""
-    return Response(msgspec.json.encode(value, enc_hook=in_readers_language), status, media_type="application/json")
+    body = msgspec.json.encode(value, enc_hook=in_readers_language)
+    return Response(body, status, headers=headers, media_type="application/json")
 
 
 class ListPage(NamedTuple):

@@ -65,6 +65,7 @@ from ledger.store.growth import KeyUses
 from ledger.store.kept_states import state_key_of
 from ledger.store.log import initialise, published_text, tree
 from ledger.store.partitions import make_ahead
+from ledger.store.replicas import LOOK_EVERY, Replicas
 from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, write_table
 from ledger.supervision.runs.model_runner import ModelRunner
@@ -182,6 +183,7 @@ def make_parts(
         collector=CosignatureCollector(database, witnesses, policy=lambda: trust.trust.policy, halt=halt, clock=clock),
         supervisor=_supervisor(recording, settings, views, clock, workers),
         validators=validators,
+        replicas=Replicas(database, settings.replicas, settings.replica_lag_s),
         peers=Peers(settings.peers_folder, lambda: recording.sequencer.is_running, settings.request_timeout_s + 1.0),
         token_key=token_key,
         clock=clock,
@@ -287,6 +289,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             thread.join(ENDING_S)
         parts.sequencer.stop()
         parts.peers.close()
+        parts.replicas.close()
         connector.close()
         parts.validators.close()
         parts.workers.close()
@@ -334,6 +337,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         "forget phones": repeat(FORGET_EVERY, lambda: phones.forget(parts.database, now_s())),
         "erase": repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
         "partition": repeat(PARTITION_EVERY, lambda: make_ahead(parts.database)),
+        "replicas": repeat(LOOK_EVERY, parts.replicas.look),
         "seal": repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
         "supervise": parts.supervisor.run,
     }

@@ -9,6 +9,7 @@ from api.dependencies import ServiceOf, json_response
 from api.schemas.openapi import Routes
 from ledger.core.errors import TallystickError
 from ledger.store import log
+from ledger.store.replicas import ReplicaState
 
 router = Routes(tags=["health"])
 
@@ -26,6 +27,7 @@ class Readiness(Struct, frozen=True):
     submissions; a defect of this service in following the chain or asking witnesses needs an operator, and is not
     ready. ``waits`` is why nothing was anchored, ``told`` what that waits for, ``fault`` what prevents anchors,
     ``hint`` what to do about it. ``chain_seen_s`` is how many seconds ago the chain was last looked at, null if never.
+    ``replicas`` is how far each is behind; one that is away or lags keeps nothing from being ready.
     """
 
     ready: bool
@@ -38,6 +40,7 @@ class Readiness(Struct, frozen=True):
     fault: str | None
     hint: str | None
     chain_seen_s: int | None
+    replicas: list[ReplicaState]
 
 
 @router.reads("/healthz", "Say that the process lives", Alive)
@@ -71,5 +74,6 @@ def readyz(service: ServiceOf) -> Response:
         fault=state.fault or witness_defect,
         hint=state.hint,
         chain_seen_s=None if chain_status is None else max(0, parts.clock() // 1000 - chain_status.seen_at),
+        replicas=list(parts.replicas.states),
     )
     return json_response(readiness, 200 if readiness.ready else 503)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.dependencies import DECIMAL_PATTERN, ServiceOf, StreamIdQuery, json_response
 from api.middleware.request_limits import charge
 from api.routes.chain import asking_the_node
-from api.routes.tiles import FRESH, published, served
+from api.routes.tiles import FRESH, as_of_header, published, served
 from api.schemas.answers import view_of
 from api.schemas.openapi import Routes
 from api.services.service import Service
@@ -221,12 +221,13 @@ def _trusted_blocks(chain: ChainBackend, which: Sequence[str]) -> list[TrustedBl
 def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PATTERN)]) -> Response:
     """Return a tlog-proof that ends in the published checkpoint."""
     at = parse_size(index, "index")
-    with service.parts.database.read() as connection:
+    with service.parts.replicas.read(lambda connection: served(service, connection).size > at) as connection:
+        as_of = as_of_header(connection)
         head = _published_above(service, connection, at)
         leaf = merkle.leaf_hash(log.entry(connection, at).envelope)
         hashes = merkle.inclusion_proof(at, head.size, TileNodes(head.size, log.tile_reader(connection)))
     proof = TlogProof(at, hashes, head.note)
-    return json_response(InclusionView(at, f"sha256:{leaf.hex()}", proof.to_text()))
+    return json_response(InclusionView(at, f"sha256:{leaf.hex()}", proof.to_text()), headers=as_of)
 
 
 @router.files("/receipt/{index}", "Get the COSE receipt of an entry in the published tree", RECEIPT, 400, 404)
@@ -272,7 +273,8 @@ def _published_above(service: Service, connection: Connection, index: int) -> Pu
 def consistency(service: ServiceOf, first: Size, second: Size) -> Response:
     """Return the proof for 1 <= first <= second <= the published size."""
     old, new = parse_size(first, "first"), parse_size(second, "second")
-    with service.parts.database.read() as connection:
+    with service.parts.replicas.read(lambda connection: published(connection).size >= new) as connection:
+        as_of = as_of_header(connection)
         size = published(connection).size
         if old > new:
             raise ProofRefused(
@@ -285,4 +287,5 @@ def consistency(service: ServiceOf, first: Size, second: Size) -> Response:
         if new > size:
             raise NotFound("size {new} is not published: the log stands at {size}", new=new, size=size, field="second")
         hashes = merkle.consistency_proof(old, new, TileNodes(new, log.tile_reader(connection)))
-    return json_response(ConsistencyView(old, new, [f"sha256:{sibling.hex()}" for sibling in hashes]))
+    siblings = [f"sha256:{sibling.hex()}" for sibling in hashes]
+    return json_response(ConsistencyView(old, new, siblings), headers=as_of)

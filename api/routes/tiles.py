@@ -19,6 +19,7 @@ from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection
 
 ETERNAL = {"Cache-Control": "public, max-age=31536000, immutable"}
+AS_OF = "Tallystick-As-Of"
 FRESH = {"Cache-Control": "no-store"}
 MOVED = {"Cache-Control": "public, max-age=60"}  # the public store may be another one tomorrow
 COMPRESSED = {"Content-Encoding": "gzip"}
@@ -65,22 +66,34 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
     uploader = service.parts.uploader
     if uploader is not None and (elsewhere := uploader.redirect(tile_name)) is not None:
         return RedirectResponse(elsewhere, status_code=307, headers=MOVED)
-    with service.parts.database.read() as connection:
+    level = tile_name.level if isinstance(tile_name, TileName) else 0
+
+    def has_it(connection: Connection) -> bool:
+        return tile_name.width <= width_at(published(connection).size, level, tile_name.index)
+
+    with service.parts.replicas.read(has_it) as connection:
         size = published(connection).size
-        level = tile_name.level if isinstance(tile_name, TileName) else 0
+        as_of = as_of_header(connection)
         if tile_name.width > width_at(size, level, tile_name.index):
             raise NotFound(
                 "{path} is not published yet: the log stands at {size}", path=tile_name.path(), size=size, field="name"
             )
         if isinstance(tile_name, TileName):
             hashes = log.tile_reader(connection)(tile_name.level, tile_name.index, tile_name.width)
-            return Response(hashes, headers=ETERNAL, media_type=_BYTES)
+            return Response(hashes, headers=ETERNAL | as_of, media_type=_BYTES)
         first = tile_name.index * TILE_WIDTH
         data = encode_bundle(log.envelopes(connection, first, first + tile_name.width))
     accepted = request.headers.get("accept-encoding", "")
     if not any(_GZIP.fullmatch(coding) for coding in accepted.split(",")):
-        return Response(data, headers=ETERNAL | VARIES, media_type=_BYTES)
-    return Response(gzip.compress(data, LEVEL, mtime=0), headers=ETERNAL | VARIES | COMPRESSED, media_type=_BYTES)
+        return Response(data, headers=ETERNAL | VARIES | as_of, media_type=_BYTES)
+    return Response(
+        gzip.compress(data, LEVEL, mtime=0), headers=ETERNAL | VARIES | COMPRESSED | as_of, media_type=_BYTES
+    )
+
+
+def as_of_header(connection: Connection) -> dict[str, str]:
+    """Return the header that says which size the log had where this was read: of a replica, maybe an earlier one."""
+    return {AS_OF: str(log.tree(connection).size)}
 
 
 def served(service: Service, connection: Connection) -> PublishedCheckpoint:

@@ -25,6 +25,7 @@ from ledger.recording.validation import Validator
 from ledger.store import log
 from ledger.store.access import AccessLog
 from ledger.store.database import Database
+from ledger.store.replicas import Replicas
 from ledger.supervision.runs.supervisor import Supervisor
 from ledger.witness.gathering.collector import CosignatureCollector
 from ledger.workers.pool import WorkerPool
@@ -63,7 +64,7 @@ class Parts(RecordingParts):
     Unavailable while there is none. ``states`` has its state proofs. ``collector`` knows the state of the witnesses,
     ``supervisor`` that of the models. ``timestamp_worker`` is None without a timestamp authority, ``uploader`` without
     a public store. ``workers`` do what may be costly, ``validators`` validate submissions of cases if there are any.
-    ``peers`` are other services on this machine that share the database.
+    ``peers`` are other services on this machine that share the database, ``replicas`` copies of it.
     """
 
     settings: Settings
@@ -75,6 +76,7 @@ class Parts(RecordingParts):
     supervisor: Supervisor
     validators: ValidatorPool
     peers: Peers
+    replicas: Replicas
     token_key: bytes
     clock: Callable[[], int]
     timestamp_worker: TimestampWorker | None = None

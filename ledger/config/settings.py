@@ -107,6 +107,8 @@ class Settings(KeyedSettings):
 
     data_dir: Path = DEFAULT_DATA_DIR
     database_url: str | None = None  # SQLite in the data directory, unless postgresql+psycopg://...
+    replica_urls: str = ""  # of PostgreSQL's standbys, for reads of what never changes, separated by blanks
+    replica_lag_s: Positive = 10  # behind the primary; one that lags more is not read
     host: str = "127.0.0.1"
     port: Port = 8420
     public_url: PlainUrl | None = None  # under which clients reach the service; sign-in is bound to it
@@ -184,6 +186,13 @@ class Settings(KeyedSettings):
             raise ValueError("expected sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE")
         return url
 
+    @field_validator("replica_urls")
+    @classmethod
+    def _known_replicas(cls, urls: str) -> str:
+        if not all(url.startswith("postgresql+psycopg://") for url in urls.split()):
+            raise ValueError("expected postgresql+psycopg://USER@HOST/DATABASE, several separated by blanks")
+        return urls
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str | None) -> str | None:
@@ -228,6 +237,11 @@ class Settings(KeyedSettings):
         except ValueError as error:
             raise ValueError("expected networks such as 10.20.0.0/16, separated by commas") from error
         return networks
+
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        """Return the URLs of ``replica_urls``."""
+        return tuple(self.replica_urls.split())
 
     @property
     def sends_mail(self) -> bool:

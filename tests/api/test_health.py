@@ -26,6 +26,7 @@ READY = {
     "fault": None,
     "hint": None,
     "chain_seen_s": None,
+    "replicas": [],
 }
 
 

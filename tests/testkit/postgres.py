@@ -85,8 +85,15 @@ def _start(binaries: Path, home: Path, account: pwd.struct_passwd | None) -> Pos
     data = str(home / "data")
     initdb = [str(binaries / "initdb"), "--pgdata", data, "--username", OWNER, "--auth=trust", "--encoding=UTF8"]
     subprocess.run(initdb, check=True, capture_output=True, cwd=home, env=environment, user=user, group=group)
+    return _serve(binaries, home, account)
+
+
+def _serve(binaries: Path, home: Path, account: pwd.struct_passwd | None) -> PostgresServer:
+    user = account.pw_uid if account else None
+    group = account.pw_gid if account else None
+    environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
     port = free_port()
-    command = [str(binaries / "postgres"), "-D", data, "-p", str(port)]
+    command = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port)]
     command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
@@ -112,3 +119,25 @@ def _server_account() -> pwd.struct_passwd | None:
         return None
     names = {entry.pw_name: entry for entry in pwd.getpwall()}
     return names.get("postgres") or names["nobody"]
+
+
+@contextmanager
+def running_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Yield a hot standby of this server: a base backup that follows it by streaming replication."""
+    binaries, account = _server_binaries(), _server_account()
+    with tempfile.TemporaryDirectory(prefix="tallystick-standby-") as directory:
+        home = Path(directory)
+        if account is not None:
+            os.chown(home, account.pw_uid, account.pw_gid)
+        command = [str(binaries / "pg_basebackup"), "--pgdata", str(home / "data"), "--write-recovery-conf"]
+        command += ["--host", "127.0.0.1", "--port", str(primary.port), "--username", OWNER, "--checkpoint", "fast"]
+        user = account.pw_uid if account else None
+        group = account.pw_gid if account else None
+        environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+        subprocess.run(command, check=True, capture_output=True, cwd=home, env=environment, user=user, group=group)
+        server = _serve(binaries, home, account)
+        try:
+            server.wait_until_ready(home / "server.log")
+            yield server
+        finally:
+            server.stop()
