@@ -101,12 +101,11 @@ def body_of(number: int) -> bytes:
     return Case(f"case-{number}").open().last.submission
 
 
-async def met(*all_peers: Peers, here: Any) -> None:
-    """Let these services find each other."""
-    while any(len(peers._members) < len(all_peers) for peers in all_peers):
-        for peers in all_peers:
-            if (passed := peers.record(body_of(0), here)) is not None:
-                await passed
+async def met(*services: tuple[Peers, Any]) -> None:
+    """Let these services find each other: what is of no case lets one look, and is passed on to nobody."""
+    while any(len(peers._members) < len(services) for peers, _ in services):
+        for peers, here in services:
+            assert peers.record(b"{}", here) is None
         await asyncio.sleep(0.01)
 
 
@@ -131,9 +130,7 @@ def outcomes(folder: Path, here: Any, *, patience_s: float = 60) -> list[Any]:
 
     async def passed_on() -> list[Any]:
         first, other = (Peers(folder, lambda: True, patience_s) for _ in range(2))
-        await met(first, other, here=_record)
-        for asked in other._asking:
-            asked._record = here
+        await met((first, _record), (other, here))
         passed = [answer for number in range(40) if (answer := first.record(body_of(number), _record)) is not None]
         answers = await asyncio.gather(*passed, return_exceptions=True)
         first.close()
