@@ -22,11 +22,13 @@ import structlog
 
 from api.services.validators import case_of
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
+from ledger.core.messages import Message
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.recording.validation_process import LENGTH, frame_of
 
 SCAN_S = 1.0  # seconds between two looks at who is in the folder
 SUFFIX = ".sock"
+MAX_PATH = 107  # bytes of a socket's path, as Linux has it
 LEFT = float("inf")  # when a service that has left looks next
 
 Record: TypeAlias = Callable[[bytes], Awaitable[Any]]
@@ -40,16 +42,17 @@ class Peers:
     """The services at the sockets in ``folder``, this one among them; none without a folder.
 
     ``is_able`` tells whether this service would record a submission now. One that answers nothing for ``patience_s`` is
-    left out. To be used from one event loop at a time; ``close`` from any thread.
+    left out until it answers. To be used from one event loop at a time; ``close`` from any thread.
 
-    Raises MalformedInput if others may use the folder: whoever can write to it is believed.
+    Raises MalformedInput if the path of a socket in the folder is too long for the system, or if others may use the
+    folder: whoever can write to it is believed.
     """
 
     def __init__(self, folder: Path | None, is_able: Callable[[], bool], patience_s: float):
-        self._folder = None if folder is None else _private(folder)
+        self._own = uuid4().hex
+        self._folder = None if folder is None else _private(folder, f"{self._own}{SUFFIX}")
         self._is_able = is_able
         self._patience_s = patience_s
-        self._own = uuid4().hex
         self._members: dict[str, _Peer | None] = {}  # by name; this service is None
         self._look: asyncio.Task[None] | None = None
         self._next_look = 0.0
@@ -68,12 +71,12 @@ class Peers:
         if loop.time() >= self._next_look and (self._look is None or self._look.done()):
             self._next_look = loop.time() + SCAN_S
             self._look = loop.create_task(self._look_around(self._folder, here))
-        case_id = case_of(body) if len(self._members) > 1 else None
+        names = sorted(name for name, peer in self._members.items() if peer is None or peer.answers)
+        case_id = case_of(body) if len(names) > 1 else None
         if case_id is None:
             return None
         # Other bits than those by which the processes that validate share the cases of this service.
-        name = sorted(self._members)[(crc32(case_id) >> 16) % len(self._members)]
-        peer = self._members[name]
+        peer = self._members[names[(crc32(case_id) >> 16) % len(names)]]
         return None if peer is None else peer.pass_on(body)
 
     def close(self) -> None:
@@ -168,15 +171,19 @@ class _Frames(asyncio.Protocol):
 
 
 class _Peer(_Frames):
-    """Another service, which is asked to record."""
+    """Another service, which is asked to record.
+
+    While it does not answer, the connection is kept: a new one would be accepted by the system, and prove nothing.
+    """
 
     def __init__(self, leave: Callable[[], object], patience_s: float):
         super().__init__()
+        self.answers = True  # as far as is known
         self._leave = leave
         self._patience_s = patience_s
         self._number = 0
         self._asked: dict[int, Passed] = {}
-        self._patience: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None  # while an answer is awaited
 
     def pass_on(self, body: bytes) -> Passed | None:
         """Return a future of the receipt; it raises the refusal, and is None where there is no answer."""
@@ -191,38 +198,43 @@ class _Peer(_Frames):
         return answer
 
     def take(self, messages: list[tuple[int, Any]]) -> None:
-        """Take answers."""
-        self._wait_on()
+        """Take answers; those that nobody waits for any more tell that it answers again."""
+        self.answers = True
         for number, outcome in messages:
-            answer = self._asked.pop(number)
-            if answer.done():
+            answer = self._asked.pop(number, None)
+            if answer is None or answer.done():
                 continue
             if isinstance(outcome, TallystickError):
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
+        self._wait_on()
 
     def _wait_on(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
-        self._patience = asyncio.get_running_loop().call_later(self._patience_s, self._lose_patience)
+            self._patience = None
+        if self._asked:
+            self._patience = asyncio.get_running_loop().call_later(self._patience_s, self._lose_patience)
 
     def _lose_patience(self) -> None:
-        self._patience = None
-        if self._asked:
-            self.abort()
+        self.answers = False
+        self._give_up()
 
     def connection_lost(self, _reason: Exception | None) -> None:
-        """Leave what was not answered to this service: what is recorded twice gets one receipt."""
+        """Forget a service that has ended."""
         self._leave()
-        if self._patience is not None:
-            self._patience.cancel()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Leave what was not answered to this service: what is recorded twice gets one receipt."""
         if self._asked:
-            logger.warning("a service beside this one was lost", submissions=len(self._asked))
+            logger.warning("a service beside this one does not answer", submissions=len(self._asked))
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_result(None)
         self._asked.clear()
+        self._wait_on()
 
 
 class _Asked(_Frames):
@@ -257,14 +269,15 @@ class _Asked(_Frames):
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, number: int, body: bytes) -> None:
-        outcome: Any
+        outcome: Any = None  # the other is to record it: what kept this service from it concerns no client of that one
         try:
             outcome = await self._record(body)
+        except Unavailable as fault:
+            logger.info("what another service passed on was not recorded here", reason=fault.for_operator)
         except TallystickError as refusal:
             outcome = refusal
         except Exception:  # the border of the process: whatever it is, the other waits
             logger.exception("what another service passed on failed for a reason that nobody foresaw")
-            outcome = Unavailable("the outcome is unknown", code="outcome_unknown", hint="Submit the same event again.")
         self.send((number, outcome))
 
 
@@ -272,7 +285,14 @@ def _sockets(folder: Path) -> list[Path]:
     return [*folder.glob(f"*{SUFFIX}")]
 
 
-def _private(folder: Path) -> Path:
+def _private(folder: Path, socket_name: str) -> Path:
+    if len(os.fsencode(folder / socket_name)) > MAX_PATH:
+        raise MalformedInput(
+            "the path of the folder {folder} is too long for sockets",
+            folder=folder,
+            field="peers_folder",
+            hint=Message("Name a folder whose path has at most {count} bytes.", count=MAX_PATH - len(socket_name) - 1),
+        )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = folder.stat()
     if state.st_uid != os.geteuid() or state.st_mode & 0o077:

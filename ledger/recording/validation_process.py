@@ -19,7 +19,7 @@ import socket
 import struct
 import sys
 import traceback
-from typing import Any, NamedTuple, NewType, ParamSpec, TypeVar
+from typing import Any, NamedTuple, NewType
 
 from ledger.core.errors import TallystickError
 from ledger.core.procedure.adoption import Procedures
@@ -35,8 +35,6 @@ LENGTH = struct.Struct(">I")  # of the pickle that follows
 
 Fault = NewType("Fault", str)  # the traceback of an error that nobody foresaw
 Answer = ValidatedSubmission | Duplicate | TallystickError | Fault
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class ValidatorSetup(NamedTuple):

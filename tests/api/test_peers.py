@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from api.services.peers import SUFFIX, Peers
-from ledger.core.errors import Conflict, MalformedInput
+from ledger.core.errors import Conflict, MalformedInput, Unavailable
 from tests.api.conftest import OFFICERS, SETTINGS, no_chain, serving_ledger
 from tests.api.service import Served, problem, until
 from tests.testkit.builders import COURT, PROCURATORATE, clerk
@@ -65,13 +65,14 @@ def test_each_case_is_recorded_by_one(services: list[Served]) -> None:
     assert own[0] | own[1] == set(range(CASES))
     assert not own[0] & own[1]
     assert all(own)
+    size = services[0].size()
     for case in cases:
         foreign = case.draft(registration("knife"), clerk(COURT))
         for service in services:
             problem(service.submit(foreign), 422, "not_a_party", "envelope.agency")
             assert service.submit(case.last).status_code == 200
+    assert services[1].size() == size
     services[0].record(cases[0].offer("phone", to=PROCURATORATE))
-    assert services[0].size() == services[1].size()
 
 
 def test_a_service_that_left_is_missed_by_nobody(services: list[Served]) -> None:
@@ -117,6 +118,10 @@ async def _refuse(_body: bytes) -> None:
     raise Conflict("no", code="refused")
 
 
+async def _put_off(_body: bytes) -> None:
+    raise Unavailable("nothing is written any more", code="writer_ended", retry_after=3600)
+
+
 async def _fail(_body: bytes) -> None:
     raise ZeroDivisionError
 
@@ -142,15 +147,72 @@ def outcomes(folder: Path, here: Any, *, patience_s: float = 60) -> list[Any]:
 
 
 def test_what_comes_back(folder: Path) -> None:
-    """About half of the cases belong to the other; its refusals are raised here, and a fault there is no refusal."""
+    """About half of the cases belong to the other; its refusals are raised here. What keeps it from recording is no
+    refusal: then it is to be recorded here."""
     assert 8 < len(outcomes(folder, _record)) < 32
     assert {answer.code for answer in outcomes(folder, _refuse)} == {"refused"}
-    assert {answer.code for answer in outcomes(folder, _fail)} == {"outcome_unknown"}
+    assert set(outcomes(folder, _put_off)) == set(outcomes(folder, _fail)) == {None}
 
 
 def test_one_that_does_not_answer(folder: Path) -> None:
     """Nobody waits for it for ever: what it was passed is to be recorded here."""
     assert set(outcomes(folder, _forget, patience_s=0.2)) == {None}
+
+
+def test_one_that_hangs_is_asked_again_when_it_answers(folder: Path) -> None:
+    """Until then nothing more waits for it, though its socket would accept a new connection."""
+
+    async def hung() -> None:
+        awake = asyncio.Event()
+
+        async def hanging(body: bytes) -> bytes:
+            await awake.wait()
+            return body
+
+        first, other = (Peers(folder, lambda: True, 0.2) for _ in range(2))
+        await met((first, _record), (other, hanging))
+
+        def shared() -> list[asyncio.Future[Any]]:
+            return [answer for number in range(40) if (answer := first.record(body_of(number), _record)) is not None]
+
+        assert set(await asyncio.gather(*shared())) == {None}
+        first._next_look = 0.0
+        assert shared() == []
+        assert first._look is not None
+        await first._look
+        assert shared() == []
+        awake.set()
+        passed: list[Any] = []
+        while not passed or None in passed:
+            await asyncio.sleep(0.01)
+            passed = await asyncio.gather(*shared())
+        first.close()
+        other.close()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(hung())
+
+
+def test_patience_begins_with_what_is_passed_on(folder: Path) -> None:
+    """What was answered before takes nothing of it."""
+
+    async def one_after_another() -> None:
+        first, other = (Peers(folder, lambda: True, 60) for _ in range(2))
+        await met((first, _record), (other, _record))
+        (peer,) = (peer for peer in first._members.values() if peer is not None)
+        for _ in range(2):
+            began = asyncio.get_running_loop().time()
+            answer = peer.pass_on(b"{}")
+            assert answer is not None
+            assert peer._patience is not None
+            assert peer._patience.when() >= began + 60
+            assert await answer == b"{}"
+            assert peer._patience is None
+        first.close()
+        other.close()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(one_after_another())
 
 
 def test_what_belongs_to_no_case_is_recorded_here(folder: Path) -> None:
@@ -181,3 +243,21 @@ def test_a_folder_that_others_may_use_is_refused(folder: Path) -> None:
     folder.chmod(0o770)
     with pytest.raises(MalformedInput, match="others may use"):
         Peers(folder, lambda: True, 60)
+
+
+def test_a_folder_whose_path_is_too_long_is_refused(folder: Path) -> None:
+    """A socket in the longest that is taken can be listened at."""
+
+    async def listen(length: int) -> None:
+        peers = Peers(folder / ("x" * (length - len(str(folder)) - 1)), lambda: True, 60)
+        peers.record(b"{}", _record)
+        assert peers._look is not None
+        await peers._look
+        peers.close()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(listen(69))
+    with pytest.raises(MalformedInput, match="too long") as refused:
+        asyncio.run(listen(70))
+    assert refused.value.hint is not None
+    assert "69" in refused.value.hint
