@@ -58,6 +58,7 @@ ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 
 # Every batch runs these: to build them costs more than to run them.
 _IDENTITIES = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, texts_named("event_ids")))
+_TREE = select(TREE.c.log_id, TREE.c.size, TREE.c.root, TREE.c.registry_changes, TREE.c.recorded_at)
 # The kind first, as in the primary key: by the id alone the query would scan every stream.
 _HEADS = select(STREAMS).where(
     one_of(STREAMS.c.kind, texts_named("kinds")), one_of(STREAMS.c.id, texts_named("stream_ids"))
@@ -85,14 +86,14 @@ def initialise(database: Database, log_id: bytes) -> None:
 
 def tree(connection: Connection) -> TreeState:
     """Return the state of the tree. Raises NotFound if the ledger was never initialised."""
-    row = connection.execute(select(TREE)).first()
+    row = connection.execute(_TREE).first()
     if row is None:
         raise NotFound("this database holds no ledger", hint="Run: tally init")
     try:
-        log_id = bytes.fromhex(row.log_id)
+        log_id = bytes.fromhex(row[0])
     except ValueError as error:
         raise IntegrityBroken("tree.log_id is {row.log_id!r}, no ledger's id", row=row, field="tree.log_id") from error
-    return TreeState(log_id, row.size, row.root, row.registry_changes, row.recorded_at)
+    return TreeState(log_id, *row[1:])
 
 
 def tile_reader(connection: Connection) -> TileReader:
