@@ -13,6 +13,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -102,14 +103,23 @@ def costs_of(files: list[Path], number: int, rounds: int) -> Iterator[Cost]:
         ledgers = dict(enumerate((first, second)))
         busy = {place: case_of(ledger, SMALL, f"busy-{number}") for place, ledger in ledgers.items()}
         in_process = measured(busy, ledgers, rounds)
+    ready: list[float] = []
+    with ExitStack() as stack:
+        services: list[tuple[int, int]] = []
+        for url in urls:
+            began = time.perf_counter()
+            services.append(stack.enter_context(server("ours", url)))
+            ready.append(time.perf_counter() - began)
+        cold = [through_http(port, busy[place], 0)[1] for place, (port, _) in enumerate(services)]
+        turns = [
+            [through_http(port, busy[place], 1)[0] for place, (port, _) in enumerate(services)] for _ in range(rounds)
+        ]
+        resident = [memory(pid)[0] for _, pid in services]
+    http = [median(times) for times in zip(*turns, strict=True)]
     for place, (file, url) in enumerate(zip(files, urls, strict=True)):
-        began = time.perf_counter()
-        with server("ours", url) as (port, pid):
-            ready = time.perf_counter() - began
-            http, cold = through_http(port, busy[place], rounds)
-            resident, _ = memory(pid)
         entries, reads = read_times(url)
-        yield Cost(entries, *in_process[place], http, cold, ready, resident, file.stat().st_size, reads)
+        served = (http[place], cold[place], ready[place], resident[place])
+        yield Cost(entries, *in_process[place], *served, file.stat().st_size, reads)
 
 
 def read_times(url: str) -> tuple[int, dict[str, float]]:
