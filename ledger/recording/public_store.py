@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,6 +67,8 @@ class FolderStore:
 
     def __init__(self, folder: Path):
         self._folder = folder
+        # Of this process alone: others may write the same tile at the same time.
+        self._staged = f".{secrets.token_hex(8)}{STAGED}"
 
     def checkpoint(self) -> KeptCheckpoint | None:
         with _of_the_disk():
@@ -95,7 +98,7 @@ class FolderStore:
 
     def _write(self, file: Path, data: bytes) -> None:
         self._make_folder(file.parent)
-        staged = file.with_name(file.name + STAGED)
+        staged = file.with_name(file.name + self._staged)
         with staged.open("wb") as opened:
             os.fchmod(opened.fileno(), OPEN_FILE)
             opened.write(data)

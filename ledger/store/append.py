@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.register import Register
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import Event, Submitted
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
@@ -48,6 +48,7 @@ from ledger.store.tables import (
     TREE,
 )
 
+NO_PARTITION = "23514"  # SQLSTATE of a row that no partition takes; no table has a check of its own
 _ERASED = "erased_section"  # the last erasure whose bytes may be in the write-ahead log
 
 
@@ -134,7 +135,8 @@ def write_batch(
 ) -> None:
     """Write everything that the batch changes into the open transaction. Requires the writer's lock.
 
-    Raises IntegrityBroken for a row in the way that no batch has written.
+    Raises IntegrityBroken for a row in the way that no batch has written, Unavailable where PostgreSQL has no partition
+    for the entries.
     """
     committed = {"recorded_at": tree.recorded_at, "committed_size": tree.size}
     commit = f"{entries[0].log_index} {tree.recorded_at}"
@@ -176,6 +178,14 @@ def write_batch(
     try:
         write_rows(connection, database, new, latest)
     except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) == NO_PARTITION:
+            raise Unavailable(
+                "the database has no partition for the entry {index}",
+                index=entries[0].log_index,
+                code="no_partition",
+                hint="The service makes it within a minute; its log says why it could not. Submit it again.",
+                retry_after=60,
+            ) from error
         broken = IntegrityBroken("the database has a row that the log lacks", index=entries[0].log_index, hint=CHANGED)
         broken.add_note(str(error.orig))
         raise broken from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Table, UniqueConstraint, text
 
+from ledger.core.errors import IntegrityBroken
 from ledger.store.database import Database, WriterLock, translated, writing
 from ledger.store.tables import ENTRIES, FEED, FLAGS, SECTIONS
 
@@ -21,11 +22,14 @@ _ATTACHED = """
 SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass(:parent) AND NOT inhdetachpending
 """
 
+_ATTACHED_AS = f"SELECT EXISTS ({_ATTACHED.replace('count(*)', '1')} AND inhrelid = to_regclass(:name))"
+
 
 def make_ahead(database: Database) -> int:
     """Make the partitions that the log has entries for and one more; return how many a table has. 0 on SQLite.
 
-    Raises Unavailable if a table is in use by whoever changes it; it is tried again later then.
+    Raises Unavailable if a table is in use by whoever changes it; it is tried again later then. Raises IntegrityBroken
+    if another table has the name of a partition.
     """
     if database.is_sqlite:
         return 0
@@ -53,11 +57,21 @@ def attached(connection: Connection) -> int:
 
 
 def make(connection: Connection, number: int) -> None:
-    """Make the partition of each table that has this number, where it is not there yet."""
+    """Make the partition of each table that has this number, where it is not there yet.
+
+    Raises IntegrityBroken if another table has the name of one.
+    """
     for table in PARTITIONED:
         name, low, high = name_of(table, number), number * EACH, (number + 1) * EACH
-        if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar() is not None:
+        if connection.execute(text(_ATTACHED_AS), {"parent": table.name, "name": name}).scalar_one():
             continue
+        if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar() is not None:
+            raise IntegrityBroken(
+                "the table {name} has the name of a partition and is none",
+                name=name,
+                field="database_url",
+                hint="Rename it: the service makes the partition then.",
+            )
         bound = f"{name}_bound"
         statements = [
             # With the check, attaching it reads no rows.

@@ -155,9 +155,16 @@ class Histories:
         They are read once.
         """
         first = 0 if whole else LATEST
-        state = self._states.kept_of(connection, case_id) or self._walk(connection, case_id, first).state
-        assert state is not None, "there is such a case"
-        return state
+        if (cached := self._states.kept_of(connection, case_id)) is not None:
+            return cached
+        walk = self._walk(connection, case_id, first)
+        head = log.heads(connection, [("case", case_id)])["case", case_id]
+        # The connection may be of an older snapshot than the one that the events were read in.
+        if head.sequence + 1 < walk.first:
+            walk = Walk(None, tuple(read_history(connection, self._states, case_id)))
+        seen = Walk(walk.before, walk.events[: head.sequence + 1 - walk.first])
+        assert seen.state is not None, "there is such a case"
+        return seen.state
 
     def _walk(self, connection: Connection, case_id: str, first: int) -> Walk:
         """Return a walk that has the events from the sequence number ``first`` on, and go on with the one in memory."""

@@ -112,13 +112,18 @@ def completed_tiles(old: int, new: int) -> Iterator[TileName]:
         level += 1
 
 
+# A host and its path in characters that no reader takes for the begin of something else.
+_PLAIN_URL = re.compile(r"https?://[\w.:\[\]-]+(/[\w.~%+-]+)+", re.ASCII)
+
+
 def moved_tile(path: str, location: str) -> str | None:
     """Return the URL to which a log redirects a reader of ``path``, or None if that must not be followed.
 
-    A log may name another place for its tiles, and nothing else: the URL is http(s) and ends with the same path.
+    A log may name another place for its tiles, and nothing else: the URL is http(s), its path ends with the same one,
+    and it has neither user, query nor fragment.
     """
-    is_tile = path.startswith("tile/") and location.startswith(("https://", "http://"))
-    return location if is_tile and location.endswith(f"/{path}") and "?" not in location else None
+    is_tile = path.startswith("tile/") and location.endswith(f"/{path}")
+    return location if is_tile and _PLAIN_URL.fullmatch(location) else None
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from ledger.core.log.notes import SeedSigner
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, TileNodes, decode_bundle, width_at
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.recording import uploading
-from ledger.recording.public_store import KeptCheckpoint, PublicStore, public_store_of
+from ledger.recording.public_store import FolderStore, KeptCheckpoint, PublicStore, public_store_of
 from ledger.recording.uploading import StoreRefused, TileUploader, UploadState
 from ledger.store import checkpoints, log
 from tests.testkit import bundles
@@ -442,6 +443,25 @@ def test_a_folder_is_readable_for_the_web_server(ledger: Ledger, tmp_path: Path)
     for path in (tmp_path / "public", *(tmp_path / "public").rglob("[!.]*")):
         modes[path.is_dir()].add(path.stat().st_mode & 0o777)
     assert modes == {True: {0o755}, False: {0o644}}
+
+
+def test_processes_may_write_the_same_tile_to_a_folder(tmp_path: Path) -> None:
+    """Whoever comes last, the file is whole at every moment: none writes into what another has begun."""
+    tiles = {f"tile/0/{number:03}": bytes([number]) * 8192 for number in range(20)}
+
+    def write() -> None:
+        store = FolderStore(tmp_path)
+        for _ in range(10):
+            store.put(tiles)
+
+    with ThreadPoolExecutor(2) as pool:
+        writing = [pool.submit(write) for _ in range(2)]
+        while not all(future.done() for future in writing):
+            there = {name: (tmp_path / name).read_bytes() for name in tiles if (tmp_path / name).exists()}
+            assert there.items() <= tiles.items()
+    for future in writing:
+        future.result()
+    assert sorted(path.name for path in (tmp_path / "tile/0").iterdir()) == [name[-3:] for name in tiles]
 
 
 def test_a_folder_that_cannot_be_made_is_told(ledger: Ledger, tmp_path: Path) -> None:

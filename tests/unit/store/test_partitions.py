@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import text
 
 from ledger.audit import AuditReport, audit_log, left_out
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.store import log, partitions
 from ledger.store.database import open_database
 from ledger.store.migrating import differences
 from ledger.store.partitions import PARTITIONED, attached, make_ahead, name_of
-from ledger.store.tables import ENTRIES, SECTIONS
+from ledger.store.tables import ENTRIES, FLAGS, SECTIONS
+from tests.testkit.builders import refused
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.unit.audit.stand import OFFICERS, PROCEDURES, TRUST, found
@@ -79,6 +80,27 @@ def test_a_partition_is_made_while_others_read_and_write(ledger: Ledger) -> None
         writing.rollback()
     with ledger.database.read() as connection:
         assert attached(connection) == 3
+
+
+def test_what_no_partition_takes_is_refused_and_recorded_later(ledger: Ledger) -> None:
+    """Nobody is said to have changed the database, and the writer goes on once there is room."""
+    cases = [Case(f"case-{number}").open().register("phone", "knife") for number in range(8)]
+    with refused("no_partition", error=Unavailable):
+        for case in cases:
+            ledger.post_all(case.events)
+    make_ahead(ledger.database)
+    for case in cases:
+        ledger.post_all(case.events)
+    assert found(audit(ledger)) == set()
+
+
+def test_another_table_in_the_place_of_a_partition(ledger: Ledger) -> None:
+    """It is told and not taken for one: the log would come to its end there."""
+    with ledger.database.write() as connection:
+        connection.execute(text(f"CREATE TABLE {name_of(FLAGS, 2)} (log_index bigint)"))
+        connection.execute(text(f"UPDATE tree SET size = {EACH}"))
+    with pytest.raises(IntegrityBroken, match=name_of(FLAGS, 2)):
+        make_ahead(ledger.database)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ledger.core.custody import kept_state
 from ledger.core.errors import IntegrityBroken
 from ledger.i18n import Labels
 from ledger.recording.case_states import CaseStates
+from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from ledger.store.kept_states import row_of_state
@@ -112,6 +113,20 @@ def test_a_kept_walk_goes_on_where_it_was(ledger: Ledger) -> None:
         assert len(histories.of(before, "case-3")) == 4
     with ledger.database.read() as connection:
         assert histories.of(connection, "nothing") == ()
+
+
+def test_a_state_is_that_of_the_connection(ledger: Ledger, long: Case) -> None:
+    """Whatever others have read since, and although this service has the state of no event in memory."""
+    histories = cold_histories(ledger)
+    with ledger.database.read() as before:
+        old = log.heads(before, [("case", "case-3")])["case", "case-3"].sequence
+        ledger.post_all(long.register("another", "one-more").events[-2:])
+        with ledger.database.read() as after:
+            assert histories.state(after, "case-3").sequence == old + 2
+        for whole in (False, True):
+            assert cold_histories(ledger).state(before, "case-3", whole=whole).sequence == old
+        histories._states = cold_histories(ledger)._states  # as if another process had validated what came since
+        assert histories.state(before, "case-3").sequence == old
 
 
 def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
