@@ -162,9 +162,9 @@ class Histories:
         # The connection may be of an older snapshot than the one that the events were read in.
         if head.sequence + 1 < walk.first:
             walk = Walk(None, tuple(read_history(connection, self._states, case_id)))
-        seen = Walk(walk.before, walk.events[: head.sequence + 1 - walk.first])
-        assert seen.state is not None, "there is such a case"
-        return seen.state
+        trimmed = Walk(walk.before, walk.events[: head.sequence + 1 - walk.first])
+        assert trimmed.state is not None, "there is such a case"
+        return trimmed.state
 
     def _walk(self, connection: Connection, case_id: str, first: int) -> Walk:
         """Return a walk that has the events from the sequence number ``first`` on, and go on with the one in memory."""

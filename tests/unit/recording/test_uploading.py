@@ -457,8 +457,8 @@ def test_processes_may_write_the_same_tile_to_a_folder(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         writing = [pool.submit(write) for _ in range(2)]
         while not all(future.done() for future in writing):
-            there = {name: (tmp_path / name).read_bytes() for name in tiles if (tmp_path / name).exists()}
-            assert there.items() <= tiles.items()
+            files = {name: (tmp_path / name).read_bytes() for name in tiles if (tmp_path / name).exists()}
+            assert files.items() <= tiles.items()
     for future in writing:
         future.result()
     assert sorted(path.name for path in (tmp_path / "tile/0").iterdir()) == [name[-3:] for name in tiles]
