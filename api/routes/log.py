@@ -221,12 +221,17 @@ def _trusted_blocks(chain: ChainBackend, which: Sequence[str]) -> list[TrustedBl
 def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PATTERN)]) -> Response:
     """Return a tlog-proof that ends in the published checkpoint."""
     at = parse_size(index, "index")
-    with service.parts.replicas.read(lambda connection: served(service, connection).size > at) as connection:
-        as_of = as_of_header(connection)
+
+    def has_it(connection: Connection) -> bool:
+        return served(service, connection).size > at
+
+    def prove(connection: Connection) -> tuple[bytes, TlogProof, dict[str, str]]:
         head = _published_above(service, connection, at)
         leaf = merkle.leaf_hash(log.entry(connection, at).envelope)
         hashes = merkle.inclusion_proof(at, head.size, TileNodes(head.size, log.tile_reader(connection)))
-    proof = TlogProof(at, hashes, head.note)
+        return leaf, TlogProof(at, hashes, head.note), as_of_header(connection)
+
+    leaf, proof, as_of = service.parts.replicas.read(has_it, prove)
     return json_response(InclusionView(at, f"sha256:{leaf.hex()}", proof.to_text()), headers=as_of)
 
 
@@ -273,19 +278,25 @@ def _published_above(service: Service, connection: Connection, index: int) -> Pu
 def consistency(service: ServiceOf, first: Size, second: Size) -> Response:
     """Return the proof for 1 <= first <= second <= the published size."""
     old, new = parse_size(first, "first"), parse_size(second, "second")
-    with service.parts.replicas.read(lambda connection: published(connection).size >= new) as connection:
-        as_of = as_of_header(connection)
+    if old > new:
+        raise ProofRefused(
+            "a tree of {new} entries does not continue one of {old}",
+            new=new,
+            old=old,
+            field="second",
+            hint="Ask with the smaller size as `first`.",
+        )
+
+    def has_it(connection: Connection) -> bool:
+        return published(connection).size >= new
+
+    def prove(connection: Connection) -> tuple[Sequence[bytes], dict[str, str]]:
         size = published(connection).size
-        if old > new:
-            raise ProofRefused(
-                "a tree of {new} entries does not continue one of {old}",
-                new=new,
-                old=old,
-                field="second",
-                hint="Ask with the smaller size as `first`.",
-            )
         if new > size:
             raise NotFound("size {new} is not published: the log stands at {size}", new=new, size=size, field="second")
         hashes = merkle.consistency_proof(old, new, TileNodes(new, log.tile_reader(connection)))
+        return hashes, as_of_header(connection)
+
+    hashes, as_of = service.parts.replicas.read(has_it, prove)
     siblings = [f"sha256:{sibling.hex()}" for sibling in hashes]
     return json_response(ConsistencyView(old, new, siblings), headers=as_of)

@@ -71,18 +71,22 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
     def has_it(connection: Connection) -> bool:
         return tile_name.width <= width_at(published(connection).size, level, tile_name.index)
 
-    with service.parts.replicas.read(has_it) as connection:
+    def read(connection: Connection) -> tuple[bytes, dict[str, str]]:
         size = published(connection).size
-        as_of = as_of_header(connection)
         if tile_name.width > width_at(size, level, tile_name.index):
             raise NotFound(
                 "{path} is not published yet: the log stands at {size}", path=tile_name.path(), size=size, field="name"
             )
         if isinstance(tile_name, TileName):
-            hashes = log.tile_reader(connection)(tile_name.level, tile_name.index, tile_name.width)
-            return Response(hashes, headers=ETERNAL | as_of, media_type=_BYTES)
-        first = tile_name.index * TILE_WIDTH
-        data = encode_bundle(log.envelopes(connection, first, first + tile_name.width))
+            data = log.tile_reader(connection)(tile_name.level, tile_name.index, tile_name.width)
+        else:
+            first = tile_name.index * TILE_WIDTH
+            data = encode_bundle(log.envelopes(connection, first, first + tile_name.width))
+        return data, as_of_header(connection)
+
+    data, as_of = service.parts.replicas.read(has_it, read)
+    if isinstance(tile_name, TileName):
+        return Response(data, headers=ETERNAL | as_of, media_type=_BYTES)
     accepted = request.headers.get("accept-encoding", "")
     if not any(_GZIP.fullmatch(coding) for coding in accepted.split(",")):
         return Response(data, headers=ETERNAL | VARIES | as_of, media_type=_BYTES)

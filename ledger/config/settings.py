@@ -60,6 +60,9 @@ Finality = Annotated[int, Field(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "
 
 Kind = TypeVar("Kind", bound="KeyedSettings")
 
+# A wrong one is not quoted: it may be a URL in which a password or a key stands.
+URLS = re.compile(r"chain|tile_store|tile_store_endpoint|.*_urls?")
+
 
 class Locked(Protocol):
     """A directory whose keys may open with a passphrase that is stored beside them."""
@@ -102,7 +105,12 @@ class Settings(KeyedSettings):
     """The settings of a service, created once. Units are in the names."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        validate_default=False,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = DEFAULT_DATA_DIR
@@ -308,7 +316,12 @@ class WitnessSettings(KeyedSettings):
     """The settings of a witness: an agency's own process, with its own keys and database. Units are in the names."""
 
     model_config = SettingsConfigDict(
-        env_prefix=WITNESS_PREFIX, frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True
+        env_prefix=WITNESS_PREFIX,
+        frozen=True,
+        extra="forbid",
+        validate_default=False,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = DEFAULT_WITNESS_DIR
@@ -375,10 +388,11 @@ def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, g
             raise MalformedInput(
                 "there is no such setting, but it stands in {file}", file=file, field=name, hint=hint
             ) from error
+        expected = Message(first["msg"].removeprefix("Value error, "))
+        given_text = str(first["input"])[:100]
+        is_url = URLS.fullmatch(name)
         raise MalformedInput(
-            "{expected}, not {given!r}",
-            expected=first["msg"].removeprefix("Value error, "),
-            given=str(first["input"])[:100],
+            expected if is_url else Message("{expected}, not {given!r}", expected=expected, given=given_text),
             field=name,
             hint=Message(
                 "It comes from an option, from the variable {prefix}{upper} or from the same in {file}.",

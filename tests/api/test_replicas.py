@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
 from sqlalchemy import create_engine, text
+from structlog.testing import capture_logs
 
-from ledger.store.replicas import AWAY, STALE_AFTER, Replicas, ReplicaState
+from ledger.store.database import Connection
+from ledger.store.replicas import AWAY, SILENCE_S, STALE_AFTER, STATEMENT_TIMEOUT_S, Replicas, ReplicaState
 from tests.api.conftest import OFFICERS, SETTINGS, no_chain, serving_ledger
 from tests.api.service import Served, until
 from tests.testkit.casework import Case
@@ -123,11 +127,100 @@ def test_one_that_was_not_looked_at(served: Served, replica_url: str) -> None:
     replicas.close()
 
 
-def test_another_ledger_is_no_replica(served: Served, postgres: PostgresServer) -> None:
-    """A database that is none of this ledger's is not read, however new it is."""
-    with postgres.fresh_database() as url, open_ledger(url) as other:
+def test_another_ledger_is_no_replica(served: Served, postgres: PostgresServer, standby: PostgresServer) -> None:
+    """A standby's database that is none of this ledger's is not read, however new it is."""
+    with postgres.fresh_database() as url, open_ledger(url):
         tell(url, "UPDATE tree SET log_id = repeat('00', 32)")
-        replicas = Replicas(served.ledger.database, [other.database.url], 10**9)
+        there = url.replace(f":{postgres.port}/", f":{standby.port}/")
+        with closing(Replicas(served.ledger.database, [there], 10**9)) as replicas:
+
+            def answers() -> bool:
+                replicas.look()
+                return replicas.states != (AWAY,)
+
+            until(answers)
+            assert not replicas.states[0].used
+
+
+def test_a_promoted_standby_is_no_replica(served: Served, replica_url: str) -> None:
+    """Once it takes writes of its own, nothing is read from it, though it holds what the primary holds."""
+    size = served.publish()
+    follow(served)
+    assert state(served).used
+    tell(replica_url, "SELECT pg_promote()")
+    tell(replica_url, "UPDATE tiles SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1)")
+    served.parts.replicas.look()
+    assert state(served) == AWAY
+    served.record(Case("case-1").open())
+    grown = served.publish()
+    assert as_of(served.get(f"/tile/0/000.p/{size}")) == grown
+
+
+def test_a_standby_with_another_history(served: Served, postgres_url: str, replica_url: str) -> None:
+    """A root that the primary's tiles do not give is another history's; what they gave once is not read again."""
+    served.publish()
+    follow(served)
+    tell(replica_url, "SELECT pg_wal_replay_pause()")
+    served.record(Case("case-1").open())
+    served.parts.replicas.look()
+    assert state(served).used
+    tell(postgres_url, "UPDATE tiles SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1) WHERE level = 0")
+    served.parts.replicas.look()
+    assert state(served).used
+    with closing(Replicas(served.ledger.database, [replica_url], 10**9)) as replicas, capture_logs() as logs:
         replicas.look()
-        assert not replicas.states[0].used
-        replicas.close()
+        replicas.look()
+        assert (replicas.states[0].used, replicas.states[0].entries_behind) == (False, state(served).entries_behind)
+    assert [(line["number"], "history" in line["reason"]) for line in logs] == [(1, True)]
+
+
+def test_a_standby_that_is_ahead(served: Served, postgres_url: str, replica_url: str) -> None:
+    """It may be for a moment, as synchronous ones are; one that stays ahead is another history's."""
+    served.publish()
+    follow(served)
+    tell(replica_url, "SELECT pg_wal_replay_pause()")
+    tell(postgres_url, "UPDATE tree SET size = size - 1")
+    served.parts.replicas.look()
+    assert state(served).used
+    served.parts.replicas.look()
+    assert not state(served).used
+    tell(postgres_url, "UPDATE tree SET size = size + 1")
+    served.parts.replicas.look()
+    assert state(served).used
+
+
+def test_a_faulty_one_beside_a_good_one(served: Served, replica_url: str) -> None:
+    """One without our tables is away by itself, and that is logged once."""
+    follow(served)
+    empty = replica_url.rpartition("/")[0] + "/postgres"
+    with closing(Replicas(served.ledger.database, [empty, replica_url], 10**9)) as replicas, capture_logs() as logs:
+        replicas.look()
+        replicas.look()
+        assert (replicas.states[0], replicas.states[1].used) == (AWAY, True)
+    assert [(line["event"], line["number"]) for line in logs] == [("a replica is not read", 1)]
+
+
+def test_a_read_that_fails_on_a_standby(served: Served) -> None:
+    """What breaks off there is answered by the primary; every wait there has a bound."""
+    follow(served)
+    bounds: list[tuple[str, int, int]] = []
+
+    def measure(connection: Connection) -> bool:
+        timeout = connection.execute(text("SHOW statement_timeout")).scalar_one()
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        with socket.socket(fileno=socket.dup(driver.fileno())) as wire:
+            levels = (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), (socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            silence, keeps_alive = (wire.getsockopt(*level) for level in levels)
+        bounds.append((timeout, silence, keeps_alive))
+        return True
+
+    def answer(connection: Connection) -> bool:
+        in_recovery = connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
+        if in_recovery:
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return not in_recovery
+
+    assert served.parts.replicas.read(measure, answer)
+    assert bounds == [(f"{STATEMENT_TIMEOUT_S}s", SILENCE_S * 1000, 1)]
+    assert state(served) == AWAY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
@@ -54,6 +55,29 @@ def test_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         read_settings(tmp_path)
     assert refused.value.field == name
     assert f"TALLYSTICK_{name.upper()}" in str(refused.value.hint)
+
+
+SECRETS = (
+    *("database_url=postgresql://reader:hunter2@host/ledger", "replica_urls=postgresql://reader:hunter2@host/ledger"),
+    *("tile_store=s3://KEY:hunter2@bucket", "chain=htps://node.example/v3/hunter2"),
+)
+
+
+@pytest.mark.parametrize("setting", SECRETS)
+def test_wrong_url_is_not_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    """A URL that may hold a password or a key is in no part of the error, nor of what a traceback shows with it."""
+    name, _, value = setting.partition("=")
+    monkeypatch.setenv(f"TALLYSTICK_{name.upper()}", value)
+    with pytest.raises(MalformedInput, match="expected") as refused:
+        read_settings(tmp_path)
+    assert refused.value.field == name
+    assert "hunter2" not in "".join(format_exception(refused.value)) + str(vars(refused.value))
+
+
+def test_other_wrong_setting_is_quoted(tmp_path: Path) -> None:
+    """What cannot hold a secret is repeated, so that a slip is seen."""
+    with pytest.raises(MalformedInput, match="not 'Atlantis'"):
+        read_settings(tmp_path, time_zone="Atlantis")
 
 
 def test_url_is_what_clients_call(tmp_path: Path) -> None:
