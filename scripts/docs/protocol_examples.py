@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write the generated parts of docs/protocol/ and docs/views.md, and docs/examples.
 
-The table of deadlines that were worked out by hand (docs/deadlines-worked.md) is written too.
+The table of deadlines that were worked out by hand (docs/deadlines-worked.md) and the page on what a ledger needs
+(docs/capacity.md) are written too.
 
     python -m scripts.docs.protocol_examples            writes them
     python -m scripts.docs.protocol_examples --check    exits 1 if the committed ones differ
@@ -38,6 +39,7 @@ from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.bundle import encode_bundle
 from ledger.core.verification.verify import verify_event
 from scripts.docs import (
+    capacity,
     example,
     receipt_vectors,
     spoiled_anchors,
@@ -349,6 +351,7 @@ def generated() -> dict[Path, bytes]:
     examples = {EXAMPLES / name: data for name, data in example_files().items()}
     views = MARKED_VIEWS.sub(lambda _: f"\n{tables.view_tables()}\n\n", VIEWS.read_text(encoding="utf-8"))
     pages |= {VIEWS: views, worked_deadlines.PAGE: worked_deadlines.page()}
+    pages |= {capacity.PAGE: capacity.page(), capacity.CURVES: capacity.curves()}
     return {path: text.encode() for path, text in pages.items()} | examples
 
 
