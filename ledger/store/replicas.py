@@ -93,12 +93,12 @@ class _Replica:
 
     def _is_confirmed(self, tree: TreeState, primary: TreeState, nodes: NodeReader) -> bool:
         """Return whether the primary's tree had this root at this size."""
-        seen = (tree.size, tree.root)
-        if seen in ((primary.size, primary.root), self.confirmed):
+        own = (tree.size, tree.root)
+        if own in ((primary.size, primary.root), self.confirmed):
             return True
         if tree.size > primary.size or frontier_at(tree.size, nodes).root() != tree.root:
             return False
-        self.confirmed = seen
+        self.confirmed = own
         return True
 
     def _tell(self, reason: str) -> None:

@@ -131,8 +131,8 @@ def test_another_ledger_is_no_replica(served: Served, postgres: PostgresServer, 
     """A standby's database that is none of this ledger's is not read, however new it is."""
     with postgres.fresh_database() as url, open_ledger(url):
         tell(url, "UPDATE tree SET log_id = repeat('00', 32)")
-        there = url.replace(f":{postgres.port}/", f":{standby.port}/")
-        with closing(Replicas(served.ledger.database, [there], 10**9)) as replicas:
+        standby_url = url.replace(f":{postgres.port}/", f":{standby.port}/")
+        with closing(Replicas(served.ledger.database, [standby_url], 10**9)) as replicas:
 
             def answers() -> bool:
                 replicas.look()
