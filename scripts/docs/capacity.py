@@ -105,9 +105,9 @@ How it is computed:
 
 - **Disk**: entries times the bytes an entry of the largest size above, read models and indexes included. Evidence files
   are not in the ledger. A backup takes as much again; PostgreSQL was not measured here.
-- **Writer**: submissions at the peak over those that one service committed a second, one each over HTTP
-  ({one_each:,.0f}/s; {in_bulk:,.0f}/s in requests of a hundred). Above one half, take PostgreSQL and processes that
-  validate beside it ([operations.md](operations.md)).
+- **Writer**: submissions at the peak over those that one service with one process that validates beside it committed
+  a second, one each over HTTP ({one_each:,.0f}/s; {in_bulk:,.0f}/s in requests of a hundred), while the load was made
+  on the same two cores. Above one half, give it more cores and processes ([operations.md](operations.md)).
 - **Audit**: {audit_us:,.0f} µs of one processor for each entry; it is shared among processors. An audit that goes on
   from an earlier one costs what is new.
 - **Copy of the log**: {envelope:,.0f} bytes an entry, the mean of an envelope: what witnesses and monitors read.
@@ -122,7 +122,7 @@ def main() -> None:
     given = parser.parse_args()
     land = Land(f"{given.inhabitants:g} million inhabitants", **vars(given))
     for head, cell in NEEDED.items():
-        print(f"{head:>24}  {cell(land, measured())}")
+        print(f"{head:>32}  {cell(land, measured())}")
 
 
 def measured() -> Measured:
@@ -205,7 +205,7 @@ NEEDED: dict[str, Callable[[Land, Measured], str]] = {
     "share of one service": lambda land, figures: f"{100 * land.at_peak / figures.one_each:,.2f} %",
     "disk after the years": _disk,
     "copy of the log": lambda land, figures: _bytes(land.entries * land.years * figures.envelope),
-    "processor of a whole audit": lambda land, figures: (
+    "processor time of a whole audit": lambda land, figures: (
         f"{land.entries * land.years * figures.audit_us / 3.6e9:,.1f} hours"
     ),
 }
