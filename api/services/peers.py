@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from api.services.validators import case_of
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.recording.sequencer import MAX_WAITING
-from ledger.recording.validation_process import LENGTH, frame_of
+from ledger.recording.validation_process import frame_of, messages_of
 
 SCAN_S = 1.0  # seconds between two looks at who is in the folder
 SUFFIX = ".sock"
@@ -127,7 +127,7 @@ class Peers:
                     self._members[path.stem] = peer
 
 
-class _Frames(asyncio.Protocol):
+class _Frames(ABC, asyncio.Protocol):
     """One side of a connection between two services: pickles, each preceded by its length."""
 
     def __init__(self) -> None:
@@ -142,16 +142,12 @@ class _Frames(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what the other side has sent."""
         self._received += data
-        while len(self._received) >= LENGTH.size:
-            end = LENGTH.size + LENGTH.unpack_from(self._received)[0]
-            if len(self._received) < end:
-                return
-            messages = pickle.loads(self._received[LENGTH.size : end])  # noqa: S301 - of a process of this user
-            del self._received[:end]
+        for messages in messages_of(self._received):
             self.take(messages)
 
+    @abstractmethod
     def take(self, messages: list[Any]) -> None:
-        raise NotImplementedError
+        """Take the messages of a frame."""
 
     def send(self, message: Any) -> None:
         """Send a message, in a frame with whatever the loop has ready."""
@@ -253,7 +249,7 @@ class _Asked(_Frames):
         self._met(self)
 
     def connection_lost(self, _reason: Exception | None) -> None:
-        """What is under way is recorded all the same."""
+        """Forget a service that has ended; what it has asked for is recorded all the same."""
         if self.ended is not None:
             self.ended()
 

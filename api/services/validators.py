@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pickle
 import re
 import socket
 import subprocess
@@ -23,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.recording.validation import Duplicate
-from ledger.recording.validation_process import LENGTH, Answer, ValidationRequest, ValidatorSetup, frame_of
+from ledger.recording.validation_process import Answer, ValidationRequest, ValidatorSetup, frame_of, messages_of
 from ledger.store.append import ValidatedSubmission
 from ledger.workers.pool import WorkFailed, passed_on
 
@@ -187,12 +186,7 @@ class _ValidatorProcess(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take answers."""
         self._received += data
-        while len(self._received) >= LENGTH.size:
-            end = LENGTH.size + LENGTH.unpack_from(self._received)[0]
-            if len(self._received) < end:
-                return
-            answers = pickle.loads(self._received[LENGTH.size : end])  # noqa: S301 - of our own process
-            del self._received[:end]
+        for answers in messages_of(self._received):
             self._has_answered = True
             frame = self._sent.popleft()
             self._begin_turn()

@@ -19,6 +19,7 @@ import socket
 import struct
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any, NamedTuple, NewType
 
 from ledger.core.errors import TallystickError
@@ -63,6 +64,17 @@ def frame_of(message: object) -> bytes:
     """Return a message as a frame."""
     data = pickled(message)
     return LENGTH.pack(len(data)) + data
+
+
+def messages_of(received: bytearray) -> Iterator[Any]:
+    """Yield the message of each whole frame at the front of what was ``received``, and remove it there."""
+    while len(received) >= LENGTH.size:
+        end = LENGTH.size + LENGTH.unpack_from(received)[0]
+        if len(received) < end:
+            return
+        message = pickle.loads(received[LENGTH.size : end])  # noqa: S301 - of a process of this user
+        del received[:end]
+        yield message
 
 
 def main(service: socket.socket) -> None:
