@@ -145,7 +145,7 @@ class SubmissionService:
         return first
 
     async def _verdict(self, body: bytes, now: int) -> ValidatedSubmission | Duplicate:
-        """Validate one submission: by the process of its case, or from memory, or else in a thread. Raises the refusal."""
+        """Validate one submission: in its case's process, or from memory, or else in a thread. Raises the refusal."""
         if (judged := self._parts.validators.validate(body, now)) is not None:
             return await judged
         # What is not signed is never looked up in the log.
