@@ -96,7 +96,7 @@ class LogView:
 
 MAX_BATCH = 512  # events of one transaction, and of what is recorded together; at most these two beside each other
 NOT_ALONE = "not_alone"  # code of the answer to what was to be recorded together with something that was refused
-MAX_WAITING = 20_000  # events; above this a submission is turned away
+MAX_WAITING = 20_000  # events that are in no batch yet; above this a submission is turned away
 STOPPED_FOR = 3600  # seconds until it is worth asking again once the writer has stopped for good
 
 logger = structlog.get_logger(__name__)
@@ -150,7 +150,7 @@ class Sequencer:
         self._edge: tuple[int, bytes, RightEdge] | None = None
         self.failure: Unavailable | None = None  # why this writer stopped for good
         self._door = Lock()
-        self._waiting = 0  # events that are queued or being committed
+        self._waiting = 0  # events that are queued and in no batch yet
         self._closed = False
         self._is_ending = False
         self._thread = Thread(target=self._run, name="sequencer", daemon=True)
@@ -228,6 +228,7 @@ class Sequencer:
     def _run(self) -> None:
         while not self._is_ending and (first := self._queue.get()) is not None:
             batch = [first]
+            self._taken(len(first))
             self._gather(batch)
             try:
                 self._commit(batch)
@@ -236,8 +237,11 @@ class Sequencer:
                     self._stop_for_good(Unavailable("the writer was ended", code="writer_ended"))
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
-            with self._door:
-                self._waiting -= _count(batch)
+
+    def _taken(self, count: int) -> None:
+        """Give the places of events in a batch to others: who has an answer may come again at once."""
+        with self._door:
+            self._waiting -= count
 
     def _gather(self, batch: list[Queued]) -> None:
         """Add what is queued to the batch."""
@@ -253,6 +257,7 @@ class Sequencer:
             else:
                 batch.append(queued)
                 count += len(queued)
+                self._taken(len(queued))
 
     def _commit(self, batch: list[Queued]) -> None:
         """Write one batch and answer its submissions."""
