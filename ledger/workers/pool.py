@@ -29,7 +29,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRY_S: Final = 5
-# Modules that work needs, loaded before it comes.
+# Modules that work needs, loaded before it comes; after a colon, what makes one ready.
 MODULES: Final = (
     "cel",
     "duckdb",
@@ -41,7 +41,7 @@ MODULES: Final = (
     "ledger.interchange.imports.workbooks",
     "ledger.supervision.runs.datasets",
     "ledger.supervision.library.cards",
-    "ledger.supervision.runs.model_runner",
+    "ledger.supervision.runs.model_runner:make_ready",
     "ledger.supervision.models.editing",
     "ledger.supervision.reports.presentation",
 )

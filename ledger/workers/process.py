@@ -1,8 +1,10 @@
 """A worker process: does one piece of work after the other, each in a child process with limits of memory and time.
 
-It has the needed modules loaded and no threads, so that a child can be forked in milliseconds. A child's memory is
-freed when it ends. Started by ``ledger.workers.pool`` as ``python -m ledger.workers.process MODULE...``; jobs come in
-on standard input, outcomes go out on standard output.
+It has the needed modules loaded and made ready, and no threads of its own, so that a child can be forked in
+milliseconds and begin at once. A child's memory is freed when it ends, and with it whatever its work has changed:
+the next child is forked of the process as it was. Started by ``ledger.workers.pool`` as
+``python -m ledger.workers.process MODULE[:FUNCTION]...``; jobs come in on standard input, outcomes go out on standard
+output.
 """
 
 from __future__ import annotations
@@ -43,9 +45,12 @@ class Ending(IntEnum):
 
 
 def main(modules: Sequence[str]) -> None:
-    """Load the modules and work until standard input ends."""
+    """Load the modules, call the function that makes one ready if it is named, and work until standard input ends."""
     for name in modules:
-        importlib.import_module(name)
+        module, _, function = name.partition(":")
+        loaded = importlib.import_module(module)
+        if function:
+            getattr(loaded, function)()
     while header := _read(JOB.size):
         size, memory, cpu_s, seconds, most = JOB.unpack(header)
         _work(_read(size), memory, cpu_s, seconds, most)

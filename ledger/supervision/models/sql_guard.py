@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.core.errors import TallystickError
 from ledger.supervision.model_faults import Wording
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 MAX_LENGTH = 20_000  # characters
 CHECKED = 512  # queries that are known to be sound
 MAX_JOINED = 12  # values that a query puts together, all in all: nested, they double at most so often
+# Settings with which a DuckDB in memory starts no threads, so that a process that has it open may be forked.
+WITHOUT_THREADS: Final = {"threads": 1, "async_threads": 0}
 MAX_TEXT = 500  # characters of a text in a query
+# Settings with which a DuckDB reaches nothing outside.
+CLOSED: Final = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
 
 
 class QueryRefused(TallystickError):
@@ -46,7 +55,8 @@ def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
     if len(sql) > MAX_LENGTH:
         raise QueryRefused(Wording("sql_too_long", most=f"{MAX_LENGTH:,}"))
     try:
-        statements = duckdb.extract_statements(sql)
+        with _parser().cursor() as connection:
+            statements = connection.extract_statements(sql)
     except duckdb.Error as error:
         raise refused(error) from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -72,11 +82,29 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
         raise QueryRefused(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
 
 
-def _parse(sql: str) -> dict[str, Any]:
-    """Return what DuckDB's own parser makes of the text, so that no second reading can differ from it."""
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """Return the DuckDB that parses queries, of which each caller takes a cursor: to open one takes longer than all
+    else that a small query needs.
+
+    It is empty and runs none of them, so that no query finds what another one left.
+    """
     import duckdb
 
-    with duckdb.connect() as connection:
+    connection = duckdb.connect(config={**WITHOUT_THREADS, **CLOSED})
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def make_ready() -> None:
+    """Read and open what checks of queries need, before there is one."""
+    _functions()
+    _engine_names()
+
+
+def _parse(sql: str) -> dict[str, Any]:
+    """Return what DuckDB's own parser makes of the text, so that no second reading can differ from it."""
+    with _parser().cursor() as connection:
         (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
     parse: dict[str, Any] = json.loads(text)
     return parse
@@ -223,11 +251,9 @@ def _require_repeatable(name: str) -> None:
 @cache
 def _engine_names() -> tuple[frozenset[str], frozenset[str]]:
     """Return the names of the engine's own tables, and of its functions that differ each time."""
-    import duckdb
-
     tables = "SELECT lower(view_name) FROM duckdb_views() UNION SELECT lower(table_name) FROM duckdb_tables()"
     volatile = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
-    with duckdb.connect() as connection:
+    with _parser().cursor() as connection:
         own, changing = (connection.execute(query).fetchall() for query in (tables, volatile))
     return frozenset(name for (name,) in own), frozenset(name for (name,) in changing)
 

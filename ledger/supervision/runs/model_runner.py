@@ -10,13 +10,15 @@ import structlog
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
+from ledger.supervision import view_catalogue
 from ledger.supervision.model_faults import Wording
+from ledger.supervision.models import sql_guard
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.procedure_words import UNCHECKED
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.findings import ModelFinding, find
-from ledger.supervision.runs.query_session import LIMITS, Limits
+from ledger.supervision.runs.query_session import LIMITS, Limits, prepare_database
 from ledger.supervision.views.snapshot import Export, exported_session
 from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
 
@@ -26,6 +28,16 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 logger = structlog.get_logger(__name__)
+
+
+def make_ready() -> None:
+    """Open and read what each run needs, in a process of which those of the runs are forked.
+
+    A run has a database of its own nevertheless: the one that it inherits was asked nothing, and ends with it.
+    """
+    view_catalogue.views()
+    sql_guard.make_ready()
+    prepare_database()
 
 
 class RunResult(Struct, frozen=True):

@@ -18,7 +18,7 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.supervision.model_faults import Wording
-from ledger.supervision.models.sql_guard import QueryRefused, refused, require_sound
+from ledger.supervision.models.sql_guard import CLOSED, WITHOUT_THREADS, QueryRefused, refused, require_sound
 from ledger.supervision.view_catalogue import (
     DATASET,
     DATASET_COLUMNS,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 AS_OF = "as_of"
 ROWS_OF_A_PIECE = 100
+MEMORY = ":memory:"  # DuckDB's path of a database without a file
 
 __all__ = [
     "LIMITS",
@@ -42,6 +43,7 @@ __all__ = [
     "QuerySession",
     "SessionDataset",
     "open_database",
+    "prepare_database",
     "quoted",
     "set_moment",
     "table_of",
@@ -71,24 +73,32 @@ class SessionDataset(Struct, frozen=True):
     compared: tuple[str, ...] = ()
 
 
-def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
+_prepared: list[duckdb.DuckDBPyConnection] = []  # opened, not locked yet, and asked nothing
+
+
+def prepare_database() -> None:
+    """Open the database that ``open_database`` returns next in this process, or in each process that is forked of it.
+
+    To open one takes longer than most queries. Requires that no other thread calls ``open_database`` meanwhile.
+    """
+    if not _prepared:
+        _prepared.append(_opened(MEMORY))
+
+
+def open_database(path: str = MEMORY, limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB that reaches nothing outside and cannot be reconfigured; one thread makes its order repeatable."""
+    connection = _prepared.pop() if _prepared and path == MEMORY else _opened(path)
+    # Holds for every connection to this database.
+    settings = f"SET GLOBAL memory_limit = '{limits.memory_mb}MB'; SET GLOBAL TimeZone = 'UTC'"
+    connection.execute(f"{settings}; SET lock_configuration = true")
+    return connection
+
+
+def _opened(path: str) -> duckdb.DuckDBPyConnection:
+    """Open a database whose settings may still be changed."""
     import duckdb
 
-    connection = duckdb.connect(
-        path,
-        config={
-            "threads": 1,
-            "memory_limit": f"{limits.memory_mb}MB",
-            "enable_external_access": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "python_enable_replacements": False,
-        },
-    )
-    # Holds for every connection to this database.
-    connection.execute("SET GLOBAL TimeZone = 'UTC'; SET lock_configuration = true")
-    return connection
+    return duckdb.connect(path, config={**(WITHOUT_THREADS if path == MEMORY else {"threads": 1}), **CLOSED})
 
 
 def _day_in_sql(zone: Zone) -> str:

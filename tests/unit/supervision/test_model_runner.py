@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import pytest
 from ledger.core.errors import Unavailable
 from ledger.core.procedure.zones import UNIVERSAL
 from ledger.i18n import Labels
+from ledger.supervision.models import sql_guard
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.model_runner import ModelRunner
-from ledger.supervision.runs.query_session import SessionDataset
+from ledger.supervision.runs.query_session import Limits, SessionDataset, open_database
 from ledger.supervision.views.snapshot import EXPORTS, Export, ExportedDataset
 from ledger.workers.pool import WorkerPool, WorkLimits
 from tests.unit.supervision.modelling import with_sql
@@ -33,7 +35,7 @@ FROM handovers h, range(9999999) a GROUP BY ALL"""
 def workers() -> Iterator[WorkerPool]:
     """One process, for all tests of this module."""
     pool = WorkerPool(
-        1, patience_s=60, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner")
+        1, patience_s=60, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner:make_ready")
     )
     yield pool
     pool.close()
@@ -80,6 +82,84 @@ def test_a_model_that_takes_too_much_stops_no_other(watched: Watched, sql: str, 
     assert set(faults(watched)) == {"unanswered"}
     watched.post(sent_back("case-2", 3))
     assert watched.supervisor.step() == 1
+
+
+LEFT = (
+    "CREATE SCHEMA kept",
+    "CREATE TABLE kept.cases AS SELECT 'left' AS case_id",
+    "CREATE TABLE left_behind AS SELECT 1 AS x",
+    "CREATE TEMP TABLE chosen AS SELECT 'left' AS case_id",
+    "CREATE VIEW cases AS SELECT 'left' AS case_id",
+    "CREATE MACRO legal_day(moment) AS DATE '2000-01-01'",
+    "CREATE TEMP MACRO moment() AS TIMESTAMP '2000-01-01'",
+    "CREATE SEQUENCE left_over",
+    "CREATE TYPE left_type AS ENUM ('left')",
+    "SET VARIABLE left_value = 'left'",
+    "PREPARE left_question AS SELECT 'left'",
+    "ATTACH ':memory:' AS left_beside",
+)
+FOUND = """
+SELECT 'table', table_name FROM duckdb_tables() UNION ALL SELECT 'schema', schema_name FROM duckdb_schemas()
+WHERE schema_name = 'kept' UNION ALL SELECT 'view', view_name FROM duckdb_views() WHERE NOT internal
+UNION ALL SELECT 'function', function_name FROM duckdb_functions() WHERE NOT internal
+UNION ALL SELECT 'sequence', sequence_name FROM duckdb_sequences()
+UNION ALL SELECT 'type', type_name FROM duckdb_types() WHERE NOT internal
+UNION ALL SELECT 'variable', name FROM duckdb_variables()
+UNION ALL SELECT 'statement', name FROM duckdb_prepared_statements()
+UNION ALL SELECT 'database', database_name FROM duckdb_databases() WHERE database_name LIKE 'left%'
+"""
+SETTINGS = """
+SELECT name, value FROM duckdb_settings() WHERE name IN ('memory_limit', 'threads', 'async_threads', 'TimeZone',
+    'lock_configuration', 'enable_external_access', 'autoload_known_extensions', 'autoinstall_known_extensions')
+"""
+Found = tuple[list[tuple[str, str]], dict[str, str], int]
+
+
+def looked_around(memory_mb: int, statements: Sequence[str]) -> Found:
+    """Return what a run finds in the databases that it inherits, the settings of its own, and its threads; then leave
+    there what can be left."""
+    own, beside = open_database(limits=Limits(memory_mb=memory_mb)), sql_guard._parser().cursor()
+    found = [row for connection in (own, beside) for row in connection.execute(FOUND).fetchall()]
+    settings, threads = dict(own.execute(SETTINGS).fetchall()), len(list(Path("/proc/self/task").iterdir()))
+    for connection in (own, beside):
+        for statement in statements:
+            connection.execute(statement)
+        for statement in ("SET threads = 8", "SET lock_configuration = false", "SET enable_external_access = true"):
+            with pytest.raises(Exception, match=r"locked|Cannot"):
+                connection.execute(statement)
+    return found, settings, threads
+
+
+def test_a_run_finds_nothing_of_the_one_before(workers: WorkerPool) -> None:
+    """Even of one that got past the check of queries and may write into the databases that were opened before it:
+    no table, view, macro, type, value, prepared statement or setting. Each has the limits of its own."""
+    first = workers.run(looked_around, 100, LEFT, agency="east", limits=LIMITS)
+    second = workers.run(looked_around, 200, LEFT, agency="west", limits=LIMITS)
+    closed = {
+        **dict.fromkeys(("enable_external_access", "autoload_known_extensions"), "false"),
+        "autoinstall_known_extensions": "false",
+        "lock_configuration": "true",
+        "TimeZone": "UTC",
+        "threads": "1",
+        "async_threads": "0",
+    }
+    assert first == ([], {**closed, "memory_limit": "95.3 MiB"}, 1)
+    assert second == ([], {**closed, "memory_limit": "190.7 MiB"}, 1)
+
+
+def threads_of_the_worker() -> int:
+    """Return how many threads the process has that this one is forked of."""
+    return len(list(Path(f"/proc/{os.getppid()}/task").iterdir()))
+
+
+def test_what_is_opened_before_a_run_starts_no_thread() -> None:
+    """A thread would not be in the process of a run, which is forked, but what it holds locked would be."""
+    threads = []
+    for modules in (("duckdb",), ("duckdb", "ledger.supervision.runs.model_runner:make_ready")):
+        pool = WorkerPool(1, modules=modules)
+        threads.append(pool.run(threads_of_the_worker, agency="east"))
+        pool.close()
+    assert threads[0] == threads[1] == 1
 
 
 def test_a_busy_pool_is_no_fault_of_the_record(watched: Watched, workers: WorkerPool) -> None:

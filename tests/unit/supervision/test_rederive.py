@@ -219,7 +219,7 @@ def test_a_query_over_all_cases_is_not_checked_by_some(
 def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: LeadMaterial) -> None:
     """A lead is found again in a worker process, within what a request may take; what comes to its end there was not
     checked, and is no fault of the lead."""
-    workers = WorkerPool(1, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner"))
+    workers = WorkerPool(1, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner:make_ready"))
     reports = [
         rederive(held, trusting(held), shipped_procedures(), runner=ModelRunner(workers, limits))
         for limits in (None, WorkLimits(memory_mb=8))
