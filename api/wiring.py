@@ -184,7 +184,8 @@ def make_parts(
         supervisor=_supervisor(recording, settings, views, clock, workers),
         validators=validators,
         replicas=Replicas(database, settings.replicas, settings.replica_lag_s),
-        peers=Peers(settings.peers_folder, lambda: recording.sequencer.is_running, settings.request_timeout_s + 1.0),
+        # Half of the time of a request: the other half is left to record here what another service did not.
+        peers=Peers(settings.peers_folder, lambda: recording.sequencer.is_running, settings.request_timeout_s / 2),
         token_key=token_key,
         clock=clock,
         timestamp_worker=timestamp_worker,

@@ -29,7 +29,7 @@ from ledger.recording.validation_process import frame_of, messages_of
 SCAN_S = 1.0  # seconds between two looks at who is in the folder
 SUFFIX = ".sock"
 MAX_PATH = 107  # bytes of a socket's path, as Linux has it
-LEFT = float("inf")  # when a service that has left looks next
+NEVER = float("inf")  # when a service that has left looks next, and when one that does not answer is asked again
 
 Record: TypeAlias = Callable[[bytes], Awaitable[Any]]
 # Of the receipt that the other service got, or None if nothing came of it: then it is to be recorded here.
@@ -42,7 +42,8 @@ class Peers:
     """The services at the sockets in ``folder``, this one among them; none without a folder.
 
     ``is_able`` tells whether this service would record a submission now. One that answers nothing for ``patience_s`` is
-    left out until it answers. To be used from one event loop at a time; ``close`` from any thread.
+    left out until it answers, and one that could not record what it was passed for as long. To be used from one event
+    loop at a time; ``close`` from any thread.
 
     Raises MalformedInput if the path of a socket in the folder is too long for the system, or if others may use the
     folder: whoever can write to it is believed.
@@ -68,10 +69,11 @@ class Peers:
         if self._folder is None:
             return None
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._next_look and (self._look is None or self._look.done()):
-            self._next_look = loop.time() + SCAN_S
+        now = loop.time()
+        if now >= self._next_look and (self._look is None or self._look.done()):
+            self._next_look = now + SCAN_S
             self._look = loop.create_task(self._look_around(self._folder, here))
-        names = sorted(name for name, peer in self._members.items() if peer is None or peer.answers)
+        names = sorted(name for name, peer in self._members.items() if peer is None or peer.left_out_until <= now)
         case_id = case_of(body) if len(names) > 1 else None
         if case_id is None:
             return None
@@ -87,7 +89,7 @@ class Peers:
             self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
-        self._next_look = LEFT
+        self._next_look = NEVER
         if self._server is not None:
             self._server.close()
         for side in (*self._members.values(), *self._asking):
@@ -97,7 +99,7 @@ class Peers:
 
     def _meet(self, asking: _Asked) -> None:
         """Look with the next submission: a service that has come connects to all others."""
-        if self._next_look != LEFT:
+        if self._next_look != NEVER:
             self._next_look = 0.0
         self._asking.add(asking)
         asking.ended = partial(self._asking.discard, asking)
@@ -174,7 +176,7 @@ class _Peer(_Frames):
 
     def __init__(self, leave: Callable[[], object], patience_s: float):
         super().__init__()
-        self.answers = True  # as far as is known
+        self.left_out_until = 0.0  # the loop's time
         self._leave = leave
         self._patience_s = patience_s
         self._number = 0
@@ -184,7 +186,7 @@ class _Peer(_Frames):
     def pass_on(self, body: bytes) -> Passed | None:
         """Return a future of the receipt; it raises the refusal, and is None where there is no answer."""
         if len(self._asked) >= MAX_WAITING:
-            return None
+            return None  # more would be turned away there: this service may have room
         answer: Passed = asyncio.get_running_loop().create_future()
         self._number += 1
         self._asked[self._number] = answer
@@ -195,8 +197,11 @@ class _Peer(_Frames):
 
     def take(self, messages: list[tuple[int, Any]]) -> None:
         """Take answers; those that nobody waits for any more tell that it answers again."""
-        self.answers = True
+        if self.left_out_until == NEVER:
+            self.left_out_until = 0.0
         for number, outcome in messages:
+            if outcome is None:  # the next would wait as long for nothing
+                self.left_out_until = asyncio.get_running_loop().time() + self._patience_s
             answer = self._asked.pop(number, None)
             if answer is None or answer.done():
                 continue
@@ -214,7 +219,7 @@ class _Peer(_Frames):
             self._patience = asyncio.get_running_loop().call_later(self._patience_s, self._lose_patience)
 
     def _lose_patience(self) -> None:
-        self.answers = False
+        self.left_out_until = NEVER
         self._give_up()
 
     def connection_lost(self, _reason: Exception | None) -> None:

@@ -72,6 +72,7 @@ class ValidatorPool:
         if not self._processes or (case_id := case_of(data)) is None:
             return None
         outcome: Outcome = asyncio.get_running_loop().create_future()
+        # They are in no batch yet, either: here as many may wait as do behind them, for the sequencer.
         if sum(process.waiting for process in self._processes) >= MAX_WAITING:
             outcome.set_exception(Unavailable("too many submissions are waiting", code="busy", retry_after=1))
         else:

@@ -1,9 +1,9 @@
 """Which part of what an earlier audit has read is read again by one that goes on from it.
 
-Read again are the streams that have got an entry since, from their first one on, with the cases that they came out of;
-what other entries are judged by: the service's own stream and every erasure; and one share of all streams, which
-nobody can know before. In ``SHARES`` audits in a row each share has its turn, so no row stays unread for longer than
-two such rounds.
+Read again are the streams that have got an entry since, from their first one on, with the cases that they came out of
+or took something over from; what other entries are judged by: the service's own stream and every erasure; and one share
+of all streams, which nobody can know before. In ``SHARES`` audits in a row each share has its turn, so no row stays
+unread for longer than two such rounds.
 """
 
 from __future__ import annotations

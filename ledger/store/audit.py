@@ -158,7 +158,7 @@ def count_tiles(connection: Connection) -> int:
 
 
 def with_sources(connection: Connection, cases: set[str]) -> set[str]:
-    """Return these cases, and those that they came out of."""
+    """Return these cases, and those that they came out of or took something over from."""
     pairs = [*connection.execute(select(SPLITS.c.case_id, SPLITS.c.new_case_id).distinct())]
     reached = cases
     while sources := {source for source, new in pairs if new in reached and isinstance(source, str)} - reached:

@@ -327,7 +327,7 @@ def open_witness_engine(file: Path) -> Engine:
     """Open and migrate a witness's own database. Raises NotDurable, Unavailable."""
     from ledger.store.migrating import migrate  # noqa: PLC0415 - as above
 
-    engine = _engine(_parsed(f"sqlite:///{file}"))
+    engine = _engine(parsed_url(f"sqlite:///{file}"))
     with translated():
         require_durable(engine)
         migrate(engine, "witness")
@@ -336,7 +336,7 @@ def open_witness_engine(file: Path) -> Engine:
 
 def attach(url: str) -> Database:
     """Open a database without migrating it: for a process beside the one that called ``open_database``."""
-    of_log = of_access = _parsed(url)
+    of_log = of_access = parsed_url(url)
     if of_log.get_backend_name() == "sqlite":
         path = Path(of_log.database or "")
         # In a file of its own: recording a read must not wait for a batch.
@@ -393,15 +393,29 @@ def translated() -> Iterator[None]:
         raise Unavailable("too many connections to the database are in use", code="busy", retry_after=1) from error
 
 
-def _parsed(url: str) -> URL:
+def parsed_url(url: str, *, field: str = "database_url") -> URL:
+    """Parse the address of a database; ``field`` is the setting that a refusal names.
+
+    Raises MalformedInput, and NotDurable for a database in memory. No part of the address is in either, nor in what a
+    traceback shows with them: there may be a password in it.
+    """
+    misread = MalformedInput(
+        "host and port cannot be told apart from the password in the address of the database, or the port is no number",
+        field=field,
+        hint="Write postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE, and in the password @ as %40 and : as %3A.",
+    )
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise MalformedInput(_URL_FORMS, field="database_url") from error
+    except ArgumentError:
+        raise MalformedInput(_URL_FORMS, field=field) from None
+    except ValueError:  # of the port
+        raise misread from None
+    if "@" in (parsed.host or ""):  # the rest of a password: nobody is to look for a host of that name
+        raise misread
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise NotDurable("a database in memory keeps nothing", field="database_url", hint="Name a file.")
+        raise NotDurable("a database in memory keeps nothing", field=field, hint="Name a file.")
     if parsed.drivername not in DRIVERS:
-        raise MalformedInput(_URL_FORMS, field="database_url")
+        raise MalformedInput(_URL_FORMS, field=field)
     return parsed
 
 

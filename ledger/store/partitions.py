@@ -10,14 +10,17 @@ own; across partitions the sequencer keeps them, which looks up ids and heads wi
 from __future__ import annotations
 
 from sqlalchemy import Connection, Table, UniqueConstraint, text
+from sqlalchemy.exc import OperationalError
 
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import IntegrityBroken, Unavailable
+from ledger.core.messages import Message
 from ledger.store.database import Database, WriterLock, translated, writing
 from ledger.store.tables import ENTRIES, FEED, FLAGS, SECTIONS
 
 PARTITIONED = (ENTRIES, SECTIONS, FLAGS, FEED)
 EACH = 1 << 22  # log indices of a partition
 LOCK_TIMEOUT = "2s"  # in which the parent must be free to be changed, else it is tried again later
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code
 _ATTACHED = """
 SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass(:parent) AND NOT inhdetachpending
 """
@@ -59,7 +62,8 @@ def attached(connection: Connection) -> int:
 def make(connection: Connection, number: int) -> None:
     """Make the partition of each table that has this number, where it is not there yet.
 
-    Raises IntegrityBroken if another table has the name of one.
+    Raises IntegrityBroken if another table has the name of one, Unavailable if a table stays locked for
+    ``LOCK_TIMEOUT``.
     """
     for table in PARTITIONED:
         name, low, high = name_of(table, number), number * EACH, (number + 1) * EACH
@@ -84,8 +88,24 @@ def make(connection: Connection, number: int) -> None:
             f"ALTER TABLE {table.name} ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})",
             f"ALTER TABLE {name} DROP CONSTRAINT {bound}",
         ]
-        for statement in statements:
-            connection.execute(text(statement))
+        try:
+            for statement in statements:
+                connection.execute(text(statement))
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise
+            raise Unavailable(
+                "the partition {name} cannot be made: somebody holds a lock on {table}",
+                name=name,
+                table=table.name,
+                code="database_unavailable",
+                field="database_url",
+                hint=Message(
+                    "PostgreSQL's view pg_locks shows who. It is tried again each minute; entries from {low} on can be "
+                    "recorded once it is there.",
+                    low=low,
+                ),
+            ) from error
 
 
 def unique_in_each(table: Table) -> set[UniqueConstraint]:

@@ -16,13 +16,12 @@ from typing import TypeVar
 import structlog
 from msgspec import Struct
 from sqlalchemy import func, select
-from sqlalchemy.engine import make_url
 
 from ledger.core.errors import NotFound, TallystickError
 from ledger.core.log.merkle import NodeReader, frontier_at
 from ledger.core.log.tiles import TileNodes
 from ledger.store import log
-from ledger.store.database import Connection, Database, attach
+from ledger.store.database import Connection, Database, attach, parsed_url
 from ledger.store.log import TreeState
 
 CONNECT_TIMEOUT_S = 2
@@ -178,7 +177,7 @@ class Replicas:
 
 def _impatient(url: str) -> str:
     """Return the URL with bounds on every wait: a request that waits holds a thread."""
-    patient = make_url(url)
+    patient = parsed_url(url, field="replica_urls")
     own = patient.query.get("options", ())
     statements = f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"
     bounds = {

@@ -193,6 +193,40 @@ def test_one_that_hangs_is_asked_again_when_it_answers(folder: Path) -> None:
     asyncio.run(hung())
 
 
+def test_one_that_could_not_record_is_left_out_for_a_while(folder: Path) -> None:
+    """What it was passed waited for nothing; so nothing more is passed to it until as much time has gone by as one that
+    hangs is given, and then it is asked again."""
+
+    async def lost() -> None:
+        first, other = (Peers(folder, lambda: True, 0.5) for _ in range(2))
+        tried: list[bytes] = []
+
+        async def losing(body: bytes) -> None:
+            tried.append(body)
+            await _put_off(body)
+
+        await met((first, _record), (other, losing))
+        (peer,) = (peer for peer in first._members.values() if peer is not None)
+
+        def shared() -> list[asyncio.Future[Any]]:
+            return [answer for number in range(40) if (answer := first.record(body_of(number), _record)) is not None]
+
+        assert set(await asyncio.gather(*shared())) == {None}
+        assert shared() == []
+        before = len(tried)
+        loop = asyncio.get_running_loop()
+        asked_again = asyncio.Event()
+        loop.call_at(peer.left_out_until, asked_again.set)
+        await asked_again.wait()
+        assert set(await asyncio.gather(*shared())) == {None}
+        assert len(tried) == 2 * before
+        first.close()
+        other.close()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(lost())
+
+
 def test_patience_begins_with_what_is_passed_on(folder: Path) -> None:
     """What was answered before takes nothing of it."""
 

@@ -13,6 +13,7 @@ from ledger.audit import AuditReport, Basis, audit_log, basis, continuing, left_
 from ledger.audit.basis import with_digest
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.events import case
 from ledger.store import audit as rows
 from ledger.store.access import AccessLog
 from tests.testkit.builders import PROCURATORATE
@@ -212,6 +213,23 @@ def test_a_case_is_read_again_with_those_it_came_out_of(stand: Stand) -> None:
     with stand.database.read() as connection:
         again = continuing.plan(connection, since, stand.size, share_of(stand, since, "case-3"), 100)
     assert {13, 14, 15, 16, 17, 18} <= {*again.indices}
+
+
+def test_a_case_is_read_again_with_those_that_it_took_over_from(stand: Stand) -> None:
+    """What joins it is judged by the split that it cites, in a case that got no entry since and has another turn."""
+    giving = Case("case-a").open().register("phone", "knife")
+    taking = Case("case-b").open().register("car")
+    giving.say(case.CaseSplit, new_case_id="case-b", item_ids=("phone",))
+    taking.say(case.CaseJoined, other_case_id="case-a", cites=giving.last.ref, source=giving.state)
+    stand.ledger.post_all([*giving.events, *taking.events])
+    stand.publish()
+    since = kept(stand.audit())
+    since = with_digest(replace(since, bounds=since.bounds | {"case": ("case-b",)}, unread=(0, 1)))
+    with stand.database.read() as connection:
+        again = continuing.plan(connection, since, stand.size, 1, 100)
+        of_giving = rows.indices(connection, "case", "case-a", "case-b", below=stand.size)
+    assert len(of_giving) == len(giving.events)
+    assert {*of_giving} <= {*again.indices}
 
 
 @pytest.mark.parametrize(

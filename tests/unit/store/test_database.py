@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from traceback import format_exception
 
 import psycopg
 import pytest
@@ -19,6 +20,7 @@ from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFou
 from ledger.store import log
 from ledger.store.database import Database, DiskFailed, NotDurable, open_database, open_witness_engine, require_durable
 from ledger.store.migrating import configuration, differences, metadata, mistyped_columns, storage_faults
+from ledger.store.replicas import Replicas
 from tests.testkit import machine
 from tests.testkit.builders import LOG_ID, refused
 from tests.testkit.ledgers import Ledger, sqlite_url
@@ -106,6 +108,25 @@ def test_a_database_that_cannot_be_used_is_refused(url: str, code: str, error: t
     """What is kept in memory only, and any but the two that are supported, by the drivers that are installed."""
     with refused(code, field="database_url", error=error):
         open_database(url)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["hunter2@host:port/ledger", "hunter2@host:/ledger", "hun@hunter2:5432@host/ledger", "hun@hunter2@host/ledger"],
+)
+def test_an_address_that_is_misread_is_not_quoted(rest: str) -> None:
+    """A port that is no number, and a password whose signs are taken for those of the address, are refused under the
+    setting; what may be a part of the password is in nothing that is told, nor in what a traceback shows."""
+    url = f"postgresql+psycopg://clerk:{rest}"
+    for opened, setting in ((open_database, "database_url"), (opened_replica, "replica_urls")):
+        with pytest.raises(MalformedInput, match="the port is no number") as told:
+            opened(url)
+        assert told.value.field == setting
+        assert "hunter2" not in "".join(format_exception(told.value)) + str(vars(told.value))
+
+
+def opened_replica(url: str) -> None:
+    Replicas(Database(create_engine("sqlite://"), create_engine("sqlite://")), [url])
 
 
 def test_every_connection_of_an_open_database_is_durable(tmp_path: Path) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from ledger.audit import AuditReport, audit_log, left_out
+from ledger.cli.diagnosis import database
+from ledger.config.settings import read_settings
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.store import log, partitions
 from ledger.store.database import open_database
 from ledger.store.migrating import differences
 from ledger.store.partitions import PARTITIONED, attached, make_ahead, name_of
 from ledger.store.tables import ENTRIES, FLAGS, SECTIONS
-from tests.testkit.builders import refused
+from tests.testkit.builders import refused, refused_at
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.unit.audit.stand import OFFICERS, PROCEDURES, TRUST, found
@@ -78,6 +81,26 @@ def test_a_partition_is_made_while_others_read_and_write(ledger: Ledger) -> None
             making.execute(text("SET LOCAL lock_timeout = '1s'"))
             partitions.make(making, 2)
         writing.rollback()
+    with ledger.database.read() as connection:
+        assert attached(connection) == 3
+
+
+def test_a_partition_that_cannot_be_made_is_told(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody holds a lock on a table; by `tally doctor` too, which finds nothing wrong afterwards."""
+    monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "100ms")
+    settings = read_settings(tmp_path, database_url=ledger.database.url)
+    assert database(settings).result == "checked"
+    with ledger.database.write() as connection:
+        connection.execute(text(f"UPDATE tree SET size = {EACH}"))
+    with ledger.database.log.begin() as locking:
+        locking.execute(text(f"LOCK TABLE {FLAGS.name} IN ACCESS EXCLUSIVE MODE"))
+        with refused_at("database_url", match=f"{name_of(FLAGS, 2)} cannot be made", error=Unavailable):
+            make_ahead(ledger.database)
+        told = database(settings)
+        assert (told.result, name_of(FLAGS, 2) in told.detail, "pg_locks" in told.mend) == ("failed", True, True)
+    assert database(settings).result == "checked"
     with ledger.database.read() as connection:
         assert attached(connection) == 3
 
