@@ -6,12 +6,13 @@ can hide what was changed before, so its digest belongs where the audit itself i
 
 from __future__ import annotations
 
-import msgspec
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
-from ledger.core.encoding.decoding import decode_json
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import IntegrityBroken, MalformedInput
@@ -22,6 +23,8 @@ from ledger.store.kept_states import program_version
 
 FORMAT = "tallystick audit basis 1"
 SHARES = 30  # of the streams: an audit that goes on reads one of them again, whatever is new there
+_Size = Annotated[int, Meta(ge=0, lt=2**53)]
+_Time = Annotated[int, Meta(ge=0, lt=253_402_300_800)]  # before the year 10000
 _UNKNOWN = Message("this is not what an audit of this version keeps: no {format}")
 AUDIT_WHOLE = Message("Audit the whole log, and keep what that audit gives.")
 
@@ -38,16 +41,16 @@ class Basis(Struct, frozen=True, forbid_unknown_fields=True):
     format: str
     rules: str
     log_id: str
-    audited_at: int
-    size: int
-    root: str
-    whole_at: int
-    whole_size: int
-    adopted: int
+    audited_at: _Time
+    size: _Size
+    root: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+    whole_at: _Time
+    whole_size: _Size
+    adopted: Annotated[int, Meta(ge=-1, lt=2**53)]
     bindings: BindingHead
     reads: AccessHead
     bounds: dict[str, tuple[str, ...]]
-    unread: tuple[int, ...]
+    unread: Annotated[tuple[Annotated[int, Meta(ge=0, lt=SHARES)], ...], Meta(min_length=1)]
     digest: str = ""
 
 
@@ -98,10 +101,11 @@ def with_digest(basis: Basis) -> Basis:
 def read_basis(data: bytes) -> Basis:
     """Return the basis in a file. Raises MalformedInput for another format, IntegrityBroken for another digest."""
     try:
-        if decode_json(data, _Format).format != FORMAT:
-            raise MalformedInput(_UNKNOWN, format=FORMAT, field="since", hint=AUDIT_WHOLE)
-        basis = decode_json(data, Basis)
-    except msgspec.MsgspecError as error:
+        if canonical.parse(data, decoder_of(_Format)).format != FORMAT:
+            raise MalformedInput(_UNKNOWN, format=FORMAT)
+        basis = canonical.parse(data, decoder_of(Basis))
+        canonical.require_profile(canonical.encode(basis))  # its texts are asked the database for
+    except MalformedInput as error:
         raise MalformedInput(_UNKNOWN, format=FORMAT, field="since", hint=AUDIT_WHOLE) from error
     if basis.digest != _digest(basis):
         raise IntegrityBroken(

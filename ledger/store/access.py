@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 from sqlalchemy import Connection, Select, delete, func, insert, select
 from sqlalchemy.orm import registry
@@ -97,7 +97,7 @@ class RecordedRead(Struct, frozen=True):
 class AccessHead(Struct, frozen=True):
     """The state of the access log: how many records, and the digest of the last one."""
 
-    count: int
+    count: Annotated[int, Meta(ge=0, lt=2**53)]
     digest: str
 
 

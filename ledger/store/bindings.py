@@ -12,10 +12,10 @@ records. What is sealed cannot be replaced without changing the log's root.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from sqlalchemy import ColumnElement, Connection, Select, Table, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
@@ -61,7 +61,7 @@ FORGOTTEN = "cosignatures forgotten"  # by the time (unix milliseconds) before w
 class BindingHead(Struct, frozen=True):
     """The state of the chain: how many records, and the digest of the last one."""
 
-    count: int
+    count: Annotated[int, Meta(ge=0, lt=2**53)]
     digest: str
 
 

@@ -17,7 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.audit.basis import FORMAT, Basis, read_basis, with_digest
 from ledger.config.installation import read_founding
+from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decode_toml
 from ledger.core.encoding.digests import parse_digest
 from ledger.core.errors import TallystickError
@@ -48,6 +50,8 @@ from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.tables import CsvTable, JsonTable
 from ledger.interchange.imports.workbooks import XlsxTable
 from ledger.procedures import books_that_ship, shipped_package
+from ledger.store.access import AccessHead
+from ledger.store.bindings import BindingHead
 from ledger.supervision.correlation import parse_node
 from ledger.supervision.models.conditions import faults_of_cel
 from ledger.supervision.models.editing import derived, edited, renumbered
@@ -122,6 +126,25 @@ def workbook_parts() -> Iterator[tuple[str, Reader]]:
         yield f"workbook {part}", Reader(lambda data, part=part: read(part, data), (content,))
 
 
+BASIS = with_digest(
+    Basis(
+        format=FORMAT,
+        rules="0.1.0",
+        log_id="11" * 32,
+        audited_at=1,
+        size=1,
+        root="11" * 32,
+        whole_at=1,
+        whole_size=1,
+        adopted=-1,
+        bindings=BindingHead(1, "x"),
+        reads=AccessHead(0, "x"),
+        bounds={"case": ("case-1",)},
+        unread=(0, 1),
+    )
+)
+
+
 def readers() -> dict[str, Reader]:
     csv = (IMPORTS / "police-case.csv").read_bytes()
     hex32, address = "0x" + "ab" * 32, "0x" + "1a" * 20
@@ -159,6 +182,7 @@ def readers() -> dict[str, Reader]:
             lambda data: parse_mapping(data, "m.toml", books_that_ship()),
             tuple(path.read_bytes() for path in sorted(IMPORTS.glob("*.toml"))),
         ),
+        "earlier audit": Reader(read_basis, (canonical.encode(BASIS),)),
         "TOML": Reader(
             lambda data: decode_toml(data, field="FILE"), (b"a = [1, 2.5]\n[b]\nc = 2026-01-01T00:00:00Z\n",)
         ),

@@ -11,6 +11,10 @@ agency are compared with those of before.
 Each that an audit of everything names must be named by audits that go on from one of the ledger as it was before its
 last part: by the first, or by a later one of a round, of which those before said that they had not read all.
 
+Kept states and kept audits lie as well (``lying``), well formed and with the codes that they need. And audits go on
+from what lies about the earlier one: each must be refused, name something, or say by its digest what it went on from,
+and that it did not read everything.
+
 --quick asks as one officer of each role, and --ledger keeps the ledger, or takes one that was kept.
 
 Exit code 1 where a manipulation changed a page or an answer and was not named, or by no audit of a round.
@@ -25,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,18 +37,20 @@ from pathlib import Path
 import duckdb
 from msgspec.structs import replace
 
-from ledger.audit import AuditReport, Basis, audit_log, left_out, replaying
+from ledger.audit import AuditReport, Basis, audit_log, left_out, read_basis, replaying
 from ledger.audit.basis import with_digest
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import read_settings
+from ledger.core.encoding import canonical
 from ledger.core.errors import TallystickError
 from ledger.core.trust.trust_file import parse_trust
 from ledger.procedures import shipped_procedures
 from ledger.store.database import open_database
 from ledger.supervision.runs.datasets import DatasetFiles
 from scripts.bench.figures import command_line
+from tests.campaigns.manipulations.lying import lying_audits, lying_bases, lying_states
 from tests.campaigns.manipulations.shown import Shown, differing, look
-from tests.campaigns.manipulations.spoiling import Manipulation, manipulations
+from tests.campaigns.manipulations.spoiling import Manipulation, manipulations, rows_of
 from tests.campaigns.manipulations.storied import found_ledger, kept_basis
 
 SHARES = 3  # of the streams, in the audits that go on here
@@ -124,6 +131,30 @@ def _turn(copy: Path, since: Basis, *, with_chain: bool) -> int:
     return 0
 
 
+def gone_on_from_lies(data: Path, true: Basis) -> Iterator[Outcome]:
+    """Go on from what lies about the audit that has kept ``true``, in a ledger of which nothing is changed."""
+    for name, lie in lying_bases(true).items():
+        yield Outcome(Manipulation("basis", name, lambda _folder: None), *_gone_on_from(data, lie, true))
+
+
+def _gone_on_from(data: Path, lie: Basis, true: Basis) -> tuple[str | None, tuple[str, ...]]:
+    """Return what names the lie, or else what the audit said wrongly."""
+    try:
+        report = audit(data, with_chain=False, since=read_basis(canonical.encode(lie)))
+    except TallystickError as error:
+        return f"refused: {error}", ()
+    except Exception as error:  # noqa: BLE001 - no file is to end an audit otherwise
+        return None, (f"ended by {error!r}",)
+    if report.findings:
+        return f"{report.findings[0].step}: {report.findings[0].what}", ()
+    since = report.since
+    if report.verdict == "intact" or since is None or since.digest in ("", true.digest):
+        return None, (f"{report.verdict} since {since}",)
+    if bool(since.streams_unread) != bool(since.entries_unread):
+        return None, (f"it has read again what it has not: {since}",)
+    return f"goes on from {since.digest}, {since.streams_unread} streams unread", ()
+
+
 def in_few_shares(basis: Basis) -> Basis:
     """Return the basis with streams divided into ``SHARES`` parts of about one size, so that a round is short."""
     bounds = {kind: ids[:: -(-(len(ids) + 1) // SHARES)][1:SHARES] for kind, ids in basis.bounds.items()}
@@ -168,8 +199,13 @@ def main() -> int:
         if audit(data, with_chain=True, since=since).verdict != "continued":
             raise RuntimeError("an audit does not go on from what one kept before the last part")
         before = _steady(data, quick=options.quick)
-        chosen = [manipulation for manipulation in manipulations(data, chance) if options.only in str(manipulation)]
-        outcomes = run(data, chosen, before, since)
+        made = [
+            *lying_states(data, rows_of(data, "kept_states"), chance),
+            *lying_audits(rows_of(data, "audits")),
+            *manipulations(data, chance),
+        ]
+        chosen = [manipulation for manipulation in made if options.only in str(manipulation)]
+        outcomes = [*gone_on_from_lies(data, since), *run(data, chosen, before, since)]
     return _summed_up(outcomes, before, time.monotonic() - began)
 
 

@@ -52,6 +52,13 @@ def manipulations(folder: Path, chance: random.Random) -> list[Manipulation]:
     return [*collected, *_of_views(folder, chance), *_of_files(folder, chance)]
 
 
+def rows_of(folder: Path, table: str) -> list[Row]:
+    """Return the rows of a table of the log's database."""
+    with closing(sqlite3.connect(folder / DATABASES[0])) as connection:
+        connection.text_factory = bytes.decode
+        return _Table(connection, table).rows
+
+
 class _Table:
     """A table with its rows as they are."""
 
@@ -77,13 +84,13 @@ def _of_table(database: str, table: _Table, chance: random.Random) -> Iterator[M
     for column in table.columns:
         row = chance.choice(table.rows)
         value = _other(table, column, row, chance)
-        yield _statements("change", f"{table.name}.{column}", database, _update(table, row, {column: value}))
+        yield statements("change", f"{table.name}.{column}", database, _update(table, row, {column: value}))
         retyped = _of_another_type(row[column])
-        yield _statements("retype", f"{table.name}.{column}", database, _update(table, row, {column: retyped}))
+        yield statements("retype", f"{table.name}.{column}", database, _update(table, row, {column: retyped}))
     row = chance.choice(table.rows)
-    yield _statements("delete", table.name, database, _delete(table, row))
+    yield statements("delete", table.name, database, _delete(table, row))
     last = max(table.rows, key=lambda candidate: tuple(str(candidate[name]).zfill(20) for name in table.key))
-    yield _statements("cut", table.name, database, _delete(table, last))
+    yield statements("cut", table.name, database, _delete(table, last))
     yield _insertion(database, table, chance.choice(table.rows))
     if (unlike := _unlike(table, row)) and set(table.key) != set(table.columns):
         yield _swap(database, table, row, chance.choice(unlike))
@@ -141,7 +148,7 @@ def _insertion(database: str, table: _Table, like: Row) -> Manipulation:
         row[name] = _NEW_KEYS[type(value)] if value is not None else 1_000_003
     for name in table.required:
         row[name] = row[name] if row[name] is not None else "1"
-    return _statements("insert", table.name, database, _insert(table, row))
+    return statements("insert", table.name, database, _insert(table, row))
 
 
 def _swap(database: str, table: _Table, first: Row, second: Row) -> Manipulation:
@@ -151,7 +158,7 @@ def _swap(database: str, table: _Table, first: Row, second: Row) -> Manipulation
         for key, content in ((first, second), (second, first))
     ]
     statements = [_delete(table, first), _delete(table, second), *(_insert(table, row) for row in swapped)]
-    return _statements("swap", table.name, database, *statements)
+    return statements("swap", table.name, database, *statements)
 
 
 def _insert(table: _Table, row: Row) -> Statement:
@@ -159,10 +166,12 @@ def _insert(table: _Table, row: Row) -> Statement:
     return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', [*row.values()]
 
 
-def _statements(kind: str, name: str, database: str, *statements: Statement) -> Manipulation:
+def statements(kind: str, name: str, database: str, *made: Statement) -> Manipulation:
+    """Return the manipulation that consists of these statements."""
+
     def apply(folder: Path) -> None:
         with _writing(folder / database) as connection:
-            for statement, parameters in statements:
+            for statement, parameters in made:
                 connection.execute(statement, parameters)
 
     return Manipulation(kind, name, apply)
@@ -192,13 +201,13 @@ def _of_schema(database: str, connection: sqlite3.Connection) -> Iterator[Manipu
         ("rename", f"ALTER TABLE {victim} RENAME COLUMN {column} TO other_{column}"),
         ("index", f"CREATE INDEX other_index ON {victim} ({column})"),
     ):
-        yield _statements("schema", f"{kind} {victim}", database, (statement, []))
+        yield statements("schema", f"{kind} {victim}", database, (statement, []))
     query = "SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
     for name, sql, table in connection.execute(query).fetchall():
-        yield _statements("schema", f"drop {name}", database, (f'DROP INDEX "{name}"', []))
+        yield statements("schema", f"drop {name}", database, (f'DROP INDEX "{name}"', []))
         if connection.execute(f'SELECT 1 FROM "{table}"').fetchone():
             # An index of no row whose text says that it is one of all: what is looked up by it is not found.
-            yield _statements(
+            yield statements(
                 "schema",
                 f"empty {name}",
                 database,
@@ -218,12 +227,16 @@ def _of_views(folder: Path, chance: random.Random) -> Iterator[Manipulation]:
         query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'kept' ORDER BY table_name"
         tables = [name for (name,) in connection.execute(query).fetchall()]
         filled = [name for name in tables if connection.execute(f"SELECT 1 FROM kept.{name}").fetchone()]
+        query = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'kept' AND table_name = ?"
+        columns = {name: [column for (column,) in connection.execute(query, [name]).fetchall()] for name in filled}
     for name in filled:
+        column = chance.choice(columns[name])
         for kind, statement in (
+            ("change", f"UPDATE kept.{name} SET {column} = (SELECT max({column}) FROM kept.{name})"),
             ("delete", f"DELETE FROM kept.{name}"),
             ("double", f"INSERT INTO kept.{name} SELECT * FROM kept.{name}"),
         ):
-            if kind == "double" or chance.random() < 0.5:
+            if kind != "delete" or chance.random() < 0.5:
                 yield Manipulation("views", f"{kind} {name}", _in_views(statement))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -237,13 +238,20 @@ def test_a_case_is_read_again_with_those_that_it_took_over_from(stand: Stand) ->
     [
         ({"format": "another 1"}, "this is not what an audit of this version keeps"),
         ({"size": -1, "no_such": 1}, "this is not what an audit of this version keeps"),
+        *(
+            (changed, "this is not what an audit of this version keeps")
+            for changed in (
+                *({"size": -1}, {"whole_at": 10**17}, {"root": "x"}, {"bounds": {"case": ["\0"]}}),
+                *({"unread": []}, {"unread": [basis.SHARES]}, {"reads": {"count": 2**63, "digest": ""}}),
+            )
+        ),
     ],
 )
 def test_another_format_is_refused(stand: Stand, changed: dict[str, Any], says: str) -> None:
-    """The error says what to do."""
+    """So is a value with which no audit could go on, whatever its digest; the error says what to do."""
     fields = to_builtins(kept(stand.audit())) | changed
     with pytest.raises(MalformedInput, match=says) as raised:
-        read_basis(canonical.encode(fields))
+        read_basis(json.dumps(fields).encode())
     assert raised.value.hint == str(basis.AUDIT_WHOLE)
 
 
