@@ -1,4 +1,7 @@
-"""The head maps that the log has committed to, compared with the map over the stored entries before each."""
+"""The head maps that the log has committed to, compared with the map over the stored entries before each.
+
+Proofs are made of the pages that the service keeps of them: without one, or with another, they would lack their heads.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,16 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from ledger.audit.findings import AuditFinding, finding
+from ledger.audit.findings import AuditFinding, finding, finding_of
 from ledger.core.errors import TallystickError
 from ledger.core.events import Stream, decode_envelope
-from ledger.core.log.head_map import MAPPED, HeadMap, MapKey, MappedHead, map_key, require_mapped
+from ledger.core.events.record import HeadsMapped
+from ledger.core.log.head_map import MAPPED, HeadMap, MapKey, MappedHead, PageChanged, map_key, require_mapped
 from ledger.core.log.merkle import Hash
+from ledger.store import checkpoints, head_map, log
+from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.database import Connection
+from ledger.store.head_map import MapState
 from ledger.store.log import StoredEntry
 
 
@@ -64,3 +72,28 @@ class MapAudit:
                 require_mapped(decode_envelope(entry), self._map.root)
             except TallystickError:
                 yield finding("maps", index, "map", self._map.root.hex())
+
+
+def check_pages(connection: Connection, journal: DatabaseJournal, size: int, sound: int) -> Iterator[AuditFinding]:
+    """Yield the maps that proofs are made of and of which a page is not as it was stored.
+
+    These are the last below each tree head that is proven at, of a log of ``size`` entries. Only the first ``sound``
+    entries are taken for what the log had.
+    """
+    sizes = {size}
+    try:
+        kept = head_map.state(connection).size
+        if (proven := journal.last_proven_anchor()) is not None and proven.anchored is not None:
+            sizes.add(proven.anchored.size)
+        if (witnessed := checkpoints.last_witnessed(connection)) is not None:
+            sizes.add(witnessed.size)
+        found = [log.last_system_entry(connection, MAPPED, below=min(below, size)) for below in sizes]
+        commitments = {entry.log_index: log.event_of(entry) for entry in found if entry and entry.log_index < sound}
+    except TallystickError:
+        return  # rows that are compared with what they were bound as, or signed
+    for index, body in sorted((index, event.body) for index, event in commitments.items() if index <= kept):
+        if isinstance(body, HeadsMapped):
+            try:
+                head_map.map_at(connection, MapState(index, Hash(bytes.fromhex(body.root[2:])))).check()
+            except PageChanged as error:
+                yield finding_of("maps", index, error)

@@ -20,7 +20,7 @@ from ledger.audit.chain import Look, read_ground, read_mirror
 from ledger.audit.continuing import Again, basis_after, plan
 from ledger.audit.entries import MISSING, UNREADABLE, of_an_erasure
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
-from ledger.audit.maps import MapAudit, MapPart
+from ledger.audit.maps import MapAudit, MapPart, check_pages
 from ledger.audit.streams import Faulty, StreamRange
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
 from ledger.audit.workers import Judging, Workers, workers
@@ -201,7 +201,7 @@ def audit_log(
         goes_on = since is not None and since.size <= tree.size
         share = draw(since.unread) if since is not None and goes_on else -1
         again = plan(connection, since, tree.size, share, RANGE) if since is not None and goes_on else None
-        pass_over = _Pass(tree, bound, findings, trust.log_id, crew, judging, progress, again)
+        pass_over = _Pass(tree, bound, findings, trust.log_id, journal, crew, judging, progress, again)
         faulty = pass_over.entries(claims, {fault.step for fault in unlike})
         mirror.tell(findings, faulty.indices)
         pass_over.streams(faulty)
@@ -236,6 +236,7 @@ class _Pass(Struct):
     bound: Bound
     findings: AuditFindings
     log_id: bytes
+    journal: DatabaseJournal
     crew: Workers
     judging: Judging
     progress: Progress
@@ -283,9 +284,14 @@ class _Pass(Struct):
         of_entries = (f.index for f in faults if f.index is not None and f.step in steps and not of_a_tile(f))
         first_false = min(of_entries, default=self.tree.size)
         sure = [fault for fault in unmapped if fault.index is not None and fault.index < first_false]
-        self.findings.add(*sure)
+        first_unmapped = min((fault.index for fault in sure if fault.index is not None), default=first_false)
+        pages = check_pages(self.connection, self.journal, self.tree.size, first_unmapped)
+        self.findings.add(*sure, *pages)
         if len(sure) == len(unmapped):
-            text = Message("{count} head maps, each that of the entries before it", count=maps.count)
+            text = Message(
+                "{count} head maps, each that of the entries before it, and the pages that proofs are made of",
+                count=maps.count,
+            )
             self.findings.checked("maps", text)
         else:
             self.findings.not_checked("maps", Message("an entry before a head map is not the one that the log had"))

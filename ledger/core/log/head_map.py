@@ -39,6 +39,7 @@ PageName = str  # hexadecimal digits, at most 64
 EMPTY_MAP = Hash(bytes(HASH_LENGTH))
 MAX_DEPTH = 8 * HASH_LENGTH  # bits of a key, and hashes of a proof
 MAX_IN_PAGE = 16  # streams
+CHECKED_AT_ONCE = 1024  # pages
 MAP_SALT = "00" * 16
 MAPPED = NAME_OF[HeadsMapped]
 _RECORD_LENGTH = HASH_LENGTH + 8 + HASH_LENGTH  # key, count, leaf hash
@@ -232,6 +233,15 @@ class HeadMap:
             siblings.append(_subtree(others, depth).hash)
         return _proof(siblings, records)
 
+    def check(self) -> None:
+        """Read every page that is stored or might be, and keep none."""
+        whole, waiting = HeadMap(self.root, self._read), [""]
+        while waiting:
+            names, waiting = waiting[-CHECKED_AT_ONCE:], waiting[:-CHECKED_AT_ONCE]
+            whole._fetch(names)
+            divided = [name for name in names if whole._pages.pop(name)[:1] == _PARTS]
+            waiting += [f"{name}{digit:x}" for name in divided for digit in range(16)]
+
     def _page(self, name: PageName) -> bytes:
         self._fetch([name])
         return self._pages[name]
@@ -241,7 +251,8 @@ class HeadMap:
         stored = self._read(missing) if missing else {}
         for name in missing:
             page = self._pages[name] = stored.get(name, b"")
-            if _subtree_of(page, 4 * len(name)).hash != self._expected.pop(name, EMPTY_MAP):
+            expected = self._expected.pop(name, EMPTY_MAP)
+            if not _is_page(page) or _subtree_of(page, 4 * len(name)).hash != expected:
                 raise PageChanged(
                     "the page {name!r} of the head map is not as it was stored",
                     name=name,
@@ -283,6 +294,14 @@ class HeadMap:
 
     def _keep(self, name: PageName, page: bytes) -> None:
         self._pages[name] = self.changed[name] = page
+
+
+def _is_page(page: bytes) -> bool:
+    """Return whether bytes have the form of a page; none at all stand for a part without streams."""
+    if page[:1] == _PARTS:
+        return len(page) == 1 + 16 * _PART_LENGTH
+    keys = [record[:HASH_LENGTH] for record in _records(page)]
+    return not page or ((page[:1], len(page) % _RECORD_LENGTH) == (_STREAMS, 1) and keys == sorted(set(keys)))
 
 
 def _subtree_of(page: bytes, depth: int) -> _Subtree:

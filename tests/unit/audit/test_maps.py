@@ -11,6 +11,8 @@ from ledger.store import head_map
 from tests.testkit.casework import Case
 from tests.unit.audit.stand import Stand, found
 
+MAPS = "2 head maps, each that of the entries before it, and the pages that proofs are made of"
+
 
 @pytest.fixture
 def mapped(stand: Stand) -> Stand:
@@ -27,7 +29,7 @@ def test_true_maps_are_shown(mapped: Stand) -> None:
     report = mapped.audit()
     assert found(report) == set()
     step = next(step for step in report.steps if step.name == "maps")
-    assert (step.result, step.detail) == ("checked", "2 head maps, each that of the entries before it")
+    assert (step.result, step.detail) == ("checked", MAPS)
 
 
 def test_a_false_map_is_named(mapped: Stand) -> None:
@@ -56,9 +58,26 @@ def test_a_row_with_another_sequence_is_no_map(mapped: Stand, value: int) -> Non
     assert not [finding for finding in report.findings if finding.step == "maps"]
 
 
-def test_the_pages_that_the_service_keeps_are_no_evidence(mapped: Stand) -> None:
-    """The audit makes the map of the entries alone."""
-    mapped.change("DELETE FROM map_pages")
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "DELETE FROM map_pages",
+        "DELETE FROM map_pages WHERE size = (SELECT max(size) FROM map_pages)",
+        "UPDATE map_pages SET page = x'0000' WHERE size = (SELECT max(size) FROM map_pages)",
+        "UPDATE map_pages SET name = name || '0'",
+        "UPDATE map_pages SET size = size + 100",
+    ],
+)
+def test_pages_that_proofs_are_made_of_are_as_they_were_stored(mapped: Stand, edit: str) -> None:
+    """Without them proofs would lack their heads. An audit that goes on names them as well, and nothing is found once
+    they were made anew."""
+    since = mapped.audit().basis
+    mapped.change(edit)
+    named = found(mapped.audit())
+    assert {step for step, _ in named} == {"maps"}
+    assert found(mapped.audit(since=since)) == named
+    head_map.forget(mapped.database)
+    HeadMapKeeper(mapped.database, mapped.ledger.system).before_anchor(mapped.size)
     assert found(mapped.audit()) == set()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 
 import pytest
@@ -161,11 +161,28 @@ def test_a_page_that_was_changed_where_it_is_stored_leads_to_no_root(spoiled: st
         pages.stored[absent] = pages.stored[name]
         sought = MapKey(bytes.fromhex(absent + "0" * 63))
     for act in (
+        HeadMap(head_map.root, pages).check,
         lambda: HeadMap(head_map.root, pages).heads([sought]),
         lambda: HeadMap(head_map.root, pages).update({sought: head(1)}),
     ):
         with pytest.raises(IntegrityBroken, match="head map"):
             act()
+
+
+@pytest.mark.parametrize(
+    "spoil", [bytes, lambda page: page[:-1], lambda page: page + page[1:], lambda page: b"x" + page[1:]]
+)
+@pytest.mark.parametrize("name", ["", "of streams"])
+def test_what_is_no_page_is_refused(name: str, spoil: Callable[[bytes], bytes]) -> None:
+    """Nothing, a part of a page, more than one or another kind: none leads to another error, whatever is in it."""
+    pages, head_map = Pages(), HeadMap()
+    head_map.update(heads_of(MAX_IN_PAGE + 2))
+    pages.stored.update(head_map.changed)
+    HeadMap(head_map.root, pages).check()
+    name = next(stored for stored in pages.stored if bool(stored) == bool(name))
+    pages.stored[name] = spoil(pages.stored[name])
+    with pytest.raises(IntegrityBroken, match="head map"):
+        HeadMap(head_map.root, pages).check()
 
 
 # -- proofs that are refused -------------------------------------------------------------------------------------------
