@@ -87,8 +87,8 @@ def check_pages(connection: Connection, journal: DatabaseJournal, size: int, sou
             sizes.add(proven.anchored.size)
         if (witnessed := checkpoints.last_witnessed(connection)) is not None:
             sizes.add(witnessed.size)
-        found = [log.last_system_entry(connection, MAPPED, below=min(below, size)) for below in sizes]
-        commitments = {entry.log_index: log.event_of(entry) for entry in found if entry and entry.log_index < sound}
+        entries = [log.last_system_entry(connection, MAPPED, below=min(below, size)) for below in sizes]
+        commitments = {entry.log_index: log.event_of(entry) for entry in entries if entry and entry.log_index < sound}
     except TallystickError:
         return  # rows that are compared with what they were bound as, or signed
     for index, body in sorted((index, event.body) for index, event in commitments.items() if index <= kept):

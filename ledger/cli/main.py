@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-gc.set_threshold(20_000)  # new objects, before garbage is looked for: most commands are over by then
+gc.set_threshold(50_000)  # new objects, before garbage is looked for: most commands are over by then
 
 import errno
 import os

@@ -199,12 +199,12 @@ def main() -> int:
         if audit(data, with_chain=True, since=since).verdict != "continued":
             raise RuntimeError("an audit does not go on from what one kept before the last part")
         before = _steady(data, quick=options.quick)
-        made = [
+        possible = [
             *lying_states(data, rows_of(data, "kept_states"), chance),
             *lying_audits(rows_of(data, "audits")),
             *manipulations(data, chance),
         ]
-        chosen = [manipulation for manipulation in made if options.only in str(manipulation)]
+        chosen = [manipulation for manipulation in possible if options.only in str(manipulation)]
         outcomes = [*gone_on_from_lies(data, since), *run(data, chosen, before, since)]
     return _summed_up(outcomes, before, time.monotonic() - began)
 

@@ -166,12 +166,12 @@ def _insert(table: _Table, row: Row) -> Statement:
     return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', [*row.values()]
 
 
-def statements(kind: str, name: str, database: str, *made: Statement) -> Manipulation:
+def statements(kind: str, name: str, database: str, *changes: Statement) -> Manipulation:
     """Return the manipulation that consists of these statements."""
 
     def apply(folder: Path) -> None:
         with _writing(folder / database) as connection:
-            for statement, parameters in made:
+            for statement, parameters in changes:
                 connection.execute(statement, parameters)
 
     return Manipulation(kind, name, apply)

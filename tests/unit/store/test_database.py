@@ -119,10 +119,10 @@ def test_an_address_that_is_misread_is_not_quoted(rest: str) -> None:
     setting; what may be a part of the password is in nothing that is told, nor in what a traceback shows."""
     url = f"postgresql+psycopg://clerk:{rest}"
     for opened, setting in ((open_database, "database_url"), (opened_replica, "replica_urls")):
-        with pytest.raises(MalformedInput, match="the port is no number") as told:
+        with pytest.raises(MalformedInput, match="the port is no number") as refusal:
             opened(url)
-        assert told.value.field == setting
-        assert "hunter2" not in "".join(format_exception(told.value)) + str(vars(told.value))
+        assert refusal.value.field == setting
+        assert "hunter2" not in "".join(format_exception(refusal.value)) + str(vars(refusal.value))
 
 
 def opened_replica(url: str) -> None:

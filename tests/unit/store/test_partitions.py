@@ -98,8 +98,12 @@ def test_a_partition_that_cannot_be_made_is_told(
         locking.execute(text(f"LOCK TABLE {FLAGS.name} IN ACCESS EXCLUSIVE MODE"))
         with refused_at("database_url", match=f"{name_of(FLAGS, 2)} cannot be made", error=Unavailable):
             make_ahead(ledger.database)
-        told = database(settings)
-        assert (told.result, name_of(FLAGS, 2) in told.detail, "pg_locks" in told.mend) == ("failed", True, True)
+        diagnosis = database(settings)
+        assert (diagnosis.result, name_of(FLAGS, 2) in diagnosis.detail, "pg_locks" in diagnosis.mend) == (
+            "failed",
+            True,
+            True,
+        )
     assert database(settings).result == "checked"
     with ledger.database.read() as connection:
         assert attached(connection) == 3
