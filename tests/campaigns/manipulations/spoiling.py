@@ -157,8 +157,8 @@ def _swap(database: str, table: _Table, first: Row, second: Row) -> Manipulation
         {name: (key if name in table.key else content)[name] for name in table.columns}
         for key, content in ((first, second), (second, first))
     ]
-    statements = [_delete(table, first), _delete(table, second), *(_insert(table, row) for row in swapped)]
-    return statements("swap", table.name, database, *statements)
+    changes = [_delete(table, first), _delete(table, second), *(_insert(table, row) for row in swapped)]
+    return statements("swap", table.name, database, *changes)
 
 
 def _insert(table: _Table, row: Row) -> Statement:
