@@ -119,7 +119,7 @@ def check(
         entries = list(log.entries(connection, 0, count))
         published = checkpoints.all_published(connection)
     roots = roots_of([sha256(b"\0" + entry.envelope).digest() for entry in entries])
-    faults = [*_of_entries(entries), *_of_receipts(entries, roots, log_key, acknowledged)]
+    faults = [*entry_faults(entries), *_of_receipts(entries, roots, log_key, acknowledged)]
     if (tree.size, tree.root) != (count, roots(count)):
         faults.append(f"the tree says {tree.size} entries under {tree.root.hex()}, stored are {count}")
     for kept in published:
@@ -129,7 +129,8 @@ def check(
     return count, faults
 
 
-def _of_entries(entries: Sequence[StoredEntry]) -> Iterator[str]:
+def entry_faults(entries: Sequence[StoredEntry]) -> Iterator[str]:
+    """Yield, in one sentence each, what is wrong with all entries of a log, in order."""
     heads: dict[tuple[str, str], tuple[int, str]] = {}
     event_ids: set[str] = set()
     for index, entry in enumerate(entries):
