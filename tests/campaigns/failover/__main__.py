@@ -87,6 +87,7 @@ class Campaign:
         afflict(Ground(self.cluster, self.ledger), books, list(planned), self.seconds)
         others = self._heal()
         self.load.stop()
+        others += books.broken
         verdict = self.checker.check(books.acknowledged, books.shown)
         if audited and not verdict.faults:
             others += self._audit()

@@ -256,10 +256,16 @@ class Node:
 
     def turn_off(self) -> None:
         """Kill every process of it at once; its disk stays."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        if self._process is None:
+            return
+        own = self._process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii").split()
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        for child in children:  # the first process in there, which is gone only when all others are
+            with suppress(ChildProcessError):
+                os.waitpid(int(child), 0)
 
     @property
     def is_on(self) -> bool:
@@ -281,6 +287,25 @@ class Node:
     def promote(self) -> tuple[int, str]:
         """Promote the standby without asking Patroni."""
         return self.run(newest_server() / "pg_ctl", "promote", "-D", self.data, "-t", "8")
+
+    def restart_at_once(self) -> tuple[int, str]:
+        """Restart PostgreSQL as after a crash, without asking Patroni."""
+        return self.run(
+            newest_server() / "pg_ctl",
+            "restart",
+            "-m",
+            "immediate",
+            "-D",
+            self.data,
+            "-t",
+            "8",
+            "-l",
+            self.folder / "logs" / "restarted.log",
+        )
+
+    def sql(self, statement: str) -> tuple[int, str]:
+        """Run a statement as the superuser."""
+        return self.run(newest_server() / "psql", "-h", self.folder, "-U", "postgres", "-c", statement)
 
     def _order(self, order: dict[str, Any]) -> dict[str, Any]:
         """Tell the machine; nothing happens where it is off."""

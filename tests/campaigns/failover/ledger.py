@@ -52,6 +52,7 @@ class Books:
     shown: dict[str, None] = field(default_factory=dict)
     untold: Counter[str] = field(default_factory=Counter)  # answers without an outcome, by their codes
     refused: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)  # clients that ended as no client should
     _gate: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, signed: Signed, answer: Answer) -> None:
@@ -157,12 +158,12 @@ class Ledger(ServiceTarget):
             return Lost(type(error).__name__)
         if answer.is_success:
             return msgspec.json.decode(answer.content, type=Receipt)
-        code = answer.json()["code"]
-        return (
-            Lost(code)
-            if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS
-            else Refused(code)
-        )
+        try:
+            code = str(answer.json()["code"])
+        except (ValueError, KeyError):
+            code = f"http_{answer.status_code}"
+        is_open = answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+        return Lost(code) if is_open else Refused(code)
 
     def checkpoint(self) -> str | None:
         """Return the checkpoint that the service shows, if it shows one."""
@@ -189,7 +190,7 @@ class Load:
         self._stop.clear()
         works: list[Callable[[], None]] = [lambda number=number: self._write(number) for number in range(CLIENTS)]  # type: ignore[misc]
         works += [self._send_again, self._look]
-        self._threads = [threading.Thread(target=work, daemon=True) for work in works]
+        self._threads = [threading.Thread(target=self._run, args=(work,), daemon=True) for work in works]
         for thread in self._threads:
             thread.start()
 
@@ -198,6 +199,12 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the campaign must not go on with a client less
+            self._books.broken.append(f"a client ended: {type(error).__name__}: {error}")
 
     def _write(self, number: int) -> None:
         client, chance = self._clients[number], self._chances[number]

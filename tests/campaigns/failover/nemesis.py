@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import httpx
 
-from tests.campaigns.failover.cluster import FRONT, Cluster, ClusterFailed, Cut, Node
+from tests.campaigns.failover.cluster import FRONT, TTL, Cluster, ClusterFailed, Cut, Node
 from tests.campaigns.failover.ledger import Books, Ledger
 
 SEVERAL = (2, 5)  # faults in a history
@@ -38,6 +38,10 @@ class Ground(NamedTuple):
     def drawn(self, chance: random.Random) -> Node:
         """Return a machine of a rank that the dice say; any while nobody knows who has which."""
         return next(iter(self.cluster.with_role(*chance.choice(RANKS))), None) or chance.choice(self.cluster.nodes)
+
+    def leader(self) -> Node:
+        """Return the primary, or any machine while there is none."""
+        return next(iter(self.cluster.with_role("leader")), self.cluster.nodes[0])
 
     def others(self, node: Node) -> list[Node]:
         return [other for other in self.cluster.nodes if other is not node]
@@ -116,8 +120,15 @@ def deafen(ground: Ground, chance: random.Random) -> End:
 def mute(ground: Ground, chance: random.Random) -> End:
     """Let nobody else hear a machine, which still hears them."""
     node = ground.drawn(chance)
-    ends = [_cut(other, Cut(node.address)) for other in ground.others(node)]
-    return lambda: [end() for end in ends] and None  # type: ignore[func-returns-value]
+    others = ground.others(node)
+    for other in others:
+        other.cut(Cut(node.address))
+
+    def end() -> None:
+        for other in others:
+            other.mend(Cut(node.address))
+
+    return end
 
 
 def cut_replication(ground: Ground, chance: random.Random) -> End:
@@ -166,6 +177,44 @@ def promote_stale_standby(ground: Ground, chance: random.Random) -> End:
     return end
 
 
+def cancel_waits(ground: Ground, _chance: random.Random) -> End:
+    """Cancel commits that wait for a standby, and lose the primary: they stand there alone."""
+    node = ground.leader()
+    mend = _cut(node, *(Cut(other.address, POSTGRES) for other in ground.others(node)))
+    for _ in range(6):
+        time.sleep(0.2)
+        node.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+    return _lost(node, mend)
+
+
+def restart_waits(ground: Ground, _chance: random.Random) -> End:
+    """Restart a primary whose commits wait for a standby, behind Patroni's back, and lose it a little later.
+
+    After the restart they are there for whoever looks, though no standby has them.
+    """
+    node = ground.leader()
+    node.keep("patroni", running=False)
+    ground.cluster.point_at(node)
+    mend = _cut(node, *(Cut(other.address, POSTGRES) for other in ground.others(node)))
+    time.sleep(0.7)
+    node.restart_at_once()
+    time.sleep(3)
+    ground.cluster.follow_patroni()
+    return _lost(node, mend)
+
+
+def _lost(node: Node, mend: End) -> End:
+    """Take the machine down until another is the primary."""
+    node.turn_off()
+    time.sleep(TTL + 3)
+
+    def end() -> None:
+        mend()
+        node.turn_on()
+
+    return end
+
+
 def switch_over(ground: Ground, _chance: random.Random) -> None:
     """Let Patroni change the primary, as for an upgrade."""
     ground.cluster.switch_over()
@@ -205,6 +254,8 @@ FAULTS: dict[str, Begin] = {
     "cut-replication": cut_replication,
     "clock": step_clock,
     "full-disk": fill_disk,
+    "cancel-waits": cancel_waits,
+    "restart-waits": restart_waits,
     "promote-stale": promote_stale_standby,
     "switch-over": switch_over,
     "kill-service": kill_service,
