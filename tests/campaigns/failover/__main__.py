@@ -85,7 +85,10 @@ class Campaign:
         self.load.start()
         time.sleep(QUIET)
         afflict(Ground(self.cluster, self.ledger), books, list(planned), self.seconds)
-        others = self._heal()
+        try:
+            others = self._heal()
+        except ClusterFailed as failure:
+            others = [f"the cluster does not heal: {failure}"]
         self.load.stop()
         others += books.broken
         verdict = self.checker.check(books.acknowledged, books.shown)
