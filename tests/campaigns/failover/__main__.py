@@ -132,7 +132,7 @@ class Campaign:
         if report is not None and report["verdict"] == "intact":
             return []
         return [
-            f"the audit: {json.dumps(found, ensure_ascii=False)}" for found in (report or {}).get("findings", [])
+            f"the audit: {json.dumps(finding, ensure_ascii=False)}" for finding in (report or {}).get("findings", [])
         ] or [f"the audit: {report}"]
 
 
@@ -155,10 +155,10 @@ def play(options: argparse.Namespace, folder: Path) -> int:
                     planned = plan(random.Random(seed), options.seconds, campaign.only)
                     is_last = number == options.histories - 1
                     outcome = campaign.history(planned, audited=is_last or (number + 1) % AUDITED_EVERY == 0)
-                    told = " ".join(map(str, planned))
+                    faults = " ".join(map(str, planned))
                     verdict = outcome.verdict
                     progress.console.print(
-                        f"{seed}: {told}; {outcome.acknowledged} acknowledged, {outcome.unknown} unknown, "
+                        f"{seed}: {faults}; {outcome.acknowledged} acknowledged, {outcome.unknown} unknown, "
                         f"{outcome.refused} refused, {len(verdict.lost)} lost, {len(verdict.forks)} forks, "
                         f"{len(verdict.unverified)} unverified, {len(verdict.doubled)} doubled, "
                         f"{outcome.silence:.1f} s without"

@@ -158,8 +158,8 @@ class Node:
         self._filter("add table inet cut", "add chain inet cut arriving { type filter hook input priority 0; }")
         (self.folder / "patroni.json").write_text(json.dumps(self._patroni(peers), indent=1))
         programs = [self._program("etcd", self._etcd(peers)), self._program("patroni", self._patroni_command())]
-        told = {"user": account.pw_uid, "group": account.pw_gid, "programs": programs}
-        (self.folder / "node.json").write_text(json.dumps(told, indent=1))
+        settings = {"user": account.pw_uid, "group": account.pw_gid, "programs": programs}
+        (self.folder / "node.json").write_text(json.dumps(settings, indent=1))
 
     def _program(self, name: str, command: list[str]) -> dict[str, Any]:
         environment = {"PATH": f"{newest_server()}:/usr/bin:/bin:/usr/sbin", "LC_ALL": "C.UTF-8", "HOME": "/tmp"}
@@ -430,7 +430,7 @@ class Cluster:
         self.wait(make, "HAProxy leads to the primary", UP_WITHIN)
 
     @staticmethod
-    def wait(holds: Callable[[], object], what: str, within: float) -> None:
+    def wait(holds: Callable[[], object], condition: str, within: float) -> None:
         """Wait until it holds. Raises ClusterFailed if it does not within so many seconds."""
         deadline, last = time.monotonic() + within, ""
         while time.monotonic() < deadline:
@@ -440,7 +440,7 @@ class Cluster:
             except (httpx.HTTPError, psycopg.Error, OSError) as error:
                 last = f": {error}"
             time.sleep(0.25)
-        raise ClusterFailed(f"not within {within} s: {what}{last}")
+        raise ClusterFailed(f"not within {within} s: {condition}{last}")
 
     # -- what it says of itself ----------------------------------------------------------------------------------------
 

@@ -81,9 +81,9 @@ class Books:
         with self._gate:
             self._write("fault", "", words)
 
-    def _write(self, kind: str, name: str, what: Any) -> None:
+    def _write(self, kind: str, name: str, content: Any) -> None:
         with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([round(time.time(), 3), kind, name, what]) + "\n")
+            file.write(json.dumps([round(time.time(), 3), kind, name, content]) + "\n")
 
 
 class Ledger(ServiceTarget):

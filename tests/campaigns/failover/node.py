@@ -143,8 +143,8 @@ def main(configuration: str) -> None:
     # Shared memory of its own: names of one machine would otherwise meet those of another.
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], check=True)
     Path("/dev/shm").chmod(0o1777)
-    told = json.loads(Path(configuration).read_text(encoding="utf-8"))
-    Machine(told["user"], told["group"], [Program(**program) for program in told["programs"]]).serve()
+    settings = json.loads(Path(configuration).read_text(encoding="utf-8"))
+    Machine(settings["user"], settings["group"], [Program(**program) for program in settings["programs"]]).serve()
 
 
 if __name__ == "__main__":
