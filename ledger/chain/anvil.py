@@ -67,7 +67,7 @@ class AnvilProcess:
             raise ChainUnavailable(
                 "the embedded chain node does not start: {words}",
                 words=words[-400:],
-                hint="Run scripts/setup, which installs Anvil.",
+                hint="Run tally doctor, which tells whether this Anvil can be used.",
             ) from self._failure
         return Eth(JsonRpc(f"http://{self._address}"))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from socket import create_connection
 from typing import Any, Literal, NamedTuple
 
+from ledger.chain.anvil_package import anvil_pin, anvil_version
 from ledger.cli.session import Session
 from ledger.config.installation import DataDirectory, load, policy_of, require_own_keys
 from ledger.config.secret_files import open_to_others, read_secret
@@ -22,6 +23,7 @@ from ledger.witness.gathering.witnesses import WitnessFile
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
+_SETUP = Path(__file__).parents[2] / "scripts" / "setup"  # of a clone
 LOCAL_S = 5.0  # for an answer of the service of the data directory
 
 
@@ -62,7 +64,9 @@ def _too_old(check: str, version: str, oldest: object, mend: str) -> Finding:
 
 
 def node() -> Finding:
-    """Check the version of Node, which compiles contracts and runs Hardhat's node."""
+    """Check the version of Node, by which a clone compiles contracts, bundles scripts and runs Hardhat's node."""
+    if not _SETUP.exists():
+        return Finding("node", "not_checked", Message("only a clone of the sources needs it"))
     program = shutil.which("node")
     if program is None:
         return Finding("node", "failed", Message("not on PATH"), "apt-get install nodejs npm")
@@ -84,15 +88,24 @@ def anvil(settings: Settings) -> Finding:
     """Check that the node of the embedded chain runs."""
     if settings.chain != EMBEDDED:
         return Finding("anvil", "not_checked", Message("the chain is not embedded"))
+    mend = "tally chain install"
+    if settings.anvil_binary is not None:
+        mend = Message("Let anvil_binary name another one, or leave it out and run: tally chain install")
     try:
         binary = settings.anvil()
     except TallystickError as error:
-        return Finding("anvil", "failed", error.message, "scripts/setup")
-    output = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
-    version = output.partition("\n")[0]
-    if not version:
-        return Finding("anvil", "failed", Message("{binary} does not run", binary=binary), "scripts/setup")
-    return Finding("anvil", "checked", version)
+        return Finding("anvil", "failed", error.message, mend)
+    version = anvil_version(binary)
+    if version is None:
+        return Finding("anvil", "failed", Message("{binary} does not run", binary=binary), mend)
+    with suppress(NotFound):  # for this kind of machine none is pinned
+        pinned = anvil_pin().version
+        if version != pinned:  # another one may make other blocks of the same journal
+            detail = Message(
+                "{binary} is of version {version}, {pinned} is needed", binary=binary, version=version, pinned=pinned
+            )
+            return Finding("anvil", "failed", detail, mend)
+    return Finding("anvil", "checked", f"{version}, {binary}")
 
 
 def installation(settings: Settings) -> Finding:

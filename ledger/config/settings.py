@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ledger.chain.anvil_package import anvil_pin
 from ledger.config.secret_files import SecretRefused, read_secret
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.messages import Message
@@ -129,7 +131,7 @@ class Settings(KeyedSettings):
     embedded_chain_port: Annotated[int, Field(ge=0, le=65535)] = (
         0  # on loopback, where witnesses beside it ask; 0 is any
     )
-    anvil_binary: Path | None = None  # found beside the checkout or on PATH, unless given
+    anvil_binary: Path | None = None  # else beside the checkout, where `tally chain install` puts it, or on PATH
     finality: Finality | None = None  # overrides the founding's, in the trust file too: witnesses need the new one
 
     anchor_interval_s: Positive = 10  # at most one anchor in this time, none when idle
@@ -301,15 +303,23 @@ class Settings(KeyedSettings):
             binaries = [self.anvil_binary] if os.access(self.anvil_binary, os.X_OK) else []
         else:
             binaries = sorted(_CHECKOUT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))
+            with suppress(NotFound):  # for this kind of machine there is none
+                binaries += filter(Path.exists, [installed_anvil(anvil_pin().version)])
             binaries += map(Path, filter(None, [shutil.which("anvil")]))
         if not binaries:
             raise NotFound(
                 "there is no Anvil to run the embedded chain",
                 field="anvil_binary",
                 code="no_anvil",
-                hint="Run scripts/setup, or set TALLYSTICK_ANVIL_BINARY.",
+                hint="Run tally chain install, or set TALLYSTICK_ANVIL_BINARY.",
             )
         return binaries[0]
+
+
+def installed_anvil(version: str) -> Path:
+    """Return where ``tally chain install`` puts the Anvil of a version for the user who runs it."""
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")  # noqa: PTH111 - never fails
+    return Path(data, "tallystick", f"anvil-{version}", "anvil")
 
 
 class WitnessSettings(KeyedSettings):

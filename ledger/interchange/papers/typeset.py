@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 FAMILIES: Final = ("Noto Serif CJK SC", "Noto Sans CJK SC")
-MEND: Final = "scripts/setup --browser, or apt-get install fonts-noto-cjk"
+MEND: Final = "apt-get install fonts-noto-cjk"
 _NO_GLYPH = re.compile(r'the text `"((?:[^"\\]|\\.)+)"` could not be displayed')
 _ESCAPED = re.compile(r"\\u\{([0-9a-f]{1,6})\}")
 # What would reverse, hide or break a line of ours: shown as code points. What marks scripts as such stays.
