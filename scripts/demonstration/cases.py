@@ -19,7 +19,6 @@ from scripts.demonstration.stage import ROOT, Stage, StepFailed, wait_for
 
 FOLDER = ROOT / "examples" / "theft-case"
 MODEL = "detention-extended-late"
-MODEL_FILE = ROOT / "ledger" / "supervision" / "models" / "shipped" / "01-detention-extended-late.yaml"
 MATERIAL = FOLDER / "dossier" / "01-decision-to-file-the-case.txt"
 REFUSED = 1  # exit code
 ACTS = {  # what a heading is shown before
@@ -103,8 +102,8 @@ def play_twelve(stage: Stage) -> None:
 def publish_model(stage: Stage) -> None:
     """Try a model on its examples and publish it as the analyst; nobody will run it by hand."""
     stage.act("Prosecutors publish a model")
-    tried = stage.tally("model", "test", str(MODEL_FILE), profile="analyst")
-    stage.tally("model", "publish", str(MODEL_FILE), profile="analyst")
+    tried = stage.tally("model", "test", MODEL, profile="analyst")
+    stage.tally("model", "publish", MODEL, profile="analyst")
     stage.held("a model is published: detention extended after it had expired", f"{len(tried)} examples hold")
 
 

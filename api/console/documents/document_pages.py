@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # A release has them beside this module, a clone in its own folder.
 _PLACES = (CONSOLE / "documents" / "docs", CONSOLE.parents[1] / "docs")
-_FOLDERS = ("", "protocol", "decisions")
+_FOLDERS = ("", "operations", "protocol", "decisions")
 _PLAIN = re.compile(r"[^\w\- ]")
 
 router = page_router()

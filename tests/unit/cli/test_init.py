@@ -135,7 +135,7 @@ def test_doctor_names_the_fonts_that_paper_lacks() -> None:
     """And the command that brings them."""
     missing = fonts(["Noto Serif CJK SC"])
     assert (missing.result, missing.detail) == ("failed", "paper needs Noto Serif CJK SC")
-    assert "scripts/setup --browser" in missing.mend
+    assert "apt-get install fonts-noto-cjk" in missing.mend
     assert fonts([]).result == "checked"
 
 

@@ -120,7 +120,7 @@ def test_a_machine_without_the_fonts_says_what_mends_it() -> None:
     assert missing_fonts(none) == ["Noto Serif CJK SC", "Noto Sans CJK SC"]
     with pytest.raises(Unavailable) as caught:
         require_fonts(none)
-    assert "scripts/setup --browser" in str(caught.value.hint)
+    assert "apt-get install fonts-noto-cjk" in str(caught.value.hint)
     assert missing_fonts() == []
 
 
