@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 256 * 2**20  # of a package
 WITHIN = 900.0  # seconds, for npm
 ANSWER_WITHIN = 60.0  # seconds, for each piece that a registry sends
+OF_THE_SYSTEM = Path("/etc/npmrc")
 ELSEWHERE = Message("Name a registry by --registry, or bring the package's file from elsewhere: --file")
 _ABBREVIATED = {"Accept": "application/vnd.npm.install-v1+json, application/json"}
 
@@ -105,7 +106,7 @@ def configured_registry(scope: str) -> str | None:
         if given := os.environ.get(variable):
             return given
     own = os.environ.get("NPM_CONFIG_USERCONFIG") or os.path.expanduser("~/.npmrc")  # noqa: PTH111 - it never fails
-    for file in (Path(own), Path("/etc/npmrc")):
+    for file in (Path(own), OF_THE_SYSTEM):
         if file.is_file():
             lines = re.findall(r"^\s*([^\s=;#]+)\s*=\s*(\S+)\s*$", file.read_text(encoding="utf-8"), re.MULTILINE)
             settings = {name: os.path.expandvars(value.strip("\"'")) for name, value in lines}

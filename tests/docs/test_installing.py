@@ -17,7 +17,7 @@ WITHIN = 900  # seconds
 # What a newcomer sees: the page with all that it loads, a document, and whether all of it is of the release.
 LOOK = r"""
 get() { curl -sSf --max-time 60 "http://127.0.0.1:8420$1"; }
-for page in /console/cases /console/setup /console/verify /verify /console/documents/operations--installing; do
+for page in /console/sign-in /console/setup /console/verify /console/documents/operations--installing; do
   get "$page" > page.html
   grep -oE '(src|href)="/[^"#]*\.(js|css|svg|wasm)[^"]*"' page.html | cut -d'"' -f2 | sort -u > loads
   test -s loads

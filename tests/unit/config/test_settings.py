@@ -7,9 +7,11 @@ from traceback import format_exception
 
 import pytest
 
+from ledger.chain.anvil_package import anvil_pin
+from ledger.config import settings as settings_of_services
 from ledger.config.installation import DataDirectory
 from ledger.config.secret_files import SecretRefused, write_secret
-from ledger.config.settings import Settings, read_settings
+from ledger.config.settings import Settings, installed_anvil, read_settings
 from ledger.core.errors import MalformedInput, NotFound
 
 
@@ -107,8 +109,23 @@ def test_passphrase_is_not_shown(tmp_path: Path) -> None:
     assert "sesame" not in f"{settings!r} {settings} {settings.key_passphrase!r}"
 
 
-def test_anvil_is_found_or_said_to_be_missing(tmp_path: Path, anvil_binary: Path) -> None:
-    """Without a setting the executable beside the checkout is taken; a wrong path is refused."""
+def test_anvil_is_found_or_said_to_be_missing(
+    tmp_path: Path, anvil_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a setting it is the executable beside the checkout, then that of `tally chain install`, then one on the
+    path; a wrong path is refused."""
     assert read_settings(tmp_path).anvil() == anvil_binary
+    monkeypatch.setattr(settings_of_services, "_CHECKOUT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with pytest.raises(NotFound) as caught:
+        read_settings(tmp_path).anvil()
+    assert "tally chain install" in str(caught.value.hint)
+    (tmp_path / "anvil").touch(0o755)
+    assert read_settings(tmp_path).anvil() == tmp_path / "anvil"
+    installed = installed_anvil(anvil_pin().version)
+    installed.parent.mkdir(parents=True)
+    installed.touch(0o755)
+    assert read_settings(tmp_path).anvil() == installed
     with pytest.raises(NotFound):
-        read_settings(tmp_path, anvil_binary=tmp_path / "anvil").anvil()
+        read_settings(tmp_path, anvil_binary=tmp_path / "none").anvil()
