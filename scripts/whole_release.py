@@ -17,6 +17,6 @@ class WholeRelease(BuildHookInterface[Any]):
         """Raise RuntimeError if a file lacks, unless the clone itself is installed ("editable")."""
         root = Path(self.root)
         catalogues = [file.with_suffix(".mo") for file in (root / "ledger" / "i18n" / "locale").rglob("*.po")]
-        missing = [file for file in (*(root / made for made in MADE), *catalogues) if not file.exists()]
+        missing = [file for file in (*(root / path for path in MADE), *catalogues) if not file.exists()]
         if missing and version != "editable":
             raise RuntimeError(f"{missing[0].relative_to(root)} is not there: run scripts/setup, then build again")

@@ -73,8 +73,8 @@ def anvil_version(binary: Path) -> str | None:
         printed = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return None
-    found = _VERSION.match(printed)
-    return found and found[1]
+    matched = _VERSION.match(printed)
+    return matched and matched[1]
 
 
 def install(package: bytes, pin: AnvilPin, binary: Path) -> None:

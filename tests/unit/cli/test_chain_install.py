@@ -109,10 +109,13 @@ def test_doctor_tells_an_anvil_of_another_version(tally: Tally, tmp_path: Path) 
     other = tmp_path / "anvil"
     other.touch(0o755)
     (tmp_path / "ledger").mkdir(mode=0o700)
-    for text, said in (("echo anvil Version: 0.3.0", f"0.3.0, {PIN.version} is needed"), ("exit 1", "does not run")):
-        other.write_text(f"#!/bin/sh\n{text}\n")
+    for script, detail in (
+        ("echo anvil Version: 0.3.0", f"0.3.0, {PIN.version} is needed"),
+        ("exit 1", "does not run"),
+    ):
+        other.write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "ledger" / "settings.env").write_text(f"TALLYSTICK_ANVIL_BINARY={other}\n")
         findings = json.loads(tally("--json", "doctor", "--data-dir", tmp_path / "ledger").out)
         (finding,) = [each for each in findings if each["check"] == "anvil"]
-        assert (finding["result"], said in finding["detail"]) == ("failed", True)
+        assert (finding["result"], detail in finding["detail"]) == ("failed", True)
         assert re.search("anvil_binary.*tally chain install", finding["mend"])
