@@ -73,7 +73,7 @@ from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import LedgerViewSource
 from ledger.timeline.case_history import Histories
-from ledger.timeline.diagrams import Pictures
+from ledger.timeline.diagrams import Pictures, TrailFiles
 from ledger.witness.gathering.collector import CosignatureCollector
 from ledger.witness.gathering.vouching import Voucher
 from ledger.witness.gathering.witnesses import Witness, WitnessFile
@@ -159,12 +159,14 @@ def make_parts(
     token_key: bytes,
     clock: Callable[[], int],
     workers: WorkerPool,
+    trails: Path | None = None,
     timestamp_worker: TimestampWorker | None = None,
     uploader: TileUploader | None = None,
 ) -> Parts:
     """Build the parts of a service without starting any.
 
-    ``connect`` connects the chain, ``views`` is the file of the views of models, or None to keep them in memory.
+    ``connect`` connects the chain, ``views`` is the file of the views of models, or None to keep them in memory;
+    ``trails`` is the folder of what pictures of long cases go on from, if that outlives the service.
     """
     database, halt = recording.database, recording.sequencer.halt
     chain_worker = ChainWorker(connect, halt, database.activity, FOLLOW_EVERY)
@@ -188,6 +190,7 @@ def make_parts(
         peers=Peers(settings.peers_folder, lambda: recording.sequencer.is_running, settings.request_timeout_s / 2),
         token_key=token_key,
         clock=clock,
+        trails=None if trails is None else TrailFiles(trails, token_key),
         timestamp_worker=timestamp_worker,
         uploader=uploader,
         workers=workers,
@@ -215,7 +218,7 @@ def make_service(parts: Parts) -> Service:
         trust=trusted,
         procedures=parts.validator.procedures,
     )
-    histories, pictures = Histories(parts.validator.states), Pictures()
+    histories, pictures = Histories(parts.validator.states), Pictures(parts.trails)
     audits, cursors = Audits(parts), Cursors(parts.token_key)
     return Service(
         parts,
@@ -414,6 +417,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         witnesses=witnesses,
         connect=lambda: connector(),  # noqa: PLW0108 - it is made below, of these parts
         views=directory.views,
+        trails=directory.trails,
         token_key=installations.read_token_key(directory),
         clock=now_ms,
         workers=workers,

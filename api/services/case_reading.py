@@ -144,7 +144,8 @@ def timeline_builder(
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels), persons)
-    return TimelineBuilder(parts.validator, service.histories, anchored, narrator)
+    told_by = (labels.language, reading.authority.changes, frozenset(persons.items()))
+    return TimelineBuilder(parts.validator, service.histories, anchored, narrator, told_by)
 
 
 SEARCH_FOR = Message("search for {text}")

@@ -27,6 +27,7 @@ from ledger.store.access import AccessLog
 from ledger.store.database import Database
 from ledger.store.replicas import Replicas
 from ledger.supervision.runs.supervisor import Supervisor
+from ledger.timeline.diagrams import TrailFiles
 from ledger.witness.gathering.collector import CosignatureCollector
 from ledger.workers.pool import WorkerPool
 
@@ -62,9 +63,10 @@ class Parts(RecordingParts):
 
     ``chain_worker.link`` is the connected chain, whose ``registry`` prepares and relays transactions; it raises
     Unavailable while there is none. ``states`` has its state proofs. ``collector`` knows the state of the witnesses,
-    ``supervisor`` that of the models. ``timestamp_worker`` is None without a timestamp authority, ``uploader`` without
-    a public store. ``workers`` do what may be costly, ``validators`` validate submissions of cases if there are any.
-    ``peers`` are other services on this machine that share the database, ``replicas`` copies of it.
+    ``supervisor`` that of the models. ``trails`` are what pictures of long cases go on from, None if none are kept.
+    ``timestamp_worker`` is None without a timestamp authority, ``uploader`` without a public store. ``workers`` do what
+    may be costly, ``validators`` validate submissions of cases if there are any. ``peers`` are other services on this
+    machine that share the database, ``replicas`` copies of it.
     """
 
     settings: Settings
@@ -79,6 +81,7 @@ class Parts(RecordingParts):
     replicas: Replicas
     token_key: bytes
     clock: Callable[[], int]
+    trails: TrailFiles | None = None
     timestamp_worker: TimestampWorker | None = None
     uploader: TileUploader | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)

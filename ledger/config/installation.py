@@ -11,6 +11,7 @@ trust.json          what a verifier needs; written once the contracts are deploy
 witnesses.toml      the witnesses that are asked to co-sign, if any
 witness.policy      what trust.json asks of witnesses (tlog-policy), if it differs from the founding
 procedures/         texts of procedure packages that the service publishes as it starts
+trails/             what pictures of long cases go on from, a cache of the log
 supervision/        the views that models query, a cache of the log; datasets/, registered files
 service.lock        locked by the service that runs; empty
 """
@@ -138,6 +139,7 @@ class DataDirectory:
         self.witnesses = path / "witnesses.toml"
         self.policy = path / "witness.policy"
         self.views = path / "supervision" / "views.duckdb"
+        self.trails = path / "trails"
         self.datasets = path / "supervision" / "datasets"
         self.procedures = path / "procedures"
         self.lock = path / "service.lock"

@@ -130,6 +130,7 @@ class Labels:
         self.language = language
         self.suffix = "zh" if language == "zh-CN" else "en"
         self._catalogue = _catalogue(language)
+        self._hour = self.of("moment", "hour")
 
     def of(self, vocabulary: str, word: str) -> str:
         """Return the label of ``word``, or the word itself with spaces if the catalogue has none."""
@@ -182,7 +183,11 @@ class Labels:
 
     def moment(self, at: datetime) -> str:
         """Format a time in the zone in use, to the minute."""
-        return self.of("moment", "hour").format(zone_in_use().local(at))
+        return self.moment_at(int(at.timestamp()))
+
+    def moment_at(self, unix_s: int) -> str:
+        """Format a time in the zone in use, to the minute."""
+        return zone_in_use().shown(self._hour, unix_s)
 
     def with_moments(self, text: str) -> str:
         """Replace each time that a text spells with its offset, such as that of a lead, as ``moment`` formats it."""

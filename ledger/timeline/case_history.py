@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.claimed_times import Break, breaks
@@ -26,6 +27,7 @@ from ledger.core.events import NAME_OF, Authority, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.terms import NAME_FIELD
 from ledger.core.procedure.rulebook import Level
+from ledger.i18n import PROCEDURES_IN_USE, zone_in_use
 from ledger.recording.case_states import CaseStates
 from ledger.recording.validation import Validator
 from ledger.store import log
@@ -36,6 +38,7 @@ from ledger.timeline.sentences import EventWords, Narrator
 
 LATEST = sys.maxsize  # a sequence number above that of every event
 EVENTS_KEPT = 20_000  # of all cases together; the case that was read last is kept whatever it has
+STEPS_KEPT = 2_000  # that were told
 
 NoteKind = Literal[
     "holds",
@@ -133,6 +136,7 @@ class Histories:
         self._states = states
         self._kept: OrderedDict[str, Walk] = OrderedDict()
         self._lock = Lock()
+        self.told = ToldSteps()
 
     def of(self, connection: Connection, case_id: str) -> tuple[HistoryEvent, ...]:
         """Return all events of the case that ``connection`` sees, in their order; none if there is no such case."""
@@ -355,6 +359,28 @@ class TimelineStep(Struct, frozen=True):
     notes: tuple[TimelineNote, ...]
 
 
+class ToldSteps:
+    """The steps that were told last, by their events and all that their words depend on. Safe to use from several
+    threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, TimelineStep] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, key: Hashable, tell: Callable[[], TimelineStep]) -> TimelineStep:
+        """Return the step that is kept under the key, or the one that ``tell`` returns."""
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is None:
+            kept = tell()
+        with self._lock:
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            while len(self._kept) > STEPS_KEPT:
+                self._kept.popitem(last=False)
+        return kept
+
+
 class CaseTimeline(Struct, frozen=True):
     """A whole case: its state, the spans between its events, and every step."""
 
@@ -364,13 +390,25 @@ class CaseTimeline(Struct, frozen=True):
 
 
 class TimelineBuilder:
-    """Builds timelines for one reader: in the narrator's words, by the validator's rules, with what is anchored."""
+    """Builds timelines for one reader: in the narrator's words, by the validator's rules, with what is anchored.
 
-    def __init__(self, validator: Validator, histories: Histories, anchored: AnchoredSizes, narrator: Narrator):
+    ``told_by`` is what the narrator's words depend on beside the event, the procedures and the zone in use: its
+    language, the agencies and the names of persons that it knows. Without it no step is kept as it was told.
+    """
+
+    def __init__(
+        self,
+        validator: Validator,
+        histories: Histories,
+        anchored: AnchoredSizes,
+        narrator: Narrator,
+        told_by: Hashable = None,
+    ):
         self.histories = histories
         self.validator = validator
         self._anchored = anchored
         self._narrator = narrator
+        self._told_by = told_by
 
     def page(self, connection: Connection, case_id: str, *, after: int, limit: int) -> list[TimelineStep]:
         """Return at most ``limit`` steps of a sequence above ``after``, in their order."""
@@ -398,15 +436,17 @@ class TimelineBuilder:
         alike: dict[int, dict[str, int]] = defaultdict(dict)
         for name, indices in _events_with(flags, told_once_in).items():
             alike[indices[0]][name] = len(indices) - 1
-        return [
-            self._step(
-                event,
-                flags.get(event.entry.log_index, ()),
-                proven.get(event.entry.log_index),
-                alike[event.entry.log_index],
-            )
-            for event in events
-        ]
+        zone = zone_in_use()
+        in_use = (self.validator.procedures().last_index, *(book.digest for book in PROCEDURES_IN_USE.get()))
+        words = (self._told_by, in_use, zone.name, zone.rows())
+        steps = []
+        for event in events:
+            index = event.entry.log_index
+            tell = partial(self._step, event, flags.get(index, ()), alike[index])
+            key = (event.entry.payload_digest, words, tuple(alike[index].items()))
+            step = tell() if self._told_by is None else self.histories.told.of(key, tell)
+            steps.append(replace(step, state=self._anchored.of(index), proven_at=proven.get(index)))
+        return steps
 
     def case(self, connection: Connection, case_id: str) -> CaseTimeline:
         """Return the timeline of the whole case. Requires that there is such a case."""
@@ -438,9 +478,8 @@ class TimelineBuilder:
             ),
         )
 
-    def _step(
-        self, past: HistoryEvent, flags: tuple[Flag, ...], proven_at: int | None, alike: Mapping[str, int]
-    ) -> TimelineStep:
+    def _step(self, past: HistoryEvent, flags: tuple[Flag, ...], alike: Mapping[str, int]) -> TimelineStep:
+        """Return the step of an event, as if it were not anchored."""
         entry, event = past.entry, past.event
         about, findings = past.concerned, self.findings(past, flags)
         return TimelineStep(
@@ -454,8 +493,8 @@ class TimelineBuilder:
             occurred_at=event.occurred_at,
             signed_at=entry.signed_at,
             recorded_at=entry.recorded_at,
-            proven_at=proven_at,
-            state=self._anchored.of(entry.log_index),
+            proven_at=None,
+            state="unanchored",
             sentence=self._narrator.tell(past.before, event, past.after, about),
             item_ids=about.item_ids,
             person_ids=about.person_ids,

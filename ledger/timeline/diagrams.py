@@ -5,31 +5,46 @@ Times are those that the events claim, in unix seconds where they are drawn to s
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from hmac import compare_digest
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import Literal, get_args
 
+import msgspec
+import structlog
+from blake3 import blake3
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core.custody import Handover
+from ledger.config.secret_files import make_private_folder
+from ledger.core.custody import CaseState, Handover
 from ledger.core.custody.claimed_times import BreakKind
-from ledger.core.custody.spans import Span, Subject, custody_spans
+from ledger.core.custody.spans import SUBJECTS, CustodyStanding, Subject, standings_touched
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import item
 from ledger.store import log
 from ledger.store.database import Connection
+from ledger.store.kept_states import program_version
 from ledger.timeline.case_history import EventFindings, HistoryEvent, TimelineBuilder
 
 KEPT = 64  # pictures
+KEPT_FROM = 256  # events of a case whose trail is kept in a file
+SELDOM = 8  # a file is written again when the case has grown by more than this part of it
+CODE_LENGTH = 32  # bytes of the code before what a file keeps
+
+logger = structlog.get_logger(__name__)
 
 MarkKind = Literal["differs", "missed", "break", "flag", "plain"]
 MARK_KINDS: tuple[MarkKind, ...] = get_args(MarkKind)  # what weighs more comes first
 
 
-class EventMark(Struct, frozen=True):
+class EventMark(Struct, frozen=True, array_like=True):
     """An event. ``kinds`` are what stands out about it, or ``plain`` alone."""
 
     sequence: int
@@ -63,7 +78,7 @@ class HandoverArrow(Struct, frozen=True):
     until: int | None
 
 
-class OpenStretch(Struct, frozen=True):
+class OpenStretch(Struct, frozen=True, array_like=True):
     """A time that the chain of custody leaves open or contradicts, as an event of the agency shows it."""
 
     kind: BreakKind
@@ -85,62 +100,198 @@ class Picture(Struct, frozen=True):
     end: int
 
 
-def picture(history: Sequence[HistoryEvent], findings: Mapping[int, EventFindings]) -> Picture:
-    """Return the picture of a whole case; ``findings`` are by sequence number. Requires at least one event."""
-    state = history[-1].after
-    spans = custody_spans((event.event, event.after) for event in history)
-    marks = tuple(_mark(event, findings[event.entry.sequence]) for event in history)
-    bars = tuple(sorted(_bars(spans), key=lambda bar: (bar.since, bar.ids)))
+class Stay(Struct, frozen=True, array_like=True):
+    """A time in which one agency had a subject, or none had it; ``until`` is None while it lasts."""
+
+    subject: Subject
+    subject_id: str
+    agency: str | None
+    sequence: int
+    since: int
+    since_event: str
+    until: int | None
+
+
+class Trail(Struct, frozen=True, array_like=True):
+    """What a picture needs of all events of a case up to ``sequence``, whose event has the leaf hash ``head``.
+
+    ``adopted`` is the index of the newest adoption by which they were looked at. ``lasting`` are the last stays of each
+    subject, ``stays`` those before.
+    """
+
+    case_id: str
+    sequence: int
+    head: str
+    adopted: int
+    marks: tuple[EventMark, ...] = ()
+    stretches: tuple[OpenStretch, ...] = ()
+    stays: tuple[Stay, ...] = ()
+    lasting: tuple[Stay, ...] = ()
+
+
+def followed(trail: Trail, history: Sequence[HistoryEvent], findings: Iterable[EventFindings]) -> Trail:
+    """Return the trail with the events that follow it, at least one; ``findings`` are theirs."""
+    marks, stretches, stays = list(trail.marks), list(trail.stretches), list(trail.stays)
+    lasting = {(stay.subject, stay.subject_id): stay for stay in trail.lasting}
+    for event, found in zip(history, findings, strict=True):
+        entry = event.entry
+        marks.append(_mark(event, found))
+        stretches += (
+            OpenStretch(gap.kind, entry.agency, unix_seconds(gap.since), unix_seconds(gap.until), entry.event_id)
+            for gap in found.breaks
+        )
+        now = unix_seconds(event.event.occurred_at)
+        for key, standing in standings_touched(event.before, event.after):
+            stay = lasting.get(key)
+            if standing is None:  # a person who left the case, and may come back
+                if stay is not None and stay.until is None:
+                    lasting[key] = replace(stay, until=now)
+                continue
+            agency = _custodian(key[0], standing)
+            if stay is not None and stay.agency == agency:
+                lasting[key] = stay if stay.until is None else replace(stay, until=None)
+                continue
+            if stay is not None:
+                stays.append(stay if stay.until is not None else replace(stay, until=now))
+            lasting[key] = Stay(*key, agency, entry.sequence, now, entry.event_id, None)
+    last = history[-1]
+    return Trail(
+        trail.case_id,
+        last.entry.sequence,
+        last.after.head,
+        trail.adopted,
+        tuple(marks),
+        tuple(stretches),
+        tuple(stays),
+        tuple(lasting.values()),
+    )
+
+
+def picture(trail: Trail, state: CaseState) -> Picture:
+    """Return the picture of a case from its whole trail and its state."""
+    marks = trail.marks
+    bars = tuple(sorted(_bars((*trail.stays, *trail.lasting)), key=lambda bar: (bar.since, bar.ids)))
     parties = (agency for handover in state.handovers.values() for agency in handover.parties)
     agencies = (*(mark.agency for mark in marks), *(bar.agency for bar in bars), *parties)
-    stretches = (
-        OpenStretch(
-            gap.kind, event.entry.agency, unix_seconds(gap.since), unix_seconds(gap.until), event.entry.event_id
-        )
-        for event in history
-        for gap in findings[event.entry.sequence].breaks
-    )
     times = [mark.at for mark in marks]
     return Picture(
         agencies=tuple(dict.fromkeys(agencies)),
         marks=marks,
         bars=bars,
         arrows=tuple(map(_arrow, state.handovers.values())),
-        stretches=tuple(stretches),
+        stretches=trail.stretches,
         begin=min(times),
         end=max(times),
     )
 
 
-class Pictures:
-    """Pictures of the cases that were read last, kept until their next event. Safe to use from several threads."""
+class TrailFiles:
+    """Trails of long cases in files, from which their pictures go on after a start.
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Picture] = OrderedDict()
+    Each file has a code under a key of the service: what somebody else has written is not used, nor what another
+    version of the program has.
+    """
+
+    def __init__(self, folder: Path, service_key: bytes):
+        """Set up the files of a folder; ``service_key`` is the 32-byte seed of the service's token key."""
+        self._folder = folder
+        self._key = blake3(service_key, derive_key_context="tallystick kept trails").digest()
+
+    def read(self, case_id: str) -> Trail | None:
+        """Return the trail of a case, None if there is none that can be read."""
+        try:
+            data = self._path(case_id).read_bytes()
+        except OSError:
+            return None
+        code, packed = data[:CODE_LENGTH], data[CODE_LENGTH:]
+        if not compare_digest(code, self._code(packed)):
+            return None
+        trail = msgspec.msgpack.decode(zlib.decompress(packed), type=Trail)
+        return trail if trail.case_id == case_id else None
+
+    def write(self, trail: Trail) -> None:
+        """Write the trail in the place of an earlier one, in one step. A disk that takes no file stops nothing."""
+        path = self._path(trail.case_id)
+        packed = zlib.compress(msgspec.msgpack.encode(trail), 1)
+        try:
+            make_private_folder(path.parent)
+            with NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(self._code(packed) + packed)
+            Path(file.name).replace(path)
+        except OSError as error:
+            logger.warning("what is drawn of a case cannot be kept", case_id=trail.case_id, reason=str(error))
+
+    def _path(self, case_id: str) -> Path:
+        return self._folder / blake3(case_id.encode()).hexdigest()[:32]
+
+    def _code(self, packed: bytes) -> bytes:
+        return blake3(f"{program_version()} {_form_of_trails()} ".encode() + packed, key=self._key).digest()
+
+
+@cache
+def _form_of_trails() -> str:
+    return blake3_text(msgspec.json.encode(msgspec.json.schema(Trail)))
+
+
+class Pictures:
+    """Pictures of the cases that were read last, and what they go on from. Safe to use from several threads.
+
+    With ``files`` the trails of long cases outlive the service.
+    """
+
+    def __init__(self, files: TrailFiles | None = None) -> None:
+        self._files = files
+        self._kept: OrderedDict[str, tuple[Trail, Picture]] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, connection: Connection, timelines: TimelineBuilder, history: Sequence[HistoryEvent]) -> Picture:
-        """Return the picture of the case with this whole history. Requires at least one event."""
-        head = history[-1].entry.payload_digest
+    def of(self, connection: Connection, timelines: TimelineBuilder, case_id: str) -> Picture:
+        """Return the picture of the case as ``connection`` sees it. Requires that there is such a case."""
+        state, adopted = timelines.histories.state(connection, case_id), timelines.validator.procedures().last_index
         with self._lock:
-            kept = self._kept.get(head)
-        if kept is None:
-            level_of = timelines.words(history[-1].after).level_of_flag
-            flags = {
-                index: tuple(flag for flag in raised if level_of(flag.name) != "noted")
-                for index, raised in log.flags_of_stream(connection, "case", history[-1].after.case_id).items()
-            }
-            findings = {
-                event.entry.sequence: timelines.findings(event, flags.get(event.entry.log_index, ()))
-                for event in history
-            }
-            kept = picture(history, findings)
+            trail, drawn = self._kept.get(case_id, (None, None))
+        if drawn is not None and trail is not None and (trail.head, trail.adopted) == (state.head, adopted):
+            with self._lock:
+                self._kept.move_to_end(case_id)
+            return drawn
+        if trail is None and self._files is not None and state.sequence + 1 >= KEPT_FROM:
+            trail = self._files.read(case_id)
+        if trail is not None and (trail.adopted != adopted or not _leads_to(connection, trail, state)):
+            trail = None
+        begun = trail or Trail(case_id, -1, "", adopted)
+        whole = _gone_on(connection, timelines, begun, state)
+        drawn = picture(whole, state)
         with self._lock:
-            self._kept[head] = kept
-            self._kept.move_to_end(head)
+            self._kept[case_id] = whole, drawn
+            self._kept.move_to_end(case_id)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return kept
+        # One more event is no reason to write all of it again.
+        grown = whole.sequence - begun.sequence
+        if self._files is not None and whole.sequence + 1 >= KEPT_FROM and grown * SELDOM > whole.sequence:
+            self._files.write(whole)
+        return drawn
+
+
+def _leads_to(connection: Connection, trail: Trail, state: CaseState) -> bool:
+    """Return whether the case has the event that the trail ends in, and is not of an older snapshot."""
+    if trail.sequence > state.sequence:
+        return False
+    entries = log.stream(connection, "case", trail.case_id, after=trail.sequence - 1, limit=1)
+    return bool(entries) and log.event_of(entries[0]).leaf_hash == trail.head
+
+
+def _gone_on(connection: Connection, timelines: TimelineBuilder, trail: Trail, state: CaseState) -> Trail:
+    """Return the trail up to the state of its case."""
+    history = timelines.histories.since(connection, state.case_id, trail.sequence + 1)
+    if not history:
+        return trail
+    level_of = timelines.words(state).level_of_flag
+    flags = {
+        index: tuple(flag for flag in raised if level_of(flag.name) != "noted")
+        for index, raised in log.flags_of_stream(connection, "case", state.case_id).items()
+    }
+    findings = (timelines.findings(event, flags.get(event.entry.log_index, ())) for event in history)
+    return followed(trail, history, findings)
 
 
 def _mark(event: HistoryEvent, findings: EventFindings) -> EventMark:
@@ -155,24 +306,19 @@ def _mark(event: HistoryEvent, findings: EventFindings) -> EventMark:
     return EventMark(entry.sequence, entry.event_id, entry.event_type, entry.agency, at, kinds)
 
 
-def _bars(spans: Iterable[Span]) -> Iterator[CustodyBar]:
+def _bars(stays: Iterable[Stay]) -> Iterator[CustodyBar]:
     """Yield the bars. Subjects with the very same times at an agency share one."""
     together: dict[tuple[str, Subject, int, int | None, str], list[str]] = defaultdict(list)
-    for (subject, subject_id, agency), group in groupby(spans, key=_custody_of):
-        if agency is None:
-            continue
-        stay = list(group)
-        since, end = stay[0].since, stay[-1].until
-        until = None if end is None else unix_seconds(end.occurred_at)
-        together[agency, subject, unix_seconds(since.occurred_at), until, since.event_id].append(subject_id)
+    for stay in sorted(stays, key=lambda stay: (SUBJECTS.index(stay.subject), stay.subject_id, stay.sequence)):
+        if stay.agency is not None:
+            together[stay.agency, stay.subject, stay.since, stay.until, stay.since_event].append(stay.subject_id)
     for (agency, subject, begin, until, event_id), ids in together.items():
         yield CustodyBar(agency, subject, tuple(sorted(ids)), begin, until, event_id)
 
 
-def _custody_of(span: Span) -> tuple[Subject, str, str | None]:
-    """Return the subject and the agency that has it: an item's holder; of a case or person also who is responsible."""
-    holder = span.standing.holder
-    return span.subject, span.subject_id, holder if span.subject == "item" else holder or span.standing.responsible
+def _custodian(subject: Subject, standing: CustodyStanding) -> str | None:
+    """Return the agency that has a subject: an item's holder; of a case or person also who is responsible."""
+    return standing.holder if subject == "item" else standing.holder or standing.responsible
 
 
 def _arrow(handover: Handover) -> HandoverArrow:

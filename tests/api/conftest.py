@@ -62,17 +62,21 @@ def serving(
     definitions = None if tries_models else Untried()
     with (
         open_ledger(sqlite_url(folder), definitions=definitions) as ledger,
-        serving_ledger(ledger.found(*officers), no_chain, settings, workers) as service,
+        serving_ledger(ledger.found(*officers), no_chain, settings, workers, folder / "trails") as service,
     ):
         yield service
 
 
 @contextmanager
 def serving_ledger(
-    ledger: Ledger, connect: Callable[[], ChainConnection], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
+    ledger: Ledger,
+    connect: Callable[[], ChainConnection],
+    settings: Settings = SETTINGS,
+    workers: WorkerPool = WORKERS,
+    trails: Path | None = None,
 ) -> Iterator[Served]:
     """Serve this ledger and the chain that is connected by ``connect``."""
-    parts = parts_of(ledger, connect, settings, workers)
+    parts = parts_of(ledger, connect, settings, workers, trails)
     lines: list[dict[str, object]] = []
     app = create_app(parts, write_log=lambda event, **fields: lines.append({"event": event, **fields}))
     with Served(ledger, parts, app, lines) as service:
@@ -80,7 +84,11 @@ def serving_ledger(
 
 
 def parts_of(
-    ledger: Ledger, connect: Callable[[], ChainConnection], settings: Settings = SETTINGS, workers: WorkerPool = WORKERS
+    ledger: Ledger,
+    connect: Callable[[], ChainConnection],
+    settings: Settings = SETTINGS,
+    workers: WorkerPool = WORKERS,
+    trails: Path | None = None,
 ) -> Parts:
     """Return what routes and threads of a service work with."""
     store, uploader = public_store_of(settings), None
@@ -93,6 +101,7 @@ def parts_of(
         witnesses=tuple,
         connect=connect,
         views=None,
+        trails=trails,
         token_key=b"\x07" * 32,
         clock=ledger.clock,
         workers=workers,

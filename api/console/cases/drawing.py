@@ -6,6 +6,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from graphlib import TopologicalSorter
 from typing import Generic, NamedTuple, TypeVar
 
@@ -35,6 +36,7 @@ NEAR = 18  # marks that lie nearer become one
 LEAST = 4  # a bar is at least as wide
 TICKS = 9  # at most
 SHORTEST_S = 600  # seconds that a window has at least
+TEXTS_KEPT = 1024  # that were fitted
 _HOUR, _DAY = 3600, 86_400
 _STEPS_S = (
     *(60, 300, 900, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY),
@@ -74,6 +76,18 @@ class Window(NamedTuple):
         half = max(int(self.seconds * share), SHORTEST_S) // 2
         middle = (self.since + self.until) // 2 + int(shift * self.seconds)
         return Window(middle - half, middle + half)
+
+
+class Places(dict[int, float]):
+    """The positions of moments in a window. What one event ends, others begin with: each is computed once."""
+
+    def __init__(self, window: Window):
+        super().__init__()
+        self.window = window
+
+    def __missing__(self, at: int) -> float:
+        self[at] = x = self.window.x(at)
+        return x
 
 
 class Tick(NamedTuple):
@@ -161,8 +175,12 @@ def draw(picture: Picture, clocks: Sequence[Deadline], window: Window, now: int)
     bars: list[Shape[CustodyBar]] = []
     lanes: dict[str, Lane] = {}
     y = HEAD
+    held: dict[str, list[CustodyBar]] = defaultdict(list)
+    for bar in picture.bars:
+        held[bar.agency].append(bar)
+    places = Places(window)
     for agency in picture.agencies:
-        rows, left_out = _rows((bar for bar in picture.bars if bar.agency == agency), window)
+        rows, left_out = _rows(held[agency], places)
         bars += (Shape(bar, x, x2, y + SIGNS + row * ROW) for bar, x, x2, row in rows)
         height = SIGNS + max((row + 1 for *_, row in rows), default=0) * ROW + GAP
         lanes[agency] = Lane(agency, y, height, y + SIGNS // 2, left_out)
@@ -179,9 +197,9 @@ def draw(picture: Picture, clocks: Sequence[Deadline], window: Window, now: int)
         lanes=tuple(lanes.values()),
         ticks=tuple(_ticks(window)),
         bars=tuple(bars),
-        arrows=tuple(_arrows(picture.arrows, lanes, window, now)),
-        stretches=tuple(_stretches(picture.stretches, lanes, window)),
-        clusters=tuple(_clusters(picture.marks, lanes, window)),
+        arrows=tuple(_arrows(picture.arrows, lanes, places, now)),
+        stretches=tuple(_stretches(picture.stretches, lanes, places)),
+        clusters=tuple(_clusters(picture.marks, lanes, places)),
         clocks=tuple(_clocks(visible_clocks[:MOST_CLOCKS], window, y + SIGNS, now)),
         clocks_y=y,
         clocks_left_out=max(0, len(visible_clocks) - MOST_CLOCKS),
@@ -189,6 +207,7 @@ def draw(picture: Picture, clocks: Sequence[Deadline], window: Window, now: int)
     )
 
 
+@lru_cache(maxsize=TEXTS_KEPT)
 def fitted(text: str, room: float) -> str:
     """Return as much of the text as fits into ``room`` pixels; no text rather than a letter or two."""
     taken, kept = 0.0, ""
@@ -201,28 +220,34 @@ def fitted(text: str, room: float) -> str:
 
 
 def _alike(
-    things: Iterable[T], window: Window, key: Callable[[T], Hashable], span: Callable[[T], Window], near: int = NEAR
+    things: Iterable[T],
+    places: Places,
+    key: Callable[[T], Hashable],
+    span: Callable[[T], tuple[int, int]],
+    near: int = NEAR,
 ) -> Iterable[list[T]]:
     """Return the things within the window, those of one key together that would cover each other."""
     alike: dict[Hashable, list[T]] = defaultdict(list)
+    first, last = places.window  # a long case has thousands of things, of which most lie outside
     for thing in things:
         since, until = span(thing)
-        if window.has(since, until):
-            alike[key(thing), int(window.x(since) / near), int(window.x(until) / near)].append(thing)
+        if since <= last and until >= first:
+            alike[key(thing), int(places[since] / near), int(places[until] / near)].append(thing)
     return alike.values()
 
 
-def _rows(bars: Iterable[CustodyBar], window: Window) -> tuple[list[tuple[CustodyBar, float, float, int]], int]:
+def _rows(bars: Iterable[CustodyBar], places: Places) -> tuple[list[tuple[CustodyBar, float, float, int]], int]:
     """Return each bar with the first row that has room for it, and the number of bars without a row.
 
     Bars of one kind that would look the same are merged. Those of the case come first.
     """
 
-    def span(bar: CustodyBar) -> Window:
-        return Window(bar.since, window.until if bar.until is None else bar.until)
+    def span(bar: CustodyBar) -> tuple[int, int]:
+        return bar.since, end if bar.until is None else bar.until
 
+    end = places.window.until
     merged = []
-    for alike in _alike(bars, window, lambda bar: bar.subject, span):
+    for alike in _alike(bars, places, lambda bar: bar.subject, span):
         ids = tuple(item_id for bar in alike for item_id in bar.ids)
         ends = [bar.until for bar in alike if bar.until is not None]
         until = max(ends) if len(ends) == len(alike) else None
@@ -230,7 +255,8 @@ def _rows(bars: Iterable[CustodyBar], window: Window) -> tuple[list[tuple[Custod
     row_ends: list[float] = []
     placed: list[tuple[CustodyBar, float, float, int]] = []
     for bar in sorted(merged, key=lambda bar: (bar.subject != "case", bar.since)):
-        x, x2 = window.ends(span(bar))
+        since, until = span(bar)
+        x, x2 = places[since], places[until]
         row = next((number for number, end in enumerate(row_ends) if end + 2 <= x), len(row_ends))
         if row < MOST_ROWS:
             row_ends[row : row + 1] = [max(x2, x + LEAST)]
@@ -239,47 +265,51 @@ def _rows(bars: Iterable[CustodyBar], window: Window) -> tuple[list[tuple[Custod
 
 
 def _arrows(
-    arrows: Iterable[HandoverArrow], lanes: dict[str, Lane], window: Window, now: int
+    arrows: Iterable[HandoverArrow], lanes: dict[str, Lane], places: Places, now: int
 ) -> Iterator[Shape[HandoverArrow]]:
     """Yield the arrows, merging those between the same agencies that would cover each other."""
 
-    def span(arrow: HandoverArrow) -> Window:
-        return Window(arrow.since, max(now, arrow.since) if arrow.until is None else arrow.until)
+    def span(arrow: HandoverArrow) -> tuple[int, int]:
+        return arrow.since, max(now, arrow.since) if arrow.until is None else arrow.until
 
-    for alike in _alike(arrows, window, lambda arrow: (arrow.from_agency, arrow.to_agency, arrow.status), span):
+    for alike in _alike(arrows, places, lambda arrow: (arrow.from_agency, arrow.to_agency, arrow.status), span):
         first = alike[0]
-        whole = Window(first.since, max(span(arrow).until for arrow in alike))
+        whole = Window(first.since, max(span(arrow)[1] for arrow in alike))
         ends = lanes[first.from_agency].line, lanes[first.to_agency].line
-        yield Shape(first, *window.ends(span(first)), *ends, len(alike), whole.around(1.4))
+        x, x2 = (places[at] for at in span(first))
+        yield Shape(first, x, x2, *ends, len(alike), whole.around(1.4))
 
 
 def _stretches(
-    stretches: Iterable[OpenStretch], lanes: dict[str, Lane], window: Window
+    stretches: Iterable[OpenStretch], lanes: dict[str, Lane], places: Places
 ) -> Iterator[tuple[Shape[OpenStretch], Lane]]:
     """Yield the stretches, merging those of one agency that would cover each other."""
 
-    def span(stretch: OpenStretch) -> Window:
-        return Window(stretch.since, stretch.until)
+    def span(stretch: OpenStretch) -> tuple[int, int]:
+        return stretch.since, stretch.until
 
-    for alike in _alike(stretches, window, lambda stretch: (stretch.agency, stretch.kind), span, LEAST):
+    for alike in _alike(stretches, places, lambda stretch: (stretch.agency, stretch.kind), span, LEAST):
         lane = lanes[alike[0].agency]
         whole = Window(min(stretch.since for stretch in alike), max(stretch.until for stretch in alike))
-        yield Shape(alike[0], *window.ends(whole), lane.y, 0, len(alike), whole.around(1.4)), lane
+        yield Shape(alike[0], *places.window.ends(whole), lane.y, 0, len(alike), whole.around(1.4)), lane
 
 
-def _clusters(marks: Iterable[EventMark], lanes: dict[str, Lane], window: Window) -> Iterator[Cluster]:
+def _clusters(marks: Iterable[EventMark], lanes: dict[str, Lane], places: Places) -> Iterator[Cluster]:
     by_agency: dict[str, list[list[EventMark]]] = defaultdict(list)
-    for mark in sorted(marks, key=lambda candidate: (candidate.at, candidate.sequence)):
-        if window.has(mark.at, mark.at):
-            lane_clusters = by_agency[mark.agency]
-            if lane_clusters and window.x(mark.at) - window.x(lane_clusters[-1][0].at) < NEAR:
-                lane_clusters[-1].append(mark)
-            else:
-                lane_clusters.append([mark])
+    first, last = places.window
+    visible = (mark for mark in marks if first <= mark.at <= last)
+    begins: dict[str, float] = {}  # of the last cluster of each agency
+    for mark in sorted(visible, key=lambda candidate: (candidate.at, candidate.sequence)):
+        x, lane_clusters = places[mark.at], by_agency[mark.agency]
+        if lane_clusters and x - begins[mark.agency] < NEAR:
+            lane_clusters[-1].append(mark)
+        else:
+            lane_clusters.append([mark])
+            begins[mark.agency] = x
     for agency, clusters in by_agency.items():
         for near_marks in clusters:
-            kind = min((kind for mark in near_marks for kind in mark.kinds), key=MARK_KINDS.index)
-            x = (window.x(near_marks[0].at) + window.x(near_marks[-1].at)) / 2
+            kind = min({kind for mark in near_marks for kind in mark.kinds}, key=MARK_KINDS.index)
+            x = (places[near_marks[0].at] + places[near_marks[-1].at]) / 2
             yield Cluster(round(x, 1), lanes[agency].line, kind, tuple(near_marks))
 
 

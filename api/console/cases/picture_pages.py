@@ -34,18 +34,18 @@ TimeQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0
 @router.get("/cases/{case_id}/picture")
 def case_picture(visit: VisitOf, case_id: SlugPath, since: TimeQuery = None, until: TimeQuery = None) -> Response:
     """Show the time from ``since`` to ``until``, or the latest events; the tables contain the same."""
-    visible = read_case(visit, case_id, Message("picture of the case"), whole=True)
+    visible = read_case(visit, case_id, Message("picture of the case"))
     now = unix_seconds(visit.reading.reader.now)
     timelines = timeline_builder(visit.service, visit.reading, visit.labels)
     with visit.service.parts.database.read() as connection:
-        history = visit.service.histories.of(connection, case_id)
-        whole_picture = visit.service.pictures.of(connection, timelines, history)
+        state = visit.service.histories.state(connection, case_id)
+        whole_picture = visit.service.pictures.of(connection, timelines, case_id)
         window = _window(whole_picture, since, until, now)
         events = [mark.sequence for mark in whole_picture.marks if window.has(mark.at, mark.at)]
-        listed = [history[sequence] for sequence in events[-LISTED:]]
-        steps = timelines.steps(connection, case_id, listed)
+        first = min(events[-LISTED:], default=state.sequence + 1)
+        history = visit.service.histories.since(connection, case_id, first)
+        steps = timelines.steps(connection, case_id, [history[sequence - first] for sequence in events[-LISTED:]])
     validator = visit.service.parts.validator
-    state = history[-1].after
     clocks = deadlines(state, validator.book_of(state), datetime.fromtimestamp(now, UTC))
     return visit.page(
         "cases/picture.html",

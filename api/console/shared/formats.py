@@ -44,7 +44,7 @@ def typed(text: str, field: str) -> datetime:
 
 def minute(unix_s: int) -> str:
     """Return a time to the minute, in the form of an input field."""
-    return zone_in_use().local(datetime.fromtimestamp(unix_s, UTC)).strftime("%Y-%m-%dT%H:%M")
+    return zone_in_use().shown("{:%Y-%m-%dT%H:%M}", unix_s)
 
 
 def instant(unix_s: float | None) -> Markup:

@@ -284,5 +284,6 @@ def moment(instant: str | int | datetime | None, labels: Labels) -> str:
     """Return a time of the record in the zone in use, to the minute. A number is in unix seconds."""
     if instant is None:
         return "—"
-    at = datetime.fromtimestamp(instant, UTC) if isinstance(instant, int) else instant
-    return labels.moment(datetime.fromisoformat(at) if isinstance(at, str) else at)
+    if isinstance(instant, int):
+        return labels.moment_at(instant)
+    return labels.moment(datetime.fromisoformat(instant) if isinstance(instant, str) else instant)

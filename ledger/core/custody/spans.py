@@ -15,7 +15,7 @@ from ledger.core.events.terms import Quantity, Stage
 Subject = Literal["case", "item", "person"]
 Key = tuple[Subject, str]
 
-_ORDER: tuple[Subject, ...] = ("case", "item", "person")
+SUBJECTS: tuple[Subject, ...] = ("case", "item", "person")
 
 
 class SpanEnd(Struct, frozen=True):
@@ -66,7 +66,7 @@ def custody_spans(steps: Iterable[tuple[Event, CaseState]]) -> tuple[Span, ...]:
     before: CaseState | None = None
     for event, after in steps:
         now = SpanEnd(event.sequence, event.event_id, event.occurred_at)
-        for key, standing in _standings_touched(before, after):
+        for key, standing in standings_touched(before, after):
             since = lasting.get(key)
             if since is not None and since[1] == standing:
                 continue
@@ -78,10 +78,10 @@ def custody_spans(steps: Iterable[tuple[Event, CaseState]]) -> tuple[Span, ...]:
                 lasting[key] = now, standing
         before = after
     spans += (Span(*key, since, None, standing) for key, (since, standing) in lasting.items())
-    return tuple(sorted(spans, key=lambda span: (_ORDER.index(span.subject), span.subject_id, span.since.sequence)))
+    return tuple(sorted(spans, key=lambda span: (SUBJECTS.index(span.subject), span.subject_id, span.since.sequence)))
 
 
-def _standings_touched(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, CustodyStanding | None]]:
+def standings_touched(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, CustodyStanding | None]]:
     """Yield the standings that the event may have changed; None for a person who left the case."""
     yield ("case", after.case_id), CustodyStanding(after.responsible, stage=after.stage)
     persons: set[str] = set()

@@ -84,6 +84,11 @@ class Zone(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """Return a cached function from an RFC 3339 text to the day on which it lies."""
         return lru_cache(maxsize=DAYS_KEPT)(lambda instant: self.day_of(datetime.fromisoformat(instant)))
 
+    @cached_property
+    def shown(self) -> Callable[[str, int], str]:
+        """Return a cached function from a format, such as ``{:%H:%M}``, and unix seconds to what clocks then show."""
+        return lru_cache(maxsize=DAYS_KEPT)(lambda form, at: form.format(self.local(_from_unix(at))))
+
     def start_of(self, day: date) -> datetime:
         """Return the first instant of ``day``, in UTC: 0:00, or later where clocks skip that.
 

@@ -147,6 +147,14 @@ def test_people_read_times_with_their_offset() -> None:
     assert ZONES["America/New_York"].readable(datetime(2026, 7, 1, 11, tzinfo=UTC)) == "2026-07-01 07:00:00 -04:00"
 
 
+def test_a_moment_is_shown_as_clocks_show_it() -> None:
+    """To whatever the format asks for, before and after clocks change."""
+    zone = Zone("Europe/Somewhere", {"1970-01-01T00:00:00Z": "+01:00", "2026-03-29T01:00:00Z": "+02:00"})
+    change = int(datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp())
+    assert [zone.shown("{:%m-%d %H:%M}", at) for at in (change - 60, change)] == ["03-29 01:59", "03-29 03:00"]
+    assert zone.shown("{0.year}", change) == "2026"
+
+
 def test_an_example_of_how_a_time_is_typed_stays() -> None:
     """A model is written for programs: what it asks for is no time that anybody is told."""
     for text in ("a time in UTC such as 2026-03-01T08:30:00Z", "例如 2026-03-01T08:30:00Z"):

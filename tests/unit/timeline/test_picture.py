@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from ledger.core.custody import kept_state
+from ledger.core.custody.spans import Span, custody_spans
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import IntegrityBroken
 from ledger.i18n import Labels
 from ledger.recording.case_states import CaseStates
@@ -17,14 +21,16 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from ledger.store.kept_states import row_of_state
 from ledger.store.tables import ENTRIES
+from ledger.timeline import diagrams
 from ledger.timeline.anchored_sizes import AnchoredSizes
-from ledger.timeline.case_history import Histories, TimelineBuilder, read_history
-from ledger.timeline.diagrams import Picture, Pictures, lineage
+from ledger.timeline.case_history import Histories, HistoryEvent, TimelineBuilder, TimelineStep, read_history
+from ledger.timeline.diagrams import CustodyBar, Picture, Pictures, TrailFiles, lineage
 from ledger.timeline.sentences import Narrator
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, supervisor
 from tests.testkit.casework import Case, person_id
+from tests.testkit.journals import add_anchors
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
-from tests.testkit.timeline_cases import HOUR, eventful, kindred
+from tests.testkit.timeline_cases import HOUR, eventful, kindred, long_case
 
 AGENCIES = (POLICE, PROCURATORATE, LAB)
 
@@ -40,7 +46,7 @@ def pictured(ledger: Ledger, case: Case) -> Picture:
     ledger.post_all(case.events)
     histories = Histories(ledger.validator.states)
     with ledger.database.read() as connection:
-        return Pictures().of(connection, timelines(ledger, histories), histories.of(connection, case.state.case_id))
+        return Pictures().of(connection, timelines(ledger, histories), case.state.case_id)
 
 
 def timelines(ledger: Ledger, histories: Histories) -> TimelineBuilder:
@@ -204,6 +210,144 @@ def test_a_kept_state_that_is_not_of_the_stream_is_not_gone_on_from(ledger: Ledg
         connection.execute(table.insert().values(**row))
     with ledger.database.read() as connection:
         assert cold_histories(ledger).state(connection, "case-3") == long.state
+
+
+CASES = {"eventful": eventful, "kindred": kindred, "long": lambda: long_case(30)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_picture_goes_on_with_each_event(ledger: Ledger, name: str) -> None:
+    """It is the one that is made of the whole case at once, and its bars are what the spans of custody say."""
+    case, histories, growing = CASES[name](), Histories(ledger.validator.states), Pictures()
+    for event in case.events:
+        ledger.post(event)
+        with ledger.database.read() as connection:
+            grown = growing.of(connection, timelines(ledger, histories), case.state.case_id)
+            assert grown == Pictures().of(connection, timelines(ledger, histories), case.state.case_id)
+            assert grown.bars == bars_of_spans(histories.of(connection, case.state.case_id))
+
+
+def bars_of_spans(history: Sequence[HistoryEvent]) -> tuple[CustodyBar, ...]:
+    """Return what one agency had without a break, by the spans of custody; subjects of the same times together."""
+    together: dict[tuple[Any, ...], list[str]] = {}
+    spans = custody_spans((event.event, event.after) for event in history)
+    for (subject, subject_id, agency), group in groupby(spans, key=custodian_of):
+        stay = list(group)
+        first, last = stay[0], stay[-1]
+        until = None if last.until is None else unix_seconds(last.until.occurred_at)
+        key = (agency, subject, unix_seconds(first.since.occurred_at), until, first.since.event_id)
+        together.setdefault(key, []).append(subject_id)
+    bars = (
+        CustodyBar(agency, subject, tuple(sorted(ids)), since, until, event_id)
+        for (agency, subject, since, until, event_id), ids in together.items()
+        if agency is not None
+    )
+    return tuple(sorted(bars, key=lambda bar: (bar.since, bar.ids)))
+
+
+def custodian_of(span: Span) -> tuple[str, str, str | None]:
+    holder = span.standing.holder
+    return span.subject, span.subject_id, holder if span.subject == "item" else holder or span.standing.responsible
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrailFiles:
+    monkeypatch.setattr(diagrams, "KEPT_FROM", 8)
+    return TrailFiles(tmp_path / "trails", bytes(32))
+
+
+def cold_picture(ledger: Ledger, connection: Connection, files: TrailFiles | None) -> Picture:
+    """Return the picture as a service shows it that has just started."""
+    return Pictures(files).of(connection, timelines(ledger, cold_histories(ledger)), "case-3")
+
+
+def test_a_picture_goes_on_after_a_start(ledger: Ledger, long: Case, files: TrailFiles) -> None:
+    """From what was kept when somebody looked: nothing before is read, and it is what a fresh picture shows."""
+    with ledger.database.read() as connection:
+        cold_picture(ledger, connection, files)
+        fresh = cold_picture(ledger, connection, None)
+    ledger.post(long.register("another").last)
+    with ledger.database.read() as connection:
+        grown = cold_picture(ledger, connection, None)
+    assert len(grown.marks) == len(fresh.marks) + 1
+    with ledger.database.write() as connection:
+        opened = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
+        connection.execute(opened.values(payload=long.events[0].payload_bytes.replace(b"theft", b"fraud")))
+    with ledger.database.read() as connection:
+        assert cold_picture(ledger, connection, files) == grown
+        with pytest.raises(IntegrityBroken):
+            cold_picture(ledger, connection, None)
+
+
+SPOILED: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda _: b"",
+    "another byte": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "cut": lambda data: data[:-1],
+    "another code": lambda data: bytes(32) + data[32:],
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_what_somebody_else_wrote_is_not_drawn(ledger: Ledger, long: Case, files: TrailFiles, how: str) -> None:
+    """The picture is made of the events, and what it goes on from next is written anew."""
+    with ledger.database.read() as connection:
+        whole = cold_picture(ledger, connection, files)
+        (file,) = files._folder.iterdir()
+        kept = file.read_bytes()
+        file.write_bytes(SPOILED[how](kept))
+        assert cold_picture(ledger, connection, files) == whole
+        assert file.read_bytes() == kept
+
+
+def test_a_trail_of_something_else_is_not_gone_on_from(ledger: Ledger, long: Case, files: TrailFiles) -> None:
+    """One of another service, of another case, of other rules in force, of a log that went on otherwise, or of later
+    events than a connection sees."""
+    with ledger.database.read() as before:
+        whole = cold_picture(ledger, before, files)
+        trail = files.read("case-3")
+        assert trail is not None
+        assert TrailFiles(files._folder, b"\x01" * 32).read("case-3") is None
+        (file,) = files._folder.iterdir()
+        file.rename(files._path("case-9"))
+        assert files.read("case-9") is None
+        for other in (replace(trail, adopted=trail.adopted + 1), replace(trail, head="sha256:" + "11" * 32)):
+            files.write(replace(other, marks=()))
+            assert cold_picture(ledger, before, files) == whole
+        ledger.post(long.register("latest").last)
+        with ledger.database.read() as after:
+            assert len(cold_picture(ledger, after, files).marks) == len(whole.marks) + 1
+        assert cold_picture(ledger, before, files) == whole
+
+
+def test_a_disk_that_takes_no_file_stops_no_picture(ledger: Ledger, long: Case, files: TrailFiles) -> None:
+    """It costs the next service a walk, and nobody an answer."""
+    files._folder.write_bytes(b"no folder")
+    with ledger.database.read() as connection:
+        assert cold_picture(ledger, connection, files) == cold_picture(ledger, connection, None)
+
+
+def test_a_step_is_told_again_in_other_words(ledger: Ledger) -> None:
+    """What is kept of a step as it was told is used for the same reader's words alone, and never for how far it is
+    anchored or when that was proven."""
+    case, histories = eventful(), Histories(ledger.validator.states)
+    ledger.post_all(case.events)
+
+    def told(language: str, told_by: object, persons: Mapping[str, str]) -> list[TimelineStep]:
+        narrator = Narrator(Labels(language), persons=persons)
+        anchored = AnchoredSizes(DatabaseJournal(ledger.database))
+        builder = TimelineBuilder(ledger.validator, histories, anchored, narrator, told_by)
+        with ledger.database.read() as connection:
+            return builder.page(connection, "case-1", after=-1, limit=99)
+
+    readers = [(language, persons) for language in ("en", "zh-CN") for persons in ({}, {person_id("li"): "Li Si"})]
+    fresh = [told(language, None, persons) for language, persons in readers]
+    for _ in range(2):
+        kept = [told(language, (language, tuple(persons)), persons) for language, persons in readers]
+        assert kept == fresh
+    assert len({steps[-1].sentence for steps in fresh}) == 2
+    assert len({"".join(step.sentence for step in steps) for steps in fresh}) == len(readers)
+    add_anchors(ledger.database, 1, 3)
+    assert told("en", ("en", ()), {}) == told("en", None, {}) != fresh[0]
 
 
 def assert_same(connection: Connection, ledger: Ledger, histories: Histories) -> None:
