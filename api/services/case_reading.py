@@ -103,12 +103,15 @@ def viewed_event(
     return event_view(entry, log.flags(connection, entry.log_index), sections)
 
 
-def known_persons(connection: Connection, reading: Reading, case_id: str) -> Mapping[str, str]:
+def known_persons(
+    connection: Connection, reading: Reading, case_id: str, sight: Sight | None = None
+) -> Mapping[str, str]:
     """Return the names of a case's persons by their ids, of those whose sections the reader may read.
 
-    These are all for who holds the case, and those who are offered to the reader's agency; else nobody.
+    These are all for who holds the case, and those who are offered to the reader's agency; else nobody. ``sight`` is
+    how the reader sees the case, if that was looked up already.
     """
-    sight = cases.sight(connection, case_id, reading.reader)
+    sight = sight or cases.sight(connection, case_id, reading.reader)
     if sight not in ("party", "offered"):
         return {}
     reads_all = sight == "party" and reading.holds(connection, case_id)

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from ledger.config.secret_files import make_private_folder
 from ledger.core.custody import CaseState, Handover
 from ledger.core.custody.claimed_times import BreakKind
+from ledger.core.custody.kept_state import last_kept
 from ledger.core.custody.spans import SUBJECTS, CustodyStanding, Subject, standings_touched
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import unix_seconds
@@ -34,8 +35,6 @@ from ledger.store.kept_states import program_version
 from ledger.timeline.case_history import EventFindings, HistoryEvent, TimelineBuilder
 
 KEPT = 64  # pictures
-KEPT_FROM = 256  # events of a case whose trail is kept in a file
-SELDOM = 8  # a file is written again when the case has grown by more than this part of it
 CODE_LENGTH = 32  # bytes of the code before what a file keeps
 
 logger = structlog.get_logger(__name__)
@@ -253,7 +252,7 @@ class Pictures:
             with self._lock:
                 self._kept.move_to_end(case_id)
             return drawn
-        if trail is None and self._files is not None and state.sequence + 1 >= KEPT_FROM:
+        if trail is None and self._files is not None and last_kept(state.sequence + 1):
             trail = self._files.read(case_id)
         if trail is not None and (trail.adopted != adopted or not _leads_to(connection, trail, state)):
             trail = None
@@ -265,9 +264,8 @@ class Pictures:
             self._kept.move_to_end(case_id)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        # One more event is no reason to write all of it again.
-        grown = whole.sequence - begun.sequence
-        if self._files is not None and whole.sequence + 1 >= KEPT_FROM and grown * SELDOM > whole.sequence:
+        # What goes on from it after a start is walked from the kept state, and has nothing before that.
+        if self._files is not None and begun.sequence + 1 < last_kept(whole.sequence + 1):
             self._files.write(whole)
         return drawn
 

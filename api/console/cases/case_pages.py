@@ -496,7 +496,7 @@ def read_case(visit: Visit, case_id: str, subject: Message, *, whole: bool = Fal
         sight = visit.reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
         state = visit.service.histories.state(connection, case_id, whole=whole)
-        person_names = known_persons(connection, visit.reading, case_id)
+        person_names = known_persons(connection, visit.reading, case_id, sight)
     visit.reading.record(subject, case_id)
     book_of(visit, state)
     return VisibleCase(row, state, sight, person_names)

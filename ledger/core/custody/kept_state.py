@@ -35,7 +35,15 @@ def is_kept(state: CaseState) -> bool:
     case that grows is encoded seldom. What a split gives up is of its own event alone: that state is not kept.
     """
     length = state.sequence + 1
-    return length >= KEPT_FROM and length % (1 << (length.bit_length() - 3)) == 0 and state.split is None
+    return length == last_kept(length) and state.split is None
+
+
+def last_kept(length: int) -> int:
+    """Return after how many of so many events of a case a state was to be kept last, 0 if the case is too short."""
+    if length < KEPT_FROM:
+        return 0
+    apart = 1 << (length.bit_length() - 3)
+    return length // apart * apart
 
 
 @cache

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.custody.kept_state import KEPT_FROM, decode_state, encode_state, is_kept, state_format
+from ledger.core.custody.kept_state import KEPT_FROM, decode_state, encode_state, is_kept, last_kept, state_format
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case as acts
 from ledger.core.messages import Message
@@ -51,6 +51,8 @@ def test_long_cases_are_kept_at_each_eighth_to_quarter() -> None:
     assert lengths[:6] == [KEPT_FROM, 320, 384, 448, 512, 640]
     for length, following in pairwise(lengths):
         assert length / 8 <= following - length <= length / 4
+        assert last_kept(length) == last_kept(following - 1) == length
+    assert last_kept(KEPT_FROM - 1) == 0
 
 
 def test_what_a_split_gives_up_is_not_kept() -> None:

@@ -21,7 +21,6 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from ledger.store.kept_states import row_of_state
 from ledger.store.tables import ENTRIES
-from ledger.timeline import diagrams
 from ledger.timeline.anchored_sizes import AnchoredSizes
 from ledger.timeline.case_history import Histories, HistoryEvent, TimelineBuilder, TimelineStep, read_history
 from ledger.timeline.diagrams import CustodyBar, Picture, Pictures, TrailFiles, lineage
@@ -251,8 +250,7 @@ def custodian_of(span: Span) -> tuple[str, str, str | None]:
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrailFiles:
-    monkeypatch.setattr(diagrams, "KEPT_FROM", 8)
+def files(tmp_path: Path) -> TrailFiles:
     return TrailFiles(tmp_path / "trails", bytes(32))
 
 
@@ -261,12 +259,17 @@ def cold_picture(ledger: Ledger, connection: Connection, files: TrailFiles | Non
     return Pictures(files).of(connection, timelines(ledger, cold_histories(ledger)), "case-3")
 
 
-def test_a_picture_goes_on_after_a_start(ledger: Ledger, long: Case, files: TrailFiles) -> None:
-    """From what was kept when somebody looked: nothing before is read, and it is what a fresh picture shows."""
+def test_a_picture_goes_on_after_a_start(
+    ledger: Ledger, long: Case, files: TrailFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what was kept when somebody looked: nothing before the kept state is read, and it is what a fresh picture
+    shows."""
     with ledger.database.read() as connection:
         cold_picture(ledger, connection, files)
         fresh = cold_picture(ledger, connection, None)
+    monkeypatch.setattr(kept_state, "KEPT_FROM", 99)  # a state that is later than the trail would have nothing before
     ledger.post(long.register("another").last)
+    monkeypatch.setattr(kept_state, "KEPT_FROM", 8)
     with ledger.database.read() as connection:
         grown = cold_picture(ledger, connection, None)
     assert len(grown.marks) == len(fresh.marks) + 1
@@ -346,7 +349,7 @@ def test_a_step_is_told_again_in_other_words(ledger: Ledger) -> None:
         assert kept == fresh
     assert len({steps[-1].sentence for steps in fresh}) == 2
     assert len({"".join(step.sentence for step in steps) for steps in fresh}) == len(readers)
-    add_anchors(ledger.database, 1, 3)
+    add_anchors(ledger.database, 1, 12)
     assert told("en", ("en", ()), {}) == told("en", None, {}) != fresh[0]
 
 
