@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    func,
     literal,
     or_,
     select,
@@ -248,6 +249,12 @@ def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
     return or_(
         *(ids.where(ids.selected_columns.case_id == case_id).correlate(case_id.table).exists() for ids in of_case)
     )
+
+
+def sees_more_than(connection: Connection, reader: Reader, count: int) -> bool:
+    """Return whether the reader sees more cases than that by one of the ways by which he sees them, or nearly so."""
+    first = (ids.limit(count + 1).subquery() for ids in _ids(reader))
+    return any(connection.execute(select(func.count()).select_from(some)).scalar_one() > count for some in first)
 
 
 def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...]:

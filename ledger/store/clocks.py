@@ -9,11 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from operator import itemgetter
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    union_all,
+)
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.clocks import whose
@@ -26,10 +41,10 @@ from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.supervision import Move, RecommendationState
 from ledger.core.visibility import Reader
 from ledger.store import bindings, log
-from ledger.store.cases import visible
+from ledger.store.cases import seen, sees_more_than, visible
 from ledger.store.database import Database, Row, fetched, one_of
 from ledger.store.supervision import sees_recommendation
-from ledger.store.tables import CLOCKS, HANDOVERS, LETTERS, NO_CASE, WARNINGS
+from ledger.store.tables import CLOCKS, HANDOVERS, IS_OPEN, LETTERS, NO_CASE, WARNINGS
 
 LineStatus = Literal["running", "suspended", "ended", "void"]
 
@@ -189,12 +204,84 @@ def keep_counted_by(connection: Connection, database: Database, mark: str) -> No
 def list_deadlines(
     connection: Connection, reader: Reader, wanted: DeadlineFilter, *, limit: int, after: DeadlinePosition | None = None
 ) -> list[ClockLine]:
-    """Return lines that the reader sees, those that end first at the top."""
-    order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
-    query = select(*_COLUMNS).where(_shown(reader, CLOCKS), *_conditions(wanted))
-    if after is not None:
-        query = query.where(tuple_(*order) > tuple_(*astuple(after)))
-    return [ClockLine(*row) for row in connection.execute(query.order_by(*order).limit(limit))]
+    """Return lines that the reader sees, those that end first at the top.
+
+    Clocks that are open now are gone through in this order until the page is full. Where that would pass over many that
+    the reader does not see, or the filter has others, those of all cases that he sees are put in order.
+    """
+    is_walked = wanted.as_of >= reader.now and wanted.case_id is None and wanted.status in _OF_OPEN
+    if is_walked and sees_more_than(connection, reader, FEW_CASES):
+        lines = _walk(connection, reader, wanted, limit, after)
+        if lines is not None:
+            return lines
+    # First by the cases, of which each way is found by an index, then by what he sees in them.
+    case_id = CLOCKS.c.case_id
+    with_letter = case_id.in_(select(LETTERS.c.case_id).where(LETTERS.c.to_agency == reader.agency))
+    among = or_(visible(reader, case_id), with_letter, case_id == NO_CASE)
+    shown = (among, _shown(reader, CLOCKS, seen(reader, case_id)))
+    query = select(*_COLUMNS).where(*shown, *_conditions(wanted), *_behind(after))
+    return [ClockLine(*row) for row in connection.execute(query.order_by(*_ORDER).limit(limit))]
+
+
+_COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
+FEW_CASES = 2000  # of a reader, whose clocks are put in order at once
+FIRST_TESTED, MOST_TESTED = 100, 10_000  # clocks that are looked at first, and at most, before all are put in order
+_ORDER = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
+# Statuses that no stopped clock has.
+_OF_OPEN: Final[tuple[Status | None, ...]] = (None, "running", "overdue")
+
+
+def _behind(after: DeadlinePosition | None) -> tuple[ColumnElement[bool], ...]:
+    return () if after is None else (tuple_(*_ORDER) > tuple_(*astuple(after)),)
+
+
+def _walk(
+    connection: Connection, reader: Reader, wanted: DeadlineFilter, limit: int, after: DeadlinePosition | None
+) -> list[ClockLine] | None:
+    """Return the page as a walk through the open clocks gives it, or None if it passes over too many."""
+    lines: list[ClockLine] = []
+    tested, portion = 0, max(limit, FIRST_TESTED)
+    while tested < max(MOST_TESTED, 2 * limit):
+        candidates = _next_open(wanted, after, portion).subquery("candidates")
+        is_next = and_(*(CLOCKS.c[name] == candidates.c[name] for name in ("case_id", "deadline_id")))
+        shown = _shown(reader, CLOCKS, seen(reader, CLOCKS.c.case_id)).label("shown")
+        query = select(*_COLUMNS, shown).select_from(candidates).join(CLOCKS, is_next).order_by(*_ORDER)
+        passed = connection.execute(query).all()
+        lines += (ClockLine(*row[:-1]) for row in passed if row.shown)
+        if len(lines) >= limit or len(passed) < portion:
+            return lines[:limit]
+        after = deadline_position(ClockLine(*passed[-1][:-1]))
+        tested, portion = tested + portion, 2 * portion
+    return None
+
+
+def _next_open(wanted: DeadlineFilter, after: DeadlinePosition | None, limit: int) -> Select[Any]:
+    """Select the next clocks of the filter that are open, whoever sees them: the next of each run of an index.
+
+    The index has them by how they end, those without an end first. What nobody is late with leaves the list when its
+    time has passed, and it stays in the index: its run starts behind that.
+    """
+    by_end = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)
+    opened = select(*by_end).where(*_conditions(wanted), *_behind(after)).limit(limit)
+    index, by_index = "ix_clocks_open" if wanted.agency is None else "ix_clocks_open_agency", opened
+    if wanted.handler is not None:
+        index, by_index = "ix_clocks_open_handler", opened.where(CLOCKS.c.handler.is_not(None))
+    by_index = by_index.where(text(IS_OPEN)).order_by(*by_end).with_hint(CLOCKS, f"INDEXED BY {index}", "sqlite")
+    has_none = wanted.status != "overdue" and wanted.within_days is None
+    runs: list[Select[Any]] = []
+    for at_end in ("late",) if wanted.status == "overdue" else get_args(AtEnd):
+        of_kind = by_index.where(CLOCKS.c.at_end == at_end)
+        is_over = at_end == "ended" or (wanted.status == "running" and at_end != "promptly")
+        starts = (wanted.as_of if is_over else "", "" if after is None else after.due_at)
+        runs.append(of_kind.where(CLOCKS.c.due_at >= max(starts)))
+        if has_none:
+            first = after.case_id if after is not None and after.due_at == _NEVER else ""
+            runs.append(of_kind.where(CLOCKS.c.due_at.is_(None), CLOCKS.c.case_id >= first))
+    since_then = opened.where(CLOCKS.c.stopped_at > wanted.as_of).order_by(*_ORDER)
+    runs.append(since_then.with_hint(CLOCKS, "INDEXED BY ix_clocks_stopped", "sqlite"))
+    together = union_all(*(select(run.subquery()) for run in runs)).subquery()
+    order = (func.coalesce(together.c.due_at, _NEVER), together.c.case_id, together.c.deadline_id)
+    return select(together.c.case_id, together.c.deadline_id).order_by(*order).limit(limit)
 
 
 def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> dict[str, ClockLine]:
@@ -219,8 +306,10 @@ def has_clock(case_id: ColumnElement[str], wanted: DeadlineFilter) -> ColumnElem
     return query.correlate(case_id.table).exists()
 
 
-def _shown(reader: Reader, table: Table) -> ColumnElement[bool]:
+def _shown(reader: Reader, table: FromClause, of_case: ColumnElement[bool]) -> ColumnElement[bool]:
     """Build the condition that the reader sees a clock or warning: its case, or the letter to his agency that it is of.
+
+    ``of_case`` is the condition that he sees the case.
 
     A time that runs for the agency itself since something was served on it is shown to it alike. A clock of a
     recommendation is shown to whoever sees that.
@@ -232,7 +321,7 @@ def _shown(reader: Reader, table: Table) -> ColumnElement[bool]:
     )
     of_recommendation = and_(table.c.case_id == NO_CASE, sees_recommendation(reader, table.c.subject))
     of_letter = and_(table.c.agency == reader.agency, to_it.exists())
-    return or_(visible(reader, table.c.case_id), of_letter, of_recommendation)
+    return or_(of_case, of_letter, of_recommendation)
 
 
 def deadline_position(line: ClockLine) -> DeadlinePosition:
@@ -285,9 +374,6 @@ def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.within_days is not None:
         last = wanted.zone.day_of_text(wanted.as_of) + timedelta(days=wanted.within_days)
         yield CLOCKS.c.due_at <= spelled(wanted.zone.end_of(last))
-
-
-_COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
 
 
 Box = Literal["inbox", "outbox"]
@@ -351,8 +437,8 @@ class Warned(Struct, frozen=True):
 def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int) -> list[dict[str, Any]]:
     """Return at most ``limit`` new warnings, without their numbers, of running clocks that end by a horizon.
 
-    ``horizons`` maps numbers of days to instants (RFC 3339), later ones for more days. A clock within several is warned
-    of by the nearest one only, and once for each end.
+    ``horizons`` maps numbers of days to instants (RFC 3339), later ones for more days, and 0 to now. A clock within
+    several is warned of by the nearest one only, and once for each end.
     """
     # The first condition that holds decides, so the nearest horizon comes first.
     nearest = case(*((CLOCKS.c.due_at <= end, days) for days, end in sorted(horizons.items())))
@@ -363,15 +449,15 @@ def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int
         WARNINGS.c.due_at == CLOCKS.c.due_at,
         WARNINGS.c.days == nearest,
     )
-    query = select(*(CLOCKS.c[name] for name in names), nearest.label("days")).where(
-        CLOCKS.c.status == "running",
-        CLOCKS.c.due_at <= max(horizons.values()),
-        ~stored.exists(),
-        # That a time has passed is a warning only where somebody is late then.
-        or_(nearest > 0, CLOCKS.c.at_end == "late"),
-    )
     order = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)
-    return fetched(connection, query.order_by(*order).limit(limit))
+    ends = (CLOCKS.c.due_at <= max(horizons.values()), CLOCKS.c.status == "running", text(IS_OPEN))
+    query = select(*(CLOCKS.c[name] for name in names), nearest.label("days")).where(*ends, ~stored.exists())
+    query = query.with_hint(CLOCKS, "INDEXED BY ix_clocks_open", "sqlite").order_by(*order).limit(limit)
+    # That a time has passed is a warning only where somebody is late then.
+    late, others = CLOCKS.c.at_end == "late", CLOCKS.c.at_end.in_([kind for kind in get_args(AtEnd) if kind != "late"])
+    of_both = (query.where(late), query.where(others, CLOCKS.c.due_at > horizons[0]))
+    either = union_all(*(select(each.subquery()) for each in of_both)).subquery()
+    return fetched(connection, select(either).order_by(*(either.c[column.name] for column in order)).limit(limit))
 
 
 def store_warnings(connection: Connection, warnings: list[dict[str, Any]], warned_at: int) -> None:
@@ -386,8 +472,9 @@ def store_warnings(connection: Connection, warnings: list[dict[str, Any]], warne
 
 def warnings_to(connection: Connection, reader: Reader, *, handler: str | None, after: int, limit: int) -> list[Warned]:
     """Return the warnings to the reader's agency that it may see, or only those to one ``handler``, in order."""
+    shown = _shown(reader, WARNINGS, seen(reader, WARNINGS.c.case_id))
     query = select(*(WARNINGS.c[name] for name in Warned.__struct_fields__))
-    query = query.where(WARNINGS.c.agency == reader.agency, _shown(reader, WARNINGS), WARNINGS.c.number > after)
+    query = query.where(WARNINGS.c.agency == reader.agency, shown, WARNINGS.c.number > after)
     if handler is not None:
         query = query.where(WARNINGS.c.handler == handler)
     return [Warned(*row) for row in connection.execute(query.order_by(WARNINGS.c.number).limit(limit))]

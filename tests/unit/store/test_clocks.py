@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
+from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from ledger.core.custody.due_dates import deadlines
 from ledger.core.errors import MalformedInput
@@ -19,7 +22,7 @@ from ledger.core.visibility import Reader
 from ledger.deadlines import upkeep
 from ledger.deadlines.upkeep import recount
 from ledger.procedures import shipped_rulebook
-from ledger.store import clocks
+from ledger.store import cases, clocks
 from ledger.store.clocks import (
     ClockLine,
     DeadlineFilter,
@@ -28,12 +31,14 @@ from ledger.store.clocks import (
     open_offers,
     parse_offer_position,
 )
-from ledger.store.tables import CLOCKS, ENTRIES
+from ledger.store.database import Connection
+from ledger.store.tables import CLOCKS, ENTRIES, LETTERS, NO_CASE
 from tests.testkit.builders import COURT, DEPOT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant, refused
 from tests.testkit.casework import Case, detained, person_id
 from tests.testkit.ledgers import Ledger
 from tests.unit.audit.stand import findings_of
 from tests.unit.core.test_custody_changes import request, serve
+from tests.unit.store.plans import noted, plan
 
 ZONE = shipped_rulebook().zone
 
@@ -276,6 +281,149 @@ def test_clocks_of_the_case_are_found_by_agency_handler_and_case(ledger: Ledger)
     assert {line.agency for line in mine} == {PROCURATORATE}
     assert found(ledger, agency=PROCURATORATE) == mine
     assert found(ledger, case_id="case-9") == []
+
+
+def rows_of_every_kind(choose: Random) -> list[dict[str, Any]]:
+    """Make lines of two hundred clocks: open, stopped and void, due, overdue and without an end, of three cases and of
+    none, and some stopped or begun later than now."""
+    moments = [instant(START + day * DAY) for day in range(-4, 9)]
+    for_lab = {"case_id": "case-3", "subject": LAB, "agency": LAB}
+    lines = []
+    for number in range(200):
+        status = choose.choice(("running", "running", "running", "ended", "suspended", "void"))
+        stopped = {"stopped_at": choose.choice(moments)} if status == "ended" else {}
+        due = {} if status in ("suspended", "void") or choose.random() < 0.2 else {"due_at": choose.choice(moments)}
+        line: dict[str, Any] = {
+            "case_id": choose.choice(("case-1", "case-2", "case-3", NO_CASE)),
+            "deadline_id": f"clock/{choose.randrange(10)}/{number}",
+            "clock": "bail_limit",
+            "subject": "case",
+            "agency": choose.choice((POLICE, COURT)),
+            "handler": choose.choice((None, "officer-9")),
+            "started_at": choose.choice(moments[:6]),
+            "at_end": choose.choice(("late", "late", "ended", "not_before", "promptly")),
+            "status": status,
+        }
+        lines.append({"stopped_at": None, "due_at": None, "updated_index": 1} | line | stopped | due)
+    of_letter = {"deadline_id": "of a letter", "status": "running", "stopped_at": None}
+    return [*lines, {**lines[0], **for_lab, **of_letter}]
+
+
+def is_wanted(row: dict[str, Any], now: str, wanted: dict[str, Any]) -> bool:
+    """Whether a line is in the list by these filters, told without a database."""
+    due, is_open = row["due_at"], row["stopped_at"] is None or row["stopped_at"] > now
+    is_late = due is not None and due <= now
+    prompt = row["at_end"] == "promptly" and row["status"] != "suspended"
+    of_status = {
+        None: row["at_end"] != "ended" or not is_late,
+        "running": (due is not None and due > now) or prompt,
+        "overdue": is_late and row["at_end"] == "late",
+    }
+    if not is_open or row["status"] == "void" or row["started_at"] > now or not of_status[wanted.get("status")]:
+        return False
+    if "within_days" in wanted and (due is None or due > instant(START + wanted["within_days"] * DAY + 15 * 3600)):
+        return False
+    return all(row[name] == wanted[name] for name in ("agency", "handler") if name in wanted)
+
+
+WALKS = {  # cases of a reader who is given the walk, and clocks that it looks at: at first, and at most
+    "walked": (0, 1, 10_000),
+    "given up": (0, 2, 8),
+    "put in order": (2000, 100, 10_000),
+}
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_a_page_is_the_same_however_it_is_found(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, walk: str) -> None:
+    """By a walk through what is open, by one that is given up, and from all cases of the reader: the lines that a loop
+    over all rows and the rule of visibility leave, in order, whatever filter, reader and size of the page."""
+    for name, value in zip(("FEW_CASES", "FIRST_TESTED", "MOST_TESTED"), WALKS[walk], strict=True):
+        monkeypatch.setattr(clocks, name, value)
+    both = detained_in("case-2").register("phone").offer("phone", to=COURT)
+    ledger.post_all([event for case in (detained("li"), both, detained_in("case-3")) for event in case.events])
+    rows, now = rows_of_every_kind(Random(7)), instant(START)
+    with ledger.database.write() as connection:
+        connection.execute(delete(CLOCKS))
+        connection.execute(CLOCKS.insert(), rows)
+        letter = {"case_id": "case-3", "letter_id": "letter-1", "kind": "request", "to_agency": LAB, "updated_index": 1}
+        connection.execute(LETTERS.insert(), letter)
+    filters: list[dict[str, Any]] = [
+        {
+            name: value
+            for name, value in zip(("status", "agency", "handler", "within_days"), values, strict=True)
+            if value
+        }
+        for values in product((None, "running", "overdue"), (None, COURT), (None, "officer-9"), (None, 2))
+    ]
+    readers = [Reader(POLICE, frozenset(), now), Reader(COURT, frozenset(), now), Reader(LAB, frozenset(), now)]
+    readers.append(Reader(PROCURATORATE, frozenset((POLICE, COURT)), now))
+    filters = Random(walk).sample(filters, 9)
+    found_any = 0
+    with ledger.database.read() as connection:
+        for number, (reader, wanted) in enumerate(product(readers, filters)):
+            limit = 500 if number % 3 else 17  # one page, or several
+            sees = {id_ for id_ in ("case-1", "case-2", "case-3") if cases.sight(connection, id_, reader) is not None}
+            own = [row for row in rows if row["case_id"] in sees or row["subject"] == reader.agency]
+            expected = [row for row in own if is_wanted(row, now, wanted)]
+            expected.sort(key=lambda row: (row["due_at"] or "9999", row["case_id"], row["deadline_id"]))
+            told = every_page(connection, reader, DeadlineFilter(now, **wanted, zone=ZONE), limit)
+            assert told == [(row["case_id"], row["deadline_id"]) for row in expected], (reader, wanted, limit)
+            found_any += len(told)
+    assert found_any > 300
+
+
+def every_page(connection: Connection, reader: Reader, wanted: DeadlineFilter, limit: int) -> list[tuple[str, str]]:
+    told: list[ClockLine] = []
+    page = clocks.list_deadlines(connection, reader, wanted, limit=limit)
+    while page:
+        told += page
+        page = clocks.list_deadlines(connection, reader, wanted, limit=limit, after=clocks.deadline_position(page[-1]))
+    return [(line.case_id, line.deadline_id) for line in told]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "open"),
+        ({"status": "overdue"}, "open"),
+        ({"agency": COURT}, "open_agency"),
+        ({"handler": "o"}, "open_handler"),
+    ],
+    ids=["all", "overdue", "agency", "handler"],
+)
+def test_a_page_is_found_by_an_index_in_its_order(
+    sqlite: Ledger, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any], index: str
+) -> None:
+    """However many clocks there are: each run of the index is read as far as the page reaches, and nothing is put in
+    order but the portions; who sees few cases has their clocks found by the case."""
+    monkeypatch.setattr(clocks, "FEW_CASES", 0)
+    sqlite.post_all(detained("li").events)
+    asked = DeadlineFilter(NOW, **wanted)
+    position = clocks.DeadlinePosition(NOW, "case-0", "x")
+    with sqlite.database.read() as connection:
+        for reader, after in product(
+            (Reader(POLICE, frozenset(), NOW), Reader(COURT, frozenset((POLICE,)), NOW)), (None, position)
+        ):
+            with noted(connection) as statements:
+                clocks.list_deadlines(connection, reader, asked, limit=5, after=after)
+            steps = plan(connection, statements)
+            assert [
+                step for step in steps if re.match("SCAN (clocks|cases|case_agencies|handovers|letters)", step)
+            ] == []
+            runs = [
+                step
+                for step in steps
+                if f"USING INDEX ix_clocks_{index} " in step or f"USING COVERING INDEX ix_clocks_{index} " in step
+            ]
+            assert len(runs) == (1 if wanted.get("status") else 8)
+            # One for what stopped later, and one for the portions together.
+            assert len([step for step in steps if step == "USE TEMP B-TREE FOR ORDER BY"]) <= 3
+        monkeypatch.setattr(clocks, "FEW_CASES", 2000)
+        with noted(connection) as statements:
+            clocks.list_deadlines(connection, Reader(POLICE, frozenset(), NOW), asked, limit=5)
+        steps = [step for step in plan(connection, statements) if re.match("(SCAN|SEARCH) clocks", step)]
+    assert steps
+    assert all("(case_id=?" in step for step in steps)
 
 
 HOUR = 3600
