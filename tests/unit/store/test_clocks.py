@@ -357,7 +357,7 @@ def test_a_page_is_the_same_however_it_is_found(ledger: Ledger, monkeypatch: pyt
     ]
     readers = [Reader(POLICE, frozenset(), now), Reader(COURT, frozenset(), now), Reader(LAB, frozenset(), now)]
     readers.append(Reader(PROCURATORATE, frozenset((POLICE, COURT)), now))
-    filters = Random(walk).sample(filters, 9)
+    filters = [{}, *Random(walk).sample(filters, 9)]
     found_any = 0
     with ledger.database.read() as connection:
         for number, (reader, wanted) in enumerate(product(readers, filters)):
@@ -369,7 +369,7 @@ def test_a_page_is_the_same_however_it_is_found(ledger: Ledger, monkeypatch: pyt
             told = every_page(connection, reader, DeadlineFilter(now, **wanted, zone=ZONE), limit)
             assert told == [(row["case_id"], row["deadline_id"]) for row in expected], (reader, wanted, limit)
             found_any += len(told)
-    assert found_any > 300
+    assert found_any > 200
 
 
 def every_page(connection: Connection, reader: Reader, wanted: DeadlineFilter, limit: int) -> list[tuple[str, str]]:
