@@ -55,6 +55,7 @@ from ledger.recording.system_stream import AccessLogSealer, SystemStream
 from ledger.recording.uploading import TileUploader
 from ledger.recording.validation import Validator
 from ledger.recording.validation_process import ValidatorSetup
+from ledger.recording.word_index import index_words
 from ledger.store import bindings, phones
 from ledger.store.access import AccessLog
 from ledger.store.activity import Activity
@@ -88,6 +89,7 @@ FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
 VOUCH_EVERY = 0.5  # seconds between checks whether a block is to be vouched for
 WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
 NOTICE_EVERY = 1.0  # seconds between looks at what is new for somebody
+INDEX_EVERY = 1.0  # seconds between looks for words that searches do not find by their parts yet
 FORGET_EVERY = 60.0  # seconds between checks whose last key has ended, and which offers were answered
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
 PARTITION_EVERY = 60.0  # seconds between checks whether the log needs another partition
@@ -337,6 +339,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         "warn": repeat(WARN_EVERY, lambda: count_and_warn(parts)),
         "deliver": deliverer.run,
         "notice": repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, now_ms())),
+        "index words": repeat(INDEX_EVERY, lambda: index_words(parts.database)),
         "forget mail": repeat(FORGET_EVERY, lambda: forget_gone(parts)),
         "forget phones": repeat(FORGET_EVERY, lambda: phones.forget(parts.database, now_s())),
         "erase": repeat(ERASE_EVERY, lambda: clear_away(parts.database)),

@@ -180,7 +180,8 @@ def find(request: Request, service: ServiceOf, reading: Reads, page: PageOf, q: 
     descriptions of items, and names of persons whose sections you may read; the beginning of digests (with or without
     the algorithm), officers and pseudonyms of persons, and of ids of handovers; ids of cases, items and events in full.
     Width, case, brackets and white space do not count. The search is recorded, and counts as a
-    hundred requests of the address.
+    hundred requests of the address. Where very much is called like that, a page may have fewer hits than its `limit`,
+    or none, and a `next`: the search goes on from there, and a longer text is found at once.
     """
     results = search_cases(request.scope, service, reading, q, limit=page.limit, after=page.after)
     return json_response({"hits": results.hits} | ({"next": results.following} if results.following else {}))

@@ -152,15 +152,19 @@ def timeline_builder(
 
 
 SEARCH_FOR = Message("search for {text}")
-SEARCH_COST = 100  # requests of the address that a search counts as: one that finds little looks at every stored name
+SEARCH_COST = 100  # requests of the address that a search counts as: one that finds little looks at very many words
 TOO_SHORT = Message("expected at least three characters to search for, or two Chinese ones")
 
 
 class SearchResults(Struct, frozen=True):
-    """A page of hits. ``following`` is the cursor of the next one, None on the last."""
+    """A page of hits. ``following`` is the cursor of the next one, None on the last.
+
+    ``is_cut`` is True if the search ended because it had looked at enough words, whether the page is full or not.
+    """
 
     hits: tuple[Hit, ...]
     following: str | None = None
+    is_cut: bool = False
 
 
 def search_cases(
@@ -185,9 +189,8 @@ def search_cases(
     last = matches.following
     if last is None:
         return SearchResults(matches.hits)
-    return SearchResults(
-        matches.hits, service.cursors.seal("hits", f"{last.rank},{last.word},{last.kind},{last.case_id}")
-    )
+    cursor = service.cursors.seal("hits", f"{last.rank},{last.word},{last.kind},{last.case_id}")
+    return SearchResults(matches.hits, cursor, matches.is_cut)
 
 
 ACCESS_LOG_ROLES = ("auditor", "supervisor")

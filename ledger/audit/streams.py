@@ -17,10 +17,11 @@ from ledger.core.supervision import Matter, SupervisionAct, move
 from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
-from ledger.store import clocks, feed, supervision
+from ledger.store import clocks, feed, supervision, word_parts
 from ledger.store.audit import Expected, Models, feed_row, keyed
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
+from ledger.store.search import WITH_PARTS
 from ledger.store.tables import CLOCKS, KEPT_STATES
 
 
@@ -78,15 +79,32 @@ def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules:
     flags = rows.flags(connection, *bounds, only=part.only)
     stored = rows.stored_models(connection, *bounds, only=part.only)
     entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable, only=part.only)
+    indexed = word_parts.position(connection)
+    to_find: list[StoredEntry] = []  # whose words must be in the index
     for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
         stream = _AUDITS.get(part.kind, _StreamAudit)(part.kind, faulty, rules)
         for row in events:
             findings += stream.take(row, flags.get(row.log_index, ()))
+            if row.event_type in WITH_PARTS and row.log_index <= indexed and row.log_index not in faulty.indices:
+                to_find.append(row)
+                if len(to_find) == PARTS_OF:
+                    findings += _unfound(connection, to_find)
+                    to_find.clear()
         findings += stream.end(f"{part.kind} {stream_id}", heads.pop(stream_id, None), stored.pop(stream_id, {}))
+    findings += _unfound(connection, to_find)
     if not faulty.displaced:
         findings += (_stray("streams", "stream", name=f"{part.kind} {stream_id}") for stream_id in heads)
         findings += (_stray("models", "row", row=" ".join(key)) for models in stored.values() for key in models)
     return findings
+
+
+PARTS_OF = 500  # entries whose parts of words are looked up at a time
+
+
+def _unfound(connection: Connection, entries: list[StoredEntry]) -> Iterator[AuditFinding]:
+    """Yield the parts of words that these entries have and the index has not."""
+    for table, part, index in rows.missing_parts(connection, entries):
+        yield finding("models", index, "row", "a row", "no such row", row=f"{table} {part} {index}")
 
 
 class _StreamAudit:

@@ -26,7 +26,7 @@ from ledger.core.events import Event, Submitted
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
-from ledger.store import bindings, cases, clocks, feed, imports, log, search, supervision
+from ledger.store import bindings, cases, clocks, feed, imports, log, search, supervision, word_parts
 from ledger.store.clocks import ClockLine
 from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_in, row_of, write_rows
 from ledger.store.tables import (
@@ -56,6 +56,9 @@ def erase(connection: Connection, database: Database, body: SectionErased) -> No
     """Empty the section in the open transaction. Requires the writer's lock."""
     target = select(ENTRIES.c.log_index).where(ENTRIES.c.event_id == body.concerns.event_id)
     named = (SECTIONS.c.log_index == target.scalar_subquery(), SECTIONS.c.label == body.label)
+    stored = connection.execute(select(SECTIONS.c.log_index, SECTIONS.c.data).where(*named)).first()
+    if stored is not None and stored.data is not None:
+        word_parts.forget_name(connection, stored.log_index, search.parts_of_name(stored.data, body.label))
     connection.execute(update(SECTIONS).where(*named).values(data=None))
     mark = f"{body.concerns.event_id} {body.label}"
     log.keep_fact(connection, database, _ERASED, mark)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, cast, func, literal, or_, select, true
@@ -13,14 +14,14 @@ from sqlalchemy.exc import DBAPIError
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.kept_state import encode_state, is_kept
 from ledger.core.errors import NotFound
-from ledger.core.events import Event
+from ledger.core.events import Event, decode_again
 from ledger.core.events.terms import StreamKind
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
-from ledger.store import bindings, clocks, feed, log, supervision
+from ledger.store import bindings, clocks, feed, log, search, supervision
 from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, event_projections, projections
 from ledger.store.clocks import ClockLine
-from ledger.store.database import Database, Row, key_of, one_of
+from ledger.store.database import Database, Row, key_of, one_of, one_of_pairs, texts_named
 from ledger.store.kept_states import kept_rows, row_to_compare
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.tables import (
@@ -36,6 +37,7 @@ from ledger.store.tables import (
     ITEMS,
     KEPT_STATES,
     LETTERS,
+    NAME_PARTS,
     NO_CASE,
     OF_CASES,
     SECTIONS,
@@ -43,6 +45,7 @@ from ledger.store.tables import (
     STREAMS,
     TILES,
     TREE,
+    WORD_PARTS,
 )
 
 SECTIONS_PAGE = 16_384  # entries whose sections are read at a time
@@ -118,7 +121,12 @@ def strays(connection: Connection, size: int) -> list[tuple[str, int]]:
         orphan = ~select(ENTRIES.c.log_index).where(ENTRIES.c.log_index == table.c.log_index).exists()
         query = select(table.c.log_index).distinct().where(orphan | (table.c.log_index >= size))
         orphans += ((table.name, index) for index in connection.execute(query).scalars())
-    return orphans
+    # A part of a name whose section is erased, or was never there.
+    named = select(SECTIONS.c.log_index).where(
+        SECTIONS.c.log_index == NAME_PARTS.c.log_index, SECTIONS.c.data.is_not(None)
+    )
+    left = select(NAME_PARTS.c.log_index).distinct().where(~named.exists())
+    return orphans + [(NAME_PARTS.name, index) for index in connection.execute(left).scalars()]
 
 
 def repeated_events(connection: Connection) -> list[tuple[str, int]]:
@@ -324,6 +332,37 @@ def stored_models(
         for case_id, row in kept_rows(connection, first, last, only):
             by_stream_id.setdefault(case_id, {}).update([keyed(KEPT_STATES, row)])
     return by_stream_id
+
+
+def missing_parts(connection: Connection, entries: Collection[StoredEntry]) -> list[tuple[str, str, int]]:
+    """Return (table, part, index) of the parts of words and names that these entries have and searches do not find.
+
+    A row too many is no fault: what it leads to is compared with the words themselves.
+    """
+    said = {
+        (part, row.log_index) for row in entries for part in search.parts_said(decode_again(row.envelope, row.payload))
+    }
+    naming = sorted(row.log_index for row in entries if row.event_type == search.NAMING)
+    by_index = sections(connection, naming) if naming else {}
+    named = {
+        (part, index)
+        for index, by_label in by_index.items()
+        for label, data in by_label.items()
+        if data is not None
+        for part in search.parts_of_name(data, label)
+    }
+    missing: list[tuple[str, str, int]] = []
+    for table, expected in ((WORD_PARTS, said), (NAME_PARTS, named)):
+        columns = (table.c.part, table.c.log_index)
+        stored = connection.execute(
+            select(*columns).where(one_of_pairs(columns, _PAIRS)),
+            {"pairs": msgspec.json.encode(list(expected)).decode()},
+        )
+        missing += ((table.name, *pair) for pair in sorted(expected.difference(map(tuple, stored))))
+    return missing
+
+
+_PAIRS = texts_named("pairs")
 
 
 def keyed(table: Table, row: Row) -> tuple[ModelKey, Row]:

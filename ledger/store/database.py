@@ -522,6 +522,8 @@ def _statement(database: Database, table: Table, replacing: bool) -> Any:
     if replacing:
         keys = [column.name for column in table.columns if column.primary_key]
         changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+        if not changed:  # a row that is all key is there, or it is not
+            return statement.on_conflict_do_nothing(index_elements=keys)
         statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
     return statement
 

@@ -4,10 +4,11 @@ Only cases that the reader may see are found. ``words`` is a read model that cha
 and events are looked up in their own tables. A text matches the words that it begins, by their index, and the numbers
 and descriptions that have it anywhere; a digest matches with or without its algorithm.
 
-For what a text does not begin, the words are gone through until the page is full. An index of the parts of words would
-have ten rows for each entry, each on a page of its own, and would slow down every submission for the sake of few
-searches. Names of persons stand in confidential sections and are copied nowhere: the sections themselves are searched,
-of the cases whose sections the reader's agency reads. What is erased is found no longer.
+What has a text behind its beginning is found by an index of the parts of words (``store.word_parts``). Where very much
+has the parts of the text, the words are gone through in order, some thousands for a page: then a page ends before it is
+full, and says so. Names of persons stand in confidential sections, of which the same index knows the parts until they
+are erased: what it leads to is compared with the sections themselves, of the cases whose sections the reader's agency
+reads.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, Literal, get_args, get_type_hints
 
-from msgspec import Struct, json
+from msgspec import Struct
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
-    LargeBinary,
+    FromClause,
     Select,
     Subquery,
     and_,
@@ -35,29 +35,23 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from ledger.core.custody import CaseState
 from ledger.core.encoding.digests import Algorithm
-from ledger.core.errors import MalformedInput
 from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import PersonNamed
-from ledger.core.events.payload import decode_section
 from ledger.core.events.record import RecordCorrected
-from ledger.core.events.terms import NAME_FIELD
 from ledger.core.visibility import Reader
 from ledger.store.cases import held, seen
 from ledger.store.database import Change, one_of
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, SECTIONS, WORDS
+from ledger.store.word_parts import TWO_IDEOGRAPHS, cases_with, name_in, names_with, parts_of, position
 
 _HEX_FROM = 8  # hexadecimal characters that may be taken as the beginning of a digest
 # Sorts behind every character: the end of the words with a beginning.
 _LAST = "\U0010ffff"
 _BRACKETS = str.maketrans("", "", "()[]{}<>〔〕【】《》〈〉「」『』〖〗")
 _ORDINAL = re.compile("第(?=[0-9])")  # 〔2026〕第88号 is 〔2026〕88号
-_TWO_IDEOGRAPHS = re.compile("[〇々㐀-䶿一-鿿\U00020000-\U0003ffff]{2}")
 SHORTEST: Final = 2  # characters that are searched for at least; three where not both are ideographs
 LONGEST: Final = 200
 PERSONS: Final = 1000  # by whom cases are filtered at most
@@ -89,7 +83,7 @@ _KINDS: dict[str, Kind] = {
     "handover_id": "handover",
 }
 # The kinds of which any part can be searched for, not the beginning alone.
-_WITHIN: tuple[Kind, ...] = ("case_number", "matter", "document", "exhibit", "seal", "account", "description")
+WITHIN: tuple[Kind, ...] = ("case_number", "matter", "document", "exhibit", "seal", "account", "description")
 
 
 class SearchPosition(Struct, frozen=True):
@@ -126,10 +120,14 @@ class Hit(Struct, frozen=True):
 
 
 class SearchPage(Struct, frozen=True):
-    """A page of hits; ``following`` is where the next page begins, None on the last."""
+    """A page of hits; ``following`` is where the next page begins, None on the last.
+
+    ``is_cut`` is True if it ends where the search had looked at enough words, whether it is full or not.
+    """
 
     hits: tuple[Hit, ...]
     following: SearchPosition | None
+    is_cut: bool = False
 
 
 # -- the projection ----------------------------------------------------------------------------------------------------
@@ -186,6 +184,35 @@ def _telling(kind: type[Struct]) -> tuple[str, ...]:
     return tuple(name for name in kind.__struct_fields__ if name in _KINDS or holds_words(hints[name]))
 
 
+def parts_said(event: Event) -> set[str]:
+    """Return the parts of the words of a case's event of which any part can be searched for."""
+    if event.stream.kind != "case":
+        return set()
+    words = (*_said(event.body, None), *_corrected(event, None))
+    return {part for kind, text, _ in words if kind in WITHIN for part in parts_of(folded(text))}
+
+
+def parts_of_name(data: bytes, label: str) -> set[str]:
+    """Return the parts of the name in a stored section, if it has one."""
+    name = name_in(data, label)
+    return set() if name is None else parts_of(folded(name))
+
+
+@cache
+def _kinds_in(kind: type[Struct]) -> frozenset[Kind]:
+    """Return the kinds of the words that values of a type may hold, at any depth."""
+
+    def nested(hint: Any) -> Iterator[Kind]:
+        if isinstance(hint, type) and issubclass(hint, Struct):
+            yield from _kinds_in(hint)
+        for part in get_args(hint):
+            yield from nested(part)
+
+    hints = get_type_hints(kind)
+    own = {_KINDS[name] for name in kind.__struct_fields__ if name in _KINDS}
+    return frozenset(own.union(*(nested(hints[name]) for name in kind.__struct_fields__ if name not in _KINDS)))
+
+
 def folded(text: str) -> str:
     """Fold a text as words are stored and looked up: width and case unified.
 
@@ -196,7 +223,7 @@ def folded(text: str) -> str:
 
 def is_searchable(word: str) -> bool:
     """Return whether a folded text is long enough to be searched for."""
-    return len(word) > SHORTEST or _TWO_IDEOGRAPHS.fullmatch(word) is not None
+    return len(word) > SHORTEST or TWO_IDEOGRAPHS.fullmatch(word) is not None
 
 
 def _pieces(word: str) -> list[str]:
@@ -204,10 +231,20 @@ def _pieces(word: str) -> list[str]:
     return [word[start : start + _PIECE] for start in starts if word]
 
 
+NAMING: Final = NAME_OF[PersonNamed]
+# The types of the events that have words or names of which any part can be searched for.
+WITH_PARTS: Final = frozenset(
+    name
+    for body, name in NAME_OF.items()
+    if body in (PersonNamed, RecordCorrected) or not _kinds_in(body).isdisjoint(WITHIN)
+)
+
+
 # -- the search --------------------------------------------------------------------------------------------------------
 
 
 _Places = list[tuple[SearchPosition, Hit]]
+_Found = tuple[_Places, SearchPosition | None]  # and where a search was left that had looked at enough
 _BY_WORD: Final = {"word": WORDS.c.word, "kind": WORDS.c.kind, "case_id": WORDS.c.case_id}
 
 
@@ -223,19 +260,22 @@ def search(
     for rank, step in enumerate(_STEPS):
         if len(places) <= limit and (after is None or after.rank <= rank):
             start = after if after is not None and after.rank == rank else SearchPosition(rank)
-            places += step(connection, reader, text, limit + 1 - len(places), start)
+            found, cut = step(connection, reader, text, limit + 1 - len(places), start)
+            places += found
+            if cut is not None and len(places) <= limit:
+                return SearchPage(tuple(hit for _, hit in places), cut, is_cut=True)
     following = places[limit - 1][0] if len(places) > limit else None
     return SearchPage(tuple(hit for _, hit in places[:limit]), following)
 
 
-def _by_id(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Places:
+def _by_id(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Found:
     """Return the things that have this very id or payload digest, in order, after the position."""
     ids = union_all(*_ids(folded(text))).subquery("ids")
     key = {"word": ids.c.word, "kind": ids.c.kind, "case_id": ids.c.case_id}
-    return _page(connection, ids.select().where(seen(reader, ids.c.case_id)), key, limit, after)
+    return _page(connection, ids.select().where(seen(reader, ids.c.case_id)), key, limit, after), None
 
 
-def _beginning(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Places:
+def _beginning(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Found:
     """Return the words that begin with the text, in order, after the position.
 
     Hexadecimal digits are the beginning of a digest of any algorithm, too.
@@ -244,51 +284,88 @@ def _beginning(connection: Connection, reader: Reader, text: str, limit: int, af
     is_hex = len(word) >= _HEX_FROM and not word.strip("0123456789abcdef")
     starts = [word, *(f"{algorithm.value}:{word}" for algorithm in Algorithm if is_hex)]
     query = _words(or_(*map(_begins, starts)), seen(reader, WORDS.c.case_id))
-    return _page(connection, query, _BY_WORD, limit, after)
+    return _page(connection, query, _BY_WORD, limit, after), None
 
 
-def _containing(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Places:
+def _containing(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Found:
     """Return the numbers and descriptions that have the text behind their beginning, in order, after the position."""
     word = folded(text)
-    has_it = (WORDS.c.word.contains(word, autoescape=True), not_(_begins(word)), WORDS.c.kind.in_(_WITHIN))
-    return _page(connection, _words(*has_it, seen(reader, WORDS.c.case_id)), _BY_WORD, limit, after)
+    has_it = (WORDS.c.word.contains(word, autoescape=True), not_(_begins(word)), WORDS.c.kind.in_(WITHIN))
+    case_ids = cases_with(connection, reader, word)
+    if case_ids is not None:
+        query = _words(*has_it, one_of(WORDS.c.case_id, case_ids))
+        return _page(connection, query, _BY_WORD, limit, after), None
+    places: _Places = []
+    query = _words(*has_it, seen(reader, WORDS.c.case_id))
+    for _ in range(MOST_PORTIONS):
+        end = _portion_end(connection, after)
+        portion = query if end is None else query.where(_key_of_words <= _place_of_words(end))
+        places += _page(connection, portion, _BY_WORD, limit - len(places), after)
+        if end is None or len(places) == limit:
+            return places, None
+        after = end
+    return places, after
 
 
-def _named(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Places:
+PORTION, MOST_PORTIONS = 2000, 10  # words that are gone through at a time, and such portions for a page
+
+
+def _portion_end(connection: Connection, after: SearchPosition) -> SearchPosition | None:
+    """Return the position of the last word of a portion behind this one; None if there are no more words."""
+    query = select(WORDS.c.word, WORDS.c.kind, WORDS.c.case_id)
+    if after.case_id:
+        query = query.where(_key_of_words > _place_of_words(after))
+    last = connection.execute(query.order_by(*_BY_WORD.values()).offset(PORTION - 1).limit(1)).first()
+    return None if last is None else SearchPosition(after.rank, *last)
+
+
+_key_of_words = tuple_(*_BY_WORD.values())
+
+
+def _place_of_words(position: SearchPosition) -> ColumnElement[Any]:
+    return tuple_(*(literal(getattr(position, name)) for name in _BY_WORD))
+
+
+def _named(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Found:
     """Return the persons whose names have the text in them, as they were named, after the position.
 
     Only of cases to which the reader's agency is a party, and of which it holds something: it reads their sections.
     """
-    word = folded(text)
-    shapes = {text.strip(), unicodedata.normalize("NFKC", text).strip(), word}
-    parts = [literal(json.encode(shape)[1:-1], LargeBinary()) for shape in sorted(shapes)]
-    in_name = or_(*(_Holds(SECTIONS.c.data, _NAME_KEY, part) for part in parts))
+    word, start, indexed = folded(text), int(after.word or -1), position(connection)
+    by_part = names_with(connection, word).subquery()
+    # Those that the index has come to, then the few behind it.
+    sources = (
+        (by_part.join(SECTIONS, SECTIONS.c.log_index == by_part.c.log_index), SECTIONS.c.log_index <= indexed),
+        (SECTIONS, SECTIONS.c.log_index > indexed),
+    )
+    places: _Places = []
+    for source, of_source in sources:
+        query = _sections_naming(reader, source).where(of_source, SECTIONS.c.log_index > start)
+        with connection.execute(query.execution_options(yield_per=100)) as rows:
+            for row in rows:
+                name = name_in(row.data, row.label)
+                if name is not None and word in folded(name):
+                    place = SearchPosition(after.rank, str(row.log_index), "name", row.case_id)
+                    places.append((place, _hit(row, kind="name", word=name)))
+                if len(places) == limit:
+                    return places, None
+    return places, None
+
+
+def _sections_naming(reader: Reader, source: FromClause) -> Select[Any]:
+    """Select the sections of the source in which persons are named and that the reader's agency reads, in order."""
     case_id, of_party = ENTRIES.c.stream_id, CASE_AGENCIES.c.agency == reader.agency
     is_party = select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == case_id, of_party).exists()
-    query = (
+    return (
         select(SECTIONS.c.data, SECTIONS.c.label, *_NO_ITEM, *_SHOWN)
-        .select_from(SECTIONS)
+        .select_from(source)
         # Written as an expression, the index is looked up for each section, never the other way round.
         .join(ENTRIES, ENTRIES.c.log_index == SECTIONS.c.log_index + 0)
         .join(CASES, CASES.c.case_id == case_id)
-        .where(in_name, SECTIONS.c.log_index > int(after.word or -1))
-        .where(ENTRIES.c.event_type == NAME_OF[PersonNamed], ENTRIES.c.stream_kind == "case")
+        .where(SECTIONS.c.data.is_not(None), ENTRIES.c.event_type == NAMING, ENTRIES.c.stream_kind == "case")
         .where(is_party, held(reader.agency, case_id))
         .order_by(SECTIONS.c.log_index)
     )
-    places: _Places = []
-    with connection.execute(query.execution_options(yield_per=100)) as rows:
-        for row in rows:
-            try:
-                name = decode_section(row.data, row.label).fields.get(NAME_FIELD)
-            except MalformedInput:  # written by somebody else: an audit reports it
-                continue
-            if name is not None and word in folded(name):
-                place = SearchPosition(after.rank, str(row.log_index), "name", row.case_id)
-                places.append((place, _hit(row, kind="name", word=name)))
-            if len(places) == limit:
-                break
-    return places
 
 
 def cases_of_person(connection: Connection, reader: Reader, text: str) -> list[str]:
@@ -296,14 +373,13 @@ def cases_of_person(connection: Connection, reader: Reader, text: str) -> list[s
 
     The name counts where the reader may read it. Of very many persons, the first are considered.
     """
-    named = _named(connection, reader, text, PERSONS, SearchPosition(0))
+    named, _ = _named(connection, reader, text, PERSONS, SearchPosition(0))
     begins = (WORDS.c.kind == "person", _begins(folded(text)), seen(reader, WORDS.c.case_id))
     pseudonyms = connection.execute(select(WORDS.c.case_id).where(*begins).limit(PERSONS)).scalars()
     return list({*pseudonyms, *(hit.case_id for _, hit in named)})
 
 
-_NAME_KEY = literal(f'"{NAME_FIELD}":'.encode(), LargeBinary())  # as a section is stored
-_Step = Callable[[Connection, Reader, str, int, SearchPosition], _Places]
+_Step = Callable[[Connection, Reader, str, int, SearchPosition], _Found]
 _STEPS: Final[tuple[_Step, ...]] = (_by_id, _beginning, _containing, _named)
 
 
@@ -353,25 +429,6 @@ def _with_case(candidates: Subquery) -> Select[Any]:
 def _hit(row: Any, **own: Any) -> Hit:
     own["index"] = row.log_index
     return Hit(*(own[name] if name in own else getattr(row, name) for name in Hit.__struct_fields__))
-
-
-class _Holds(FunctionElement[bool]):
-    """Whether the bytes of the first have those of the third in them, at or behind the first place of the second."""
-
-    inherit_cache = True
-    type = Boolean()
-
-
-@compiles(_Holds, "sqlite")
-def _sqlite_holds(element: _Holds, compiler: SQLCompiler, **options: Any) -> str:
-    whole, start, part = (compiler.process(each, **options) for each in element.clauses)
-    return f"instr(substr({whole}, instr({whole}, {start})), {part}) > 0"
-
-
-@compiles(_Holds, "postgresql")
-def _postgresql_holds(element: _Holds, compiler: SQLCompiler, **options: Any) -> str:
-    whole, start, part = (compiler.process(each, **options) for each in element.clauses)
-    return f"position({part} IN substring({whole} FROM position({start} IN {whole}))) > 0"
 
 
 def _words(*conditions: ColumnElement[bool]) -> Select[Any]:

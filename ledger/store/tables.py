@@ -474,6 +474,24 @@ class WordsTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
+class WordPartsTable(StoreTable, table=True):
+    """A part of a word in the events of a case (``store.word_parts``), and an entry that has it."""
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    part: str = Field(sa_column=Column(_BY_CODE_POINT, primary_key=True, nullable=False))
+    log_index: int = Field(sa_column=big(primary_key=True))
+
+
+class NamePartsTable(StoreTable, table=True):
+    """A part of the name that an entry gives a person in a section; it goes when the section is erased."""
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    part: str = Field(sa_column=Column(_BY_CODE_POINT, primary_key=True, nullable=False))
+    log_index: int = Field(sa_column=big(primary_key=True))
+
+
 class AuditsTable(StoreTable, table=True):
     """An audit that an auditor ran: ``report`` is its JSON, null if the audit could not be completed.
 
@@ -557,6 +575,8 @@ NOTICE_READS = core_of(NoticeReadsTable)
 SUBSCRIBERS = core_of(SubscribersTable)
 IMPORTS = core_of(ImportsTable)
 WORDS = core_of(WordsTable)
+WORD_PARTS = core_of(WordPartsTable)
+NAME_PARTS = core_of(NamePartsTable)
 AUDITS = core_of(AuditsTable)
 BINDINGS = core_of(BindingsTable)
 CHALLENGES = core_of(ChallengesTable)

@@ -18,7 +18,7 @@ from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
 from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
-from ledger.store import log
+from ledger.store import log, search, word_parts
 from ledger.store.tables import (
     CASE_AGENCIES,
     CASES,
@@ -28,10 +28,12 @@ from ledger.store.tables import (
     FLAGS,
     HANDOVERS,
     ITEMS,
+    META,
     SECTIONS,
     STREAMS,
     TILES,
     TREE,
+    WORD_PARTS,
     WORDS,
 )
 from scripts.campaigns.casework import LOG_ID, POLICE, PROCURATORATE, Casework
@@ -122,11 +124,26 @@ def lengthen(file: Path, sizes: Iterable[int]) -> Iterator[int]:
                 connection.execute(update(TREE).values(size=grown.size, root=grown.root))
                 connection.commit()
                 edge = grown.edge
+            _index_words(connection)
+            connection.commit()
             # Or its readers would look for every page in a log of gigabytes first.
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.commit()
             yield edge.size
     engine.dispose()
+
+
+def _index_words(connection: Connection) -> None:
+    """Make the parts of all words that have none yet, as the service does from the log: its copies bear no digests."""
+    last, before = log.tree(connection).size - 1, word_parts.position(connection)
+    words = select(WORDS.c.word, WORDS.c.updated_index).where(
+        WORDS.c.updated_index > before, WORDS.c.kind.in_(search.WITHIN)
+    )
+    parts = sorted({(part, index) for word, index in connection.execute(words) for part in word_parts.parts_of(word)})
+    rows = [{"part": part, "log_index": index} for part, index in parts]
+    connection.execute(insert(WORD_PARTS).prefix_with("OR IGNORE"), rows)
+    position = {"name": word_parts.POSITION, "value": str(last)}
+    connection.execute(insert(META).prefix_with("OR REPLACE"), position)
 
 
 def _set_aside(connection: Connection, table: Table) -> Table:

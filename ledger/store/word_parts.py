@@ -1,0 +1,117 @@
+"""Parts of words: an index by which a search finds what has a text anywhere in it.
+
+A part is three characters of a folded text, or two ideographs: what is searched for has one of these at least. A row
+says that a word of the entry at ``log_index`` has the part, or a name that the entry gives a person. It leads to the
+entry, nothing else: what is found is compared with the words themselves, so a row too many finds nothing.
+
+A loop makes the rows from the log (``ledger.recording.word_index``), because they are ten for an entry, each on a page
+of its own, and submissions shall not wait for them. Entries behind its position are looked at one by one. The parts of
+a name are deleted in the transaction that erases its section.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, Table, and_, delete, func, literal, select, union, union_all
+
+from ledger.core.errors import MalformedInput
+from ledger.core.events.payload import decode_section
+from ledger.core.events.terms import NAME_FIELD
+from ledger.core.visibility import Reader
+from ledger.store import log
+from ledger.store.cases import seen
+from ledger.store.database import Database, one_of
+from ledger.store.tables import ENTRIES, NAME_PARTS, WORD_PARTS
+
+POSITION = "word_parts_up_to"
+LENGTH: Final = 3  # characters of a part; two where both are ideographs
+MOST_PARTS = 8  # of a text that are looked up
+MOST_ENTRIES = 5000  # that have the rarest part of a text; of more, the words are gone through in order
+MOST_CASES = 1000  # whose words are compared
+MOST_BEHIND = 500  # entries behind the position that are looked at one by one
+TWO_IDEOGRAPHS = re.compile("[〇々㐀-䶿一-鿿\U00020000-\U0003ffff]{2}")
+
+
+def parts_of(word: str) -> set[str]:
+    """Return the parts of a folded text."""
+    pairs = (word[start : start + 2] for start in range(len(word) - 1))
+    parts = {pair for pair in pairs if TWO_IDEOGRAPHS.fullmatch(pair)}
+    return parts.union(word[start : start + LENGTH] for start in range(len(word) - LENGTH + 1))
+
+
+def name_in(data: bytes, label: str) -> str | None:
+    """Return the name of a person in a stored section, None if there is none or it cannot be read."""
+    try:
+        return decode_section(data, label).fields.get(NAME_FIELD)
+    except MalformedInput:  # written by somebody else: an audit reports it
+        return None
+
+
+def position(connection: Connection) -> int:
+    """Return the index up to which the entries have their rows; -1 if none have."""
+    return int(log.fact(connection, POSITION) or -1)
+
+
+def keep_position(connection: Connection, database: Database, index: int) -> None:
+    """Store how far the entries have their rows. Requires the writer's lock."""
+    log.keep_fact(connection, database, POSITION, str(index))
+
+
+def forget_name(connection: Connection, log_index: int, parts: Collection[str]) -> None:
+    """Delete the parts of a name that the entry gave. Requires the writer's lock."""
+    named = (NAME_PARTS.c.log_index == log_index, one_of(NAME_PARTS.c.part, parts))
+    connection.execute(delete(NAME_PARTS).where(*named))
+
+
+def cases_with(connection: Connection, reader: Reader, word: str) -> list[str] | None:
+    """Return the cases that the reader sees of which a word may have the folded text in it.
+
+    They have all of its parts in the words of an entry. Returns None if there are too many to compare, or too many
+    entries without their rows.
+    """
+    indexed = position(connection)
+    if log.tree(connection).size - 1 - indexed > MOST_BEHIND:
+        return None
+    having = _having(connection, WORD_PARTS, word, MOST_ENTRIES)
+    if having is None:
+        return None
+    entries = having.subquery()
+    # Written as an expression, the kind does not use its index, which would give all entries of cases.
+    of_case = ENTRIES.c.stream_kind.concat("") == "case"
+    by_part = select(ENTRIES.c.stream_id).join_from(entries, ENTRIES, ENTRIES.c.log_index == entries.c.log_index)
+    behind = select(ENTRIES.c.stream_id).where(of_case, ENTRIES.c.log_index > indexed)
+    either = union(by_part.where(of_case), behind).subquery()
+    found = select(either.c.stream_id).where(seen(reader, either.c.stream_id)).limit(MOST_CASES + 1)
+    case_ids = [*connection.execute(found).scalars()]
+    return None if len(case_ids) > MOST_CASES else case_ids
+
+
+def names_with(connection: Connection, word: str) -> Select[Any]:
+    """Select the ``log_index`` of the entries of which a name may have the folded text in it, those with rows."""
+    having = _having(connection, NAME_PARTS, word, None)
+    assert having is not None, "no number of them is too many"
+    return having
+
+
+def _having(connection: Connection, table: Table, word: str, most: int | None) -> Select[Any] | None:
+    """Select the entries that have all parts of the text; None if more than ``most`` have the rarest of them."""
+    parts = sorted(parts_of(word))
+    parts = parts[:: -(-len(parts) // MOST_PARTS)]
+    some = (select(table.c.log_index).where(table.c.part == part).limit(MOST_ENTRIES + 1).subquery() for part in parts)
+    counts = [
+        select(literal(place).label("place"), func.count().label("entries")).select_from(each)
+        for place, each in enumerate(some)
+    ]
+    entries, place = min((row.entries, row.place) for row in connection.execute(union_all(*counts)))
+    if most is not None and entries > most:
+        return None
+    rarest = table.alias("rarest")
+    others = [table.alias() for _ in parts[1:]]
+    has_others = (
+        select(literal(1)).where(and_(other.c.part == part, other.c.log_index == rarest.c.log_index)).exists()
+        for other, part in zip(others, (*parts[:place], *parts[place + 1 :]), strict=True)
+    )
+    return select(rarest.c.log_index).where(rarest.c.part == parts[place], *has_others)
