@@ -7,13 +7,12 @@ Submissions never wait for it, and a search looks at what it has not come to.
 from __future__ import annotations
 
 import structlog
-from sqlalchemy import select
 
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.store import log, notices, search, word_parts
 from ledger.store.database import Connection, Database, Row, write_rows
 from ledger.store.log import StoredEntry
-from ledger.store.tables import NAME_PARTS, SECTIONS, WORD_PARTS
+from ledger.store.tables import NAME_PARTS, WORD_PARTS
 
 AT_ONCE = 200  # most entries of one transaction
 
@@ -63,7 +62,6 @@ def _of_entry(entry: StoredEntry) -> list[Row]:
 def _of_names(connection: Connection, entry: StoredEntry) -> list[Row]:
     if entry.event_type != search.NAMING:
         return []
-    query = select(SECTIONS.c.data, SECTIONS.c.label).where(SECTIONS.c.log_index == entry.log_index)
-    sections = connection.execute(query.where(SECTIONS.c.data.is_not(None)))
-    parts = {part for data, label in sections for part in search.parts_of_name(data, label)}
+    sections = log.sections(connection, entry.log_index).items()
+    parts = {part for label, data in sections if data is not None for part in search.parts_of_name(data, label)}
     return [{"part": part, "log_index": entry.log_index} for part in sorted(parts)]

@@ -122,11 +122,10 @@ def strays(connection: Connection, size: int) -> list[tuple[str, int]]:
         query = select(table.c.log_index).distinct().where(orphan | (table.c.log_index >= size))
         orphans += ((table.name, index) for index in connection.execute(query).scalars())
     # A part of a name whose section is erased, or was never there.
-    named = select(SECTIONS.c.log_index).where(
-        SECTIONS.c.log_index == NAME_PARTS.c.log_index, SECTIONS.c.data.is_not(None)
-    )
-    left = select(NAME_PARTS.c.log_index).distinct().where(~named.exists())
-    return orphans + [(NAME_PARTS.name, index) for index in connection.execute(left).scalars()]
+    of_part, is_there = SECTIONS.c.log_index == NAME_PARTS.c.log_index, SECTIONS.c.data.is_not(None)
+    nameless = ~select(SECTIONS.c.log_index).where(of_part, is_there).exists()
+    left = connection.execute(select(NAME_PARTS.c.log_index).distinct().where(nameless)).scalars()
+    return [*orphans, *((NAME_PARTS.name, index) for index in left)]
 
 
 def repeated_events(connection: Connection) -> list[tuple[str, int]]:
@@ -339,9 +338,8 @@ def missing_parts(connection: Connection, entries: Collection[StoredEntry]) -> l
 
     A row too many is no fault: what it leads to is compared with the words themselves.
     """
-    said = {
-        (part, row.log_index) for row in entries for part in search.parts_said(decode_again(row.envelope, row.payload))
-    }
+    events = ((row.log_index, decode_again(row.envelope, row.payload)) for row in entries)
+    said = {(part, index) for index, event in events for part in search.parts_said(event)}
     naming = sorted(row.log_index for row in entries if row.event_type == search.NAMING)
     by_index = sections(connection, naming) if naming else {}
     named = {
@@ -354,10 +352,8 @@ def missing_parts(connection: Connection, entries: Collection[StoredEntry]) -> l
     missing: list[tuple[str, str, int]] = []
     for table, expected in ((WORD_PARTS, said), (NAME_PARTS, named)):
         columns = (table.c.part, table.c.log_index)
-        stored = connection.execute(
-            select(*columns).where(one_of_pairs(columns, _PAIRS)),
-            {"pairs": msgspec.json.encode(list(expected)).decode()},
-        )
+        pairs = {"pairs": msgspec.json.encode(list(expected)).decode()}
+        stored = connection.execute(select(*columns).where(one_of_pairs(columns, _PAIRS)), pairs)
         missing += ((table.name, *pair) for pair in sorted(expected.difference(map(tuple, stored))))
     return missing
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from ledger.core.events import Authority, item
 from ledger.core.events import case as acts
 from ledger.core.events.record import Correction, RecordCorrected, SectionErased
 from ledger.core.visibility import Reader
-from ledger.store.search import SearchPage, folded, is_searchable, search
+from ledger.recording.word_index import index_words
+from ledger.store import search as search_of_store
+from ledger.store import word_parts
+from ledger.store.cases import sight
+from ledger.store.search import NAMING, WITHIN, SearchPage, folded, is_searchable, search
+from ledger.store.tables import ENTRIES, NAME_PARTS, WORD_PARTS
 from ledger.store.tables import WORDS as WORDS_TABLE
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant, section, supervisor
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger
+from tests.unit.audit.stand import findings_of
 from tests.unit.store.plans import noted, plan
 
 DIGEST = "sha256:" + "5a" * 32
@@ -189,7 +197,7 @@ def test_too_short_to_be_searched_for(text: str) -> None:
 
 
 def test_names_are_found_by_those_who_may_read_them(ledger: Ledger) -> None:
-    """Not by a former party, a supervisor or a stranger; not by what else is in the section; not in any index."""
+    """Not by a former party, a supervisor or a stranger; not by what else is in the section; not among the words."""
     for name in ("张三", "三丰", "张三丰", " 张 三丰"):
         (hit,) = matches(ledger, name, PROCURATORATE).hits
         assert (hit.kind, hit.word, hit.case_id) == ("name", "张三丰", "case-1")
@@ -215,16 +223,118 @@ def test_an_erased_name_is_found_no_longer(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("word", ["5a5a5a5a5a", "刑初", "0417号"])
-def test_queries_that_go_by_indexes(sqlite: Ledger, word: str) -> None:
-    """However large the log, the database is asked once for each way of finding: the words are gone through for what
-    begins none of them, and what is stored of sections for names, and nothing else."""
+@pytest.mark.parametrize("indexed", [True, False], ids=["indexed", "not yet"])
+def test_queries_that_go_by_indexes(sqlite: Ledger, word: str, indexed: bool) -> None:
+    """However large the log, no table is gone through, whether the parts of the words are stored or not yet."""
     recorded(sqlite)
-    tables = {"words", "sections", "entries", "items", "cases", "case_agencies"}
+    if indexed:
+        index_words(sqlite.database)
+    tables = "words|sections|entries|items|cases|case_agencies|handovers|word_parts|name_parts"
     with sqlite.database.read() as connection:
         with noted(connection) as statements:
             search(connection, Reader(POLICE, frozenset((PROCURATORATE, COURT)), NOW), word, 9)
-        plans = [plan(connection, {text: values}) for text, values in statements.items()]
-    scanned = [{step.split()[1] for step in steps if step.startswith("SCAN")} & tables for steps in plans]
-    assert scanned == [set(), set(), {"words"}, set()]
-    assert any("SEARCH words USING PRIMARY KEY" in step for step in plans[1])
-    assert any("SEARCH sections USING" in step for step in plans[3])
+        steps = plan(connection, statements)
+    assert [step for step in steps if re.match(f"SCAN ({tables})( |$)", step)] == []
+    assert "SEARCH rarest USING PRIMARY KEY (part=? AND log_index<?)" in " ".join(steps).replace("log_index>? AND ", "")
+    assert [step for step in steps if re.match(r"SEARCH (words|entries) USING .*\((kind|stream_kind)=\?\)", step)] == []
+
+
+def test_where_very_much_has_the_parts_the_words_are_gone_through_in_portions(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page ends where enough was looked at, and says so; the pages together have what one without a bound has."""
+    for number in range(8):
+        recorded(ledger, f"case-{number + 10}", step=number)
+    index_words(ledger.database)
+    whole = matches(ledger, "行账", PROCURATORATE, 100)
+    assert (len(whole.hits), whole.following, whole.is_cut) == (9, None, False)
+    for name, value in (("MOST_ENTRIES", 3), ("MOST_CASES", 3)):
+        monkeypatch.setattr(word_parts, name, value)
+        monkeypatch.setattr(search_of_store, "PORTION", 7)
+        monkeypatch.setattr(search_of_store, "MOST_PORTIONS", 2)
+        for limit in (1, 5, 100):
+            read = pages(ledger, PROCURATORATE, "行账", limit)
+            assert [hit for page in read for hit in page.hits] == list(whole.hits)
+            assert {page.is_cut for page in read} == {True, False}
+        assert [hit for page in pages(ledger, LAB, "行账", 5) for hit in page.hits] == []
+        monkeypatch.undo()
+
+
+TEXTS = (
+    "刑初",
+    "phone",
+    "2026",
+    "张三",
+    "三丰",
+    "0417号",
+    "银行账号",
+    "行账",
+    "入户盗窃",
+    "〔2026〕12",
+    "色华",
+    "华为手机",
+)
+
+
+def test_what_is_found_is_the_same_before_and_after_the_index_has_come(ledger: Ledger) -> None:
+    """By the index, by what stands behind it, by both, and by a loop over all words and sections."""
+    for number in range(3):
+        recorded(ledger, f"case-{number + 10}", step=number)
+    behind = {(agency, text): found(ledger, text, agency) for agency in (POLICE, PROCURATORATE, LAB) for text in TEXTS}
+    assert index_words(ledger.database) > 0
+    assert index_words(ledger.database) == 0
+    for (agency, text), hits in behind.items():
+        assert found(ledger, text, agency) == hits, (agency, text)
+        assert {hit[:2] for hit in hits if hit[0] in WITHIN} == told_by_a_loop(ledger, text, agency), (agency, text)
+    recorded(ledger, "case-20", step=20)
+    for text in ("行账", "三丰"):
+        found_in = {case_id for _, _, case_id, _ in found(ledger, text, PROCURATORATE)}
+        assert found_in == {"case-1", "case-10", "case-11", "case-12", "case-20"}, text
+
+
+def found(ledger: Ledger, text: str, agency: str) -> list[tuple[str, str, str, int]]:
+    hits = [hit for page in pages(ledger, agency, text, 4) for hit in page.hits]
+    return [(hit.kind, hit.word, hit.case_id, hit.index) for hit in hits]
+
+
+def told_by_a_loop(ledger: Ledger, text: str, agency: str) -> set[tuple[str, str]]:
+    """Kinds and words that have the text anywhere in them, of cases that the agency sees."""
+    reader = Reader(agency, frozenset(), NOW)
+    with ledger.database.read() as connection:
+        rows = connection.execute(select(WORDS_TABLE)).all()
+        seen = {row.case_id for row in rows if sight(connection, row.case_id, reader) is not None}
+    has_it = (row for row in rows if row.case_id in seen and row.kind in WITHIN and folded(text) in row.word)
+    return {(row.kind, row.word) for row in has_it}
+
+
+def test_the_parts_of_an_erased_name_are_gone(ledger: Ledger) -> None:
+    """With the section, in whatever order index and erasure come, and nothing of them is stored anywhere else."""
+    for case_id, early in (("case-early", True), ("case-late", False)):
+        case = recorded_case(case_id, step=61)
+        naming = case.events[2]
+        case.act(SectionErased(naming.ref, "person:1", "on request"), supervisor(PROCURATORATE), authority=GROUND)
+        ledger.post_all(case.events[:-1])
+        if early:
+            index_words(ledger.database)
+        ledger.post(case.last)
+    index_words(ledger.database)
+    with ledger.database.read() as connection:
+        parts = [*connection.execute(select(NAME_PARTS.c.part, NAME_PARTS.c.log_index))]
+        indices = connection.execute(select(ENTRIES.c.log_index).where(ENTRIES.c.event_type == NAMING)).scalars().all()
+    assert sorted(part for part, _ in parts) == ["三丰", "张三", "张三丰"]
+    assert {index for _, index in parts} < set(indices)
+    assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1"]
+
+
+def test_an_audit_finds_parts_that_are_missing_and_names_that_should_be_gone(ledger: Ledger) -> None:
+    """Whoever takes a row out of the index hides what it leads to; one of a name that is not there tells of it."""
+    index_words(ledger.database)
+    assert findings_of(ledger) == ()
+    with ledger.database.write() as connection:
+        removed = connection.execute(delete(WORD_PARTS).where(WORD_PARTS.c.part == "盗窃")).rowcount
+        connection.execute(delete(NAME_PARTS).where(NAME_PARTS.c.part == "三丰"))
+        connection.execute(NAME_PARTS.insert(), {"part": "李四", "log_index": 0})
+    assert removed == 1
+    told = sorted((finding.step, finding.what) for finding in findings_of(ledger))
+    # The name's entry is 11 here, that of the case 9.
+    assert told == [("models", "name_parts 三丰 11"), ("models", "word_parts 盗窃 9"), ("payloads", "name_parts")]
