@@ -92,6 +92,7 @@ COPIED = (ENTRIES, STREAMS, FEED, FLAGS, SECTIONS, CASES, CASE_AGENCIES, ITEMS, 
 MADE_IN_ORDER = ("event_id", "stream_id", "case_id", "item_id")  # ids of which a later one is the greater, as of UUIDv7
 AT_RANDOM = ("payload_digest", "head")
 PLACES = ("log_index", "updated_index", "committed_size")
+WORDS_AT_ONCE = 100_000
 CACHE_KIB = 2 * 2**20  # of SQLite's pages, while a log is lengthened
 
 
@@ -139,9 +140,11 @@ def _index_words(connection: Connection) -> None:
     words = select(WORDS.c.word, WORDS.c.updated_index).where(
         WORDS.c.updated_index > before, WORDS.c.kind.in_(search.WITHIN)
     )
-    parts = sorted({(part, index) for word, index in connection.execute(words) for part in word_parts.parts_of(word)})
-    rows = [{"part": part, "log_index": index} for part, index in parts]
-    connection.execute(insert(WORD_PARTS).prefix_with("OR IGNORE"), rows)
+    for some in connection.execute(words).partitions(WORDS_AT_ONCE):
+        parts = {(part, index) for word, index in some for part in word_parts.parts_of(word)}
+        # In the order of the table, so that each of its pages is written once.
+        rows = [{"part": part, "log_index": index} for part, index in sorted(parts)]
+        connection.execute(insert(WORD_PARTS).prefix_with("OR IGNORE"), rows)
     position = {"name": word_parts.POSITION, "value": str(last)}
     connection.execute(insert(META).prefix_with("OR REPLACE"), position)
 
