@@ -237,7 +237,7 @@ def agencies_of_letters(connection: Connection, case_id: str, letter_id: str | N
 
 def visible(reader: Reader, case_id: ColumnElement[str] = CASES.c.case_id) -> ColumnElement[bool]:
     """Build the condition that the reader sees a row of ``cases``, or of another table by its ``case_id``."""
-    return or_(*(case_id.in_(ids) for ids in _ids(reader)))
+    return or_(*(case_id.in_(ids) for ids in ids_seen(reader)))
 
 
 def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
@@ -245,7 +245,7 @@ def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
 
     It suits queries of few cases, while ``visible`` enumerates all that he sees.
     """
-    of_case = _ids(reader, of_one_case=True)
+    of_case = ids_seen(reader, of_one_case=True)
     return or_(
         *(ids.where(ids.selected_columns.case_id == case_id).correlate(case_id.table).exists() for ids in of_case)
     )
@@ -253,11 +253,11 @@ def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 def sees_more_than(connection: Connection, reader: Reader, count: int) -> bool:
     """Return whether the reader sees more cases than that by one of the ways by which he sees them, or nearly so."""
-    first = (ids.limit(count + 1).subquery() for ids in _ids(reader))
+    first = (ids.limit(count + 1).subquery() for ids in ids_seen(reader))
     return any(connection.execute(select(func.count()).select_from(some)).scalar_one() > count for some in first)
 
 
-def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...]:
+def ids_seen(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...]:
     """Return queries for the ids of cases that the reader sees, one for each way by which he sees them.
 
     With ``of_one_case`` they start from the few rows of the case, not from each of the many supervised agencies.

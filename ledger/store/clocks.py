@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union,
     union_all,
 )
 
@@ -41,7 +42,7 @@ from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.supervision import Move, RecommendationState
 from ledger.core.visibility import Reader
 from ledger.store import bindings, log
-from ledger.store.cases import seen, sees_more_than, visible
+from ledger.store.cases import ids_seen, seen, sees_more_than
 from ledger.store.database import Database, Row, fetched, one_of
 from ledger.store.supervision import sees_recommendation
 from ledger.store.tables import CLOCKS, HANDOVERS, IS_OPEN, LETTERS, NO_CASE, WARNINGS
@@ -214,10 +215,10 @@ def list_deadlines(
         lines = _walk(connection, reader, wanted, limit, after)
         if lines is not None:
             return lines
-    # First by the cases, of which each way is found by an index, then by what he sees in them.
+    # First by the cases, which are found by indexes, then by what he sees in them.
     case_id = CLOCKS.c.case_id
-    with_letter = case_id.in_(select(LETTERS.c.case_id).where(LETTERS.c.to_agency == reader.agency))
-    among = or_(visible(reader, case_id), with_letter, case_id == NO_CASE)
+    with_letter = select(LETTERS.c.case_id).where(LETTERS.c.to_agency == reader.agency)
+    among = case_id.in_(union(*ids_seen(reader), with_letter, select(literal(NO_CASE))))
     shown = (among, _shown(reader, CLOCKS, seen(reader, case_id)))
     query = select(*_COLUMNS).where(*shown, *_conditions(wanted), *_behind(after))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*_ORDER).limit(limit))]
