@@ -253,10 +253,9 @@ def search(
 ) -> SearchPage:
     """Return at most ``limit`` hits: ids, then what begins with the text, what has it elsewhere, and names.
 
-    Requires a text that ``is_searchable`` when it is folded.
-
-    Cases that the reader may not see are left out before anything is counted, so that neither the number of hits nor
-    the start of the next page reveals them.
+    Requires a text that ``is_searchable`` when it is folded. Cases that the reader may not see are left out before
+    anything is counted, so that the number of hits does not reveal them. A page that is cut goes on behind any word:
+    readers are given its position sealed.
     """
     places: _Places = []
     for rank, step in enumerate(_STEPS):
