@@ -339,7 +339,7 @@ def missing_parts(connection: Connection, entries: Collection[StoredEntry]) -> l
     A row too many is no fault: what it leads to is compared with the words themselves.
     """
     events = ((row.log_index, decode_again(row.envelope, row.payload)) for row in entries)
-    said = {(part, index) for index, event in events for part in search.parts_said(event)}
+    of_words = {(part, index) for index, event in events for part in search.parts_said(event)}
     naming = sorted(row.log_index for row in entries if row.event_type == search.NAMING)
     by_index = sections(connection, naming) if naming else {}
     named = {
@@ -350,7 +350,7 @@ def missing_parts(connection: Connection, entries: Collection[StoredEntry]) -> l
         for part in search.parts_of_name(data, label)
     }
     missing: list[tuple[str, str, int]] = []
-    for table, expected in ((WORD_PARTS, said), (NAME_PARTS, named)):
+    for table, expected in ((WORD_PARTS, of_words), (NAME_PARTS, named)):
         columns = (table.c.part, table.c.log_index)
         pairs = {"pairs": msgspec.json.encode(list(expected)).decode()}
         stored = connection.execute(select(*columns).where(one_of_pairs(columns, _PAIRS)), pairs)

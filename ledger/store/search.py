@@ -261,8 +261,8 @@ def search(
     for rank, step in enumerate(_STEPS):
         if len(places) <= limit and (after is None or after.rank <= rank):
             start = after if after is not None and after.rank == rank else SearchPosition(rank)
-            found, cut = step(connection, reader, text, limit + 1 - len(places), start)
-            places += found
+            more, cut = step(connection, reader, text, limit + 1 - len(places), start)
+            places += more
             if cut is not None and len(places) <= limit:
                 return SearchPage(tuple(hit for _, hit in places), cut, is_cut=True)
     following = places[limit - 1][0] if len(places) > limit else None

@@ -84,8 +84,8 @@ def cases_with(connection: Connection, reader: Reader, word: str) -> list[str] |
     by_part = select(ENTRIES.c.stream_id).join_from(entries, ENTRIES, ENTRIES.c.log_index == entries.c.log_index)
     behind = select(ENTRIES.c.stream_id).where(of_case, ENTRIES.c.log_index > indexed)
     either = union(by_part.where(of_case), behind).subquery()
-    found = select(either.c.stream_id).where(seen(reader, either.c.stream_id)).limit(MOST_CASES + 1)
-    case_ids = [*connection.execute(found).scalars()]
+    visible = select(either.c.stream_id).where(seen(reader, either.c.stream_id)).limit(MOST_CASES + 1)
+    case_ids = [*connection.execute(visible).scalars()]
     return None if len(case_ids) > MOST_CASES else case_ids
 
 

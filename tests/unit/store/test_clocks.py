@@ -366,19 +366,19 @@ def test_a_page_is_the_same_however_it_is_found(ledger: Ledger, monkeypatch: pyt
             own = [row for row in rows if row["case_id"] in sees or row["subject"] == reader.agency]
             expected = [row for row in own if is_wanted(row, now, wanted)]
             expected.sort(key=lambda row: (row["due_at"] or "9999", row["case_id"], row["deadline_id"]))
-            told = every_page(connection, reader, DeadlineFilter(now, **wanted, zone=ZONE), limit)
-            assert told == [(row["case_id"], row["deadline_id"]) for row in expected], (reader, wanted, limit)
-            found_any += len(told)
+            listed = every_page(connection, reader, DeadlineFilter(now, **wanted, zone=ZONE), limit)
+            assert listed == [(row["case_id"], row["deadline_id"]) for row in expected], (reader, wanted, limit)
+            found_any += len(listed)
     assert found_any > 200
 
 
 def every_page(connection: Connection, reader: Reader, wanted: DeadlineFilter, limit: int) -> list[tuple[str, str]]:
-    told: list[ClockLine] = []
+    lines: list[ClockLine] = []
     page = clocks.list_deadlines(connection, reader, wanted, limit=limit)
     while page:
-        told += page
+        lines += page
         page = clocks.list_deadlines(connection, reader, wanted, limit=limit, after=clocks.deadline_position(page[-1]))
-    return [(line.case_id, line.deadline_id) for line in told]
+    return [(line.case_id, line.deadline_id) for line in lines]
 
 
 @pytest.mark.parametrize(

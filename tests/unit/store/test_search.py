@@ -302,8 +302,8 @@ def told_by_a_loop(ledger: Ledger, text: str, agency: str) -> set[tuple[str, str
     reader = Reader(agency, frozenset(), NOW)
     with ledger.database.read() as connection:
         rows = connection.execute(select(WORDS_TABLE)).all()
-        seen = {row.case_id for row in rows if sight(connection, row.case_id, reader) is not None}
-    has_it = (row for row in rows if row.case_id in seen and row.kind in WITHIN and folded(text) in row.word)
+        visible = {row.case_id for row in rows if sight(connection, row.case_id, reader) is not None}
+    has_it = (row for row in rows if row.case_id in visible and row.kind in WITHIN and folded(text) in row.word)
     return {(row.kind, row.word) for row in has_it}
 
 
@@ -335,6 +335,6 @@ def test_an_audit_finds_parts_that_are_missing_and_names_that_should_be_gone(led
         connection.execute(delete(NAME_PARTS).where(NAME_PARTS.c.part == "三丰"))
         connection.execute(NAME_PARTS.insert(), {"part": "李四", "log_index": 0})
     assert removed == 1
-    told = sorted((finding.step, finding.what) for finding in findings_of(ledger))
+    findings = sorted((finding.step, finding.what) for finding in findings_of(ledger))
     # The name's entry is 11 here, that of the case 9.
-    assert told == [("models", "name_parts 三丰 11"), ("models", "word_parts 盗窃 9"), ("payloads", "name_parts")]
+    assert findings == [("models", "name_parts 三丰 11"), ("models", "word_parts 盗窃 9"), ("payloads", "name_parts")]
