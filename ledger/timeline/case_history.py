@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from datetime import date, datetime
 from functools import partial
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -35,6 +35,8 @@ from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
 from ledger.timeline.sentences import EventWords, Narrator
+
+T = TypeVar("T")
 
 LATEST = sys.maxsize  # a sequence number above that of every event
 EVENTS_KEPT = 20_000  # of all cases together; the case that was read last is kept whatever it has
@@ -136,7 +138,7 @@ class Histories:
         self._states = states
         self._kept: OrderedDict[str, Walk] = OrderedDict()
         self._lock = Lock()
-        self.told = ToldSteps()
+        self.told = Told[TimelineStep](STEPS_KEPT)
 
     def of(self, connection: Connection, case_id: str) -> tuple[HistoryEvent, ...]:
         """Return all events of the case that ``connection`` sees, in their order; none if there is no such case."""
@@ -359,16 +361,16 @@ class TimelineStep(Struct, frozen=True):
     notes: tuple[TimelineNote, ...]
 
 
-class ToldSteps:
-    """The steps that were told last, by their events and all that their words depend on. Safe to use from several
-    threads."""
+class Told(Generic[T]):
+    """What was told last, at most ``most`` of it, by all that its words depend on. Safe to use from several threads."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, TimelineStep] = OrderedDict()
+    def __init__(self, most: int) -> None:
+        self._kept: OrderedDict[Hashable, T] = OrderedDict()
         self._lock = Lock()
+        self._most = most
 
-    def of(self, key: Hashable, tell: Callable[[], TimelineStep]) -> TimelineStep:
-        """Return the step that is kept under the key, or the one that ``tell`` returns."""
+    def of(self, key: Hashable, tell: Callable[[], T]) -> T:
+        """Return what is kept under the key, or what ``tell`` returns."""
         with self._lock:
             kept = self._kept.get(key)
         if kept is None:
@@ -376,7 +378,7 @@ class ToldSteps:
         with self._lock:
             self._kept[key] = kept
             self._kept.move_to_end(key)
-            while len(self._kept) > STEPS_KEPT:
+            while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return kept
 
@@ -436,10 +438,7 @@ class TimelineBuilder:
         alike: dict[int, dict[str, int]] = defaultdict(dict)
         for name, indices in _events_with(flags, told_once_in).items():
             alike[indices[0]][name] = len(indices) - 1
-        zone = zone_in_use()
-        in_use = (self.validator.procedures().last_index, *(book.digest for book in PROCEDURES_IN_USE.get()))
-        words = (self._told_by, in_use, zone.name, zone.rows())
-        steps = []
+        words, steps = self.words_in_use(), []
         for event in events:
             index = event.entry.log_index
             tell = partial(self._step, event, flags.get(index, ()), alike[index])
@@ -457,6 +456,12 @@ class TimelineBuilder:
     def spans(self, connection: Connection, case_id: str) -> tuple[Span, ...]:
         """Return who held the case and everything in it between events."""
         return _spans(self.histories.of(connection, case_id))
+
+    def words_in_use(self) -> Hashable:
+        """Return what the words for an event depend on beside the event itself."""
+        zone = zone_in_use()
+        in_use = (self.validator.procedures().last_index, *(book.digest for book in PROCEDURES_IN_USE.get()))
+        return self._told_by, in_use, zone.name, zone.rows()
 
     def words(self, after: CaseState) -> EventWords:
         """Return the words for values of a case."""

@@ -32,7 +32,7 @@ from ledger.core.events import item
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.kept_states import program_version
-from ledger.timeline.case_history import EventFindings, HistoryEvent, TimelineBuilder
+from ledger.timeline.case_history import EventFindings, HistoryEvent, TimelineBuilder, Told
 
 KEPT = 64  # pictures
 CODE_LENGTH = 32  # bytes of the code before what a file keeps
@@ -235,13 +235,14 @@ def _form_of_trails() -> str:
 class Pictures:
     """Pictures of the cases that were read last, and what they go on from. Safe to use from several threads.
 
-    With ``files`` the trails of long cases outlive the service.
+    With ``files`` the trails of long cases outlive the service. ``tables`` are those that were shown beside pictures.
     """
 
     def __init__(self, files: TrailFiles | None = None) -> None:
         self._files = files
         self._kept: OrderedDict[str, tuple[Trail, Picture]] = OrderedDict()
         self._lock = Lock()
+        self.tables = Told[str](KEPT)
 
     def of(self, connection: Connection, timelines: TimelineBuilder, case_id: str) -> Picture:
         """Return the picture of the case as ``connection`` sees it. Requires that there is such a case."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import Query
@@ -12,6 +13,7 @@ from api.console.cases.case_pages import read_case
 from api.console.cases.drawing import SHORTEST_S, Window, draw, fitted, laid_out
 from api.console.shared.access import VisitOf, page_router
 from api.console.shared.formats import minute, typed
+from api.console.shared.rendering import fragment
 from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder
 from ledger.core.custody import CaseState
@@ -47,16 +49,28 @@ def case_picture(visit: VisitOf, case_id: SlugPath, since: TimeQuery = None, unt
         steps = timelines.steps(connection, case_id, [history[sequence - first] for sequence in events[-LISTED:]])
     validator = visit.service.parts.validator
     clocks = deadlines(state, validator.book_of(state), datetime.fromtimestamp(now, UTC))
+    bars = [bar for bar in whole_picture.bars if window.has(bar.since, bar.until)]
+    arrows = [arrow for arrow in whole_picture.arrows if window.has(arrow.since, arrow.until)]
+    shown = {
+        "steps": steps,
+        "events": len(events),
+        "bars": bars,
+        "arrows": arrows,
+        "listed": LISTED,
+        "state": state,
+        "things": lambda bar: things(bar, state, visit.labels),
+    }
+    # The tables change with what is in the window; the drawing with each second.
+    told = (*events[-LISTED:], *(step.state for step in steps), len(events), len(bars), len(arrows))
+    key = (timelines.words_in_use(), state.head, told, *bars[:LISTED], *arrows[-LISTED:])
+    tables = partial(fragment, visit.service, visit.labels, "cases/picture_tables.html", **shown)
     return visit.page(
         "cases/picture.html",
         **visible._asdict(),
         drawing=draw(whole_picture, clocks, window, now),
         window=window,
         steps=steps,
-        events=len(events),
-        bars=[bar for bar in whole_picture.bars if window.has(bar.since, bar.until)],
-        arrows=[arrow for arrow in whole_picture.arrows if window.has(arrow.since, arrow.until)],
-        listed=LISTED,
+        tables=visit.service.pictures.tables.of(key, tables),
         moves=_moves(whole_picture, window),
         whole=window.since <= whole_picture.begin and window.until >= whole_picture.end,
         things=lambda bar: things(bar, visible.state, visit.labels),

@@ -20,6 +20,7 @@ from blake3 import blake3
 from fastapi import Request
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -155,6 +156,12 @@ def page(
         "Vary": "Cookie, Accept-Language",
     }
     return HTMLResponse(html, status, headers)
+
+
+def fragment(service: Service, labels: Labels, template: str, **values: Any) -> Markup:
+    """Return a part of a page that shows the same to everybody with these labels who may see it."""
+    frame = {"root": PATH, "agency_name": names_of(service, labels)}
+    return Markup(environment(labels.language).get_template(template).render(**frame, **values))  # noqa: S704 - escaped
 
 
 def _next_step(service: Service, session: ReaderSession | None) -> NextStep | None:
