@@ -377,7 +377,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     log_signer, (service_signer, submitter) = log_key.result(), (opened.result() for opened in keystores)
     store = public_store_of(settings)
     workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
-    database = open_database(settings.database_url or f"sqlite:///{directory.database}")
+    database = open_database(settings.database_url or f"sqlite:///{directory.database}", copies=settings.durable_copies)
     try:
         initialise(database, installation.log_id_bytes)
         with database.read() as connection:

@@ -9,6 +9,7 @@ from api.dependencies import ServiceOf, json_response
 from api.schemas.openapi import Routes
 from ledger.core.errors import TallystickError
 from ledger.store import log
+from ledger.store.database import NotDurable
 from ledger.store.replicas import ReplicaState
 
 router = Routes(tags=["health"])
@@ -26,7 +27,8 @@ class Readiness(Struct, frozen=True):
     ``ready`` needs the database, the sequencer and a followed chain. A chain that is away delays anchors but not
     submissions; a defect of this service in following the chain or asking witnesses needs an operator, and is not
     ready. ``waits`` is why nothing was anchored, ``told`` what that waits for, ``fault`` what prevents anchors,
-    ``hint`` what to do about it. ``chain_seen_s`` is how many seconds ago the chain was last looked at, null if never.
+    ``hint`` what to do about it. ``database`` is not_durable while commits are not as durable as the setting
+    ``durable_copies`` declares. ``chain_seen_s`` is how many seconds ago the chain was last looked at, null if never.
     ``replicas`` is how far each is behind; one that is away or lags keeps nothing from being ready.
     """
 
@@ -52,12 +54,14 @@ async def healthz() -> Response:
 @router.reads("/readyz", "Say whether submissions can be taken", Readiness, 503)
 def readyz(service: ServiceOf) -> Response:
     """Return the state of the parts, with status 503 if submissions cannot be taken. No chain or witness is asked."""
-    parts = service.parts
+    parts, hint = service.parts, None
     chain_status = parts.chain_worker.chain_status
     try:
         with parts.database.lock() as connection:  # it can be taken, and is released again
             log.tree(connection)
         database = "ok"
+    except NotDurable as error:
+        database, hint = error.code, error.hint
     except TallystickError:
         database = "failed"
     sequencer = "ok" if parts.sequencer.is_running else "failed"
@@ -72,7 +76,7 @@ def readyz(service: ServiceOf) -> Response:
         waits=state.waits,
         told=state.detail,
         fault=state.fault or witness_defect,
-        hint=state.hint,
+        hint=hint or state.hint,
         chain_seen_s=None if chain_status is None else max(0, parts.clock() // 1000 - chain_status.seen_at),
         replicas=list(parts.replicas.states),
     )

@@ -23,7 +23,7 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Event
 from ledger.recording.case_states import CaseStates, NeedsDatabase
 from ledger.recording.publisher import Receipt
-from ledger.recording.sequencer import NOT_ALONE, Answer, Pair, Sequencer
+from ledger.recording.sequencer import NOT_ALONE, Accepted, Answer, Pair, Sequencer
 from ledger.recording.validation import Duplicate
 from ledger.store import log
 from ledger.store.append import ValidatedSubmission
@@ -108,7 +108,7 @@ class SubmissionService:
             Unavailable: nothing was recorded, or the outcome is unknown. Submitting the same lines again returns the
                 receipts if they were recorded.
         """
-        accepted: list[ValidatedSubmission | Duplicate] = []
+        accepted: list[Accepted] = []
         for verdict in await self._verdicts(lines, until_refused=True):
             if isinstance(verdict, TallystickError):
                 return RefusedLine(len(accepted) + 1, verdict)
@@ -117,15 +117,8 @@ class SubmissionService:
         for agency, count in agencies.items():
             self._agencies.take(agency, count)
         loop = asyncio.get_running_loop()
-        queued: list[tuple[ValidatedSubmission, asyncio.Future[Answer]]] = []
-        outcomes: list[asyncio.Future[Answer]] = []
-        for judged in accepted:
-            outcomes.append(loop.create_future())
-            if isinstance(judged, Duplicate):
-                outcomes[-1].set_result(judged)
-            else:
-                queued.append((judged, outcomes[-1]))
-        self._bridge_of(loop).queue(*queued)
+        outcomes: list[asyncio.Future[Answer]] = [loop.create_future() for _ in accepted]
+        self._bridge_of(loop).queue(*zip(accepted, outcomes, strict=True))
         # All at once, so that the time that a request may take is that of the whole request.
         results = await asyncio.gather(*map(self._wait_for_result, outcomes), return_exceptions=True)
         receipts: list[SubmissionResult] = []
@@ -197,12 +190,11 @@ class SubmissionService:
         answer: asyncio.Future[Answer] = loop.create_future()
         if isinstance(verdict, TallystickError):
             answer.set_exception(verdict)
-        elif isinstance(verdict, Duplicate):
-            answer.set_result(verdict)
         else:
             try:
                 # Counted only after validation: nobody can use up an agency's rate without its signature.
-                self._agencies.take(verdict.envelope.agency)
+                if isinstance(verdict, ValidatedSubmission):
+                    self._agencies.take(verdict.envelope.agency)
             except TallystickError as refusal:
                 answer.set_exception(refusal)
             else:
@@ -276,7 +268,7 @@ class _SequencerBridge:
         self._answered: deque[_PendingAnswer] = deque()
         self._is_drain_scheduled = False
 
-    def queue(self, *together: tuple[ValidatedSubmission, asyncio.Future[Answer]]) -> None:
+    def queue(self, *together: tuple[Accepted, asyncio.Future[Answer]]) -> None:
         """Queue an event, or those that are recorded together; passed on after whatever the loop has ready."""
         if not self._queued:
             self.loop.call_soon(self._pass_on, 0, self.loop.time() + LONGEST_GATHERING_S)

@@ -178,7 +178,7 @@ def database(settings: Settings) -> Finding:
     def opened() -> str:
         from ledger.store.database import open_database
 
-        open_database(url).close()
+        open_database(url, copies=settings.durable_copies).close()
         return url.rpartition("@")[2]
 
     return _tried("database", opened)

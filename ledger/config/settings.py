@@ -117,6 +117,7 @@ class Settings(KeyedSettings):
 
     data_dir: Path = DEFAULT_DATA_DIR
     database_url: str | None = None  # SQLite in the data directory, unless postgresql+psycopg://...
+    durable_copies: Annotated[int, Field(ge=1, le=16)] = 1  # servers that have on disk what is acknowledged
     replica_urls: str = ""  # of PostgreSQL's standbys, for reads of what never changes, separated by blanks
     replica_lag_s: Positive = 10  # behind the primary; one that lags more is not read
     host: str = "127.0.0.1"

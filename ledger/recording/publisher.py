@@ -88,5 +88,8 @@ class Publisher:
             now_ms = max(now_ms, last.published_at)
         # A checkpoint is never dated before an entry that it covers: the audit compares the two.
         now_ms = max(now_ms, tree.recorded_at)
+        # Before anybody sees it: what it covers may be readable only because a commit was cut off.
+        with database.lock() as connection:
+            log.make_durable(connection)
         note = self.checkpoint(tree.size, tree.root)
         return note if checkpoints.store(database, PublishedCheckpoint(tree.size, note, now_ms)) else None

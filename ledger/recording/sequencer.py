@@ -114,10 +114,12 @@ class AnswerSink(Protocol):
     def done(self) -> bool: ...
 
 
+# A duplicate is answered by itself, once all that the log has is durable.
+Accepted = ValidatedSubmission | Duplicate
 # Makes what must stand right behind the entries that the log has, given their number. The log is locked meanwhile.
 Maker = Callable[[Connection, int], ValidatedSubmission]
-Pair = tuple[ValidatedSubmission, AnswerSink]
-Queued = tuple[tuple[ValidatedSubmission | Maker, AnswerSink], ...]  # what is recorded together or not at all
+Pair = tuple[Accepted, AnswerSink]
+Queued = tuple[tuple[Accepted | Maker, AnswerSink], ...]  # what is recorded together or not at all
 
 
 class Batch(Struct):
@@ -148,6 +150,7 @@ class Sequencer:
         self._clock = clock
         self._queue: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
         self._edge: tuple[int, bytes, RightEdge] | None = None
+        self._acknowledged: tuple[int, Hash] | None = None  # size and root of the largest tree with a receipt
         self.failure: Unavailable | None = None  # why this writer stopped for good
         self._door = Lock()
         self._waiting = 0  # events that are queued and in no batch yet
@@ -184,7 +187,7 @@ class Sequencer:
         )
         return self.failure
 
-    def submit(self, submission: ValidatedSubmission | Maker) -> Future[Answer]:
+    def submit(self, submission: Accepted | Maker) -> Future[Answer]:
         """Queue a submission, or what makes it when its place is certain: right behind the entries that the log has.
 
         Return a future of its receipt once that is durable, or of a Duplicate; the future raises the refusal.
@@ -194,7 +197,7 @@ class Sequencer:
         self.queue(submission, future)
         return future
 
-    def queue(self, submission: ValidatedSubmission | Maker, sink: AnswerSink) -> None:
+    def queue(self, submission: Accepted | Maker, sink: AnswerSink) -> None:
         """Queue a submission whose answer goes to ``sink`` in the sequencer's thread, a refusal at once."""
         self._put(((submission, sink),))
 
@@ -291,6 +294,7 @@ class Sequencer:
                 sink.set_exception(reply)
         if written.grown is not None:
             self._edge = (written.grown.size, written.grown.root, written.grown.edge)
+            self._acknowledged = written.grown.size, written.grown.root
             self._hand_out(written, written.grown)
 
     def _write(self, connection: Connection, queued: list[Queued]) -> Batch:
@@ -298,17 +302,40 @@ class Sequencer:
         # Other processes may have held the lock for long: what was queued meanwhile joins this batch.
         self._gather(queued)
         tree = log.tree(connection)
+        self._require_acknowledged(connection, tree)
         # recorded_at never runs backwards, even if the clock was set back.
         batch = Batch(max(self._clock(), tree.recorded_at))
         authority = self._registry.at(connection, tree.registry_changes)
         submissions = _made_first(queued, connection, tree.size, batch)
-        view = LogView(connection, [validated for pairs in submissions for validated, _ in pairs], authority)
+        pairs = [validated for pairs in submissions for validated, _ in pairs if not isinstance(validated, Duplicate)]
+        view = LogView(connection, pairs, authority)
         view = _place(submissions, view, tree.size, batch)
         if batch.entries:
             batch.grown = grown = self._right_edge(connection, tree).append(batch.leaves)
             new = NewTree(grown.size, grown.root, view.authority.changes, batch.at)
             write_batch(connection, self._database, batch.entries, grown.tiles, new)
+        elif any(isinstance(reply, Duplicate) for _, reply in batch.replies):
+            log.make_durable(connection)
         return batch
+
+    def _require_acknowledged(self, connection: Connection, tree: TreeState) -> None:
+        """Require that the log has all that was acknowledged here.
+
+        Raises IntegrityBroken: the database was exchanged for one that had not received all of it, as a standby is that
+        lagged behind.
+        """
+        if self._acknowledged is None or self._acknowledged == (tree.size, tree.root):
+            return
+        size, root = self._acknowledged
+        if tree.size >= size:
+            nodes = TileNodes(tree.size, log.tile_reader(connection))
+            if merkle.frontier_at(size, nodes).root() == root:
+                return
+        raise IntegrityBroken(
+            "the database lacks entries that were acknowledged, of a log of {size}",
+            size=size,
+            hint="Was another server promoted? Bring back the one that has them, then start the service again.",
+        )
 
     def _right_edge(self, connection: Connection, tree: TreeState) -> RightEdge:
         """Return the edge kept from the last batch if the tree still ends there, else read it.
@@ -339,10 +366,12 @@ class Sequencer:
             Unavailable: the database cannot be read.
         """
         with self._database.write() as connection:
-            if log.tree(connection).size < grown.size:
-                return False
-            nodes = TileNodes(grown.size, log.tile_reader(connection))
-            return merkle.frontier_at(grown.size, nodes).root() == grown.root
+            is_stored = log.tree(connection).size >= grown.size
+            if is_stored:
+                nodes = TileNodes(grown.size, log.tile_reader(connection))
+                is_stored = merkle.frontier_at(grown.size, nodes).root() == grown.root
+            log.make_durable(connection)
+        return is_stored
 
     def _hand_out(self, batch: Batch, grown: Appended) -> None:
         note = self._publisher.checkpoint(grown.size, grown.root)
@@ -364,14 +393,12 @@ def _made_first(queued: Sequence[Queued], connection: Connection, size: int, bat
     first: list[tuple[Pair, ...]] = []
     others: list[tuple[Pair, ...]] = []
     for together in queued:
-        pairs = tuple(
-            (submission, sink) for submission, sink in together if isinstance(submission, ValidatedSubmission)
-        )
+        pairs = tuple((submission, sink) for submission, sink in together if isinstance(submission, Accepted))
         if pairs:
             others.append(pairs)
             continue
         for make, sink in together:
-            assert not isinstance(make, ValidatedSubmission), "nothing is made together with others"
+            assert not isinstance(make, Accepted), "nothing is made together with others"
             if first:
                 batch.replies.append((sink, Unavailable("another was made for this place", code="busy", retry_after=1)))
                 continue
@@ -411,10 +438,10 @@ def _place(queued: Sequence[tuple[Pair, ...]], view: LogView, size: int, batch: 
     return view
 
 
-def _place_of(
-    validated: ValidatedSubmission, view: LogView, size: int, batch: Batch, taken: dict[str, int]
-) -> int | Duplicate:
+def _place_of(validated: Accepted, view: LogView, size: int, batch: Batch, taken: dict[str, int]) -> int | Duplicate:
     """Return the place in the batch of a submission, which it gets unless it has one, or where the log has it."""
+    if isinstance(validated, Duplicate):
+        return validated
     event_id = validated.envelope.event_id
     if event_id in taken:  # the same event twice in one batch: both get the one receipt
         require_same_event(batch.entries[taken[event_id]].submission.envelope, validated)

@@ -95,8 +95,6 @@ class SystemStream:
             place = _place_in(connection, stream)
         signed = sign_event(body, place, self._actor, self._log_id, sources=Sources(now=self._now))
         validated = self._validator.validate(signed.submission, self._now())
-        if isinstance(validated, Duplicate):
-            return self._publisher.stored_receipt(self._database, validated.entry)
         return self._receipt(self._sequencer.submit(validated))
 
     def _receipt(self, waiting: Future[Answer]) -> Receipt:

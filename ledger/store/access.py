@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Annotated, Any
 
@@ -106,18 +107,24 @@ class AccessLog:
 
     def __init__(self, database: Database):
         self._engine = database.access
+        self._copies = database.copies
         # Threads of this process queue here and not at the database, where each would hold a connection.
         self._lock = Lock()
 
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._lock, translated(), writing(self._engine, WriterLock.ACCESS, self._copies) as connection:
+            yield connection
+
     def append(self, *reads: Read) -> AccessHead:
         """Record reads and return the new head; durable when this returns. Raises Unavailable."""
-        with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
+        with self._writing() as connection:
             # Read under the lock: of two records behind one head, one would break the chain.
             return _append(connection, _head(connection), *reads)
 
     def append_bindings(self, bindings: BindingHead) -> AccessHead:
         """Record the head of the row bindings, unless the last record of it is the same; durable when this returns."""
-        with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
+        with self._writing() as connection:
             head = _head(connection)
             # A ledger at rest must not grow: a record calls for a seal, and a seal would bring a record.
             if _last_bindings(connection) == bindings:

@@ -8,6 +8,7 @@ text for each table that the server unpacks.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -93,12 +94,14 @@ class DiskFailed(Unavailable):
 class Database:
     """Two stores: ``log`` (entries, read models, chain journal) and ``access`` (the log of reads).
 
-    On SQLite each is a file of its own, on PostgreSQL both are in one database.
+    On SQLite each is a file of its own, on PostgreSQL both are in one database. A commit raises NotDurable unless it is
+    durable on so many servers as ``copies``.
     """
 
-    def __init__(self, log: Engine, access: Engine):
+    def __init__(self, log: Engine, access: Engine, copies: int = 1):
         self.log = log
         self.access = access
+        self.copies = copies
         self.activity = Activity()
         self.is_sqlite = log.dialect.name == "sqlite"
         # PostgreSQL's own default would show each statement of a read another state.
@@ -129,7 +132,7 @@ class Database:
         if self._disk_failure is not None:
             raise copy(self._disk_failure)
         try:
-            with translated(), writing(self.log, WriterLock.LOG) as connection:
+            with translated(), writing(self.log, WriterLock.LOG, self.copies) as connection:
                 yield connection
         except DiskFailed as error:
             self._disk_failure = error
@@ -171,16 +174,62 @@ class Database:
 
 
 @contextmanager
-def writing(engine: Engine, lock: WriterLock) -> Iterator[Connection]:
+def writing(engine: Engine, lock: WriterLock, copies: int = 1) -> Iterator[Connection]:
     """Open a transaction that is the only one under its lock; commit when the block leaves without an error.
 
     SQLite locks the file with BEGIN IMMEDIATE, PostgreSQL takes an advisory lock that several processes share.
+
+    Raises:
+        NotDurable: the commit would be, or is, durable on fewer servers than ``copies``.
     """
     # SQLite lets no reader become a writer while another writes: the lock is taken before anything is read.
-    with engine.connect().execution_options(immediate=True) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
-        yield connection
+    with engine.connect().execution_options(immediate=True) as connection:
+        if connection.dialect.name == "sqlite":
+            with connection.begin():
+                yield connection
+            return
+        with connection.begin():
+            loaded = connection.execute(_LOCK, {"key": int(lock)}).scalar_one()
+            if connection.info.get(_JUDGED) != loaded:
+                _require_durable_server(connection, copies)
+                connection.info[_JUDGED] = loaded
+            yield connection
+            connection.info.pop(_WARNING, None)
+        _require_committed(connection, loaded, copies)
+
+
+# The time at which this connection's server process read its settings comes with the lock: without a trip of its own.
+_LOCK = text("SELECT pg_conf_load_time() FROM (SELECT pg_advisory_xact_lock(:key)) AS locked")
+_LOADED = b"SELECT pg_conf_load_time()"
+_JUDGED = "judged_settings_of"  # in a connection's info: the time of the settings that were found durable
+_WARNING = "warning"  # in a connection's info: what the server warned of
+
+
+def _require_committed(connection: Connection, loaded: object, copies: int) -> None:
+    """Require that the commit which has just returned is durable on so many servers. Raises NotDurable.
+
+    PostgreSQL returns from a commit, as if it had succeeded, when the wait for standbys is cancelled, with a warning,
+    and when their names are taken out of the settings meanwhile, as Patroni does for a lost standby, without one.
+    """
+    raw: Any = connection.connection.driver_connection
+    raw.autocommit = True  # else the driver would begin and end a transaction for this question
+    try:
+        loaded_now = raw.execute(_LOADED).fetchone()[0]
+    finally:
+        raw.autocommit = False
+    if loaded_now != loaded:
+        _require_durable_server(connection, copies)
+        connection.info[_JUDGED] = loaded_now
+    warning = connection.info.pop(_WARNING, None)
+    if warning is not None or (loaded_now != loaded and copies > 1):
+        error = NotDurable(
+            "the server may have committed without the {copies} copies that are declared",
+            copies=copies,
+            retry_after=1,
+            hint="Submit it again: if it was recorded, its receipt comes once it is on all of them.",
+        )
+        error.add_note(str(warning or "its settings were read again during the commit"))
+        raise error
 
 
 class _EachText(FunctionElement[str]):
@@ -296,8 +345,10 @@ def key_names(table: Table) -> list[str]:
     return table.primary_key.columns.keys()
 
 
-def open_database(url: str, *, for_audit: bool = False) -> Database:
+def open_database(url: str, *, for_audit: bool = False, copies: int = 1) -> Database:
     """Open and migrate a database. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
+
+    ``copies`` is on how many servers what is committed must be durable.
 
     Raises:
         MalformedInput: the URL has another form.
@@ -309,10 +360,10 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
     from ledger.store.migrating import migrate, require_schema, require_types  # noqa: PLC0415 - it imports tables, which import this
     from ledger.store.partitions import make_ahead  # noqa: PLC0415 - as above
 
-    database = attach(url)
+    database = attach(url, copies)
     with translated():
         for engine, _ in database.stores:
-            require_durable(engine)
+            require_durable(engine, copies)
         for engine, store in database.stores:
             migrate(engine, store)
         if not for_audit:
@@ -334,42 +385,83 @@ def open_witness_engine(file: Path) -> Engine:
     return engine
 
 
-def attach(url: str) -> Database:
+def attach(url: str, copies: int = 1) -> Database:
     """Open a database without migrating it: for a process beside the one that called ``open_database``."""
     of_log = of_access = parsed_url(url)
     if of_log.get_backend_name() == "sqlite":
         path = Path(of_log.database or "")
         # In a file of its own: recording a read must not wait for a batch.
         of_access = of_log.set(database=str(path.with_name(f"{path.stem}-access{path.suffix}")))
-    return Database(_engine(of_log), _engine(of_access))
+    return Database(_engine(of_log), _engine(of_access), copies)
 
 
-def require_durable(engine: Engine) -> None:
-    """Raise NotDurable unless every commit is on the disk before it returns."""
+def require_durable(engine: Engine, copies: int = 1) -> None:
+    """Raise NotDurable unless every commit is on the disks of so many servers before it returns."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            # Read back: SQLite keeps another journal mode without an error where shared memory does not work.
-            synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
-            journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
-            if synchronous < FULL or journal != "wal":
-                raise NotDurable(
-                    "expected journal_mode wal and synchronous 2 (FULL), not {journal} and {synchronous}",
-                    journal=journal,
-                    synchronous=synchronous,
-                    field="database_url",
-                    hint="Put the data directory on a local file system; WAL needs shared memory.",
-                )
-            return
-        for setting in ("fsync", "synchronous_commit"):
-            value = connection.execute(text(f"SHOW {setting}")).scalar_one()
-            if value == "off":
-                raise NotDurable(
-                    "expected PostgreSQL with {setting} on, not {value}",
+            _require_durable_file(connection, copies)
+        else:
+            _require_durable_server(connection, copies, "database_url")
+
+
+def _require_durable_file(connection: Connection, copies: int) -> None:
+    # Read back: SQLite keeps another journal mode without an error where shared memory does not work.
+    synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
+    journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+    if synchronous < FULL or journal != "wal":
+        raise NotDurable(
+            "expected journal_mode wal and synchronous 2 (FULL), not {journal} and {synchronous}",
+            journal=journal,
+            synchronous=synchronous,
+            field="database_url",
+            hint="Put the data directory on a local file system; WAL needs shared memory.",
+        )
+    if copies > 1:
+        raise NotDurable(
+            "SQLite keeps one copy of what it commits, not {copies}",
+            copies=copies,
+            field="durable_copies",
+            hint="Declare one copy, or use PostgreSQL with standbys.",
+        )
+
+
+_DURABLE_COMMITS = {1: ("on", "local", "remote_write", "remote_apply"), 2: ("on", "remote_apply")}
+
+
+def _require_durable_server(connection: Connection, copies: int, field: str | None = None) -> None:
+    """Require of PostgreSQL's settings, as this connection has them, that a commit waits for so many servers' disks."""
+    needed: tuple[tuple[str, Callable[[str], bool], str], ...] = (
+        ("fsync", lambda value: value == "on", "on"),
+        ("synchronous_commit", lambda value: value in _DURABLE_COMMITS[min(copies, 2)], "on"),
+        ("synchronous_standby_names", lambda value: awaited(value) >= copies - 1, f"ANY {copies - 1} (...)"),
+    )
+    for setting, suffices, enough in needed:
+        value: str = connection.execute(text(f"SHOW {setting}")).scalar_one()
+        if not suffices(value):
+            raise NotDurable(
+                "PostgreSQL has {setting} = {value}, which is too little for durable_copies = {copies}",
+                setting=setting,
+                value=value or "''",
+                copies=copies,
+                field=field,
+                retry_after=10,
+                hint=Message(
+                    "Set {setting} = {enough} for this server, database and role, or declare other durable_copies.",
                     setting=setting,
-                    value=value,
-                    field="database_url",
-                    hint=Message("Set {setting} = on for this server, database and role.", setting=setting),
-                )
+                    enough=enough,
+                ),
+            )
+
+
+_AWAITED = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?(\d+)\s*\(", re.IGNORECASE)
+
+
+def awaited(standby_names: str) -> int:
+    """Return for how many standbys a commit waits by a value of PostgreSQL's ``synchronous_standby_names``."""
+    if not standby_names.strip():
+        return 0
+    numbered = _AWAITED.match(standby_names)
+    return int(numbered[1]) if numbered else 1
 
 
 @contextmanager
@@ -423,7 +515,17 @@ def _engine(url: URL) -> Engine:
     pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "hide_parameters": True}  # payloads stay out of errors
     if url.get_backend_name() != "sqlite":
         # The server may have been restarted since a connection was last used.
-        return create_engine(url, pool_pre_ping=True, **pool)
+        engine = create_engine(url, pool_pre_ping=True, **pool)
+
+        @event.listens_for(engine, "connect")
+        def keep_warnings(connection: Any, record: Any) -> None:
+            def keep(notice: Any) -> None:
+                if notice.severity_nonlocalized == "WARNING":
+                    record.info[_WARNING] = notice.message_primary
+
+            connection.add_notice_handler(keep)
+
+        return engine
     # The pool gives a connection to one thread at a time, but not always to the same.
     engine = create_engine(url, connect_args={"check_same_thread": False}, **pool)
     file = Path(url.database or "")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from msgspec import DecodeError, Struct, json
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
@@ -82,6 +82,18 @@ def initialise(database: Database, log_id: bytes) -> None:
         # Two ledgers in one database would take each other's entries for their own.
         elif kept != log_id.hex():
             raise Conflict("the database holds the ledger {kept}", kept=kept, field="database_url", code="other_ledger")
+        else:
+            # What a process wrote that was killed at its commit can be read, and may not be on the disk yet.
+            make_durable(connection)
+
+
+def make_durable(connection: Connection) -> None:
+    """Write the tree's row again: once the transaction is committed, all that it saw is as durable as a new entry.
+
+    An entry can be read although the commit that wrote it has failed or was cut off, from the write-ahead log that
+    nobody has synced, or before it is on a standby. Nothing may be said to be recorded by reading alone.
+    """
+    connection.execute(update(TREE).values(size=TREE.c.size))
 
 
 def tree(connection: Connection) -> TreeState:

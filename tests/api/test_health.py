@@ -11,9 +11,12 @@ from structlog.testing import capture_logs
 
 from ledger.core.errors import Unavailable
 from ledger.recording.sequencer import Answer
+from tests.api.conftest import OFFICERS, no_chain, serving_ledger
 from tests.api.service import Served, problem, until
 from tests.campaigns.faults.commits import database_error, failing_commits
 from tests.testkit.casework import Case
+from tests.testkit.ledgers import open_ledger
+from tests.testkit.postgres import running_server
 
 READY = {
     "ready": True,
@@ -113,3 +116,24 @@ def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:
     assert refusal["detail"] == "the database does not answer"
     assert "injected" not in answer.text
     assert "injected" in next(line["reason"] for line in logged if line["event"] == "refused")
+
+
+def test_a_database_that_promises_less_than_was_declared_is_not_ready() -> None:
+    """503 with the setting to mend, and 200 again once it is; submissions are refused for the same reason meanwhile."""
+    with (
+        running_server() as server,
+        server.fresh_database() as url,
+        open_ledger(url) as ledger,
+        serving_ledger(ledger.found(*OFFICERS), no_chain) as served,
+    ):
+        assert served.get("/readyz").json() == READY
+        server.execute("ALTER SYSTEM SET fsync = off")
+        server.execute("SELECT pg_reload_conf()")
+        until(lambda: served.get("/readyz").status_code == 503)
+        readiness = served.get("/readyz").json()
+        assert (readiness["database"], "fsync = on" in readiness["hint"]) == ("not_durable", True)
+        problem(served.submit(Case().open().last), 503, "not_durable")
+        server.execute("ALTER SYSTEM RESET fsync")
+        server.execute("SELECT pg_reload_conf()")
+        until(lambda: served.get("/readyz").json() == READY)
+        served.record(Case().open())

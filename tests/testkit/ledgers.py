@@ -106,14 +106,9 @@ class Ledger:
         )
 
     def submit(self, event: SignedEvent | bytes) -> Future[Answer]:
-        """Validate and queue an event. Raises the refusal; a Duplicate is answered at once."""
+        """Validate and queue an event. Raises the refusal."""
         data = event if isinstance(event, bytes) else event.submission
-        judged = self.validator.validate(data, self._now_of(event))
-        if isinstance(judged, Duplicate):
-            answered: Future[Answer] = Future()
-            answered.set_result(judged)
-            return answered
-        return self.sequencer.submit(judged)
+        return self.sequencer.submit(self.validator.validate(data, self._now_of(event)))
 
     def submit_together(self, events: list[SignedEvent]) -> list[Future[Answer]]:
         """Validate the events one on the other and queue them to be recorded all or not at all; none may be stored."""
@@ -172,10 +167,11 @@ def open_ledger(
     clock: Clock | None = None,
     start: bool = True,
     definitions: supervision_streams.Definitions | None = None,
+    copies: int = 1,
 ) -> Iterator[Ledger]:
     """Yield a running ledger; ``start`` False leaves the sequencer standing, so that a batch can be gathered."""
     lay_tables(url)
-    database = open_database(url)
+    database = open_database(url, copies=copies)
     initialise(database, LOG_ID)
     ledger = assemble(database, clock or Clock(), definitions)
     if start:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -33,32 +34,37 @@ class PostgresServer:
     def fresh_database(self, template: str = "template1") -> Iterator[str]:
         """Give the SQLAlchemy URL of a copy of ``template``, dropped at the end with whoever is still connected."""
         name = f"test_{uuid4().hex}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield f"postgresql+psycopg://{OWNER}@127.0.0.1:{self.port}/{name}"
         finally:
-            self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def wait_until_ready(self, log: Path) -> None:
         deadline = time.monotonic() + START_DEADLINE
         while True:
             try:
-                return self._execute("SELECT 1")
+                self.execute("SELECT 1")
             except psycopg.OperationalError as refused:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}") from refused
                 time.sleep(0.05)
+            else:
+                return
 
     def stop(self) -> None:
         """Fast shutdown: connections are closed, data is written out."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait()
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> Any:
+        """Run a statement by itself, as the server's owner, and return the first value that it gives, if any."""
         with psycopg.connect(
             host="127.0.0.1", port=self.port, user=OWNER, dbname="postgres", autocommit=True
         ) as connection:
-            connection.execute(statement.encode())
+            cursor = connection.execute(statement.encode())
+            row = cursor.fetchone() if cursor.description else None
+            return row and row[0]
 
 
 @contextmanager
