@@ -90,6 +90,6 @@ class Publisher:
         now_ms = max(now_ms, tree.recorded_at)
         # Before anybody sees it: what it covers may be readable only because a commit was cut off.
         with database.lock() as connection:
-            log.make_durable(connection)
+            log.make_durable(connection, database)
         note = self.checkpoint(tree.size, tree.root)
         return note if checkpoints.store(database, PublishedCheckpoint(tree.size, note, now_ms)) else None

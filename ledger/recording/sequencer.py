@@ -315,7 +315,7 @@ class Sequencer:
             new = NewTree(grown.size, grown.root, view.authority.changes, batch.at)
             write_batch(connection, self._database, batch.entries, grown.tiles, new)
         elif any(isinstance(reply, Duplicate) for _, reply in batch.replies):
-            log.make_durable(connection)
+            log.make_durable(connection, self._database)
         return batch
 
     def _require_acknowledged(self, connection: Connection, tree: TreeState) -> None:
@@ -370,7 +370,7 @@ class Sequencer:
             if is_stored:
                 nodes = TileNodes(grown.size, log.tile_reader(connection))
                 is_stored = merkle.frontier_at(grown.size, nodes).root() == grown.root
-            log.make_durable(connection)
+            log.make_durable(connection, self._database)
         return is_stored
 
     def _hand_out(self, batch: Batch, grown: Appended) -> None:

@@ -20,9 +20,9 @@ from api.middleware import logs
 from api.services.parts import RecordingParts
 from api.wiring import now_ms
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.recording.sequencer import Accepted
 from ledger.recording.sequencer import Answer as LoggedAnswer
 from ledger.recording.validation import Duplicate
-from ledger.store.append import ValidatedSubmission
 from scripts.campaigns.casework import recording_into
 from scripts.campaigns.targets import Answer, Failed, Lost, Refused
 
@@ -30,13 +30,11 @@ from scripts.campaigns.targets import Answer, Failed, Lost, Refused
 def answer_of(recording: RecordingParts, submissions: bytes) -> Answer:
     """Judge submissions, wait until they are durable, and return the last one's receipt, or what is known instead."""
     try:
-        verdicts = [recording.validator.validate(line, now_ms() // 1000) for line in submissions.split(b"\n")]
-        futures: list[tuple[ValidatedSubmission, Future[LoggedAnswer]]] = [
-            (judged, Future()) for judged in verdicts if not isinstance(judged, Duplicate)
+        futures: list[tuple[Accepted, Future[LoggedAnswer]]] = [
+            (recording.validator.validate(line, now_ms() // 1000), Future()) for line in submissions.split(b"\n")
         ]
         recording.sequencer.queue_together(futures)
-        results = [future.result() for _, future in futures]
-        answer = verdicts[-1] if isinstance(verdicts[-1], Duplicate) else results[-1]
+        answer = [future.result() for _, future in futures][-1]
         if isinstance(answer, Duplicate):
             answer = recording.publisher.stored_receipt(recording.database, answer.entry)
     except TallystickError as error:
