@@ -132,12 +132,12 @@ def followed(trail: Trail, history: Sequence[HistoryEvent], findings: Iterable[E
     """Return the trail with the events that follow it, at least one; ``findings`` are theirs."""
     marks, stretches, stays = list(trail.marks), list(trail.stretches), list(trail.stays)
     lasting = {(stay.subject, stay.subject_id): stay for stay in trail.lasting}
-    for event, found in zip(history, findings, strict=True):
+    for event, finding in zip(history, findings, strict=True):
         entry = event.entry
-        marks.append(_mark(event, found))
+        marks.append(_mark(event, finding))
         stretches += (
             OpenStretch(gap.kind, entry.agency, unix_seconds(gap.since), unix_seconds(gap.until), entry.event_id)
-            for gap in found.breaks
+            for gap in finding.breaks
         )
         now = unix_seconds(event.event.occurred_at)
         for key, standing in standings_touched(event.before, event.after):

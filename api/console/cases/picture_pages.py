@@ -61,8 +61,8 @@ def case_picture(visit: VisitOf, case_id: SlugPath, since: TimeQuery = None, unt
         "things": lambda bar: things(bar, state, visit.labels),
     }
     # The tables change with what is in the window; the drawing with each second.
-    told = (*events[-LISTED:], *(step.state for step in steps), len(events), len(bars), len(arrows))
-    key = (timelines.words_in_use(), state.head, told, *bars[:LISTED], *arrows[-LISTED:])
+    counted = (*events[-LISTED:], *(step.state for step in steps), len(events), len(bars), len(arrows))
+    key = (timelines.words_in_use(), state.head, counted, *bars[:LISTED], *arrows[-LISTED:])
     tables = partial(fragment, visit.service, visit.labels, "cases/picture_tables.html", **shown)
     return visit.page(
         "cases/picture.html",

@@ -119,7 +119,7 @@ def looked_around(memory_mb: int, statements: Sequence[str]) -> Found:
     """Return what a run finds in the databases that it inherits, the settings of its own, and its threads; then leave
     there what can be left."""
     own, beside = open_database(limits=Limits(memory_mb=memory_mb)), sql_guard._parser().cursor()
-    found = [row for connection in (own, beside) for row in connection.execute(FOUND).fetchall()]
+    objects = [row for connection in (own, beside) for row in connection.execute(FOUND).fetchall()]
     settings, threads = dict(own.execute(SETTINGS).fetchall()), len(list(Path("/proc/self/task").iterdir()))
     for connection in (own, beside):
         for statement in statements:
@@ -127,7 +127,7 @@ def looked_around(memory_mb: int, statements: Sequence[str]) -> Found:
         for statement in ("SET threads = 8", "SET lock_configuration = false", "SET enable_external_access = true"):
             with pytest.raises(Exception, match=r"locked|Cannot"):
                 connection.execute(statement)
-    return found, settings, threads
+    return objects, settings, threads
 
 
 def test_a_run_finds_nothing_of_the_one_before(workers: WorkerPool) -> None:
