@@ -57,6 +57,14 @@ class Outcome(NamedTuple):
     verdict: Verdict
     others: list[str]
 
+    def __str__(self) -> str:
+        verdict = self.verdict
+        return (
+            f"{self.acknowledged} acknowledged, {self.unknown} unknown, {self.refused} refused, "
+            f"{len(verdict.lost)} lost, {len(verdict.forks)} forks, {len(verdict.unverified)} unverified, "
+            f"{len(verdict.doubled)} doubled, {self.silence:.1f} s without"
+        )
+
     @property
     def faults(self) -> list[str]:
         return [*self.verdict.faults, *self.others]
@@ -72,6 +80,7 @@ class Campaign:
     only: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        self.by_hand = 0  # restarts of a service that did not go on by itself
         self.cluster = Cluster(self.folder)
         self.ledger = Ledger(self.folder)
         self.books = Books(self.folder / "books.jsonl")
@@ -103,6 +112,17 @@ class Campaign:
             others,
         )
 
+    def summary(self, outcomes: Sequence[Outcome]) -> str:
+        """Say what the histories came to, all of which held."""
+        codes = (self.books.untold + self.books.refused).most_common()
+        return (
+            f"{sum(outcome.acknowledged for outcome in outcomes)} acknowledged, "
+            f"without an outcome or refused: {', '.join(f'{code} {count}' for code, count in codes) or 'none'}; "
+            f"{self.ledger.restarts} restarts of the service, {self.by_hand} of them by hand; "
+            f"{len(self.books.shown)} checkpoints shown; at most {max(outcome.silence for outcome in outcomes):.1f} s "
+            "without an acknowledgement; 0 lost, 0 forks, 0 unverified, 0 doubled, the audit is clean"
+        )
+
     def _heal(self) -> list[str]:
         """Undo what was done; return what is wrong if the service acknowledges nothing then."""
         self.ledger.set_clock(0)
@@ -111,6 +131,7 @@ class Campaign:
         if self._acknowledges(AGAIN_WITHIN / 2):
             return []
         self.books.note_fault("restarted by hand")
+        self.by_hand += 1
         self.ledger.end_and_start()
         if self._acknowledges(AGAIN_WITHIN):
             return []
@@ -144,8 +165,9 @@ def longest_silence(began: float, acknowledged: Sequence[Acknowledged]) -> float
 
 def play(options: argparse.Namespace, folder: Path) -> int:
     """Play all histories in namespaces that are made for it; return the exit status."""
-    console, total = Console(width=220, highlight=False), [0, 0, 0, 0, 0]
+    console = Console(width=220, highlight=False, markup=False)
     campaign = Campaign(folder, options.seed, options.seconds, tuple(options.fault))
+    outcomes: list[Outcome] = []
     with campaign.cluster.running():
         try:
             campaign.ledger.start()
@@ -155,31 +177,14 @@ def play(options: argparse.Namespace, folder: Path) -> int:
                     planned = plan(random.Random(seed), options.seconds, campaign.only)
                     is_last = number == options.histories - 1
                     outcome = campaign.history(planned, audited=is_last or (number + 1) % AUDITED_EVERY == 0)
-                    faults = " ".join(map(str, planned))
-                    verdict = outcome.verdict
-                    progress.console.print(
-                        f"{seed}: {faults}; {outcome.acknowledged} acknowledged, {outcome.unknown} unknown, "
-                        f"{outcome.refused} refused, {len(verdict.lost)} lost, {len(verdict.forks)} forks, "
-                        f"{len(verdict.unverified)} unverified, {len(verdict.doubled)} doubled, "
-                        f"{outcome.silence:.1f} s without"
-                    )
-                    for counted, count in enumerate((1, outcome.acknowledged, outcome.unknown, outcome.refused)):
-                        total[counted] += count
+                    outcomes.append(outcome)
+                    progress.console.print(f"{seed}: {' '.join(map(str, planned))}; {outcome}")
                     if outcome.faults:
-                        for fault in outcome.faults[:SHOWN]:
-                            progress.console.print(f"  {fault}", markup=False)
+                        progress.console.print(*(f"  {fault}" for fault in outcome.faults[:SHOWN]), sep="\n")
                         return 1
         finally:
             campaign.ledger.stop_service()
-    histories, acknowledged, unknown, refused, _ = total
-    codes = ", ".join(
-        f"{code} {count}" for code, count in (campaign.books.untold + campaign.books.refused).most_common()
-    )
-    console.print(
-        f"{histories} histories held: {acknowledged} acknowledged, {unknown} unknown, {refused} refused ({codes}); "
-        f"{campaign.ledger.restarts} restarts of the service, {len(campaign.books.shown)} checkpoints shown; "
-        "0 lost, 0 forks, 0 unverified, 0 doubled, the audit is clean"
-    )
+    console.print(f"{len(outcomes)} histories held: {campaign.summary(outcomes)}")
     return 0
 
 
@@ -188,6 +193,8 @@ def inside(options: argparse.Namespace) -> int:
     threading.Thread(target=_end_with_whoever_started, daemon=True).start()
     try:
         return play(options, options.inside)
+    except KeyboardInterrupt:
+        return 130
     except ClusterFailed as failure:
         print(f"failed: {failure}", flush=True)
         return 1
