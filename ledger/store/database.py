@@ -61,6 +61,7 @@ PRIVATE = 0o600  # the mode of database files
 DRIVERS = ("sqlite", "postgresql+psycopg")
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
 _DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
+_READ_ONLY = "25006"  # SQLSTATE of a write to PostgreSQL that is a standby, as a former primary is after a failover
 
 CHANGED = Message("Somebody changed the database. Run: tally audit")  # a hint
 _URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>"
@@ -474,7 +475,11 @@ def translated() -> Iterator[None]:
         if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
             hint = "Check the disk, then start the service again: it looks up what is there."
             translation: Unavailable = DiskFailed("the disk failed", retry_after=3600, hint=hint)
-        elif isinstance(error, OperationalError) or error.connection_invalidated:
+        elif (
+            isinstance(error, OperationalError)
+            or error.connection_invalidated
+            or getattr(error.orig, "sqlstate", None) == _READ_ONLY
+        ):
             hint = "Is it running, and is there room on the disk? Try again."
             translation = Unavailable("the database does not answer", code="database_unavailable", hint=hint)
         else:  # a fault of the statement, and so of ours

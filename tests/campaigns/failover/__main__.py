@@ -85,7 +85,7 @@ class Campaign:
         self.ledger = Ledger(self.folder)
         self.books = Books(self.folder / "books.jsonl")
         self.load = Load(self.ledger, self.books, random.Random(self.seed))
-        self.checker = Checker(self.ledger.database_url, self.ledger.log_key)
+        self.checker = Checker(self.ledger.log_key)
 
     def history(self, planned: Sequence[Planned], *, audited: bool) -> Outcome:
         """Play one history, heal, and judge."""
@@ -100,7 +100,7 @@ class Campaign:
             others = [f"the cluster does not heal: {failure}"]
         self.load.stop()
         others += books.broken
-        verdict = self.checker.check(books.acknowledged, books.shown)
+        verdict = self.checker.check(self.cluster.primary_url(), books.acknowledged, books.shown)
         if audited and not verdict.faults:
             others += self._audit()
         return Outcome(

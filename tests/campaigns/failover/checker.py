@@ -16,7 +16,7 @@ from ledger.core.log.merkle import as_hash
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.store import checkpoints, log
-from ledger.store.database import open_database
+from ledger.store.database import attach
 from scripts.campaigns.books import entry_faults, roots_of
 from tests.campaigns.failover.ledger import Acknowledged
 
@@ -39,14 +39,13 @@ class Verdict:
 class Checker:
     """Checks a log again and again as it grows: a receipt's signature and proof are verified once."""
 
-    def __init__(self, database_url: str, log_key: VerifyingKey):
-        self._database_url = database_url
+    def __init__(self, log_key: VerifyingKey):
         self._log_key = log_key
         self._verified: dict[str, Checkpoint | str] = {}  # by the receipt's proof; what is wrong with one that is not
 
-    def check(self, acknowledged: Sequence[Acknowledged], shown: Iterable[str]) -> Verdict:
-        """Compare the log with every receipt and checkpoint so far."""
-        with closing(open_database(self._database_url)) as database, database.read() as connection:
+    def check(self, database_url: str, acknowledged: Sequence[Acknowledged], shown: Iterable[str]) -> Verdict:
+        """Compare the log at this URL with every receipt and checkpoint so far."""
+        with closing(attach(database_url)) as database, database.read() as connection:
             tree = log.tree(connection)
             entries = list(log.entries(connection, 0, log.count_entries(connection)))
             published = [kept.note for kept in checkpoints.all_published(connection)]

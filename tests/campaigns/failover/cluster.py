@@ -411,7 +411,14 @@ class Cluster:
                 self._haproxy.wait()
 
     def _start_haproxy(self) -> None:
-        servers = [f"    server {node.name} {node.address}:5432 maxconn 100 check port 8008" for node in self.nodes]
+        servers = []
+        for node in self.nodes:
+            # What is pointed at whatever Patroni says is a server of its own, which no check touches.
+            servers += [
+                f"    server {node.name} {node.address}:5432 maxconn 100 check port 8008",
+                f"    server forced-{node.name} {node.address}:5432 weight 0 disabled",
+                f"    use-server forced-{node.name} if {{ srv_is_up(forced-{node.name}) }}",
+            ]
         file = self.folder / "haproxy.cfg"
         file.write_text(HAPROXY.format(socket=self._socket, port=PORT) + "\n".join(servers) + "\n")
         with (self.folder / "haproxy.log").open("ab") as log:
@@ -458,6 +465,12 @@ class Cluster:
         role_of = {member["name"]: member["role"] for member in self.members()}
         return [node for node in self.nodes if role_of.get(node.name) in roles]
 
+    def primary_url(self) -> str:
+        """Return the database's URL at the primary itself. Raises ClusterFailed while there is none."""
+        for leader in self.with_role("leader"):
+            return f"postgresql+psycopg://tallystick@{leader.address}/ledger?connect_timeout=5"
+        raise ClusterFailed("there is no primary")
+
     def is_healthy(self) -> bool:
         """Return whether there are a leader and two standbys that follow it closely, one of them synchronously."""
         members = self.members()
@@ -481,16 +494,16 @@ class Cluster:
 
     def point_at(self, node: Node) -> None:
         """Let HAProxy lead to this machine whatever Patroni says, and end the connections to the others."""
-        self._tell_haproxy(f"disable health ledger/{node.name}", f"set server ledger/{node.name} health up")
+        self.follow_patroni()
+        self._tell_haproxy(f"enable server ledger/forced-{node.name}")
         for other in self.nodes:
-            if other is not node:
-                self._tell_haproxy(f"disable server ledger/{other.name}")
-                self._tell_haproxy(f"shutdown sessions server ledger/{other.name}")
+            self._tell_haproxy(f"shutdown sessions server ledger/{other.name}")
 
     def follow_patroni(self) -> None:
         """Let HAProxy ask Patroni again."""
         for node in self.nodes:
-            self._tell_haproxy(f"enable server ledger/{node.name}", f"enable health ledger/{node.name}")
+            self._tell_haproxy(f"disable server ledger/forced-{node.name}")
+            self._tell_haproxy(f"shutdown sessions server ledger/forced-{node.name}")
 
     def _tell_haproxy(self, *orders: str) -> None:
         for order in orders:

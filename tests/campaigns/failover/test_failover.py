@@ -57,7 +57,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 def test_a_kept_log_is_in_order(recorded: Recorded) -> None:
     """Receipts of the log that is there are neither lost nor of another log."""
     url, acknowledged = recorded
-    verdict = Checker(url, LOG_SIGNER.verifying_key).check(acknowledged, [])
+    verdict = Checker(LOG_SIGNER.verifying_key).check(url, acknowledged, [])
     assert verdict.faults == []
     assert verdict.entries >= EVENTS
 
@@ -67,7 +67,7 @@ def test_a_changed_receipt_is_noticed(recorded: Recorded) -> None:
     url, acknowledged = recorded
     last = acknowledged[-1]
     other = last._replace(receipt=replace(last.receipt, leaf_hash="sha256:" + "00" * 32))
-    verdict = Checker(url, LOG_SIGNER.verifying_key).check([other], [])
+    verdict = Checker(LOG_SIGNER.verifying_key).check(url, [other], [])
     assert (len(verdict.lost), len(verdict.unverified)) == (1, 1)
 
 
@@ -78,7 +78,7 @@ def test_another_log_is_noticed(recorded: Recorded) -> None:
         sign_checkpoint(Checkpoint(LOG_SIGNER.verifying_key.name, size, Hash(b"\1" * 32)), LOG_SIGNER)
         for size in (3, 999)
     ]
-    assert len(Checker(url, LOG_SIGNER.verifying_key).check([], notes).forks) == len(notes)
+    assert len(Checker(LOG_SIGNER.verifying_key).check(url, [], notes).forks) == len(notes)
 
 
 def test_a_lost_entry_is_noticed(recorded: Recorded, tmp_path: Path) -> None:
@@ -90,6 +90,6 @@ def test_a_lost_entry_is_noticed(recorded: Recorded, tmp_path: Path) -> None:
         copy.write_bytes(Path(database.log.url.database or "").read_bytes())
     with closing(open_database(f"sqlite:///{copy}")) as database, database.write() as connection:
         connection.execute(text("DELETE FROM entries WHERE log_index = (SELECT max(log_index) FROM entries)"))
-    verdict = Checker(f"sqlite:///{copy}", LOG_SIGNER.verifying_key).check(acknowledged, [])
+    verdict = Checker(LOG_SIGNER.verifying_key).check(f"sqlite:///{copy}", acknowledged, [])
     assert verdict.lost
     assert verdict.forks

@@ -184,6 +184,18 @@ def test_no_server_is_an_unavailable_database(free_port: int) -> None:
     assert "refused" in error.value.for_operator
 
 
+def test_a_server_that_takes_no_writes_is_an_unavailable_database(postgres_url: str) -> None:
+    """A write to a former primary, which is a standby after a failover, says that the database does not answer now."""
+    parsed = make_url(postgres_url)
+    plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    with closing(open_database(postgres_url)) as database:
+        with psycopg.connect(plain, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {parsed.database} SET default_transaction_read_only = on".encode())
+        database.log.dispose()  # what connects from now on may only read, as on a standby
+        with refused("database_unavailable", error=Unavailable), database.write() as writer:
+            writer.execute(text("UPDATE tree SET size = 7"))
+
+
 def test_a_file_that_is_no_database_is_a_disk_fault(tmp_path: Path) -> None:
     """A file of other bytes is told as a failed disk: nothing is acknowledged from it."""
     (tmp_path / "ledger.db").write_bytes(b"not a database, not at all" * 400)
