@@ -37,6 +37,7 @@ DISK_MB = 640
 TTL = 6  # seconds after which Patroni elects another leader
 UP_WITHIN = 90  # seconds
 HEALED_WITHIN = 150  # seconds
+COPY_BEGINS = 2  # seconds until Patroni tells the others that a copy is made anew
 DATABASE = f"postgresql+psycopg://tallystick@127.0.0.1:{PORT}/ledger?connect_timeout=5"
 PROGRAMS = {  # of Debian's packages
     "patroni": "patroni",
@@ -131,6 +132,7 @@ class Node:
         self.data = self.disk / "data"
         self.clock = self.folder / "clock"
         self.cuts: set[Cut] = set()
+        self.was_promoted = False  # behind Patroni's back, and not copied anew since
         self._process: subprocess.Popen[str] | None = None
         self._gate = threading.Lock()
         self._bridged = f"v{number}"
@@ -288,6 +290,7 @@ class Node:
 
     def promote(self) -> tuple[int, str]:
         """Promote the standby without asking Patroni."""
+        self.was_promoted = True
         return self.run(newest_server() / "pg_ctl", "promote", "-D", self.data, "-t", "8")
 
     def restart_at_once(self) -> tuple[int, str]:
@@ -531,16 +534,27 @@ class Cluster:
             for program in ("etcd", "patroni"):
                 node.keep(program, running=True)
         self.follow_patroni()
+        self.wait(lambda: self.with_role("leader"), "there is a primary again", HEALED_WITHIN / 2)
+        # It may have a timeline of the same number as the new primary's: Patroni sees no difference then.
+        self._copy_anew([node for node in self.nodes if node.was_promoted])
         try:
             self.wait(self.is_healthy, "the cluster is whole again", HEALED_WITHIN / 2)
         except ClusterFailed:
-            self._copy_anew()
+            states = {member["name"]: member["state"] for member in self.members()}
+            self._copy_anew([node for node in self.nodes if states.get(node.name) not in ("running", "streaming")])
             self.wait(self.is_healthy, "the cluster is whole again, standbys copied anew", HEALED_WITHIN / 2)
 
-    def _copy_anew(self) -> None:
-        """Let each standby that does not follow copy the primary's data, as an operator would."""
-        states = {member["name"]: member["state"] for member in self.members() if member["role"] != "leader"}
-        for node in self.nodes:
-            if states.get(node.name, "streaming") != "streaming":
-                with suppress(httpx.HTTPError):
-                    self._http.post(f"http://{node.address}:8008/reinitialize", json={"force": True}, timeout=10)
+    def _copy_anew(self, nodes: Sequence[Node]) -> None:
+        """Let standbys copy the primary's data, as an operator would; the primary itself has it."""
+        for node in nodes:
+            if node in self.with_role("leader"):
+                continue
+
+            def begins(url: str = f"http://{node.address}:8008/reinitialize") -> bool:
+                return self._http.post(url, json={"force": True}, timeout=10).is_success
+
+            with suppress(ClusterFailed):  # ``heal`` notices
+                self.wait(begins, f"{node.name} is copied anew", HEALED_WITHIN / 5)
+                node.was_promoted = False
+        if nodes:
+            time.sleep(COPY_BEGINS)
