@@ -77,15 +77,17 @@ class MapAudit:
 def check_pages(connection: Connection, journal: DatabaseJournal, size: int, sound: int) -> Iterator[AuditFinding]:
     """Yield the maps that proofs are made of and of which a page is not as it was stored.
 
-    These are the last below each tree head that is proven at, of a log of ``size`` entries. Only the first ``sound``
-    entries are taken for what the log had.
+    These are the last below each tree head that is proven at, of a log of ``size`` entries. The service deletes the
+    pages of maps below the proven anchor: a checkpoint that was witnessed before it is proven at without them. Only the
+    first ``sound`` entries are taken for what the log had.
     """
-    sizes = {size}
+    sizes, anchored = {size}, 0
     try:
         kept = head_map.state(connection).size
         if (proven := journal.last_proven_anchor()) is not None and proven.anchored is not None:
-            sizes.add(proven.anchored.size)
-        if (witnessed := checkpoints.last_witnessed(connection)) is not None:
+            anchored = proven.anchored.size
+            sizes.add(anchored)
+        if (witnessed := checkpoints.last_witnessed(connection)) is not None and witnessed.size >= anchored:
             sizes.add(witnessed.size)
         entries = [log.last_system_entry(connection, MAPPED, below=min(below, size)) for below in sizes]
         commitments = {entry.log_index: log.event_of(entry) for entry in entries if entry and entry.log_index < sound}

@@ -442,7 +442,8 @@ class TimelineBuilder:
         for event in events:
             index = event.entry.log_index
             tell = partial(self._step, event, flags.get(index, ()), alike[index])
-            key = (event.entry.payload_digest, words, tuple(alike[index].items()))
+            # Not by the payload: events of several cases may have the same.
+            key = (event.entry.event_id, words, tuple(alike[index].items()))
             step = tell() if self._told_by is None else self.histories.told.of(key, tell)
             steps.append(replace(step, state=self._anchored.of(index), proven_at=proven.get(index)))
         return steps

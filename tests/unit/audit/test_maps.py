@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.errors import IntegrityBroken
+from ledger.core.log.head_map import MAPPED
 from ledger.core.log.merkle import Hash
 from ledger.recording.head_maps import HeadMapKeeper
-from ledger.store import head_map
+from ledger.store import checkpoints, head_map, log
 from tests.testkit.casework import Case
 from tests.unit.audit.stand import Stand, found
 
@@ -79,6 +80,25 @@ def test_pages_that_proofs_are_made_of_are_as_they_were_stored(mapped: Stand, ed
     head_map.forget(mapped.database)
     HeadMapKeeper(mapped.database, mapped.ledger.system).before_anchor(mapped.size)
     assert found(mapped.audit()) == set()
+
+
+def test_pages_below_the_proven_anchor_are_not_demanded(mapped: Stand) -> None:
+    """Not for a checkpoint that witnesses signed before it either: the service has deleted what came up again since."""
+    keeper = HeadMapKeeper(mapped.database, mapped.ledger.system)
+    mapped.publish()
+    mapped.change("UPDATE checkpoints SET witnessed = TRUE WHERE size = :size", size=mapped.size)
+    for case_id in ("case-10", "case-11"):
+        mapped.ledger.post(Case(case_id).open().last)
+        keeper.before_anchor(mapped.size)
+        mapped.anchor()
+    with mapped.database.read() as connection:
+        witnessed = checkpoints.last_witnessed(connection)
+        assert witnessed is not None
+        last = log.last_system_entry(connection, MAPPED, below=witnessed.size)
+    assert last is not None
+    assert mapped.value("SELECT min(size) FROM map_pages WHERE name = ''") > last.log_index
+    # That it has no co-signatures is another step's.
+    assert found(mapped.audit()) == {("checkpoints", None)}
 
 
 @pytest.mark.parametrize(
