@@ -520,7 +520,7 @@ def _engine(url: URL) -> Engine:
     pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "hide_parameters": True}  # payloads stay out of errors
     if url.get_backend_name() != "sqlite":
         # The server may have been restarted since a connection was last used.
-        engine = create_engine(url, pool_pre_ping=True, **pool)
+        engine = create_engine(_bounded(url), pool_pre_ping=True, **pool)
 
         @event.listens_for(engine, "connect")
         def keep_warnings(connection: Any, record: Any) -> None:
@@ -558,6 +558,29 @@ def _engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+_BOUNDS = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "15000",  # milliseconds until what was sent must be received
+    "keepalives_idle": "5",  # seconds of silence until the server's machine is asked whether it is there
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+}
+
+
+def _bounded(url: URL) -> URL:
+    """Return the URL with bounds, where it has none of its own, on what could wait for ever.
+
+    On a server's machine that has vanished without a word, and on a lock. A commit that waits for a standby is not
+    bound: its outcome would only be unknown.
+    """
+    options = url.query.get("options", "")
+    own = options if isinstance(options, str) else " ".join(options)
+    bounds = {name: value for name, value in _BOUNDS.items() if name not in url.query}
+    if "lock_timeout" not in own:
+        bounds["options"] = f"{own} -c lock_timeout={BUSY_TIMEOUT_MS}".strip()
+    return url.update_query_dict(bounds)
 
 
 def _make_private(path: Path) -> None:

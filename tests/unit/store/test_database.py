@@ -17,8 +17,17 @@ from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
+from ledger.store import database as stores
 from ledger.store import log
-from ledger.store.database import Database, DiskFailed, NotDurable, open_database, open_witness_engine, require_durable
+from ledger.store.database import (
+    Database,
+    DiskFailed,
+    NotDurable,
+    attach,
+    open_database,
+    open_witness_engine,
+    require_durable,
+)
 from ledger.store.migrating import configuration, differences, metadata, mistyped_columns, storage_faults
 from ledger.store.replicas import Replicas
 from tests.testkit import machine
@@ -148,6 +157,21 @@ def test_a_server_that_acknowledges_before_it_syncs_is_refused(postgres_url: str
         connection.execute(f"ALTER DATABASE {parsed.database} SET synchronous_commit = off".encode())
     with pytest.raises(NotDurable, match="synchronous_commit"):
         open_database(postgres_url)
+
+
+def test_a_lock_that_another_holds_is_not_waited_for_for_ever(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the bound whoever wants to write is told so; what the URL says of its own stays."""
+    monkeypatch.setattr(stores, "BUSY_TIMEOUT_MS", 100)
+    options = "?connect_timeout=3&options=-c%20application_name%3Dledger"
+    with closing(attach(postgres_url + options)) as database, database.lock() as holding:
+        assert holding.execute(text("SHOW application_name")).scalar_one() == "ledger"
+        assert database.log.url.query["connect_timeout"] == "3"
+        with refused("database_unavailable", error=Unavailable), database.lock():
+            pass
+    with closing(attach(database.url)) as again:
+        assert again.url == database.url
 
 
 def test_a_read_sees_one_state_while_others_write(database: Database) -> None:
