@@ -113,8 +113,7 @@ class SubmissionService:
             if isinstance(verdict, TallystickError):
                 return RefusedLine(len(accepted) + 1, verdict)
             accepted.append(verdict)
-        agencies = Counter(verdict.envelope.agency for verdict in accepted if isinstance(verdict, ValidatedSubmission))
-        for agency, count in agencies.items():
+        for agency, count in Counter(map(_agency_of, accepted)).items():
             self._agencies.take(agency, count)
         loop = asyncio.get_running_loop()
         outcomes: list[asyncio.Future[Answer]] = [loop.create_future() for _ in accepted]
@@ -193,8 +192,7 @@ class SubmissionService:
         else:
             try:
                 # Counted only after validation: nobody can use up an agency's rate without its signature.
-                if isinstance(verdict, ValidatedSubmission):
-                    self._agencies.take(verdict.envelope.agency)
+                self._agencies.take(_agency_of(verdict))
             except TallystickError as refusal:
                 answer.set_exception(refusal)
             else:
@@ -225,6 +223,10 @@ class SubmissionService:
             return SubmissionResult(outcome, is_new=True)
         receipt = await run_in_threadpool(self._parts.publisher.stored_receipt, self._parts.database, outcome.entry)
         return SubmissionResult(receipt, is_new=False)
+
+
+def _agency_of(accepted: Accepted) -> str:
+    return accepted.entry.agency if isinstance(accepted, Duplicate) else accepted.envelope.agency
 
 
 class _StateReading:

@@ -60,7 +60,7 @@ from ledger.store import checkpoints, head_map, log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import CHANGED, Connection, Database
 from ledger.store.head_map import MapState
-from ledger.store.log import StoredEntry
+from ledger.store.log import StoredEntry, TreeState
 
 Withheld = Literal["payload", "sections"]  # a payload is withheld with its sections
 
@@ -99,7 +99,7 @@ class _View(Struct, frozen=True):
     connection: Connection
     nodes: NodeReader
     authority: AuthorityState
-    heads: tuple[_ProofHead, ...]
+    heads: Iterator[_ProofHead]
 
 
 class Prover:
@@ -223,18 +223,20 @@ class Prover:
     def _view(self, connection: Connection) -> _View:
         tree = log.tree(connection)
         nodes = TileNodes(tree.size, log.tile_reader(connection))
+        authority = self._registry.at(connection, tree.registry_changes)
+        return _View(connection, nodes, authority, self._heads(connection, tree, nodes))
+
+    def _heads(self, connection: Connection, tree: TreeState, nodes: NodeReader) -> Iterator[_ProofHead]:
+        """Yield the tree heads to prove at; a later one costs nothing where an earlier one does."""
         recorded = self.latest_anchor()
         # The best first: the chain's record outweighs the witnesses, and they the service's own word.
-        heads: list[_ProofHead] = []
         if recorded is not None and recorded.size <= tree.size:
             note = self._note(connection, recorded.size, recorded.root, nodes)
-            heads.append(_ProofHead(recorded.size, note, recorded))
+            yield _ProofHead(recorded.size, note, recorded)
         witnessed = checkpoints.last_witnessed(connection)
         if witnessed is not None and witnessed.size <= tree.size:
-            heads.append(_ProofHead(witnessed.size, witnessed.note))
-        heads.append(_ProofHead(tree.size, self._note(connection, tree.size, tree.root, nodes)))
-        authority = self._registry.at(connection, tree.registry_changes)
-        return _View(connection, nodes, authority, tuple(heads))
+            yield _ProofHead(witnessed.size, witnessed.note)
+        yield _ProofHead(tree.size, self._note(connection, tree.size, tree.root, nodes))
 
     def _note(self, connection: Connection, size: int, root: bytes, nodes: NodeReader) -> str:
         """Return the published checkpoint of this size with its co-signatures, else one signed now.
@@ -249,6 +251,7 @@ class Prover:
             raise IntegrityBroken(
                 "the tiles at size {size} do not lead to the root {root}", size=size, root=root.hex(), hint=CHANGED
             )
+        self._publisher.require_durable(self._database, size, stored)
         return self._publisher.checkpoint(size, root)
 
     def _file(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ledger.core.custody import Flag
+from ledger.core.errors import Unavailable
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
 from ledger.core.log.cose_receipts import sign_receipt
@@ -45,10 +46,34 @@ class Publisher:
         self._signer = signer
         self._interval_ms = interval_ms
         self.origin = signer.verifying_key.name
+        self._durable = 0  # size of the largest tree that is known to be
 
     def checkpoint(self, size: int, root: bytes) -> str:
         """Return the signed note of a tree."""
         return sign_checkpoint(Checkpoint(self.origin, size, Hash(root)), self._signer)
+
+    def note_durable(self, size: int) -> None:
+        """Note that the tree of this size was committed as durably as is declared."""
+        self._durable = max(self._durable, size)
+
+    def require_durable(self, database: Database, size: int, root: Hash) -> None:
+        """Return once this tree, which was read, is as durable as a new entry: before anybody is given a note of it.
+
+        On SQLite it is: what a killed process left was made durable at the start, and nothing can be read before its
+        sync since.
+
+        Raises:
+            Unavailable: the database was exchanged for one that has another tree.
+        """
+        if database.is_sqlite or size <= self._durable:
+            return
+        with database.lock() as connection:
+            tree = log.tree(connection)
+            nodes = TileNodes(tree.size, log.tile_reader(connection))
+            if tree.size < size or merkle.frontier_at(size, nodes).root() != root:
+                raise Unavailable("the log that was read is not there any more", code="log_exchanged", retry_after=1)
+            log.make_durable(connection, database)
+        self.note_durable(tree.size)
 
     def receipt(self, event_id: str, leaf: Hash, proof: TlogProof, flags: tuple[Flag, ...], at: int) -> Receipt:
         """Return the receipt of one entry; ``at`` is in unix milliseconds."""
@@ -88,8 +113,6 @@ class Publisher:
             now_ms = max(now_ms, last.published_at)
         # A checkpoint is never dated before an entry that it covers: the audit compares the two.
         now_ms = max(now_ms, tree.recorded_at)
-        # Before anybody sees it: what it covers may be readable only because a commit was cut off.
-        with database.lock() as connection:
-            log.make_durable(connection, database)
+        self.require_durable(database, tree.size, Hash(tree.root))
         note = self.checkpoint(tree.size, tree.root)
         return note if checkpoints.store(database, PublishedCheckpoint(tree.size, note, now_ms)) else None

@@ -27,6 +27,7 @@ from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tiles import Appended, RightEdge, TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState
 from ledger.recording.case_states import new_case_of, require_free_id
@@ -38,15 +39,20 @@ from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_ba
 from ledger.store.database import CHANGED, Connection, Database, DiskFailed
 from ledger.store.log import TreeState
 
+# A duplicate is answered by itself, once all that the log has is durable.
+Accepted = ValidatedSubmission | Duplicate
+
 
 class LogView:
     """What the log holds under the lock, updated by each event of the batch that is admitted."""
 
-    def __init__(self, connection: Connection, batch: Sequence[ValidatedSubmission], authority: AuthorityState):
-        envelopes = [validated.envelope for validated in batch]
-        new_cases = {new_case for validated in batch if (new_case := new_case_of(validated.event)) is not None}
+    def __init__(self, connection: Connection, batch: Sequence[Accepted], authority: AuthorityState):
+        new = [accepted for accepted in batch if not isinstance(accepted, Duplicate)]
+        again = [accepted.entry.event_id for accepted in batch if isinstance(accepted, Duplicate)]
+        envelopes = [validated.envelope for validated in new]
+        new_cases = {new_case for validated in new if (new_case := new_case_of(validated.event)) is not None}
         streams = [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]
-        self.stored = log.identities(connection, [envelope.event_id for envelope in envelopes])
+        self.stored = log.identities(connection, [*again, *(envelope.event_id for envelope in envelopes)])
         self.heads = log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)])
         # Agencies, by the id of the unopened case that they split something off for.
         self.splitting = cases.splitting_agencies(connection, new_cases) if new_cases else {}
@@ -114,8 +120,6 @@ class AnswerSink(Protocol):
     def done(self) -> bool: ...
 
 
-# A duplicate is answered by itself, once all that the log has is durable.
-Accepted = ValidatedSubmission | Duplicate
 # Makes what must stand right behind the entries that the log has, given their number. The log is locked meanwhile.
 Maker = Callable[[Connection, int], ValidatedSubmission]
 Pair = tuple[Accepted, AnswerSink]
@@ -126,7 +130,7 @@ class Batch(Struct):
     """A batch with its places in the log, written at ``at`` (unix milliseconds).
 
     ``sinks[i]`` wait for the receipt of ``entries[i]``; ``replies`` are the answers to submissions that add no entry.
-    ``grown`` is None if the batch adds nothing.
+    ``grown`` is None if the batch adds nothing. ``before`` is the tree that it was written behind.
     """
 
     at: int
@@ -135,6 +139,7 @@ class Batch(Struct):
     sinks: list[list[AnswerSink]] = []
     replies: list[tuple[AnswerSink, Duplicate | TallystickError]] = []
     grown: Appended | None = None
+    before: TreeState | None = None
 
 
 class Sequencer:
@@ -280,13 +285,17 @@ class Sequencer:
             # The transaction may have been committed although the connection failed, so the log itself decides.
             self._edge = None
             if written is None or written.grown is None or not self._is_stored(written.grown):
-                _fail(batch, _not_recorded(error))
+                of_duplicates, new = _divided(batch)
+                _fail(of_duplicates, _unknown(error))  # they are in the log
+                _fail(new, _not_recorded(error))
                 logger.warning("a batch came to nothing", trace=_trace(error))
                 return
         if any(isinstance(new.submission.event.body, RegistryChange) for new in written.entries):
             # Before the answers: what is judged after them is judged by the registry as it is now.
             with self._database.read() as connection:
                 self._registry.at(connection, log.tree(connection).registry_changes)
+        if written.before is not None and any(isinstance(reply, Duplicate) for _, reply in written.replies):
+            self._acknowledged = written.before.size, Hash(written.before.root)
         for sink, reply in written.replies:
             if isinstance(reply, Duplicate):
                 sink.set_result(reply)
@@ -304,11 +313,10 @@ class Sequencer:
         tree = log.tree(connection)
         self._require_acknowledged(connection, tree)
         # recorded_at never runs backwards, even if the clock was set back.
-        batch = Batch(max(self._clock(), tree.recorded_at))
+        batch = Batch(max(self._clock(), tree.recorded_at), before=tree)
         authority = self._registry.at(connection, tree.registry_changes)
         submissions = _made_first(queued, connection, tree.size, batch)
-        pairs = [validated for pairs in submissions for validated, _ in pairs if not isinstance(validated, Duplicate)]
-        view = LogView(connection, pairs, authority)
+        view = LogView(connection, [accepted for pairs in submissions for accepted, _ in pairs], authority)
         view = _place(submissions, view, tree.size, batch)
         if batch.entries:
             batch.grown = grown = self._right_edge(connection, tree).append(batch.leaves)
@@ -374,6 +382,7 @@ class Sequencer:
         return is_stored
 
     def _hand_out(self, batch: Batch, grown: Appended) -> None:
+        self._publisher.note_durable(grown.size)
         note = self._publisher.checkpoint(grown.size, grown.root)
         proofs = grown.inclusion_proofs()
         for entry, leaf, hashes, sinks in zip(batch.entries, batch.leaves, proofs, batch.sinks, strict=True):
@@ -441,7 +450,10 @@ def _place(queued: Sequence[tuple[Pair, ...]], view: LogView, size: int, batch: 
 def _place_of(validated: Accepted, view: LogView, size: int, batch: Batch, taken: dict[str, int]) -> int | Duplicate:
     """Return the place in the batch of a submission, which it gets unless it has one, or where the log has it."""
     if isinstance(validated, Duplicate):
-        return validated
+        stored = view.stored.get(validated.entry.event_id)
+        if stored is None:  # it was read in a database that another has replaced since
+            raise Unavailable("the event is not in the log any more", code="not_recorded", hint=_AGAIN, retry_after=1)
+        return Duplicate(stored)
     event_id = validated.envelope.event_id
     if event_id in taken:  # the same event twice in one batch: both get the one receipt
         require_same_event(batch.entries[taken[event_id]].submission.envelope, validated)
@@ -470,8 +482,18 @@ def _not_alone(number: int) -> Conflict:
     )
 
 
+def _divided(batch: Sequence[Queued]) -> tuple[list[Queued], list[Queued]]:
+    """Return the duplicates of a batch, and what is new."""
+    pairs = [pair for together in batch for pair in together]
+    again: list[Queued] = [(pair,) for pair in pairs if isinstance(pair[0], Duplicate)]
+    return again, [(pair,) for pair in pairs if not isinstance(pair[0], Duplicate)]
+
+
 def _count(batch: Sequence[Queued]) -> int:
     return sum(map(len, batch))
+
+
+_AGAIN = Message("Nothing of this was recorded; submit it again.")
 
 
 def _fail(batch: Sequence[Queued], error: Unavailable) -> None:
@@ -492,8 +514,7 @@ def _not_recorded(error: Exception) -> Unavailable:
     """
     if isinstance(error, Unavailable):
         return error
-    hint = "Nothing of this was recorded; submit it again."
-    return Unavailable("the batch failed: {name}", name=type(error).__name__, code="not_recorded", hint=hint)
+    return Unavailable("the batch failed: {name}", name=type(error).__name__, code="not_recorded", hint=_AGAIN)
 
 
 def _unknown(error: BaseException) -> Unavailable:

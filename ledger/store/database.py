@@ -123,17 +123,18 @@ class Database:
         self.activity.note()
 
     @contextmanager
-    def lock(self) -> Iterator[Connection]:
+    def lock(self, patience_ms: int = BUSY_TIMEOUT_MS) -> Iterator[Connection]:
         """Hold the writer's lock until the transaction ends; commit when the block leaves without an error.
 
-        For a look whether something can be written, which wakes nobody. After the first DiskFailed every call fails: it
+        For a look whether something can be written, which wakes nobody. PostgreSQL is waited for as long as
+        ``patience_ms`` while somebody else has the lock. After the first DiskFailed every call fails: it
         is then unknown whether an earlier write reached the disk.
         """
         # A copy for each caller: a shared exception would collect every caller's frames.
         if self._disk_failure is not None:
             raise copy(self._disk_failure)
         try:
-            with translated(), writing(self.log, WriterLock.LOG, self.copies) as connection:
+            with translated(), writing(self.log, WriterLock.LOG, self.copies, patience_ms) as connection:
                 yield connection
         except DiskFailed as error:
             self._disk_failure = error
@@ -175,7 +176,9 @@ class Database:
 
 
 @contextmanager
-def writing(engine: Engine, lock: WriterLock, copies: int = 1) -> Iterator[Connection]:
+def writing(
+    engine: Engine, lock: WriterLock, copies: int = 1, patience_ms: int = BUSY_TIMEOUT_MS
+) -> Iterator[Connection]:
     """Open a transaction that is the only one under its lock; commit when the block leaves without an error.
 
     SQLite locks the file with BEGIN IMMEDIATE, PostgreSQL takes an advisory lock that several processes share.
@@ -190,20 +193,31 @@ def writing(engine: Engine, lock: WriterLock, copies: int = 1) -> Iterator[Conne
                 yield connection
             return
         with connection.begin():
+            if patience_ms < BUSY_TIMEOUT_MS:
+                connection.execute(_LESS_PATIENCE, {"patience_ms": str(patience_ms)})
             loaded = connection.execute(_LOCK, {"key": int(lock)}).scalar_one()
             if connection.info.get(_JUDGED) != loaded:
                 _require_durable_server(connection, copies)
                 connection.info[_JUDGED] = loaded
             yield connection
+            if copies > 1:
+                connection.execute(_PATIENCE)
             connection.info.pop(_WARNING, None)
         _require_committed(connection, loaded, copies)
 
 
 # The time at which this connection's server process read its settings comes with the lock: without a trip of its own.
 _LOCK = text("SELECT pg_conf_load_time() FROM (SELECT pg_advisory_xact_lock(:key)) AS locked")
+# A commit that has waited so long for standbys returns, with a warning: nobody holds the writer's lock for ever.
+_PATIENCE = text(f"SELECT set_config('statement_timeout', '{BUSY_TIMEOUT_MS}', true)")
+_LESS_PATIENCE = text("SELECT set_config('lock_timeout', :patience_ms, true)")
 _LOADED = b"SELECT pg_conf_load_time()"
 _JUDGED = "judged_settings_of"  # in a connection's info: the time of the settings that were found durable
 _WARNING = "warning"  # in a connection's info: what the server warned of
+
+
+LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
+_SEND_AGAIN = Message("Submit it again: if it was recorded, its receipt comes once it is on all of them.")
 
 
 def _require_committed(connection: Connection, loaded: object, copies: int) -> None:
@@ -213,24 +227,30 @@ def _require_committed(connection: Connection, loaded: object, copies: int) -> N
     and when their names are taken out of the settings meanwhile, as Patroni does for a lost standby, without one.
     """
     raw: Any = connection.connection.driver_connection
-    raw.autocommit = True  # else the driver would begin and end a transaction for this question
     try:
+        raw.autocommit = True  # else the driver would begin and end a transaction for this question
         loaded_now = raw.execute(_LOADED).fetchone()[0]
-    finally:
         raw.autocommit = False
+    except connection.dialect.loaded_dbapi.Error as error:
+        connection.invalidate()
+        unknown = Unavailable(
+            "the database did not say whether a commit is durable", code="database_unavailable", hint=_SEND_AGAIN
+        )
+        unknown.add_note(str(error))
+        raise unknown from error
     if loaded_now != loaded:
         _require_durable_server(connection, copies)
         connection.info[_JUDGED] = loaded_now
     warning = connection.info.pop(_WARNING, None)
     if warning is not None or (loaded_now != loaded and copies > 1):
-        error = NotDurable(
+        unsure = NotDurable(
             "the server may have committed without the {copies} copies that are declared",
             copies=copies,
             retry_after=1,
-            hint="Submit it again: if it was recorded, its receipt comes once it is on all of them.",
+            hint=_SEND_AGAIN,
         )
-        error.add_note(str(warning or "its settings were read again during the commit"))
-        raise error
+        unsure.add_note(str(warning or "its settings were read again during the commit"))
+        raise unsure
 
 
 class _EachText(FunctionElement[str]):
@@ -434,6 +454,7 @@ def _require_durable_server(connection: Connection, copies: int, field: str | No
     needed: tuple[tuple[str, Callable[[str], bool], str], ...] = (
         ("fsync", lambda value: value == "on", "on"),
         ("synchronous_commit", lambda value: value in _DURABLE_COMMITS[min(copies, 2)], "on"),
+        ("max_wal_senders", lambda value: int(value) >= copies - 1, str(copies - 1)),  # with none no commit waits
         ("synchronous_standby_names", lambda value: awaited(value) >= copies - 1, f"ANY {copies - 1} (...)"),
     )
     for setting, suffices, enough in needed:
@@ -475,6 +496,9 @@ def translated() -> Iterator[None]:
         if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
             hint = "Check the disk, then start the service again: it looks up what is there."
             translation: Unavailable = DiskFailed("the disk failed", retry_after=3600, hint=hint)
+        elif getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            hint = "Does a commit wait for a standby that is away? PostgreSQL's view pg_stat_activity shows it."
+            translation = Unavailable("another transaction keeps the database", code="busy", retry_after=1, hint=hint)
         elif (
             isinstance(error, OperationalError)
             or error.connection_invalidated
@@ -572,14 +596,14 @@ _BOUNDS = {
 def _bounded(url: URL) -> URL:
     """Return the URL with bounds, where it has none of its own, on what could wait for ever.
 
-    On a server's machine that has vanished without a word, and on a lock. A commit that waits for a standby is not
-    bound: its outcome would only be unknown.
+    On a server's machine that has vanished without a word, and on a lock.
     """
     options = url.query.get("options", "")
     own = options if isinstance(options, str) else " ".join(options)
     bounds = {name: value for name, value in _BOUNDS.items() if name not in url.query}
     if "lock_timeout" not in own:
-        bounds["options"] = f"{own} -c lock_timeout={BUSY_TIMEOUT_MS}".strip()
+        # Whatever is set for the role: a wait for standbys that was cancelled is told by a warning alone.
+        bounds["options"] = f"{own} -c lock_timeout={BUSY_TIMEOUT_MS} -c client_min_messages=warning".strip()
     return url.update_query_dict(bounds)
 
 

@@ -14,13 +14,12 @@ from sqlalchemy.exc import OperationalError
 
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.messages import Message
-from ledger.store.database import Database, WriterLock, translated, writing
+from ledger.store.database import LOCK_NOT_AVAILABLE, Database, WriterLock, translated, writing
 from ledger.store.tables import ENTRIES, FEED, FLAGS, SECTIONS
 
 PARTITIONED = (ENTRIES, SECTIONS, FLAGS, FEED)
 EACH = 1 << 22  # log indices of a partition
 LOCK_TIMEOUT = "2s"  # in which the parent must be free to be changed, else it is tried again later
-LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code
 _ATTACHED = """
 SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass(:parent) AND NOT inhdetachpending
 """

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.store import checkpoints
+from ledger.core.log.merkle import Hash
+from ledger.recording.validation import Duplicate
+from ledger.store import checkpoints, log
 from ledger.store.database import NotDurable, awaited, open_database
 from tests.testkit.builders import SignedEvent
 from tests.testkit.casework import Case
@@ -167,6 +169,9 @@ def test_a_commit_whose_standby_is_given_up_is_not_acknowledged(primary: Postgre
         awaiting.publisher.publish(awaiting.database, awaiting.clock())
     with awaiting.database.read() as connection:
         assert checkpoints.last_published(connection) is None
+        tree = log.tree(connection)
+    with pytest.raises(NotDurable):  # nor is a proof made of what was only read
+        awaiting.publisher.require_durable(awaiting.database, tree.size, Hash(tree.root))
     wait_for_standbys(primary, "*")
     until(lambda: is_recorded(awaiting, event))
     assert awaiting.publisher.publish(awaiting.database, awaiting.clock()) is not None
@@ -206,6 +211,22 @@ def test_a_database_that_lacks_what_was_acknowledged_stops_the_writer(tmp_path: 
         refused = refusal(ledger.submit(Case("case-3").open().last))
         assert "lacks entries that were acknowledged" in refused.message
         assert not ledger.sequencer.is_running
+
+
+def test_a_repeated_submission_is_looked_up_where_it_is_answered(tmp_path: Path) -> None:
+    """It was found in a database that another has replaced since: no receipt is given of what that one lacks."""
+    url, file, copy = sqlite_url(tmp_path), tmp_path / "ledger.db", tmp_path / "before.db"
+    with open_ledger(url) as ledger:
+        ledger.found(*OFFICERS)
+        take_copy(file, copy)
+        event = Case().open().last
+        ledger.post(event)
+    with open_ledger(url, clock=ledger.clock) as restarted:
+        restarted.clock.forward(25 * 3600)  # too late for a new event
+        again = restarted.validator.validate(event.submission, restarted.clock.seconds)
+        assert isinstance(again, Duplicate)
+        take_copy(copy, file)
+        assert refusal(restarted.sequencer.submit(again)).code == "not_recorded"
 
 
 def take_copy(source: Path, target: Path) -> None:
