@@ -17,11 +17,10 @@ from ledger.core.supervision import Matter, SupervisionAct, move
 from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
-from ledger.store import clocks, feed, supervision, word_parts
+from ledger.store import clocks, feed, search, supervision, word_parts
 from ledger.store.audit import Expected, Models, feed_row, keyed
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
-from ledger.store.search import WITH_PARTS
 from ledger.store.tables import CLOCKS, KEPT_STATES
 
 
@@ -79,13 +78,13 @@ def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules:
     flags = rows.flags(connection, *bounds, only=part.only)
     stored = rows.stored_models(connection, *bounds, only=part.only)
     entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable, only=part.only)
-    indexed = word_parts.position(connection)
+    indexed = word_parts.position(connection, search.PARTS_MARK)  # none of an index that is being made anew
     to_find: list[StoredEntry] = []  # whose words must be in the index
     for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
         stream = _AUDITS.get(part.kind, _StreamAudit)(part.kind, faulty, rules)
         for row in events:
             findings += stream.take(row, flags.get(row.log_index, ()))
-            if row.event_type in WITH_PARTS and row.log_index <= indexed and row.log_index not in faulty.indices:
+            if row.event_type in search.WITH_PARTS and row.log_index <= indexed and row.log_index not in faulty.indices:
                 to_find.append(row)
                 if len(to_find) == PARTS_OF:
                     findings += _unfound(connection, to_find)

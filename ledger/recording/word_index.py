@@ -1,16 +1,22 @@
 """The index of the parts of words: follows the log and stores which entries have which parts in their words and names.
 
 How far it has come is stored in one transaction with the rows, so a service that was killed goes on where it was.
-Submissions never wait for it, and a search looks at what it has not come to.
+Submissions never wait for it, and a search looks at what it has not come to. It goes no further than an entry that is
+not the one that was signed: whoever restores that finds it again. By other rules than those of its rows, as after an
+upgrade, the index is made anew.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import structlog
 
-from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.core.events import Event
 from ledger.store import log, notices, search, word_parts
-from ledger.store.database import Connection, Database, Row, write_rows
+from ledger.store.database import CHANGED, Connection, Database, Row, write_rows
 from ledger.store.log import StoredEntry
 from ledger.store.tables import NAME_PARTS, WORD_PARTS
 
@@ -21,47 +27,86 @@ logger = structlog.get_logger(__name__)
 
 def index_words(database: Database) -> int:
     """Store the parts of all that was recorded by now, and return of how many entries."""
+    while not _is_by_present_rules(database):
+        with database.lock() as connection:
+            word_parts.begin_anew(connection, database, search.PARTS_MARK)
     indexed = 0
     while (entries := _step(database)) is not None:
         indexed += entries
     return indexed
 
 
+def _is_by_present_rules(database: Database) -> bool:
+    with database.read() as connection:
+        return word_parts.is_made_by(connection, search.PARTS_MARK)
+
+
 def _step(database: Database) -> int | None:
     """Store the parts of some entries and return their number; None once there is nothing more to look at."""
     with database.read() as connection:
-        before = word_parts.position(connection)
+        before = word_parts.position(connection, search.PARTS_MARK)
         last = log.tree(connection).size - 1
         if before >= last:
             return None
         entries = notices.entries_behind(connection, before, search.WITH_PARTS, AT_ONCE)
     end = entries[-1].log_index if len(entries) == AT_ONCE else last
-    rows = [row for entry in entries for row in _of_entry(entry)]
+    said: list[tuple[StoredEntry, Event]] = []
+    broken: TallystickError | None = None
+    for entry in entries:
+        try:
+            said.append((entry, log.event_of(entry)))
+        except TallystickError as error:  # an audit reports what is wrong with it
+            end, broken = entry.log_index - 1, error
+            break
+    rows = [row for entry, event in said for row in _rows(entry, search.parts_said(event))]
     # A look that wakes nobody: what is stored here is no news.
     with database.lock() as connection:
-        if word_parts.position(connection) != before:
+        if not word_parts.is_made_by(connection, search.PARTS_MARK):
+            return None  # a process of other rules has begun anew: the next look sees that
+        if word_parts.position(connection, search.PARTS_MARK) != before:
             return 0  # another process was faster: the next step goes on from where it came to
-        # Names are read with the lock held: a section that was erased by now has none.
-        names = [row for entry in entries for row in _of_names(connection, entry)]
-        write_rows(connection, database, {}, {WORD_PARTS: rows, NAME_PARTS: names})
-        word_parts.keep_position(connection, database, end)
+        names: list[Row] = []
+        for entry, event in said:
+            try:
+                # Names are read with the lock held: a section that was erased by now has none.
+                names += _rows(entry, _parts_named(connection, entry, event))
+            except IntegrityBroken as error:
+                end, broken = entry.log_index - 1, error
+                rows = [row for row in rows if row["log_index"] <= end]
+                break
+        if end > before:
+            write_rows(connection, database, {}, {WORD_PARTS: rows, NAME_PARTS: names})
+            word_parts.keep_position(connection, database, end, search.PARTS_MARK)
+    if broken is not None:
+        _tell(end + 1, broken.for_operator)
+        return None
     return len(entries)
 
 
-def _of_entry(entry: StoredEntry) -> list[Row]:
-    try:
-        parts = search.parts_said(log.event_of(entry))
-    except Unavailable:  # the database does not answer now: the entry is looked at again
-        raise
-    except TallystickError as error:  # an audit reports what is wrong with it
-        logger.warning("words of an entry not indexed", index=entry.log_index, reason=error.for_operator)
-        return []
-    return [{"part": part, "log_index": entry.log_index} for part in sorted(parts)]
-
-
-def _of_names(connection: Connection, entry: StoredEntry) -> list[Row]:
+def _parts_named(connection: Connection, entry: StoredEntry, event: Event) -> set[str]:
+    """Return the parts of the names in the entry's sections. Raises IntegrityBroken if one is not as it was signed."""
+    parts: set[str] = set()
     if entry.event_type != search.NAMING:
-        return []
-    sections = log.sections(connection, entry.log_index).items()
-    parts = {part for label, data in sections if data is not None for part in search.parts_of_name(data, label)}
+        return parts
+    for label, data in log.sections(connection, entry.log_index).items():
+        if data is None:
+            continue
+        if blake3_text(data) != event.confidential.get(label):
+            raise IntegrityBroken(
+                "section {label} of entry {index} is not the one that was signed",
+                label=label,
+                index=entry.log_index,
+                hint=CHANGED,
+            )
+        parts |= search.parts_of_name(data, label)
+    return parts
+
+
+def _rows(entry: StoredEntry, parts: set[str]) -> list[Row]:
     return [{"part": part, "log_index": entry.log_index} for part in sorted(parts)]
+
+
+@lru_cache(maxsize=1)
+def _tell(index: int, reason: str) -> None:
+    """Log once at which entry the index stands: it is looked at every second."""
+    logger.warning("words are not indexed from this entry on", index=index, reason=reason)

@@ -58,7 +58,12 @@ def erase(connection: Connection, database: Database, body: SectionErased) -> No
     named = (SECTIONS.c.log_index == target.scalar_subquery(), SECTIONS.c.label == body.label)
     stored = connection.execute(select(SECTIONS.c.log_index, SECTIONS.c.data).where(*named)).first()
     if stored is not None and stored.data is not None:
-        word_parts.forget_name(connection, stored.log_index, search.parts_of_name(stored.data, body.label))
+        parts = search.parts_of_name(stored.data, body.label)
+        # What another section's name has stays.
+        for label, data in log.sections(connection, stored.log_index).items():
+            if label != body.label and data is not None:
+                parts -= search.parts_of_name(data, label)
+        word_parts.forget_name(connection, stored.log_index, parts)
     connection.execute(update(SECTIONS).where(*named).values(data=None))
     mark = f"{body.concerns.event_id} {body.label}"
     log.keep_fact(connection, database, _ERASED, mark)

@@ -37,7 +37,8 @@ from sqlalchemy import (
 )
 
 from ledger.core.custody import CaseState
-from ledger.core.encoding.digests import Algorithm
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import Algorithm, blake3_text
 from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import RecordCorrected
@@ -238,6 +239,11 @@ WITH_PARTS: Final = frozenset(
     for body, name in NAME_OF.items()
     if body in (PersonNamed, RecordCorrected) or not _kinds_in(body).isdisjoint(WITHIN)
 )
+PARTS_FORMAT = 1  # to be raised with each change of how a text is folded or divided into parts
+# The rules by which the parts of an entry are made: a service with others makes the index anew.
+PARTS_MARK: Final = blake3_text(
+    canonical.encode([PARTS_FORMAT, unicodedata.unidata_version, sorted(_KINDS.items()), WITHIN, sorted(WITH_PARTS)])
+)
 
 
 # -- the search --------------------------------------------------------------------------------------------------------
@@ -292,7 +298,7 @@ def _containing(connection: Connection, reader: Reader, text: str, limit: int, a
     """Return the numbers and descriptions that have the text behind their beginning, in order, after the position."""
     word = folded(text)
     has_it = (WORDS.c.word.contains(word, autoescape=True), not_(_begins(word)), WORDS.c.kind.in_(WITHIN))
-    case_ids = cases_with(connection, reader, word)
+    case_ids = cases_with(connection, reader, word, position(connection, PARTS_MARK))
     if case_ids is not None:
         query = _words(*has_it, one_of(WORDS.c.case_id, case_ids))
         return _page(connection, query, _BY_WORD, limit, after), None
@@ -332,7 +338,7 @@ def _named(connection: Connection, reader: Reader, text: str, limit: int, after:
 
     Only of cases to which the reader's agency is a party, and of which it holds something: it reads their sections.
     """
-    word, start, indexed = folded(text), int(after.word or -1), position(connection)
+    word, start, indexed = folded(text), int(after.word or -1), position(connection, PARTS_MARK)
     by_part = names_with(connection, word).subquery()
     # Those that the index has come to, then the few behind it.
     sources = (

@@ -6,7 +6,8 @@ entry, nothing else: what is found is compared with the words themselves, so a r
 
 A loop makes the rows from the log (``ledger.recording.word_index``), because they are ten for an entry, each on a page
 of its own, and submissions shall not wait for them. Entries behind its position are looked at one by one. The parts of
-a name are deleted in the transaction that erases its section.
+a name are deleted in the transaction that erases its section. Beside the position stands the mark of the rules by which
+the rows were made: by other rules the index has none, until the loop has deleted them and begun anew.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, and_, delete, func, literal, select, union, union_all
+from sqlalchemy import Connection, Select, Table, and_, delete, func, literal, select, tuple_, union, union_all
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events.payload import decode_section
@@ -31,6 +32,7 @@ LENGTH: Final = 3  # characters of a part; two where both are ideographs
 MOST_PARTS = 8  # of a text that are looked up
 MOST_ENTRIES = 5000  # that have the rarest part of a text; of more, the words are gone through in order
 MOST_CASES = 1000  # whose words are compared
+MOST_DELETED = 20_000  # rows of a table in one transaction
 MOST_BEHIND = 500  # entries behind the position that are looked at one by one
 TWO_IDEOGRAPHS = re.compile("[〇々㐀-䶿一-鿿\U00020000-\U0003ffff]{2}")
 
@@ -50,14 +52,44 @@ def name_in(data: bytes, label: str) -> str | None:
         return None
 
 
-def position(connection: Connection) -> int:
-    """Return the index up to which the entries have their rows; -1 if none have."""
-    return int(log.fact(connection, POSITION) or -1)
+def position(connection: Connection, mark: str) -> int:
+    """Return the index up to which the entries have their rows by the rules of this ``mark``; -1 if none have."""
+    index, _, stored_mark = (log.fact(connection, POSITION) or "").partition(" ")
+    return int(index) if stored_mark == mark else -1
 
 
-def keep_position(connection: Connection, database: Database, index: int) -> None:
+def is_made_by(connection: Connection, mark: str) -> bool:
+    """Return whether all rows are by the rules of this ``mark``."""
+    return (log.fact(connection, POSITION) or "").partition(" ")[2] == mark
+
+
+def position_fact(index: int, mark: str) -> str:
+    """Return how far the entries have their rows, and by which rules, as it is stored."""
+    return f"{index} {mark}"
+
+
+def keep_position(connection: Connection, database: Database, index: int, mark: str) -> None:
     """Store how far the entries have their rows. Requires the writer's lock."""
-    log.keep_fact(connection, database, POSITION, str(index))
+    log.keep_fact(connection, database, POSITION, position_fact(index, mark))
+
+
+def begin_anew(connection: Connection, database: Database, mark: str) -> None:
+    """Delete rows of other rules than those of this ``mark``, at most ``MOST_DELETED`` of a table.
+
+    Once there are none, the index begins at the first entry by these rules. Requires the writer's lock.
+    """
+    if is_made_by(connection, mark):  # another process was faster
+        return
+    is_empty = True
+    for table in (WORD_PARTS, NAME_PARTS):
+        key = (table.c.part, table.c.log_index)
+        bound = connection.execute(select(*key).order_by(*key).offset(MOST_DELETED).limit(1)).first()
+        rows = delete(table)
+        if bound is not None:  # the rest another time: who writes meanwhile need not wait for all
+            rows, is_empty = rows.where(tuple_(*key) < tuple_(*map(literal, bound))), False
+        connection.execute(rows)
+    if is_empty:
+        keep_position(connection, database, -1, mark)
 
 
 def forget_name(connection: Connection, log_index: int, parts: Collection[str]) -> None:
@@ -66,13 +98,12 @@ def forget_name(connection: Connection, log_index: int, parts: Collection[str]) 
     connection.execute(delete(NAME_PARTS).where(*named))
 
 
-def cases_with(connection: Connection, reader: Reader, word: str) -> list[str] | None:
+def cases_with(connection: Connection, reader: Reader, word: str, indexed: int) -> list[str] | None:
     """Return the cases that the reader sees of which a word may have the folded text in it.
 
-    They have all of its parts in the words of an entry. Returns None if there are too many to compare, or too many
-    entries without their rows.
+    They have all of its parts in the words of an entry. Entries up to the index ``indexed`` have their rows. Returns
+    None if there are too many cases to compare, or too many entries without their rows.
     """
-    indexed = position(connection)
     if log.tree(connection).size - 1 - indexed > MOST_BEHIND:
         return None
     having = _having(connection, WORD_PARTS, word, MOST_ENTRIES)

@@ -136,7 +136,7 @@ def lengthen(file: Path, sizes: Iterable[int]) -> Iterator[int]:
 
 def _index_words(connection: Connection) -> None:
     """Make the parts of all words that have none yet, as the service does from the log: its copies bear no digests."""
-    last, before = log.tree(connection).size - 1, word_parts.position(connection)
+    last, before = log.tree(connection).size - 1, word_parts.position(connection, search.PARTS_MARK)
     words = select(WORDS.c.word, WORDS.c.updated_index).where(
         WORDS.c.updated_index > before, WORDS.c.kind.in_(search.WITHIN)
     )
@@ -145,7 +145,7 @@ def _index_words(connection: Connection) -> None:
         # In the order of the table, so that each of its pages is written once.
         rows = [{"part": part, "log_index": index} for part, index in sorted(parts)]
         connection.execute(insert(WORD_PARTS).prefix_with("OR IGNORE"), rows)
-    position = {"name": word_parts.POSITION, "value": str(last)}
+    position = {"name": word_parts.POSITION, "value": word_parts.position_fact(last, search.PARTS_MARK)}
     connection.execute(insert(META).prefix_with("OR REPLACE"), position)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import Column, delete, select, update
 
 from ledger.core.events import Authority, item
 from ledger.core.events import case as acts
@@ -16,8 +16,9 @@ from ledger.store import search as search_of_store
 from ledger.store import word_parts
 from ledger.store.cases import sight
 from ledger.store.search import NAMING, WITHIN, SearchPage, folded, is_searchable, search
-from ledger.store.tables import ENTRIES, NAME_PARTS, WORD_PARTS
+from ledger.store.tables import ENTRIES, NAME_PARTS, SECTIONS, WORD_PARTS
 from ledger.store.tables import WORDS as WORDS_TABLE
+from ledger.store.word_parts import parts_of
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant, section, supervisor
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger
@@ -324,6 +325,73 @@ def test_the_parts_of_an_erased_name_are_gone(ledger: Ledger) -> None:
     assert sorted(part for part, _ in parts) == ["三丰", "张三", "张三丰"]
     assert {index for _, index in parts} < set(indices)
     assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1"]
+
+
+def test_the_parts_of_a_name_stay_that_another_section_has(ledger: Ledger) -> None:
+    """An entry may have several sections with names: what one of them shares with the erased one is found by it."""
+    case = Case("case-aka", step=61).open()
+    sections = {"person:1": section("person:1", name="王小明明"), "note": section("note", name="小明")}
+    naming = acts.PersonNamed(person_id=person_id("wang"), role="suspect", section="person:1")
+    ref = case.act(naming, sections=sections).last.ref
+    case.register("tablet").offer("tablet", to=PROCURATORATE, persons=("wang",)).accept()
+    case.act(SectionErased(ref, "person:1", "on request"), supervisor(PROCURATORATE), authority=GROUND)
+    ledger.post_all(case.events[:-1])
+    index_words(ledger.database)
+    ledger.post(case.last)
+    index_words(ledger.database)
+    assert findings_of(ledger) == ()
+    assert [hit.word for hit in matches(ledger, "小明", PROCURATORATE).hits] == ["小明"]
+    with ledger.database.read() as connection:
+        parts = {*connection.execute(select(NAME_PARTS.c.part)).scalars()}
+    assert {"小明", "王小", "明明"} & parts == {"小明"}
+
+
+def stored_parts(ledger: Ledger) -> list[tuple[str, int]]:
+    with ledger.database.read() as connection:
+        rows = (connection.execute(select(table.c.part, table.c.log_index)) for table in (WORD_PARTS, NAME_PARTS))
+        return sorted((part, index) for some in rows for part, index in some)
+
+
+def test_an_index_by_other_rules_is_made_anew(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an upgrade by which texts have other parts: all is found at once, and an audit accuses nobody of what
+    was stored before."""
+    index_words(ledger.database)
+    before = stored_parts(ledger)
+    hits = {text: found(ledger, text, PROCURATORATE) for text in TEXTS}
+
+    def other_parts(word: str) -> set[str]:
+        return {part[::-1] for part in parts_of(word)}
+
+    for module in (word_parts, search_of_store):
+        monkeypatch.setattr(module, "parts_of", other_parts)
+    monkeypatch.setattr(search_of_store, "PARTS_MARK", "other rules")
+    monkeypatch.setattr(word_parts, "MOST_DELETED", 5)  # a transaction for some of the rows at a time
+    assert findings_of(ledger) == ()
+    assert {text: found(ledger, text, PROCURATORATE) for text in TEXTS} == hits
+    assert index_words(ledger.database) > 0
+    assert stored_parts(ledger) == sorted((part[::-1], index) for part, index in before)
+    assert findings_of(ledger) == ()
+    assert {text: found(ledger, text, PROCURATORATE) for text in TEXTS} == hits
+
+
+@pytest.mark.parametrize("column", [ENTRIES.c.payload, SECTIONS.c.data], ids=str)
+def test_an_entry_that_cannot_be_read_is_indexed_once_it_can(ledger: Ledger, column: Column[bytes]) -> None:
+    """The index goes no further than to it: whoever restores its bytes finds it, and an audit accuses nobody."""
+    at_entry = column.table.c.log_index == 11
+    with ledger.database.write() as connection:
+        stored = connection.execute(select(column).where(at_entry)).scalar_one()
+        connection.execute(update(column.table).where(at_entry).values({column: b"{}"}))
+    for _ in range(2):
+        index_words(ledger.database)
+        with ledger.database.read() as connection:
+            assert word_parts.position(connection, search_of_store.PARTS_MARK) == 10
+        assert {index for _, index in stored_parts(ledger)} == {9}
+    assert [hit.kind for hit in matches(ledger, "行账").hits] == ["account"]
+    with ledger.database.write() as connection:
+        connection.execute(update(column.table).where(at_entry).values({column: stored}))
+    index_words(ledger.database)
+    assert findings_of(ledger) == ()
+    assert ("三丰", 11) in stored_parts(ledger)
 
 
 def test_an_audit_finds_parts_that_are_missing_and_names_that_should_be_gone(ledger: Ledger) -> None:
