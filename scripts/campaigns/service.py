@@ -32,6 +32,18 @@ UNBOUNDED = {f"TALLYSTICK_MAX_{unit}_PER_S": str(10**9) for unit in ("REQUESTS",
 SETTINGS = UNBOUNDED | {"TALLYSTICK_EMBEDDED_CHAIN_PORT": "0", "TALLYSTICK_ANCHOR_INTERVAL_S": "10"}
 
 
+def answer_of(response: httpx.Response) -> Answer:
+    """Return the receipt or the refusal in a service's response; anything else leaves the outcome open."""
+    if response.is_success:
+        return msgspec.json.decode(response.content, type=Receipt)
+    try:
+        code = str(response.json()["code"])
+    except (ValueError, KeyError):
+        code = f"http_{response.status_code}"
+    is_open = response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS
+    return Lost(code) if is_open else Refused(code)
+
+
 class ServiceTarget(Stage):
     """A service on an installation that is made here, in ``directory``."""
 
@@ -67,10 +79,7 @@ class ServiceTarget(Stage):
             answer = self._http.post("/api/v1/events", content=submission, headers=JSON)
         except httpx.TransportError as error:
             return Lost(type(error).__name__)
-        if answer.is_success:
-            return msgspec.json.decode(answer.content, type=Receipt)
-        code = answer.json()["code"]
-        return Lost(code) if answer.is_server_error else Refused(code)
+        return answer_of(answer)
 
     def kill(self) -> None:
         """Kill the service only: its chain node is gone with it."""

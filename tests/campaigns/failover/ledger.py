@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 
-from ledger.config.settings import Settings
 from ledger.recording.event_signing import Signed
 from ledger.recording.publisher import Receipt
 from scripts.campaigns.casework import Casework
-from scripts.campaigns.service import JSON, ServiceTarget
+from scripts.campaigns.service import JSON, ServiceTarget, answer_of
 from scripts.campaigns.targets import Answer, Lost, Refused
 from scripts.demonstration.stage import TALLY, end
 from tests.campaigns.failover.cluster import DATABASE, faked_time, write_clock
@@ -106,8 +105,7 @@ class Ledger(ServiceTarget):
 
     def environment(self) -> dict[str, str]:
         """Return the service's environment: with as many durable copies as the cluster keeps."""
-        copies = {"TALLYSTICK_DURABLE_COPIES": "2"} if "durable_copies" in Settings.model_fields else {}
-        return super().environment() | {"TALLYSTICK_DATABASE_URL": DATABASE} | copies
+        return super().environment() | {"TALLYSTICK_DATABASE_URL": DATABASE, "TALLYSTICK_DURABLE_COPIES": "2"}
 
     def start_service(self, *, with_chain: bool = True) -> None:
         """Start it for the first time, and keep it running from then on."""
@@ -156,14 +154,7 @@ class Ledger(ServiceTarget):
             answer = self._client.post("/api/v1/events", content=submission, headers=JSON)
         except httpx.HTTPError as error:
             return Lost(type(error).__name__)
-        if answer.is_success:
-            return msgspec.json.decode(answer.content, type=Receipt)
-        try:
-            code = str(answer.json()["code"])
-        except (ValueError, KeyError):
-            code = f"http_{answer.status_code}"
-        is_open = answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS
-        return Lost(code) if is_open else Refused(code)
+        return answer_of(answer)
 
     def checkpoint(self) -> str | None:
         """Return the checkpoint that the service shows, if it shows one."""
