@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, NotFound
 from ledger.core.messages import Message
 
@@ -53,7 +54,7 @@ def anvil_pin(system: str = sys.platform, machine: str | None = None) -> AnvilPi
     machine = platform.machine() if machine is None else machine
     name = f"@foundry-rs/anvil-{system}-{_MACHINES.get(machine.lower(), machine)}"
     lock = next(file for file in _LOCKS if file.exists())
-    package = msgspec.json.decode(lock.read_bytes(), type=_Lock).packages.get(f"node_modules/{name}")
+    package = decode_json(lock.read_bytes(), _Lock).packages.get(f"node_modules/{name}")
     if package is None or package.version is None or package.integrity is None:
         raise NotFound(
             "there is no package of Anvil for {system} on {machine}",

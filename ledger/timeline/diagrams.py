@@ -26,6 +26,7 @@ from ledger.core.custody import CaseState, Handover
 from ledger.core.custody.claimed_times import BreakKind
 from ledger.core.custody.kept_state import last_kept
 from ledger.core.custody.spans import SUBJECTS, CustodyStanding, Subject, standings_touched
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import item
@@ -205,13 +206,13 @@ class TrailFiles:
         code, packed = data[:CODE_LENGTH], data[CODE_LENGTH:]
         if not compare_digest(code, self._code(packed)):
             return None
-        trail = msgspec.msgpack.decode(zlib.decompress(packed), type=Trail)
+        trail = decode_json(zlib.decompress(packed), Trail)
         return trail if trail.case_id == case_id else None
 
     def write(self, trail: Trail) -> None:
         """Write the trail in the place of an earlier one, in one step. A disk that takes no file stops nothing."""
         path = self._path(trail.case_id)
-        packed = zlib.compress(msgspec.msgpack.encode(trail), 1)
+        packed = zlib.compress(msgspec.json.encode(trail), 1)
         try:
             make_private_folder(path.parent)
             with NamedTemporaryFile(dir=path.parent, delete=False) as file:
