@@ -50,15 +50,15 @@ def _step(database: Database) -> int | None:
             return None
         entries = notices.entries_behind(connection, before, search.WITH_PARTS, AT_ONCE)
     end = entries[-1].log_index if len(entries) == AT_ONCE else last
-    said: list[tuple[StoredEntry, Event]] = []
+    events: list[tuple[StoredEntry, Event]] = []
     broken: TallystickError | None = None
     for entry in entries:
         try:
-            said.append((entry, log.event_of(entry)))
+            events.append((entry, log.event_of(entry)))
         except TallystickError as error:  # an audit reports what is wrong with it
             end, broken = entry.log_index - 1, error
             break
-    rows = [row for entry, event in said for row in _rows(entry, search.parts_said(event))]
+    rows = [row for entry, event in events for row in _rows(entry, search.parts_said(event))]
     # A look that wakes nobody: what is stored here is no news.
     with database.lock() as connection:
         if not word_parts.is_made_by(connection, search.PARTS_MARK):
@@ -66,7 +66,7 @@ def _step(database: Database) -> int | None:
         if word_parts.position(connection, search.PARTS_MARK) != before:
             return 0  # another process was faster: the next step goes on from where it came to
         names: list[Row] = []
-        for entry, event in said:
+        for entry, event in events:
             try:
                 # Names are read with the lock held: a section that was erased by now has none.
                 names += _rows(entry, _parts_named(connection, entry, event))

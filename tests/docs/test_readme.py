@@ -35,7 +35,8 @@ def test_the_walk_through_readme_and_tutorial_works(tmp_path: Path) -> None:
 
 def test_the_proof_that_the_readme_shows_is_checked_with_these_steps() -> None:
     """Each line of output in the README is one that `tally proof check` prints for the example; "..." cuts a line."""
-    session = blocks((REPOSITORY / "README.md").read_text(encoding="utf-8"), "console")[1].splitlines()
+    sessions = blocks((REPOSITORY / "README.md").read_text(encoding="utf-8"), "console")
+    session = next(each for each in sessions if each.startswith("$ tally proof check")).splitlines()
     command, shown = session[0].removeprefix("$ "), session[1:]
     tally = Path(sys.executable).with_name("tally")
     words = [tally, "--lang", "en", *command.split()[1:]]
