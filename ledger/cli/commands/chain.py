@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group("chain", cls=Group)
 def chain_group() -> None:
-    """The node of the embedded chain, Anvil, which a service starts itself."""
+    """Bring the node of the embedded chain, Anvil, which a service starts itself."""
 
 
 @chain_group.command("install")

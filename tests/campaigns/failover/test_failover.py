@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -20,7 +19,6 @@ from ledger.store.database import open_database
 from scripts.campaigns.casework import LOG_SIGNER, Casework
 from scripts.campaigns.targets import ROOT, WriterTarget
 from tests.campaigns.failover.checker import Checker
-from tests.campaigns.failover.cluster import missing
 from tests.campaigns.failover.ledger import Acknowledged
 from tests.testkit.ledgers import sqlite_url
 
@@ -30,7 +28,6 @@ Recorded = tuple[str, list[Acknowledged]]  # a database and what was acknowledge
 
 @pytest.mark.extended
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(bool(missing()) or os.geteuid() != 0, reason="needs root and scripts/setup --failover")
 def test_a_failover_loses_nothing_acknowledged() -> None:
     """The primary's machine goes off under load: the standby takes over, and the log has what was acknowledged."""
     command = ["-m", "tests.campaigns.failover", "--histories", "1", "--seconds", "12", "--fault", "machine-off"]

@@ -196,8 +196,8 @@ def test_a_commit_whose_wait_is_cancelled_is_acknowledged_once_another_waited(
     assert two_copies.receipt(answer).index == len(entries_of(two_copies)) - 1
 
 
-@pytest.mark.parametrize("other", ["shorter", "of another history"])
-def test_a_database_that_lacks_what_was_acknowledged_stops_the_writer(tmp_path: Path, other: str) -> None:
+@pytest.mark.parametrize("exchanged_for", ["a shorter one", "one of another history"])
+def test_a_database_that_lacks_what_was_acknowledged_stops_the_writer(tmp_path: Path, exchanged_for: str) -> None:
     """As after the promotion of a standby that lagged: nothing is written behind what it has."""
     url, file, copy = sqlite_url(tmp_path), tmp_path / "ledger.db", tmp_path / "before.db"
     with open_ledger(url) as ledger:
@@ -205,7 +205,7 @@ def test_a_database_that_lacks_what_was_acknowledged_stops_the_writer(tmp_path: 
         take_copy(file, copy)
         ledger.post(Case().open().last)
         take_copy(copy, file)
-        if other != "shorter":
+        if exchanged_for != "a shorter one":
             with open_ledger(url) as second:
                 second.post(Case("case-2").open().last)
         refused = refusal(ledger.submit(Case("case-3").open().last))
