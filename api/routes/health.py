@@ -9,7 +9,7 @@ from api.dependencies import ServiceOf, json_response
 from api.schemas.openapi import Routes
 from ledger.core.errors import TallystickError
 from ledger.store import log
-from ledger.store.database import NotDurable
+from ledger.store.connections import NotDurable
 from ledger.store.replicas import ReplicaState
 
 router = Routes(tags=["health"])

@@ -36,7 +36,8 @@ from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, require_same_event
 from ledger.store import cases, log
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
-from ledger.store.database import CHANGED, Connection, Database, DiskFailed
+from ledger.store.connections import DiskFailed
+from ledger.store.database import CHANGED, Connection, Database
 from ledger.store.log import TreeState
 
 # A duplicate is answered by itself, once all that the log has is durable.

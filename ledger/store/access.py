@@ -20,7 +20,8 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.messages import Message
 from ledger.store.bindings import FIRST, BindingHead, ChainedRecord, following
-from ledger.store.database import Database, WriterLock, given, translated, writing
+from ledger.store.connections import WriterLock, translated, writing
+from ledger.store.database import Database, given
 from ledger.store.tables import CHALLENGES, StoreTable, big, binary, core_of
 
 

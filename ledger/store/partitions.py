@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.messages import Message
-from ledger.store.database import LOCK_NOT_AVAILABLE, Database, WriterLock, translated, writing
+from ledger.store.connections import LOCK_NOT_AVAILABLE, WriterLock, translated, writing
+from ledger.store.database import Database
 from ledger.store.tables import ENTRIES, FEED, FLAGS, SECTIONS
 
 PARTITIONED = (ENTRIES, SECTIONS, FLAGS, FEED)

@@ -21,7 +21,8 @@ from ledger.core.errors import NotFound, TallystickError
 from ledger.core.log.merkle import NodeReader, frontier_at
 from ledger.core.log.tiles import TileNodes
 from ledger.store import log
-from ledger.store.database import Connection, Database, attach, parsed_url
+from ledger.store.connections import parsed_url
+from ledger.store.database import Connection, Database, attach
 from ledger.store.log import TreeState
 
 CONNECT_TIMEOUT_S = 2

@@ -29,7 +29,8 @@ from ledger.core.messages import plain
 from ledger.core.signing import authority as authorities
 from ledger.core.trust.trust_file import Trust
 from ledger.store import mirror
-from ledger.store.database import WriterLock, one_of, open_witness_engine, translated, writing
+from ledger.store.connections import WriterLock, translated, writing
+from ledger.store.database import one_of, open_witness_engine
 from ledger.store.tables import WitnessTable, big, binary, core_of, text
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from alembic import context
 
-from ledger.store.database import WriterLock, writing
+from ledger.store.connections import WriterLock, writing
 from ledger.store.migrating import metadata, version_table
 from ledger.store.partitions import PARTITIONED
 

@@ -17,17 +17,9 @@ from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
-from ledger.store import database as stores
-from ledger.store import log
-from ledger.store.database import (
-    Database,
-    DiskFailed,
-    NotDurable,
-    attach,
-    open_database,
-    open_witness_engine,
-    require_durable,
-)
+from ledger.store import connections, log
+from ledger.store.connections import DiskFailed, NotDurable, require_durable
+from ledger.store.database import Database, attach, open_database, open_witness_engine
 from ledger.store.migrating import configuration, differences, metadata, mistyped_columns, storage_faults
 from ledger.store.replicas import Replicas
 from tests.testkit import machine
@@ -163,7 +155,7 @@ def test_a_lock_that_another_holds_is_not_waited_for_for_ever(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the bound whoever wants to write is told so; what the URL says of its own stays."""
-    monkeypatch.setattr(stores, "BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT_MS", 100)
     options = "?connect_timeout=3&options=-c%20application_name%3Dledger"
     with closing(attach(postgres_url + options)) as database, database.lock() as holding:
         assert holding.execute(text("SHOW application_name")).scalar_one() == "ledger"

@@ -1,0 +1,344 @@
+"""Connections to SQLite and PostgreSQL: engines, the writer's lock, and what a commit must survive.
+
+A commit that returns is durable: on SQLite by WAL and synchronous FULL, on PostgreSQL by settings that are judged in
+each transaction that writes. No wait is without an end, and no error shows the password of an address.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from pathlib import Path
+from stat import S_IMODE
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.messages import Message
+
+BUSY_TIMEOUT_MS = 30_000
+PRIVATE = 0o600  # the mode of database files
+DRIVERS = ("sqlite", "postgresql+psycopg")
+FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
+_DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
+_READ_ONLY = "25006"  # SQLSTATE of a write to PostgreSQL that is a standby, as a former primary is after a failover
+_URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>"
+
+
+class WriterLock(IntEnum):
+    """Keys of PostgreSQL's advisory locks: recording a read does not wait for the sequencer."""
+
+    LOG = 0x7A11_57C4
+    ACCESS = 0x7A11_57C5
+    MIGRATION = 0x7A11_57C6
+    WITNESS = 0x7A11_57C7
+
+
+class NotDurable(Unavailable):
+    """The database would acknowledge commits that it may lose."""
+
+    code = "not_durable"
+
+
+class DiskFailed(Unavailable):
+    """The disk reported an error. What was written may be lost, so nothing more is acknowledged."""
+
+    code = "disk_failed"
+
+
+@contextmanager
+def writing(
+    engine: Engine, lock: WriterLock, copies: int = 1, patience_ms: int = BUSY_TIMEOUT_MS
+) -> Iterator[Connection]:
+    """Open a transaction that is the only one under its lock; commit when the block leaves without an error.
+
+    SQLite locks the file with BEGIN IMMEDIATE, PostgreSQL takes an advisory lock that several processes share.
+
+    Raises:
+        NotDurable: the commit would be, or is, durable on fewer servers than ``copies``.
+    """
+    # SQLite lets no reader become a writer while another writes: the lock is taken before anything is read.
+    with engine.connect().execution_options(immediate=True) as connection:
+        if connection.dialect.name == "sqlite":
+            with connection.begin():
+                yield connection
+            return
+        with connection.begin():
+            if patience_ms < BUSY_TIMEOUT_MS:
+                connection.execute(_LESS_PATIENCE, {"patience_ms": str(patience_ms)})
+            loaded = connection.execute(_LOCK, {"key": int(lock)}).scalar_one()
+            if connection.info.get(_JUDGED) != loaded:
+                _require_durable_server(connection, copies)
+                connection.info[_JUDGED] = loaded
+            yield connection
+            if copies > 1:
+                connection.execute(_PATIENCE)
+            connection.info.pop(_WARNING, None)
+        _require_committed(connection, loaded, copies)
+
+
+# The time at which this connection's server process read its settings comes with the lock: without a trip of its own.
+_LOCK = text("SELECT pg_conf_load_time() FROM (SELECT pg_advisory_xact_lock(:key)) AS locked")
+# A commit that has waited so long for standbys returns, with a warning: nobody holds the writer's lock for ever.
+_PATIENCE = text(f"SELECT set_config('statement_timeout', '{BUSY_TIMEOUT_MS}', true)")
+_LESS_PATIENCE = text("SELECT set_config('lock_timeout', :patience_ms, true)")
+_LOADED = b"SELECT pg_conf_load_time()"
+_JUDGED = "judged_settings_of"  # in a connection's info: the time of the settings that were found durable
+_WARNING = "warning"  # in a connection's info: what the server warned of
+
+
+LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
+_SEND_AGAIN = Message("Submit it again: if it was recorded, its receipt comes once it is on all of them.")
+
+
+def _require_committed(connection: Connection, loaded: object, copies: int) -> None:
+    """Require that the commit which has just returned is durable on so many servers. Raises NotDurable.
+
+    PostgreSQL returns from a commit, as if it had succeeded, when the wait for standbys is cancelled, with a warning,
+    and when their names are taken out of the settings meanwhile, as Patroni does for a lost standby, without one.
+    """
+    raw: Any = connection.connection.driver_connection
+    try:
+        raw.autocommit = True  # else the driver would begin and end a transaction for this question
+        loaded_now = raw.execute(_LOADED).fetchone()[0]
+        raw.autocommit = False
+    except connection.dialect.loaded_dbapi.Error as error:
+        connection.invalidate()
+        unknown = Unavailable(
+            "the database did not say whether a commit is durable", code="database_unavailable", hint=_SEND_AGAIN
+        )
+        unknown.add_note(str(error))
+        raise unknown from error
+    if loaded_now != loaded:
+        _require_durable_server(connection, copies)
+        connection.info[_JUDGED] = loaded_now
+    warning = connection.info.pop(_WARNING, None)
+    if warning is not None or (loaded_now != loaded and copies > 1):
+        unsure = NotDurable(
+            "the server may have committed without the {copies} copies that are declared",
+            copies=copies,
+            retry_after=1,
+            hint=_SEND_AGAIN,
+        )
+        unsure.add_note(str(warning or "its settings were read again during the commit"))
+        raise unsure
+
+
+def require_durable(engine: Engine, copies: int = 1) -> None:
+    """Raise NotDurable unless every commit is on the disks of so many servers before it returns."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _require_durable_file(connection, copies)
+        else:
+            _require_durable_server(connection, copies, "database_url")
+
+
+def _require_durable_file(connection: Connection, copies: int) -> None:
+    # Read back: SQLite keeps another journal mode without an error where shared memory does not work.
+    synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
+    journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+    if synchronous < FULL or journal != "wal":
+        raise NotDurable(
+            "expected journal_mode wal and synchronous 2 (FULL), not {journal} and {synchronous}",
+            journal=journal,
+            synchronous=synchronous,
+            field="database_url",
+            hint="Put the data directory on a local file system; WAL needs shared memory.",
+        )
+    if copies > 1:
+        raise NotDurable(
+            "SQLite keeps one copy of what it commits, not {copies}",
+            copies=copies,
+            field="durable_copies",
+            hint="Declare one copy, or use PostgreSQL with standbys.",
+        )
+
+
+_DURABLE_COMMITS = {1: ("on", "local", "remote_write", "remote_apply"), 2: ("on", "remote_apply")}
+
+
+def _require_durable_server(connection: Connection, copies: int, field: str | None = None) -> None:
+    """Require of PostgreSQL's settings, as this connection has them, that a commit waits for so many servers' disks."""
+    needed: tuple[tuple[str, Callable[[str], bool], str], ...] = (
+        ("fsync", lambda value: value == "on", "on"),
+        ("synchronous_commit", lambda value: value in _DURABLE_COMMITS[min(copies, 2)], "on"),
+        ("max_wal_senders", lambda value: int(value) >= copies - 1, str(copies - 1)),  # with none no commit waits
+        ("synchronous_standby_names", lambda value: awaited(value) >= copies - 1, f"ANY {copies - 1} (...)"),
+    )
+    for setting, suffices, enough in needed:
+        value: str = connection.execute(text(f"SHOW {setting}")).scalar_one()
+        if not suffices(value):
+            raise NotDurable(
+                "PostgreSQL has {setting} = {value}, which is too little for durable_copies = {copies}",
+                setting=setting,
+                value=value or "''",
+                copies=copies,
+                field=field,
+                retry_after=10,
+                hint=Message(
+                    "Set {setting} = {enough} for this server, database and role, or declare other durable_copies.",
+                    setting=setting,
+                    enough=enough,
+                ),
+            )
+
+
+_AWAITED = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?(\d+)\s*\(", re.IGNORECASE)
+
+
+def awaited(standby_names: str) -> int:
+    """Return for how many standbys a commit waits by a value of PostgreSQL's ``synchronous_standby_names``."""
+    if not standby_names.strip():
+        return 0
+    numbered = _AWAITED.match(standby_names)
+    return int(numbered[1]) if numbered else 1
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise only this project's errors; the driver's message is kept as a note on them (``for_operator``)."""
+    try:
+        yield
+    except DBAPIError as error:
+        # The low byte of an extended result code is the primary one.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
+            hint = "Check the disk, then start the service again: it looks up what is there."
+            translation: Unavailable = DiskFailed("the disk failed", retry_after=3600, hint=hint)
+        elif getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            hint = "Does a commit wait for a standby that is away? PostgreSQL's view pg_stat_activity shows it."
+            translation = Unavailable("another transaction keeps the database", code="busy", retry_after=1, hint=hint)
+        elif (
+            isinstance(error, OperationalError)
+            or error.connection_invalidated
+            or getattr(error.orig, "sqlstate", None) == _READ_ONLY
+        ):
+            hint = "Is it running, and is there room on the disk? Try again."
+            translation = Unavailable("the database does not answer", code="database_unavailable", hint=hint)
+        else:  # a fault of the statement, and so of ours
+            raise
+        translation.add_note(str(error.orig))
+        raise translation from error
+    except PoolTimeout as error:
+        raise Unavailable("too many connections to the database are in use", code="busy", retry_after=1) from error
+
+
+def parsed_url(url: str, *, field: str = "database_url") -> URL:
+    """Parse the address of a database; ``field`` is the setting that a refusal names.
+
+    Raises MalformedInput, and NotDurable for a database in memory. No part of the address is in either, nor in what a
+    traceback shows with them: there may be a password in it.
+    """
+    misread = MalformedInput(
+        "host and port cannot be told apart from the password in the address of the database, or the port is no number",
+        field=field,
+        hint="Write postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE, and in the password @ as %40 and : as %3A.",
+    )
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise MalformedInput(_URL_FORMS, field=field) from None
+    except ValueError:  # of the port
+        raise misread from None
+    if "@" in (parsed.host or ""):  # the rest of a password: nobody is to look for a host of that name
+        raise misread
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise NotDurable("a database in memory keeps nothing", field=field, hint="Name a file.")
+    if parsed.drivername not in DRIVERS:
+        raise MalformedInput(_URL_FORMS, field=field)
+    return parsed
+
+
+def engine_of(url: URL) -> Engine:
+    """Return an engine of such connections, which connects when it is first used."""
+    pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "hide_parameters": True}  # payloads stay out of errors
+    if url.get_backend_name() != "sqlite":
+        # The server may have been restarted since a connection was last used.
+        engine = create_engine(_bounded(url), pool_pre_ping=True, **pool)
+
+        @event.listens_for(engine, "connect")
+        def keep_warnings(connection: Any, record: Any) -> None:
+            def keep(notice: Any) -> None:
+                if notice.severity_nonlocalized == "WARNING":
+                    record.info[_WARNING] = notice.message_primary
+
+            connection.add_notice_handler(keep)
+
+        return engine
+    # The pool gives a connection to one thread at a time, but not always to the same.
+    engine = create_engine(url, connect_args={"check_same_thread": False}, **pool)
+    file = Path(url.database or "")
+
+    @event.listens_for(engine, "do_connect")
+    def keep_private(*_: Any) -> None:
+        with suppress(OSError):  # it exists already or cannot be created; SQLite reports the latter
+            file.touch(PRIVATE, exist_ok=False)
+        for path in (file, *(file.with_name(f"{file.name}-{suffix}") for suffix in ("wal", "shm", "journal"))):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                _make_private(path)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing on its own; see ``begin``
+        # What is erased is overwritten: secure_delete.
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        for pragma in ("secure_delete=ON", "trusted_schema=OFF"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+_BOUNDS = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "15000",  # milliseconds until what was sent must be received
+    "keepalives_idle": "5",  # seconds of silence until the server's machine is asked whether it is there
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+}
+
+
+def _bounded(url: URL) -> URL:
+    """Return the URL with bounds, where it has none of its own, on what could wait for ever.
+
+    On a server's machine that has vanished without a word, and on a lock.
+    """
+    options = url.query.get("options", "")
+    own = options if isinstance(options, str) else " ".join(options)
+    bounds = {name: value for name, value in _BOUNDS.items() if name not in url.query}
+    if "lock_timeout" not in own:
+        # Whatever is set for the role: a wait for standbys that was cancelled is told by a warning alone.
+        bounds["options"] = f"{own} -c lock_timeout={BUSY_TIMEOUT_MS} -c client_min_messages=warning".strip()
+    return url.update_query_dict(bounds)
+
+
+def _make_private(path: Path) -> None:
+    """Make a file of SQLite its owner's alone before it is opened; a log and shared memory take on its mode.
+
+    Raises Unavailable where it belongs to somebody else and stays open to others.
+    """
+    mode = S_IMODE(path.stat().st_mode)
+    if not mode & ~PRIVATE:
+        return
+    try:
+        path.chmod(mode & PRIVATE)
+    except OSError as error:
+        raise Unavailable(
+            "others may read the database {path}: its mode is {mode:04o}, expected 0600",
+            path=path,
+            mode=mode,
+            field="database_url",
+            code="database_open_to_others",
+            hint=Message("Make it belong to the user who runs this, with mode 0600: {error.strerror}.", error=error),
+        ) from error
