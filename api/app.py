@@ -38,6 +38,7 @@ from api.routes import (
     procedures,
     proofs,
     pseudonyms,
+    stocktakes,
     supervision,
     tiles,
     timelines,
@@ -84,7 +85,7 @@ def create_app(
 
 ROUTE_MODULES = (
     *(health, tiles, log, agencies, procedures, events, drafts, cases, timelines, deadlines, imports, proofs),
-    *(pseudonyms, analyses, supervision, library, oversight, notices, webhooks, chain),
+    *(stocktakes, pseudonyms, analyses, supervision, library, oversight, notices, webhooks, chain),
 )
 
 

@@ -56,7 +56,7 @@ from ledger.recording.uploading import TileUploader
 from ledger.recording.validation import Validator
 from ledger.recording.validation_process import ValidatorSetup
 from ledger.recording.word_index import index_words
-from ledger.store import bindings, phones
+from ledger.store import bindings, phones, stocktakes
 from ledger.store.access import AccessLog
 from ledger.store.activity import Activity
 from ledger.store.append import clear_away
@@ -342,6 +342,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         "index words": repeat(INDEX_EVERY, lambda: index_words(parts.database)),
         "forget mail": repeat(FORGET_EVERY, lambda: forget_gone(parts)),
         "forget phones": repeat(FORGET_EVERY, lambda: phones.forget(parts.database, now_s())),
+        "forget stocktakes": repeat(FORGET_EVERY, lambda: stocktakes.forget(parts.database, now_s())),
         "erase": repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
         "partition": repeat(PARTITION_EVERY, lambda: make_ahead(parts.database)),
         "replicas": repeat(LOOK_EVERY, parts.replicas.look),

@@ -40,7 +40,7 @@ MADE_IN_PARTS: dict[type[Struct], str] = {ItemPart: "item_id"}
 HEADINGS = (
     (Message("The case"), ("case", "search")),
     (Message("Persons"), ("person", "measure", "custody")),
-    (Message("Items"), ("item", "evidence")),
+    (Message("Items"), ("item", "stocktake", "evidence")),
     (Message("Handovers"), ("handover", "discrepancy")),
     (Message("Decisions and letters"), ("decision", "letter")),
     (Message("Deadlines"), ("deadline", "notice")),
@@ -140,6 +140,11 @@ ACTS = {
         Message("Sign a disposal second, as another officer."),
         Message("It cites the event that proposed it."),
     ),
+    "stocktake.recorded": ActDefinition(
+        "stocktake close",
+        Message("Record what was counted in a place of storage, with every difference."),
+        Message("Each difference becomes a discrepancy in the case of its item."),
+    ),
     "handover.offered": ActDefinition(
         "handover offer",
         Message("Offer a case, items or persons to another agency."),
@@ -166,6 +171,7 @@ ACTS = {
         "discrepancy raise",
         Message("Raise a difference that was found after the acceptance."),
         makes="discrepancy_id",
+        needs=("handover_id",),
     ),
     "discrepancy.resolved": ActDefinition(
         "discrepancy resolve",

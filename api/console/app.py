@@ -33,6 +33,7 @@ from api.console.shared.access import SignInNeeded, page_router, sign_in_first, 
 from api.console.shared.refusals import LineRefused, RefusalWords
 from api.console.shared.rendering import Assets, language, names_of, page, release
 from api.console.sign_in import sign_in_pages
+from api.console.stocktakes import stocktake_pages
 from api.console.supervision import (
     correlation_pages,
     lead_pages,
@@ -62,6 +63,7 @@ _FEATURES = (
     item_pages,
     letter_pages,
     list_files,
+    stocktake_pages,
     lead_pages,
     bench_pages,
     library_pages,

@@ -44,6 +44,7 @@ _PARAMETERS = {
     "model_id": ("id of the model", "item-not-handed-over"),
     "recommendation_id": ("id of the recommendation", "2026-7-east"),
     "version": ("version of the model", "1"),
+    "stocktake_id": ("id of the stocktake", "stocktake-7f3a90c1d2"),
     "webhook_id": ("id of the webhook", "webhook-7f3a90c1d25e4b68"),
     "holder": ("only what this agency holds", "psb-east"),
     "responsible": ("only what this agency answers for", "psb-east"),

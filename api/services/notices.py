@@ -23,6 +23,7 @@ from ledger.core.events.terms import Role
 from ledger.core.messages import Message
 from ledger.core.signing.authority import Grant
 from ledger.i18n import Labels
+from ledger.notices.noticing import COUNTED, NO_HANDOVER
 from ledger.notices.topics import TOPICS, NoticeChoice, Topic, choices_of
 from ledger.notices.wording import sentence
 from ledger.store import cases, notices
@@ -167,6 +168,8 @@ def _page_of(row: NumberedNotice, agency: str, *, sees_case: bool) -> str:
     """Return the page on which it is worked, below the console's address."""
     of_case, thing = f"/cases/{row.case_id}", row.kind.partition(".")[0]
     match thing:
+        case "discrepancy" if row.subject == NO_HANDOVER:
+            return f"{of_case}/acts/resolve" if row.kind == COUNTED else of_case
         case "handover" | "discrepancy":
             return f"{of_case}/handovers/{row.subject}"
         case "lead" | "recommendation":

@@ -17,7 +17,7 @@ from ledger.core.supervision import Matter, SupervisionAct, move
 from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
-from ledger.store import clocks, feed, search, supervision, word_parts
+from ledger.store import clocks, feed, search, stocktakes, supervision, word_parts
 from ledger.store.audit import Expected, Models, feed_row, keyed
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -169,10 +169,11 @@ class _StreamAudit:
             needed = {key: models[key] for key in models if key[0] != KEPT_STATES.name or key in stored}
             yield from _compare(needed, stored)
 
-    def _judge(self, row: StoredEntry, _event: Event, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
+    def _judge(self, row: StoredEntry, event: Event, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         """Judge the next event, given the flags that are stored for it."""
         if self._kind == "agency":
             self._models.update([feed_row(row.stream_id, row.log_index, row.sequence)])
+            self._models.update(keyed(*change) for change in stocktakes.projections(event, row.log_index))
         yield from ()
 
     def _led_to(self) -> Models:

@@ -195,6 +195,25 @@ class EventRecorder(EventClient[Session]):
             [{"lead_id": stream_id} | receipt for stream_id, receipt in zip(stream_ids, receipts, strict=True)]
         )
 
+    def record_at(self, acts: Sequence[tuple[Body, StreamPosition]]) -> None:
+        """Record events of several streams, by one consent and all or none, and print the receipts.
+
+        Each stands at its place, or behind the one before it of the same stream. Raises what refuses the first that is
+        refused, and a Conflict if others wrote meanwhile.
+        """
+        claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
+        following: dict[Stream, StreamPosition] = {}
+        signed: list[Signed] = []
+        for body, place in acts:
+            signed.append(super().sign(body, following.get(place.stream, place), claims))
+            following[place.stream] = signed[-1].following
+        with errors_by_option():
+            receipts = self.send_together(signed)
+        pairs = zip(signed, receipts, strict=True)
+        self._print_all(
+            [{"stream": event.event.stream.id} | ids_of(event.event.body) | receipt for event, receipt in pairs]
+        )
+
     def _print_all(self, receipts: Sequence[dict[str, Any]]) -> None:
         """Print the receipts of events that were recorded together."""
         if self.session.json:

@@ -46,6 +46,7 @@ COMMANDS = {  # the module below ledger.cli.commands, and the function in it
     "decision": ("case_records", "decision_group"),
     "letter": ("letter", "letter_group"),
     "item": ("item", "item_group"),
+    "stocktake": ("stocktake", "stocktake_group"),
     "evidence": ("evidence", "evidence_group"),
     "handover": ("handover", "handover_group"),
     "discrepancy": ("case_records", "discrepancy_group"),

@@ -94,6 +94,8 @@ def _of_entry(connection: Connection, validator: Validator, entry: StoredEntry) 
         logger.exception("no notice of an entry for a reason that nobody foresaw", index=entry.log_index)
 
 
+COUNTED = "discrepancy.counted"  # one that a stocktake raises
+NO_HANDOVER = ""  # in the place of a handover's id: of a difference that a stocktake raises
 Happenings = Iterator[tuple[str, dict[str, Any]]]  # what happened, and the fields of the notice of it
 
 
@@ -122,8 +124,10 @@ def _in_case(state: CaseState, event: Event) -> Happenings:
         case DiscrepancyRaised() | DiscrepancyResolved() as body:
             difference = look_up(state.discrepancies, body.discrepancy_id, "discrepancy")
             # The other side is asked for its signature; if it has signed the same, it is told that this is over.
-            for agency in set(difference.parties) - {event.agency}:
-                yield kind, {"agency": agency, "subject": difference.handover_id}
+            # Of a stocktake both sides may be one agency: then another officer of it signs.
+            for agency in set(difference.parties) - {event.agency} or set(difference.parties):
+                counted = difference.stocktake_id is not None and isinstance(body, DiscrepancyRaised)
+                yield COUNTED if counted else kind, {"agency": agency, "subject": difference.handover_id or NO_HANDOVER}
         case LetterSent(to_agency=str() as agency) as body:
             which = kind if body.answers is None else "letter.answered"
             yield which, {"agency": agency, "subject": body.letter_id, "word": body.kind, "until": body.due_at}

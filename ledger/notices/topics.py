@@ -28,6 +28,7 @@ TOPIC_OF: Final[Mapping[str, Topic]] = {
     "letter.sent": "letter",
     "letter.answered": "letter",
     "discrepancy.raised": "discrepancy",
+    "discrepancy.counted": "discrepancy",
     "discrepancy.resolved": "discrepancy",
     "lead.notified": "lead",
     "lead.transferred": "lead",

@@ -26,7 +26,7 @@ from ledger.core.events import Event, Submitted
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
-from ledger.store import bindings, cases, clocks, feed, imports, log, search, supervision, word_parts
+from ledger.store import bindings, cases, clocks, feed, imports, log, search, stocktakes, supervision, word_parts
 from ledger.store.clocks import ClockLine
 from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_in, row_of, write_rows
 from ledger.store.tables import (
@@ -224,7 +224,7 @@ UNPLACED = -1  # in a row, before its entry has an index
 # The column of each read model that is the index of an entry.
 _PLACES = {
     table: name
-    for table in (FEED, *OF_CASES, *supervision.STREAM_IDS)
+    for table in (FEED, *OF_CASES, *supervision.STREAM_IDS, stocktakes.STOCKTAKES)
     for name in ("log_index", "updated_index")
     if name in table.columns
 }
@@ -287,6 +287,7 @@ def event_projections(event: Event, index: int, after: CaseState | None) -> Iter
     yield from imports.projections(event, index)
     yield from search.projections(event, index, after)
     yield from cases.split_projections(event, index)
+    yield from stocktakes.projections(event, index)
 
 
 def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:

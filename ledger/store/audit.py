@@ -24,6 +24,7 @@ from ledger.store.clocks import ClockLine
 from ledger.store.database import Database, Row, key_of, one_of, one_of_pairs, texts_named
 from ledger.store.kept_states import kept_rows, row_to_compare
 from ledger.store.log import PAGE, StoredEntry
+from ledger.store.stocktakes import STOCKTAKES
 from ledger.store.tables import (
     AUDITS,
     CASES,
@@ -313,6 +314,8 @@ def stored_models(
     if kind == "supervision":
         stream_ids |= supervision.STREAM_IDS
         stream_ids[CLOCKS] = literal(RECOMMENDATION_STREAM) + CLOCKS.c.subject
+    if kind == "agency":
+        stream_ids[STOCKTAKES] = STOCKTAKES.c.agency
     if kind == "case":
         stream_ids |= {table: table.c.case_id for table in OF_CASES}
     by_stream_id: dict[str, Models] = {}

@@ -43,7 +43,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import SQLModel
 
 from ledger.core.errors import IntegrityBroken
-from ledger.store import partitions, phones, supervision, tables, witness  # noqa: F401 - imported, they are in the schema
+from ledger.store import (  # noqa: F401 - imported, they are in the schema
+    partitions,
+    phones,
+    stocktakes,
+    supervision,
+    tables,
+    witness,
+)
 from ledger.store.access import AccessBase
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, WitnessTable
 

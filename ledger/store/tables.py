@@ -272,8 +272,11 @@ class ItemsTable(StoreTable, table=True):
     responsible: str
     status: str
     seal_number: str | None = Field(default=None, index=True)
+    storage_location: str | None = Field(default=None, sa_column=Column(_BY_CODE_POINT, nullable=True))
     corrected_in: str | None = None
     updated_index: int = Field(sa_column=big())
+
+    __table_args__ = (Index("ix_items_place", "holder", "storage_location"),)
 
 
 NO_CASE = ""  # in the place of a case's id: of a clock of a recommendation, whose id is its ``subject``

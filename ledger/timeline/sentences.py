@@ -19,6 +19,7 @@ from msgspec.structs import asdict
 from ledger.core.custody import CaseState
 from ledger.core.custody.spans import Concerned, concerned
 from ledger.core.custody.state import Letter
+from ledger.core.custody.stocktakes import HELD_BY, NO_PLACE, NOT_THERE, STATUS
 from ledger.core.events import EVENT_TYPES, NAME_OF, Event, handover
 from ledger.core.events.case import DecisionRecorded, ItemDecision
 from ledger.core.events.fields import field_of
@@ -27,6 +28,7 @@ from ledger.core.events.item import ItemDisposed, ItemPart
 from ledger.core.events.letter import Outsider
 from ledger.core.events.record import Correction
 from ledger.core.events.registry import Name
+from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
 from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.core.messages import Message
@@ -95,6 +97,8 @@ CLAUSES = (
     *("recommendation_id", "copies_to", "copies_outside", "urgent", "reply_within_days", "objection_within_days"),
     *("advice", "note", "authority"),
 )
+# What the custody rules say in a side of a difference, by the name of its words.
+_PHRASES = {"as listed": "as_listed", NOT_THERE: "not_there", NO_PLACE: "no_place"}
 _PLACE_OF_CLAUSE = {field: place for place, field in enumerate(CLAUSES)}
 
 Names = Callable[[str], str]
@@ -205,6 +209,8 @@ class EventWords:
         template = self._labels.find(catalogue, self._event_type) or self._labels.of("told", self._event_type)
         # What an event says of persons whom it names may be something else than what it says of the case.
         template = (slots.get("person_ids") and self._labels.find("told_of_persons", self._event_type)) or template
+        # A difference that a stocktake raises is of no handover.
+        template = (slots.get("stocktake_id") and self._labels.find("told_of_count", self._event_type)) or template
         taken = set(_slots_in(template))
         if "things" in taken:
             taken |= _THINGS
@@ -349,8 +355,12 @@ class EventWords:
 
     def _difference(self, text: str) -> str:
         """Return a side of a discrepancy, in the reader's words if it is one of the custody rules' own phrases."""
-        if text == "as listed":
-            return self._labels.of("telling", "as_listed")
+        if text in _PHRASES:
+            return self._labels.of("telling", _PHRASES[text])
+        if (status := text.removeprefix(STATUS)) != text:
+            return self._labels.of("status", status)
+        if (holder := text.removeprefix(HELD_BY)) != text:
+            return self._labels.of("telling", "held_by").format(self._names(holder))
         if (seal := text.removeprefix("seal ")) != text:
             return self._labels.of("telling", "seal").format(self._labels.find("seal_state", seal) or seal)
         amount, _, unit = text.partition(" ")
@@ -393,12 +403,15 @@ class EventWords:
                 field = "quantity" if isinstance(value, ItemPart) else "disposal"
                 stated = getattr(value, field)
                 return self._thing(item_id) if stated is None else self._noted(item_id, [self.value(field, stated)])
-            case Correction():
-                return self._correction(value)
+            case Correction() | CountedDifference():
+                return self._change(value)
         return self._list([self.value(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
-    def _correction(self, value: Correction) -> str:
-        """Return what was recorded in a field and what is correct, under the label of the field."""
+    def _change(self, value: Correction | CountedDifference) -> str:
+        """Return what was recorded and what is so: in a field, under its label, or of a thing that was counted."""
+        if isinstance(value, CountedDifference):
+            sides = f"{self.value('expected', value.expected)} → {self.value('found', value.found)}"
+            return self._noted(value.item_id, [self._labels.of("discrepancy_kind", value.kind), sides])
         *outer, name = _NUMBERED.sub("", value.field).split(".")
         if outer and name == "value":  # of a quantity
             name = outer.pop()
@@ -433,6 +446,8 @@ def slots_of(
     slots = {"agency": event.agency, "officer": event.officer} | asdict(body)
     if authority is not None:
         slots["authority"] = authority.authorization_type, authority.authorization_identifier
+    if isinstance(body, StocktakeRecorded):
+        slots |= {"in_place": len(body.present), "differing": len(body.differences)}
     if after is None:
         return slots
     about = about or concerned(before, event, after)

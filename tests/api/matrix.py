@@ -19,6 +19,7 @@ import pytest
 
 from ledger.audit.findings import AuditReport
 from ledger.core.events import registry
+from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import ImportRecorded
 from ledger.core.events.registry import AgencyProfile
@@ -93,6 +94,7 @@ OTHERS = {
     "person_id": person_id("li"),
     "letter_id": "letter-1",
     "dataset_id": "d1",
+    "stocktake_id": "stocktake-0",
     "webhook_id": "webhook-" + "0" * 16,
     "stream_id": Lead().body.lead_id,
     "lead_id": Lead().body.lead_id,
@@ -402,6 +404,8 @@ READS = (
 # For one's own agency, whatever it has to do with the case.
 OWN = (
     Row("GET /api/v1/access", anybody, ("auditor", "supervisor")),
+    Row("GET /api/v1/stocktakes", anybody, HANDLING),
+    Row("GET /api/v1/stocktakes/recorded", anybody, HANDLING),
     Row("GET /api/v1/webhooks", anybody, ("supervisor",), records=False),
     Row("POST /api/v1/webhooks", anybody, ("supervisor",), body=b'{"url":"https://a.example/"}'),
     Row("GET /api/v1/notices/settings", anybody, records=False),
@@ -469,6 +473,14 @@ MAILED = ("POST /api/v1/notices/address", "POST /api/v1/notices/unsubscribe")
 PSEUDONYMS = ("GET /api/v1/pseudonyms/{agency_id}", "POST /api/v1/pseudonyms/{agency_id}")
 # Acts are drafted for whoever may sign them in a case that he sees, which ``test_drafts`` tries.
 DRAFTED = "POST /api/v1/drafts"
+# A stocktake is one agency's own, opened for each question: ``test_stocktakes`` tries what is done to it.
+OF_STOCKTAKE = (
+    "POST /api/v1/stocktakes",
+    *(
+        f"{method} /api/v1/stocktakes/{{stocktake_id}}{path}"
+        for method, path in (("GET", ""), ("GET", "/recorded"), ("POST", "/scans"), ("POST", "/acts"), ("DELETE", ""))
+    ),
+)
 # Texts of procedures are published and read in ``test_procedures``.
 PROCEDURES = ("GET /api/v1/procedures/{digest}", "POST /api/v1/procedures")
 # Audits of the whole log are tried by ``tests/unit/audit``: here by their role alone.
@@ -481,5 +493,5 @@ ARCHIVED = "GET /api/v1/cases/{case_id}/archive"
 def covered() -> set[str]:
     """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
-    given = {*SIGNED, *PROCEDURES, *PSEUDONYMS, *MAILED, GIVEN, DRAFTED, ARCHIVED, *WHOLE_LOG}
+    given = {*SIGNED, *OF_STOCKTAKE, *PROCEDURES, *PSEUDONYMS, *MAILED, GIVEN, DRAFTED, ARCHIVED, *WHOLE_LOG}
     return rows | {operation for operation, _ in PUBLIC} | given

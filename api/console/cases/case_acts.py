@@ -128,7 +128,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None, ki
         houses=sorted(agency.agency_id for agency in agencies if keeps_persons(agency)),
         words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", visible.state),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
-        **_act_values(act, visible.state, visit.reading.agency),
+        **_act_values(act, visible.state, visit.reading.agency, visit.reading.session.grant.officer),
     )
 
 
@@ -152,18 +152,18 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None,
     )
 
 
-def _act_values(act: str, state: CaseState, agency: str) -> dict[str, Any]:
+def _act_values(act: str, state: CaseState, agency: str, officer: str) -> dict[str, Any]:
     """Return the things of which the agency may choose one, with what else the form of the act shows."""
     match act:
         case "resolve":
-            return {"things": [each for each in state.discrepancies.values() if may_resolve(each, agency)]}
+            return {"things": [each for each in state.discrepancies.values() if may_resolve(each, agency, officer)]}
         case "request-custody":
             handovers = state.handovers.values()
             accepted = [each for each in handovers if each.is_accepted and each.to_agency == agency]
             return {"things": changes_due(state, agency), "accepted": accepted[::-1]}
         case "serve-custody":
             return {"things": changes_to_serve(state, agency)}
-    barred = [block for block in blocks(state, agency) if block.kind in BAR_CLOSING]
+    barred = [block for block in blocks(state, agency, officer) if block.kind in BAR_CLOSING]
     is_free = state.responsible == agency and not state.closed
     return {"things": [state] if is_free and not barred else [], "blocks": barred if is_free else []}
 

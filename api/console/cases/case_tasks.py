@@ -59,8 +59,8 @@ class CaseBlock(NamedTuple):
         return None if self.act is None else f"acts/{self.act}?of={self.of}"
 
 
-def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
-    """Yield what blocks the agency."""
+def blocks(state: CaseState, agency: str, officer: str) -> Iterator[CaseBlock]:
+    """Yield what blocks the agency, with the act by which its officer removes it, if he may."""
     if state.closed:
         return
     for handover in state.handovers.values():
@@ -72,7 +72,7 @@ def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
         if not difference.is_resolved:
             missing = [party for party in difference.parties if party not in difference.resolutions]
             values = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
-            act = "resolve" if may_resolve(difference, agency) else None
+            act = "resolve" if may_resolve(difference, agency, officer) else None
             yield CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
     for change in state.custody_changes.values():
         if change.served_at is None:
@@ -85,9 +85,9 @@ def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
         yield CaseBlock("nothing_held", {})
 
 
-def may_resolve(difference: Discrepancy, agency: str) -> bool:
-    """Return whether the agency may sign next: it has not signed, or the two have signed different words."""
-    if agency not in difference.parties or difference.is_resolved:
+def may_resolve(difference: Discrepancy, agency: str, officer: str) -> bool:
+    """Return whether the officer's agency may sign next: it has not signed, or the two have signed different words."""
+    if agency not in difference.parties or difference.is_resolved or not difference.may_be_resolved_by(officer):
         return False
     return agency not in difference.resolutions or len(difference.resolutions) == len(difference.parties)
 
@@ -145,7 +145,7 @@ class CaseAgenda(NamedTuple):
 def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
     """Return what the case asks for: nothing if it is closed, and nothing of a reader who only ``looks_on``."""
     own = visit.reading.agency
-    blocking = list(blocks(state, own))
+    blocking = list(blocks(state, own, visit.reading.session.grant.officer))
     for_others = [block for block in blocking if block.path is None]
     if state.closed or looks_on:
         return CaseAgenda([], [], for_others)

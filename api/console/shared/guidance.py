@@ -53,6 +53,7 @@ MENU: Final = (
             MenuLink("/letters", later("Letters"), HANDLING),
             MenuLink("/cases", later("Cases"), (*HANDLING, "auditor", "analyst")),
             MenuLink("/cases/new", later("New case"), HANDLING),
+            MenuLink("/stocktakes", later("Stocktakes"), HANDLING),
         ),
     ),
     MenuGroup(

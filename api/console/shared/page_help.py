@@ -51,6 +51,21 @@ _BY_SECTION: Final = {
             later("Letters to your agency and by it, also about cases that it does not see."),
             later("Find a letter by its number, or open one that has no receipt or no answer yet."),
         ),
+        "stocktakes/stocktakes.html": (
+            later("Rooms of your agency that are counted, and what was counted before."),
+            later("Open a stocktake of a room or of a shelf, or go on with one that is open."),
+        ),
+        "stocktakes/stocktake.html": (
+            later("One room as it is counted: what the record says lies there, and what was scanned."),
+            later(
+                "Scan or type the code of each thing. What is missing, surplus or elsewhere is told at once, and "
+                "signed at the end."
+            ),
+        ),
+        "stocktakes/recorded.html": (
+            later("What was counted in a room, as it was signed, with every difference."),
+            later("Open a difference in its case to resolve it. Print the page for the room's file."),
+        ),
         "cases/lineage.html": (
             later("Which items were split, merged, sold or taken out of which, and what is lent."),
             later("Follow an item to what it came from, or to what became of it."),

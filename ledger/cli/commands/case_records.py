@@ -103,7 +103,7 @@ add_act(
 
 @click.group("discrepancy", cls=Group)
 def discrepancy_group() -> None:
-    """Differences between release and receipt."""
+    """Differences between release and receipt, or between record and count."""
 
 
 add_act(

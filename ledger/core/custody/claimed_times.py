@@ -22,7 +22,7 @@ from msgspec import Struct
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.encoding import instants
 from ledger.core.errors import refuse
-from ledger.core.events import Body, Event, case, handover, item, letter, record, supervision
+from ledger.core.events import Body, Event, case, handover, item, letter, record, stocktake, supervision
 from ledger.core.messages import Message, slot_names
 from ledger.core.procedure.rulebook import Level
 from ledger.core.procedure.zones import Zone
@@ -53,6 +53,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     item.ItemDisposed: ("disposed_at",),
     record.DatasetRegistered: ("period_from",),
     record.RecordLate: ("happened_at",),
+    stocktake.StocktakeRecorded: ("started_at",),
     supervision.LeadRaised: ("as_of",),
     supervision.LeadClosed: ("document_date",),
     supervision.ModelPublished: ("figures.measured_on",),

@@ -1,4 +1,8 @@
-"""Discrepancies: stated with an acceptance or raised later, and ended by the signatures of both sides."""
+"""Discrepancies: stated with an acceptance, raised later or by a stocktake, and ended by the signatures of both sides.
+
+The sides of a stocktake are the agency that counted and whoever else has to do with the item: its holder, or the agency
+that answers for it. Often they are one agency; then two officers of it sign.
+"""
 
 from __future__ import annotations
 
@@ -140,17 +144,47 @@ def digests_conflict(recorded: Iterable[str], computed: Iterable[str]) -> bool:
 
 @rule(halves.DiscrepancyRaised)
 def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseState:
-    """Open a discrepancy on an item of an accepted handover, by either side of it."""
+    """Open a discrepancy on an item of an accepted handover, by either side of it, or on one that was counted."""
     require_new(state.discrepancies, body.discrepancy_id, "discrepancy")
-    handover = state.handover(body.handover_id)
+    if (body.handover_id is None) == (body.stocktake_id is None):
+        refuse("no_occasion", "expected a handover or a stocktake, and one of them", field="body.handover_id")
+    if body.handover_id is not None:
+        parties = _sides_of_handover(state, act, body, body.handover_id)
+    else:
+        parties = _sides_of_count(state, act, body)
+    discrepancy = Discrepancy(
+        body.discrepancy_id,
+        body.handover_id,
+        body.item_id,
+        parties,
+        body.expected,
+        body.found,
+        (body.kind,),
+        stocktake_id=body.stocktake_id,
+        raised_by=act.officer,
+    )
+    return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: discrepancy})
+
+
+def _sides_of_handover(state: CaseState, act: Act, body: halves.DiscrepancyRaised, handover_id: str) -> tuple[str, str]:
+    handover = state.handover(handover_id)
     if not handover.is_accepted:
         refuse("not_accepted", "handover {body.handover_id} is not accepted", body=body, field="body.handover_id")
     _require_party(act, handover.parties)
     require_offered([body.item_id], handover.items, "item_id")
-    discrepancy = Discrepancy(
-        body.discrepancy_id, body.handover_id, body.item_id, handover.parties, body.expected, body.found, (body.kind,)
-    )
-    return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: discrepancy})
+    return handover.parties
+
+
+def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> tuple[str, str]:
+    """Return the agency that counted, and the other side. Refuses (not_held) to miss what it does not hold."""
+    item = state.item(body.item_id)
+    if item.is_person:
+        refuse("not_counted", "item {item.item_id} is a person", item=item, field="body.item_id")
+    is_held = item.holder == act.agency and item.is_live
+    # What is there too much is none of the agency's own; anything else it can only say of what it holds.
+    if not is_held and body.kind != "surplus":
+        refuse("not_held", "your agency does not hold {item.item_id}", item=item, field="body.item_id")
+    return act.agency, item.responsible if item.holder == act.agency else item.holder
 
 
 @rule(halves.DiscrepancyResolved)
@@ -160,6 +194,9 @@ def resolved(state: CaseState, act: Act, body: halves.DiscrepancyResolved) -> Ca
     _require_party(act, discrepancy.parties)
     if discrepancy.is_resolved:
         refuse("already_resolved", "it is resolved already", field="body.discrepancy_id")
+    # Two officers, as of a disposal: who counted alone could make things disappear.
+    if not discrepancy.may_be_resolved_by(act.officer):
+        refuse("one_signature", "another officer than {act.officer} signs second", act=act, field="officer")
     signed = replace(discrepancy, resolutions=discrepancy.resolutions | {act.agency: body.resolution})
     return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: signed})
 

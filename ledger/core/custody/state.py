@@ -228,22 +228,32 @@ class MeasureState(Struct, frozen=True):
 
 
 class Discrepancy(Struct, frozen=True):
-    """A difference, resolved once both ``parties`` have signed the same text. ``kinds`` are the kinds of difference."""
+    """A difference, resolved once both ``parties`` have signed the same text. ``kinds`` are the kinds of difference.
+
+    It is one of a handover, or of the stocktake ``stocktake_id``. ``raised_by`` is the officer who raised it, None if
+    an acceptance states it. Where both parties are one agency, another officer of it signs.
+    """
 
     discrepancy_id: str
-    handover_id: str
+    handover_id: str | None
     item_id: str
     parties: tuple[str, str]
     expected: str
     found: str
     kinds: tuple[terms.DiscrepancyKind, ...] = ()
     resolutions: dict[str, str] = msgspec.field(default_factory=dict)
+    stocktake_id: str | None = None
+    raised_by: str | None = None
 
     @property
     def is_resolved(self) -> bool:
         """Tell whether both sides have signed the same resolution."""
         # Both have signed, and the same words: a resolution by one side is a claim.
         return len(self.resolutions) == len(set(self.parties)) and len(set(self.resolutions.values())) == 1
+
+    def may_be_resolved_by(self, officer: str) -> bool:
+        """Tell whether this officer may sign for his side: not alone, where both sides are one agency."""
+        return len(set(self.parties)) > 1 or officer != self.raised_by
 
 
 class Letter(Struct, frozen=True):

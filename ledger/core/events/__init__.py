@@ -1,7 +1,7 @@
 """Events: one definition each for request, signed payload and stored bytes.
 
 ``terms`` has the vocabulary, ``catalogue`` the table of event types, ``case``, ``item``, ``handover``, ``procedure``,
-``record``, ``supervision`` and ``registry`` the bodies, ``payload`` the payload and envelope around a body.
+``record``, ``stocktake``, ``supervision`` and ``registry`` the bodies, ``payload`` the payload and envelope of one.
 """
 
 from ledger.core.events import case as case
@@ -11,6 +11,7 @@ from ledger.core.events import letter as letter
 from ledger.core.events import procedure as procedure
 from ledger.core.events import record as record
 from ledger.core.events import registry as registry
+from ledger.core.events import stocktake as stocktake
 from ledger.core.events import supervision as supervision
 from ledger.core.events.catalogue import EVENT_TYPES as EVENT_TYPES
 from ledger.core.events.catalogue import NAME_OF as NAME_OF

@@ -182,19 +182,26 @@ class HandoverRecalled(Body, frozen=True):
 
 @event("discrepancy.raised")
 class DiscrepancyRaised(Body, frozen=True):
-    """A difference found after the acceptance, by either side of the handover."""
+    """A difference found after the acceptance, by either side of the handover, or by a stocktake of an agency.
+
+    It names one of the two: ``handover_id`` or ``stocktake_id``.
+    """
 
     discrepancy_id: terms.RaisedDiscrepancyId
-    handover_id: terms.HandoverId
     item_id: terms.ItemId
     kind: terms.DiscrepancyKind
     expected: terms.Line
     found: terms.Line
+    handover_id: terms.HandoverId | None = None
+    stocktake_id: terms.StocktakeId | None = None
 
 
 @event("discrepancy.resolved")
 class DiscrepancyResolved(Body, frozen=True):
-    """One side's signature under a resolution; the discrepancy ends when both sides have signed the same words."""
+    """One side's signature under a resolution; the discrepancy ends when both sides have signed the same words.
+
+    Where both sides are one agency, another officer than the one who raised it signs.
+    """
 
     discrepancy_id: terms.DiscrepancyId
     resolution: terms.Text

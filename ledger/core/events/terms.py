@@ -79,6 +79,9 @@ CustodyChangeId = Annotated[
 LetterId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "letter-1", "letter")]
 DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026", "dataset")]
 StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a", "stream")]
+StocktakeId = Annotated[
+    str, _slug(64, "slug of at most 64 characters, unique within the agency", "stocktake-1", "stocktake")
+]
 # Of a discrepancy that a side raises; those that an acceptance states have no event of their own.
 RaisedDiscrepancyId = Annotated[
     str, _slug(64, "slug of at most 64 characters, unique within the case", "short-1", "discrepancy")
@@ -290,7 +293,7 @@ Role = Literal["clerk", "supervisor", "auditor", "analyst", "witness"]
 SealState = Literal["intact", "broken", "missing", "unsealed"]
 MatchResult = Literal["match", "mismatch", "not_checked"]
 CheckResult = Literal["passed", "failed", "not_applicable"]
-DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus"]
+DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus", "location"]
 Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
 RecheckResult = Literal["fell", "recurs", "unchanged"]

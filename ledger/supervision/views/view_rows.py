@@ -321,7 +321,7 @@ def _handover_item(of: CaseRecord, sent: Handover, recorded: Item, answers: list
 
 def discrepancies(of: CaseRecord) -> Iterator[Row]:
     for discrepancy_id, discrepancy in of.state.discrepancies.items():
-        sent = of.state.handovers.get(discrepancy.handover_id)
+        sent = of.state.handovers.get(discrepancy.handover_id or "")
         opened = next((step for step in of.steps if discrepancy_id in step.after.discrepancies), of.steps[0])
         signed = of.steps_naming("discrepancy", discrepancy_id, handover.DiscrepancyResolved)
         resolved = next((step for step in signed if step.after.discrepancies[discrepancy_id].is_resolved), None)

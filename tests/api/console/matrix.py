@@ -99,6 +99,7 @@ ROWS = (
     Row("/cases", is_own, is_list=True),
     Row("/cases", sees, query="?all=true", is_list=True),
     Row("/cases/new", anybody, HANDLING, shows=False),
+    Row("/stocktakes", anybody, HANDLING, shows=False),
     Row("/cases/{case_id}"),
     *(Row("/cases/{case_id}", query=f"?tab={tab}") for tab in get_args(Tab)[1:]),
     Row("/cases/{case_id}/timeline"),
@@ -175,6 +176,8 @@ PAGES = tuple(row for row in ROWS if not row.is_file)
 OF_API = ("/cases/{case_id}/archive",)
 # What links in mail lead to, which ``test_notice_mail`` tries with a token.
 OF_MAIL = ("/notices/confirm", "/notices/unsubscribe")
+# Of one agency, opened for each question: test_stocktakes tries it.
+OF_STOCKTAKE = ("/stocktakes/{stocktake_id}",)
 # For a phone with a token of its own, tried by test_phone_access.
 OF_PHONE = ("/phone/offer", "/phone/lines")
 # For anybody, without a session.
@@ -211,6 +214,8 @@ POSTS = (
     "/cases/{case_id}/items/new/table",
     "/leads/drafts",
     "/inbox/drafts",
+    "/stocktakes",
+    *(f"/stocktakes/{{stocktake_id}}/{part}" for part in ("scans", "drafts", "abandon")),
     "/cases/{case_id}/handovers/{handover_id}/phone",
     "/cases/{case_id}/handovers/{handover_id}/phone/end",
     *(f"/phone{part}" for part in ("", "/answer", "/leave")),

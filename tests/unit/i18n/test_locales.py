@@ -21,6 +21,7 @@ from ledger.client.monitoring import Alarm
 from ledger.core.custody.claimed_times import BREAK_KINDS
 from ledger.core.custody.due_dates import Status
 from ledger.core.custody.spans import Subject
+from ledger.core.custody.stocktakes import SCAN_RESULTS
 from ledger.core.events import EVENT_TYPES, terms
 from ledger.core.events.record import IncidentKind
 from ledger.core.messages import slot_names
@@ -76,7 +77,16 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "result": ("checked", "failed", "not_checked"),
     "statement": ("shown", "contradicted", "not_checked"),
     "event_type": tuple(EVENT_TYPES),
-    "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),
+    "status": (
+        "offered",
+        "accepted",
+        "partially_accepted",
+        "refused",
+        "recalled",
+        "held",
+        "checked_out",
+        *("split", "merged", "left", "disposed"),
+    ),
     "vocabulary": (*terms.TABLE_OF, STEP),
     "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),
     "role": terms.choices(terms.Role),
@@ -103,8 +113,9 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "clause": CLAUSES,
     "telling": (
         *("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "seal"),
-        *("yes", "no"),
+        *("yes", "no", "not_there", "no_place", "held_by"),
     ),
+    "scan_result": SCAN_RESULTS,
     "break": BREAK_KINDS,
     "subject": terms.choices(Subject),
     "note": terms.choices(NoteKind),
@@ -192,7 +203,7 @@ def test_an_article_that_nobody_knows_is_told_as_it_was_written(article: str) ->
 def test_catalogues_have_no_label_that_nothing_shows() -> None:
     """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
     vocabularies = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone"}
-    vocabularies |= {"told_of_persons", "refusal", "model_fault"}
+    vocabularies |= {"told_of_persons", "told_of_count", "refusal", "model_fault"}
     for language in LANGUAGES:
         assert catalogue(language).keys() <= vocabularies
         for vocabulary, words in VOCABULARIES.items():

@@ -1,0 +1,115 @@
+"""Pages of stocktakes: a room is opened, its codes are scanned, and each scan is answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from starlette.responses import RedirectResponse, Response
+
+from api.console.shared.access import Visit, VisitOf, page_router
+from api.console.shared.drafting import drafted, stated
+from api.console.shared.forms import FormOf
+from api.console.shared.rendering import PATH, narrator_of
+from api.dependencies import Following, SlugPath
+from api.services import stocktakes as counting
+from api.services.drafts import require_role
+from api.services.service import position_after
+from api.services.stocktakes import ClosingRequest, ScannedCode, ScanTold
+from ledger.core.encoding.decoding import convert
+from ledger.core.events.stocktake import StocktakeRecorded
+from ledger.core.messages import Message
+from ledger.store import cases, stocktakes
+from ledger.store.cases import Page
+
+ROWS: Final = 50  # of recorded stocktakes on one page
+SHOWN: Final = 50  # lines of each list beside the scanner; the whole lists are on a page of their own
+
+router = page_router()
+
+
+@router.get("/stocktakes")
+def show_stocktakes(visit: VisitOf, after: Following = None) -> Response:
+    """Show the stocktakes that are open, the form that opens one, and those that were recorded."""
+    require_role(visit.reading, StocktakeRecorded)
+    window = Page(ROWS, position_after(visit.service, "stocktakes", after))
+    with visit.service.parts.database.read() as connection:
+        opened = stocktakes.open_of(connection, visit.reading.agency)
+        recorded = stocktakes.recorded_of(connection, visit.reading.agency, window)
+    visit.reading.record(Message("list of stocktakes"))
+    following = None
+    if len(recorded) == ROWS:
+        following = visit.service.cursors.seal("stocktakes", str(recorded[-1].updated_index))
+    return visit.page("stocktakes/stocktakes.html", opened=opened, recorded=recorded, following=following)
+
+
+@router.post("/stocktakes")
+def open_stocktake(visit: VisitOf, form: FormOf) -> Response:
+    """Open a stocktake of the place that the form names, and go to its page."""
+    asked = convert(form.fields("storage_location", "number"), counting.StocktakeRequest)
+    opened = counting.open_stocktake(visit.service, visit.reading, asked)
+    return RedirectResponse(f"{PATH}/stocktakes/{opened.stocktake_id}", 303)
+
+
+@router.get("/stocktakes/{stocktake_id}")
+def show_stocktake(visit: VisitOf, stocktake_id: SlugPath, whole: bool = False) -> Response:
+    """Show the count as it stands with the field for a scanner; once it is recorded, what was recorded."""
+    require_role(visit.reading, StocktakeRecorded)
+    with visit.service.parts.database.read() as connection:
+        is_open = stocktakes.find_open(connection, visit.reading.agency, stocktake_id) is not None
+    if not is_open:
+        row, body = counting.recorded_body(visit.service, visit.reading, stocktake_id)
+        names = _names(visit, [case_id for case_id, _ in counting.lines_of(body)])
+        words = narrator_of(visit.service, visit.labels).words_of("", None)
+        return visit.page("stocktakes/recorded.html", row=row, stocktake=body, names=names, words=words)
+    return visit.page("stocktakes/stocktake.html", **_shown(visit, stocktake_id, limit=None if whole else SHOWN))
+
+
+@router.post("/stocktakes/{stocktake_id}/scans")
+def scan(visit: VisitOf, form: FormOf, stocktake_id: SlugPath) -> Response:
+    """Keep one scan; return a part of the page: what it came to, and the count as it stands."""
+    code = convert(form.fields("code", "seal_number"), ScannedCode)
+    (answer,) = counting.add_scans(visit.service, visit.reading, stocktake_id, [code])
+    return visit.page("stocktakes/count.html", **_shown(visit, stocktake_id, answer, limit=SHOWN))
+
+
+@router.post("/stocktakes/{stocktake_id}/drafts")
+def make_drafts(visit: VisitOf, form: FormOf, stocktake_id: SlugPath) -> Response:
+    """Return a part of the page: the drafts of the discrepancies and of the stocktake, to be signed together."""
+    counters = tuple((form.get("counters") or "").replace(",", " ").split())
+    asked = convert({"counters": counters, **form.fields("remark")}, ClosingRequest)
+    acts, _ = counting.closing_acts(visit.service, visit.reading, stocktake_id, asked)
+    foreseen = counting.drafts_of(visit.service, visit.reading, visit.labels, acts, stated(form))
+    following = f"/stocktakes/{stocktake_id}"
+    drafts = [drafted(visit, form, each, following=following) for each in foreseen]
+    return visit.page("shared/draft.html", drafts=drafts)
+
+
+@router.post("/stocktakes/{stocktake_id}/abandon")
+def abandon(visit: VisitOf, stocktake_id: SlugPath) -> Response:
+    """Forget an open stocktake, and go to the list."""
+    counting.abandon(visit.service, visit.reading, stocktake_id)
+    return RedirectResponse(f"{PATH}/stocktakes", 303)
+
+
+def _shown(visit: Visit, stocktake_id: str, answer: ScanTold | None = None, *, limit: int | None) -> dict[str, Any]:
+    """Return what the page of an open stocktake shows; ``answer`` is what the last scan came to."""
+    view = counting.view_of(visit.service, visit.reading, stocktake_id)
+    missing = [each for each in view.comparison.differing if each.differences[0].kind == "missing"]
+    differing = [each for each in view.comparison.differing if each.differences[0].kind != "missing"]
+    items = [*view.expected, *(each.item for each in differing)]
+    return {
+        "view": view,
+        "answer": answer,
+        "missing": missing,
+        "differing": differing,
+        "limit": limit,
+        "names": _names(visit, [item.case_id for item in items]),
+        "words": narrator_of(visit.service, visit.labels).words_of("", None),
+    }
+
+
+def _names(visit: Visit, case_ids: Sequence[str]) -> dict[str, str]:
+    """Return the numbers of cases by their ids."""
+    with visit.service.parts.database.read() as connection:
+        return cases.numbers_of(connection, set(case_ids), visit.reading.reader)

@@ -1,0 +1,400 @@
+"""Stocktakes: a place of storage is opened, its codes are scanned, and what differs becomes events to be signed.
+
+Count and record are compared anew whenever they are looked at: what moved meanwhile is compared as it lies by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from msgspec.structs import asdict
+
+from api.auth.reading import Reading
+from api.services.drafts import (
+    ActContext,
+    ForeseenEvent,
+    case_at_hand,
+    drafts_in_case,
+    require_role,
+    unsigned,
+)
+from api.services.service import Service
+from ledger.core.custody import Discrepancy
+from ledger.core.custody.stocktakes import (
+    CountDifference,
+    CountedCode,
+    ScanResult,
+    StocktakeComparison,
+    StoredItem,
+    compared,
+    differences_of,
+    result_of,
+)
+from ledger.core.encoding.instants import instant_text
+from ledger.core.errors import Conflict, MalformedInput
+from ledger.core.events import Body, Stream, stocktake
+from ledger.core.events.handover import DiscrepancyRaised
+from ledger.core.events.stocktake import MOST_COUNTED, StocktakeRecorded
+from ledger.core.events.terms import Line, Number, OfficerId, Text
+from ledger.core.messages import Message, Term
+from ledger.i18n import Labels
+from ledger.recording.event_signing import MAX_ACTS, StreamPosition, new_id
+from ledger.store import log, stocktakes
+from ledger.store.database import Connection
+from ledger.store.stocktakes import OpenStocktake, RecordedStocktake, Scan
+from ledger.timeline.event_fields import event_fields
+from ledger.timeline.sentences import Narrator, names_by_id
+
+MOST_AT_ONCE = 500  # codes of one request
+
+
+class StocktakeRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``storage_location`` is the room, or a shelf of it; ``number`` is that of the paper, if there is one."""
+
+    storage_location: Line
+    number: Number | None = None
+
+
+class ScannedCode(Struct, frozen=True, forbid_unknown_fields=True):
+    """A code as it was scanned or typed: an item's id, ``case/item``, or the number of a seal.
+
+    ``seal_number`` is the seal that was read on the thing, if anybody looked.
+    """
+
+    code: Line
+    seal_number: Number | None = None
+
+
+class ScanTold(Struct, frozen=True):
+    """What a scan came to, told at once. ``expected`` and ``found`` are the sides of each difference, by its kind."""
+
+    code: str
+    result: ScanResult
+    item: StoredItem | None = None
+    differences: tuple[CountDifference, ...] = ()
+
+
+class ChangedScan(Struct, frozen=True):
+    """A scan that comes to something else by now, because the record changed since."""
+
+    code: str
+    told: str
+    result: ScanResult
+
+
+class StocktakeView(Struct, frozen=True):
+    """A stocktake with what the record says lies there and what was counted. Times are in RFC 3339.
+
+    ``expected`` is every item that the record says is there, ``counted`` how many codes were scanned. ``changed`` are
+    scans that come to something else by now.
+    """
+
+    stocktake_id: str
+    storage_location: str
+    number: str | None
+    officer: str
+    started_at: str
+    tree_size: int
+    expected: tuple[StoredItem, ...]
+    counted: int
+    counters: tuple[str, ...]
+    comparison: StocktakeComparison
+    changed: tuple[ChangedScan, ...]
+
+
+class ClosingRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is stated beside the count: who else counted, and a remark."""
+
+    counters: Annotated[tuple[OfficerId, ...], Meta(max_length=15)] = ()
+    remark: Text | None = None
+
+
+class StocktakeAct(Struct, frozen=True):
+    """An event to be signed, and its place in its stream as of now."""
+
+    place: StreamPosition
+    body: Body
+
+
+def open_stocktake(service: Service, reading: Reading, asked: StocktakeRequest) -> OpenStocktake:
+    """Open a stocktake of a place of storage of the reader's agency.
+
+    Raises Unauthorized without a role that handles items, Conflict if the place is counted already or has too much.
+    """
+    require_role(reading, StocktakeRecorded)
+    parts, room = service.parts, asked.storage_location
+    with parts.database.read() as connection:
+        expected = stocktakes.items_in(connection, reading.agency, room)
+    require_countable(expected, room)
+    opened = OpenStocktake(
+        stocktake_id=new_id("stocktake"),
+        agency=reading.agency,
+        storage_location=room,
+        number=asked.number,
+        officer=reading.session.grant.officer,
+        opened_at=parts.clock() // 1000,
+    )
+    stocktakes.open_stocktake(parts.database, opened)
+    reading.record(Message("{stocktake_id} opened", stocktake_id=opened.stocktake_id))
+    return opened
+
+
+def require_countable(expected: Sequence[StoredItem], room: str) -> None:
+    """Raise Conflict if more lies in the room than one stocktake takes."""
+    if len(expected) > MOST_COUNTED:
+        raise Conflict(
+            "more than {limit} items lie in {room}",
+            limit=MOST_COUNTED,
+            room=room,
+            field="storage_location",
+            code="too_much_to_count",
+            hint="Count it by its shelves: open a stocktake of each.",
+        )
+
+
+def require_open(connection: Connection, reading: Reading, stocktake_id: str) -> OpenStocktake:
+    """Return an open stocktake of the reader's agency. Raises Unauthorized, NotFound, or Conflict once recorded."""
+    require_role(reading, StocktakeRecorded)
+    opened = stocktakes.find_open(connection, reading.agency, stocktake_id)
+    if opened is not None:
+        return opened
+    if stocktakes.find_recorded(connection, reading.agency, stocktake_id) is None:
+        raise stocktakes.no_such_stocktake(stocktake_id)
+    raise Conflict(
+        "{stocktake_id} is recorded already",
+        stocktake_id=stocktake_id,
+        code="already_recorded",
+        hint="Open a new one to count again.",
+    )
+
+
+def add_scans(
+    service: Service, reading: Reading, stocktake_id: str, codes: Sequence[ScannedCode]
+) -> tuple[ScanTold, ...]:
+    """Keep what was scanned, and tell at once what each comes to against the record as it is by now.
+
+    Raises what ``require_open`` raises, and Conflict for too many.
+    """
+    parts, grant = service.parts, reading.session.grant
+    with parts.database.write() as connection:
+        opened = require_open(connection, reading, stocktake_id)
+        earlier = stocktakes.scans_of(connection, opened)
+        counted = {(scan.case_id, scan.item_id) for scan in earlier if scan.case_id and scan.item_id}
+        answers: list[ScanTold] = []
+        scans: list[Scan] = []
+        for number, scanned in enumerate(codes, len(earlier) + 1):
+            item = stocktakes.item_of_code(connection, opened.agency, scanned.code.strip(), counted)
+            code = CountedCode(scanned.code, item, scanned.seal_number)
+            where = {"agency": opened.agency, "room": opened.storage_location}
+            result = result_of(code, counted, **where)
+            differing = differences_of(item, scanned.seal_number, **where) if item else ()
+            answers.append(ScanTold(scanned.code, result, item, differing))
+            scans.append(
+                Scan(
+                    number=number,
+                    code=scanned.code,
+                    seal_number=scanned.seal_number,
+                    case_id=item.case_id if item else None,
+                    item_id=item.item_id if item else None,
+                    result=result,
+                    officer=grant.officer,
+                    scanned_at=parts.clock() // 1000,
+                )
+            )
+            if item:
+                counted.add((item.case_id, item.item_id))
+        stocktakes.add_scans(connection, opened, scans)
+    case_ids = dict.fromkeys(answer.item.case_id for answer in answers if answer.item)
+    reading.record(Message("scans of {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
+    return tuple(answers)
+
+
+def view_of(service: Service, reading: Reading, stocktake_id: str) -> StocktakeView:
+    """Return an open stocktake, compared with the record as it is by now, and record the read."""
+    with service.parts.database.read() as connection:
+        view = _view(connection, require_open(connection, reading, stocktake_id))
+    items = (*view.expected, *(count.item for count in view.comparison.differing))
+    case_ids = dict.fromkeys(item.case_id for item in items)
+    reading.record(Message("stocktake {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
+    return view
+
+
+def _view(connection: Connection, opened: OpenStocktake) -> StocktakeView:
+    agency, room = opened.agency, opened.storage_location
+    expected = stocktakes.items_in(connection, agency, room)
+    require_countable(expected, room)
+    scans = stocktakes.scans_of(connection, opened)
+    by_now = list(_by_now(connection, agency, scans))
+    seen_keys: set[tuple[str, str]] = set()
+    changed: list[ChangedScan] = []
+    for scan, code in zip(scans, by_now, strict=True):
+        result = result_of(code, seen_keys, agency=agency, room=room)
+        if result != scan.result:
+            changed.append(ChangedScan(scan.code, scan.result, result))
+        if code.item:
+            seen_keys.add((code.item.case_id, code.item.item_id))
+    return StocktakeView(
+        opened.stocktake_id,
+        room,
+        opened.number,
+        opened.officer,
+        instant_text(opened.opened_at),
+        log.tree(connection).size,
+        tuple(expected),
+        len(scans),
+        tuple(dict.fromkeys(scan.officer for scan in scans)),
+        compared(expected, by_now, agency=agency, room=room),
+        tuple(changed),
+    )
+
+
+def _by_now(connection: Connection, agency: str, scans: Sequence[Scan]) -> Iterable[CountedCode]:
+    """Yield the scans with their items as the record has them by now; a code that meant nothing may have come in."""
+    keys = {(scan.case_id, scan.item_id) for scan in scans if scan.case_id and scan.item_id}
+    items = stocktakes.items_named(connection, agency, keys)
+    for scan in scans:
+        item = items.get((scan.case_id or "", scan.item_id or ""))
+        if item is None:
+            item = stocktakes.item_of_code(connection, agency, scan.code.strip(), keys)
+        yield CountedCode(scan.code, item, scan.seal_number)
+
+
+def abandon(service: Service, reading: Reading, stocktake_id: str) -> OpenStocktake:
+    """Forget an open stocktake and its scans, of which nothing is recorded."""
+    with service.parts.database.read() as connection:
+        opened = require_open(connection, reading, stocktake_id)
+    stocktakes.abandon(service.parts.database, opened)
+    reading.record(Message("{stocktake_id} abandoned", stocktake_id=stocktake_id))
+    return opened
+
+
+def closing_acts(
+    service: Service, reading: Reading, stocktake_id: str, asked: ClosingRequest
+) -> tuple[list[StocktakeAct], StocktakeView]:
+    """Return the events that record a stocktake, to be signed together: its discrepancies, and then itself.
+
+    All are of the record as it is by now. A difference of which an earlier stocktake's discrepancy is open still gets
+    no second one. Raises Conflict for more differences than are signed together.
+    """
+    parts, agency = service.parts, reading.agency
+    view = view_of(service, reading, stocktake_id)
+    if not view.counted:
+        raise MalformedInput(
+            "nothing was scanned yet", field="stocktake_id", code="nothing_counted", hint="Scan what is there first."
+        )
+    acts: list[StocktakeAct] = []
+    lines: list[stocktake.CountedDifference] = []
+    places: dict[str, StreamPosition] = {}
+    for count in view.comparison.differing:
+        case_id, item_id = count.item.case_id, count.item.item_id
+        state = parts.validator.states.of_listed_case(case_id)
+        for difference in count.differences:
+            open_one = _open_of(state.discrepancies.values(), item_id, difference, agency)
+            discrepancy_id = open_one or new_id("count")
+            line = {"item_id": item_id, "discrepancy_id": discrepancy_id, **asdict(difference)}
+            lines.append(stocktake.CountedDifference(case_id=case_id, **line))
+            if open_one is None:
+                place = places.get(case_id) or StreamPosition(
+                    Stream(kind="case", id=case_id), state.sequence + 1, state.head
+                )
+                acts.append(StocktakeAct(place, DiscrepancyRaised(stocktake_id=stocktake_id, **line)))
+                # Where the next one of the case follows, its head is known once this one is signed.
+                places[case_id] = StreamPosition(place.stream, place.sequence + 1)
+    if len(acts) >= MAX_ACTS:
+        raise Conflict(
+            "{count} differences are more than the {limit} that are signed together",
+            count=len(acts),
+            limit=MAX_ACTS - 1,
+            code="too_many_differences",
+            hint="Record what was moved (tally item move), or count the room by its shelves.",
+        )
+    own = reading.session.grant.officer
+    body = StocktakeRecorded(
+        stocktake_id=stocktake_id,
+        storage_location=view.storage_location,
+        started_at=view.started_at,
+        counters=tuple(dict.fromkeys((*view.counters, *asked.counters))) or (own,),
+        tree_size=view.tree_size,
+        present=tuple(
+            stocktake.CountedItem(case_id=item.case_id, item_id=item.item_id) for item in view.comparison.present
+        ),
+        differences=tuple(lines),
+        unknown_codes=view.comparison.unknown_codes,
+        number=view.number,
+        remark=asked.remark,
+    )
+    stream = Stream(kind="agency", id=agency)
+    with parts.database.read() as connection:
+        head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
+    own_place = StreamPosition(stream) if head is None else StreamPosition(stream, head.sequence + 1, head.leaf_hash)
+    return [*acts, StocktakeAct(own_place, body)], view
+
+
+def _open_of(
+    discrepancies: Iterable[Discrepancy], item_id: str, difference: CountDifference, agency: str
+) -> str | None:
+    """Return the discrepancy of an earlier stocktake that says the same of the item and is open still, or None."""
+    for each in discrepancies:
+        is_same = (each.item_id, each.kinds, each.found) == (item_id, (difference.kind,), difference.found)
+        if is_same and each.stocktake_id and not each.is_resolved and agency in each.parties:
+            return each.discrepancy_id
+    return None
+
+
+def drafts_of(
+    service: Service, reading: Reading, labels: Labels, acts: Sequence[StocktakeAct], context: ActContext
+) -> list[ForeseenEvent]:
+    """Return the drafts of the events of a stocktake, those of one case together.
+
+    Raises what the ledger would refuse of them.
+    """
+    by_case: dict[str, list[tuple[Body, ActContext]]] = {}
+    for act in acts[:-1]:
+        by_case.setdefault(act.place.stream.id, []).append((act.body, context))
+    drafts: list[ForeseenEvent] = []
+    for case_id, bodies in by_case.items():
+        at = case_at_hand(service, reading, case_id)
+        drafts += drafts_in_case(service, reading, labels, at=at, acts=bodies)
+    own = acts[-1]
+    head = own.place.head
+    place = None if head is None else _PlaceOfEvent(own.place.sequence - 1, head)
+    drafted = unsigned(service.parts, reading, stream=own.place.stream, state=place, body=own.body, context=context)
+    event = drafted.event
+    reading.record(Message("draft of {event_type}", event_type=Term("event_type", event.event_type)))
+    narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
+    words = narrator.words(event, None)
+    particulars = event_fields(event, drafted.sections, words, labels)
+    drafts.append(ForeseenEvent(drafted, narrator.alone(event), particulars, [], []))
+    return drafts
+
+
+class _PlaceOfEvent(Struct, frozen=True):
+    sequence: int
+    head: str
+
+
+def lines_of(body: StocktakeRecorded) -> list[tuple[str, str]]:
+    """Return case and id of each thing that the stocktake names."""
+    return [
+        *((line.case_id, line.item_id) for line in body.present),
+        *((line.case_id, line.item_id) for line in body.differences),
+    ]
+
+
+def recorded_body(service: Service, reading: Reading, stocktake_id: str) -> tuple[RecordedStocktake, StocktakeRecorded]:
+    """Return a stocktake that the reader's agency recorded, with its event's body, and record the read.
+
+    Raises Unauthorized without a role that handles items, and NotFound.
+    """
+    require_role(reading, StocktakeRecorded)
+    with service.parts.database.read() as connection:
+        row = stocktakes.find_recorded(connection, reading.agency, stocktake_id)
+        if row is None:
+            raise stocktakes.no_such_stocktake(stocktake_id)
+        body = log.event_of(log.entry(connection, row.updated_index)).body
+    assert isinstance(body, StocktakeRecorded), "its row says so"
+    case_ids = dict.fromkeys(case_id for case_id, _ in lines_of(body))
+    reading.record(Message("stocktake {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
+    return row, body

@@ -1,0 +1,184 @@
+"""``tally stocktake``: count a room or a shelf of your agency against the record."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.output import columns
+from ledger.cli.params import act_command, acting
+from ledger.cli.session import Session
+from ledger.client.service import at
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import MalformedInput
+from ledger.core.events import EVENT_TYPES, Stream
+from ledger.recording.event_signing import StreamPosition
+
+STOCKTAKES = "/api/v1/stocktakes"
+AT_ONCE = 200  # codes of one request
+OPEN = columns("stocktake_id", "storage_location", "number", "officer", "started_at")
+RECORDED = columns(
+    "stocktake_id", "storage_location", "number", "ended_at", "present", "differences", "unknown_codes", "event_id"
+)
+SUMMARY = columns("stocktake_id", "storage_location", "number", "officer", "started_at", "tree_size", "counted")
+LINES = columns("item_id", "case_id", "description", "seal_number", "storage_location")
+DIFFERENCES = columns("item_id", "case_id", "kinds", "expected", "found")
+
+
+@click.group("stocktake", cls=Group)
+def stocktake_group() -> None:
+    """Stocktakes: count what lies in a room against the record."""
+
+
+@stocktake_group.command("open")
+@click.argument("storage_location")
+@click.option("--number")
+def open_(session: Session, storage_location: str, number: str | None) -> None:
+    """Open a stocktake of a room, or of a shelf of it.
+
+    It counts every item that your agency holds and whose place of storage begins with STORAGE_LOCATION. It stays open
+    until it is closed or abandoned; other officers of your agency may scan for it, too.
+    """
+    asked = {"storage_location": storage_location} | ({"number": number} if number else {})
+    session.output.record(session.service.post(STOCKTAKES, msgspec.json.encode(asked), dict[str, Any]), OPEN)
+
+
+@stocktake_group.command("scan")
+@click.argument("stocktake_id")
+@click.argument("codes", nargs=-1)
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="Codes, one a line; with - from standard input, each answered as it comes.",
+)
+@click.option("--seal-number", help="The seal that the thing bears, where one code is given.")
+def scan(
+    session: Session, *, stocktake_id: str, codes: tuple[str, ...], file: Path | None, seal_number: str | None
+) -> None:
+    """Scan codes, and be told at once what each comes to.
+
+    A code is an item's id as on its label, CASE/ITEM, or the number of a seal. In a file, the seal that the thing bears
+    may stand behind its code, after a tab.
+    """
+    if not codes and file is None:
+        raise MalformedInput("expected codes, or a file of them", field="CODES, --file")
+    if seal_number is not None and (len(codes) != 1 or file is not None):
+        raise MalformedInput("a seal is read on one thing: give its code alone", field="--seal-number")
+    typed = [{"code": code} | ({"seal_number": seal_number} if seal_number else {}) for code in codes]
+    answers: list[dict[str, Any]] = []
+    for scans in _parts(typed, file):
+        asked = msgspec.json.encode({"scans": scans})
+        answer = session.service.post(at(STOCKTAKES + "/{}/scans", stocktake_id), asked, dict[str, Any])
+        answers += answer["scans"]
+        if not session.json:
+            for scanned in answer["scans"]:
+                session.output.line(_in_words(session, scanned))
+    if session.json:
+        session.output.data(answers)
+
+
+def _parts(typed: list[dict[str, str]], file: Path | None) -> Iterator[list[dict[str, str]]]:
+    """Yield the scans of one request after the other: of a file many at a time, of standard input each by itself."""
+    if typed:
+        yield typed
+    if file is None:
+        return
+    if str(file) == "-":
+        for line in sys.stdin:
+            yield from ([scan] for scan in _scans_in([line]))
+        return
+    scans = list(_scans_in(file.read_text(encoding="utf-8").splitlines()))
+    for first in range(0, len(scans), AT_ONCE):
+        yield scans[first : first + AT_ONCE]
+
+
+def _scans_in(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+    for line in lines:
+        code, _, seal_number = line.strip().partition("\t")
+        if code:
+            yield {"code": code.strip()} | ({"seal_number": seal_number.strip()} if seal_number.strip() else {})
+
+
+def _in_words(session: Session, scanned: dict[str, Any]) -> str:
+    """Return what a scan came to in one line."""
+    words, item = session.output.words, scanned.get("item")
+    line = f"{scanned['code']}: {session.labels.of('scan_result', scanned['result'])}"
+    if item is not None:
+        line += f" · {session.labels.translate(item['description'])} · {item['case_id']}"
+    for difference in scanned["differences"]:
+        sides = (words(side, difference[side]) for side in ("expected", "found"))
+        line += f" · {session.labels.of('discrepancy_kind', difference['kind'])}: " + " → ".join(sides)
+    return line
+
+
+@stocktake_group.command("show")
+@click.argument("stocktake_id")
+@click.option("--recorded", is_flag=True, help="As it was recorded, once it is.")
+def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
+    """Show how the count compares with the record by now: what is missing, surplus or elsewhere."""
+    if recorded:
+        session.output.record(session.service.get(at(STOCKTAKES + "/{}/recorded", stocktake_id))["stocktake"])
+        return
+    view = session.service.get(at(STOCKTAKES + "/{}", stocktake_id))
+    if session.json:
+        session.output.data(view)
+        return
+    session.output.record(view, SUMMARY)
+    comparison = view["comparison"]
+    differing = [
+        count["item"] | {"kinds": [difference["kind"]], **difference}
+        for count in comparison["differing"]
+        for difference in count["differences"]
+    ]
+    session.output.part("differences", differing, DIFFERENCES)
+    session.output.part("present", comparison["present"], LINES)
+    session.output.part("unknown_codes", [{"code": code} for code in comparison["unknown_codes"]], columns("code"))
+    session.output.part("changed", view["changed"], columns("code", "told", "result"))
+
+
+@stocktake_group.command("list")
+@click.option("--recorded", is_flag=True, help="Those that were recorded, the newest first.")
+def list_(session: Session, *, recorded: bool) -> None:
+    """List the stocktakes of your agency that are open, or that were recorded."""
+    if recorded:
+        session.output.table(list(session.service.pages(STOCKTAKES + "/recorded", "stocktakes")), RECORDED)
+        return
+    session.output.table(session.service.get(STOCKTAKES)["stocktakes"], OPEN)
+
+
+@stocktake_group.command("abandon")
+@click.argument("stocktake_id")
+def abandon(session: Session, stocktake_id: str) -> None:
+    """Forget an open stocktake and its scans; nothing of it was recorded."""
+    session.output.record(session.service.delete(at(STOCKTAKES + "/{}", stocktake_id)))
+
+
+@act_command(stocktake_group, "stocktake.recorded")
+@click.argument("stocktake_id")
+@click.option("--counter", "counters", multiple=True, help="An officer who counted without scanning; may be repeated.")
+@click.option("--remark")
+@acting
+def close(recorder: EventRecorder, stocktake_id: str, **stated: Any) -> None:
+    """Record what was counted.
+
+    All of it is compared with the record as it is now, and recorded together or not at all: one question asks for all.
+    """
+    asked = {name: value for name, value in stated.items() if value}
+    answer = recorder.session.service.post(
+        at(STOCKTAKES + "/{}/acts", stocktake_id), msgspec.json.encode(asked), dict[str, Any]
+    )
+    acts = [
+        (
+            make_body(EVENT_TYPES[act["event_type"]].body, **act["body"]),
+            StreamPosition(convert(act["stream"], Stream), act["sequence"], act["previous"]),
+        )
+        for act in answer["acts"]
+    ]
+    recorder.record_at(acts)

@@ -1,0 +1,131 @@
+"""Stocktakes: a place of storage as it is counted, against the record.
+
+A place is written as the agency likes, from the room on: ``Room 3, shelf 12``. Whoever counts ``Room 3`` counts all
+that begins with it, but not ``Room 30``: what follows must not go on with the last number or Latin word.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Collection, Iterable
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+from ledger.core.events.terms import DiscrepancyKind
+
+ScanResult = Literal["present", "elsewhere", "surplus", "unknown", "again"]
+SCAN_RESULTS: tuple[ScanResult, ...] = get_args(ScanResult)
+GOES_ON = string.ascii_letters + string.digits  # signs that go on with a number or a word
+NOT_THERE, NO_PLACE = "not there", "no place"  # sides of a difference that are told in the reader's words
+STATUS, HELD_BY = "status ", "held by "  # what these are followed by is told so, too
+
+
+class StoredItem(Struct, frozen=True):
+    """An item as the record has it by now; ``agency`` of a stocktake holds it, or somebody else does."""
+
+    case_id: str
+    item_id: str
+    description: str
+    holder: str
+    status: str
+    seal_number: str | None = None
+    storage_location: str | None = None
+
+
+class CountedCode(Struct, frozen=True):
+    """A code that was scanned, with the item that it stands for by now, None if the agency's cases have none.
+
+    ``seal_number`` is the seal that whoever counted read on it, if he looked.
+    """
+
+    code: str
+    item: StoredItem | None
+    seal_number: str | None = None
+
+
+class CountDifference(Struct, frozen=True):
+    """A difference between the record (``expected``) and the item as it was counted (``found``)."""
+
+    kind: DiscrepancyKind
+    expected: str
+    found: str
+
+
+class ItemCount(Struct, frozen=True):
+    """What was counted of one item: nothing is different where it is present."""
+
+    item: StoredItem
+    differences: tuple[CountDifference, ...]
+
+
+class StocktakeComparison(Struct, frozen=True):
+    """Count and record: what lies where it should, what differs, and codes that stand for nothing."""
+
+    present: tuple[StoredItem, ...]
+    differing: tuple[ItemCount, ...]
+    unknown_codes: tuple[str, ...]
+
+
+def lies_in(place: str | None, room: str) -> bool:
+    """Tell whether a place of storage is the room, or one in it."""
+    if place is None or not place.startswith(room):
+        return False
+    rest = place[len(room) :]
+    return not rest or room[-1] not in GOES_ON or rest[0] not in GOES_ON
+
+
+def differences_of(item: StoredItem, seal_number: str | None, *, agency: str, room: str) -> tuple[CountDifference, ...]:
+    """Return how an item that was counted in the room differs from the agency's record of it."""
+    if item.holder != agency:
+        return (CountDifference("surplus", f"{HELD_BY}{item.holder}", room),)
+    if item.status not in ("held", "checked_out"):
+        return (CountDifference("surplus", f"{STATUS}{item.status}", room),)
+    differing: list[CountDifference] = []
+    if item.status == "checked_out":
+        differing.append(CountDifference("location", f"{STATUS}{item.status}", room))
+    elif not lies_in(item.storage_location, room):
+        differing.append(CountDifference("location", item.storage_location or NO_PLACE, room))
+    if seal_number is not None and seal_number != item.seal_number:
+        differing.append(CountDifference("seal", f"seal {item.seal_number or 'unsealed'}", f"seal {seal_number}"))
+    return tuple(differing)
+
+
+def result_of(scan: CountedCode, earlier: Collection[tuple[str, str]], *, agency: str, room: str) -> ScanResult:
+    """Return what a scan comes to; ``earlier`` are case and id of the items that were scanned before."""
+    if scan.item is None:
+        return "unknown"
+    if (scan.item.case_id, scan.item.item_id) in earlier:
+        return "again"
+    kinds = {difference.kind for difference in differences_of(scan.item, None, agency=agency, room=room)}
+    return "surplus" if "surplus" in kinds else "elsewhere" if kinds else "present"
+
+
+def compared(
+    expected: Iterable[StoredItem], scans: Iterable[CountedCode], *, agency: str, room: str
+) -> StocktakeComparison:
+    """Compare what was counted in a room with what the record says is ``expected`` there.
+
+    Of an item that was scanned several times, the last seal counts that was read on it.
+    """
+    counted: dict[tuple[str, str], tuple[StoredItem, str | None]] = {}
+    unknown: dict[str, None] = {}
+    for scan in scans:
+        if scan.item is None:
+            unknown[scan.code] = None
+            continue
+        key = scan.item.case_id, scan.item.item_id
+        _, seal_number = counted.get(key, (None, None))
+        counted[key] = scan.item, scan.seal_number or seal_number
+    present: list[StoredItem] = []
+    differing: list[ItemCount] = []
+    for item, seal_number in counted.values():
+        if differences := differences_of(item, seal_number, agency=agency, room=room):
+            differing.append(ItemCount(item, differences))
+        else:
+            present.append(item)
+    for item in expected:
+        if (item.case_id, item.item_id) not in counted:
+            gone = CountDifference("missing", item.storage_location or NO_PLACE, NOT_THERE)
+            differing.append(ItemCount(item, (gone,)))
+    return StocktakeComparison(tuple(present), tuple(differing), tuple(unknown))

@@ -1,0 +1,54 @@
+"""Body of the event of a stocktake: what an agency counted in one of its places of storage.
+
+It stands in the agency's own stream, which nobody else reads: a room has things of cases with different parties. Each
+difference becomes a discrepancy in the case of its item, and tells nothing there of the other cases.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from ledger.core.events import terms
+from ledger.core.events.catalogue import Body, event
+
+MOST_COUNTED = 1000  # things of one stocktake; a larger room is counted by its shelves
+
+
+class CountedItem(terms.Value, frozen=True):
+    """A thing that lies where the record says it does."""
+
+    case_id: terms.CaseId
+    item_id: terms.ItemId
+
+
+class CountedDifference(terms.Value, frozen=True):
+    """A thing of which record and count differ, and the discrepancy in its case that says so."""
+
+    case_id: terms.CaseId
+    item_id: terms.ItemId
+    discrepancy_id: terms.DiscrepancyId
+    kind: terms.DiscrepancyKind
+    expected: terms.Line
+    found: terms.Line
+
+
+@event("stocktake.recorded", streams=("agency",))
+class StocktakeRecorded(Body, frozen=True):
+    """What was counted in a place of storage, against the record as of the log's first ``tree_size`` entries.
+
+    ``present`` lies where the record says, ``unknown_codes`` stand for nothing that the agency's cases have. Of what
+    differs already in an earlier count, the discrepancy is the earlier one.
+    """
+
+    stocktake_id: terms.StocktakeId
+    storage_location: terms.Line
+    started_at: terms.Instant
+    counters: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=1, max_length=16)]
+    tree_size: terms.SafeInt
+    present: Annotated[tuple[CountedItem, ...], Meta(max_length=MOST_COUNTED)] = ()
+    differences: Annotated[tuple[CountedDifference, ...], Meta(max_length=MOST_COUNTED)] = ()
+    unknown_codes: Annotated[tuple[terms.Line, ...], Meta(max_length=MOST_COUNTED)] = ()
+    number: terms.Number | None = None
+    remark: terms.Text | None = None

@@ -1,0 +1,322 @@
+"""Stocktakes: the places of storage that an agency counts, what was scanned there so far, and what was recorded of it.
+
+``stocktakes`` is a read model that changes with the log. A stocktake that is open, with its scans, is no part of the
+record: it is on the service so that it outlives a closed browser, and so that several officers count together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+)
+from sqlmodel import Field
+
+from ledger.core.custody.stocktakes import GOES_ON, StoredItem
+from ledger.core.errors import Conflict, NotFound
+from ledger.core.events import Event
+from ledger.core.events.stocktake import MOST_COUNTED, StocktakeRecorded
+from ledger.store.cases import Page
+from ledger.store.database import Change, Database, one_of, row_of
+from ledger.store.search import folded
+from ledger.store.tables import CASE_AGENCIES, ITEMS, WORDS, StoreTable, big, core_of, text
+
+MOST_OPEN: Final = 50  # stocktakes of one agency at a time
+MOST_SCANS: Final = 3 * MOST_COUNTED  # of one stocktake
+KEPT_S: Final = 90 * 24 * 3600  # seconds for which an open stocktake is kept
+MOST_ALIKE: Final = 100  # items of one code that are looked at
+_LIVE = ("held", "checked_out")
+_LAST_SIGN = "\U0010ffff"
+
+
+class StocktakesTable(StoreTable, table=True):
+    """A stocktake as its agency recorded it last, with the counts of its lines."""
+
+    __table_args__ = (Index("ix_stocktakes_agency", "agency", "updated_index"),)
+
+    stocktake_id: str = Field(primary_key=True)
+    agency: str = Field(primary_key=True)
+    storage_location: str
+    number: str | None = None
+    started_at: str
+    ended_at: str
+    present: int
+    differences: int
+    unknown_codes: int
+    event_id: str
+    updated_index: int = Field(sa_column=big())
+
+
+class OpenStocktakesTable(StoreTable, table=True):
+    """A stocktake that is not recorded yet. Times are in unix seconds."""
+
+    stocktake_id: str = Field(primary_key=True)
+    agency: str = Field(primary_key=True, index=True)
+    storage_location: str
+    number: str | None = None
+    officer: str
+    opened_at: int = Field(sa_column=big())
+
+
+class StocktakeScansTable(StoreTable, table=True):
+    """A code that was scanned for an open stocktake, with the ``result`` that was told then.
+
+    ``number`` counts them from 1.
+    """
+
+    stocktake_id: str = Field(primary_key=True)
+    agency: str = Field(primary_key=True)
+    number: int = Field(sa_column=big(primary_key=True))
+    code: str = Field(sa_column=text())
+    seal_number: str | None = None
+    case_id: str | None = None
+    item_id: str | None = None
+    result: str
+    officer: str
+    scanned_at: int = Field(sa_column=Column(BigInteger, nullable=False), description="unix seconds")
+
+
+STOCKTAKES = core_of(StocktakesTable)
+OPEN_STOCKTAKES = core_of(OpenStocktakesTable)
+STOCKTAKE_SCANS = core_of(StocktakeScansTable)
+
+
+class RecordedStocktake(Struct, frozen=True):
+    """A row of ``StocktakesTable``."""
+
+    stocktake_id: str
+    storage_location: str
+    number: str | None
+    started_at: str
+    ended_at: str
+    present: int
+    differences: int
+    unknown_codes: int
+    event_id: str
+    updated_index: int
+
+
+class OpenStocktake(Struct, frozen=True):
+    """A row of ``OpenStocktakesTable``."""
+
+    stocktake_id: str
+    agency: str
+    storage_location: str
+    number: str | None
+    officer: str
+    opened_at: int
+
+
+class Scan(Struct, frozen=True):
+    """A row of ``StocktakeScansTable``, without the stocktake that it is of."""
+
+    number: int
+    code: str
+    seal_number: str | None
+    case_id: str | None
+    item_id: str | None
+    result: str
+    officer: str
+    scanned_at: int
+
+
+def projections(event: Event, index: int) -> Iterator[Change]:
+    """Yield what the entry at ``index`` changes here."""
+    if isinstance(body := event.body, StocktakeRecorded):
+        counts = {name: len(getattr(body, name)) for name in ("present", "differences", "unknown_codes")}
+        own = {"agency": event.agency, "ended_at": event.occurred_at, "event_id": event.event_id}
+        yield STOCKTAKES, row_of(STOCKTAKES, body, **counts, **own, updated_index=index)
+
+
+_ITEM = [ITEMS.c[name] for name in StoredItem.__struct_fields__]
+
+
+def items_in(connection: Connection, agency: str, room: str) -> list[StoredItem]:
+    """Return what the record says lies in a room of the agency, by place; at most one more than may be counted.
+
+    Only items of cases that the agency is a party to. ``custody.stocktakes.lies_in`` is the same rule.
+    """
+    place = ITEMS.c.storage_location
+    query = _of_agency(agency).where(
+        ITEMS.c.holder == agency, place >= room, place < room + _LAST_SIGN, ITEMS.c.status == "held"
+    )
+    if room[-1] in GOES_ON:
+        query = query.where(func.substr(place, len(room) + 1, 1).not_in(list(GOES_ON)))
+    query = query.order_by(place, ITEMS.c.item_id, ITEMS.c.case_id).limit(MOST_COUNTED + 1)
+    return [StoredItem(*row) for row in connection.execute(query)]
+
+
+def item_of_code(
+    connection: Connection, agency: str, code: str, counted: Collection[tuple[str, str]]
+) -> StoredItem | None:
+    """Return the item that a code stands for in the agency's cases, in upper or lower case.
+
+    A code is an item's id, ``case/item``, or else the number of the seal that the item bears now, or of an exhibit. Of
+    several the agency's own is preferred that was not ``counted`` yet, then the one that changed last.
+    """
+    case_id, _, item_id = code.lower().rpartition("/")
+    of_exhibit = select(WORDS.c.case_id, WORDS.c.item_id).where(WORDS.c.word == folded(code), WORDS.c.kind == "exhibit")
+    by_id = (ITEMS.c.item_id == item_id, ITEMS.c.case_id == case_id) if case_id else (ITEMS.c.item_id == item_id,)
+    is_held = case((and_(ITEMS.c.holder == agency, ITEMS.c.status.in_(_LIVE)), 0), else_=1)
+    # One after the other, each by its index.
+    for named in (
+        by_id,
+        (ITEMS.c.seal_number.in_((code, code.upper(), code.lower())),),
+        (tuple_(ITEMS.c.case_id, ITEMS.c.item_id).in_(of_exhibit),),
+    ):
+        query = _of_agency(agency).where(*named).order_by(is_held, ITEMS.c.updated_index.desc()).limit(MOST_ALIKE)
+        items = [StoredItem(*row) for row in connection.execute(query)]
+        fresh = [item for item in items if item.holder == agency and (item.case_id, item.item_id) not in counted]
+        if items:
+            return next(iter(fresh or items))
+    return None
+
+
+def items_named(
+    connection: Connection, agency: str, keys: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], StoredItem]:
+    """Return items of the agency's cases as they are by now, by case and item."""
+    query = _of_agency(agency).where(one_of(ITEMS.c.item_id, {item_id for _, item_id in keys}))
+    items = (StoredItem(*row) for row in connection.execute(query))
+    return {(item.case_id, item.item_id): item for item in items if (item.case_id, item.item_id) in keys}
+
+
+def _of_agency(agency: str) -> Select[Any]:
+    is_party = and_(CASE_AGENCIES.c.case_id == ITEMS.c.case_id, CASE_AGENCIES.c.agency == agency)
+    return select(*_ITEM).join(CASE_AGENCIES, is_party)
+
+
+def open_stocktake(database: Database, opened: OpenStocktake) -> None:
+    """Open a stocktake. Raises Conflict if the agency counts this place already, or as many as it may."""
+    with database.write() as connection:
+        others = open_of(connection, opened.agency)
+        for other in others:
+            if other.storage_location == opened.storage_location:
+                raise Conflict(
+                    "{other.storage_location} is being counted already: {other.stocktake_id}",
+                    other=other,
+                    field="storage_location",
+                    code="already_open",
+                    hint="Go on with that one, or abandon it first.",
+                )
+        if len(others) >= MOST_OPEN:
+            raise Conflict(
+                "an agency counts at most {limit} places at a time",
+                limit=MOST_OPEN,
+                code="too_many_open",
+                hint="Record or abandon one of them first.",
+            )
+        connection.execute(insert(OPEN_STOCKTAKES).values(**asdict(opened)))
+
+
+def open_of(connection: Connection, agency: str) -> list[OpenStocktake]:
+    """Return the agency's stocktakes that are not recorded yet, the newest first."""
+    query = _open().where(OPEN_STOCKTAKES.c.agency == agency).order_by(OPEN_STOCKTAKES.c.opened_at.desc())
+    return [OpenStocktake(*row) for row in connection.execute(query)]
+
+
+def find_open(connection: Connection, agency: str, stocktake_id: str) -> OpenStocktake | None:
+    """Return an open stocktake of the agency; None if there is none of the id, or if it is recorded."""
+    named = and_(OPEN_STOCKTAKES.c.agency == agency, OPEN_STOCKTAKES.c.stocktake_id == stocktake_id)
+    row = connection.execute(_open().where(named)).first()
+    return None if row is None else OpenStocktake(*row)
+
+
+def recorded_of(connection: Connection, agency: str, page: Page) -> list[RecordedStocktake]:
+    """Return the stocktakes that the agency recorded, the newest first; ``page.after`` is an index."""
+    query = select(*_RECORDED).where(STOCKTAKES.c.agency == agency)
+    if page.after is not None:
+        query = query.where(STOCKTAKES.c.updated_index < int(page.after))
+    query = query.order_by(STOCKTAKES.c.updated_index.desc()).limit(page.limit)
+    return [RecordedStocktake(*row) for row in connection.execute(query)]
+
+
+def find_recorded(connection: Connection, agency: str, stocktake_id: str) -> RecordedStocktake | None:
+    """Return a stocktake that the agency recorded."""
+    named = (STOCKTAKES.c.agency == agency, STOCKTAKES.c.stocktake_id == stocktake_id)
+    row = connection.execute(select(*_RECORDED).where(*named)).first()
+    return None if row is None else RecordedStocktake(*row)
+
+
+def no_such_stocktake(stocktake_id: str) -> NotFound:
+    """Return the error for a stocktake that the agency does not have."""
+    return NotFound("your agency has no stocktake {stocktake_id}", stocktake_id=stocktake_id, field="stocktake_id")
+
+
+def scans_of(connection: Connection, opened: OpenStocktake) -> list[Scan]:
+    """Return what was scanned for an open stocktake, in order."""
+    query = select(*_SCAN).where(_scans_of(opened)).order_by(STOCKTAKE_SCANS.c.number)
+    return [Scan(*row) for row in connection.execute(query)]
+
+
+def add_scans(connection: Connection, opened: OpenStocktake, scans: Sequence[Scan]) -> None:
+    """Keep scans, which are numbered on. Requires the writer's lock. Raises Conflict for too many."""
+    if scans and scans[-1].number > MOST_SCANS:
+        raise Conflict(
+            "a stocktake takes at most {limit} scans",
+            limit=MOST_SCANS,
+            code="too_many_scans",
+            hint="Record this one, and count the rest of the room by its shelves.",
+        )
+    of = {"stocktake_id": opened.stocktake_id, "agency": opened.agency}
+    connection.execute(insert(STOCKTAKE_SCANS), [{**of, **asdict(scan)} for scan in scans])
+
+
+def abandon(database: Database, opened: OpenStocktake) -> None:
+    """Forget an open stocktake and what was scanned for it."""
+    with database.write() as connection:
+        _forget(connection, [(opened.stocktake_id, opened.agency)])
+
+
+def forget(database: Database, now: int) -> None:
+    """Forget open stocktakes that were recorded, or kept long enough."""
+    over = or_(OPEN_STOCKTAKES.c.opened_at <= now - KEPT_S, _recorded().exists())
+    query = select(OPEN_STOCKTAKES.c.stocktake_id, OPEN_STOCKTAKES.c.agency).where(over)
+    with database.read() as connection:
+        if connection.execute(query.limit(1)).first() is None:
+            return  # the writer's lock is not taken for nothing
+    with database.write() as connection:
+        _forget(connection, [(row.stocktake_id, row.agency) for row in connection.execute(query)])
+
+
+def _forget(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+    for stocktake_id, agency in keys:
+        for table in (STOCKTAKE_SCANS, OPEN_STOCKTAKES):
+            connection.execute(delete(table).where(table.c.stocktake_id == stocktake_id, table.c.agency == agency))
+
+
+def _scans_of(opened: OpenStocktake) -> ColumnElement[bool]:
+    scans = STOCKTAKE_SCANS.c
+    return and_(scans.stocktake_id == opened.stocktake_id, scans.agency == opened.agency)
+
+
+def _recorded() -> Select[Any]:
+    return select(STOCKTAKES.c.event_id).where(
+        STOCKTAKES.c.stocktake_id == OPEN_STOCKTAKES.c.stocktake_id, STOCKTAKES.c.agency == OPEN_STOCKTAKES.c.agency
+    )
+
+
+def _open() -> Select[Any]:
+    columns = [OPEN_STOCKTAKES.c[name] for name in OpenStocktake.__struct_fields__]
+    return select(*columns).where(~_recorded().exists())
+
+
+_RECORDED = [STOCKTAKES.c[name] for name in RecordedStocktake.__struct_fields__]
+_SCAN = [STOCKTAKE_SCANS.c[name] for name in Scan.__struct_fields__]

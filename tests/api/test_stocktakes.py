@@ -1,0 +1,262 @@
+"""Stocktakes over the API: a room is opened and scanned, and what differs is signed and recorded as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from ledger.config.keys import LocalSigner
+from ledger.core.encoding.decoding import convert
+from ledger.core.events import EVENT_TYPES, Stream
+from ledger.recording.event_signing import Actor, Signed, Sources, StreamPosition, sign_event
+from ledger.store import audit, stocktakes
+from tests.api.noticing import noticed
+from tests.api.service import Served, problem
+from tests.testkit.builders import COURT, LAB, LOG_ID, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
+from tests.testkit.casework import Case
+
+STOCKTAKES = "/api/v1/stocktakes"
+ROOM = "Room 3"
+
+
+def ask(served: Served, method: str, path: str, by: Officer, body: Any = None) -> httpx.Response:
+    content = {} if body is None else {"json": body}
+    return served.request(method, STOCKTAKES + path, headers=served.token(by), **content)
+
+
+def opened(served: Served, room: str = ROOM, by: Officer | None = None) -> str:
+    answer = ask(served, "POST", "", by or clerk(POLICE), {"storage_location": room})
+    assert answer.status_code == 201, answer.text
+    stocktake_id: str = answer.json()["stocktake_id"]
+    return stocktake_id
+
+
+def scan(served: Served, stocktake_id: str, *codes: str | dict[str, str], by: Officer | None = None) -> list[Any]:
+    scans = [code if isinstance(code, dict) else {"code": code} for code in codes]
+    answer = ask(served, "POST", f"/{stocktake_id}/scans", by or clerk(POLICE), {"scans": scans})
+    assert answer.status_code == 200, answer.text
+    answers: list[Any] = answer.json()["scans"]
+    return answers
+
+
+def acts_of(served: Served, stocktake_id: str, by: Officer, **stated: Any) -> list[dict[str, Any]]:
+    answer = ask(served, "POST", f"/{stocktake_id}/acts", by, stated)
+    assert answer.status_code == 200, answer.text
+    acts: list[dict[str, Any]] = answer.json()["acts"]
+    return acts
+
+
+def signed(served: Served, acts: list[dict[str, Any]], by: Officer) -> list[bytes]:
+    """Sign what is to be signed as a client does, each behind the one before it of its stream."""
+    actor = Actor(by.agency, by.officer_id, LocalSigner.from_private_key(by.key.secret))
+    sources = Sources(now=lambda: served.ledger.clock.seconds)
+    following: dict[Stream, StreamPosition] = {}
+    submissions: list[bytes] = []
+    for act in acts:
+        stream = convert(act["stream"], Stream)
+        place = following.get(stream) or StreamPosition(stream, act["sequence"], act["previous"])
+        body = msgspec.convert(act["body"], EVENT_TYPES[act["event_type"]].body)
+        event: Signed = sign_event(body, place, actor, LOG_ID, sources=sources)
+        following[stream] = event.following
+        submissions.append(event.submission)
+    return submissions
+
+
+def close(served: Served, stocktake_id: str, by: Officer, **stated: Any) -> httpx.Response:
+    return served.post_together(*signed(served, acts_of(served, stocktake_id, by, **stated), by))
+
+
+def stocked(served: Served) -> dict[str, Case]:
+    """Record two cases with things in rooms of the police, of which some have gone on."""
+    first = Case("case-1").open(case_number="2026-1").register("knife", "coat", storage_location="Room 3, shelf 1")
+    first.register("phone", storage_location="Room 30", seal_number="S-7")
+    first.register("lamp", storage_location="Room 3")
+    first.offer("lamp", to=LAB, purpose="forensic_examination").accept()
+    second = Case("case-2").open(case_number="2026-2").register("coat", "bike", storage_location="Room 3, yard")
+    return {"case-1": served.record(first), "case-2": served.record(second)}
+
+
+@pytest.fixture
+def store_room(served: Served) -> Served:
+    """Return a service whose police have two cases in their rooms."""
+    stocked(served)
+    served.ledger.clock.forward(100_000)
+    served.forget_tokens()
+    return served
+
+
+def test_each_scan_is_answered_at_once(store_room: Served) -> None:
+    """In place, elsewhere, surplus, unknown or scanned before; and a seal that is not the recorded one is told."""
+    stocktake_id = opened(store_room)
+    answers = scan(store_room, stocktake_id, "KNIFE", "case-2/coat", "S-7", "lamp", "x-17", "knife")
+    assert [each["result"] for each in answers] == ["present", "present", "elsewhere", "surplus", "unknown", "again"]
+    assert answers[2]["differences"] == [{"kind": "location", "expected": "Room 30", "found": ROOM}]
+    assert answers[3]["differences"] == [{"kind": "surplus", "expected": f"held by {LAB}", "found": ROOM}]
+    (sealed,) = scan(store_room, stocktake_id, {"code": "bike", "seal_number": "S-9"}, by=supervisor(POLICE))
+    assert sealed["differences"] == [{"kind": "seal", "expected": "seal unsealed", "found": "seal S-9"}]
+    view = ask(store_room, "GET", f"/{stocktake_id}", clerk(POLICE)).json()
+    assert sorted((item["case_id"], item["item_id"]) for item in view["expected"]) == [
+        ("case-1", "coat"),
+        ("case-1", "knife"),
+        ("case-2", "bike"),
+        ("case-2", "coat"),
+    ]
+    assert view["counters"] == [clerk(POLICE).officer_id, supervisor(POLICE).officer_id]
+    missing = [each for each in view["comparison"]["differing"] if each["differences"][0]["kind"] == "missing"]
+    assert [(each["item"]["case_id"], each["item"]["item_id"]) for each in missing] == [("case-1", "coat")]
+
+
+def test_things_of_one_id_are_counted_one_after_the_other(store_room: Served) -> None:
+    """Two cases have a coat here: the second scan of the code is the other one, and only the third is too much."""
+    stocktake_id = opened(store_room)
+    answers = scan(store_room, stocktake_id, "coat", "coat", "coat")
+    assert [each["result"] for each in answers] == ["present", "present", "again"]
+    assert {each["item"]["case_id"] for each in answers} == {"case-1", "case-2"}
+
+
+def test_what_differs_becomes_discrepancies_in_the_cases(store_room: Served) -> None:
+    """The stocktake stands in the agency's stream, each difference in its case; a second officer resolves it."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife", "case-2/coat", "bike", "phone", "x-17")
+    acts = acts_of(store_room, stocktake_id, clerk(POLICE), counters=["p-0099"], remark="the yard was dark")
+    assert [act["event_type"] for act in acts] == ["discrepancy.raised", "discrepancy.raised", "stocktake.recorded"]
+    answer = store_room.post_together(*signed(store_room, acts, clerk(POLICE)))
+    assert answer.status_code == 201, answer.text
+    state = store_room.parts.validator.states.of_listed_case("case-1")
+    raised = {each.item_id: (each.kinds, each.expected, each.found) for each in state.discrepancies.values()}
+    assert raised == {
+        "phone": (("location",), "Room 30", ROOM),
+        "coat": (("missing",), "Room 3, shelf 1", "not there"),
+    }
+    assert not store_room.parts.validator.states.of_listed_case("case-2").discrepancies
+    noticed(store_room)
+    notices = store_room.get("/api/v1/notices", supervisor(POLICE)).json()["notices"]
+    counted = [notice for notice in notices if notice["kind"] == "discrepancy.counted"]
+    assert [notice["page"] for notice in counted] == ["/cases/case-1/acts/resolve"] * 2
+    body = ask(store_room, "GET", f"/{stocktake_id}/recorded", supervisor(POLICE)).json()["stocktake"]
+    assert body["counters"] == [clerk(POLICE).officer_id, "p-0099"]
+    assert sorted(line["item_id"] for line in body["present"]) == ["bike", "coat", "knife"]
+    assert body["unknown_codes"] == ["x-17"]
+    assert {line["discrepancy_id"] for line in body["differences"]} == state.discrepancies.keys()
+    (row,) = ask(store_room, "GET", "/recorded", clerk(POLICE)).json()["stocktakes"]
+    assert (row["present"], row["differences"], row["unknown_codes"]) == (3, 2, 1)
+    assert ask(store_room, "GET", "", clerk(POLICE)).json()["stocktakes"] == []
+    problem(ask(store_room, "GET", f"/{stocktake_id}", clerk(POLICE)), 409, "already_recorded")
+    stocktakes.forget(store_room.parts.database, 0)
+    with store_room.parts.database.read() as connection:
+        assert connection.execute(stocktakes.STOCKTAKE_SCANS.select()).all() == []
+
+
+def test_a_difference_that_is_open_is_raised_once(store_room: Served) -> None:
+    """The next stocktake names the discrepancy of the one before, and raises no second one."""
+    for expected in (2, 1):
+        stocktake_id = opened(store_room)
+        scan(store_room, stocktake_id, "knife", "case-2/coat", "bike")
+        acts = acts_of(store_room, stocktake_id, clerk(POLICE))
+        assert len(acts) == expected
+        assert store_room.post_together(*signed(store_room, acts, clerk(POLICE))).status_code == 201
+        assert len(acts[-1]["body"]["differences"]) == 1
+
+
+def move(served: Served, item_id: str, place: str) -> None:
+    """Move a thing of the first case, by an act of its own."""
+    state = served.parts.validator.states.of_listed_case("case-1")
+    stream = {"kind": "case", "id": "case-1"}
+    body = {"item_id": item_id, "storage_location": place}
+    act = {"event_type": "item.moved", "stream": stream, "sequence": state.sequence + 1, "previous": state.head}
+    (submission,) = signed(served, [{**act, "body": body}], clerk(POLICE))
+    assert served.submit(submission).status_code == 201
+
+
+def test_it_is_compared_with_the_record_as_of_the_end(store_room: Served) -> None:
+    """What moves between scan and end is told as changed, and signed as it is then; nothing is recorded by halves."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife", "case-1/coat", "case-2/coat", "bike")
+    assert len(acts_of(store_room, stocktake_id, clerk(POLICE))) == 1
+    move(store_room, "knife", "Room 5")
+    view = ask(store_room, "GET", f"/{stocktake_id}", clerk(POLICE)).json()
+    assert view["changed"] == [{"code": "knife", "told": "present", "result": "elsewhere"}]
+    acts = acts_of(store_room, stocktake_id, clerk(POLICE))
+    assert [act["body"].get("kind") for act in acts] == ["location", None]
+    move(store_room, "knife", "Room 6")
+    refused = store_room.post_together(*signed(store_room, acts, clerk(POLICE)))
+    problem(refused, 409, "not_on_head", "envelope.previous")
+    assert ask(store_room, "GET", "/recorded", clerk(POLICE)).json()["stocktakes"] == []
+
+
+def test_another_agency_learns_nothing(store_room: Served) -> None:
+    """Its rooms, its open stocktakes and what it recorded are the agency's own; a code of others' is unknown."""
+    stocktake_id = opened(store_room)
+    for path in ("", "/recorded"):
+        problem(ask(store_room, "GET", f"/{stocktake_id}{path}", clerk(COURT)), 404, "not_found", "stocktake_id")
+    problem(ask(store_room, "DELETE", f"/{stocktake_id}", clerk(COURT)), 404, "not_found", "stocktake_id")
+    own = opened(store_room, by=clerk(COURT))
+    (answers,) = scan(store_room, own, "knife", by=clerk(COURT))
+    assert answers == {"code": "knife", "result": "unknown", "item": None, "differences": []}
+    assert ask(store_room, "GET", f"/{own}", clerk(COURT)).json()["expected"] == []
+    scan(store_room, stocktake_id, "knife")
+    assert close(store_room, stocktake_id, clerk(POLICE)).status_code == 201
+    event = ask(store_room, "GET", "/recorded", clerk(POLICE)).json()["stocktakes"][0]["event_id"]
+    problem(store_room.get(f"/api/v1/events/{event}", clerk(PROCURATORATE)), 404, "not_found", "event_id")
+
+
+@pytest.mark.parametrize(
+    "call", ["GET ", "GET /recorded", "POST ", "GET /s-1", "POST /s-1/scans", "POST /s-1/acts", "DELETE /s-1"]
+)
+def test_it_takes_who_handles_items(store_room: Served, call: str) -> None:
+    """An auditor, who signs no stocktake, opens and reads none."""
+    method, _, path = call.partition(" ")
+    bodies = {"POST ": {"storage_location": ROOM}, "POST /s-1/scans": {"scans": [{"code": "x"}]}, "POST /s-1/acts": {}}
+    problem(ask(store_room, method, path, auditor(POLICE), bodies.get(call)), 403, "role_missing")
+
+
+def test_what_cannot_be_counted_is_refused(store_room: Served) -> None:
+    """A place is counted once at a time; nothing is recorded of nothing; an abandoned stocktake is gone."""
+    stocktake_id = opened(store_room)
+    answer = ask(store_room, "POST", "", supervisor(POLICE), {"storage_location": ROOM})
+    problem(answer, 409, "already_open", "storage_location")
+    answer = ask(store_room, "POST", f"/{stocktake_id}/acts", clerk(POLICE), {})
+    problem(answer, 400, "nothing_counted", "stocktake_id")
+    assert ask(store_room, "DELETE", f"/{stocktake_id}", clerk(POLICE)).status_code == 200
+    problem(ask(store_room, "GET", f"/{stocktake_id}", clerk(POLICE)), 404, "not_found", "stocktake_id")
+
+
+def test_limits_hold(store_room: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one stocktake takes is counted by shelves; scans, open stocktakes and differences have limits."""
+    monkeypatch.setattr("api.services.stocktakes.MAX_ACTS", 2)
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife")
+    problem(ask(store_room, "POST", f"/{stocktake_id}/acts", clerk(POLICE), {}), 409, "too_many_differences")
+    monkeypatch.setattr(stocktakes, "MOST_SCANS", 1)
+    answer = ask(store_room, "POST", f"/{stocktake_id}/scans", clerk(POLICE), {"scans": [{"code": "x"}]})
+    problem(answer, 409, "too_many_scans")
+    monkeypatch.setattr(stocktakes, "MOST_OPEN", 1)
+    problem(ask(store_room, "POST", "", clerk(POLICE), {"storage_location": "Room 4"}), 409, "too_many_open")
+    monkeypatch.setattr("api.services.stocktakes.MOST_COUNTED", 3)
+    answer = ask(store_room, "GET", f"/{stocktake_id}", clerk(POLICE))
+    problem(answer, 409, "too_much_to_count", "storage_location")
+
+
+def test_the_list_of_a_room_is_read_by_its_index(store_room: Served) -> None:
+    """However long the log: only what lies there is looked at, and what was recorded is found by its agency."""
+    with store_room.parts.database.read() as connection:
+        items = stocktakes.items_in(connection, POLICE, ROOM)
+        assert [item.item_id for item in items] == ["coat", "knife", "bike", "coat"]
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT item_id FROM items WHERE holder = 'a' AND storage_location >= 'b'"
+            " AND storage_location < 'c'"
+        )
+        assert any("ix_items_place" in row[-1] for row in plan)
+
+
+def test_an_audit_holds_the_list_against_the_log(store_room: Served) -> None:
+    """The read model of what was recorded follows from the agency's stream: a changed row is found."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife")
+    assert close(store_room, stocktake_id, clerk(POLICE)).status_code == 201
+    with store_room.parts.database.read() as connection:
+        models = audit.stored_models(connection, "agency", None, None)
+    assert [key for key in models[POLICE] if key[0] == "stocktakes"] == [("stocktakes", stocktake_id, POLICE)]

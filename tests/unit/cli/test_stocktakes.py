@@ -1,0 +1,41 @@
+"""Stocktakes by the command line, on a running service: opened, scanned from arguments and a file, and recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ledger.cli.errors import Exit
+from tests.unit.cli.world import World, open_case, register
+
+
+def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
+    """One in place, one missing, one unknown: told at once, recorded together, and shown afterwards."""
+    case_id = open_case(world, items=0)
+    room = f"Store of {case_id}"
+    for name in ("knife", "coat"):
+        register(world, case_id, name, "--item-id", f"{case_id}-{name}", "--storage-location", f"{room}, shelf 1")
+    opened = world.ok("stocktake", "open", room)
+    stocktake_id = opened["stocktake_id"]
+    (scanned,) = world.ok("stocktake", "scan", stocktake_id, f"{case_id}-KNIFE", "--seal-number", "S-9")
+    assert (scanned["result"], scanned["differences"][0]["kind"]) == ("present", "seal")
+    codes = tmp_path / "codes.txt"
+    codes.write_text(f"{case_id}-knife\n\nx-17\tS-1\n")
+    shown = world.run("stocktake", "scan", stocktake_id, "--file", str(codes))
+    assert "scanned before" in shown.out
+    assert "x-17: unknown" in shown.out
+    assert world.run("stocktake", "scan", stocktake_id).status == Exit.USAGE
+    assert world.run("stocktake", "scan", stocktake_id, "a", "b", "--seal-number", "S").status == Exit.USAGE
+    assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list")]
+    view = world.ok("stocktake", "show", stocktake_id)
+    assert view["comparison"]["unknown_codes"] == ["x-17"]
+    assert f"{case_id}-coat" in world.run("stocktake", "show", stocktake_id).out
+    receipts = world.ok("stocktake", "close", stocktake_id, "--remark", "dark", "--counter", "p-0099")
+    assert len(receipts) == 3
+    kinds = [each["kinds"] for each in world.ok("case", "show", case_id)["discrepancies"]]
+    assert sorted(kinds) == [["missing"], ["seal"]]
+    recorded = world.ok("stocktake", "show", stocktake_id, "--recorded")
+    assert (recorded["remark"], len(recorded["differences"])) == ("dark", 2)
+    assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list", "--recorded")]
+    other = world.ok("stocktake", "open", room)["stocktake_id"]
+    world.ok("stocktake", "abandon", other)
+    assert world.run("stocktake", "show", other).status != Exit.OK

@@ -1,0 +1,186 @@
+"""Stocktakes: what lies in a room, how count and record differ, and the discrepancies that come of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import astuple
+
+from ledger.core.custody.stocktakes import (
+    CountDifference,
+    CountedCode,
+    StoredItem,
+    compared,
+    differences_of,
+    lies_in,
+    result_of,
+)
+from ledger.core.events import handover
+from tests.testkit.builders import COURT, LAB, POLICE, Officer, clerk, supervisor
+from tests.testkit.casework import Case, Refusal, Refusals, each_refusal, person_id, require_refusal
+
+ROOM = "Room 3"
+
+
+def stored(item_id: str = "knife", **fields: Any) -> StoredItem:
+    defaults: dict[str, Any] = {
+        "case_id": "case-1",
+        "description": "a thing",
+        "holder": POLICE,
+        "status": "held",
+        "seal_number": "S-1",
+        "storage_location": "Room 3, shelf 12",
+    }
+    return StoredItem(item_id=item_id, **(defaults | fields))
+
+
+PLACES = {
+    "the room itself": ("Room 3", "Room 3", True),
+    "a shelf of it": ("Room 3, shelf 12", "Room 3", True),
+    "another room of a longer number": ("Room 30", "Room 3", False),
+    "a longer Latin word": ("Roomy hall", "Room", False),
+    "a shelf behind a Chinese word": ("一号库12架", "一号库", True),
+    "a Chinese word behind a number": ("3号库", "3", True),
+    "another room": ("Room 4", "Room 3", False),
+    "no place": (None, "Room 3", False),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_what_lies_in_a_room(name: str) -> None:
+    """A room has what begins with its name, but not what goes on with its last number or Latin word."""
+    place, room, expected = PLACES[name]
+    assert lies_in(place, room) is expected
+
+
+SIDES: dict[str, tuple[StoredItem, str | None, list[tuple[str, str, str]], str]] = {
+    "in place": (stored(), None, [], "present"),
+    "under its seal": (stored(), "S-1", [], "present"),
+    "under another seal": (stored(), "S-2", [("seal", "seal S-1", "seal S-2")], "present"),
+    "sealed, by the record not": (stored(seal_number=None), "S-2", [("seal", "seal unsealed", "seal S-2")], "present"),
+    "elsewhere": (stored(storage_location="Room 5"), None, [("location", "Room 5", ROOM)], "elsewhere"),
+    "elsewhere under another seal": (
+        stored(storage_location="Room 5"),
+        "S-2",
+        [("location", "Room 5", ROOM), ("seal", "seal S-1", "seal S-2")],
+        "elsewhere",
+    ),
+    "without a place": (stored(storage_location=None), None, [("location", "no place", ROOM)], "elsewhere"),
+    "checked out": (stored(status="checked_out"), None, [("location", "status checked_out", ROOM)], "elsewhere"),
+    "disposed of": (stored(status="disposed"), None, [("surplus", "status disposed", ROOM)], "surplus"),
+    "handed away": (stored(holder=COURT), "S-2", [("surplus", f"held by {COURT}", ROOM)], "surplus"),
+}
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_how_a_thing_that_was_counted_differs(name: str) -> None:
+    """Each difference has its kind and both sides; a seal counts only where it was read, of what the agency holds."""
+    item, seal_number, expected, result = SIDES[name]
+    assert [astuple(each) for each in differences_of(item, seal_number, agency=POLICE, room=ROOM)] == expected
+    assert result_of(CountedCode("x", item, seal_number), (), agency=POLICE, room=ROOM) == result
+
+
+def test_a_scan_that_is_told_without_a_difference() -> None:
+    """A code that stands for nothing is unknown; one that was scanned is told so, wherever the thing belongs."""
+    assert result_of(CountedCode("x", None), (), agency=POLICE, room=ROOM) == "unknown"
+    again = CountedCode("x", stored(holder=COURT))
+    assert result_of(again, [("case-1", "knife")], agency=POLICE, room=ROOM) == "again"
+
+
+def test_count_and_record_are_compared_as_a_whole() -> None:
+    """What was not scanned is missing, each thing counts once with the seal read last, unknown codes are named once."""
+    expected = [stored("knife"), stored("coat"), stored("phone"), stored("phone", case_id="case-2")]
+    scans = [
+        CountedCode("KNIFE", stored("knife"), "S-9"),
+        CountedCode("knife", stored("knife"), "S-1"),
+        CountedCode("knife", stored("knife")),
+        CountedCode("phone", stored("phone")),
+        CountedCode("car", stored("car", storage_location="Room 5")),
+        CountedCode("???", None),
+        CountedCode("???", None),
+    ]
+    outcome = compared(expected, scans, agency=POLICE, room=ROOM)
+    assert [item.item_id for item in outcome.present] == ["knife", "phone"]
+    assert [(each.item.case_id, each.item.item_id, each.differences[0].kind) for each in outcome.differing] == [
+        ("case-1", "car", "location"),
+        ("case-1", "coat", "missing"),
+        ("case-2", "phone", "missing"),
+    ]
+    assert astuple(outcome.differing[1].differences[0])[1:] == ("Room 3, shelf 12", "not there")
+    assert outcome.unknown_codes == ("???",)
+
+
+def test_what_has_no_place_can_be_missing() -> None:
+    """Where an item without a place is expected nevertheless, it is told so."""
+    (gone,) = compared([stored(storage_location=None)], [], agency=POLICE, room=ROOM).differing
+    assert gone.differences == (CountDifference("missing", "no place", "not there"),)
+
+
+def kept(**fields: Any) -> Case:
+    return Case().open().register("knife", storage_location="Room 3, shelf 12", **fields)
+
+
+def counting(written: Case, by: Officer | None = None, **fields: Any) -> Case:
+    defaults = {
+        "discrepancy_id": "count-1",
+        "stocktake_id": "stocktake-1",
+        "item_id": "knife",
+        "kind": "missing",
+        "expected": "Room 3, shelf 12",
+        "found": "not there",
+    }
+    return written.say(handover.DiscrepancyRaised, by or clerk(POLICE), **(defaults | fields))
+
+
+def resolving(written: Case, by: Officer, words: str = "lent to the expert") -> Case:
+    return written.say(handover.DiscrepancyResolved, by, discrepancy_id="count-1", resolution=words)
+
+
+def test_a_difference_within_one_agency_takes_two_officers() -> None:
+    """Holder and responsible agency are one: whoever counted raises it, and another officer resolves it."""
+    written = counting(kept())
+    discrepancy = written.state.discrepancies["count-1"]
+    assert (discrepancy.parties, discrepancy.handover_id) == ((POLICE, POLICE), None)
+    assert (discrepancy.stocktake_id, discrepancy.raised_by) == ("stocktake-1", clerk(POLICE).officer_id)
+    assert not discrepancy.is_resolved
+    assert resolving(written, supervisor(POLICE)).state.discrepancies["count-1"].is_resolved
+
+
+def lent() -> Case:
+    """The laboratory holds the knife, for which the police answer."""
+    return kept().offer("knife", to=LAB, purpose="forensic_examination").accept()
+
+
+def test_a_difference_is_between_holder_and_who_answers_for_it() -> None:
+    """The holder's count concerns the agency that answers for the thing; both sign, whoever raised it too."""
+    written = counting(lent(), clerk(LAB))
+    assert written.state.discrepancies["count-1"].parties == (LAB, POLICE)
+    resolving(resolving(written, clerk(LAB)), clerk(POLICE))
+    assert written.state.discrepancies["count-1"].is_resolved
+
+
+def test_what_is_there_too_much_concerns_its_holder() -> None:
+    """What the record has elsewhere can be counted in one's own room nevertheless."""
+    written = counting(lent(), clerk(POLICE), kind="surplus", expected=f"held by {LAB}", found=ROOM)
+    assert written.state.discrepancies["count-1"].parties == (POLICE, LAB)
+
+
+REFUSED: Refusals = {
+    "raising on nothing": Refusal("no_occasion body.handover_id", kept(), lambda c: counting(c, stocktake_id=None)),
+    "raising on both": Refusal("no_occasion body.handover_id", lent(), lambda c: counting(c, handover_id="handover-1")),
+    "missing what another agency holds": Refusal("not_held body.item_id", lent(), counting),
+    "counting what there is not": Refusal("unknown_item body.item_id", kept(), lambda c: counting(c, item_id="coat")),
+    "resolving alone": Refusal("one_signature officer", counting(kept()), lambda c: resolving(c, clerk(POLICE))),
+    "counting a person": Refusal(
+        "not_counted body.item_id",
+        Case().open().name("li").register("li-in-custody", kind="detainee", person_id=person_id("li")),
+        lambda c: counting(c, item_id="li-in-custody"),
+    ),
+}
+
+
+@each_refusal(REFUSED)
+def test_what_is_impossible_is_refused(refusal: Refusal) -> None:
+    """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
+    require_refusal(refusal)
