@@ -11,7 +11,6 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.dependencies.models import Dependant
 from starlette.requests import Request
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api.console.app import make_console, to_console
@@ -19,6 +18,7 @@ from api.console.shared.rendering import PATH
 from api.console.verify.verify_pages import to_verify_page
 from api.middleware import logs
 from api.middleware.edge import EdgeMiddleware
+from api.middleware.measuring import MeasuredRoute
 from api.middleware.problems import HANDLERS
 from api.middleware.request_limits import RateLimit
 from api.routes import (
@@ -80,6 +80,7 @@ def create_app(
         log=write_log or logs.request_log(),
         procedures=parts.validator.procedures_in_force,
         zone=parts.zone,
+        measures=parts.measures.requests,
     )
 
 
@@ -109,7 +110,7 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         strict = [Depends(require_known_parameters)] if part.router.prefix else []
         app.include_router(part.router, dependencies=strict)
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
-    app.router.routes += [Route("/", to_console), Route("/verify", to_verify_page)]
+    app.router.routes += [MeasuredRoute("/", to_console), MeasuredRoute("/verify", to_verify_page)]
     app.mount(PATH, make_console(service))
     return app
 

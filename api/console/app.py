@@ -45,7 +45,7 @@ from api.console.supervision import (
 from api.console.verify import verify_pages
 from api.console.workbench import bench_pages
 from api.dependencies import ServiceOf, service_of
-from api.middleware.problems import HINTS, Problem, Refused, problem_of
+from api.middleware.problems import HINTS, Problem, Refused, count_refusal, problem_of
 from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
@@ -140,6 +140,7 @@ def _refusal_page(request: Request, error: Exception) -> Response:
         case _:
             refused = Refused(500, "the service failed at this request", code="internal_error")
     problem, reader_language = problem_of(refused), language(request)
+    count_refusal(problem)
     service, labels = service_of(request), Labels(reader_language)
     own: RefusalWords | None = getattr(request.state, "refusal_words", None)
     words = own or RefusalWords(labels, names_of(service, labels))

@@ -19,6 +19,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.clients import Network, client_of, subscriber_of
+from api.middleware.measuring import MEASURES_IN_USE, RequestMeasures
 from api.middleware.problems import HINTS, HINTS_IN_USE, answer_to, unexpected
 from api.middleware.request_limits import CHARGE, ClientGone, RateLimit
 from ledger.core.errors import TallystickError
@@ -49,7 +50,7 @@ class EdgeMiddleware:
 
     ``addresses`` limits the requests of an address, ``sizes`` the bytes of their bodies. ``hints`` by status take the
     place of those of the service in problems whose error has none of its own. ``procedures`` returns those in force,
-    which label their words.
+    which label their words. ``measures`` counts what is answered.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class EdgeMiddleware:
         hints: Mapping[int, str] = HINTS,
         procedures: Callable[[], Iterable[Rulebook]] = tuple,
         zone: Callable[[], Zone] = lambda: UNIVERSAL,
+        measures: RequestMeasures | None = None,
     ):
         self._app = app
         self._addresses = addresses
@@ -74,6 +76,7 @@ class EdgeMiddleware:
         self._hints = {**HINTS, **hints}
         self._procedures = procedures
         self._zone = zone
+        self._measures = measures or RequestMeasures()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,6 +86,7 @@ class EdgeMiddleware:
         PROCEDURES_IN_USE.set(tuple(self._procedures()))
         ZONE_IN_USE.set(self._zone)
         HINTS_IN_USE.set(self._hints)
+        MEASURES_IN_USE.set(self._measures)
         method = scope["method"]
         answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")
         # Routes see GET only; the body is dropped on the way out.
@@ -106,13 +110,15 @@ class EdgeMiddleware:
             elif not answer.is_whole:
                 raise
         finally:
+            seconds = time.perf_counter() - began
+            self._measures.note(scope, method, answer.status, seconds)
             self._log(
                 "request",
                 id=answer.request_id.decode(),
                 method=method,
                 path=scope["path"],
                 status=answer.status,
-                ms=round(1000 * (time.perf_counter() - began), 2),
+                ms=round(1000 * seconds, 2),
                 client=client,
             )
 

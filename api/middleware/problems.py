@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.middleware.measuring import MEASURES_IN_USE
 from ledger.core.encoding.canonical import MEANINGS
 from ledger.core.errors import (
     Conflict,
@@ -138,12 +139,19 @@ def status_of(error: TallystickError) -> int:
 def response_of(error: TallystickError, *, line: int | UnsetType = UNSET) -> Response:
     """Return the response to an error, at this line of a bulk request."""
     problem = replace(problem_of(error), line=line)
+    count_refusal(problem)
     headers = {"Content-Language": READERS_LANGUAGE.get(), "Vary": "Accept-Language"}
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="tallystick", error="invalid_token"'
     if problem.status in (408, 429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after", 0) or 1)
     return Response(msgspec.json.encode(problem, enc_hook=in_readers_language), problem.status, headers, MEDIA_TYPE)
+
+
+def count_refusal(problem: Problem) -> None:
+    """Count a problem that is answered, as a document or a page, among those of its application."""
+    if (measures := MEASURES_IN_USE.get()) is not None:
+        measures.note_refusal(problem.status, problem.code)
 
 
 def answer_to(error: TallystickError, *, line: int | UnsetType = UNSET) -> Response:

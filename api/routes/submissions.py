@@ -15,9 +15,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from starlette.datastructures import QueryParams
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.middleware.measuring import ROUTE, MeasuredRoute
 from api.middleware.problems import Refused, answer_to
 from api.middleware.request_limits import JSON, NDJSON, charge, read_body
 from api.schemas.openapi import answers, takes
@@ -131,7 +132,7 @@ def handover_routes(submissions: SubmissionService, *, limit: int, timeout_s: fl
     """Return the routes that take handovers and the answers to them."""
     bodies = {OFFERS: handover.HandoverOffered} | {f"{ANSWER}/{word}": body for word, body in ANSWERS.items()}
     endpoint = partial(_EventEndpoint, submissions=submissions, limit=limit, timeout_s=timeout_s)
-    return [Route(path, endpoint(body=body), methods=["POST"]) for path, body in bodies.items()]
+    return [MeasuredRoute(path, endpoint(body=body), methods=["POST"]) for path, body in bodies.items()]
 
 
 def _require_fitting(event: Event, expected: type[Body], ids: Mapping[str, str]) -> None:
@@ -270,7 +271,11 @@ def dispatching_posts(endpoints: Mapping[str, ASGIApp], rest: ASGIApp) -> ASGIAp
     """Dispatch a POST to ``endpoints`` by its path, and everything else, the lifespan included, to ``rest``."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        is_post = scope["type"] == "http" and scope["method"] == "POST"
-        await (endpoints.get(scope["path"], rest) if is_post else rest)(scope, receive, send)
+        path = scope["path"] if scope["type"] == "http" and scope["method"] == "POST" else ""
+        if (endpoint := endpoints.get(path)) is None:
+            await rest(scope, receive, send)
+        else:
+            scope[ROUTE] = path
+            await endpoint(scope, receive, send)
 
     return dispatch

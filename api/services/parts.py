@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from api.services.measures import ServiceMeasures
 from api.services.peers import Peers
 from api.services.validators import ValidatorPool
 from ledger.anchoring.state_proofs import StateProofs
@@ -66,7 +67,7 @@ class Parts(RecordingParts):
     ``supervisor`` that of the models. ``trails`` are what pictures of long cases go on from, None if none are kept.
     ``timestamp_worker`` is None without a timestamp authority, ``uploader`` without a public store. ``workers`` do what
     may be costly, ``validators`` validate submissions of cases if there are any. ``peers`` are other services on this
-    machine that share the database, ``replicas`` copies of it.
+    machine that share the database, ``replicas`` copies of it. ``measures`` count what is done for clients.
     """
 
     settings: Settings
@@ -85,6 +86,7 @@ class Parts(RecordingParts):
     timestamp_worker: TimestampWorker | None = None
     uploader: TileUploader | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
+    measures: ServiceMeasures = field(default_factory=ServiceMeasures)
 
     def zone(self) -> Zone:
         """Return the time zone of what concerns no case: that of the settings, or else of the first procedure."""

@@ -66,6 +66,7 @@ class SubmissionService:
 
     def __init__(self, parts: Parts):
         self._parts = parts
+        self._measures = parts.measures.submissions
         self._quick_validator = parts.validator.in_memory()
         self._agencies = RateLimit(parts.settings.max_events_per_s, "events of one agency", time.monotonic)
         self._bridge: _SequencerBridge | None = None
@@ -88,10 +89,20 @@ class SubmissionService:
         return await self._submit_here(body, check_route)
 
     async def _submit_here(self, body: bytes, check_route: RouteCheck | None = None) -> SubmissionResult:
-        verdict = await self._verdict(body, self._parts.clock() // 1000)
-        if check_route is not None:
-            check_route(verdict.event if isinstance(verdict, ValidatedSubmission) else log.event_of(verdict.entry))
-        return await self._wait_for_result(self._queue(verdict))
+        began = time.perf_counter()
+        try:
+            try:
+                verdict = await self._verdict(body, self._parts.clock() // 1000)
+            finally:
+                self._measures.validation.note(time.perf_counter() - began)
+            if check_route is not None:
+                check_route(verdict.event if isinstance(verdict, ValidatedSubmission) else log.event_of(verdict.entry))
+            result = await self._wait_for_result(self._queue(verdict))
+        except TallystickError as refusal:
+            self._measures.outcomes[refusal.code] += 1
+            raise
+        self._measures.note(is_new=result.is_new)
+        return result
 
     async def submit_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
         """Submit each line in order and return an answer for each; a later line may build on an earlier one."""
@@ -111,6 +122,7 @@ class SubmissionService:
         accepted: list[Accepted] = []
         for verdict in await self._verdicts(lines, until_refused=True):
             if isinstance(verdict, TallystickError):
+                self._measures.outcomes[verdict.code] += 1
                 return RefusedLine(len(accepted) + 1, verdict)
             accepted.append(verdict)
         for agency, count in Counter(map(_agency_of, accepted)).items():
@@ -130,8 +142,11 @@ class SubmissionService:
             else:
                 receipts.append(result)
         if not refusals:
+            for receipt in receipts:
+                self._measures.note(is_new=receipt.is_new)
             return receipts
         first = min(refusals, key=lambda refused: refused.refusal.code == NOT_ALONE)
+        self._measures.outcomes[first.refusal.code] += 1
         if isinstance(first.refusal, Unavailable):
             raise first.refusal
         return first
@@ -151,7 +166,7 @@ class SubmissionService:
 
     async def _verdicts(self, lines: Sequence[bytes], *, until_refused: bool = False) -> list[Verdict]:
         """Return the verdict on each line, in order; ``until_refused``, those up to a refusal may be all."""
-        now = self._parts.clock() // 1000
+        began, now = time.perf_counter(), self._parts.clock() // 1000
         judged = [self._parts.validators.validate(line, now, in_bulk=True) for line in lines]
         own = [line for line, future in zip(lines, judged, strict=True) if future is None]
         rest = iter(await run_in_threadpool(self._validate_each, own, now, until_refused) if own else ())
@@ -164,6 +179,7 @@ class SubmissionService:
             if verdict is None:  # nothing was spent on what comes behind a refusal
                 break
             verdicts.append(verdict)
+        self._measures.bulk_validation.note(time.perf_counter() - began)
         return verdicts
 
     def _validate_each(self, lines: Sequence[bytes], now: int, until_refused: bool) -> list[Verdict]:
@@ -179,8 +195,10 @@ class SubmissionService:
         try:
             submitted = await self._wait_for_result(outcome)
         except TallystickError as refusal:
+            self._measures.outcomes[refusal.code] += 1
             problem = problem_of(refusal)
             return LineAnswer(problem.status, problem=problem)
+        self._measures.note(is_new=submitted.is_new)
         return LineAnswer(submitted.status, receipt=submitted.receipt)
 
     def _queue(self, verdict: Verdict) -> asyncio.Future[Answer]:

@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread
 from typing import Any
 
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp
 
 from api.middleware import logs
 from api.middleware.edge import EdgeMiddleware
+from api.middleware.measuring import MeasuredRoute, RequestMeasures
 from api.middleware.problems import HANDLERS, Refused
 from api.middleware.request_limits import JSON, RateLimit, read_body, require_content_type
 from ledger.chain.eth import Eth
@@ -89,12 +91,12 @@ class WitnessRoutes(Struct, frozen=True):
 
     def routes(self) -> list[Route]:
         return [
-            Route(ADD_CHECKPOINT, self.add_checkpoint, methods=["POST"]),
-            Route(COSIGN_ANCHOR, self.cosign_anchor, methods=["POST"]),
-            Route(COSIGN_BLOCK, self.cosign_block, methods=["POST"]),
-            Route("/{origin_hash}/checkpoint", self.show_checkpoint),
-            Route("/status", self.show_status),
-            Route("/status.txt", self.show_plain_status),
+            MeasuredRoute(ADD_CHECKPOINT, self.add_checkpoint, methods=["POST"]),
+            MeasuredRoute(COSIGN_ANCHOR, self.cosign_anchor, methods=["POST"]),
+            MeasuredRoute(COSIGN_BLOCK, self.cosign_block, methods=["POST"]),
+            MeasuredRoute("/{origin_hash}/checkpoint", self.show_checkpoint),
+            MeasuredRoute("/status", self.show_status),
+            MeasuredRoute("/status.txt", self.show_plain_status),
             *(MirrorRoutes(self.mirror, self.timeout_s).routes() if self.mirror else []),
         ]
 
@@ -141,9 +143,9 @@ class MirrorRoutes(Struct, frozen=True):
 
     def routes(self) -> list[Route]:
         return [
-            Route(ADD_ENTRIES, self.add_entries, methods=["POST"]),
-            Route(MIRROR + "/{origin_hash}/checkpoint", self.show_checkpoint),
-            Route(MIRROR + "/{origin_hash}/{name:path}", self.show_tile),
+            MeasuredRoute(ADD_ENTRIES, self.add_entries, methods=["POST"]),
+            MeasuredRoute(MIRROR + "/{origin_hash}/checkpoint", self.show_checkpoint),
+            MeasuredRoute(MIRROR + "/{origin_hash}/{name:path}", self.show_tile),
         ]
 
     async def add_entries(self, request: Request) -> Response:
@@ -195,10 +197,11 @@ def create_app(
     max_requests_per_s: int,
     request_timeout_s: float,
     write_log: Callable[..., Any] | None = None,
+    measures: RequestMeasures | None = None,
 ) -> ASGIApp:
     """Return the application.
 
-    ``write_log`` gets the line of each request; by default it goes to standard error.
+    ``write_log`` gets the line of each request; by default it goes to standard error. ``measures`` counts them.
     """
     logs.configure()
     routes = WitnessRoutes(cosigner, mirror, status, request_timeout_s)
@@ -208,6 +211,7 @@ def create_app(
         secure=False,
         log=write_log or logs.request_log(),
         hints=HINTS,
+        measures=measures,
     )
 
 
@@ -226,9 +230,17 @@ def read_trust(settings: WitnessSettings) -> Trust:
         ) from error
 
 
+class RunningWitness(Struct, frozen=True):
+    """The application of a witness that runs, with what its metrics are made of."""
+
+    app: ASGIApp
+    status: Callable[[], Status]
+    requests: RequestMeasures
+
+
 @contextmanager
-def open_witness(settings: WitnessSettings) -> Iterator[ASGIApp]:
-    """Yield the application of a witness that watches log and chain until the block is left.
+def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
+    """Yield a witness that watches log and chain until the block is left.
 
     Raises MalformedInput for what is missing, KeyRefused for a wrong passphrase, Conflict for the database of another
     log, NotFound if the node is of no chain that the trust file names, and Unavailable if the node does not answer.
@@ -255,23 +267,29 @@ def open_witness(settings: WitnessSettings) -> Iterator[ASGIApp]:
         mirror_lag_s=settings.mirror_lag_s,
     )
     cosigner = Cosigner(watch, contracts, keys.notes, keys.account, keys.mirror)
+    status, requests = partial(_status_now, store, settings.silence_s), RequestMeasures()
     app = create_app(
         cosigner,
-        lambda: status_of(store, now=now_ms(), silence_s=settings.silence_s),
+        status,
         mirror=LogMirror(watch, keys.mirror) if keys.mirror else None,
         max_requests_per_s=settings.max_requests_per_s,
         request_timeout_s=settings.request_timeout_s,
+        measures=requests,
     )
     stop = Event()
     looking = Thread(target=watch.run, args=(stop, settings.look_interval_s), name="look", daemon=True)
     looking.start()
     try:
-        yield app
+        yield RunningWitness(app, status, requests)
     finally:
         stop.set()
         looking.join(ENDING_S)
         source.close()
         store.close()
+
+
+def _status_now(store: WitnessStore, silence_s: int) -> Status:
+    return status_of(store, now=now_ms(), silence_s=silence_s)
 
 
 def now_ms() -> int:

@@ -83,6 +83,9 @@ class ChainConnection(Struct, frozen=True):
     status_reader: ChainStatusReader
 
 
+ChainWord = Literal["connecting", "connected", "faulty", "failed"]
+
+
 class ChainWorkerState(Struct, frozen=True):
     """How the last step went.
 
@@ -98,7 +101,7 @@ class ChainWorkerState(Struct, frozen=True):
     detail: str | None = None
 
     @property
-    def word(self) -> Literal["connecting", "connected", "faulty", "failed"]:
+    def word(self) -> ChainWord:
         """Return the state in one word: ``faulty`` may pass or be mended as the hint says, ``failed`` is a defect."""
         if self.is_defect:
             return "failed"

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.cli.output import Output
 from ledger.config.secret_files import make_private, private_umask
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+    from ledger.config.settings import Settings, WitnessSettings
 
 
 @contextmanager
@@ -62,3 +68,15 @@ def listening(host: str, port: int, *, field: str, hint: str) -> Iterator[socket
         ) from error
     with listener:
         yield listener
+
+
+@contextmanager
+def exposing_metrics(settings: Settings | WitnessSettings, collector: Callable[[], Collector]) -> Iterator[None]:
+    """Serve metrics where the settings say, if they do, until the block is left. Raises MalformedInput."""
+    if settings.metrics_port is None:
+        yield
+        return
+    from api.middleware.exposition import exposing
+
+    with exposing(collector(), settings.metrics_host, settings.metrics_port):
+        yield

@@ -123,6 +123,8 @@ class Settings(KeyedSettings):
     host: str = "127.0.0.1"
     port: Port = 8420
     public_url: PlainUrl | None = None  # under which clients reach the service; sign-in is bound to it
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None  # where Prometheus reads metrics; nowhere unless set
     time_zone: str | None = None  # of lists, reports and times that are typed, unless that of the first procedure
     documentation: bool = True  # the OpenAPI pages; switch them off in production
     signer_url: str = "http://127.0.0.1:8546"  # where the console's pages find `tally signer` on their user's machine
@@ -341,6 +343,8 @@ class WitnessSettings(KeyedSettings):
     rpc_url: PlainUrl = ""  # of a node of the chain, best one that the agency runs itself
     host: str = "127.0.0.1"
     port: Port = 8430
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None  # where Prometheus reads metrics; nowhere unless set
 
     finality: Finality | None = None  # overrides that of the trust file, which the ledger's service uses too
 

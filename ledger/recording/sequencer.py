@@ -8,6 +8,7 @@ transaction and hands out the receipts. The commit point is marked in ``Sequence
 from __future__ import annotations
 
 import queue
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -31,6 +32,7 @@ from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState
 from ledger.recording.case_states import new_case_of, require_free_id
+from ledger.recording.measures import RecordingMeasures
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, require_same_event
@@ -154,12 +156,13 @@ class Sequencer:
         self._registry = registry
         self._publisher = publisher
         self._clock = clock
-        self._queue: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[float, Queued] | None] = queue.SimpleQueue()
         self._edge: tuple[int, bytes, RightEdge] | None = None
         self._acknowledged: tuple[int, Hash] | None = None  # size and root of the largest tree with a receipt
         self.failure: Unavailable | None = None  # why this writer stopped for good
         self._door = Lock()
         self._waiting = 0  # events that are queued and in no batch yet
+        self.measures = RecordingMeasures()
         self._closed = False
         self._is_ending = False
         self._thread = Thread(target=self._run, name="sequencer", daemon=True)
@@ -181,6 +184,11 @@ class Sequencer:
     def is_running(self) -> bool:
         """Return whether a submission would be committed now."""
         return self.failure is None and self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """Return how many events are queued and in no batch yet."""
+        return self._waiting
 
     def halt(self, reason: TallystickError) -> None:
         """Stop committing for good: every submission from now on is refused for this reason."""
@@ -221,7 +229,7 @@ class Sequencer:
             refusal = self._refusal()
             if refusal is None:
                 self._waiting += len(queued)
-                self._queue.put(queued)
+                self._queue.put((time.perf_counter(), queued))
         if refusal is not None:
             _fail([queued], refusal)
 
@@ -236,37 +244,38 @@ class Sequencer:
 
     def _run(self) -> None:
         while not self._is_ending and (first := self._queue.get()) is not None:
-            batch = [first]
-            self._taken(len(first))
+            batch = [self._taken(*first)]
             self._gather(batch)
             try:
                 self._commit(batch)
             except BaseException as error:  # noqa: BLE001 - the writer outlives a batch that cannot be answered
                 if not isinstance(error, Exception):  # the thread is being ended: later submissions get this error
                     self._stop_for_good(Unavailable("the writer was ended", code="writer_ended"))
+                self.measures.failed_batches += 1
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
 
-    def _taken(self, count: int) -> None:
+    def _taken(self, queued_at: float, queued: Queued) -> Queued:
         """Give the places of events in a batch to others: who has an answer may come again at once."""
         with self._door:
-            self._waiting -= count
+            self._waiting -= len(queued)
+        self.measures.queue_wait.note(time.perf_counter() - queued_at)
+        return queued
 
     def _gather(self, batch: list[Queued]) -> None:
         """Add what is queued to the batch."""
         count = _count(batch)
         while count < MAX_BATCH and not self._is_ending:
             try:
-                queued = self._queue.get_nowait()
+                following = self._queue.get_nowait()
             except queue.Empty:
                 return
             # ``stop`` has put it: what came before is still committed.
-            if queued is None:
+            if following is None:
                 self._is_ending = True
             else:
-                batch.append(queued)
+                batch.append(queued := self._taken(*following))
                 count += len(queued)
-                self._taken(len(queued))
 
     def _commit(self, batch: list[Queued]) -> None:
         """Write one batch and answer its submissions."""
@@ -274,11 +283,13 @@ class Sequencer:
             _fail(batch, self.failure)
             return
         written: Batch | None = None
+        began = time.perf_counter()
         try:
             with self._database.write() as connection:
                 written = self._write(connection, batch)
             # -- commit point: the block above has left without an error, so the batch is durable ------------------
         except (DiskFailed, IntegrityBroken) as error:
+            self.measures.failed_batches += 1
             _fail(batch, self._stop_for_good(error))
             logger.critical("sequencer stopped", trace=_trace(error))
             return
@@ -286,11 +297,15 @@ class Sequencer:
             # The transaction may have been committed although the connection failed, so the log itself decides.
             self._edge = None
             if written is None or written.grown is None or not self._is_stored(written.grown):
+                self.measures.failed_batches += 1
                 of_duplicates, new = _divided(batch)
                 _fail(of_duplicates, _unknown(error))  # they are in the log
                 _fail(new, _not_recorded(error))
                 logger.warning("a batch came to nothing", trace=_trace(error))
                 return
+        self.measures.commit.note(time.perf_counter() - began)
+        if written.entries:
+            self.measures.batch_entries.note(len(written.entries))
         if any(isinstance(new.submission.event.body, RegistryChange) for new in written.entries):
             # Before the answers: what is judged after them is judged by the registry as it is now.
             with self._database.read() as connection:

@@ -463,12 +463,17 @@ def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int
 
 def store_warnings(connection: Connection, warnings: list[dict[str, Any]], warned_at: int) -> None:
     """Append the warnings to those that are stored. Requires the writer's lock, held since ``due`` derived them."""
-    last = connection.execute(select(func.max(WARNINGS.c.number))).scalar() or 0
+    last = warnings_made(connection)
     # Without a gap: readers ask for what is above the last number that they have.
     rows = [{**row, "number": last + n, "warned_at": warned_at} for n, row in enumerate(warnings, 1)]
     if rows:
         connection.execute(WARNINGS.insert(), rows)
         bindings.bind_rows(connection, WARNINGS, rows)
+
+
+def warnings_made(connection: Connection) -> int:
+    """Return how many warnings were ever stored."""
+    return connection.execute(select(func.max(WARNINGS.c.number))).scalar() or 0
 
 
 def warnings_to(connection: Connection, reader: Reader, *, handler: str | None, after: int, limit: int) -> list[Warned]:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.core.messages import Message
 
+POOL_SIZE, POOL_OVERFLOW = 10, 20  # connections that are kept, and those beyond them under load
 BUSY_TIMEOUT_MS = 30_000
 PRIVATE = 0o600  # the mode of database files
 DRIVERS = ("sqlite", "postgresql+psycopg")
@@ -257,7 +258,8 @@ def parsed_url(url: str, *, field: str = "database_url") -> URL:
 
 def engine_of(url: URL) -> Engine:
     """Return an engine of such connections, which connects when it is first used."""
-    pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "hide_parameters": True}  # payloads stay out of errors
+    # Payloads stay out of errors.
+    pool: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": POOL_OVERFLOW, "hide_parameters": True}
     if url.get_backend_name() != "sqlite":
         # The server may have been restarted since a connection was last used.
         engine = create_engine(_bounded(url), pool_pre_ping=True, **pool)

@@ -45,6 +45,8 @@ from ledger.core.messages import Message, plain
 from ledger.store.activity import Activity
 from ledger.store.connections import (
     BUSY_TIMEOUT_MS,
+    POOL_OVERFLOW,
+    POOL_SIZE,
     DiskFailed,
     WriterLock,
     engine_of,
@@ -140,6 +142,12 @@ class Database:
     def url(self) -> str:
         """Return the URL that ``attach`` takes; it contains the password, if there is one."""
         return self.log.url.render_as_string(hide_password=False)
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """Return how many connections to the log are in use, and how many may be: who wants one more waits."""
+        pool: Any = self.log.pool
+        return pool.checkedout(), POOL_SIZE + POOL_OVERFLOW
 
     def close(self) -> None:
         self.log.dispose()

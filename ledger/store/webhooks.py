@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ledger.core.errors import Conflict, NotFound
 from ledger.store import bindings
-from ledger.store.database import Database
+from ledger.store.database import Database, given
 from ledger.store.tables import WEBHOOKS
 
 MOST = 10  # most webhooks of one agency
@@ -70,9 +70,9 @@ def add(database: Database, webhook: Webhook) -> None:
         bindings.bind_rows(connection, WEBHOOKS, [values])
 
 
-def listed(connection: Connection, agency: str) -> list[Webhook]:
-    """Return the agency's webhooks, in the order in which they were added."""
-    query = select(*_COLUMNS).where(WEBHOOKS.c.agency == agency)
+def listed(connection: Connection, agency: str | None) -> list[Webhook]:
+    """Return the agency's webhooks, or those of all agencies, in the order in which they were added."""
+    query = given(select(*_COLUMNS), agency=agency)
     return [Webhook(*row) for row in connection.execute(query.order_by(WEBHOOKS.c.created_at, WEBHOOKS.c.webhook_id))]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +34,14 @@ def native_binary(name: str) -> Path:
     if not binaries:
         raise FileNotFoundError(f"{name} is not in node_modules: run scripts/setup")
     return binaries[0]
+
+
+def promtool(*words: str | Path, stdin: str | None = None) -> str:
+    """Run Debian's promtool and return what it prints, which must find no fault."""
+    assert shutil.which("promtool") is not None, "promtool is not on this machine: run scripts/setup --promtool"
+    done = subprocess.run(["promtool", *words], input=stdin, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def vectors_folder() -> Path | None:

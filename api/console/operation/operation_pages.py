@@ -10,11 +10,11 @@ import structlog
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.console.operation.service_status import alarms, service_status
 from api.console.shared.access import PublicVisit, PublicVisitOf, page_router
 from api.console.shared.rendering import PATH
 from api.services.parts import Parts
 from api.services.service import Service
+from api.services.service_status import alarms, days_of_log, service_status
 from ledger.chain.transaction import decode
 from ledger.config.installation import DataDirectory
 from ledger.core.errors import Conflict, TallystickError
@@ -53,11 +53,18 @@ def journal(visit: PublicVisitOf, before: Before = None) -> Response:
 
 
 def _status_page(visit: PublicVisit, template: str) -> Response:
-    status = service_status(visit.service, visit.visitor)
+    parts = visit.service.parts
+    status = service_status(parts, visit.visitor)
     if visit.visitor is not None and template == "operation/operation.html":
         visit.visitor.record(Message("state of the service"))
-    parts = visit.service.parts
-    return visit.page(template, of=status, alarms=alarms(status), settings=parts.settings, trust=parts.trust.trust)
+    return visit.page(
+        template,
+        of=status,
+        log_days=days_of_log(parts, status.tree.size),
+        alarms=alarms(status),
+        settings=parts.settings,
+        trust=parts.trust.trust,
+    )
 
 
 logger = structlog.get_logger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -26,6 +26,10 @@ from ledger.core.errors import Conflict, MalformedInput
 from ledger.core.messages import Message
 from ledger.i18n import Labels
 from ledger.procedures import IN_USE
+
+if TYPE_CHECKING:
+    from api.services.metrics import ServiceMetrics
+    from api.services.parts import Parts
 
 
 @click.command("init", cls=Command)
@@ -206,7 +210,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
     from api.app import create_app
     from api.middleware.clients import Connections
     from api.wiring import open_parts
-    from ledger.cli.listening import listening, private, process_lock
+    from ledger.cli.listening import exposing_metrics, listening, private, process_lock
 
     settings = read_settings(data_dir, **given)
     where = DataDirectory(settings.data_dir)
@@ -226,7 +230,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
     port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
     with owned, alone, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
         session.output.note(f"serving {settings.data_dir} at {settings.url}")
-        with open_parts(settings) as parts:
+        with open_parts(settings) as parts, exposing_metrics(settings, lambda: _metrics_of(parts)):
             server = make_server(
                 create_app(parts),
                 host=settings.host,
@@ -239,6 +243,12 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
                 ),
             )
             server.run([listener])
+
+
+def _metrics_of(parts: Parts) -> ServiceMetrics:
+    from api.services.metrics import ServiceMetrics
+
+    return ServiceMetrics(parts)
 
 
 URL = click.option("--url", help="Of its service, unless it is the one that its settings name.")

@@ -26,6 +26,8 @@ from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.messages import plain
 
 if TYPE_CHECKING:
+    from api.witness.app import RunningWitness
+    from api.witness.metrics import WitnessMetrics
     from ledger.config.settings import WitnessSettings
     from ledger.store.witness import WitnessStore
 
@@ -139,7 +141,7 @@ def run(
     """
     from api.middleware.server import make_server
     from api.witness.app import open_witness
-    from ledger.cli.listening import listening, private, process_lock
+    from ledger.cli.listening import exposing_metrics, listening, private, process_lock
     from ledger.config.settings import read_witness_settings
     from ledger.witness.directory import WitnessDirectory
 
@@ -159,11 +161,19 @@ def run(
         private(where.path, keys=where.keys, output=session.output),
         process_lock(where.lock, message=message, hint=hint),
         listening(settings.host, settings.port, field="--listen", hint="Choose another port.") as listener,
-        open_witness(settings) as app,
+        open_witness(settings) as witness,
+        exposing_metrics(settings, lambda: _metrics_of(witness)),
     ):
         session.output.note(f"witnessing {settings.log_url} at {settings.host}:{settings.port}")
-        server = make_server(app, host=settings.host, port=settings.port, header_timeout_s=settings.header_timeout_s)
+        header_timeout_s = settings.header_timeout_s
+        server = make_server(witness.app, host=settings.host, port=settings.port, header_timeout_s=header_timeout_s)
         server.run([listener])
+
+
+def _metrics_of(witness: RunningWitness) -> WitnessMetrics:
+    from api.witness.metrics import WitnessMetrics
+
+    return WitnessMetrics(witness.status, witness.requests)
 
 
 @witness_group.command("status")

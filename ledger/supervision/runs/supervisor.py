@@ -235,6 +235,12 @@ class Supervisor:
         self._looked = LogHead(0, None)  # how far: others bring the views up to the log, too
         self._faults: dict[tuple[str, str], RunFault] = {}
         self.state = RunState()
+        self.runs = self.failed_runs = 0  # over everything; and looks that ended in a fault
+
+    @property
+    def viewed(self) -> int:
+        """Return the size of the log up to which models have seen it."""
+        return self._looked.size
 
     def run(self, stop: Event) -> None:
         """Look at the log until ``stop`` is set."""
@@ -249,9 +255,11 @@ class Supervisor:
         try:
             self.step()
         except TallystickError as error:
+            self.failed_runs += 1
             logger.warning("supervision cannot look", reason=error.for_operator)
             self._report_that_none_runs(fault_of(ALL, "", error))
         except Exception as error:
+            self.failed_runs += 1
             logger.exception("supervision cannot look for a reason that nobody foresaw")
             self._report_that_none_runs(RunFault(ALL, "", type(error).__name__))
 
@@ -278,6 +286,7 @@ class Supervisor:
         self._faults = {(fault.model_id, fault.supervising): fault for fault in active.faults}
         raised = self._look(active.runs)
         took = time.monotonic() - began
+        self.runs += 1
         self._next_whole = began + took + max(self._interval_s, REST * took)
         self._ran, self._looked = active, head
         raised_so_far = self.state.raised + raised

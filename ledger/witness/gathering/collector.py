@@ -117,6 +117,10 @@ class CosignatureCollector:
             for witness, course in courses
         ]
 
+    def failing_s(self) -> dict[str, float]:
+        """Return for how many seconds each witness, by name, has not co-signed whenever it was asked."""
+        return {witness.name: self._refusals.lasted_s(witness) for witness in self.witnesses()}
+
     def run(self, stop: Event) -> None:
         """Ask until ``stop`` is set."""
         asyncio.run(self._run(stop))

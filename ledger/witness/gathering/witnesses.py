@@ -299,7 +299,8 @@ FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 class _Refusal(Struct, frozen=True):
     reason: str
     failures: int
-    again_at: float  # monotonic seconds
+    since: float  # monotonic seconds, as below
+    again_at: float
 
 
 class Refusals:
@@ -315,6 +316,11 @@ class Refusals:
         refusal = self._refused.get(witness)
         return refusal.reason if refusal else None
 
+    def lasted_s(self, witness: Witness) -> float:
+        """Return for how many seconds the witness has not signed whenever it was asked; 0 if it did last."""
+        refusal = self._refused.get(witness)
+        return time.monotonic() - refusal.since if refusal else 0.0
+
     def may_be_asked(self, witness: Witness) -> bool:
         """Return whether the pause after the last failure is over."""
         refusal = self._refused.get(witness)
@@ -327,7 +333,8 @@ class Refusals:
         pause_s = min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), self._longest_pause_s)
         if before is None or before.reason != reason:
             logger.warning(self._event, witness=witness.name, reason=reason, again_in_s=pause_s)
-        self._refused[witness] = _Refusal(reason, failures + 1, time.monotonic() + pause_s)
+        now = time.monotonic()
+        self._refused[witness] = _Refusal(reason, failures + 1, before.since if before else now, now + pause_s)
 
     def remove(self, witness: Witness) -> None:
         """Note that the witness signed."""

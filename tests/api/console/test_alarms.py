@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from api.console.operation.service_status import (
+from api.services.service_status import (
     LATE_MS,
     RECENT_MS,
     SAYINGS,
@@ -43,7 +43,6 @@ QUIET = ServiceStatus(
     tree=TreeState(bytes(32), 9, bytes(32), 3, NOW),
     published=None,
     witnessed=None,
-    days=[],
     kept_bytes=4096,
     free_bytes=2**40,
     anchors=AnchorOverview(9, 9, 9, NOW, {}),
@@ -59,6 +58,7 @@ QUIET = ServiceStatus(
     stamped=None,
     upload=None,
     noticed=9,
+    indexed=9,
     mail=MailState(2, 0, NOW, None, None),
     inside=INSIDE,
 )

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from api.auth.reading import Reading
-from api.services.service import Service
+from api.services.parts import Parts
 from api.services.webhooks import ROLE as WEBHOOK_ROLE
 from api.texts import later
 from ledger.anchoring.anchors import WaitReason, last_size
@@ -24,7 +24,7 @@ from ledger.chain.journal import WriteState
 from ledger.core.events.record import IncidentRecorded
 from ledger.i18n import zone_in_use
 from ledger.recording.uploading import UploadState
-from ledger.store import checkpoints, growth, imports, log, notices, webhooks
+from ledger.store import checkpoints, growth, imports, log, notices, search, webhooks, word_parts
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from ledger.store.database import Connection
@@ -63,7 +63,10 @@ class Incident(Struct, frozen=True):
 
 
 class SignedInOverview(Struct, frozen=True):
-    """What signed-in readers see: incidents, runs of models, and imports and webhooks of their agency."""
+    """What signed-in readers see: incidents, runs of models, and imports and webhooks of their agency.
+
+    An operator sees the webhooks of all agencies, and no imports.
+    """
 
     incidents: list[Incident]
     runs: RunState
@@ -78,8 +81,8 @@ class ServiceStatus(Struct, frozen=True):
     ``free_bytes`` is None if the database is on another machine. ``open_since`` (unix milliseconds) is when the first
     entry was recorded that no final anchor covers. ``chain_status`` is what the last look at the chain showed, of whose
     changes of the registry the log has ``mirrored``. ``witness_defect`` prevents asking any witness; ``quorum`` is from
-    how many agencies the contract demands a co-signature. ``noticed`` is the size up to which notices were derived;
-    ``mail`` is None on a ledger that sends none.
+    how many agencies the contract demands a co-signature. ``noticed`` is the size up to which notices were derived,
+    ``indexed`` the one up to which searches find words by their parts. ``mail`` is None on a ledger that sends none.
     """
 
     now: int
@@ -87,7 +90,6 @@ class ServiceStatus(Struct, frozen=True):
     tree: TreeState
     published: PublishedCheckpoint | None
     witnessed: PublishedCheckpoint | None
-    days: list[Day]
     kept_bytes: int
     free_bytes: int | None
     anchors: AnchorOverview
@@ -103,13 +105,14 @@ class ServiceStatus(Struct, frozen=True):
     stamped: StoredTimestamp | None
     upload: UploadState | None
     noticed: int
+    indexed: int
     mail: MailState | None
     inside: SignedInOverview | None
 
 
-def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
-    """Return the status now."""
-    parts, authority, settings = service.parts, service.authority(), service.parts.settings
+def service_status(parts: Parts, reading: Reading | None, *, for_operator: bool = False) -> ServiceStatus:
+    """Return the status now: what visitors see, or the reader, or, without one, the operator, who sees all of it."""
+    authority, settings = parts.authority(), parts.settings
     journal = DatabaseJournal(parts.database)
     final = journal.last_anchor(WriteState.CONFIRMED)
     anchors = AnchorOverview(
@@ -120,7 +123,6 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
         counts=journal.counts(),
     )
     kept_bytes = growth.bytes_kept(parts.database)
-    today = zone_in_use().day_of(datetime.fromtimestamp(parts.clock() // 1000, UTC))
     is_on_this_disk = parts.database.is_sqlite and settings.data_dir.exists()
     with parts.database.read() as connection:
         tree = log.tree(connection)
@@ -131,7 +133,6 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
             tree=tree,
             published=checkpoints.last_published(connection),
             witnessed=checkpoints.last_witnessed(connection),
-            days=growth.days(connection, tree.size, today, DAYS, zone_in_use()),
             kept_bytes=kept_bytes,
             free_bytes=shutil.disk_usage(settings.data_dir).free if is_on_this_disk else None,
             anchors=anchors,
@@ -147,19 +148,28 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
             stamped=checkpoints.last_timestamp(connection),
             upload=parts.uploader.state if parts.uploader else None,
             noticed=notices.position(connection).log_index + 1,
+            indexed=word_parts.position(connection, search.PARTS_MARK) + 1,
             mail=notices.mail_state(connection) if settings.sends_mail else None,
-            inside=_inside(connection, service, reading) if reading else None,
+            inside=_inside(connection, parts, reading) if reading or for_operator else None,
         )
 
 
-def _inside(connection: Connection, service: Service, reading: Reading) -> SignedInOverview:
-    supervises = reading.session.has_role(WEBHOOK_ROLE)
+def days_of_log(parts: Parts, size: int) -> list[Day]:
+    """Return how many of the log's first ``size`` entries were recorded on each of the last days."""
+    today = zone_in_use().day_of(datetime.fromtimestamp(parts.clock() // 1000, UTC))
+    with parts.database.read() as connection:
+        return growth.days(connection, size, today, DAYS, zone_in_use())
+
+
+def _inside(connection: Connection, parts: Parts, reading: Reading | None) -> SignedInOverview:
+    agency = reading.agency if reading else None
+    sees_webhooks = reading is None or reading.session.has_role(WEBHOOK_ROLE)
     return SignedInOverview(
         incidents=[_incident(entry) for entry in log.system_entries(connection, "incident.recorded", INCIDENTS)],
-        runs=service.parts.supervisor.state,
-        imports=imports.by_system(connection, reading.agency),
-        webhooks=webhooks.listed(connection, reading.agency) if supervises else None,
-        reads=service.parts.access.head().count,
+        runs=parts.supervisor.state,
+        imports=imports.by_system(connection, agency) if agency else [],
+        webhooks=webhooks.listed(connection, agency) if sees_webhooks else None,
+        reads=parts.access.head().count,
     )
 
 

@@ -1,0 +1,107 @@
+"""Metrics in the forms of Prometheus, and the listener at which they are read: not the one of clients, since what they
+say is the operator's.
+
+Imported where metrics are switched on, since it loads ``prometheus_client``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import start_wsgi_server
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from api.middleware.measuring import RequestMeasures
+from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
+from ledger.recording.measures import Histogram
+
+PREFIX = "tallystick_"
+Labels = Sequence[str]
+
+
+def gauge(name: str, text: str, value: float | None) -> Metric:
+    """Return a gauge; without a sample if there is no value now."""
+    family = GaugeMetricFamily(PREFIX + name, text, labels=[])
+    if value is not None:
+        family.add_metric([], value)
+    return family
+
+
+def gauges(name: str, text: str, labels: Labels, values: Mapping[tuple[str, ...], float]) -> Metric:
+    """Return a gauge with a sample for each tuple of values of its labels."""
+    family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def state(name: str, text: str, words: Sequence[str], present: str) -> Metric:
+    """Return a gauge with a sample for each state: 1 for the present one, 0 for the others."""
+    return gauges(name, text, ["state"], {(word,): float(word == present) for word in words})
+
+
+def counter(name: str, text: str, value: float) -> Metric:
+    """Return a counter, to whose name its format adds ``_total``."""
+    return counters(name, text, [], {(): value})
+
+
+def counters(name: str, text: str, labels: Labels, values: Mapping[tuple[str, ...], float]) -> Metric:
+    """Return a counter with a sample for each tuple of values of its labels."""
+    family = CounterMetricFamily(PREFIX + name, text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def histograms(name: str, text: str, labels: Labels, values: Mapping[tuple[str, ...], Histogram]) -> Metric:
+    """Return a histogram for each tuple of values of its labels."""
+    family = HistogramMetricFamily(PREFIX + name, text, labels=labels)
+    for key, histogram in values.items():
+        bounds = [*(f"{bound:g}" for bound in histogram.bounds), "+Inf"]
+        family.add_metric(key, list(zip(bounds, accumulate(histogram.counts), strict=True)), histogram.total)
+    return family
+
+
+def request_families(requests: RequestMeasures) -> Iterator[Metric]:
+    """Yield what is measured of requests."""
+    answers = requests.answers.copy().items()
+    by_status = {(method, route, str(status)): count for (method, route, status), count in answers}
+    by_code = {(str(status), code): count for (status, code), count in requests.refusals.copy().items()}
+    route = ["method", "route"]
+    yield counters("requests", "Requests that were answered.", [*route, "status"], by_status)
+    yield histograms("request_seconds", "Seconds of a whole request.", route, requests.seconds.copy())
+    yield counters("refusals", "Problems that were answered.", ["status", "code"], by_code)
+
+
+@contextmanager
+def exposing(collector: Collector, host: str, port: int) -> Iterator[None]:
+    """Serve what the collector gathers, and memory, processor time and files of the process, until the block is left.
+
+    Each request is answered in a thread of its own. Raises MalformedInput if the address cannot be bound.
+    """
+    registry = CollectorRegistry()
+    registry.register(collector)
+    ProcessCollector(registry=registry)
+    try:
+        server, thread = start_wsgi_server(port, host, registry)
+    except OSError as error:
+        raise MalformedInput(
+            "cannot listen at {host} port {port}: {error.strerror}",
+            host=host,
+            port=port,
+            error=error,
+            field="metrics_port",
+            hint=Message("Choose another port for the metrics."),
+        ) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

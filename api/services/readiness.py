@@ -1,0 +1,65 @@
+"""Whether the service can do its work, and what is wrong if not, without asking the chain or a witness."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from api.services.parts import Parts
+from ledger.core.errors import TallystickError
+from ledger.store import log
+from ledger.store.connections import NotDurable
+from ledger.store.replicas import ReplicaState
+
+PATIENCE_MS = 2000  # for who writes, who has the lock for milliseconds unless a commit waits for a standby
+
+
+class Readiness(Struct, frozen=True):
+    """Whether the service can work, and what is wrong if not.
+
+    ``ready`` needs the database, the sequencer and a followed chain. A chain that is away delays anchors but not
+    submissions; a defect of this service in following the chain or asking witnesses needs an operator, and is not
+    ready. ``waits`` is why nothing was anchored, ``told`` what that waits for, ``fault`` what prevents anchors,
+    ``hint`` what to do about it. ``database`` is not_durable while commits are not as durable as the setting
+    ``durable_copies`` declares. ``chain_seen_s`` is how many seconds ago the chain was last looked at, null if never.
+    ``replicas`` is how far each is behind; one that is away or lags keeps nothing from being ready.
+    """
+
+    ready: bool
+    database: str
+    sequencer: str
+    chain: str
+    witnesses: str
+    waits: str | None
+    told: str | None
+    fault: str | None
+    hint: str | None
+    chain_seen_s: int | None
+    replicas: list[ReplicaState]
+
+
+def readiness_of(parts: Parts) -> Readiness:
+    """Return the state of the parts now."""
+    hint = None
+    chain_status = parts.chain_worker.chain_status
+    try:
+        with parts.database.lock(PATIENCE_MS) as connection:  # it can be taken, and is released again
+            log.tree(connection)
+        database = "ok"
+    except TallystickError as error:
+        database, hint = error.code if isinstance(error, NotDurable) else "failed", error.hint
+    sequencer = "ok" if parts.sequencer.is_running else "failed"
+    state, witness_defect = parts.chain_worker.state, parts.collector.defect
+    witnesses = "ok" if witness_defect is None else "failed"
+    return Readiness(
+        ready=database == sequencer == witnesses == "ok" and state.word != "failed",
+        database=database,
+        sequencer=sequencer,
+        chain=state.word,
+        witnesses=witnesses,
+        waits=state.waits,
+        told=state.detail,
+        fault=state.fault or witness_defect,
+        hint=hint or state.hint,
+        chain_seen_s=None if chain_status is None else max(0, parts.clock() // 1000 - chain_status.seen_at),
+        replicas=list(parts.replicas.states),
+    )

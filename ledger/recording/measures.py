@@ -1,0 +1,42 @@
+"""Counts and durations of what is recorded, kept in memory for whoever watches the service.
+
+Each is written by one thread, at the cost of an addition, and may be read by others at any time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 512)
+
+
+class Histogram:
+    """Counts values by the first of the ``bounds`` that is not below them; ``total`` is their sum."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float] = SECONDS):
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)  # the last is of what is above all bounds
+        self.total = 0.0
+
+    def note(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+class RecordingMeasures:
+    """What a sequencer has written since it was made.
+
+    ``queue_wait`` has the seconds that each queued act waited until the writer took it up, ``commit`` those of each
+    batch from there until it was durable, ``batch_entries`` how many entries each added. ``failed_batches`` added none.
+    """
+
+    def __init__(self) -> None:
+        self.queue_wait = Histogram()
+        self.commit = Histogram()
+        self.batch_entries = Histogram(ENTRIES)
+        self.failed_batches = 0
