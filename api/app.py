@@ -21,6 +21,7 @@ from api.middleware.edge import EdgeMiddleware
 from api.middleware.measuring import MeasuredRoute
 from api.middleware.problems import HANDLERS
 from api.middleware.request_limits import RateLimit
+from api.middleware.tracing import RequestTracer
 from api.routes import (
     agencies,
     analyses,
@@ -58,11 +59,15 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_app(
-    parts: Parts, *, lifespan: Lifespan | None = None, write_log: Callable[..., Any] | None = None
+    parts: Parts,
+    *,
+    lifespan: Lifespan | None = None,
+    write_log: Callable[..., Any] | None = None,
+    tracer: RequestTracer | None = None,
 ) -> ASGIApp:
     """Return the application over these parts.
 
-    ``write_log`` gets the line of each request; by default it goes to standard error.
+    ``write_log`` gets the line of each request; by default it goes to standard error. ``tracer`` traces requests.
     """
     logs.configure()
     settings = parts.settings
@@ -81,6 +86,7 @@ def create_app(
         procedures=parts.validator.procedures_in_force,
         zone=parts.zone,
         measures=parts.measures.requests,
+        tracer=tracer,
     )
 
 

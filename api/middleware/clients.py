@@ -49,6 +49,12 @@ def client_of(scope: Scope, proxies: Sequence[Network]) -> str | None:
     return address
 
 
+def is_passed_on(scope: Scope, proxies: Sequence[Network]) -> bool:
+    """Return whether one of our proxies has sent the request."""
+    client = scope["client"]
+    return client is not None and _is_within(client[0], proxies)
+
+
 @lru_cache(maxsize=KEPT_ADDRESSES)
 def subscriber_of(address: str | None) -> str:
     """Return what an address is counted by: itself, or the 64-bit network of an IPv6 address."""

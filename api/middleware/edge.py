@@ -18,10 +18,11 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.middleware.clients import Network, client_of, subscriber_of
+from api.middleware.clients import Network, client_of, is_passed_on, subscriber_of
 from api.middleware.measuring import MEASURES_IN_USE, RequestMeasures
 from api.middleware.problems import HINTS, HINTS_IN_USE, answer_to, unexpected
 from api.middleware.request_limits import CHARGE, ClientGone, RateLimit
+from api.middleware.tracing import TRACE_IN_USE, RequestTracer
 from ledger.core.errors import TallystickError
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
@@ -50,7 +51,7 @@ class EdgeMiddleware:
 
     ``addresses`` limits the requests of an address, ``sizes`` the bytes of their bodies. ``hints`` by status take the
     place of those of the service in problems whose error has none of its own. ``procedures`` returns those in force,
-    which label their words. ``measures`` counts what is answered.
+    which label their words. ``measures`` counts what is answered, ``tracer`` traces it if there is one.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class EdgeMiddleware:
         procedures: Callable[[], Iterable[Rulebook]] = tuple,
         zone: Callable[[], Zone] = lambda: UNIVERSAL,
         measures: RequestMeasures | None = None,
+        tracer: RequestTracer | None = None,
     ):
         self._app = app
         self._addresses = addresses
@@ -77,6 +79,7 @@ class EdgeMiddleware:
         self._procedures = procedures
         self._zone = zone
         self._measures = measures or RequestMeasures()
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,6 +96,11 @@ class EdgeMiddleware:
         if method == "HEAD":
             scope = {**scope, "method": "GET"}
         began = time.perf_counter()
+        trace, traced = None, dict[str, str]()
+        if self._tracer is not None:
+            trace = self._tracer.begin(scope, by_proxy=is_passed_on(scope, self._proxies))
+            traced = {"trace": trace.trace_id}
+            TRACE_IN_USE.set(trace)
         client = client_of(scope, self._proxies)
         subscriber = subscriber_of(client)
         try:
@@ -112,6 +120,8 @@ class EdgeMiddleware:
         finally:
             seconds = time.perf_counter() - began
             self._measures.note(scope, method, answer.status, seconds)
+            if trace is not None:
+                trace.end(scope, method, answer.status)
             self._log(
                 "request",
                 id=answer.request_id.decode(),
@@ -120,6 +130,7 @@ class EdgeMiddleware:
                 status=answer.status,
                 ms=round(1000 * seconds, 2),
                 client=client,
+                **traced,
             )
 
     def _weighed(self, receive: Receive, subscriber: str) -> Receive:

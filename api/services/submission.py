@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.middleware.problems import Problem, problem_of
 from api.middleware.request_limits import RateLimit
+from api.middleware.tracing import TRACE_IN_USE
 from api.services.parts import Parts
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Event
@@ -29,6 +30,7 @@ from ledger.store import log
 from ledger.store.append import ValidatedSubmission
 
 AT_A_TIME = 32  # lines of a bulk request that are validated step by step; of those behind a refusal few are looked at
+CREATED = 201  # status of what was recorded by this request
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
 
 RouteCheck = Callable[[Event], None]
@@ -43,7 +45,7 @@ class SubmissionResult(Struct, frozen=True):
 
     @property
     def status(self) -> int:
-        return 201 if self.is_new else 200
+        return CREATED if self.is_new else 200
 
 
 class LineAnswer(Struct, frozen=True, omit_defaults=True):
@@ -94,7 +96,9 @@ class SubmissionService:
             try:
                 verdict = await self._verdict(body, self._parts.clock() // 1000)
             finally:
-                self._measures.validation.note(time.perf_counter() - began)
+                judged = time.perf_counter()
+                self._measures.validation.note(judged - began)
+                _trace_step("validate", began, judged)
             if check_route is not None:
                 check_route(verdict.event if isinstance(verdict, ValidatedSubmission) else log.event_of(verdict.entry))
             result = await self._wait_for_result(self._queue(verdict))
@@ -102,13 +106,17 @@ class SubmissionService:
             self._measures.outcomes[refusal.code] += 1
             raise
         self._measures.note(is_new=result.is_new)
+        self._trace_recording([result], judged)
         return result
 
     async def submit_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
         """Submit each line in order and return an answer for each; a later line may build on an earlier one."""
         verdicts = await self._verdicts(lines)
+        queued = time.perf_counter()
         # All lines are queued before the first answer is awaited, so that they share batches.
-        return [await self._line_answer(outcome) for outcome in [self._queue(verdict) for verdict in verdicts]]
+        answers = [await self._line_answer(outcome) for outcome in [self._queue(verdict) for verdict in verdicts]]
+        self._trace_recording([answer for answer in answers if answer.receipt is not None], queued)
+        return answers
 
     async def submit_together(self, lines: Sequence[bytes]) -> list[SubmissionResult] | RefusedLine:
         """Record all lines in one transaction and return their receipts, or none, and return the first refusal.
@@ -129,6 +137,7 @@ class SubmissionService:
             self._agencies.take(agency, count)
         loop = asyncio.get_running_loop()
         outcomes: list[asyncio.Future[Answer]] = [loop.create_future() for _ in accepted]
+        queued = time.perf_counter()
         self._bridge_of(loop).queue(*zip(accepted, outcomes, strict=True))
         # All at once, so that the time that a request may take is that of the whole request.
         results = await asyncio.gather(*map(self._wait_for_result, outcomes), return_exceptions=True)
@@ -144,6 +153,7 @@ class SubmissionService:
         if not refusals:
             for receipt in receipts:
                 self._measures.note(is_new=receipt.is_new)
+            self._trace_recording(receipts, queued)
             return receipts
         first = min(refusals, key=lambda refused: refused.refusal.code == NOT_ALONE)
         self._measures.outcomes[first.refusal.code] += 1
@@ -179,7 +189,9 @@ class SubmissionService:
             if verdict is None:  # nothing was spent on what comes behind a refusal
                 break
             verdicts.append(verdict)
-        self._measures.bulk_validation.note(time.perf_counter() - began)
+        ended = time.perf_counter()
+        self._measures.bulk_validation.note(ended - began)
+        _trace_step("validate", began, ended)
         return verdicts
 
     def _validate_each(self, lines: Sequence[bytes], now: int, until_refused: bool) -> list[Verdict]:
@@ -241,6 +253,25 @@ class SubmissionService:
             return SubmissionResult(outcome, is_new=True)
         receipt = await run_in_threadpool(self._parts.publisher.stored_receipt, self._parts.database, outcome.entry)
         return SubmissionResult(receipt, is_new=False)
+
+    def _trace_recording(self, results: Sequence[SubmissionResult | LineAnswer], queued_at: float) -> None:
+        """Trace how events got their receipts, if the request is traced: the steps of each batch that they were in."""
+        trace = TRACE_IN_USE.get()
+        if trace is None:
+            return
+        measures, answered_at = self._parts.sequencer.measures, time.perf_counter()
+        receipts = [result.receipt for result in results if result.status == CREATED and result.receipt is not None]
+        batches = {measures.times_of(receipt.index) for receipt in receipts}
+        for batch in sorted(filter(None, batches)):
+            taken_at = max(queued_at, batch.taken_at)  # what comes while a batch waits for the lock joins it
+            trace.step("queue", queued_at, taken_at)
+            trace.step("commit", taken_at, batch.durable_at)
+            trace.step("publish", batch.durable_at, answered_at)
+
+
+def _trace_step(name: str, began: float, ended: float) -> None:
+    if (trace := TRACE_IN_USE.get()) is not None:
+        trace.step(name, began, ended)
 
 
 def _agency_of(accepted: Accepted) -> str:

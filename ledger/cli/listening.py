@@ -17,6 +17,7 @@ from ledger.core.messages import Message
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+    from api.middleware.tracing import RequestTracer
     from ledger.config.settings import Settings, WitnessSettings
 
 
@@ -80,3 +81,18 @@ def exposing_metrics(settings: Settings | WitnessSettings, collector: Callable[[
 
     with exposing(collector(), settings.metrics_host, settings.metrics_port):
         yield
+
+
+@contextmanager
+def tracing(settings: Settings) -> Iterator[RequestTracer | None]:
+    """Return what sends traces where the settings say, if they do. Raises MalformedInput if it is not installed."""
+    if settings.traces_url is None:
+        yield None
+        return
+    from api.middleware.tracing import RequestTracer
+
+    tracer = RequestTracer(settings.traces_url, settings.traces_share)
+    try:
+        yield tracer
+    finally:
+        tracer.close()

@@ -125,6 +125,8 @@ class Settings(KeyedSettings):
     public_url: PlainUrl | None = None  # under which clients reach the service; sign-in is bound to it
     metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None  # where Prometheus reads metrics; nowhere unless set
+    traces_url: PlainUrl | None = None  # of a collector of OpenTelemetry, for traces by OTLP over HTTP
+    traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0  # of the requests that are traced
     time_zone: str | None = None  # of lists, reports and times that are typed, unless that of the first procedure
     documentation: bool = True  # the OpenAPI pages; switch them off in production
     signer_url: str = "http://127.0.0.1:8546"  # where the console's pages find `tally signer` on their user's machine

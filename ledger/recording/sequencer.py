@@ -303,9 +303,8 @@ class Sequencer:
                 _fail(new, _not_recorded(error))
                 logger.warning("a batch came to nothing", trace=_trace(error))
                 return
-        self.measures.commit.note(time.perf_counter() - began)
-        if written.entries:
-            self.measures.batch_entries.note(len(written.entries))
+        end = 0 if written.grown is None else written.grown.size
+        self.measures.note_batch(len(written.entries), end, began, time.perf_counter())
         if any(isinstance(new.submission.event.body, RegistryChange) for new in written.entries):
             # Before the answers: what is judged after them is judged by the registry as it is now.
             with self._database.read() as connection:

@@ -210,7 +210,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
     from api.app import create_app
     from api.middleware.clients import Connections
     from api.wiring import open_parts
-    from ledger.cli.listening import exposing_metrics, listening, private, process_lock
+    from ledger.cli.listening import exposing_metrics, listening, private, process_lock, tracing
 
     settings = read_settings(data_dir, **given)
     where = DataDirectory(settings.data_dir)
@@ -230,9 +230,13 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
     port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
     with owned, alone, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
         session.output.note(f"serving {settings.data_dir} at {settings.url}")
-        with open_parts(settings) as parts, exposing_metrics(settings, lambda: _metrics_of(parts)):
+        with (
+            tracing(settings) as tracer,
+            open_parts(settings) as parts,
+            exposing_metrics(settings, lambda: _metrics_of(parts)),
+        ):
             server = make_server(
-                create_app(parts),
+                create_app(parts, tracer=tracer),
                 host=settings.host,
                 port=settings.port,
                 header_timeout_s=settings.header_timeout_s,
