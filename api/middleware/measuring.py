@@ -16,7 +16,7 @@ from ledger.recording.measures import Histogram
 
 ROUTE: Final = "tallystick.route"  # key in a request's scope of its route's template, unless FastAPI leaves the route
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-OTHER = "other"  # in place of a method that HTTP does not define, and of an address at which there is nothing
+OTHER = "other"  # in place of a method that HTTP does not define, of a static file and of an address without anything
 LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 MOST_CODES = 500  # different codes of problems; more would mean that one is made of what a client sends
 

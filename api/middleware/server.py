@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.middleware.clients import Connections
+from api.middleware.measuring import RequestMeasures
 from api.middleware.problems import MEDIA_TYPE, Refused, response_of
 from ledger.recording.case_states import GARBAGE_THRESHOLDS
 
@@ -36,13 +37,23 @@ GRACE_S = 20  # seconds that requests under way get when the service stops
 
 
 def make_server(
-    app: ASGIApp, *, host: str, port: int, header_timeout_s: float, connections: Connections | None = None
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    header_timeout_s: float,
+    connections: Connections | None = None,
+    requests: RequestMeasures | None = None,
 ) -> uvicorn.Server:
-    """Return a server for the application; its ``run()`` serves until a signal stops it."""
+    """Return a server for the application; its ``run()`` serves until a signal stops it.
+
+    ``requests`` counts what is refused before it reaches the application.
+    """
 
     class Protocol(_BoundedProtocol):
         deadline_s = header_timeout_s
         others = connections or Connections()
+        measures = requests or RequestMeasures()
 
     config = uvicorn.Config(
         app,
@@ -127,11 +138,13 @@ class _BoundedProtocol(HttpToolsProtocol):
     """HTTP/1.1 on one connection, with limits.
 
     The headers of each request must be whole within ``deadline_s`` of its first byte, or of the connection's beginning,
-    and have at most ``MAX_HEADER_BYTES``. ``others`` decides whether there is room for the connection.
+    and have at most ``MAX_HEADER_BYTES``. ``others`` decides whether there is room for the connection; ``measures``
+    counts refusals.
     """
 
     deadline_s: float
     others: Connections
+    measures: RequestMeasures
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -231,6 +244,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         response: Any = response_of(refusal)
+        self.measures.note_refusal(response.status_code, refusal.code)
         body: bytes = response.body
         head = f"HTTP/1.1 {response.status_code} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"x-content-type-options: nosniff\r\nconnection: close\r\n\r\n" + body)

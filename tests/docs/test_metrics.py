@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -43,6 +44,9 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         service.start()
         service.anchored()
         service.http.get("/api/v1/cases/case-1")
+        with socket.create_connection(("127.0.0.1", service.port)) as client:
+            client.sendall(b"no request\r\n\r\n")
+            client.recv(1)
         yield httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=30).text
 
 
@@ -85,6 +89,12 @@ def test_promtool_finds_no_fault_in_what_a_service_says(scrape: str, witness_scr
     """Neither in the form nor in the names, and nor in those of a witness."""
     assert promtool("check", "metrics", stdin=scrape) == ""
     assert promtool("check", "metrics", stdin=witness_scrape) == ""
+
+
+def test_what_never_became_a_request_is_counted(scrape: str) -> None:
+    """The server refuses it before the application; a request that was refused is counted besides."""
+    codes = {sample.labels["code"]: sample.value for sample in families(scrape)["tallystick_refusals_total"].samples}
+    assert codes["not_http"] == codes["token_refused"] == 1
 
 
 def test_the_page_has_each_metric_and_no_other(scrape: str, witness_scrape: str) -> None:

@@ -245,6 +245,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
                     most_of_address=settings.max_connections_per_address,
                     proxies=settings.proxy_networks,
                 ),
+                requests=parts.measures.requests,
             )
             server.run([listener])
 

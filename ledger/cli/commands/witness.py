@@ -165,8 +165,13 @@ def run(
         exposing_metrics(settings, lambda: _metrics_of(witness)),
     ):
         session.output.note(f"witnessing {settings.log_url} at {settings.host}:{settings.port}")
-        header_timeout_s = settings.header_timeout_s
-        server = make_server(witness.app, host=settings.host, port=settings.port, header_timeout_s=header_timeout_s)
+        server = make_server(
+            witness.app,
+            host=settings.host,
+            port=settings.port,
+            header_timeout_s=settings.header_timeout_s,
+            requests=witness.requests,
+        )
         server.run([listener])
 
 
