@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -23,6 +24,7 @@ from ledger.recording.measures import Histogram
 
 PREFIX = "tallystick_"
 Labels = Sequence[str]
+Key = TypeVar("Key", bound=tuple[str, ...])  # values of labels
 
 
 def gauge(name: str, text: str, value: float | None) -> Metric:
@@ -33,7 +35,7 @@ def gauge(name: str, text: str, value: float | None) -> Metric:
     return family
 
 
-def gauges(name: str, text: str, labels: Labels, values: Mapping[tuple[str, ...], float]) -> Metric:
+def gauges(name: str, text: str, labels: Labels, values: Mapping[Key, float]) -> Metric:
     """Return a gauge with a sample for each tuple of values of its labels."""
     family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
     for key, value in values.items():
@@ -51,7 +53,7 @@ def counter(name: str, text: str, value: float) -> Metric:
     return counters(name, text, [], {(): value})
 
 
-def counters(name: str, text: str, labels: Labels, values: Mapping[tuple[str, ...], float]) -> Metric:
+def counters(name: str, text: str, labels: Labels, values: Mapping[Key, float]) -> Metric:
     """Return a counter with a sample for each tuple of values of its labels."""
     family = CounterMetricFamily(PREFIX + name, text, labels=labels)
     for key, value in values.items():
@@ -59,7 +61,7 @@ def counters(name: str, text: str, labels: Labels, values: Mapping[tuple[str, ..
     return family
 
 
-def histograms(name: str, text: str, labels: Labels, values: Mapping[tuple[str, ...], Histogram]) -> Metric:
+def histograms(name: str, text: str, labels: Labels, values: Mapping[Key, Histogram]) -> Metric:
     """Return a histogram for each tuple of values of its labels."""
     family = HistogramMetricFamily(PREFIX + name, text, labels=labels)
     for key, histogram in values.items():

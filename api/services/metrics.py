@@ -132,13 +132,14 @@ def _of_recording(parts: Parts) -> Iterator[Metric]:
 def _of_chain(parts: Parts) -> Iterator[Metric]:
     worker, status = parts.chain_worker.state, parts.chain_worker.chain_status
     waits = {(reason.value,): float(worker.waits is reason) for reason in WaitReason}
+    changes = None if status is None else status.registry.change_count
     paid = None if status is None else status.balance / max(1, status.fee * ANCHOR_GAS)
     yield state("chain_state", "The state of the chain's follower.", get_args(ChainWord), worker.word)
     yield gauges("anchors_wait", "Whether nothing is anchored now, by the reason.", ["reason"], waits)
-    yield gauge("chain_block", "The newest block that was looked at.", status and status.head)
-    yield gauge("chain_seen_timestamp_seconds", "When the chain last answered.", status and status.seen_at)
+    yield gauge("chain_block", "The newest block that was looked at.", status.head if status else None)
+    yield gauge("chain_seen_timestamp_seconds", "When the chain last answered.", status.seen_at if status else None)
     yield gauge("anchors_affordable", "Large anchors that the account's balance pays for.", paid)
-    yield gauge("registry_changes", "Changes of the chain's registry.", status and status.registry.change_count)
+    yield gauge("registry_changes", "Changes of the chain's registry.", changes)
 
 
 def _of_witnesses(parts: Parts) -> Iterator[Metric]:
