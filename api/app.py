@@ -21,7 +21,7 @@ from api.middleware.edge import EdgeMiddleware
 from api.middleware.measuring import MeasuredRoute
 from api.middleware.problems import HANDLERS
 from api.middleware.request_limits import RateLimit
-from api.middleware.tracing import RequestTracer
+from api.middleware.tracing import NO_TELEMETRY, RequestTracer
 from api.routes import (
     agencies,
     analyses,
@@ -108,6 +108,7 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         lifespan=lifespan,
         exception_handlers=dict(HANDLERS),
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.state.service = service
     for part in ROUTE_MODULES:

@@ -46,6 +46,7 @@ from api.console.verify import verify_pages
 from api.console.workbench import bench_pages
 from api.dependencies import ServiceOf, service_of
 from api.middleware.problems import HINTS, Problem, Refused, count_refusal, problem_of
+from api.middleware.tracing import NO_TELEMETRY
 from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
@@ -91,6 +92,7 @@ def make_console(service: Service) -> FastAPI:
         redoc_url=None,
         exception_handlers=dict(HANDLERS),
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.state.service = service
     app.state.pages = frozenset(route.path for route in routes() if "GET" in (route.methods or ()))

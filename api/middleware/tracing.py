@@ -1,4 +1,4 @@
-"""Traces of requests in OpenTelemetry, sent to whoever the settings name; without that nothing of it is loaded.
+"""Traces of requests in OpenTelemetry, sent to whoever the settings name; without that nothing is made or sent.
 
 A request is one span, named by the template of its route, and its steps are spans below it: ``validate``, ``queue``,
 ``commit`` and ``publish`` of a submission. Their attributes are method, template, status and code of a refusal. What a
@@ -10,20 +10,22 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import Final
 
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Scope
 
 from api.middleware.measuring import METHODS, OTHER, route_of
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 
-if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer
-
 SENT_WITHIN_S = 5  # seconds for one answer of the collector, and for the last spans when the service stops
 TRACE_PARENT = b"traceparent"  # W3C Trace Context
+# FastAPI's own, which would send addresses and faults of requests to whoever a variable names.
+NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 class RequestTrace:
@@ -47,8 +49,6 @@ class RequestTrace:
 
     def end(self, scope: Scope, method: str, status: int) -> None:
         """End the span of a request that was answered."""
-        from opentelemetry.trace import StatusCode
-
         method, route = method if method in METHODS else OTHER, route_of(scope)
         self._span.update_name(f"{method} {route}")
         self._span.set_attributes(
@@ -77,7 +77,6 @@ class RequestTracer:
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
             from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-            from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
         except ModuleNotFoundError as error:
             raise MalformedInput(
                 "the packages that traces need are not installed",
@@ -93,8 +92,6 @@ class RequestTracer:
 
     def begin(self, scope: Scope, *, by_proxy: bool) -> RequestTrace:
         """Begin the span of a request: below that of the proxy that passed it on, if it is one of ours."""
-        from opentelemetry.trace import SpanKind, set_span_in_context
-
         named = (value for name, value in scope["headers"] if name == TRACE_PARENT)
         parent = next(named, None) if by_proxy else None
         carrier = {} if parent is None else {TRACE_PARENT.decode(): parent.decode("latin-1")}

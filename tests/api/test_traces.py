@@ -184,7 +184,7 @@ def test_without_the_packages_it_is_said_how_to_get_them() -> None:
     """Where only the service's own packages are installed, a service that is to trace says so, with the setting."""
     program = (
         "import sys\n"
-        "sys.modules['opentelemetry'] = None\n"
+        "sys.modules['opentelemetry.sdk'] = sys.modules['opentelemetry.exporter'] = None\n"
         "from api.middleware.tracing import RequestTracer\n"
         "from ledger.core.errors import MalformedInput\n"
         "try:\n    RequestTracer('http://127.0.0.1:4318/v1/traces', 1.0)\n"
