@@ -30,7 +30,7 @@ from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.events.registry import AgencyProfile
-from ledger.core.trust.trust_file import TRUST_FORMAT, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
+from ledger.core.trust.trust_file import FinalityRule, TrustedChain, encode_trust, parse_trust
 from ledger.recording.head_maps import HeadMapKeeper
 from ledger.recording.system_stream import AccessLogSealer, SystemStream
 from ledger.store.chain_journal import DatabaseJournal, keep_deployment, kept_deployment
@@ -156,20 +156,7 @@ class TrustHolder:
     ):
         self._path = directory.trust
         self.finality = finality
-        self.trust = Trust(
-            format=TRUST_FORMAT,
-            log_id_text=installation.log_id,
-            origin=installation.origin,
-            log_vkey=installation.log_key,
-            service_key_id=installation.service_key_id,
-            policy_text=installations.policy_of(directory, installation).text,
-            development=installation.founding.development,
-            chains=(),
-            earlier_log_keys=installation.earlier_log_keys,
-            earlier_service_keys=installation.earlier_service_keys,
-            suites=installation.founding.suites,
-            timestamp_roots=timestamp_roots,
-        )
+        self.trust = installations.trust_of(directory, installation, timestamp_roots)
 
     def deployed(self, contracts: TrustedChain) -> None:
         """Add the chain and rewrite the trust file.

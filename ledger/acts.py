@@ -52,7 +52,7 @@ HEADINGS = (
     (Message("Proofs and audits"), ("proof", "paper", "audit", "access")),
     (Message("The log and who watches it"), ("log", "trust", "monitor", "anchor", "witness")),
     (Message("Agencies and what they agree on"), ("agency", "registry", "procedure")),
-    (Message("This computer"), ("init", "serve", "chain", "sample", "signer", "doctor", "profile", "key")),
+    (Message("This computer"), ("init", "serve", "chain", "backup", "sample", "signer", "doctor", "profile", "key")),
     (Message("Other programs"), ("webhook", "completion")),
 )
 NOTHING_MOVES = Message("Nothing moves until the other agency accepts.")

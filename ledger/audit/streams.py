@@ -19,9 +19,9 @@ from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
 from ledger.store import clocks, feed, search, stocktakes, supervision, word_parts
 from ledger.store.audit import Expected, Models, feed_row, keyed
-from ledger.store.database import Connection
+from ledger.store.database import Connection, Row, Table
 from ledger.store.log import StoredEntry
-from ledger.store.tables import CLOCKS, KEPT_STATES
+from ledger.store.tables import CLOCKS, KEPT_STATES, STREAMS
 
 
 class Rules(Struct, frozen=True):
@@ -97,6 +97,22 @@ def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules:
     return findings
 
 
+def made_again(
+    connection: Connection, part: StreamRange, rules: Rules
+) -> Iterator[tuple[dict[Table, list[Row]], list[AuditFinding]]]:
+    """Yield the rows that each stream's events lead to, by table, its head among them, with what is wrong with them.
+
+    Of a stream whose events do not follow from each other by the rules there is the head alone.
+    """
+    bounds = (part.kind, part.first, part.last)
+    flags = rows.flags(connection, *bounds, only=part.only)
+    entries = rows.by_stream(connection, *bounds, size=part.size, only=part.only)
+    for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
+        stream = _AUDITS.get(part.kind, _StreamAudit)(part.kind, Faulty(), rules)
+        findings = [fault for row in events for fault in stream.take(row, flags.get(row.log_index, ()))]
+        yield stream.made(stream_id), findings
+
+
 PARTS_OF = 500  # entries whose parts of words are looked up at a time
 
 
@@ -168,6 +184,17 @@ class _StreamAudit:
             # A kept state only saves work: that there is none, as after a change of its form, is no fault.
             needed = {key: models[key] for key in models if key[0] != KEPT_STATES.name or key in stored}
             yield from _compare(needed, stored)
+
+    def made(self, stream_id: str) -> dict[Table, list[Row]]:
+        """Return the stream's head and the read models that its events lead to, by table; kept states are left out."""
+        last = self._last
+        assert last is not None, "a group has at least one row"
+        head = {"kind": self._kind, "id": stream_id, "sequence": last.sequence, "head": entry_hash(last.envelope)}
+        by_table: dict[Table, list[Row]] = {STREAMS: [head]}
+        for (name, *_), row in (self._led_to() if self._sound else {}).items():
+            if name != KEPT_STATES.name:
+                by_table.setdefault(STREAMS.metadata.tables[name], []).append(row)
+        return by_table
 
     def _judge(self, row: StoredEntry, event: Event, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         """Judge the next event, given the flags that are stored for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from ledger.cli.session import Session
 from ledger.config.installation import DataDirectory, load, policy_of, require_own_keys
 from ledger.config.secret_files import open_to_others, read_secret
 from ledger.config.settings import EMBEDDED, Settings, read_settings, read_witness_settings
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import NotFound, TallystickError
 from ledger.core.messages import Message
 from ledger.interchange.papers import typeset
@@ -23,6 +25,7 @@ from ledger.witness.gathering.witnesses import WitnessFile
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
+BACKUP_OLD_S = 2 * 86_400  # seconds after which the last backup is too old
 _SETUP = Path(__file__).parents[2] / "scripts" / "setup"  # of a clone
 LOCAL_S = 5.0  # for an answer of the service of the data directory
 
@@ -45,7 +48,7 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
         findings.append(Finding("settings", "failed", Message("{error.field}: {error}", error=error), error.hint or ""))
     else:
         findings += [anvil(settings), installation(settings), *keys(settings), *files(settings), database(settings)]
-        findings += [chain(settings), *witnesses(settings)]
+        findings += [*backups(settings), chain(settings), *witnesses(settings)]
         findings += [] if _has_profile(session) else [*_own_service(settings)]
     return [*findings, *profile_keys(session), *service(session)]
 
@@ -165,6 +168,30 @@ def _private(folder: Path) -> Finding:
         opened=opened[0],
     )
     return Finding("files", "failed", detail, f"chmod -R go-rwx {folder}")
+
+
+def backups(settings: Settings) -> Iterator[Finding]:
+    """Check that the last backup that was made here is not old."""
+    from ledger.backup.of_directory import last_backups
+
+    where = DataDirectory(settings.data_dir)
+    if not where.installation.exists():
+        return
+    try:
+        times = [last.made for last in last_backups(where).values()]
+    except TallystickError as error:
+        yield Finding("backup", "failed", error.message, error.hint or "")
+        return
+    if not times and settings.backup_store is None:
+        mend = Message("Set backup_store and backup_recipients: docs/operations/backup.md")
+        yield Finding("backup", "not_checked", Message("none was made from here (backup_store)"), mend)
+    elif not times or time.time() - max(times) > BACKUP_OLD_S:
+        detail = (
+            Message("the last one is of {at}", at=instant_text(max(times))) if times else Message("none was made yet")
+        )
+        yield Finding("backup", "failed", detail, "tally backup create")
+    else:
+        yield Finding("backup", "checked", Message("the last one is of {at}", at=instant_text(max(times))))
 
 
 def database(settings: Settings) -> Finding:

@@ -30,6 +30,7 @@ COMMANDS = {  # the module below ledger.cli.commands, and the function in it
     "init": ("installation", "init_command"),
     "serve": ("installation", "serve_command"),
     "chain": ("chain", "chain_group"),
+    "backup": ("backup", "backup_group"),
     "sample": ("installation", "sample_group"),
     "signer": ("signer", "signer_command"),
     "doctor": ("installation", "doctor_command"),

@@ -5,6 +5,7 @@ keys/log.pem        signs checkpoints (Ed25519)
 keys/service.json   signs the service's own entries: registry mirror, seals, incidents
 keys/submitter.json sends transactions to the chain
 keys/token.key      signs access tokens
+keys/backup.key     opens the manifests of backups that this machine made, and no chunk
 tallystick.db       the log and its read models, unless a database URL is given
 chain/              cache of the embedded node
 trust.json          what a verifier needs; written once the contracts are deployed
@@ -13,6 +14,7 @@ witness.policy      what trust.json asks of witnesses (tlog-policy), if it diffe
 procedures/         texts of procedure packages that the service publishes as it starts
 trails/             what pictures of long cases go on from, a cache of the log
 supervision/        the views that models query, a cache of the log; datasets/, registered files
+backup.json         the last generation of backups that was made at each place
 service.lock        locked by the service that runs; empty
 """
 
@@ -45,7 +47,15 @@ from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy, parse_witnes
 from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.signing.signatures import SUITES
-from ledger.core.trust.trust_file import EarlierLogKey, FinalityRule, Suites, require_no_own_witness, require_rising
+from ledger.core.trust.trust_file import (
+    TRUST_FORMAT,
+    EarlierLogKey,
+    FinalityRule,
+    Suites,
+    Trust,
+    require_no_own_witness,
+    require_rising,
+)
 
 FORMAT = "tallystick/installation@v1"
 WHOSE_KEY = "Whoever runs the witness has them: tally witness key prints them as verifier_keys."
@@ -143,6 +153,8 @@ class DataDirectory:
         self.datasets = path / "supervision" / "datasets"
         self.procedures = path / "procedures"
         self.lock = path / "service.lock"
+        self.backup_key = path / "keys" / "backup.key"
+        self.backups = path / "backup.json"
 
     def pseudonym_key(self, agency: str) -> Path:
         """Return where the key is that the service evaluates pseudonyms with for a supervising agency, if it does."""
@@ -296,6 +308,24 @@ def policy_of(where: DataDirectory, installation: Installation) -> Policy:
         reason = error.message if isinstance(error, MalformedInput) else "not UTF-8"
         raise MalformedInput(reason, field=where.policy.name) from error
     return policy
+
+
+def trust_of(where: DataDirectory, installation: Installation, roots: tuple[bytes, ...] = ()) -> Trust:
+    """Return the trust file of an installation without its chain. ``roots`` are certificates of timestamps."""
+    return Trust(
+        format=TRUST_FORMAT,
+        log_id_text=installation.log_id,
+        origin=installation.origin,
+        log_vkey=installation.log_key,
+        service_key_id=installation.service_key_id,
+        policy_text=policy_of(where, installation).text,
+        development=installation.founding.development,
+        chains=(),
+        earlier_log_keys=installation.earlier_log_keys,
+        earlier_service_keys=installation.earlier_service_keys,
+        suites=installation.founding.suites,
+        timestamp_roots=roots,
+    )
 
 
 def finality_rule(founding: Founding, settings: Settings) -> FinalityRule:

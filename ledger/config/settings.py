@@ -180,6 +180,10 @@ class Settings(KeyedSettings):
     tile_store_secret_file: Path | None = None
     tile_store_roots: Path | None = None  # PEM file with the storage's root certificate, unless it is a public one
 
+    backup_store: str | None = None  # a folder or file:///FOLDER, where backups are kept
+    backup_recipients: str = ""  # public keys that backups are encrypted to, separated by blanks
+    backup_keep: Annotated[int, Field(ge=0)] = 30  # generations; 0 keeps all
+
     smtp_host: str | None = None  # of the server that takes mail of notices; without it and mail_from none is sent
     smtp_port: Port = 587
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"  # tls from the first byte, mostly at port 465

@@ -214,13 +214,16 @@ def _append(connection: Connection, head: AccessHead, *parts: Read | BindingHead
 
 
 def _binding_heads(connection: Connection, query: Select[Any]) -> Iterator[BindingHead]:
-    for record in connection.execute(query).scalars():
-        try:
-            bindings = _decoder.decode(record).bindings
-        except msgspec.DecodeError:  # for the check of the chain to name
-            continue
-        if bindings is not None:
-            yield bindings
+    heads = (binding_head_of(record) for record in connection.execute(query).scalars())
+    yield from (head for head in heads if head is not None)
+
+
+def binding_head_of(record: bytes) -> BindingHead | None:
+    """Return the head of the row bindings that a record has, None if it is of a read or cannot be read."""
+    try:
+        return _decoder.decode(record).bindings
+    except msgspec.DecodeError:  # for the check of the chain to name
+        return None
 
 
 def _last_bindings(connection: Connection) -> BindingHead:

@@ -221,13 +221,10 @@ def _placed_rows(entries: Sequence[NewEntry]) -> tuple[list[Row], NewRows]:
 
 
 UNPLACED = -1  # in a row, before its entry has an index
+# The tables that only events change, beside those of the log itself.
+PROJECTED = (FEED, *OF_CASES, *supervision.STREAM_IDS, stocktakes.STOCKTAKES)
 # The column of each read model that is the index of an entry.
-_PLACES = {
-    table: name
-    for table in (FEED, *OF_CASES, *supervision.STREAM_IDS, stocktakes.STOCKTAKES)
-    for name in ("log_index", "updated_index")
-    if name in table.columns
-}
+_PLACES = {table: name for table in PROJECTED for name in ("log_index", "updated_index") if name in table.columns}
 
 
 def rows_of(

@@ -142,11 +142,15 @@ def record_of(behind: BindingHead, of: str, rows: Mapping[str, str | None]) -> d
 
 def digest_of_row(table: Table, row: Mapping[str, Any]) -> str:
     """Return the digest of a row's bound columns. A value of another type gives another digest."""
-    values = {
-        name: {"bytes": blake3_text(bytes(value))} if isinstance(value := row[name], bytes | memoryview) else value
-        for name in set(table.columns.keys()) - {UNBOUND}
-    }
+    values = {name: _bound(row[name]) for name in set(table.columns.keys()) - {UNBOUND}}
     return blake3_text(msgspec.json.encode(values, order="sorted"))
+
+
+def _bound(value: object) -> object:
+    """Return a value as it is bound: the same in either database, so that a row may move to the other one."""
+    if isinstance(value, bytes | memoryview):
+        return {"bytes": blake3_text(bytes(value))}
+    return int(value) if isinstance(value, bool) else value  # which SQLite has as a number
 
 
 def digests(connection: Connection, name: str) -> dict[str, str]:

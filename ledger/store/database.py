@@ -24,7 +24,6 @@ from sqlalchemy import (
     Engine,
     LargeBinary,
     Select,
-    Table,
     Text,
     bindparam,
     column,
@@ -35,6 +34,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the verbs hold connections, but know no SQLAlchemy
+from sqlalchemy import Table as Table  # noqa: PLC0414 - and rows by tables
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.ext.compiler import compiles

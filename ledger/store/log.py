@@ -73,6 +73,7 @@ _AT_PLACES = (
 
 
 _MADE_DURABLE = "times_made_durable"
+RESTORING = "00" * 32  # in the place of the log's id until a backup is restored whole: no service takes it for its log
 
 
 def initialise(database: Database, log_id: bytes) -> None:
@@ -82,6 +83,13 @@ def initialise(database: Database, log_id: bytes) -> None:
         if kept is None:
             first = {"id": 1, "size": 0, "root": EMPTY_ROOT, "registry_changes": 0, "recorded_at": 0}
             connection.execute(TREE.insert().values(log_id=log_id.hex(), **first))
+        elif kept == RESTORING:
+            raise Conflict(
+                "a backup is being restored into this database, or that was cut off",
+                field="database_url",
+                code="restoring",
+                hint="Run the same again: tally backup restore",
+            )
         # Two ledgers in one database would take each other's entries for their own.
         elif kept != log_id.hex():
             raise Conflict("the database holds the ledger {kept}", kept=kept, field="database_url", code="other_ledger")

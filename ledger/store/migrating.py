@@ -86,6 +86,17 @@ def migrate(engine: Engine, store: Store) -> None:
         ) from error
 
 
+def require_newest(engine: Engine, store: Store) -> None:
+    """Raise IntegrityBroken unless the store has the newest schema, for who reads it and must not migrate it."""
+    with engine.connect() as connection:
+        if _versions(connection, store) != [newest_version(store)]:
+            raise IntegrityBroken(
+                "the database has not the schema of this version",
+                field="database_url",
+                hint="Start the service once, which migrates it: tally serve",
+            )
+
+
 def newest_version(store: Store) -> str:
     """Return the version that the migrations lead to: a migration's file begins with its own."""
     return max(path.name.partition("_")[0] for path in (_SCRIPTS / store).glob("[0-9]*.py"))

@@ -183,7 +183,7 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: 
     look = (
         left_out
         if offline.database_only
-        else _look(settings, database, trust, finality_rule(installation.founding, settings))
+        else look_of(settings, database, trust, finality_rule(installation.founding, settings))
     )
     try:
         if case_id is not None:
@@ -206,7 +206,7 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: 
     return fields
 
 
-def _look(settings: Settings, database: Database, trust: Trust, rule: FinalityRule) -> Look:
+def look_of(settings: Settings, database: Database, trust: Trust, rule: FinalityRule) -> Look:
     """Return the final state of the chain. The embedded chain is made again from the journal, any other is asked."""
     from ledger.audit import NodeContracts, asking, replaying
     from ledger.chain.eth import Eth, final_block

@@ -1,0 +1,101 @@
+"""The backups of a data directory: the files of it that are kept, its own key, and what it remembers of places."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from ledger.backup.chunks import new_identity, public_of
+from ledger.config.installation import DataDirectory
+from ledger.config.secret_files import read_secret, write_secret
+from ledger.core.encoding.decoding import decode_json
+from ledger.core.errors import MalformedInput
+
+# What is not in the database and is not made again. Keys are kept apart: with them a backup would be all that a thief
+# needs.
+FILES = ("installation.json", "trust.json", "witnesses.toml", "witness.policy", "settings.env", "sample.json")
+FOLDERS = ("procedures", "supervision/datasets")
+SETTINGS = "settings.env"
+_OF_MACHINE = ("TALLYSTICK_DATABASE_URL", "TALLYSTICK_REPLICA_URLS", "TALLYSTICK_DATA_DIR")
+
+
+class LastBackup(Struct, frozen=True):
+    """The last generation that was made from here at a place: number, digest, and when (unix seconds)."""
+
+    number: int
+    digest: str
+    made: int
+
+
+def files_of(where: DataDirectory) -> dict[str, Path]:
+    """Return the files that a backup has, by their paths below the data directory."""
+    return {path.relative_to(where.path).as_posix(): path for path in _paths(where.path)}
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    for name in FILES:
+        if (folder / name).is_file():
+            yield folder / name
+    for name in FOLDERS:
+        if (folder / name).is_dir():
+            yield from sorted(path for path in (folder / name).rglob("*") if path.is_file() and path.name[0] != ".")
+
+
+def machine_key(where: DataDirectory) -> str:
+    """Return the secret key by which this machine reads its own manifests; make it at first."""
+    if not where.backup_key.exists():
+        write_secret(where.backup_key, new_identity()[0].encode() + b"\n", field="backup_key")
+    return read_identity(where.backup_key)
+
+
+def read_identity(path: Path) -> str:
+    """Return the secret key in a file of mode 0600. Raises SecretRefused, MalformedInput."""
+    lines = read_secret(path, field="identity").decode(errors="replace").splitlines()
+    identity = next((line.strip() for line in lines if line.startswith("AGE-SECRET-KEY-")), "")
+    public_of(identity)
+    return identity
+
+
+def write_identity(path: Path) -> str:
+    """Write a new secret key to a file, as age and its tools read it, and return the public one."""
+    secret, public = new_identity()
+    write_secret(path, f"# public key: {public}\n{secret}\n".encode(), field="file")
+    return public
+
+
+def last_backups(where: DataDirectory) -> dict[str, LastBackup]:
+    """Return what the data directory remembers, by place; nothing if it has no record. Raises MalformedInput."""
+    try:
+        return decode_json(where.backups.read_bytes(), dict[str, LastBackup])
+    except FileNotFoundError:
+        return {}
+    except msgspec.DecodeError as error:
+        raise MalformedInput(
+            "{path} is not what was written", path=where.backups, field="data_dir", hint="Remove it: it is a memory."
+        ) from error
+
+
+def remember(where: DataDirectory, place: str, last: LastBackup) -> None:
+    """Remember the last generation that was made at a place."""
+    data = msgspec.json.format(msgspec.json.encode(last_backups(where) | {place: last}), indent=2)
+    write_secret(where.backups, data + b"\n", field="data_dir", replace=True)
+
+
+def settle(folder: Path, database_url: str | None) -> None:
+    """Let restored settings name the restored database, and no other."""
+    path = folder / SETTINGS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = [line for line in lines if not line.strip().upper().startswith(_OF_MACHINE)]
+    if database_url is not None:
+        kept.append(f"TALLYSTICK_DATABASE_URL={database_url}")
+    if kept != lines:
+        write_secret(path, "".join(f"{line}\n" for line in kept).encode(), field="data_dir", replace=True)
+
+
+def random_key() -> bytes:
+    """Return 32 bytes under which the contents of a place's first backup are named, and of all that follow."""
+    return os.urandom(32)

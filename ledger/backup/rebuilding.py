@@ -1,0 +1,119 @@
+"""Making again what follows from the entries: heads of streams, feeds, and what lists show.
+
+It is made by the functions by which an audit judges, so what was restored agrees with them. Streams are taken in parts,
+by several processes if there are many entries.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import pairwise
+from typing import NamedTuple
+
+from ledger.audit.chain import kinds_of, read_ground, read_mirror
+from ledger.audit.findings import AuditFinding
+from ledger.audit.streams import Rules, StreamRange, made_again
+from ledger.audit.workers import Judging
+from ledger.core.procedure.adoption import Procedures
+from ledger.core.trust.trust_file import Trust
+from ledger.recording.case_states import CaseStates
+from ledger.store import audit as rows
+from ledger.store import backup, log
+from ledger.store.database import Database, Row, Table, attach
+
+PART = 8192  # entries of the streams that are taken at a time
+WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
+Progress = Callable[[int, int], None]  # entries done, entries in all
+
+
+class Made(NamedTuple):
+    """The rows of some streams, by the names of their tables, and what is wrong with the streams."""
+
+    by_table: dict[str, list[Row]]
+    findings: list[AuditFinding]
+
+
+def rebuild(
+    database: Database, trust: Trust, procedures: Procedures, size: int, progress: Progress = lambda _done, _total: None
+) -> list[AuditFinding]:
+    """Make all that follows from the ``size`` entries of a database that is being restored.
+
+    ``procedures`` are in force before the log adopts any. Returns what is wrong with its streams, as an audit says it.
+    """
+    with database.read() as connection:
+        mirror = read_mirror(connection, trust, procedures)
+        judging = Judging(read_ground(connection, mirror), mirror.procedures)
+        parts = [
+            StreamRange(kind, size, first, last)
+            for kind in rows.stream_kinds(connection)
+            for first, last in pairwise([None, *rows.stream_bounds(connection, kind, PART), None])
+        ]
+    findings = [] if mirror.broken is None else [mirror.broken.finding]
+    for number, of_part in enumerate(_all_made(database, judging, parts, size), 1):
+        backup.put_latest(database, {_table(name): part for name, part in of_part.by_table.items()})
+        findings += of_part.findings
+        progress(size * number // len(parts), size)
+    return findings
+
+
+def _table(name: str) -> Table:
+    table = backup.table_named(name)
+    assert table is not None, "rows are made of this version's tables"
+    return table
+
+
+def _all_made(database: Database, judging: Judging, parts: list[StreamRange], size: int) -> Iterator[Made]:
+    processes = (os.cpu_count() or 1) if size >= WORTH_PROCESSES else 1
+    if processes == 1:
+        maker = Maker(database, judging)
+        yield from map(maker.make, parts)
+        return
+    context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
+    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(database.url, judging)) as executor:
+        waiting: deque[Future[Made]] = deque()
+        for part in parts:
+            waiting.append(executor.submit(_make, part))
+            # No more than can be written soon: what is made waits in memory.
+            if len(waiting) > 2 * processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class Maker:
+    """Makes the rows of one part of the streams after the other."""
+
+    def __init__(self, database: Database, judging: Judging):
+        self._database = database
+        ground, procedures = judging
+        agencies = None if ground.authority is None else ground.authority.agencies
+        states = CaseStates(database, lambda: procedures, lambda *_: kinds_of(ground))
+        self._rules = Rules(states, agencies, frozenset())
+
+    def make(self, part: StreamRange) -> Made:
+        """Make the rows of these streams."""
+        by_table: dict[str, list[Row]] = {}
+        findings: list[AuditFinding] = []
+        with self._database.read() as connection:
+            log.tree(connection)  # a snapshot begins with its first statement
+            for of_stream, faults in made_again(connection, part, self._rules):
+                for table, some in of_stream.items():
+                    by_table.setdefault(str(table.name), []).extend(some)
+                findings += faults
+        return Made(by_table, findings)
+
+
+_maker: Maker
+
+
+def _begin(url: str, judging: Judging) -> None:
+    global _maker  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
+    _maker = Maker(attach(url), judging)
+
+
+def _make(part: StreamRange) -> Made:
+    return _maker.make(part)

@@ -1,0 +1,67 @@
+"""What the world has seen of a log that was restored: by it one knows how many entries the backup lacks.
+
+Nothing is written. Each witness is asked to co-sign the newest checkpoint of the restored log, which it has co-signed
+already or refuses with the size that it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import httpx
+from msgspec import Struct
+
+from ledger.core.errors import TallystickError
+from ledger.core.log.witness_protocol import AddCheckpoint
+from ledger.core.messages import Message
+from ledger.store import checkpoints, log
+from ledger.store.checkpoints import PublishedCheckpoint
+from ledger.store.database import Database
+from ledger.witness.gathering.collector import log_signed
+from ledger.witness.gathering.witnesses import OtherHistory, OtherSize, Witness, add_checkpoint, new_client
+
+
+class SeenBy(Struct, frozen=True):
+    """What somebody says of the log: the size that he has seen, None if he does not say, and what is wrong.
+
+    ``contradicts`` marks one who has seen another history.
+    """
+
+    name: str
+    size: int | None
+    fault: Message | None = None
+    contradicts: bool = False
+
+
+def seen_by_witnesses(database: Database, witnesses: Sequence[Witness]) -> list[SeenBy]:
+    """Ask each witness what it has seen of the log."""
+    with database.read() as connection:
+        published = checkpoints.last_published(connection)
+    if published is None or published.size == 0:
+        return [SeenBy(each.name, None, Message("the backup has no checkpoint to ask with")) for each in witnesses]
+    return asyncio.run(_ask_all(published, witnesses))
+
+
+async def _ask_all(published: PublishedCheckpoint, witnesses: Sequence[Witness]) -> list[SeenBy]:
+    async with new_client() as client:
+        return [*await asyncio.gather(*(_ask(client, published, witness) for witness in witnesses))]
+
+
+async def _ask(client: httpx.AsyncClient, published: PublishedCheckpoint, witness: Witness) -> SeenBy:
+    try:
+        asked = AddCheckpoint(published.size, (), log_signed(published.note))
+        await add_checkpoint(client, witness.url, asked)
+    except OtherSize as other:
+        return SeenBy(witness.name, other.size)
+    except OtherHistory:
+        return SeenBy(witness.name, published.size, Message("it has seen another history"), contradicts=True)
+    except TallystickError as error:
+        return SeenBy(witness.name, None, Message("{error}", error=error))
+    return SeenBy(witness.name, published.size)
+
+
+def size_of(database: Database) -> int:
+    """Return how many entries the log has."""
+    with database.read() as connection:
+        return log.tree(connection).size

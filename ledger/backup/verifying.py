@@ -1,0 +1,275 @@
+"""Verifying a backup: every chunk is opened, and what it has must lead to what the signed note says.
+
+The root of the tree is computed from the entries, and compared with the note and with the checkpoint that the log
+published; each payload with the digest in its entry's row; the two chains of records, each record with the one before.
+An audit of what was restored checks all the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from ledger.backup.chunks import ChunkRef, Damaged, RowChunk, Vault, unpacked_file, unpacked_rows
+from ledger.backup.generations import Generation, Manifest
+from ledger.backup.places import BackupPlace
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.errors import TallystickError
+from ledger.core.events import digest_of
+from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.log.merkle import EMPTY_TREE, Frontier, leaf_hash
+from ledger.core.messages import Message
+from ledger.core.trust.trust_file import Trust
+from ledger.store import backup as rows
+from ledger.store.backup import BOUND, LOG, READS, columns_of
+from ledger.store.bindings import FIRST
+from ledger.store.tables import ENTRIES
+
+MOST_FAULTS = 100  # that are named
+Progress = Callable[[int, int], None]  # chunks opened, chunks in all
+
+
+class Verified(Struct, frozen=True):
+    """What a verification came to; ``findings`` say what is wrong, ``not_checked`` what could not be looked at.
+
+    ``made`` is in unix seconds, 0 where the note does not hold.
+    """
+
+    verdict: Literal["intact", "tampered", "unverifiable"]
+    generation: int
+    made: int
+    size: int
+    root: str
+    chunks: int
+    stored: int
+    findings: tuple[str, ...]
+    not_checked: tuple[str, ...]
+
+
+class OpenBackup(Struct, frozen=True):
+    """A generation whose manifest is opened."""
+
+    place: BackupPlace
+    generation: Generation
+    manifest: Manifest
+    identities: tuple[str, ...]
+
+    @property
+    def vault(self) -> Vault:
+        """Return what opens its chunks."""
+        return Vault((), self.identities, self.manifest.name_key)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return how many rows each numbered series has."""
+        manifest = self.manifest
+        return {
+            LOG.name: self.generation.size,
+            BOUND.name: manifest.bindings.count,
+            READS.name: manifest.reads.count,
+        }
+
+    def content(self, vault: Vault, ref: ChunkRef) -> bytes:
+        """Return the content of a chunk. Raises Damaged, KeyMismatch, Unavailable."""
+        return vault.content_of(ref, self.place.read(ref.path))
+
+    def starts(self, name: str) -> Iterator[tuple[int, ChunkRef]]:
+        """Yield each chunk of a numbered series with the number of its first row.
+
+        Raises Damaged if they do not have as many rows as there are.
+        """
+        count, start = self.counts[name], 0
+        for number, refs in enumerate(self.manifest.numbered.get(name, ())):
+            if sum(ref.rows for ref in refs) != min(rows.EACH, max(0, count - number * rows.EACH)):
+                raise Damaged("{name} from {start} on are not in the manifest", name=name, start=start)
+            for ref in refs:
+                yield start, ref
+                start += ref.rows
+        if start != count:
+            raise Damaged("{name} from {start} on are not in the manifest", name=name, start=start)
+
+    def rows_at(self, vault: Vault, name: str, start: int, ref: ChunkRef) -> RowChunk:
+        """Return the rows of a chunk. Raises Damaged if they are not those of its place."""
+        chunk = unpacked_rows(self.content(vault, ref), name, start)
+        if not chunk.parts or len(chunk.parts[0].rows) != ref.rows:
+            raise Damaged("it has not the {ref.rows} rows of its place", ref=ref)
+        return chunk
+
+
+def verify(backup: OpenBackup, trust: Trust | None, progress: Progress = lambda _done, _total: None) -> Verified:
+    """Verify a generation whose note and manifest hold. Without ``trust`` no signature is checked.
+
+    Raises KeyMismatch and Unavailable.
+    """
+    findings = _Findings()
+    refs = [*backup.manifest.chunks()]
+    looked = _Looked(progress, len(refs))
+    vault = backup.vault
+    findings.take(_of_entries(backup, vault, trust, looked))
+    for series, head in ((BOUND, backup.manifest.bindings), (READS, backup.manifest.reads)):
+        findings.take(_of_chain(backup, vault, series.name, (head.count, head.digest), looked))
+    findings.take(_of_tables(backup, vault, looked))
+    findings.take(_of_files(backup, vault, looked))
+    not_checked: list[Message] = []
+    if trust is None:
+        not_checked.append(Message("no signature was checked: no trust file was named"))
+    generation = backup.generation
+    return Verified(
+        verdict="tampered" if findings.texts else "unverifiable" if not_checked else "intact",
+        generation=generation.number,
+        made=generation.made,
+        size=generation.size,
+        root=generation.root,
+        chunks=len(refs),
+        stored=sum(ref.stored for ref in refs),
+        findings=tuple(findings.texts),
+        not_checked=tuple(not_checked),
+    )
+
+
+def refused(number: int, error: TallystickError) -> Verified:
+    """Return what a verification came to of a generation whose note or manifest does not hold."""
+    return Verified("tampered", number, 0, 0, "", 0, 0, (error.text,), ())
+
+
+class _Findings:
+    def __init__(self) -> None:
+        self.texts: list[Message] = []
+
+    def take(self, texts: Iterator[Message]) -> None:
+        """Take all of these, and keep the first ones."""
+        for text in texts:
+            if len(self.texts) < MOST_FAULTS:
+                self.texts.append(text)
+
+
+class _Looked:
+    def __init__(self, progress: Progress, total: int):
+        self._progress, self._done, self._total = progress, 0, total
+
+    def at_one(self) -> None:
+        """Count a chunk."""
+        self._done += 1
+        self._progress(self._done, self._total)
+
+
+def _opened(
+    backup: OpenBackup, vault: Vault, name: str, looked: _Looked, faults: list[Message]
+) -> Iterator[tuple[int, RowChunk | None]]:
+    """Yield each chunk by its first number, None in the place of one that is not what was backed up."""
+    try:
+        for start, ref in backup.starts(name):
+            chunk: RowChunk | None = None
+            try:
+                chunk = backup.rows_at(vault, name, start, ref)
+            except Damaged as error:
+                where = Message("{name} {start} to {last}", name=name, start=start, last=start + ref.rows - 1)
+                faults.append(_damage(where, error))
+            looked.at_one()
+            yield start, chunk
+    except Damaged as error:
+        faults.append(error.text)
+        yield -1, None
+
+
+def _damage(where: Message | str, error: TallystickError) -> Message:
+    return Message("{where}: {error}", where=where, error=error)
+
+
+def _of_entries(backup: OpenBackup, vault: Vault, trust: Trust | None, looked: _Looked) -> Iterator[Message]:
+    """Yield what is wrong with the entries and the tree over them."""
+    faults: list[Message] = []
+    generation, note = backup.generation, backup.manifest.checkpoint
+    names = columns_of(ENTRIES)
+    index_at, envelope_at = names.index("log_index"), names.index("envelope")
+    payload_at, digest_at = names.index("payload"), names.index("payload_digest")
+    tree: Frontier | None = EMPTY_TREE
+    published, root_then = _published_size(note), b""
+    for start, chunk in _opened(backup, vault, LOG.name, looked, faults):
+        if chunk is None or chunk.parts[0].columns != tuple(names):
+            if chunk is not None:
+                faults.append(Message("entries {start} and following have other columns", start=start))
+            tree = None
+            continue
+        entries = chunk.parts[0].rows
+        for offset, row in enumerate(entries):
+            if row[index_at] != start + offset:
+                faults.append(Message("entry {index} is not in its place", index=start + offset))
+            elif digest_of(row[payload_at]) != row[digest_at]:
+                faults.append(Message("the payload of entry {index} is another one", index=start + offset))
+        if tree is not None:
+            leaves = [leaf_hash(row[envelope_at]) for row in entries]
+            cut = published - start
+            if 0 < cut <= len(leaves):
+                root_then = tree.append(leaves[:cut]).root()
+            tree = tree.append(leaves)
+    if tree is not None:
+        if tree.root().hex() != generation.root:
+            faults.append(
+                Message("the entries lead to the root {root}, not to that of the note", root=tree.root().hex())
+            )
+        elif note:
+            faults += _of_checkpoint(note, trust, published, root_then)
+    yield from faults
+
+
+def _published_size(note: str) -> int:
+    """Return the size of a checkpoint's note, -1 if it has none."""
+    size = note.split("\n", 2)[1] if note.count("\n") > 1 else ""
+    return int(size) if size.isdecimal() and len(size) < 17 else -1
+
+
+def _of_checkpoint(note: str, trust: Trust | None, size: int, root: bytes) -> Iterator[Message]:
+    if trust is None:
+        return
+    try:
+        checkpoint = verify_checkpoint(note, trust.log_key_of(note))
+    except TallystickError as error:
+        yield _damage(Message("the checkpoint"), error)
+        return
+    if checkpoint.size and (checkpoint.size, bytes(checkpoint.root)) != (size, root):
+        yield Message("the entries do not lead to the checkpoint of size {size}", size=checkpoint.size)
+
+
+def _of_chain(backup: OpenBackup, vault: Vault, name: str, head: tuple[int, str], looked: _Looked) -> Iterator[Message]:
+    """Yield what is wrong with a chain of records, each of which has the digest of the one before."""
+    faults: list[Message] = []
+    count, digest = 0, FIRST
+    whole = True
+    for start, chunk in _opened(backup, vault, name, looked, faults):
+        if chunk is None:
+            whole = False
+            continue
+        part = chunk.parts[0]
+        at = {column: part.columns.index(column) for column in ("number", "record", "digest")}
+        for offset, row in enumerate(part.rows):
+            if row[at["number"]] != start + offset or blake3_text(row[at["record"]]) != row[at["digest"]]:
+                faults.append(Message("record {number} of {name} is another one", number=start + offset, name=name))
+            count, digest = start + offset + 1, row[at["digest"]]
+    if whole and (count, digest) != head:
+        faults.append(Message("the records of {name} do not lead to the head of the backup", name=name))
+    yield from faults
+
+
+def _of_tables(backup: OpenBackup, vault: Vault, looked: _Looked) -> Iterator[Message]:
+    for name, refs in backup.manifest.tables.items():
+        for place, ref in enumerate(refs):
+            try:
+                chunk = unpacked_rows(backup.content(vault, ref), name, place)
+                if sum(len(part.rows) for part in chunk.parts) != ref.rows:
+                    raise Damaged("it has not the {ref.rows} rows of its place", ref=ref)
+            except Damaged as error:
+                yield _damage(Message("table {name}, part {place}", name=name, place=place), error)
+            looked.at_one()
+
+
+def _of_files(backup: OpenBackup, vault: Vault, looked: _Looked) -> Iterator[Message]:
+    for path, refs in backup.manifest.files.items():
+        for ref in refs:
+            try:
+                unpacked_file(backup.content(vault, ref), path)
+            except Damaged as error:
+                yield _damage(Message("file {path}", path=path), error)
+            looked.at_one()

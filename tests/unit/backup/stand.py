@@ -1,0 +1,154 @@
+"""A ledger that is backed up into a folder, in ranges of few rows, and what the tests do with its backups."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+
+from ledger.audit import AuditReport, audit_log, left_out
+from ledger.backup.chunks import Vault, new_identity, public_of
+from ledger.backup.creating import Created, create, newest_of
+from ledger.backup.generations import numbers_at, read_generation, read_manifest
+from ledger.backup.places import BackupFolder, BackupPlace
+from ledger.backup.restoring import restore
+from ledger.backup.verifying import OpenBackup, Verified, verify
+from ledger.core.events import SUITE_SECP256K1_EIP712, Authority
+from ledger.core.events.record import SectionErased
+from ledger.core.trust.trust_file import TRUST_FORMAT, Trust
+from ledger.procedures import shipped_procedures
+from ledger.store import backup as rows
+from ledger.store.database import Database, open_database
+from ledger.store.migrating import metadata
+from ledger.store.tables import KEPT_STATES, MAP_PAGES, NAME_PARTS, WORD_PARTS
+from tests.api.service import name_confidentially
+from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, SERVICE, clerk, supervisor
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import LOG_SIGNER, Ledger
+
+OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
+TRUST = Trust(
+    format=TRUST_FORMAT,
+    log_id_text="0x" + LOG_ID.hex(),
+    origin=LOG_SIGNER.verifying_key.name,
+    log_vkey=LOG_SIGNER.verifying_key.vkey(),
+    service_key_id=SERVICE.key_id,
+    policy_text="quorum none\n",
+    development=True,
+    chains=(),
+    suites=(SUITE_SECP256K1_EIP712,),
+)
+NAME_KEY = bytes(range(32))
+NOW = 1_800_000_000  # unix seconds
+MADE_LATER = (KEPT_STATES, MAP_PAGES, WORD_PARTS, NAME_PARTS)  # by the service once it runs, or never
+
+
+@dataclass
+class Stand:
+    """The ledger and the place of its backups. ``secret`` opens them; the machine's own key opens manifests."""
+
+    ledger: Ledger
+    folder: Path
+    place: BackupPlace = field(init=False)
+    secret: str = field(default_factory=lambda: new_identity()[0])
+    machine: str = field(default_factory=lambda: new_identity()[0])
+    files: Mapping[str, Path] = field(default_factory=dict)
+    now: Callable[[], int] = lambda: NOW
+
+    def __post_init__(self) -> None:
+        self.place = BackupFolder(self.folder / "place")
+
+    @property
+    def vault(self) -> Vault:
+        return Vault([public_of(self.secret)], [self.machine], NAME_KEY)
+
+    def create(self, place: BackupPlace | None = None, database: Database | None = None) -> Created:
+        """Back the ledger up as the command does."""
+        place = place or self.place
+        return create(
+            database or self.ledger.database,
+            place,
+            self.vault,
+            LOG_SIGNER,
+            before=newest_of(place, TRUST, [self.machine], None),
+            name_key=NAME_KEY,
+            files=lambda: self.files,
+            log_id=LOG_ID,
+            now=self.now,
+        )
+
+    def opened(self, number: int | None = None) -> OpenBackup:
+        """Open the newest generation, or the one of this number, as who has the secret key does."""
+        generation = read_generation(self.place, number or numbers_at(self.place)[-1], TRUST)
+        manifest = read_manifest(self.place, generation, [self.secret])
+        return OpenBackup(self.place, generation, manifest, (self.secret,))
+
+    def verified(self, number: int | None = None) -> Verified:
+        return verify(self.opened(number), TRUST)
+
+    def restored(self, name: str = "restored", url: str | None = None, number: int | None = None) -> Database:
+        """Restore into a new directory, and open the database."""
+        target = self.folder / name
+        done = restore(self.opened(number), target, url, TRUST, procedures=shipped_procedures())
+        assert done.findings == ()
+        return open_database(url or f"sqlite:///{target}/tallystick.db")
+
+    def copied(self, name: str) -> Stand:
+        """Return a stand over a copy of the place, for a test that damages it."""
+        other = Stand(self.ledger, self.folder, self.secret, self.machine)
+        other.place = BackupFolder(self.folder / name)
+        shutil.copytree(self.folder / "place", self.folder / name)
+        return other
+
+    def publish(self) -> None:
+        self.ledger.clock.forward(2)
+        self.ledger.publisher.publish(self.ledger.database, self.ledger.clock.ms)
+
+    def record(self, *cases: Case) -> None:
+        """Record what the cases have, and publish a checkpoint."""
+        for case in cases:
+            self.ledger.post_all(case.events)
+        self.publish()
+
+
+def handed_over(name: str) -> Case:
+    """Return a case with a confidential name, whose items were handed over."""
+    case = name_confidentially(Case(name).open()).register("phone", "knife")
+    return case.offer("phone", "knife", to=PROCURATORATE).accept()
+
+
+def erasing(case: Case) -> Case:
+    """Add the erasure of the section of the case's second event."""
+    body = SectionErased(concerns=case.events[1].ref, label="person:1", ground="the court ordered it")
+    return case.act(body, supervisor(POLICE), authority=Authority("court_order", "12/2026"))
+
+
+def audit(database: Database) -> AuditReport:
+    """Audit all but the chain."""
+    return audit_log(database, TRUST, shipped_procedures(), look=left_out, processes=1)
+
+
+def derived(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return all rows of the tables that a restore makes again, by table."""
+    tables = [table for table in metadata("log").sorted_tables if table in rows.DERIVED and table not in MADE_LATER]
+    return rows_of(database, tables)
+
+
+def kept(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return all rows of the tables that a backup has."""
+    numbered = [table for series in (rows.LOG, rows.BOUND) for table in series.tables]
+    return rows_of(database, [*rows.whole_tables(), *numbered])
+
+
+def rows_of(database: Database, tables: Iterable[rows.Table]) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of tables in the order of their keys, as values that compare alike whatever the database."""
+    with database.read() as connection:
+        return {
+            str(table.name): [
+                tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+            ]
+            for table in tables
+        }

@@ -1,0 +1,120 @@
+"""What of a data directory goes into a backup, and what a restored one is told."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from ledger.backup.chunks import public_of
+from ledger.backup.of_directory import (
+    LastBackup,
+    files_of,
+    last_backups,
+    machine_key,
+    read_identity,
+    remember,
+    settle,
+    write_identity,
+)
+from ledger.backup.places import place_at
+from ledger.config.installation import DataDirectory
+from ledger.config.secret_files import SecretRefused
+from ledger.config.settings import read_settings
+from ledger.core.errors import MalformedInput, Unavailable
+from ledger.store import backup as rows
+from ledger.store.tables import META, SPLITS
+
+
+def test_keys_are_in_no_backup(tmp_path: Path) -> None:
+    """Nor what is made again: caches, and the database itself, of which the rows are."""
+    where = DataDirectory(tmp_path)
+    kept = ("installation.json", "trust.json", "settings.env", "procedures/0.json", "supervision/datasets/blake3/00")
+    left = ("keys/log.pem", "keys/passphrase", "tallystick.db", "tallystick.db-wal", "chain/dump", "trails/0")
+    left += ("supervision/views.duckdb", "service.lock", "backup.json", "procedures/.0.json.ab12")
+    for name in (*kept, *left):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert set(files_of(where)) == set(kept)
+
+
+def test_a_restored_directory_names_its_own_database(tmp_path: Path) -> None:
+    """Not the one of the machine that was backed up, whose database may still be there; all other settings stay."""
+    before = "TALLYSTICK_DATABASE_URL=postgresql+psycopg://old/ledger\nTALLYSTICK_PORT=9000\ntallystick_replica_urls=\n"
+    for name, url in (("file", None), ("server", "postgresql+psycopg://new/ledger")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "settings.env").write_text(before)
+        settle(folder, url)
+        settings = read_settings(folder)
+        assert (settings.database_url, settings.port) == (url, 9000)
+        assert stat.S_IMODE((folder / "settings.env").stat().st_mode) == 0o600
+    settle(tmp_path, None)
+    assert not (tmp_path / "settings.env").exists()
+
+
+def test_the_machine_has_a_key_of_its_own(tmp_path: Path) -> None:
+    """Made once, of mode 0600; a file that others may read is no secret."""
+    where = DataDirectory(tmp_path)
+    key = machine_key(where)
+    assert machine_key(where) == key
+    public = write_identity(tmp_path / "identity")
+    assert public_of(read_identity(tmp_path / "identity")) == public
+    with pytest.raises(SecretRefused):
+        write_identity(tmp_path / "identity")
+    (tmp_path / "identity").chmod(0o644)
+    with pytest.raises(SecretRefused):
+        read_identity(tmp_path / "identity")
+    (tmp_path / "letter").touch(0o600)
+    with pytest.raises(MalformedInput):
+        read_identity(tmp_path / "letter")
+
+
+def test_the_last_backup_of_each_place_is_remembered(tmp_path: Path) -> None:
+    """Each place by itself; a file that is no memory is said to be none."""
+    where = DataDirectory(tmp_path)
+    assert last_backups(where) == {}
+    remember(where, "here", LastBackup(1, "blake3:00", 5))
+    remember(where, "there", LastBackup(7, "blake3:11", 6))
+    remember(where, "here", LastBackup(2, "blake3:22", 8))
+    assert last_backups(where) == {"here": LastBackup(2, "blake3:22", 8), "there": LastBackup(7, "blake3:11", 6)}
+    where.backups.write_text("{")
+    with pytest.raises(MalformedInput):
+        last_backups(where)
+
+
+def test_rows_of_another_version_fit_its_tables() -> None:
+    """A column that came since is empty, one that is gone is left out, and so are facts of what is made anew."""
+    (row,) = rows.kept_rows_of(SPLITS, ("case_id", "gone"), [("case-1", "x")])
+    assert row == {"log_index": None, "case_id": "case-1", "new_case_id": None, "agency": None}
+    facts = rows.kept_rows_of(
+        META, ("name", "value"), [("head_map", "0"), ("word_parts_up_to", "0"), ("deployment", "x")]
+    )
+    assert facts == [{"name": "deployment", "value": "x"}]
+
+
+def test_a_place_that_does_not_work_says_so(tmp_path: Path) -> None:
+    """A file in the place of the folder, and an address of another kind."""
+    (tmp_path / "file").write_text("mine")
+    place = place_at(str(tmp_path / "file"), tmp_path / "data")
+    with pytest.raises(Unavailable):
+        place.put("chunks/00/00", b"x")
+    with pytest.raises(MalformedInput):
+        place_at("ftp://host/folder", tmp_path / "data")
+    with pytest.raises(MalformedInput):
+        place_at((tmp_path / "data" / "place").as_uri(), tmp_path / "data")
+    assert place_at((tmp_path / "place").as_uri(), tmp_path / "data").listed("chunks") == {}
+
+
+def test_a_folder_shows_no_object_that_is_being_written(tmp_path: Path) -> None:
+    """And one that is there is not written a second time by who wants to be first."""
+    place = place_at(str(tmp_path / "place"), tmp_path / "data")
+    assert place.put_first("generations/00000001", b"first")
+    assert not place.put_first("generations/00000001", b"second")
+    assert place.read("generations/00000001") == b"first"
+    (tmp_path / "place" / "generations" / ".new-0").write_bytes(b"half")
+    assert [*place.listed("generations")] == ["generations/00000001"]
+    assert {path.name for path in (tmp_path / "place" / "generations").iterdir()} == {".new-0", "00000001"}
+    place.forget(["generations/00000001", "generations/00000002"])
+    assert place.read("generations/00000001") is None

@@ -1,0 +1,230 @@
+"""A restore brings all or nothing, into an empty place alone, and says what others have seen beyond it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.backup import restoring
+from ledger.backup.generations import numbers_at
+from ledger.backup.pruning import LEFT_S, prune
+from ledger.backup.seen_elsewhere import seen_by_witnesses
+from ledger.core.errors import Conflict, TallystickError, Unavailable
+from ledger.store import partitions
+from ledger.store.backup import attach_to_read
+from ledger.store.database import attach, open_database
+from ledger.store.log import initialise, tree
+from tests.testkit.builders import LOG_ID
+from tests.testkit.ledgers import LOG_SIGNER
+from tests.testkit.witness_server import SmallWitness, serving_all
+from tests.unit.backup.stand import NOW, TRUST, Stand, audit, erasing, handed_over
+
+
+class CutOff(Exception):
+    """Stands for the end of the process."""
+
+
+def test_nothing_is_restored_over_what_is_there(stand: Stand, postgres_url: str) -> None:
+    """Neither into a folder with a file, nor into a database with a ledger; an empty folder is one to restore into."""
+    stand.create()
+    full, empty = stand.folder / "full", stand.folder / "empty"
+    full.mkdir()
+    (full / "letter").write_text("mine")
+    empty.mkdir()
+    with pytest.raises(Conflict) as refused:
+        stand.restored("full")
+    assert refused.value.code == "not_empty"
+    assert (full / "letter").read_text() == "mine"
+    stand.restored("empty").close()
+    stand.restored("first", postgres_url).close()
+    with pytest.raises(Conflict) as refused:
+        stand.restored("second", postgres_url)
+    assert refused.value.code == "not_empty"
+    assert not (stand.folder / "second").exists()
+
+
+@pytest.mark.parametrize("step", ["put_rows", "put_latest", "end_restoring"])
+def test_a_restore_that_was_cut_off_begins_again(
+    stand: Stand, postgres_url: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it left is no ledger for a service, and the same command makes it whole."""
+    stand.create()
+    whole = getattr(restoring.rows, step)
+    calls = 0
+
+    def cut_off(*arguments: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 2 or step == "end_restoring":
+            raise CutOff
+        whole(*arguments)
+
+    for name, url in (("file", None), ("server", postgres_url)):
+        calls = 0
+        with monkeypatch.context() as patched:
+            patched.setattr(restoring.rows, step, cut_off)
+            with pytest.raises(CutOff):
+                stand.restored(name, url)
+        assert not (stand.folder / name).exists()
+        if url is not None:
+            database = open_database(url)
+            with pytest.raises(Conflict) as refused:
+                initialise(database, LOG_ID)
+            assert refused.value.code == "restoring"
+            database.close()
+        database = stand.restored(name, url)
+        initialise(database, LOG_ID)
+        assert audit(database).findings == ()
+        database.close()
+
+
+def test_what_a_killed_restore_left_is_thrown_away(stand: Stand) -> None:
+    """Its folder beside the new one has no name that a service would be started on."""
+    stand.create()
+    left = stand.folder / ".restored.restoring"
+    left.mkdir()
+    (left / "tallystick.db").write_bytes(b"half")
+    stand.restored().close()
+    assert not left.exists()
+    assert [path.name for path in stand.folder.glob(".restored*")] == []
+
+
+def test_entries_that_do_not_lead_to_the_root_are_not_restored(stand: Stand) -> None:
+    """A note of another root, whoever signed it."""
+    stand.create()
+    backup = stand.opened()
+    false = replace(backup, generation=replace(backup.generation, root="00" * 32))
+    with pytest.raises(TallystickError):
+        restoring.restore(false, stand.folder / "restored", None, TRUST)
+    assert not (stand.folder / "restored").exists()
+
+
+def test_a_server_gets_the_partitions_before_the_rows(
+    stand: Stand, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as the log needs, however long it is."""
+    monkeypatch.setattr(partitions, "EACH", 8)
+    stand.create()
+    database = stand.restored(url=postgres_url)
+    with database.read() as connection:
+        assert partitions.attached(connection) == tree(connection).size // 8 + 2
+    assert audit(database).findings == ()
+    database.close()
+
+
+def test_an_older_generation_can_be_restored(stand: Stand) -> None:
+    """As it was then."""
+    first = stand.create().generation
+    stand.record(handed_over("case-new"))
+    stand.create()
+    database = stand.restored(number=1)
+    with database.read() as connection:
+        assert (tree(connection).size, tree(connection).root.hex()) == (first.size, first.root)
+    assert audit(database).findings == ()
+    database.close()
+
+
+def test_an_erased_section_is_gone_with_the_generations_from_before(stand: Stand) -> None:
+    """No file that is left opens to it; what stays can be restored."""
+    case = handed_over("case-erased")
+    stand.record(case, *(handed_over(f"case-more-{number}") for number in range(3)))
+    stand.create()
+    before = occurrences(stand, 1)
+    stand.ledger.post(erasing(case).last)
+    stand.create()
+    assert occurrences(stand, 2) == before - 1
+    pruned = prune(stand.place, 1, TRUST, [stand.machine], now=NOW, at_once=True)
+    assert pruned.generations == (1,)
+    assert pruned.chunks > 0
+    left = {path.name for path in (stand.folder / "place" / "chunks").rglob("*/*")}
+    assert left == {ref.name for ref in stand.opened().manifest.chunks()}
+    assert stand.verified().verdict == "intact"
+    with pytest.raises(TallystickError):
+        stand.verified(1)
+    database = stand.restored()
+    assert audit(database).findings == ()
+    database.close()
+
+
+def occurrences(stand: Stand, number: int) -> int:
+    """Count how often the confidential name stands in the chunks of a generation."""
+    backup = stand.opened(number)
+    return sum(backup.content(backup.vault, ref).count(b"a name") for ref in backup.manifest.chunks())
+
+
+def test_what_is_young_may_be_of_a_run_that_goes_on(stand: Stand) -> None:
+    """It is not pruned for a day, and then it is; what a generation names never is."""
+    stand.create()
+    stand.place.put("chunks/00/" + "00" * 32, b"of a run that was cut off")
+    written = stand.place.listed("chunks")["chunks/00/" + "00" * 32].written_at
+    assert prune(stand.place, 1, TRUST, [stand.machine], now=int(written) + 60).chunks == 0
+    assert prune(stand.place, 1, TRUST, [stand.machine], now=int(written) + LEFT_S + 60).chunks == 1
+    assert stand.verified().verdict == "intact"
+
+
+def test_a_prune_that_was_cut_off_leaves_whole_generations(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever: what is still listed verifies."""
+    for number in range(3):
+        stand.record(handed_over(f"case-new-{number}"))
+        stand.create()
+    forget, allowed, left = stand.place.forget, 0, 0
+
+    def cut_off(names: object) -> None:
+        nonlocal left
+        for name in list(names):  # type: ignore[call-overload]
+            if left == 0:
+                raise Unavailable("cut off")
+            left -= 1
+            forget([name])
+
+    monkeypatch.setattr(stand.place, "forget", cut_off)
+    while True:
+        left = allowed = allowed + 1
+        try:
+            prune(stand.place, 1, TRUST, [stand.machine], now=NOW, at_once=True)
+        except Unavailable:
+            for each in numbers_at(stand.place):
+                assert stand.verified(each).verdict == "intact"
+        else:
+            break
+    assert stand.verified().verdict == "intact"
+
+
+def test_witnesses_say_how_many_entries_a_backup_lacks(stand: Stand) -> None:
+    """One that has seen more says the size, one that has seen as much that, one of another history that; one that does
+    not answer says why."""
+    stand.create()
+    database = stand.restored()
+    with database.read() as connection:
+        size, root = tree(connection).size, tree(connection).root
+    witnesses = [SmallWitness(f"w{number}", LOG_SIGNER.verifying_key, LOG_ID) for number in range(3)]
+    looks = ((size + 5, b"\7" * 32), (size, root), (size, b"\7" * 32))
+    for witness, (its_size, its_root) in zip(witnesses, looks, strict=True):
+        witness.size, witness.root = its_size, its_root
+    with serving_all(*witnesses):
+        configured = [witness.configured for witness in witnesses]
+        answers = seen_by_witnesses(database, configured)
+    assert [each.size for each in answers] == [size + 5, size, size]
+    assert [each.contradicts for each in answers] == [False, False, True]
+    assert [(witness.size, witness.asked) for witness in witnesses[:2]] == [
+        (size + 5, ["/add-checkpoint"]),
+        (size, ["/add-checkpoint"]),
+    ]
+    gone = seen_by_witnesses(database, configured)
+    assert all(each.size is None and each.fault for each in gone)
+    database.close()
+
+
+def test_a_reader_of_the_database_does_not_migrate_it(tmp_path: Path) -> None:
+    """A backup of an older version's database is refused, not made of one that was changed for it."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    database = attach(url)
+    with database.log.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version_log (version_num VARCHAR(32))")
+        connection.exec_driver_sql("INSERT INTO alembic_version_log VALUES ('0000')")
+    database.close()
+    with pytest.raises(TallystickError) as refused:
+        attach_to_read(url)
+    assert "schema" in refused.value.message
