@@ -39,6 +39,7 @@ from api.routes import (
     procedures,
     proofs,
     pseudonyms,
+    retention,
     stocktakes,
     supervision,
     tiles,
@@ -92,7 +93,7 @@ def create_app(
 
 ROUTE_MODULES = (
     *(health, tiles, log, agencies, procedures, events, drafts, cases, timelines, deadlines, imports, proofs),
-    *(stocktakes, pseudonyms, analyses, supervision, library, oversight, notices, webhooks, chain),
+    *(retention, stocktakes, pseudonyms, analyses, supervision, library, oversight, notices, webhooks, chain),
 )
 
 

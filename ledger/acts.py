@@ -45,6 +45,7 @@ HEADINGS = (
     (Message("Decisions and letters"), ("decision", "letter")),
     (Message("Deadlines"), ("deadline", "notice")),
     (Message("The record"), ("record", "section", "disclosure", "event", "import")),
+    (Message("What is kept"), ("hold", "retention")),
     (
         Message("Supervision"),
         ("dataset", "pseudonym", "model", "library", "correlate", "report", "lead", "recommendation"),
@@ -200,12 +201,34 @@ ACTS = {
         Message("The event stays; the correction stands beside it."),
     ),
     "record.late": ActDefinition("record late", Message("Say why something was not recorded when it happened.")),
+    "section.erasure_proposed": ActDefinition(
+        "section propose-erasure",
+        Message("Propose to erase a confidential section of an event."),
+        Message("This is the first of its two signatures."),
+    ),
     "section.erased": ActDefinition(
         "section erase",
-        Message("Erase a confidential section of an event for good."),
+        Message("Erase a confidential section of an event for good, as the second officer."),
         Message(
-            "What was signed stays, and so does every proof of it: it says that the section was erased, and by whom."
+            "It cites the event that proposed it. What was signed stays, and so does every proof of it: it says that "
+            "the section was erased, and by whom."
         ),
+    ),
+    "hold.placed": ActDefinition(
+        "hold place",
+        Message("Place a legal hold."),
+        Message("While it stands, nothing that it covers is erased or disposed of."),
+        makes="hold_id",
+    ),
+    "hold.released": ActDefinition(
+        "hold release",
+        Message("Release a legal hold."),
+        Message("Whoever placed it does, or an agency that the procedure sets above."),
+    ),
+    "retention.set": ActDefinition(
+        "retention set",
+        Message("Set until which day a case or items are kept."),
+        Message("What the rules or an earlier act gave counts no more."),
     ),
     "disclosure.made": ActDefinition("disclosure make", Message("Record what defence counsel received.")),
     "lead.assigned": ActDefinition(

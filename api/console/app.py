@@ -24,6 +24,7 @@ from api.console.cases import (
     list_files,
     phone_pages,
     picture_pages,
+    retention_pages,
 )
 from api.console.documents import document_pages
 from api.console.notices import notice_pages
@@ -63,6 +64,7 @@ _FEATURES = (
     item_files,
     item_pages,
     letter_pages,
+    retention_pages,
     list_files,
     stocktake_pages,
     lead_pages,

@@ -12,17 +12,19 @@ from ledger.core.custody import (
     Discrepancy,
     Flag,
     Handover,
+    Hold,
     Item,
     Letter,
     MeasureState,
     Person,
 )
+from ledger.core.custody.holds import ObstacleKind
 from ledger.core.encoding.decoding import convert
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import OfferedItem, OutlinePoint
 from ledger.core.events.item import Collection, Dossier, Seizure
 from ledger.core.events.registry import Name
-from ledger.core.events.terms import Money, Quantity
+from ledger.core.events.terms import HoldScope, Money, Quantity
 from ledger.core.signing.authority import Agency
 from ledger.core.visibility import Sight
 from ledger.store.log import StoredEntry
@@ -209,6 +211,51 @@ class LetterLine(Struct, frozen=True):
     updated_index: int
 
 
+class HoldLine(Struct, frozen=True):
+    """A legal hold in a list; it stands while ``released_at`` is null. ``items`` counts the items that it names."""
+
+    case_id: str
+    hold_id: str
+    kind: str
+    scope: HoldScope
+    agency: str
+    number: str
+    placed_at: str
+    review_on: str | None
+    released_at: str | None
+    items: int
+    updated_index: int
+
+
+class ObstacleView(Struct, frozen=True):
+    """What stands in the way: a hold, an open handover, an officer or a deadline, and the agency that can remove it."""
+
+    kind: ObstacleKind
+    subject: str
+    agency: str
+    number: str | None
+
+
+class DueLine(Struct, frozen=True):
+    """What is kept until ``last_day``: the case, or the item that is the ``subject``, and what it is due for ``then``.
+
+    ``agency`` has to do it. ``label`` and ``then_label`` are in the requested language. ``obstacles`` stand in the way.
+    """
+
+    case_id: str
+    deadline_id: str
+    subject: str
+    clock: str
+    label: str
+    article: str
+    then: str
+    then_label: str
+    agency: str
+    last_day: str
+    is_due: bool
+    obstacles: tuple[ObstacleView, ...]
+
+
 class LetterView(Letter, frozen=True, kw_only=True):
     """A letter in its present state, with the procedure that has its words, and the ``event`` that recorded it."""
 
@@ -246,6 +293,7 @@ class CaseView(CaseHeading, frozen=True):
     discrepancies: tuple[Discrepancy, ...]
     custody_changes: tuple[CustodyChange, ...]
     letters: tuple[Letter, ...]
+    holds: tuple[Hold, ...]
     decisions: tuple[DecisionRecorded, ...]
     links: dict[str, str]
 
@@ -304,6 +352,11 @@ def letter_line(row: dict[str, Any]) -> LetterLine:
     return convert(row, LetterLine)
 
 
+def hold_line(row: dict[str, Any]) -> HoldLine:
+    """Return the line of a hold from its row of the read model."""
+    return convert(row, HoldLine)
+
+
 def item_view(case_id: str, item: Item) -> ItemView:
     """Return the view of an item of the case."""
     return view_of(ItemView, item, case_id=case_id, item_kind=item.kind)
@@ -322,7 +375,7 @@ def letter_view(case_id: str, letter: Letter, *, procedure: str, event: EventVie
 def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
     """Return the view of a case from its row of the read model and its latest state."""
     heading = {name: row[name] for name in CaseHeading.__struct_fields__}
-    lists = ("persons", "measures", "discrepancies", "custody_changes", "letters", "decisions")
+    lists = ("persons", "measures", "discrepancies", "custody_changes", "letters", "holds", "decisions")
     return view_of(
         CaseView,
         state,

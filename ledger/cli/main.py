@@ -54,6 +54,8 @@ COMMANDS = {  # the module below ledger.cli.commands, and the function in it
     "record": ("case_records", "record_group"),
     "event": ("reading", "event_group"),
     "section": ("case_records", "section_group"),
+    "hold": ("retention", "hold_group"),
+    "retention": ("retention", "retention_group"),
     "disclosure": ("case_records", "disclosure_group"),
     "import": ("import_", "import_group"),
     "dataset": ("analysis", "dataset_group"),

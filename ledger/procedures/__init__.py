@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from ledger.core.procedure.rulebook import Rulebook
 
 SHARED = {
-    "cn-common": ("calendar.toml", "laws.toml", "papers.toml", "recommendations.toml", "units.toml", "zone.toml"),
+    "cn-common": (
+        "calendar.toml",
+        "laws.toml",
+        "papers.toml",
+        "recommendations.toml",
+        "retention.toml",
+        "units.toml",
+        "zone.toml",
+    ),
     "cn-supervision": ("clocks.toml", "flags.toml", "laws.toml", "words.toml"),
 }  # tables that packages include, and are no package
 _CN_COMMON = tuple(f"cn-common/{name}" for name in SHARED["cn-common"])

@@ -16,12 +16,15 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState, Outcome, fold
 from ledger.core.custody.claimed_times import require_consistent
+from ledger.core.custody.erasures import proposal_of, require_proposed
+from ledger.core.custody.state import ErasureProposal
 from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized
 from ledger.core.events import Body, Envelope, Event, Submitted, decode_submission
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.events.handover import HandoverOffered
+from ledger.core.events.hold import HoldPlaced
 from ledger.core.events.letter import LetterSent
-from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
+from ledger.core.events.record import DisclosureMade, ErasureProposed, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.adoption import Procedures
@@ -265,7 +268,7 @@ class Validator:
                     field="payload.body.keeper",
                     hint="The agencies and their kinds are listed at /api/v1/agencies.",
                 )
-        if isinstance(body, SectionErased):
+        if isinstance(body, SectionErased | ErasureProposed):
             with self._database.read() as connection:
                 entry = _cited_entry(log.identities(connection, [body.concerns.event_id]), event, body.concerns)
                 if entry is None or body.label not in log.sections(connection, entry.log_index):
@@ -276,12 +279,24 @@ class Validator:
                         field="payload.body",
                         hint="An event is cited by its id and its payload's digest, both of the same event.",
                     )
+                # Of a case its rules say so.
+                if isinstance(body, SectionErased) and event.stream.kind != "case":
+                    require_proposed(_erasure_cited(connection, event, body), event, body)
         if cites(body):
             with self._database.read() as connection:
                 require_cited(connection, event)
         if supervision_streams.cites_other_streams(event):
             with self._database.read() as connection:
                 supervision_streams.require_cited_elsewhere(connection, event, authority)
+
+
+def _erasure_cited(connection: Connection, event: Event, body: SectionErased) -> ErasureProposal | None:
+    """Return the proposal of an erasure that the event cites, in its own stream; None if it cites nothing such."""
+    entry = _cited_entry(log.identities(connection, [body.cites.event_id]), event, body.cites)
+    proposed = None if entry is None else log.event_of(entry)
+    if proposed is None or not isinstance(proposed.body, ErasureProposed):
+        return None
+    return proposal_of(proposed, proposed.body)
 
 
 def _judged(submitted: Submitted, authority: AuthorityState, **outcome: Any) -> ValidatedSubmission:
@@ -321,6 +336,8 @@ def cites(body: Body) -> tuple[tuple[str, EventRef], ...]:
             return (("concerns", ref),)
         case DisclosureMade(events=refs):
             return tuple((f"events[{place}]", ref) for place, ref in enumerate(refs))
+        case HoldPlaced(concerns=refs):
+            return tuple((f"concerns[{place}]", ref) for place, ref in enumerate(refs))
     return ()
 
 

@@ -311,9 +311,9 @@ def _erasure(case: SampleCase) -> Points:
     yield "acquitted", case
     court = Authority(authorization_type="court order", authorization_identifier="（样例）12号")
     ground = "无罪判决生效 the acquittal is final"
-    case.on(110).say(
-        record.SectionErased, "court-chief", concerns=named, label="person:1", ground=ground, authority=court
-    )
+    erasure = {"concerns": named, "label": "person:1", "ground": ground}
+    case.on(110).say(record.ErasureProposed, "court", **erasure)
+    case.say(record.SectionErased, "court-chief", cites=case.ref, authority=court, **erasure)
     yield "erased", case
 
 

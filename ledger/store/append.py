@@ -38,6 +38,7 @@ from ledger.store.tables import (
     FEED,
     FLAGS,
     HANDOVERS,
+    HOLDS,
     ITEMS,
     LETTERS,
     META,
@@ -274,6 +275,8 @@ def projections(before: CaseState | None, after: CaseState | None, index: int) -
         yield HANDOVERS, row_of(HANDOVERS, handover, items=len(handover.items), **own)
     for letter in changed(before.letters if before else None, after.letters):
         yield LETTERS, row_of(LETTERS, letter, **own)
+    for hold in changed(before.holds if before else None, after.holds):
+        yield HOLDS, row_of(HOLDS, hold, items=len(hold.item_ids), **own)
     for item in changed(before.items if before else None, after.items):
         counted = {"quantity": item.quantity.value, "unit": item.quantity.unit}
         yield ITEMS, row_of(ITEMS, item, **counted, **own)

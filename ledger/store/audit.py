@@ -35,6 +35,7 @@ from ledger.store.tables import (
     FEED,
     FLAGS,
     HANDOVERS,
+    HOLDS,
     ITEMS,
     KEPT_STATES,
     LETTERS,
@@ -393,6 +394,8 @@ class Expected:
             self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
         for letter in changed(before.letters if before else None, after.letters):
             self._changed_at[LETTERS.name, after.case_id, letter.letter_id] = index
+        for hold in changed(before.holds if before else None, after.holds):
+            self._changed_at[HOLDS.name, after.case_id, hold.hold_id] = index
         for item in changed(before.items if before else None, after.items):
             self._changed_at[ITEMS.name, item.item_id, after.case_id] = index
         self._event_rows.update(keyed(table, row) for table, row in event_projections(event, index, after))

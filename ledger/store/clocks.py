@@ -228,6 +228,8 @@ _COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
 FEW_CASES = 2000  # of a reader, whose clocks are put in order at once
 FIRST_TESTED, MOST_TESTED = 100, 10_000  # clocks that are looked at first, and at most, before all are put in order
 _ORDER = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
+# What the ends of deadlines mean: those of times of retention are in another list.
+_DEADLINES = tuple(kind for kind in get_args(AtEnd) if kind != "due")
 # Statuses that no stopped clock has.
 _OF_OPEN: Final[tuple[Status | None, ...]] = (None, "running", "overdue")
 
@@ -270,7 +272,7 @@ def _next_open(wanted: DeadlineFilter, after: DeadlinePosition | None, limit: in
     by_index = by_index.where(text(IS_OPEN)).order_by(*by_end).with_hint(CLOCKS, f"INDEXED BY {index}", "sqlite")
     has_none = wanted.status != "overdue" and wanted.within_days is None
     runs: list[Select[Any]] = []
-    for at_end in ("late",) if wanted.status == "overdue" else get_args(AtEnd):
+    for at_end in ("late",) if wanted.status == "overdue" else _DEADLINES:
         of_kind = by_index.where(CLOCKS.c.at_end == at_end)
         is_over = at_end == "ended" or (wanted.status == "running" and at_end != "promptly")
         starts = (wanted.as_of if is_over else "", "" if after is None else after.due_at)
@@ -349,6 +351,8 @@ def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
     # What had not begun at that moment is in no list of it.
     yield CLOCKS.c.started_at <= wanted.as_of
     yield CLOCKS.c.status != "void"
+    # What is kept for years is in a list of its own (``store.retention``).
+    yield CLOCKS.c.at_end != "due"
     # What ``ledger.core.custody.due_dates`` decides: the status of a clock at a moment; None is any open one.
     is_open = or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > wanted.as_of)
     was_stopped = CLOCKS.c.stopped_at <= wanted.as_of
@@ -455,7 +459,7 @@ def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int
     query = select(*(CLOCKS.c[name] for name in names), nearest.label("days")).where(*ends, ~stored.exists())
     query = query.with_hint(CLOCKS, "INDEXED BY ix_clocks_open", "sqlite").order_by(*order).limit(limit)
     # That a time has passed is a warning only where somebody is late then.
-    late, others = CLOCKS.c.at_end == "late", CLOCKS.c.at_end.in_([kind for kind in get_args(AtEnd) if kind != "late"])
+    late, others = CLOCKS.c.at_end == "late", CLOCKS.c.at_end.in_([kind for kind in _DEADLINES if kind != "late"])
     of_both = (query.where(late), query.where(others, CLOCKS.c.due_at > horizons[0]))
     either = union_all(*(select(each.subquery()) for each in of_both)).subquery()
     return fetched(connection, select(either).order_by(*(either.c[column.name] for column in order)).limit(limit))

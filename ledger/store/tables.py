@@ -259,6 +259,27 @@ class LettersTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
+class HoldsTable(StoreTable, table=True):
+    """A legal hold of a case in its present state; it stands while ``released_at`` is null.
+
+    ``items`` counts the items that it names, ``review_on`` is the day on which whoever placed it looks at it again.
+    """
+
+    __table_args__ = (Index("ix_holds_updated", "updated_index"), Index("ix_holds_agency", "agency", "updated_index"))
+
+    case_id: str = Field(primary_key=True)
+    hold_id: str = Field(primary_key=True)
+    kind: str
+    scope: str
+    agency: str
+    number: str
+    placed_at: str
+    review_on: str | None = None
+    released_at: str | None = None
+    items: int
+    updated_index: int = Field(sa_column=big())
+
+
 class ItemsTable(StoreTable, table=True):
     """An item's present state in a case. Two cases may have an item of one id: a split one, or different things."""
 
@@ -298,8 +319,8 @@ class ClocksTable(StoreTable, table=True):
 
     ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
     3339) is the first instant that is too late, null while the clock is suspended and where it cannot be computed.
-    ``at_end`` says what is then: somebody is late, or the time has ended, or has not ended before; or that it is due
-    promptly, without an end.
+    ``at_end`` says what is then: somebody is late, or the time has ended, or has not ended before; that it is due
+    promptly, without an end; or that something that was kept until then is due.
     """
 
     # Lists of what is open are read in their order, of one way to end after the other; what has stopped is in none of
@@ -569,6 +590,7 @@ CASE_AGENCIES = core_of(CaseAgenciesTable)
 KEPT_STATES = core_of(KeptStatesTable)
 HANDOVERS = core_of(HandoversTable)
 LETTERS = core_of(LettersTable)
+HOLDS = core_of(HoldsTable)
 ITEMS = core_of(ItemsTable)
 CLOCKS = core_of(ClocksTable)
 WARNINGS = core_of(WarningsTable)
@@ -585,7 +607,8 @@ BINDINGS = core_of(BindingsTable)
 CHALLENGES = core_of(ChallengesTable)
 META = core_of(MetaTable)
 LEAD_CASES = core_of(LeadCasesTable)
-OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)  # the read models of cases
+# The read models of cases.
+OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, HOLDS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)
 
 
 class ChainWritesTable(StoreTable, table=True):

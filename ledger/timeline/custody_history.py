@@ -199,6 +199,7 @@ def events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: s
             case (
                 record.RecordCorrected(corrects=cited)
                 | record.SectionErased(concerns=cited)
+                | record.ErasureProposed(concerns=cited)
                 | record.RecordLate(concerns=cited)
             ):
                 cited_id = None if cited is None else cited.event_id

@@ -92,6 +92,7 @@ CLAUSES = (
     *("features", "obtained_from", "method", "content", "period_from"),
     *("until", "article", "decided_at", "served_at", "effective_at", "decision_id", "document_number", "document_date"),
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
+    *("review_on", "despite_holds"),
     *("particulars", "outline", "outline_answers", "due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
     *("recommendation_id", "copies_to", "copies_outside", "urgent", "reply_within_days", "objection_within_days"),

@@ -317,8 +317,10 @@ def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: 
     writer.write(adopted, SYSTEM, mirrored_by)
     writer.write(opening(), CASE)
     registered = writer.write(registration(1), CASE, sections={"narrative": NARRATIVE}, signed_at=signed_at)
-    writer.write(registration(2), CASE, "p-0999")
-    writer.write(record.SectionErased(concerns=registered.event.ref, label="narrative", ground="court order 12"), CASE)
+    concerns, label, ground = registered.event.ref, "narrative", "court order 12"
+    proposal = record.ErasureProposed(concerns=concerns, label=label, ground=ground)
+    cites = writer.write(proposal, CASE, "p-0999").event.ref
+    writer.write(record.SectionErased(cites=cites, concerns=concerns, label=label, ground=ground), CASE)
     writer.write(record.AccessSealed(count=7, head="sha256:" + "a5" * 32), SYSTEM)
     for version in (1, 2):
         writer.write(model_version(version), MODEL, "p-0555")

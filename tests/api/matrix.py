@@ -18,11 +18,13 @@ import msgspec
 import pytest
 
 from ledger.audit.findings import AuditReport
-from ledger.core.events import registry
+from ledger.core.events import Authority, registry
 from ledger.core.events.catalogue import HANDLING
+from ledger.core.events.hold import HoldPlaced
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import ImportRecorded
 from ledger.core.events.registry import AgencyProfile
+from ledger.core.events.retention import RetentionSet
 from ledger.core.events.terms import AgencyKind, Role
 from ledger.core.visibility import GOVERNING, MODELLING
 from ledger.store import audit
@@ -77,6 +79,7 @@ AGENCY: dict[Relation, str] = {
     "other jurisdiction": PROCURATORATE_WEST,
 }
 EXPIRES_IN_S = 600
+ORDER = Authority(authorization_type="order", authorization_identifier="O-1")
 AUDIT = "audit-0000000000"  # of the whole log, which an auditor ran
 GONE: tuple[Relation, ...] = ("refused", "recalled", "expired")
 OTHERS = {
@@ -162,6 +165,10 @@ def made_case(expires_at: str) -> Case:
     case.offer("knife", to=DEPOT, purpose=lent, by=by).recall(by=by)  # flagged, in words of the procedure
     letter = {"letter_id": "letter-1", "kind": "file_reading_notice", "number": "No. 7", "item_ids": ("knife",)}
     case.say(LetterSent, by, to_agency=UPPER_COURT, sent_at=instant(case.now), **letter)  # type: ignore[arg-type]
+    held = {"hold_id": "hold-1", "kind": "legal_hold", "number": "H-1", "scope": "items", "item_ids": ("knife",)}
+    case.say(HoldPlaced, reader("own", "supervisor"), authority=ORDER, **held)  # type: ignore[arg-type]
+    kept = {"item_ids": ("knife",), "until": "2036-12-31"}
+    case.say(RetentionSet, reader("own", "supervisor"), authority=ORDER, **kept)  # type: ignore[arg-type]
     case.offer("coins", to=COURT_WEST, purpose="property_transfer", by=by, expires_at=expires_at)
     return case.offer("phone", to=PRISON, purpose="execution", by=by)
 
@@ -374,6 +381,8 @@ READS = (
     Row("GET /api/v1/events/{event_id}/paper", event="accepted_id"),
     Row("GET /api/v1/events/{event_id}/certificate"),
     Row("GET /api/v1/deadlines", query="?case_id=case-1", key="deadlines"),
+    Row("GET /api/v1/holds", query="?case_id=case-1", key="holds"),
+    Row("GET /api/v1/retention/due", query="?seen=true&within_days=36600", key="due"),
     Row("GET /api/v1/warnings", nobody, key="warnings"),
     Row("GET /api/v1/notices", nobody, key="notices"),  # nothing derives them in the world
     Row("GET /api/v1/leads", supervises, key="leads"),

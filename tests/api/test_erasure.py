@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from ledger.core.events import Authority
-from ledger.core.events.record import SectionErased
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import POLICE, clerk, supervisor
@@ -41,8 +40,8 @@ def test_nobody_is_shown_an_erased_section(served: Served, other: Served) -> Non
     """In none of the answers, and in none of another process that had shown it before."""
     case = served.record(name_confidentially(Case().open()))
     assert all("a name" in text for text in answers(other, case).values())
-    body = SectionErased(concerns=case.events[1].ref, label="person:1", ground="the court ordered it")
-    served.record(case.act(body, supervisor(POLICE), authority=Authority("court_order", "12/2026")))
+    order = Authority("court_order", "12/2026")
+    served.record(case.erase(case.events[1].ref, "person:1", supervisor(POLICE), authority=order))
     for service in (served, other):
         assert [name for name, text in answers(service, case).items() if "a name" in text] == []
     assert '"sections":{"person:1":null}' in answers(other, case)["feed"]

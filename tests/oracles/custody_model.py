@@ -74,6 +74,23 @@ class Model:
     li: Prisoner = field(default_factory=Prisoner)
     registered: int = 0
     disposed: int = 0
+    origins: dict[str, set[str]] = field(default_factory=dict)  # of each item ever: itself and all that it comes from
+    holds: dict[str, set[str] | None] = field(default_factory=dict)  # that stand: on items, or None on the whole case
+    said: dict[str, set[str]] = field(default_factory=dict)  # by events with a section: the items that they are about
+
+    def come_of(self, name: str, *sources: str) -> None:
+        """A new item, which what was said of its sources is about too."""
+        self.origins[name] = {name}.union(*(self.origins[source] for source in sources))
+        for about in self.said.values():
+            about.update({name} if about & set(sources) else ())
+
+    def is_held(self, name: str) -> bool:
+        """Whether a hold covers the item."""
+        return any(items is None or items & self.origins.get(name, set()) for items in self.holds.values())
+
+    def is_said_for_good(self, event_id: str) -> bool:
+        """Whether a hold covers the section of the event."""
+        return None in self.holds.values() or any(map(self.is_held, self.said[event_id]))
 
     def is_free(self, name: str, holder: str) -> bool:
         """Whether ``holder``, a party, has the thing and has not offered it."""

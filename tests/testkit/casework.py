@@ -15,7 +15,8 @@ from msgspec import structs
 
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.events import NAME_OF, Body, case, handover, item
-from ledger.core.events.terms import Money
+from ledger.core.events.record import ErasureProposed, SectionErased
+from ledger.core.events.terms import EventRef, Money
 from ledger.core.procedure import rulebook
 from ledger.core.procedure.clock_periods import Clock
 from ledger.procedures import shipped_rulebook
@@ -31,6 +32,7 @@ from tests.testkit.builders import (
     POLICE,
     PROCURATORATE,
     Officer,
+    SignedEvent,
     Writer,
     clerk,
     instant,
@@ -79,6 +81,12 @@ class Case(CaseActs[Officer], Writer):
         required = {field.name: getattr(sample, field.name) for field in structs.fields(kind) if field.required}
         return super().say(kind, by, **(required | fields))
 
+    def erase(self, concerns: EventRef, label: str, by: Officer, *, ground: str = "on request", **fields: Any) -> Self:
+        """Propose the erasure of a section as a clerk of the supervisor ``by``, who signs second."""
+        body = ErasureProposed(concerns=concerns, label=label, ground=ground)
+        self.act(body, clerk(by.agency))
+        return self.act(second_of(self.last, body), by, **fields)
+
     def clerk_of(self, agency: str) -> Officer:
         return clerk(agency)
 
@@ -115,6 +123,11 @@ class Case(CaseActs[Officer], Writer):
     def reset(self, at: int) -> Self:
         deadline_id = self.clock("arrest_request").deadline_id
         return self.say(case.DeadlineReset, deadline_id=deadline_id, reset_at=instant(at))
+
+
+def second_of(proposal: SignedEvent, body: ErasureProposed) -> SectionErased:
+    """Return the second signature of the erasure that the event proposes."""
+    return SectionErased(concerns=body.concerns, label=body.label, ground=body.ground, cites=proposal.ref)
 
 
 # -- cases that are under way ------------------------------------------------------------------------------------------

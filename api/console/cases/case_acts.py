@@ -12,8 +12,11 @@ from fastapi import Query
 from starlette.responses import Response
 
 from api.console.cases.case_forms import (
+    ERASED,
     NewPerson,
+    as_proposed,
     asked_of_correction,
+    asked_of_erasure,
     called_things,
     form_in_case,
     new_persons,
@@ -113,7 +116,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None, ki
 
     If the reader's agency has nothing to sign for, the page says so and has no form.
     """
-    visit.reading.require_role(*HANDLING)
+    visit.reading.require_role(*(EVENT_TYPES[act].roles if act in FROM_FIELDS else HANDLING))
     if act in FROM_FIELDS:
         return _form_of_fields(visit, case_id, act, of, kind)
     if act not in FORMS:
@@ -141,6 +144,8 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None,
     fields = form.asked(form.chosen(of, kind))
     if of and event_type == "record.corrected":
         fields = asked_of_correction(fields, stated_by(visit, visible.state, of))
+    if event_type == ERASED:
+        fields = asked_of_erasure(fields)
     return visit.page(
         "cases/act_form.html",
         **visible._asdict(),
@@ -148,6 +153,7 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None,
         title=heading_of(visit, event_type),
         note=note and visit.labels.translate(note),
         fields=fields,
+        on_authority=EVENT_TYPES[event_type].on_authority,
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
     )
 
@@ -186,11 +192,7 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
             require_role(visit.reading, EVENT_TYPES[act].body)
             of_fields = form_in_case(visit, at.state, book_of(visit, at.state), act, at.person_names)
             fields = of_fields.body_fields(form)
-            if act == "record.corrected":
-                stated_then = stated_by(visit, at.state, form.get("corrects") or "")
-                for line in fields.get("corrections", ()):
-                    if line.get("field") in stated_then:
-                        line.setdefault("recorded", stated_then[line["field"]][0])
+            _complete(visit, at.state, act, fields)
             bodies = [body_from(EVENT_TYPES[act].body, fields)]
             sections = of_fields.sections(form)
         elif act in WITH_ITEMS:
@@ -213,6 +215,17 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     except RowsRefused as error:
         return visit.page("cases/row_faults.html", status=400, faults=error.faults)
     return visit.page("shared/draft.html", drafts=drafts)
+
+
+def _complete(visit: Visit, state: CaseState, act: str, fields: dict[str, Any]) -> None:
+    """Add to the fields of a correction what was recorded, and to those of an erasure what was proposed."""
+    if act == ERASED:
+        fields |= as_proposed(state, fields)
+    if act == "record.corrected":
+        stated_then = stated_by(visit, state, (fields.get("corrects") or {}).get("event_id", ""))
+        for line in fields.get("corrections", ()):
+            if line.get("field") in stated_then:
+                line.setdefault("recorded", stated_then[line["field"]][0])
 
 
 @router.post("/inbox/drafts")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import asdict
+
 from api.console.shared.access import Visit
 from api.console.shared.act_fields import ActForm, AskedField, Option, Sections
 from api.console.shared.forms import PostedForm
@@ -15,13 +17,16 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import NAME_OF
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.fields import Field, fields_of
+from ledger.core.events.record import SectionErased
 from ledger.core.events.terms import PERSON_NAME
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.timeline.sentences import EventWords, Narrator
 
 LINE = 200  # characters that a correction cites at most
+ERASED = NAME_OF[SectionErased]
 CORRIGIBLE = ("line", "text", "whole", "word", "choice", "quantity")
-CITED_BY = {"item.disposed": "item.disposal_proposed"}  # what an act cites, where it is of one type
+# What an act cites, where it is of one type.
+CITED_BY = {"item.disposed": "item.disposal_proposed", ERASED: "section.erasure_proposed"}
 EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
 NEW_PERSONS = 5  # whom the form of a new case names at most
 NAMING = NAME_OF[PersonNamed]
@@ -127,6 +132,10 @@ def _things(
             (letter.letter_id, f"{labels.of('letter_kind', letter.kind)} {letter.number or ''}".strip())
             for letter in state.letters.values()
         ),
+        "hold": (
+            (hold.hold_id, f"{labels.of('hold_kind', hold.kind)} {hold.number} · {in_words('agency', hold.agency)}")
+            for hold in state.holds.marked("standing")
+        ),
         "handover": (
             (
                 handover.handover_id,
@@ -213,3 +222,19 @@ def asked_of_correction(asked: Sequence[AskedField], stated: Mapping[str, tuple[
         else field
         for field in asked
     ]
+
+
+def asked_of_erasure(asked: Sequence[AskedField]) -> list[AskedField]:
+    """Return the form of the second signature of an erasure: which section it is, the proposal says."""
+    return [field for field in asked if field.path not in _AS_PROPOSED]
+
+
+_AS_PROPOSED = ("concerns", "label")
+
+
+def as_proposed(state: CaseState, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is erased by the proposal that is cited. Raises MalformedInput if none that waits is."""
+    proposal = state.erasures.get((fields.get("cites") or {}).get("event_id", ""))
+    if proposal is None:
+        raise MalformedInput("there is no such proposal", field="cites")
+    return {"concerns": asdict(proposal.concerns), "label": proposal.label}

@@ -27,6 +27,7 @@ from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import Conflict, NotFound
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
+from ledger.core.events.hold import HOLDING
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Sight
@@ -181,6 +182,8 @@ def case(
         agenda=agenda(visit, state, looks_on=visible.sight in ("jurisdiction", "assigned")),
         running=len(state.clocks.marked("running")),
         signs=visit.reading.session.has_role(*HANDLING),
+        standing=state.holds.marked("standing"),
+        may_hold=visit.reading.session.has_role(*HOLDING),
         words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", state),
         free=len(free_items(state, own)),
         told=recorded(visit, event, {**called_items(visit, state), **visible.person_names}),

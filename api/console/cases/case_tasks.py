@@ -17,6 +17,7 @@ from ledger.core.custody.due_dates import Deadline
 from ledger.core.encoding.instants import spelled
 from ledger.core.events import EVENT_TYPES, NAME_OF
 from ledger.core.events.item import ItemDisposed
+from ledger.core.events.record import SectionErased
 from ledger.core.procedure.clock_periods import Clock
 
 BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
@@ -155,7 +156,8 @@ def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
     of_clocks = []
     for deadline in clock_views.of_case(visit, state):
         clock = state.clocks[deadline.deadline_id]
-        if deadline.agency != own or deadline.status not in ("running", "overdue") or clock.rule.at_end is not None:
+        ends_without_lateness = clock.rule.at_end is not None or clock.rule.retains
+        if deadline.agency != own or deadline.status not in ("running", "overdue") or ends_without_lateness:
             continue
         path, view = _path_of(visit, state, clock), clock_views.view_of(deadline, visit.labels)
         if path in tasks and tasks[path].clock is None:
@@ -201,7 +203,7 @@ def _of_letters(state: CaseState, own: str) -> Iterator[CaseTask]:
 
 
 def _of_items(visit: Visit, state: CaseState) -> Iterator[CaseTask]:
-    """Yield disposals that wait for a second signature, what is out too long, and what begins and ends a case."""
+    """Yield what waits for a second signature, what is out too long, and what begins and ends a case."""
     own, now, session = visit.reading.agency, visit.reading.reader.now, visit.reading.session
     may_sign_second = session.has_role(*EVENT_TYPES[NAME_OF[ItemDisposed]].roles)
     for proposal in state.proposals.values():
@@ -209,6 +211,11 @@ def _of_items(visit: Visit, state: CaseState) -> Iterator[CaseTask]:
         if is_for_us and may_sign_second and any(state.items[item_id].is_live for item_id in proposal.item_ids):
             values = {"item_id": proposal.item_ids[0], "disposal": proposal.disposal, "officer": proposal.officer}
             yield CaseTask("disposal", values, f"acts/item.disposed?of={proposal.event.event_id}")
+    may_erase = session.has_role(*EVENT_TYPES[NAME_OF[SectionErased]].roles)
+    for erasure in state.erasures.values():
+        if erasure.agency == own and erasure.officer != session.grant.officer and may_erase:
+            values = {"label": erasure.label, "officer": erasure.officer}
+            yield CaseTask("erasure", values, f"acts/section.erased?of={erasure.event.event_id}")
     for item in state.items.values():
         if item.holder == own and item.checked_out_to and item.due_at and item.due_at < now:
             values = {"item_id": item.item_id, "officer": item.checked_out_to, "at": item.due_at}

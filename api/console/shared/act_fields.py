@@ -82,9 +82,10 @@ def heading_of(visit: Visit, event_type: str) -> str:
 
 
 def subject_field(event_type: str) -> Field | None:
-    """Return the first field by which an act names something, None if it names nothing."""
-    fields = fields_of(EVENT_TYPES[event_type].body)
-    return next((field for field in fields if field.type.kind == "id" and field.name != ACTS[event_type].makes), None)
+    """Return the field by which an act names something first, None if it names nothing, or cites an event first."""
+    fields = (field for field in fields_of(EVENT_TYPES[event_type].body) if field.type.kind in ("id", "event"))
+    first = next((field for field in fields if field.name != ACTS[event_type].makes), None)
+    return None if first is None or first.type.kind == "event" else first
 
 
 def subject_of(event_type: str) -> str | None:

@@ -82,6 +82,7 @@ MENU: Final = (
             MenuLink("/agencies", later("Agencies and keys"), is_public=True),
             MenuLink("/setup", later("What is missing"), is_public=True),
             MenuLink("/documents", later("Documentation"), is_public=True),
+            MenuLink("/retention", later("What is kept"), (*HANDLING, "auditor")),
         ),
         folded=True,
     ),

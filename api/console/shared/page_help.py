@@ -81,6 +81,10 @@ _BY_SECTION: Final = {
             later("Who read this case, when, and on what ground."),
             later("Look for readers without a reason. This look is in the list the next time."),
         ),
+        "cases/retention.html": (
+            later("What has been kept long enough, what it is due for, what stands in the way, and the legal holds."),
+            later("Open a case to review it, or an item to propose its disposal. A hold is released in its case."),
+        ),
         "cases/search.html": (
             later("Find what you may see by any part of a number, a description or a name, or by a file."),
             later(

@@ -25,8 +25,10 @@ from ledger.cli.params import (
     words,
 )
 from ledger.client.service import at
+from ledger.core.errors import MalformedInput
+from ledger.core.events import NAME_OF
 from ledger.core.events.case import DecisionRecorded
-from ledger.core.events.record import DisclosureMade, RecordCorrected, SectionErased
+from ledger.core.events.record import DisclosureMade, ErasureProposed, RecordCorrected, SectionErased
 from ledger.core.events.terms import DiscrepancyKind, EventRef
 
 GROUND = click.option("--ground", required=True)
@@ -129,18 +131,36 @@ def section_group() -> None:
     """Confidential sections of events."""
 
 
-@act_command(section_group, "section.erased")
+@act_command(section_group, "section.erasure_proposed")
 @click.argument("case_id")
 @click.argument("concerns", type=EventReference())
 @click.argument("label")
 @GROUND
 @acting
-def erase(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Erase a confidential section of an event for good.
+def propose_erasure(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Propose to erase a confidential section of an event.
 
-    LABEL names the section, such as person:1; --authority names what orders it. Takes a supervisor.
+    LABEL names the section, such as person:1.
     """
-    recorder.record(case_id, make_body(SectionErased, **fields))
+    recorder.record(case_id, make_body(ErasureProposed, **fields))
+
+
+@act_command(section_group, "section.erased")
+@click.argument("case_id")
+@click.argument("cites", metavar="PROPOSAL", type=EventReference())
+@click.option("--ground", help="Why [as proposed].")
+@acting
+def erase(recorder: EventRecorder, case_id: str, cites: dict[str, str], ground: str | None) -> None:
+    """Erase a confidential section of an event for good, as the second officer.
+
+    PROPOSAL is the event that proposed it; --authority names what orders it. Takes a supervisor.
+    """
+    shown = recorder.session.service.get(at("/api/v1/events/{}", cites["event_id"]))
+    proposed = shown["payload"]["body"]
+    if shown["envelope"]["event_type"] != NAME_OF[ErasureProposed]:
+        raise MalformedInput("{event_id} proposes no erasure", event_id=cites["event_id"], field="PROPOSAL")
+    fields = {"concerns": proposed["concerns"], "label": proposed["label"], "ground": ground or proposed["ground"]}
+    recorder.record(case_id, make_body(SectionErased, cites=cites, **fields))
 
 
 MOST_NAMED = 1000  # events that one disclosure names

@@ -274,6 +274,9 @@ DAY = click.argument("frozen_until", metavar="DAY")
 FILE_NOW = click.option("--file", "digests", type=DigestedFile(), help="The file as it is now, to digest.")
 PARTS = "At least two, such as 10 or 3:note@300.00; cash-1=3:note@300.00 gives the part its id."
 WHOLE = "What they come to, such as 10 or 5:note@500.00."
+DESPITE = click.option(
+    "--despite-hold", "despite_holds", multiple=True, help="A legal hold in spite of which it has happened."
+)
 PROCEEDS = "Of an early sale, such as 1@52000.00: becomes an item of its own."
 
 act("item.sealed", "item_id", "seal_number")
@@ -340,10 +343,12 @@ act(
     GROUND,
     click.option("--decision", "decision_id", help="Id of the decision that orders it."),
     "--recipient",
+    DESPITE,
 )
 act(
     "item.disposed",
     click.argument("cites", type=EventReference()),
     click.option("--disposed-at", type=MOMENT, required=True),
     click.option("--proceeds", type=PORTION, help=PROCEEDS),
+    DESPITE,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from ledger.core.custody import clocks
+from ledger.core.custody import clocks, holds
 from ledger.core.custody.letters import with_answer
 from ledger.core.custody.measures import (
     measure_of,
@@ -191,7 +191,16 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
         persons=state.persons.without(leaving),
         measures=state.measures.without(measure.measure_id for measure in measures),
         clocks=state.clocks.without(clock.deadline_id for clock in ticking),
-        split=Split(act.event.ref, act.agency, body.new_case_id, going, persons, tuple(measures), tuple(ticking)),
+        split=Split(
+            event=act.event.ref,
+            agency=act.agency,
+            new_case_id=body.new_case_id,
+            items=going,
+            persons=persons,
+            measures=tuple(measures),
+            clocks=tuple(ticking),
+            holds=holds.held_along(state, items),
+        ),
     )
 
 
@@ -264,7 +273,7 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
     # Who holds a thing of the case is a party of it, and may act on that thing here too.
     holders = frozenset(agency for item in split.items for agency in (item.holder, item.responsible))
     return replace(
-        state.with_items(*split.items),
+        holds.with_holds(state, split.holds, field).with_items(*split.items),
         agencies=state.agencies | holders,
         persons=state.persons | {person.person_id: person for person in split.persons},
         measures=state.measures | {measure.measure_id: measure for measure in split.measures},
@@ -395,7 +404,6 @@ def recorded(state: CaseState, act: Act, body: Body) -> CaseState:
 
 for _body in (
     record.RecordLate,
-    record.SectionErased,
     record.ImportRecorded,
     record.AuditRecorded,
 ):

@@ -22,7 +22,19 @@ from msgspec import Struct
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.encoding import instants
 from ledger.core.errors import refuse
-from ledger.core.events import Body, Event, case, handover, item, letter, record, stocktake, supervision
+from ledger.core.events import (
+    Body,
+    Event,
+    case,
+    handover,
+    hold,
+    item,
+    letter,
+    record,
+    retention,
+    stocktake,
+    supervision,
+)
 from ledger.core.messages import Message, slot_names
 from ledger.core.procedure.rulebook import Level
 from ledger.core.procedure.zones import Zone
@@ -70,6 +82,8 @@ AHEAD: dict[type[Body], tuple[str, ...]] = {
     case.CustodyPeriodNotified: ("until",),
     case.DeadlineExtended: ("until",),
     letter.LetterSent: ("due_at",),
+    hold.HoldPlaced: ("review_on",),
+    retention.RetentionSet: ("until",),
     handover.HandoverOffered: ("expires_at", "due_at"),
     handover.HandoverReturned: ("due_at",),
     handover.HandoverRefused: ("due_at",),

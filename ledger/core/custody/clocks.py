@@ -27,8 +27,10 @@ _ANSWERS = ("delivered", "received", "accepted", "refused")
 def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """Return ``after`` with its clocks: those that the event stops are stopped first, then those that it starts."""
     body = act.event.body
-    if isinstance(body, case.CaseClosed) or (isinstance(body, case.CaseStageEntered) and body.stage == CLOSED):
+    if isinstance(body, case.CaseStageEntered) and body.stage == CLOSED:
         return with_clocks(after, [stopped(after, clock, act) for clock in _over(after, body)])
+    if isinstance(body, case.CaseClosed):
+        after = with_clocks(after, [stopped(after, clock, act) for clock in _over(after, body)])
     if isinstance(body, item.ItemSplit):
         return with_clocks(after, _handed_on(after, act, (body.item_id,), body.parts))
     if isinstance(body, item.ItemMerged):
@@ -55,6 +57,9 @@ def apply(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
 def _over(state: CaseState, body: case.CaseClosed | case.CaseStageEntered) -> Iterator[Clock]:
     """Yield the running clocks of what is over: of the persons named, or of the case and all for whom it is over."""
     for clock in running(state):
+        # What is kept is kept when the case is over, too.
+        if clock.rule.retains:
+            continue
         person = state.persons.get(clock.subject)
         if isinstance(body, case.CaseStageEntered):
             if clock.subject in body.person_ids:

@@ -117,7 +117,7 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) ->
     )
 
 
-AtEnd = Literal["late", "ended", "not_before", "promptly"]
+AtEnd = Literal["late", "ended", "not_before", "promptly", "due"]
 
 
 class ClockEnd(NamedTuple):
@@ -131,7 +131,12 @@ class ClockEnd(NamedTuple):
     unknown: str | None = None
 
     def at_end(self, rule: ClockRule) -> AtEnd:
-        """Return what it means for a clock of the row that this has passed; what is due promptly has no end."""
+        """Return what it means for a clock of the row that this has passed; what is due promptly has no end.
+
+        At the end of a time of retention nobody is late: what was kept is due for something.
+        """
+        if rule.retains:
+            return "due"
         if rule.prompt:
             return "promptly"
         if self.unknown is not None:
@@ -187,6 +192,9 @@ def _ends_by_days(state: CaseState, clock: Clock, book: Rulebook, as_of: datetim
         return ClockEnd(by_paper, unknown=unknown)
     if by_paper is None:
         return ClockEnd(by_law, unknown=unknown)
+    # Whoever sets a time of retention sets it in the place of the rules' own.
+    if clock.rule.retains:
+        return ClockEnd(by_paper)
     steps = (*(by_law.steps[:-1] if unknown else by_law.steps), *by_paper.steps)
     # Days off only move the end later: a paper's earlier end holds in any calendar.
     if by_paper.due_at <= by_law.due_at:

@@ -13,12 +13,13 @@ from ledger.core.custody import claimed_times
 from ledger.core.custody.discrepancies import differences, digests_conflict
 from ledger.core.custody.due_dates import end_of_clock
 from ledger.core.custody.handovers import return_number
+from ledger.core.custody.holds import holds_on_item
 from ledger.core.custody.particulars import lacking
 from ledger.core.custody.spans import concerned
 from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
-from ledger.core.custody.triggers import changes_custody, in_custody
+from ledger.core.custody.triggers import CASE, changes_custody, in_custody
 from ledger.core.encoding.instants import spelled, unix_seconds
-from ledger.core.events import Body, case, handover, item, letter, record
+from ledger.core.events import Body, case, handover, hold, item, letter, record, retention
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, latest_lawful_day
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
@@ -329,7 +330,10 @@ class Flag(Struct, frozen=True):
 
 
 # Notes about the record, which are not acts in the case: they are allowed after closing.
-_NOTES = (record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, record.SectionErased)
+_NOTES = (
+    *(record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, record.SectionErased, record.ErasureProposed),
+    *(hold.HoldPlaced, hold.HoldReleased, retention.RetentionSet),
+)
 
 
 # What can be wrong with clocks alone, without a case around them.
@@ -478,6 +482,37 @@ def _property_undisposed(before: CaseState, act: Act, after: CaseState, body: ca
 def _disposal_without_decision(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> str | None:
     proposal = before.proposals[body.cites.event_id]
     return joined(proposal.item_ids, by=", ") if proposal.decision_id is None else None
+
+
+@flag("disposed_while_held", item.ItemDisposed)
+def _disposed_while_held(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> str | None:
+    """Return the items of which a disposal is recorded in spite of a hold, each with the holds."""
+    gone = [before.items[item_id] for item_id in before.proposals[body.cites.event_id].item_ids]
+    against = {thing.item_id: [hold.hold_id for hold in holds_on_item(before, thing)] for thing in gone}
+    texts = [
+        Message("item {item_id}: {holds}", item_id=item_id, holds=joined(ids, by=", "))
+        for item_id, ids in against.items()
+        if ids
+    ]
+    return joined(texts) or None
+
+
+@flag("hold_by_another_kind", hold.HoldPlaced)
+def _hold_by_another_kind(before: CaseState, act: Act, after: CaseState, body: hold.HoldPlaced) -> str | None:
+    return _of_another_kind(act, act.agency, act.book.holds[body.kind].by)
+
+
+@flag("retention_shortened", retention.RetentionSet)
+def _retention_shortened(before: CaseState, act: Act, after: CaseState, body: retention.RetentionSet) -> str | None:
+    """Return until when what is kept was to be kept, where that was longer."""
+    was = [
+        clock.until if (ends := end_of_clock(before, clock, act.book).counted) is None else ends.last_day
+        for subject in body.item_ids or (CASE,)
+        for clock in before.clocks.marked(f"running/{subject}")
+        if clock.rule.retains
+    ]
+    longest = max((str(day) for day in was if day is not None), default=body.until)
+    return Message("it was kept until {until}", until=longest) if longest > body.until else None
 
 
 @flag("act_after_closing")

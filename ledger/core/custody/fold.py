@@ -2,8 +2,8 @@
 
 A *party* opened the case, accepted a handover in it, holds or is responsible for something that it took over, or
 keeps a person of it in custody: ``CaseState.agencies``. An agency to which something is offered may answer that offer.
-An agency to which a letter goes may record its receipt, and answer it with another. Auditors of an agency that
-supervises a party may record their audits. Having signed an event makes no agency a party.
+An agency to which a letter goes may record its receipt, and answer it with another. An agency that supervises a party
+may record its audits, and place and release holds. Having signed an event makes no agency a party.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.core.custody import cases, claimed_times, clocks
+from ledger.core.custody import cases, claimed_times, clocks, holds
 from ledger.core.custody.clock_facts import chained
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.letters import has_letter_to_answer
 from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import Conflict, refuse
-from ledger.core.events import Event, case, handover, record
+from ledger.core.events import Event, case, handover, hold, record
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.clock_periods import Clock, Pause
@@ -29,6 +29,8 @@ from ledger.core.procedure.event_words import require_words
 from ledger.core.procedure.jurisdiction import supervises_any
 from ledger.core.procedure.rulebook import Rulebook
 
+# What an agency records that supervises a party and is none.
+_BY_SUPERVISORS = (record.AuditRecorded, hold.HoldPlaced, hold.HoldReleased)
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
 
 
@@ -38,7 +40,7 @@ def require_admitted(state: CaseState, act: Act) -> None:
     Except for an offer or a letter to the signer, nothing that the body names is looked up before this: an agency
     without a part in the case gets the same refusal whether or not the case has what it names.
     """
-    if act.agency in state.agencies or _answers_an_offer(state, act) or _notes_an_audit(state, act):
+    if act.agency in state.agencies or _answers_an_offer(state, act) or _supervises(state, act):
         return
     if has_letter_to_answer(state, act):
         return
@@ -59,12 +61,12 @@ def _answers_an_offer(state: CaseState, act: Act) -> bool:
     return offer is not None and offer.to_agency == act.agency
 
 
-def _notes_an_audit(state: CaseState, act: Act) -> bool:
-    """Return whether the event records an audit by an agency that supervises a party.
+def _supervises(state: CaseState, act: Act) -> bool:
+    """Return whether the event is an audit, or is about a hold, by an agency that supervises a party.
 
     It is admitted if the jurisdictions are unknown.
     """
-    if not isinstance(act.event.body, record.AuditRecorded):
+    if not isinstance(act.event.body, _BY_SUPERVISORS):
         return False
     return act.registered is None or supervises_any(act.agency, state.agencies, act.registered)
 
@@ -149,6 +151,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
         after = cases.begun(act, opening)
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
     claimed_times.require_possible(state, act)
+    after = holds.with_sections(state, act, after)
     after = chained(state, act, with_rests(state, act, clocks.advance(state, act, after)))
     # Flags come last: they compare two finished states, and refuse nothing.
     return Outcome(after, flags(state, act, after))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Context, Decimal, Inexact
 from functools import reduce
 
 from msgspec.structs import replace
 
-from ledger.core.custody import discrepancies
+from ledger.core.custody import discrepancies, holds
 from ledger.core.custody.cases import require_free, require_in_hand, require_present
 from ledger.core.custody.particulars import require_particulars
 from ledger.core.custody.state import (
@@ -140,6 +141,9 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
         _require_alike(source, sources[0])
     # The sources are alike in all that the whole inherits from the first (`_ALIKE`).
     whole = _child(state, sources[0], body.whole, field="whole")
+    whole = replace(
+        whole, sections_in=tuple(dict.fromkeys(event for source in sources for event in source.sections_in))
+    )
     _require_sum(whole.quantity, [source.quantity for source in sources], field="whole")
     _require_money(whole.money, [source.money for source in sources], field="whole")
     gone = [replace(source, status="merged") for source in sources]
@@ -278,6 +282,7 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
         item = require_present(state, act, item_id, field="item_ids")
         if item.is_person:
             refuse("not_disposable", "item {item.item_id} is a person", item=item, field="body.item_ids")
+        _require_not_held(state, item, body.despite_holds, "item_ids")
     if body.decision_id is not None:
         look_up(state.decisions, body.decision_id, "decision")
     proposal = DisposalProposal(
@@ -304,10 +309,27 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
     if proposal.officer == act.officer:
         refuse("one_signature", "another officer than {act.officer} signs second", act=act, field="officer")
     items = [require_present(state, act, item_id, field="cites") for item_id in proposal.item_ids]
+    for item in items:
+        _require_not_held(state, item, body.despite_holds, "cites")
     gone = [replace(item, status="disposed", disposal=proposal.disposal) for item in items]
     # A proposal is used up by its second signature.
     rest = state.proposals.without((body.cites.event_id,))
     return replace(state.with_items(*gone, *_proceeds(state, act, body, proposal)), proposals=rest)
+
+
+def _require_not_held(state: CaseState, item: Item, despite: Collection[str], field: str) -> None:
+    """Refuse (on_hold) a disposal that a hold stands against, unless it is recorded as what has happened despite it."""
+    for hold_id in despite:
+        look_up(state.holds, hold_id, "hold", field="despite_holds")
+    against = [hold for hold in holds.holds_on_item(state, item) if hold.hold_id not in despite]
+    holds.require_not_held(against, field, _ON_HOLD)
+
+
+# What is planned can wait; what has happened to a thing in spite of a hold is recorded, or nobody would know of it.
+_ON_HOLD = Message(
+    "Each hold is released by whoever placed it: hold.released. If it has happened in spite of them, name all in "
+    "`despite_holds`: that is recorded, and flagged."
+)
 
 
 def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: DisposalProposal) -> list[Item]:

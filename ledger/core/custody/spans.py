@@ -180,6 +180,9 @@ def _implied(before: CaseState | None, event: Event, after: CaseState) -> Iterat
     letter = after.letters.get(getattr(body, "letter_id", ""))
     if letter is not None:
         yield from (*letter.person_ids, *letter.item_ids, *((letter.person_id,) if letter.person_id else ()))
+    hold = after.holds.get(getattr(body, "hold_id", ""))
+    if hold is not None:
+        yield from hold.item_ids
     change = after.custody_changes.get(getattr(body, "custody_change_id", ""))
     if change is not None:
         yield change.person_id

@@ -72,7 +72,8 @@ class Item(Struct, frozen=True):
     another agency until ``lent_until``; ``due_at`` is when a checked-out item is due back. ``left_for`` is the case for
     which it was split off. By its kind it ``is_person`` in custody, or ``is_property``, which is to be disposed of;
     what ``can_be_frozen`` is property or data at a provider. Its words come from ``stated_in``, as the event
-    ``corrected_in`` has corrected them last, if any has.
+    ``corrected_in`` has corrected them last, if any has. ``sections_in`` are the events about it that have confidential
+    sections.
     """
 
     item_id: str
@@ -113,6 +114,7 @@ class Item(Struct, frozen=True):
     obtained_from: str | None = None
     stated_in: WordsSource | None = None
     corrected_in: str | None = None
+    sections_in: tuple[str, ...] = ()
 
     @property
     def unrecorded_seconds(self) -> int | None:
@@ -290,6 +292,34 @@ class Letter(Struct, frozen=True):
         return tuple(agency for agency in (self.from_agency, self.to_agency) if agency is not None)
 
 
+class Hold(Struct, frozen=True):
+    """A legal hold by ``agency``, which covers its ``scope``; it stands until it is released.
+
+    ``item_ids`` are the items that it names, ``event_ids`` the events whose sections it names; of neither it names all.
+    ``placed_at`` and ``released_at`` are as claimed.
+    """
+
+    hold_id: str
+    kind: terms.HoldKind
+    scope: terms.HoldScope
+    agency: str
+    officer: str
+    number: str
+    ground: str
+    placed_at: str
+    event_id: str
+    item_ids: tuple[str, ...] = ()
+    event_ids: tuple[str, ...] = ()
+    review_on: terms.Date | None = None
+    released_at: str | None = None
+    released_by: str | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether it is not released."""
+        return self.released_at is None
+
+
 class CustodyChange(Struct, frozen=True):
     """A change of custody that an acceptance calls for; done once the keeper has served it."""
 
@@ -325,6 +355,16 @@ class DisposalProposal(Struct, frozen=True):
     proposed_at: str
 
 
+class ErasureProposal(Struct, frozen=True):
+    """The first signature of the erasure of a section, found by its event id; ``concerns`` is the section's event."""
+
+    event: terms.EventRef
+    concerns: terms.EventRef
+    label: terms.SectionLabel
+    agency: str
+    officer: str
+
+
 class Split(Struct, frozen=True):
     """The items and persons that the latest event, a split by ``agency``, gave up for another case.
 
@@ -338,6 +378,7 @@ class Split(Struct, frozen=True):
     persons: tuple[Person, ...]
     measures: tuple[MeasureState, ...]
     clocks: tuple[Clock, ...] = ()
+    holds: tuple[Hold, ...] = ()
 
 
 # A mark is a string, so that a register can find entries without knowing what they are.
@@ -362,6 +403,10 @@ def _measure_marks(measure: MeasureState) -> tuple[str, ...]:
 
 def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:
     return () if change.served_at is not None else (f"unserved/{change.person_id}",)
+
+
+def _hold_marks(hold: Hold) -> tuple[str, ...]:
+    return ("standing",) if hold.stands else ()
 
 
 def _clock_marks(clock: Clock) -> tuple[str, ...]:
@@ -395,7 +440,8 @@ class CaseState(Struct, frozen=True):
     of it. ``head`` is the leaf hash of its last entry. ``joined_splits`` are the event ids of the splits whose items
     and persons came into this case. A case that was under way elsewhere has ``taken_over_as_of``: what was before
     started no clock; ``taken_over_at`` is when its take-over was signed. ``assignments`` and ``numbers`` are by agency,
-    ``clocks`` by deadline id and with those that have ended, ``links`` by the other case's id. Its words come from
+    ``clocks`` by deadline id and with those that have ended, ``proposals`` and ``erasures`` those that
+    wait for a second signature, ``links`` by the other case's id. Its words come from
     ``stated_in``, each agency's number from the event in ``numbered_in``, as the event ``corrected_in`` has corrected
     them last, if any has.
     """
@@ -423,10 +469,12 @@ class CaseState(Struct, frozen=True):
     decisions: Register[DecisionRecorded] = msgspec.field(default_factory=Register)
     discrepancies: Register[Discrepancy] = msgspec.field(default_factory=Register)
     proposals: Register[DisposalProposal] = msgspec.field(default_factory=Register)
+    erasures: Register[ErasureProposal] = msgspec.field(default_factory=Register)
     assignments: dict[str, Assignment] = msgspec.field(default_factory=dict)
     custody_changes: Register[CustodyChange] = msgspec.field(default_factory=partial(Register, _custody_change_marks))
     clocks: Register[Clock] = msgspec.field(default_factory=partial(Register, _clock_marks))
     letters: Register[Letter] = msgspec.field(default_factory=Register)
+    holds: Register[Hold] = msgspec.field(default_factory=partial(Register, _hold_marks))
     links: dict[str, terms.CaseRelation] = msgspec.field(default_factory=dict)
     split: Split | None = None
     joined_splits: frozenset[str] = frozenset()

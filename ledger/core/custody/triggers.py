@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ledger.core.custody.state import Act, CaseState, Handover, Letter, MeasureState, Person
-from ledger.core.events import Body, case, handover, item, letter
+from ledger.core.events import Body, case, handover, item, letter, retention
 from ledger.core.procedure.rulebook import Rulebook
 
 CASE = "case"  # the subject of clocks that run for the case as a whole
@@ -172,6 +172,8 @@ def _of_letter(state: CaseState, act: Act, subject: Letter, word: str, at: str) 
 
 
 def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.CaseStageEntered) -> Iterator[Trigger]:
+    if before.closed and not after.closed:
+        yield Trigger("case_reopened", act.event.occurred_at, act.agency, items=_live(after), of_case=True)
     if body.trial is not None:
         # Only a turn to a slower kind of trial starts the time anew; a choice gives the time that this kind has.
         pace = [*act.book.trials]
@@ -186,6 +188,25 @@ def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.Cas
         for word, subjects in (("turned_to", turned), ("trial", chosen)):
             if subjects:
                 yield Trigger(f"{word}.{body.trial}", act.event.occurred_at, act.agency, tuple(subjects))
+
+
+def _closed(before: CaseState, act: Act, after: CaseState, body: case.CaseClosed) -> Iterator[Trigger]:
+    yield Trigger("case_closed", act.event.occurred_at, act.agency, items=_live(after))
+
+
+def _retention_set(before: CaseState, act: Act, after: CaseState, body: retention.RetentionSet) -> Iterator[Trigger]:
+    yield Trigger(
+        "retention_set",
+        act.event.occurred_at,
+        act.agency,
+        items=body.item_ids,
+        until=body.until,
+        things_only=bool(body.item_ids),
+    )
+
+
+def _live(state: CaseState) -> tuple[str, ...]:
+    return tuple(item.item_id for item in state.items.values() if item.is_live)
 
 
 def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> Iterator[Trigger]:
@@ -329,6 +350,8 @@ _READINGS: dict[type[Body], Reading] = {
     case.MeasureLifted: _lifted,
     case.DecisionRecorded: _decided,
     case.CaseStageEntered: _stage_entered,
+    case.CaseClosed: _closed,
+    retention.RetentionSet: _retention_set,
     letter.LetterSent: _letter_sent,
     letter.LetterReceived: _letter_received,
     letter.LetterFiled: _letter_received,

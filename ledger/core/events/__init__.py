@@ -1,16 +1,19 @@
 """Events: one definition each for request, signed payload and stored bytes.
 
-``terms`` has the vocabulary, ``catalogue`` the table of event types, ``case``, ``item``, ``handover``, ``procedure``,
-``record``, ``stocktake``, ``supervision`` and ``registry`` the bodies, ``payload`` the payload and envelope of one.
+``terms`` has the vocabulary, ``catalogue`` the table of event types, ``case``, ``item``, ``handover``, ``letter``,
+``hold``, ``retention``, ``procedure``, ``record``, ``stocktake``, ``supervision`` and ``registry`` the bodies,
+``payload`` the payload and envelope around a body.
 """
 
 from ledger.core.events import case as case
 from ledger.core.events import handover as handover
+from ledger.core.events import hold as hold
 from ledger.core.events import item as item
 from ledger.core.events import letter as letter
 from ledger.core.events import procedure as procedure
 from ledger.core.events import record as record
 from ledger.core.events import registry as registry
+from ledger.core.events import retention as retention
 from ledger.core.events import stocktake as stocktake
 from ledger.core.events import supervision as supervision
 from ledger.core.events.catalogue import EVENT_TYPES as EVENT_TYPES

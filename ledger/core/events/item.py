@@ -11,6 +11,7 @@ from ledger.core.events.case import Particulars
 from ledger.core.events.catalogue import Body, event
 
 Digests = Annotated[tuple[terms.Digest, ...], Meta(max_length=8)]
+Holds = Annotated[tuple[terms.HoldId, ...], Meta(max_length=100)]
 
 
 class Collection(terms.Value, frozen=True):
@@ -211,13 +212,17 @@ class ItemUnfrozen(Body, frozen=True):
 
 @event("item.disposal_proposed")
 class ItemDisposalProposed(Body, frozen=True):
-    """The first of the two signatures of a disposal; ``decision_id`` names the decision that orders it."""
+    """The first of the two signatures of a disposal; ``decision_id`` names the decision that orders it.
+
+    While a legal hold covers an item it is refused, unless it has happened all the same: in spite of ``despite_holds``.
+    """
 
     item_ids: Annotated[tuple[terms.ItemId, ...], Meta(min_length=1, max_length=1000)]
     disposal: terms.Disposal
     ground: terms.Text
     decision_id: terms.DecisionId | None = None
     recipient: terms.Line | None = None
+    despite_holds: Holds = ()
 
 
 @event("item.disposed", roles=("supervisor",))
@@ -225,8 +230,10 @@ class ItemDisposed(Body, frozen=True):
     """The second signature, by another officer; ``cites`` is the proposal.
 
     ``proceeds`` is the child item of an early sale, held by the signing agency until it hands it over.
+    ``despite_holds`` are the legal holds in spite of which it has happened.
     """
 
     cites: terms.EventRef
     disposed_at: terms.Instant
     proceeds: ItemPart | None = None
+    despite_holds: Holds = ()

@@ -39,10 +39,23 @@ class RecordLate(Body, frozen=True):
     concerns: terms.EventRef | None = None
 
 
+@event("section.erasure_proposed", streams=("case", "agency"))
+class ErasureProposed(Body, frozen=True):
+    """The first of the two signatures by which a confidential section is erased."""
+
+    concerns: terms.EventRef
+    label: terms.SectionLabel
+    ground: terms.Text
+
+
 @event("section.erased", streams=("case", "agency"), roles=("supervisor",), on_authority=True)
 class SectionErased(Body, frozen=True):
-    """One confidential section is no longer kept; the payload that commits to it stays."""
+    """One confidential section is no longer kept; the payload that commits to it stays.
 
+    It is the second signature, by another officer; ``cites`` is the proposal.
+    """
+
+    cites: terms.EventRef
     concerns: terms.EventRef
     label: terms.SectionLabel
     ground: terms.Text

@@ -77,6 +77,7 @@ CustodyChangeId = Annotated[
     str, _slug(64, "slug of at most 64 characters, unique within the case", "custody-1", "custody_change")
 ]
 LetterId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "letter-1", "letter")]
+HoldId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "hold-1", "hold")]
 DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026", "dataset")]
 StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a", "stream")]
 StocktakeId = Annotated[
@@ -243,6 +244,7 @@ CaseRelation = Annotated[str, _word("case_relation")]
 LetterKind = Annotated[str, _word("letter_kind")]
 OutsiderKind = Annotated[str, _word("outsider_kind")]
 Service = Annotated[str, _word("service")]
+HoldKind = Annotated[str, _word("hold_kind")]
 Particular = Annotated[str, _word("particular")]
 QuantityUnit = Annotated[str, _word("quantity_unit")]
 LeadOutcome = Annotated[str, _word("lead_outcome")]
@@ -266,6 +268,7 @@ TABLE_OF = {
     "letter_kind": "letters",
     "outsider_kind": "outsiders",
     "service": "services",
+    "hold_kind": "holds",
     "lead_outcome": "outcomes",
     "recommendation_kind": "recommendations",
     "escalation": "escalations",
@@ -294,6 +297,7 @@ SealState = Literal["intact", "broken", "missing", "unsealed"]
 MatchResult = Literal["match", "mismatch", "not_checked"]
 CheckResult = Literal["passed", "failed", "not_applicable"]
 DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus", "location"]
+HoldScope = Literal["case", "items", "sections"]
 Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
 RecheckResult = Literal["fell", "recurs", "unchanged"]
@@ -310,6 +314,7 @@ CLOSED = {
     "match_result": MatchResult,
     "check_result": CheckResult,
     "discrepancy_kind": DiscrepancyKind,
+    "hold_scope": HoldScope,
     "severity": Severity,
     "dismissal_reason": DismissalReason,
     "recheck_result": RecheckResult,

@@ -25,7 +25,7 @@ from ledger.core.procedure.facts import (
 )
 from ledger.core.procedure.legal_days import stands_alone
 from ledger.core.procedure.rows import Label
-from ledger.core.procedure.rulebook import ClockRule, FlagRule, Rulebook
+from ledger.core.procedure.rulebook import RETENTION_ENDS, ClockRule, FlagRule, Rulebook
 
 Path = tuple[str | int, ...]
 SECTION_LABEL_CHARS = 32  # the name of a confidential field is the label of its section
@@ -84,7 +84,7 @@ def rows_with_articles(book: Rulebook) -> Iterator[tuple[Path, Any]]:
             yield (table, number), row
             for place, extension in enumerate(getattr(row, "extensions", ())):
                 yield (table, number, "extensions", place), extension
-    for table in ("purposes", "decisions", "reasons", "items", "persons"):
+    for table in ("purposes", "decisions", "reasons", "holds", "items", "persons"):
         for word, row in getattr(book, table).items():
             if hasattr(row, "article"):
                 yield (table, word), row
@@ -120,6 +120,9 @@ def _references(book: Rulebook) -> Iterator[tuple[Path, str, Iterable[str]]]:
         yield ("purposes", purpose, "stage"), "stage", _stated(moves.stage)
         yield ("purposes", purpose, "from"), PARTICIPANT, moves.senders
         yield ("purposes", purpose, "to"), PARTICIPANT, moves.receivers
+    for hold, order in book.holds.items():
+        yield ("holds", hold, "by"), PARTICIPANT, order.by
+        yield ("holds", hold, "released_by"), PARTICIPANT, order.released_by
     for number, example in enumerate(book.examples):
         for agency, kind in example.agencies.items():
             yield ("examples", number, "agencies", agency), "agency_kind", (kind,)
@@ -210,8 +213,31 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
             yield path, Message("expected both a clock in `rests` and why in `rests_for`, or neither")
         if row.rests_at_most is not None and (row.rests is None or _kinds_of(row.rests_at_most) != {"day"}):
             yield (*path, "rests_at_most"), Message("expected days, months or years, and a clock in `rests`")
+        yield from (((*path, *inner), fault) for inner, fault in _faults_of_retention(row, book))
         if not stands_alone(row, book.clocks):
             yield path, _not_alone(row)
+
+
+def _faults_of_retention(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
+    """Yield what contradicts itself in a time of retention."""
+    if row.waits_for and not row.retains:
+        yield ("waits_for",), Message("nothing is due at its end: say so in `then`")
+    for name in row.waits_for:
+        if name not in {each.name for each in book.clocks}:
+            yield ("waits_for",), Message("no clock is called {name}", name=name)
+    if row.then is None:
+        return
+    ends = {"case": RETENTION_ENDS, "item": ("review", *book.disposals)}
+    if row.then not in ends.get(row.per, ()):
+        yield (
+            ("then",),
+            Message("a case is due for `review` or `erasure`, an item for `review` or a word of `disposals`"),
+        )
+    if row.days_off != "never" or row.prompt or row.counts_back or row.at_end is not None:
+        yield (
+            ("then",),
+            Message('a time of retention has `days_off = "never"`, and no `prompt`, `counts_back` or `at_end`'),
+        )
 
 
 def _faults_of_extensions(row: ClockRule) -> Iterator[Fault]:

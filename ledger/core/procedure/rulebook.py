@@ -85,7 +85,9 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     Where it ``counts_back`` its days count from the day on which the starting decision takes effect, or from the last
     day of the clock whose start it starts with, back to the last day. If it names them, it is counted anew ``resets``
     times at most, and rests on the grounds ``exclusions`` alone. Where the end is no lateness ``at_end`` says what it
-    is: a right is lost, a judgment takes effect.
+    is: a right is lost, a judgment takes effect. A time of retention ends without lateness too: ``then`` says what its
+    subject is due for, a word of the disposals, or ``review`` or ``erasure``; while a clock in ``waits_for`` runs, that
+    waits.
     """
 
     name: str
@@ -115,7 +117,14 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     resets: int | None = None
     exclusions: tuple[terms.ExclusionGround, ...] | None = None
     at_end: Label | None = None
+    then: str | None = None
+    waits_for: tuple[str, ...] = ()
     valid_until: terms.Date | None = None
+
+    @property
+    def retains(self) -> bool:
+        """Tell whether it is a time of retention."""
+        return self.then is not None
 
     @property
     def all_starts(self) -> tuple[str, ...]:
@@ -141,6 +150,9 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
         """Return the extension of this name for clocks with the base ``period``, or None."""
         return next((row for row in self.extensions if row.name == name and row.of in (None, period)), None)
 
+
+# What a time of retention leads to besides a disposal: a look at what is kept, or the end of confidential sections.
+RETENTION_ENDS = ("review", "erasure")
 
 DAYS_KEPT = 1024
 
@@ -178,6 +190,9 @@ FlagName = Literal[
     "medium_not_taken",
     "sender_of_another_kind",
     "receiver_of_another_kind",
+    "hold_by_another_kind",
+    "disposed_while_held",
+    "retention_shortened",
 ]
 
 
@@ -348,6 +363,20 @@ class Disposal(Word, frozen=True):
     proceeds: str | None = None
 
 
+class HoldRule(Word, frozen=True, kw_only=True):
+    """A kind of legal hold.
+
+    ``by`` are the kinds of agencies, or traits of them, that place it; of another kind it is flagged. Besides the
+    agency that placed it, those of ``released_by`` may release it.
+    """
+
+    by: tuple[str, ...] = ()
+    released_by: tuple[str, ...] = ()
+    article: str = ""
+    source: str = ""
+    unconfirmed: Label = {}
+
+
 class Reason(Word, frozen=True, kw_only=True):
     """Why something is not accepted, or goes back.
 
@@ -463,6 +492,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     letters: dict[terms.LetterKind, LetterKind] = {}
     outsiders: dict[terms.OutsiderKind, Word] = {}
     services: dict[terms.Service, Word] = {}
+    holds: dict[terms.HoldKind, HoldRule] = {}
     aspects: dict[terms.Aspect, Word] = {}
     relations: dict[terms.CaseRelation, Word] = {}
     units: dict[terms.QuantityUnit, UnitRow] = {}

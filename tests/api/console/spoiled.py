@@ -208,7 +208,7 @@ def _words(case_1: SpoiledCase, named: EventRef) -> None:
     case_1.say(record.RecordLate, prosecutor, happened_at=AT)
     case_1.say(record.DisclosureMade, prosecutor, item_ids=("phone",))
     case_1.say(record.AuditRecorded, auditor(PROCURATORATE), scope="s", size=1, verdict="intact", findings=("f",))
-    case_1.say(record.SectionErased, supervisor(PROCURATORATE), concerns=named, label="person:1")
+    case_1.erase(named, "person:1", supervisor(PROCURATORATE))
 
 
 def spoiled_matters() -> tuple[Writer, ...]:

@@ -17,7 +17,7 @@ PUBLIC = {"/verify", "/operation", "/agencies", "/setup", "/documents"}
 SHARED = {"/search", "/leads", "/recommendations"}
 GOVERNING = {"/models", "/reports", "/correlation"}
 SHOWN: dict[Role, set[str]] = {
-    "clerk": {"/inbox", "/outbox", "/letters", "/cases", "/cases/new", "/models"} | SHARED | PUBLIC,
+    "clerk": {"/inbox", "/outbox", "/letters", "/cases", "/cases/new", "/models", "/retention"} | SHARED | PUBLIC,
     "supervisor": PAGES - {"/audit"},
     "auditor": PAGES - {"/inbox", "/outbox", "/letters", "/cases/new"},
     "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports", "/correlation"}

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ledger.core.encoding import canonical
-from ledger.core.events import Authority, case, record, registry
+from ledger.core.events import Authority, case, registry
 from ledger.core.trust.trust_file import Trust, encode_trust
 from scripts.docs.chain_states import State
 from scripts.docs.example import vouched
@@ -157,8 +157,9 @@ def world(name: str, policy: str, witnesses: tuple[int, ...], names_block: bool,
     )
     log.add(*written.events)
     order = Authority(authorization_type="court order", authorization_identifier="12")
-    body = record.SectionErased(concerns=written.events[1].ref, label="narrative", ground="court order 12")
-    written.act(body, supervisor(PROCURATORATE), authority=order)
+    concerns, ground = written.events[1].ref, "court order 12"
+    written.erase(concerns, "narrative", supervisor(PROCURATORATE), ground=ground, authority=order)
+    log.add(written.events[-2])
     erasure = log.add(written.events[-1])
     for number in range(more):
         log.add(Writer("case", f"other-{number}").write(case.CaseNumbered(case_number=f"A-{number}"), clerk(COURT)))

@@ -68,7 +68,7 @@ def test_entry_that_poses_as_what_others_are_judged_by(stand: Stand, event_type:
     assert found(stand.audit()) == {("entries", index)}
 
 
-@pytest.mark.parametrize("index", [FOUNDING + 5, FOUNDING + 12])
+@pytest.mark.parametrize("index", [FOUNDING + 6, FOUNDING + 13])
 def test_entry_that_others_are_judged_by(stand: Stand, index: int) -> None:
     """An erasure or a seal that is edited is a fault by itself, and accuses nobody else."""
     stand.change(f"UPDATE entries SET payload = x'7b7d' WHERE log_index = {index}")
@@ -131,13 +131,13 @@ def test_entry_added(stand: Stand) -> None:
 
 def test_entry_that_its_officer_signed_again(stand: Stand) -> None:
     """Bytes, columns and signature all fit; only the tree knows that the log had another entry."""
-    index, event = FOUNDING + 5, stand.theft.events[5]
+    index, event = FOUNDING + 6, stand.theft.events[6]
     late = stand.theft.draft(event.payload.body, supervisor(POLICE))
     other = Case("case-1")
-    other.events, other.now = list(stand.theft.events[:5]), START + 7777
+    other.events, other.now = list(stand.theft.events[:6]), START + 7777
     other.current = None
     signed = other.draft(event.payload.body, supervisor(POLICE), authority=event.payload.authority)
-    assert late.envelope.sequence == 6
+    assert late.envelope.sequence == 7
     values: dict[str, Any] = {"envelope": signed.entry, "payload": signed.payload_bytes, "digest": signed.digest}
     values |= {"event_id": signed.envelope.event_id, "signed_at": signed.envelope.signed_at}
     stand.change(

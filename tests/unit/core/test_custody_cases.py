@@ -112,7 +112,8 @@ def test_what_a_fold_gave_is_never_changed(kind: type[Struct]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["record.corrected", "record.late", "section.erased", "import.recorded", "case.assigned", "case.linked"]
+    "kind",
+    ["record.corrected", "record.late", "section.erasure_proposed", "import.recorded", "case.assigned", "case.linked"],
 )
 def test_events_of_the_record_move_nothing(kind: str) -> None:
     """A correction, a late note, an erasure, an origin, a handler or a link changes nobody's custody."""

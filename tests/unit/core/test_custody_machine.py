@@ -24,10 +24,13 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events import case, item
 from ledger.core.events import case as acts
 from ledger.core.events.handover import NotAcceptedItem
+from ledger.core.events.hold import HoldPlaced, HoldReleased
+from ledger.core.events.record import ErasureProposed
+from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import Procedures
 from tests.oracles.custody_model import Model, Offer, Thing
-from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, clerk, supervisor
-from tests.testkit.casework import AT, Case, person_id, pieces
+from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, clerk, section, supervisor
+from tests.testkit.casework import AT, Case, person_id, pieces, second_of
 
 ACTS = int(os.environ.get("TALLYSTICK_CUSTODY_ACTS", "400"))
 STEPS_OF_A_CASE = 60
@@ -55,6 +58,7 @@ class Custody(RuleBasedStateMachine):
         self.case = Case().open().name("li")
         self.model = Model()
         self.names: list[str] = []
+        self.refs: list[EventRef] = []  # of the events with a section
         for amount in (1, 7, 12, 20):
             self.register(POLICE, amount, properly=True)
 
@@ -100,6 +104,7 @@ class Custody(RuleBasedStateMachine):
         fields = {"kind": "property", "quantity": amount, "fungible": True}
         if self.tried(possible, self.case.register, name, by=clerk(by), **fields):
             self.model.things[name] = Thing(by, self.model.answers, amount)
+            self.model.come_of(name)
             self.model.registered += amount
 
     @rule(by=agencies, number=picks, first=amounts, second=amounts, properly=mostly)
@@ -115,6 +120,8 @@ class Custody(RuleBasedStateMachine):
         if self.tried(self.model.is_free(name, by) and fits, self.case.act, body, clerk(by)) and thing:
             del self.model.things[name]
             self.model.things |= {left: thing.part(first), two: thing.part(second)}
+            self.model.come_of(left, name)
+            self.model.come_of(two, name)
 
     @rule(by=agencies, first=picks, two=picks, properly=mostly)
     def merge(self, by: str, first: int, two: int, properly: bool) -> None:
@@ -127,6 +134,7 @@ class Custody(RuleBasedStateMachine):
         body = item.ItemMerged(item_ids=names, whole=self.part(whole, total))
         if self.tried(free and alike, self.case.act, body, clerk(by)) and things[0]:
             self.model.things[whole] = things[0].part(total)
+            self.model.come_of(whole, *names)
             for name in names:
                 del self.model.things[name]
 
@@ -136,7 +144,8 @@ class Custody(RuleBasedStateMachine):
         name = self.pick(number, properly=properly)
         by = self.holder_of(name, by, properly=properly)
         proposal = item.ItemDisposalProposed(item_ids=(name,), disposal="destroyed", ground="worthless")
-        if self.tried(self.model.is_in_store(name, by), self.case.act, proposal, clerk(by)):
+        possible = self.model.is_in_store(name, by) and not self.model.is_held(name)
+        if self.tried(possible, self.case.act, proposal, clerk(by)):
             second = item.ItemDisposed(cites=self.case.last.ref, disposed_at="2026-03-02T02:00:00Z")
             self.tried(False, self.case.act, second, clerk(by))
             self.tried(True, self.case.act, second, supervisor(by))
@@ -174,6 +183,51 @@ class Custody(RuleBasedStateMachine):
         possible = self.model.may_freeze(name, by, renewed=renewed)
         if self.tried(possible, self.case.act, body, clerk(by)) and thing:
             thing.frozen_until = until
+
+    # -- what is held --------------------------------------------------------------------------------------------------
+
+    @rule(by=agencies, number=picks, whole=st.sampled_from((False, False, False, True)), properly=mostly)
+    def hold(self, by: str, number: int, whole: bool, properly: bool) -> None:
+        """Where jurisdictions are unknown any agency may, be it a party or not."""
+        name, hold_id = self.pick(number, properly=properly), f"hold-{self.case.state.sequence}"
+        fields = {"hold_id": hold_id, "kind": "legal_hold", "number": "H", "scope": "case" if whole else "items"}
+        items = () if whole else (name,)
+        possible = whole or name in self.model.things
+        if self.tried(possible, self.case.say, HoldPlaced, supervisor(by), item_ids=items, **fields):
+            self.model.holds[hold_id] = None if whole else {name}
+
+    @precondition(lambda self: self.case.state.holds)
+    @rule(by=agencies, number=picks, properly=mostly)
+    def release_hold(self, by: str, number: int, properly: bool) -> None:
+        names = list(self.model.holds if properly and self.model.holds else self.case.state.holds)
+        name = names[number % len(names)]
+        if self.tried(name in self.model.holds, self.case.say, HoldReleased, supervisor(by), hold_id=name):
+            del self.model.holds[name]
+
+    @rule(by=agencies, number=picks, properly=mostly)
+    def examine(self, by: str, number: int, properly: bool) -> None:
+        """What is said of the thing besides is confidential."""
+        name = self.pick(number, properly=properly)
+        by = self.holder_of(name, by, properly=properly)
+        fields = {"item_id": name, "method": "looked at", "sections": {"narrative": section()}}
+        if self.tried(self.model.is_free(name, by), self.case.say, item.ItemExamined, clerk(by), **fields):
+            self.model.said[self.case.last.event.event_id] = {name}
+            self.refs.append(self.case.last.ref)
+
+    @precondition(lambda self: self.model.said)
+    @rule(by=agencies, number=picks, properly=mostly)
+    def erase(self, by: str, number: int, properly: bool) -> None:
+        """A hold that is placed between the two signatures stands against the second one."""
+        ref, by = self.refs[number % len(self.refs)], self.model.answers if properly else by
+        proposal = ErasureProposed(concerns=ref, label="narrative", ground="over")
+        possible = by in self.model.parties and not self.model.is_said_for_good(ref.event_id)
+        if self.tried(possible, self.case.act, proposal, clerk(by)):
+            second = second_of(self.case.last, proposal)
+            self.tried(False, self.case.act, second, clerk(by))
+            self.hold(by, number, True, True)
+            self.tried(False, self.case.act, second, supervisor(by))
+            self.release_hold(by, len(self.model.holds) - 1, True)
+            self.tried(True, self.case.act, second, supervisor(by))
 
     # -- handovers -----------------------------------------------------------------------------------------------------
 

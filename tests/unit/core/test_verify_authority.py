@@ -131,7 +131,8 @@ def test_revocation_without_grant() -> None:
 def erased_log(**concerns: Any) -> tuple[Log, int]:
     """LOG with an erasure of the registered item's narrative, or of what ``concerns`` says."""
     log = Log(list(LOG.events), registry=LOG.registry)
-    body = record.SectionErased(concerns=CASE.events[1].ref, label="narrative", ground="court order 12")
+    of_it = {"concerns": CASE.events[1].ref, "label": "narrative", "ground": "court order 12"}
+    body = record.SectionErased(cites=CASE.events[0].ref, **of_it)
     writer = Writer("case", concerns.pop("case_id", "case-1"), start=START + 900)
     order = Authority(authorization_type="court order", authorization_identifier="12")
     return log, log.add(writer.write(replace(body, **concerns), supervisor(POLICE), authority=order))

@@ -20,6 +20,7 @@ from ledger.chain.journal import Purpose
 from ledger.client.monitoring import Alarm
 from ledger.core.custody.claimed_times import BREAK_KINDS
 from ledger.core.custody.due_dates import Status
+from ledger.core.custody.holds import ObstacleKind
 from ledger.core.custody.spans import Subject
 from ledger.core.custody.stocktakes import SCAN_RESULTS
 from ledger.core.events import EVENT_TYPES, terms
@@ -27,6 +28,7 @@ from ledger.core.events.record import IncidentKind
 from ledger.core.messages import slot_names
 from ledger.core.procedure.deadlines import STEP_NAMES, Unit
 from ledger.core.procedure.facts import STEP
+from ledger.core.procedure.rulebook import RETENTION_ENDS
 from ledger.core.procedure.zones import Zone
 from ledger.core.supervision.anonymity import INSTEAD
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
@@ -94,6 +96,9 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "seal_state": terms.choices(terms.SealState),
     "match_result": terms.choices(terms.MatchResult),
     "check_result": terms.choices(terms.CheckResult),
+    "hold_scope": terms.choices(terms.HoldScope),
+    "obstacle": get_args(ObstacleKind),
+    "retention_end": RETENTION_ENDS,
     "severity": terms.choices(terms.Severity),
     "dismissal_reason": terms.choices(terms.DismissalReason),
     "lead_outcome": ("dismissed",),
@@ -127,7 +132,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     ),
     "noun": (
         *("handover", "item", "person", "measure", "decision", "deadline", "discrepancy", "custody change", "officer"),
-        *("events", "publications", "ledger", "service", "case", "log", "letter", "aspect", "point"),
+        *("events", "publications", "ledger", "service", "case", "log", "letter", "aspect", "point", "hold"),
     ),
     "column_type": tuple({column.kind for view in views().values() for column in view.columns.values()}),
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),

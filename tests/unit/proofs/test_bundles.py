@@ -16,7 +16,7 @@ from sqlalchemy import text
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound, Unavailable
-from ledger.core.events import Authority, Stream, record
+from ledger.core.events import Authority, Stream
 from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.log.cose_receipts import parse_receipt
 from ledger.core.log.merkle import Hash
@@ -205,10 +205,9 @@ def test_key_revoked_since(stand: Stand) -> None:
 def test_erased_section(stand: Stand) -> None:
     """Of an erased section the bundle has the entry that erased it, as soon as the tree head has that."""
     stand.anchor()
-    erasure = record.SectionErased(concerns=stand.case.events[1].ref, label="narrative", ground="court order 12")
     order = Authority(authorization_type="court order", authorization_identifier="12")
-    stand.case.act(erasure, supervisor(POLICE), authority=order)
-    stand.ledger.post(stand.case.last)
+    stand.case.erase(stand.case.events[1].ref, "narrative", supervisor(POLICE), authority=order)
+    stand.ledger.post_all(stand.case.events[-2:])
     before = stand.bundle()
     assert ("section.erased" in types_in(before), set(subject(before)["sections"])) == (False, {"description"})
     stand.anchor()

@@ -23,7 +23,7 @@ from ledger.core.events import Authority, registry
 from ledger.core.events import case as acts
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified, PersonNamed
 from ledger.core.events.handover import HandoverOffered
-from ledger.core.events.record import Correction, DisclosureMade, RecordCorrected, RecordLate, SectionErased
+from ledger.core.events.record import Correction, DisclosureMade, ErasureProposed, RecordCorrected, RecordLate
 from ledger.core.events.terms import EventRef
 from ledger.recording import case_states, registry_view
 from ledger.recording.validation import Duplicate
@@ -50,7 +50,7 @@ from tests.testkit.builders import (
     section,
     supervisor,
 )
-from tests.testkit.casework import Case, detained, person_id, registration
+from tests.testkit.casework import Case, detained, person_id, registration, second_of
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.unit.recording.stand import OPENED, resigned
 
@@ -280,15 +280,35 @@ def test_a_section_is_erased_from_its_own_stream_only(ledger: Ledger) -> None:
     case = Case("case-one").act(OPENED, clerk(POLICE), sections={"narrative": section()})
     other = Case("case-two").open()
     ledger.post_all([*case.events, *other.events])
-    erasure = SectionErased(concerns=case.last.ref, label="narrative", ground="on request")
+    erasure = ErasureProposed(concerns=case.last.ref, label="narrative", ground="on request")
     of_two = replace(erasure, concerns=replace(case.last.ref, event_id=other.last.envelope.event_id))
     law = Authority("statute", "Personal Information Protection Law 47")
     tries = [(writer, erasure) for writer in (Writer("agency", POLICE), other)]
     for writer, body in (*tries, (case, of_two), (case, replace(erasure, label="description"))):
         with refused("unknown_section", field="payload.body"):
             judge(ledger, writer.draft(body, supervisor(POLICE), authority=law))
-    sound = case.draft(erasure, supervisor(POLICE), authority=law)
-    assert isinstance(judge(ledger, sound), ValidatedSubmission)
+    case.erase(erasure.concerns, erasure.label, supervisor(POLICE), authority=law)
+    ledger.post(case.events[-2])
+    assert isinstance(judge(ledger, case.last), ValidatedSubmission)
+
+
+def test_an_agency_erases_in_its_own_stream_by_two(ledger: Ledger) -> None:
+    """There, too, another officer proposes it, of this section; an event that proposes nothing is no proposal."""
+    own = Writer("agency", POLICE)
+    late = RecordLate(happened_at="2026-03-01T00:00:00Z", ground="the network was down")
+    late_entry = own.write(late, clerk(POLICE), sections={"narrative": section(), "note": section("note")})
+    proposal = ErasureProposed(concerns=late_entry.ref, label="narrative", ground="on request")
+    by_himself = second_of(own.write(proposal, supervisor(POLICE)), proposal)
+    by_another = second_of(own.write(proposal, clerk(POLICE)), proposal)
+    for event in own.events:
+        ledger.post(event)
+    law = Authority("statute", "Personal Information Protection Law 47")
+    for body in (replace(by_another, cites=late_entry.ref), replace(by_another, label="note")):
+        with refused("unknown_proposal", field="payload.body.cites"):
+            judge(ledger, own.draft(body, supervisor(POLICE), authority=law))
+    with refused("one_signature", field="payload.officer"):
+        judge(ledger, own.draft(by_himself, supervisor(POLICE), authority=law))
+    assert isinstance(judge(ledger, own.draft(by_another, supervisor(POLICE), authority=law)), ValidatedSubmission)
 
 
 def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:

@@ -16,7 +16,7 @@ from ledger.core.events import Authority
 from ledger.core.events import case as acts
 from ledger.core.events.case import CaseLinked
 from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemMoved, ItemPart, ItemSealed, ItemSplit
-from ledger.core.events.record import ImportRecorded, RecordLate, SectionErased
+from ledger.core.events.record import ErasureProposed, ImportRecorded, RecordLate
 from ledger.core.messages import Message, Term
 from ledger.core.visibility import Reader
 from ledger.i18n import translate
@@ -25,7 +25,7 @@ from ledger.store.append import clear_away
 from ledger.store.database import Connection
 from ledger.store.tables import CASE_AGENCIES, CASES, CLOCKS, ENTRIES, FEED, HANDOVERS, ITEMS, SECTIONS, STREAMS
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Writer, clerk, instant, section, supervisor
-from tests.testkit.casework import Case, pieces
+from tests.testkit.casework import Case, pieces, second_of
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.unit.audit.stand import findings_of
 from tests.unit.recording.stand import OPENED
@@ -143,9 +143,10 @@ def test_an_erasure_empties_the_section_and_nothing_else(ledger: Ledger) -> None
     case = Case().act(OPENED, clerk(POLICE), sections=parts)
     case.act(acts.CaseLinked("case-9", "related"), sections={"narrative": section("other")})
     index = ledger.post_all(case.events)[0].index
+    case.erase(case.events[0].ref, "narrative", supervisor(POLICE), authority=GROUND)
+    ledger.post(case.events[-2])
     with ledger.database.read() as connection:
         entries, sections = (rows_of(connection, table) for table in (ENTRIES, SECTIONS))
-    case.act(SectionErased(case.events[0].ref, "narrative", "on request"), supervisor(POLICE), authority=GROUND)
     erased_at = ledger.post(case.last).index
     with ledger.database.read() as connection:
         assert [row for row in rows_of(connection, ENTRIES) if row["log_index"] != erased_at] == entries
@@ -160,8 +161,9 @@ def test_an_agency_erases_in_its_own_stream(sqlite: Ledger) -> None:
     writer = Writer("agency", POLICE)
     late = RecordLate(happened_at="2026-03-01T00:00:00Z", ground="the network was down")
     sqlite.post(writer.write(late, clerk(POLICE), sections={"narrative": section()}))
-    erasure = SectionErased(writer.last.ref, "narrative", "on request")
-    sqlite.post(writer.write(erasure, supervisor(POLICE), authority=GROUND))
+    proposal = ErasureProposed(writer.last.ref, "narrative", "on request")
+    sqlite.post(writer.write(proposal, clerk(POLICE)))
+    sqlite.post(writer.write(second_of(writer.last, proposal), supervisor(POLICE), authority=GROUND))
     with sqlite.database.read() as connection:
         assert [row["data"] for row in rows_of(connection, SECTIONS)] == [None]
 
@@ -204,8 +206,8 @@ def confidential(size: int) -> Case:
 
 
 def erase(sqlite: Ledger, case: Case) -> None:
-    body = SectionErased(concerns=case.events[5].ref, label="narrative", ground="the court ordered it")
-    sqlite.post(case.act(body, supervisor(POLICE), authority=AUTHORITY).last)
+    case.erase(case.events[5].ref, "narrative", supervisor(POLICE), authority=AUTHORITY)
+    sqlite.post_all(case.events[-2:])
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -9,7 +9,7 @@ from sqlalchemy import Column, delete, select, update
 
 from ledger.core.events import Authority, item
 from ledger.core.events import case as acts
-from ledger.core.events.record import Correction, RecordCorrected, SectionErased
+from ledger.core.events.record import Correction, RecordCorrected
 from ledger.core.visibility import Reader
 from ledger.recording.word_index import index_words
 from ledger.store import search as search_of_store
@@ -216,8 +216,9 @@ def test_an_erased_name_is_found_no_longer(ledger: Ledger) -> None:
     """From the entry on that erases its section."""
     case = recorded_case("case-erased", step=61)
     naming = case.events[2]
-    case.act(SectionErased(naming.ref, "person:1", "on request"), supervisor(PROCURATORATE), authority=GROUND)
-    ledger.post_all(case.events[:-1])
+    case.erase(naming.ref, "person:1", supervisor(PROCURATORATE), authority=GROUND)
+    ledger.post_all(case.events[:-2])
+    ledger.post(case.events[-2])
     assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1", "case-erased"]
     ledger.post(case.last)
     assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1"]
@@ -313,8 +314,9 @@ def test_the_parts_of_an_erased_name_are_gone(ledger: Ledger) -> None:
     for case_id, early in (("case-early", True), ("case-late", False)):
         case = recorded_case(case_id, step=61)
         naming = case.events[2]
-        case.act(SectionErased(naming.ref, "person:1", "on request"), supervisor(PROCURATORATE), authority=GROUND)
-        ledger.post_all(case.events[:-1])
+        case.erase(naming.ref, "person:1", supervisor(PROCURATORATE), authority=GROUND)
+        ledger.post_all(case.events[:-2])
+        ledger.post(case.events[-2])
         if early:
             index_words(ledger.database)
         ledger.post(case.last)
@@ -334,8 +336,9 @@ def test_the_parts_of_a_name_stay_that_another_section_has(ledger: Ledger) -> No
     naming = acts.PersonNamed(person_id=person_id("wang"), role="suspect", section="person:1")
     ref = case.act(naming, sections=sections).last.ref
     case.register("tablet").offer("tablet", to=PROCURATORATE, persons=("wang",)).accept()
-    case.act(SectionErased(ref, "person:1", "on request"), supervisor(PROCURATORATE), authority=GROUND)
-    ledger.post_all(case.events[:-1])
+    case.erase(ref, "person:1", supervisor(PROCURATORATE), authority=GROUND)
+    ledger.post_all(case.events[:-2])
+    ledger.post(case.events[-2])
     index_words(ledger.database)
     ledger.post(case.last)
     index_words(ledger.database)

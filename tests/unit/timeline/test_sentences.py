@@ -95,6 +95,8 @@ def test_what_a_full_body_says_is_told() -> None:
         "discrepancy.raised": {"discrepancy_id"},
         "handover.accepted": {"rest_as_listed"},
         "import.recorded": {"file_digest", "row_digest"},
+        "hold.placed": {"hold_id", "concerns"},
+        "section.erased": {"cites"},
         "record.late": {"concerns"},
     }
 

@@ -1,0 +1,202 @@
+"""Legal holds, and the one rule whether something may be destroyed now, and if not, why.
+
+A hold covers a whole case, items, or confidential sections. It covers what comes of an item that it names, too: its
+parts, and what was made from it; and the sections of the events about these. While it stands no section is erased that
+it covers, by no order of events: erasing is an act of this ledger. That a thing was destroyed or given away all the
+same is an act in the world: it is recorded by whoever says so, and flagged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+from msgspec.structs import replace
+
+from ledger.core.custody.spans import concerned
+from ledger.core.custody.state import Act, CaseState, Hold, Item, look_up, require_distinct, require_new, rule
+from ledger.core.errors import refuse
+from ledger.core.events import hold as holds
+from ledger.core.messages import Message, joined
+
+ObstacleKind = Literal["hold", "handover", "checked_out", "gone", "deadline"]
+
+
+class Obstacle(NamedTuple):
+    """What stands in the way of a destruction: the ``kind`` of thing, its id, and the agency that can remove it.
+
+    ``number`` is that of the paper of a hold. Nobody removes what is ``gone``.
+    """
+
+    kind: ObstacleKind
+    subject: str
+    agency: str
+    number: str | None = None
+
+
+def obstacles(state: CaseState, *, item_id: str | None = None, event_id: str | None = None) -> tuple[Obstacle, ...]:
+    """Return what keeps an item from being destroyed, or the confidential sections of an event; nothing if they may be.
+
+    Holds stand in the way of both. An item is also not destroyed while it is on offer or checked out, and not twice.
+    Requires that the case has the item.
+    """
+    if event_id is not None:
+        return tuple(of_hold(hold) for hold in holds_on_sections(state, event_id))
+    item = state.items[item_id or ""]
+    if not item.is_live:
+        return (Obstacle("gone", item.item_id, item.holder),)
+    in_the_way = [of_hold(hold) for hold in holds_on_item(state, item)]
+    if item.offer is not None:
+        in_the_way.append(Obstacle("handover", item.offer, state.handovers[item.offer].to_agency))
+    if item.status == "checked_out":
+        in_the_way.append(Obstacle("checked_out", item.checked_out_to or "", item.holder))
+    return tuple(in_the_way)
+
+
+def of_hold(hold: Hold) -> Obstacle:
+    """Return the hold as what stands in the way."""
+    return Obstacle("hold", hold.hold_id, hold.agency, hold.number)
+
+
+def holds_on_item(state: CaseState, item: Item) -> list[Hold]:
+    """Return the standing holds that cover the item."""
+    standing = state.holds.marked("standing")
+    if not standing:
+        return []
+    origins = _origins(state, item)
+    return [hold for hold in standing if hold.scope == "case" or not origins.isdisjoint(hold.item_ids)]
+
+
+def holds_on_sections(state: CaseState, event_id: str) -> list[Hold]:
+    """Return the standing holds that cover the confidential sections of an event of the case."""
+    return [hold for hold in state.holds.marked("standing") if _covers_sections(state, hold, event_id)]
+
+
+def _covers_sections(state: CaseState, hold: Hold, event_id: str) -> bool:
+    match hold.scope:
+        case "case":
+            return True
+        case "sections":
+            return not hold.event_ids or event_id in hold.event_ids
+    about = [item for item in state.items.values() if event_id in item.sections_in]
+    return any(not _origins(state, item).isdisjoint(hold.item_ids) for item in about)
+
+
+def _origins(state: CaseState, item: Item) -> set[str]:
+    """Return the ids of the item and of all that it comes from, as far as the case has it."""
+    origins, waiting = {item.item_id}, [*item.parents]
+    while waiting:
+        origin = waiting.pop()
+        if origin not in origins:
+            origins.add(origin)
+            waiting += state.items[origin].parents if origin in state.items else ()
+    return origins
+
+
+@rule(holds.HoldPlaced)
+def placed(state: CaseState, act: Act, body: holds.HoldPlaced) -> CaseState:
+    """Place a hold. Refuses (hold_scope) one that names what its scope does not cover, or too little."""
+    require_new(state.holds, body.hold_id, "hold")
+    for scope, field, named in (("items", "item_ids", body.item_ids), ("sections", "concerns", body.concerns)):
+        if named and body.scope != scope:
+            refuse("hold_scope", "a hold of this scope names none of these", field=f"body.{field}", hint=_SCOPES)
+    if body.scope == "items" and not body.item_ids:
+        refuse("hold_scope", "a hold on items names them", field="body.item_ids", hint=_SCOPES)
+    require_distinct(body.item_ids, "item", field="item_ids")
+    for item_id in body.item_ids:
+        item = state.item(item_id, field="item_ids")
+        if not item.is_live:
+            refuse("item_gone", "nobody holds item {item.item_id} any more", item=item, field="body.item_ids")
+    hold = Hold(
+        hold_id=body.hold_id,
+        kind=body.kind,
+        scope=body.scope,
+        agency=act.agency,
+        officer=act.officer,
+        number=body.number,
+        ground=body.ground,
+        placed_at=act.event.occurred_at,
+        event_id=act.event.event_id,
+        item_ids=body.item_ids,
+        event_ids=tuple(ref.event_id for ref in body.concerns),
+        review_on=body.review_on,
+    )
+    return replace(state, holds=state.holds | {hold.hold_id: hold})
+
+
+_SCOPES = Message(
+    "The scope `case` names nothing, `items` names items, `sections` the events whose sections are kept, or none for "
+    "all of them."
+)
+
+
+@rule(holds.HoldReleased)
+def released(state: CaseState, act: Act, body: holds.HoldReleased) -> CaseState:
+    """Release a hold: the agency that placed it, or one of a kind that the procedure sets above it."""
+    hold = look_up(state.holds, body.hold_id, "hold")
+    if not hold.stands:
+        refuse("already_released", "it was released at {hold.released_at}", hold=hold, field="body.hold_id")
+    row = act.book.holds.get(hold.kind)
+    above = row.released_by if row is not None else ()
+    if hold.agency != act.agency and not (above and act.book.fits(act.kinds.get(act.agency), above)):
+        refuse(
+            "not_your_hold",
+            "{hold.agency} placed hold {hold.hold_id}",
+            hold=hold,
+            field="agency",
+            hint=Message("{hold.agency} signs hold.released.", hold=hold),
+        )
+    over = replace(hold, released_at=act.event.occurred_at, released_by=act.agency)
+    return replace(state, holds=state.holds | {hold.hold_id: over})
+
+
+def require_not_held(against: list[Hold], field: str, hint: Message) -> None:
+    """Refuse (on_hold) what these holds stand against; the ``hint`` says what to do besides having them released."""
+    if not against:
+        return
+    names = joined([Message("{name}", name=hold.hold_id) for hold in against], by=", ")
+    refuse(
+        "on_hold",
+        "hold {holds} stands against it: {hold.agency} placed it, number {hold.number}",
+        holds=names,
+        hold=against[0],
+        field=f"body.{field}",
+        hint=hint,
+    )
+
+
+def with_sections(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
+    """Return ``after`` with the event noted at the items that it is about, if it has confidential sections."""
+    if not act.event.confidential:
+        return after
+    about = [after.items[item_id] for item_id in concerned(before, act.event, after).item_ids]
+    noted = [replace(item, sections_in=(*item.sections_in, act.event.event_id)) for item in about]
+    return after.with_items(*noted) if noted else after
+
+
+def held_along(state: CaseState, items: Collection[Item]) -> tuple[Hold, ...]:
+    """Return the standing holds on items that leave the case, as they are on these in the case that takes them in."""
+    along: dict[str, Hold] = {}
+    for item in items:
+        for hold in holds_on_item(state, item):
+            named = along.get(hold.hold_id, replace(hold, scope="items", item_ids=(), event_ids=()))
+            along[hold.hold_id] = replace(named, item_ids=(*named.item_ids, item.item_id))
+    return tuple(along.values())
+
+
+def with_holds(state: CaseState, coming: Collection[Hold], field: str) -> CaseState:
+    """Return the state with the holds on items that come into the case; ``field`` of the body names what brings them.
+
+    Refuses (duplicate_id) one whose id another hold has here.
+    """
+    taken: dict[str, Hold] = {}
+    for hold in coming:
+        own = state.holds.get(hold.hold_id)
+        if own is not None and own.event_id != hold.event_id:
+            require_new(state.holds, hold.hold_id, "hold", field=field)
+        # It may stand here as before, on what has stayed.
+        if own is None or not own.stands:
+            taken[hold.hold_id] = hold
+        elif own.scope == "items":
+            taken[hold.hold_id] = replace(own, item_ids=tuple(dict.fromkeys((*own.item_ids, *hold.item_ids))))
+    return replace(state, holds=state.holds | taken)

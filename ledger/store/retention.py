@@ -1,0 +1,90 @@
+"""The lists of legal holds and of what is due after its time of retention, as far as the reader may see the cases."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, select, text, tuple_
+
+from ledger.core.visibility import Reader
+from ledger.store.cases import Page, paged, seen, visible
+from ledger.store.clocks import (
+    FIRST_TESTED,
+    MOST_TESTED,
+    ClockLine,
+    DeadlinePosition,
+    deadline_position,
+)
+from ledger.store.database import fetched, given
+from ledger.store.tables import CLOCKS, HOLDS, IS_OPEN
+
+
+def list_holds(
+    connection: Connection,
+    reader: Reader,
+    page: Page,
+    *,
+    case_id: str | None = None,
+    agency: str | None = None,
+    review_by: str | None = None,
+    released: bool = False,
+) -> list[dict[str, Any]]:
+    """Return the holds of cases that the reader sees, the latest change last: those that stand, or all of them.
+
+    ``agency`` is the one that placed them; of ``review_by`` only those to be looked at by that day.
+    """
+    query = given(select(HOLDS).where(visible(reader, HOLDS.c.case_id)), case_id=case_id, agency=agency)
+    if not released:
+        query = query.where(HOLDS.c.released_at.is_(None))
+    if review_by is not None:
+        query = query.where(HOLDS.c.review_on <= review_by)
+    return fetched(connection, paged(query, HOLDS.c.updated_index, page))
+
+
+class DuePage(NamedTuple):
+    """A page of what is due, and where the next one starts, None at the end."""
+
+    lines: list[ClockLine]
+    following: DeadlinePosition | None
+
+
+_ORDER = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)
+_COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
+
+
+def list_due(
+    connection: Connection,
+    reader: Reader,
+    *,
+    until: str,
+    agency: str | None = None,
+    limit: int,
+    after: DeadlinePosition | None = None,
+) -> DuePage:
+    """Return what is kept no longer than ``until`` (RFC 3339) in the cases that the reader sees, what is due first.
+
+    Times of retention are read from an index in the order of their ends, of the ``agency`` or of all. A page may have
+    fewer than ``limit`` lines where very many are passed over that the reader does not see.
+    """
+    lines: list[ClockLine] = []
+    tested, portion = 0, max(limit, FIRST_TESTED)
+    index = "ix_clocks_open" if agency is None else "ix_clocks_open_agency"
+    is_seen = seen(reader, CLOCKS.c.case_id).label("is_seen")
+    while tested < max(MOST_TESTED, 2 * limit):
+        query: Select[Any] = select(*_COLUMNS, is_seen).where(
+            text(IS_OPEN), CLOCKS.c.at_end == "due", CLOCKS.c.due_at <= until
+        )
+        query = given(query, agency=agency).order_by(*_ORDER).limit(portion)
+        if after is not None:
+            query = query.where(tuple_(*_ORDER) > (after.due_at, after.case_id, after.deadline_id))
+        passed = connection.execute(query.with_hint(CLOCKS, f"INDEXED BY {index}", "sqlite")).all()
+        for row in passed:
+            after = deadline_position(ClockLine(*row[:-1]))
+            if row.is_seen:
+                lines.append(ClockLine(*row[:-1]))
+            if len(lines) == limit:
+                return DuePage(lines, after)
+        if len(passed) < portion:
+            return DuePage(lines, None)
+        tested += portion
+    return DuePage(lines, after)

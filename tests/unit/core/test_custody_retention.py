@@ -1,0 +1,207 @@
+"""Retention: how long a case and its things are kept, counted like any clock, and what stands in the way then."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.core.custody.due_dates import deadline, end_of_clock
+from ledger.core.custody.holds import Obstacle
+from ledger.core.custody.retention import obstacles_to_end
+from ledger.core.encoding.instants import spelled
+from ledger.core.errors import MalformedInput
+from ledger.core.events import case, hold, item, retention
+from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import LAB, POLICE, clerk, supervisor
+from tests.testkit.casework import Case, Refusal, Refusals, dispose, each_refusal, holding, proposed, require_refusal
+from tests.unit.core.test_package import procedure_of
+
+KEPT = """
+[[clocks]]
+name = "keep"
+article = "file rules"
+valid_from = "2000-01-01"
+label = { en = "keep it", zh = "保管" }
+days_off = "never"
+"""
+OF_CASE = f"""{KEPT}per = "case"
+starts = ["case_closed", "retention_set"]
+stops = ["case_reopened"]
+bases = [{{ period = "5 y" }}]
+then = "review"
+"""
+OF_ITEM = f"""{KEPT.replace("keep", "keep_item")}per = "item"
+starts = ["case_closed", "retention_set"]
+stops = ["disposed"]
+bases = [{{ period = "1 y" }}]
+starts_if = {{ item_kind = ["exhibit"] }}
+then = "destroyed"
+waits_for = ["appeal"]
+[[clocks]]
+name = "appeal"
+article = "CPL 230"
+valid_from = "2000-01-01"
+label = {{ en = "appeal", zh = "上诉" }}
+per = "case"
+starts = ["decided.judgment"]
+stops = ["decided.other"]
+bases = [{{ period = "10 y" }}]
+"""
+SHORTENED = """
+[[flags]]
+name = "retention_shortened"
+article = "file rules"
+valid_from = "2000-01-01"
+label = { en = "shorter", zh = "缩短" }
+"""
+
+
+def book(*rows: str) -> Rulebook:
+    return procedure_of("".join(rows) if SHORTENED in rows else "flags = []\n" + "".join(rows))
+
+
+def last_day(written: Case, clock: Clock) -> str:
+    end = end_of_clock(written.state, clock, written.book).counted
+    return "" if end is None or end.last_day is None else end.last_day.isoformat()
+
+
+def close(written: Case) -> Case:
+    return written.say(case.CaseClosed, ground="over")
+
+
+def keep_until(written: Case, day: str, *item_ids: str) -> Case:
+    return written.say(retention.RetentionSet, supervisor(POLICE), until=day, item_ids=item_ids)
+
+
+def test_a_closed_case_is_kept_for_the_time_of_the_rules() -> None:
+    """It counts from the closing, and closing does not end it; its end is no lateness."""
+    written = close(Case(book=book(OF_CASE)).open())
+    clock = written.clock("keep")
+    assert (last_day(written, clock), clock.is_running) == ("2031-03-02", True)
+    ends = end_of_clock(written.state, clock, written.book)
+    assert ends.at_end(clock.rule) == "due"
+    assert ends.counted is not None
+    assert deadline(written.state, clock, written.book, ends.counted.due_at).status == "ended"
+    assert spelled(ends.counted.due_at) == "2031-03-02T16:00:00Z"
+
+
+def test_a_case_that_is_open_again_is_not_due() -> None:
+    """Its time begins anew when it is closed again."""
+    written = close(Case(book=book(OF_CASE)).open())
+    first = written.clock("keep")
+    written.say(case.CaseStageEntered, stage="investigation")
+    assert not written.state.clocks[first.deadline_id].is_running
+    assert close(written).clock("keep").is_running
+
+
+def test_things_of_a_kind_are_kept_for_a_time_of_their_own() -> None:
+    """Of the things that somebody still holds when the case is closed, those of the kind."""
+    written = Case(book=book(OF_ITEM)).open().register("knife", "cup").register("cash", kind="property")
+    close(written)
+    assert [(clock.subject, last_day(written, clock)) for clock in written.state.clocks.values()] == [
+        ("knife", "2027-03-02"),
+        ("cup", "2027-03-02"),
+    ]
+
+
+def test_an_act_sets_the_time_in_the_place_of_the_rules() -> None:
+    """Longer or shorter, of the case or of the items that it names; the clock before it ends."""
+    written = close(Case(book=book(OF_CASE, OF_ITEM)).open().register("knife", "cup"))
+    keep_until(written, "2040-12-31")
+    assert last_day(written, written.clock("keep")) == "2040-12-31"
+    keep_until(written, "2026-12-31", "knife")
+    running = [clock for clock in written.state.clocks.values() if clock.is_running]
+    days = {(clock.name, clock.subject): last_day(written, clock) for clock in running}
+    assert days == {
+        ("keep", "case"): "2040-12-31",
+        ("keep_item", "knife"): "2026-12-31",
+        ("keep_item", "cup"): "2027-03-02",
+    }
+
+
+@pytest.mark.parametrize(("day", "flags"), [("2031-03-02", []), ("2031-03-01", ["retention_shortened"])])
+def test_a_shorter_time_is_flagged(day: str, flags: list[str]) -> None:
+    """It is recorded: whoever orders it answers for it."""
+    written = close(Case(book=book(SHORTENED, OF_CASE)).open())
+    assert keep_until(written, day).flag_names() == flags
+    assert keep_until(Case(book=book(SHORTENED, OF_CASE)).open(), day).flag_names() == []
+
+
+NOTHING = procedure_of("flags = []\n")
+REFUSALS: Refusals = {
+    "an item twice": Refusal(
+        "duplicate_id body.item_ids", holding("knife"), lambda c: keep_until(c, "2030-01-01", "knife", "knife")
+    ),
+    "an item of another case": Refusal(
+        "unknown_item body.item_ids", holding(), lambda c: keep_until(c, "2030-01-01", "knife")
+    ),
+    "what is gone": Refusal(
+        "item_gone body.item_ids", dispose(proposed("car")), lambda c: keep_until(c, "2030-01-01", "car")
+    ),
+    "where the procedure has no time for cases": Refusal(
+        "no_retention body.item_ids", Case(book=NOTHING).open(), lambda c: keep_until(c, "2030-01-01")
+    ),
+    "where it has one for cases alone": Refusal(
+        "no_retention body.item_ids",
+        Case(book=book(OF_CASE)).open().register("knife"),
+        lambda c: keep_until(c, "2030-01-01", "knife"),
+    ),
+}
+
+
+@each_refusal(REFUSALS)
+def test_what_cannot_be_kept_is_refused(refusal: Refusal) -> None:
+    """What is gone, and what the procedure has no time of retention for."""
+    require_refusal(refusal)
+
+
+def test_what_stands_in_the_way_of_an_end_is_told() -> None:
+    """Holds, open offers, and the clocks that the row waits for; of a case all of its holds and offers."""
+    written = Case(book=book(OF_CASE, OF_ITEM)).open().register("knife", "cup")
+    written.decide("judgment")
+    order = {"hold_id": "hold-1", "kind": "legal_hold", "number": "H-1", "scope": "items", "item_ids": ("knife",)}
+    written.book = replace(written.book, holds=shipped_rulebook().holds)
+    written.say(hold.HoldPlaced, supervisor(POLICE), **order)
+    keep_until(written, "2026-04-01", "knife", "cup")
+    keep_until(written, "2026-04-01")
+    of_item = {clock.subject: clock for clock in written.state.clocks.values() if clock.name == "keep_item"}
+    waiting = Obstacle("deadline", written.clock("appeal").deadline_id, POLICE)
+    held = Obstacle("hold", "hold-1", POLICE, "H-1")
+    assert obstacles_to_end(written.state, of_item["knife"]) == (held, waiting)
+    assert obstacles_to_end(written.state, of_item["cup"]) == (waiting,)
+    written.offer("cup", to=LAB, purpose="forensic_examination")
+    offer = Obstacle("handover", "handover-1", LAB)
+    assert obstacles_to_end(written.state, written.clock("keep")) == (held, offer)
+    written.decide("other")
+    assert obstacles_to_end(written.state, of_item["cup"]) == (offer,)
+
+
+@pytest.mark.parametrize(
+    ("fault", "row"),
+    [
+        ("clocks[0].then", OF_CASE.replace('"review"', '"destroyed"')),
+        ("clocks[0].then", OF_CASE.replace('"review"', '"burnt"')),
+        (
+            "clocks[0].then",
+            OF_CASE.replace('"case"', '"handover"').replace('"case_closed", "retention_set"', '"remedy_set"'),
+        ),
+        ("clocks[0].then", OF_CASE.replace('days_off = "never"\n', "")),
+        ("clocks[0].waits_for", OF_ITEM.replace('["appeal"]', '["nothing"]')),
+        ("clocks[0].waits_for", OF_ITEM.replace('then = "destroyed"\n', "")),
+    ],
+)
+def test_a_row_that_contradicts_itself_is_refused(fault: str, row: str) -> None:
+    """A case is not destroyed, a thing is not erased, and what waits for a clock names one."""
+    with pytest.raises(MalformedInput) as caught:
+        book(row)
+    assert (caught.value.field or "").endswith(fault)
+
+
+def test_a_disposal_ends_the_time_of_the_thing() -> None:
+    """What is destroyed is kept no longer."""
+    written = Case(book=book(OF_ITEM)).open().register("knife")
+    keep_until(written, "2026-04-01", "knife")
+    written.say(item.ItemDisposalProposed, clerk(POLICE), item_ids=("knife",), disposal="destroyed")
+    assert not dispose(written).clock("keep_item").is_running
