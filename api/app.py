@@ -30,6 +30,7 @@ from api.routes import (
     deadlines,
     drafts,
     events,
+    evidence_files,
     health,
     imports,
     library,
@@ -92,8 +93,8 @@ def create_app(
 
 
 ROUTE_MODULES = (
-    *(health, tiles, log, agencies, procedures, events, drafts, cases, timelines, deadlines, imports, proofs),
-    *(retention, stocktakes, pseudonyms, analyses, supervision, library, oversight, notices, webhooks, chain),
+    *(health, tiles, log, agencies, procedures, events, drafts, cases, evidence_files, timelines, deadlines, imports),
+    *(proofs, retention, stocktakes, pseudonyms, analyses, supervision, library, oversight, notices, webhooks, chain),
 )
 
 

@@ -62,6 +62,12 @@ Ground = Annotated[
 ]
 
 
+DigestPath = Annotated[
+    str,
+    Path(pattern=r"^(?:blake3|sha256|sm3):[0-9a-f]{64}$", description="digest of the file that the record has"),
+]
+
+
 def labels_wanted(
     size: Annotated[LabelSize, Query(description="24 on A4, 70 by 37 mm, or a roll of 60 by 40 mm")] = "a4-24",
     item_id: Annotated[list[str] | None, Query(max_length=MOST_LABELS, description="only this item; several")] = None,

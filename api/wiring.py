@@ -42,6 +42,8 @@ from ledger.core.log.notes import NoteSigner
 from ledger.core.procedure.adoption import Procedures, publication_of
 from ledger.core.signing.authority import ServiceKeys
 from ledger.deadlines.upkeep import recount, warn
+from ledger.evidence.kept_evidence import KeptEvidence, open_kept_evidence
+from ledger.evidence.rehashing import Rehasher
 from ledger.interchange.mail.sender import MailSender
 from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.notices.noticing import notice
@@ -91,6 +93,7 @@ WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
 NOTICE_EVERY = 1.0  # seconds between looks at what is new for somebody
 INDEX_EVERY = 1.0  # seconds between looks for words that searches do not find by their parts yet
 FORGET_EVERY = 60.0  # seconds between checks whose last key has ended, and which offers were answered
+REHASH_EVERY = 1.0  # seconds between looks for evidence files that are to be hashed again
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
 PARTITION_EVERY = 60.0  # seconds between checks whether the log needs another partition
 SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
@@ -164,6 +167,7 @@ def make_parts(
     trails: Path | None = None,
     timestamp_worker: TimestampWorker | None = None,
     uploader: TileUploader | None = None,
+    evidence: KeptEvidence | None = None,
 ) -> Parts:
     """Build the parts of a service without starting any.
 
@@ -195,6 +199,7 @@ def make_parts(
         trails=None if trails is None else TrailFiles(trails, token_key),
         timestamp_worker=timestamp_worker,
         uploader=uploader,
+        evidence=evidence,
         workers=workers,
     )
 
@@ -356,7 +361,16 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         working["stamp"] = parts.timestamp_worker.run
     if parts.uploader is not None:
         working["upload"] = parts.uploader.run
+    if parts.evidence is not None:
+        working["rehash"] = partial(rehash, parts)
     return working
+
+
+def rehash(parts: Parts, stop: Event) -> None:
+    """Hash evidence files again as they become due, until ``stop`` is set."""
+    assert parts.evidence is not None
+    rehasher = Rehasher(parts.evidence, parts.validator.states.of_case, parts.system.append, stop.is_set)
+    _repeat(parts.database.activity, REHASH_EVERY, rehasher.step)(stop)
 
 
 def assemble(settings: Settings) -> tuple[Parts, Connector]:
@@ -383,6 +397,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         initialise(database, installation.log_id_bytes)
         with database.read() as connection:
             installations.require_no_rollback(installation, tree(connection).size)
+        evidence = open_kept_evidence(settings, directory, passphrase, database, now_ms)
     except TallystickError:
         database.close()
         raise
@@ -427,6 +442,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         workers=workers,
         timestamp_worker=stamping,
         uploader=uploader,
+        evidence=evidence,
     )
     connector = Connector(parts, directory, installation, submitter, witnesses, trust)
     return parts, connector

@@ -2,7 +2,8 @@
 
 ``ledger.core.visibility`` decides who may see what. Confidential sections are shown to the agency that holds the case,
 and to a former party that states its ground for reading them; those of a letter, which are what it says, to its sender
-and its addressee; those that name a person also to an agency to which the person is offered.
+and its addressee; those that name a person also to an agency to which the person is offered. Files of evidence are
+shown as sections of the case are.
 """
 
 from __future__ import annotations
@@ -170,6 +171,25 @@ class Reading:
         named = decode_payload(entry.payload, entry.event_type).body
         assert isinstance(named, PersonNamed), "its type says so"
         return named.person_id in self.arriving(entry.stream_id)
+
+    def require_files(self, connection: Connection, case_id: str, ground: str | None) -> None:
+        """Let a reader pass who may read the evidence files of the case: as one of its confidential sections.
+
+        Raises NotFound for who does not see the case, Unauthorized for who sees it without its sections.
+        """
+        if self.require_case(connection, case_id) != "party":
+            raise Unauthorized(
+                "the files of its evidence are for agencies that hold the case, or held it",
+                code="files_not_shown",
+                hint="Ask the agency that holds the case.",
+            )
+        if ground is None and not self.holds(connection, case_id):
+            raise Unauthorized(
+                "your agency does not hold the case any more: say on what ground you read files of its evidence",
+                code="ground_missing",
+                field="ground",
+                hint="State the ground, which is recorded with the read: ?ground=, or --ground.",
+            )
 
     def holds(self, connection: Connection, case_id: str) -> bool:
         """Return whether the reader's agency answers for the case or for anything in it, and so reads its sections."""

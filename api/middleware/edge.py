@@ -7,6 +7,7 @@ ASGI because every submission passes through it.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -20,8 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.clients import Network, client_of, is_passed_on, subscriber_of
 from api.middleware.measuring import MEASURES_IN_USE, RequestMeasures
-from api.middleware.problems import HINTS, HINTS_IN_USE, answer_to, unexpected
-from api.middleware.request_limits import CHARGE, ClientGone, RateLimit
+from api.middleware.problems import HINTS, HINTS_IN_USE, Refused, answer_to, unexpected
+from api.middleware.request_limits import CHARGE, PACE, ClientGone, Pace, RateLimit
 from api.middleware.tracing import TRACE_IN_USE, RequestTracer
 from ledger.core.errors import TallystickError
 from ledger.core.procedure.rulebook import Rulebook
@@ -106,7 +107,8 @@ class EdgeMiddleware:
         try:
             self._addresses.take(subscriber)
             scope[CHARGE] = partial(self._addresses.take, subscriber)
-            await self._app(scope, self._weighed(receive, subscriber), answer.send)
+            pace = scope[PACE] = Pace()
+            await self._app(scope, self._weighed(receive, subscriber, pace), answer.send)
         except TallystickError as error:
             await answer_to(error)(scope, receive, answer.send)
         except ClientGone:
@@ -133,16 +135,25 @@ class EdgeMiddleware:
                 **traced,
             )
 
-    def _weighed(self, receive: Receive, subscriber: str) -> Receive:
-        """Return ``receive`` with the bytes of the body counted against the address as they arrive."""
+    def _weighed(self, receive: Receive, subscriber: str, pace: Pace) -> Receive:
+        """Return ``receive`` with the bytes of the body counted against the address as they arrive.
+
+        Too many are refused; of a body that may take its time they wait, and so does who sends them.
+        """
         sizes = self._sizes
         if sizes is None:
             return receive
 
         async def weighed() -> Message:
             message = await receive()
-            if body := message.get("body"):
-                sizes.take(subscriber, len(body))
+            while body := message.get("body"):
+                try:
+                    sizes.take(subscriber, len(body))
+                    break
+                except Refused as refusal:
+                    if not pace.may_wait:
+                        raise
+                    await asyncio.sleep(refusal.retry_after)
             return message
 
         return weighed

@@ -64,6 +64,7 @@ HINTS: dict[int, str] = {
     409: Message("Look at what stands in the log now, then sign again."),
     413: Message("Send less at once; many events go through /api/v1/events/batch in several requests."),
     415: Message("Say the content type that this address takes."),
+    416: Message("Ask for a part that the file has, or for all of it."),
     422: Message("Nothing was recorded: mend what is named here, then do it again."),
     429: Message("Wait as long as the header Retry-After says."),
     500: Message("Tell the operator of this ledger the request id in the header X-Request-Id."),

@@ -87,7 +87,17 @@ async def _read_on(receive: Receive, message: object, limit: int) -> bytes:
 
 BURST_S = 10  # seconds' worth of tokens that a full bucket holds
 CHARGE: Final = "tallystick.charge"  # key in a request's scope of the function that takes further tokens
+PACE: Final = "tallystick.pace"  # key in a request's scope of its Pace
 KEPT = 10_000  # buckets; beyond that the least recently used are dropped, that is, refilled
+
+
+class Pace:
+    """How the bytes of a request's body are taken that are too many for a moment: refused, or later.
+
+    A large file may take its time: who sends it waits by the flow control of the connection.
+    """
+
+    may_wait = False
 
 
 class RateLimit:
@@ -124,6 +134,12 @@ class RateLimit:
             self._buckets.move_to_end(name)
             if len(self._buckets) > KEPT:
                 self._buckets.popitem(last=False)
+
+
+def take_time(scope: Scope) -> None:
+    """Let the bytes of the request's body come as fast as the limit of its address allows, without a refusal."""
+    if PACE in scope:
+        scope[PACE].may_wait = True
 
 
 def charge(scope: Scope, count: int) -> None:

@@ -17,6 +17,7 @@ from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.trust.trust_file import Trust
 from ledger.deadlines.zone_tables import named_zone
+from ledger.evidence.kept_evidence import KeptEvidence
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
@@ -65,9 +66,10 @@ class Parts(RecordingParts):
     ``chain_worker.link`` is the connected chain, whose ``registry`` prepares and relays transactions; it raises
     Unavailable while there is none. ``states`` has its state proofs. ``collector`` knows the state of the witnesses,
     ``supervisor`` that of the models. ``trails`` are what pictures of long cases go on from, None if none are kept.
-    ``timestamp_worker`` is None without a timestamp authority, ``uploader`` without a public store. ``workers`` do what
-    may be costly, ``validators`` validate submissions of cases if there are any. ``peers`` are other services on this
-    machine that share the database, ``replicas`` copies of it. ``measures`` count what is done for clients.
+    ``timestamp_worker`` is None without a timestamp authority, ``uploader`` without a public store, ``evidence``
+    without an evidence store. ``workers`` do what may be costly, ``validators`` validate submissions of cases if there
+    are any. ``peers`` are other services on this machine that share the database, ``replicas`` copies of it.
+    ``measures`` count what is done for clients.
     """
 
     settings: Settings
@@ -85,6 +87,7 @@ class Parts(RecordingParts):
     trails: TrailFiles | None = None
     timestamp_worker: TimestampWorker | None = None
     uploader: TileUploader | None = None
+    evidence: KeptEvidence | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
     measures: ServiceMeasures = field(default_factory=ServiceMeasures)
 

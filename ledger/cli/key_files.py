@@ -24,6 +24,7 @@ from ledger.client.registry import chain_state, read_file, require_trusted
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
 from ledger.config.keys import (
+    KeyRefused,
     create_keystore,
     create_note_key,
     keystore_key_id,
@@ -32,12 +33,21 @@ from ledger.config.keys import (
     public_key,
 )
 from ledger.config.secret_files import sync_folder
-from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, TallystickError
+from ledger.core.errors import (
+    Conflict,
+    IntegrityBroken,
+    MalformedInput,
+    NotFound,
+    SignatureRefused,
+    TallystickError,
+)
 from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt
 from ledger.core.log.notes import parse_vkey
 from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.signing.signatures import recover
 from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
+from ledger.evidence.kept_evidence import KEY_NAME, change_key, open_store_key
+from ledger.store.database import Database
 
 
 class RotatedKey(NamedTuple):
@@ -101,6 +111,30 @@ class Rotation:
     def submitter(self) -> RotatedKey:
         """Make another account for what the service sends to the chain."""
         return self._replaced("submitter", self.installation.submitter, self._new_keystore("submitter"))
+
+    def evidence(self, database: Database) -> RotatedKey:
+        """Make another key of the evidence store, and encrypt the keys of its files under it: these stay as they are.
+
+        Raises NotFound if there is none, and KeyRefused where the old one is lost.
+        """
+        file = self.where.keys.keystore(KEY_NAME)
+        if self.lost:
+            raise KeyRefused(
+                "without the key of the evidence store none of its files can be read",
+                field="--lost",
+                hint="Restore evidence.json from a backup of keys/.",
+            )
+        if not file.exists():
+            raise NotFound(
+                "the evidence store has no key yet",
+                field="NAME",
+                hint="The service makes it when it first starts with evidence_store.",
+            )
+        old = open_store_key(file, self.passphrase)
+        self._new_keystore(KEY_NAME)
+        new = open_store_key(self.where.keys.keystore(f"{KEY_NAME}-next"), self.passphrase)
+        change_key(database, old, new)
+        return self._replaced(KEY_NAME, old.key_id, new.key_id)
 
     def _new_keystore(self, name: str) -> str:
         """Make or resume the keystore that waits to replace the key ``name``, and return the id of its key.

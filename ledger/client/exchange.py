@@ -6,7 +6,7 @@ fault stops is made again: reads and challenges change nothing, and the service 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import IO, Any, Final, TypeVar
 
 import httpx
@@ -34,7 +34,8 @@ stamina.instrumentation.set_on_retry_hooks(())  # by default it logs to standard
 
 
 class ServiceCall(Struct, frozen=True):
-    """A request. With a ``target`` the content of a successful answer is written there, a piece at a time."""
+    """A request. With a ``target`` the content of a successful answer is written there, a piece at a time; with a
+    ``source`` what it yields is sent, a piece at a time."""
 
     method: str
     url: str
@@ -42,6 +43,7 @@ class ServiceCall(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     content: bytes | None = None
     target: IO[bytes] | None = None
+    source: Callable[[], Iterable[bytes]] | None = None
 
 
 class Reply(Struct, frozen=True):
@@ -122,13 +124,17 @@ def pause_after(error: Exception) -> bool | float:
 
 
 def attempts(call: ServiceCall) -> Mapping[str, Any]:
-    """Return how ``stamina`` is to try a call again; what was cut off on its way into a file is not begun anew."""
+    """Return how ``stamina`` is to try a call again; what was cut off on its way into or from a file is not
+    begun anew."""
     waits: dict[str, Any] = {"timeout": 60, "wait_initial": 0.2, "wait_max": 3, "wait_jitter": 0.2}
-    return {"on": pause_after if call.target is None else _never, "attempts": ATTEMPTS, **waits}
+    return {"on": pause_after if call.target is None and call.source is None else _never, "attempts": ATTEMPTS, **waits}
 
 
 def _never(_error: Exception) -> bool:
     return False
+
+
+_BROKEN = (IntegrityBroken.code, "file_damaged", "file_missing")
 
 
 def error_of(status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -> TallystickError:
@@ -141,8 +147,8 @@ def error_of(status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -
     message = problem.get("detail") or problem.get("title") or Message("the service answered {status}", status=status)
     if status in (429, 503):
         return Unavailable(message, **parts | {"code": "service_busy"}, retry_after=retry_after)
-    if status == 500 and parts["code"] == IntegrityBroken.code:
-        return IntegrityBroken(message, field=parts["field"], hint=parts["hint"])
+    if status == 500 and parts["code"] in _BROKEN:
+        return IntegrityBroken(message, **parts)
     if status >= 500:
         return Unavailable(message, **parts | {"code": "service_fault"})
     if status == 409:

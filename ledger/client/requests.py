@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -83,6 +83,11 @@ class Requests:
         headers = {"Content-Type": content_type}
         return _decoded((yield from self._asked("POST", path, content=content, headers=headers)).content, answer)
 
+    def upload(self, /, path: str, source: Callable[[], Iterable[bytes]], answer: type[T]) -> Exchange[T]:
+        """Post the bytes that ``source`` yields and return the answer. Raises Unavailable if they are cut off."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return _decoded((yield from self._asked("POST", path, headers=headers, source=source)).content, answer)
+
     def delete(self, /, path: str) -> Exchange[Any]:
         """Delete the resource at ``path`` and return the answer."""
         return _decoded((yield from self._asked("DELETE", path)).content, Any)
@@ -96,11 +101,12 @@ class Requests:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         target: IO[bytes] | None = None,
+        source: Callable[[], Iterable[bytes]] | None = None,
     ) -> Exchange[Reply]:
         def call() -> ServiceCall:
             signed_in = self._credentials.header() if self._credentials else {}
             given = {**self._headers, **(headers or {}), **signed_in}
-            return ServiceCall(method, self.url + path, params or {}, given, content, target)
+            return ServiceCall(method, self.url + path, params or {}, given, content, target, source)
 
         reply: Reply = yield call()
         if reply.status == 401 and self._credentials:

@@ -6,7 +6,7 @@ What passes is tried again, a token is renewed, and problem documents are raised
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
@@ -94,6 +94,7 @@ class ServiceClient(Connected):
     download = blocking(Requests.download)
     news = blocking(Requests.news)
     post = blocking(Requests.post)
+    upload = blocking(Requests.upload)
     delete = blocking(Requests.delete)
 
     def pages(self, path: str, key: str, *, after: Any = None, **query: Any) -> Iterator[Any]:
@@ -129,7 +130,8 @@ class ServiceClient(Connected):
 
     def _reply(self, call: ServiceCall) -> Reply:
         try:
-            with self._client.stream(**_request(call)) as response:
+            content = call.content if call.source is None else iter(call.source())
+            with self._client.stream(**_request(call, content)) as response:
                 if call.target is None or not response.is_success:
                     return Reply.of(response, response.read())
                 for piece in response.iter_bytes():
@@ -155,6 +157,7 @@ class AsyncServiceClient(Connected):
     download = awaiting(Requests.download)
     news = awaiting(Requests.news)
     post = awaiting(Requests.post)
+    upload = awaiting(Requests.upload)
     delete = awaiting(Requests.delete)
 
     def pages(self, path: str, key: str, *, after: Any = None, **query: Any) -> AsyncIterator[Any]:
@@ -190,7 +193,8 @@ class AsyncServiceClient(Connected):
 
     async def _reply(self, call: ServiceCall) -> Reply:
         try:
-            async with self._client.stream(**_request(call)) as response:
+            content = call.content if call.source is None else _awaited(call.source())
+            async with self._client.stream(**_request(call, content)) as response:
                 if call.target is None or not response.is_success:
                     return Reply.of(response, await response.aread())
                 async for piece in response.aiter_bytes():
@@ -200,9 +204,14 @@ class AsyncServiceClient(Connected):
             raise unreachable(self.url if call.url.startswith(self.url) else call.url, error) from error
 
 
-def _request(call: ServiceCall) -> dict[str, Any]:
+async def _awaited(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+def _request(call: ServiceCall, content: Any) -> dict[str, Any]:
     """Return the arguments of ``httpx`` for a call."""
-    parts = {"params": call.params, "headers": call.headers, "content": call.content}
+    parts = {"params": call.params, "headers": call.headers, "content": content}
     return {"method": call.method, "url": call.url} | {name: part for name, part in parts.items() if part}
 
 

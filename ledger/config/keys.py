@@ -115,10 +115,11 @@ def keystore_key_id(path: Path) -> str:
 
 def open_keystore(path: Path, passphrase: str) -> LocalSigner:
     """Return the signer of a keystore v3 file. Raises SecretRefused or KeyRefused."""
-    return LocalSigner.from_private_key(_keystore_secret(path, passphrase))
+    return LocalSigner.from_private_key(keystore_secret(path, passphrase))
 
 
-def _keystore_secret(path: Path, passphrase: str) -> bytes:
+def keystore_secret(path: Path, passphrase: str) -> bytes:
+    """Return the 32 bytes that a keystore v3 file holds. Raises SecretRefused or KeyRefused."""
     keystore = _parsed_keystore(path)
     try:
         crypto = convert(keystore.get("crypto") or keystore["Crypto"], _KeystoreCrypto)  # older ones of geth: Crypto
@@ -343,7 +344,7 @@ def change_passphrase(paths: Sequence[Path], current: str, new: str, *, light: b
             if path.suffix == ".pem":
                 files[path] = _note_key_file(*_note_key_secret(path, current), new, light=light)
             else:
-                files[path] = _keystore_file(_keystore_secret(path, current), new, light=light)
+                files[path] = _keystore_file(keystore_secret(path, current), new, light=light)
         except KeyRefused as refusal:
             if refusal.field != "passphrase" or not opens(path, new):
                 raise
@@ -354,7 +355,7 @@ def change_passphrase(paths: Sequence[Path], current: str, new: str, *, light: b
 def opens(path: Path, passphrase: str) -> bool:
     """Return whether the passphrase opens the key. Raises SecretRefused."""
     try:
-        _note_key_secret(path, passphrase) if path.suffix == ".pem" else _keystore_secret(path, passphrase)
+        _note_key_secret(path, passphrase) if path.suffix == ".pem" else keystore_secret(path, passphrase)
     except KeyRefused:
         return False
     return True

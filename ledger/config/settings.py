@@ -63,7 +63,7 @@ Finality = Annotated[int, Field(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "
 Kind = TypeVar("Kind", bound="KeyedSettings")
 
 # A wrong one is not quoted: it may be a URL in which a password or a key stands.
-URLS = re.compile(r"chain|tile_store|tile_store_endpoint|.*_urls?")
+URLS = re.compile(r"chain|(?:tile|evidence)_store(?:_endpoint)?|.*_urls?")
 
 
 class Locked(Protocol):
@@ -184,6 +184,16 @@ class Settings(KeyedSettings):
     backup_recipients: str = ""  # public keys that backups are encrypted to, separated by blanks
     backup_keep: Annotated[int, Field(ge=0)] = 30  # generations; 0 keeps all
 
+    evidence_store: str | None = None  # file:///FOLDER or s3://BUCKET/PREFIX, where evidence files are kept
+    evidence_store_endpoint: PlainUrl | None = None  # of a storage that speaks S3, unless it is Amazon's
+    evidence_store_region: str = "us-east-1"
+    evidence_store_key_id: str | None = None
+    evidence_store_secret: SecretStr | None = None  # the file is the better place
+    evidence_store_secret_file: Path | None = None
+    evidence_store_roots: Path | None = None  # PEM file with the storage's root certificate, unless it is a public one
+    max_evidence_bytes: Positive = 64 * 1024**3  # of one file
+    max_evidence_bytes_of_agency: Positive = 4 * 1024**4  # of all files that officers of one agency put there
+
     smtp_host: str | None = None  # of the server that takes mail of notices; without it and mail_from none is sent
     smtp_port: Port = 587
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"  # tls from the first byte, mostly at port 465
@@ -234,7 +244,7 @@ class Settings(KeyedSettings):
             raise ValueError("expected http://127.0.0.1:PORT")
         return url
 
-    @field_validator("tile_store")
+    @field_validator("tile_store", "evidence_store")
     @classmethod
     def _known_store(cls, url: str | None) -> str | None:
         if url is not None and not re.fullmatch(r"file:///[^?#]+|s3://[a-z0-9][a-z0-9.-]{1,62}(?:/[^?#]*)?", url):
@@ -281,9 +291,10 @@ class Settings(KeyedSettings):
         """Return the password at the mail server: given, or in the given file. Raises SecretRefused."""
         return _secret(self.smtp_password, self.smtp_password_file, "smtp_password_file")
 
-    def tile_store_password(self) -> str | None:
-        """Return the secret of ``tile_store_key_id``: given, or in the given file. Raises SecretRefused."""
-        return _secret(self.tile_store_secret, self.tile_store_secret_file, "tile_store_secret_file")
+    def storage_secret(self, setting: Literal["tile_store", "evidence_store"]) -> str | None:
+        """Return the secret of that storage's key id: given, or in the given file. Raises SecretRefused."""
+        name = f"{setting}_secret"
+        return _secret(getattr(self, name), getattr(self, f"{name}_file"), f"{name}_file")
 
     @property
     def receiving_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

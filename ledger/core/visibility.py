@@ -15,6 +15,7 @@ an event of a stream      whoever sees the subject of the stream, the agency tha
                           everybody
 who a person is           in a case, who holds it or a thing of it; an agency to which the person comes by an open
                           offer: whom the offer names, and the accused where it offers the case
+a file of evidence        who holds the case or a thing of it; its other parties, on a ground that they state
 a letter of a case        whoever sees the case; its sender and its addressee, who also see how the stream of the case
                           goes on, so that they can sign its receipt and the answer, and the time that an answer has
 reports, correlation      auditors, analysts and supervisors of an agency that supervises: these look at every case

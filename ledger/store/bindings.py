@@ -1,9 +1,9 @@
 """Bindings: rows that nobody signs are bound, as they are written, by digests in a chain of their own.
 
-Warnings, notices, stored audits, webhooks, published checkpoints with their signatures and timestamps, chain writes and
-the times of commits follow from no event, or are checked by none. Each change of such a row adds a record to the chain
-in the same transaction, so that a row and its record never exist without each other. The chain's head is sealed with
-the access log.
+Warnings, notices, stored audits, webhooks, evidence files with their checks, published checkpoints with their
+signatures and timestamps, chain writes and the times of commits follow from no event, or are checked by none. Each
+change of such a row adds a record to the chain in the same transaction, so that a row and its record never exist
+without each other. The chain's head is sealed with the access log.
 
 The chain has no key. Whoever can write to the database can replace what came since the last seal, together with its
 records. What is sealed cannot be replaced without changing the log's root.
@@ -33,6 +33,9 @@ from ledger.store.tables import (
     CHECKPOINTS,
     COSIGNATURES,
     ENTRIES,
+    EVIDENCE_FILES,
+    FILE_CHECKS,
+    ITEM_FILES,
     META,
     NOTICES,
     TIMESTAMPS,
@@ -46,11 +49,12 @@ PAGE = 1000  # records fetched at a time
 PAGE_BACK = 20  # where the last record of a row is looked for, which is mostly a late one
 
 _OF_SERVICE = (WARNINGS, NOTICES, AUDITS, WEBHOOKS, CHECKPOINTS, COSIGNATURES, TIMESTAMPS)
+_OF_EVIDENCE = (EVIDENCE_FILES, ITEM_FILES, FILE_CHECKS)
 _OF_CHAIN = (CHAIN_WRITES, ANCHOR_STATES, TRIE_NODES)
-BOUND_TABLES: Mapping[str, Table] = {table.name: table for table in (*_OF_SERVICE, *_OF_CHAIN)}
+BOUND_TABLES: Mapping[str, Table] = {table.name: table for table in (*_OF_SERVICE, *_OF_EVIDENCE, *_OF_CHAIN)}
 UNBOUND = "anchor_number"  # the one column that is not bound: it follows from other rows
 # What people see and no entry causes: only this calls for a seal. The others come with entries, a seal's included.
-OF_PEOPLE = (WARNINGS.name, AUDITS.name, WEBHOOKS.name)
+OF_PEOPLE = (WARNINGS.name, AUDITS.name, WEBHOOKS.name, FILE_CHECKS.name)
 COMMITS = ENTRIES.name  # by committed size: the first index and the time of the commit, as text
 FACTS = META.name
 VIEWS = "views"  # by file: the digest that it was left with

@@ -516,6 +516,57 @@ class NamePartsTable(StoreTable, table=True):
     log_index: int = Field(sa_column=big(primary_key=True))
 
 
+class EvidenceFilesTable(StoreTable, table=True):
+    """A file in the evidence store by its BLAKE3 ``digest``; ``sm3`` is null unless it was asked for.
+
+    ``name`` is the folder of its objects there, ``sealed_key`` its own key under that of the store, ``key_id``. The
+    file is kept once, for however many items. Times are in unix milliseconds.
+    """
+
+    digest: str = Field(primary_key=True)
+    sha256: str = Field(index=True)
+    sm3: str | None = None
+    name: str
+    size: int = Field(sa_column=big(), description="bytes")
+    sealed_key: bytes = Field(sa_column=binary())
+    key_id: str
+    kept_at: int = Field(sa_column=big())
+
+
+class ItemFilesTable(StoreTable, table=True):
+    """A file that is kept for an item: ``officer`` of ``agency`` gave it, under the digest ``recorded`` of the item."""
+
+    case_id: str = Field(primary_key=True)
+    item_id: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True, index=True)
+    recorded: str
+    agency: str = Field(index=True)
+    officer: str
+    kept_at: int = Field(sa_column=big())
+
+
+class FileChecksTable(StoreTable, table=True):
+    """A file that was, or is to be, read and hashed again because of an event, at its ``log_index``.
+
+    ``before`` is the digest of the record, ``after`` that of the bytes that were read; both are null until then, and
+    ``after`` for good where the file was not whole. ``outcome`` is intact, damaged or missing;
+    gone for a file that was destroyed before.
+    """
+
+    __table_args__ = (Index("ix_file_checks_due", "checked_at", "log_index"),)
+
+    case_id: str = Field(primary_key=True)
+    item_id: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+    event_type: str
+    log_index: int = Field(sa_column=big())
+    checked_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    outcome: str | None = None
+    before: str | None = None
+    after: str | None = None
+
+
 class AuditsTable(StoreTable, table=True):
     """An audit that an auditor ran: ``report`` is its JSON, null if the audit could not be completed.
 
@@ -602,6 +653,9 @@ IMPORTS = core_of(ImportsTable)
 WORDS = core_of(WordsTable)
 WORD_PARTS = core_of(WordPartsTable)
 NAME_PARTS = core_of(NamePartsTable)
+EVIDENCE_FILES = core_of(EvidenceFilesTable)
+ITEM_FILES = core_of(ItemFilesTable)
+FILE_CHECKS = core_of(FileChecksTable)
 AUDITS = core_of(AuditsTable)
 BINDINGS = core_of(BindingsTable)
 CHALLENGES = core_of(ChallengesTable)

@@ -15,8 +15,11 @@ from api.services.parts import Parts
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from api.wiring import make_parts
 from ledger.anchoring.worker import ChainConnection
+from ledger.config.installation import DataDirectory
+from ledger.config.keys import create_keystore
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
+from ledger.evidence.kept_evidence import open_kept_evidence
 from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.recording.public_store import public_store_of
 from ledger.recording.uploading import TileUploader
@@ -94,6 +97,9 @@ def parts_of(
     store, uploader = public_store_of(settings), None
     if store is not None:
         uploader = TileUploader(ledger.database, store, trust=lambda: Trusted.trust, public_url=settings.tile_store_url)
+    where = DataDirectory(settings.data_dir)
+    if settings.evidence_store is not None and not where.keys.keystore("evidence").exists():
+        create_keystore(where.keys.keystore("evidence"), "passphrase", light=True)
     return make_parts(
         ledger.recording,
         settings=settings,
@@ -106,6 +112,7 @@ def parts_of(
         clock=ledger.clock,
         workers=workers,
         uploader=uploader,
+        evidence=open_kept_evidence(settings, where, "passphrase", ledger.database, ledger.clock),
     )
 
 

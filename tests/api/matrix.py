@@ -371,6 +371,7 @@ READS = (
     Row("GET /api/v1/items", query="?case_id=case-1", key="items"),
     Row("GET /api/v1/items/{item_id}"),
     Row("GET /api/v1/items/{item_id}/history"),
+    Row("GET /api/v1/cases/{case_id}/items/{item_id}/files"),
     Row("GET /api/v1/items/{item_id}/history", query="?on=2026-03-02"),
     Row("GET /api/v1/handovers", hands_over, key="handovers"),
     Row("GET /api/v1/events", query="?case_id=case-1"),
@@ -476,6 +477,9 @@ SIGNED = (
 )
 # The file of a data set is taken from who registered it, which ``test_imports`` tries.
 GIVEN = "POST /api/v1/datasets/{dataset_id}/file"
+# Files of evidence are given by who holds the item and taken by who reads sections: ``test_evidence_files`` tries that.
+_FILE = "/api/v1/cases/{case_id}/items/{item_id}/files/{digest}"
+EVIDENCE = (f"GET {_FILE}", f"POST {_FILE}", f"GET {_FILE}/preview")
 # Mail of notices takes a server, and its links a token, which ``test_notice_mail`` has.
 MAILED = ("POST /api/v1/notices/address", "POST /api/v1/notices/unsubscribe")
 # Persons are blinded for a supervising agency in line, which ``test_pseudonyms`` tries.
@@ -502,5 +506,5 @@ ARCHIVED = "GET /api/v1/cases/{case_id}/archive"
 def covered() -> set[str]:
     """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
-    given = {*SIGNED, *OF_STOCKTAKE, *PROCEDURES, *PSEUDONYMS, *MAILED, GIVEN, DRAFTED, ARCHIVED, *WHOLE_LOG}
+    given = {*SIGNED, *OF_STOCKTAKE, *PROCEDURES, *PSEUDONYMS, *MAILED, GIVEN, *EVIDENCE, DRAFTED, ARCHIVED, *WHOLE_LOG}
     return rows | {operation for operation, _ in PUBLIC} | given

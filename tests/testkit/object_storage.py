@@ -40,13 +40,16 @@ class ObjectStorage:
         return f"{self.endpoint}/{BUCKET}/{prefix}"
 
     def settings(self, prefix: str, secret: str = SECRET) -> dict[str, str]:
-        """Return what a service is told to write below the prefix."""
+        """Return what a service is told to publish below the prefix."""
+        return self.named("tile_store", prefix, secret) | {"tile_store_url": self.url(prefix)}
+
+    def named(self, setting: str, prefix: str, secret: str = SECRET) -> dict[str, str]:
+        """Return the settings that begin with ``setting`` and name what is below the prefix."""
         secret_file = self.folder / f"{secret}.secret"
         secret_file.touch(0o600)
         secret_file.write_text(f"{secret}\n")
-        named = {"tile_store": f"s3://{BUCKET}/{prefix}", "tile_store_endpoint": self.endpoint}
-        named |= {"tile_store_key_id": KEY_ID, "tile_store_secret_file": str(secret_file)}
-        return named | {"tile_store_url": self.url(prefix)}
+        named = {setting: f"s3://{BUCKET}/{prefix}", f"{setting}_endpoint": self.endpoint}
+        return named | {f"{setting}_key_id": KEY_ID, f"{setting}_secret_file": str(secret_file)}
 
     def store(self, prefix: str, secret: str = SECRET) -> BucketStore:
         """Return the store as a service opens it."""

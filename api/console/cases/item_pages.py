@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.console.cases.case_acts import acts_in_case
 from api.console.cases.case_pages import VisibleCase, book_of, read_case
+from api.console.cases.evidence_pages import files_on_page
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.act_fields import subject_of
@@ -65,6 +66,7 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
         answer=history.answer,
         on=on,
         clocks=[clock_views.view_of(clock, visit.labels) for clock in clocks],
+        files=files_on_page(visit, visible, item),
         papers=list(_papers(visit, case_id, history)),
         acts=[link for link in acts_in_case(visit) if subject_of(link.act) == "item"] if signs and item.is_live else [],
     )

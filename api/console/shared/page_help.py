@@ -36,6 +36,10 @@ _BY_SECTION: Final = {
             later("One signed event: what it says, what is flagged, and how far its time is proven."),
             later("Take its papers, and its bundle, which anybody can verify without this service."),
         ),
+        "cases/file_preview.html": (
+            later("What a file of an item shows: a picture made anew, or the beginning of a text."),
+            later("Download the file if you need it: what is shown here is no evidence."),
+        ),
         "cases/item.html": (
             later("One item: where it is, who held it on a day, its history, whether in time, and its papers."),
             later(

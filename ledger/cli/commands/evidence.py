@@ -17,6 +17,8 @@ from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.files import progress_of
 from ledger.cli.options import TRUST
 from ledger.cli.output import columns, printable_json, printable_line
+from ledger.cli.params import DATA_DIR
+from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
 from ledger.cli.proofs import is_case_bundle, ledger_of, trust_for, verify_whole_case
 from ledger.cli.report import COLOURS
 from ledger.cli.session import Session
@@ -24,6 +26,7 @@ from ledger.client.service import at
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.events.item import ItemExamined, ItemRegistered
+from ledger.core.events.terms import Verdict
 from ledger.core.messages import Message, Term, plain
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import worst
@@ -39,6 +42,7 @@ from ledger.procedures import shipped_procedures
 EXISTING = click.Path(exists=True, path_type=Path)
 STORE = click.Path(file_okay=False, path_type=Path)
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+FINDINGS = columns("fault:file_state", "subject", "detail")
 USUAL = (Algorithm.BLAKE3, Algorithm.SHA256)
 
 
@@ -167,6 +171,55 @@ def check(
     if checked.verdict == "tampered" and path.suffix.lower() in ARCHIVES:
         session.output.warn(_ARCHIVE)
     return EXIT_OF_VERDICT[checked.verdict]
+
+
+@evidence_group.group("store", cls=Group)
+def store_group() -> None:
+    """The evidence store of a service, for its operator."""
+
+
+@store_group.command("check")
+@DATA_DIR
+@click.option("--remove-surplus", is_flag=True, help="Delete what belongs to no file and is older than a day.")
+@passphrase_options
+def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bool, passphrase: Passphrase) -> int:
+    """Read every file of the evidence store, compare it with its digest, and list what belongs to no file.
+
+    The service may run meanwhile. A file that is missing or damaged is replaced once it is given again: tally item put
+    --again.
+    """
+    from time import time_ns
+
+    from ledger.config.installation import DataDirectory, load
+    from ledger.config.settings import read_settings
+    from ledger.evidence.kept_evidence import open_kept_evidence
+    from ledger.store.database import open_database
+
+    settings = read_settings(data_dir)
+    where = DataDirectory(settings.data_dir)
+    load(where)
+    secret = read_service_passphrase(settings, where, passphrase, of="the service's keys")
+    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    try:
+        kept = open_kept_evidence(settings, where, secret, database, lambda: time_ns() // 1_000_000)
+        if kept is None:
+            raise MalformedInput(
+                "this ledger has no evidence store", field="evidence_store", hint="docs/operations/evidence-store.md"
+            )
+        with progress_of(session.labels.of("message", "hashing"), session.output) as progress:
+            findings = list(kept.check(progress=progress.advance))
+        for finding in findings:
+            if remove_surplus and finding.fault == "surplus":
+                kept.remove(finding)
+    finally:
+        database.close()
+    verdict: Verdict = "tampered" if any(each.fault in ("missing", "damaged") for each in findings) else "intact"
+    if session.json:
+        session.output.data({"verdict": verdict, "findings": findings})
+    else:
+        session.output.table([msgspec.structs.asdict(finding) for finding in findings], FINDINGS)
+        session.output.record({"verdict": verdict})
+    return EXIT_OF_VERDICT[verdict]
 
 
 def _check_store(session: Session, folder: Path) -> int:

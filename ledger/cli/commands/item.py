@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ledger.cli.command import Group
+from ledger.cli.commands.item_files import add_commands
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
 from ledger.cli.output import columns
@@ -352,3 +353,4 @@ act(
     click.option("--proceeds", type=PORTION, help=PROCEEDS),
     DESPITE,
 )
+add_commands(item_group)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from ledger.core.messages import Message
 if TYPE_CHECKING:
     from ledger.config.installation import DataDirectory
     from ledger.config.settings import Settings
+    from ledger.store.database import Database
 
 KEY_DIR = click.option(
     "--key-dir", type=click.Path(path_type=Path), envvar="TALLYSTICK_KEY_DIR", help="Folder of the keys."
@@ -125,7 +128,7 @@ def passphrase_(
 
 
 @key_group.command("rotate")
-@click.argument("name", type=click.Choice(["log", "service", "submitter"]))
+@click.argument("name", type=click.Choice(["log", "service", "submitter", "evidence"]))
 @DATA_DIR
 @click.option("--lost", is_flag=True, help="The old key does not open any more, or its file is gone.")
 @LIGHT
@@ -136,7 +139,8 @@ def rotate(
     """Make a new key for a service that is stopped, in the place of the one it has, which is kept beside.
 
     A new submitter anchors once a majority of the agencies has allowed it: tally registry propose submitter. A new key
-    of log or service is in the trust file that the service writes when it starts: renew it, by tally trust renew.
+    of log or service is in the trust file that the service writes when it starts: renew it, by tally trust renew. A
+    new one of evidence, of the evidence store, takes the keys of its files over, and no file is encrypted anew.
     """
     from ledger.cli.key_files import Rotation
     from ledger.cli.listening import process_lock
@@ -154,7 +158,11 @@ def rotate(
         size = _log_size(settings, where)
         require_no_rollback(installation, size)
         rotation = Rotation(where, installation, size, secret, lost=lost, light=light)
-        done = {"log": rotation.log, "service": rotation.service, "submitter": rotation.submitter}[name]()
+        if name == "evidence":
+            with _database(settings, where) as database:
+                done = rotation.evidence(database)
+        else:
+            done = {"log": rotation.log, "service": rotation.service, "submitter": rotation.submitter}[name]()
     session.output.record({"name": name, "key": done.key, "before": done.before, "kept": str(done.kept)})
 
 
@@ -232,12 +240,18 @@ def _log_size(settings: Settings, where: DataDirectory) -> int:
     if settings.database_url is None and not where.database.exists():
         return 0  # it has never run
     from ledger.store import log
+
+    with _database(settings, where) as database, database.read() as connection:
+        return log.tree(connection).size
+
+
+@contextmanager
+def _database(settings: Settings, where: DataDirectory) -> Iterator[Database]:
     from ledger.store.database import open_database
 
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
     try:
-        with database.read() as connection:
-            return log.tree(connection).size
+        yield database
     finally:
         database.close()
 

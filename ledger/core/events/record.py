@@ -9,7 +9,15 @@ from msgspec import Meta
 from ledger.core.events import terms
 from ledger.core.events.catalogue import NAME_OF, SERVICE, Body, event
 
-IncidentKind = Literal["chain_rebuilt", "chain_edited", "database_rolled_back", "anchor_lost", "witness_alarm", "other"]
+IncidentKind = Literal[
+    "chain_rebuilt",
+    "chain_edited",
+    "database_rolled_back",
+    "anchor_lost",
+    "witness_alarm",
+    "file_damaged",
+    "other",
+]
 
 
 class Correction(terms.Value, frozen=True):

@@ -173,8 +173,11 @@ ROWS = (
     Row("/library/{model_id}/package", anybody, shows=False, is_file=True),
 )
 PAGES = tuple(row for row in ROWS if not row.is_file)
+POSTED_FILE = "/cases/{case_id}/items/{item_id}/files/{digest}"
 # Of what is tried for the API, whose service makes it.
 OF_API = ("/cases/{case_id}/archive",)
+# Files of evidence, which ``test_item_files`` gives and takes.
+OF_EVIDENCE = tuple(POSTED_FILE + part for part in ("", "/preview", "/picture"))
 # What links in mail lead to, which ``test_notice_mail`` tries with a token.
 OF_MAIL = ("/notices/confirm", "/notices/unsubscribe")
 # Of one agency, opened for each question: test_stocktakes tries it.
@@ -213,6 +216,7 @@ POSTS = (
     "/audit",
     "/cases/{case_id}/drafts/{act}",
     "/cases/{case_id}/items/new/table",
+    POSTED_FILE,
     "/leads/drafts",
     "/inbox/drafts",
     "/stocktakes",

@@ -9,7 +9,18 @@ from api.console.app import routes
 from api.console.shared.formats import minute
 from api.console.shared.guidance import HANDLING
 from tests.api.console.links import dead_links
-from tests.api.console.matrix import OF_API, OF_MAIL, OF_PHONE, OF_STOCKTAKE, PAGES, POSTS, PUBLIC, ROWS, Row
+from tests.api.console.matrix import (
+    OF_API,
+    OF_EVIDENCE,
+    OF_MAIL,
+    OF_PHONE,
+    OF_STOCKTAKE,
+    PAGES,
+    POSTS,
+    PUBLIC,
+    ROWS,
+    Row,
+)
 from tests.api.console.pages import page_of, post, text_of
 from tests.api.matrix import RELATIONS, ROLES, Relation, Role, World, crossed, elsewhere, reader, sees
 from tests.testkit.builders import Officer
@@ -30,7 +41,7 @@ def test_every_route_has_a_row() -> None:
     """Nobody adds a page without saying who may see it, or a form without its being tried from another site."""
     all_routes = {(method, route.path) for route in routes() for method in route.methods}
     pages = {("GET", row.route) for row in ROWS} | {("GET", path) for path in PUBLIC}
-    pages |= {("GET", path) for path in (*OF_API, *OF_MAIL, *OF_PHONE, *OF_STOCKTAKE)}
+    pages |= {("GET", path) for path in (*OF_API, *OF_EVIDENCE, *OF_MAIL, *OF_PHONE, *OF_STOCKTAKE)}
     assert pages | {("POST", path) for path in POSTS} == all_routes
 
 

@@ -9,11 +9,13 @@ from typing import Any
 from fastapi.dependencies.models import Dependant
 
 from api.console.app import HANDLERS, routes
+from api.console.cases.evidence_pages import given_file
 from api.console.cases.item_files import posted_table
 from api.console.shared.forms import read_form
 from api.console.sign_in.sign_in_pages import read_signed
 
-ON_THE_LOOP = {read_form, read_signed, posted_table}  # they wait for the body of a request, and ask no database
+# They wait for the body of a request, and ask no database.
+ON_THE_LOOP = {read_form, read_signed, posted_table, given_file}
 
 
 def dependencies(dependant: Dependant) -> Iterator[Callable[..., Any]]:

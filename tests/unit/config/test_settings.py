@@ -61,7 +61,8 @@ def test_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 SECRETS = (
     *("database_url=postgresql://reader:hunter2@host/ledger", "replica_urls=postgresql://reader:hunter2@host/ledger"),
-    *("tile_store=s3://KEY:hunter2@bucket", "chain=htps://node.example/v3/hunter2"),
+    *("tile_store=s3://KEY:hunter2@bucket", "evidence_store=s3://KEY:hunter2@bucket"),
+    "chain=htps://node.example/v3/hunter2",
 )
 
 

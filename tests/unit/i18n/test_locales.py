@@ -38,6 +38,7 @@ from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.core.visibility import Sight
 from ledger.evidence.bag import FileFault
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
+from ledger.evidence.kept_evidence import FileState
 from ledger.i18n import LANGUAGES, ZONE_IN_USE, Labels, audit_words, language_of
 from ledger.procedures import shipped_rulebook
 from ledger.store.clocks import Warned
@@ -71,6 +72,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "audit_claimant": audit_words.CLAIMANTS,
     "audit_value": audit_words.VALUES,
     "fault": get_args(FileFault),
+    "file_state": get_args(FileState),
     "difference": get_args(DifferenceKind),
     "outturn": OUTTURNS,
     "public": public_words(),

@@ -1,0 +1,539 @@
+"""The evidence store of a service: files of items, encrypted, in a folder or a bucket.
+
+A file is cut into segments of 8 MiB. Each is an object of its own, encrypted by AES-256-GCM under the file's own random
+key; the nonce is the number of the segment and whether it is the last one (the construction STREAM: Hoang,
+Reyhanitabar, Rogaway, Vizar 2015), so that segments that are changed, missing, exchanged or cut off do not decrypt, and
+any of them is read by itself. The file's key is encrypted under the key of the store, and stands in the database:
+whoever has the storage alone reads nothing. Objects have names that follow from digest and file key, so who knows a
+file does not see whether it is here.
+
+The object ``ledger`` has the id of the ledger: a storage without it, as a disk that is not mounted, is away rather than
+empty, and one with another id is of another ledger.
+
+An object is written once and never overwritten. What a killed upload has left is read by nobody, and reported and
+removed by a check.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Final, Literal
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
+
+from ledger.config.installation import DataDirectory
+from ledger.config.keys import KeyRefused, create_keystore, keystore_key_id, keystore_secret
+from ledger.config.settings import Settings
+from ledger.core.encoding.digests import Algorithm, Digest, new_hasher, parse_digest
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, Unavailable
+from ledger.core.messages import Message
+from ledger.storage.objects import PRIVATE_FOLDER, Objects, make_folders, objects_at, of_the_disk, storage_of
+from ledger.store import evidence_files, log
+from ledger.store.database import Connection, Database
+from ledger.store.evidence_files import ItemFile, StoredFile
+
+SEGMENT: Final = 8 * 1024 * 1024  # bytes of a file in one object
+TAG: Final = 16  # bytes that encryption adds to a segment
+KEY: Final = 32
+NONCE: Final = 12
+ARRIVES_WITHIN_S: Final = 24 * 3600  # between two segments of a file that is still arriving
+MOST_ARRIVING: Final = 8  # files at once in this process, each with up to three segments in memory
+KEY_NAME = "evidence"  # of its key file
+MARK = "ledger"  # the object that says of which ledger the store is
+FOLDER = "files"  # below it are the objects
+_WRAPPING = "tallystick evidence store v1: key of the store"
+_NAMING = "tallystick evidence store v1: name of a file"
+CHECK = Message("Tell the operator: tally evidence store check finds what is wrong.")  # a hint
+
+Outcome = Literal["intact", "damaged", "missing"]
+FileState = Literal["intact", "damaged", "missing", "gone", "surplus", "arriving"]  # all that is told of files
+
+
+class StoreKey(Struct, frozen=True):
+    """The key of the store, which encrypts the keys of its files; ``key_id`` names it and tells nothing of it."""
+
+    key_id: str
+    _secret: bytes
+
+    def __repr__(self) -> str:
+        return f"StoreKey({self.key_id})"
+
+    def seal(self, file_key: bytes, digest: str) -> bytes:
+        """Encrypt the key of a file, bound to the file's digest."""
+        nonce = secrets.token_bytes(NONCE)
+        return nonce + AESGCM(self._wrapping()).encrypt(nonce, file_key, digest.encode())
+
+    def open(self, stored: StoredFile) -> bytes:
+        """Return the key of a file. Raises IntegrityBroken if it was not encrypted by this key for this file."""
+        nonce, sealed = stored.sealed_key[:NONCE], stored.sealed_key[NONCE:]
+        try:
+            return AESGCM(self._wrapping()).decrypt(nonce, sealed, stored.digest.encode())
+        except (InvalidTag, ValueError) as error:
+            raise IntegrityBroken(
+                "the key of the file {digest} does not open", digest=stored.digest, code="file_damaged", hint=CHECK
+            ) from error
+
+    def _wrapping(self) -> bytes:
+        return blake3(self._secret, derive_key_context=_WRAPPING).digest()
+
+
+def open_store_key(path: Path, passphrase: str) -> StoreKey:
+    """Return the key in a keystore file. Raises SecretRefused or KeyRefused."""
+    return StoreKey(keystore_key_id(path), keystore_secret(path, passphrase))
+
+
+def require_own_files(connection: Connection, key: StoreKey) -> None:
+    """Raise KeyRefused if the store has files whose keys are under another key than this."""
+    if others := evidence_files.key_ids(connection) - {key.key_id}:
+        raise KeyRefused(
+            "files of the evidence store are under the key {other}, not under {key.key_id}",
+            other=min(others),
+            key=key,
+            field="key",
+            hint="Restore the file evidence.json in keys/ of the same backup as the database; if a rotation was cut "
+            "short, end it: tally key rotate evidence",
+        )
+
+
+def segment_count(size: int) -> int:
+    """Return of how many segments a file of ``size`` bytes is; an empty file has one."""
+    return max(1, -(-size // SEGMENT))
+
+
+def seal_segment(file_key: bytes, number: int, segment: bytes, *, is_last: bool) -> bytes:
+    """Encrypt a segment. A file key is used for one file, and each of its segments is encrypted once."""
+    return AESGCM(file_key).encrypt(_nonce(number, is_last=is_last), segment, None)
+
+
+def open_segment(file_key: bytes, number: int, sealed: bytes, *, is_last: bool) -> bytes | None:
+    """Return a segment, or None if these bytes are not this one."""
+    try:
+        return AESGCM(file_key).decrypt(_nonce(number, is_last=is_last), sealed, None)
+    except (InvalidTag, ValueError):
+        return None
+
+
+def _nonce(number: int, *, is_last: bool) -> bytes:
+    return bytes(NONCE - 5) + number.to_bytes(4) + bytes((is_last,))
+
+
+def folder_of(file_key: bytes, digest: str) -> str:
+    """Return the name of the folder of a file's objects, which tells nothing to who has no file key."""
+    key = blake3(file_key, derive_key_context=_NAMING).digest()
+    return blake3(digest.encode(), key=key).hexdigest()
+
+
+def object_of(name: str, number: int) -> str:
+    """Return the name of a segment's object."""
+    return f"{_place(name)}/{number:08x}"
+
+
+def _place(name: str) -> str:
+    return f"{FOLDER}/{name[:2]}/{name}"
+
+
+class StoreLimits(Struct, frozen=True):
+    """How many bytes a file may have, and all files that officers of one agency gave."""
+
+    file: int
+    agency: int
+
+
+class OpenFile(Struct, frozen=True):
+    """A file that is read. ``size`` is in bytes."""
+
+    objects: Objects
+    stored: StoredFile
+    file_key: bytes
+    require_mark: Callable[[], None]
+
+    @property
+    def size(self) -> int:
+        return self.stored.size
+
+    def pieces(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes from ``start`` up to ``end``, each verified to be of this file and this place.
+
+        Raises IntegrityBroken (file_missing, file_damaged), and Unavailable if the storage is away.
+        """
+        end = self.size if end is None else min(end, self.size)
+        last = segment_count(self.size) - 1
+        for number in range(start // SEGMENT, last + 1):
+            begin = number * SEGMENT
+            if begin >= end and number > 0:
+                return
+            segment = self._segment(number, is_last=number == last)
+            yield segment[max(0, start - begin) : end - begin]
+
+    def _segment(self, number: int, *, is_last: bool) -> bytes:
+        sealed = self.objects.read(object_of(self.stored.name, number))
+        if sealed is None:
+            self.require_mark()
+            raise IntegrityBroken(
+                "the evidence store has lost a part of the file {digest}",
+                digest=self.stored.digest,
+                code="file_missing",
+                hint=CHECK,
+            )
+        segment = open_segment(self.file_key, number, sealed, is_last=is_last)
+        expected = self.size - number * SEGMENT if is_last else SEGMENT
+        if segment is None or len(segment) != expected:
+            raise IntegrityBroken(
+                "a part of the file {digest} in the evidence store was changed",
+                digest=self.stored.digest,
+                code="file_damaged",
+                hint=CHECK,
+            )
+        return segment
+
+
+class Arrival:
+    """A file that arrives: hashed, encrypted and written piece by piece; at most three segments are in memory.
+
+    ``wanted`` is the digest that it must have. With ``stored``, the store has the file: what arrives is only hashed.
+    """
+
+    def __init__(self, store: KeptEvidence, wanted: Digest, stored: StoredFile | None):
+        self._store = store
+        self._wanted = wanted
+        self._limit = store.limits.file
+        self.stored = stored
+        self.file_key = secrets.token_bytes(KEY)
+        self.name = folder_of(self.file_key, str(wanted))
+        self._hashers = {algorithm: new_hasher(algorithm) for algorithm in _algorithms(wanted)}
+        self._waiting = bytearray()
+        self._written = 0  # segments
+        self.size = 0
+
+    def take(self, piece: bytes) -> None:
+        """Add bytes. Raises MalformedInput (file_too_large), and Unavailable if the storage does not answer."""
+        self.size += len(piece)
+        if self.size > self._limit:
+            raise MalformedInput(
+                "expected a file of at most {limit} bytes",
+                limit=self._limit,
+                field="file",
+                code="file_too_large",
+                hint="The operator may set max_evidence_bytes higher.",
+            )
+        for hasher in self._hashers.values():
+            hasher.update(piece)
+        if self.stored is not None:
+            return
+        self._waiting += piece
+        # The last segment is encrypted as such, so one is held back.
+        while len(self._waiting) > SEGMENT:
+            self._write(bytes(self._waiting[:SEGMENT]), is_last=False)
+            del self._waiting[:SEGMENT]
+
+    def finish(self) -> tuple[Digest, ...]:
+        """Write the rest and return the digests, BLAKE3 first.
+
+        Raises MalformedInput (digest_differs) if it is another file than the one that was wanted.
+        """
+        digests = tuple(Digest(algorithm, hasher.digest()) for algorithm, hasher in self._hashers.items())
+        received = next(digest for digest in digests if digest.algorithm is self._wanted.algorithm)
+        if received != self._wanted:
+            raise MalformedInput(
+                "expected the file with the digest {wanted}, received {size} bytes with {received}",
+                wanted=self._wanted,
+                size=self.size,
+                received=received,
+                field="file",
+                code="digest_differs",
+                hint="Send the file that was registered, whole and as it was then.",
+            )
+        if self.stored is None:
+            self._write(bytes(self._waiting), is_last=True)
+            self._waiting.clear()
+        return digests
+
+    def discard(self) -> None:
+        """Delete what was written: nobody will read it. Raises Unavailable."""
+        if self._written:
+            self._store.objects.forget(_place(self.name))
+
+    def _write(self, segment: bytes, *, is_last: bool) -> None:
+        number = self._written
+        if number == 0:
+            self._store.mark()
+        sealed = seal_segment(self.file_key, number, segment, is_last=is_last)
+        self._written += 1  # before it is: what was cut off is discarded, too
+        self._store.objects.create(object_of(self.name, number), sealed)
+
+
+def _algorithms(wanted: Digest) -> tuple[Algorithm, ...]:
+    return tuple(dict.fromkeys((Algorithm.BLAKE3, Algorithm.SHA256, wanted.algorithm)))
+
+
+class StoreFinding(Struct, frozen=True):
+    """What is wrong with a file (by its digest), or with a folder of objects that belongs to none (by its name).
+
+    ``fault`` is ``missing`` or ``damaged`` for a file, ``surplus`` for a folder; of a folder to which something was
+    written within a day it is ``arriving``: that may be an upload under way, and is no fault.
+    """
+
+    fault: Literal["missing", "damaged", "surplus", "arriving"]
+    subject: str
+    detail: Message | None = None
+
+
+def _of_item(connection: Connection, kept: ItemFile, digest: str) -> ItemFile | None:
+    of_item = evidence_files.of_item(connection, kept.case_id, kept.item_id)
+    return next((each for each in of_item if each.digest == digest), None)
+
+
+@dataclass(frozen=True, repr=False)
+class KeptEvidence:
+    """The evidence store. ``clock`` returns unix milliseconds."""
+
+    database: Database
+    objects: Objects
+    key: StoreKey
+    limits: StoreLimits
+    clock: Callable[[], int]
+    _turns: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_ARRIVING))
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let a file arrive until the block is left. Raises Unavailable if many do."""
+        if not self._turns.acquire(blocking=False):
+            raise Unavailable("{most} files arrive here already", most=MOST_ARRIVING, code="busy")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def expect(self, wanted: Digest, stored: StoredFile | None) -> Arrival:
+        """Return what takes the bytes of a file that is to have this digest; ``stored`` if the store has the file."""
+        return Arrival(self, wanted, stored)
+
+    def mark(self) -> None:
+        """Write of which ledger the store is, unless it says so. Raises Unavailable, and Conflict as require_mark."""
+        try:
+            self.objects.create(MARK, self._log_id())
+        except Conflict:
+            self.require_mark()
+
+    def require_mark(self) -> None:
+        """Require that the storage is the one that was written to, which it need not be because it answers.
+
+        Raises Unavailable if it has nothing of this store, and Conflict if it is another ledger's.
+        """
+        mark = self.objects.read(MARK)
+        if mark is None:
+            raise Unavailable(
+                "the evidence store is not where it was: there is nothing of it",
+                code="store_unavailable",
+                hint="Is the disk mounted, and does evidence_store name the same folder, bucket and prefix as before?",
+            )
+        if mark != self._log_id():
+            raise Conflict(
+                "the evidence store is that of another ledger",
+                code="store_refused",
+                field="evidence_store",
+                hint="Name another folder, bucket or prefix; what is there is left as it is.",
+            )
+
+    def _log_id(self) -> bytes:
+        with self.database.read() as connection:
+            return log.tree(connection).log_id.hex().encode()
+
+    def keep(self, arrival: Arrival, digests: Sequence[Digest], kept: ItemFile) -> ItemFile:
+        """Record the file that has arrived, with ``digests``, as one of an item; durable when this returns.
+
+        A file that the item has already stays as it is; one that was damaged is replaced by what has arrived. Raises
+        MalformedInput (quota_exceeded), and Unavailable if the file was deleted while it arrived.
+        """
+        row = self._row(arrival, digests, kept.kept_at)
+        with self.database.read() as connection:
+            stored = evidence_files.file(connection, row.digest)
+            earlier = _of_item(connection, kept, row.digest)
+        if stored is not None and earlier is not None:
+            self._keep_intact(arrival, stored, row)
+            return earlier
+        is_new = False
+        with self.database.write() as connection:
+            if earlier := _of_item(connection, kept, row.digest):
+                kept = earlier
+            else:
+                has_file = evidence_files.file(connection, row.digest) is not None
+                is_new = not has_file and arrival.stored is None
+                if not has_file and not is_new:
+                    raise Unavailable(
+                        "the file was deleted while it arrived", code="file_deleted", hint="Send it again."
+                    )
+                self._require_room(connection, kept.agency, arrival.size)
+                evidence_files.keep(connection, row if is_new else None, kept)
+        if not is_new:
+            arrival.discard()
+        return kept
+
+    def _row(self, arrival: Arrival, digests: Sequence[Digest], kept_at: int) -> StoredFile:
+        texts = {digest.algorithm: str(digest) for digest in digests}
+        own = texts[Algorithm.BLAKE3]
+        return StoredFile(
+            own,
+            texts[Algorithm.SHA256],
+            texts.get(Algorithm.SM3),
+            name=arrival.name,
+            size=arrival.size,
+            sealed_key=self.key.seal(arrival.file_key, own),
+            key_id=self.key.key_id,
+            kept_at=kept_at,
+        )
+
+    def _keep_intact(self, arrival: Arrival, stored: StoredFile, row: StoredFile) -> None:
+        """Keep of two uploads of one file the first one, unless it was damaged."""
+        if arrival.stored is not None or self.hash_again(stored)[0] == "intact":
+            arrival.discard()
+            return
+        with self.database.write() as connection:
+            evidence_files.replace(connection, row)
+        self.objects.forget(_place(stored.name))
+
+    def _require_room(self, connection: Connection, agency: str, size: int) -> None:
+        used = evidence_files.bytes_of(connection, agency)
+        if used + size > self.limits.agency:
+            raise MalformedInput(
+                "{agency} may keep {limit} bytes here and has {used}: there is no room for {size} more",
+                agency=agency,
+                limit=self.limits.agency,
+                used=used,
+                size=size,
+                field="file",
+                code="quota_exceeded",
+                hint="The operator may set max_evidence_bytes_of_agency higher.",
+            )
+
+    def open(self, stored: StoredFile) -> OpenFile:
+        """Open a file of the store. Raises IntegrityBroken if its key does not open."""
+        return OpenFile(self.objects, stored, self.key.open(stored), self.require_mark)
+
+    def hash_again(
+        self, stored: StoredFile, wanted: Digest | None = None, stops: Callable[[], bool] = lambda: False
+    ) -> tuple[Outcome, Digest | None]:
+        """Read the whole file; return whether it has the digest, and its digest if it was read whole.
+
+        ``wanted`` is by default its BLAKE3 digest. Raises Unavailable if the storage is away, or once ``stops`` holds.
+        """
+        wanted = wanted or parse_digest(stored.digest)
+        hasher = new_hasher(wanted.algorithm)
+        try:
+            for piece in self.open(stored).pieces():
+                hasher.update(piece)
+                if stops():
+                    raise Unavailable("the service ends", code="ending")
+        except IntegrityBroken as error:
+            return ("missing" if error.code == "file_missing" else "damaged"), None
+        digest = Digest(wanted.algorithm, hasher.digest())
+        return ("intact" if digest == wanted else "damaged"), digest
+
+    def destroy(self, case_id: str, item_id: str, digest: str) -> bool:
+        """Delete a file of an item, and its bytes if it is kept for no other item; return whether these went.
+
+        First its key goes, by which its bytes cannot be read any more wherever they are. Does nothing a second time.
+        Raises Unavailable if the storage does not answer; then a check reports the bytes as surplus.
+        """
+        with self.database.write() as connection:
+            gone = evidence_files.forget(connection, case_id, item_id, digest)
+        if gone is not None:
+            self.objects.forget(_place(gone.name))
+        return gone is not None
+
+    def destroy_of_item(self, case_id: str, item_id: str) -> list[str]:
+        """Delete all files of an item as ``destroy`` does; return the digests of those that the item had."""
+        with self.database.read() as connection:
+            digests = [kept.digest for kept in evidence_files.of_item(connection, case_id, item_id)]
+        for digest in digests:
+            self.destroy(case_id, item_id, digest)
+        return digests
+
+    def check(self, *, progress: Callable[[int], object] = lambda _size: None) -> Iterator[StoreFinding]:
+        """Read every file and compare it with its digest, and list what belongs to no file.
+
+        ``progress`` is called with the bytes of each file. Raises Unavailable if the storage is away, and Conflict if
+        it is of another ledger.
+        """
+        folders: dict[str, tuple[int, float]] = {}
+        with self.database.read() as connection:
+            if evidence_files.key_ids(connection):
+                self.require_mark()
+        for listed in self.objects.list(FOLDER):
+            name = listed.name.split("/")[2]
+            size, written_at = folders.get(name, (0, 0.0))
+            folders[name] = size + listed.size, max(written_at, listed.written_at)
+        # Read behind the list: what is written meanwhile is in neither, or in both.
+        with self.database.read() as connection:
+            stored = list(evidence_files.files(connection))
+        for each in stored:
+            outcome, digest = self.hash_again(each)
+            progress(each.size)
+            if outcome != "intact":
+                detail = None if digest is None else Message("{digest} found", digest=digest)
+                yield StoreFinding(outcome, each.digest, detail)
+        for name in sorted(folders.keys() - {each.name for each in stored}):
+            size, written_at = folders[name]
+            is_old = written_at < self.clock() / 1000 - ARRIVES_WITHIN_S
+            yield StoreFinding("surplus" if is_old else "arriving", name, Message("{size} bytes", size=size))
+
+    def remove(self, surplus: StoreFinding) -> None:
+        """Delete the folder of a finding ``surplus``, unless a file has it by now. Raises Unavailable."""
+        with self.database.read() as connection:
+            is_of_file = any(stored.name == surplus.subject for stored in evidence_files.files(connection))
+        if not is_of_file:
+            self.objects.forget(_place(surplus.subject))
+
+
+def change_key(database: Database, old: StoreKey, new: StoreKey) -> int:
+    """Encrypt the keys of all files under another key of the store, in one transaction; return of how many.
+
+    Files whose keys are under it already are left as they are. Raises IntegrityBroken for a key that does not open.
+    """
+    with database.write() as connection:
+        stored = [each for each in evidence_files.files(connection) if each.key_id != new.key_id]
+        sealed = {each.digest: (new.seal(old.open(each), each.digest), new.key_id) for each in stored}
+        if sealed:
+            evidence_files.seal_again(connection, sealed)
+    return len(sealed)
+
+
+def open_kept_evidence(
+    settings: Settings, where: DataDirectory, passphrase: str, database: Database, clock: Callable[[], int]
+) -> KeptEvidence | None:
+    """Return the evidence store of the settings, or None if they name none. Makes the key of a new store.
+
+    Raises SecretRefused, KeyRefused for a key that is missing or that is not the one of the files, and MalformedInput
+    for settings that do not go together.
+    """
+    address = storage_of(settings, "evidence_store")
+    if address is None:
+        return None
+    path = where.keys.keystore(KEY_NAME)
+    with database.read() as connection:
+        is_new = not evidence_files.key_ids(connection)
+    if not path.exists():
+        if not is_new:
+            raise KeyRefused(
+                "the key of the evidence store is missing: {path}",
+                path=path,
+                field="key",
+                hint="Restore it from the backup of keys/: without it no file of the store can be read.",
+            )
+        create_keystore(path, passphrase)
+    key = open_store_key(path, passphrase)
+    with database.read() as connection:
+        require_own_files(connection, key)
+    if is_new and address.folder is not None:
+        with of_the_disk(address.name):
+            make_folders(address.folder, PRIVATE_FOLDER)
+    limits = StoreLimits(settings.max_evidence_bytes, settings.max_evidence_bytes_of_agency)
+    return KeptEvidence(database, objects_at(address), key, limits, clock)

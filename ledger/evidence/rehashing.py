@@ -1,0 +1,166 @@
+"""Hashing again: kept files of an item are read and hashed anew at each handover, move and copy of the item.
+
+A follower of the log: what an event makes due is stored with the position in the log, so a service that was killed goes
+on where it was, and no acceptance waits for gigabytes. Digests before and after are bound rows, which are sealed into
+the log within the hour. A file that is not what was kept is an incident, which the service signs; its officers state in
+the case what they find, as a discrepancy or an examination. Files of what was destroyed by two are destroyed as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from msgspec.structs import replace
+
+from ledger.core.custody import CaseState
+from ledger.core.encoding.digests import parse_digest
+from ledger.core.errors import TallystickError
+from ledger.core.events import Event
+from ledger.core.events.handover import HandoverAccepted
+from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposed, ItemMoved
+from ledger.core.events.record import IncidentRecorded
+from ledger.evidence.kept_evidence import KeptEvidence
+from ledger.store import evidence_files, log, notices
+from ledger.store.database import Connection
+from ledger.store.evidence_files import FileCheck
+from ledger.store.log import StoredEntry
+
+AT_ONCE: Final = 200  # most entries of one look
+SELDOM: Final = 1000  # entries after which the position is stored though nothing is due: a write less for each entry
+DUE_BY: Final = ("handover.accepted", "item.moved", "item.checked_out", "item.checked_in")
+DESTROYS: Final = "item.disposed"
+DESTROYED: Final = "destroyed"  # the disposal by which a file goes, too
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass
+class Rehasher:
+    """Follows the log for the files of a store.
+
+    ``state_of`` returns the state of a case, ``record`` signs and records an incident. ``stops`` tells that the service
+    is ending, and is asked between two files.
+    """
+
+    store: KeptEvidence
+    state_of: Callable[[str], CaseState | None]
+    record: Callable[[IncidentRecorded], object]
+    stops: Callable[[], bool] = lambda: False
+    _looked_up_to: int = -1  # by this process: nothing before is due that is not stored
+
+    def step(self) -> int:
+        """Note what has become due, and do what is due; return how many files were hashed.
+
+        Raises Unavailable if the storage is away: the next step goes on.
+        """
+        while self._look():
+            pass
+        done = 0
+        while not self.stops():
+            with self.store.database.read() as connection:
+                waiting = evidence_files.due(connection, 1)
+            if not waiting:
+                return done
+            self._check(waiting[0])
+            done += 1
+        return done
+
+    def _look(self) -> bool:
+        """Store what the next entries make due; return whether there were any."""
+        database = self.store.database
+        with database.read() as connection:
+            before = evidence_files.position(connection)
+            start, last = max(before, self._looked_up_to), log.tree(connection).size - 1
+            if start >= last:
+                return False
+            # Without a file nothing is due: a store that is new does not read a log of years.
+            types = (*DUE_BY, DESTROYS) if evidence_files.key_ids(connection) else ()
+            entries = notices.entries_behind(connection, start, types, AT_ONCE) if types else []
+            after = entries[-1].log_index if len(entries) == AT_ONCE else last
+            checks, destroyed = list[FileCheck](), list[tuple[str, str]]()
+            for entry in entries:
+                try:
+                    event = log.event_of(entry)
+                except TallystickError:  # an audit reports what is wrong with it
+                    continue
+                if event.event_type == DESTROYS:
+                    destroyed += ((event.stream.id, item_id) for item_id in self._destroyed(event))
+                else:
+                    checks += self._due(connection, entry, event)
+        # Before the position moves on: a kill in between does it again, which does nothing.
+        for case_id, item_id in destroyed:
+            for digest in self.store.destroy_of_item(case_id, item_id):
+                logger.info("file of evidence destroyed", case_id=case_id, item_id=item_id, digest=digest)
+        if not checks and after - before < SELDOM:
+            self._looked_up_to = after
+            return after < last
+        is_stored = evidence_files.keep_due(database, before, after, checks)
+        # Another process was faster, and may not have come as far: the next look begins where it is.
+        self._looked_up_to = after if is_stored else -1
+        return is_stored
+
+    def _due(self, connection: Connection, entry: StoredEntry, event: Event) -> Iterator[FileCheck]:
+        if files := evidence_files.of_case(connection, event.stream.id):
+            items = self._items(event)
+            for kept in files:
+                if kept.item_id in items:
+                    own = (kept.case_id, kept.item_id, kept.digest, event.event_id, event.event_type, entry.log_index)
+                    yield FileCheck(*own)
+
+    def _items(self, event: Event) -> tuple[str, ...]:
+        match event.body:
+            case HandoverAccepted(handover_id=handover_id):
+                state = self.state_of(event.stream.id)
+                handover = None if state is None else state.handovers.get(handover_id)
+                return () if handover is None else handover.accepted_items
+            case ItemMoved(item_id=item_id) | ItemCheckedOut(item_id=item_id) | ItemCheckedIn(item_id=item_id):
+                return (item_id,)
+        return ()
+
+    def _destroyed(self, event: Event) -> list[str]:
+        """Return the items that this second signature destroyed."""
+        assert isinstance(event.body, ItemDisposed), "its type says so"
+        with self.store.database.read() as connection:
+            held = {kept.item_id for kept in evidence_files.of_case(connection, event.stream.id)}
+        state = self.state_of(event.stream.id) if held else None
+        return (
+            []
+            if state is None
+            else sorted(
+                item_id
+                for item_id in held
+                if (item := state.items.get(item_id)) is not None
+                and (item.status, item.disposal) == ("disposed", DESTROYED)
+            )
+        )
+
+    def _check(self, check: FileCheck) -> None:
+        """Hash a file again and store what was found. Raises Unavailable."""
+        with self.store.database.read() as connection:
+            stored = evidence_files.file(connection, check.digest)
+            of_item = evidence_files.of_item(connection, check.case_id, check.item_id)
+        before = next((kept.recorded for kept in of_item if kept.digest == check.digest), None)
+        if stored is None or before is None:  # it was destroyed since
+            evidence_files.keep_outcome(
+                self.store.database, replace(check, checked_at=self.store.clock(), outcome="gone")
+            )
+            return
+        outcome, after = self.store.hash_again(stored, parse_digest(before), self.stops)
+        outcome_row = replace(
+            check,
+            checked_at=self.store.clock(),
+            outcome=outcome,
+            before=before,
+            after=None if after is None else str(after),
+        )
+        if outcome != "intact":
+            # The name in the storage tells nobody of which case it is: everybody reads the system stream.
+            description = f"file {stored.name} of the evidence store is {outcome}"
+            self.record(IncidentRecorded(kind="file_damaged", description=description))
+            logger.warning(
+                "file of evidence not as kept", case_id=check.case_id, item_id=check.item_id, outcome=outcome
+            )
+        evidence_files.keep_outcome(self.store.database, outcome_row)

@@ -1,0 +1,1 @@
+"""Object storages: folders, and buckets that speak S3, which settings name."""

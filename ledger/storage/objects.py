@@ -1,0 +1,327 @@
+"""Storages that settings name: ``file:///FOLDER`` or ``s3://BUCKET/PREFIX``, and objects in them by their names.
+
+The public store and the evidence store are each told where to write by settings that begin alike: ``tile_store`` and
+``evidence_store``. What is written is durable when the call returns.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
+
+from cryptography.x509 import load_pem_x509_certificates
+from msgspec import Struct
+
+from ledger.config.secret_files import sync_folder
+from ledger.config.settings import Settings
+from ledger.core.errors import Conflict, MalformedInput, Unavailable
+from ledger.core.messages import Message
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+STAGED = ".new"  # ends the name of a file that is being written
+ANSWER_WITHIN = timedelta(seconds=10)
+RETRIED_WITHIN = timedelta(seconds=20)
+RETRIES = 2
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+
+StorageSetting = Literal["tile_store", "evidence_store"]
+# What people call the storage that a setting names, and the heading under which docs/operations.md tells of it.
+NAMES = {"tile_store": Message("public store"), "evidence_store": Message("evidence store")}
+_TOLD_AT = {
+    "tile_store": Message("docs/operations.md, A public store, shows what goes together."),
+    "evidence_store": Message("docs/operations/evidence-store.md shows what goes together."),
+}
+
+
+class StoredObject(NamedTuple):
+    """An object that a storage lists: its name, its size in bytes, and when it was written (unix seconds)."""
+
+    name: str
+    size: int
+    written_at: float
+
+
+class Objects(Protocol):
+    """Objects that are written once. Every method raises Unavailable if the storage does not do it."""
+
+    def create(self, name: str, data: bytes) -> None:
+        """Write an object. Raises Conflict if there is one of this name: nothing is ever overwritten."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return an object, or None if there is none."""
+
+    def list(self, folder: str) -> Iterator[StoredObject]:
+        """Yield the objects below a folder, in no order."""
+
+    def forget(self, folder: str) -> None:
+        """Delete every object below a folder."""
+
+
+class FolderObjects:
+    """Objects as files below a folder, which nobody else may read."""
+
+    def __init__(self, folder: Path, name: Message = NAMES["evidence_store"]):
+        self._folder = folder
+        self._name = name
+
+    def create(self, name: str, data: bytes) -> None:
+        with of_the_disk(self._name):
+            self._require_folder()
+            file = self._folder / name
+            make_folders(file.parent, PRIVATE_FOLDER)
+            staged = file.with_name(f"{file.name}.{secrets.token_hex(8)}{STAGED}")
+            try:
+                write_file(staged, data, PRIVATE_FILE)
+                try:
+                    os.link(staged, file)
+                except FileExistsError as error:
+                    raise _taken(name) from error
+            finally:
+                staged.unlink(missing_ok=True)
+            sync_folder(file.parent)
+
+    def read(self, name: str) -> bytes | None:
+        with of_the_disk(self._name):
+            self._require_folder()
+            try:
+                return (self._folder / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def list(self, folder: str) -> Iterator[StoredObject]:
+        with of_the_disk(self._name):
+            for path in (self._folder / folder).rglob("*"):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode):
+                    yield StoredObject(path.relative_to(self._folder).as_posix(), status.st_size, status.st_mtime)
+
+    def forget(self, folder: str) -> None:
+        with of_the_disk(self._name):
+            self._require_folder()
+            if (gone := self._folder / folder).exists():
+                shutil.rmtree(gone)
+                sync_folder(gone.parent)
+
+    def _require_folder(self) -> None:
+        """Tell a folder that is empty from one that is not there. Raises FileNotFoundError."""
+        self._folder.stat()
+
+
+class BucketObjects:
+    """Objects of a bucket."""
+
+    def __init__(self, bucket: S3Store, name: Message = NAMES["evidence_store"]):
+        self._bucket = bucket
+        self._name = name
+
+    def create(self, name: str, data: bytes) -> None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with of_the_bucket(self._name):
+            try:
+                obstore.put(self._bucket, name, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError) as error:
+                raise _taken(name) from error
+
+    def read(self, name: str) -> bytes | None:
+        import obstore
+
+        with of_the_bucket(self._name):
+            try:
+                return bytes(obstore.get(self._bucket, name).bytes())
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+
+    def list(self, folder: str) -> Iterator[StoredObject]:
+        import obstore
+
+        with of_the_bucket(self._name):
+            for page in obstore.list(self._bucket, prefix=folder):
+                for listed in page:
+                    yield StoredObject(listed["path"], listed["size"], listed["last_modified"].timestamp())
+
+    def forget(self, folder: str) -> None:
+        import obstore
+
+        with of_the_bucket(self._name):
+            for page in obstore.list(self._bucket, prefix=folder):
+                obstore.delete(self._bucket, [listed["path"] for listed in page])
+
+
+class StorageAddress(Struct, frozen=True):
+    """A storage as the settings that begin with ``setting`` name it."""
+
+    setting: StorageSetting
+    url: str
+    endpoint: str | None = None
+    region: str | None = None
+    key_id: str | None = None
+    secret: str | None = None
+    roots: Path | None = None
+
+    @property
+    def name(self) -> Message:
+        """Return what people call it."""
+        return NAMES[self.setting]
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the folder, or None for a bucket."""
+        where = urlsplit(self.url)
+        return Path(unquote(where.path)) if where.scheme == "file" else None
+
+    def bucket(self) -> S3Store:
+        """Open the bucket, below its prefix. Raises MalformedInput for settings that do not go together."""
+        from obstore.exceptions import BaseError
+        from obstore.store import S3Store
+
+        where = urlsplit(self.url)
+        if (self.key_id is None) != (self.secret is None):
+            raise MalformedInput(
+                "expected a key id and its secret, or neither",
+                field=f"{self.setting}_key_id",
+                hint=Message(
+                    "Set {setting}_key_id and {setting}_secret_file, as the storage gave them to you.",
+                    setting=self.setting,
+                ),
+            )
+        options: dict[str, Any] = {"endpoint": self.endpoint, "access_key_id": self.key_id}
+        options |= {"secret_access_key": self.secret, "prefix": where.path.strip("/"), "region": self.region}
+        options = {name: value for name, value in options.items() if value}
+        client: Any = {"allow_http": True, "timeout": ANSWER_WITHIN}
+        if self.roots is not None:
+            client["root_certificate"] = self._certificates(self.roots)
+        retried: Any = {"max_retries": RETRIES, "retry_timeout": RETRIED_WITHIN}
+        try:
+            return S3Store(
+                where.netloc, **options, virtual_hosted_style_request=False, client_options=client, retry_config=retried
+            )
+        except (BaseError, ValueError) as error:
+            raise MalformedInput(
+                "the {storage} cannot be opened with these settings: {error}",
+                storage=self.name,
+                error=str(error).partition("\n")[0],
+                field=self.setting,
+                hint=_TOLD_AT[self.setting],
+            ) from error
+
+    def _certificates(self, file: Path) -> bytes:
+        try:
+            certificates = file.read_bytes()
+            load_pem_x509_certificates(certificates)
+        except (OSError, ValueError) as error:
+            raise MalformedInput(
+                "expected a PEM file with the root certificate of the {storage}: {error}",
+                storage=self.name,
+                error=error,
+                field=f"{self.setting}_roots",
+                hint="Get it from whoever runs the storage; leave the setting out if a public authority signed it.",
+            ) from error
+        return certificates
+
+
+def storage_of(settings: Settings, setting: StorageSetting) -> StorageAddress | None:
+    """Return the storage that the settings name, or None if they name none.
+
+    Raises SecretRefused, and MalformedInput for a folder within the data directory.
+    """
+    url: str | None = getattr(settings, setting)
+    if url is None:
+        return None
+    parts = {part: getattr(settings, f"{setting}_{part}") for part in ("endpoint", "region", "key_id", "roots")}
+    address = StorageAddress(setting, url, secret=settings.storage_secret(setting), **parts)
+    # At its start the service takes everything there from others, and whoever saves that directory saves all of it.
+    if address.folder is not None and address.folder.resolve().is_relative_to(settings.data_dir.resolve()):
+        raise MalformedInput(
+            "{folder} is in the data directory, where the {storage} cannot be",
+            folder=address.folder,
+            storage=address.name,
+            field=setting,
+            hint="Name a folder elsewhere.",
+        )
+    return address
+
+
+def objects_at(address: StorageAddress) -> Objects:
+    """Return the objects of a storage. Raises MalformedInput for settings that do not go together."""
+    if address.folder is not None:
+        return FolderObjects(address.folder, address.name)
+    return BucketObjects(address.bucket(), address.name)
+
+
+def write_file(file: Path, data: bytes, mode: int) -> None:
+    """Write a file of this mode and make its bytes durable; its name is durable once its folder is synced."""
+    with file.open("wb") as opened:
+        os.fchmod(opened.fileno(), mode)
+        opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def make_folders(folder: Path, mode: int) -> None:
+    """Make a folder with those above it that are missing, each durable and of this mode."""
+    if not folder.is_dir():
+        make_folders(folder.parent, mode)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(mode)
+        sync_folder(folder.parent)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock on a file until the block is left."""
+    with file.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def of_the_disk(storage: Message) -> Iterator[None]:
+    """Raise what the disk says as Unavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise _unavailable(Message("the folder of the {storage} does not work", storage=storage), error) from error
+
+
+@contextmanager
+def of_the_bucket(storage: Message) -> Iterator[None]:
+    """Raise what a bucket says as Unavailable; its own words go to the operator alone."""
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+    try:
+        yield
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise _unavailable(Message("the {storage} refuses the key", storage=storage), error) from error
+    except FileNotFoundError as error:
+        raise _unavailable(Message("the {storage} has no such bucket", storage=storage), error) from error
+    except (BaseError, NotImplementedError, OSError, ValueError) as error:
+        raise _unavailable(Message("the {storage} does not answer as it should", storage=storage), error) from error
+
+
+def _unavailable(text: Message, error: Exception) -> Unavailable:
+    refusal = Unavailable(
+        text,
+        code="store_unavailable",
+        hint="Try again later; what the service itself does there it tries again. Its log has the storage's own words.",
+    )
+    refusal.add_note(str(error).partition("\n")[0])
+    return refusal
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict("there is an object {name} already", name=name, code="object_taken")

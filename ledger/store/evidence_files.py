@@ -1,0 +1,194 @@
+"""Evidence files that the service keeps: which there are, for which items, and when each was hashed again.
+
+The files themselves are in the evidence store (``ledger.evidence.kept_evidence``). Rows are bound as they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, to_builtins
+from sqlalchemy import Connection, Table, delete, func, select, update
+
+from ledger.store import bindings, log
+from ledger.store.database import Database
+from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, ITEM_FILES
+
+_POSITION = "file_checks_up_to"  # the index up to which the log was looked at for checks that are due
+
+
+class StoredFile(Struct, frozen=True):
+    """A file of the evidence store (``tables.EvidenceFilesTable``)."""
+
+    digest: str
+    sha256: str
+    sm3: str | None
+    name: str
+    size: int
+    sealed_key: bytes
+    key_id: str
+    kept_at: int
+
+    @property
+    def all_digests(self) -> tuple[str, ...]:
+        """Return the digests of the file, BLAKE3 first."""
+        return tuple(filter(None, (self.digest, self.sha256, self.sm3)))
+
+
+class ItemFile(Struct, frozen=True):
+    """A file that is kept for an item (``tables.ItemFilesTable``)."""
+
+    case_id: str
+    item_id: str
+    digest: str
+    recorded: str
+    agency: str
+    officer: str
+    kept_at: int
+
+
+class FileCheck(Struct, frozen=True):
+    """A check that is due or done (``tables.FileChecksTable``)."""
+
+    case_id: str
+    item_id: str
+    digest: str
+    event_id: str
+    event_type: str
+    log_index: int
+    checked_at: int | None = None
+    outcome: str | None = None
+    before: str | None = None
+    after: str | None = None
+
+
+def file(connection: Connection, digest: str) -> StoredFile | None:
+    """Return the file with this BLAKE3 digest, or None if there is none."""
+    row = connection.execute(_query(EVIDENCE_FILES, StoredFile).where(EVIDENCE_FILES.c.digest == digest)).first()
+    return None if row is None else StoredFile(*row)
+
+
+def file_with(connection: Connection, digest: str) -> StoredFile | None:
+    """Return the file with this digest, BLAKE3 or SHA-256, or None if there is none."""
+    is_it = (EVIDENCE_FILES.c.digest == digest) | (EVIDENCE_FILES.c.sha256 == digest)
+    row = connection.execute(_query(EVIDENCE_FILES, StoredFile).where(is_it)).first()
+    return None if row is None else StoredFile(*row)
+
+
+def files(connection: Connection) -> Iterator[StoredFile]:
+    """Yield all files of the store, by digest."""
+    rows = connection.execute(_query(EVIDENCE_FILES, StoredFile).order_by(EVIDENCE_FILES.c.digest))
+    yield from (StoredFile(*row) for row in rows)
+
+
+def of_item(connection: Connection, case_id: str, item_id: str) -> list[ItemFile]:
+    """Return the files that are kept for an item of a case, the first first."""
+    query = _query(ITEM_FILES, ItemFile).where(ITEM_FILES.c.case_id == case_id, ITEM_FILES.c.item_id == item_id)
+    return [ItemFile(*row) for row in connection.execute(query.order_by(ITEM_FILES.c.kept_at, ITEM_FILES.c.digest))]
+
+
+def of_case(connection: Connection, case_id: str) -> list[ItemFile]:
+    """Return the files that are kept for items of a case."""
+    return [ItemFile(*row) for row in connection.execute(_query(ITEM_FILES, ItemFile).filter_by(case_id=case_id))]
+
+
+def bytes_of(connection: Connection, agency: str) -> int:
+    """Return how many bytes the files have that officers of the agency gave, one of several items each time."""
+    sizes = select(func.sum(EVIDENCE_FILES.c.size)).join(ITEM_FILES, ITEM_FILES.c.digest == EVIDENCE_FILES.c.digest)
+    return int(connection.execute(sizes.where(ITEM_FILES.c.agency == agency)).scalar() or 0)
+
+
+def keep(connection: Connection, stored: StoredFile | None, kept: ItemFile) -> None:
+    """Add a file of an item, and the file itself unless the store has it. Requires the writer's lock."""
+    if stored is not None:
+        _insert(connection, EVIDENCE_FILES, [to_builtins(stored, builtin_types=(bytes,))])
+    _insert(connection, ITEM_FILES, [to_builtins(kept)])
+
+
+def forget(connection: Connection, case_id: str, item_id: str, digest: str) -> StoredFile | None:
+    """Delete a file of an item; return the file itself if it was kept for no other, and is deleted as well.
+
+    Requires the writer's lock.
+    """
+    key = {"case_id": case_id, "item_id": item_id, "digest": digest}
+    _delete(connection, ITEM_FILES, key)
+    is_kept = select(ITEM_FILES.c.digest).where(ITEM_FILES.c.digest == digest).limit(1)
+    stored = file(connection, digest)
+    if stored is None or connection.execute(is_kept).first() is not None:
+        return None
+    _delete(connection, EVIDENCE_FILES, {"digest": digest})
+    return stored
+
+
+def replace(connection: Connection, stored: StoredFile) -> None:
+    """Put a file in the place of the one with its digest. Requires the writer's lock."""
+    values = to_builtins(stored, builtin_types=(bytes,))
+    connection.execute(update(EVIDENCE_FILES).where(EVIDENCE_FILES.c.digest == stored.digest).values(**values))
+    bindings.bind_rows(connection, EVIDENCE_FILES, [{"digest": stored.digest}])
+
+
+def seal_again(connection: Connection, sealed: Mapping[str, tuple[bytes, str]]) -> None:
+    """Replace the keys of files, by digest, by those sealed under another key id. Requires the writer's lock."""
+    for digest, (sealed_key, key_id) in sealed.items():
+        values = {"sealed_key": sealed_key, "key_id": key_id}
+        connection.execute(update(EVIDENCE_FILES).where(EVIDENCE_FILES.c.digest == digest).values(**values))
+    bindings.bind_rows(connection, EVIDENCE_FILES, [{"digest": digest} for digest in sealed])
+
+
+def key_ids(connection: Connection) -> set[str]:
+    """Return under which keys of the store the keys of its files are sealed."""
+    return set(connection.execute(select(EVIDENCE_FILES.c.key_id).distinct()).scalars())
+
+
+def checks_of(connection: Connection, case_id: str, item_id: str) -> list[FileCheck]:
+    """Return the checks of an item's files, the newest event first."""
+    query = _query(FILE_CHECKS, FileCheck).where(FILE_CHECKS.c.case_id == case_id, FILE_CHECKS.c.item_id == item_id)
+    return [FileCheck(*row) for row in connection.execute(query.order_by(FILE_CHECKS.c.log_index.desc()))]
+
+
+def due(connection: Connection, limit: int) -> list[FileCheck]:
+    """Return checks that are due and not done, the oldest first, at most ``limit``."""
+    query = _query(FILE_CHECKS, FileCheck).where(FILE_CHECKS.c.checked_at.is_(None))
+    return [FileCheck(*row) for row in connection.execute(query.order_by(FILE_CHECKS.c.log_index).limit(limit))]
+
+
+def position(connection: Connection) -> int:
+    """Return the index up to which the log was looked at; -1 for none of it."""
+    return int(log.fact(connection, _POSITION) or -1)
+
+
+def keep_due(database: Database, before: int, after: int, checks: Sequence[FileCheck]) -> bool:
+    """Store checks that are due together with the position; False if another process has done so from ``before``."""
+    with database.lock() as connection:
+        if position(connection) != before:
+            return False
+        _insert(connection, FILE_CHECKS, [to_builtins(check) for check in checks])
+        log.keep_fact(connection, database, _POSITION, str(after))
+    return True
+
+
+def keep_outcome(database: Database, check: FileCheck) -> None:
+    """Store what a check has found, unless another process has done so."""
+    key = {"case_id": check.case_id, "item_id": check.item_id, "digest": check.digest, "event_id": check.event_id}
+    values = {name: getattr(check, name) for name in ("checked_at", "outcome", "before", "after")}
+    with database.lock() as connection:
+        statement = update(FILE_CHECKS).filter_by(**key).where(FILE_CHECKS.c.checked_at.is_(None))
+        if connection.execute(statement.values(**values)).rowcount:
+            bindings.bind_rows(connection, FILE_CHECKS, [key])
+
+
+def _query(table: Table, kind: type[Struct]) -> Any:
+    return select(*(table.c[name] for name in kind.__struct_fields__))
+
+
+def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    rows = list(rows)
+    if rows:
+        connection.execute(table.insert(), rows)
+        bindings.bind_rows(connection, table, rows)
+
+
+def _delete(connection: Connection, table: Table, key: Mapping[str, str]) -> None:
+    if connection.execute(delete(table).filter_by(**key)).rowcount:
+        bindings.bind(connection, table.name, {" ".join(key.values()): None})

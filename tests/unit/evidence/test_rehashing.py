@@ -1,0 +1,161 @@
+"""``evidence.rehashing``: kept files are hashed again at each handover and move, and what was found is recorded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from ledger.core.encoding.digests import Algorithm, digest_of
+from ledger.core.errors import Unavailable
+from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposalProposed, ItemMoved
+from ledger.core.events.record import IncidentRecorded
+from ledger.evidence.kept_evidence import KeptEvidence
+from ledger.evidence.rehashing import Rehasher
+from ledger.store import bindings, evidence_files
+from ledger.store.evidence_files import FileCheck
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
+from tests.testkit.casework import Case, dispose
+from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.unit.evidence.test_kept_evidence import give, in_folder, objects
+
+DATA = os.urandom(1000)
+DIGEST = str(digest_of(Algorithm.SHA256, DATA))
+
+
+@dataclass
+class Stand:
+    """A ledger whose case has a disk of which a file is kept."""
+
+    ledger: Ledger
+    store: KeptEvidence
+    folder: Path
+    incidents: list[IncidentRecorded] = field(default_factory=list)
+    recorded: int = 0
+
+    @property
+    def rehasher(self) -> Rehasher:
+        return Rehasher(self.store, self.ledger.validator.states.of_case, self.incidents.append)
+
+    def record(self, case: Case) -> Case:
+        """Record what the case has that is not recorded yet."""
+        self.ledger.post_all(case.events[self.recorded :])
+        self.recorded = len(case.events)
+        return case
+
+    def checks(self, item: str = "disk") -> list[FileCheck]:
+        with self.ledger.database.read() as connection:
+            return evidence_files.checks_of(connection, "case-1", item)
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        ledger.found(clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE))
+        yield Stand(ledger, in_folder(tmp_path, ledger.database), tmp_path / "a store")
+
+
+def held(stand: Stand) -> Case:
+    """Record a case with a disk and a phone; a file of the disk is kept, given by its SHA-256."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open()
+    stand.record(case.register("disk", "phone", digests=(DIGEST,)))
+    give(stand.store, DATA)
+    return case
+
+
+def test_a_handover_a_move_and_a_loan_make_a_check_due(stand: Stand) -> None:
+    """Of the files of the things that went, once for each event, with the digest before and that of what was read."""
+    case = held(stand)
+    assert stand.rehasher.step() == 0
+    case.say(ItemMoved, item_id="disk", storage_location="room 2")
+    case.say(ItemMoved, item_id="phone", storage_location="room 2")
+    case.say(ItemCheckedOut, item_id="disk", to_officer="p-0417", ground="imaging")
+    case.say(ItemCheckedIn, item_id="disk")
+    stand.record(case.offer("disk", "phone", to=PROCURATORATE).accept())
+    assert stand.rehasher.step() == 4
+    checks = stand.checks()
+    names = ["handover.accepted", "item.checked_in", "item.checked_out", "item.moved"]
+    assert [check.event_type for check in checks] == names
+    assert {(check.outcome, check.before, check.after) for check in checks} == {("intact", DIGEST, DIGEST)}
+    assert stand.checks("phone") == []
+    assert stand.rehasher.step() == 0
+    assert stand.incidents == []
+
+
+def test_an_offer_that_is_refused_makes_nothing_due(stand: Stand) -> None:
+    """Nor a thing that the receiver did not accept: it stays where it was."""
+    case = held(stand).offer("disk", to=PROCURATORATE).refuse()
+    stand.record(case)
+    assert stand.rehasher.step() == 0
+    assert stand.checks() == []
+
+
+@pytest.mark.parametrize(("harm", "outcome"), [("change", "damaged"), ("delete", "missing")])
+def test_a_file_that_is_not_as_it_was_is_an_incident(stand: Stand, harm: str, outcome: str) -> None:
+    """Everybody reads that one of the store's files is damaged, and nobody which case it is of."""
+    case = held(stand)
+    (path,) = (stand.folder / name for name in objects(stand.store))
+    path.write_bytes(b"other") if harm == "change" else path.unlink()
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    assert stand.rehasher.step() == 1
+    (check,) = stand.checks()
+    assert (check.outcome, check.before, check.after) == (outcome, DIGEST, None)
+    (incident,) = stand.incidents
+    assert incident.kind == "file_damaged"
+    assert outcome in incident.description
+    assert not any(word in incident.description for word in ("case-1", "disk", DIGEST, DIGEST[7:]))
+
+
+def test_checks_wait_for_a_storage_that_is_away(stand: Stand) -> None:
+    """They stay due, also for the next process, and are no finding about the file."""
+    case = held(stand)
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    stand.folder.rename(stand.folder.with_name("away"))
+    with pytest.raises(Unavailable):
+        stand.rehasher.step()
+    (check,) = stand.checks()
+    assert (check.checked_at, check.outcome) == (None, None)
+    stand.folder.with_name("away").rename(stand.folder)
+    assert stand.rehasher.step() == 1
+    assert stand.checks()[0].outcome == "intact"
+
+
+def test_what_was_found_is_bound(stand: Stand) -> None:
+    """A check that somebody changes in the database is told apart from the one that was stored."""
+    case = held(stand)
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    stand.rehasher.step()
+    (check,) = stand.checks()
+    with stand.ledger.database.read() as connection:
+        rows = bindings.digests(connection, "file_checks")
+        key = f"case-1 disk {check.digest} {check.event_id}"
+        assert bindings.last_bound(connection, "file_checks", key) == rows[key]
+
+
+def test_files_of_what_was_destroyed_by_two_are_destroyed(stand: Stand) -> None:
+    """The second signature does it; what goes back to its owner keeps its file. A second look does nothing more."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", "other", kind="property")
+    stand.record(case)
+    give(stand.store, DATA)
+    give(stand.store, b"another", item="other")
+    stand.rehasher.step()
+    assert len(objects(stand.store)) == 2
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+    stand.record(dispose(case, disposed_at=case.moment))
+    stand.rehasher.step()
+    assert len(objects(stand.store)) == 1
+    with stand.ledger.database.read() as connection:
+        assert [kept.item_id for kept in evidence_files.of_case(connection, "case-1")] == ["other"]
+    stand.rehasher.step()
+
+
+def test_a_service_that_ends_leaves_the_rest_due(stand: Stand) -> None:
+    """Between two files, and between two segments of one."""
+    case = held(stand)
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    assert replace(stand.rehasher, stops=lambda: True).step() == 0
+    assert stand.checks()[0].checked_at is None
+    assert stand.rehasher.step() == 1
