@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
 from api.auth.reading import Reading
+from api.auth.sessions import require_key
 from api.middleware.problems import TokenRefused
 from api.middleware.request_limits import JSON, decode, read_body
 from api.services.documents import LabelRequest
@@ -94,7 +95,7 @@ _bearer = HTTPBearer(auto_error=False, description="from /api/v1/sign-in/token")
 
 
 def reading(
-    service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Reading:
     """Return the reader of this request by its bearer token.
 
@@ -103,7 +104,9 @@ def reading(
     if credentials is None:
         raise TokenRefused("expected the header 'Authorization: Bearer <token>'", field="Authorization")
     authority = service.authority()
-    return Reading(service.parts, service.sign_in.session(credentials.credentials, authority), authority)
+    session = service.sign_in.session(credentials.credentials, authority)
+    require_key(session, request.method)
+    return Reading(service.parts, session, authority)
 
 
 Reads = Annotated[Reading, Depends(reading)]

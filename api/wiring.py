@@ -17,7 +17,9 @@ from typing import Any
 
 import structlog
 
+from api.auth.identity_providers import ProviderFile
 from api.auth.phone_access import PhoneAccess
+from api.auth.provider_sign_in import ProviderSignIn
 from api.auth.sessions import SignInService
 from api.chain_connector import Connector, TrustHolder, now_s
 from api.services.auditing import Audits
@@ -207,6 +209,8 @@ def make_parts(
 def make_service(parts: Parts) -> Service:
     """Build what the routes share over the parts."""
     trust, clock = parts.trust, lambda: parts.clock() // 1000
+    development = trust.trust.development
+    providers = ProviderFile(DataDirectory(parts.settings.data_dir).identity_providers, development=development)
     sign_in = SignInService(
         parts.database,
         parts.settings,
@@ -214,7 +218,9 @@ def make_service(parts: Parts) -> Service:
         token_key=parts.token_key,
         chain_id=lambda: trust.trust.chains[-1].chain_id if trust.trust.chains else NO_CHAIN,
         clock=clock,
+        providers=providers,
     )
+    provider_sign_in = ProviderSignIn(parts.database, parts.settings, providers, sign_in, clock=clock)
     phone_access = PhoneAccess(parts.database, parts.settings, clock)
     database, trusted = parts.database, lambda: trust.trust
     prover = Prover(
@@ -230,6 +236,7 @@ def make_service(parts: Parts) -> Service:
     return Service(
         parts,
         sign_in,
+        provider_sign_in,
         phone_access,
         SubmissionService(parts),
         prover,

@@ -96,6 +96,7 @@ class Reading:
                     ground=ground,
                     supervision=supervision or case_id in leads,
                     lead_id=leads.get(case_id or ""),
+                    provider=self.session.provider,
                 )
                 for case_id in case_ids or (None,)
             )

@@ -1,14 +1,15 @@
 """Sign-in: an officer signs a challenge (EIP-4361) and gets a short-lived token (JWT, Ed25519).
 
 A token permits reads and nothing else: every write is a signed event. It is valid until it expires, and only as long as
-the key that asked for it is granted in the registry of the log.
+the key that asked for it is granted in the registry of the log. That of an officer for whom his agency's identity
+provider vouched (``api.auth.provider_sign_in``) is bound to his key in the same way, and to the provider.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +21,7 @@ from joserfc.jwk import OKPKey
 from joserfc.jws import JWSRegistry
 from msgspec import Meta, Struct
 
+from api.auth.identity_providers import ProviderFile
 from api.middleware.problems import TokenRefused
 from ledger.config.settings import Settings
 from ledger.core.encoding.decoding import convert
@@ -63,10 +65,11 @@ class AccessToken(Struct, frozen=True):
     expires_in: int
 
 
-class TokenClaims(Struct, frozen=True, forbid_unknown_fields=True):
+class TokenClaims(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The complete claims of a token. Times are in unix seconds; ``aud`` is the ledger's id.
 
-    ``auth_time`` is when the officer signed in: a token that was renewed is younger (OpenID Connect Core).
+    ``auth_time`` is when the officer signed in: a token that was renewed is younger (OpenID Connect Core). ``idp`` is
+    the issuer of the provider that vouched for him; without it he signed with the key ``sub``.
     """
 
     iss: str
@@ -79,6 +82,7 @@ class TokenClaims(Struct, frozen=True, forbid_unknown_fields=True):
     nbf: SafeInt
     exp: SafeInt
     jti: Annotated[str, Meta(min_length=16, max_length=64)]
+    idp: Annotated[str, Meta(max_length=500)] | None = None
 
 
 class ReaderSession(Struct, frozen=True):
@@ -90,6 +94,11 @@ class ReaderSession(Struct, frozen=True):
     @property
     def agency(self) -> str:
         return self.grant.agency_id
+
+    @property
+    def provider(self) -> str | None:
+        """Return the issuer of the identity provider that vouched for the reader; None if he signed in by his key."""
+        return self.claims.idp if self.claims else None
 
     def has_role(self, *roles: str) -> bool:
         return not set(roles).isdisjoint(self.grant.roles)
@@ -107,8 +116,10 @@ class SignInService:
         token_key: bytes,
         chain_id: Callable[[], int],
         clock: Callable[[], int],
+        providers: ProviderFile | None = None,
     ):
         self._database, self._settings, self._url = database, settings, settings.url
+        self._providers = providers or ProviderFile(None)
         self._audience = "0x" + log_id.hex()
         self._key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(token_key))
         self._chain_id = chain_id
@@ -162,16 +173,25 @@ class SignInService:
     def renewed(self, session: ReaderSession) -> AccessToken | None:
         """Return a new token for a session in use, once its token is half over; None before, or if it is at its end.
 
-        However long it is used, a session ends ``session_lifetime_s`` after the officer signed in.
+        However long it is used, a session ends ``session_lifetime_s`` after the officer signed in; of a provider
+        ``provider_session_lifetime_s``, from his signing in there on.
         """
         now, claims = self._clock(), session.claims
         if claims is None or 2 * now < claims.iat + claims.exp:
             return None
-        is_longer = claims.exp < claims.auth_time + self._settings.session_lifetime_s
-        return self._token(session.grant, now, claims.auth_time) if is_longer else None
+        is_longer = claims.exp < claims.auth_time + self._session_lifetime_s(claims.idp)
+        return self._token(session.grant, now, claims.auth_time, claims.idp) if is_longer else None
 
-    def _token(self, grant: Grant, now: int, auth_time: int) -> AccessToken:
-        last = auth_time + max(self._settings.session_lifetime_s, self._settings.token_lifetime_s)
+    def token_of_provider(self, grant: Grant, issuer: str, auth_time: int) -> AccessToken:
+        """Return a token for the officer of the grant, for whom a provider vouched, to which he signed in then."""
+        return self._token(grant, self._clock(), auth_time, issuer)
+
+    def _session_lifetime_s(self, idp: str | None) -> int:
+        settings = self._settings
+        return settings.session_lifetime_s if idp is None else settings.provider_session_lifetime_s
+
+    def _token(self, grant: Grant, now: int, auth_time: int, idp: str | None = None) -> AccessToken:
+        last = auth_time + max(self._session_lifetime_s(idp), self._settings.token_lifetime_s)
         lifetime_s = min(self._settings.token_lifetime_s, last - now)
         claims = TokenClaims(
             iss=self._url,
@@ -184,6 +204,7 @@ class SignInService:
             nbf=now,
             exp=now + lifetime_s,
             jti=secrets.token_hex(16),
+            idp=idp,
         )
         text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_REGISTRY)
         return AccessToken(text, "Bearer", lifetime_s)
@@ -215,7 +236,24 @@ class SignInService:
             raise TokenRefused(error.text, code=error.code, hint=error.hint) from error
         if (grant.agency_id, grant.officer) != (claims.agency, claims.officer):
             raise TokenRefused("the key was granted anew to somebody else", code="token_outdated")
+        if claims.idp is not None:
+            provider = self._providers.of_agency(claims.agency)
+            if provider is None or provider.issuer != claims.idp:
+                raise TokenRefused("the agency has this identity provider no more", code="provider_gone")
         return ReaderSession(grant, claims)
+
+
+READING: Final = ("GET", "HEAD")  # methods of requests that change nothing
+
+
+def require_key(session: ReaderSession, method: str) -> None:
+    """Raise Unauthorized for a request by which a reader without his key would do more than read."""
+    if session.provider is not None and method not in READING:
+        raise Unauthorized(
+            "who signed in by an identity provider reads, and does nothing else",
+            code="key_needed",
+            hint="Sign in with your key.",
+        )
 
 
 def sign_in_text(url: str, key_id: str, audience: str, *, chain_id: str, nonce: str, issued: str, expires: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -207,7 +208,8 @@ class ReadView(Struct, frozen=True):
 
     A read by your own agency's officers is shown as it was recorded. The words that another agency searched for are
     left out. Of a read by supervision only the fact is shown: neither who read nor for what. ``lead_id`` is the lead
-    that was assigned to the officer, if he saw the case only because of that.
+    that was assigned to the officer, if he saw the case only because of that. ``provider`` is the issuer of the
+    identity provider that vouched for the officer; without it he had signed in with his key.
     """
 
     number: int
@@ -219,6 +221,7 @@ class ReadView(Struct, frozen=True):
     case_id: str | None
     ground: str | None
     lead_id: str | None
+    provider: str | None
 
 
 def visible_reads(service: Service, reading: Reading, records: list[RecordedRead]) -> list[ReadView]:
@@ -238,7 +241,8 @@ def visible_reads(service: Service, reading: Reading, records: list[RecordedRead
         elif read.case_id in own:
             by_a_side = read.agency in sides[read.case_id]
             if read.supervision or (not by_a_side and reading.is_supervising(read.agency)):
-                view = replace(view, officer=None, key_id=None, what=BY_SUPERVISION, ground=None, lead_id=None)
+                hidden: dict[str, Any] = dict.fromkeys(("officer", "key_id", "ground", "lead_id", "provider"))
+                view = replace(view, what=BY_SUPERVISION, **hidden)
             elif read.what == SEARCH_FOR:
                 view = replace(view, what=SEARCH)  # the words may be of the other agency's own cases
             views.append(view)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 
 from api.auth.phone_access import PhoneAccess
+from api.auth.provider_sign_in import ProviderSignIn
 from api.auth.sessions import SignInService
 from api.services.auditing import Audits
 from api.services.parts import Parts
@@ -67,6 +68,7 @@ class Service(Struct, frozen=True):
 
     parts: Parts
     sign_in: SignInService
+    provider_sign_in: ProviderSignIn
     phones: PhoneAccess
     submissions: SubmissionService
     prover: Prover

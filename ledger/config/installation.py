@@ -10,6 +10,7 @@ tallystick.db       the log and its read models, unless a database URL is given
 chain/              cache of the embedded node
 trust.json          what a verifier needs; written once the contracts are deployed
 witnesses.toml      the witnesses that are asked to co-sign, if any
+identity_providers.toml  the providers by which officers sign in to read, if any
 witness.policy      what trust.json asks of witnesses (tlog-policy), if it differs from the founding
 procedures/         texts of procedure packages that the service publishes as it starts
 trails/             what pictures of long cases go on from, a cache of the log
@@ -147,6 +148,7 @@ class DataDirectory:
         self.chain = path / "chain"
         self.trust = path / "trust.json"
         self.witnesses = path / "witnesses.toml"
+        self.identity_providers = path / "identity_providers.toml"
         self.policy = path / "witness.policy"
         self.views = path / "supervision" / "views.duckdb"
         self.trails = path / "trails"

@@ -168,6 +168,8 @@ class Settings(KeyedSettings):
     max_page_entries: Annotated[int, Field(ge=1, le=1000)] = 1000
     token_lifetime_s: Annotated[int, Field(ge=60, le=3600)] = 900
     session_lifetime_s: Annotated[int, Field(ge=60, le=86_400)] = 36_000  # of a session in use, from signing in on
+    provider_session_lifetime_s: Annotated[int, Field(ge=60, le=86_400)] = 28_800  # of one by an identity provider
+    provider_timeout_s: Annotated[int, Field(ge=1, le=60)] = 10  # of each answer of an identity provider
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
     phone_lifetime_s: Annotated[int, Field(ge=60, le=36_000)] = 7_200  # of a phone that prepares an answer
 

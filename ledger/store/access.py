@@ -60,6 +60,7 @@ class Read(Struct, frozen=True, omit_defaults=True):
 
     ``ground`` is the reason, where one is required. ``supervision`` marks reads for a lead, a model, a correlation or a
     recommendation. ``lead_id`` is the lead that is assigned to the officer, if he sees the case only because of that.
+    ``provider`` is the issuer of the identity provider that vouched for him; without it he signed in with the key.
     """
 
     agency: str
@@ -72,6 +73,7 @@ class Read(Struct, frozen=True, omit_defaults=True):
     supervision: bool = False
     lead_id: str | None = None
     slots: dict[str, Any] = {}
+    provider: str | None = None
 
     @property
     def subject(self) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Request
@@ -11,7 +11,7 @@ from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
 from api.auth.reading import Reading
-from api.auth.sessions import domain_of
+from api.auth.sessions import domain_of, require_key
 from api.console.shared.refusals import RefusalWords
 from api.console.shared.rendering import PATH, language, names_of, page
 from api.dependencies import ServiceOf, service_of
@@ -23,15 +23,18 @@ from ledger.store.database import Connection
 from ledger.timeline.sentences import EventWords
 
 _METHODS_THAT_READ = ("GET", "HEAD")
+_READ_BY_POST = (f"{PATH}/find", f"{PATH}/cited")  # so that what is looked for stands in no address
 
 
 class SessionCookie:
     """Carries an officer's token. Scripts cannot read it, and requests from other sites do not carry it.
 
-    That of a phone has another ``name``, and is sent to the pages below ``path`` alone.
+    That of a phone has another ``name``, and is sent to the pages below ``path`` alone. One that is ``for_return`` is
+    sent, too, where another site leads back to a page.
     """
 
-    def __init__(self, settings: Settings, name: str = "tallystick", path: str = PATH):
+    def __init__(self, settings: Settings, name: str = "tallystick", path: str = PATH, *, for_return: bool = False):
+        self._same_site: Literal["lax", "strict"] = "lax" if for_return else "strict"
         self._secure = settings.url.startswith("https://")
         self.name = f"__Secure-{name}" if self._secure else name
         self._path = path
@@ -43,12 +46,18 @@ class SessionCookie:
     def give(self, response: Response, token: str, lifetime_s: int) -> None:
         """Set the cookie in the browser."""
         response.set_cookie(
-            self.name, token, max_age=lifetime_s, path=self._path, secure=self._secure, httponly=True, samesite="strict"
+            self.name,
+            token,
+            max_age=lifetime_s,
+            path=self._path,
+            secure=self._secure,
+            httponly=True,
+            samesite=self._same_site,
         )
 
     def take(self, response: Response) -> None:
         """Remove the cookie from the browser."""
-        response.delete_cookie(self.name, path=self._path, secure=self._secure, httponly=True, samesite="strict")
+        response.delete_cookie(self.name, path=self._path, secure=self._secure, httponly=True, samesite=self._same_site)
 
 
 def require_own_page(request: Request, service: ServiceOf) -> None:
@@ -81,9 +90,11 @@ def reading(request: Request, service: ServiceOf) -> Reading:
         raise SignInNeeded
     authority = service.authority()
     try:
-        return Reading(service.parts, service.sign_in.session(token, authority), authority)
+        session = service.sign_in.session(token, authority)
     except TokenRefused as error:
         raise SignInNeeded from error
+    require_key(session, "GET" if request.url.path in _READ_BY_POST else request.method)
+    return Reading(service.parts, session, authority)
 
 
 def visiting(request: Request, service: ServiceOf) -> Reading | None:

@@ -260,6 +260,10 @@ _BY_SECTION: Final = {
         ),
     },
     "console#signing": {
+        "sign_in/signed_in.html": (
+            later("Your agency's identity provider has vouched for you."),
+            later("The page goes on by itself. If it does not, follow the link."),
+        ),
         "sign_in/sign_in.html": (
             later("Sign in with your own key, which never leaves your computer or wallet."),
             later("Start the signer, type the code that it shows, and agree in its window; or use a wallet."),

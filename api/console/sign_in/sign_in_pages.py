@@ -1,4 +1,8 @@
-"""Signing in and out: the signed challenge is exchanged for a token, in a cookie that no script can read."""
+"""Signing in and out: the signed challenge is exchanged for a token, in a cookie that no script can read.
+
+An officer whose agency has an identity provider may sign in there, to read. The provider's answer comes from another
+site: the page that it leads to goes on by itself, since only then the browser sends the session's cookie.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,15 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from api.auth.provider_sign_in import WAITS_S
 from api.auth.sessions import SignedChallenge
 from api.console.shared.access import SessionCookie, page_router
 from api.console.shared.forms import FormOf
 from api.console.shared.rendering import LANGUAGE_COOKIE, PATH, page
-from api.dependencies import ServiceOf, read_json
+from api.dependencies import ServiceOf, SlugPath, read_json
+from api.services.service import Service
 from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput
 from ledger.i18n import LANGUAGES
 
 MAX_BODY = 4096  # bytes
@@ -25,8 +32,46 @@ Back = Annotated[str, Query(max_length=2000)]
 
 @router.get("/sign-in")
 def sign_in_page(request: Request, service: ServiceOf, next: Back = "") -> Response:  # noqa: A002 - the address has it
-    """Show the page to sign in with this machine's signer, or with a wallet."""
-    return page(request, service, "sign_in/sign_in.html", following=_within(next))
+    """Show the page to sign in with this machine's signer, with a wallet, or by an agency's identity provider."""
+    agencies = [provider.agency for provider in service.provider_sign_in.providers()]
+    return page(request, service, "sign_in/sign_in.html", following=_within(next), agencies=agencies)
+
+
+@router.get("/sign-in/provider/{agency}")
+def go_to_provider(service: ServiceOf, agency: SlugPath, next: Back = "") -> Response:  # noqa: A002
+    """Send the browser to the agency's identity provider."""
+    begun = service.provider_sign_in.begin(agency, return_url=_return_url(service, agency), following=_within(next))
+    response = RedirectResponse(begun.url, 303)
+    _provider_cookie(service).give(response, begun.browser_secret, WAITS_S)
+    return response
+
+
+@router.get("/sign-in/provider/{agency}/return")
+def return_from_provider(request: Request, service: ServiceOf, agency: SlugPath) -> Response:
+    """Sign in by the provider's answer, and go on by a page of this site."""
+    answer = dict(request.query_params)
+    if len(answer) != len(request.query_params.multi_items()):
+        raise MalformedInput("a parameter of the provider's answer comes twice", field="state")
+    finished = service.provider_sign_in.finish(
+        agency,
+        answer,
+        _provider_cookie(service).token(request),
+        service.authority(),
+        return_url=_return_url(service, agency),
+    )
+    response = page(request, service, "sign_in/signed_in.html", following=finished.following)
+    _provider_cookie(service).take(response)
+    SessionCookie(service.parts.settings).give(response, finished.token.access_token, finished.token.expires_in)
+    return response
+
+
+def _return_url(service: Service, agency: str) -> str:
+    """Return the address that the agency's provider leads back to: one of its own, so that answers are not mixed up."""
+    return f"{service.parts.settings.url}{PATH}/sign-in/provider/{agency}/return"
+
+
+def _provider_cookie(service: Service) -> SessionCookie:
+    return SessionCookie(service.parts.settings, "tallystick-provider", f"{PATH}/sign-in/provider", for_return=True)
 
 
 async def read_signed(request: Request, service: ServiceOf) -> SignedChallenge:

@@ -197,7 +197,9 @@ def _column_of(event_type: str, field: str) -> Column:
     return Column(field, vocabulary_of(event_type, field), label=LABEL_IN.get((event_type, field)))
 
 
-READ_COLUMNS = columns("number", "read_at", "agency", "officer", "what", "case_id", "reading_ground", "lead_id")
+READ_COLUMNS = columns(
+    "number", "read_at", "agency", "officer", "what", "case_id", "reading_ground", "lead_id", "provider"
+)
 
 
 @click.group("access", cls=Group)

@@ -182,6 +182,8 @@ OF_EVIDENCE = tuple(POSTED_FILE + part for part in ("", "/preview", "/picture"))
 OF_MAIL = ("/notices/confirm", "/notices/unsubscribe")
 # Of one agency, opened for each question: test_stocktakes tries it.
 OF_STOCKTAKE = ("/stocktakes/{stocktake_id}",)
+# To an agency's identity provider and back, which test_provider_sign_in tries.
+OF_PROVIDER = ("/sign-in/provider/{agency}", "/sign-in/provider/{agency}/return")
 # For a phone with a token of its own, tried by test_phone_access.
 OF_PHONE = ("/phone/offer", "/phone/lines")
 # For anybody, without a session.

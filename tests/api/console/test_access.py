@@ -14,6 +14,7 @@ from tests.api.console.matrix import (
     OF_EVIDENCE,
     OF_MAIL,
     OF_PHONE,
+    OF_PROVIDER,
     OF_STOCKTAKE,
     PAGES,
     POSTS,
@@ -41,7 +42,7 @@ def test_every_route_has_a_row() -> None:
     """Nobody adds a page without saying who may see it, or a form without its being tried from another site."""
     all_routes = {(method, route.path) for route in routes() for method in route.methods}
     pages = {("GET", row.route) for row in ROWS} | {("GET", path) for path in PUBLIC}
-    pages |= {("GET", path) for path in (*OF_API, *OF_EVIDENCE, *OF_MAIL, *OF_PHONE, *OF_STOCKTAKE)}
+    pages |= {("GET", path) for path in (*OF_API, *OF_EVIDENCE, *OF_MAIL, *OF_PHONE, *OF_PROVIDER, *OF_STOCKTAKE)}
     assert pages | {("POST", path) for path in POSTS} == all_routes
 
 
