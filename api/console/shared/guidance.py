@@ -53,7 +53,6 @@ MENU: Final = (
             MenuLink("/letters", later("Letters"), HANDLING),
             MenuLink("/cases", later("Cases"), (*HANDLING, "auditor", "analyst")),
             MenuLink("/cases/new", later("New case"), HANDLING),
-            MenuLink("/stocktakes", later("Stocktakes"), HANDLING),
         ),
     ),
     MenuGroup(
@@ -78,6 +77,7 @@ MENU: Final = (
         later("Proofs and operation"),
         (
             MenuLink("/verify", later("Verify"), is_public=True),
+            MenuLink("/stocktakes", later("Stocktakes"), HANDLING),
             MenuLink("/operation", later("State of the service"), is_public=True),
             MenuLink("/agencies", later("Agencies and keys"), is_public=True),
             MenuLink("/setup", later("What is missing"), is_public=True),

@@ -17,9 +17,11 @@ PUBLIC = {"/verify", "/operation", "/agencies", "/setup", "/documents"}
 SHARED = {"/search", "/leads", "/recommendations"}
 GOVERNING = {"/models", "/reports", "/correlation"}
 SHOWN: dict[Role, set[str]] = {
-    "clerk": {"/inbox", "/outbox", "/letters", "/cases", "/cases/new", "/models", "/retention"} | SHARED | PUBLIC,
+    "clerk": {"/inbox", "/outbox", "/letters", "/cases", "/cases/new", "/models", "/retention", "/stocktakes"}
+    | SHARED
+    | PUBLIC,
     "supervisor": PAGES - {"/audit"},
-    "auditor": PAGES - {"/inbox", "/outbox", "/letters", "/cases/new"},
+    "auditor": PAGES - {"/inbox", "/outbox", "/letters", "/cases/new", "/stocktakes"},
     "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports", "/correlation"}
     | PUBLIC,
     "witness": PUBLIC,
