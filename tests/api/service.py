@@ -171,6 +171,10 @@ class Served:
         """Let everybody sign in again: tokens end, and tests let time pass."""
         self._tokens.clear()
 
+    def forget_cookies(self) -> None:
+        """Forget what pages gave to be kept, as a browser does that is another one."""
+        self._client.cookies.clear()
+
     def cookie(self, officer: Officer | None) -> dict[str, str]:
         """Return the same as the console's pages take it; without an officer it has no token of anybody."""
         token = self.token(officer)["authorization"].removeprefix("Bearer ") if officer else "none"

@@ -36,6 +36,7 @@ def test_a_supervisor_sees_who_read_the_agency_s_cases(served: Served) -> None:
         "case_id": "case-1",
         "ground": None,
         "lead_id": None,
+        "provider": None,
     }
 
 

@@ -117,6 +117,7 @@ class Office:
 
     def back(self, query: dict[str, str], cookie: str | None, agency: str = POLICE) -> httpx.Response:
         """Come back from the provider with this query."""
+        self.served.forget_cookies()
         headers = {"cookie": f"{COOKIE}={cookie}"} if cookie else {}
         return self.served.request("GET", f"/console/sign-in/provider/{agency}/return", params=query, headers=headers)
 
@@ -426,7 +427,7 @@ def test_what_the_agency_demands_holds(
             f"{name} = {json.dumps(value)}\n" for name, value in officers.items()
         )
     office.file.write_text(text)
-    office.police.spoil = lambda made: made.update(claims)
+    office.police.spoil = lambda token_claims: token_claims.update(claims)
     assert (office.sign_in().status_code == 200) is accepted
 
 
@@ -435,7 +436,7 @@ def test_what_the_agency_demands_holds(
 FAULTS = {
     "an issuer over http": (row(POLICE, "http://id.example"), f"{FILE}: providers[0].issuer"),
     "an issuer with a query": (row(POLICE, "https://id.example?x=1"), f"{FILE}: providers[0].issuer"),
-    "no URL": (row(POLICE, "https://[id.example"), f"{FILE}: providers[0].issuer"),
+    "no URL": (row(POLICE, "https://id.example:port"), f"{FILE}: providers[0].issuer"),
     "two of one agency": (row(POLICE, "https://a.example") + row(POLICE, "https://b.example"), f"{FILE}: agency"),
     "one for two agencies": (row(POLICE, "https://a.example") + row(COURT, "https://a.example"), f"{FILE}: issuer"),
     "an unknown key": (row(POLICE, "https://a.example", clientid="x"), FILE),
