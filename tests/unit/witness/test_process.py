@@ -48,6 +48,28 @@ def test_a_witness_runs_signs_and_tells(stand: Stand, tmp_path: Path) -> None:
     assert json.loads(done.out)["cosigned_size"] == size
 
 
+def test_a_witness_tells_metrics_where_it_is_told_to(stand: Stand, tmp_path: Path) -> None:
+    """At a port of their own: how far it has come, and what it was asked, by route and by code of the refusal."""
+    settle(stand, tmp_path)
+    stand.open_cases(3, CLERK)
+    port = free_port()
+    with running(stand, tmp_path, METRICS_PORT=port) as witness:
+        assert witness.add(stand.log.wish(0)).status_code == 200
+        assert witness.client.post(f"{witness.url}/add-checkpoint", content=b"").status_code == 400
+        assert witness.client.get(f"{witness.url}/metrics").status_code == 404
+        text = witness.client.get(f"http://127.0.0.1:{port}/metrics").text
+    size = len(stand.log.events)
+    for line in (
+        'tallystick_witness_health{state="watching"} 1.0',
+        "tallystick_witness_node_reachable 1.0",
+        f"tallystick_witness_followed_entries {size:.1f}",
+        f"tallystick_witness_cosigned_entries {size:.1f}",
+        'tallystick_requests_total{method="POST",route="/add-checkpoint",status="200"} 1.0',
+        'tallystick_refusals_total{code="malformed_input",status="400"} 1.0',
+    ):
+        assert line in text.splitlines(), text
+
+
 def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path) -> None:
     """Before it runs, while nobody looks, when it has halted, and after the operator has decided."""
     settle(stand, tmp_path)
