@@ -105,7 +105,10 @@ def test_a_section_is_erased_on_an_authority(world: World) -> None:
     event_id = name_somebody(world, case_id)
     data = world.data
     assert holding(data, "Zhao Qiubai") != []
-    erasing = ("section", "erase", case_id, event_id, "person:1", "--ground", "the case was withdrawn")
+    ground = ("--ground", "the case was withdrawn")
+    proposal = world.ok("section", "propose-erasure", case_id, event_id, "person:1", *ground)["event_id"]
+    assert world.run("section", "erase", case_id, event_id, *ORDER, profile="chief").status == Exit.USAGE
+    erasing = ("section", "erase", case_id, proposal)
     assert world.run(*erasing, profile="chief").status == Exit.USAGE
     assert world.run(*erasing, *ORDER).status == Exit.REFUSED
     world.ok(*erasing, *ORDER, profile="chief")
