@@ -3,7 +3,8 @@
 A follower of the log: what an event makes due is stored with the position in the log, so a service that was killed goes
 on where it was, and no acceptance waits for gigabytes. Digests before and after are bound rows, which are sealed into
 the log within the hour. A file that is not what was kept is an incident, which the service signs; its officers state in
-the case what they find, as a discrepancy or an examination. Files of what was destroyed by two are destroyed as well.
+the case what they find, as a discrepancy or an examination. Files of what was destroyed by two are destroyed as well,
+unless a legal hold covers the item; then once the last hold is released.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import structlog
 from msgspec.structs import replace
 
 from ledger.core.custody import CaseState
+from ledger.core.custody.holds import holds_on_item
 from ledger.core.encoding.digests import parse_digest
 from ledger.core.errors import TallystickError
 from ledger.core.events import Event
 from ledger.core.events.handover import HandoverAccepted
-from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposed, ItemMoved
+from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemMoved
 from ledger.core.events.record import IncidentRecorded
 from ledger.evidence.kept_evidence import KeptEvidence
 from ledger.store import evidence_files, log, notices
@@ -31,7 +33,7 @@ from ledger.store.log import StoredEntry
 AT_ONCE: Final = 200  # most entries of one look
 SELDOM: Final = 1000  # entries after which the position is stored though nothing is due: a write less for each entry
 DUE_BY: Final = ("handover.accepted", "item.moved", "item.checked_out", "item.checked_in")
-DESTROYS: Final = "item.disposed"
+DESTROYS: Final = ("item.disposed", "hold.released")  # after these a file may have to go
 DESTROYED: Final = "destroyed"  # the disposal by which a file goes, too
 
 logger = structlog.get_logger(__name__)
@@ -77,7 +79,7 @@ class Rehasher:
             if start >= last:
                 return False
             # Without a file nothing is due: a store that is new does not read a log of years.
-            types = (*DUE_BY, DESTROYS) if evidence_files.key_ids(connection) else ()
+            types = (*DUE_BY, *DESTROYS) if evidence_files.key_ids(connection) else ()
             entries = notices.entries_behind(connection, start, types, AT_ONCE) if types else []
             after = entries[-1].log_index if len(entries) == AT_ONCE else last
             checks, destroyed = list[FileCheck](), list[tuple[str, str]]()
@@ -86,7 +88,7 @@ class Rehasher:
                     event = log.event_of(entry)
                 except TallystickError:  # an audit reports what is wrong with it
                     continue
-                if event.event_type == DESTROYS:
+                if event.event_type in DESTROYS:
                     destroyed += ((event.stream.id, item_id) for item_id in self._destroyed(event))
                 else:
                     checks += self._due(connection, entry, event)
@@ -121,8 +123,7 @@ class Rehasher:
         return ()
 
     def _destroyed(self, event: Event) -> list[str]:
-        """Return the items that this second signature destroyed."""
-        assert isinstance(event.body, ItemDisposed), "its type says so"
+        """Return the items of the event's case that two have destroyed, and that no hold covers, with files here."""
         with self.store.database.read() as connection:
             held = {kept.item_id for kept in evidence_files.of_case(connection, event.stream.id)}
         state = self.state_of(event.stream.id) if held else None
@@ -134,6 +135,7 @@ class Rehasher:
                 for item_id in held
                 if (item := state.items.get(item_id)) is not None
                 and (item.status, item.disposal) == ("disposed", DESTROYED)
+                and not holds_on_item(state, item)
             )
         )
 

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.core.encoding.digests import Algorithm, digest_of
 from ledger.core.errors import Unavailable
+from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposalProposed, ItemMoved
 from ledger.core.events.record import IncidentRecorded
 from ledger.evidence.kept_evidence import KeptEvidence
@@ -150,6 +151,26 @@ def test_files_of_what_was_destroyed_by_two_are_destroyed(stand: Stand) -> None:
     with stand.ledger.database.read() as connection:
         assert [kept.item_id for kept in evidence_files.of_case(connection, "case-1")] == ["other"]
     stand.rehasher.step()
+
+
+def test_files_of_what_is_held_stay_until_the_last_hold_is_released(stand: Stand) -> None:
+    """The thing was destroyed in spite of the holds, as the record says; its file is what is left of it."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property")
+    for hold_id in ("hold-1", "hold-2"):
+        case.say(HoldPlaced, supervisor(POLICE), hold_id=hold_id, kind="legal_hold", number="H-1", scope="case")
+    stand.record(case)
+    give(stand.store, DATA)
+    despite = {"despite_holds": ("hold-1", "hold-2")}
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="a fire", **despite)
+    stand.record(dispose(case, disposed_at=case.moment, **despite))
+    stand.rehasher.step()
+    assert len(objects(stand.store)) == 1
+    stand.record(case.say(HoldReleased, supervisor(POLICE), hold_id="hold-1"))
+    stand.rehasher.step()
+    assert len(objects(stand.store)) == 1
+    stand.record(case.say(HoldReleased, supervisor(POLICE), hold_id="hold-2"))
+    stand.rehasher.step()
+    assert objects(stand.store) == []
 
 
 def test_a_service_that_ends_leaves_the_rest_due(stand: Stand) -> None:
