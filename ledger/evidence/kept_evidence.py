@@ -108,7 +108,7 @@ def segment_count(size: int) -> int:
     return max(1, -(-size // SEGMENT))
 
 
-def seal_segment(file_key: bytes, number: int, segment: bytes, *, is_last: bool) -> bytes:
+def seal_segment(file_key: bytes, number: int, segment: bytes | memoryview, *, is_last: bool) -> bytes:
     """Encrypt a segment. A file key is used for one file, and each of its segments is encrypted once."""
     return AESGCM(file_key).encrypt(_nonce(number, is_last=is_last), segment, None)
 
@@ -209,7 +209,8 @@ class Arrival:
         self.file_key = secrets.token_bytes(KEY)
         self.name = folder_of(self.file_key, str(wanted))
         self._hashers = {algorithm: new_hasher(algorithm) for algorithm in _algorithms(wanted)}
-        self._waiting = bytearray()
+        self._waiting: list[bytes | memoryview] = []
+        self._waiting_size = 0
         self._written = 0  # segments
         self.size = 0
 
@@ -228,11 +229,13 @@ class Arrival:
             hasher.update(piece)
         if self.stored is not None:
             return
-        self._waiting += piece
+        self._waiting.append(piece)
+        self._waiting_size += len(piece)
         # The last segment is encrypted as such, so one is held back.
-        while len(self._waiting) > SEGMENT:
-            self._write(bytes(self._waiting[:SEGMENT]), is_last=False)
-            del self._waiting[:SEGMENT]
+        while self._waiting_size > SEGMENT:
+            joined = memoryview(b"".join(self._waiting))
+            self._write(joined[:SEGMENT], is_last=False)
+            self._waiting, self._waiting_size = [joined[SEGMENT:]], len(joined) - SEGMENT
 
     def finish(self) -> tuple[Digest, ...]:
         """Write the rest and return the digests, BLAKE3 first.
@@ -252,7 +255,7 @@ class Arrival:
                 hint="Send the file that was registered, whole and as it was then.",
             )
         if self.stored is None:
-            self._write(bytes(self._waiting), is_last=True)
+            self._write(b"".join(self._waiting), is_last=True)
             self._waiting.clear()
         return digests
 
@@ -261,7 +264,7 @@ class Arrival:
         if self._written:
             self._store.objects.forget(_place(self.name))
 
-    def _write(self, segment: bytes, *, is_last: bool) -> None:
+    def _write(self, segment: bytes | memoryview, *, is_last: bool) -> None:
         number = self._written
         if number == 0:
             self._store.mark()
