@@ -71,7 +71,7 @@ def test_a_file_goes_with_its_item_and_is_hashed_again(keeping: World, image: Pa
     other = tmp_path / "other"
     other.write_bytes(b"other")
     keeping.refuses(Exit.USAGE, "no digest of", "item", "put", case_id, item_id, other)
-    accept(keeping, case_id, offer(keeping, case_id, "--item", item_id))
+    accept(keeping, case_id, offer(keeping, case_id, "--item", item_id), "--all-as-listed")
     target = tmp_path / "taken.dd"
     taken = keeping.ok("item", "get", case_id, item_id, "-o", target, *trusted(keeping), profile="prosecutor")
     assert target.read_bytes() == image.read_bytes()

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.core.encoding.digests import Algorithm, digest_of
 from ledger.core.errors import Unavailable
+from ledger.core.events import Authority
 from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposalProposed, ItemMoved
 from ledger.core.events.record import IncidentRecorded
@@ -23,6 +24,7 @@ from tests.testkit.casework import Case, dispose
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.unit.evidence.test_kept_evidence import give, in_folder, objects
 
+ORDER = Authority("court_order", "O-1")
 DATA = os.urandom(1000)
 DIGEST = str(digest_of(Algorithm.SHA256, DATA))
 
@@ -157,7 +159,8 @@ def test_files_of_what_is_held_stay_until_the_last_hold_is_released(stand: Stand
     """The thing was destroyed in spite of the holds, as the record says; its file is what is left of it."""
     case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property")
     for hold_id in ("hold-1", "hold-2"):
-        case.say(HoldPlaced, supervisor(POLICE), hold_id=hold_id, kind="legal_hold", number="H-1", scope="case")
+        held = {"hold_id": hold_id, "kind": "legal_hold", "number": "H-1", "scope": "case"}
+        case.say(HoldPlaced, supervisor(POLICE), authority=ORDER, **held)
     stand.record(case)
     give(stand.store, DATA)
     despite = {"despite_holds": ("hold-1", "hold-2")}
@@ -165,10 +168,10 @@ def test_files_of_what_is_held_stay_until_the_last_hold_is_released(stand: Stand
     stand.record(dispose(case, disposed_at=case.moment, **despite))
     stand.rehasher.step()
     assert len(objects(stand.store)) == 1
-    stand.record(case.say(HoldReleased, supervisor(POLICE), hold_id="hold-1"))
+    stand.record(case.say(HoldReleased, supervisor(POLICE), authority=ORDER, hold_id="hold-1"))
     stand.rehasher.step()
     assert len(objects(stand.store)) == 1
-    stand.record(case.say(HoldReleased, supervisor(POLICE), hold_id="hold-2"))
+    stand.record(case.say(HoldReleased, supervisor(POLICE), authority=ORDER, hold_id="hold-2"))
     stand.rehasher.step()
     assert objects(stand.store) == []
 
