@@ -14,7 +14,20 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
-from ledger.core.events import NAME_OF, Authority, Body, case, digest_of, handover, item, letter, record, registry
+from ledger.core.events import (
+    NAME_OF,
+    Authority,
+    Body,
+    case,
+    digest_of,
+    handover,
+    hold,
+    item,
+    letter,
+    record,
+    registry,
+    retention,
+)
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
 from ledger.supervision.models.model_file import shipped_model
@@ -209,6 +222,10 @@ def _words(case_1: SpoiledCase, named: EventRef) -> None:
     case_1.say(record.DisclosureMade, prosecutor, item_ids=("phone",))
     case_1.say(record.AuditRecorded, auditor(PROCURATORATE), scope="s", size=1, verdict="intact", findings=("f",))
     case_1.erase(named, "person:1", supervisor(PROCURATORATE))
+    case_1.say(hold.HoldPlaced, supervisor(PROCURATORATE), scope="case")
+    case_1.say(hold.HoldReleased, supervisor(PROCURATORATE), hold_id=next(iter(case_1.state.holds)))
+    case_1.say(hold.HoldPlaced, supervisor(PROCURATORATE), scope="case", hold_id="hold-2")  # it stands on every page
+    case_1.say(retention.RetentionSet, supervisor(PROCURATORATE), until="2036-01-01")
 
 
 def spoiled_matters() -> tuple[Writer, ...]:

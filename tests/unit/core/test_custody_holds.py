@@ -232,6 +232,48 @@ def test_a_hold_goes_along_when_items_are_split_off() -> None:
     assert written.state.holds["hold-1"].scope == "case"
 
 
+def joined_back(written: Case, new: Case, item_id: str) -> Case:
+    """Split the item off from the new case, and take it into the case that it came from."""
+    new.say(case.CaseSplit, item_ids=(item_id,), new_case_id="case-1")
+    fields = {"other_case_id": "case-2", "cites": new.last.event.ref, "ground": "one deed"}
+    return written.say(case.CaseJoined, source=new.state, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "scope", "items"),
+    [
+        ({}, "case", ()),
+        ({"item_ids": ("phone",)}, "items", ("phone",)),
+        ({"item_ids": ("phone", "knife")}, "items", ("phone", "knife")),
+    ],
+)
+def test_a_hold_that_comes_back_with_its_item_stands_once(
+    fields: dict[str, Any], scope: str, items: tuple[str, ...]
+) -> None:
+    """What stayed is covered as before, and so is what comes back."""
+    written = place(holding("phone", "knife"), **fields)
+    back = joined_back(written, split_off(written, "phone"), "phone").state.holds
+    assert {key: (each.scope, each.item_ids) for key, each in back.items()} == {"hold-1": (scope, items)}
+
+
+def test_a_hold_that_was_released_here_stands_on_what_comes_back_under_it() -> None:
+    """In the other case nobody released it."""
+    written = place(holding("phone", "knife"))
+    new = split_off(written, "phone")
+    joined_back(release(written), new, "phone")
+    assert obstacles(written.state, item_id="phone") == (Obstacle("hold", "hold-1", POLICE, "H-1"),)
+    assert obstacles(written.state, item_id="knife") == ()
+
+
+def test_a_hold_does_not_come_in_under_the_id_of_another_one() -> None:
+    """Ids are unique within a case: two holds of one id could be released as one."""
+    written = holding("phone", "knife")
+    new = place(split_off(written, "phone"))
+    place(written, item_ids=("knife",), number="H-2")
+    with refused("duplicate_id", field=path_of("body.cites")):
+        joined_back(written, new, "phone")
+
+
 # -- confidential sections ---------------------------------------------------------------------------------------------
 
 
