@@ -1,4 +1,4 @@
-"""Places where backups are kept: a folder here. What is put there is durable when the call returns."""
+"""Places where backups are kept: a folder, or a bucket. What is put there is durable when the call returns."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ledger.config.secret_files import OWNER_ONLY, OWNER_ONLY_FOLDER, sync_folder
+from ledger.config.settings import Settings
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.core.messages import Message
+from ledger.storage.objects import NAMES, of_the_bucket, storage_of
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+_NAME = NAMES["backup_store"]
+AT_ONCE = 1000  # objects that are deleted with one request
 
 _STAGED = ".new-"  # begins the name of a file that is being written
 
@@ -110,20 +117,86 @@ class BackupFolder:
             sync_folder(folder.parent)
 
 
-def place_at(where: str, data_dir: Path) -> BackupPlace:
-    """Return the place of a path or ``file:///FOLDER``, which is not in the data directory. Raises MalformedInput."""
-    address = urlsplit(where)
-    if address.scheme in ("", "file"):
-        folder = Path(unquote(address.path) if address.scheme else where)
-        if folder.resolve().is_relative_to(data_dir.resolve()):
-            raise MalformedInput(
-                "{folder} is in the data directory, with which it would be lost",
-                folder=folder,
-                field="backup_store",
-                hint="Name a folder elsewhere, best on another machine's disk.",
-            )
-        return BackupFolder(folder)
-    raise MalformedInput("expected a folder, file:///FOLDER or s3://BUCKET/PREFIX", field="backup_store")
+class BackupBucket:
+    """Objects of a bucket of a storage that speaks S3, below a prefix."""
+
+    def __init__(self, bucket: S3Store):
+        self._bucket = bucket
+
+    def listed(self, folder: str) -> dict[str, ListedObject]:
+        import obstore
+
+        with of_the_bucket(_NAME):
+            pages = list(obstore.list(self._bucket, prefix=folder))
+            return {
+                each["path"]: ListedObject(each["size"], each["last_modified"].timestamp())
+                for page in pages
+                for each in page
+            }
+
+    def read(self, name: str) -> bytes | None:
+        import obstore
+
+        with of_the_bucket(_NAME):
+            try:
+                return bytes(obstore.get(self._bucket, name).bytes())
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+
+    def put(self, name: str, data: bytes) -> None:
+        import obstore
+
+        with of_the_bucket(_NAME):
+            obstore.put(self._bucket, name, data)
+
+    def put_first(self, name: str, data: bytes) -> bool:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with of_the_bucket(_NAME):
+            try:
+                obstore.put(self._bucket, name, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+        return True
+
+    def forget(self, names: Iterable[str]) -> None:
+        import obstore
+
+        with of_the_bucket(_NAME):
+            for some in batched(names, AT_ONCE):
+                obstore.delete(self._bucket, some)
+
+
+def place_of(settings: Settings) -> BackupPlace:
+    """Return the place of backups that the settings name. Raises MalformedInput, SecretRefused."""
+    address = storage_of(settings, "backup_store")
+    if address is None:
+        raise MalformedInput(
+            "expected the place of backups",
+            field="backup_store",
+            hint="Name a folder or s3://BUCKET/PREFIX, by --from or --to.",
+        )
+    return BackupBucket(address.bucket()) if address.folder is None else BackupFolder(address.folder)
+
+
+def url_of(where: str) -> str:
+    """Return a place that was typed as settings name it: a path is one of a folder."""
+    return where if "://" in where else Path(where).absolute().as_uri()
+
+
+def batched(names: Iterable[str], most: int) -> Iterator[list[str]]:
+    """Yield the names, so many at a time at most."""
+    some: list[str] = []
+    for name in names:
+        some.append(name)
+        if len(some) == most:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 @contextmanager

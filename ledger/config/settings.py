@@ -182,7 +182,13 @@ class Settings(KeyedSettings):
     tile_store_secret_file: Path | None = None
     tile_store_roots: Path | None = None  # PEM file with the storage's root certificate, unless it is a public one
 
-    backup_store: str | None = None  # a folder or file:///FOLDER, where backups are kept
+    backup_store: str | None = None  # file:///FOLDER or s3://BUCKET/PREFIX, where backups are kept
+    backup_store_endpoint: PlainUrl | None = None  # of a storage that speaks S3, unless it is Amazon's
+    backup_store_region: str = "us-east-1"
+    backup_store_key_id: str | None = None
+    backup_store_secret: SecretStr | None = None  # the file is the better place
+    backup_store_secret_file: Path | None = None
+    backup_store_roots: Path | None = None  # PEM file with the storage's root certificate, unless it is a public one
     backup_recipients: str = ""  # public keys that backups are encrypted to, separated by blanks
     backup_keep: Annotated[int, Field(ge=0)] = 30  # generations; 0 keeps all
 
@@ -246,7 +252,7 @@ class Settings(KeyedSettings):
             raise ValueError("expected http://127.0.0.1:PORT")
         return url
 
-    @field_validator("tile_store", "evidence_store")
+    @field_validator("tile_store", "evidence_store", "backup_store")
     @classmethod
     def _known_store(cls, url: str | None) -> str | None:
         if url is not None and not re.fullmatch(r"file:///[^?#]+|s3://[a-z0-9][a-z0-9.-]{1,62}(?:/[^?#]*)?", url):
@@ -293,7 +299,7 @@ class Settings(KeyedSettings):
         """Return the password at the mail server: given, or in the given file. Raises SecretRefused."""
         return _secret(self.smtp_password, self.smtp_password_file, "smtp_password_file")
 
-    def storage_secret(self, setting: Literal["tile_store", "evidence_store"]) -> str | None:
+    def storage_secret(self, setting: Literal["tile_store", "evidence_store", "backup_store"]) -> str | None:
         """Return the secret of that storage's key id: given, or in the given file. Raises SecretRefused."""
         name = f"{setting}_secret"
         return _secret(getattr(self, name), getattr(self, f"{name}_file"), f"{name}_file")

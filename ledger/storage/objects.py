@@ -1,7 +1,7 @@
 """Storages that settings name: ``file:///FOLDER`` or ``s3://BUCKET/PREFIX``, and objects in them by their names.
 
-The public store and the evidence store are each told where to write by settings that begin alike: ``tile_store`` and
-``evidence_store``. What is written is durable when the call returns.
+The public store and the evidence store are each told where to write by settings that begin alike: ``tile_store``,
+``evidence_store`` and ``backup_store``. What is written is durable when the call returns.
 """
 
 from __future__ import annotations
@@ -35,12 +35,17 @@ RETRIED_WITHIN = timedelta(seconds=20)
 RETRIES = 2
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
-StorageSetting = Literal["tile_store", "evidence_store"]
+StorageSetting = Literal["tile_store", "evidence_store", "backup_store"]
 # What people call the storage that a setting names, and the heading under which docs/operations.md tells of it.
-NAMES = {"tile_store": Message("public store"), "evidence_store": Message("evidence store")}
+NAMES = {
+    "tile_store": Message("public store"),
+    "evidence_store": Message("evidence store"),
+    "backup_store": Message("place of backups"),
+}
 _TOLD_AT = {
     "tile_store": Message("docs/operations.md, A public store, shows what goes together."),
     "evidence_store": Message("docs/operations/evidence-store.md shows what goes together."),
+    "backup_store": Message("docs/operations/backup.md shows what goes together."),
 }
 
 

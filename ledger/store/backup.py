@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from ledger.core.errors import Conflict
 from ledger.core.events.record import SectionErased
+from ledger.core.messages import Message
 from ledger.store import bindings, head_map, log
 from ledger.store.access import ACCESS_LOG, AccessHead, binding_head_of
 from ledger.store.append import PROJECTED
@@ -240,7 +241,7 @@ def begin_restoring(database: Database, tree: Row) -> None:
 
 
 def _not_empty() -> Conflict:
-    hint = "Restore into a new one; nothing is written over."
+    hint = Message("Restore into a new one; nothing is written over.")
     return Conflict("the database is not empty", field="database_url", code="not_empty", hint=hint)
 
 

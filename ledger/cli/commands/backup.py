@@ -87,24 +87,24 @@ def create_command(
 ) -> None:
     """Add a generation with all that the ledger has now, while its service runs or not.
 
-    PLACE is a folder, which is best on another machine's disk. Cut short, the same command goes on. Keys are not in
-    it: keep a copy of keys/ apart.
+    PLACE is a folder, best on another machine's disk, or s3://BUCKET/PREFIX. Cut short, the same command goes on. Keys
+    are not in it: keep a copy of keys/ apart.
     """
     from ledger.backup.chunks import Vault
     from ledger.backup.creating import create, newest_of
     from ledger.backup.generations import OfOtherLedger
     from ledger.backup.of_directory import LastBackup, files_of, last_backups, machine_key, random_key, remember
+    from ledger.backup.places import place_of
     from ledger.backup.pruning import prune
     from ledger.config import installation as installations
     from ledger.config.installation import DataDirectory
     from ledger.config.keys import open_note_key
-    from ledger.config.settings import read_settings
     from ledger.store.backup import attach_to_read
 
-    settings = read_settings(data_dir, backup_store=store, backup_keep=keep)
+    settings = _settings(data_dir, store, keep)
     where = DataDirectory(settings.data_dir)
     installation = installations.load(where)
-    name, place = _place_of(settings)
+    place, name = place_of(settings), str(settings.backup_store)
     to = recipients or tuple(settings.backup_recipients.split())
     if not to:
         raise MalformedInput(
@@ -155,9 +155,9 @@ def create_command(
 def list_command(session: Session, *, store: str | None, trust: Path | None) -> int:
     """List the generations: when each was made, and how many entries it has."""
     from ledger.backup.generations import OfOtherLedger, numbers_at, read_generation
-    from ledger.config.settings import read_settings
+    from ledger.backup.places import place_of
 
-    _, place = _place_of(read_settings(None, backup_store=store))
+    place = place_of(_settings(None, store))
     by = _trust(trust)
     rows: list[dict[str, Any]] = []
     for number in numbers_at(place):
@@ -188,10 +188,10 @@ def verify_command(
 ) -> int:
     """Open every chunk of a generation, and check that the log is whole and what its key has signed."""
     from ledger.backup.generations import OfOtherLedger
+    from ledger.backup.places import place_of
     from ledger.backup.verifying import refused, verify
-    from ledger.config.settings import read_settings
 
-    _, place = _place_of(read_settings(None, backup_store=store))
+    place = place_of(_settings(None, store))
     by = _trust(trust)
     reports: list[Verified] = []
     for number in _numbers(place, generation, every=every):
@@ -239,11 +239,10 @@ def restore_command(
     All or nothing: cut short, the same command begins again. It starts no service and brings no keys.
     """
     from ledger.backup.of_directory import settle
+    from ledger.backup.places import place_of
     from ledger.backup.restoring import restore
-    from ledger.config.settings import read_settings
 
-    settings = read_settings(None, backup_store=store)
-    _, place = _place_of(settings)
+    place = place_of(_settings(None, store))
     by = _trust(trust)
     if by is None:
         session.warn(Message("No trust file was named: whose backup this is, it says itself."))
@@ -289,13 +288,13 @@ def prune_command(
 ) -> None:
     """Delete old generations, and what they alone need: what was erased since goes with them."""
     from ledger.backup.of_directory import machine_key, read_identity
+    from ledger.backup.places import place_of
     from ledger.backup.pruning import prune
     from ledger.config import installation as installations
     from ledger.config.installation import DataDirectory
-    from ledger.config.settings import read_settings
 
-    settings = read_settings(data_dir, backup_store=store)
-    _, place = _place_of(settings)
+    settings = _settings(data_dir, store)
+    place = place_of(settings)
     where = DataDirectory(settings.data_dir)
     by = _trust(trust)
     if by is None and not identities:
@@ -309,15 +308,11 @@ def _now() -> int:
     return int(time.time())
 
 
-def _place_of(settings: Settings) -> tuple[str, BackupPlace]:
-    """Return the name of the place of backups, and the place. Raises MalformedInput."""
-    from ledger.backup.places import place_at
+def _settings(data_dir: Path | None, store: str | None, keep: int | None = None) -> Settings:
+    from ledger.backup.places import url_of
+    from ledger.config.settings import read_settings
 
-    if settings.backup_store is None:
-        raise MalformedInput(
-            "expected the place of backups", field="backup_store", hint="Name a folder, by --from or --to."
-        )
-    return settings.backup_store, place_at(settings.backup_store, settings.data_dir)
+    return read_settings(data_dir, backup_store=store and url_of(store), backup_keep=keep)
 
 
 def _trust(file: Path | None) -> Trust | None:

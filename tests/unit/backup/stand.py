@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ class Stand:
     secret: str = field(default_factory=lambda: new_identity()[0])
     machine: str = field(default_factory=lambda: new_identity()[0])
     files: Mapping[str, Path] = field(default_factory=dict)
-    now: Callable[[], int] = lambda: NOW
+    now: Callable[[], int] = lambda: int(time.time())  # as files are dated
 
     def __post_init__(self) -> None:
         self.place = BackupFolder(self.folder / "place")

@@ -18,7 +18,7 @@ from ledger.backup.of_directory import (
     settle,
     write_identity,
 )
-from ledger.backup.places import place_at
+from ledger.backup.places import BackupPlace, place_of, url_of
 from ledger.config.installation import DataDirectory
 from ledger.config.secret_files import SecretRefused
 from ledger.config.settings import read_settings
@@ -94,16 +94,22 @@ def test_rows_of_another_version_fit_its_tables() -> None:
     assert facts == [{"name": "deployment", "value": "x"}]
 
 
+def place_at(where: str, data_dir: Path) -> BackupPlace:
+    """Return the place as a command opens it."""
+    return place_of(read_settings(data_dir, backup_store=url_of(where)))
+
+
 def test_a_place_that_does_not_work_says_so(tmp_path: Path) -> None:
-    """A file in the place of the folder, and an address of another kind."""
+    """A file in the place of the folder, an address of another kind, no address, and a folder in the data directory."""
     (tmp_path / "file").write_text("mine")
     place = place_at(str(tmp_path / "file"), tmp_path / "data")
     with pytest.raises(Unavailable):
         place.put("chunks/00/00", b"x")
+    for where in ("ftp://host/folder", (tmp_path / "data" / "place").as_uri()):
+        with pytest.raises(MalformedInput):
+            place_at(where, tmp_path / "data")
     with pytest.raises(MalformedInput):
-        place_at("ftp://host/folder", tmp_path / "data")
-    with pytest.raises(MalformedInput):
-        place_at((tmp_path / "data" / "place").as_uri(), tmp_path / "data")
+        place_of(read_settings(tmp_path / "data"))
     assert place_at((tmp_path / "place").as_uri(), tmp_path / "data").listed("chunks") == {}
 
 
