@@ -18,7 +18,6 @@ from ledger.backup.places import BackupFolder, BackupPlace
 from ledger.backup.restoring import restore
 from ledger.backup.verifying import OpenBackup, Verified, verify
 from ledger.core.events import SUITE_SECP256K1_EIP712, Authority
-from ledger.core.events.record import SectionErased
 from ledger.core.trust.trust_file import TRUST_FORMAT, Trust
 from ledger.procedures import shipped_procedures
 from ledger.store import backup as rows
@@ -26,7 +25,7 @@ from ledger.store.database import Database, open_database
 from ledger.store.migrating import metadata
 from ledger.store.tables import KEPT_STATES, MAP_PAGES, NAME_PARTS, WORD_PARTS
 from tests.api.service import name_confidentially
-from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, SERVICE, clerk, supervisor
+from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, SERVICE, SignedEvent, clerk, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger
 
@@ -121,10 +120,11 @@ def handed_over(name: str) -> Case:
     return case.offer("phone", "knife", to=PROCURATORATE).accept()
 
 
-def erasing(case: Case) -> Case:
-    """Add the erasure of the section of the case's second event."""
-    body = SectionErased(concerns=case.events[1].ref, label="person:1", ground="the court ordered it")
-    return case.act(body, supervisor(POLICE), authority=Authority("court_order", "12/2026"))
+def erasing(case: Case) -> list[SignedEvent]:
+    """Add the erasure of the section of the case's second event; return its two events, by two officers."""
+    order = Authority("court_order", "12/2026")
+    case.erase(case.events[1].ref, "person:1", supervisor(POLICE), authority=order)
+    return case.events[-2:]
 
 
 def audit(database: Database) -> AuditReport:

@@ -134,7 +134,7 @@ def test_what_is_recorded_meanwhile_is_whole_or_left_out(stand: Stand) -> None:
         stand.record(handed_over(f"case-while-{number}"))
         read_in(stand.ledger.database)
         if number == 1:
-            stand.ledger.post(erasing(case).last)
+            stand.ledger.post_all(erasing(case))
             read_in(stand.ledger.database)
 
     stand.create(Counting(stand.folder / "place", meanwhile))
@@ -180,7 +180,7 @@ def test_an_erased_section_is_in_no_newer_backup(stand: Stand) -> None:
     case = handed_over("case-erased")
     stand.record(case, *(handed_over(f"case-more-{number}") for number in range(3)))
     stand.create()
-    stand.ledger.post(erasing(case).last)
+    stand.ledger.post_all(erasing(case))
     stand.create()
 
     def names(number: int) -> list[bytes]:

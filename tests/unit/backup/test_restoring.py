@@ -132,7 +132,7 @@ def test_an_erased_section_is_gone_with_the_generations_from_before(stand: Stand
     stand.record(case, *(handed_over(f"case-more-{number}") for number in range(3)))
     stand.create()
     before = occurrences(stand, 1)
-    stand.ledger.post(erasing(case).last)
+    stand.ledger.post_all(erasing(case))
     stand.create()
     assert occurrences(stand, 2) == before - 1
     pruned = prune(stand.place, 1, TRUST, [stand.machine], now=NOW, at_once=True)
