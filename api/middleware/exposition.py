@@ -23,6 +23,7 @@ from ledger.core.messages import Message
 from ledger.recording.measures import Histogram
 
 PREFIX = "tallystick_"
+DEFECT = 500  # the status of an answer to a request that ended in a fault which nobody foresaw
 Labels = Sequence[str]
 Key = TypeVar("Key", bound=tuple[str, ...])  # values of labels
 
@@ -76,6 +77,9 @@ def request_families(requests: RequestMeasures) -> Iterator[Metric]:
     by_status = {(method, route, str(status)): count for (method, route, status), count in answers}
     by_code = {(str(status), code): count for (status, code), count in requests.refusals.copy().items()}
     route = ["method", "route"]
+    # A series of its own begins with its first fault, so that no rule could see it rise: this one begins at 0.
+    defects = sum(count for (_, _, status), count in answers if status == DEFECT)
+    yield counter("defects", "Requests that ended in a fault which nobody foresaw.", defects)
     yield counters("requests", "Requests that were answered.", [*route, "status"], by_status)
     yield histograms("request_seconds", "Seconds of a whole request.", route, requests.seconds.copy())
     yield counters("refusals", "Problems that were answered.", ["status", "code"], by_code)

@@ -16,12 +16,13 @@ from typing import get_args
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import asdict
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from api.middleware.exposition import counter, counters, gauge, gauges, histograms, request_families, state
 from api.services.parts import Parts
-from api.services.readiness import Readiness, readiness_of
+from api.services.readiness import PartStates, Readiness, readiness_of, states_of
 from api.services.service_status import ANCHOR_GAS, SAYINGS, ServiceStatus, SignedInOverview, alarms, service_status
 from ledger.anchoring.anchors import WaitReason
 from ledger.anchoring.worker import ChainWord
@@ -33,7 +34,6 @@ from ledger.store import clocks
 GATHER_S = 5.0  # seconds that a look into the database may take; Prometheus waits for ten unless set otherwise
 SILENT = "silent"  # state of a database that did not answer in this time
 DATABASE_STATES = ("ok", "not_durable", "failed", SILENT)
-PARTS = ("database", "sequencer", "chain", "witnesses")
 
 logger = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class ServiceMetrics(Collector):
         parts = self._parts
         facts = self._facts()
         yield gauges("info", "The version of the program.", ["version"], {(version("tallystick"),): 1})
-        yield from _of_readiness(facts)
+        yield from _of_readiness(facts, states_of(parts))
         yield from request_families(parts.measures.requests)
         yield from _of_recording(parts)
         yield from _of_chain(parts)
@@ -101,14 +101,16 @@ class ServiceMetrics(Collector):
         look.set_result(DatabaseFacts(readiness, status, warnings, time.perf_counter() - began))
 
 
-def _of_readiness(facts: DatabaseFacts) -> Iterator[Metric]:
+def _of_readiness(facts: DatabaseFacts, states: PartStates) -> Iterator[Metric]:
     readiness = facts.readiness
     database = SILENT if readiness is None else readiness.database
-    is_working = {(part,): float(readiness is not None and getattr(readiness, part) != "failed") for part in PARTS}
-    is_working["database",] = float(database == "ok")
+    is_working = {("database",): float(database == "ok")}
+    # A look that is slow must not say of the others what it does not know: that the writer has stopped wakes people.
+    is_working |= {(part,): float(word != "failed") for part, word in asdict(states).items()}
     yield gauge("ready", "Whether events can be recorded, as /readyz says.", float(bool(readiness and readiness.ready)))
     yield gauges("part_working", "Whether a part of the service works, as /readyz says.", ["part"], is_working)
     yield state("database_state", "The state of the database, as /readyz says.", DATABASE_STATES, database)
+    yield gauge("status_read", "Whether what only the database knows could be read.", float(facts.status is not None))
     yield gauge("scrape_seconds", "Seconds that this look into the database took.", facts.seconds)
 
 

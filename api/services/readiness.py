@@ -37,6 +37,23 @@ class Readiness(Struct, frozen=True):
     replicas: list[ReplicaState]
 
 
+class PartStates(Struct, frozen=True):
+    """What each part says of itself, without a look into the database: ``failed`` if an operator is needed."""
+
+    sequencer: str
+    chain: str
+    witnesses: str
+
+
+def states_of(parts: Parts) -> PartStates:
+    """Return what the parts say of themselves now."""
+    return PartStates(
+        sequencer="ok" if parts.sequencer.is_running else "failed",
+        chain=parts.chain_worker.state.word,
+        witnesses="ok" if parts.collector.defect is None else "failed",
+    )
+
+
 def readiness_of(parts: Parts) -> Readiness:
     """Return the state of the parts now."""
     hint = None
@@ -47,18 +64,16 @@ def readiness_of(parts: Parts) -> Readiness:
         database = "ok"
     except TallystickError as error:
         database, hint = error.code if isinstance(error, NotDurable) else "failed", error.hint
-    sequencer = "ok" if parts.sequencer.is_running else "failed"
-    state, witness_defect = parts.chain_worker.state, parts.collector.defect
-    witnesses = "ok" if witness_defect is None else "failed"
+    states, state = states_of(parts), parts.chain_worker.state
     return Readiness(
-        ready=database == sequencer == witnesses == "ok" and state.word != "failed",
+        ready=database == states.sequencer == states.witnesses == "ok" and states.chain != "failed",
         database=database,
-        sequencer=sequencer,
-        chain=state.word,
-        witnesses=witnesses,
+        sequencer=states.sequencer,
+        chain=states.chain,
+        witnesses=states.witnesses,
         waits=state.waits,
         told=state.detail,
-        fault=state.fault or witness_defect,
+        fault=state.fault or parts.collector.defect,
         hint=hint or state.hint,
         chain_seen_s=None if chain_status is None else max(0, parts.clock() // 1000 - chain_status.seen_at),
         replicas=list(parts.replicas.states),

@@ -10,7 +10,6 @@ from io import BytesIO
 from typing import Final
 
 from msgspec import Struct
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ledger.core.errors import MalformedInput
 
@@ -49,6 +48,8 @@ def preview_of(beginning: bytes, size: int) -> Preview:
 
 def _picture(data: bytes) -> bytes | None:
     """Return a PNG of the picture's pixels alone, None if this is no picture that can be read."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:

@@ -37,6 +37,7 @@ MODULES: Final = (
     "pygal",
     "segno",
     "typst",
+    "PIL.Image",
     "ledger.evidence.previews",
     "ledger.interchange.papers.certificate",
     "ledger.interchange.imports.workbooks",

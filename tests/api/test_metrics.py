@@ -175,7 +175,8 @@ def test_a_database_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         with frozen(server.process.pid):
             scrape = samples_at(scraped)
         assert value(scrape, "database_state", state="silent") == 1
-        assert value(scrape, "log_entries") is None
+        assert (value(scrape, "log_entries"), value(scrape, "status_read")) == (None, 0)
+        assert value(scrape, "part_working", part="sequencer") == 1
         assert value(scrape, "submissions_total", outcome="recorded") == 1
         while value(samples_at(scraped), "database_state", state="ok") != 1:
             pass
