@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from api.auth.reading import Reading
+from api.auth.sessions import require_granted
 from api.services.service import Service
 from ledger.core.custody import Item
 from ledger.core.encoding.digests import Digest, parse_digest
@@ -134,9 +135,20 @@ class ExpectedFile(NamedTuple):
         )
         grant, recorded = self.reading.session.grant, str(self.digest)
         own = (self.case_id, self.item_id, str(digests[0]), recorded, grant.agency_id, grant.officer)
-        kept = self.store.keep(self.arrival, digests, ItemFile(*own, kept_at=self.service.parts.clock()))
+        file = ItemFile(*own, kept_at=self.service.parts.clock())
+        kept = self.store.keep(self.arrival, digests, file, self._require_giver)
         texts = tuple(map(str, digests))
         return RecordedFile(kept.recorded, True, texts, self.arrival.size, kept.agency, kept.officer, kept.kept_at)
+
+    def _require_giver(self) -> None:
+        """Require once more what was required before a byte was read: an upload may take hours.
+
+        Raises Unauthorized if the key is not granted any more, or the item is with others or gone by now.
+        """
+        parts, grant = self.service.parts, self.reading.session.grant
+        require_granted(parts.authority(), grant.key_id, parts.clock() // 1000)
+        item = parts.validator.states.of_listed_case(self.case_id).items[self.item_id]
+        _require_held(item, self.reading.agency)
 
 
 def expected_file(service: Service, reading: Reading, case_id: str, item_id: str, digest: str) -> ExpectedFile:
@@ -147,13 +159,7 @@ def expected_file(service: Service, reading: Reading, case_id: str, item_id: str
     reading.require_role(*HANDLING)
     item = _item(service, reading, case_id, item_id)
     store = _store(service)
-    if item.holder != reading.agency or not item.is_live:
-        raise Unauthorized(
-            "files are given by the agency that holds the item: {item.holder} holds {item.item_id}",
-            item=item,
-            code="not_held",
-            field="item_id",
-        )
+    _require_held(item, reading.agency)
     wanted = _recorded(item, digest)
     with service.parts.database.read() as connection:
         stored = evidence_files.file_with(connection, digest)
@@ -218,6 +224,16 @@ def _item(service: Service, reading: Reading, case_id: str, item_id: str) -> Ite
     if item is None:
         raise NotFound("this case has no item {item_id}", item_id=item_id, field="item_id")
     return item
+
+
+def _require_held(item: Item, agency: str) -> None:
+    if item.holder != agency or not item.is_live:
+        raise Unauthorized(
+            "files are given by the agency that holds the item: {item.holder} holds {item.item_id}",
+            item=item,
+            code="not_held",
+            field="item_id",
+        )
 
 
 def _store(service: Service) -> KeptEvidence:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -212,6 +212,7 @@ class Arrival:
         self._waiting: list[bytes | memoryview] = []
         self._waiting_size = 0
         self._written = 0  # segments
+        self.may_be_kept = False  # once a transaction has begun that keeps it
         self.size = 0
 
     def take(self, piece: bytes) -> None:
@@ -260,9 +261,18 @@ class Arrival:
         return digests
 
     def discard(self) -> None:
-        """Delete what was written: nobody will read it. Raises Unavailable."""
-        if self._written:
-            self._store.objects.forget(_place(self.name))
+        """Delete what was written, unless the store keeps it. Raises Unavailable.
+
+        A commit that is reported as failed may have taken effect, and one on PostgreSQL may still do so: what the
+        store keeps is asked behind it, under the writer's lock, and where that cannot be asked everything stays.
+        """
+        if not self._written:
+            return
+        if self.may_be_kept:
+            with self._store.database.lock() as connection:
+                if evidence_files.is_kept(connection, self.name):
+                    return
+        self._store.objects.forget(_place(self.name))
 
     def _write(self, segment: bytes | memoryview, *, is_last: bool) -> None:
         number = self._written
@@ -320,7 +330,15 @@ class KeptEvidence:
         return Arrival(self, wanted, stored)
 
     def mark(self) -> None:
-        """Write of which ledger the store is, unless it says so. Raises Unavailable, and Conflict as require_mark."""
+        """Write of which ledger the store is, unless it says so. Raises Unavailable, and Conflict as require_mark.
+
+        A store that has files has its mark: a storage without it is another one, to which nothing may be written.
+        """
+        with self.database.read() as connection:
+            has_files = bool(evidence_files.key_ids(connection))
+        if has_files:
+            self.require_mark()
+            return
         try:
             self.objects.create(MARK, self._log_id())
         except Conflict:
@@ -350,21 +368,30 @@ class KeptEvidence:
         with self.database.read() as connection:
             return log.tree(connection).log_id.hex().encode()
 
-    def keep(self, arrival: Arrival, digests: Sequence[Digest], kept: ItemFile) -> ItemFile:
+    def keep(
+        self,
+        arrival: Arrival,
+        digests: Sequence[Digest],
+        kept: ItemFile,
+        require: Callable[[], object] = lambda: None,
+    ) -> ItemFile:
         """Record the file that has arrived, with ``digests``, as one of an item; durable when this returns.
 
-        A file that the item has already stays as it is; one that was damaged is replaced by what has arrived. Raises
-        MalformedInput (quota_exceeded), and Unavailable if the file was deleted while it arrived.
+        A file that the item has already stays as it is; one that was damaged is replaced by what has arrived.
+        ``require`` is called under the writer's lock, and raises if the file may not be kept any more. Raises what that
+        raises, MalformedInput (quota_exceeded), and Unavailable if the file was deleted while it arrived.
         """
         row = self._row(arrival, digests, kept.kept_at)
         with self.database.read() as connection:
             stored = evidence_files.file(connection, row.digest)
             earlier = _of_item(connection, kept, row.digest)
         if stored is not None and earlier is not None:
-            self._keep_intact(arrival, stored, row)
+            self._keep_intact(arrival, stored, row, require)
             return earlier
         is_new = False
+        arrival.may_be_kept = True
         with self.database.write() as connection:
+            require()
             if earlier := _of_item(connection, kept, row.digest):
                 kept = earlier
             else:
@@ -377,7 +404,8 @@ class KeptEvidence:
                 self._require_room(connection, kept.agency, arrival.size)
                 evidence_files.keep(connection, row if is_new else None, kept)
         if not is_new:
-            arrival.discard()
+            with suppress(Unavailable):  # the file is kept: a check removes what cannot be deleted now
+                arrival.discard()
         return kept
 
     def _row(self, arrival: Arrival, digests: Sequence[Digest], kept_at: int) -> StoredFile:
@@ -394,14 +422,23 @@ class KeptEvidence:
             kept_at=kept_at,
         )
 
-    def _keep_intact(self, arrival: Arrival, stored: StoredFile, row: StoredFile) -> None:
+    def _keep_intact(
+        self, arrival: Arrival, stored: StoredFile, row: StoredFile, require: Callable[[], object]
+    ) -> None:
         """Keep of two uploads of one file the first one, unless it was damaged."""
         if arrival.stored is not None or self.hash_again(stored)[0] == "intact":
-            arrival.discard()
+            require()
+            with suppress(Unavailable):
+                arrival.discard()
             return
+        arrival.may_be_kept = True
         with self.database.write() as connection:
+            require()
+            if evidence_files.file(connection, row.digest) != stored:
+                raise Unavailable("the file was deleted while it arrived", code="file_deleted", hint="Send it again.")
             evidence_files.replace(connection, row)
-        self.objects.forget(_place(stored.name))
+        with suppress(Unavailable):
+            self.objects.forget(_place(stored.name))
 
     def _require_room(self, connection: Connection, agency: str, size: int) -> None:
         used = evidence_files.bytes_of(connection, agency)

@@ -76,6 +76,11 @@ def file_with(connection: Connection, digest: str) -> StoredFile | None:
     return None if row is None else StoredFile(*row)
 
 
+def is_kept(connection: Connection, name: str) -> bool:
+    """Return whether a file of the store has this name in the storage."""
+    return connection.execute(select(EVIDENCE_FILES.c.digest).where(EVIDENCE_FILES.c.name == name)).first() is not None
+
+
 def files(connection: Connection) -> Iterator[StoredFile]:
     """Yield all files of the store, by digest."""
     rows = connection.execute(_query(EVIDENCE_FILES, StoredFile).order_by(EVIDENCE_FILES.c.digest))

@@ -15,11 +15,12 @@ import pytest
 from blake3 import blake3
 
 from ledger.config.settings import Settings
+from ledger.core.events.item import ItemDisposalProposed
 from ledger.store.access import ACCESS_LOG
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_for, problem, until
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, dispose
 
 FILE = {"content-type": "application/octet-stream"}
 LARGE = os.urandom(9_000_000)  # two segments
@@ -204,6 +205,36 @@ def test_an_upload_that_is_cut_off_leaves_nothing(desk: Desk) -> None:
             until(desk.objects)
         until(lambda: not desk.objects())
     assert desk.give("disk", LARGE, HOLDER).status_code == 200
+
+
+@pytest.mark.parametrize("becomes", ["destroyed", "handed over"])
+def test_an_upload_ends_after_the_item_went(desk: Desk, becomes: str) -> None:
+    """What was allowed at its beginning is asked again at its end: nothing of the file stays."""
+    case = (
+        Case("case-4", start=desk.served.ledger.clock.seconds - 300)
+        .open()
+        .register("disk", kind="property", digests=digests_of(LARGE))
+    )
+    desk.served.record(case)
+    count = len(case.events)
+    path = desk.path("disk", digests_of(LARGE)[0], "case-4")
+    token = desk.served.token(FORMER)["authorization"]
+    with listening_for(desk.served) as port:
+        head = f"POST {path} HTTP/1.1\r\nHost: ledger.test\r\nAuthorization: {token}\r\n"
+        head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(LARGE)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head.encode() + LARGE[:-1])
+            until(desk.objects)
+            if becomes == "destroyed":
+                case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+                dispose(case, disposed_at=case.moment)
+            else:
+                case.offer("disk", to=PROCURATORATE, purpose="prosecution_review").accept()
+            desk.served.ledger.post_all(case.events[count:])
+            client.sendall(LARGE[-1:])
+            answer = client.recv(100)
+    assert answer.startswith(b"HTTP/1.1 403"), answer
+    assert desk.objects() == []
 
 
 def test_without_a_store_digests_are_all_that_is_kept(tmp_path: Path) -> None:

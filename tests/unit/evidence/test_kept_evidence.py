@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +24,7 @@ from ledger.evidence import kept_evidence
 from ledger.evidence.kept_evidence import SEGMENT, KeptEvidence, StoreLimits, change_key, open_kept_evidence
 from ledger.storage.objects import FolderObjects
 from ledger.store import evidence_files
-from ledger.store.database import Database, open_database
+from ledger.store.database import Connection, Database, open_database
 from ledger.store.evidence_files import ItemFile, StoredFile
 from ledger.store.log import initialise
 from tests.testkit.builders import LOG_ID
@@ -237,6 +237,70 @@ def test_a_disk_that_is_not_mounted_is_away_and_not_empty(tmp_path: Path, databa
         with pytest.raises(Conflict) as other:
             refuse()
         assert other.value.code == "store_refused"
+
+
+def test_an_empty_disk_is_not_written_to(tmp_path: Path, database: Database) -> None:
+    """A store that has files gets no new mark: the first upload after a mount that failed is refused, too."""
+    store = in_folder(tmp_path, database)
+    give(store, b"first")
+    (tmp_path / "a store").rename(tmp_path / "elsewhere")
+    (tmp_path / "a store").mkdir()
+    with pytest.raises(Unavailable) as away:
+        give(store, b"second", item="second")
+    assert away.value.code == "store_unavailable"
+    assert list((tmp_path / "a store").iterdir()) == []
+
+
+def _failing_after(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next write commit and be reported as failed, as by a connection that is lost."""
+    lock = database.lock
+
+    @contextmanager
+    def write() -> Iterator[Connection]:
+        monkeypatch.undo()
+        with lock() as connection:
+            yield connection
+        raise Unavailable("lost", code="lost")
+
+    monkeypatch.setattr(database, "write", write)
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_commit_that_took_effect_though_it_failed_keeps_the_file(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
+) -> None:
+    """What was written for it is not deleted, also not for a file in the place of a damaged one."""
+    store = in_folder(tmp_path, database)
+    data = os.urandom(100)
+    if is_damaged:
+        give(store, data)
+        (tmp_path / "a store" / objects(store)[0]).write_bytes(b"other")
+    arrival = store.expect(digest_of(Algorithm.SHA256, data), None)
+    arrival.take(data)
+    digests = arrival.finish()
+    _failing_after(database, monkeypatch)
+    kept = ItemFile("case-1", "disk", str(digests[0]), str(digests[1]), "police", "p-1", NOW_MS)
+    with pytest.raises(Unavailable):
+        store.keep(arrival, digests, kept)
+    arrival.discard()
+    assert got(store, data) == data
+
+
+def test_what_may_not_be_kept_any_more_is_discarded(tmp_path: Path, database: Database) -> None:
+    """What is required is asked under the writer's lock; nothing of a refused file stays."""
+    store = in_folder(tmp_path, database)
+    arrival = store.expect(digest_of(Algorithm.SHA256, b"late"), None)
+    arrival.take(b"late")
+    digests = arrival.finish()
+
+    def refuse() -> None:
+        raise Conflict("gone", code="gone")
+
+    kept = ItemFile("case-1", "disk", str(digests[0]), str(digests[1]), "police", "p-1", NOW_MS)
+    with pytest.raises(Conflict):
+        store.keep(arrival, digests, kept, refuse)
+    arrival.discard()
+    assert objects(store) == []
 
 
 def test_a_segment_of_another_place_does_not_open() -> None:
