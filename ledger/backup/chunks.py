@@ -22,6 +22,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 FOLDER = "chunks"
 MOST_CONTENT = 1 << 28  # bytes of a chunk before it is packed
 _LEVEL = 3  # of zstd
+_NAMES_OF = "tallystick backup v1: names of chunks by the machine's key and recipients"
 _BASE = 1 << 16  # bytes that a packed and encrypted chunk may have beyond its content
 
 Name = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
@@ -107,6 +108,11 @@ class Vault:
         self._identities = [identity_of(text) for text in identities]
         self._name_key = name_key
 
+    @property
+    def name_key(self) -> bytes:
+        """Return the 32 bytes under which contents are named."""
+        return self._name_key
+
     def name_of(self, content: bytes) -> str:
         """Return the keyed digest of a content."""
         return blake3(content, key=self._name_key).hexdigest()
@@ -153,6 +159,16 @@ class Vault:
         import pyarrow
 
         return pyarrow.Codec("zstd", _LEVEL)
+
+
+def vault_of_machine(recipients: Sequence[str], own: str) -> Vault:
+    """Return the vault by which the machine with this secret key makes backups.
+
+    The key of names follows from its key and the recipients: a run that was cut off finds what it wrote, and what is
+    encrypted to others has other names, so that it is never taken for what these recipients can open.
+    """
+    name_key = blake3("\n".join([own, *sorted(set(recipients))]).encode(), derive_key_context=_NAMES_OF).digest()
+    return Vault(recipients, [own], name_key)
 
 
 def identity_of(text: str) -> Any:

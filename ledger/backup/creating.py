@@ -63,6 +63,11 @@ class Before(NamedTuple):
     manifest: Manifest
 
 
+def is_for_others(before: Before | None, vault: Vault) -> bool:
+    """Tell whether the generation before is encrypted to other recipients, who can open no chunk of the next."""
+    return before is not None and before.manifest.name_key != vault.name_key
+
+
 class Created(Struct, frozen=True):
     """What a run has made: a generation, the chunks that it wrote, and their bytes."""
 
@@ -117,7 +122,6 @@ def create(
     signer: NoteSigner,
     *,
     before: Before | None,
-    name_key: bytes,
     files: Callable[[], Mapping[str, Path]],
     log_id: bytes,
     now: Callable[[], int],
@@ -125,12 +129,13 @@ def create(
 ) -> Created:
     """Write a generation with all that the database holds, and the files by their paths below the data directory.
 
-    ``now`` gives unix seconds. Only chunks that are not there are written.
+    ``now`` gives unix seconds. Only chunks that are not there are written. If the generation ``before`` is encrypted to
+    other recipients, everything is: those of this one must be able to open it all.
 
     Raises BackupAhead if the database lacks what the generation ``before`` has, Conflict if another run has written a
     generation meanwhile, and Unavailable.
     """
-    return _Creating(database, place, vault, name_key, before, progress, now()).run(signer, files, log_id)
+    return _Creating(database, place, vault, before, progress, now()).run(signer, files, log_id)
 
 
 @dataclass(eq=False, repr=False)
@@ -140,7 +145,6 @@ class _Creating:
     database: Database
     place: BackupPlace
     vault: Vault
-    name_key: bytes
     before: Before | None
     progress: Progress
     now: int
@@ -206,7 +210,7 @@ class _Creating:
 
     def _full_before(self, series: Numbered) -> dict[int, tuple[ChunkRef, ...]]:
         """Return the full ranges of the generation before whose chunks are still there."""
-        if self.before is None:
+        if self.before is None or is_for_others(self.before, self.vault):
             return {}
         ranges = self.before.manifest.numbered.get(series.name, ())
         count = _counts_of(self.before)[series.name]
@@ -276,7 +280,7 @@ class _Creating:
         manifest = Manifest(
             format=FORMAT,
             program=version("tallystick"),
-            name_key=self.name_key,
+            name_key=self.vault.name_key,
             checkpoint=published.note if published else "",
             bindings=bound,
             reads=reads,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,8 +93,3 @@ def settle(folder: Path, database_url: str | None) -> None:
         kept.append(f"TALLYSTICK_DATABASE_URL={database_url}")
     if kept != lines:
         write_secret(path, "".join(f"{line}\n" for line in kept).encode(), field="data_dir", replace=True)
-
-
-def random_key() -> bytes:
-    """Return 32 bytes under which the contents of a place's first backup are named, and of all that follow."""
-    return os.urandom(32)

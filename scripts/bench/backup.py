@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from api.wiring import now_ms
 from ledger.audit import audit_log, left_out
-from ledger.backup.chunks import Vault, new_identity, public_of
+from ledger.backup.chunks import new_identity, public_of, vault_of_machine
 from ledger.backup.creating import create, newest_of
 from ledger.backup.generations import numbers_at, read_generation, read_manifest
 from ledger.backup.places import BackupFolder
@@ -40,7 +40,6 @@ from scripts.bench.figures import Figure, options, show
 from scripts.campaigns.casework import LOG_ID, LOG_SIGNER, TRUST, recording_into
 
 PIECE = 4_000  # entries that are signed, and written, at a time
-NAME_KEY = bytes(32)
 MEMORY_MB = 700
 
 
@@ -158,10 +157,9 @@ def create_one(folder: Path, secret: str, machine: str) -> Cost:
     created = create(
         database,
         place,
-        Vault([public_of(secret)], [machine], NAME_KEY),
+        vault_of_machine([public_of(secret)], machine),
         LOG_SIGNER,
         before=newest_of(place, TRUST, [machine], None),
-        name_key=NAME_KEY,
         files=dict,
         log_id=LOG_ID,
         now=lambda: int(time.time()),

@@ -90,10 +90,10 @@ def create_command(
     PLACE is a folder, best on another machine's disk, or s3://BUCKET/PREFIX. Cut short, the same command goes on. Keys
     are not in it: keep a copy of keys/ apart.
     """
-    from ledger.backup.chunks import Vault
-    from ledger.backup.creating import create, newest_of
+    from ledger.backup.chunks import vault_of_machine
+    from ledger.backup.creating import create, is_for_others, newest_of
     from ledger.backup.generations import OfOtherLedger
-    from ledger.backup.of_directory import LastBackup, files_of, last_backups, machine_key, random_key, remember
+    from ledger.backup.of_directory import LastBackup, files_of, last_backups, machine_key, remember
     from ledger.backup.places import place_of
     from ledger.backup.pruning import prune
     from ledger.config import installation as installations
@@ -117,17 +117,20 @@ def create_command(
     trust, own = installations.trust_of(where, installation), machine_key(where)
     remembered = last_backups(where).get(name)
     before = newest_of(place, trust, [own], (remembered.number, remembered.digest) if remembered else None)
-    name_key = before.manifest.name_key if before else random_key()
+    vault = vault_of_machine(to, own)
+    if is_for_others(before, vault):
+        session.warn(
+            Message("Backups were encrypted to other keys until now: everything is written anew, for the new ones.")
+        )
     database = attach_to_read(settings.database_url or f"sqlite:///{where.database}")
     try:
         with bar(session, "entries backed up") as entries:
             created = create(
                 database,
                 place,
-                Vault(to, [own], name_key),
+                vault,
                 signer,
                 before=before,
-                name_key=name_key,
                 files=lambda: files_of(where),
                 log_id=installation.log_id_bytes,
                 now=_now,

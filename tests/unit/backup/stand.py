@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from ledger.audit import AuditReport, audit_log, left_out
-from ledger.backup.chunks import Vault, new_identity, public_of
+from ledger.backup.chunks import Vault, new_identity, public_of, vault_of_machine
 from ledger.backup.creating import Created, create, newest_of
 from ledger.backup.generations import numbers_at, read_generation, read_manifest
 from ledger.backup.places import BackupFolder, BackupPlace
@@ -41,7 +41,6 @@ TRUST = Trust(
     chains=(),
     suites=(SUITE_SECP256K1_EIP712,),
 )
-NAME_KEY = bytes(range(32))
 NOW = 1_800_000_000  # unix seconds
 MADE_LATER = (KEPT_STATES, MAP_PAGES, WORD_PARTS, NAME_PARTS)  # by the service once it runs, or never
 
@@ -63,7 +62,7 @@ class Stand:
 
     @property
     def vault(self) -> Vault:
-        return Vault([public_of(self.secret)], [self.machine], NAME_KEY)
+        return vault_of_machine([public_of(self.secret)], self.machine)
 
     def create(self, place: BackupPlace | None = None, database: Database | None = None) -> Created:
         """Back the ledger up as the command does."""
@@ -74,7 +73,6 @@ class Stand:
             self.vault,
             LOG_SIGNER,
             before=newest_of(place, TRUST, [self.machine], None),
-            name_key=NAME_KEY,
             files=lambda: self.files,
             log_id=LOG_ID,
             now=self.now,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.backup.chunks import FOLDER, KeyMismatch
+from ledger.backup.chunks import FOLDER, KeyMismatch, new_identity, public_of, vault_of_machine
 from ledger.backup.creating import BackupAhead, newest_of
 from ledger.backup.generations import OfOtherLedger, numbers_at, read_generation, read_manifest
 from ledger.backup.places import BackupFolder
@@ -248,6 +248,23 @@ def test_the_machine_that_backs_up_cannot_read_what_it_wrote(stand: Stand) -> No
         stand.vault.open(stored, ref.size)
     with pytest.raises(KeyMismatch):
         read_manifest(stand.place, generation, [Stand(stand.ledger, stand.folder).secret])
+
+
+def test_who_is_named_later_can_open_everything(stand: Stand) -> None:
+    """Another recipient, with or without the one before: no chunk of the next backup was written for others. With the
+    same recipients, in any order, nothing is written again."""
+    stand.create()
+    first = stand.secret
+    stand.secret = new_identity()[0]
+    assert stand.create().chunks > 0
+    assert stand.verified().verdict == "intact"
+    stand.restored().close()
+    with pytest.raises(KeyMismatch):
+        read_manifest(stand.place, read_generation(stand.place, 2, TRUST), [first])
+    both = [public_of(first), public_of(stand.secret)]
+    assert vault_of_machine(both, stand.machine).name_key == vault_of_machine(both[::-1], stand.machine).name_key
+    assert vault_of_machine(both, stand.machine).name_key != stand.vault.name_key
+    assert stand.create().chunks == 0
 
 
 def test_a_note_counts_by_the_logs_key_alone(stand: Stand) -> None:

@@ -16,7 +16,7 @@ from ledger.core.log.notes import SeedSigner
 from ledger.core.trust.trust_file import Trust
 from ledger.store import backup as rows
 from tests.testkit.ledgers import ORIGIN
-from tests.unit.backup.stand import NAME_KEY, TRUST, Stand, handed_over
+from tests.unit.backup.stand import TRUST, Stand, handed_over
 
 
 def chunk_files(stand: Stand) -> list[Path]:
@@ -64,7 +64,7 @@ def test_a_chunk_in_the_place_of_another_is_named(stand: Stand) -> None:
     assert stand.verified().verdict == "tampered"
     first.write_bytes(whole)
     # Anybody can encrypt to a public key.
-    forged = Vault([public_of(stand.secret)], (), NAME_KEY)
+    forged = Vault([public_of(stand.secret)], (), stand.vault.name_key)
     first.write_bytes(forged.seal(packed_rows("log", 0, {})))
     report = stand.verified()
     assert report.verdict == "tampered"
@@ -168,9 +168,9 @@ def test_contents_of_another_form_are_refused() -> None:
 def test_keys_of_another_form_are_refused() -> None:
     """A public key for a secret one, and a text that is neither."""
     with pytest.raises(MalformedInput):
-        Vault(["age1nothing"], (), NAME_KEY)
+        Vault(["age1nothing"], (), bytes(32))
     with pytest.raises(MalformedInput):
-        Vault((), ["AGE-SECRET-KEY-1NOTHING"], NAME_KEY)
+        Vault((), ["AGE-SECRET-KEY-1NOTHING"], bytes(32))
 
 
 def test_ranges_of_the_stand_are_several(stand: Stand) -> None:
