@@ -59,6 +59,10 @@ class IdentityProvider(Struct, frozen=True, forbid_unknown_fields=True):
             return None
         return read_secret(Path(self.secret_file), field="secret_file").decode().strip()[:MAX_SECRET]
 
+    def names_officer(self, officer: str) -> bool:
+        """Tell whether the provider may vouch for this officer: of a list, for who is in it alone."""
+        return not self.officers or officer in self.officers.values()
+
     @property
     def host(self) -> str:
         """Return the host of the issuer, where its endpoints have to be."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from hmac import compare_digest
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -55,6 +55,7 @@ MAX_ID_TOKEN: Final = 16 * 1024  # characters
 METADATA_S: Final = 3600  # seconds for which what a provider says of itself is kept
 PAUSE_S: Final = 5  # after which one that did not answer is asked again
 REFETCH_S: Final = 60  # at most once in this time its keys are asked for again, for a key that is not among them
+MOST_EXCHANGES: Final = 4  # codes of one provider that are exchanged at once
 T = TypeVar("T")
 _Endpoint = Annotated[str, Meta(max_length=2000)]
 
@@ -131,6 +132,7 @@ class ProviderSignIn:
         self._kept: dict[tuple[str, str], _Kept] = {}  # by agency and issuer
         self._failed: dict[tuple[str, str], float] = {}  # when they did not answer last
         self._asking = Lock()
+        self._exchanges: dict[tuple[str, str], BoundedSemaphore] = {}  # by agency and issuer
 
     def begin(self, agency: str, *, return_url: str, following: str) -> BegunSignIn:
         """Return where the officer signs in. Raises NotFound for an agency without a provider, and Unavailable."""
@@ -280,7 +282,16 @@ class ProviderSignIn:
             auth = quote(provider.client_id, safe=""), quote(secret, safe="")  # RFC 6749 2.3.1
         else:
             body += "&" + urlencode({"client_id": provider.client_id, "client_secret": secret})
-        data = self._ask(provider, "POST", metadata.token_endpoint, content=body.encode(), headers=headers, auth=auth)
+        # Anybody may come back with a code: a provider that is slow must not take the threads of all other requests.
+        exchanges = self._exchanges.setdefault((provider.agency, provider.issuer), BoundedSemaphore(MOST_EXCHANGES))
+        if not exchanges.acquire(blocking=False):
+            _away(Message("too many officers are signing in at once"))
+        try:
+            data = self._ask(
+                provider, "POST", metadata.token_endpoint, content=body.encode(), headers=headers, auth=auth
+            )
+        finally:
+            exchanges.release()
         return _decoded(data, _Tokens).id_token
 
     def _ask(self, provider: IdentityProvider, method: str, url: str, **request: Any) -> bytes:
@@ -352,7 +363,10 @@ class ProviderSignIn:
         told_nonce = claims.get("nonce")
         if not isinstance(told_nonce, str) or not compare_digest(told_nonce.encode(), nonce.encode()):
             raise _bad(Message("it is not the answer to this sign-in"))
-        auth_time = times["auth_time"] if times["auth_time"] is not None else issued_at
+        auth_time = times["auth_time"]
+        # Whoever is asked for ``max_age`` has to say it (OpenID Connect Core 1.0, section 2); ``iat`` is always young.
+        if auth_time is None:
+            raise _bad(Message("it does not say when the officer signed in"))
         if not now - self._settings.provider_session_lifetime_s < auth_time <= now + LEEWAY_S:
             raise _bad(Message("the officer signed in at the provider too long ago"))
         if provider.acr and claims.get("acr") not in provider.acr:

@@ -240,6 +240,10 @@ class SignInService:
             provider = self._providers.of_agency(claims.agency)
             if provider is None or provider.issuer != claims.idp:
                 raise TokenRefused("the agency has this identity provider no more", code="provider_gone")
+            if not provider.names_officer(grant.officer):
+                raise TokenRefused(
+                    "the agency's identity provider vouches for this officer no more", code="provider_gone"
+                )
         return ReaderSession(grant, claims)
 
 

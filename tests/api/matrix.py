@@ -105,6 +105,7 @@ OTHERS = {
     "version": "1",
     "recommendation_id": "phone",
     "document": "supervision",
+    "digest": "00" * 32,
 }
 
 

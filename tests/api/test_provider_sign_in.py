@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from api.auth import provider_sign_in
 from api.auth.identity_providers import FILE, ProviderFile, read_providers
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
@@ -252,6 +253,33 @@ def test_a_session_ends_with_key_provider_and_time(office: Office) -> None:
     assert SAYS["officer_unknown"] in refused_page(office.sign_in(), 403)
 
 
+def test_who_is_taken_out_of_the_list_reads_no_more(office: Office) -> None:
+    """The list of officers counts for every session that stands, and not for sign-ins alone."""
+    text = office.file.read_text()
+    listed = row(POLICE, office.police.issuer)
+    office.file.write_text(f'{listed}[providers.officers]\n"{OFFICER.officer_id}" = "{OFFICER.officer_id}"\n')
+    answer = office.sign_in()
+    token = {"authorization": f"Bearer {answer.cookies['__Secure-tallystick']}"}
+    assert office.served.request("GET", "/api/v1/cases", headers=token).status_code == 200
+    office.file.write_text(f'{listed}[providers.officers]\n"{OFFICER.officer_id}" = "somebody-else"\n')
+    problem(office.served.request("GET", "/api/v1/cases", headers=token), 401, "provider_gone")
+    office.file.write_text(text)
+    assert office.served.request("GET", "/api/v1/cases", headers=token).status_code == 200
+
+
+def test_codes_of_one_provider_are_exchanged_a_few_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes when all turns are taken is told to try later, and nothing is asked; a turn ends with its exchange."""
+    monkeypatch.setattr(provider_sign_in, "MOST_EXCHANGES", 0)
+    assert SAYS["provider_away"] in refused_page(office.sign_in(COURT), 503)
+    assert not office.court.tokens
+    monkeypatch.setattr(provider_sign_in, "MOST_EXCHANGES", 1)
+    office.police.token_status = 400
+    assert SAYS["provider_code"] in refused_page(office.sign_in())
+    office.police.token_status = 200
+    for _ in range(2):
+        assert office.sign_in().status_code == 200
+
+
 # -- attacks -----------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +313,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
     "of the future": {"iat": 4_000_000_000},
     "not yet": {"nbf": 4_000_000_000},
     "a time that is no number": {"exp": "tomorrow"},
+    "without the time of the sign-in": {"auth_time": None},
     "signed in long ago": {"auth_time": 1_000_000_000},
 }
 

@@ -519,11 +519,20 @@ def _retention_shortened(before: CaseState, act: Act, after: CaseState, body: re
 def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     if before is None or isinstance(act.event.body, _NOTES):
         return None
-    if not before.closed:
+    if not before.closed or _is_of_a_count(before, body):
         return None
     # Who was not where the case was when it was closed has a course of his own.
     persons = [after.persons[person_id] for person_id in concerned(before, act.event, after).person_ids]
     return None if persons and all(p.stage != CLOSED for p in persons) else Message("the case was closed")
+
+
+def _is_of_a_count(before: CaseState, body: Body) -> bool:
+    """Tell whether a discrepancy of a stocktake is raised or resolved: rooms have things of closed cases, too."""
+    if isinstance(body, handover.DiscrepancyRaised):
+        return body.stocktake_id is not None
+    if not isinstance(body, handover.DiscrepancyResolved):
+        return False
+    return before.discrepancies[body.discrepancy_id].stocktake_id is not None
 
 
 @flag("examination_differs", item.ItemExamined, item.ItemFrozen)

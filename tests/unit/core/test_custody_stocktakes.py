@@ -17,6 +17,8 @@ from ledger.core.custody.stocktakes import (
     result_of,
 )
 from ledger.core.events import handover
+from ledger.core.events.case import CaseClosed
+from ledger.core.events.item import ItemMoved
 from tests.testkit.builders import COURT, LAB, POLICE, Officer, clerk, supervisor
 from tests.testkit.casework import Case, Refusal, Refusals, each_refusal, person_id, require_refusal
 
@@ -164,6 +166,16 @@ def test_what_is_there_too_much_concerns_its_holder() -> None:
     """What the record has elsewhere can be counted in one's own room nevertheless."""
     written = counting(lent(), clerk(POLICE), kind="surplus", expected=f"held by {LAB}", found=ROOM)
     assert written.state.discrepancies["count-1"].parties == (POLICE, LAB)
+
+
+def test_a_count_of_a_closed_case_is_no_act_in_it() -> None:
+    """Rooms have things of closed cases: neither the discrepancy nor its resolution is flagged, as a late act is."""
+    closed = kept().say(CaseClosed, clerk(POLICE))
+    assert closed.state.closed
+    assert "act_after_closing" not in {each.name for each in counting(closed).flags}
+    assert "act_after_closing" not in {each.name for each in resolving(closed, supervisor(POLICE)).flags}
+    moved = closed.say(ItemMoved, clerk(POLICE), item_id="knife", storage_location="Room 5")
+    assert "act_after_closing" in {each.name for each in moved.flags}
 
 
 REFUSED: Refusals = {
