@@ -19,6 +19,7 @@ from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.terms import EventRef, Money
 from ledger.core.procedure import rulebook
 from ledger.core.procedure.clock_periods import Clock
+from ledger.core.signing.authority import Agency
 from ledger.procedures import shipped_rulebook
 from ledger.samples.case_acts import (  # noqa: F401 - tests take them from here
     CaseActs,
@@ -60,16 +61,18 @@ class Case(CaseActs[Officer], Writer):
         *,
         book: rulebook.Rulebook | None = None,
         kinds: Mapping[str, str] | None = None,
+        registered: Mapping[str, Agency] | None = None,
         **clock: Any,
     ) -> None:
         super().__init__("case", case_id, **clock)
         self.book = book or shipped_rulebook()
         self.kinds = kinds or {}  # of the agencies, as far as they are known
+        self.registered = registered
         self.flags: tuple[Flag, ...] = ()
 
     def act(self, body: Body, by: Officer | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
         event = self.draft(body, by or clerk(self.state.responsible), **fields)
-        act = Act(event.event, self.book, source, kinds=self.kinds)
+        act = Act(event.event, self.book, source, self.registered, self.kinds)
         self.current, self.flags = fold(self.current, act)
         self.events.append(event)
         self.now += self._step

@@ -170,6 +170,9 @@ def _concerned(state: CaseState, act: Act, trigger: Trigger, mark: str) -> list[
 
 
 def _is_concerned(clock: Clock, act: Act, trigger: Trigger) -> bool:
+    # Until when something is kept was set by an act with its authority: that a case goes on does not undo it.
+    if trigger.name == "case_reopened" and clock.rule.retains and clock.until is not None:
+        return False
     # What answers a letter ends the time of that letter alone, and what one party does that of no other.
     match clock.rule.per:
         case "letter":
@@ -223,6 +226,9 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                 same = [clock for clock in running(state, subject) if clock.name == row.name]
                 # A choice starts only clocks that do not run yet; a turn to a slower kind starts them anew.
                 if same and trigger.name.startswith("trial."):
+                    continue
+                # Nor does a fact that sets no day take the place of an act that has set until when something is kept.
+                if row.retains and trigger.until is None and any(clock.until and day <= clock.until for clock in same):
                     continue
                 # The new clock replaces those of its name, which are stopped for good.
                 yield from (_stop(state, clock, act, trigger.at) for clock in same)

@@ -15,6 +15,7 @@ from ledger.core.custody.due_dates import end_of_clock
 from ledger.core.custody.handovers import return_number
 from ledger.core.custody.holds import holds_on_item
 from ledger.core.custody.particulars import lacking
+from ledger.core.custody.retention import kept_still
 from ledger.core.custody.spans import concerned
 from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
 from ledger.core.custody.triggers import CASE, changes_custody, in_custody
@@ -513,6 +514,26 @@ def _retention_shortened(before: CaseState, act: Act, after: CaseState, body: re
     ]
     longest = max((str(day) for day in was if day is not None), default=body.until)
     return Message("it was kept until {until}", until=longest) if longest > body.until else None
+
+
+@flag("destroyed_before_due", item.ItemDisposed, record.SectionErased)
+def _destroyed_before_due(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed | record.SectionErased
+) -> str | None:
+    """Return the clocks for which the items, or of an erased section the case, should have been kept still."""
+    if isinstance(body, item.ItemDisposed):
+        subjects, at = before.proposals[body.cites.event_id].item_ids, body.disposed_at
+    else:
+        subjects, at = (CASE,), act.event.occurred_at
+    clocks = [clock.deadline_id for subject in subjects for clock in kept_still(before, subject, act.book, at)]
+    return joined([*dict.fromkeys(clocks)], by=", ") or None
+
+
+@flag("hold_released_by_another", hold.HoldReleased)
+def _hold_released_by_another(before: CaseState, act: Act, after: CaseState, body: hold.HoldReleased) -> str | None:
+    """Return the hold that another agency releases than the one that placed it."""
+    placed = before.holds[body.hold_id]
+    return Message("{hold.agency} placed hold {hold.hold_id}", hold=placed) if placed.agency != act.agency else None
 
 
 @flag("act_after_closing")

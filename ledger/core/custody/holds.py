@@ -18,6 +18,7 @@ from ledger.core.custody.state import Act, CaseState, Hold, Item, look_up, requi
 from ledger.core.errors import refuse
 from ledger.core.events import hold as holds
 from ledger.core.messages import Message, joined
+from ledger.core.procedure.jurisdiction import supervises_any
 
 ObstacleKind = Literal["hold", "handover", "checked_out", "gone", "deadline"]
 
@@ -132,13 +133,11 @@ _SCOPES = Message(
 
 @rule(holds.HoldReleased)
 def released(state: CaseState, act: Act, body: holds.HoldReleased) -> CaseState:
-    """Release a hold: the agency that placed it, or one of a kind that the procedure sets above it."""
+    """Release a hold: the agency that placed it, or one that stands above it."""
     hold = look_up(state.holds, body.hold_id, "hold")
     if not hold.stands:
         refuse("already_released", "it was released at {hold.released_at}", hold=hold, field="body.hold_id")
-    row = act.book.holds.get(hold.kind)
-    above = row.released_by if row is not None else ()
-    if hold.agency != act.agency and not (above and act.book.fits(act.kinds.get(act.agency), above)):
+    if hold.agency != act.agency and not _stands_above(state, act, hold):
         refuse(
             "not_your_hold",
             "{hold.agency} placed hold {hold.hold_id}",
@@ -148,6 +147,23 @@ def released(state: CaseState, act: Act, body: holds.HoldReleased) -> CaseState:
         )
     over = replace(hold, released_at=act.event.occurred_at, released_by=act.agency)
     return replace(state, holds=state.holds | {hold.hold_id: over})
+
+
+def _stands_above(state: CaseState, act: Act, hold: Hold) -> bool:
+    """Tell whether the signer may release a hold of another agency.
+
+    Its kind is one that the procedure sets above, it supervises that agency, and has nothing itself that the hold
+    covers: a hold binds whoever has the thing. What is not known of agencies is not judged.
+    """
+    row = act.book.holds.get(hold.kind)
+    if row is None or not row.released_by or not act.book.fits(act.kinds.get(act.agency), row.released_by):
+        return False
+    if act.registered is not None and not supervises_any(act.agency, (hold.agency,), act.registered):
+        return False
+    if hold.scope != "items" and state.responsible == act.agency:
+        return False
+    own = [item for item in state.items.values() if item.is_live and item.holder == act.agency]
+    return not any(hold in holds_on_item(state, item) for item in own)
 
 
 def require_not_held(against: list[Hold], field: str, hint: Message) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from ledger.core.custody.due_dates import due_at
 from ledger.core.custody.holds import Obstacle, obstacles, of_hold
 from ledger.core.custody.state import Act, CaseState, require_distinct, rule
 from ledger.core.errors import refuse
 from ledger.core.events import retention
 from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.rulebook import Rulebook
 
 
 @rule(retention.RetentionSet)
@@ -29,6 +33,18 @@ def retention_set(state: CaseState, act: Act, body: retention.RetentionSet) -> C
             hint="A row of its clocks has `then`, and starts with retention_set.",
         )
     return state
+
+
+def kept_still(state: CaseState, subject: str, book: Rulebook, at: str) -> list[Clock]:
+    """Return what has not come to its end at the instant ``at``: times of retention of an item or of the case.
+
+    And the clocks that these wait for. One whose end cannot be counted has not come to it.
+    """
+    keeping = [clock for clock in state.clocks.marked(f"running/{subject}") if clock.rule.retains]
+    names = dict.fromkeys(name for clock in keeping for name in clock.rule.waits_for)
+    waited_for = [clock for name in names for clock in state.clocks.marked(f"named/{name}") if clock.is_running]
+    moment = datetime.fromisoformat(at)
+    return [clock for clock in (*keeping, *waited_for) if (end := due_at(state, clock, book)) is None or moment < end]
 
 
 def obstacles_to_end(state: CaseState, clock: Clock) -> tuple[Obstacle, ...]:

@@ -193,6 +193,8 @@ FlagName = Literal[
     "hold_by_another_kind",
     "disposed_while_held",
     "retention_shortened",
+    "destroyed_before_due",
+    "hold_released_by_another",
 ]
 
 

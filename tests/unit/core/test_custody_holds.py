@@ -15,7 +15,18 @@ from ledger.core.custody.spans import concerned
 from ledger.core.errors import RuleRefused
 from ledger.core.events import Event, case, hold, item
 from ledger.procedures import shipped_rulebook
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, path_of, refused, section, supervisor
+from tests.testkit.builders import (
+    COURT,
+    LAB,
+    POLICE,
+    PROCURATORATE,
+    admitted_agency,
+    clerk,
+    path_of,
+    refused,
+    section,
+    supervisor,
+)
 from tests.testkit.casework import (
     Case,
     Refusal,
@@ -92,6 +103,52 @@ def test_a_hold_is_released_by_whom_the_procedure_sets_above() -> None:
     with refused("not_your_hold", field=path_of("agency")):
         release(written, "hold-2", by=COURT)
     assert not release(place(holding("phone")), by=COURT).state.holds["hold-1"].stands
+
+
+def test_who_has_what_a_hold_covers_does_not_release_it_for_another() -> None:
+    """It binds whoever has the thing or, of a case and its sections, answers for the case."""
+    written = Case(kinds=KINDS).open().register("phone", "knife")
+    place(written, item_ids=("phone",))
+    place(written, "hold-2", scope="sections")
+    place(written, "hold-3", item_ids=("knife",))
+    written.offer("phone", to=PROCURATORATE, purpose="forensic_examination").accept()
+    with refused("not_your_hold", field=path_of("agency")):
+        release(written, by=PROCURATORATE)
+    release(written, "hold-3", by=PROCURATORATE)
+    release(written, "hold-2", by=PROCURATORATE)
+    whole = Case(kinds=KINDS).open().register("phone")
+    place(whole, scope="sections")
+    whole.offer("phone", to=PROCURATORATE, persons=()).accept()
+    assert whole.state.responsible == PROCURATORATE
+    with refused("not_your_hold", field=path_of("agency")):
+        release(whole, by=PROCURATORATE)
+
+
+@pytest.mark.parametrize("place_of", ["east", "east/north"])
+def test_only_who_supervises_the_agency_that_placed_a_hold_stands_above_it(place_of: str) -> None:
+    """The kind alone is not enough: it is one of the same jurisdiction, or above."""
+    agencies = {name: admitted_agency(name) for name in (POLICE, PROCURATORATE)}
+    low = agencies[PROCURATORATE]
+    within = agencies[POLICE].profile.jurisdiction
+    jurisdiction = within if place_of == "east" else f"{within}/below"
+    registered = agencies | {PROCURATORATE: replace(low, profile=replace(low.profile, jurisdiction=jurisdiction))}
+    written = place(Case(kinds=KINDS, registered=registered).open().register("phone"), item_ids=("phone",))
+    written.offer(to=PROCURATORATE, persons=()).accept()
+    if place_of == "east":
+        assert "hold_released_by_another" in release(written, by=PROCURATORATE).flag_names()
+    else:
+        with refused("not_your_hold", field=path_of("agency")):
+            release(written, by=PROCURATORATE)
+
+
+def test_a_release_by_another_agency_is_flagged() -> None:
+    """Whoever placed the hold sees that it stands no more, and by whom."""
+    written = place(Case(kinds=KINDS).open().register("phone"))
+    release(written, by=PROCURATORATE)
+    assert {flag.name: flag.detail for flag in written.flags}[
+        "hold_released_by_another"
+    ] == f"{POLICE} placed hold hold-1"
+    assert "hold_released_by_another" not in release(place(written, "hold-2"), "hold-2").flag_names()
 
 
 def test_only_the_agency_that_placed_it_releases_where_the_procedure_sets_none_above() -> None:

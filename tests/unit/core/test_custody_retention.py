@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from ledger.core.custody.due_dates import deadline, end_of_clock
 from ledger.core.custody.holds import Obstacle
 from ledger.core.custody.retention import obstacles_to_end
-from ledger.core.encoding.instants import spelled
+from ledger.core.encoding.instants import spelled, unix_seconds
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case, hold, item, retention
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.procedures import shipped_rulebook
-from tests.testkit.builders import LAB, POLICE, clerk, supervisor
+from tests.testkit.builders import LAB, POLICE, clerk, section, supervisor
 from tests.testkit.casework import Case, Refusal, Refusals, dispose, each_refusal, holding, proposed, require_refusal
 from tests.unit.core.test_package import procedure_of
 
@@ -127,6 +127,76 @@ def test_a_shorter_time_is_flagged(day: str, flags: list[str]) -> None:
     written = close(Case(book=book(SHORTENED, OF_CASE)).open())
     assert keep_until(written, day).flag_names() == flags
     assert keep_until(Case(book=book(SHORTENED, OF_CASE)).open(), day).flag_names() == []
+
+
+@pytest.mark.parametrize("then", ["close", "reopen"])
+def test_a_day_that_an_act_has_set_stays(then: str) -> None:
+    """Neither the closing nor a reopening of the case takes its place: that takes another act."""
+    written = keep_until(Case(book=book(OF_CASE, OF_ITEM)).open().register("knife"), "2060-12-31")
+    keep_until(written, "2059-12-31", "knife")
+    close(written)
+    if then == "reopen":
+        written.say(case.CaseStageEntered, stage="investigation")
+        close(written)
+    running = [clock for clock in written.state.clocks.values() if clock.is_running]
+    assert {(clock.name, last_day(written, clock)) for clock in running} == {
+        ("keep", "2060-12-31"),
+        ("keep_item", "2059-12-31"),
+    }
+
+
+def test_a_day_that_has_passed_makes_way_for_the_time_of_the_rules() -> None:
+    """What was to be kept until yesterday, and is closed today, is kept from today on."""
+    written = close(keep_until(Case(book=book(OF_CASE)).open(), "2026-02-27"))
+    assert last_day(written, written.clock("keep")) == "2031-03-02"
+
+
+EARLY = """
+[[flags]]
+name = "destroyed_before_due"
+article = "file rules"
+valid_from = "2000-01-01"
+label = { en = "early", zh = "提前" }
+"""
+
+
+def destroyed(written: Case, day: str, *item_ids: str) -> dict[str, str]:
+    """Destroy the items on a day; return the flags of it."""
+    written.say(item.ItemDisposalProposed, clerk(POLICE), item_ids=item_ids, disposal="destroyed")
+    return {flag.name: flag.detail for flag in dispose(written, disposed_at=f"{day}T02:00:00Z").flags}
+
+
+@pytest.mark.parametrize(("day", "early"), [("2026-04-01", True), ("2026-04-02", False)])
+def test_what_is_destroyed_before_its_day_is_flagged(day: str, early: bool) -> None:
+    """It has happened, so that it is recorded; on the day after the last one it is in order."""
+    written = Case(book=book(SHORTENED, EARLY, OF_ITEM)).open().register("knife", "cup")
+    keep_until(written, "2026-04-01", "knife")
+    kept = written.clock("keep_item").deadline_id
+    written.now = unix_seconds(f"{day}T03:00:00Z")
+    assert destroyed(written, day, "cup", "knife") == ({"destroyed_before_due": kept} if early else {})
+
+
+def test_what_is_destroyed_while_a_time_that_it_waits_for_runs_is_flagged() -> None:
+    """The time of the thing itself is over, that for an appeal not."""
+    written = Case(book=book(SHORTENED, EARLY, OF_ITEM)).open().register("knife", "cup")
+    keep_until(written, "2026-02-27", "knife", "cup")
+    written.decide("judgment")
+    appeal = written.clock("appeal").deadline_id
+    assert destroyed(written, "2026-03-02", "knife") == {"destroyed_before_due": appeal}
+    written.decide("other")
+    assert destroyed(written, "2026-03-02", "cup") == {}
+
+
+def test_what_is_erased_before_the_day_of_its_case_is_flagged() -> None:
+    """The confidential sections of a case are kept as long as the case is."""
+    written = Case(book=book(SHORTENED, EARLY, OF_CASE)).open().register("knife")
+    for number in (1, 2):
+        secret = {"item_id": "knife", "sections": {"narrative": section()}}
+        event = written.say(item.ItemExamined, clerk(POLICE), **secret).last.event
+        names = written.erase(event.ref, "narrative", supervisor(POLICE)).flag_names()
+        assert names == ([] if number == 1 else ["destroyed_before_due"])
+        if number == 1:
+            close(written)
 
 
 NOTHING = procedure_of("flags = []\n")
