@@ -48,13 +48,14 @@ ARRIVES_WITHIN_S: Final = 24 * 3600  # between two segments of a file that is st
 MOST_ARRIVING: Final = 8  # files at once in this process, each with up to three segments in memory
 KEY_NAME = "evidence"  # of its key file
 MARK = "ledger"  # the object that says of which ledger the store is
+MOST_OF_MARK: Final = 1024  # bytes
 FOLDER = "files"  # below it are the objects
 _WRAPPING = "tallystick evidence store v1: key of the store"
 _NAMING = "tallystick evidence store v1: name of a file"
 CHECK = Message("Tell the operator: tally evidence store check finds what is wrong.")  # a hint
 
-Outcome = Literal["intact", "damaged", "missing"]
-FileState = Literal["intact", "damaged", "missing", "gone", "surplus", "arriving"]  # all that is told of files
+Outcome = Literal["intact", "damaged", "missing", "unreadable"]
+FileState = Literal[Outcome, "gone", "surplus", "arriving"]  # all that is told of files
 
 
 class StoreKey(Struct, frozen=True):
@@ -162,7 +163,8 @@ class OpenFile(Struct, frozen=True):
     def pieces(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from ``start`` up to ``end``, each verified to be of this file and this place.
 
-        Raises IntegrityBroken (file_missing, file_damaged), and Unavailable if the storage is away.
+        Raises IntegrityBroken (file_missing, file_damaged), and Unavailable if the storage is away, or with the code
+        file_unreadable if it answers and does not give this file.
         """
         end = self.size if end is None else min(end, self.size)
         last = segment_count(self.size) - 1
@@ -174,7 +176,8 @@ class OpenFile(Struct, frozen=True):
             yield segment[max(0, start - begin) : end - begin]
 
     def _segment(self, number: int, *, is_last: bool) -> bytes:
-        sealed = self.objects.read(object_of(self.stored.name, number))
+        expected = self.size - number * SEGMENT if is_last else SEGMENT
+        sealed = self._sealed(object_of(self.stored.name, number), expected + TAG)
         if sealed is None:
             self.require_mark()
             raise IntegrityBroken(
@@ -184,7 +187,6 @@ class OpenFile(Struct, frozen=True):
                 hint=CHECK,
             )
         segment = open_segment(self.file_key, number, sealed, is_last=is_last)
-        expected = self.size - number * SEGMENT if is_last else SEGMENT
         if segment is None or len(segment) != expected:
             raise IntegrityBroken(
                 "a part of the file {digest} in the evidence store was changed",
@@ -193,6 +195,27 @@ class OpenFile(Struct, frozen=True):
                 hint=CHECK,
             )
         return segment
+
+    def _sealed(self, name: str, size: int) -> bytes | None:
+        """Return an object of ``size`` bytes, None if it is missing, and nothing if it is larger or no file.
+
+        Raises Unavailable: with the code file_unreadable if it is this object alone that cannot be read.
+        """
+        for is_again in (False, True):
+            try:
+                return self.objects.read(name, size)
+            except IntegrityBroken:
+                return b""
+            except Unavailable as error:
+                self.require_mark()  # raises if the storage is away
+                if is_again:
+                    raise Unavailable(
+                        "a part of the file {digest} in the evidence store cannot be read",
+                        digest=self.stored.digest,
+                        code="file_unreadable",
+                        hint=CHECK,
+                    ) from error
+        raise AssertionError("the second time returns or raises")
 
 
 class Arrival:
@@ -290,11 +313,11 @@ def _algorithms(wanted: Digest) -> tuple[Algorithm, ...]:
 class StoreFinding(Struct, frozen=True):
     """What is wrong with a file (by its digest), or with a folder of objects that belongs to none (by its name).
 
-    ``fault`` is ``missing`` or ``damaged`` for a file, ``surplus`` for a folder; of a folder to which something was
-    written within a day it is ``arriving``: that may be an upload under way, and is no fault.
+    ``fault`` is ``missing``, ``damaged`` or ``unreadable`` for a file, ``surplus`` for a folder; of a folder to which
+    something was written within a day it is ``arriving``: that may be an upload under way, and is no fault.
     """
 
-    fault: Literal["missing", "damaged", "surplus", "arriving"]
+    fault: Literal["missing", "damaged", "unreadable", "surplus", "arriving"]
     subject: str
     detail: Message | None = None
 
@@ -349,7 +372,10 @@ class KeptEvidence:
 
         Raises Unavailable if it has nothing of this store, and Conflict if it is another ledger's.
         """
-        mark = self.objects.read(MARK)
+        try:
+            mark = self.objects.read(MARK, MOST_OF_MARK)
+        except IntegrityBroken:
+            mark = b""  # of whatever it is, of this ledger it is not
         if mark is None:
             raise Unavailable(
                 "the evidence store is not where it was: there is nothing of it",
@@ -474,6 +500,10 @@ class KeptEvidence:
                     raise Unavailable("the service ends", code="ending")
         except IntegrityBroken as error:
             return ("missing" if error.code == "file_missing" else "damaged"), None
+        except Unavailable as error:
+            if error.code != "file_unreadable":
+                raise
+            return "unreadable", None
         digest = Digest(wanted.algorithm, hasher.digest())
         return ("intact" if digest == wanted else "damaged"), digest
 

@@ -10,7 +10,7 @@ unless a legal hold covers the item; then once the last hold is released.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -52,12 +52,14 @@ class Rehasher:
     record: Callable[[IncidentRecorded], object]
     stops: Callable[[], bool] = lambda: False
     _looked_up_to: int = -1  # by this process: nothing before is due that is not stored
+    _unrecorded: list[IncidentRecorded] = field(default_factory=list)  # of outcomes that are stored
 
     def step(self) -> int:
         """Note what has become due, and do what is due; return how many files were hashed.
 
         Raises Unavailable if the storage is away: the next step goes on.
         """
+        self._record()
         while self._look():
             pass
         done = 0
@@ -151,6 +153,9 @@ class Rehasher:
             )
             return
         outcome, after = self.store.hash_again(stored, parse_digest(before), self.stops)
+        with self.store.database.read() as connection:
+            if evidence_files.file(connection, check.digest) != stored:
+                return  # it was replaced or destroyed while it was read: the check is due still
         outcome_row = replace(
             check,
             checked_at=self.store.clock(),
@@ -158,11 +163,18 @@ class Rehasher:
             before=before,
             after=None if after is None else str(after),
         )
-        if outcome != "intact":
+        # The outcome first: of two services that share the database, the one that stores it records the incident.
+        if evidence_files.keep_outcome(self.store.database, outcome_row) and outcome != "intact":
             # The name in the storage tells nobody of which case it is: everybody reads the system stream.
             description = f"file {stored.name} of the evidence store is {outcome}"
-            self.record(IncidentRecorded(kind="file_damaged", description=description))
+            self._unrecorded.append(IncidentRecorded(kind="file_damaged", description=description))
             logger.warning(
                 "file of evidence not as kept", case_id=check.case_id, item_id=check.item_id, outcome=outcome
             )
-        evidence_files.keep_outcome(self.store.database, outcome_row)
+            self._record()
+
+    def _record(self) -> None:
+        """Record the incidents that are not recorded yet; one that is refused stays for the next step."""
+        while self._unrecorded:
+            self.record(self._unrecorded[0])
+            del self._unrecorded[0]

@@ -6,6 +6,7 @@ The public store and the evidence store are each told where to write by settings
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -23,7 +24,7 @@ from msgspec import Struct
 
 from ledger.config.secret_files import sync_folder
 from ledger.config.settings import Settings
-from ledger.core.errors import Conflict, MalformedInput, Unavailable
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, Unavailable
 from ledger.core.messages import Message
 
 if TYPE_CHECKING:
@@ -63,8 +64,11 @@ class Objects(Protocol):
     def create(self, name: str, data: bytes) -> None:
         """Write an object. Raises Conflict if there is one of this name: nothing is ever overwritten."""
 
-    def read(self, name: str) -> bytes | None:
-        """Return an object, or None if there is none."""
+    def read(self, name: str, most: int) -> bytes | None:
+        """Return an object, or None if there is none.
+
+        Raises IntegrityBroken (object_changed) before a byte is read if it has more than ``most`` bytes.
+        """
 
     def list(self, folder: str) -> Iterator[StoredObject]:
         """Yield the objects below a folder, in no order."""
@@ -96,18 +100,18 @@ class FolderObjects:
                 staged.unlink(missing_ok=True)
             sync_folder(file.parent)
 
-    def read(self, name: str) -> bytes | None:
+    def read(self, name: str, most: int) -> bytes | None:
         with of_the_disk(self._name):
             self._require_folder()
-            try:
-                return (self._folder / name).read_bytes()
-            except FileNotFoundError:
-                return None
+            return read_file(self._folder / name, name, most)
 
     def list(self, folder: str) -> Iterator[StoredObject]:
         with of_the_disk(self._name):
             for path in (self._folder / folder).rglob("*"):
-                status = path.lstat()
+                try:
+                    status = path.lstat()
+                except FileNotFoundError:  # an upload has just ended, or was discarded
+                    continue
                 if stat.S_ISREG(status.st_mode):
                     yield StoredObject(path.relative_to(self._folder).as_posix(), status.st_size, status.st_mtime)
 
@@ -140,12 +144,15 @@ class BucketObjects:
             except (AlreadyExistsError, PreconditionError) as error:
                 raise _taken(name) from error
 
-    def read(self, name: str) -> bytes | None:
+    def read(self, name: str, most: int) -> bytes | None:
         import obstore
 
         with of_the_bucket(self._name):
             try:
-                return bytes(obstore.get(self._bucket, name).bytes())
+                answer = obstore.get(self._bucket, name)  # its head: the bytes are not read yet
+                if answer.meta["size"] > most:
+                    raise _changed(name)
+                return bytes(answer.bytes())
             except FileNotFoundError as error:
                 if "NoSuchBucket" in str(error):
                     raise
@@ -268,6 +275,29 @@ def objects_at(address: StorageAddress) -> Objects:
     return BucketObjects(address.bucket(), address.name)
 
 
+def read_file(file: Path, name: str, most: int) -> bytes | None:
+    """Return the bytes of a file, or None if there is none.
+
+    Raises IntegrityBroken (object_changed) for a link, what is no file, and a file of more than ``most`` bytes.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _changed(name) from error
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise _changed(name)
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            return opened.read(most)
+    finally:
+        os.close(descriptor)
+
+
 def write_file(file: Path, data: bytes, mode: int) -> None:
     """Write a file of this mode and make its bytes durable; its name is durable once its folder is synced."""
     with file.open("wb") as opened:
@@ -326,6 +356,15 @@ def _unavailable(text: Message, error: Exception) -> Unavailable:
     )
     refusal.add_note(str(error).partition("\n")[0])
     return refusal
+
+
+def _changed(name: str) -> IntegrityBroken:
+    return IntegrityBroken(
+        "the object {name} is larger than what was written, or no file",
+        name=name,
+        code="object_changed",
+        hint="Find out who can write to the storage.",
+    )
 
 
 def _taken(name: str) -> Conflict:

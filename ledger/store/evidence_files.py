@@ -173,14 +173,16 @@ def keep_due(database: Database, before: int, after: int, checks: Sequence[FileC
     return True
 
 
-def keep_outcome(database: Database, check: FileCheck) -> None:
-    """Store what a check has found, unless another process has done so."""
+def keep_outcome(database: Database, check: FileCheck) -> bool:
+    """Store what a check has found; False if another process has done so."""
     key = {"case_id": check.case_id, "item_id": check.item_id, "digest": check.digest, "event_id": check.event_id}
     values = {name: getattr(check, name) for name in ("checked_at", "outcome", "before", "after")}
     with database.lock() as connection:
         statement = update(FILE_CHECKS).filter_by(**key).where(FILE_CHECKS.c.checked_at.is_(None))
-        if connection.execute(statement.values(**values)).rowcount:
+        is_first = bool(connection.execute(statement.values(**values)).rowcount)
+        if is_first:
             bindings.bind_rows(connection, FILE_CHECKS, [key])
+    return is_first
 
 
 def _query(table: Table, kind: type[Struct]) -> Any:

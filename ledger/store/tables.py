@@ -549,8 +549,8 @@ class FileChecksTable(StoreTable, table=True):
     """A file that was, or is to be, read and hashed again because of an event, at its ``log_index``.
 
     ``before`` is the digest of the record, ``after`` that of the bytes that were read; both are null until then, and
-    ``after`` for good where the file was not whole. ``outcome`` is intact, damaged or missing;
-    gone for a file that was destroyed before.
+    ``after`` for good where the file was not whole. ``outcome`` is intact, damaged, missing or
+    unreadable; gone for a file that was destroyed before.
     """
 
     __table_args__ = (Index("ix_file_checks_due", "checked_at", "log_index"),)

@@ -213,7 +213,10 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
                 kept.remove(finding)
     finally:
         database.close()
-    verdict: Verdict = "tampered" if any(each.fault in ("missing", "damaged") for each in findings) else "intact"
+    faults = {each.fault for each in findings}
+    verdict: Verdict = "unverifiable" if "unreadable" in faults else "intact"
+    if faults & {"missing", "damaged"}:
+        verdict = "tampered"
     if session.json:
         session.output.data({"verdict": verdict, "findings": findings})
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from ledger.config.keys import KeyRefused, create_keystore
 from ledger.config.settings import Settings
 from ledger.core.encoding.digests import Algorithm, Digest, digest_of  # noqa: F401 - for the process that is killed
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, TallystickError, Unavailable
+from ledger.core.messages import Message
 from ledger.evidence import kept_evidence
-from ledger.evidence.kept_evidence import SEGMENT, KeptEvidence, StoreLimits, change_key, open_kept_evidence
-from ledger.storage.objects import FolderObjects
+from ledger.evidence.kept_evidence import SEGMENT, TAG, KeptEvidence, StoreLimits, change_key, open_kept_evidence
+from ledger.storage.objects import FolderObjects, of_the_disk
 from ledger.store import evidence_files
 from ledger.store.database import Connection, Database, open_database
 from ledger.store.evidence_files import ItemFile, StoredFile
@@ -124,7 +126,7 @@ def test_the_storage_tells_nothing_of_what_it_has(store: KeptEvidence) -> None:
     data = b"a known picture " * 100_000
     give(store, data)
     first = objects(store)
-    raw = [store.objects.read(name) for name in first]
+    raw = [store.objects.read(name, SEGMENT + TAG) for name in first]
     assert all(each is not None and b"known picture" not in each for each in raw)
     digests = (blake3(data).hexdigest(), sha256(data).hexdigest())
     assert not any(digest in name for digest in digests for name in first)
@@ -187,7 +189,9 @@ def _swap(_store: KeptEvidence, segments: list[Path]) -> None:
 def _of_another(store: KeptEvidence, segments: list[Path]) -> None:
     other = os.urandom(2 * SEGMENT + 9)
     give(store, other, item="other")
-    segments[0].write_bytes(store.objects.read(kept_evidence.object_of(stored(store, other).name, 0)) or b"")
+    segments[0].write_bytes(
+        store.objects.read(kept_evidence.object_of(stored(store, other).name, 0), SEGMENT + TAG) or b""
+    )
 
 
 def _lose(_store: KeptEvidence, segments: list[Path]) -> None:
@@ -303,6 +307,75 @@ def test_what_may_not_be_kept_any_more_is_discarded(tmp_path: Path, database: Da
     assert objects(store) == []
 
 
+@pytest.mark.parametrize("harm", ["sparse", "link", "fifo", "folder"])
+def test_an_object_that_is_no_segment_is_damaged_and_not_read(tmp_path: Path, database: Database, harm: str) -> None:
+    """A file of a tebibyte, a link to the right bytes, a pipe that nobody writes to, a folder: none is waited for."""
+    store = in_folder(tmp_path, database)
+    data = os.urandom(100)
+    digest = give(store, data).digest
+    (segment,) = (tmp_path / "a store" / name for name in objects(store))
+    segment.rename(tmp_path / "moved")
+    if harm == "sparse":
+        with segment.open("wb") as file:
+            file.truncate(2**40)
+    elif harm == "link":
+        segment.symlink_to(tmp_path / "moved")
+    elif harm == "fifo":
+        os.mkfifo(segment)
+    else:
+        segment.mkdir()
+    with pytest.raises(IntegrityBroken) as refused:
+        got(store, data)
+    assert refused.value.code == "file_damaged"
+    assert [(each.fault, each.subject) for each in store.check()] == [("damaged", digest)]
+
+
+def test_an_object_that_is_too_large_is_refused(store: KeptEvidence) -> None:
+    """By the folder and the bucket alike, at one byte more than may be."""
+    store.objects.create("files/ab/one/0", b"12345")
+    assert store.objects.read("files/ab/one/0", 5) == b"12345"
+    with pytest.raises(IntegrityBroken) as refused:
+        store.objects.read("files/ab/one/0", 4)
+    assert refused.value.code == "object_changed"
+
+
+@dataclass
+class OneUnreadable(FolderObjects):
+    """A folder with an object that the disk does not give."""
+
+    folder: Path
+    unreadable: str
+
+    def __post_init__(self) -> None:
+        FolderObjects.__init__(self, self.folder)
+
+    def read(self, name: str, most: int) -> bytes | None:
+        if name == self.unreadable:
+            with of_the_disk(Message("store")):
+                raise OSError(errno.EIO, "a bad sector")
+        return super().read(name, most)
+
+
+def unreadable(store: KeptEvidence, folder: Path, name: str) -> KeptEvidence:
+    """Return the store with an object that cannot be read."""
+    return replace(store, objects=OneUnreadable(folder, name))
+
+
+def test_a_file_that_cannot_be_read_is_named_and_stops_no_other(tmp_path: Path, database: Database) -> None:
+    """The storage is not away for it: the check goes on behind it, and so may the officer who wants another file."""
+    store = in_folder(tmp_path, database)
+    kept = [give(store, data, item=item).digest for item, data in (("disk", b"one"), ("phone", b"two"))]
+    (name, *_) = objects(store)
+    broken = unreadable(store, tmp_path / "a store", name)
+    (finding,) = broken.check()
+    assert finding.fault == "unreadable"
+    assert finding.subject in kept
+    data = b"one" if finding.subject == kept[0] else b"two"
+    with pytest.raises(Unavailable) as refused:
+        got(broken, data)
+    assert refused.value.code == "file_unreadable"
+
+
 def test_a_segment_of_another_place_does_not_open() -> None:
     """Number and end of a segment are part of what is encrypted."""
     key = os.urandom(32)
@@ -320,7 +393,7 @@ def test_nothing_is_written_over(store: KeptEvidence) -> None:
     with pytest.raises(TallystickError) as refused:
         store.objects.create("files/ab/one/0", b"second")
     assert refused.value.code == "object_taken"
-    assert store.objects.read("files/ab/one/0") == b"first"
+    assert store.objects.read("files/ab/one/0", SEGMENT + TAG) == b"first"
 
 
 def test_size_and_quota_are_limits(tmp_path: Path, database: Database) -> None:
@@ -346,13 +419,13 @@ def test_a_new_key_takes_the_files_over(store: KeptEvidence, tmp_path: Path) -> 
     """The objects stay as they are; the old key opens no file any more, and a second time does nothing."""
     data = os.urandom(SEGMENT + 1)
     give(store, data)
-    names = {name: store.objects.read(name) for name in objects(store)}
+    names = {name: store.objects.read(name, SEGMENT + TAG) for name in objects(store)}
     path = tmp_path / "new.json"
     create_keystore(path, PASSPHRASE, light=True)
     new = kept_evidence.open_store_key(path, PASSPHRASE)
     assert change_key(store.database, store.key, new) == 1
     assert change_key(store.database, store.key, new) == 0
-    assert {name: store.objects.read(name) for name in objects(store)} == names
+    assert {name: store.objects.read(name, SEGMENT + TAG) for name in objects(store)} == names
     with pytest.raises(IntegrityBroken):
         store.open(stored(store, data))
     assert got(replace(store, key=new), data) == data

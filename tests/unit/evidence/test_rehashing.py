@@ -15,14 +15,14 @@ from ledger.core.events import Authority
 from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposalProposed, ItemMoved
 from ledger.core.events.record import IncidentRecorded
-from ledger.evidence.kept_evidence import KeptEvidence
+from ledger.evidence.kept_evidence import KeptEvidence, object_of
 from ledger.evidence.rehashing import Rehasher
 from ledger.store import bindings, evidence_files
 from ledger.store.evidence_files import FileCheck
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case, dispose
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
-from tests.unit.evidence.test_kept_evidence import give, in_folder, objects
+from tests.unit.evidence.test_kept_evidence import give, in_folder, objects, unreadable
 
 ORDER = Authority("court_order", "O-1")
 DATA = os.urandom(1000)
@@ -110,6 +110,60 @@ def test_a_file_that_is_not_as_it_was_is_an_incident(stand: Stand, harm: str, ou
     assert incident.kind == "file_damaged"
     assert outcome in incident.description
     assert not any(word in incident.description for word in ("case-1", "disk", DIGEST, DIGEST[7:]))
+
+
+def test_a_file_that_cannot_be_read_is_an_incident_and_stops_no_other(stand: Stand) -> None:
+    """What comes behind it is hashed; what is due once more is not tried for ever."""
+    case = held(stand)
+    give(stand.store, b"another", item="phone")
+    with stand.ledger.database.read() as connection:
+        name = next(each.name for each in evidence_files.files(connection) if each.sha256 == DIGEST)
+    store = unreadable(stand.store, stand.folder, object_of(name, 0))
+    case.say(ItemMoved, item_id="disk", storage_location="room 2")
+    stand.record(case.say(ItemMoved, item_id="phone", storage_location="room 2"))
+    assert replace(stand.rehasher, store=store).step() == 2
+    assert [stand.checks(item)[0].outcome for item in ("disk", "phone")] == ["unreadable", "intact"]
+    (incident,) = stand.incidents
+    assert "unreadable" in incident.description
+
+
+def test_two_services_record_one_incident(stand: Stand) -> None:
+    """The one whose outcome is stored; the other one, which hashed the file meanwhile, records nothing."""
+    case = held(stand)
+    (path,) = (stand.folder / name for name in objects(stand.store))
+    path.unlink()
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    is_first = True
+
+    def clock() -> int:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            assert stand.rehasher.step() == 1
+        return stand.store.clock()
+
+    replace(stand.rehasher, store=replace(stand.store, clock=clock)).step()
+    assert not is_first
+    assert len(stand.incidents) == 1
+
+
+def test_an_incident_that_is_refused_is_recorded_by_the_next_step(stand: Stand) -> None:
+    """The outcome is stored by then: nothing is due any more that would bring it again."""
+    case = held(stand)
+    (path,) = (stand.folder / name for name in objects(stand.store))
+    path.unlink()
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+
+    def refuse(_incident: IncidentRecorded) -> None:
+        raise Unavailable("busy", code="busy")
+
+    rehasher = stand.rehasher
+    rehasher.record = refuse
+    with pytest.raises(Unavailable):
+        rehasher.step()
+    rehasher.record = stand.incidents.append
+    assert rehasher.step() == 0
+    assert len(stand.incidents) == 1
 
 
 def test_checks_wait_for_a_storage_that_is_away(stand: Stand) -> None:
