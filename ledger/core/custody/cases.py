@@ -273,7 +273,7 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
     # Who holds a thing of the case is a party of it, and may act on that thing here too.
     holders = frozenset(agency for item in split.items for agency in (item.holder, item.responsible))
     return replace(
-        holds.with_holds(state, split.holds, field).with_items(*split.items),
+        holds.with_holds(state, split.holds).with_items(*split.items),
         agencies=state.agencies | holders,
         persons=state.persons | {person.person_id: person for person in split.persons},
         measures=state.measures | {measure.measure_id: measure for measure in split.measures},

@@ -30,7 +30,13 @@ def erased(state: CaseState, act: Act, body: record.SectionErased) -> CaseState:
     """
     require_not_held(holds_on_sections(state, body.concerns.event_id), "concerns", _TO_BE_RELEASED)
     require_proposed(state.erasures.get(body.cites.event_id), act.event, body)
-    return replace(state, erasures=state.erasures.without((body.cites.event_id,)))
+    # Whoever proposed it too has nothing left to sign.
+    of_section = [
+        key
+        for key, proposal in state.erasures.items()
+        if (proposal.concerns, proposal.label) == (body.concerns, body.label)
+    ]
+    return replace(state, erasures=state.erasures.without(of_section))
 
 
 def proposal_of(event: Event, body: record.ErasureProposed) -> ErasureProposal:

@@ -37,12 +37,12 @@ _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.Handov
 def require_admitted(state: CaseState, act: Act) -> None:
     """Refuse (not_a_party) an event that the case does not admit from this agency.
 
-    Except for an offer or a letter to the signer, nothing that the body names is looked up before this: an agency
-    without a part in the case gets the same refusal whether or not the case has what it names.
+    Except for an offer or a letter to the signer, and a hold of its own, nothing that the body names is looked up
+    before this: an agency without a part in the case gets the same refusal whether or not the case has what it names.
     """
     if act.agency in state.agencies or _answers_an_offer(state, act) or _supervises(state, act):
         return
-    if has_letter_to_answer(state, act):
+    if has_letter_to_answer(state, act) or _placed_the_hold(state, act):
         return
     refuse(
         "not_a_party",
@@ -59,6 +59,15 @@ def _answers_an_offer(state: CaseState, act: Act) -> bool:
         return False
     offer = state.handovers.get(body.handover_id)
     return offer is not None and offer.to_agency == act.agency
+
+
+def _placed_the_hold(state: CaseState, act: Act) -> bool:
+    """Return whether the event releases a hold that the signer placed, in this case or in one that it came from."""
+    body = act.event.body
+    if not isinstance(body, hold.HoldReleased):
+        return False
+    placed = state.holds.get(body.hold_id)
+    return placed is not None and placed.agency == act.agency
 
 
 def _supervises(state: CaseState, act: Act) -> bool:

@@ -9,6 +9,7 @@ same is an act in the world: it is recorded by whoever says so, and flagged.
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import chain, count
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -106,7 +107,8 @@ def placed(state: CaseState, act: Act, body: holds.HoldPlaced) -> CaseState:
     require_distinct(body.item_ids, "item", field="item_ids")
     for item_id in body.item_ids:
         item = state.item(item_id, field="item_ids")
-        if not item.is_live:
+        # What has left by a split is held in the case that has it; here the hold keeps the sections about it.
+        if not item.is_live and item.status != "left":
             refuse("item_gone", "nobody holds item {item.item_id} any more", item=item, field="body.item_ids")
     hold = Hold(
         hold_id=body.hold_id,
@@ -200,19 +202,25 @@ def held_along(state: CaseState, items: Collection[Item]) -> tuple[Hold, ...]:
     return tuple(along.values())
 
 
-def with_holds(state: CaseState, coming: Collection[Hold], field: str) -> CaseState:
-    """Return the state with the holds on items that come into the case; ``field`` of the body names what brings them.
-
-    Refuses (duplicate_id) one whose id another hold has here.
-    """
+def with_holds(state: CaseState, coming: Collection[Hold]) -> CaseState:
+    """Return the state with the holds on items that come into the case."""
     taken: dict[str, Hold] = {}
+    here = {hold.event_id: hold for hold in state.holds.values()}
     for hold in coming:
-        own = state.holds.get(hold.hold_id)
-        if own is not None and own.event_id != hold.event_id:
-            require_new(state.holds, hold.hold_id, "hold", field=field)
+        own = here.get(hold.event_id)
         # It may stand here as before, on what has stayed.
-        if own is None or not own.stands:
-            taken[hold.hold_id] = hold
+        if own is None:
+            hold_id = _free_id({*state.holds, *taken}, hold.hold_id)
+            taken[hold_id] = replace(hold, hold_id=hold_id)
+        elif not own.stands:
+            taken[own.hold_id] = replace(hold, hold_id=own.hold_id)
         elif own.scope == "items":
-            taken[hold.hold_id] = replace(own, item_ids=tuple(dict.fromkeys((*own.item_ids, *hold.item_ids))))
+            taken[own.hold_id] = replace(own, item_ids=tuple(dict.fromkeys((*own.item_ids, *hold.item_ids))))
     return replace(state, holds=state.holds | taken)
+
+
+def _free_id(ids: Collection[str], hold_id: str) -> str:
+    """Return the id, or the first of those with a number after it that no hold of the case has."""
+    # Things are not kept from coming because another hold has the id.
+    numbered = (f"{hold_id[:60].rstrip('-')}-{number}" for number in count(2))
+    return next(each for each in chain((hold_id,), numbered) if each not in ids)

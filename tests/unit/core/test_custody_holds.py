@@ -14,6 +14,7 @@ from ledger.core.custody.holds import Obstacle, obstacles
 from ledger.core.custody.spans import concerned
 from ledger.core.errors import RuleRefused
 from ledger.core.events import Event, case, hold, item
+from ledger.core.events.record import ErasureProposed
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import (
     COURT,
@@ -322,13 +323,39 @@ def test_a_hold_that_was_released_here_stands_on_what_comes_back_under_it() -> N
     assert obstacles(written.state, item_id="knife") == ()
 
 
-def test_a_hold_does_not_come_in_under_the_id_of_another_one() -> None:
-    """Ids are unique within a case: two holds of one id could be released as one."""
+def test_a_hold_whose_id_another_one_has_comes_in_under_a_free_one() -> None:
+    """Items are not kept from coming, and the two are released one by one; it stands once however often it comes."""
     written = holding("phone", "knife")
     new = place(split_off(written, "phone"))
     place(written, item_ids=("knife",), number="H-2")
-    with refused("duplicate_id", field=path_of("body.cites")):
-        joined_back(written, new, "phone")
+    joined_back(written, new, "phone")
+    assert {key: each.number for key, each in written.state.holds.items()} == {"hold-1": "H-2", "hold-1-2": "H-1"}
+    release(written)
+    assert obstacles(written.state, item_id="phone") == (Obstacle("hold", "hold-1-2", POLICE, "H-1"),)
+    release(written, "hold-1-2")
+    assert obstacles(written.state, item_id="phone") == ()
+
+
+def test_who_placed_a_hold_releases_it_where_its_item_has_come() -> None:
+    """Though it is no party there; another agency that is none has nothing to say about it."""
+    agencies = {name: admitted_agency(name) for name in (POLICE, COURT, LAB)}
+    written = place(holding("phone", "knife"), by=COURT, item_ids=("phone",))
+    new = split_off(written, "phone")
+    new.registered = agencies
+    assert COURT not in new.state.agencies
+    with refused("not_a_party", field=path_of("agency")):
+        release(new, by=LAB)
+    assert not release(new, by=COURT).state.holds["hold-1"].stands
+
+
+def test_a_hold_keeps_the_sections_about_an_item_that_was_split_off() -> None:
+    """They stand in this case, wherever the item is."""
+    written = holding("phone", "knife")
+    event = secret(written)
+    split_off(written, "phone")
+    place(written, item_ids=("phone",))
+    with refused("on_hold", field=path_of("body.concerns")):
+        erase(written, event)
 
 
 # -- confidential sections ---------------------------------------------------------------------------------------------
@@ -390,3 +417,13 @@ def test_under_no_order_of_events_a_held_section_is_erased(steps: list[str]) -> 
         except RuleRefused as error:
             codes.add(error.code)
     assert codes <= {"on_hold", "unknown_hold"}
+
+
+def test_an_erased_section_waits_for_no_signature() -> None:
+    """What was proposed twice is done by one second signature; what was proposed of another section still waits."""
+    written = holding("phone")
+    event, another = secret(written), secret(written)
+    for concerned_event in (event, another):
+        say = {"concerns": concerned_event.ref, "label": "narrative"}
+        written.say(ErasureProposed, clerk(POLICE), **say)
+    assert [each.concerns for each in erase(written, event).state.erasures.values()] == [another.ref]
