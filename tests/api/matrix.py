@@ -79,7 +79,7 @@ AGENCY: dict[Relation, str] = {
     "other jurisdiction": PROCURATORATE_WEST,
 }
 EXPIRES_IN_S = 600
-ORDER = Authority(authorization_type="order", authorization_identifier="O-1")
+ORDER = Authority(authorization_type="court order", authorization_identifier="O-1")
 AUDIT = "audit-0000000000"  # of the whole log, which an auditor ran
 GONE: tuple[Relation, ...] = ("refused", "recalled", "expired")
 OTHERS = {

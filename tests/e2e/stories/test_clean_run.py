@@ -34,10 +34,11 @@ def test_every_step_is_taken_without_a_flag_and_everybody_sees_where_the_case_is
 
 
 def test_every_deadline_of_it_was_kept(case: TownCase) -> None:
-    """No clock of the case was missed, and none runs on: each is met, or its end is no lateness."""
+    """No clock of the case was missed, and none runs on but the time for which it is kept: each is met, or ended."""
     read = case.player.ledger.town.read
     deadlines = read(f"/api/v1/cases/{CASE}/deadlines", "auditor", as_of="2026-01-01T00:00:00Z")["deadlines"]
-    assert {deadline["status"] for deadline in deadlines} == {"met", "ended"}
+    assert {deadline["status"] for deadline in deadlines} == {"met", "ended", "running"}
+    assert {deadline["clock"] for deadline in deadlines if deadline["status"] == "running"} == {"retention_of_case"}
 
 
 def test_with_the_service_off_every_bundle_is_intact_and_nothing_came_after_the_last_event(
