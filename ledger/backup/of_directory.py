@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import msgspec
+from dotenv.parser import parse_stream
 from msgspec import Struct
 
 from ledger.backup.chunks import new_identity, public_of
@@ -20,6 +22,8 @@ FILES = ("installation.json", "trust.json", "witnesses.toml", "witness.policy", 
 FOLDERS = ("procedures", "supervision/datasets")
 SETTINGS = "settings.env"
 _OF_MACHINE = ("TALLYSTICK_DATABASE_URL", "TALLYSTICK_REPLICA_URLS", "TALLYSTICK_DATA_DIR")
+# What the old service writes to: a restore that is tried must send no mail, and delete nothing from its stores.
+_OF_OLD_SERVICE = ("TALLYSTICK_TILE_STORE", "TALLYSTICK_EVIDENCE_STORE", "TALLYSTICK_SMTP_", "TALLYSTICK_MAIL_")
 
 
 class LastBackup(Struct, frozen=True):
@@ -84,12 +88,26 @@ def remember(where: DataDirectory, place: str, last: LastBackup) -> None:
     write_secret(where.backups, data + b"\n", field="data_dir", replace=True)
 
 
-def settle(folder: Path, database_url: str | None) -> None:
-    """Let restored settings name the restored database, and no other."""
+def settle(folder: Path, database_url: str | None) -> tuple[str, ...]:
+    """Let restored settings name the restored database, and no other.
+
+    Those that name stores and mail of the old service become comments. Returns their names.
+    """
     path = folder / SETTINGS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    kept = [line for line in lines if not line.strip().upper().startswith(_OF_MACHINE)]
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    kept: list[str] = []
+    set_aside: list[str] = []
+    for binding in parse_stream(StringIO(text)):
+        name, line = (binding.key or "").upper(), binding.original.string
+        if name in _OF_MACHINE:
+            continue
+        if name.startswith(_OF_OLD_SERVICE):
+            set_aside.append(name)
+            line = "".join(f"# {part}\n" for part in line.splitlines())
+        kept.append(line if line.endswith("\n") else f"{line}\n")
     if database_url is not None:
-        kept.append(f"TALLYSTICK_DATABASE_URL={database_url}")
-    if kept != lines:
-        write_secret(path, "".join(f"{line}\n" for line in kept).encode(), field="data_dir", replace=True)
+        quoted = database_url.replace("\\", "\\\\").replace("'", "\\'")
+        kept.append(f"TALLYSTICK_DATABASE_URL='{quoted}'\n")
+    if "".join(kept) != text:
+        write_secret(path, "".join(kept).encode(), field="data_dir", replace=True)
+    return tuple(set_aside)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from msgspec import Struct
 from ledger.audit.findings import AuditFinding
 from ledger.backup.chunks import ChunkRef, Damaged, Vault, unpacked_file, unpacked_rows
 from ledger.backup.generations import Generation
+from ledger.backup.of_directory import settle
 from ledger.backup.rebuilding import rebuild
 from ledger.backup.verifying import OpenBackup
 from ledger.config.secret_files import OWNER_ONLY, make_private_folder, sync_folder
@@ -34,15 +35,20 @@ from ledger.store.database import Database, Row, Table, open_database
 from ledger.store.tables import ENTRIES, TILES, TREE
 
 TRUST_FILE = "trust.json"
+UNFINISHED = ".restoring"  # in a directory whose database is elsewhere, until that is whole
 Progress = Callable[[int, int], None]  # entries done, entries in all; each entry counts twice
 
 
 class Restored(Struct, frozen=True):
-    """What was restored: a generation, and what is wrong with its streams, as an audit says it."""
+    """What was restored: a generation, and what is wrong with its streams, as an audit says it.
+
+    ``set_aside`` are the settings that name stores and mail of the old service.
+    """
 
     generation: Generation
     files: tuple[str, ...]
     findings: tuple[AuditFinding, ...]
+    set_aside: tuple[str, ...]
 
 
 def restore(
@@ -71,29 +77,42 @@ def restore(
     def rebuilt(done: int, total: int) -> None:
         progress(total + done, 2 * total)
 
+    target = target.absolute()
     with _staged(target) as staging:
         files = _put_files(backup, staging)
         if trust is None:
             if not (staging / TRUST_FILE).is_file():
                 raise MalformedInput("the backup has no trust file", field="trust", hint="Name it by --trust FILE.")
             trust = parse_trust((staging / TRUST_FILE).read_bytes())
-        database = open_database(database_url or f"sqlite:///{staging / 'tallystick.db'}")
-        try:
+        with closing(open_database(database_url or f"sqlite:///{staging / 'tallystick.db'}")) as database:
             tree = _of_table(backup, backup.vault, TREE.name, 0, TREE)[0]
-            rows.begin_restoring(database, tree)
+            try:
+                rows.begin_restoring(database, tree)
+            except Conflict as error:
+                if _is_cut_off(target):  # after the database was whole
+                    raise error.told_with(
+                        hint=Message("If the restore before was cut off at its end, it is whole: tally audit")
+                    ) from error
+                raise
             _put_all(backup, database, read)
             findings = rebuild(database, trust, procedures or Procedures(), size, rebuilt)
+            set_aside = settle(staging, database_url)
+            if database_url is not None:
+                # The database is the last to say that it is whole: until then the directory may be thrown away.
+                (staging / UNFINISHED).touch()
+                _publish(staging, target)
             rows.end_restoring(database, tree)
-        finally:
-            database.close()
-    return Restored(backup.generation, tuple(files), tuple(findings))
+        if database_url is None:
+            _publish(staging, target)
+        else:
+            (target / UNFINISHED).unlink()
+    return Restored(backup.generation, tuple(files), tuple(findings), set_aside)
 
 
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``target``, which gets its name if the block leaves without an error."""
-    target = target.absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    """Yield an empty folder beside ``target``, to be published by the block; what the block leaves of it is removed."""
+    if target.exists() and not _is_cut_off(target) and (not target.is_dir() or any(target.iterdir())):
         raise Conflict(
             "{target} is not empty",
             target=target,
@@ -112,13 +131,23 @@ def _staged(target: Path) -> Iterator[Path]:
         make_private_folder(staging)
         try:
             yield staging
-        except BaseException:
+        finally:
             shutil.rmtree(staging, ignore_errors=True)
-            raise
-        sync_folder(staging)
-        staging.rename(target)
-        sync_folder(target.parent)
         Path(lock.name).unlink(missing_ok=True)
+
+
+def _is_cut_off(target: Path) -> bool:
+    """Tell whether a restore was cut off when its directory had its name, and its database was not whole yet."""
+    return (target / UNFINISHED).is_file()
+
+
+def _publish(staging: Path, target: Path) -> None:
+    """Give the folder its name, in the place of what a restore that was cut off left there."""
+    sync_folder(staging)
+    if _is_cut_off(target):
+        shutil.rmtree(target)
+    staging.rename(target)
+    sync_folder(target.parent)
 
 
 def _put_files(backup: OpenBackup, folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ import httpx
 from msgspec import Struct
 
 from ledger.core.errors import TallystickError
+from ledger.core.log.policy import Policy
 from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.core.messages import Message
 from ledger.store import checkpoints, log
@@ -32,6 +33,30 @@ class SeenBy(Struct, frozen=True):
     size: int | None
     fault: Message | None = None
     contradicts: bool = False
+
+
+class SeenElsewhere(Struct, frozen=True):
+    """What witnesses and chain say of the log; ``enough`` if a quorum of the witnesses or the chain has answered."""
+
+    answers: tuple[SeenBy, ...]
+    enough: bool
+
+    def lacking(self, size: int) -> int | None:
+        """Return how many entries somebody has seen beyond a log of this size, None if too few say what they saw."""
+        most = max((each.size for each in self.answers if each.size is not None), default=0)
+        return most - size if most > size else 0 if self.enough else None
+
+    @property
+    def contradicts(self) -> bool:
+        """Tell whether anybody has seen another history."""
+        return any(each.contradicts for each in self.answers)
+
+
+def is_quorum(witnesses: Sequence[Witness], answers: Sequence[SeenBy], policy: Policy) -> bool:
+    """Tell whether those of the witnesses who answered are enough, and at least one; answers are in their order."""
+    pairs = zip(witnesses, answers, strict=True)
+    answering = [key for witness, answer in pairs if answer.size is not None for key in witness.keys]
+    return bool(answering) and policy.is_met_by(answering)
 
 
 def seen_by_witnesses(database: Database, witnesses: Sequence[Witness]) -> list[SeenBy]:

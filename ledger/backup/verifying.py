@@ -166,7 +166,7 @@ def _opened(
                 chunk = backup.rows_at(vault, name, start, ref)
             except Damaged as error:
                 where = Message("{name} {start} to {last}", name=name, start=start, last=start + ref.rows - 1)
-                faults.append(_damage(where, error))
+                faults.append(_damage_of(where, error, ref))
             looked.at_one()
             yield start, chunk
     except Damaged as error:
@@ -176,6 +176,11 @@ def _opened(
 
 def _damage(where: Message | str, error: TallystickError) -> Message:
     return Message("{where}: {error}", where=where, error=error)
+
+
+def _damage_of(where: Message, error: TallystickError, ref: ChunkRef) -> Message:
+    """Say what is wrong with a chunk, and where it is kept."""
+    return Message("{where}: {error}: {ref.path}", where=where, error=error, ref=ref)
 
 
 def _of_entries(backup: OpenBackup, vault: Vault, trust: Trust | None, looked: _Looked) -> Iterator[Message]:
@@ -261,7 +266,7 @@ def _of_tables(backup: OpenBackup, vault: Vault, looked: _Looked) -> Iterator[Me
                 if sum(len(part.rows) for part in chunk.parts) != ref.rows:
                     raise Damaged("it has not the {ref.rows} rows of its place", ref=ref)
             except Damaged as error:
-                yield _damage(Message("table {name}, part {place}", name=name, place=place), error)
+                yield _damage_of(Message("table {name}, part {place}", name=name, place=place), error, ref)
             looked.at_one()
 
 
@@ -271,5 +276,5 @@ def _of_files(backup: OpenBackup, vault: Vault, looked: _Looked) -> Iterator[Mes
             try:
                 unpacked_file(backup.content(vault, ref), path)
             except Damaged as error:
-                yield _damage(Message("file {path}", path=path), error)
+                yield _damage_of(Message("file {path}", path=path), error, ref)
             looked.at_one()

@@ -23,7 +23,7 @@ from ledger.core.messages import Message
 
 if TYPE_CHECKING:
     from ledger.backup.places import BackupPlace
-    from ledger.backup.seen_elsewhere import SeenBy
+    from ledger.backup.seen_elsewhere import SeenElsewhere
     from ledger.backup.verifying import OpenBackup, Verified
     from ledger.config.settings import Settings
     from ledger.core.trust.trust_file import Trust
@@ -190,6 +190,7 @@ def verify_command(
     every: bool,
 ) -> int:
     """Open every chunk of a generation, and check that the log is whole and what its key has signed."""
+    from ledger.backup.chunks import FOLDER
     from ledger.backup.generations import OfOtherLedger
     from ledger.backup.places import place_of
     from ledger.backup.verifying import refused, verify
@@ -211,6 +212,13 @@ def verify_command(
     else:
         for fields in shown:
             session.output.record(fields)
+    if any(f"{FOLDER}/" in finding for report in reports for finding in report.findings):
+        session.warn(
+            Message(
+                "Delete the damaged chunks at the place, then run tally backup create: what the database "
+                "still has so is written again."
+            )
+        )
     worst = max(reports, key=lambda report: ("intact", "unverifiable", "tampered").index(report.verdict))
     return EXIT_OF_VERDICT[worst.verdict]
 
@@ -241,7 +249,6 @@ def restore_command(
 
     All or nothing: cut short, the same command begins again. It starts no service and brings no keys.
     """
-    from ledger.backup.of_directory import settle
     from ledger.backup.places import place_of
     from ledger.backup.restoring import restore
 
@@ -253,19 +260,27 @@ def restore_command(
     backup = _opened(place, number, by, identities)
     with bar(session, "entries restored") as entries:
         restored = restore(backup, data_dir, database_url, by, progress=entries.reach)
-    settle(data_dir, database_url)
-    answers = _seen_elsewhere(data_dir)
-    sizes = [each.size for each in answers if each.size is not None]
-    lacking = max([0, *(size - restored.generation.size for size in sizes)])
+    elsewhere = _seen_elsewhere(data_dir, by)
+    lacking = elsewhere.lacking(restored.generation.size)
     findings = [fault.what for fault in restored.findings]
     shown: dict[str, Any] = {"generation": number, "made_at": instant_text(restored.generation.made)}
     shown |= {"size": restored.generation.size, "root": restored.generation.root, "data_dir": str(data_dir)}
-    shown |= {"lacking": lacking, "findings": findings}
-    witnesses = [{"name": each.name, "size": each.size, "fault": each.fault} for each in answers]
+    shown |= {"lacking": lacking, "findings": findings, "set_aside": list(restored.set_aside)}
+    witnesses = [{"name": each.name, "size": each.size, "fault": each.fault} for each in elsewhere.answers]
     session.output.record(shown | ({"seen": witnesses} if session.json else {}))
     session.output.parts([("seen", witnesses, SEEN)])
-    _advise(session, data_dir, lacking, contradicted=any(each.contradicts for each in answers))
-    return Exit.REFUSED if findings or any(each.contradicts for each in answers) else Exit.OK
+    if restored.set_aside:
+        session.warn(
+            Message(
+                "These settings name what belongs to the old service, and stand in settings.env as comments: {names}. "
+                "Put them back once the old service cannot start any more.",
+                names=", ".join(restored.set_aside),
+            )
+        )
+    _advise(session, data_dir, lacking, contradicted=elsewhere.contradicts)
+    if findings or elsewhere.contradicts:
+        return Exit.REFUSED
+    return Exit.UNVERIFIABLE if lacking is None or by is None else Exit.OK
 
 
 @backup_group.command("prune")
@@ -354,9 +369,12 @@ def _fields(report: Verified) -> dict[str, Any]:
     return first | {"written" if name == "stored" else name: value for name, value in fields.items()}
 
 
-def _seen_elsewhere(data_dir: Path) -> list[SeenBy]:
-    """Ask the witnesses of the restored data directory, and its chain unless that is embedded."""
-    from ledger.backup.seen_elsewhere import SeenBy, seen_by_witnesses
+def _seen_elsewhere(data_dir: Path, by: Trust | None) -> SeenElsewhere:
+    """Ask the witnesses of the restored data directory, and its chain unless that is embedded.
+
+    Without the trust file nobody knows whose witnesses and whose chain these are, so no answers are enough.
+    """
+    from ledger.backup.seen_elsewhere import SeenBy, SeenElsewhere, is_quorum, seen_by_witnesses
     from ledger.cli.commands.audit import look_of
     from ledger.config.installation import DataDirectory, finality_rule, load
     from ledger.config.settings import EMBEDDED, read_settings
@@ -368,23 +386,33 @@ def _seen_elsewhere(data_dir: Path) -> list[SeenBy]:
     settings, where = read_settings(data_dir), DataDirectory(data_dir)
     database = attach_to_read(settings.database_url or f"sqlite:///{where.database}")
     try:
-        answers = seen_by_witnesses(database, WitnessFile(where.witnesses).read())
+        witnesses = WitnessFile(where.witnesses).read()
+        answers = seen_by_witnesses(database, witnesses)
+        enough = by is not None and is_quorum(witnesses, answers, by.policy)
         if settings.chain != EMBEDDED:
             try:
                 trust = parse_trust(where.trust.read_bytes())
                 with look_of(settings, database, trust, finality_rule(load(where).founding, settings))() as contracts:
                     answers.append(SeenBy("chain", contracts.head().size))
+                enough = by is not None
             except (TallystickError, OSError) as error:
                 answers.append(SeenBy("chain", None, Message("{error}", error=error)))
     finally:
         database.close()
-    return answers
+    return SeenElsewhere(tuple(answers), enough)
 
 
-def _advise(session: Session, data_dir: Path, lacking: int, *, contradicted: bool) -> None:
+def _advise(session: Session, data_dir: Path, lacking: int | None, *, contradicted: bool) -> None:
     if contradicted:
         session.warn(Message("A witness has seen another history than this backup has: keep both, each is signed."))
-    if lacking:
+    if lacking is None:
+        session.warn(
+            Message(
+                "Nobody has said what this backup lacks: too few witnesses answered, and no chain. Make them reachable "
+                "and name the trust file, then restore again; the service asks them before it writes."
+            )
+        )
+    elif lacking:
         session.warn(
             Message(
                 "The world has seen {count} entries that this backup lacks, and the service will not write on it. Is "

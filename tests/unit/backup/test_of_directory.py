@@ -41,8 +41,11 @@ def test_keys_are_in_no_backup(tmp_path: Path) -> None:
 
 def test_a_restored_directory_names_its_own_database(tmp_path: Path) -> None:
     """Not the one of the machine that was backed up, whose database may still be there; all other settings stay."""
-    before = "TALLYSTICK_DATABASE_URL=postgresql+psycopg://old/ledger\nTALLYSTICK_PORT=9000\ntallystick_replica_urls=\n"
-    for name, url in (("file", None), ("server", "postgresql+psycopg://new/ledger")):
+    before = (
+        "export TALLYSTICK_DATABASE_URL=postgresql+psycopg://old/ledger\nTALLYSTICK_PORT=9000\n"
+        " tallystick_replica_urls='postgresql+psycopg://old/\n'\n# TALLYSTICK_HOST=here"
+    )
+    for name, url in (("file", None), ("server", "postgresql+psycopg://me:a b #c'@new/ledger")):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "settings.env").write_text(before)
@@ -52,6 +55,22 @@ def test_a_restored_directory_names_its_own_database(tmp_path: Path) -> None:
         assert stat.S_IMODE((folder / "settings.env").stat().st_mode) == 0o600
     settle(tmp_path, None)
     assert not (tmp_path / "settings.env").exists()
+
+
+def test_a_restored_directory_leaves_the_old_services_stores_alone(tmp_path: Path) -> None:
+    """And sends no mail: what names them stands as comments, each name is told, and all else is as it was."""
+    (tmp_path / "settings.env").write_text(
+        "TALLYSTICK_EVIDENCE_STORE=file:///mnt/evidence\nexport TALLYSTICK_SMTP_HOST='mail.test'\n"
+        "TALLYSTICK_PORT=9000\nTALLYSTICK_MAIL_FROM=ledger@mail.test\nTALLYSTICK_TILE_STORE_URL=https://tiles.test\n"
+    )
+    names = settle(tmp_path, None)
+    settings = read_settings(tmp_path)
+    assert (settings.evidence_store, settings.tile_store_url, settings.sends_mail) == (None, None, False)
+    assert settings.port == 9000
+    lines = (tmp_path / "settings.env").read_text().splitlines()
+    assert [f"# export {names[1]}='mail.test'" in lines, len(names), len(lines)] == [True, 4, 5]
+    assert names[0] == "TALLYSTICK_EVIDENCE_STORE"
+    assert settle(tmp_path, None) == ()
 
 
 def test_the_machine_has_a_key_of_its_own(tmp_path: Path) -> None:

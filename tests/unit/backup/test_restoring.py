@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from msgspec.structs import replace
 from ledger.backup import restoring
 from ledger.backup.generations import numbers_at
 from ledger.backup.pruning import LEFT_S, prune
-from ledger.backup.seen_elsewhere import seen_by_witnesses
+from ledger.backup.seen_elsewhere import SeenBy, SeenElsewhere, is_quorum, seen_by_witnesses
 from ledger.core.errors import Conflict, TallystickError, Unavailable
+from ledger.core.log.policy import parse_policy
 from ledger.store import partitions
 from ledger.store.backup import attach_to_read
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise, tree
+from ledger.witness.gathering.witnesses import Witness
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import LOG_SIGNER
 from tests.testkit.witness_server import SmallWitness, serving_all
@@ -67,7 +70,9 @@ def test_a_restore_that_was_cut_off_begins_again(
             patched.setattr(restoring.rows, step, cut_off)
             with pytest.raises(CutOff):
                 stand.restored(name, url)
-        assert not (stand.folder / name).exists()
+        # Where the database is the last to be whole, the directory has its name before, and can be thrown away.
+        at_its_end = url is not None and step == "end_restoring"
+        assert (stand.folder / name).exists() == at_its_end
         if url is not None:
             database = open_database(url)
             with pytest.raises(Conflict) as refused:
@@ -78,6 +83,26 @@ def test_a_restore_that_was_cut_off_begins_again(
         initialise(database, LOG_ID)
         assert audit(database).findings == ()
         database.close()
+        assert not (stand.folder / name / restoring.UNFINISHED).exists()
+
+
+def test_settings_are_settled_before_the_directory_has_its_name(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a restore that was cut off there would leave a directory that names the old service's database."""
+    file = stand.folder / "settings.env"
+    stand.files = {"settings.env": file}
+    file.write_text("TALLYSTICK_DATABASE_URL=postgresql+psycopg://old/ledger\n")
+    stand.create()
+
+    def cut_off(_folder: Path, _url: str | None) -> tuple[str, ...]:
+        raise CutOff
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "settle", cut_off)
+        with pytest.raises(CutOff):
+            stand.restored()
+    assert not (stand.folder / "restored").exists()
+    stand.restored().close()
+    assert (stand.folder / "restored" / "settings.env").read_text() == ""
 
 
 def test_what_a_killed_restore_left_is_thrown_away(stand: Stand) -> None:
@@ -215,6 +240,30 @@ def test_witnesses_say_how_many_entries_a_backup_lacks(stand: Stand) -> None:
     gone = seen_by_witnesses(database, configured)
     assert all(each.size is None and each.fault for each in gone)
     database.close()
+    two = parse_policy(quorum_of(configured, 2))
+    assert is_quorum(configured, answers, two)
+    answering = [answers[0], *gone[1:]]
+    assert not is_quorum(configured, answering, two)
+    assert is_quorum(configured, answering, parse_policy(quorum_of(configured, 1)))
+    nobody = parse_policy("quorum none\n")
+    assert is_quorum(configured, answering, nobody)
+    assert not is_quorum(configured, gone, nobody)
+
+
+def quorum_of(witnesses: Sequence[Witness], count: int) -> str:
+    """Return the text of a policy by which so many of the witnesses are enough."""
+    lines = [f"witness w{number} {each.vkeys[0]}" for number, each in enumerate(witnesses)]
+    names = " ".join(f"w{number}" for number in range(len(witnesses)))
+    return "\n".join([*lines, f"group all {count} {names}", "quorum all", ""])
+
+
+def test_nothing_lacks_only_if_enough_have_answered() -> None:
+    """Zero is a claim: nobody makes it alone. That somebody has seen more is shown by one."""
+    same, more, silent = SeenBy("w1", 10), SeenBy("w2", 12), SeenBy("w3", None)
+    assert SeenElsewhere((same, silent), enough=True).lacking(10) == 0
+    assert SeenElsewhere((same, silent), enough=False).lacking(10) is None
+    assert SeenElsewhere((), enough=False).lacking(10) is None
+    assert SeenElsewhere((same, more), enough=False).lacking(10) == 2
 
 
 def test_a_reader_of_the_database_does_not_migrate_it(tmp_path: Path) -> None:

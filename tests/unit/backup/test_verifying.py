@@ -47,11 +47,24 @@ def test_each_damaged_chunk_is_named(stand: Stand, damage: str) -> None:
         DAMAGE[damage](path)
         report = stand.verified()
         assert (report.verdict, len(report.findings)) == ("tampered", 1), (path, report.findings)
+        assert report.findings[0].endswith(path.relative_to(stand.folder / "place").as_posix())
         with pytest.raises(Damaged) as refused:
             stand.restored(f"restored-{number}")
         assert "Nothing was restored" in str(refused.value.hint) or refused.value.hint is None
         assert not (stand.folder / f"restored-{number}").exists()
         path.write_bytes(whole)
+    assert stand.verified().verdict == "intact"
+
+
+def test_a_damaged_chunk_is_written_again_once_it_is_deleted(stand: Stand) -> None:
+    """One of the length that it had looks whole to the machine, which cannot open it: who verifies deletes it."""
+    stand.create()
+    path = chunk_files(stand)[0]
+    flipped(path)
+    assert stand.create().chunks == 0
+    (finding,) = stand.verified().findings
+    (stand.folder / "place" / finding.rpartition(": ")[2]).unlink()
+    assert stand.create().chunks == 1
     assert stand.verified().verdict == "intact"
 
 
