@@ -1,4 +1,4 @@
-"""What the rules say about a stream: custody for a case, supervision for its matters, nothing for others."""
+"""What the rules say about a stream: custody for a case, supervision for its matters, little for others."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from msgspec import Struct
 
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
-from ledger.core.errors import TallystickError
+from ledger.core.custody.erasures import proposal_of, require_proposed
+from ledger.core.custody.state import ErasureProposal
+from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.events import Event, decode_again, entry_hash
+from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Matter, SupervisionAct, move
@@ -125,7 +128,7 @@ def _unfound(connection: Connection, entries: list[StoredEntry]) -> Iterator[Aud
 class _StreamAudit:
     """Checks one stream, event by event, and judges it by its rules until the first event that is faulty or impossible.
 
-    The streams of agencies and of the service have no rules. An agency's stream has a feed all the same.
+    The streams of agencies and of the service have one rule, that two erase a section. An agency's stream has a feed.
     """
 
     raises_flags = False
@@ -136,6 +139,7 @@ class _StreamAudit:
         self._rules = rules
         self._last: StoredEntry | None = None
         self._models: Models = {}
+        self._proposals: dict[str, ErasureProposal] = {}  # of erasures
         self._sound = kind != "supervision" or rules.agencies is not None
 
     def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
@@ -201,7 +205,14 @@ class _StreamAudit:
         if self._kind == "agency":
             self._models.update([feed_row(row.stream_id, row.log_index, row.sequence)])
             self._models.update(keyed(*change) for change in stocktakes.projections(event, row.log_index))
-        yield from ()
+        match event.body:
+            case ErasureProposed() as body:
+                self._proposals[event.event_id] = proposal_of(event, body)
+            case SectionErased() as body:
+                try:
+                    require_proposed(self._proposals.get(body.cites.event_id), event, body)
+                except RuleRefused as error:
+                    yield finding_of("custody", row.log_index, error, "impossible")
 
     def _led_to(self) -> Models:
         """Return the read models that the stream's events lead to."""

@@ -10,17 +10,29 @@ from msgspec.structs import replace
 
 from ledger.audit import audit_case, audit_log, left_out
 from ledger.core.errors import IntegrityBroken, NotFound
-from ledger.core.events import case, handover
+from ledger.core.events import Authority, case, handover
 from ledger.core.events.case import CaseSplit
+from ledger.core.events.record import ErasureProposed, RecordLate
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.merkle import leaf_hash, root_of
 from ledger.core.log.tiles import RightEdge, hashes_in
 from ledger.store import log as stored_log
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, rows_of, write_batch
 from ledger.store.database import open_database
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SERVICE, SignedEvent, Writer, clerk, event_of
+from tests.testkit.builders import (
+    COURT,
+    POLICE,
+    PROCURATORATE,
+    SERVICE,
+    SignedEvent,
+    Writer,
+    clerk,
+    event_of,
+    section,
+    supervisor,
+)
 from tests.testkit.bundles import trust
-from tests.testkit.casework import Case, registration
+from tests.testkit.casework import Case, registration, second_of
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
 from tests.unit.audit.stand import FOUNDING, OFFICERS, PROCEDURES, TRUST, Stand, contracts, found
 
@@ -88,6 +100,20 @@ def test_split_that_was_never_made(stand: Stand) -> None:
     writer.write(opening, clerk(POLICE))
     index = force(stand.ledger, *writer.events)
     assert found(stand.audit()) == {("custody", index)}
+
+
+def test_section_of_an_agency_that_one_officer_erased(stand: Stand) -> None:
+    """In the stream of an agency, too, two sign: an erasure that nobody else proposed is named."""
+    own = Writer("agency", POLICE)
+    late = RecordLate(happened_at="2026-03-01T00:00:00Z", ground="the network was down")
+    late_entry = own.write(late, clerk(POLICE), sections={"narrative": section(), "note": section("note")})
+    law = Authority("statute", "Personal Information Protection Law 47")
+    for label, officer in (("narrative", clerk(POLICE)), ("note", supervisor(POLICE))):
+        proposal = ErasureProposed(concerns=late_entry.ref, label=label, ground="on request")
+        own.write(second_of(own.write(proposal, officer), proposal), supervisor(POLICE), authority=law)
+    stand.ledger.post(late_entry)
+    index = force(stand.ledger, *own.events[1:])
+    assert found(stand.audit()) == {("custody", index + 3)}
 
 
 def test_case_that_another_agency_split_off(stand: Stand) -> None:
