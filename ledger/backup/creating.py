@@ -2,7 +2,8 @@
 
 Full ranges of rows that never change are read first, each in a short transaction of its own. Then one snapshot gives
 the rest as of one moment: what has come since, ranges of which a section was erased, and the tables that are kept
-whole. What is put is read from the database before; nothing waits for the place while a snapshot is open.
+whole. What is put is read from the database before; no snapshot waits for the place, unless so much is new in it that
+it would fill the memory.
 
 The log of reads is another store. It is read up to the last record that knows no more bindings than the snapshot has:
 whatever the log has sealed of it lies before.
@@ -46,6 +47,7 @@ from ledger.store.log import TreeState
 
 YOUNG_S = 12 * 3600  # seconds for which what no generation names is taken over from a run that was cut off
 DATASETS = "supervision/datasets"  # the folder, with files by algorithm and digest
+MOST_WAITING = 1 << 26  # bytes of sealed chunks that wait in memory, about
 FILE_PART = 1 << 26  # bytes of a file in one chunk
 Progress = Callable[[int, int], None]  # entries done, entries in all
 
@@ -313,6 +315,8 @@ class _Creating:
         if path not in self._there:
             self._waiting[path] = self.vault.seal(content)
             self._there[path] = len(self._waiting[path])
+            if sum(map(len, self._waiting.values())) > MOST_WAITING:
+                self._write()
         return ChunkRef(name, len(content), self._there[path], count)
 
     def _write(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -48,6 +48,9 @@ class BackupPlace(Protocol):
 
     def forget(self, names: Iterable[str]) -> None:
         """Delete objects."""
+
+    def clear_away(self, before: float) -> None:
+        """Delete what runs that were killed left half written before that time (unix seconds)."""
 
 
 class BackupFolder:
@@ -99,6 +102,13 @@ class BackupFolder:
         with _of_the_disk(self._folder):
             for name in names:
                 (self._folder / name).unlink(missing_ok=True)
+
+    def clear_away(self, before: float) -> None:
+        with _of_the_disk(self._folder):
+            for path in self._folder.glob(f"**/{_STAGED}*"):
+                with suppress(FileNotFoundError):  # a run that goes on has written it meanwhile
+                    if path.stat().st_mtime <= before:
+                        path.unlink()
 
     def _staged(self, name: str, data: bytes) -> tuple[Path, Path]:
         target = self._folder / name
@@ -168,6 +178,9 @@ class BackupBucket:
         with of_the_bucket(_NAME):
             for some in batched(names, AT_ONCE):
                 obstore.delete(self._bucket, some)
+
+    def clear_away(self, before: float) -> None:
+        pass  # an object is there once it is whole
 
 
 def place_of(settings: Settings) -> BackupPlace:

@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -64,4 +65,5 @@ def prune(
         if name not in named and (at_once or now - each.written_at > LEFT_S)
     }
     place.forget(unnamed)
+    place.clear_away(math.inf if at_once else now - LEFT_S)
     return Pruned(tuple(gone), len(unnamed), sum(unnamed.values()))

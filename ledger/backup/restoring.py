@@ -191,9 +191,9 @@ def _put_all(backup: OpenBackup, database: Database, progress: Progress) -> None
             hint="Restore an older generation, and find out what happened to this one: tally backup verify",
         )
     for name, refs in manifest.tables.items():
-        table = rows.table_named(name)
+        table = _table(name)
         for place in range(len(refs)):
-            if table is not None and table is not TREE:
+            if table is not TREE:
                 rows.put_rows(database, {table: _of_table(backup, vault, name, place, table)})
             progress(done := done + 1, total)
 
@@ -206,10 +206,16 @@ def _of_range(backup: OpenBackup, vault: Vault, name: str, start: int, ref: Chun
         raise _damaged(where, error) from error
     by_table: dict[Table, list[Row]] = {}
     for part in chunk.parts:
-        table = rows.table_named(part.table)
-        if table is not None:
-            by_table[table] = kept_rows_of(table, part.columns, part.rows)
+        table = _table(part.table)
+        by_table[table] = kept_rows_of(table, part.columns, part.rows)
     return by_table
+
+
+def _table(name: str) -> Table:
+    table = rows.table_named(name)
+    if table is None:
+        raise rows.newer(name)
+    return table
 
 
 def _of_table(backup: OpenBackup, vault: Vault, name: str, place: int, table: Table) -> list[Row]:

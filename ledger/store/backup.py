@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
-from ledger.core.errors import Conflict
+from ledger.core.errors import Conflict, TallystickError
 from ledger.core.events.record import SectionErased
 from ledger.core.messages import Message
 from ledger.store import bindings, head_map, log
@@ -80,6 +80,21 @@ def whole_tables() -> list[Table]:
     tables = metadata("log").tables.values()
     return sorted(
         (table for table in tables if table not in DERIVED | PASSING | numbered), key=lambda table: table.name
+    )
+
+
+class NewerBackup(TallystickError):
+    """A backup with what this version of the program does not know."""
+
+    code = "backup_newer"
+
+
+def newer(name: str) -> NewerBackup:
+    """Return the error of a backup with a table or column that this version does not know."""
+    return NewerBackup(
+        "the backup has {name}, which this version of the program does not know",
+        name=name,
+        hint="Nothing was restored. Restore with the version that made the backup, or a later one.",
     )
 
 
@@ -276,13 +291,14 @@ def _writing(database: Database) -> Iterator[Connection]:
 def kept_rows_of(table: Table, names: Sequence[str], parts: Collection[Values]) -> list[Row]:
     """Return rows of a backup as this version's table has them.
 
-    A column that the backup lacks is empty, and one that the table has no more is left out, as are facts of what is
-    made anew.
+    A column that the backup lacks is empty. Facts of what is made anew are left out. Raises NewerBackup for a column
+    that this version does not know: what it has would be lost.
     """
     empty: Row = dict.fromkeys(columns_of(table))
-    rows = [
-        empty | {name: value for name, value in zip(names, values, strict=True) if name in empty} for values in parts
-    ]
+    strange = [name for name in names if name not in empty]
+    if strange:
+        raise newer(f"{table.name}.{strange[0]}")
+    rows = [empty | dict(zip(names, values, strict=True)) for values in parts]
     return [row for row in rows if row["name"] not in _FORGOTTEN_FACTS] if table is META else rows
 
 

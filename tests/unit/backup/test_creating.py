@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.backup.chunks import FOLDER, KeyMismatch, new_identity, public_of, vault_of_machine
+from ledger.backup import creating
+from ledger.backup.chunks import FOLDER, KeyMismatch, Vault, new_identity, public_of, vault_of_machine
 from ledger.backup.creating import BackupAhead, newest_of
 from ledger.backup.generations import OfOtherLedger, numbers_at, read_generation, read_manifest
 from ledger.backup.places import BackupFolder
@@ -157,6 +158,24 @@ def test_a_range_that_weighs_much_is_in_several_chunks(stand: Stand, monkeypatch
     database = stand.restored()
     assert audit(database).findings == ()
     database.close()
+
+
+def test_chunks_do_not_wait_in_memory_for_the_end(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once as many bytes wait as may, they are written before another chunk is made, also of the last snapshot."""
+    monkeypatch.setattr(creating, "MOST_WAITING", 0)
+    steps: list[str] = []
+    seal = Vault.seal
+
+    def sealed(vault: Vault, content: bytes, *, for_own: bool = False) -> bytes:
+        steps.append("sealed")
+        return seal(vault, content, for_own=for_own)
+
+    monkeypatch.setattr(Vault, "seal", sealed)
+    place = Counting(stand.folder / "place", lambda _number: steps.append("put"))
+    stand.create(place)
+    assert len(steps) > 8
+    assert steps == ["sealed", "put"] * (len(steps) // 2) + ["put"]  # the last is the note, which is not sealed
+    assert stand.verified().verdict == "intact"
 
 
 def test_two_runs_at_once_do_no_harm(stand: Stand) -> None:

@@ -104,13 +104,16 @@ def test_the_last_backup_of_each_place_is_remembered(tmp_path: Path) -> None:
 
 
 def test_rows_of_another_version_fit_its_tables() -> None:
-    """A column that came since is empty, one that is gone is left out, and so are facts of what is made anew."""
-    (row,) = rows.kept_rows_of(SPLITS, ("case_id", "gone"), [("case-1", "x")])
+    """A column that came since is empty, and facts of what is made anew are left out. One that is not known here is of
+    a later version, and is not lost in silence."""
+    (row,) = rows.kept_rows_of(SPLITS, ("case_id",), [("case-1",)])
     assert row == {"log_index": None, "case_id": "case-1", "new_case_id": None, "agency": None}
     facts = rows.kept_rows_of(
         META, ("name", "value"), [("head_map", "0"), ("word_parts_up_to", "0"), ("deployment", "x")]
     )
     assert facts == [{"name": "deployment", "value": "x"}]
+    with pytest.raises(rows.NewerBackup):
+        rows.kept_rows_of(SPLITS, ("case_id", "later"), [("case-1", "x")])
 
 
 def place_at(where: str, data_dir: Path) -> BackupPlace:

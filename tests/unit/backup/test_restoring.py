@@ -14,6 +14,7 @@ from ledger.backup.pruning import LEFT_S, prune
 from ledger.backup.seen_elsewhere import SeenBy, SeenElsewhere, is_quorum, seen_by_witnesses
 from ledger.core.errors import Conflict, TallystickError, Unavailable
 from ledger.core.log.policy import parse_policy
+from ledger.store import backup as rows
 from ledger.store import partitions
 from ledger.store.backup import attach_to_read
 from ledger.store.database import attach, open_database
@@ -126,6 +127,18 @@ def test_entries_that_do_not_lead_to_the_root_are_not_restored(stand: Stand) -> 
     assert not (stand.folder / "restored").exists()
 
 
+def test_a_backup_of_a_later_version_is_not_restored_in_part(stand: Stand) -> None:
+    """A table that this version does not know is named, and nothing is restored: its rows would be lost in silence."""
+    stand.create()
+    backup = stand.opened()
+    tables = {**backup.manifest.tables, "of_a_later_version": backup.manifest.tables["meta"]}
+    later = replace(backup, manifest=replace(backup.manifest, tables=tables))
+    with pytest.raises(rows.NewerBackup) as refused:
+        restoring.restore(later, stand.folder / "restored", None, TRUST)
+    assert "of_a_later_version" in refused.value.message
+    assert not (stand.folder / "restored").exists()
+
+
 def test_a_server_gets_the_partitions_before_the_rows(
     stand: Stand, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +199,24 @@ def test_what_is_young_may_be_of_a_run_that_goes_on(stand: Stand) -> None:
     written = stand.place.listed("chunks")["chunks/00/" + "00" * 32].written_at
     assert prune(stand.place, 1, TRUST, [stand.machine], now=int(written) + 60).chunks == 0
     assert prune(stand.place, 1, TRUST, [stand.machine], now=int(written) + LEFT_S + 60).chunks == 1
+    assert stand.verified().verdict == "intact"
+
+
+def test_what_a_killed_run_left_half_written_goes_with_the_young(stand: Stand) -> None:
+    """A file that no run has finished is as old as its last byte, and gone after a day or at once."""
+    stand.create()
+    for name in ("chunks/00/.new-0", "generations/.new-1"):
+        path = stand.folder / "place" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+        written = path.stat().st_mtime
+        prune(stand.place, 1, TRUST, [stand.machine], now=int(written) + 60)
+        assert path.exists()
+        prune(stand.place, 1, TRUST, [stand.machine], now=int(written) + LEFT_S + 60)
+        assert not path.exists()
+        path.write_bytes(b"half")
+        prune(stand.place, 1, TRUST, [stand.machine], now=int(written), at_once=True)
+        assert not path.exists()
     assert stand.verified().verdict == "intact"
 
 
