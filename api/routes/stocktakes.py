@@ -135,7 +135,8 @@ def scan(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked:
 
     A code is an item's id as on its label, `case/item`, or the number of its seal. `present`: it lies here by the
     record; `elsewhere`: the record has it in another place, or as checked out; `surplus`: it is none of what your
-    agency holds; `unknown`: no case of your agency has it; `again`: it was scanned before.
+    agency holds; `unknown`: no case of your agency has it; `again`: it was scanned before;
+    `ambiguous`: several things have it, of which none is nearer: nothing is kept, scan `case/item`.
     """
     return json_response(ScansTold(counting.add_scans(service, reading, stocktake_id, asked.scans)))
 

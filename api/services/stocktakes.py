@@ -48,6 +48,7 @@ from ledger.timeline.event_fields import event_fields
 from ledger.timeline.sentences import Narrator, names_by_id
 
 MOST_AT_ONCE = 500  # codes of one request
+MOST_TOLD = 10  # things of an ambiguous code that are told
 
 
 class StocktakeRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,12 +69,16 @@ class ScannedCode(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScanTold(Struct, frozen=True):
-    """What a scan came to, told at once. ``expected`` and ``found`` are the sides of each difference, by its kind."""
+    """What a scan came to, told at once. ``expected`` and ``found`` are the sides of each difference, by its kind.
+
+    Of an ambiguous code, which is not kept, ``among`` are things that it stands for, not all of very many.
+    """
 
     code: str
     result: ScanResult
     item: StoredItem | None = None
     differences: tuple[CountDifference, ...] = ()
+    among: tuple[StoredItem, ...] = ()
 
 
 class ChangedScan(Struct, frozen=True):
@@ -178,19 +183,28 @@ def add_scans(
     Raises what ``require_open`` raises, and Conflict for too many.
     """
     parts, grant = service.parts, reading.session.grant
+    # Codes are looked up before the writer's lock is taken, and under it nothing but the count.
+    with parts.database.read() as connection:
+        opened = require_open(connection, reading, stocktake_id)
+        where = {"agency": opened.agency, "room": opened.storage_location}
+        named = [stocktakes.items_of_code(connection, code=scanned.code.strip(), **where) for scanned in codes]
+    keys = {(item.case_id, item.item_id) for items in named for item in items}
+    answers: list[ScanTold] = []
+    scans: list[Scan] = []
     with parts.database.write() as connection:
         opened = require_open(connection, reading, stocktake_id)
-        earlier = stocktakes.scans_of(connection, opened)
-        counted = {(scan.case_id, scan.item_id) for scan in earlier if scan.case_id and scan.item_id}
-        answers: list[ScanTold] = []
-        scans: list[Scan] = []
-        for number, scanned in enumerate(codes, len(earlier) + 1):
-            item = stocktakes.item_of_code(connection, opened.agency, scanned.code.strip(), counted)
-            code = CountedCode(scanned.code, item, scanned.seal_number)
-            where = {"agency": opened.agency, "room": opened.storage_location}
-            result = result_of(code, counted, **where)
+        counted = stocktakes.counted_of(connection, opened, keys)
+        number = stocktakes.last_number(connection, opened)
+        for scanned, items in zip(codes, named, strict=True):
+            if len(items) > 1:
+                # Nothing is kept: which of them it is would be a guess, and the other one would be missed.
+                answers.append(ScanTold(scanned.code, "ambiguous", among=tuple(items[:MOST_TOLD])))
+                continue
+            item = items[0] if items else None
+            result = result_of(CountedCode(scanned.code, item, scanned.seal_number), counted, **where)
             differing = differences_of(item, scanned.seal_number, **where) if item else ()
             answers.append(ScanTold(scanned.code, result, item, differing))
+            number += 1
             scans.append(
                 Scan(
                     number=number,
@@ -205,8 +219,10 @@ def add_scans(
             )
             if item:
                 counted.add((item.case_id, item.item_id))
-        stocktakes.add_scans(connection, opened, scans)
-    case_ids = dict.fromkeys(answer.item.case_id for answer in answers if answer.item)
+        if scans:
+            stocktakes.add_scans(connection, opened, scans)
+    shown_items = [item for answer in answers for item in (answer.item, *answer.among) if item]
+    case_ids = dict.fromkeys(item.case_id for item in shown_items)
     reading.record(Message("scans of {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
     return tuple(answers)
 
@@ -226,7 +242,7 @@ def _view(connection: Connection, opened: OpenStocktake) -> StocktakeView:
     expected = stocktakes.items_in(connection, agency, room)
     require_countable(expected, room)
     scans = stocktakes.scans_of(connection, opened)
-    by_now = list(_by_now(connection, agency, scans))
+    by_now = list(_by_now(connection, opened, scans))
     seen_keys: set[tuple[str, str]] = set()
     changed: list[ChangedScan] = []
     for scan, code in zip(scans, by_now, strict=True):
@@ -250,14 +266,16 @@ def _view(connection: Connection, opened: OpenStocktake) -> StocktakeView:
     )
 
 
-def _by_now(connection: Connection, agency: str, scans: Sequence[Scan]) -> Iterable[CountedCode]:
+def _by_now(connection: Connection, opened: OpenStocktake, scans: Sequence[Scan]) -> Iterable[CountedCode]:
     """Yield the scans with their items as the record has them by now; a code that meant nothing may have come in."""
     keys = {(scan.case_id, scan.item_id) for scan in scans if scan.case_id and scan.item_id}
-    items = stocktakes.items_named(connection, agency, keys)
+    items = stocktakes.items_named(connection, opened.agency, keys)
     for scan in scans:
         item = items.get((scan.case_id or "", scan.item_id or ""))
         if item is None:
-            item = stocktakes.item_of_code(connection, agency, scan.code.strip(), keys)
+            agency, room = opened.agency, opened.storage_location
+            items_by_now = stocktakes.items_of_code(connection, agency, scan.code.strip(), room)
+            item = items_by_now[0] if len(items_by_now) == 1 else None
         yield CountedCode(scan.code, item, scan.seal_number)
 
 

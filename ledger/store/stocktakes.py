@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from ledger.core.custody.stocktakes import GOES_ON, StoredItem
+from ledger.core.custody.stocktakes import GOES_ON, StoredItem, lies_in
 from ledger.core.errors import Conflict, NotFound
 from ledger.core.events import Event
 from ledger.core.events.stocktake import MOST_COUNTED, StocktakeRecorded
@@ -163,30 +163,31 @@ def items_in(connection: Connection, agency: str, room: str) -> list[StoredItem]
     return [StoredItem(*row) for row in connection.execute(query)]
 
 
-def item_of_code(
-    connection: Connection, agency: str, code: str, counted: Collection[tuple[str, str]]
-) -> StoredItem | None:
-    """Return the item that a code stands for in the agency's cases, in upper or lower case.
+def items_of_code(connection: Connection, agency: str, code: str, room: str) -> list[StoredItem]:
+    """Return the items that a code may stand for in the agency's cases, in upper or lower case; several if none is
+    nearer than the others.
 
-    A code is an item's id, ``case/item``, or else the number of the seal that the item bears now, or of an exhibit. Of
-    several the agency's own is preferred that was not ``counted`` yet, then the one that changed last.
+    A code is an item's id, ``case/item``, or the number of the seal that the item bears now, or of an exhibit. What
+    lies in the ``room`` is nearest, then what the agency holds elsewhere.
     """
     case_id, _, item_id = code.lower().rpartition("/")
     of_exhibit = select(WORDS.c.case_id, WORDS.c.item_id).where(WORDS.c.word == folded(code), WORDS.c.kind == "exhibit")
     by_id = (ITEMS.c.item_id == item_id, ITEMS.c.case_id == case_id) if case_id else (ITEMS.c.item_id == item_id,)
-    is_held = case((and_(ITEMS.c.holder == agency, ITEMS.c.status.in_(_LIVE)), 0), else_=1)
+    is_held = and_(ITEMS.c.holder == agency, ITEMS.c.status.in_(_LIVE))
+    is_here = and_(is_held, ITEMS.c.storage_location >= room, ITEMS.c.storage_location < room + _LAST_SIGN)
+    items: dict[tuple[str, str], StoredItem] = {}
     # One after the other, each by its index.
     for named in (
         by_id,
         (ITEMS.c.seal_number.in_((code, code.upper(), code.lower())),),
         (tuple_(ITEMS.c.case_id, ITEMS.c.item_id).in_(of_exhibit),),
     ):
-        query = _of_agency(agency).where(*named).order_by(is_held, ITEMS.c.updated_index.desc()).limit(MOST_ALIKE)
-        items = [StoredItem(*row) for row in connection.execute(query)]
-        fresh = [item for item in items if item.holder == agency and (item.case_id, item.item_id) not in counted]
-        if items:
-            return next(iter(fresh or items))
-    return None
+        near = case((is_here, 0), (is_held, 1), else_=2)
+        query = _of_agency(agency).where(*named).order_by(near, ITEMS.c.updated_index.desc()).limit(MOST_ALIKE)
+        items |= {(row.case_id, row.item_id): StoredItem(*row) for row in connection.execute(query)}
+    held = [item for item in items.values() if item.holder == agency and item.status in _LIVE]
+    here = [item for item in held if item.status == "held" and lies_in(item.storage_location, room)]
+    return here or held or list(items.values())
 
 
 def items_named(
@@ -264,6 +265,22 @@ def scans_of(connection: Connection, opened: OpenStocktake) -> list[Scan]:
     """Return what was scanned for an open stocktake, in order."""
     query = select(*_SCAN).where(_scans_of(opened)).order_by(STOCKTAKE_SCANS.c.number)
     return [Scan(*row) for row in connection.execute(query)]
+
+
+def counted_of(
+    connection: Connection, opened: OpenStocktake, keys: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Return those of these items, each by case and id, that were scanned already."""
+    scans = STOCKTAKE_SCANS.c
+    query = select(scans.case_id, scans.item_id).where(
+        _scans_of(opened), one_of(scans.item_id, {item_id for _, item_id in keys})
+    )
+    return {(case_id, item_id) for case_id, item_id in connection.execute(query)} & set(keys)
+
+
+def last_number(connection: Connection, opened: OpenStocktake) -> int:
+    """Return how many codes were scanned."""
+    return connection.scalar(select(func.max(STOCKTAKE_SCANS.c.number)).where(_scans_of(opened))) or 0
 
 
 def add_scans(connection: Connection, opened: OpenStocktake, scans: Sequence[Scan]) -> None:

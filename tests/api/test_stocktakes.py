@@ -109,12 +109,31 @@ def test_each_scan_is_answered_at_once(store_room: Served) -> None:
     assert [(each["item"]["case_id"], each["item"]["item_id"]) for each in missing] == [("case-1", "coat")]
 
 
-def test_things_of_one_id_are_counted_one_after_the_other(store_room: Served) -> None:
-    """Two cases have a coat here: the second scan of the code is the other one, and only the third is too much."""
+def test_a_code_stands_for_what_lies_in_the_room(served: Served) -> None:
+    """Exhibit 1 of another room changes nothing here, even if it was recorded later; each is found in its own room."""
+    cases = {"case-3": ROOM, "case-4": "Room 9"}
+    for case_id, place in cases.items():
+        written = Case(case_id).open(case_number=case_id).register("bag", storage_location=place, exhibit_number="1")
+        served.record(written)
+    served.ledger.clock.forward(100_000)
+    served.forget_tokens()
+    for case_id, place in cases.items():
+        stocktake_id = opened(served, place)
+        for code in ("1", "bag"):
+            (answer,) = scan(served, stocktake_id, code)
+            assert (answer["item"]["case_id"], answer["differences"]) == (case_id, [])
+
+
+def test_a_code_of_several_things_is_no_guess(store_room: Served) -> None:
+    """Two cases have a coat here: nothing is kept of the bare code, and both are told; by case and item each counts."""
     stocktake_id = opened(store_room)
-    answers = scan(store_room, stocktake_id, "coat", "coat", "coat")
+    (answer,) = scan(store_room, stocktake_id, "coat")
+    assert (answer["result"], answer["item"]) == ("ambiguous", None)
+    assert {each["case_id"] for each in answer["among"]} == {"case-1", "case-2"}
+    view = ask(store_room, "GET", f"/{stocktake_id}", clerk(POLICE)).json()
+    assert (view["counted"], view["comparison"]["unknown_codes"]) == (0, [])
+    answers = scan(store_room, stocktake_id, "case-1/coat", "case-2/coat", "case-2/coat")
     assert [each["result"] for each in answers] == ["present", "present", "again"]
-    assert {each["item"]["case_id"] for each in answers} == {"case-1", "case-2"}
 
 
 def test_what_differs_becomes_discrepancies_in_the_cases(store_room: Served) -> None:
@@ -195,7 +214,7 @@ def test_another_agency_learns_nothing(store_room: Served) -> None:
     problem(ask(store_room, "DELETE", f"/{stocktake_id}", clerk(COURT)), 404, "not_found", "stocktake_id")
     own = opened(store_room, by=clerk(COURT))
     (answers,) = scan(store_room, own, "knife", by=clerk(COURT))
-    assert answers == {"code": "knife", "result": "unknown", "item": None, "differences": []}
+    assert answers == {"code": "knife", "result": "unknown", "item": None, "differences": [], "among": []}
     assert ask(store_room, "GET", f"/{own}", clerk(COURT)).json()["expected"] == []
     scan(store_room, stocktake_id, "knife")
     assert close(store_room, stocktake_id, clerk(POLICE)).status_code == 201

@@ -97,7 +97,7 @@ def _shown(visit: Visit, stocktake_id: str, answer: ScanTold | None = None, *, l
     view = counting.view_of(visit.service, visit.reading, stocktake_id)
     missing = [each for each in view.comparison.differing if each.differences[0].kind == "missing"]
     differing = [each for each in view.comparison.differing if each.differences[0].kind != "missing"]
-    items = [*view.expected, *(each.item for each in differing)]
+    items = [*view.expected, *(each.item for each in differing), *(answer.among if answer else ())]
     return {
         "view": view,
         "answer": answer,

@@ -112,6 +112,11 @@ def _in_words(session: Session, scanned: dict[str, Any]) -> str:
     line = f"{scanned['code']}: {session.labels.of('scan_result', scanned['result'])}"
     if item is not None:
         line += f" · {session.labels.translate(item['description'])} · {item['case_id']}"
+    if among := [f"{each['case_id']}/{each['item_id']}" for each in scanned.get("among", ())]:
+        line += " · " + session.labels.translate(
+            "Several things have this code. Nothing was counted: scan or type CASE/ITEM."
+        )
+        line += " " + ", ".join(among)
     for difference in scanned["differences"]:
         sides = (words(side, difference[side]) for side in ("expected", "found"))
         line += f" · {session.labels.of('discrepancy_kind', difference['kind'])}: " + " → ".join(sides)

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ledger.core.events.terms import DiscrepancyKind
 
-ScanResult = Literal["present", "elsewhere", "surplus", "unknown", "again"]
+ScanResult = Literal["present", "elsewhere", "surplus", "unknown", "again", "ambiguous"]
 SCAN_RESULTS: tuple[ScanResult, ...] = get_args(ScanResult)
 GOES_ON = string.ascii_letters + string.digits  # signs that go on with a number or a word
 NOT_THERE, NO_PLACE = "not there", "no place"  # sides of a difference that are told in the reader's words
