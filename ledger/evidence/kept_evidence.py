@@ -37,6 +37,7 @@ from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, Unavai
 from ledger.core.messages import Message
 from ledger.storage.objects import PRIVATE_FOLDER, Objects, make_folders, objects_at, of_the_disk, storage_of
 from ledger.store import evidence_files, log
+from ledger.store.append import mark_erased
 from ledger.store.database import Connection, Database
 from ledger.store.evidence_files import ItemFile, StoredFile
 
@@ -55,7 +56,7 @@ _NAMING = "tallystick evidence store v1: name of a file"
 CHECK = Message("Tell the operator: tally evidence store check finds what is wrong.")  # a hint
 
 Outcome = Literal["intact", "damaged", "missing", "unreadable"]
-FileState = Literal[Outcome, "gone", "surplus", "arriving"]  # all that is told of files
+FileState = Literal[Outcome, "gone", "surplus", "arriving", "unverifiable"]  # all that is told of files
 
 
 class StoreKey(Struct, frozen=True):
@@ -92,16 +93,21 @@ def open_store_key(path: Path, passphrase: str) -> StoreKey:
 
 
 def require_own_files(connection: Connection, key: StoreKey) -> None:
-    """Raise KeyRefused if the store has files whose keys are under another key than this."""
-    if others := evidence_files.key_ids(connection) - {key.key_id}:
+    """Raise KeyRefused if the store, or a file in it, has another key than this."""
+    if others := _key_ids(connection) - {key.key_id}:
         raise KeyRefused(
             "files of the evidence store are under the key {other}, not under {key.key_id}",
             other=min(others),
             key=key,
             field="key",
-            hint="Restore the file evidence.json in keys/ of the same backup as the database; if a rotation was cut "
-            "short, end it: tally key rotate evidence",
+            hint="Restore the file evidence.json in keys/ of the same backup as the database, or copy it from the "
+            "service that shares the database; if a rotation was cut short, end it: tally key rotate evidence",
         )
+
+
+def _key_ids(connection: Connection) -> set[str]:
+    own = evidence_files.key_of_store(connection)
+    return evidence_files.key_ids(connection) | (set() if own is None else {own})
 
 
 def segment_count(size: int) -> int:
@@ -314,10 +320,11 @@ class StoreFinding(Struct, frozen=True):
     """What is wrong with a file (by its digest), or with a folder of objects that belongs to none (by its name).
 
     ``fault`` is ``missing``, ``damaged`` or ``unreadable`` for a file, ``surplus`` for a folder; of a folder to which
-    something was written within a day it is ``arriving``: that may be an upload under way, and is no fault.
+    something was written within a day it is ``arriving``: that may be an upload under way, and is no fault. While a row
+    about files is not as the service wrote it, ``unverifiable`` is it and every folder of no file.
     """
 
-    fault: Literal["missing", "damaged", "unreadable", "surplus", "arriving"]
+    fault: Literal["missing", "damaged", "unreadable", "surplus", "arriving", "unverifiable"]
     subject: str
     detail: Message | None = None
 
@@ -510,11 +517,14 @@ class KeptEvidence:
     def destroy(self, case_id: str, item_id: str, digest: str) -> bool:
         """Delete a file of an item, and its bytes if it is kept for no other item; return whether these went.
 
-        First its key goes, by which its bytes cannot be read any more wherever they are. Does nothing a second time.
+        First its key goes, from the write-ahead log as well (``append.clear_away``); a backup of before has it.
+        Does nothing a second time.
         Raises Unavailable if the storage does not answer; then a check reports the bytes as surplus.
         """
         with self.database.write() as connection:
             gone = evidence_files.forget(connection, case_id, item_id, digest)
+            if gone is not None:
+                mark_erased(connection, self.database, f"file {gone.name}")
         if gone is not None:
             self.objects.forget(_place(gone.name))
         return gone is not None
@@ -544,6 +554,9 @@ class KeptEvidence:
         # Read behind the list: what is written meanwhile is in neither, or in both.
         with self.database.read() as connection:
             stored = list(evidence_files.files(connection))
+            unlike = evidence_files.unlike(connection)
+        for changed in unlike:
+            yield StoreFinding("unverifiable", changed, Message("its row in the database is not as it was written"))
         for each in stored:
             outcome, digest = self.hash_again(each)
             progress(each.size)
@@ -553,7 +566,8 @@ class KeptEvidence:
         for name in sorted(folders.keys() - {each.name for each in stored}):
             size, written_at = folders[name]
             is_old = written_at < self.clock() / 1000 - ARRIVES_WITHIN_S
-            yield StoreFinding("surplus" if is_old else "arriving", name, Message("{size} bytes", size=size))
+            of_none: Literal["surplus", "unverifiable"] = "unverifiable" if unlike else "surplus"
+            yield StoreFinding(of_none if is_old else "arriving", name, Message("{size} bytes", size=size))
 
     def remove(self, surplus: StoreFinding) -> None:
         """Delete the folder of a finding ``surplus``, unless a file has it by now. Raises Unavailable."""
@@ -573,6 +587,7 @@ def change_key(database: Database, old: StoreKey, new: StoreKey) -> int:
         sealed = {each.digest: (new.seal(old.open(each), each.digest), new.key_id) for each in stored}
         if sealed:
             evidence_files.seal_again(connection, sealed)
+        evidence_files.keep_key_of_store(connection, database, new.key_id)
     return len(sealed)
 
 
@@ -589,19 +604,22 @@ def open_kept_evidence(
         return None
     path = where.keys.keystore(KEY_NAME)
     with database.read() as connection:
-        is_new = not evidence_files.key_ids(connection)
+        is_new = not _key_ids(connection)
     if not path.exists():
         if not is_new:
             raise KeyRefused(
                 "the key of the evidence store is missing: {path}",
                 path=path,
                 field="key",
-                hint="Restore it from the backup of keys/: without it no file of the store can be read.",
+                hint="Restore it from the backup of keys/, or copy it from the service that shares the database: "
+                "without it no file of the store can be read.",
             )
         create_keystore(path, passphrase)
     key = open_store_key(path, passphrase)
-    with database.read() as connection:
+    with database.lock() if is_new else database.read() as connection:
         require_own_files(connection, key)
+        if is_new:  # of two services that begin at once, the second is refused
+            evidence_files.keep_key_of_store(connection, database, key.key_id)
     if is_new and address.folder is not None:
         with of_the_disk(address.name):
             make_folders(address.folder, PRIVATE_FOLDER)

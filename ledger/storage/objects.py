@@ -107,13 +107,14 @@ class FolderObjects:
 
     def list(self, folder: str) -> Iterator[StoredObject]:
         with of_the_disk(self._name):
-            for path in (self._folder / folder).rglob("*"):
-                try:
-                    status = path.lstat()
-                except FileNotFoundError:  # an upload has just ended, or was discarded
-                    continue
-                if stat.S_ISREG(status.st_mode):
-                    yield StoredObject(path.relative_to(self._folder).as_posix(), status.st_size, status.st_mtime)
+            for parent, _, names in os.walk(self._folder / folder, onerror=_raise_unless_gone):
+                for path in (Path(parent) / name for name in names):
+                    try:
+                        status = path.lstat()
+                    except FileNotFoundError:  # an upload has just ended, or was discarded
+                        continue
+                    if stat.S_ISREG(status.st_mode):
+                        yield StoredObject(path.relative_to(self._folder).as_posix(), status.st_size, status.st_mtime)
 
     def forget(self, folder: str) -> None:
         with of_the_disk(self._name):
@@ -273,6 +274,11 @@ def objects_at(address: StorageAddress) -> Objects:
     if address.folder is not None:
         return FolderObjects(address.folder, address.name)
     return BucketObjects(address.bucket(), address.name)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def read_file(file: Path, name: str, most: int) -> bytes | None:

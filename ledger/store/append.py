@@ -50,7 +50,7 @@ from ledger.store.tables import (
 )
 
 NO_PARTITION = "23514"  # SQLSTATE of a row that no partition takes; no table has a check of its own
-_ERASED = "erased_section"  # the last erasure whose bytes may be in the write-ahead log
+_ERASED = "erased_section"  # the last erasure, or destruction of a file, whose bytes may be in the write-ahead log
 
 
 def erase(connection: Connection, database: Database, body: SectionErased) -> None:
@@ -66,12 +66,19 @@ def erase(connection: Connection, database: Database, body: SectionErased) -> No
                 parts -= search.parts_of_name(data, label)
         word_parts.forget_name(connection, stored.log_index, parts)
     connection.execute(update(SECTIONS).where(*named).values(data=None))
-    mark = f"{body.concerns.event_id} {body.label}"
+    mark_erased(connection, database, f"{body.concerns.event_id} {body.label}")
+
+
+def mark_erased(connection: Connection, database: Database, mark: str) -> None:
+    """Note that the write-ahead log has bytes that must go (``clear_away``). Requires the writer's lock."""
     log.keep_fact(connection, database, _ERASED, mark)
 
 
 def clear_away(database: Database) -> bool:
-    """Remove the last traces of erased sections from the write-ahead log; return False if it must be tried again."""
+    """Remove the last traces of erased sections and of keys of destroyed files from the write-ahead log.
+
+    Returns False if it must be tried again.
+    """
     with database.read() as connection:
         mark = log.fact(connection, _ERASED)
     if mark is None:

@@ -170,6 +170,19 @@ def digests(connection: Connection, name: str) -> dict[str, str]:
         raise IntegrityBroken("the database cannot read the table {name}", name=name, field=name) from error
 
 
+def unlike(connection: Connection, table: Table) -> list[str]:
+    """Return the keys of the rows of a table that are not what was bound last: changed, added or deleted.
+
+    Raises IntegrityBroken for a row that the database cannot read.
+    """
+    bound = dict[str, str | None]()
+    query = select(BINDINGS.c.record).where(BINDINGS.c.of == table.name).order_by(BINDINGS.c.number)
+    for record in connection.execute(query.execution_options(yield_per=PAGE)).scalars():
+        bound |= _decoder.decode(record).rows
+    rows = digests(connection, table.name)
+    return sorted(key for key in bound.keys() | rows.keys() if bound.get(key) != rows.get(key))
+
+
 def _digest(connection: Connection, table: Table, key: Mapping[str, Any]) -> str | None:
     """Return the digest of the row under this primary key, or None."""
     is_the_row = (column == key[column.name] for column in table.primary_key.columns)

@@ -15,6 +15,7 @@ from ledger.store import bindings, log
 from ledger.store.database import Database
 from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, ITEM_FILES
 
+_KEY = "evidence_key"  # the id of the one key that all services of the database have for the store
 _POSITION = "file_checks_up_to"  # the index up to which the log was looked at for checks that are due
 
 
@@ -144,6 +145,21 @@ def seal_again(connection: Connection, sealed: Mapping[str, tuple[bytes, str]]) 
 def key_ids(connection: Connection) -> set[str]:
     """Return under which keys of the store the keys of its files are sealed."""
     return set(connection.execute(select(EVIDENCE_FILES.c.key_id).distinct()).scalars())
+
+
+def unlike(connection: Connection) -> list[str]:
+    """Return the digests of the files whose rows were changed, added or deleted by somebody else than the service."""
+    return bindings.unlike(connection, EVIDENCE_FILES)
+
+
+def key_of_store(connection: Connection) -> str | None:
+    """Return the id of the key that a service has for the store, None before one has opened it."""
+    return log.fact(connection, _KEY)
+
+
+def keep_key_of_store(connection: Connection, database: Database, key_id: str) -> None:
+    """Store the id of the key of the store. Requires the writer's lock."""
+    log.keep_fact(connection, database, _KEY, key_id)
 
 
 def checks_of(connection: Connection, case_id: str, item_id: str) -> list[FileCheck]:

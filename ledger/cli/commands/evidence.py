@@ -214,7 +214,7 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
     finally:
         database.close()
     faults = {each.fault for each in findings}
-    verdict: Verdict = "unverifiable" if "unreadable" in faults else "intact"
+    verdict: Verdict = "unverifiable" if faults & {"unreadable", "unverifiable"} else "intact"
     if faults & {"missing", "damaged"}:
         verdict = "tampered"
     if session.json:

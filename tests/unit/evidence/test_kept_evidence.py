@@ -26,9 +26,11 @@ from ledger.evidence import kept_evidence
 from ledger.evidence.kept_evidence import SEGMENT, TAG, KeptEvidence, StoreLimits, change_key, open_kept_evidence
 from ledger.storage.objects import FolderObjects, of_the_disk
 from ledger.store import evidence_files
+from ledger.store.append import clear_away
 from ledger.store.database import Connection, Database, open_database
 from ledger.store.evidence_files import ItemFile, StoredFile
 from ledger.store.log import initialise
+from ledger.store.tables import EVIDENCE_FILES
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import sqlite_url
 from tests.testkit.machine import REPOSITORY, environment
@@ -374,6 +376,62 @@ def test_a_file_that_cannot_be_read_is_named_and_stops_no_other(tmp_path: Path, 
     with pytest.raises(Unavailable) as refused:
         got(broken, data)
     assert refused.value.code == "file_unreadable"
+
+
+def test_the_key_of_a_destroyed_file_is_in_no_file_of_the_database(tmp_path: Path, database: Database) -> None:
+    """Nor in SQLite's write-ahead log, once what is erased was cleared away."""
+    store = in_folder(tmp_path, database)
+    digest = give(store, b"data").digest
+    key = stored(store, b"data").sealed_key
+
+    def has_key() -> bool:
+        return any(key in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+    assert has_key()
+    assert store.destroy("case-1", "disk", digest)
+    assert clear_away(database)
+    assert not has_key()
+
+
+def test_a_list_goes_on_behind_what_vanishes(tmp_path: Path, database: Database) -> None:
+    """An object that an upload has just put in place or discarded, or a whole folder: neither ends a check."""
+    store = in_folder(tmp_path, database)
+    for name in ("ab/one/0", "ab/one/1", "cd/two/0"):
+        store.objects.create(f"files/{name}", b"data")
+    for vanishing in ("ab/one", "cd/two"):
+        listed = store.objects.list("files")
+        first = next(listed).name
+        for path in (tmp_path / "a store" / "files" / vanishing).iterdir():
+            if not first.endswith(f"{vanishing}/{path.name}"):
+                path.unlink()
+        if vanishing not in first:
+            (tmp_path / "a store" / "files" / vanishing).rmdir()
+        list(listed)
+
+
+def test_nothing_is_surplus_while_a_row_is_not_as_written(tmp_path: Path, database: Database) -> None:
+    """Who deletes a row of the database gets neither a clean check nor the file's objects deleted."""
+    store = in_folder(tmp_path, database)
+    digest = give(store, b"data").digest
+    now = max(each.written_at for each in store.objects.list("files")) * 1000
+    old = replace(store, clock=lambda: int(now) + DAY_MS + 1)
+    assert list(old.check()) == []
+    with database.write() as connection:
+        connection.execute(EVIDENCE_FILES.delete())
+    assert [each.fault for each in old.check()] == ["unverifiable", "unverifiable"]
+    assert next(old.check()).subject == digest
+
+
+def test_services_that_share_a_database_have_one_key(tmp_path: Path, database: Database) -> None:
+    """Also before a file is kept: the second one, with a key of its own or none, is told to copy the first one's."""
+    in_folder(tmp_path, database)
+    with pytest.raises(KeyRefused):
+        opened({"evidence_store": (tmp_path / "a store").as_uri()}, tmp_path / "second", database)
+    third = DataDirectory(tmp_path / "third")
+    named = Settings(data_dir=third.path, evidence_store=(tmp_path / "a store").as_uri())
+    with pytest.raises(KeyRefused):
+        open_kept_evidence(named, third, PASSPHRASE, database, lambda: NOW_MS)
+    assert not third.keys.keystore("evidence").exists()
 
 
 def test_a_segment_of_another_place_does_not_open() -> None:
