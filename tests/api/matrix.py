@@ -106,6 +106,7 @@ OTHERS = {
     "recommendation_id": "phone",
     "document": "supervision",
     "digest": "00" * 32,
+    "agency": "police-east",
 }
 
 
