@@ -71,7 +71,7 @@ def _picture(data: bytes) -> bytes | None:
             code="too_large_to_show",
             hint="Download it and look at it with a program of your own.",
         ) from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, TypeError):  # of a malformed JPEG
         return None
     return target.getvalue()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 
+from msgspec import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from api.console.shared.access import Visit, VisitOf, page_router
@@ -16,11 +17,14 @@ from api.services import stocktakes as counting
 from api.services.drafts import require_role
 from api.services.service import position_after
 from api.services.stocktakes import ClosingRequest, ScannedCode, ScanTold
+from ledger.core.encoding.canonical import refusal_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.messages import Message
 from ledger.store import cases, stocktakes
 from ledger.store.cases import Page
+
+T = TypeVar("T")
 
 ROWS: Final = 50  # of recorded stocktakes on one page
 SHOWN: Final = 50  # lines of each list beside the scanner; the whole lists are on a page of their own
@@ -46,7 +50,7 @@ def show_stocktakes(visit: VisitOf, after: Following = None) -> Response:
 @router.post("/stocktakes")
 def open_stocktake(visit: VisitOf, form: FormOf) -> Response:
     """Open a stocktake of the place that the form names, and go to its page."""
-    asked = convert(form.fields("storage_location", "number"), counting.StocktakeRequest)
+    asked = _stated(form.fields("storage_location", "number"), counting.StocktakeRequest)
     opened = counting.open_stocktake(visit.service, visit.reading, asked)
     return RedirectResponse(f"{PATH}/stocktakes/{opened.stocktake_id}", 303)
 
@@ -68,7 +72,7 @@ def show_stocktake(visit: VisitOf, stocktake_id: SlugPath, whole: bool = False) 
 @router.post("/stocktakes/{stocktake_id}/scans")
 def scan(visit: VisitOf, form: FormOf, stocktake_id: SlugPath) -> Response:
     """Keep one scan; return a part of the page: what it came to, and the count as it stands."""
-    code = convert(form.fields("code", "seal_number"), ScannedCode)
+    code = _stated(form.fields("code", "seal_number"), ScannedCode)
     (answer,) = counting.add_scans(visit.service, visit.reading, stocktake_id, [code])
     return visit.page("stocktakes/count.html", **_shown(visit, stocktake_id, answer, limit=SHOWN))
 
@@ -77,7 +81,7 @@ def scan(visit: VisitOf, form: FormOf, stocktake_id: SlugPath) -> Response:
 def make_drafts(visit: VisitOf, form: FormOf, stocktake_id: SlugPath) -> Response:
     """Return a part of the page: the drafts of the discrepancies and of the stocktake, to be signed together."""
     counters = tuple((form.get("counters") or "").replace(",", " ").split())
-    asked = convert({"counters": counters, **form.fields("remark")}, ClosingRequest)
+    asked = _stated({"counters": counters, **form.fields("remark")}, ClosingRequest)
     acts, _ = counting.closing_acts(visit.service, visit.reading, stocktake_id, asked)
     foreseen = counting.drafts_of(visit.service, visit.reading, visit.labels, acts, stated(form))
     following = f"/stocktakes/{stocktake_id}"
@@ -113,3 +117,11 @@ def _names(visit: Visit, case_ids: Sequence[str]) -> dict[str, str]:
     """Return the numbers of cases by their ids."""
     with visit.service.parts.database.read() as connection:
         return cases.numbers_of(connection, set(case_ids), visit.reading.reader)
+
+
+def _stated(fields: Mapping[str, Any], kind: type[T]) -> T:
+    """Return what a form states. Raises MalformedInput with the field."""
+    try:
+        return convert(fields, kind)
+    except ValidationError as error:
+        raise refusal_of(str(error), fields, kind, "") from error
