@@ -64,7 +64,7 @@ class Stand:
         self.theft = theft()
 
     def fill(self) -> None:
-        """Entry 0 to 6 found the ledger, 7 to 12 are case-1, 13 to 16 case-2, 17 and 18 case-3, 19 seals the reads."""
+        """Entry 0 to 6 found the ledger, 7 to 13 are case-1, 14 to 17 case-2, 18 and 19 case-3, 20 seals the reads."""
         ledger = self.ledger.found(*OFFICERS)
         ledger.post_all(self.theft.events[:-2])
         for event in self.theft.events[-2:]:  # what is erased is in the log before

@@ -17,11 +17,11 @@ MAPS = "2 head maps, each that of the entries before it, and the pages that proo
 
 @pytest.fixture
 def mapped(stand: Stand) -> Stand:
-    """Two maps: over the ledger as it was filled, which are entries 0 to 19, and over a case more."""
+    """Two maps: over the ledger as it was filled, which are entries 0 to 20, and over a case more."""
     keeper = HeadMapKeeper(stand.database, stand.ledger.system)
-    keeper.before_anchor(20)
-    stand.ledger.post_all(Case("case-9").open().register("phone").events)
     keeper.before_anchor(21)
+    stand.ledger.post_all(Case("case-9").open().register("phone").events)
+    keeper.before_anchor(22)
     return stand
 
 
@@ -43,7 +43,7 @@ def test_a_false_map_is_named(mapped: Stand) -> None:
 
 def test_a_map_over_a_false_entry_accuses_no_map(mapped: Stand) -> None:
     """The entry that was changed in the database is named; the maps that were made of the true one are not judged."""
-    mapped.change("UPDATE entries SET envelope = :value WHERE log_index = 12", value=b"{}")
+    mapped.change("UPDATE entries SET envelope = :value WHERE log_index = 13", value=b"{}")
     report = mapped.audit()
     assert {step for step, _ in found(report)} >= {"entries"}
     assert not [finding for finding in report.findings if finding.step == "maps"]
