@@ -88,6 +88,14 @@ class Model:
         """Whether a hold covers the item."""
         return any(items is None or items & self.origins.get(name, set()) for items in self.holds.values())
 
+    def has_nothing_of(self, hold_id: str, agency: str) -> bool:
+        """Whether the agency has no item which the hold covers, and does not answer for a case that it covers."""
+        items = self.holds[hold_id]
+        own = [name for name, thing in self.things.items() if thing.holder == agency]
+        if items is None:
+            return self.answers != agency and not own
+        return not any(items & self.origins[name] for name in own)
+
     def is_said_for_good(self, event_id: str) -> bool:
         """Whether a hold covers the section of the event."""
         return None in self.holds.values() or any(map(self.is_held, self.said[event_id]))

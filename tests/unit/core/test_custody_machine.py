@@ -199,9 +199,13 @@ class Custody(RuleBasedStateMachine):
     @precondition(lambda self: self.case.state.holds)
     @rule(by=agencies, number=picks, properly=mostly)
     def release_hold(self, by: str, number: int, properly: bool) -> None:
+        """The agency that placed it may, and where no kinds are known any other that has nothing which it covers."""
         names = list(self.model.holds if properly and self.model.holds else self.case.state.holds)
         name = names[number % len(names)]
-        if self.tried(name in self.model.holds, self.case.say, HoldReleased, supervisor(by), hold_id=name):
+        placer = self.case.state.holds[name].agency
+        by = placer if properly else by
+        possible = name in self.model.holds and (by == placer or self.model.has_nothing_of(name, by))
+        if self.tried(possible, self.case.say, HoldReleased, supervisor(by), hold_id=name):
             del self.model.holds[name]
 
     @rule(by=agencies, number=picks, properly=mostly)
