@@ -49,10 +49,10 @@ def test_sound_timestamps(stamped: Stand, authority: Authority, tmp_path: Path) 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE timestamps SET time = time - 86400 WHERE size < 14",
-        "UPDATE timestamps SET response = x'3000' WHERE size < 14",
-        "UPDATE timestamps SET response = (SELECT response FROM timestamps WHERE size >= 14)",
-        "UPDATE timestamps SET size = size + 1 WHERE size < 14",
+        "UPDATE timestamps SET time = time - 86400 WHERE size < 15",
+        "UPDATE timestamps SET response = x'3000' WHERE size < 15",
+        "UPDATE timestamps SET response = (SELECT response FROM timestamps WHERE size >= 15)",
+        "UPDATE timestamps SET size = size + 1 WHERE size < 15",
     ],
 )
 def test_timestamps_edited(stamped: Stand, authority: Authority, statement: str) -> None:
@@ -65,7 +65,7 @@ def test_timestamps_edited(stamped: Stand, authority: Authority, statement: str)
 
 def test_timestamp_whose_signature_does_not_hold(stamped: Stand, authority: Authority) -> None:
     """The last byte of the authority's signature."""
-    response: bytes = stamped.value("SELECT response FROM timestamps WHERE size < 14")
+    response: bytes = stamped.value("SELECT response FROM timestamps WHERE size < 15")
     spoiled = response[:-1] + bytes([response[-1] ^ 1])
-    stamped.change("UPDATE timestamps SET response = :value WHERE size < 14", value=spoiled)
+    stamped.change("UPDATE timestamps SET response = :value WHERE size < 15", value=spoiled)
     assert "does not hold" in audited(stamped, authority.root).findings[0].what

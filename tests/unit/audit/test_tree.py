@@ -54,9 +54,9 @@ def test_last_entries_and_root_edited(stand: Stand) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE checkpoints SET size = size + 1 WHERE size < 14",
-        "UPDATE checkpoints SET note = replace(note, 'ledger.test', 'other.test') WHERE size < 14",
-        "UPDATE checkpoints SET published_at = published_at + 100000000 WHERE size < 14",
+        "UPDATE checkpoints SET size = size + 1 WHERE size < 15",
+        "UPDATE checkpoints SET note = replace(note, 'ledger.test', 'other.test') WHERE size < 15",
+        "UPDATE checkpoints SET published_at = published_at + 100000000 WHERE size < 15",
     ],
 )
 def test_checkpoint_edited(stand: Stand, statement: str) -> None:
@@ -80,7 +80,7 @@ def test_checkpoint_above_the_log(stand: Stand) -> None:
 def test_cosignature_that_does_not_hold(stand: Stand) -> None:
     """A note under which a known witness is said to have signed what he did not."""
     line = "— witness.example/w1 " + "3xwKNQ" + "A" * 90 + "\n"
-    stand.change("UPDATE checkpoints SET note = note || :line WHERE size < 14", line=line)
+    stand.change("UPDATE checkpoints SET note = note || :line WHERE size < 15", line=line)
     report = audit_log(stand.database, trust(TWO_OF_THREE, log_key=LOG_SIGNER.verifying_key), PROCEDURES, look=left_out)
     assert {finding.step for finding in report.findings} <= {"checkpoints"}
 
