@@ -175,7 +175,7 @@ def check(
 
 @evidence_group.group("store", cls=Group)
 def store_group() -> None:
-    """The evidence store of a service, for its operator."""
+    """Check a service's evidence store, as its operator."""
 
 
 @store_group.command("check")

@@ -59,7 +59,7 @@ act("hold.released", "hold_id", GROUND, click.option("--number", help="As writte
 
 @click.group("retention", cls=Group)
 def retention_group() -> None:
-    """How long cases and things are kept, and what is due then."""
+    """Set how long cases and things are kept, and list what is due."""
 
 
 DUE = columns("case_id", "subject", "label", "last_day", "then_label", "agency", "in_the_way")

@@ -51,7 +51,7 @@ LISTED = columns("number", "kind", "halts", "told", "raised_at")
 
 @click.group("witness", cls=Group)
 def witness_group() -> None:
-    """A witness of your agency's own: follows the log, co-signs what it has followed, and alarms."""
+    """Run a witness of your agency's own, which follows the log, co-signs what it has followed, and alarms."""
 
 
 @witness_group.command("key")
