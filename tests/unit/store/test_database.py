@@ -50,7 +50,7 @@ def test_several_processes_may_open_an_empty_database_at_once(each_empty_databas
     """Whoever comes first migrates and initialises, the others find it done."""
     program = (
         "import sys; from ledger.store.database import open_database; from ledger.store.log import initialise;"
-        "initialise(open_database(sys.argv[1]), bytes(32))"
+        "initialise(open_database(sys.argv[1]), bytes(range(32)))"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", program, each_empty_database_url], cwd=machine.REPOSITORY)

@@ -23,6 +23,7 @@ from tests.unit.supervision.modelling import with_sql
 from tests.unit.supervision.supervised_ledger import THIRD_RETURN, Watched, sent_back, watched_ledger
 
 LIMITS = WorkLimits(memory_mb=320, cpu_s=2, seconds=60.0)
+PATIENT = WorkLimits(memory_mb=320, cpu_s=20, seconds=60.0)  # a worker that imports this file imports pytest
 # Cheap where there is no offer, so that it can be published.
 ENDLESS = """SELECT h.* FROM handovers h, range(9999) a, range(9999) b, range(9999) c
 WHERE a.range + b.range + c.range < 0"""
@@ -133,8 +134,8 @@ def looked_around(memory_mb: int, statements: Sequence[str]) -> Found:
 def test_a_run_finds_nothing_of_the_one_before(workers: WorkerPool) -> None:
     """Even of one that got past the check of queries and may write into the databases that were opened before it:
     no table, view, macro, type, value, prepared statement or setting. Each has the limits of its own."""
-    first = workers.run(looked_around, 100, LEFT, agency="east", limits=LIMITS)
-    second = workers.run(looked_around, 200, LEFT, agency="west", limits=LIMITS)
+    first = workers.run(looked_around, 100, LEFT, agency="east", limits=PATIENT)
+    second = workers.run(looked_around, 200, LEFT, agency="west", limits=PATIENT)
     closed = {
         **dict.fromkeys(("enable_external_access", "autoload_known_extensions"), "false"),
         "autoinstall_known_extensions": "false",
