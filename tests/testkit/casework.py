@@ -84,11 +84,20 @@ class Case(CaseActs[Officer], Writer):
         required = {field.name: getattr(sample, field.name) for field in structs.fields(kind) if field.required}
         return super().say(kind, by, **(required | fields))
 
-    def erase(self, concerns: EventRef, label: str, by: Officer, *, ground: str = "on request", **fields: Any) -> Self:
+    def erase(
+        self,
+        concerns: EventRef,
+        label: str,
+        by: Officer,
+        *,
+        ground: str = "on request",
+        erased_for: str | None = None,
+        **fields: Any,
+    ) -> Self:
         """Propose the erasure of a section as a clerk of the supervisor ``by``, who signs second."""
         body = ErasureProposed(concerns=concerns, label=label, ground=ground)
         self.act(body, clerk(by.agency))
-        return self.act(second_of(self.last, body), by, **fields)
+        return self.act(structs.replace(second_of(self.last, body), erased_for=erased_for), by, **fields)
 
     def clerk_of(self, agency: str) -> Officer:
         return clerk(agency)

@@ -149,8 +149,16 @@ def propose_erasure(recorder: EventRecorder, case_id: str, **fields: Any) -> Non
 @click.argument("case_id")
 @click.argument("cites", metavar="PROPOSAL", type=EventReference())
 @click.option("--ground", help="Why [as proposed].")
+@click.option(
+    "--for",
+    "erased_for",
+    type=ProcedureWord("erasure_ground"),
+    help="On which ground of the procedure it is erased before its case has been kept long enough.",
+)
 @acting
-def erase(recorder: EventRecorder, case_id: str, cites: dict[str, str], ground: str | None) -> None:
+def erase(
+    recorder: EventRecorder, case_id: str, cites: dict[str, str], ground: str | None, erased_for: str | None
+) -> None:
     """Erase a confidential section of an event for good, as the second officer.
 
     PROPOSAL is the event that proposed it; --authority names what orders it. Takes a supervisor.
@@ -160,7 +168,7 @@ def erase(recorder: EventRecorder, case_id: str, cites: dict[str, str], ground: 
     if shown["envelope"]["event_type"] != NAME_OF[ErasureProposed]:
         raise MalformedInput("{event_id} proposes no erasure", event_id=cites["event_id"], field="PROPOSAL")
     fields = {"concerns": proposed["concerns"], "label": proposed["label"], "ground": ground or proposed["ground"]}
-    recorder.record(case_id, make_body(SectionErased, cites=cites, **fields))
+    recorder.record(case_id, make_body(SectionErased, cites=cites, erased_for=erased_for, **fields))
 
 
 MOST_NAMED = 1000  # events that one disclosure names

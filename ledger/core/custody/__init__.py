@@ -3,12 +3,15 @@
 ``state`` is what a case is, ``register`` how it keeps its parts, ``fold`` the step, ``cases``, ``items``,
 ``measures``, ``handovers``, ``letters``, ``discrepancies``, ``holds``, ``erasures``, ``retention``, ``corrections`` and
 ``clocks`` the rules by subject, ``triggers`` what an event is to a clock, ``circumstances`` what is asked about it, and
-``flags`` what is recorded although it is unlawful. ``claimed_times`` says which times are possible and where they break
-the chain, ``spans`` how the chain of custody stood between events and what each event concerns.
+``flags``, ``flags_of_clocks`` and ``flags_of_retention`` what is recorded although it is unlawful. ``claimed_times``
+says which times are possible and where they break the chain, ``spans`` how the chain of custody stood between events
+and what each event concerns.
 """
 
 from ledger.core.custody import corrections as corrections
 from ledger.core.custody import erasures as erasures
+from ledger.core.custody import flags_of_clocks as flags_of_clocks
+from ledger.core.custody import flags_of_retention as flags_of_retention
 from ledger.core.custody import handovers as handovers
 from ledger.core.custody import items as items
 from ledger.core.custody import letters as letters

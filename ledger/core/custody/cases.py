@@ -28,6 +28,7 @@ from ledger.core.custody.state import (
     Split,
     WordsSource,
     look_up,
+    refuse_gone,
     require_distinct,
     require_new,
     rule,
@@ -474,7 +475,7 @@ def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> I
     """Return an item that is held and not on offer; refuse unknown_item, item_gone, already_offered."""
     item = state.item(item_id, field=field)
     if not item.is_live:
-        refuse("item_gone", "nobody holds item {item.item_id} any more", item=item, field=f"body.{field}")
+        refuse_gone(item, field=field)
     if item.offer is not None:
         refuse(
             "already_offered",

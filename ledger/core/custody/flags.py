@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from datetime import date, datetime
+from collections.abc import Callable, Collection
+from datetime import date
 from functools import cache
 from typing import Any, get_args
 
@@ -11,21 +11,15 @@ from msgspec import Struct
 
 from ledger.core.custody import claimed_times
 from ledger.core.custody.discrepancies import differences, digests_conflict
-from ledger.core.custody.due_dates import end_of_clock
 from ledger.core.custody.handovers import return_number
-from ledger.core.custody.holds import holds_on_item
 from ledger.core.custody.particulars import lacking
-from ledger.core.custody.retention import kept_still
 from ledger.core.custody.spans import concerned
 from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
-from ledger.core.custody.triggers import CASE, changes_custody, in_custody
-from ledger.core.encoding.instants import spelled, unix_seconds
+from ledger.core.custody.triggers import changes_custody
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import Body, case, handover, hold, item, letter, record, retention
 from ledger.core.messages import Message, Term, joined
-from ledger.core.procedure.clock_periods import Clock, Extension, decided, latest_lawful_day
-from ledger.core.procedure.deadlines import last_day_of, parse_periods
-from ledger.core.procedure.legal_days import days_before
-from ledger.core.procedure.rulebook import ExtensionRule, FlagName
+from ledger.core.procedure.rulebook import FlagName
 
 # The state before is None only for the event that opens a case, which no check of particular bodies watches.
 FlagCheck = Callable[[Any, Act, CaseState, Any], str | None]
@@ -203,90 +197,6 @@ def disposal_against_decision(before: CaseState, act: Act, after: CaseState, bod
     return joined(differing, by=", ") or None
 
 
-@flag(
-    "extension_without_basis", case.DeadlineExtended, case.MeasureExtended, case.DeadlineReset, case.DeadlineSuspended
-)
-def extension_without_basis(before: CaseState, act: Act, after: CaseState, body: Body) -> str | None:
-    """Return the extension that no row of the clock's rules allows, or not that often, not yet, or no more.
-
-    A time that is counted anew too often, or rests on a ground that its row does not name, is longer without basis too.
-    """
-    if isinstance(body, case.DeadlineReset):
-        anew = after.clocks[body.deadline_id]
-        if anew.rule.resets is None or anew.resets <= anew.rule.resets:
-            return None
-        return Message("{clock} is counted anew {times} times", clock=anew.name, times=anew.resets)
-    if isinstance(body, case.DeadlineSuspended):
-        rule = after.clocks[body.deadline_id].rule
-        if rule.exclusions is None or body.excluded_for in rule.exclusions:
-            return None
-        ground = Term("exclusion_ground", body.excluded_for)
-        return Message("{clock} does not rest for this: {ground}", clock=rule.name, ground=ground)
-    for clock, extension, row in _extended(before, act, after):
-        names = [each.name for each in clock.extensions]
-        if row is None:
-            return Message("{clock} is not extended by {article}", clock=clock.name, article=extension.article)
-        extended = f"{clock.name}/{row.name}"
-        if 0 < row.times < (times := names.count(row.name)) and not row.is_open:
-            return Message(
-                "{clock} is extended by {extension} {times} times", clock=clock.name, extension=extended, times=times
-            )
-        if row.requires is not None and row.requires not in names:
-            return Message(
-                "{extension} comes only after {earlier}", extension=extended, earlier=f"{clock.name}/{row.requires}"
-            )
-        ends = end_of_clock(before, before.clocks[clock.deadline_id], act.book)
-        if ends.counted and not ends.unknown and datetime.fromisoformat(extension.at) >= ends.counted.due_at:
-            return Message("{clock} had ended at {due_at}", clock=clock.name, due_at=spelled(ends.counted.due_at))
-        if row.within_last is not None and ends.counted and ends.counted.last_day and not ends.unknown:
-            first = days_before(ends.counted.last_day, row.within_last)
-            if act.book.zone.day_of_text(extension.at) < first:
-                return Message("{extension} is decided from {first} on", extension=extended, first=first)
-    return None
-
-
-@flag("extension_without_ground", case.DeadlineExtended, case.MeasureExtended)
-def extension_without_ground(before: CaseState, act: Act, after: CaseState, body: Body) -> str | None:
-    """Return the clock that is extended without one of the qualifying grounds that the row requires."""
-    for clock, extension, row in _extended(before, act, after):
-        if row is not None and row.grounds and extension.qualifying_ground not in row.grounds:
-            grounds = joined([Term("qualifying_ground", ground) for ground in row.grounds], by=", ")
-            extended = f"{clock.name}/{row.name}"
-            return Message(
-                "{clock}, {extension}: expected one of {grounds}", clock=clock.name, extension=extended, grounds=grounds
-            )
-    return None
-
-
-@flag("term_beyond_law")
-def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    """Return the last day set by a paper that is later than the rules allow, however one counts, or too early."""
-    for clock in _touched(before, after):
-        row = clock.rule
-        until = decided(clock)
-        if until is None:
-            continue
-        moves = row.days_off == "later" or (row.days_off == "later_at_liberty" and not in_custody(after, clock.subject))
-        lawful = latest_lawful_day(clock, act.book, moves=moves)
-        if lawful is not None and date.fromisoformat(until[:10]) > lawful:
-            return Message(
-                "{deadline_id} is set to {until}, the rules give it until {lawful}",
-                deadline_id=clock.deadline_id,
-                until=until,
-                lawful=lawful,
-            )
-        if row.least is not None:
-            least = last_day_of(act.book.zone.day_of(clock.counts_from), parse_periods(row.least), row.manner)
-            if date.fromisoformat(until[:10]) < least:
-                return Message(
-                    "{deadline_id} is set to {until}, the rules give it at least until {least}",
-                    deadline_id=clock.deadline_id,
-                    until=until,
-                    least=least,
-                )
-    return None
-
-
 @flag("custody_not_changed", *handover.OFFERS)
 def custody_not_changed(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     """Return the persons in custody who are passed on while the keeper keeps them for another organ."""
@@ -302,26 +212,6 @@ def custody_not_changed(before: CaseState, act: Act, after: CaseState, body: han
     )
 
 
-def _touched(before: CaseState | None, after: CaseState) -> Iterator[Clock]:
-    """Yield the clocks that the event started or extended, but not those that continue under another id."""
-    for _, earlier, clock in after.clocks.changes(before.clocks if before else None):
-        if clock is None:
-            continue
-        # A clock transferred from another case or item has the events of its predecessor too.
-        if len(clock.events) == 1 if earlier is None else len(earlier.extensions) < len(clock.extensions):
-            yield clock
-
-
-def _extended(
-    before: CaseState | None, act: Act, after: CaseState
-) -> Iterator[tuple[Clock, Extension, ExtensionRule | None]]:
-    for clock in _touched(before, after):
-        # An extension may start another clock, which has none of its own.
-        if clock.extensions:
-            extension = clock.extensions[-1]
-            yield clock, extension, clock.rule.extension(extension.name, clock.period)
-
-
 class Flag(Struct, frozen=True):
     """A rule that an event runs against: its name, its article, and what it is about."""
 
@@ -335,10 +225,6 @@ _NOTES = (
     *(record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, record.SectionErased, record.ErasureProposed),
     *(hold.HoldPlaced, hold.HoldReleased, retention.RetentionSet),
 )
-
-
-# What can be wrong with clocks alone, without a case around them.
-OF_CLOCKS: frozenset[FlagName] = frozenset(("term_beyond_law", "extension_without_basis", "extension_without_ground"))
 
 
 def flags(
@@ -485,57 +371,6 @@ def _disposal_without_decision(before: CaseState, act: Act, after: CaseState, bo
     return joined(proposal.item_ids, by=", ") if proposal.decision_id is None else None
 
 
-@flag("disposed_while_held", item.ItemDisposed)
-def _disposed_while_held(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> str | None:
-    """Return the items of which a disposal is recorded in spite of a hold, each with the holds."""
-    gone = [before.items[item_id] for item_id in before.proposals[body.cites.event_id].item_ids]
-    against = {thing.item_id: [hold.hold_id for hold in holds_on_item(before, thing)] for thing in gone}
-    texts = [
-        Message("item {item_id}: {holds}", item_id=item_id, holds=joined(ids, by=", "))
-        for item_id, ids in against.items()
-        if ids
-    ]
-    return joined(texts) or None
-
-
-@flag("hold_by_another_kind", hold.HoldPlaced)
-def _hold_by_another_kind(before: CaseState, act: Act, after: CaseState, body: hold.HoldPlaced) -> str | None:
-    return _of_another_kind(act, act.agency, act.book.holds[body.kind].by)
-
-
-@flag("retention_shortened", retention.RetentionSet)
-def _retention_shortened(before: CaseState, act: Act, after: CaseState, body: retention.RetentionSet) -> str | None:
-    """Return until when what is kept was to be kept, where that was longer."""
-    was = [
-        clock.until if (ends := end_of_clock(before, clock, act.book).counted) is None else ends.last_day
-        for subject in body.item_ids or (CASE,)
-        for clock in before.clocks.marked(f"running/{subject}")
-        if clock.rule.retains
-    ]
-    longest = max((str(day) for day in was if day is not None), default=body.until)
-    return Message("it was kept until {until}", until=longest) if longest > body.until else None
-
-
-@flag("destroyed_before_due", item.ItemDisposed, record.SectionErased)
-def _destroyed_before_due(
-    before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed | record.SectionErased
-) -> str | None:
-    """Return the clocks for which the items, or of an erased section the case, should have been kept still."""
-    if isinstance(body, item.ItemDisposed):
-        subjects, at = before.proposals[body.cites.event_id].item_ids, body.disposed_at
-    else:
-        subjects, at = (CASE,), act.event.occurred_at
-    clocks = [clock.deadline_id for subject in subjects for clock in kept_still(before, subject, act.book, at)]
-    return joined([*dict.fromkeys(clocks)], by=", ") or None
-
-
-@flag("hold_released_by_another", hold.HoldReleased)
-def _hold_released_by_another(before: CaseState, act: Act, after: CaseState, body: hold.HoldReleased) -> str | None:
-    """Return the hold that another agency releases than the one that placed it."""
-    placed = before.holds[body.hold_id]
-    return Message("{hold.agency} placed hold {hold.hold_id}", hold=placed) if placed.agency != act.agency else None
-
-
 @flag("act_after_closing")
 def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     if before is None or isinstance(act.event.body, _NOTES):
@@ -620,16 +455,16 @@ def _medium_not_taken(before: CaseState, act: Act, after: CaseState, body: item.
 
 @flag("sender_of_another_kind", *handover.OFFERS)
 def _sender_of_another_kind(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
-    return _of_another_kind(act, act.agency, act.book.purposes[body.purpose].senders)
+    return of_another_kind(act, act.agency, act.book.purposes[body.purpose].senders)
 
 
 @flag("receiver_of_another_kind", *handover.OFFERS)
 def _receiver_of_another_kind(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     receiver = after.handovers[body.handover_id].to_agency
-    return _of_another_kind(act, receiver, act.book.purposes[body.purpose].receivers)
+    return of_another_kind(act, receiver, act.book.purposes[body.purpose].receivers)
 
 
-def _of_another_kind(act: Act, agency: str, fitting: tuple[str, ...]) -> str | None:
+def of_another_kind(act: Act, agency: str, fitting: tuple[str, ...]) -> str | None:
     """Return the kind of an agency that is none of those that fit; of an unknown agency nothing can be said."""
     kind = act.kinds.get(agency)
     if kind is None or act.book.fits(kind, fitting):

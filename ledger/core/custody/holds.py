@@ -15,7 +15,17 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from ledger.core.custody.spans import concerned
-from ledger.core.custody.state import Act, CaseState, Hold, Item, look_up, require_distinct, require_new, rule
+from ledger.core.custody.state import (
+    Act,
+    CaseState,
+    Hold,
+    Item,
+    look_up,
+    refuse_gone,
+    require_distinct,
+    require_new,
+    rule,
+)
 from ledger.core.errors import refuse
 from ledger.core.events import hold as holds
 from ledger.core.messages import Message, joined
@@ -109,7 +119,7 @@ def placed(state: CaseState, act: Act, body: holds.HoldPlaced) -> CaseState:
         item = state.item(item_id, field="item_ids")
         # What has left by a split is held in the case that has it; here the hold keeps the sections about it.
         if not item.is_live and item.status != "left":
-            refuse("item_gone", "nobody holds item {item.item_id} any more", item=item, field="body.item_ids")
+            refuse_gone(item, field="item_ids")
     hold = Hold(
         hold_id=body.hold_id,
         kind=body.kind,

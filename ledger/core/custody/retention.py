@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ledger.core.custody.due_dates import due_at
 from ledger.core.custody.holds import Obstacle, obstacles, of_hold
-from ledger.core.custody.state import Act, CaseState, require_distinct, rule
+from ledger.core.custody.state import Act, CaseState, refuse_gone, require_distinct, rule
 from ledger.core.errors import refuse
 from ledger.core.events import retention
 from ledger.core.procedure.clock_periods import Clock
@@ -23,7 +23,7 @@ def retention_set(state: CaseState, act: Act, body: retention.RetentionSet) -> C
     for item_id in body.item_ids:
         item = state.item(item_id, field="item_ids")
         if not item.is_live:
-            refuse("item_gone", "nobody holds item {item.item_id} any more", item=item, field="body.item_ids")
+            refuse_gone(item, field="item_ids")
     per = "item" if body.item_ids else "case"
     if not any(row.retains and row.per == per for row in act.book.started_by.get("retention_set", ())):
         refuse(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from ledger.core.events.handover import OfferedItem, OutlinePoint
 from ledger.core.events.item import Collection as DataCollection
 from ledger.core.events.item import Dossier, Seizure
 from ledger.core.events.letter import Outsider
-from ledger.core.messages import Term
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
@@ -545,6 +545,20 @@ def look_up(entries: Mapping[str, T], key: str, noun: str, *, field: str | None 
         rule = "unknown_" + noun.replace(" ", "_")
         refuse(rule, "the case has no {noun} {key}", noun=Term("noun", noun), key=key, field=_field_of(noun, field))
     return entry
+
+
+_GONE_TO = {
+    "left": Message("It was split off for case {item.left_for}: name it there."),
+    "split": Message("It was split: name its parts."),
+    "merged": Message("It was merged: name the item that came of it."),
+    "disposed": Message("It was disposed of."),
+}
+
+
+def refuse_gone(item: Item, *, field: str) -> NoReturn:
+    """Refuse (item_gone) what nobody in the case holds any more, and say where it went."""
+    hint = Message(_GONE_TO[item.status], item=item)
+    refuse("item_gone", "nobody holds item {item.item_id} any more", item=item, field=f"body.{field}", hint=hint)
 
 
 def require_new(entries: Collection[str], key: str, noun: str, *, field: str | None = None) -> None:

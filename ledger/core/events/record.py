@@ -60,13 +60,15 @@ class ErasureProposed(Body, frozen=True):
 class SectionErased(Body, frozen=True):
     """One confidential section is no longer kept; the payload that commits to it stays.
 
-    It is the second signature, by another officer; ``cites`` is the proposal.
+    It is the second signature, by another officer; ``cites`` is the proposal. ``erased_for`` names the ground of
+    the procedure on which a section may be erased before its case has been kept long enough.
     """
 
     cites: terms.EventRef
     concerns: terms.EventRef
     label: terms.SectionLabel
     ground: terms.Text
+    erased_for: terms.ErasureGround | None = None
 
 
 @event("import.recorded", streams=("case", "agency"))

@@ -245,6 +245,7 @@ LetterKind = Annotated[str, _word("letter_kind")]
 OutsiderKind = Annotated[str, _word("outsider_kind")]
 Service = Annotated[str, _word("service")]
 HoldKind = Annotated[str, _word("hold_kind")]
+ErasureGround = Annotated[str, _word("erasure_ground")]
 Particular = Annotated[str, _word("particular")]
 QuantityUnit = Annotated[str, _word("quantity_unit")]
 LeadOutcome = Annotated[str, _word("lead_outcome")]
@@ -269,6 +270,7 @@ TABLE_OF = {
     "outsider_kind": "outsiders",
     "service": "services",
     "hold_kind": "holds",
+    "erasure_ground": "erasures",
     "lead_outcome": "outcomes",
     "recommendation_kind": "recommendations",
     "escalation": "escalations",

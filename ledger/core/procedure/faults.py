@@ -84,7 +84,7 @@ def rows_with_articles(book: Rulebook) -> Iterator[tuple[Path, Any]]:
             yield (table, number), row
             for place, extension in enumerate(getattr(row, "extensions", ())):
                 yield (table, number, "extensions", place), extension
-    for table in ("purposes", "decisions", "reasons", "holds", "items", "persons"):
+    for table in ("purposes", "decisions", "reasons", "holds", "erasures", "items", "persons"):
         for word, row in getattr(book, table).items():
             if hasattr(row, "article"):
                 yield (table, word), row
@@ -225,6 +225,13 @@ def _faults_of_retention(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
     for name in row.waits_for:
         if name not in {each.name for each in book.clocks}:
             yield ("waits_for",), Message("no clock is called {name}", name=name)
+    if row.gives_way_to and not row.retains:
+        yield ("gives_way_to",), Message("nothing is due at its end: say so in `then`")
+    # Who erases a section states a ground, who disposes of a thing cites a decision.
+    earlier = "erasure_ground" if row.per == "case" else "decision_kind"
+    for word in row.gives_way_to:
+        if word not in book.vocabularies[earlier]:
+            yield ("gives_way_to",), _no_word(earlier, word)
     if row.then is None:
         return
     ends = {"case": RETENTION_ENDS, "item": ("review", *book.disposals)}

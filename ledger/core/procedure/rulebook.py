@@ -87,7 +87,8 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     times at most, and rests on the grounds ``exclusions`` alone. Where the end is no lateness ``at_end`` says what it
     is: a right is lost, a judgment takes effect. A time of retention ends without lateness too: ``then`` says what its
     subject is due for, a word of the disposals, or ``review`` or ``erasure``; while a clock in ``waits_for`` runs, that
-    waits.
+    waits. It ``gives_way_to`` what lawfully destroys something earlier: of a case grounds of erasures, of an item kinds
+    of decisions that order its disposal.
     """
 
     name: str
@@ -119,6 +120,7 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     at_end: Label | None = None
     then: str | None = None
     waits_for: tuple[str, ...] = ()
+    gives_way_to: tuple[str, ...] = ()
     valid_until: terms.Date | None = None
 
     @property
@@ -379,6 +381,14 @@ class HoldRule(Word, frozen=True, kw_only=True):
     unconfirmed: Label = {}
 
 
+class ErasureGround(Word, frozen=True):
+    """A ground on which a confidential section is erased before the time is over for which its case is kept."""
+
+    article: str = ""
+    source: str = ""
+    unconfirmed: Label = {}
+
+
 class Reason(Word, frozen=True, kw_only=True):
     """Why something is not accepted, or goes back.
 
@@ -495,6 +505,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     outsiders: dict[terms.OutsiderKind, Word] = {}
     services: dict[terms.Service, Word] = {}
     holds: dict[terms.HoldKind, HoldRule] = {}
+    erasures: dict[terms.ErasureGround, ErasureGround] = {}
     aspects: dict[terms.Aspect, Word] = {}
     relations: dict[terms.CaseRelation, Word] = {}
     units: dict[terms.QuantityUnit, UnitRow] = {}

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from ledger.core.custody import clocks
 from ledger.core.custody.claimed_times import require_no_earlier_day
 from ledger.core.custody.clock_facts import chained
-from ledger.core.custody.flags import OF_CLOCKS, Flag, flags
+from ledger.core.custody.flags import Flag, flags
+from ledger.core.custody.flags_of_clocks import OF_CLOCKS
 from ledger.core.custody.fold import with_rests
 from ledger.core.custody.letters import require_one
 from ledger.core.custody.state import Act, CaseState

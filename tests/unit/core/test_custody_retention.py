@@ -9,12 +9,12 @@ from ledger.core.custody.due_dates import deadline, end_of_clock
 from ledger.core.custody.holds import Obstacle
 from ledger.core.custody.retention import obstacles_to_end
 from ledger.core.encoding.instants import spelled, unix_seconds
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case, hold, item, retention
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.procedures import shipped_rulebook
-from tests.testkit.builders import LAB, POLICE, clerk, section, supervisor
+from tests.testkit.builders import LAB, POLICE, clerk, refused, section, supervisor
 from tests.testkit.casework import Case, Refusal, Refusals, dispose, each_refusal, holding, proposed, require_refusal
 from tests.unit.core.test_package import procedure_of
 
@@ -199,6 +199,68 @@ def test_what_is_erased_before_the_day_of_its_case_is_flagged() -> None:
             close(written)
 
 
+GROUNDS = """
+[erasures]
+court_order = { label = { en = "order of a court", zh = "裁判" } }
+other_right = { label = { en = "another right", zh = "其他权利" } }
+"""
+
+
+def erased_after_closing(written: Case, erased_for: str | None) -> list[str]:
+    """Close the case, and erase a section of it on the ground; return the flags."""
+    event = written.say(item.ItemExamined, clerk(POLICE), item_id="knife", sections={"narrative": section()}).last.event
+    close(written)
+    return written.erase(event.ref, "narrative", supervisor(POLICE), erased_for=erased_for).flag_names()
+
+
+@pytest.mark.parametrize(("erased_for", "early"), [(None, True), ("other_right", True), ("court_order", False)])
+def test_a_time_of_the_rules_gives_way_to_the_grounds_that_its_row_names(erased_for: str | None, early: bool) -> None:
+    """An erasure on such a ground is lawful before the time is over; on another one, or none, it is flagged."""
+    rows = (SHORTENED, EARLY, OF_CASE + 'gives_way_to = ["court_order"]\n', GROUNDS)
+    written = Case(book=book(*rows)).open().register("knife")
+    assert erased_after_closing(written, erased_for) == (["destroyed_before_due"] if early else [])
+
+
+def test_a_day_that_was_set_gives_way_to_nothing() -> None:
+    """Who set it for this case has decided on this case: what is erased before is flagged, on whichever ground."""
+    rows = (SHORTENED, EARLY, OF_CASE + 'gives_way_to = ["court_order"]\n', GROUNDS)
+    written = keep_until(Case(book=book(*rows)).open().register("knife"), "2040-12-31")
+    assert erased_after_closing(written, "court_order") == ["destroyed_before_due"]
+
+
+def test_a_ground_that_the_procedure_does_not_have_is_refused() -> None:
+    """It is a word of the procedure of the case."""
+    written = Case(book=book(SHORTENED, EARLY, OF_CASE, GROUNDS)).open().register("knife")
+    with refused("unknown_word", field="payload.body.erased_for"):
+        erased_after_closing(written, "a_whim")
+
+
+@pytest.mark.parametrize(
+    ("kind", "ordered", "early"),
+    [
+        ("other", "destroyed", False),
+        ("other", "archived", True),
+        ("other", None, True),
+        ("judgment", "destroyed", True),
+        (None, None, True),
+    ],
+)
+def test_a_time_of_the_rules_gives_way_to_a_decision_that_orders_the_disposal(
+    kind: str | None, ordered: str | None, early: bool
+) -> None:
+    """Of a kind that the row names, on this thing, and for this end; else the early destruction is flagged."""
+    of_item = OF_ITEM.replace("waits_for", 'gives_way_to = ["other"]\nwaits_for', 1)
+    written = Case(book=book(SHORTENED, EARLY, of_item)).open().register("knife")
+    if kind is not None:
+        lines = (case.ItemDecision(item_id="knife", disposal=ordered),)
+        written.say(case.DecisionRecorded, decision_id="d-1", kind=kind, items=lines)
+        written.decide("other")
+    close(written)
+    proposal = {"item_ids": ("knife",), "disposal": "destroyed", "decision_id": "d-1" if kind else None}
+    written.say(item.ItemDisposalProposed, clerk(POLICE), **proposal)
+    assert ("destroyed_before_due" in dispose(written).flag_names()) is early
+
+
 NOTHING = procedure_of("flags = []\n")
 REFUSALS: Refusals = {
     "an item twice": Refusal(
@@ -225,6 +287,17 @@ REFUSALS: Refusals = {
 def test_what_cannot_be_kept_is_refused(refusal: Refusal) -> None:
     """What is gone, and what the procedure has no time of retention for."""
     require_refusal(refusal)
+
+
+def test_who_would_keep_what_has_left_learns_where_it_went() -> None:
+    """The refusal names the case for which it was split off, or says what became of it."""
+    left = Case(book=book(OF_ITEM)).open().register("knife", "cup")
+    left.say(case.CaseSplit, new_case_id="case-2", item_ids=("knife",))
+    for written, item_id, went in ((left, "knife", "case-2"), (dispose(proposed("car")), "car", "disposed of")):
+        with pytest.raises(RuleRefused) as refusal:
+            keep_until(written, "2030-01-01", item_id)
+        assert refusal.value.code == "item_gone"
+        assert went in str(refusal.value.hint)
 
 
 def test_what_stands_in_the_way_of_an_end_is_told() -> None:
@@ -260,6 +333,9 @@ def test_what_stands_in_the_way_of_an_end_is_told() -> None:
         ("clocks[0].then", OF_CASE.replace('days_off = "never"\n', "")),
         ("clocks[0].waits_for", OF_ITEM.replace('["appeal"]', '["nothing"]')),
         ("clocks[0].waits_for", OF_ITEM.replace('then = "destroyed"\n', "")),
+        ("clocks[0].gives_way_to", OF_CASE + 'gives_way_to = ["nothing"]\n'),
+        ("clocks[0].gives_way_to", OF_ITEM.replace("waits_for", 'gives_way_to = ["nothing"]\nwaits_for', 1)),
+        ("clocks[0].gives_way_to", OF_CASE.replace('then = "review"', 'gives_way_to = ["court_order"]') + GROUNDS),
     ],
 )
 def test_a_row_that_contradicts_itself_is_refused(fault: str, row: str) -> None:
