@@ -76,12 +76,30 @@ def holds_on_item(state: CaseState, item: Item) -> list[Hold]:
     if not standing:
         return []
     origins = _origins(state, item)
-    return [hold for hold in standing if hold.scope == "case" or not origins.isdisjoint(hold.item_ids)]
+    return [hold for hold in standing if _covers(hold, origins)]
+
+
+def _covers(hold: Hold, origins: set[str]) -> bool:
+    return hold.scope == "case" or not origins.isdisjoint(hold.item_ids)
 
 
 def holds_on_sections(state: CaseState, event_id: str) -> list[Hold]:
     """Return the standing holds that cover the confidential sections of an event of the case."""
     return [hold for hold in state.holds.marked("standing") if _covers_sections(state, hold, event_id)]
+
+
+def holds_ever(state: CaseState, item_ids: Collection[str] = (), event_id: str | None = None) -> list[Hold]:
+    """Return the holds that cover one of the items or the sections of the event, or did until they were released.
+
+    Requires that the case has the items.
+    """
+    origins = [_origins(state, state.items[item_id]) for item_id in item_ids]
+    return [
+        hold
+        for hold in state.holds.values()
+        if any(_covers(hold, each) for each in origins)
+        or (event_id is not None and _covers_sections(state, hold, event_id))
+    ]
 
 
 def _covers_sections(state: CaseState, hold: Hold, event_id: str) -> bool:

@@ -234,6 +234,10 @@ VALUES: Final[dict[str, PaperValue]] = {
     ),
     "disposal": PaperValue(("disposal", "cites")),
     **_own("disposed_at", "proceeds"),
+    # Of the two who destroy something, and of a section that is erased.
+    **dict.fromkeys(("proposed_by", "proposed_at"), PaperValue(("cites",))),
+    **_own("label", "concerns", "erased_for"),
+    "section_digest": PaperValue(("label",)),
     "recipient": PaperValue(("recipient", "cites")),
     **_own("withheld", "expected", "found", "resolution"),
     # Of deadlines, and of recommendations.
@@ -269,6 +273,8 @@ LISTS: Final[dict[str, PaperList]] = {
     "found_digests": PaperList(("received", "digests"), ("description", "digests")),
     "collected": PaperList(("seizure",), ("description", "collectors", "method", "tool", "medium")),
     "custody": PaperList(_THINGS, ("occurred_at", "agency", "officer", "act")),
+    "holds": PaperList(("cites",), ("hold", "number", "agency", "ground", "placed_at", "released_at", "released_by")),
+    "retention": PaperList(("cites",), ("clock", "subject", "started_at", "until", "article")),
     "outline": PaperList(("outline",)),
     "measures": PaperList(("measures",)),
 }

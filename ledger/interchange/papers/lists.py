@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ledger.core.custody import Item, MeasureState
+from ledger.core.custody.due_dates import end_of_clock
+from ledger.core.custody.holds import holds_ever
+from ledger.core.custody.triggers import CASE
 from ledger.core.events.handover import HandoverAccepted
+from ledger.core.events.record import SectionErased
 from ledger.core.procedure.papers import ListRow, NamedValue
 from ledger.interchange.papers.paper_text import cell
 from ledger.interchange.papers.paper_writer import PaperWriter
@@ -53,6 +57,15 @@ WIDTHS: Final = {
     "agency": 2.2,
     "officer": 1.2,
     "act": 5.5,
+    "hold": 1.4,
+    "number": 1.4,
+    "ground": 2.6,
+    "placed_at": 1.7,
+    "released_at": 1.7,
+    "released_by": 2,
+    "clock": 2.6,
+    "subject": 1.8,
+    "article": 2.2,
 }
 NUMBER_WIDTH: Final = 0.8
 EXACT: Final = ("digests",)  # set character by character
@@ -276,6 +289,43 @@ def _custody(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
             }
 
 
+def _holds(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
+    """Yield the legal holds that covered what is destroyed, with when and by whom they were released."""
+    printed = writer.printed
+    before, body = printed.before, printed.event.body
+    assert before is not None, "what is destroyed was proposed before"
+    erased = body.concerns.event_id if isinstance(body, SectionErased) else None
+    for hold in holds_ever(before, () if erased else printed.item_ids, erased):
+        yield {
+            "hold": cell(writer.text.of("hold_kind", hold.kind), (hold.hold_id,)),
+            "number": cell((hold.number,)),
+            "agency": cell(writer.text.agency(hold.agency)),
+            "ground": cell((hold.ground,)),
+            "placed_at": cell(writer.words("occurred_at", hold.placed_at)),
+            "released_at": cell(writer.words("occurred_at", hold.released_at)),
+            "released_by": () if hold.released_by is None else cell(writer.text.agency(hold.released_by)),
+        }
+
+
+def _retention(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
+    """Yield the times of retention that ran for what is destroyed, of a section those of its case."""
+    printed = writer.printed
+    before = printed.before
+    assert before is not None, "what is destroyed was proposed before"
+    subjects = (CASE,) if isinstance(printed.event.body, SectionErased) else printed.item_ids
+    for clock in (clock for subject in subjects for clock in before.clocks.marked(f"running/{subject}")):
+        if clock.rule.retains:
+            ends = end_of_clock(before, clock, printed.book).counted
+            last = None if ends is None or ends.last_day is None else ends.last_day.isoformat()
+            yield {
+                "clock": cell(writer.words("clock", clock.name)),
+                "subject": cell(writer.words("subject", clock.subject)),
+                "started_at": cell(writer.words("started_at", clock.started_at)),
+                "until": cell(writer.words("until", last)),
+                "article": cell(writer.text.article(clock.rule.article)),
+            }
+
+
 def _outline(writer: PaperWriter) -> Iterator[Words]:
     """Yield the points of an outline, each with the person or thing that it is about."""
     for point in getattr(writer.printed.event.body, "outline", ()):
@@ -297,6 +347,8 @@ _ROWS: Final[Mapping[str, Callable[[PaperWriter, ListRow], Iterator[Row]]]] = {
     "found_digests": _found_digests,
     "collected": _collected,
     "custody": _custody,
+    "holds": _holds,
+    "retention": _retention,
 }
 _PARAGRAPHS: Final[Mapping[str, Callable[[PaperWriter], Iterator[Words]]]] = {
     "outline": _outline,

@@ -87,7 +87,7 @@ class PaperWriter(NamedTuple):
             numbers = self.printed.case.numbers
             labels = ((agency, self.text.paper("number_of", agency=self.text.agency(agency))) for agency in numbers)
             return [LabelledValue(label, (numbers[agency],)) for agency, label in labels]
-        return [LabelledValue(self.label_of(value), self.value(name))]
+        return [LabelledValue(self.label_of(value), self.value(name), exact=name == "section_digest")]
 
     def paragraphs(self, text: Label) -> tuple[Words, ...]:
         """Return the paragraphs of a text, with values in its slots; what is not stated is left open."""

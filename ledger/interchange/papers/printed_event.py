@@ -21,8 +21,9 @@ from ledger.core.events import Event, Section
 from ledger.core.events.handover import HandoverOffered, HandoverReturned
 from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemRegistered, Seizure
 from ledger.core.events.letter import LetterSent
+from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.supervision import RecommendationIssued
-from ledger.core.events.terms import VALUE_FIELD
+from ledger.core.events.terms import VALUE_FIELD, EventRef
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.legal_days import holds_on
 from ledger.core.procedure.papers import PaperCondition, PaperRow
@@ -96,7 +97,10 @@ class PrintedEvent(Struct, frozen=True, dict=True):
                 act = Act(self.event, self.book, kinds=self.kinds)
                 values["reply_within"] = reply_period(act)
             return values
-        for part in (self._of_case(), self._of_handover(), self._of_letter(), self._of_items(), self._of_measures()):
+        for part in (
+            *(self._of_case(), self._of_handover(), self._of_letter(), self._of_items()),
+            *(self._of_measures(), self._of_destruction()),
+        ):
             values |= part
         values = {**values.get("particulars", {}), **self._confidential_particulars(), **values}
         values["persons"] = self.person_ids
@@ -193,13 +197,25 @@ class PrintedEvent(Struct, frozen=True, dict=True):
         body = self.event.body
         if self.seizure is not None:
             return asdict(self.seizure)
-        if isinstance(body, ItemDisposed):
-            events = (past.event for past in self.history)
-            proposed = next(event.body for event in events if event.event_id == body.cites.event_id)
-            assert isinstance(proposed, ItemDisposalProposed), "the rules accept no other"
-            return {"recipient": proposed.recipient, "ground": proposed.ground}
         item = self.case.items.get(getattr(body, "item_id", ""))
         return {} if item is None or item.frozen_until is None else {"frozen_until": item.frozen_until}
+
+    def _of_destruction(self) -> dict[str, Any]:
+        """Return who proposed what two destroy, and of a section the digest that remains of it."""
+        body = self.event.body
+        values: dict[str, Any] = {}
+        if isinstance(body, ItemDisposed | SectionErased):
+            proposal = self._past(body.cites)
+            values = {"proposed_by": proposal.officer, "proposed_at": proposal.occurred_at}
+            if isinstance(proposal.body, ItemDisposalProposed):
+                values |= {"recipient": proposal.body.recipient, "ground": proposal.body.ground}
+        if isinstance(body, ErasureProposed | SectionErased):
+            values["section_digest"] = self._past(body.concerns).confidential[body.label]
+        return values
+
+    def _past(self, ref: EventRef) -> Event:
+        """Return an event of the case that this one cites; the rules let it cite no other."""
+        return next(past.event for past in self.history if past.event.event_id == ref.event_id)
 
     def _of_measures(self) -> dict[str, Any]:
         """Return the measure that the event names, or those of its person that hold the person in custody."""

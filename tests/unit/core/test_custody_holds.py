@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.core.custody.holds import Obstacle, obstacles
+from ledger.core.custody.holds import Obstacle, holds_ever, obstacles
 from ledger.core.custody.spans import concerned
 from ledger.core.errors import RuleRefused
 from ledger.core.events import Event, case, hold, item
@@ -386,6 +386,22 @@ def test_a_hold_leaves_what_it_does_not_cover() -> None:
     place(written, concerns=(of_phone.ref,))
     place(written, "hold-2", item_ids=("phone",))
     erase(written, of_knife)
+
+
+def test_what_is_destroyed_shows_the_holds_that_were_on_it() -> None:
+    """Those on the thing, on what it comes from and on the case, or on the section; also after their release."""
+    written = place(place(holding("knife", "cup"), item_ids=("knife",)), hold_id="hold-2", scope="case")
+    event = secret(written, "cup")
+    place(written, hold_id="hold-3", scope="sections", concerns=(event.ref,))
+    release(written)
+
+    def ids(*item_ids: str, event_id: str | None = None) -> list[str]:
+        return [hold.hold_id for hold in holds_ever(written.state, item_ids, event_id)]
+
+    assert ids("knife") == ["hold-1", "hold-2"]
+    assert ids("cup") == ["hold-2"]
+    assert ids(event_id=event.event_id) == ["hold-2", "hold-3"]
+    assert ids() == []
 
 
 STEPS = st.lists(st.sampled_from(("place", "place_item", "place_event", "release", "erase", "examine")), max_size=14)

@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ledger.core.events import Authority, item, record
 from ledger.core.events import case as events
-from ledger.core.events import item, record
 from ledger.core.events.handover import OutlinePoint
+from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import Seizure
 from ledger.core.events.letter import LetterReceived, LetterSent, Outsider
+from ledger.core.events.retention import RetentionSet
 from ledger.core.events.terms import Money
 from ledger.procedures import books_that_ship
-from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant, supervisor
+from tests.testkit.builders import (
+    COURT,
+    DETENTION,
+    LAB,
+    POLICE,
+    PROCURATORATE,
+    START,
+    clerk,
+    instant,
+    section,
+    supervisor,
+)
 from tests.testkit.casework import Case, detained, dispose, got, kept, person_id, proposed, stays
 
 Story = Callable[[], Case]
@@ -160,6 +173,37 @@ def changed(name: str) -> Case:
 
 def disposed(disposal: str) -> Case:
     return dispose(proposed("coat", disposal=disposal, recipient="被害人王某"))
+
+
+DIGEST = f"sha256:{'ab' * 32}"
+SIGNED = ("H-9", f"{POLICE}-c1", f"{POLICE}-s", "courtorder")
+DESTROYED = (*SIGNED, DIGEST)
+ERASED = (*SIGNED, "narrative", "blake3:")
+
+
+def held(written: Case) -> Case:
+    """Place a hold on the case and release it."""
+    written.say(HoldPlaced, supervisor(POLICE), hold_id="hold-9", kind="legal_hold", number="H-9", scope="case")
+    return written.say(HoldReleased, supervisor(POLICE), hold_id="hold-9")
+
+
+ORDER = Authority(authorization_type="court order", authorization_identifier="12")
+
+
+def destroyed(written: Case, item_id: str = "phone") -> Case:
+    """Destroy a thing that was held once, and kept until a day."""
+    held(written).say(RetentionSet, supervisor(POLICE), until="2026-03-02", item_ids=(item_id,))
+    proposal = {"item_ids": (item_id,), "disposal": "destroyed", "ground": "kept long enough"}
+    written.say(item.ItemDisposalProposed, clerk(POLICE), **proposal)
+    return dispose(written, supervisor(POLICE), authority=ORDER)
+
+
+def erased(written: Case) -> Case:
+    """Erase a section of a closed case that was held once, on the order of a court."""
+    event = written.say(item.ItemExamined, clerk(POLICE), item_id="phone", sections={"narrative": section()}).last.event
+    held(written).say(events.CaseClosed, ground="over")
+    order = {"erased_for": "court_order", "authority": ORDER}
+    return written.erase(event.ref, "narrative", supervisor(POLICE), **order)
 
 
 RECTIFIED = {
@@ -326,7 +370,15 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
         lambda: disposed("returned_to_victim"),
         ("发还清单", "返还被害人", "被害人王某", "交领取人"),
     ),
-    ("item.disposed", "disposal_list"): (lambda: disposed("destroyed"), ("涉案财物处理清单", "经第二签批准", "销毁")),
+    ("item.disposed", "disposal_list"): (lambda: disposed("forfeited"), ("涉案财物处理清单", "经第二签批准", "没收")),
+    ("item.disposed", "destruction_list"): (
+        lambda: destroyed(detained("li").register("coat", "phone", digests=(DIGEST,))),
+        ("销毁清单", *DESTROYED, "监销人签名", "物品保管至指定日期", "2026年3月2日"),
+    ),
+    ("section.erased", "erasure_record"): (
+        lambda: erased(detained("li").register("coat", "phone")),
+        ("保密信息删除记录", *ERASED, "人民法院生效裁判", "已结案件材料保管期限"),
+    ),
     ("letter.sent", "rectification_notice"): (
         lambda: to_police("rectification_notice", particulars=RECTIFIED),
         (
@@ -392,6 +444,8 @@ EVIDENCE: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
     ),
     ("item.examined", "examination_record"): (examined, ("检验记录", "nodata", "image")),
     ("item.disposed", "disposal_record"): (room_disposed, ("发还、处置记录", "返还权利人")),
+    ("item.disposed", "destruction_record"): (lambda: destroyed(room(digests=(DIGEST,))), ("销毁记录", *DESTROYED)),
+    ("section.erased", "erasure_record"): (lambda: erased(room()), ("保密信息删除记录", *ERASED)),
 }
 
 
@@ -451,5 +505,10 @@ EW_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
         ("Noticeofbail", "PACEs.47"),
     ),
     ("item.disposed", "property_record"): (force_disposed, ("Recordofproperty", "returnedtoowner")),
+    ("item.disposed", "destruction_record"): (
+        lambda: destroyed(force().register("disk", kind="digital_device", digests=(DIGEST,)), "disk"),
+        ("Recordofdestruction", *DESTROYED),
+    ),
+    ("section.erased", "erasure_record"): (lambda: erased(force()), ("Recordoftheerasure", *ERASED)),
 }
 STORIES = {"cn-criminal": CN_CRIMINAL, "evidence": EVIDENCE, "ew-criminal": EW_CRIMINAL}
