@@ -7,7 +7,6 @@ ASGI because every submission passes through it.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
 import secrets
@@ -21,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.clients import Network, client_of, is_passed_on, subscriber_of
 from api.middleware.measuring import MEASURES_IN_USE, RequestMeasures
-from api.middleware.problems import HINTS, HINTS_IN_USE, Refused, answer_to, unexpected
-from api.middleware.request_limits import CHARGE, PACE, ClientGone, Pace, RateLimit
+from api.middleware.problems import HINTS, HINTS_IN_USE, answer_to, unexpected
+from api.middleware.request_limits import BODYLESS, CHARGE, PACE, ClientGone, Pace, RateLimit
 from api.middleware.tracing import TRACE_IN_USE, RequestTracer
 from ledger.core.errors import TallystickError
 from ledger.core.procedure.rulebook import Rulebook
@@ -95,7 +94,7 @@ class EdgeMiddleware:
         answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")
         # Routes see GET only; the body is dropped on the way out.
         if method == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", BODYLESS: True}
         began = time.perf_counter()
         trace, traced = None, dict[str, str]()
         if self._tracer is not None:
@@ -107,8 +106,7 @@ class EdgeMiddleware:
         try:
             self._addresses.take(subscriber)
             scope[CHARGE] = partial(self._addresses.take, subscriber)
-            pace = scope[PACE] = Pace()
-            await self._app(scope, self._weighed(receive, subscriber, pace), answer.send)
+            await self._app(scope, self._weighed(scope, receive, subscriber), answer.send)
         except TallystickError as error:
             await answer_to(error)(scope, receive, answer.send)
         except ClientGone:
@@ -135,25 +133,16 @@ class EdgeMiddleware:
                 **traced,
             )
 
-    def _weighed(self, receive: Receive, subscriber: str, pace: Pace) -> Receive:
-        """Return ``receive`` with the bytes of the body counted against the address as they arrive.
-
-        Too many are refused; of a body that may take its time they wait, and so does who sends them.
-        """
-        sizes = self._sizes
-        if sizes is None:
+    def _weighed(self, scope: Scope, receive: Receive, subscriber: str) -> Receive:
+        """Return ``receive`` with the bytes of the body counted against the address as they arrive."""
+        if self._sizes is None:
             return receive
+        pace = scope[PACE] = Pace(partial(self._sizes.take, subscriber))
 
         async def weighed() -> Message:
             message = await receive()
-            while body := message.get("body"):
-                try:
-                    sizes.take(subscriber, len(body))
-                    break
-                except Refused as refusal:
-                    if not pace.may_wait:
-                        raise
-                    await asyncio.sleep(refusal.retry_after)
+            if body := message.get("body"):
+                pace.count(len(body))
             return message
 
         return weighed

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
 import msgspec
@@ -88,16 +89,68 @@ async def _read_on(receive: Receive, message: object, limit: int) -> bytes:
 BURST_S = 10  # seconds' worth of tokens that a full bucket holds
 CHARGE: Final = "tallystick.charge"  # key in a request's scope of the function that takes further tokens
 PACE: Final = "tallystick.pace"  # key in a request's scope of its Pace
+BODYLESS: Final = "tallystick.bodyless"  # key in a request's scope, there if it is HEAD: no body is sent
 KEPT = 10_000  # buckets; beyond that the least recently used are dropped, that is, refilled
+
+
+LEAST_BYTES: Final = 2 * 1024 * 1024  # of a file, within
+LEAST_WITHIN_S: Final = 60.0  # seconds: 35 KB/s, less than any line has by which agencies send each other files
 
 
 class Pace:
     """How the bytes of a request's body are taken that are too many for a moment: refused, or later.
 
-    A large file may take its time: who sends it waits by the flow control of the connection.
+    A large file may take its time: who sends it waits by the flow control of the connection. ``take`` counts bytes
+    against the address of the request, and raises Refused (429) if there are too many.
     """
 
     may_wait = False
+
+    def __init__(self, take: Callable[[int], object] = lambda _size: None):
+        self._take = take
+        self._uncounted = 0
+
+    def count(self, size: int) -> None:
+        """Count bytes that have arrived, of a body that may wait once ``catch_up`` is called. Raises Refused."""
+        if self.may_wait:
+            self._uncounted += size
+        else:
+            self._take(size)
+
+    async def catch_up(self) -> None:
+        """Wait until the bytes that have arrived are not too many any more."""
+        while self._uncounted:
+            try:
+                self._take(self._uncounted)
+            except Refused as refusal:
+                await asyncio.sleep(refusal.retry_after)
+            else:
+                self._uncounted = 0
+
+
+class LeastRate:
+    """The least rate of a file on its way: each ``LEAST_BYTES`` within ``LEAST_WITHIN_S`` of waiting for the other.
+
+    What this side does meanwhile does not count. ``pause_s`` is the longest that the other side may do nothing.
+    """
+
+    def __init__(self, pause_s: float):
+        self._pause_s = pause_s
+        self._left_s, self._size = LEAST_WITHIN_S, 0
+
+    async def wait_for(self, step: Awaitable[T]) -> T:
+        """Wait for what the other side does. Raises TimeoutError."""
+        began = time.monotonic()
+        async with asyncio.timeout(min(self._pause_s, self._left_s)):
+            result = await step
+        self._left_s -= time.monotonic() - began
+        return result
+
+    def count(self, size: int) -> None:
+        """Count bytes that went."""
+        self._size += size
+        if self._size >= LEAST_BYTES:
+            self._left_s, self._size = LEAST_WITHIN_S, 0
 
 
 class RateLimit:
@@ -136,10 +189,14 @@ class RateLimit:
                 self._buckets.popitem(last=False)
 
 
-def take_time(scope: Scope) -> None:
-    """Let the bytes of the request's body come as fast as the limit of its address allows, without a refusal."""
-    if PACE in scope:
-        scope[PACE].may_wait = True
+def take_time(scope: Scope) -> Pace:
+    """Let the bytes of the request's body come as fast as the limit of its address allows, without a refusal.
+
+    Whoever takes them calls ``catch_up`` between two messages.
+    """
+    pace: Pace = scope.get(PACE) or Pace()
+    pace.may_wait = True
+    return pace
 
 
 def charge(scope: Scope, count: int) -> None:

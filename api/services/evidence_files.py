@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -65,21 +64,13 @@ class ItemFiles(Struct, frozen=True):
 
 
 class ReadFile(NamedTuple):
-    """A file that is handed out, and a name for it."""
+    """A file that is handed out to an agency, and a name for it; ``pause_s`` is how long the receiver may pause."""
 
     opened: OpenFile
     name: str
-
-    def pieces(self, start: int, end: int) -> Iterator[bytes]:
-        """Yield the bytes in between; the first ones are verified before anything is returned."""
-        pieces = self.opened.pieces(start, end)
-        first = next(pieces, b"")
-
-        def rest() -> Iterator[bytes]:
-            yield first
-            yield from pieces
-
-        return rest()
+    store: KeptEvidence
+    agency: str
+    pause_s: float
 
 
 def files_of_item(service: Service, reading: Reading, case_id: str, item_id: str) -> ItemFiles:
@@ -129,14 +120,13 @@ class ExpectedFile(NamedTuple):
         Raises what ``Arrival.finish`` and ``KeptEvidence.keep`` do.
         """
         digests = self.arrival.finish()
-        self.reading.record(
-            Message("file {digest} given for item {item_id}", digest=str(self.digest), item_id=self.item_id),
-            self.case_id,
-        )
         grant, recorded = self.reading.session.grant, str(self.digest)
         own = (self.case_id, self.item_id, str(digests[0]), recorded, grant.agency_id, grant.officer)
         file = ItemFile(*own, kept_at=self.service.parts.clock())
         kept = self.store.keep(self.arrival, digests, file, self._require_giver)
+        self.reading.record(
+            Message("file {digest} given for item {item_id}", digest=recorded, item_id=self.item_id), self.case_id
+        )
         texts = tuple(map(str, digests))
         return RecordedFile(kept.recorded, True, texts, self.arrival.size, kept.agency, kept.officer, kept.kept_at)
 
@@ -165,8 +155,10 @@ def expected_file(service: Service, reading: Reading, case_id: str, item_id: str
         stored = evidence_files.file_with(connection, digest)
         of_item = {kept.digest for kept in evidence_files.of_item(connection, case_id, item_id)}
     # Of a file that the item has already the bytes are written anew: they may replace what was damaged.
-    stored = None if stored is None or stored.digest in of_item else stored
-    return ExpectedFile(service, reading, store, case_id, item_id, wanted, store.expect(wanted, stored))
+    # They take no more room.
+    is_again = stored is not None and stored.digest in of_item
+    arrival = store.expect(wanted, None if is_again else stored, agency=None if is_again else reading.agency)
+    return ExpectedFile(service, reading, store, case_id, item_id, wanted, arrival)
 
 
 def read_file(
@@ -201,7 +193,8 @@ def read_file(
         )
     opened = store.open(stored)
     reading.record(Message("file {digest} of item {item_id}", digest=digest, item_id=item_id), case_id, ground=ground)
-    return ReadFile(opened, f"{item_id}-{stored.digest.partition(':')[2][:12]}.bin")
+    name = f"{item_id}-{stored.digest.partition(':')[2][:12]}.bin"
+    return ReadFile(opened, name, store, reading.agency, service.parts.settings.request_timeout_s)
 
 
 def preview_of_file(
@@ -209,12 +202,14 @@ def preview_of_file(
 ) -> Preview:
     """Return what can be shown of a kept file to who may take it, and record the read.
 
-    It is made in a worker process with limits. Raises what ``read_file`` does, and TooCostly.
+    It is made in a worker process with limits; its bytes are read once there is one, so that few wait in memory. Raises
+    what ``read_file`` does, and TooCostly.
     """
     file = read_file(service, reading, case_id, item_id, digest, ground=ground)
     size = file.opened.size
-    beginning = b"".join(file.opened.pieces(0, size if size <= MOST_BYTES else TEXT_BYTES))
-    return service.parts.workers.run(preview_of, beginning, size, agency=reading.agency, field="file")
+    with service.parts.workers.turn(reading.agency) as turn:
+        beginning = b"".join(file.opened.pieces(0, size if size <= MOST_BYTES else TEXT_BYTES))
+        return turn.run(preview_of, beginning, size, field="file")
 
 
 def _item(service: Service, reading: Reading, case_id: str, item_id: str) -> Item:

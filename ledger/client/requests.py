@@ -83,9 +83,12 @@ class Requests:
         headers = {"Content-Type": content_type}
         return _decoded((yield from self._asked("POST", path, content=content, headers=headers)).content, answer)
 
-    def upload(self, /, path: str, source: Callable[[], Iterable[bytes]], answer: type[T]) -> Exchange[T]:
-        """Post the bytes that ``source`` yields and return the answer. Raises Unavailable if they are cut off."""
-        headers = {"Content-Type": "application/octet-stream"}
+    def upload(self, /, path: str, source: Callable[[], Iterable[bytes]], size: int, answer: type[T]) -> Exchange[T]:
+        """Post the ``size`` bytes that ``source`` yields and return the answer.
+
+        Raises Unavailable if they are cut off.
+        """
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         return _decoded((yield from self._asked("POST", path, headers=headers, source=source)).content, answer)
 
     def delete(self, /, path: str) -> Exchange[Any]:

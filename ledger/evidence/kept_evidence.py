@@ -17,11 +17,12 @@ removed by a check.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import Lock
 from typing import Final, Literal
 
 from blake3 import blake3
@@ -46,7 +47,9 @@ TAG: Final = 16  # bytes that encryption adds to a segment
 KEY: Final = 32
 NONCE: Final = 12
 ARRIVES_WITHIN_S: Final = 24 * 3600  # between two segments of a file that is still arriving
-MOST_ARRIVING: Final = 8  # files at once in this process, each with up to three segments in memory
+# Files at once in this process, and of one agency, which cannot keep all others out.
+MOST_ARRIVING, ARRIVING_OF_AGENCY = 8, 3  # each with up to three segments in memory
+MOST_LEAVING, LEAVING_OF_AGENCY = 16, 6  # each with up to two segments in memory
 KEY_NAME = "evidence"  # of its key file
 MARK = "ledger"  # the object that says of which ledger the store is
 MOST_OF_MARK: Final = 1024  # bytes
@@ -154,6 +157,64 @@ class StoreLimits(Struct, frozen=True):
     agency: int
 
 
+class Room(Struct, frozen=True):
+    """The bytes that the files of an agency may have, and those that they have."""
+
+    agency: str
+    limit: int
+    used: int
+
+    def require(self, size: int) -> None:
+        """Raise MalformedInput (quota_exceeded) unless there is room for ``size`` bytes more."""
+        if self.used + size > self.limit:
+            raise MalformedInput(
+                "{agency} may keep {limit} bytes here and has {used}: there is no room for {size} more",
+                agency=self.agency,
+                limit=self.limit,
+                used=self.used,
+                size=size,
+                field="file",
+                code="quota_exceeded",
+                hint="The operator may set max_evidence_bytes_of_agency higher.",
+            )
+
+
+class FilePlaces:
+    """FilePlaces for ``most`` files at once, ``of_agency`` of them for one agency. Safe to use from several threads."""
+
+    def __init__(self, most: int, of_agency: int):
+        self.most = most
+        self.of_agency = of_agency
+        self._taken = Counter[str]()
+        self._lock = Lock()
+
+    @property
+    def taken(self) -> int:
+        """Return how many are taken."""
+        return self._taken.total()
+
+    @contextmanager
+    def place(self, agency: str) -> Iterator[None]:
+        """Take a place for a file of an agency until the block is left. Raises Unavailable if there is none."""
+        with self._lock:
+            if self._taken[agency] >= self.of_agency:
+                raise Unavailable(
+                    "{agency} has {most} files on their way here already",
+                    agency=agency,
+                    most=self.of_agency,
+                    code="busy",
+                    hint="Wait until one of them has arrived.",
+                )
+            if self._taken.total() >= self.most:
+                raise Unavailable("{most} files are on their way here already", most=self.most, code="busy")
+            self._taken[agency] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[agency] -= 1
+
+
 class OpenFile(Struct, frozen=True):
     """A file that is read. ``size`` is in bytes."""
 
@@ -228,12 +289,13 @@ class Arrival:
     """A file that arrives: hashed, encrypted and written piece by piece; at most three segments are in memory.
 
     ``wanted`` is the digest that it must have. With ``stored``, the store has the file: what arrives is only hashed.
+    ``room`` is that of the agency that gives it, None if it takes no more of it.
     """
 
-    def __init__(self, store: KeptEvidence, wanted: Digest, stored: StoredFile | None):
+    def __init__(self, store: KeptEvidence, wanted: Digest, stored: StoredFile | None, room: Room | None):
         self._store = store
         self._wanted = wanted
-        self._limit = store.limits.file
+        self._room = room
         self.stored = stored
         self.file_key = secrets.token_bytes(KEY)
         self.name = folder_of(self.file_key, str(wanted))
@@ -244,17 +306,24 @@ class Arrival:
         self.may_be_kept = False  # once a transaction has begun that keeps it
         self.size = 0
 
-    def take(self, piece: bytes) -> None:
-        """Add bytes. Raises MalformedInput (file_too_large), and Unavailable if the storage does not answer."""
-        self.size += len(piece)
-        if self.size > self._limit:
+    def require_room(self, size: int) -> None:
+        """Raise MalformedInput (file_too_large, quota_exceeded) if it may not have ``size`` bytes."""
+        limit = self._store.limits.file
+        if size > limit:
             raise MalformedInput(
                 "expected a file of at most {limit} bytes",
-                limit=self._limit,
+                limit=limit,
                 field="file",
                 code="file_too_large",
                 hint="The operator may set max_evidence_bytes higher.",
             )
+        if self._room is not None:
+            self._room.require(size)
+
+    def take(self, piece: bytes) -> None:
+        """Add bytes. Raises what ``require_room`` does, and Unavailable if the storage does not answer."""
+        self.size += len(piece)
+        self.require_room(self.size)
         for hasher in self._hashers.values():
             hasher.update(piece)
         if self.stored is not None:
@@ -343,21 +412,19 @@ class KeptEvidence:
     key: StoreKey
     limits: StoreLimits
     clock: Callable[[], int]
-    _turns: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_ARRIVING))
+    arriving: FilePlaces = field(default_factory=lambda: FilePlaces(MOST_ARRIVING, ARRIVING_OF_AGENCY))
+    leaving: FilePlaces = field(default_factory=lambda: FilePlaces(MOST_LEAVING, LEAVING_OF_AGENCY))
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Let a file arrive until the block is left. Raises Unavailable if many do."""
-        if not self._turns.acquire(blocking=False):
-            raise Unavailable("{most} files arrive here already", most=MOST_ARRIVING, code="busy")
-        try:
-            yield
-        finally:
-            self._turns.release()
+    def expect(self, wanted: Digest, stored: StoredFile | None, *, agency: str | None = None) -> Arrival:
+        """Return what takes the bytes of a file that is to have this digest; ``stored`` if the store has the file.
 
-    def expect(self, wanted: Digest, stored: StoredFile | None) -> Arrival:
-        """Return what takes the bytes of a file that is to have this digest; ``stored`` if the store has the file."""
-        return Arrival(self, wanted, stored)
+        They are judged by the room of the ``agency`` that gives it, unless it is None.
+        """
+        room = None
+        if agency is not None:
+            with self.database.read() as connection:
+                room = self._room(connection, agency)
+        return Arrival(self, wanted, stored, room)
 
     def mark(self) -> None:
         """Write of which ledger the store is, unless it says so. Raises Unavailable, and Conflict as require_mark.
@@ -434,7 +501,7 @@ class KeptEvidence:
                     raise Unavailable(
                         "the file was deleted while it arrived", code="file_deleted", hint="Send it again."
                     )
-                self._require_room(connection, kept.agency, arrival.size)
+                self._room(connection, kept.agency).require(arrival.size)
                 evidence_files.keep(connection, row if is_new else None, kept)
         if not is_new:
             with suppress(Unavailable):  # the file is kept: a check removes what cannot be deleted now
@@ -473,19 +540,8 @@ class KeptEvidence:
         with suppress(Unavailable):
             self.objects.forget(_place(stored.name))
 
-    def _require_room(self, connection: Connection, agency: str, size: int) -> None:
-        used = evidence_files.bytes_of(connection, agency)
-        if used + size > self.limits.agency:
-            raise MalformedInput(
-                "{agency} may keep {limit} bytes here and has {used}: there is no room for {size} more",
-                agency=agency,
-                limit=self.limits.agency,
-                used=used,
-                size=size,
-                field="file",
-                code="quota_exceeded",
-                hint="The operator may set max_evidence_bytes_of_agency higher.",
-            )
+    def _room(self, connection: Connection, agency: str) -> Room:
+        return Room(agency, self.limits.agency, evidence_files.bytes_of(connection, agency))
 
     def open(self, stored: StoredFile) -> OpenFile:
         """Open a file of the store. Raises IntegrityBroken if its key does not open."""

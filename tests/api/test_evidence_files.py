@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -14,8 +15,11 @@ import httpx
 import pytest
 from blake3 import blake3
 
+from api.middleware import request_limits
 from ledger.config.settings import Settings
+from ledger.core.errors import Unavailable
 from ledger.core.events.item import ItemDisposalProposed
+from ledger.evidence.kept_evidence import KeptEvidence
 from ledger.store.access import ACCESS_LOG
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_for, problem, until
@@ -54,6 +58,18 @@ class Desk:
     def list(self, item: str, by: Officer) -> Any:
         return self.served.get(self.path(item), by).json()
 
+    @property
+    def store(self) -> KeptEvidence:
+        """The store of the service."""
+        store = self.served.parts.evidence
+        assert store is not None
+        return store
+
+    def recorded(self, word: bytes) -> int:
+        """Return how many records of the log of reads have this word."""
+        with self.served.parts.database.access.connect() as connection:
+            return sum(word in row.record for row in connection.execute(ACCESS_LOG.select()))
+
     def objects(self) -> list[Path]:
         return [path for path in (self.folder / "files").rglob("*") if path.is_file()]
 
@@ -67,6 +83,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         data_dir=tmp_path / "data",
         evidence_store=folder.as_uri(),
         max_evidence_bytes=10_000_000,
+        max_evidence_bytes_of_agency=9_500_000,
     )
     with serving(tmp_path, settings) as served:
         case = Case(start=served.ledger.clock.seconds - 600).open()
@@ -85,6 +102,7 @@ def test_a_file_is_kept_encrypted_and_comes_back(desk: Desk) -> None:
     given = desk.give("disk", LARGE, HOLDER)
     assert given.status_code == 200, given.text
     assert given.json()["digests"] == list(digests_of(LARGE))
+    assert desk.recorded(b"given") == 1
     (row,) = desk.list("disk", HOLDER)["files"]
     assert (row["kept"], row["size"], row["agency"], row["officer"]) == (
         True,
@@ -187,10 +205,134 @@ def test_a_file_that_was_changed_in_the_storage_is_not_handed_out(desk: Desk) ->
     assert desk.take("disk", LARGE, HOLDER).content == LARGE
 
 
+@contextmanager
+def asking(
+    desk: Desk, method: str, path: str, by: Officer, length: int | None = None, buffer: int | None = None
+) -> Iterator[socket.socket]:
+    """Ask a real server by hand, for a body of this length that is not sent yet."""
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: ledger.test\r\nAuthorization: {desk.served.token(by)['authorization']}\r\n"
+    )
+    if length is not None:
+        head += f"Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n"
+    with listening_for(desk.served) as port, socket.socket() as client:
+        if buffer is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        client.settimeout(20)
+        client.connect(("127.0.0.1", port))
+        client.sendall(f"{head}\r\n".encode())
+        yield client
+
+
+def all_of(client: socket.socket) -> bytes:
+    """Return all that the server sends until it closes the connection."""
+    parts = []
+    with suppress(ConnectionResetError):
+        while part := client.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
 def test_a_file_is_limited_in_size(desk: Desk) -> None:
-    """Refused while it arrives, whatever it says of its length; nothing of it stays."""
-    problem(desk.give("disk", bytes(10_000_001), HOLDER, digests_of(LARGE)[0]), 400, "file_too_large", "file")
+    """Refused while it arrives if it does not say how long it is; nothing of it stays."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(101):
+            yield bytes(100_000)
+
+    path = desk.path("disk", digests_of(LARGE)[0])
+    answer = desk.served.request("POST", path, content=pieces(), headers=FILE | desk.served.token(HOLDER))
+    problem(answer, 400, "quota_exceeded", "file")
     assert desk.objects() == []
+
+
+@pytest.mark.parametrize(("length", "code"), [(10_000_001, b"file_too_large"), (9_600_000, b"quota_exceeded")])
+def test_room_is_judged_before_a_file_is_sent(desk: Desk, length: int, code: bytes) -> None:
+    """By what the request says of its length: nobody sends gigabytes to learn that there is no room."""
+    with asking(desk, "POST", desk.path("disk", digests_of(LARGE)[0]), HOLDER, length) as client:
+        answer = client.recv(65536) + client.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert code in answer
+
+
+def test_what_an_agency_keeps_already_takes_its_room(desk: Desk) -> None:
+    """Also where the file does not say how long it is; a file that is given again takes no room anew."""
+    case = Case("case-5", start=desk.served.ledger.clock.seconds - 300).open()
+    other = os.urandom(600_000)
+    desk.served.record(case.register("disk", digests=digests_of(LARGE)).register("chip", digests=digests_of(other)))
+    assert desk.give("disk", LARGE, FORMER, case="case-5").status_code == 200
+    problem(desk.give("chip", other, FORMER, case="case-5"), 400, "quota_exceeded", "file")
+    assert desk.give("disk", LARGE, FORMER, case="case-5").status_code == 200
+
+
+def test_a_file_that_comes_too_slowly_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte by byte it would hold its place for days; it is refused, and its place is free again."""
+    monkeypatch.setattr(request_limits, "LEAST_WITHIN_S", 0.3)
+    with asking(desk, "POST", desk.path("disk", digests_of(LARGE)[0]), HOLDER, len(LARGE)) as client:
+        client.settimeout(0.05)
+        answer = b""
+        for byte in LARGE[:300]:
+            client.sendall(bytes((byte,)))
+            with suppress(TimeoutError):
+                if answer := client.recv(65536):
+                    break
+    assert answer.startswith(b"HTTP/1.1 408")
+    with desk.store.arriving.place(PROCURATORATE), desk.store.arriving.place(PROCURATORATE):
+        assert desk.give("disk", LARGE, HOLDER).status_code == 200
+
+
+def test_an_agency_cannot_take_all_places(desk: Desk) -> None:
+    """Of those for files that arrive, and of those for files that leave: others give and take theirs meanwhile."""
+    desk.give("disk", LARGE, HOLDER)
+    for places in (desk.store.arriving, desk.store.leaving):
+        with ExitStack() as stack:
+            for _ in range(places.of_agency):
+                stack.enter_context(places.place(PROCURATORATE))
+            is_arriving = places is desk.store.arriving
+            answer = desk.give("disk", LARGE, HOLDER) if is_arriving else desk.take("disk", LARGE, HOLDER)
+            problem(answer, 503, "busy")
+            assert int(answer.headers["retry-after"]) > 0
+            if is_arriving:
+                assert desk.give("phone", b"phone", FORMER, digests_of(b"phone")[1]).status_code == 200
+            else:
+                assert desk.take("disk", LARGE, FORMER).content == LARGE
+            for number in range(places.most - places.of_agency):
+                stack.enter_context(places.place(f"agency-{number}"))
+            with pytest.raises(Unavailable) as refused:
+                stack.enter_context(places.place(POLICE))
+            assert refused.value.code == "busy"
+    assert desk.take("disk", LARGE, HOLDER).content == LARGE
+
+
+def test_who_does_not_receive_a_file_is_cut_off(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download that nobody reads holds its place no longer than one that is too slow may."""
+    desk.give("disk", LARGE, HOLDER)
+    monkeypatch.setattr(request_limits, "LEAST_WITHIN_S", 0.3)
+    with asking(desk, "GET", desk.path("disk", digests_of(LARGE)[0]), HOLDER, buffer=4096) as client:
+        until(lambda: any(line["status"] == 499 for line in desk.served.lines))
+        assert len(all_of(client)) < len(LARGE)
+    assert desk.store.leaving.taken == 0
+
+
+def test_to_ask_for_the_head_of_a_file_reads_nothing_of_it(desk: Desk) -> None:
+    """It tells the size, and needs neither the storage nor a place."""
+    desk.give("disk", LARGE, HOLDER)
+    desk.folder.rename(desk.folder.with_name("away"))
+    path = desk.path("disk", digests_of(LARGE)[0])
+    answer = desk.served.request("HEAD", path, headers=desk.served.token(HOLDER))
+    assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, str(len(LARGE)), b"")
+
+
+def test_a_preview_takes_its_turn_before_it_reads(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has work enough here is refused before a byte of the file is in memory: the storage is not even asked."""
+    desk.give("disk", LARGE, HOLDER)
+    desk.folder.rename(desk.folder.with_name("away"))
+    pool = desk.served.parts.workers
+    monkeypatch.setattr(pool, "_waiting", 1)
+    path = f"{desk.path('disk', digests_of(LARGE)[0])}/preview"
+    with pool.turn(PROCURATORATE):
+        problem(desk.served.get(path, HOLDER), 503, "busy")
+    problem(desk.served.get(path, HOLDER), 503, "store_unavailable")
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(desk: Desk) -> None:
@@ -235,6 +377,7 @@ def test_an_upload_ends_after_the_item_went(desk: Desk, becomes: str) -> None:
             answer = client.recv(100)
     assert answer.startswith(b"HTTP/1.1 403"), answer
     assert desk.objects() == []
+    assert desk.recorded(b"given") == 0
 
 
 def test_without_a_store_digests_are_all_that_is_kept(tmp_path: Path) -> None:

@@ -80,9 +80,10 @@ def put(session: Session, /, *, case_id: str, item_id: str, file: Path, again: b
     kept = next((row for row in rows if row["kept"] and wanted in (row["recorded"], *row["digests"])), None)
     if kept is None or again:
         with progress_of(file.name, session.output) as progress:
-            progress.expect(1, file.stat().st_size)
+            size = file.stat().st_size
+            progress.expect(1, size)
             kept = session.service.upload(
-                at(FILE, case_id, item_id, wanted), lambda: _pieces(file, progress), dict[str, Any]
+                at(FILE, case_id, item_id, wanted), lambda: _pieces(file, progress), size, dict[str, Any]
             )
     session.output.record(kept)
 
