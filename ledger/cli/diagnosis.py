@@ -25,6 +25,7 @@ from ledger.witness.gathering.witnesses import WitnessFile
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
+DELETED_WITHIN_S = 3600  # seconds after which a deletion that waits is a fault
 BACKUP_OLD_S = 2 * 86_400  # seconds after which the last backup is too old
 _SETUP = Path(__file__).parents[2] / "scripts" / "setup"  # of a clone
 LOCAL_S = 5.0  # for an answer of the service of the data directory
@@ -48,7 +49,7 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
         findings.append(Finding("settings", "failed", Message("{error.field}: {error}", error=error), error.hint or ""))
     else:
         findings += [anvil(settings), installation(settings), *keys(settings), *files(settings), database(settings)]
-        findings += [*backups(settings), chain(settings), *witnesses(settings)]
+        findings += [*backups(settings), *evidence_store(settings), chain(settings), *witnesses(settings)]
         findings += [] if _has_profile(session) else [*_own_service(settings)]
     return [*findings, *profile_keys(session), *service(session)]
 
@@ -192,6 +193,30 @@ def backups(settings: Settings) -> Iterator[Finding]:
         yield Finding("backup", "failed", detail, "tally backup create")
     else:
         yield Finding("backup", "checked", Message("the last one is of {at}", at=instant_text(max(times))))
+
+
+def evidence_store(settings: Settings) -> Iterator[Finding]:
+    """Check that the evidence store has no objects that are to be deleted and are not, as while it is away."""
+    from ledger.store import evidence_files
+    from ledger.store.backup import attach_to_read
+
+    where = DataDirectory(settings.data_dir)
+    if settings.evidence_store is None or not (settings.database_url or where.database.exists()):
+        return
+    try:
+        url = settings.database_url or f"sqlite:///{where.database}"
+        with closing(attach_to_read(url)) as opened, opened.read() as connection:
+            waiting = evidence_files.to_delete(connection)
+    except TallystickError as error:
+        yield Finding("evidence store", "failed", error.for_operator, error.hint or "")
+        return
+    if not waiting:
+        yield Finding("evidence store", "checked", Message("nothing waits to be deleted"))
+        return
+    since = waiting[0].since // 1000
+    detail = Message("files still to be deleted: {count}, since {at}", count=len(waiting), at=instant_text(since))
+    mend = Message("Is the storage there, and may the service delete in it? Its log says; it goes on by itself.")
+    yield Finding("evidence store", "failed" if time.time() - since > DELETED_WITHIN_S else "checked", detail, mend)
 
 
 def database(settings: Settings) -> Finding:

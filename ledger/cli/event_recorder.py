@@ -6,6 +6,7 @@ import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -14,11 +15,11 @@ import msgspec
 from ledger.acts import ACTS
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
-from ledger.client.events import Claims, EventClient
+from ledger.client.events import Claims, EventClient, send
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
-from ledger.core.errors import Conflict, MalformedInput, TallystickError
+from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
 from ledger.core.events import Body, Stream
 from ledger.core.messages import Message
 from ledger.recording.event_signing import Signed, StreamPosition, UnsignedEvent, unsigned_event
@@ -154,6 +155,34 @@ class EventRecorder(EventClient[Session]):
         """Append an event to a case and print the receipt, with the ids that the body names."""
         receipt = self.append(Stream(kind="case", id=case_id), body, section=section)
         print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
+
+    def record_with(self, file: Path, case_id: str, body: Body) -> None:
+        """Append an event that tells of a new file, as ``record`` does; the file goes if nothing is recorded of it.
+
+        If it is not known whether it was recorded, it is sent once more, which counts once. Where that is not known
+        either the file stays, and the error says what to do.
+        """
+        try:
+            try:
+                self.record(case_id, body)
+            except Unavailable:
+                if (sent := self.unanswered) is None:
+                    raise
+                with errors_by_option():
+                    receipt = send(self.session, sent.read_bytes(), sent)
+                print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
+        except BaseException:
+            if self.unanswered is None:
+                file.unlink(missing_ok=True)
+            else:
+                self.session.warn(
+                    Message(
+                        "{file} stays until it is known whether it is recorded. Send the event again; delete the file "
+                        "if that is refused.",
+                        file=file,
+                    )
+                )
+            raise
 
     def record_together(self, case_id: str, bodies: Sequence[Body]) -> None:
         """Append events to a case, all of them or none, after one question, and print their receipts."""

@@ -59,6 +59,12 @@ class EventClient(Generic[S]):
     def __init__(self, session: S, claims: Claims):
         self.session = session
         self.claims = claims
+        self._sent: Path | None = None  # the last submission
+
+    @property
+    def unanswered(self) -> Path | None:
+        """Return the file of the last submission if it is not known whether it was recorded."""
+        return self._sent if self._sent is not None and self._sent.exists() else None
 
     def append(
         self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None
@@ -97,6 +103,7 @@ class EventClient(Generic[S]):
     def _sending(self, signed: Signed) -> Exchange[dict[str, Any]]:
         file = self.session.profiles.outbox(self.session.profile) / f"{signed.envelope.event_id}.json"
         write_secret(file, signed.submission, field="outbox")
+        self._sent = file
         return (yield from _sending_one(self.session, signed.submission, file))
 
     def append_together(self, place: StreamPosition, bodies: Sequence[Body]) -> list[dict[str, Any]]:

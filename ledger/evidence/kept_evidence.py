@@ -59,7 +59,7 @@ _NAMING = "tallystick evidence store v1: name of a file"
 CHECK = Message("Tell the operator: tally evidence store check finds what is wrong.")  # a hint
 
 Outcome = Literal["intact", "damaged", "missing", "unreadable"]
-FileState = Literal[Outcome, "gone", "surplus", "arriving", "unverifiable"]  # all that is told of files
+FileState = Literal[Outcome, "gone", "surplus", "arriving", "to_delete", "unverifiable"]  # all that is told of files
 
 
 class StoreKey(Struct, frozen=True):
@@ -359,7 +359,7 @@ class Arrival:
         return digests
 
     def discard(self) -> None:
-        """Delete what was written, unless the store keeps it. Raises Unavailable.
+        """Delete what was written, unless the store keeps it; later, if the storage is away. Raises Unavailable.
 
         A commit that is reported as failed may have taken effect, and one on PostgreSQL may still do so: what the
         store keeps is asked behind it, under the writer's lock, and where that cannot be asked everything stays.
@@ -370,7 +370,11 @@ class Arrival:
             with self._store.database.lock() as connection:
                 if evidence_files.is_kept(connection, self.name):
                     return
-        self._store.objects.forget(_place(self.name))
+        try:
+            self._store.objects.forget(_place(self.name))
+        except Unavailable:
+            with self._store.database.write() as connection:
+                evidence_files.delete_later(connection, self.name, self._store.clock())
 
     def _write(self, segment: bytes | memoryview, *, is_last: bool) -> None:
         number = self._written
@@ -389,11 +393,12 @@ class StoreFinding(Struct, frozen=True):
     """What is wrong with a file (by its digest), or with a folder of objects that belongs to none (by its name).
 
     ``fault`` is ``missing``, ``damaged`` or ``unreadable`` for a file, ``surplus`` for a folder; of a folder to which
-    something was written within a day it is ``arriving``: that may be an upload under way, and is no fault. While a row
-    about files is not as the service wrote it, ``unverifiable`` is it and every folder of no file.
+    something was written within a day it is ``arriving``: that may be an upload under way, and is no fault. Nor is
+    ``to_delete``, a folder that the service is going to delete. While a row about files is not as the service wrote it,
+    ``unverifiable`` is it and every folder of no file.
     """
 
-    fault: Literal["missing", "damaged", "unreadable", "surplus", "arriving", "unverifiable"]
+    fault: Literal["missing", "damaged", "unreadable", "surplus", "arriving", "to_delete", "unverifiable"]
     subject: str
     detail: Message | None = None
 
@@ -537,8 +542,9 @@ class KeptEvidence:
             if evidence_files.file(connection, row.digest) != stored:
                 raise Unavailable("the file was deleted while it arrived", code="file_deleted", hint="Send it again.")
             evidence_files.replace(connection, row)
+            evidence_files.delete_later(connection, stored.name, self.clock())
         with suppress(Unavailable):
-            self.objects.forget(_place(stored.name))
+            self._delete(stored.name)
 
     def _room(self, connection: Connection, agency: str) -> Room:
         return Room(agency, self.limits.agency, evidence_files.bytes_of(connection, agency))
@@ -574,16 +580,45 @@ class KeptEvidence:
         """Delete a file of an item, and its bytes if it is kept for no other item; return whether these went.
 
         First its key goes, from the write-ahead log as well (``append.clear_away``); a backup of before has it.
-        Does nothing a second time.
-        Raises Unavailable if the storage does not answer; then a check reports the bytes as surplus.
+        Does nothing a second time. If the storage is away, ``delete_waiting`` deletes the bytes once it is back.
         """
         with self.database.write() as connection:
             gone = evidence_files.forget(connection, case_id, item_id, digest)
             if gone is not None:
                 mark_erased(connection, self.database, f"file {gone.name}")
+                evidence_files.delete_later(connection, gone.name, self.clock())
         if gone is not None:
-            self.objects.forget(_place(gone.name))
+            with suppress(Unavailable, Conflict):
+                self._delete(gone.name)
         return gone is not None
+
+    def delete_waiting(self) -> int:
+        """Delete the objects that are still to be deleted; return of how many files.
+
+        What somebody else has noted in the database stays. Raises Unavailable if the storage is away, and Conflict if
+        it is of another ledger.
+        """
+        with self.database.read() as connection:
+            waiting = evidence_files.to_delete(connection)
+        if not waiting:
+            return 0
+        self.require_mark()
+        with self.database.read() as connection:
+            foreign = evidence_files.not_to_delete(connection)
+        own = [each.name for each in waiting if each.name not in foreign]
+        for name in own:
+            self._delete(name)
+        return len(own)
+
+    def _delete(self, name: str) -> None:
+        """Delete the objects of a file, unless there is one of this name. Raises what ``require_mark`` does."""
+        with self.database.read() as connection:
+            is_kept = evidence_files.is_kept(connection, name)
+        if not is_kept:
+            self.require_mark()  # in a folder that is empty because no disk is mounted there is nothing to delete
+            self.objects.forget(_place(name))
+        with self.database.lock() as connection:
+            evidence_files.forget_deleted(connection, name)
 
     def destroy_of_item(self, case_id: str, item_id: str) -> list[str]:
         """Delete all files of an item as ``destroy`` does; return the digests of those that the item had."""
@@ -611,6 +646,8 @@ class KeptEvidence:
         with self.database.read() as connection:
             stored = list(evidence_files.files(connection))
             unlike = evidence_files.unlike(connection)
+            waiting = {each.name for each in evidence_files.to_delete(connection)}
+            waiting -= evidence_files.not_to_delete(connection)
         for changed in unlike:
             yield StoreFinding("unverifiable", changed, Message("its row in the database is not as it was written"))
         for each in stored:
@@ -621,16 +658,17 @@ class KeptEvidence:
                 yield StoreFinding(outcome, each.digest, detail)
         for name in sorted(folders.keys() - {each.name for each in stored}):
             size, written_at = folders[name]
+            detail = Message("{size} bytes", size=size)
+            if name in waiting:
+                yield StoreFinding("to_delete", name, detail)
+                continue
             is_old = written_at < self.clock() / 1000 - ARRIVES_WITHIN_S
             of_none: Literal["surplus", "unverifiable"] = "unverifiable" if unlike else "surplus"
-            yield StoreFinding(of_none if is_old else "arriving", name, Message("{size} bytes", size=size))
+            yield StoreFinding(of_none if is_old else "arriving", name, detail)
 
-    def remove(self, surplus: StoreFinding) -> None:
-        """Delete the folder of a finding ``surplus``, unless a file has it by now. Raises Unavailable."""
-        with self.database.read() as connection:
-            is_of_file = any(stored.name == surplus.subject for stored in evidence_files.files(connection))
-        if not is_of_file:
-            self.objects.forget(_place(surplus.subject))
+    def remove(self, finding: StoreFinding) -> None:
+        """Delete the folder of a finding ``surplus`` or ``to_delete``, unless a file has it. Raises Unavailable."""
+        self._delete(finding.subject)
 
 
 def change_key(database: Database, old: StoreKey, new: StoreKey) -> int:

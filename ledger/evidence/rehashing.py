@@ -2,9 +2,9 @@
 
 A follower of the log: what an event makes due is stored with the position in the log, so a service that was killed goes
 on where it was, and no acceptance waits for gigabytes. Digests before and after are bound rows, which are sealed into
-the log within the hour. A file that is not what was kept is an incident, which the service signs; its officers state in
-the case what they find, as a discrepancy or an examination. Files of what was destroyed by two are destroyed as well,
-unless a legal hold covers the item; then once the last hold is released.
+the log within the hour. A file that is not what was kept is an incident, which the service signs, also if it was killed
+in between; its officers state in the case what they find, as a discrepancy or an examination. Files of what was
+destroyed by two are destroyed as well, unless a legal hold covers the item; then once the last hold is released.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from ledger.store.log import StoredEntry
 
 AT_ONCE: Final = 200  # most entries of one look
 SELDOM: Final = 1000  # entries after which the position is stored though nothing is due: a write less for each entry
+LEFT_MS: Final = 60_000  # after which an outcome without its incident was left by a process that was killed
 DUE_BY: Final = ("handover.accepted", "item.moved", "item.checked_out", "item.checked_in")
 DESTROYS: Final = ("item.disposed", "hold.released")  # after these a file may have to go
 DESTROYED: Final = "destroyed"  # the disposal by which a file goes, too
@@ -52,14 +53,15 @@ class Rehasher:
     record: Callable[[IncidentRecorded], object]
     stops: Callable[[], bool] = lambda: False
     _looked_up_to: int = -1  # by this process: nothing before is due that is not stored
-    _unrecorded: list[IncidentRecorded] = field(default_factory=list)  # of outcomes that are stored
+    _own: set[str] = field(default_factory=set)  # the events of outcomes that this process has stored as incidents
 
     def step(self) -> int:
         """Note what has become due, and do what is due; return how many files were hashed.
 
-        Raises Unavailable if the storage is away: the next step goes on.
+        Then it deletes what was destroyed while the storage was away. Raises Unavailable if it is away: the next step
+        goes on.
         """
-        self._record()
+        self._report_left()
         while self._look():
             pass
         done = 0
@@ -67,9 +69,10 @@ class Rehasher:
             with self.store.database.read() as connection:
                 waiting = evidence_files.due(connection, 1)
             if not waiting:
-                return done
+                break
             self._check(waiting[0])
             done += 1
+        self.store.delete_waiting()
         return done
 
     def _look(self) -> bool:
@@ -110,7 +113,8 @@ class Rehasher:
         if files := evidence_files.of_case(connection, event.stream.id):
             items = self._items(event)
             for kept in files:
-                if kept.item_id in items:
+                # What was given later is what was given, whatever had become of the item before.
+                if kept.item_id in items and kept.kept_at <= entry.recorded_at:
                     own = (kept.case_id, kept.item_id, kept.digest, event.event_id, event.event_type, entry.log_index)
                     yield FileCheck(*own)
 
@@ -165,16 +169,44 @@ class Rehasher:
         )
         # The outcome first: of two services that share the database, the one that stores it records the incident.
         if evidence_files.keep_outcome(self.store.database, outcome_row) and outcome != "intact":
-            # The name in the storage tells nobody of which case it is: everybody reads the system stream.
-            description = f"file {stored.name} of the evidence store is {outcome}"
-            self._unrecorded.append(IncidentRecorded(kind="file_damaged", description=description))
+            self._own.add(check.event_id)
             logger.warning(
                 "file of evidence not as kept", case_id=check.case_id, item_id=check.item_id, outcome=outcome
             )
-            self._record()
+            self._report(outcome_row)
 
-    def _record(self) -> None:
-        """Record the incidents that are not recorded yet; one that is refused stays for the next step."""
-        while self._unrecorded:
-            self.record(self._unrecorded[0])
-            del self._unrecorded[0]
+    def _report_left(self) -> None:
+        """Record the incidents of outcomes that this process has stored, or another one that did not come to it."""
+        with self.store.database.read() as connection:
+            left = evidence_files.unreported(connection)
+        now = self.store.clock()
+        for check in left:
+            if check.event_id in self._own or now - (check.checked_at or 0) >= LEFT_MS:
+                self._report(check)
+
+    def _report(self, check: FileCheck) -> None:
+        """Record the incident of an outcome, unless the log has it."""
+        with self.store.database.read() as connection:
+            stored = evidence_files.file(connection, check.digest)
+            # The name in the storage tells nobody of which case it is: everybody reads the system stream.
+            description = f"a file of the evidence store was {check.outcome}, and was destroyed or replaced since"
+            if stored is not None and stored.kept_at <= (check.checked_at or 0):
+                description = f"file {stored.name} of the evidence store is {check.outcome}"
+            is_recorded = _is_recorded(connection, description, check.log_index)
+        if not is_recorded:
+            self.record(IncidentRecorded(kind="file_damaged", description=description))
+        evidence_files.keep_reported(self.store.database, check, self.store.clock())
+
+
+def _is_recorded(connection: Connection, description: str, start: int) -> bool:
+    """Tell whether the log has an incident of this description behind an index."""
+    below: int | None = None
+    while entries := log.system_entries(connection, "incident.recorded", AT_ONCE, below=below):
+        for entry in entries:
+            if entry.log_index <= start:
+                return False
+            body = log.event_of(entry).body
+            if isinstance(body, IncidentRecorded) and body.description == description:
+                return True
+        below = entries[-1].log_index
+    return False

@@ -35,6 +35,7 @@ from ledger.store.tables import (
     ENTRIES,
     EVIDENCE_FILES,
     FILE_CHECKS,
+    FILES_TO_DELETE,
     ITEM_FILES,
     META,
     NOTICES,
@@ -49,7 +50,7 @@ PAGE = 1000  # records fetched at a time
 PAGE_BACK = 20  # where the last record of a row is looked for, which is mostly a late one
 
 _OF_SERVICE = (WARNINGS, NOTICES, AUDITS, WEBHOOKS, CHECKPOINTS, COSIGNATURES, TIMESTAMPS)
-_OF_EVIDENCE = (EVIDENCE_FILES, ITEM_FILES, FILE_CHECKS)
+_OF_EVIDENCE = (EVIDENCE_FILES, ITEM_FILES, FILE_CHECKS, FILES_TO_DELETE)
 _OF_CHAIN = (CHAIN_WRITES, ANCHOR_STATES, TRIE_NODES)
 BOUND_TABLES: Mapping[str, Table] = {table.name: table for table in (*_OF_SERVICE, *_OF_EVIDENCE, *_OF_CHAIN)}
 UNBOUND = "anchor_number"  # the one column that is not bound: it follows from other rows

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Table, delete, func, select, update
 
 from ledger.store import bindings, log
 from ledger.store.database import Database
-from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, ITEM_FILES
+from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
 
 _KEY = "evidence_key"  # the id of the one key that all services of the database have for the store
+_INCIDENTS = ("damaged", "missing", "unreadable")  # outcomes of checks
 _POSITION = "file_checks_up_to"  # the index up to which the log was looked at for checks that are due
 
 
@@ -62,6 +63,24 @@ class FileCheck(Struct, frozen=True):
     outcome: str | None = None
     before: str | None = None
     after: str | None = None
+    reported_at: int | None = None
+
+    @property
+    def key(self) -> dict[str, str]:
+        """Return the primary key of its row."""
+        return {
+            "case_id": self.case_id,
+            "item_id": self.item_id,
+            "digest": self.digest,
+            "event_id": self.event_id,
+        }
+
+
+class FileToDelete(Struct, frozen=True):
+    """A file whose objects are still to be deleted (``tables.FilesToDeleteTable``)."""
+
+    name: str
+    since: int
 
 
 def file(connection: Connection, digest: str) -> StoredFile | None:
@@ -134,6 +153,29 @@ def replace(connection: Connection, stored: StoredFile) -> None:
     bindings.bind_rows(connection, EVIDENCE_FILES, [{"digest": stored.digest}])
 
 
+def delete_later(connection: Connection, name: str, now_ms: int) -> None:
+    """Note that the objects of a file are to be deleted. Requires the writer's lock."""
+    is_noted = select(FILES_TO_DELETE.c.name).where(FILES_TO_DELETE.c.name == name)
+    if connection.execute(is_noted).first() is None:
+        _insert(connection, FILES_TO_DELETE, [{"name": name, "since": now_ms}])
+
+
+def forget_deleted(connection: Connection, name: str) -> None:
+    """Note that there are no objects of this name to be deleted any more. Requires the writer's lock."""
+    _delete(connection, FILES_TO_DELETE, {"name": name})
+
+
+def to_delete(connection: Connection) -> list[FileToDelete]:
+    """Return the files whose objects are still to be deleted, the oldest first."""
+    rows = connection.execute(_query(FILES_TO_DELETE, FileToDelete).order_by(FILES_TO_DELETE.c.since))
+    return [FileToDelete(*row) for row in rows]
+
+
+def not_to_delete(connection: Connection) -> set[str]:
+    """Return the names among them that somebody else than the service has noted or changed."""
+    return set(bindings.unlike(connection, FILES_TO_DELETE))
+
+
 def seal_again(connection: Connection, sealed: Mapping[str, tuple[bytes, str]]) -> None:
     """Replace the keys of files, by digest, by those sealed under another key id. Requires the writer's lock."""
     for digest, (sealed_key, key_id) in sealed.items():
@@ -191,14 +233,28 @@ def keep_due(database: Database, before: int, after: int, checks: Sequence[FileC
 
 def keep_outcome(database: Database, check: FileCheck) -> bool:
     """Store what a check has found; False if another process has done so."""
-    key = {"case_id": check.case_id, "item_id": check.item_id, "digest": check.digest, "event_id": check.event_id}
     values = {name: getattr(check, name) for name in ("checked_at", "outcome", "before", "after")}
     with database.lock() as connection:
-        statement = update(FILE_CHECKS).filter_by(**key).where(FILE_CHECKS.c.checked_at.is_(None))
+        statement = update(FILE_CHECKS).filter_by(**check.key).where(FILE_CHECKS.c.checked_at.is_(None))
         is_first = bool(connection.execute(statement.values(**values)).rowcount)
         if is_first:
-            bindings.bind_rows(connection, FILE_CHECKS, [key])
+            bindings.bind_rows(connection, FILE_CHECKS, [check.key])
     return is_first
+
+
+def unreported(connection: Connection) -> list[FileCheck]:
+    """Return the checks whose outcome is an incident, and of which none is known to be recorded, the oldest first."""
+    query = _query(FILE_CHECKS, FileCheck).where(
+        FILE_CHECKS.c.outcome.in_(_INCIDENTS), FILE_CHECKS.c.reported_at.is_(None)
+    )
+    return [FileCheck(*row) for row in connection.execute(query.order_by(FILE_CHECKS.c.log_index))]
+
+
+def keep_reported(database: Database, check: FileCheck, now_ms: int) -> None:
+    """Store that the incident of a check is recorded."""
+    with database.lock() as connection:
+        connection.execute(update(FILE_CHECKS).filter_by(**check.key).values(reported_at=now_ms))
+        bindings.bind_rows(connection, FILE_CHECKS, [check.key])
 
 
 def _query(table: Table, kind: type[Struct]) -> Any:

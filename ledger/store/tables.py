@@ -550,7 +550,8 @@ class FileChecksTable(StoreTable, table=True):
 
     ``before`` is the digest of the record, ``after`` that of the bytes that were read; both are null until then, and
     ``after`` for good where the file was not whole. ``outcome`` is intact, damaged, missing or
-    unreadable; gone for a file that was destroyed before.
+    unreadable; gone for a file that was destroyed before. ``reported_at`` is when the incident was recorded, if the
+    outcome is one. Times are in unix milliseconds.
     """
 
     __table_args__ = (Index("ix_file_checks_due", "checked_at", "log_index"),)
@@ -565,6 +566,17 @@ class FileChecksTable(StoreTable, table=True):
     outcome: str | None = None
     before: str | None = None
     after: str | None = None
+    reported_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+
+
+class FilesToDeleteTable(StoreTable, table=True):
+    """A file of which the store has nothing any more but objects, below its ``name``: they are to be deleted.
+
+    ``since`` is in unix milliseconds.
+    """
+
+    name: str = Field(primary_key=True)
+    since: int = Field(sa_column=big())
 
 
 class AuditsTable(StoreTable, table=True):
@@ -656,6 +668,7 @@ NAME_PARTS = core_of(NamePartsTable)
 EVIDENCE_FILES = core_of(EvidenceFilesTable)
 ITEM_FILES = core_of(ItemFilesTable)
 FILE_CHECKS = core_of(FileChecksTable)
+FILES_TO_DELETE = core_of(FilesToDeleteTable)
 AUDITS = core_of(AuditsTable)
 BINDINGS = core_of(BindingsTable)
 CHALLENGES = core_of(ChallengesTable)

@@ -209,7 +209,7 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
         with progress_of(session.labels.of("message", "hashing"), session.output) as progress:
             findings = list(kept.check(progress=progress.advance))
         for finding in findings:
-            if remove_surplus and finding.fault == "surplus":
+            if remove_surplus and finding.fault in ("surplus", "to_delete"):
                 kept.remove(finding)
     finally:
         database.close()

@@ -171,11 +171,7 @@ def copy(
         digests=after,
         finding=session.labels.translate(finding),
     )
-    try:
-        recorder.record(case_id, body)
-    except BaseException:
-        output.unlink(missing_ok=True)  # no copy is given out of which the record does not tell
-        raise
+    recorder.record_with(output, case_id, body)  # no copy is given out of which the record does not tell
 
 
 class TakenFile(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import msgspec
 import pytest
 import stamina
 
+from ledger.cli.commands import item_files
+from ledger.cli.commands.item_files import TakenFile
 from ledger.cli.errors import Exit
 from ledger.client.events import require_receipt
 from ledger.client.officer import AsyncOfficerClient, OfficerClient
@@ -310,6 +313,40 @@ def test_refused_event_does_not_wait(tally: Tally) -> None:
     error = json.loads(done.err)["error"]
     assert (error["code"], error["field"]) == ("not_held", "CASE_NUMBER")
     assert outbox(tally) == []
+
+
+UNKNOWN = Answer(hang_up=True)
+
+
+@pytest.mark.parametrize(
+    ("posts", "status", "stays"),
+    [
+        ([*[UNKNOWN] * ATTEMPTS, RECORDED], Exit.OK, True),
+        ([UNKNOWN], Exit.UNREACHABLE, True),
+        ([problem(422, "not_held")], Exit.REFUSED, False),
+        ([*[UNKNOWN] * ATTEMPTS, problem(422, "not_held")], Exit.REFUSED, False),
+    ],
+)
+def test_a_working_copy_stays_unless_nothing_is_recorded_of_it(
+    tally: Tally, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, posts: list[Answer], status: Exit, stays: bool
+) -> None:
+    """Where the outcome is unknown it is looked up, and where that cannot be the copy stays, as the event does."""
+    copied = tmp_path / "copy.dd"
+    digest = f"sha256:{sha256(b'evidence').hexdigest()}"
+
+    def take(*_: object, output: Path, **__: object) -> TakenFile:
+        output.write_bytes(b"evidence")
+        return TakenFile(str(output), 8, digest, "intact", "disk")
+
+    monkeypatch.setattr(item_files, "_take", take)
+    tally.new_key("clerk")
+    with faulty_service(Counter(*posts)) as faulty:
+        tally.add_profile("police", faulty.url, "police-east", "p-0417", "clerk")
+        done = tally("item", "copy", "case-1", "disk", "--for", "lab", "-o", copied)
+    assert done.status == status, done.err
+    assert copied.exists() == stays
+    assert len(outbox(tally)) == (status == Exit.UNREACHABLE)
+    assert (str(copied) in done.err) == (status == Exit.UNREACHABLE)
 
 
 def test_event_is_signed_anew_where_others_wrote_meanwhile(tally: Tally) -> None:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import socket
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import stamina
 
-from ledger.cli.diagnosis import fonts
+from ledger.cli.diagnosis import evidence_store, fonts
 from ledger.cli.errors import Exit
 from ledger.cli.listening import process_lock
 from ledger.config.installation import DataDirectory, load
 from ledger.config.keys import LIGHT_WORK, open_keystore, open_note_key
 from ledger.config.secret_files import open_to_others
+from ledger.config.settings import Settings
 from ledger.core.errors import MalformedInput
 from ledger.core.log.notes import SeedSigner, SignatureType
+from ledger.store import evidence_files
+from ledger.store.database import open_database
+from ledger.store.log import initialise
 from ledger.witness.gathering.witnesses import WitnessFile
-from tests.testkit.builders import POLICE, founder
+from tests.testkit.builders import LOG_ID, POLICE, founder
 from tests.testkit.machine import free_port
 from tests.testkit.tally import PASSPHRASE, Tally
 from tests.unit.cli.world import World
@@ -129,6 +135,23 @@ def test_doctor_finds_nothing_on_this_machine(tally: Tally, where: DataDirectory
     findings = tally.ok("doctor", "--data-dir", where.path)
     assert {finding["check"] for finding in findings} >= {"python", "node", "anvil", "installation", "key", "database"}
     assert {finding["result"] for finding in findings} <= {"checked", "not_checked"}
+
+
+def test_doctor_tells_which_files_wait_to_be_deleted(where: DataDirectory) -> None:
+    """While the storage is away what is destroyed waits; after an hour that is a fault. Without a store nobody asks."""
+    settings = Settings(data_dir=where.path, evidence_store="file:///nowhere")
+    assert list(evidence_store(settings)) == []
+    where.path.mkdir()
+    with closing(open_database(f"sqlite:///{where.database}")) as database:
+        initialise(database, LOG_ID)
+        assert [each.result for each in evidence_store(settings)] == ["checked"]
+        for seconds, result in ((60, "checked"), (7200, "failed")):
+            with database.write() as connection:
+                evidence_files.delete_later(connection, f"name-{seconds}", int(time.time() - seconds) * 1000)
+            (finding,) = evidence_store(settings)
+            assert finding.result == result
+        assert finding.detail.startswith("files still to be deleted: 2")
+        assert list(evidence_store(Settings(data_dir=where.path))) == []
 
 
 def test_doctor_names_the_fonts_that_paper_lacks() -> None:

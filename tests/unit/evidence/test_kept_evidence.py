@@ -80,7 +80,7 @@ def in_folder(tmp_path: Path, database: Database) -> KeptEvidence:
 
 
 def give(
-    store: KeptEvidence, data: bytes, item: str = "disk", case: str = "case-1", agency: str = "police"
+    store: KeptEvidence, data: bytes, item: str = "disk", agency: str = "police", kept_at: int = NOW_MS
 ) -> ItemFile:
     """Give a file in pieces of odd sizes, as one of an item."""
     wanted = digest_of(Algorithm.SHA256, data)
@@ -89,7 +89,7 @@ def give(
     for start in range(0, len(data), 999_983):
         arrival.take(data[start : start + 999_983])
     digests = arrival.finish()
-    return store.keep(arrival, digests, ItemFile("case-1", item, str(digests[0]), str(wanted), agency, "p-1", NOW_MS))
+    return store.keep(arrival, digests, ItemFile("case-1", item, str(digests[0]), str(wanted), agency, "p-1", kept_at))
 
 
 def stored(store: KeptEvidence, data: bytes) -> StoredFile:

@@ -16,9 +16,10 @@ from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposalProposed, ItemMoved
 from ledger.core.events.record import IncidentRecorded
 from ledger.evidence.kept_evidence import KeptEvidence, object_of
-from ledger.evidence.rehashing import Rehasher
-from ledger.store import bindings, evidence_files
+from ledger.evidence.rehashing import LEFT_MS, Rehasher
+from ledger.store import bindings, evidence_files, log
 from ledger.store.evidence_files import FileCheck
+from ledger.store.tables import EVIDENCE_FILES, FILES_TO_DELETE
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case, dispose
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
@@ -164,6 +165,93 @@ def test_an_incident_that_is_refused_is_recorded_by_the_next_step(stand: Stand) 
     rehasher.record = stand.incidents.append
     assert rehasher.step() == 0
     assert len(stand.incidents) == 1
+
+
+def test_an_incident_that_a_killed_service_left_is_recorded_once(stand: Stand) -> None:
+    """It was killed between the outcome and the incident, or between the incident and the note of it."""
+    case = held(stand)
+    (path,) = (stand.folder / name for name in objects(stand.store))
+    path.unlink()
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(_incident: IncidentRecorded) -> None:
+        raise KilledError
+
+    first = stand.rehasher
+    first.record = killed
+    with pytest.raises(KilledError):
+        first.step()
+    assert stand.rehasher.step() == 0
+    assert stand.incidents == []  # it may be on its way still
+    later = replace(stand.store, clock=lambda: stand.store.clock() + LEFT_MS)
+    second = replace(stand.rehasher, store=later, record=stand.ledger.system.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence_files, "keep_reported", lambda *_: killed(stand.incidents[0]))
+        with pytest.raises(IndexError):
+            second.step()
+    replace(stand.rehasher, store=later).step()
+    assert stand.incidents == []  # the log has it
+    with stand.ledger.database.read() as connection:
+        (entry,) = log.system_entries(connection, "incident.recorded", 10)
+        body = log.event_of(entry).body
+        assert isinstance(body, IncidentRecorded)
+        assert "missing" in body.description
+        assert evidence_files.unreported(connection) == []
+
+
+def test_a_file_that_came_after_an_event_is_not_hashed_because_of_it(stand: Stand) -> None:
+    """The loop may come to an old entry when the file is there: what happened before it came is nothing about it."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", digests=(DIGEST,))
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    stand.ledger.clock.forward(5)
+    give(stand.store, DATA, kept_at=stand.ledger.clock.ms)
+    assert stand.rehasher.step() == 0
+    assert stand.checks() == []
+    stand.ledger.clock.forward(5)
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 3"))
+    assert stand.rehasher.step() == 1
+
+
+def test_what_was_destroyed_while_the_storage_was_away_is_deleted_once_it_is_back(stand: Stand) -> None:
+    """Also by another process; an empty folder in its place, as of a disk that is not mounted, is not it."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property")
+    stand.record(case)
+    give(stand.store, DATA)
+    (name,) = objects(stand.store)
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+    stand.record(dispose(case, disposed_at=case.moment))
+    away = stand.folder.with_name("away")
+    stand.folder.rename(away)
+    stand.folder.mkdir()
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            stand.rehasher.step()
+    with stand.ledger.database.read() as connection:
+        assert list(evidence_files.files(connection)) == []
+        assert [each.name in name for each in evidence_files.to_delete(connection)] == [True]
+    stand.folder.rmdir()
+    away.rename(stand.folder)
+    assert [each.fault for each in stand.store.check()] == ["to_delete"]
+    stand.rehasher.step()
+    assert objects(stand.store) == []
+    with stand.ledger.database.read() as connection:
+        assert evidence_files.to_delete(connection) == []
+
+
+def test_what_somebody_notes_in_the_database_is_not_deleted(stand: Stand) -> None:
+    """Whoever can write to the database alone cannot let the service delete evidence."""
+    held(stand)
+    with stand.ledger.database.read() as connection:
+        (name,) = (each.name for each in evidence_files.files(connection))
+    with stand.ledger.database.lock() as connection:
+        connection.execute(EVIDENCE_FILES.delete())
+        connection.execute(FILES_TO_DELETE.insert(), [{"name": name, "since": 1}])
+    assert stand.store.delete_waiting() == 0
+    assert len(objects(stand.store)) == 1
+    assert "to_delete" not in {each.fault for each in stand.store.check()}
 
 
 def test_checks_wait_for_a_storage_that_is_away(stand: Stand) -> None:
