@@ -9,11 +9,18 @@ from fastapi import Path
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from api.dependencies import PageOf, Reads, ServiceOf, json_body, json_response
+from api.dependencies import PageOf, Reads, ScanNumberPath, ServiceOf, json_body, json_response
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services import stocktakes as counting
 from api.services.drafts import require_role
-from api.services.stocktakes import ClosingRequest, ScannedCode, ScanTold, StocktakeRequest, StocktakeView
+from api.services.stocktakes import (
+    ClosingRequest,
+    ScannedCode,
+    ScansTold,
+    ScanTakenBack,
+    StocktakeRequest,
+    StocktakeView,
+)
 from ledger.core.encoding.instants import instant_text
 from ledger.core.events import NAME_OF, Stream
 from ledger.core.events.stocktake import StocktakeRecorded
@@ -41,12 +48,6 @@ class ScansRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Codes in the order in which they were scanned."""
 
     scans: Annotated[tuple[ScannedCode, ...], Meta(min_length=1, max_length=counting.MOST_AT_ONCE)]
-
-
-class ScansTold(Struct, frozen=True):
-    """What each scan came to, in the same order."""
-
-    scans: tuple[ScanTold, ...]
 
 
 class ActToSign(Struct, frozen=True):
@@ -136,9 +137,24 @@ def scan(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked:
     A code is an item's id as on its label, `case/item`, or the number of its seal. `present`: it lies here by the
     record; `elsewhere`: the record has it in another place, or as checked out; `surplus`: it is none of what your
     agency holds; `unknown`: no case of your agency has it; `again`: it was scanned before;
-    `ambiguous`: several things have it, of which none is nearer: nothing is kept, scan `case/item`.
+    `ambiguous`: several things have it, of which none is nearer: nothing is kept, scan `case/item`. `counts` is of all
+    scans so far, as they were told; what is missing, the stocktake itself shows.
     """
-    return json_response(ScansTold(counting.add_scans(service, reading, stocktake_id, asked.scans)))
+    return json_response(counting.add_scans(service, reading, stocktake_id, asked.scans))
+
+
+@router.delete(
+    "/{stocktake_id}/scans/{number}",
+    summary="Take a scan back",
+    responses=answers(ScanTakenBack, 400, 401, 403, 404, 409, 503),
+)
+def take_back(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, number: ScanNumberPath) -> Response:
+    """Take a wrong scan back while the stocktake is open.
+
+    It counts no more, and stays in the list with the officer who took it back. Where the same thing was scanned again,
+    that scan counts in its place.
+    """
+    return json_response(counting.take_back(service, reading, stocktake_id, number))
 
 
 @router.posts(
@@ -153,8 +169,10 @@ def scan(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked:
 def closing(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked: ClosingBody) -> Response:
     """Return the events that record the stocktake against the record as it is by now; nothing is recorded yet.
 
-    Each difference is a `discrepancy.raised` in the case of its item; the last event is `stocktake.recorded` in your
-    agency's stream. Sign them and submit all or none (`/api/v1/events/batch?all_or_none=true`).
+    What was not scanned, and whose record has changed since the count began, is missing only if you name it in
+    `missing`. Each difference is a `discrepancy.raised` in the case of its item; the last event is
+    `stocktake.recorded` in your agency's stream. Sign them and submit all or none
+    (`/api/v1/events/batch?all_or_none=true`).
     """
     acts, _ = counting.closing_acts(service, reading, stocktake_id, asked)
     to_sign = tuple(

@@ -5,11 +5,11 @@ Count and record are compared anew whenever they are looked at: what moved meanw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from api.auth.reading import Reading
 from api.services.drafts import (
@@ -25,6 +25,7 @@ from ledger.core.custody import Discrepancy
 from ledger.core.custody.stocktakes import (
     CountDifference,
     CountedCode,
+    CountedRoom,
     ScanResult,
     StocktakeComparison,
     StoredItem,
@@ -43,7 +44,7 @@ from ledger.i18n import Labels
 from ledger.recording.event_signing import MAX_ACTS, StreamPosition, new_id
 from ledger.store import log, stocktakes
 from ledger.store.database import Connection
-from ledger.store.stocktakes import OpenStocktake, RecordedStocktake, Scan
+from ledger.store.stocktakes import OpenStocktake, RecordedStocktake, Scan, ScanCounts
 from ledger.timeline.event_fields import event_fields
 from ledger.timeline.sentences import Narrator, names_by_id
 
@@ -71,14 +72,43 @@ class ScannedCode(Struct, frozen=True, forbid_unknown_fields=True):
 class ScanTold(Struct, frozen=True):
     """What a scan came to, told at once. ``expected`` and ``found`` are the sides of each difference, by its kind.
 
-    Of an ambiguous code, which is not kept, ``among`` are things that it stands for, not all of very many.
+    By its ``number`` it can be taken back. Of an ambiguous code, which is not kept and has none, ``among`` are things
+    that it stands for, not all of very many.
     """
 
     code: str
     result: ScanResult
+    number: int | None = None
     item: StoredItem | None = None
     differences: tuple[CountDifference, ...] = ()
     among: tuple[StoredItem, ...] = ()
+
+
+class ScansTold(Struct, frozen=True):
+    """What each scan came to, in the same order, and how many count by now."""
+
+    scans: tuple[ScanTold, ...]
+    counts: ScanCounts
+
+
+class KeptScan(Struct, frozen=True):
+    """A scan of an open stocktake, with the result that was told then; it counts unless it was ``taken_back_by``."""
+
+    number: int
+    code: str
+    result: str
+    case_id: str | None
+    item_id: str | None
+    officer: str
+    scanned_at: str
+    taken_back_by: str | None
+
+
+class ScanTakenBack(Struct, frozen=True):
+    """The scan that was taken back, and how many count by now."""
+
+    scan: KeptScan
+    counts: ScanCounts
 
 
 class ChangedScan(Struct, frozen=True):
@@ -92,8 +122,8 @@ class ChangedScan(Struct, frozen=True):
 class StocktakeView(Struct, frozen=True):
     """A stocktake with what the record says lies there and what was counted. Times are in RFC 3339.
 
-    ``expected`` is every item that the record says is there, ``counted`` how many codes were scanned. ``changed`` are
-    scans that come to something else by now.
+    ``expected`` is every item that the record says is there, ``counts`` is of the ``scans`` as they were told.
+    ``changed`` are scans that come to something else by now. The count began when the log had ``started_size`` entries.
     """
 
     stocktake_id: str
@@ -101,17 +131,23 @@ class StocktakeView(Struct, frozen=True):
     number: str | None
     officer: str
     started_at: str
+    started_size: int
     tree_size: int
     expected: tuple[StoredItem, ...]
-    counted: int
+    counts: ScanCounts
     counters: tuple[str, ...]
     comparison: StocktakeComparison
     changed: tuple[ChangedScan, ...]
+    scans: tuple[KeptScan, ...]
 
 
 class ClosingRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is stated beside the count: who else counted, and a remark."""
+    """What is stated beside the count: who else counted, and a remark.
 
+    ``missing`` are things that are not there although their record has changed since the count began.
+    """
+
+    missing: Annotated[tuple[stocktake.CountedItem, ...], Meta(max_length=MOST_COUNTED)] = ()
     counters: Annotated[tuple[OfficerId, ...], Meta(max_length=15)] = ()
     remark: Text | None = None
 
@@ -131,6 +167,7 @@ def open_stocktake(service: Service, reading: Reading, asked: StocktakeRequest) 
     require_role(reading, StocktakeRecorded)
     parts, room = service.parts, asked.storage_location
     with parts.database.read() as connection:
+        size = log.tree(connection).size
         expected = stocktakes.items_in(connection, reading.agency, room)
     require_countable(expected, room)
     opened = OpenStocktake(
@@ -140,6 +177,8 @@ def open_stocktake(service: Service, reading: Reading, asked: StocktakeRequest) 
         number=asked.number,
         officer=reading.session.grant.officer,
         opened_at=parts.clock() // 1000,
+        tree_size=size,
+        expected=len(expected),
     )
     stocktakes.open_stocktake(parts.database, opened)
     reading.record(Message("{stocktake_id} opened", stocktake_id=opened.stocktake_id))
@@ -175,12 +214,11 @@ def require_open(connection: Connection, reading: Reading, stocktake_id: str) ->
     )
 
 
-def add_scans(
-    service: Service, reading: Reading, stocktake_id: str, codes: Sequence[ScannedCode]
-) -> tuple[ScanTold, ...]:
+def add_scans(service: Service, reading: Reading, stocktake_id: str, codes: Sequence[ScannedCode]) -> ScansTold:
     """Keep what was scanned, and tell at once what each comes to against the record as it is by now.
 
-    Raises what ``require_open`` raises, and Conflict for too many.
+    What lies in the room besides is not read, and no read of it is recorded. Raises what ``require_open`` raises, and
+    Conflict for too many.
     """
     parts, grant = service.parts, reading.session.grant
     # Codes are looked up before the writer's lock is taken, and under it nothing but the count.
@@ -203,8 +241,8 @@ def add_scans(
             item = items[0] if items else None
             result = result_of(CountedCode(scanned.code, item, scanned.seal_number), counted, **where)
             differing = differences_of(item, scanned.seal_number, **where) if item else ()
-            answers.append(ScanTold(scanned.code, result, item, differing))
             number += 1
+            answers.append(ScanTold(scanned.code, result, number, item, differing))
             scans.append(
                 Scan(
                     number=number,
@@ -221,27 +259,79 @@ def add_scans(
                 counted.add((item.case_id, item.item_id))
         if scans:
             stocktakes.add_scans(connection, opened, scans)
+        counts = stocktakes.counts_of(connection, opened)
     shown_items = [item for answer in answers for item in (answer.item, *answer.among) if item]
     case_ids = dict.fromkeys(item.case_id for item in shown_items)
     reading.record(Message("scans of {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
-    return tuple(answers)
+    return ScansTold(tuple(answers), counts)
 
 
-def view_of(service: Service, reading: Reading, stocktake_id: str) -> StocktakeView:
-    """Return an open stocktake, compared with the record as it is by now, and record the read."""
+def take_back(service: Service, reading: Reading, stocktake_id: str, number: int) -> ScanTakenBack:
+    """Take a scan of an open stocktake back: it stays in the list, with the officer who did that, and counts no more.
+
+    Raises what ``require_open`` raises, NotFound without such a scan, Conflict for one that was taken back.
+    """
+    officer = reading.session.grant.officer
+    with service.parts.database.write() as connection:
+        opened = require_open(connection, reading, stocktake_id)
+        scan = stocktakes.take_back(connection, opened, number, officer)
+        counts = stocktakes.counts_of(connection, opened)
+    subject = Message("scan {number} of {stocktake_id} taken back", number=number, stocktake_id=stocktake_id)
+    reading.record(subject, *filter(None, [scan.case_id]))
+    return ScanTakenBack(_kept(replace(scan, taken_back_by=officer)), counts)
+
+
+def _kept(scan: Scan) -> KeptScan:
+    return KeptScan(
+        scan.number,
+        scan.code,
+        scan.result,
+        scan.case_id,
+        scan.item_id,
+        scan.officer,
+        instant_text(scan.scanned_at),
+        scan.taken_back_by,
+    )
+
+
+def view_of(
+    service: Service, reading: Reading, stocktake_id: str, missing: Sequence[stocktake.CountedItem] = ()
+) -> StocktakeView:
+    """Return an open stocktake, compared with the record as it is by now, and record the read.
+
+    ``missing`` are things that are called so although their record has changed since the count began. Raises
+    MalformedInput for another one.
+    """
+    keys = {(line.case_id, line.item_id) for line in missing}
     with service.parts.database.read() as connection:
-        view = _view(connection, require_open(connection, reading, stocktake_id))
-    items = (*view.expected, *(count.item for count in view.comparison.differing))
+        view = _view(connection, require_open(connection, reading, stocktake_id), keys)
+    called = {
+        (count.item.case_id, count.item.item_id)
+        for count in view.comparison.differing
+        if count.differences[0].kind == "missing"
+    }
+    for case_id, item_id in sorted(keys - called):
+        raise MalformedInput(
+            "{case_id}/{item_id} is not among what has changed here since the count began",
+            case_id=case_id,
+            item_id=item_id,
+            field="missing",
+            code="not_changed",
+            hint="Leave it out: it was scanned, or does not belong here by now.",
+        )
+    comparison = view.comparison
+    items = (*view.expected, *comparison.present, *(count.item for count in comparison.differing))
     case_ids = dict.fromkeys(item.case_id for item in items)
     reading.record(Message("stocktake {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
     return view
 
 
-def _view(connection: Connection, opened: OpenStocktake) -> StocktakeView:
+def _view(connection: Connection, opened: OpenStocktake, missing: Collection[tuple[str, str]]) -> StocktakeView:
     agency, room = opened.agency, opened.storage_location
     expected = stocktakes.items_in(connection, agency, room)
     require_countable(expected, room)
-    scans = stocktakes.scans_of(connection, opened)
+    kept_scans = stocktakes.scans_of(connection, opened)
+    scans = [scan for scan in kept_scans if scan.taken_back_by is None]
     by_now = list(_by_now(connection, opened, scans))
     seen_keys: set[tuple[str, str]] = set()
     changed: list[ChangedScan] = []
@@ -257,12 +347,14 @@ def _view(connection: Connection, opened: OpenStocktake) -> StocktakeView:
         opened.number,
         opened.officer,
         instant_text(opened.opened_at),
+        opened.tree_size,
         log.tree(connection).size,
         tuple(expected),
-        len(scans),
+        stocktakes.counts_of(connection, opened),
         tuple(dict.fromkeys(scan.officer for scan in scans)),
-        compared(expected, by_now, agency=agency, room=room),
+        compared(expected, by_now, CountedRoom(agency, room, opened.tree_size, missing)),
         tuple(changed),
+        tuple(map(_kept, kept_scans)),
     )
 
 
@@ -276,7 +368,7 @@ def _by_now(connection: Connection, opened: OpenStocktake, scans: Sequence[Scan]
             agency, room = opened.agency, opened.storage_location
             items_by_now = stocktakes.items_of_code(connection, agency, scan.code.strip(), room)
             item = items_by_now[0] if len(items_by_now) == 1 else None
-        yield CountedCode(scan.code, item, scan.seal_number)
+        yield CountedCode(scan.code, item, scan.seal_number, scan.result == "present")
 
 
 def abandon(service: Service, reading: Reading, stocktake_id: str) -> OpenStocktake:
@@ -297,8 +389,8 @@ def closing_acts(
     no second one. Raises Conflict for more differences than are signed together.
     """
     parts, agency = service.parts, reading.agency
-    view = view_of(service, reading, stocktake_id)
-    if not view.counted:
+    view = view_of(service, reading, stocktake_id, asked.missing)
+    if not view.counts.scanned:
         raise MalformedInput(
             "nothing was scanned yet", field="stocktake_id", code="nothing_counted", hint="Scan what is there first."
         )
@@ -334,10 +426,10 @@ def closing_acts(
         storage_location=view.storage_location,
         started_at=view.started_at,
         counters=tuple(dict.fromkeys((*view.counters, *asked.counters))) or (own,),
+        started_size=view.started_size,
         tree_size=view.tree_size,
-        present=tuple(
-            stocktake.CountedItem(case_id=item.case_id, item_id=item.item_id) for item in view.comparison.present
-        ),
+        present=_lines(view.comparison.present),
+        changed_since=_lines(view.comparison.changed_since),
         differences=tuple(lines),
         unknown_codes=view.comparison.unknown_codes,
         number=view.number,
@@ -348,6 +440,10 @@ def closing_acts(
         head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
     own_place = StreamPosition(stream) if head is None else StreamPosition(stream, head.sequence + 1, head.leaf_hash)
     return [*acts, StocktakeAct(own_place, body)], view
+
+
+def _lines(items: Iterable[StoredItem]) -> tuple[stocktake.CountedItem, ...]:
+    return tuple(stocktake.CountedItem(case_id=item.case_id, item_id=item.item_id) for item in items)
 
 
 def _open_of(
@@ -396,7 +492,7 @@ class _PlaceOfEvent(Struct, frozen=True):
 def lines_of(body: StocktakeRecorded) -> list[tuple[str, str]]:
     """Return case and id of each thing that the stocktake names."""
     return [
-        *((line.case_id, line.item_id) for line in body.present),
+        *((line.case_id, line.item_id) for line in (*body.present, *body.changed_since)),
         *((line.case_id, line.item_id) for line in body.differences),
     ]
 

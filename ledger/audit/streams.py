@@ -10,10 +10,11 @@ from msgspec import Struct
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.custody.erasures import proposal_of, require_proposed
-from ledger.core.custody.state import ErasureProposal
+from ledger.core.custody.state import ErasureProposal, require_new
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.events import Event, decode_again, entry_hash
 from ledger.core.events.record import ErasureProposed, SectionErased
+from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Matter, SupervisionAct, move
@@ -128,7 +129,8 @@ def _unfound(connection: Connection, entries: list[StoredEntry]) -> Iterator[Aud
 class _StreamAudit:
     """Checks one stream, event by event, and judges it by its rules until the first event that is faulty or impossible.
 
-    The streams of agencies and of the service have one rule, that two erase a section. An agency's stream has a feed.
+    The streams of agencies and of the service have two rules: two erase a section, and an agency's stocktakes have
+    different ids. An agency's stream has a feed.
     """
 
     raises_flags = False
@@ -140,6 +142,7 @@ class _StreamAudit:
         self._last: StoredEntry | None = None
         self._models: Models = {}
         self._proposals: dict[str, ErasureProposal] = {}  # of erasures
+        self._counts: set[str] = set()  # ids of the agency's stocktakes
         self._sound = kind != "supervision" or rules.agencies is not None
 
     def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
@@ -213,6 +216,12 @@ class _StreamAudit:
                     require_proposed(self._proposals.get(body.cites.event_id), event, body)
                 except RuleRefused as error:
                     yield finding_of("custody", row.log_index, error, "impossible")
+            case StocktakeRecorded() as body:
+                try:
+                    require_new(self._counts, body.stocktake_id, "stocktake")
+                except RuleRefused as error:
+                    yield finding_of("custody", row.log_index, error, "impossible")
+                self._counts.add(body.stocktake_id)
 
     def _led_to(self) -> Models:
         """Return the read models that the stream's events lead to."""

@@ -20,9 +20,11 @@ import structlog
 from msgspec import Struct
 
 from ledger.core.custody.fold import not_on_head
+from ledger.core.custody.state import require_new
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.registry import RegistryChange
+from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
@@ -36,7 +38,7 @@ from ledger.recording.measures import RecordingMeasures
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, require_same_event
-from ledger.store import cases, log
+from ledger.store import cases, log, stocktakes
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
 from ledger.store.connections import DiskFailed
 from ledger.store.database import CHANGED, Connection, Database
@@ -59,6 +61,13 @@ class LogView:
         self.heads = log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)])
         # Agencies, by the id of the unopened case that they split something off for.
         self.splitting = cases.splitting_agencies(connection, new_cases) if new_cases else {}
+        counts = {
+            (event.agency, event.body.stocktake_id)
+            for event in (validated.event for validated in new)
+            if isinstance(event.body, StocktakeRecorded)
+        }
+        # Of agencies, the ids under which a stocktake is recorded, among those of the batch.
+        self.recorded_counts = stocktakes.recorded_among(connection, counts) if counts else set[tuple[str, str]]()
         self.authority = authority
 
     def admit(self, validated: ValidatedSubmission, index: int) -> None:
@@ -74,6 +83,11 @@ class LogView:
             authorities.require_officer(grant, event.officer)
             self._require_same_procedures(validated)
         require_free_id(event, self.splitting)
+        if isinstance(event.body, StocktakeRecorded):
+            # Both may have been validated before one of them was recorded.
+            taken = [stocktake_id for agency, stocktake_id in self.recorded_counts if agency == event.agency]
+            require_new(taken, event.body.stocktake_id, "stocktake")
+            self.recorded_counts.add((event.agency, event.body.stocktake_id))
         if isinstance(event.body, RegistryChange):
             if event.body.number <= self.authority.changes:
                 raise Conflict(
@@ -94,6 +108,7 @@ class LogView:
         """Return a view of the same log that is updated on its own."""
         other = copy(self)
         other.heads, other.splitting = dict(self.heads), dict(self.splitting)
+        other.recorded_counts = set(self.recorded_counts)
         return other
 
     def _require_same_procedures(self, validated: ValidatedSubmission) -> None:

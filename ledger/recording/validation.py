@@ -17,7 +17,7 @@ from msgspec.structs import asdict
 from ledger.core.custody import CaseState, Outcome, fold
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.custody.erasures import proposal_of, require_proposed
-from ledger.core.custody.state import ErasureProposal
+from ledger.core.custody.state import ErasureProposal, require_new
 from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized
 from ledger.core.events import Body, Envelope, Event, Submitted, decode_submission
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
@@ -25,6 +25,7 @@ from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.hold import HoldPlaced
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import DisclosureMade, ErasureProposed, RecordCorrected, RecordLate, SectionErased
+from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.adoption import Procedures
@@ -39,7 +40,7 @@ from ledger.recording import supervision_streams
 from ledger.recording.case_states import CaseStates, NoDatabase
 from ledger.recording.registry_view import ReadAccess, Registry
 from ledger.recording.supervision_streams import Definitions
-from ledger.store import clocks, log
+from ledger.store import clocks, log, stocktakes
 from ledger.store.append import ValidatedSubmission, rows_of
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -250,7 +251,7 @@ class Validator:
         return move
 
     def _require_cited_exists(self, authority: AuthorityState, event: Event) -> None:
-        """Require that what an event cites outside its state exists.
+        """Require that what an event cites outside its state exists, and that a stocktake's id is not taken.
 
         This is checked last, only for an event that the stream accepts from this signer: the answer reveals other
         events.
@@ -282,6 +283,11 @@ class Validator:
                 # Of a case its rules say so.
                 if isinstance(body, SectionErased) and event.stream.kind != "case":
                     require_proposed(_erasure_cited(connection, event, body), event, body)
+        if isinstance(body, StocktakeRecorded):
+            key = (event.agency, body.stocktake_id)
+            with self._database.read() as connection:
+                taken = stocktakes.recorded_among(connection, [key])
+            require_new([stocktake_id for _, stocktake_id in taken], body.stocktake_id, "stocktake")
         if cites(body):
             with self._database.read() as connection:
                 require_cited(connection, event)

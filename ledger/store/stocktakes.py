@@ -6,6 +6,7 @@ record: it is on the service so that it outlives a closed browser, and so that s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    update,
 )
 from sqlmodel import Field
 
@@ -47,12 +49,19 @@ _LAST_SIGN = "\U0010ffff"
 
 
 class StocktakesTable(StoreTable, table=True):
-    """A stocktake as its agency recorded it last, with the counts of its lines."""
+    """A stocktake as its agency recorded it, with the counts of its lines.
 
-    __table_args__ = (Index("ix_stocktakes_agency", "agency", "updated_index"),)
+    Each event has a row of its own, so that no later one under the same id takes the place of the first.
+    """
 
-    stocktake_id: str = Field(primary_key=True)
-    agency: str = Field(primary_key=True)
+    __table_args__ = (
+        Index("ix_stocktakes_agency", "agency", "updated_index"),
+        Index("ix_stocktakes_id", "agency", "stocktake_id"),
+    )
+
+    event_id: str = Field(primary_key=True)
+    stocktake_id: str
+    agency: str
     storage_location: str
     number: str | None = None
     started_at: str
@@ -60,12 +69,14 @@ class StocktakesTable(StoreTable, table=True):
     present: int
     differences: int
     unknown_codes: int
-    event_id: str
     updated_index: int = Field(sa_column=big())
 
 
 class OpenStocktakesTable(StoreTable, table=True):
-    """A stocktake that is not recorded yet. Times are in unix seconds."""
+    """A stocktake that is not recorded yet. Times are in unix seconds.
+
+    ``tree_size`` is the size of the log at the opening, ``expected`` how many things lay there by it.
+    """
 
     stocktake_id: str = Field(primary_key=True)
     agency: str = Field(primary_key=True, index=True)
@@ -73,12 +84,14 @@ class OpenStocktakesTable(StoreTable, table=True):
     number: str | None = None
     officer: str
     opened_at: int = Field(sa_column=big())
+    tree_size: int = Field(sa_column=big())
+    expected: int
 
 
 class StocktakeScansTable(StoreTable, table=True):
     """A code that was scanned for an open stocktake, with the ``result`` that was told then.
 
-    ``number`` counts them from 1.
+    ``number`` counts them from 1. One that was taken back stays, with the officer who did that, and counts no more.
     """
 
     stocktake_id: str = Field(primary_key=True)
@@ -91,6 +104,7 @@ class StocktakeScansTable(StoreTable, table=True):
     result: str
     officer: str
     scanned_at: int = Field(sa_column=Column(BigInteger, nullable=False), description="unix seconds")
+    taken_back_by: str | None = None
 
 
 STOCKTAKES = core_of(StocktakesTable)
@@ -122,6 +136,8 @@ class OpenStocktake(Struct, frozen=True):
     number: str | None
     officer: str
     opened_at: int
+    tree_size: int
+    expected: int
 
 
 class Scan(Struct, frozen=True):
@@ -135,6 +151,22 @@ class Scan(Struct, frozen=True):
     result: str
     officer: str
     scanned_at: int
+    taken_back_by: str | None = None
+
+
+class ScanCounts(Struct, frozen=True):
+    """How many codes were scanned so far and count, and how many of them came to what when they were scanned.
+
+    ``expected`` is how many things lay there by the record when the count began.
+    """
+
+    expected: int
+    scanned: int
+    present: int
+    elsewhere: int
+    surplus: int
+    unknown: int
+    again: int
 
 
 def projections(event: Event, index: int) -> Iterator[Change]:
@@ -250,10 +282,17 @@ def recorded_of(connection: Connection, agency: str, page: Page) -> list[Recorde
 
 
 def find_recorded(connection: Connection, agency: str, stocktake_id: str) -> RecordedStocktake | None:
-    """Return a stocktake that the agency recorded."""
+    """Return a stocktake that the agency recorded, by the first event of this id."""
     named = (STOCKTAKES.c.agency == agency, STOCKTAKES.c.stocktake_id == stocktake_id)
-    row = connection.execute(select(*_RECORDED).where(*named)).first()
+    row = connection.execute(select(*_RECORDED).where(*named).order_by(STOCKTAKES.c.updated_index).limit(1)).first()
     return None if row is None else RecordedStocktake(*row)
+
+
+def recorded_among(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these stocktakes, each by agency and id, that are recorded."""
+    columns = (STOCKTAKES.c.agency, STOCKTAKES.c.stocktake_id)
+    query = select(*columns).where(one_of(columns[1], {stocktake_id for _, stocktake_id in keys}))
+    return {(agency, stocktake_id) for agency, stocktake_id in connection.execute(query)} & set(keys)
 
 
 def no_such_stocktake(stocktake_id: str) -> NotFound:
@@ -262,7 +301,7 @@ def no_such_stocktake(stocktake_id: str) -> NotFound:
 
 
 def scans_of(connection: Connection, opened: OpenStocktake) -> list[Scan]:
-    """Return what was scanned for an open stocktake, in order."""
+    """Return what was scanned for an open stocktake, in order, with what was taken back."""
     query = select(*_SCAN).where(_scans_of(opened)).order_by(STOCKTAKE_SCANS.c.number)
     return [Scan(*row) for row in connection.execute(query)]
 
@@ -273,13 +312,13 @@ def counted_of(
     """Return those of these items, each by case and id, that were scanned already."""
     scans = STOCKTAKE_SCANS.c
     query = select(scans.case_id, scans.item_id).where(
-        _scans_of(opened), one_of(scans.item_id, {item_id for _, item_id in keys})
+        _counting_of(opened), one_of(scans.item_id, {item_id for _, item_id in keys})
     )
     return {(case_id, item_id) for case_id, item_id in connection.execute(query)} & set(keys)
 
 
 def last_number(connection: Connection, opened: OpenStocktake) -> int:
-    """Return how many codes were scanned."""
+    """Return how many codes were scanned, with those that were taken back."""
     return connection.scalar(select(func.max(STOCKTAKE_SCANS.c.number)).where(_scans_of(opened))) or 0
 
 
@@ -294,6 +333,45 @@ def add_scans(connection: Connection, opened: OpenStocktake, scans: Sequence[Sca
         )
     of = {"stocktake_id": opened.stocktake_id, "agency": opened.agency}
     connection.execute(insert(STOCKTAKE_SCANS), [{**of, **asdict(scan)} for scan in scans])
+
+
+def counts_of(connection: Connection, opened: OpenStocktake) -> ScanCounts:
+    """Return how many codes count so far, by what they came to when they were scanned."""
+    result = STOCKTAKE_SCANS.c.result
+    query = select(result, func.count()).where(_counting_of(opened)).group_by(result)
+    by_result = Counter({name: number for name, number in connection.execute(query)})  # noqa: C416 - rows are no pairs
+    each = {name: by_result[name] for name in ("present", "elsewhere", "surplus", "unknown", "again")}
+    return ScanCounts(expected=opened.expected, scanned=by_result.total(), **each)
+
+
+def take_back(connection: Connection, opened: OpenStocktake, number: int, officer: str) -> Scan:
+    """Take a scan back, so that it counts no more, and return it. Requires the writer's lock.
+
+    Where the same thing was scanned again, that scan comes to what this one came to. Raises NotFound, and Conflict for
+    one that was taken back.
+    """
+    scans = STOCKTAKE_SCANS.c
+    this_scan = and_(_scans_of(opened), scans.number == number)
+    row = connection.execute(select(*_SCAN).where(this_scan)).first()
+    if row is None:
+        raise NotFound("the stocktake has no scan {number}", number=number, field="number")
+    scan = Scan(*row)
+    if scan.taken_back_by is not None:
+        raise Conflict(
+            "{scan.taken_back_by} has taken scan {scan.number} back already",
+            scan=scan,
+            field="number",
+            code="taken_back",
+            hint="Scan the thing again to count it.",
+        )
+    connection.execute(update(STOCKTAKE_SCANS).where(this_scan).values(taken_back_by=officer))
+    if scan.item_id is not None and scan.result != "again":
+        same_thing = and_(_counting_of(opened), scans.case_id == scan.case_id, scans.item_id == scan.item_id)
+        following = connection.scalar(select(func.min(scans.number)).where(same_thing))
+        if following is not None:
+            its_scan = and_(_scans_of(opened), scans.number == following)
+            connection.execute(update(STOCKTAKE_SCANS).where(its_scan).values(result=scan.result))
+    return scan
 
 
 def abandon(database: Database, opened: OpenStocktake) -> None:
@@ -322,6 +400,11 @@ def _forget(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
 def _scans_of(opened: OpenStocktake) -> ColumnElement[bool]:
     scans = STOCKTAKE_SCANS.c
     return and_(scans.stocktake_id == opened.stocktake_id, scans.agency == opened.agency)
+
+
+def _counting_of(opened: OpenStocktake) -> ColumnElement[bool]:
+    """Return what holds for the scans that were not taken back."""
+    return and_(_scans_of(opened), STOCKTAKE_SCANS.c.taken_back_by.is_(None))
 
 
 def _recorded() -> Select[Any]:

@@ -493,7 +493,10 @@ OF_STOCKTAKE = (
     "POST /api/v1/stocktakes",
     *(
         f"{method} /api/v1/stocktakes/{{stocktake_id}}{path}"
-        for method, path in (("GET", ""), ("GET", "/recorded"), ("POST", "/scans"), ("POST", "/acts"), ("DELETE", ""))
+        for method, path in (
+            *(("GET", ""), ("GET", "/recorded"), ("POST", "/scans"), ("DELETE", "/scans/{number}")),
+            *(("POST", "/acts"), ("DELETE", "")),
+        )
     ),
 )
 # Texts of procedures are published and read in ``test_procedures``.

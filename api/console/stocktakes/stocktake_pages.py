@@ -12,11 +12,11 @@ from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.drafting import drafted, stated
 from api.console.shared.forms import FormOf
 from api.console.shared.rendering import PATH, narrator_of
-from api.dependencies import Following, SlugPath
+from api.dependencies import Following, ScanNumberPath, SlugPath
 from api.services import stocktakes as counting
 from api.services.drafts import require_role
 from api.services.service import position_after
-from api.services.stocktakes import ClosingRequest, ScannedCode, ScanTold
+from api.services.stocktakes import ClosingRequest, ScannedCode
 from ledger.core.encoding.canonical import refusal_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.events.stocktake import StocktakeRecorded
@@ -71,17 +71,35 @@ def show_stocktake(visit: VisitOf, stocktake_id: SlugPath, whole: bool = False) 
 
 @router.post("/stocktakes/{stocktake_id}/scans")
 def scan(visit: VisitOf, form: FormOf, stocktake_id: SlugPath) -> Response:
-    """Keep one scan; return a part of the page: what it came to, and the count as it stands."""
+    """Keep one scan; return a part of the page: what it came to, and how many count."""
     code = _stated(form.fields("code", "seal_number"), ScannedCode)
-    (answer,) = counting.add_scans(visit.service, visit.reading, stocktake_id, [code])
-    return visit.page("stocktakes/count.html", **_shown(visit, stocktake_id, answer, limit=SHOWN))
+    scans = counting.add_scans(visit.service, visit.reading, stocktake_id, [code])
+    (answer,) = scans.scans
+    items = [item for item in (answer.item, *answer.among) if item]
+    return visit.page(
+        "stocktakes/count.html",
+        answer=answer,
+        counts=scans.counts,
+        stocktake_id=stocktake_id,
+        names=_names(visit, [item.case_id for item in items]),
+        words=narrator_of(visit.service, visit.labels).words_of("", None),
+    )
+
+
+@router.post("/stocktakes/{stocktake_id}/scans/{number}/take-back")
+def take_back(visit: VisitOf, stocktake_id: SlugPath, number: ScanNumberPath) -> Response:
+    """Take a scan back, and show the count again."""
+    counting.take_back(visit.service, visit.reading, stocktake_id, number)
+    return RedirectResponse(f"{PATH}/stocktakes/{stocktake_id}", 303)
 
 
 @router.post("/stocktakes/{stocktake_id}/drafts")
 def make_drafts(visit: VisitOf, form: FormOf, stocktake_id: SlugPath) -> Response:
     """Return a part of the page: the drafts of the discrepancies and of the stocktake, to be signed together."""
     counters = tuple((form.get("counters") or "").replace(",", " ").split())
-    asked = _stated({"counters": counters, **form.fields("remark")}, ClosingRequest)
+    missing = [text.rpartition("/") for text in form.all("missing")]
+    lines = [{"case_id": case_id, "item_id": item_id} for case_id, _, item_id in missing]
+    asked = _stated({"counters": counters, "missing": lines, **form.fields("remark")}, ClosingRequest)
     acts, _ = counting.closing_acts(visit.service, visit.reading, stocktake_id, asked)
     foreseen = counting.drafts_of(visit.service, visit.reading, visit.labels, acts, stated(form))
     following = f"/stocktakes/{stocktake_id}"
@@ -96,15 +114,17 @@ def abandon(visit: VisitOf, stocktake_id: SlugPath) -> Response:
     return RedirectResponse(f"{PATH}/stocktakes", 303)
 
 
-def _shown(visit: Visit, stocktake_id: str, answer: ScanTold | None = None, *, limit: int | None) -> dict[str, Any]:
-    """Return what the page of an open stocktake shows; ``answer`` is what the last scan came to."""
+def _shown(visit: Visit, stocktake_id: str, *, limit: int | None) -> dict[str, Any]:
+    """Return what the page of an open stocktake shows."""
     view = counting.view_of(visit.service, visit.reading, stocktake_id)
     missing = [each for each in view.comparison.differing if each.differences[0].kind == "missing"]
     differing = [each for each in view.comparison.differing if each.differences[0].kind != "missing"]
-    items = [*view.expected, *(each.item for each in differing), *(answer.among if answer else ())]
+    items = [*view.expected, *view.comparison.present, *(each.item for each in differing)]
     return {
         "view": view,
-        "answer": answer,
+        "stocktake_id": stocktake_id,
+        "counts": view.counts,
+        "answer": None,
         "missing": missing,
         "differing": differing,
         "limit": limit,

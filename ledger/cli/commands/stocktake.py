@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import columns
+from ledger.cli.output import Column, columns
 from ledger.cli.params import act_command, acting
 from ledger.cli.session import Session
 from ledger.client.service import at
@@ -27,7 +27,14 @@ OPEN = columns("stocktake_id", "storage_location", "number", "officer", "started
 RECORDED = columns(
     "stocktake_id", "storage_location", "number", "ended_at", "present", "differences", "unknown_codes", "event_id"
 )
-SUMMARY = columns("stocktake_id", "storage_location", "number", "officer", "started_at", "tree_size", "counted")
+SUMMARY = columns(
+    *("stocktake_id", "storage_location", "number", "officer", "started_at", "started_size", "tree_size"),
+    *("counts.expected", "counts.scanned"),
+)
+SCANS = (
+    Column("number", label="scan_number"),
+    *columns("code", "result:scan_result", "officer", "scanned_at", "taken_back_by"),
+)
 LINES = columns("item_id", "case_id", "description", "seal_number", "storage_location")
 DIFFERENCES = columns("item_id", "case_id", "kinds", "expected", "found")
 
@@ -65,7 +72,7 @@ def scan(
     """Scan codes, and be told at once what each comes to.
 
     A code is an item's id as on its label, CASE/ITEM, or the number of a seal. In a file, the seal that the thing bears
-    may stand behind its code, after a tab.
+    may stand behind its code, after a tab. A wrong scan is taken back by its number: 'tally stocktake take-back'.
     """
     if not codes and file is None:
         raise MalformedInput("expected codes, or a file of them", field="CODES, --file")
@@ -109,7 +116,8 @@ def _scans_in(lines: Iterable[str]) -> Iterator[dict[str, str]]:
 def _in_words(session: Session, scanned: dict[str, Any]) -> str:
     """Return what a scan came to in one line."""
     words, item = session.output.words, scanned.get("item")
-    line = f"{scanned['code']}: {session.labels.of('scan_result', scanned['result'])}"
+    number = f"#{scanned['number']} " if scanned["number"] is not None else ""
+    line = f"{number}{scanned['code']}: {session.labels.of('scan_result', scanned['result'])}"
     if item is not None:
         line += f" · {session.labels.translate(item['description'])} · {item['case_id']}"
     if among := [f"{each['case_id']}/{each['item_id']}" for each in scanned.get("among", ())]:
@@ -121,6 +129,18 @@ def _in_words(session: Session, scanned: dict[str, Any]) -> str:
         sides = (words(side, difference[side]) for side in ("expected", "found"))
         line += f" · {session.labels.of('discrepancy_kind', difference['kind'])}: " + " → ".join(sides)
     return line
+
+
+@stocktake_group.command("take-back")
+@click.argument("stocktake_id")
+@click.argument("number", type=click.IntRange(1))
+def take_back(session: Session, stocktake_id: str, number: int) -> None:
+    """Take a wrong scan back by its NUMBER: it counts no more, and stays in the list as taken back.
+
+    Where the same thing was scanned again, that scan counts in its place.
+    """
+    answer = session.service.delete(at(STOCKTAKES + "/{}/scans/{}", stocktake_id, str(number)))
+    session.output.record(answer if session.json else answer["scan"], None if session.json else SCANS)
 
 
 @stocktake_group.command("show")
@@ -142,10 +162,17 @@ def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
         for count in comparison["differing"]
         for difference in count["differences"]
     ]
-    session.output.part("differences", differing, DIFFERENCES)
-    session.output.part("present", comparison["present"], LINES)
-    session.output.part("unknown_codes", [{"code": code} for code in comparison["unknown_codes"]], columns("code"))
-    session.output.part("changed", view["changed"], columns("code", "told", "result"))
+    unknown_codes = [{"code": code} for code in comparison["unknown_codes"]]
+    session.output.parts(
+        (
+            ("differences", differing, DIFFERENCES),
+            ("changed_since", comparison["changed_since"], LINES),
+            ("present", comparison["present"], LINES),
+            ("unknown_codes", unknown_codes, columns("code")),
+            ("changed", view["changed"], columns("code", "told:scan_result", "result:scan_result")),
+            ("scans", view["scans"], SCANS),
+        )
+    )
 
 
 @stocktake_group.command("list")
@@ -169,13 +196,23 @@ def abandon(session: Session, stocktake_id: str) -> None:
 @click.argument("stocktake_id")
 @click.option("--counter", "counters", multiple=True, help="An officer who counted without scanning; may be repeated.")
 @click.option("--remark")
+@click.option(
+    "--missing",
+    multiple=True,
+    metavar="CASE/ITEM",
+    help="A thing that is not there although its record has changed since the count began; may be repeated.",
+)
 @acting
-def close(recorder: EventRecorder, stocktake_id: str, **stated: Any) -> None:
+def close(recorder: EventRecorder, stocktake_id: str, missing: tuple[str, ...], **stated: Any) -> None:
     """Record what was counted.
 
     All of it is compared with the record as it is now, and recorded together or not at all: one question asks for all.
+    What was not scanned is missing, except where its record has changed since the count began.
     """
     asked = {name: value for name, value in stated.items() if value}
+    if missing:
+        named = (text.rpartition("/") for text in missing)
+        asked["missing"] = [{"case_id": case_id, "item_id": item_id} for case_id, _, item_id in named]
     answer = recorder.session.service.post(
         at(STOCKTAKES + "/{}/acts", stocktake_id), msgspec.json.encode(asked), dict[str, Any]
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import string
 from collections.abc import Collection, Iterable
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.events.terms import DiscrepancyKind
 
@@ -22,7 +23,7 @@ STATUS, HELD_BY = "status ", "held by "  # what these are followed by is told so
 
 
 class StoredItem(Struct, frozen=True):
-    """An item as the record has it by now; ``agency`` of a stocktake holds it, or somebody else does."""
+    """An item as the record has it by now, since the entry ``updated_index``; its ``holder`` may be any agency."""
 
     case_id: str
     item_id: str
@@ -31,17 +32,20 @@ class StoredItem(Struct, frozen=True):
     status: str
     seal_number: str | None = None
     storage_location: str | None = None
+    updated_index: int = 0
 
 
 class CountedCode(Struct, frozen=True):
     """A code that was scanned, with the item that it stands for by now, None if the agency's cases have none.
 
-    ``seal_number`` is the seal that whoever counted read on it, if he looked.
+    ``seal_number`` is the seal that whoever counted read on it, if he looked. It ``was_present`` if it lay where the
+    record said when it was scanned.
     """
 
     code: str
     item: StoredItem | None
     seal_number: str | None = None
+    was_present: bool = False
 
 
 class CountDifference(Struct, frozen=True):
@@ -60,11 +64,16 @@ class ItemCount(Struct, frozen=True):
 
 
 class StocktakeComparison(Struct, frozen=True):
-    """Count and record: what lies where it should, what differs, and codes that stand for nothing."""
+    """Count and record: what lies where it should, what differs, and codes that stand for nothing.
+
+    ``changed_since`` was not scanned, and its record has changed since the count began: it may have come or gone
+    meanwhile, so that nothing is said of it.
+    """
 
     present: tuple[StoredItem, ...]
     differing: tuple[ItemCount, ...]
     unknown_codes: tuple[str, ...]
+    changed_since: tuple[StoredItem, ...] = ()
 
 
 def lies_in(place: str | None, room: str) -> bool:
@@ -101,31 +110,59 @@ def result_of(scan: CountedCode, earlier: Collection[tuple[str, str]], *, agency
     return "surplus" if "surplus" in kinds else "elsewhere" if kinds else "present"
 
 
+class CountedRoom(NamedTuple):
+    """What is counted: a room of an agency, from the log's size ``since`` on.
+
+    ``missing`` are case and id of things that are called missing although their record has changed since.
+    """
+
+    agency: str
+    room: str
+    since: int
+    missing: Collection[tuple[str, str]] = ()
+
+
 def compared(
-    expected: Iterable[StoredItem], scans: Iterable[CountedCode], *, agency: str, room: str
+    expected: Iterable[StoredItem], scans: Iterable[CountedCode], counted_room: CountedRoom
 ) -> StocktakeComparison:
     """Compare what was counted in a room with what the record says is ``expected`` there.
 
-    Of an item that was scanned several times, the last seal counts that was read on it.
+    Of an item that was scanned several times, the last seal counts that was read on it. What lay in its place when it
+    was scanned and left the room since then, by the record, counts as in place.
     """
-    counted: dict[tuple[str, str], tuple[StoredItem, str | None]] = {}
+    where = {"agency": counted_room.agency, "room": counted_room.room}
+    counted: dict[tuple[str, str], CountedCode] = {}
     unknown: dict[str, None] = {}
     for scan in scans:
         if scan.item is None:
             unknown[scan.code] = None
             continue
         key = scan.item.case_id, scan.item.item_id
-        _, seal_number = counted.get(key, (None, None))
-        counted[key] = scan.item, scan.seal_number or seal_number
+        before = counted.get(key, scan)
+        counted[key] = replace(
+            scan,
+            seal_number=scan.seal_number or before.seal_number,
+            was_present=scan.was_present or before.was_present,
+        )
     present: list[StoredItem] = []
     differing: list[ItemCount] = []
-    for item, seal_number in counted.values():
-        if differences := differences_of(item, seal_number, agency=agency, room=room):
-            differing.append(ItemCount(item, differences))
+    changed_since: list[StoredItem] = []
+    for scan in counted.values():
+        assert scan.item is not None, "unknown codes are not among them"
+        differences = differences_of(scan.item, scan.seal_number, **where)
+        if scan.was_present and scan.item.updated_index >= counted_room.since:
+            differences = tuple(each for each in differences if each.kind == "seal")
+        if differences:
+            differing.append(ItemCount(scan.item, differences))
         else:
-            present.append(item)
+            present.append(scan.item)
     for item in expected:
-        if (item.case_id, item.item_id) not in counted:
+        key = item.case_id, item.item_id
+        if key in counted:
+            continue
+        if item.updated_index >= counted_room.since and key not in counted_room.missing:
+            changed_since.append(item)
+        else:
             gone = CountDifference("missing", item.storage_location or NO_PLACE, NOT_THERE)
             differing.append(ItemCount(item, (gone,)))
-    return StocktakeComparison(tuple(present), tuple(differing), tuple(unknown))
+    return StocktakeComparison(tuple(present), tuple(differing), tuple(unknown), tuple(changed_since))

@@ -17,7 +17,7 @@ MOST_COUNTED = 1000  # things of one stocktake; a larger room is counted by its 
 
 
 class CountedItem(terms.Value, frozen=True):
-    """A thing that lies where the record says it does."""
+    """A thing, by its case."""
 
     case_id: terms.CaseId
     item_id: terms.ItemId
@@ -39,16 +39,20 @@ class StocktakeRecorded(Body, frozen=True):
     """What was counted in a place of storage, against the record as of the log's first ``tree_size`` entries.
 
     ``present`` lies where the record says, ``unknown_codes`` stand for nothing that the agency's cases have. Of what
-    differs already in an earlier count, the discrepancy is the earlier one.
+    differs already in an earlier count, the discrepancy is the earlier one. The count began when the log had
+    ``started_size`` entries; ``changed_since`` was not scanned, and nothing is said of it, because its record has
+    changed since then.
     """
 
     stocktake_id: terms.StocktakeId
     storage_location: terms.Line
     started_at: terms.Instant
     counters: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=1, max_length=16)]
+    started_size: terms.SafeInt
     tree_size: terms.SafeInt
     present: Annotated[tuple[CountedItem, ...], Meta(max_length=MOST_COUNTED)] = ()
     differences: Annotated[tuple[CountedDifference, ...], Meta(max_length=MOST_COUNTED)] = ()
     unknown_codes: Annotated[tuple[terms.Line, ...], Meta(max_length=MOST_COUNTED)] = ()
+    changed_since: Annotated[tuple[CountedItem, ...], Meta(max_length=MOST_COUNTED)] = ()
     number: terms.Number | None = None
     remark: terms.Text | None = None

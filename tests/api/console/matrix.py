@@ -222,7 +222,7 @@ POSTS = (
     "/leads/drafts",
     "/inbox/drafts",
     "/stocktakes",
-    *(f"/stocktakes/{{stocktake_id}}/{part}" for part in ("scans", "drafts", "abandon")),
+    *(f"/stocktakes/{{stocktake_id}}/{part}" for part in ("scans", "scans/{number}/take-back", "drafts", "abandon")),
     "/cases/{case_id}/handovers/{handover_id}/phone",
     "/cases/{case_id}/handovers/{handover_id}/phone/end",
     *(f"/phone{part}" for part in ("", "/answer", "/leave")),

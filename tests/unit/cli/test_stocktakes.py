@@ -28,13 +28,20 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list")]
     view = world.ok("stocktake", "show", stocktake_id)
     assert view["comparison"]["unknown_codes"] == ["x-17"]
+    (wrong,) = world.ok("stocktake", "scan", stocktake_id, "x-18")
+    taken_back = world.ok("stocktake", "take-back", stocktake_id, str(wrong["number"]))
+    assert (taken_back["scan"]["code"], taken_back["counts"]["unknown"]) == ("x-18", 1)
+    assert world.run("stocktake", "take-back", stocktake_id, "99").status == Exit.REFUSED
+    register(world, case_id, "hat", "--item-id", f"{case_id}-hat", "--storage-location", room)
+    assert f"{case_id}-hat" in world.run("stocktake", "show", stocktake_id).out
     assert f"{case_id}-coat" in world.run("stocktake", "show", stocktake_id).out
-    receipts = world.ok("stocktake", "close", stocktake_id, "--remark", "dark", "--counter", "p-0099")
-    assert len(receipts) == 3
+    stated = ("--remark", "dark", "--counter", "p-0099", "--missing", f"{case_id}/{case_id}-hat")
+    receipts = world.ok("stocktake", "close", stocktake_id, *stated)
+    assert len(receipts) == 4
     kinds = [each["kinds"] for each in world.ok("case", "show", case_id)["discrepancies"]]
-    assert sorted(kinds) == [["missing"], ["seal"]]
+    assert sorted(kinds) == [["missing"], ["missing"], ["seal"]]
     recorded = world.ok("stocktake", "show", stocktake_id, "--recorded")
-    assert (recorded["remark"], len(recorded["differences"])) == ("dark", 2)
+    assert (recorded["remark"], len(recorded["differences"])) == ("dark", 3)
     assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list", "--recorded")]
     other = world.ok("stocktake", "open", room)["stocktake_id"]
     world.ok("stocktake", "abandon", other)

@@ -10,6 +10,7 @@ from msgspec.structs import astuple
 from ledger.core.custody.stocktakes import (
     CountDifference,
     CountedCode,
+    CountedRoom,
     StoredItem,
     compared,
     differences_of,
@@ -23,6 +24,7 @@ from tests.testkit.builders import COURT, LAB, POLICE, Officer, clerk, superviso
 from tests.testkit.casework import Case, Refusal, Refusals, each_refusal, person_id, require_refusal
 
 ROOM = "Room 3"
+COUNTED = CountedRoom(POLICE, ROOM, since=100)
 
 
 def stored(item_id: str = "knife", **fields: Any) -> StoredItem:
@@ -102,7 +104,7 @@ def test_count_and_record_are_compared_as_a_whole() -> None:
         CountedCode("???", None),
         CountedCode("???", None),
     ]
-    outcome = compared(expected, scans, agency=POLICE, room=ROOM)
+    outcome = compared(expected, scans, COUNTED)
     assert [item.item_id for item in outcome.present] == ["knife", "phone"]
     assert [(each.item.case_id, each.item.item_id, each.differences[0].kind) for each in outcome.differing] == [
         ("case-1", "car", "location"),
@@ -115,8 +117,33 @@ def test_count_and_record_are_compared_as_a_whole() -> None:
 
 def test_what_has_no_place_can_be_missing() -> None:
     """Where an item without a place is expected nevertheless, it is told so."""
-    (gone,) = compared([stored(storage_location=None)], [], agency=POLICE, room=ROOM).differing
+    (gone,) = compared([stored(storage_location=None)], [], COUNTED).differing
     assert gone.differences == (CountDifference("missing", "no place", "not there"),)
+
+
+def test_what_changed_since_the_count_began_is_not_missing() -> None:
+    """Neither what came in meanwhile, unless it is called missing, nor what was in place and left; a seal still counts.
+
+    What the record had elsewhere when it was scanned differs, whatever has changed.
+    """
+    came = stored("phone", updated_index=100)
+    left = stored("knife", storage_location="Room 5", updated_index=104)
+    handed = stored("coat", holder=COURT, updated_index=102)
+    found_here = stored("car", storage_location="Room 5", updated_index=101)
+    scans = [
+        CountedCode("knife", left, "S-9", was_present=True),
+        CountedCode("knife", left),
+        CountedCode("coat", handed, was_present=True),
+        CountedCode("car", found_here),
+    ]
+    outcome = compared([came, stored("bag", updated_index=99)], scans, COUNTED)
+    assert outcome.changed_since == (came,)
+    assert outcome.present == (handed,)
+    kinds = {each.item.item_id: [difference.kind for difference in each.differences] for each in outcome.differing}
+    assert kinds == {"knife": ["seal"], "car": ["location"], "bag": ["missing"]}
+    called = COUNTED._replace(missing=[("case-1", "phone")])
+    (gone,) = compared([came], [], called).differing
+    assert (gone.item, gone.differences[0].kind) == (came, "missing")
 
 
 def kept(**fields: Any) -> Case:

@@ -135,6 +135,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "noun": (
         *("handover", "item", "person", "measure", "decision", "deadline", "discrepancy", "custody change", "officer"),
         *("events", "publications", "ledger", "service", "case", "log", "letter", "aspect", "point", "hold"),
+        "stocktake",
     ),
     "column_type": tuple({column.kind for view in views().values() for column in view.columns.values()}),
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
