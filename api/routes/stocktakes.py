@@ -10,11 +10,14 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from api.dependencies import PageOf, Reads, ScanNumberPath, ServiceOf, json_body, json_response
+from api.routes.proofs import PDF, Language, pdf_response
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
+from api.services import documents
 from api.services import stocktakes as counting
 from api.services.drafts import require_role
 from api.services.stocktakes import (
     ClosingRequest,
+    NamedDiscrepancy,
     ScannedCode,
     ScansTold,
     ScanTakenBack,
@@ -73,11 +76,15 @@ class StocktakeAbandoned(Struct, frozen=True):
 
 
 class StocktakeRead(Struct, frozen=True):
-    """A stocktake as it was recorded; ``stocktake`` is what was signed."""
+    """A stocktake as it was recorded; ``stocktake`` is what was signed.
+
+    ``nonexistent`` are the discrepancies that it names and that their cases do not have.
+    """
 
     event_id: str
     ended_at: str
     stocktake: StocktakeRecorded
+    nonexistent: tuple[NamedDiscrepancy, ...]
 
 
 OpeningBody = Annotated[StocktakeRequest, json_body(StocktakeRequest, limit=MAX_BODY)]
@@ -127,7 +134,17 @@ def show(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath) -> Res
 def show_recorded(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath) -> Response:
     """Return a stocktake as your agency recorded it."""
     row, body = counting.recorded_body(service, reading, stocktake_id)
-    return json_response(StocktakeRead(row.event_id, row.ended_at, body))
+    return json_response(StocktakeRead(row.event_id, row.ended_at, body, counting.nonexistent(service, body)))
+
+
+@router.files("/{stocktake_id}/paper", "Print a recorded stocktake", PDF)
+def paper(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, language: Language) -> Response:
+    """Return the report of a stocktake that your agency recorded: what was counted, by whom, and what differs.
+
+    Descriptions and case numbers are as the record has them now; everything else is as it was signed.
+    """
+    pdf = documents.printed_stocktake(service, reading, stocktake_id, language)
+    return pdf_response(pdf, stocktake_id)
 
 
 @router.posts("/{stocktake_id}/scans", "Scan codes", ScansRequest, ScansTold, 404, 409, *OF_A_BODY)

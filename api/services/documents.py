@@ -14,6 +14,7 @@ from msgspec import Struct
 from api.auth.reading import Reading
 from api.services.case_reading import find_event, record_event
 from api.services.service import Service
+from api.services.stocktakes import lines_of, recorded_body
 from ledger.audit import AuditReport
 from ledger.core.messages import Message
 from ledger.i18n import Labels, label_first_by
@@ -24,9 +25,10 @@ from ledger.interchange.papers.events_to_print import events_of, read_event
 from ledger.interchange.papers.labels import LabelSize, label_sheet, print_labels
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
 from ledger.interchange.papers.printed_event import PrintedEvent, papers_of
+from ledger.interchange.papers.stocktake_paper import PrintedStocktake, stocktake_paper
 from ledger.interchange.papers.typeset import typeset
 from ledger.proofs.bundles import Withheld
-from ledger.store import cases, log
+from ledger.store import cases, log, stocktakes
 from ledger.timeline.sentences import names_by_id
 from ledger.workers.pool import TooCostly
 
@@ -164,6 +166,25 @@ def printed_event(
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
     record_event(reading, Message("paper of event {event_id}"), entry, ground)
     return pdf
+
+
+def printed_stocktake(service: Service, reading: Reading, stocktake_id: str, language: PaperLanguage) -> bytes:
+    """Return the report (PDF) of a stocktake that the reader's agency recorded, and record the read.
+
+    Descriptions of things and numbers of cases are as the record has them now. Raises what ``recorded_body`` raises.
+    """
+    row, body = recorded_body(service, reading, stocktake_id)
+    lines = set(lines_of(body))
+    with service.parts.database.read() as connection:
+        entry = log.entry(connection, row.updated_index)
+        items = stocktakes.items_named(connection, reading.agency, lines)
+        numbers = cases.numbers_of(connection, {case_id for case_id, _ in lines}, reading.reader)
+    descriptions = {key: item.description for key, item in items.items()}
+    printed = PrintedStocktake(entry, log.event_of(entry), body, descriptions, numbers)
+    text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels))
+    log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
+    sheet = stocktake_paper(printed, text, log_id=log_id, verify_url=_verify_url(service))
+    return service.parts.workers.run(typeset, sheet, agency=reading.agency)
 
 
 class LabelRequest(NamedTuple):

@@ -6,7 +6,7 @@ Count and record are compared anew whenever they are looked at: what moved meanw
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
@@ -22,6 +22,7 @@ from api.services.drafts import (
 )
 from api.services.service import Service
 from ledger.core.custody import Discrepancy
+from ledger.core.custody.discrepancies import has_held
 from ledger.core.custody.stocktakes import (
     CountDifference,
     CountedCode,
@@ -386,7 +387,8 @@ def closing_acts(
     """Return the events that record a stocktake, to be signed together: its discrepancies, and then itself.
 
     All are of the record as it is by now. A difference of which an earlier stocktake's discrepancy is open still gets
-    no second one. Raises Conflict for more differences than are signed together.
+    no second one, and a surplus thing that the agency never held gets none. Raises Conflict for more differences than
+    are signed together.
     """
     parts, agency = service.parts, reading.agency
     view = view_of(service, reading, stocktake_id, asked.missing)
@@ -402,10 +404,11 @@ def closing_acts(
         state = parts.validator.states.of_listed_case(case_id)
         for difference in count.differences:
             open_one = _open_of(state.discrepancies.values(), item_id, difference, agency)
-            discrepancy_id = open_one or new_id("count")
-            line = {"item_id": item_id, "discrepancy_id": discrepancy_id, **asdict(difference)}
+            line: dict[str, Any] = {"item_id": item_id, **asdict(difference)}
+            if open_one is not None or has_held(state, state.items[item_id], agency):
+                line["discrepancy_id"] = open_one or new_id("count")
             lines.append(stocktake.CountedDifference(case_id=case_id, **line))
-            if open_one is None:
+            if open_one is None and "discrepancy_id" in line:
                 place = places.get(case_id) or StreamPosition(
                     Stream(kind="case", id=case_id), state.sequence + 1, state.head
                 )
@@ -495,6 +498,30 @@ def lines_of(body: StocktakeRecorded) -> list[tuple[str, str]]:
         *((line.case_id, line.item_id) for line in (*body.present, *body.changed_since)),
         *((line.case_id, line.item_id) for line in body.differences),
     ]
+
+
+class NamedDiscrepancy(Struct, frozen=True):
+    """A discrepancy that a stocktake names, by its case."""
+
+    case_id: str
+    discrepancy_id: str
+
+
+def nonexistent(service: Service, body: StocktakeRecorded) -> tuple[NamedDiscrepancy, ...]:
+    """Return the discrepancies that a recorded stocktake names and that their cases do not have."""
+    named: dict[str, set[str]] = {}
+    for line in body.differences:
+        if line.discrepancy_id is not None:
+            named.setdefault(line.case_id, set()).add(line.discrepancy_id)
+    lacking: list[NamedDiscrepancy] = []
+    with service.parts.database.read() as connection:
+        cases_there = log.heads(connection, [("case", case_id) for case_id in named])
+    states = service.parts.validator.states
+    for case_id, discrepancy_ids in named.items():
+        is_case = ("case", case_id) in cases_there
+        recorded_ids = states.of_listed_case(case_id).discrepancies.keys() if is_case else set[str]()
+        lacking += (NamedDiscrepancy(case_id, each) for each in sorted(discrepancy_ids - recorded_ids))
+    return tuple(lacking)
 
 
 def recorded_body(service: Service, reading: Reading, stocktake_id: str) -> tuple[RecordedStocktake, StocktakeRecorded]:

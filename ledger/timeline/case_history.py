@@ -22,6 +22,7 @@ from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.claimed_times import Break, breaks
 from ledger.core.custody.due_dates import Status, deadline
 from ledger.core.custody.spans import Concerned, Span, concerned, custody_spans
+from ledger.core.custody.stocktakes import CountedSide
 from ledger.core.encoding.instants import spelled
 from ledger.core.events import NAME_OF, Authority, Event
 from ledger.core.events.case import PersonNamed
@@ -34,7 +35,7 @@ from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
-from ledger.timeline.sentences import EventWords, Narrator
+from ledger.timeline.sentences import EventWords, Narrator, sides_by_field
 
 T = TypeVar("T")
 
@@ -232,8 +233,8 @@ class DiscrepancyStep(Struct, frozen=True):
 
     discrepancy_id: str
     item_id: str
-    expected: str
-    found: str
+    expected: str | CountedSide | None
+    found: str | CountedSide | None
     is_resolved: bool
 
 
@@ -478,7 +479,7 @@ class TimelineBuilder:
             breaks=breaks(before, event.event, after),
             deadlines=tuple(self._ended_deadlines(before, after)),
             discrepancies=tuple(
-                DiscrepancyStep(new.discrepancy_id, new.item_id, new.expected, new.found, new.is_resolved)
+                DiscrepancyStep(new.discrepancy_id, new.item_id, is_resolved=new.is_resolved, **sides_by_field(new))
                 for _, _, new in discrepancies
                 if new is not None
             ),

@@ -8,11 +8,14 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from ledger.core.custody.stocktakes import CountedSide
 from ledger.core.events import Event, Section
 from ledger.core.events.fields import field_of
+from ledger.core.events.handover import DiscrepancyRaised
+from ledger.core.events.stocktake import CountedDifference
 from ledger.core.events.terms import NAME_FIELD, PERSON_NAME, EventRef, Money, Quantity
 from ledger.i18n import Labels
-from ledger.timeline.sentences import EventWords, officer_of
+from ledger.timeline.sentences import EventWords, officer_of, sides_by_field
 
 _SINGLE_VALUES = (EventRef, Money, Quantity)
 
@@ -52,7 +55,11 @@ def fields_to_sign(
 
 
 def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> Iterator[EventField]:
-    for name, value in asdict(struct).items():
+    values = asdict(struct)
+    if isinstance(struct, CountedDifference | DiscrepancyRaised) and struct.recorded_as is not None:
+        sides = sides_by_field(struct)  # one without a text of its own says what ``recorded_as`` says
+        values |= {name: side for name, side in sides.items() if side.text is not None or side.word == "not_there"}
+    for name, value in values.items():
         label = f"{above}{words.label(name)}"
         if above and isinstance(value, str) and (own := field_of(type(struct), name)) and own.type.vocabulary:
             yield EventField(label, labels.of(own.type.vocabulary, value))
@@ -74,6 +81,8 @@ def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> It
                 yield EventField(
                     label, labels.of("telling", "separator").join(words.value(name, part) for part in value)
                 )
+            case CountedSide():
+                yield EventField(label, words.value(name, value))
             case _ if isinstance(value, Struct):
                 yield from _line(value, name, words, labels, label)
             case _:

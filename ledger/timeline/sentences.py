@@ -18,8 +18,8 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.spans import Concerned, concerned
-from ledger.core.custody.state import Letter
-from ledger.core.custody.stocktakes import HELD_BY, NO_PLACE, NOT_THERE, STATUS
+from ledger.core.custody.state import Discrepancy, Letter
+from ledger.core.custody.stocktakes import CountDifference, CountedSide, sides_of
 from ledger.core.events import EVENT_TYPES, NAME_OF, Event, handover
 from ledger.core.events.case import DecisionRecorded, ItemDecision
 from ledger.core.events.fields import field_of
@@ -99,7 +99,7 @@ CLAUSES = (
     *("advice", "note", "authority"),
 )
 # What the custody rules say in a side of a difference, by the name of its words.
-_PHRASES = {"as listed": "as_listed", NOT_THERE: "not_there", NO_PLACE: "no_place"}
+_PHRASES = {"as listed": "as_listed"}
 _PLACE_OF_CLAUSE = {field: place for place, field in enumerate(CLAUSES)}
 
 Names = Callable[[str], str]
@@ -227,6 +227,10 @@ class EventWords:
             if slots[field] not in (None, (), {}, "", False)
         ]
         return self.joined((self._filled(template, slots), *clauses))
+
+    def sides(self, difference: CountDifference | CountedDifference | Discrepancy) -> dict[str, str]:
+        """Return both sides of a difference in words, by their fields: ``expected`` and ``found``."""
+        return {field: self.value(field, side) for field, side in sides_by_field(difference).items()}
 
     def label(self, field: str) -> str:
         """Return the label of a field of this event."""
@@ -358,10 +362,6 @@ class EventWords:
         """Return a side of a discrepancy, in the reader's words if it is one of the custody rules' own phrases."""
         if text in _PHRASES:
             return self._labels.of("telling", _PHRASES[text])
-        if (status := text.removeprefix(STATUS)) != text:
-            return self._labels.of("status", status)
-        if (holder := text.removeprefix(HELD_BY)) != text:
-            return self._labels.of("telling", "held_by").format(self._names(holder))
         if (seal := text.removeprefix("seal ")) != text:
             return self._labels.of("telling", "seal").format(self._labels.find("seal_state", seal) or seal)
         amount, _, unit = text.partition(" ")
@@ -404,14 +404,29 @@ class EventWords:
                 field = "quantity" if isinstance(value, ItemPart) else "disposal"
                 stated = getattr(value, field)
                 return self._thing(item_id) if stated is None else self._noted(item_id, [self.value(field, stated)])
-            case Correction() | CountedDifference():
+            case Correction() | CountedDifference() | CountedSide():
                 return self._change(value)
         return self._list([self.value(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
-    def _change(self, value: Correction | CountedDifference) -> str:
+    def _counted(self, side: CountedSide) -> str:
+        """Return a side of a difference that a stocktake states; what was typed of places and seals as it was typed."""
+        match side.word:
+            case "placed":
+                return str(side.text)
+            case "held_elsewhere":
+                return self._labels.of("telling", "held_by").format(self._names(str(side.text)))
+            case "sealed":
+                return self._labels.of("telling", "seal").format(side.text)
+            case "not_there":
+                return self._labels.of("telling", "not_there")
+        return self._labels.of("recorded_as", side.word)
+
+    def _change(self, value: Correction | CountedDifference | CountedSide) -> str:
         """Return what was recorded and what is so: in a field, under its label, or of a thing that was counted."""
+        if isinstance(value, CountedSide):
+            return self._counted(value)
         if isinstance(value, CountedDifference):
-            sides = f"{self.value('expected', value.expected)} → {self.value('found', value.found)}"
+            sides = " → ".join(self.value(field, side) for field, side in sides_by_field(value).items())
             return self._noted(value.item_id, [self._labels.of("discrepancy_kind", value.kind), sides])
         *outer, name = _NUMBERED.sub("", value.field).split(".")
         if outer and name == "value":  # of a quantity
@@ -423,6 +438,20 @@ class EventWords:
     def _noted(self, item_id: str, notes: list[str]) -> str:
         separator = self._labels.of("telling", "separator")
         return self._labels.of("telling", "noted").format(self._thing(item_id), separator.join(notes))
+
+
+def sides_by_field(
+    difference: CountDifference | CountedDifference | Discrepancy | handover.DiscrepancyRaised,
+) -> dict[str, Any]:
+    """Return both sides of a difference as ``EventWords.value`` tells them, by their fields.
+
+    Those of a stocktake are words of its own; of a handover they are texts.
+    """
+    expected, actual = difference.expected, difference.found
+    if difference.recorded_as is None:
+        return {"expected": expected, "found": actual}
+    kind = difference.kinds[0] if isinstance(difference, Discrepancy) else difference.kind
+    return dict(zip(("expected", "found"), sides_of(kind, difference.recorded_as, expected, actual), strict=True))
 
 
 @cache
@@ -447,6 +476,8 @@ def slots_of(
     slots = {"agency": event.agency, "officer": event.officer} | asdict(body)
     if authority is not None:
         slots["authority"] = authority.authorization_type, authority.authorization_identifier
+    if isinstance(body, handover.DiscrepancyRaised):
+        slots |= sides_by_field(body)
     if isinstance(body, StocktakeRecorded):
         slots |= {"in_place": len(body.present), "differing": len(body.differences)}
     if after is None:

@@ -494,7 +494,7 @@ OF_STOCKTAKE = (
     *(
         f"{method} /api/v1/stocktakes/{{stocktake_id}}{path}"
         for method, path in (
-            *(("GET", ""), ("GET", "/recorded"), ("POST", "/scans"), ("DELETE", "/scans/{number}")),
+            *(("GET", ""), ("GET", "/recorded"), ("GET", "/paper"), ("POST", "/scans"), ("DELETE", "/scans/{number}")),
             *(("POST", "/acts"), ("DELETE", "")),
         )
     ),

@@ -105,10 +105,14 @@ def test_each_scan_is_answered_at_once(store_room: Served) -> None:
     stocktake_id = opened(store_room)
     answers = scan(store_room, stocktake_id, "KNIFE", "case-2/coat", "S-7", "lamp", "x-17", "knife")
     assert [each["result"] for each in answers] == ["present", "present", "elsewhere", "surplus", "unknown", "again"]
-    assert answers[2]["differences"] == [{"kind": "location", "expected": "Room 30", "found": ROOM}]
-    assert answers[3]["differences"] == [{"kind": "surplus", "expected": f"held by {LAB}", "found": ROOM}]
+    assert answers[2]["differences"] == [
+        {"kind": "location", "recorded_as": "placed", "expected": "Room 30", "found": ROOM}
+    ]
+    assert answers[3]["differences"] == [
+        {"kind": "surplus", "recorded_as": "held_elsewhere", "expected": LAB, "found": ROOM}
+    ]
     (sealed,) = scan(store_room, stocktake_id, {"code": "bike", "seal_number": "S-9"}, by=supervisor(POLICE))
-    assert sealed["differences"] == [{"kind": "seal", "expected": "seal unsealed", "found": "seal S-9"}]
+    assert sealed["differences"] == [{"kind": "seal", "recorded_as": "unsealed", "expected": None, "found": "S-9"}]
     view = ask(store_room, "GET", f"/{stocktake_id}", clerk(POLICE)).json()
     assert sorted((item["case_id"], item["item_id"]) for item in view["expected"]) == [
         ("case-1", "coat"),
@@ -160,7 +164,7 @@ def test_what_differs_becomes_discrepancies_in_the_cases(store_room: Served) -> 
     raised = {each.item_id: (each.kinds, each.expected, each.found) for each in state.discrepancies.values()}
     assert raised == {
         "phone": (("location",), "Room 30", ROOM),
-        "coat": (("missing",), "Room 3, shelf 1", "not there"),
+        "coat": (("missing",), "Room 3, shelf 1", None),
     }
     assert not store_room.parts.validator.states.of_listed_case("case-2").discrepancies
     noticed(store_room)
@@ -351,6 +355,7 @@ def test_another_agency_learns_nothing(store_room: Served) -> None:
         "POST /s-1/scans",
         "DELETE /s-1/scans/1",
         "POST /s-1/acts",
+        "GET /s-1/paper",
         "DELETE /s-1",
     ],
 )

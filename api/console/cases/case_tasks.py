@@ -6,7 +6,7 @@ All follow from the case's state: open offers, differences, changes of custody, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from api.console.shared import clock_views
 from api.console.shared.access import Visit
@@ -19,6 +19,7 @@ from ledger.core.events import EVENT_TYPES, NAME_OF
 from ledger.core.events.item import ItemDisposed
 from ledger.core.events.record import SectionErased
 from ledger.core.procedure.clock_periods import Clock
+from ledger.timeline.sentences import sides_by_field
 
 BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
 # The act that is the fact by which a clock stops; that of a word, such as a kind of decision, is asked for with it.
@@ -48,7 +49,7 @@ class CaseBlock(NamedTuple):
     """
 
     kind: str
-    values: dict[str, str]
+    values: dict[str, Any]
     act: str | None = None
     of: str | None = None
 
@@ -72,9 +73,9 @@ def blocks(state: CaseState, agency: str, officer: str) -> Iterator[CaseBlock]:
     for difference in state.discrepancies.values():
         if not difference.is_resolved:
             missing = [party for party in difference.parties if party not in difference.resolutions]
-            values = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
+            values = {"item_id": difference.item_id, **sides_by_field(difference), "agency": ", ".join(missing)}
             act = "resolve" if may_resolve(difference, agency, officer) else None
-            yield CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
+            yield CaseBlock("discrepancy", values, act, difference.discrepancy_id)
     for change in state.custody_changes.values():
         if change.served_at is None:
             values = {"agency": change.keeper, "person_id": change.person_id}

@@ -11,8 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.drafting import drafted, stated
 from api.console.shared.forms import FormOf
-from api.console.shared.rendering import PATH, narrator_of
+from api.console.shared.rendering import PATH, narrator_of, shown_pdf
 from api.dependencies import Following, ScanNumberPath, SlugPath
+from api.services import documents
 from api.services import stocktakes as counting
 from api.services.drafts import require_role
 from api.services.service import position_after
@@ -21,6 +22,7 @@ from ledger.core.encoding.canonical import refusal_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.messages import Message
+from ledger.interchange.papers.paper_text import language_for
 from ledger.store import cases, stocktakes
 from ledger.store.cases import Page
 
@@ -65,8 +67,17 @@ def show_stocktake(visit: VisitOf, stocktake_id: SlugPath, whole: bool = False) 
         row, body = counting.recorded_body(visit.service, visit.reading, stocktake_id)
         names = _names(visit, [case_id for case_id, _ in counting.lines_of(body)])
         words = narrator_of(visit.service, visit.labels).words_of("", None)
-        return visit.page("stocktakes/recorded.html", row=row, stocktake=body, names=names, words=words)
+        lacking = {(each.case_id, each.discrepancy_id) for each in counting.nonexistent(visit.service, body)}
+        values = {"row": row, "stocktake": body, "names": names, "words": words, "nonexistent": lacking}
+        return visit.page("stocktakes/recorded.html", **values)
     return visit.page("stocktakes/stocktake.html", **_shown(visit, stocktake_id, limit=None if whole else SHOWN))
+
+
+@router.get("/stocktakes/{stocktake_id}/paper")
+def paper(visit: VisitOf, stocktake_id: SlugPath) -> Response:
+    """Return the report of a recorded stocktake as a PDF in the reader's language."""
+    language = language_for(visit.labels.language)
+    return shown_pdf(documents.printed_stocktake(visit.service, visit.reading, stocktake_id, language), stocktake_id)
 
 
 @router.post("/stocktakes/{stocktake_id}/scans")

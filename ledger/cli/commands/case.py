@@ -102,6 +102,8 @@ def show(session: Session, case_id: str) -> None:
     """Show a case as it stands: stage, items, persons, measures, handovers, discrepancies."""
     case_now = session.service.get(at("/api/v1/cases/{}", case_id))
     session.output.record(case_now, columns(*(name for name in case_now if name not in PARTS)))
+    in_words = [row | session.output.sides(row) for row in case_now["discrepancies"]]
+    case_now = case_now if session.json else case_now | {"discrepancies": in_words}
     session.output.parts((part, case_now[part], shown) for part, shown in PARTS.items())
 
 

@@ -115,7 +115,7 @@ def _scans_in(lines: Iterable[str]) -> Iterator[dict[str, str]]:
 
 def _in_words(session: Session, scanned: dict[str, Any]) -> str:
     """Return what a scan came to in one line."""
-    words, item = session.output.words, scanned.get("item")
+    item = scanned.get("item")
     number = f"#{scanned['number']} " if scanned["number"] is not None else ""
     line = f"{number}{scanned['code']}: {session.labels.of('scan_result', scanned['result'])}"
     if item is not None:
@@ -126,8 +126,8 @@ def _in_words(session: Session, scanned: dict[str, Any]) -> str:
         )
         line += " " + ", ".join(among)
     for difference in scanned["differences"]:
-        sides = (words(side, difference[side]) for side in ("expected", "found"))
-        line += f" · {session.labels.of('discrepancy_kind', difference['kind'])}: " + " → ".join(sides)
+        sides = session.output.sides(difference)
+        line += f" · {session.labels.of('discrepancy_kind', difference['kind'])}: " + " → ".join(sides.values())
     return line
 
 
@@ -158,7 +158,7 @@ def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
     session.output.record(view, SUMMARY)
     comparison = view["comparison"]
     differing = [
-        count["item"] | {"kinds": [difference["kind"]], **difference}
+        count["item"] | {"kinds": [difference["kind"]], **session.output.sides(difference)}
         for count in comparison["differing"]
         for difference in count["differences"]
     ]
@@ -173,6 +173,21 @@ def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
             ("scans", view["scans"], SCANS),
         )
     )
+
+
+@stocktake_group.command("paper")
+@click.argument("stocktake_id")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [STOCKTAKE_ID.pdf].")
+@click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
+def paper(session: Session, stocktake_id: str, *, output: Path | None, both: bool) -> None:
+    """Print the report of a recorded stocktake as a PDF: what was counted, by whom, and what differs."""
+    from ledger.cli.exporting import write
+    from ledger.interchange.papers.paper_text import language_for
+
+    language = "both" if both else language_for(session.language)
+    target = output or Path(f"{stocktake_id}.pdf")
+    write(target, session.service.fetch(at(STOCKTAKES + "/{}/paper", stocktake_id), lang=language))
+    session.output.record({"file": str(target)})
 
 
 @stocktake_group.command("list")

@@ -6,7 +6,7 @@ that answers for it. Often they are one agency; then two officers of it sign.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,9 +17,17 @@ from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
 from ledger.core.events.item import ItemCheckedIn
-from ledger.core.events.terms import DiscrepancyKind, Quantity
+from ledger.core.events.terms import DiscrepancyKind, Quantity, RecordedAs
 from ledger.core.procedure.rulebook import Rulebook
 
+# How the record may have a thing of which a stocktake states a difference of this kind.
+_RECORDED_AS: Mapping[DiscrepancyKind, tuple[RecordedAs, ...]] = {
+    "missing": ("placed", "unplaced"),
+    "location": ("placed", "unplaced", "checked_out"),
+    "surplus": ("held_elsewhere", "split", "merged", "disposed", "left"),
+    "seal": ("sealed", "unsealed"),
+}
+_NAMING: tuple[RecordedAs, ...] = ("placed", "held_elsewhere", "sealed")  # with what the record names in ``expected``
 _NOT_INTACT = ("broken", "missing", "unsealed")
 
 
@@ -146,6 +154,7 @@ def digests_conflict(recorded: Iterable[str], computed: Iterable[str]) -> bool:
 def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseState:
     """Open a discrepancy on an item of an accepted handover, by either side of it, or on one that was counted."""
     require_new(state.discrepancies, body.discrepancy_id, "discrepancy")
+    _require_sides(body)
     if (body.handover_id is None) == (body.stocktake_id is None):
         refuse("no_occasion", "expected a handover or a stocktake, and one of them", field="body.handover_id")
     if body.handover_id is not None:
@@ -162,8 +171,24 @@ def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseSt
         (body.kind,),
         stocktake_id=body.stocktake_id,
         raised_by=act.officer,
+        raised_for=act.agency,
+        recorded_as=body.recorded_as,
     )
     return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: discrepancy})
+
+
+def _require_sides(body: halves.DiscrepancyRaised) -> None:
+    """Refuse (sides_unfit) sides that are not in words for a handover, or are no record and count for a stocktake."""
+    if body.stocktake_id is None:
+        if body.recorded_as is not None or body.expected is None or body.found is None:
+            refuse("sides_unfit", "state in words what was expected and what was found, no more", field="body.kind")
+        return
+    if body.recorded_as not in _RECORDED_AS.get(body.kind, ()):
+        refuse("sides_unfit", "how it is recorded does not fit a count of this kind", field="body.recorded_as")
+    if (body.expected is not None) != (body.recorded_as in _NAMING):
+        refuse("sides_unfit", "name the place, holder or seal that the record has, if any", field="body.expected")
+    if (body.found is None) != (body.kind == "missing"):
+        refuse("sides_unfit", "what is missing was found nowhere, all else somewhere", field="body.found")
 
 
 def _sides_of_handover(state: CaseState, act: Act, body: halves.DiscrepancyRaised, handover_id: str) -> tuple[str, str]:
@@ -176,7 +201,10 @@ def _sides_of_handover(state: CaseState, act: Act, body: halves.DiscrepancyRaise
 
 
 def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> tuple[str, str]:
-    """Return the agency that counted, and the other side. Refuses (not_held) to miss what it does not hold."""
+    """Return the agency that counted, and the other side.
+
+    Refuses (not_held) to miss what it does not hold, and (never_held) to have too much of what it never held.
+    """
     item = state.item(body.item_id)
     if item.is_person:
         refuse("not_counted", "item {item.item_id} is a person", item=item, field="body.item_id")
@@ -184,7 +212,31 @@ def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) 
     # What is there too much is none of the agency's own; anything else it can only say of what it holds.
     if not is_held and body.kind != "surplus":
         refuse("not_held", "your agency does not hold {item.item_id}", item=item, field="body.item_id")
+    # Else any agency that was ever a party could keep another one's case open.
+    if not has_held(state, item, act.agency):
+        refuse(
+            "never_held",
+            "your agency never held {item.item_id}",
+            item=item,
+            field="body.item_id",
+            hint="Write to the agency that holds it. Your stocktake says so without a discrepancy in the case.",
+        )
     return act.agency, item.responsible if item.holder == act.agency else item.holder
+
+
+def has_held(state: CaseState, item: Item, agency: str) -> bool:
+    """Tell whether the agency holds the item or once held it, by this case, or one that it comes from."""
+    origins, waiting = set[str](), [item.item_id]
+    while waiting:
+        if (origin := waiting.pop()) not in origins and origin in state.items:
+            origins.add(origin)
+            waiting += state.items[origin].parents
+    return any(state.items[origin].holder == agency for origin in origins) or any(
+        agency in handover.parties and not handover.items[item_id].stays
+        for handover in state.handovers.values()
+        for item_id in handover.accepted_items
+        if item_id in origins
+    )
 
 
 @rule(halves.DiscrepancyResolved)
@@ -197,7 +249,11 @@ def resolved(state: CaseState, act: Act, body: halves.DiscrepancyResolved) -> Ca
     # Two officers, as of a disposal: who counted alone could make things disappear.
     if not discrepancy.may_be_resolved_by(act.officer):
         refuse("one_signature", "another officer than {act.officer} signs second", act=act, field="officer")
-    signed = replace(discrepancy, resolutions=discrepancy.resolutions | {act.agency: body.resolution})
+    signed = replace(
+        discrepancy,
+        resolutions=discrepancy.resolutions | {act.agency: body.resolution},
+        resolved_by=discrepancy.resolved_by | {act.agency: act.officer},
+    )
     return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: signed})
 
 

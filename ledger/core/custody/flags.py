@@ -57,7 +57,7 @@ def receipt_differs(
     )
 
 
-def _difference_text(item_id: str, expected: str, actual: str) -> str | None:
+def _difference_text(item_id: str, expected: str | None, actual: str | None) -> str | None:
     return (
         Message("item {item_id}: {found}, recorded {expected}", item_id=item_id, found=actual, expected=expected)
         if actual
@@ -324,8 +324,17 @@ def _overdue(earlier: Handover, act: Act) -> str | None:
     return None
 
 
-@flag("same_officer_both_sides", handover.HandoverAccepted)
-def _same_officer(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> str | None:
+@flag("same_officer_both_sides", handover.HandoverAccepted, handover.DiscrepancyResolved)
+def _same_officer(
+    before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted | handover.DiscrepancyResolved
+) -> str | None:
+    """Return the officer who sends and receives, or who acts for both sides of a difference."""
+    if isinstance(body, handover.DiscrepancyResolved):
+        difference = before.discrepancies[body.discrepancy_id]
+        signed = {(difference.raised_for, difference.raised_by), *difference.resolved_by.items()}
+        if not any(officer == act.officer and agency != act.agency for agency, officer in signed):
+            return None
+        return Message("{officer} signs for both sides of the difference", officer=act.officer)
     sender = after.handovers[body.handover_id].offered_by
     return Message("{officer} released and received", officer=sender) if sender == act.officer else None
 

@@ -232,24 +232,31 @@ class MeasureState(Struct, frozen=True):
 class Discrepancy(Struct, frozen=True):
     """A difference, resolved once both ``parties`` have signed the same text. ``kinds`` are the kinds of difference.
 
-    It is one of a handover, or of the stocktake ``stocktake_id``. ``raised_by`` is the officer who raised it, None if
-    an acceptance states it. Where both parties are one agency, another officer of it signs.
+    It is one of a handover, or of the stocktake ``stocktake_id``; then the thing was ``recorded_as`` this.
+    ``raised_by`` is the officer who raised it for the agency ``raised_for``, both None if an acceptance states it.
+    Where both parties are one agency, another officer of it signs. ``resolved_by`` are the officers who signed.
     """
 
     discrepancy_id: str
     handover_id: str | None
     item_id: str
     parties: tuple[str, str]
-    expected: str
-    found: str
+    expected: str | None
+    found: str | None
     kinds: tuple[terms.DiscrepancyKind, ...] = ()
     resolutions: dict[str, str] = msgspec.field(default_factory=dict)
     stocktake_id: str | None = None
     raised_by: str | None = None
+    raised_for: str | None = None
+    recorded_as: terms.RecordedAs | None = None
+    resolved_by: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def is_resolved(self) -> bool:
-        """Tell whether both sides have signed the same resolution."""
+        """Tell whether both sides have signed the same resolution, or whoever counted too much has signed one."""
+        # What an agency says of another one's thing is its claim alone, and so it is its to withdraw.
+        if self.stocktake_id is not None and self.kinds == ("surplus",) and len(set(self.parties)) > 1:
+            return self.raised_for in self.resolutions
         # Both have signed, and the same words: a resolution by one side is a claim.
         return len(self.resolutions) == len(set(self.parties)) and len(set(self.resolutions.values())) == 1
 

@@ -7,19 +7,21 @@ that begins with it, but not ``Room 30``: what follows must not go on with the l
 from __future__ import annotations
 
 import string
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core.events.terms import DiscrepancyKind
+from ledger.core.custody.state import ItemStatus
+from ledger.core.events.terms import DiscrepancyKind, RecordedAs
 
 ScanResult = Literal["present", "elsewhere", "surplus", "unknown", "again", "ambiguous"]
 SCAN_RESULTS: tuple[ScanResult, ...] = get_args(ScanResult)
 GOES_ON = string.ascii_letters + string.digits  # signs that go on with a number or a word
-NOT_THERE, NO_PLACE = "not there", "no place"  # sides of a difference that are told in the reader's words
-STATUS, HELD_BY = "status ", "held by "  # what these are followed by is told so, too
+
+
+_GONE: Mapping[ItemStatus, RecordedAs] = {"split": "split", "merged": "merged", "disposed": "disposed", "left": "left"}
 
 
 class StoredItem(Struct, frozen=True):
@@ -29,7 +31,7 @@ class StoredItem(Struct, frozen=True):
     item_id: str
     description: str
     holder: str
-    status: str
+    status: ItemStatus
     seal_number: str | None = None
     storage_location: str | None = None
     updated_index: int = 0
@@ -49,11 +51,31 @@ class CountedCode(Struct, frozen=True):
 
 
 class CountDifference(Struct, frozen=True):
-    """A difference between the record (``expected``) and the item as it was counted (``found``)."""
+    """A difference between the record and the item as it was counted, as ``DiscrepancyRaised`` says it.
+
+    How it is ``recorded_as``, the place, holder or seal that the record has (``expected``), and the place where it was
+    counted or the seal that was read (``found``).
+    """
 
     kind: DiscrepancyKind
-    expected: str
-    found: str
+    recorded_as: RecordedAs
+    expected: str | None = None
+    found: str | None = None
+
+
+class CountedSide(Struct, frozen=True):
+    """A side of such a difference: a word, and the place, holder or seal that goes with it."""
+
+    word: RecordedAs | Literal["not_there"]
+    text: str | None = None
+
+
+def sides_of(
+    kind: DiscrepancyKind, recorded_as: RecordedAs, expected: str | None, found: str | None
+) -> tuple[CountedSide, CountedSide]:
+    """Return both sides of a difference: how the record has it, and how it was counted."""
+    counted: RecordedAs | Literal["not_there"] = "sealed" if kind == "seal" else "placed"
+    return CountedSide(recorded_as, expected), CountedSide("not_there" if kind == "missing" else counted, found)
 
 
 class ItemCount(Struct, frozen=True):
@@ -87,17 +109,22 @@ def lies_in(place: str | None, room: str) -> bool:
 def differences_of(item: StoredItem, seal_number: str | None, *, agency: str, room: str) -> tuple[CountDifference, ...]:
     """Return how an item that was counted in the room differs from the agency's record of it."""
     if item.holder != agency:
-        return (CountDifference("surplus", f"{HELD_BY}{item.holder}", room),)
-    if item.status not in ("held", "checked_out"):
-        return (CountDifference("surplus", f"{STATUS}{item.status}", room),)
+        return (CountDifference("surplus", "held_elsewhere", item.holder, room),)
+    if (gone := _GONE.get(item.status)) is not None:
+        return (CountDifference("surplus", gone, None, room),)
     differing: list[CountDifference] = []
     if item.status == "checked_out":
-        differing.append(CountDifference("location", f"{STATUS}{item.status}", room))
+        differing.append(CountDifference("location", "checked_out", None, room))
     elif not lies_in(item.storage_location, room):
-        differing.append(CountDifference("location", item.storage_location or NO_PLACE, room))
+        differing.append(CountDifference("location", _placed(item), item.storage_location, room))
     if seal_number is not None and seal_number != item.seal_number:
-        differing.append(CountDifference("seal", f"seal {item.seal_number or 'unsealed'}", f"seal {seal_number}"))
+        recorded_as: RecordedAs = "unsealed" if item.seal_number is None else "sealed"
+        differing.append(CountDifference("seal", recorded_as, item.seal_number, seal_number))
     return tuple(differing)
+
+
+def _placed(item: StoredItem) -> RecordedAs:
+    return "unplaced" if item.storage_location is None else "placed"
 
 
 def result_of(scan: CountedCode, earlier: Collection[tuple[str, str]], *, agency: str, room: str) -> ScanResult:
@@ -163,6 +190,6 @@ def compared(
         if item.updated_index >= counted_room.since and key not in counted_room.missing:
             changed_since.append(item)
         else:
-            gone = CountDifference("missing", item.storage_location or NO_PLACE, NOT_THERE)
+            gone = CountDifference("missing", _placed(item), item.storage_location)
             differing.append(ItemCount(item, (gone,)))
     return StocktakeComparison(tuple(present), tuple(differing), tuple(unknown), tuple(changed_since))

@@ -184,14 +184,17 @@ class HandoverRecalled(Body, frozen=True):
 class DiscrepancyRaised(Body, frozen=True):
     """A difference found after the acceptance, by either side of the handover, or by a stocktake of an agency.
 
-    It names one of the two: ``handover_id`` or ``stocktake_id``.
+    It names one of the two: ``handover_id`` or ``stocktake_id``. Of a handover both sides are stated in words. Of a
+    stocktake it says how the thing is ``recorded_as``, with the place, holder or seal in ``expected``, and in ``found``
+    the place where it was counted or the seal that was read; what is missing was found nowhere.
     """
 
     discrepancy_id: terms.RaisedDiscrepancyId
     item_id: terms.ItemId
     kind: terms.DiscrepancyKind
-    expected: terms.Line
-    found: terms.Line
+    expected: terms.Line | None = None
+    found: terms.Line | None = None
+    recorded_as: terms.RecordedAs | None = None
     handover_id: terms.HandoverId | None = None
     stocktake_id: terms.StocktakeId | None = None
 
@@ -200,7 +203,8 @@ class DiscrepancyRaised(Body, frozen=True):
 class DiscrepancyResolved(Body, frozen=True):
     """One side's signature under a resolution; the discrepancy ends when both sides have signed the same words.
 
-    Where both sides are one agency, another officer than the one who raised it signs.
+    Where both sides are one agency, another officer than the one who raised it signs. What an agency counted as surplus
+    it can take back alone: its signature ends it.
     """
 
     discrepancy_id: terms.DiscrepancyId

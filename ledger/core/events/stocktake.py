@@ -24,14 +24,18 @@ class CountedItem(terms.Value, frozen=True):
 
 
 class CountedDifference(terms.Value, frozen=True):
-    """A thing of which record and count differ, and the discrepancy in its case that says so."""
+    """A thing of which record and count differ, as ``DiscrepancyRaised`` says it, and the discrepancy in its case.
+
+    There is none of a surplus thing that the agency never held: what another agency holds is not for it to dispute.
+    """
 
     case_id: terms.CaseId
     item_id: terms.ItemId
-    discrepancy_id: terms.DiscrepancyId
     kind: terms.DiscrepancyKind
-    expected: terms.Line
-    found: terms.Line
+    recorded_as: terms.RecordedAs
+    expected: terms.Line | None = None
+    found: terms.Line | None = None
+    discrepancy_id: terms.DiscrepancyId | None = None
 
 
 @event("stocktake.recorded", streams=("agency",))

@@ -299,6 +299,10 @@ SealState = Literal["intact", "broken", "missing", "unsealed"]
 MatchResult = Literal["match", "mismatch", "not_checked"]
 CheckResult = Literal["passed", "failed", "not_applicable"]
 DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus", "location"]
+# What the record says of a thing that was counted; a place, another holder and a seal are named beside it.
+RecordedAs = Literal[
+    "placed", "unplaced", "checked_out", "held_elsewhere", "split", "merged", "disposed", "left", "sealed", "unsealed"
+]
 HoldScope = Literal["case", "items", "sections"]
 Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
@@ -316,6 +320,7 @@ CLOSED = {
     "match_result": MatchResult,
     "check_result": CheckResult,
     "discrepancy_kind": DiscrepancyKind,
+    "recorded_as": RecordedAs,
     "hold_scope": HoldScope,
     "severity": Severity,
     "dismissal_reason": DismissalReason,

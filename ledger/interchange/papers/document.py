@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from ledger.core.encoding.instants import instant_text, unix_seconds
+from ledger.core.events import Event
 from ledger.core.procedure.papers import PaperPart
 from ledger.interchange.papers.lists import list_blocks
 from ledger.interchange.papers.paper_text import PaperText
@@ -22,7 +23,9 @@ from ledger.interchange.papers.sheet import (
     Stamp,
     StampsBlock,
     TableBlock,
+    Words,
 )
+from ledger.store.log import StoredEntry
 
 
 def document(printed: PrintedEvent, text: PaperText, *, log_id: str, verify_url: str, name: str | None = None) -> Sheet:
@@ -113,20 +116,32 @@ def _record(writer: PaperWriter, log_id: str) -> Iterator[SheetBlock]:
     text, printed = writer.text, writer.printed
     sentences = text.sentences(printed.before, printed.event, printed.after)
     yield ProseBlock(text.paper("heading.in_words"), (sentences,))
-    yield FactsBlock(text.paper("heading.record"), tuple(_found_by(writer, log_id)), together=True)
+    place = text.paper("place", sequence=str(printed.entry.sequence), index=str(printed.entry.log_index))
+    yield record_block(text, printed.entry, printed.event, log_id=log_id, place=place)
 
 
-def _found_by(writer: PaperWriter, log_id: str) -> Iterator[LabelledValue]:
+def record_block(
+    text: PaperText, entry: StoredEntry, event: Event, *, log_id: str, place: Words | None = None
+) -> FactsBlock:
+    """Return what an event is found by; ``place`` is in its case, None for an event of none."""
+    return FactsBlock(text.paper("heading.record"), tuple(_found_by(text, entry, event, log_id, place)), together=True)
+
+
+def _found_by(
+    text: PaperText, entry: StoredEntry, event: Event, log_id: str, place: Words | None
+) -> Iterator[LabelledValue]:
     """Yield the ids of the event, and its times: those that the signer claims beside the service's own."""
-    text, entry, event = writer.text, writer.printed.entry, writer.printed.event
     yield text.fact("event_id", (event.event_id,), exact=True)
-    yield text.fact("place", text.paper("place", sequence=str(entry.sequence), index=str(entry.log_index)))
+    if place is None:
+        yield text.fact("log_index", (str(entry.log_index),))
+    else:
+        yield text.fact("place", place)
     for field, instant in (
         ("occurred_at", event.occurred_at),
         ("signed_at", instant_text(entry.signed_at)),
         ("recorded_at", instant_text(entry.recorded_at // 1000)),
     ):
-        yield text.fact(field, writer.words(field, instant))
+        yield text.fact(field, text.moment(instant))
     yield text.fact("officer", (event.officer,))
     yield text.fact("key_id", (entry.key_id,), exact=True)
     yield text.fact("payload_digest", (entry.payload_digest,), exact=True)

@@ -181,7 +181,7 @@ OF_EVIDENCE = tuple(POSTED_FILE + part for part in ("", "/preview", "/picture"))
 # What links in mail lead to, which ``test_notice_mail`` tries with a token.
 OF_MAIL = ("/notices/confirm", "/notices/unsubscribe")
 # Of one agency, opened for each question: test_stocktakes tries it.
-OF_STOCKTAKE = ("/stocktakes/{stocktake_id}",)
+OF_STOCKTAKE = ("/stocktakes/{stocktake_id}", "/stocktakes/{stocktake_id}/paper")
 # To an agency's identity provider and back, which test_provider_sign_in tries.
 OF_PROVIDER = ("/sign-in/provider/{agency}", "/sign-in/provider/{agency}/return")
 # For a phone with a token of its own, tried by test_phone_access.

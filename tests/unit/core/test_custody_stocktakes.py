@@ -19,9 +19,10 @@ from ledger.core.custody.stocktakes import (
 )
 from ledger.core.events import handover
 from ledger.core.events.case import CaseClosed
-from ledger.core.events.item import ItemMoved
-from tests.testkit.builders import COURT, LAB, POLICE, Officer, clerk, supervisor
-from tests.testkit.casework import Case, Refusal, Refusals, each_refusal, person_id, require_refusal
+from ledger.core.events.item import ItemMoved, ItemSplit
+from ledger.samples.case_acts import pieces
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Officer, clerk, supervisor
+from tests.testkit.casework import Case, Refusal, Refusals, each_refusal, part, person_id, require_refusal
 
 ROOM = "Room 3"
 COUNTED = CountedRoom(POLICE, ROOM, since=100)
@@ -58,22 +59,22 @@ def test_what_lies_in_a_room(name: str) -> None:
     assert lies_in(place, room) is expected
 
 
-SIDES: dict[str, tuple[StoredItem, str | None, list[tuple[str, str, str]], str]] = {
+SIDES: dict[str, tuple[StoredItem, str | None, list[tuple[str | None, ...]], str]] = {
     "in place": (stored(), None, [], "present"),
     "under its seal": (stored(), "S-1", [], "present"),
-    "under another seal": (stored(), "S-2", [("seal", "seal S-1", "seal S-2")], "present"),
-    "sealed, by the record not": (stored(seal_number=None), "S-2", [("seal", "seal unsealed", "seal S-2")], "present"),
-    "elsewhere": (stored(storage_location="Room 5"), None, [("location", "Room 5", ROOM)], "elsewhere"),
+    "under another seal": (stored(), "S-2", [("seal", "sealed", "S-1", "S-2")], "present"),
+    "sealed, by the record not": (stored(seal_number=None), "S-2", [("seal", "unsealed", None, "S-2")], "present"),
+    "elsewhere": (stored(storage_location="Room 5"), None, [("location", "placed", "Room 5", ROOM)], "elsewhere"),
     "elsewhere under another seal": (
         stored(storage_location="Room 5"),
         "S-2",
-        [("location", "Room 5", ROOM), ("seal", "seal S-1", "seal S-2")],
+        [("location", "placed", "Room 5", ROOM), ("seal", "sealed", "S-1", "S-2")],
         "elsewhere",
     ),
-    "without a place": (stored(storage_location=None), None, [("location", "no place", ROOM)], "elsewhere"),
-    "checked out": (stored(status="checked_out"), None, [("location", "status checked_out", ROOM)], "elsewhere"),
-    "disposed of": (stored(status="disposed"), None, [("surplus", "status disposed", ROOM)], "surplus"),
-    "handed away": (stored(holder=COURT), "S-2", [("surplus", f"held by {COURT}", ROOM)], "surplus"),
+    "without a place": (stored(storage_location=None), None, [("location", "unplaced", None, ROOM)], "elsewhere"),
+    "checked out": (stored(status="checked_out"), None, [("location", "checked_out", None, ROOM)], "elsewhere"),
+    "disposed of": (stored(status="disposed"), None, [("surplus", "disposed", None, ROOM)], "surplus"),
+    "handed away": (stored(holder=COURT), "S-2", [("surplus", "held_elsewhere", COURT, ROOM)], "surplus"),
 }
 
 
@@ -111,14 +112,14 @@ def test_count_and_record_are_compared_as_a_whole() -> None:
         ("case-1", "coat", "missing"),
         ("case-2", "phone", "missing"),
     ]
-    assert astuple(outcome.differing[1].differences[0])[1:] == ("Room 3, shelf 12", "not there")
+    assert astuple(outcome.differing[1].differences[0])[1:] == ("placed", "Room 3, shelf 12", None)
     assert outcome.unknown_codes == ("???",)
 
 
 def test_what_has_no_place_can_be_missing() -> None:
     """Where an item without a place is expected nevertheless, it is told so."""
     (gone,) = compared([stored(storage_location=None)], [], COUNTED).differing
-    assert gone.differences == (CountDifference("missing", "no place", "not there"),)
+    assert gone.differences == (CountDifference("missing", "unplaced"),)
 
 
 def test_what_changed_since_the_count_began_is_not_missing() -> None:
@@ -156,10 +157,15 @@ def counting(written: Case, by: Officer | None = None, **fields: Any) -> Case:
         "stocktake_id": "stocktake-1",
         "item_id": "knife",
         "kind": "missing",
+        "recorded_as": "placed",
         "expected": "Room 3, shelf 12",
-        "found": "not there",
     }
     return written.say(handover.DiscrepancyRaised, by or clerk(POLICE), **(defaults | fields))
+
+
+def surplus(written: Case, by: Officer, **fields: Any) -> Case:
+    sides = {"kind": "surplus", "recorded_as": "held_elsewhere", "expected": LAB, "found": ROOM}
+    return counting(written, by, **(sides | fields))
 
 
 def resolving(written: Case, by: Officer, words: str = "lent to the expert") -> Case:
@@ -191,8 +197,41 @@ def test_a_difference_is_between_holder_and_who_answers_for_it() -> None:
 
 def test_what_is_there_too_much_concerns_its_holder() -> None:
     """What the record has elsewhere can be counted in one's own room nevertheless."""
-    written = counting(lent(), clerk(POLICE), kind="surplus", expected=f"held by {LAB}", found=ROOM)
+    written = surplus(lent(), clerk(POLICE))
     assert written.state.discrepancies["count-1"].parties == (POLICE, LAB)
+
+
+def test_who_once_held_a_thing_may_count_it_as_surplus() -> None:
+    """Also by what it was made of: the parent was once in the agency's hands."""
+    written = kept(quantity=pieces(2)).offer("knife", to=LAB, purpose="forensic_examination").accept()
+    written.say(ItemSplit, clerk(LAB), item_id="knife", parts=(part("blade", 1), part("grip", 1)))
+    surplus(written, clerk(POLICE), item_id="blade")
+    assert written.state.discrepancies["count-1"].parties == (POLICE, LAB)
+
+
+def test_a_surplus_is_taken_back_by_who_counted_it() -> None:
+    """It is one agency's claim about another one's thing: its own signature ends it, and no other's does."""
+    written = surplus(lent(), clerk(POLICE))
+    resolving(written, clerk(LAB), "it lies here")
+    assert not written.state.discrepancies["count-1"].is_resolved
+    resolving(written, clerk(POLICE), "another knife")
+    assert written.state.discrepancies["count-1"].is_resolved
+
+
+def test_one_person_on_both_sides_is_flagged() -> None:
+    """As of a handover: who raised it for one agency, or signed for it, and signs for the other one."""
+    double = Officer("p-0000", POLICE, ("clerk",))
+    same = Officer("p-0000", LAB, ("clerk",))
+    written = counting(lent(), same)
+    assert "same_officer_both_sides" not in written.flag_names()
+    resolving(written, double)
+    assert "same_officer_both_sides" in written.flag_names()
+    resolving(written, clerk(LAB))
+    assert "same_officer_both_sides" not in written.flag_names()
+    written = resolving(counting(lent(), clerk(LAB)), same)
+    assert "same_officer_both_sides" not in written.flag_names()
+    resolving(written, double)
+    assert "same_officer_both_sides" in written.flag_names()
 
 
 def test_a_count_of_a_closed_case_is_no_act_in_it() -> None:
@@ -205,11 +244,48 @@ def test_a_count_of_a_closed_case_is_no_act_in_it() -> None:
     assert "act_after_closing" in {each.name for each in moved.flags}
 
 
+def answered_for() -> Case:
+    """The procuratorate answers for the knife, which stays with the police."""
+    line = handover.OfferedItem(item_id="knife", stays=True)
+    return kept().offer(line, to=PROCURATORATE, purpose="prosecution_review").accept()
+
+
+def passed_by() -> Case:
+    """The procuratorate has had the file of the case, and never the knife."""
+    return kept().register("file", kind="dossier").offer("file", to=PROCURATORATE).accept()
+
+
+def by_hand(written: Case, **fields: Any) -> Case:
+    """Raise a difference of the handover to the laboratory."""
+    own = {"stocktake_id": None, "handover_id": "handover-1", "recorded_as": None, "found": "a fork"}
+    return counting(written, clerk(LAB), **(own | fields))
+
+
 REFUSED: Refusals = {
-    "raising on nothing": Refusal("no_occasion body.handover_id", kept(), lambda c: counting(c, stocktake_id=None)),
+    "raising on nothing": Refusal("no_occasion body.handover_id", lent(), lambda c: by_hand(c, handover_id=None)),
     "raising on both": Refusal("no_occasion body.handover_id", lent(), lambda c: counting(c, handover_id="handover-1")),
     "missing what another agency holds": Refusal("not_held body.item_id", lent(), counting),
     "counting what there is not": Refusal("unknown_item body.item_id", kept(), lambda c: counting(c, item_id="coat")),
+    "counting too much of what one never held": Refusal(
+        "never_held body.item_id", passed_by(), lambda c: surplus(c, clerk(PROCURATORATE), expected=POLICE)
+    ),
+    "counting too much of what only responsibility was offered for": Refusal(
+        "never_held body.item_id", answered_for(), lambda c: surplus(c, clerk(PROCURATORATE), expected=POLICE)
+    ),
+    "a handover's difference without its sides": Refusal(
+        "sides_unfit body.kind", lent(), lambda c: by_hand(c, found=None)
+    ),
+    "a handover's difference in words of a count": Refusal(
+        "sides_unfit body.kind", lent(), lambda c: by_hand(c, recorded_as="placed")
+    ),
+    "a count of a kind that it cannot tell": Refusal(
+        "sides_unfit body.recorded_as", kept(), lambda c: counting(c, kind="condition")
+    ),
+    "missing what is recorded elsewhere": Refusal(
+        "sides_unfit body.recorded_as", kept(), lambda c: counting(c, recorded_as="held_elsewhere")
+    ),
+    "a place that is not named": Refusal("sides_unfit body.expected", kept(), lambda c: counting(c, expected=None)),
+    "missing, and found somewhere": Refusal("sides_unfit body.found", kept(), lambda c: counting(c, found="Room 9")),
     "resolving alone": Refusal("one_signature officer", counting(kept()), lambda c: resolving(c, clerk(POLICE))),
     "counting a person": Refusal(
         "not_counted body.item_id",

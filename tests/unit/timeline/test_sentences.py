@@ -8,6 +8,7 @@ from string import Formatter
 
 import pytest
 
+from ledger.core.custody.stocktakes import CountDifference
 from ledger.core.events import EVENT_TYPES, Payload, handover, item
 from ledger.core.events import case as deadline
 from ledger.core.events.case import DecisionRecorded
@@ -92,7 +93,7 @@ def test_what_a_full_body_says_is_told() -> None:
         | {"numbers", "persons", "handovers", "deadlines"},
         "custody_change.requested": {"handover_id"},
         "disclosure.made": {"events"},
-        "discrepancy.raised": {"discrepancy_id"},
+        "discrepancy.raised": {"discrepancy_id", "recorded_as"},  # the sides say it
         "handover.accepted": {"rest_as_listed"},
         "import.recorded": {"file_digest", "row_digest"},
         "hold.placed": {"hold_id", "concerns"},
@@ -205,6 +206,24 @@ def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, 
     case.say(handover.DiscrepancyRaised, expected=recorded, found="else", **fields)
     assert f"expected {english}, found else." in last_sentence(case)
     assert f"应为{chinese}，实为else。" in last_sentence(case, "zh-CN")
+
+
+def test_the_sides_of_a_count_are_told_in_the_readers_words() -> None:
+    """Each word of the record has its own in both languages, and what was typed of a place is shown as it was typed."""
+    sides = {
+        ("missing", "placed", "held by me", None): ("held by me → not there", "held by me → 未见"),
+        ("missing", "unplaced", None, None): ("no place → not there", "未写存放地点 → 未见"),
+        ("location", "checked_out", None, "not there"): ("checked out → not there", "已借出 → not there"),
+        ("surplus", "held_elsewhere", "lab-east", "status x"): ("held by Lab → status x", "由Lab保管 → status x"),
+        ("surplus", "disposed", None, "Room 3"): ("disposed of → Room 3", "已处置 → Room 3"),
+        ("seal", "sealed", "broken", "S-2"): ("seal broken → seal S-2", "封条broken → 封条S-2"),
+        ("seal", "unsealed", None, "S-2"): ("no seal → seal S-2", "未贴封条 → 封条S-2"),
+    }
+    for (kind, recorded_as, expected, actual), told_in in sides.items():
+        difference = CountDifference(kind, recorded_as, expected, actual)
+        for language, text in zip(("en", "zh-CN"), told_in, strict=True):
+            words = EventWords(Labels(language), lambda _: "Lab", "", None)
+            assert " → ".join(words.sides(difference).values()) == text
 
 
 def late(duration: Message) -> Message:
