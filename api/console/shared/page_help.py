@@ -62,13 +62,13 @@ _BY_SECTION: Final = {
         "stocktakes/stocktake.html": (
             later("One room as it is counted: what the record says lies there, and what was scanned."),
             later(
-                "Scan or type the code of each thing. What is missing, surplus or elsewhere is told at once, and "
-                "signed at the end."
+                "Scan or type the code of each thing, and take back what was scanned by mistake. What is missing, "
+                "surplus or elsewhere is told at once, and signed at the end."
             ),
         ),
         "stocktakes/recorded.html": (
             later("What was counted in a room, as it was signed, with every difference."),
-            later("Open a difference in its case to resolve it. Print the page for the room's file."),
+            later("Open a difference in its case to resolve it. Print the report for the room's file."),
         ),
         "cases/lineage.html": (
             later("Which items were split, merged, sold or taken out of which, and what is lent."),

@@ -71,11 +71,11 @@ class CountedSide(Struct, frozen=True):
 
 
 def sides_of(
-    kind: DiscrepancyKind, recorded_as: RecordedAs, expected: str | None, found: str | None
+    kind: DiscrepancyKind, recorded_as: RecordedAs, expected: str | None, actual: str | None
 ) -> tuple[CountedSide, CountedSide]:
     """Return both sides of a difference: how the record has it, and how it was counted."""
     counted: RecordedAs | Literal["not_there"] = "sealed" if kind == "seal" else "placed"
-    return CountedSide(recorded_as, expected), CountedSide("not_there" if kind == "missing" else counted, found)
+    return CountedSide(recorded_as, expected), CountedSide("not_there" if kind == "missing" else counted, actual)
 
 
 class ItemCount(Struct, frozen=True):

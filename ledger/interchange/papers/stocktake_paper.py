@@ -119,8 +119,8 @@ def _thing(printed: PrintedStocktake, text: PaperText, line: CountedItem | Count
     """Return id, case and description of a thing."""
     description = printed.descriptions.get((line.case_id, line.item_id), "")
 
-    def told(labels: Labels) -> str:
+    def described(labels: Labels) -> str:
         return labels.translate(description)
 
     number = printed.numbers.get(line.case_id, line.case_id)
-    return cell((line.item_id,)), cell((number,)), cell(text.each(told) if description else BLANK)
+    return cell((line.item_id,)), cell((number,)), cell(text.each(described) if description else BLANK)
