@@ -18,6 +18,7 @@ from tests.api.noticing import noticed
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, LAB, LOG_ID, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
 from tests.testkit.casework import Case
+from tests.unit.interchange.test_typeset import text_of
 
 STOCKTAKES = "/api/v1/stocktakes"
 ROOM = "Room 3"
@@ -327,6 +328,56 @@ def test_a_second_event_takes_nobodys_id(store_room: Served) -> None:
     assert row["present"] == 4
     others = {**act, "stream": {"kind": "agency", "id": COURT}, "sequence": 0, "previous": None}
     assert store_room.submit(*signed(store_room, [others], clerk(COURT))).status_code == 201
+
+
+def test_what_the_agency_never_held_gets_no_discrepancy(served: Served) -> None:
+    """The court holds a seal that the police never had: the stocktake tells it as surplus, and its case stays as it
+    was; of a lamp that the police once held there is a discrepancy, which they take back alone."""
+    stocked(served)
+    written = Case("case-5").open(case_number="2026-5").register("file", kind="dossier")
+    written.offer("file", to=COURT).accept()
+    written.register("stamp", by=clerk(COURT))
+    served.record(written)
+    served.ledger.clock.forward(100_000)
+    served.forget_tokens()
+    stocktake_id = opened(served)
+    answers = scan(served, stocktake_id, "stamp", "lamp", "knife", "case-1/coat", "case-2/coat", "bike")
+    assert [each["result"] for each in answers][:2] == ["surplus", "surplus"]
+    assert close(served, stocktake_id, clerk(POLICE)).status_code == 201
+    lines = ask(served, "GET", f"/{stocktake_id}/recorded", clerk(POLICE)).json()["stocktake"]["differences"]
+    assert {line["item_id"]: "discrepancy_id" in line for line in lines} == {"stamp": False, "lamp": True}
+    assert not served.parts.validator.states.of_listed_case("case-5").discrepancies
+    (surplus,) = served.parts.validator.states.of_listed_case("case-1").discrepancies.values()
+    assert surplus.parties == (POLICE, LAB)
+
+
+def test_a_recorded_stocktake_tells_which_discrepancies_do_not_exist(store_room: Served) -> None:
+    """One that was signed by hand and by halves names discrepancies that nobody raised, and cases that are none."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife", "case-2/coat", "bike")
+    *_, act = acts_of(store_room, stocktake_id, clerk(POLICE))
+    (line,) = act["body"]["differences"]
+    act["body"]["differences"].append({**line, "case_id": "case-9"})
+    assert store_room.submit(*signed(store_room, [act], clerk(POLICE))).status_code == 201
+    recorded = ask(store_room, "GET", f"/{stocktake_id}/recorded", clerk(POLICE)).json()
+    discrepancy_id = line["discrepancy_id"]
+    assert recorded["nonexistent"] == [
+        {"case_id": case_id, "discrepancy_id": discrepancy_id} for case_id in ("case-1", "case-9")
+    ]
+
+
+def test_a_recorded_stocktake_prints(store_room: Served) -> None:
+    """Its report is a PDF in the language that was asked for; of an open one there is none, and for others none."""
+    stocktake_id = opened(store_room)
+    problem(ask(store_room, "GET", f"/{stocktake_id}/paper", clerk(POLICE)), 404, "not_found", "stocktake_id")
+    scan(store_room, stocktake_id, "knife", "case-2/coat", "bike")
+    assert close(store_room, stocktake_id, clerk(POLICE)).status_code == 201
+    answer = ask(store_room, "GET", f"/{stocktake_id}/paper?lang=both", supervisor(POLICE))
+    assert answer.headers["content-type"] == "application/pdf"
+    text = text_of(answer.content).replace(" ", "")
+    for word in ("盘库报告", "Reportofastocktake", "theknife", "2026-1", "notthere"):
+        assert word in text, word
+    problem(ask(store_room, "GET", f"/{stocktake_id}/paper", clerk(COURT)), 404, "not_found", "stocktake_id")
 
 
 def test_another_agency_learns_nothing(store_room: Served) -> None:

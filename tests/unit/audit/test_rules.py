@@ -14,9 +14,11 @@ from ledger.core.events import Authority, case, handover
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.record import ErasureProposed, RecordLate
 from ledger.core.events.registry import RegistryChange
+from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.log.merkle import leaf_hash, root_of
 from ledger.core.log.tiles import RightEdge, hashes_in
 from ledger.store import log as stored_log
+from ledger.store import stocktakes
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, rows_of, write_batch
 from ledger.store.database import open_database
 from tests.testkit.builders import (
@@ -114,6 +116,21 @@ def test_section_of_an_agency_that_one_officer_erased(stand: Stand) -> None:
     stand.ledger.post(late_entry)
     index = force(stand.ledger, *own.events[1:])
     assert found(stand.audit()) == {("custody", index + 3)}
+
+
+def test_two_stocktakes_of_an_agency_under_one_id(stand: Stand) -> None:
+    """The second one is named, and the row of the first one stands; another agency may have the same id."""
+    stock = {"stocktake_id": "stocktake-1", "storage_location": "Room 3", "counters": ("p-1",), "tree_size": 1}
+    body = StocktakeRecorded(**stock, started_size=1, started_at="2026-03-01T08:00:00Z")
+    stream = Writer("agency", POLICE)
+    first, second = stream.write(body, clerk(POLICE)), stream.write(body, clerk(POLICE))
+    others = Writer("agency", COURT).write(body, clerk(COURT))
+    index = force(stand.ledger, first, second, others)
+    assert found(stand.audit()) == {("custody", index + 1)}
+    with stand.ledger.database.read() as connection:
+        row = stocktakes.find_recorded(connection, POLICE, "stocktake-1")
+    assert row is not None
+    assert row.event_id == first.event.event_id
 
 
 def test_case_that_another_agency_split_off(stand: Stand) -> None:

@@ -43,6 +43,9 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     recorded = world.ok("stocktake", "show", stocktake_id, "--recorded")
     assert (recorded["remark"], len(recorded["differences"])) == ("dark", 3)
     assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list", "--recorded")]
+    paper = tmp_path / "room.pdf"
+    assert world.ok("stocktake", "paper", stocktake_id, "--both", "-o", str(paper)) == {"file": str(paper)}
+    assert paper.read_bytes().startswith(b"%PDF")
     other = world.ok("stocktake", "open", room)["stocktake_id"]
     world.ok("stocktake", "abandon", other)
     assert world.run("stocktake", "show", other).status != Exit.OK
