@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import Column, columns
+from ledger.cli.output import Column, columns, printable_line
 from ledger.cli.params import act_command, acting
 from ledger.cli.session import Session
 from ledger.client.service import at
@@ -86,7 +86,7 @@ def scan(
         answers += answer["scans"]
         if not session.json:
             for scanned in answer["scans"]:
-                session.output.line(_in_words(session, scanned))
+                click.echo(printable_line(_in_words(session, scanned)))
     if session.json:
         session.output.data(answers)
 
@@ -149,7 +149,7 @@ def take_back(session: Session, stocktake_id: str, number: int) -> None:
 def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
     """Show how the count compares with the record by now: what is missing, surplus or elsewhere."""
     if recorded:
-        session.output.record(session.service.get(at(STOCKTAKES + "/{}/recorded", stocktake_id))["stocktake"])
+        _show_recorded(session, session.service.get(at(STOCKTAKES + "/{}/recorded", stocktake_id)))
         return
     view = session.service.get(at(STOCKTAKES + "/{}", stocktake_id))
     if session.json:
@@ -171,6 +171,28 @@ def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
             ("unknown_codes", unknown_codes, columns("code")),
             ("changed", view["changed"], columns("code", "told:scan_result", "result:scan_result")),
             ("scans", view["scans"], SCANS),
+        )
+    )
+
+
+def _show_recorded(session: Session, answer: dict[str, Any]) -> None:
+    """Show what was signed, with its differences in words, and which discrepancies that it names do not exist."""
+    recorded = answer["stocktake"]
+    if session.json:
+        session.output.data(recorded)
+        return
+    lists = ("present", "differences", "unknown_codes", "changed_since")
+    session.output.record(recorded, columns(*(name for name in recorded if name not in lists)))
+    differing = [
+        line | {"kinds": [line["kind"]], **session.output.sides(line)} for line in recorded.get("differences", ())
+    ]
+    session.output.parts(
+        (
+            ("differences", differing, (*DIFFERENCES, *columns("discrepancy_id"))),
+            ("changed_since", recorded.get("changed_since", ()), LINES),
+            ("present", recorded.get("present", ()), LINES),
+            ("unknown_codes", [{"code": code} for code in recorded.get("unknown_codes", ())], columns("code")),
+            ("nonexistent", answer["nonexistent"], columns("case_id", "discrepancy_id")),
         )
     )
 

@@ -22,7 +22,7 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     codes.write_text(f"{case_id}-knife\n\nx-17\tS-1\n")
     shown = world.run("stocktake", "scan", stocktake_id, "--file", str(codes))
     assert "scanned before" in shown.out
-    assert "x-17: unknown" in shown.out
+    assert "#3 x-17: unknown\n" in shown.out
     assert world.run("stocktake", "scan", stocktake_id).status == Exit.USAGE
     assert world.run("stocktake", "scan", stocktake_id, "a", "b", "--seal-number", "S").status == Exit.USAGE
     assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list")]
@@ -42,6 +42,7 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     assert sorted(kinds) == [["missing"], ["missing"], ["seal"]]
     recorded = world.ok("stocktake", "show", stocktake_id, "--recorded")
     assert (recorded["remark"], len(recorded["differences"])) == ("dark", 3)
+    assert "not there" in world.run("stocktake", "show", stocktake_id, "--recorded").out
     assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list", "--recorded")]
     paper = tmp_path / "room.pdf"
     assert world.ok("stocktake", "paper", stocktake_id, "--both", "-o", str(paper)) == {"file": str(paper)}
