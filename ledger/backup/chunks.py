@@ -18,12 +18,13 @@ from msgspec import Meta, Struct
 
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.storage.objects import Objects
 
 FOLDER = "chunks"
 MOST_CONTENT = 1 << 28  # bytes of a chunk before it is packed
 _LEVEL = 3  # of zstd
 _NAMES_OF = "tallystick backup v1: names of chunks by the machine's key and recipients"
-_BASE = 1 << 16  # bytes that a packed and encrypted chunk may have beyond its content
+_BASE = 1 << 16  # bytes that a packed and encrypted content may have beyond it, and a thousandth of it
 
 Name = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 
@@ -40,6 +41,11 @@ class ChunkRef(Struct, frozen=True, forbid_unknown_fields=True):
     def path(self) -> str:
         """Return where the chunk is kept."""
         return path_of(self.name)
+
+    @property
+    def most(self) -> int:
+        """Return how many bytes it may have there at most, whatever was written of its content and when."""
+        return most_of(self.size)
 
 
 class TablePart(Struct, frozen=True):
@@ -75,6 +81,19 @@ class Damaged(IntegrityBroken):
     """A chunk that is not what was backed up."""
 
     code = "backup_damaged"
+
+
+def most_of(size: int) -> int:
+    """Return how many bytes a content of ``size`` bytes has at most, packed and encrypted."""
+    return size + (size >> 10) + _BASE
+
+
+def stored_at(place: Objects, name: str, most: int) -> bytes | None:
+    """Return an object, None if there is none. Raises Damaged before a byte is read if it is too long or no file."""
+    try:
+        return place.read(name, most)
+    except IntegrityBroken as error:
+        raise Damaged("it is too long, or no file") from error
 
 
 def path_of(name: str) -> str:
@@ -147,8 +166,6 @@ class Vault:
         """Return the content that a manifest names. Raises Damaged, and KeyMismatch without the key."""
         if stored is None:
             raise Damaged("it is missing")
-        if len(stored) > ref.size + _BASE:
-            raise Damaged("it is too long")
         content = self.open(stored, ref.size)
         if self.name_of(content) != ref.name:
             raise Damaged("it is another one")

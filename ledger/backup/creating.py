@@ -11,7 +11,7 @@ whatever the log has sealed of it lies before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +31,6 @@ from ledger.backup.generations import (
     read_manifest,
     write_generation,
 )
-from ledger.backup.places import BackupPlace, ListedObject
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
 from ledger.core.log.merkle import frontier_at
@@ -39,6 +38,7 @@ from ledger.core.log.notes import NoteSigner
 from ledger.core.log.tiles import TileNodes
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
+from ledger.storage.objects import Objects, StoredObject
 from ledger.store import backup as rows
 from ledger.store import bindings, checkpoints, log
 from ledger.store.backup import LOG, NUMBERED, READS, Numbered
@@ -92,7 +92,7 @@ class _Task(NamedTuple):
 
 
 def newest_of(
-    place: BackupPlace, trust: Trust, identities: Sequence[str], remembered: tuple[int, str] | None
+    place: Objects, trust: Trust, identities: Sequence[str], remembered: tuple[int, str] | None
 ) -> Before | None:
     """Return the newest generation with its manifest, None if there is none.
 
@@ -119,7 +119,7 @@ def newest_of(
 
 def create(
     database: Database,
-    place: BackupPlace,
+    place: Objects,
     vault: Vault,
     signer: NoteSigner,
     *,
@@ -145,14 +145,14 @@ class _Creating:
     """One run. ``now`` is when it began, in unix seconds."""
 
     database: Database
-    place: BackupPlace
+    place: Objects
     vault: Vault
     before: Before | None
     progress: Progress
     now: int
 
     def __post_init__(self) -> None:
-        self._there = self._usable(self.place.listed(FOLDER))
+        self._there = self._usable(self.place.list(FOLDER))
         self._ranges = {series.name: self._full_before(series) for series in NUMBERED}
         self._waiting: dict[str, bytes] = {}  # chunks that are sealed and not at the place yet
         self._written: dict[str, int] = {}
@@ -198,16 +198,16 @@ class _Creating:
 
     # -- what is there -------------------------------------------------------------------------------------------------
 
-    def _usable(self, listed: Mapping[str, ListedObject]) -> dict[str, int]:
+    def _usable(self, listed: Iterable[StoredObject]) -> dict[str, int]:
         """Return the bytes of the chunks that may be named again: those of the generation before, and young ones.
 
         Others are left behind, and ``prune`` may delete them at any moment.
         """
         named = {ref.path: ref.stored for ref in self.before.manifest.chunks()} if self.before else {}
         return {
-            path: each.size
-            for path, each in listed.items()
-            if named.get(path) == each.size or (path not in named and self.now - each.written_at < YOUNG_S)
+            each.name: each.size
+            for each in listed
+            if named.get(each.name) == each.size or (each.name not in named and self.now - each.written_at < YOUNG_S)
         }
 
     def _full_before(self, series: Numbered) -> dict[int, tuple[ChunkRef, ...]]:
@@ -328,13 +328,13 @@ class _Creating:
 
     def _require_all(self, manifest: Manifest) -> None:
         """Require that the place lists every chunk, before a generation names them."""
-        listed = self.place.listed(FOLDER)
-        lacking = [ref for ref in manifest.chunks() if ref.path not in listed or listed[ref.path].size != ref.stored]
+        listed = {each.name: each.size for each in self.place.list(FOLDER)}
+        lacking = [ref for ref in manifest.chunks() if listed.get(ref.path) != ref.stored]
         if lacking:
             raise Unavailable(
                 "the place lacks {count} chunks that were written",
                 count=len(lacking),
-                code="backup_unavailable",
+                code="store_unavailable",
                 hint=Message("Was it emptied meanwhile? Run the command again: it writes what is missing."),
             )
 

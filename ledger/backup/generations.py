@@ -18,24 +18,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from packaging.version import InvalidVersion, Version
 
-from ledger.backup.chunks import ChunkRef, Damaged, Vault
-from ledger.backup.places import BackupPlace
+from ledger.backup.chunks import ChunkRef, Damaged, Vault, most_of, stored_at
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.log.notes import NoteSigner, VerifyingKey, parse_note, sign_note, verify_note
 from ledger.core.trust.trust_file import Trust
+from ledger.storage.objects import Objects
 from ledger.store.access import AccessHead
+from ledger.store.backup import NewerBackup
 from ledger.store.bindings import BindingHead
 
 FORMAT = "tallystick/backup@v1"
 NOTES, MANIFESTS = "generations", "manifests"
 NONE = "none"
+MOST_OF_NOTE = 1 << 14  # bytes
 _TEXT = re.compile(
     rf"{FORMAT}\n(0x[0-9a-f]{{64}})\ngeneration ([1-9][0-9]{{0,9}})\nmade ([0-9]{{1,12}})\nsize ([0-9]{{1,16}})\n"
     r"root ([0-9a-f]{64})\nprevious (none|blake3:[0-9a-f]{64})\nmanifest (blake3:[0-9a-f]{64})\npacked ([0-9]{1,9})\n"
@@ -111,26 +115,26 @@ def manifest_path(generation: Generation) -> str:
     return f"{MANIFESTS}/{generation.number:08d}-{generation.manifest.removeprefix('blake3:')}"
 
 
-def numbers_at(place: BackupPlace) -> list[int]:
+def numbers_at(place: Objects) -> list[int]:
     """Return the numbers of the generations that are there, in order."""
-    names = (name.rpartition("/")[2] for name in place.listed(NOTES))
+    names = (each.name.rpartition("/")[2] for each in place.list(NOTES))
     return sorted(int(name) for name in names if re.fullmatch(r"[0-9]{8,10}", name))
 
 
-def read_generation(place: BackupPlace, number: int, trust: Trust | VerifyingKey | None) -> Generation:
+def read_generation(place: Objects, number: int, trust: Trust | VerifyingKey | None) -> Generation:
     """Return a generation whose note holds. Without trust no signature is checked.
 
     Raises NotFound, Damaged for what is no such note, OfOtherLedger for the note of another ledger or key.
     """
-    data = place.read(note_path(number))
-    if data is None:
-        raise NotFound(
-            "there is no generation {number}", number=number, field="generation", hint="See: tally backup list"
-        )
     try:
+        data = stored_at(place, note_path(number), MOST_OF_NOTE)
+        if data is None:
+            raise NotFound(
+                "there is no generation {number}", number=number, field="generation", hint="See: tally backup list"
+            )
         note = parse_note(data.decode("utf-8", "replace"))
         match = _TEXT.fullmatch(note.text)
-    except MalformedInput:
+    except (MalformedInput, Damaged):
         match = None
     if match is None or int(match[2]) != number:
         raise Damaged("generation {number} is not what was written", number=number)
@@ -161,12 +165,36 @@ def _require_signed(note: str, generation: Generation, trust: Trust | VerifyingK
         ) from error
 
 
-def write_generation(
-    place: BackupPlace, generation: Generation, content: bytes, vault: Vault, signer: NoteSigner
-) -> bool:
+def write_generation(place: Objects, generation: Generation, content: bytes, vault: Vault, signer: NoteSigner) -> bool:
     """Write manifest and note, the note last; return False if there is a generation of this number by now."""
     place.put(manifest_path(generation), vault.seal(content, for_own=True))
-    return place.put_first(note_path(generation.number), str(sign_note(generation.text, signer)).encode())
+    try:
+        place.create(note_path(generation.number), str(sign_note(generation.text, signer)).encode())
+    except Conflict:
+        return False
+    return True
+
+
+class _Written(Struct, frozen=True):
+    """By which version of the program a manifest was written, whatever else is in it."""
+
+    program: str
+
+
+def _require_no_later(program: str) -> None:
+    """Raise NewerBackup if a later version of the program wrote a backup: it may have what this one does not know."""
+    own = version("tallystick")
+    try:
+        is_later = Version(program) > Version(own)
+    except InvalidVersion:
+        is_later = True
+    if is_later:
+        raise NewerBackup(
+            "version {program} of the program has written this backup, and this is {own}",
+            program=program,
+            own=own,
+            hint="Use the version that made the backup, or a later one.",
+        )
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -174,16 +202,20 @@ def encode_manifest(manifest: Manifest) -> bytes:
     return msgspec.json.encode(manifest)
 
 
-def read_manifest(place: BackupPlace, generation: Generation, identities: Sequence[str]) -> Manifest:
-    """Return the manifest of a generation whose note holds. Raises Damaged, and KeyMismatch without a key."""
+def read_manifest(place: Objects, generation: Generation, identities: Sequence[str]) -> Manifest:
+    """Return the manifest of a generation whose note holds.
+
+    Raises Damaged, KeyMismatch without a key, and NewerBackup if a later program wrote it.
+    """
     vault = Vault((), identities, bytes(32))
-    stored = place.read(manifest_path(generation))
     try:
+        stored = stored_at(place, manifest_path(generation), most_of(generation.packed))
         if stored is None:
             raise Damaged("it is missing")
         content = vault.open(stored, generation.packed)
         if blake3_text(content) != generation.manifest:
             raise Damaged("it is another one")
+        _require_no_later(decode_json(content, _Written).program)
         manifest: Any = decode_json(content, Manifest)
     except msgspec.DecodeError as error:
         raise Damaged("the manifest of generation {generation.number} cannot be read", generation=generation) from error

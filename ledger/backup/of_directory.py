@@ -1,4 +1,4 @@
-"""The backups of a data directory: the files of it that are kept, its own key, and what it remembers of places."""
+"""The backups of a data directory: where they are, which files they have, its own key, and what it remembers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from msgspec import Struct
 from ledger.backup.chunks import new_identity, public_of
 from ledger.config.installation import DataDirectory
 from ledger.config.secret_files import read_secret, write_secret
+from ledger.config.settings import Settings
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput
+from ledger.storage.objects import Objects, objects_at, storage_of
 
 # What is not in the database and is not made again. Keys are kept apart: with them a backup would be all that a thief
 # needs.
@@ -24,6 +26,23 @@ SETTINGS = "settings.env"
 _OF_MACHINE = ("TALLYSTICK_DATABASE_URL", "TALLYSTICK_REPLICA_URLS", "TALLYSTICK_DATA_DIR")
 # What the old service writes to: a restore that is tried must send no mail, and delete nothing from its stores.
 _OF_OLD_SERVICE = ("TALLYSTICK_TILE_STORE", "TALLYSTICK_EVIDENCE_STORE", "TALLYSTICK_SMTP_", "TALLYSTICK_MAIL_")
+
+
+def place_of(settings: Settings) -> Objects:
+    """Return the place of backups that the settings name. Raises MalformedInput, SecretRefused."""
+    address = storage_of(settings, "backup_store")
+    if address is None:
+        raise MalformedInput(
+            "expected the place of backups",
+            field="backup_store",
+            hint="Name a folder or s3://BUCKET/PREFIX, by --from or --to.",
+        )
+    return objects_at(address)
+
+
+def url_of(where: str) -> str:
+    """Return a place that was typed as settings name it: a path is one of a folder."""
+    return where if "://" in where else Path(where).absolute().as_uri()
 
 
 class LastBackup(Struct, frozen=True):

@@ -6,7 +6,6 @@ them.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 
@@ -14,9 +13,17 @@ from msgspec import Struct
 
 from ledger.backup.chunks import FOLDER
 from ledger.backup.creating import YOUNG_S
-from ledger.backup.generations import MANIFESTS, manifest_path, note_path, numbers_at, read_generation, read_manifest
-from ledger.backup.places import BackupPlace
+from ledger.backup.generations import (
+    MANIFESTS,
+    NOTES,
+    manifest_path,
+    note_path,
+    numbers_at,
+    read_generation,
+    read_manifest,
+)
 from ledger.core.trust.trust_file import Trust
+from ledger.storage.objects import STAGED, Objects, StoredObject
 
 LEFT_S = 2 * YOUNG_S  # seconds after which nobody takes over a chunk that no generation names
 
@@ -30,7 +37,7 @@ class Pruned(Struct, frozen=True):
 
 
 def prune(
-    place: BackupPlace,
+    place: Objects,
     keep: int,
     trust: Trust | None,
     identities: Sequence[str],
@@ -50,20 +57,23 @@ def prune(
     named = {ref.path for generation in generations for ref in read_manifest(place, generation, identities).chunks()}
     manifests = {manifest_path(generation) for generation in generations}
     # Notes first, the oldest before the others: whoever is cut off leaves generations that are whole.
-    place.forget(map(note_path, gone))
+    place.delete(map(note_path, gone))
     # That of a generation that is being made has a number behind the last.
     old = re.compile(rf"{MANIFESTS}/([0-9]+)-")
     last = kept[-1] if kept else 0
-    place.forget(
-        name
-        for name in place.listed(MANIFESTS)
-        if name not in manifests and (match := old.match(name)) and int(match[1]) <= last
+    listed = [*place.list(MANIFESTS)]
+    place.delete(
+        each.name
+        for each in listed
+        if each.name not in manifests and (match := old.match(each.name)) and int(match[1]) <= last
     )
-    unnamed = {
-        name: each.size
-        for name, each in place.listed(FOLDER).items()
-        if name not in named and (at_once or now - each.written_at > LEFT_S)
-    }
-    place.forget(unnamed)
-    place.clear_away(math.inf if at_once else now - LEFT_S)
+
+    def is_left(each: StoredObject) -> bool:
+        return at_once or now - each.written_at > LEFT_S
+
+    unnamed = {each.name: each.size for each in place.list(FOLDER) if each.name not in named and is_left(each)}
+    place.delete(unnamed)
+    # What a run that was killed had half written.
+    staged = [each for each in (*listed, *place.list(NOTES)) if each.name.endswith(STAGED)]
+    place.delete(each.name for each in staged if is_left(each))
     return Pruned(tuple(gone), len(unnamed), sum(unnamed.values()))

@@ -12,9 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ledger.backup.chunks import ChunkRef, Damaged, RowChunk, Vault, unpacked_file, unpacked_rows
+from ledger.backup.chunks import ChunkRef, Damaged, RowChunk, Vault, stored_at, unpacked_file, unpacked_rows
 from ledger.backup.generations import Generation, Manifest
-from ledger.backup.places import BackupPlace
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import TallystickError
 from ledger.core.events import digest_of
@@ -22,6 +21,7 @@ from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, leaf_hash
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
+from ledger.storage.objects import Objects
 from ledger.store import backup as rows
 from ledger.store.backup import BOUND, LOG, READS, columns_of
 from ledger.store.bindings import FIRST
@@ -51,7 +51,7 @@ class Verified(Struct, frozen=True):
 class OpenBackup(Struct, frozen=True):
     """A generation whose manifest is opened."""
 
-    place: BackupPlace
+    place: Objects
     generation: Generation
     manifest: Manifest
     identities: tuple[str, ...]
@@ -73,7 +73,7 @@ class OpenBackup(Struct, frozen=True):
 
     def content(self, vault: Vault, ref: ChunkRef) -> bytes:
         """Return the content of a chunk. Raises Damaged, KeyMismatch, Unavailable."""
-        return vault.content_of(ref, self.place.read(ref.path))
+        return vault.content_of(ref, stored_at(self.place, ref.path, ref.most))
 
     def starts(self, name: str) -> Iterator[tuple[int, ChunkRef]]:
         """Yield each chunk of a numbered series with the number of its first row.

@@ -12,9 +12,10 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -34,6 +35,7 @@ STAGED = ".new"  # ends the name of a file that is being written
 ANSWER_WITHIN = timedelta(seconds=10)
 RETRIED_WITHIN = timedelta(seconds=20)
 RETRIES = 2
+AT_ONCE = 1000  # objects that are deleted with one request
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
 StorageSetting = Literal["tile_store", "evidence_store", "backup_store"]
@@ -59,10 +61,13 @@ class StoredObject(NamedTuple):
 
 
 class Objects(Protocol):
-    """Objects that are written once. Every method raises Unavailable if the storage does not do it."""
+    """Objects by their names. Every method raises Unavailable if the storage does not do it."""
 
     def create(self, name: str, data: bytes) -> None:
-        """Write an object. Raises Conflict if there is one of this name: nothing is ever overwritten."""
+        """Write an object. Raises Conflict if there is one of this name, which stays as it is."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write an object, in the place of one that may be there."""
 
     def read(self, name: str, most: int) -> bytes | None:
         """Return an object, or None if there is none.
@@ -71,34 +76,54 @@ class Objects(Protocol):
         """
 
     def list(self, folder: str) -> Iterator[StoredObject]:
-        """Yield the objects below a folder, in no order."""
+        """Yield the objects below a folder, in no order, with those that ``STAGED`` ends: they are being written.
+
+        A writer that was killed leaves such an object in a folder; in a bucket there is none.
+        """
 
     def forget(self, folder: str) -> None:
         """Delete every object below a folder."""
 
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete objects, which need not be there."""
+
 
 class FolderObjects:
-    """Objects as files below a folder, which nobody else may read."""
+    """Objects as files below a folder, which nobody else may read.
 
-    def __init__(self, folder: Path, name: Message = NAMES["evidence_store"]):
+    ``is_made`` says that the folder is made for the first object; else it must be there, as a disk that is mounted.
+    """
+
+    def __init__(self, folder: Path, name: Message = NAMES["evidence_store"], *, is_made: bool = False):
         self._folder = folder
         self._name = name
+        self._is_made = is_made
 
     def create(self, name: str, data: bytes) -> None:
-        with of_the_disk(self._name):
-            self._require_folder()
-            file = self._folder / name
-            make_folders(file.parent, PRIVATE_FOLDER)
-            staged = file.with_name(f"{file.name}.{secrets.token_hex(8)}{STAGED}")
+        with of_the_disk(self._name), self._staged(name, data) as (staged, file):
             try:
-                write_file(staged, data, PRIVATE_FILE)
-                try:
-                    os.link(staged, file)
-                except FileExistsError as error:
-                    raise _taken(name) from error
-            finally:
-                staged.unlink(missing_ok=True)
-            sync_folder(file.parent)
+                os.link(staged, file)
+            except FileExistsError as error:
+                raise _taken(name) from error
+
+    def put(self, name: str, data: bytes) -> None:
+        with of_the_disk(self._name), self._staged(name, data) as (staged, file):
+            staged.replace(file)
+
+    @contextmanager
+    def _staged(self, name: str, data: bytes) -> Iterator[tuple[Path, Path]]:
+        """Yield a file with the data and the one that it is to become; that is durable once the block is left."""
+        if not self._is_made:
+            self._require_folder()
+        file = self._folder / name
+        make_folders(file.parent, PRIVATE_FOLDER)
+        staged = file.with_name(f"{file.name}.{secrets.token_hex(8)}{STAGED}")
+        try:
+            write_file(staged, data, PRIVATE_FILE)
+            yield staged, file
+        finally:
+            staged.unlink(missing_ok=True)
+        sync_folder(file.parent)
 
     def read(self, name: str, most: int) -> bytes | None:
         with of_the_disk(self._name):
@@ -123,6 +148,11 @@ class FolderObjects:
                 shutil.rmtree(gone)
                 sync_folder(gone.parent)
 
+    def delete(self, names: Iterable[str]) -> None:
+        with of_the_disk(self._name):
+            for name in names:
+                (self._folder / name).unlink(missing_ok=True)
+
     def _require_folder(self) -> None:
         """Tell a folder that is empty from one that is not there. Raises FileNotFoundError."""
         self._folder.stat()
@@ -144,6 +174,12 @@ class BucketObjects:
                 obstore.put(self._bucket, name, data, mode="create", use_multipart=False)
             except (AlreadyExistsError, PreconditionError) as error:
                 raise _taken(name) from error
+
+    def put(self, name: str, data: bytes) -> None:
+        import obstore
+
+        with of_the_bucket(self._name):
+            obstore.put(self._bucket, name, data)
 
     def read(self, name: str, most: int) -> bytes | None:
         import obstore
@@ -173,6 +209,14 @@ class BucketObjects:
         with of_the_bucket(self._name):
             for page in obstore.list(self._bucket, prefix=folder):
                 obstore.delete(self._bucket, [listed["path"] for listed in page])
+
+    def delete(self, names: Iterable[str]) -> None:
+        import obstore
+
+        left = iter(names)
+        with of_the_bucket(self._name):
+            while some := list(islice(left, AT_ONCE)):
+                obstore.delete(self._bucket, some)
 
 
 class StorageAddress(Struct, frozen=True):
@@ -272,7 +316,7 @@ def storage_of(settings: Settings, setting: StorageSetting) -> StorageAddress | 
 def objects_at(address: StorageAddress) -> Objects:
     """Return the objects of a storage. Raises MalformedInput for settings that do not go together."""
     if address.folder is not None:
-        return FolderObjects(address.folder, address.name)
+        return FolderObjects(address.folder, address.name, is_made=address.setting == "backup_store")
     return BucketObjects(address.bucket(), address.name)
 
 

@@ -24,13 +24,13 @@ from ledger.audit import audit_log, left_out
 from ledger.backup.chunks import new_identity, public_of, vault_of_machine
 from ledger.backup.creating import create, newest_of
 from ledger.backup.generations import numbers_at, read_generation, read_manifest
-from ledger.backup.places import BackupFolder
 from ledger.backup.restoring import restore
 from ledger.backup.verifying import OpenBackup, verify
 from ledger.core.events import Submitted, decode_submission
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
 from ledger.procedures import shipped_procedures
+from ledger.storage.objects import FolderObjects
 from ledger.store import log
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
 from ledger.store.database import attach
@@ -152,7 +152,7 @@ def copy(folder: Path) -> Cost:
 
 def create_one(folder: Path, secret: str, machine: str) -> Cost:
     """A generation more."""
-    began, place = begin(), BackupFolder(folder / "place")
+    began, place = begin(), FolderObjects(folder / "place", is_made=True)
     database = attach(f"sqlite:///{folder}/ledger.db")
     created = create(
         database,
@@ -170,7 +170,7 @@ def create_one(folder: Path, secret: str, machine: str) -> Cost:
 
 def opened(folder: Path, secret: str) -> OpenBackup:
     """The newest generation."""
-    place = BackupFolder(folder / "place")
+    place = FolderObjects(folder / "place", is_made=True)
     generation = read_generation(place, numbers_at(place)[-1], TRUST)
     return OpenBackup(place, generation, read_manifest(place, generation, [secret]), (secret,))
 

@@ -22,11 +22,11 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.messages import Message
 
 if TYPE_CHECKING:
-    from ledger.backup.places import BackupPlace
     from ledger.backup.seen_elsewhere import SeenElsewhere
     from ledger.backup.verifying import OpenBackup, Verified
     from ledger.config.settings import Settings
     from ledger.core.trust.trust_file import Trust
+    from ledger.storage.objects import Objects
 
 FROM = click.option("--from", "store", metavar="PLACE", help="Where they are kept [TALLYSTICK_BACKUP_STORE].")
 IDENTITY = click.option(
@@ -93,8 +93,7 @@ def create_command(
     from ledger.backup.chunks import vault_of_machine
     from ledger.backup.creating import create, is_for_others, newest_of
     from ledger.backup.generations import OfOtherLedger
-    from ledger.backup.of_directory import LastBackup, files_of, last_backups, machine_key, remember
-    from ledger.backup.places import place_of
+    from ledger.backup.of_directory import LastBackup, files_of, last_backups, machine_key, place_of, remember
     from ledger.backup.pruning import prune
     from ledger.config import installation as installations
     from ledger.config.installation import DataDirectory
@@ -158,7 +157,7 @@ def create_command(
 def list_command(session: Session, *, store: str | None, trust: Path | None) -> int:
     """List the generations: when each was made, and how many entries it has."""
     from ledger.backup.generations import OfOtherLedger, numbers_at, read_generation
-    from ledger.backup.places import place_of
+    from ledger.backup.of_directory import place_of
 
     place = place_of(_settings(None, store))
     by = _trust(trust)
@@ -192,7 +191,7 @@ def verify_command(
     """Open every chunk of a generation, and check that the log is whole and what its key has signed."""
     from ledger.backup.chunks import FOLDER
     from ledger.backup.generations import OfOtherLedger
-    from ledger.backup.places import place_of
+    from ledger.backup.of_directory import place_of
     from ledger.backup.verifying import refused, verify
 
     place = place_of(_settings(None, store))
@@ -249,7 +248,7 @@ def restore_command(
 
     All or nothing: cut short, the same command begins again. It starts no service and brings no keys.
     """
-    from ledger.backup.places import place_of
+    from ledger.backup.of_directory import place_of
     from ledger.backup.restoring import restore
 
     place = place_of(_settings(None, store))
@@ -305,8 +304,7 @@ def prune_command(
     at_once: bool,
 ) -> None:
     """Delete old generations, and what they alone need: what was erased since goes with them."""
-    from ledger.backup.of_directory import machine_key, read_identity
-    from ledger.backup.places import place_of
+    from ledger.backup.of_directory import machine_key, place_of, read_identity
     from ledger.backup.pruning import prune
     from ledger.config import installation as installations
     from ledger.config.installation import DataDirectory
@@ -327,7 +325,7 @@ def _now() -> int:
 
 
 def _settings(data_dir: Path | None, store: str | None, keep: int | None = None) -> Settings:
-    from ledger.backup.places import url_of
+    from ledger.backup.of_directory import url_of
     from ledger.config.settings import read_settings
 
     return read_settings(data_dir, backup_store=store and url_of(store), backup_keep=keep)
@@ -339,7 +337,7 @@ def _trust(file: Path | None) -> Trust | None:
     return None if file is None else parse_trust(file.read_bytes())
 
 
-def _numbers(place: BackupPlace, number: int | None, *, every: bool) -> Sequence[int]:
+def _numbers(place: Objects, number: int | None, *, every: bool) -> Sequence[int]:
     """Return the generations that are meant. Raises NotFound if there is none."""
     from ledger.backup.generations import numbers_at
 
@@ -351,7 +349,7 @@ def _numbers(place: BackupPlace, number: int | None, *, every: bool) -> Sequence
     return numbers if every else numbers[-1:]
 
 
-def _opened(place: BackupPlace, number: int, trust: Trust | None, identities: Sequence[Path]) -> OpenBackup:
+def _opened(place: Objects, number: int, trust: Trust | None, identities: Sequence[Path]) -> OpenBackup:
     from ledger.backup.generations import read_generation, read_manifest
     from ledger.backup.of_directory import read_identity
     from ledger.backup.verifying import OpenBackup

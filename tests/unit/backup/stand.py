@@ -14,12 +14,12 @@ from ledger.audit import AuditReport, audit_log, left_out
 from ledger.backup.chunks import Vault, new_identity, public_of, vault_of_machine
 from ledger.backup.creating import Created, create, newest_of
 from ledger.backup.generations import numbers_at, read_generation, read_manifest
-from ledger.backup.places import BackupFolder, BackupPlace
 from ledger.backup.restoring import restore
 from ledger.backup.verifying import OpenBackup, Verified, verify
 from ledger.core.events import SUITE_SECP256K1_EIP712, Authority
 from ledger.core.trust.trust_file import TRUST_FORMAT, Trust
 from ledger.procedures import shipped_procedures
+from ledger.storage.objects import FolderObjects, Objects, StoredObject
 from ledger.store import backup as rows
 from ledger.store.database import Database, open_database
 from ledger.store.migrating import metadata
@@ -45,26 +45,36 @@ NOW = 1_800_000_000  # unix seconds
 MADE_LATER = (KEPT_STATES, MAP_PAGES, WORD_PARTS, NAME_PARTS)  # by the service once it runs, or never
 
 
+def folder_at(folder: Path) -> FolderObjects:
+    """Return a place of backups, which is made for the first object."""
+    return FolderObjects(folder, is_made=True)
+
+
+def listed(place: Objects, folder: str) -> dict[str, StoredObject]:
+    """Return what a place lists, by name."""
+    return {each.name: each for each in place.list(folder)}
+
+
 @dataclass
 class Stand:
     """The ledger and the place of its backups. ``secret`` opens them; the machine's own key opens manifests."""
 
     ledger: Ledger
     folder: Path
-    place: BackupPlace = field(init=False)
+    place: Objects = field(init=False)
     secret: str = field(default_factory=lambda: new_identity()[0])
     machine: str = field(default_factory=lambda: new_identity()[0])
     files: Mapping[str, Path] = field(default_factory=dict)
     now: Callable[[], int] = lambda: int(time.time())  # as files are dated
 
     def __post_init__(self) -> None:
-        self.place = BackupFolder(self.folder / "place")
+        self.place = folder_at(self.folder / "place")
 
     @property
     def vault(self) -> Vault:
         return vault_of_machine([public_of(self.secret)], self.machine)
 
-    def create(self, place: BackupPlace | None = None, database: Database | None = None) -> Created:
+    def create(self, place: Objects | None = None, database: Database | None = None) -> Created:
         """Back the ledger up as the command does."""
         place = place or self.place
         return create(
@@ -97,7 +107,7 @@ class Stand:
     def copied(self, name: str) -> Stand:
         """Return a stand over a copy of the place, for a test that damages it."""
         other = Stand(self.ledger, self.folder, self.secret, self.machine)
-        other.place = BackupFolder(self.folder / name)
+        other.place = folder_at(self.folder / name)
         shutil.copytree(self.folder / "place", self.folder / name)
         return other
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from ledger.backup.generations import numbers_at
-from ledger.backup.places import BackupBucket, BackupPlace, place_of
+from ledger.backup.of_directory import place_of
 from ledger.backup.pruning import prune
 from ledger.config.settings import Settings
 from ledger.core.errors import Conflict, MalformedInput, Unavailable
+from ledger.storage.objects import BucketObjects, Objects
 from tests.testkit.object_storage import ObjectStorage, running_storage
-from tests.unit.backup.stand import NOW, TRUST, Stand, audit, handed_over
+from tests.unit.backup.stand import NOW, TRUST, Stand, audit, handed_over, listed
 
 PREFIXES = iter(f"backups-{number}" for number in range(100))
 
@@ -33,14 +34,14 @@ def settings_of(storage: ObjectStorage, prefix: str, **changes: str) -> Settings
 
 
 @pytest.fixture
-def place(storage: ObjectStorage, stand: Stand) -> BackupPlace:
+def place(storage: ObjectStorage, stand: Stand) -> Objects:
     """The place of the stand's backups, which is empty."""
     stand.place = place_of(settings_of(storage, next(PREFIXES)))
-    assert isinstance(stand.place, BackupBucket)
+    assert isinstance(stand.place, BucketObjects)
     return stand.place
 
 
-def test_a_bucket_is_a_place_like_a_folder(stand: Stand, place: BackupPlace) -> None:
+def test_a_bucket_is_a_place_like_a_folder(stand: Stand, place: Objects) -> None:
     """What is new is added, what is there is not written again, damage is named and mended, old generations go, and the
     ledger is restored."""
     first = stand.create()
@@ -62,17 +63,18 @@ def test_a_bucket_is_a_place_like_a_folder(stand: Stand, place: BackupPlace) -> 
     database.close()
 
 
-def test_of_two_runs_one_is_first(stand: Stand, place: BackupPlace) -> None:
+def test_of_two_runs_one_is_first(stand: Stand, place: Objects) -> None:
     """The bucket writes a note under the condition that there is none."""
-    assert place.put_first("generations/00000001", b"first")
-    assert not place.put_first("generations/00000001", b"second")
-    assert place.read("generations/00000001") == b"first"
-    assert place.read("generations/00000002") is None
-    place.forget(["generations/00000001"])
+    place.create("generations/00000001", b"first")
+    with pytest.raises(Conflict):
+        place.create("generations/00000001", b"second")
+    assert place.read("generations/00000001", 5) == b"first"
+    assert place.read("generations/00000002", 5) is None
+    place.delete(["generations/00000001", "generations/00000002"])
     assert numbers_at(place) == []
 
 
-def test_it_goes_on_when_the_storage_is_back(stand: Stand, storage: ObjectStorage, place: BackupPlace) -> None:
+def test_it_goes_on_when_the_storage_is_back(stand: Stand, storage: ObjectStorage, place: Objects) -> None:
     """A storage that goes away stops the run, which leaves no generation; the next run goes on with what is there."""
     put, written = place.put, 0
 
@@ -89,7 +91,7 @@ def test_it_goes_on_when_the_storage_is_back(stand: Stand, storage: ObjectStorag
     storage.start()
     place.put = put  # type: ignore[method-assign]
     assert numbers_at(place) == []
-    count = len(place.listed("chunks"))
+    count = len(listed(place, "chunks"))
     assert count > 0
     whole = stand.create()
     assert whole.chunks == sum(1 for _ in {ref.name for ref in stand.opened().manifest.chunks()}) - count
@@ -107,4 +109,4 @@ def test_what_does_not_fit_is_refused(storage: ObjectStorage, stand: Stand) -> N
     with pytest.raises(Unavailable):
         refused.put("chunks/00/00", b"x")
     with pytest.raises((Unavailable, Conflict)):
-        refused.put_first("generations/00000001", b"x")
+        refused.create("generations/00000001", b"x")

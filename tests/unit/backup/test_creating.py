@@ -11,9 +11,9 @@ from ledger.backup import creating
 from ledger.backup.chunks import FOLDER, KeyMismatch, Vault, new_identity, public_of, vault_of_machine
 from ledger.backup.creating import BackupAhead, newest_of
 from ledger.backup.generations import OfOtherLedger, numbers_at, read_generation, read_manifest
-from ledger.backup.places import BackupFolder
 from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
 from ledger.core.log.notes import SeedSigner
+from ledger.storage.objects import FolderObjects
 from ledger.store import backup as rows
 from ledger.store import bindings, log
 from ledger.store.access import AccessLog, Read
@@ -21,14 +21,14 @@ from ledger.store.database import Database
 from ledger.store.migrating import metadata
 from ledger.store.tables import SECTIONS
 from tests.testkit.ledgers import open_ledger
-from tests.unit.backup.stand import NOW, TRUST, Stand, audit, derived, erasing, handed_over, kept
+from tests.unit.backup.stand import NOW, TRUST, Stand, audit, derived, erasing, folder_at, handed_over, kept
 
 
-class Counting(BackupFolder):
+class Counting(FolderObjects):
     """Counts what is written, and does something before some of it."""
 
     def __init__(self, folder: Path, before: Callable[[int], None] = lambda _number: None):
-        super().__init__(folder)
+        super().__init__(folder, is_made=True)
         self.written: list[str] = []
         self._before = before
 
@@ -37,10 +37,10 @@ class Counting(BackupFolder):
         super().put(name, data)
         self.written.append(name)
 
-    def put_first(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes) -> None:
         self._before(len(self.written))
         self.written.append(name)
-        return super().put_first(name, data)
+        super().create(name, data)
 
 
 def read_in(database: Database) -> None:
@@ -116,7 +116,7 @@ def test_it_goes_on_wherever_it_was_cut_off(stand: Stand) -> None:
         folder = stand.folder / f"cut-{cut}"
         with pytest.raises(Unavailable):
             stand.create(Counting(folder, stop))
-        assert numbers_at(BackupFolder(folder)) == []
+        assert numbers_at(folder_at(folder)) == []
         place = Counting(folder)
         stand.create(place)
         # A manifest and a note are written by each run.
@@ -249,7 +249,7 @@ def test_a_place_that_lost_a_generation_is_noticed(stand: Stand) -> None:
     with pytest.raises(IntegrityBroken) as refused:
         newest_of(stand.place, TRUST, [stand.machine], (last.number, "blake3:" + "00" * 32))
     assert refused.value.code == "backup_rolled_back"
-    stand.place.forget(["generations/00000002"])
+    stand.place.delete(["generations/00000002"])
     with pytest.raises(IntegrityBroken) as refused:
         newest_of(stand.place, TRUST, [stand.machine], remembered)
     assert refused.value.code == "backup_rolled_back"
@@ -261,7 +261,7 @@ def test_the_machine_that_backs_up_cannot_read_what_it_wrote(stand: Stand) -> No
     generation = read_generation(stand.place, 1, TRUST)
     manifest = read_manifest(stand.place, generation, [stand.machine])
     ref = next(manifest.chunks())
-    stored = stand.place.read(ref.path)
+    stored = stand.place.read(ref.path, ref.most)
     assert stored is not None
     with pytest.raises(KeyMismatch):
         stand.vault.open(stored, ref.size)

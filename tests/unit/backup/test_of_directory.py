@@ -8,21 +8,24 @@ from pathlib import Path
 import pytest
 
 from ledger.backup.chunks import public_of
+from ledger.backup.generations import numbers_at
 from ledger.backup.of_directory import (
     LastBackup,
     files_of,
     last_backups,
     machine_key,
+    place_of,
     read_identity,
     remember,
     settle,
+    url_of,
     write_identity,
 )
-from ledger.backup.places import BackupPlace, place_of, url_of
 from ledger.config.installation import DataDirectory
 from ledger.config.secret_files import SecretRefused
 from ledger.config.settings import read_settings
-from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.errors import Conflict, MalformedInput, Unavailable
+from ledger.storage.objects import STAGED, Objects
 from ledger.store import backup as rows
 from ledger.store.tables import META, SPLITS
 
@@ -116,7 +119,7 @@ def test_rows_of_another_version_fit_its_tables() -> None:
         rows.kept_rows_of(SPLITS, ("case_id", "later"), [("case-1", "x")])
 
 
-def place_at(where: str, data_dir: Path) -> BackupPlace:
+def place_at(where: str, data_dir: Path) -> Objects:
     """Return the place as a command opens it."""
     return place_of(read_settings(data_dir, backup_store=url_of(where)))
 
@@ -132,17 +135,20 @@ def test_a_place_that_does_not_work_says_so(tmp_path: Path) -> None:
             place_at(where, tmp_path / "data")
     with pytest.raises(MalformedInput):
         place_of(read_settings(tmp_path / "data"))
-    assert place_at((tmp_path / "place").as_uri(), tmp_path / "data").listed("chunks") == {}
+    assert [*place_at((tmp_path / "place").as_uri(), tmp_path / "data").list("chunks")] == []
 
 
-def test_a_folder_shows_no_object_that_is_being_written(tmp_path: Path) -> None:
-    """And one that is there is not written a second time by who wants to be first."""
+def test_a_run_that_was_killed_leaves_no_generation(tmp_path: Path) -> None:
+    """What it had half written is none; and one that is there is not written a second time by who wants to be first."""
     place = place_at(str(tmp_path / "place"), tmp_path / "data")
-    assert place.put_first("generations/00000001", b"first")
-    assert not place.put_first("generations/00000001", b"second")
-    assert place.read("generations/00000001") == b"first"
-    (tmp_path / "place" / "generations" / ".new-0").write_bytes(b"half")
-    assert [*place.listed("generations")] == ["generations/00000001"]
-    assert {path.name for path in (tmp_path / "place" / "generations").iterdir()} == {".new-0", "00000001"}
-    place.forget(["generations/00000001", "generations/00000002"])
-    assert place.read("generations/00000001") is None
+    place.create("generations/00000001", b"first")
+    with pytest.raises(Conflict):
+        place.create("generations/00000001", b"second")
+    assert place.read("generations/00000001", 5) == b"first"
+    (tmp_path / "place" / "generations" / f"00000002.0{STAGED}").write_bytes(b"half")
+    assert numbers_at(place) == [1]
+    place.put("generations/00000001", b"third")
+    assert place.read("generations/00000001", 5) == b"third"
+    assert len([*place.list("generations")]) == 2
+    place.delete(["generations/00000001", "generations/00000002"])
+    assert place.read("generations/00000001", 5) is None

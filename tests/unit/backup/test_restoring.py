@@ -14,6 +14,7 @@ from ledger.backup.pruning import LEFT_S, prune
 from ledger.backup.seen_elsewhere import SeenBy, SeenElsewhere, is_quorum, seen_by_witnesses
 from ledger.core.errors import Conflict, TallystickError, Unavailable
 from ledger.core.log.policy import parse_policy
+from ledger.storage.objects import STAGED
 from ledger.store import backup as rows
 from ledger.store import partitions
 from ledger.store.backup import attach_to_read
@@ -23,7 +24,7 @@ from ledger.witness.gathering.witnesses import Witness
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import LOG_SIGNER
 from tests.testkit.witness_server import SmallWitness, serving_all
-from tests.unit.backup.stand import NOW, TRUST, Stand, audit, erasing, handed_over
+from tests.unit.backup.stand import NOW, TRUST, Stand, audit, erasing, handed_over, listed
 
 
 class CutOff(Exception):
@@ -196,7 +197,7 @@ def test_what_is_young_may_be_of_a_run_that_goes_on(stand: Stand) -> None:
     """It is not pruned for a day, and then it is; what a generation names never is."""
     stand.create()
     stand.place.put("chunks/00/" + "00" * 32, b"of a run that was cut off")
-    written = stand.place.listed("chunks")["chunks/00/" + "00" * 32].written_at
+    written = listed(stand.place, "chunks")["chunks/00/" + "00" * 32].written_at
     assert prune(stand.place, 1, TRUST, [stand.machine], now=int(written) + 60).chunks == 0
     assert prune(stand.place, 1, TRUST, [stand.machine], now=int(written) + LEFT_S + 60).chunks == 1
     assert stand.verified().verdict == "intact"
@@ -205,7 +206,7 @@ def test_what_is_young_may_be_of_a_run_that_goes_on(stand: Stand) -> None:
 def test_what_a_killed_run_left_half_written_goes_with_the_young(stand: Stand) -> None:
     """A file that no run has finished is as old as its last byte, and gone after a day or at once."""
     stand.create()
-    for name in ("chunks/00/.new-0", "generations/.new-1"):
+    for name in (f"chunks/00/00.0{STAGED}", f"generations/00000002.1{STAGED}", f"manifests/00000002-0.1{STAGED}"):
         path = stand.folder / "place" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"half")
@@ -225,7 +226,7 @@ def test_a_prune_that_was_cut_off_leaves_whole_generations(stand: Stand, monkeyp
     for number in range(3):
         stand.record(handed_over(f"case-new-{number}"))
         stand.create()
-    forget, allowed, left = stand.place.forget, 0, 0
+    delete, allowed, left = stand.place.delete, 0, 0
 
     def cut_off(names: object) -> None:
         nonlocal left
@@ -233,9 +234,9 @@ def test_a_prune_that_was_cut_off_leaves_whole_generations(stand: Stand, monkeyp
             if left == 0:
                 raise Unavailable("cut off")
             left -= 1
-            forget([name])
+            delete([name])
 
-    monkeypatch.setattr(stand.place, "forget", cut_off)
+    monkeypatch.setattr(stand.place, "delete", cut_off)
     while True:
         left = allowed = allowed + 1
         try:

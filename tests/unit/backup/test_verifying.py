@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from ledger.backup import creating
 from ledger.backup.chunks import FOLDER, Damaged, Vault, packed_rows, public_of, unpacked_file, unpacked_rows
 from ledger.backup.generations import MANIFESTS, NOTES, OfOtherLedger, numbers_at, read_generation
+from ledger.backup.pruning import prune
 from ledger.backup.verifying import verify
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.log.notes import SeedSigner
 from ledger.core.trust.trust_file import Trust
 from ledger.store import backup as rows
+from ledger.store.backup import NewerBackup
 from tests.testkit.ledgers import ORIGIN
-from tests.unit.backup.stand import TRUST, Stand, handed_over
+from tests.unit.backup.stand import NOW, TRUST, Stand, folder_at, handed_over
 
 
 def chunk_files(stand: Stand) -> list[Path]:
@@ -35,6 +40,9 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "cut short": lambda path: path.write_bytes(path.read_bytes()[:-1]),
     "longer": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
     "a bit flipped": flipped,
+    "of a tebibyte": lambda path: os.truncate(path, 2**40),
+    "a link": lambda path: path.symlink_to(path.rename(path.with_suffix(".moved"))),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
 }
 
 
@@ -52,8 +60,26 @@ def test_each_damaged_chunk_is_named(stand: Stand, damage: str) -> None:
             stand.restored(f"restored-{number}")
         assert "Nothing was restored" in str(refused.value.hint) or refused.value.hint is None
         assert not (stand.folder / f"restored-{number}").exists()
+        path.unlink(missing_ok=True)
         path.write_bytes(whole)
     assert stand.verified().verdict == "intact"
+
+
+def test_a_backup_of_a_later_version_is_refused(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By every command, and with both versions: what this one does not know of it would be lost in silence."""
+    with monkeypatch.context() as patch:
+        patch.setattr(creating, "version", lambda _name: "1000.2")
+        stand.create()
+    for refuse in (stand.opened, stand.create, lambda: prune(stand.place, 1, TRUST, [stand.machine], now=NOW)):
+        with pytest.raises(NewerBackup) as refused:
+            refuse()
+        assert "1000.2" in str(refused.value.text)
+    for program in ("0.0.1", version("tallystick")):
+        place = folder_at(stand.folder / program)
+        with monkeypatch.context() as patch:
+            patch.setattr(creating, "version", lambda _name, program=program: program)
+            stand.create(place)
+        assert stand.create(place).generation.number == 2
 
 
 def test_a_damaged_chunk_is_written_again_once_it_is_deleted(stand: Stand) -> None:
@@ -95,6 +121,7 @@ def test_a_damaged_note_or_manifest_is_refused(stand: Stand) -> None:
             with pytest.raises(TallystickError) as refused:
                 stand.opened(1)
             assert isinstance(refused.value, Damaged | OfOtherLedger | NotFound)
+            path.unlink(missing_ok=True)
             path.write_bytes(whole)
     assert stand.opened().generation.number == 1
 
