@@ -86,7 +86,7 @@ def take_file(
     "/cases/{case_id}/items/{item_id}/files/{digest}/preview",
     "Look at a file of an item",
     {
-        "description": "A picture made anew, or the beginning of a text",
+        "description": "A picture made anew, also of a PDF's first page, or the beginning of a text",
         "content": {"image/png": {}, "text/plain": {}},
     },
     403,
@@ -101,7 +101,7 @@ def preview_file(
     digest: DigestPath,
     ground: Ground = None,
 ) -> Response:
-    """Return a PNG of a picture, or the first bytes of a text as plain text, for who may take the file.
+    """Return a PNG of a picture or a PDF's first page, or the first bytes of a text, for who may take the file.
 
     Neither has anything of the file but pixels or characters. The read is recorded.
     """
@@ -111,7 +111,7 @@ def preview_file(
     if preview.text is not None:
         return Response(preview.text, media_type="text/plain; charset=utf-8", headers=AS_FILE)
     raise NotFound(
-        "of the file {digest} there is no preview: it is neither a picture nor a text",
+        "of the file {digest} there is no preview: it is no picture, document or text",
         digest=digest,
         field="digest",
         code="no_preview",

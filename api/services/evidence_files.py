@@ -15,8 +15,9 @@ from ledger.core.encoding.digests import Digest, parse_digest
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
-from ledger.evidence.kept_evidence import Arrival, KeptEvidence, OpenFile
+from ledger.evidence.kept_evidence import KeptEvidence
 from ledger.evidence.previews import MOST_BYTES, TEXT_BYTES, Preview, preview_of
+from ledger.evidence.transfers import Arrival, OpenFile
 from ledger.store import evidence_files
 from ledger.store.evidence_files import ItemFile
 

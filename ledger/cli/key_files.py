@@ -46,7 +46,8 @@ from ledger.core.log.notes import parse_vkey
 from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.signing.signatures import recover
 from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
-from ledger.evidence.kept_evidence import KEY_NAME, change_key, open_store_key
+from ledger.evidence.file_encryption import open_store_key
+from ledger.evidence.kept_evidence import KEY_NAME, change_key
 from ledger.store.database import Database
 
 

@@ -1,11 +1,7 @@
 """The evidence store of a service: files of items, encrypted, in a folder or a bucket.
 
-A file is cut into segments of 8 MiB. Each is an object of its own, encrypted by AES-256-GCM under the file's own random
-key; the nonce is the number of the segment and whether it is the last one (the construction STREAM: Hoang,
-Reyhanitabar, Rogaway, Vizar 2015), so that segments that are changed, missing, exchanged or cut off do not decrypt, and
-any of them is read by itself. The file's key is encrypted under the key of the store, and stands in the database:
-whoever has the storage alone reads nothing. Objects have names that follow from digest and file key, so who knows a
-file does not see whether it is here.
+Files are encrypted (``file_encryption``) as they arrive (``transfers``), under keys of their own that stand in the
+database: whoever has the storage alone reads nothing.
 
 The object ``ledger`` has the id of the ledger: a storage without it, as a disk that is not mounted, is away rather than
 empty, and one with another id is of another ledger.
@@ -16,83 +12,44 @@ removed by a check.
 
 from __future__ import annotations
 
-import secrets
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Lock
 from typing import Final, Literal
 
-from blake3 import blake3
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from ledger.config.installation import DataDirectory
-from ledger.config.keys import KeyRefused, create_keystore, keystore_key_id, keystore_secret
+from ledger.config.keys import KeyRefused, create_keystore
 from ledger.config.settings import Settings
 from ledger.core.encoding.digests import Algorithm, Digest, new_hasher, parse_digest
-from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, Unavailable
+from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
 from ledger.core.messages import Message
+from ledger.evidence.file_encryption import FOLDER, StoreKey, open_store_key, place_of
+from ledger.evidence.transfers import (
+    ARRIVING_OF_AGENCY,
+    LEAVING_OF_AGENCY,
+    MOST_ARRIVING,
+    MOST_LEAVING,
+    Arrival,
+    FilePlaces,
+    OpenFile,
+    Room,
+    StoreLimits,
+)
 from ledger.storage.objects import PRIVATE_FOLDER, Objects, make_folders, objects_at, of_the_disk, storage_of
 from ledger.store import evidence_files, log
 from ledger.store.append import mark_erased
 from ledger.store.database import Connection, Database
 from ledger.store.evidence_files import ItemFile, StoredFile
 
-SEGMENT: Final = 8 * 1024 * 1024  # bytes of a file in one object
-TAG: Final = 16  # bytes that encryption adds to a segment
-KEY: Final = 32
-NONCE: Final = 12
 ARRIVES_WITHIN_S: Final = 24 * 3600  # between two segments of a file that is still arriving
-# Files at once in this process, and of one agency, which cannot keep all others out.
-MOST_ARRIVING, ARRIVING_OF_AGENCY = 8, 3  # each with up to three segments in memory
-MOST_LEAVING, LEAVING_OF_AGENCY = 16, 6  # each with up to two segments in memory
 KEY_NAME = "evidence"  # of its key file
 MARK = "ledger"  # the object that says of which ledger the store is
 MOST_OF_MARK: Final = 1024  # bytes
-FOLDER = "files"  # below it are the objects
-_WRAPPING = "tallystick evidence store v1: key of the store"
-_NAMING = "tallystick evidence store v1: name of a file"
-CHECK = Message("Tell the operator: tally evidence store check finds what is wrong.")  # a hint
 
 Outcome = Literal["intact", "damaged", "missing", "unreadable"]
 FileState = Literal[Outcome, "gone", "surplus", "arriving", "to_delete", "unverifiable"]  # all that is told of files
-
-
-class StoreKey(Struct, frozen=True):
-    """The key of the store, which encrypts the keys of its files; ``key_id`` names it and tells nothing of it."""
-
-    key_id: str
-    _secret: bytes
-
-    def __repr__(self) -> str:
-        return f"StoreKey({self.key_id})"
-
-    def seal(self, file_key: bytes, digest: str) -> bytes:
-        """Encrypt the key of a file, bound to the file's digest."""
-        nonce = secrets.token_bytes(NONCE)
-        return nonce + AESGCM(self._wrapping()).encrypt(nonce, file_key, digest.encode())
-
-    def open(self, stored: StoredFile) -> bytes:
-        """Return the key of a file. Raises IntegrityBroken if it was not encrypted by this key for this file."""
-        nonce, sealed = stored.sealed_key[:NONCE], stored.sealed_key[NONCE:]
-        try:
-            return AESGCM(self._wrapping()).decrypt(nonce, sealed, stored.digest.encode())
-        except (InvalidTag, ValueError) as error:
-            raise IntegrityBroken(
-                "the key of the file {digest} does not open", digest=stored.digest, code="file_damaged", hint=CHECK
-            ) from error
-
-    def _wrapping(self) -> bytes:
-        return blake3(self._secret, derive_key_context=_WRAPPING).digest()
-
-
-def open_store_key(path: Path, passphrase: str) -> StoreKey:
-    """Return the key in a keystore file. Raises SecretRefused or KeyRefused."""
-    return StoreKey(keystore_key_id(path), keystore_secret(path, passphrase))
 
 
 def require_own_files(connection: Connection, key: StoreKey) -> None:
@@ -111,282 +68,6 @@ def require_own_files(connection: Connection, key: StoreKey) -> None:
 def _key_ids(connection: Connection) -> set[str]:
     own = evidence_files.key_of_store(connection)
     return evidence_files.key_ids(connection) | (set() if own is None else {own})
-
-
-def segment_count(size: int) -> int:
-    """Return of how many segments a file of ``size`` bytes is; an empty file has one."""
-    return max(1, -(-size // SEGMENT))
-
-
-def seal_segment(file_key: bytes, number: int, segment: bytes | memoryview, *, is_last: bool) -> bytes:
-    """Encrypt a segment. A file key is used for one file, and each of its segments is encrypted once."""
-    return AESGCM(file_key).encrypt(_nonce(number, is_last=is_last), segment, None)
-
-
-def open_segment(file_key: bytes, number: int, sealed: bytes, *, is_last: bool) -> bytes | None:
-    """Return a segment, or None if these bytes are not this one."""
-    try:
-        return AESGCM(file_key).decrypt(_nonce(number, is_last=is_last), sealed, None)
-    except (InvalidTag, ValueError):
-        return None
-
-
-def _nonce(number: int, *, is_last: bool) -> bytes:
-    return bytes(NONCE - 5) + number.to_bytes(4) + bytes((is_last,))
-
-
-def folder_of(file_key: bytes, digest: str) -> str:
-    """Return the name of the folder of a file's objects, which tells nothing to who has no file key."""
-    key = blake3(file_key, derive_key_context=_NAMING).digest()
-    return blake3(digest.encode(), key=key).hexdigest()
-
-
-def object_of(name: str, number: int) -> str:
-    """Return the name of a segment's object."""
-    return f"{_place(name)}/{number:08x}"
-
-
-def _place(name: str) -> str:
-    return f"{FOLDER}/{name[:2]}/{name}"
-
-
-class StoreLimits(Struct, frozen=True):
-    """How many bytes a file may have, and all files that officers of one agency gave."""
-
-    file: int
-    agency: int
-
-
-class Room(Struct, frozen=True):
-    """The bytes that the files of an agency may have, and those that they have."""
-
-    agency: str
-    limit: int
-    used: int
-
-    def require(self, size: int) -> None:
-        """Raise MalformedInput (quota_exceeded) unless there is room for ``size`` bytes more."""
-        if self.used + size > self.limit:
-            raise MalformedInput(
-                "{agency} may keep {limit} bytes here and has {used}: there is no room for {size} more",
-                agency=self.agency,
-                limit=self.limit,
-                used=self.used,
-                size=size,
-                field="file",
-                code="quota_exceeded",
-                hint="The operator may set max_evidence_bytes_of_agency higher.",
-            )
-
-
-class FilePlaces:
-    """FilePlaces for ``most`` files at once, ``of_agency`` of them for one agency. Safe to use from several threads."""
-
-    def __init__(self, most: int, of_agency: int):
-        self.most = most
-        self.of_agency = of_agency
-        self._taken = Counter[str]()
-        self._lock = Lock()
-
-    @property
-    def taken(self) -> int:
-        """Return how many are taken."""
-        return self._taken.total()
-
-    @contextmanager
-    def place(self, agency: str) -> Iterator[None]:
-        """Take a place for a file of an agency until the block is left. Raises Unavailable if there is none."""
-        with self._lock:
-            if self._taken[agency] >= self.of_agency:
-                raise Unavailable(
-                    "{agency} has {most} files on their way here already",
-                    agency=agency,
-                    most=self.of_agency,
-                    code="busy",
-                    hint="Wait until one of them has arrived.",
-                )
-            if self._taken.total() >= self.most:
-                raise Unavailable("{most} files are on their way here already", most=self.most, code="busy")
-            self._taken[agency] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._taken[agency] -= 1
-
-
-class OpenFile(Struct, frozen=True):
-    """A file that is read. ``size`` is in bytes."""
-
-    objects: Objects
-    stored: StoredFile
-    file_key: bytes
-    require_mark: Callable[[], None]
-
-    @property
-    def size(self) -> int:
-        return self.stored.size
-
-    def pieces(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes from ``start`` up to ``end``, each verified to be of this file and this place.
-
-        Raises IntegrityBroken (file_missing, file_damaged), and Unavailable if the storage is away, or with the code
-        file_unreadable if it answers and does not give this file.
-        """
-        end = self.size if end is None else min(end, self.size)
-        last = segment_count(self.size) - 1
-        for number in range(start // SEGMENT, last + 1):
-            begin = number * SEGMENT
-            if begin >= end and number > 0:
-                return
-            segment = self._segment(number, is_last=number == last)
-            yield segment[max(0, start - begin) : end - begin]
-
-    def _segment(self, number: int, *, is_last: bool) -> bytes:
-        expected = self.size - number * SEGMENT if is_last else SEGMENT
-        sealed = self._sealed(object_of(self.stored.name, number), expected + TAG)
-        if sealed is None:
-            self.require_mark()
-            raise IntegrityBroken(
-                "the evidence store has lost a part of the file {digest}",
-                digest=self.stored.digest,
-                code="file_missing",
-                hint=CHECK,
-            )
-        segment = open_segment(self.file_key, number, sealed, is_last=is_last)
-        if segment is None or len(segment) != expected:
-            raise IntegrityBroken(
-                "a part of the file {digest} in the evidence store was changed",
-                digest=self.stored.digest,
-                code="file_damaged",
-                hint=CHECK,
-            )
-        return segment
-
-    def _sealed(self, name: str, size: int) -> bytes | None:
-        """Return an object of ``size`` bytes, None if it is missing, and nothing if it is larger or no file.
-
-        Raises Unavailable: with the code file_unreadable if it is this object alone that cannot be read.
-        """
-        for is_again in (False, True):
-            try:
-                return self.objects.read(name, size)
-            except IntegrityBroken:
-                return b""
-            except Unavailable as error:
-                self.require_mark()  # raises if the storage is away
-                if is_again:
-                    raise Unavailable(
-                        "a part of the file {digest} in the evidence store cannot be read",
-                        digest=self.stored.digest,
-                        code="file_unreadable",
-                        hint=CHECK,
-                    ) from error
-        raise AssertionError("the second time returns or raises")
-
-
-class Arrival:
-    """A file that arrives: hashed, encrypted and written piece by piece; at most three segments are in memory.
-
-    ``wanted`` is the digest that it must have. With ``stored``, the store has the file: what arrives is only hashed.
-    ``room`` is that of the agency that gives it, None if it takes no more of it.
-    """
-
-    def __init__(self, store: KeptEvidence, wanted: Digest, stored: StoredFile | None, room: Room | None):
-        self._store = store
-        self._wanted = wanted
-        self._room = room
-        self.stored = stored
-        self.file_key = secrets.token_bytes(KEY)
-        self.name = folder_of(self.file_key, str(wanted))
-        self._hashers = {algorithm: new_hasher(algorithm) for algorithm in _algorithms(wanted)}
-        self._waiting: list[bytes | memoryview] = []
-        self._waiting_size = 0
-        self._written = 0  # segments
-        self.may_be_kept = False  # once a transaction has begun that keeps it
-        self.size = 0
-
-    def require_room(self, size: int) -> None:
-        """Raise MalformedInput (file_too_large, quota_exceeded) if it may not have ``size`` bytes."""
-        limit = self._store.limits.file
-        if size > limit:
-            raise MalformedInput(
-                "expected a file of at most {limit} bytes",
-                limit=limit,
-                field="file",
-                code="file_too_large",
-                hint="The operator may set max_evidence_bytes higher.",
-            )
-        if self._room is not None:
-            self._room.require(size)
-
-    def take(self, piece: bytes) -> None:
-        """Add bytes. Raises what ``require_room`` does, and Unavailable if the storage does not answer."""
-        self.size += len(piece)
-        self.require_room(self.size)
-        for hasher in self._hashers.values():
-            hasher.update(piece)
-        if self.stored is not None:
-            return
-        self._waiting.append(piece)
-        self._waiting_size += len(piece)
-        # The last segment is encrypted as such, so one is held back.
-        while self._waiting_size > SEGMENT:
-            joined = memoryview(b"".join(self._waiting))
-            self._write(joined[:SEGMENT], is_last=False)
-            self._waiting, self._waiting_size = [joined[SEGMENT:]], len(joined) - SEGMENT
-
-    def finish(self) -> tuple[Digest, ...]:
-        """Write the rest and return the digests, BLAKE3 first.
-
-        Raises MalformedInput (digest_differs) if it is another file than the one that was wanted.
-        """
-        digests = tuple(Digest(algorithm, hasher.digest()) for algorithm, hasher in self._hashers.items())
-        received = next(digest for digest in digests if digest.algorithm is self._wanted.algorithm)
-        if received != self._wanted:
-            raise MalformedInput(
-                "expected the file with the digest {wanted}, received {size} bytes with {received}",
-                wanted=self._wanted,
-                size=self.size,
-                received=received,
-                field="file",
-                code="digest_differs",
-                hint="Send the file that was registered, whole and as it was then.",
-            )
-        if self.stored is None:
-            self._write(b"".join(self._waiting), is_last=True)
-            self._waiting.clear()
-        return digests
-
-    def discard(self) -> None:
-        """Delete what was written, unless the store keeps it; later, if the storage is away. Raises Unavailable.
-
-        A commit that is reported as failed may have taken effect, and one on PostgreSQL may still do so: what the
-        store keeps is asked behind it, under the writer's lock, and where that cannot be asked everything stays.
-        """
-        if not self._written:
-            return
-        if self.may_be_kept:
-            with self._store.database.lock() as connection:
-                if evidence_files.is_kept(connection, self.name):
-                    return
-        try:
-            self._store.objects.forget(_place(self.name))
-        except Unavailable:
-            with self._store.database.write() as connection:
-                evidence_files.delete_later(connection, self.name, self._store.clock())
-
-    def _write(self, segment: bytes | memoryview, *, is_last: bool) -> None:
-        number = self._written
-        if number == 0:
-            self._store.mark()
-        sealed = seal_segment(self.file_key, number, segment, is_last=is_last)
-        self._written += 1  # before it is: what was cut off is discarded, too
-        self._store.objects.create(object_of(self.name, number), sealed)
-
-
-def _algorithms(wanted: Digest) -> tuple[Algorithm, ...]:
-    return tuple(dict.fromkeys((Algorithm.BLAKE3, Algorithm.SHA256, wanted.algorithm)))
 
 
 class StoreFinding(Struct, frozen=True):
@@ -616,7 +297,7 @@ class KeptEvidence:
             is_kept = evidence_files.is_kept(connection, name)
         if not is_kept:
             self.require_mark()  # in a folder that is empty because no disk is mounted there is nothing to delete
-            self.objects.forget(_place(name))
+            self.objects.forget(place_of(name))
         with self.database.lock() as connection:
             evidence_files.forget_deleted(connection, name)
 

@@ -1,4 +1,4 @@
-"""Previews of evidence files: a picture made anew, or the beginning of a text; never the bytes that somebody wrote.
+"""Previews of evidence files: a picture made anew, a first page, or the beginning of a text; never what was written.
 
 What others wrote may attack whatever reads it, so a preview is made in a worker process with limits
 (``ledger.workers``).
@@ -19,18 +19,21 @@ LONGEST_SIDE: Final = 1600  # pixels of a preview
 TEXT_BYTES: Final = 16 * 1024  # of a text that is shown
 # Each is one picture in one file, read by Pillow itself without another program.
 FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_PDF, _PDF_WITHIN = b"%PDF-", 1024  # its beginning, after whatever stands before it
+_MOST_SCALE: Final = 3.0  # pixels of a preview for a point of a page: a small page is not blown up
 _CODES: Final = ("utf-8-sig", "gb18030")
 
 
 class Preview(Struct, frozen=True):
-    """What is shown of a file: a PNG of a picture, or the beginning of a text. Neither if there is nothing to show.
+    """What is shown of a file: a PNG of a picture or of the first page, or the beginning of a text; else nothing.
 
-    ``is_whole`` says whether the text is all of it.
+    ``is_whole`` says whether the text is all of it. ``pages`` says how many a PDF has, 0 for what is none.
     """
 
     png: bytes | None = None
     text: str | None = None
     is_whole: bool = True
+    pages: int = 0
 
 
 def preview_of(beginning: bytes, size: int) -> Preview:
@@ -38,12 +41,30 @@ def preview_of(beginning: bytes, size: int) -> Preview:
 
     Raises MalformedInput for a picture of too many pixels.
     """
+    if _PDF in beginning[:_PDF_WITHIN]:
+        return _first_page(beginning) if len(beginning) == size else Preview()
     if len(beginning) == size:
         png = _picture(beginning)
         if png is not None:
             return Preview(png=png)
     text = _text(beginning[:TEXT_BYTES], is_whole=size <= TEXT_BYTES)
     return Preview() if text is None else Preview(text=text, is_whole=size <= TEXT_BYTES)
+
+
+def _first_page(data: bytes) -> Preview:
+    """Return a PNG of the first page of a PDF, nothing if it has none or is locked. No script in it runs."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(data)
+        page = document[0]
+        scale = min(_MOST_SCALE, LONGEST_SIDE / max(*page.get_size(), 1))
+        picture = page.render(scale=scale).to_pil()
+    except (pypdfium2.PdfiumError, IndexError, ValueError):
+        return Preview()
+    target = BytesIO()
+    picture.save(target, "PNG")
+    return Preview(png=target.getvalue(), pages=len(document))
 
 
 def _picture(data: bytes) -> bytes | None:

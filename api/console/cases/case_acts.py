@@ -14,7 +14,9 @@ from starlette.responses import Response
 from api.console.cases.case_forms import (
     ERASED,
     NewPerson,
+    as_copied,
     as_proposed,
+    asked_of_copy,
     asked_of_correction,
     asked_of_erasure,
     called_things,
@@ -55,16 +57,23 @@ from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import MalformedInput, NotFound, RuleRefused
 from ledger.core.events import EVENT_TYPES, NAME_OF, Body, case, handover, letter
 from ledger.core.events.catalogue import HANDLING
-from ledger.core.events.item import ItemRegistered
+from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.evidence.working_copies import method_of
 from ledger.recording.event_signing import MAX_ACTS, new_id
 
 router = page_router()
 OfQuery = Annotated[str | None, Query(max_length=200)]
+CopyQuery = Annotated[str | None, Query(max_length=200)]
 KindQuery = Annotated[str | None, Query(max_length=64)]
 OF_LETTERS = ("receive-letter", "answer-letter")
+EXAMINED = NAME_OF[ItemExamined]
+_OF_COPY = Message(
+    "Download the file to where the copy is to lie, say for whom it is and what for, and give the copy from there: it "
+    "is hashed again, and recorded only if it is the kept file."
+)
 FORMS = ("resolve", "request-custody", "serve-custody", "close")
 # Acts that a page of its own asks for, by its path below the case; None if they are done where they are due.
 OWN_PAGES = {
@@ -111,14 +120,24 @@ def acts_in_case(visit: Visit) -> list[ActLink]:
 
 
 @router.get("/cases/{case_id}/acts/{act}")
-def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None, kind: KindQuery = None) -> Response:
+def act_form(
+    *,
+    visit: VisitOf,
+    case_id: SlugPath,
+    act: str,
+    of: OfQuery = None,
+    kind: KindQuery = None,
+    copy: CopyQuery = None,
+) -> Response:
     """Show the form of an act, with ``of`` for one thing only, and with ``kind`` for one kind of decision or letter.
+
+    With ``copy``, the digest of a kept file, an examination records a working copy of it.
 
     If the reader's agency has nothing to sign for, the page says so and has no form.
     """
     visit.reading.require_role(*(EVENT_TYPES[act].roles if act in FROM_FIELDS else HANDLING))
     if act in FROM_FIELDS:
-        return _form_of_fields(visit, case_id, act, of, kind)
+        return _form_of_fields(visit, case_id, act, of=of, kind=kind, copy=copy if act == EXAMINED else None)
     if act not in FORMS:
         raise NotFound("no act {act} has a form here", act=act[:40], field="act")
     visible = read_case(visit, case_id, Message("case"))
@@ -135,7 +154,9 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None, ki
     )
 
 
-def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None, kind: str | None) -> Response:
+def _form_of_fields(
+    visit: Visit, case_id: str, event_type: str, *, of: str | None, kind: str | None, copy: str | None
+) -> Response:
     """Show the form that follows from the fields of the event type, with ``of`` and ``kind`` chosen beforehand."""
     require_role(visit.reading, EVENT_TYPES[event_type].body)
     visible = read_case(visit, case_id, Message("case"))
@@ -146,11 +167,16 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None,
         fields = asked_of_correction(fields, stated_by(visit, visible.state, of))
     if event_type == ERASED:
         fields = asked_of_erasure(fields)
+    title = heading_of(visit, event_type)
+    if copy:
+        fields = asked_of_copy(fields, visit.labels.translate(method_of("…")))
+        title, note = visit.labels.translate(Message("Record a working copy")), _OF_COPY
     return visit.page(
         "cases/act_form.html",
         **visible._asdict(),
         act=event_type,
-        title=heading_of(visit, event_type),
+        copy=copy,
+        title=title,
         note=note and visit.labels.translate(note),
         fields=fields,
         on_authority=EVENT_TYPES[event_type].on_authority,
@@ -193,6 +219,8 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
             of_fields = form_in_case(visit, at.state, book_of(visit, at.state), act, at.person_names)
             fields = of_fields.body_fields(form)
             _complete(visit, at.state, act, fields)
+            if act == EXAMINED and (copied := form.get("copy")):
+                fields |= as_copied(visit, fields, copied)
             bodies = [body_from(EVENT_TYPES[act].body, fields)]
             sections = of_fields.sections(form)
         elif act in WITH_ITEMS:

@@ -20,6 +20,7 @@ from ledger.core.events.fields import Field, fields_of
 from ledger.core.events.record import SectionErased
 from ledger.core.events.terms import PERSON_NAME
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.evidence.working_copies import finding_of
 from ledger.timeline.sentences import EventWords, Narrator
 
 LINE = 200  # characters that a correction cites at most
@@ -227,6 +228,31 @@ def asked_of_correction(asked: Sequence[AskedField], stated: Mapping[str, tuple[
 def asked_of_erasure(asked: Sequence[AskedField]) -> list[AskedField]:
     """Return the form of the second signature of an erasure: which section it is, the proposal says."""
     return [field for field in asked if field.path not in _AS_PROPOSED]
+
+
+def asked_of_copy(asked: Sequence[AskedField], method: str) -> list[AskedField]:
+    """Return the form of an examination that records a working copy: its method is filled in, the rest follows."""
+    filled = {"method": method, "match_result": "match"}
+    return [
+        field._replace(chosen=filled.get(field.path, field.chosen))
+        for field in asked
+        if field.path not in ("condition", "quantity", "finding")
+    ]
+
+
+def as_copied(visit: Visit, fields: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """Return the finding of a working copy. Raises MalformedInput if what was read again is another file."""
+    copied = fields.get("digests", ())
+    if digest not in copied:
+        raise MalformedInput(
+            "the copy has {after}, what was copied {before}",
+            after=", ".join(copied) or "-",
+            before=digest,
+            field="digests",
+            code="digest_differs",
+            hint="Give the copy itself, from where it lies; if it is damaged, delete it and download the file again.",
+        )
+    return {"finding": visit.labels.translate(finding_of(digest, digest))}
 
 
 _AS_PROPOSED = ("concerns", "label")

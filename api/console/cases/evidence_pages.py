@@ -36,13 +36,14 @@ class FilesOnPage(Struct, frozen=True):
     """What an item's page shows of its files.
 
     ``reading`` says whether the reader may take them: yes, on a ground that he states, or not. ``gives`` are the
-    recorded digests of which he may give the file.
+    recorded digests of which he may give the file; ``copies`` says that he may record working copies.
     """
 
     files: tuple[RecordedFile, ...]
     checks: tuple[CheckedFile, ...]
     reading: Literal["yes", "on_ground", "no"]
     gives: tuple[str, ...]
+    copies: bool
 
 
 def files_on_page(visit: Visit, visible: VisibleCase, item: Item) -> FilesOnPage | None:
@@ -62,6 +63,7 @@ def files_on_page(visit: Visit, visible: VisibleCase, item: Item) -> FilesOnPage
         checks=checks_of_item(service, case_id, item.item_id),
         reading=("yes" if holds else "on_ground") if is_party else "no",
         gives=tuple(file.recorded for file in files if not file.kept) if has_store and is_holder else (),
+        copies=is_holder,
     )
 
 
@@ -117,7 +119,7 @@ def file_picture(
     preview = preview_of_file(visit.service, visit.reading, case_id, item_id, digest, ground=ground or None)
     if preview.png is None:
         raise NotFound(
-            "of the file {digest} there is no preview: it is neither a picture nor a text",
+            "of the file {digest} there is no preview: it is no picture, document or text",
             digest=digest,
             field="digest",
             code="no_preview",

@@ -20,8 +20,9 @@ from ledger.client.service import at
 from ledger.core.encoding.digests import Hasher, new_hasher, parse_digest
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events.item import ItemExamined
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Term
 from ledger.evidence.hashing import HashingProgress, hash_file
+from ledger.evidence.working_copies import finding_of, method_of
 
 PIECE = 1024 * 1024  # bytes that are sent at once
 FILES = "/api/v1/cases/{}/items/{}/files"
@@ -161,15 +162,13 @@ def copy(
             code="digest_differs",
             hint="The copy was deleted, and nothing was recorded. Is the disk sound?",
         )
-    method = Message("working copy of the kept file, for {recipient}", recipient=recipient)
-    finding = Message("digest before {before}, of the copy after {after}", before=before.digest, after=after[0])
     body = make_body(
         ItemExamined,
         item_id=item_id,
-        method=session.labels.translate(method),
+        method=session.labels.translate(method_of(recipient)),
         match_result="match",
         digests=after,
-        finding=session.labels.translate(finding),
+        finding=session.labels.translate(finding_of(before.digest, after[0])),
     )
     recorder.record_with(output, case_id, body)  # no copy is given out of which the record does not tell
 

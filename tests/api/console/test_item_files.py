@@ -12,8 +12,10 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from ledger.config.settings import Settings
+from ledger.core.events.item import ItemExamined
+from ledger.store import log, notices
 from tests.api.conftest import serving
-from tests.api.console.desk import Office, axe_findings, drop, office_in
+from tests.api.console.desk import READ, Office, axe_findings, drop, office_in
 from tests.api.console.pages import page_of
 from tests.api.service import Served
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, auditor, clerk
@@ -80,6 +82,33 @@ def test_a_clerk_gives_a_file_looks_at_it_and_takes_it(office: Office, tmp_path:
     shown = page.locator("img.preview")
     expect(shown).to_have_js_property("naturalWidth", 1600)
     assert axe_findings(page) == []
+
+
+def test_a_working_copy_is_recorded_if_it_is_the_file(office: Office) -> None:
+    """The copy is hashed again from where it lies: another file is refused, the digest of the kept one is signed."""
+    desk = office.at(clerk(POLICE), ITEM)
+    page = desk.page
+    drop(page.locator("#files [data-give]"), note__html=NOTE)
+    page.locator("#files li", has_text=digest_of(NOTE)).get_by_role("link", name="Record a working copy").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("working copy")
+    page.get_by_label("Method").fill("working copy of the kept file, for the laboratory")
+    assert axe_findings(page) == []
+    drop(page.locator("[data-drop=digests]"), copy__html=NOTE[:-1])
+    expect(page.locator("[data-drop=digests] code")).to_have_count(1)
+    page.get_by_role("button", name=READ).click()
+    expect(page.locator("#draft")).to_contain_text("what was copied")
+    page.locator("[data-drop=digests]").get_by_role("button", name="Remove").click()
+    drop(page.locator("[data-drop=digests]"), copy__html=NOTE)
+    expect(page.locator("[data-drop=digests] code")).to_have_count(1)
+    page.get_by_role("button", name=READ).click()
+    assert digest_of(NOTE) in desk.sign()
+    with office.ledger.database.read() as connection:
+        (entry,) = notices.entries_behind(connection, -1, ["item.examined"], 10)
+    body = log.event_of(entry).body
+    assert isinstance(body, ItemExamined)
+    assert (body.match_result, body.method) == ("match", "working copy of the kept file, for the laboratory")
+    assert digest_of(NOTE) in body.digests
+    assert body.finding == f"digest before {digest_of(NOTE)}, of the copy after {digest_of(NOTE)}"
 
 
 def test_what_the_page_does_not_offer_is_refused_all_the_same(office: Office) -> None:

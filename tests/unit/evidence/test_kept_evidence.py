@@ -22,8 +22,10 @@ from ledger.config.settings import Settings
 from ledger.core.encoding.digests import Algorithm, Digest, digest_of  # noqa: F401 - for the process that is killed
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
-from ledger.evidence import kept_evidence
-from ledger.evidence.kept_evidence import SEGMENT, TAG, KeptEvidence, StoreLimits, change_key, open_kept_evidence
+from ledger.evidence import file_encryption, kept_evidence
+from ledger.evidence.file_encryption import SEGMENT, TAG, open_store_key
+from ledger.evidence.kept_evidence import KeptEvidence, change_key, open_kept_evidence
+from ledger.evidence.transfers import StoreLimits
 from ledger.storage.objects import FolderObjects, of_the_disk
 from ledger.store import evidence_files
 from ledger.store.append import clear_away
@@ -192,7 +194,7 @@ def _of_another(store: KeptEvidence, segments: list[Path]) -> None:
     other = os.urandom(2 * SEGMENT + 9)
     give(store, other, item="other")
     segments[0].write_bytes(
-        store.objects.read(kept_evidence.object_of(stored(store, other).name, 0), SEGMENT + TAG) or b""
+        store.objects.read(file_encryption.object_of(stored(store, other).name, 0), SEGMENT + TAG) or b""
     )
 
 
@@ -437,12 +439,12 @@ def test_services_that_share_a_database_have_one_key(tmp_path: Path, database: D
 def test_a_segment_of_another_place_does_not_open() -> None:
     """Number and end of a segment are part of what is encrypted."""
     key = os.urandom(32)
-    sealed = kept_evidence.seal_segment(key, 3, b"segment", is_last=False)
-    assert kept_evidence.open_segment(key, 3, sealed, is_last=False) == b"segment"
-    assert kept_evidence.open_segment(key, 4, sealed, is_last=False) is None
-    assert kept_evidence.open_segment(key, 3, sealed, is_last=True) is None
-    assert kept_evidence.open_segment(os.urandom(32), 3, sealed, is_last=False) is None
-    assert kept_evidence.open_segment(key, 3, b"", is_last=False) is None
+    sealed = file_encryption.seal_segment(key, 3, b"segment", is_last=False)
+    assert file_encryption.open_segment(key, 3, sealed, is_last=False) == b"segment"
+    assert file_encryption.open_segment(key, 4, sealed, is_last=False) is None
+    assert file_encryption.open_segment(key, 3, sealed, is_last=True) is None
+    assert file_encryption.open_segment(os.urandom(32), 3, sealed, is_last=False) is None
+    assert file_encryption.open_segment(key, 3, b"", is_last=False) is None
 
 
 def test_nothing_is_written_over(store: KeptEvidence) -> None:
@@ -480,7 +482,7 @@ def test_a_new_key_takes_the_files_over(store: KeptEvidence, tmp_path: Path) -> 
     names = {name: store.objects.read(name, SEGMENT + TAG) for name in objects(store)}
     path = tmp_path / "new.json"
     create_keystore(path, PASSPHRASE, light=True)
-    new = kept_evidence.open_store_key(path, PASSPHRASE)
+    new = open_store_key(path, PASSPHRASE)
     assert change_key(store.database, store.key, new) == 1
     assert change_key(store.database, store.key, new) == 0
     assert {name: store.objects.read(name, SEGMENT + TAG) for name in objects(store)} == names

@@ -100,3 +100,34 @@ def test_work_beyond_its_limits_ends_in_its_own_process() -> None:
         assert pool.run(preview_of, b"text", 4, agency="east") == Preview(text="text")
     finally:
         pool.close()
+
+
+def pdf(*sizes: tuple[int, int]) -> bytes:
+    """Return a PDF whose pages are red pictures of these sizes in points."""
+    target, (first, *others) = BytesIO(), [Image.new("RGB", size, "red") for size in sizes]
+    first.save(target, "PDF", save_all=True, append_images=others, title="written by somebody")
+    return target.getvalue()
+
+
+def test_the_first_page_of_a_pdf_is_shown_in_a_worker() -> None:
+    """As pixels alone, within the limits of the process in which it is drawn; a small page is not blown up."""
+    pool = WorkerPool(1, WorkLimits(memory_mb=256, cpu_s=4), modules=("ledger.evidence.previews",))
+    try:
+        for data, size, pages in ((pdf((3000, 1500), (10, 10)), (1600, 800), 2), (pdf((100, 50)), (300, 150), 1)):
+            preview = pool.run(preview_of, data, len(data), agency="police-east")
+            assert preview.png is not None
+            assert preview.pages == pages
+            with Image.open(BytesIO(preview.png)) as opened:
+                assert (opened.format, opened.size) == ("PNG", size)
+                red, green, _ = opened.convert("RGB").getpixel((5, 5))  # type: ignore[misc]
+                assert (red > 200, green < 60) == (True, True)
+            assert b"somebody" not in preview.png
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.7 nothing", pdf((9, 9))[:200], b"%PDF-" + bytes(5000)])
+def test_what_is_no_whole_pdf_is_not_shown(data: bytes) -> None:
+    """Neither as a page nor as a text; one that is too large to be drawn is not begun."""
+    assert shown(data) == Preview()
+    assert preview_of(pdf((9, 9)), 10**9) == Preview()

@@ -15,7 +15,8 @@ from ledger.core.events import Authority
 from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposalProposed, ItemMoved
 from ledger.core.events.record import IncidentRecorded
-from ledger.evidence.kept_evidence import KeptEvidence, object_of
+from ledger.evidence.file_encryption import object_of
+from ledger.evidence.kept_evidence import KeptEvidence
 from ledger.evidence.rehashing import LEFT_MS, Rehasher
 from ledger.store import bindings, evidence_files, log
 from ledger.store.evidence_files import FileCheck
