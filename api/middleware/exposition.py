@@ -6,18 +6,28 @@ Imported where metrics are switched on, since it loads ``prometheus_client``.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
+from threading import Thread
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.exposition import start_wsgi_server
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from api.middleware.clients import Connections
 from api.middleware.measuring import RequestMeasures
+from api.middleware.server import make_server
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.recording.measures import Histogram
@@ -85,17 +95,37 @@ def request_families(requests: RequestMeasures) -> Iterator[Metric]:
     yield counters("refusals", "Problems that were answered.", ["status", "code"], by_code)
 
 
+HEADERS_S = 5.0  # seconds that whoever scrapes has for the headers of a request
+MOST_SCRAPERS = 16  # connections at once; another one takes the place of the longest idle
+
+
 @contextmanager
 def exposing(collector: Collector, host: str, port: int) -> Iterator[None]:
     """Serve what the collector gathers, and memory, processor time and files of the process, until the block is left.
 
-    Each request is answered in a thread of its own. Raises MalformedInput if the address cannot be bound.
+    It is a server like that of clients, in a thread: who is slow is cut off, and there are at most ``MOST_SCRAPERS``.
+    Raises MalformedInput if the address cannot be bound.
     """
     registry = CollectorRegistry()
     registry.register(collector)
     ProcessCollector(registry=registry)
+
+    def metrics(request: Request) -> Response:
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"content-type": media_type})
+
+    app = Starlette(routes=[Route("/metrics", metrics)], middleware=[Middleware(GZipMiddleware)])
+    server = make_server(
+        app,
+        host=host,
+        port=port,
+        header_timeout_s=HEADERS_S,
+        connections=Connections(MOST_SCRAPERS, MOST_SCRAPERS),
+        is_beside=True,
+    )
     try:
-        server, thread = start_wsgi_server(port, host, registry)
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise MalformedInput(
             "cannot listen at {host} port {port}: {error.strerror}",
@@ -105,9 +135,11 @@ def exposing(collector: Collector, host: str, port: int) -> Iterator[None]:
             field="metrics_port",
             hint=Message("Choose another port for the metrics."),
         ) from error
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    thread = Thread(target=server.run, args=([listener],), name="exposition", daemon=True)
+    with listener:
+        thread.start()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join()

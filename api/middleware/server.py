@@ -44,10 +44,12 @@ def make_server(
     header_timeout_s: float,
     connections: Connections | None = None,
     requests: RequestMeasures | None = None,
+    is_beside: bool = False,
 ) -> uvicorn.Server:
-    """Return a server for the application; its ``run()`` serves until a signal stops it.
+    """Return a server for the application; its ``run()`` serves until a signal, or ``should_exit``, stops it.
 
-    ``requests`` counts what is refused before it reaches the application.
+    ``requests`` counts what is refused before it reaches the application. One that ``is_beside`` that of the process,
+    in a thread, leaves the process's memory as it is.
     """
 
     class Protocol(_BoundedProtocol):
@@ -69,7 +71,7 @@ def make_server(
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return _Server(config)
+    return _Server(config, is_beside=is_beside)
 
 
 class _Server(uvicorn.Server):
@@ -82,7 +84,8 @@ class _Server(uvicorn.Server):
     At rest it waits for its end; uvicorn would look ten times a second whether ``should_exit`` is set.
     """
 
-    def __init__(self, config: uvicorn.Config):
+    def __init__(self, config: uvicorn.Config, *, is_beside: bool):
+        self._is_beside = is_beside
         self._ending = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(config)
@@ -104,10 +107,11 @@ class _Server(uvicorn.Server):
             await self._ending.wait()
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        _return_freed_memory()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
-        gc.enable()
+        if not self._is_beside:
+            _return_freed_memory()
+            gc.freeze()
+            gc.set_threshold(*GARBAGE_THRESHOLDS)
+            gc.enable()
         await super().startup(sockets)
 
     @contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from sqlalchemy import event
 
-from api.middleware.exposition import exposing
+from api.middleware.exposition import MOST_SCRAPERS, exposing
 from api.middleware.measuring import OTHER
 from api.services import metrics
 from api.services.metrics import ServiceMetrics
@@ -200,6 +201,28 @@ def test_an_address_that_is_taken_is_refused(served: Served) -> None:
         ):
             pass
         assert refused.value.field == "metrics_port"
+
+
+def test_a_scraper_that_says_nothing_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the time for the headers of a request, and no thread waits for it meanwhile."""
+    monkeypatch.setattr("api.middleware.exposition.HEADERS_S", 0.1)
+    with exposed(served) as url:
+        port = httpx.URL(url).port
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\n")
+            assert client.makefile("rb").read().startswith(b"HTTP/1.1 408")
+
+
+def test_scrapers_that_are_too_many_make_room(served: Served) -> None:
+    """However many connections wait for nothing, the one that asks is answered."""
+    with exposed(served) as url:
+        port = httpx.URL(url).port
+        idle = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(MOST_SCRAPERS)]
+        assert value(samples_at(url), "ready") == 1
+        with suppress(ConnectionResetError):
+            assert idle[0].recv(1) == b""
+        for client in idle:
+            client.close()
 
 
 @contextmanager
