@@ -220,7 +220,9 @@ def make_service(parts: Parts) -> Service:
         clock=clock,
         providers=providers,
     )
-    provider_sign_in = ProviderSignIn(parts.database, parts.settings, providers, sign_in, clock=clock)
+    provider_sign_in = ProviderSignIn(
+        parts.database, parts.settings, providers, sign_in, clock=clock, outcomes=parts.measures.provider_sign_ins
+    )
     phone_access = PhoneAccess(parts.database, parts.settings, clock)
     database, trusted = parts.database, lambda: trust.trust
     prover = Prover(
@@ -376,7 +378,9 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
 def rehash(parts: Parts, stop: Event) -> None:
     """Hash evidence files again as they become due, until ``stop`` is set."""
     assert parts.evidence is not None
-    rehasher = Rehasher(parts.evidence, parts.validator.states.of_case, parts.system.append, stop.is_set)
+    rehasher = Rehasher(
+        parts.evidence, parts.validator.states.of_case, parts.system.append, stop.is_set, parts.measures.file_checks
+    )
     _repeat(parts.database.activity, REHASH_EVERY, rehasher.step)(stop)
 
 

@@ -16,6 +16,7 @@ import math
 import secrets
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
@@ -36,7 +37,7 @@ from api.auth.sessions import AccessToken, SignInService, require_granted
 from api.middleware.problems import TokenRefused
 from ledger.config.settings import Settings
 from ledger.core.encoding.decoding import decode_json, decoder_of
-from ledger.core.errors import NotFound, Unauthorized, Unavailable
+from ledger.core.errors import NotFound, TallystickError, Unauthorized, Unavailable
 from ledger.core.messages import Message
 from ledger.core.signing.authority import AuthorityState, Grant
 from ledger.store import access
@@ -55,6 +56,7 @@ MAX_ID_TOKEN: Final = 16 * 1024  # characters
 METADATA_S: Final = 3600  # seconds for which what a provider says of itself is kept
 PAUSE_S: Final = 5  # after which one that did not answer is asked again
 REFETCH_S: Final = 60  # at most once in this time its keys are asked for again, for a key that is not among them
+SIGNED_IN: Final = "signed_in"  # outcome of a sign-in that was not refused
 MOST_EXCHANGES: Final = 4  # codes of one provider that are exchanged at once
 T = TypeVar("T")
 _Endpoint = Annotated[str, Meta(max_length=2000)]
@@ -115,7 +117,10 @@ _decoder = decoder_of(_Waiting)
 
 
 class ProviderSignIn:
-    """Signs officers in by their agencies' providers. ``clock`` returns unix seconds."""
+    """Signs officers in by their agencies' providers. ``clock`` returns unix seconds.
+
+    ``outcomes`` counts what came of those who came back: SIGNED_IN, or the code of the refusal.
+    """
 
     def __init__(
         self,
@@ -125,7 +130,9 @@ class ProviderSignIn:
         sign_in: SignInService,
         *,
         clock: Callable[[], int],
+        outcomes: Counter[str] | None = None,
     ):
+        self._outcomes = Counter() if outcomes is None else outcomes
         self._database, self._settings, self._sign_in = database, settings, sign_in
         self.providers = providers
         self._clock = clock
@@ -177,6 +184,22 @@ class ProviderSignIn:
         Whatever comes of it, the state is used up. Raises TokenRefused, Unauthorized for an officer without a key that
         is valid now, NotFound for an agency without a provider, and Unavailable where the provider cannot be asked.
         """
+        try:
+            finished = self._finish(agency, answer, browser_secret, authority, return_url)
+        except TallystickError as error:
+            self._outcomes[error.code] += 1
+            raise
+        self._outcomes[SIGNED_IN] += 1
+        return finished
+
+    def _finish(
+        self,
+        agency: str,
+        answer: Mapping[str, str],
+        browser_secret: str | None,
+        authority: AuthorityState,
+        return_url: str,
+    ) -> FinishedSignIn:
         now = self._clock()
         waiting = self._waiting(agency, answer.get("state", ""), browser_secret, now)
         provider = self._provider(agency)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugQuery, json_response
 from api.schemas import answers as views
 from api.schemas.openapi import Paged, Routes
-from api.services.retention import due_list
+from api.services.retention import due_list, placed_by
 from ledger.core.events.terms import Date
 from ledger.core.messages import Message
 from ledger.store import retention
@@ -19,6 +19,7 @@ router = Routes(400, 401, 503, prefix="/api/v1", tags=["retention"])
 Released = Annotated[bool, Query(description="those that were released too")]
 Within = Annotated[int, Query(ge=0, le=36600, description="due within so many days, else by now")]
 Visible = Annotated[bool, Query(alias="seen", description="of every agency, in the cases that you may see")]
+StandingDays = Annotated[int, Query(ge=0, le=36600, description="only those that were placed so many days ago")]
 ReviewBy = Annotated[Date | None, Query(description="only those that are to be looked at again by this day")]
 
 
@@ -31,15 +32,26 @@ def list_holds(
     case_id: SlugQuery = None,
     agency: SlugQuery = None,
     review_by: ReviewBy = None,
+    standing_days: StandingDays = 0,
     released: Released = False,
 ) -> Response:
-    """List the holds that stand in cases that you may see, of a case or of the agency that placed them."""
+    """List the holds that stand in cases that you may see, of a case or of the agency that placed them.
+
+    Who supervises sees those of all cases in the jurisdiction: who placed each, why, and for how many days it stands.
+    """
     window = page.window("holds")
     with service.parts.database.read() as connection:
         rows = retention.list_holds(
-            connection, reading.reader, window, case_id=case_id, agency=agency, review_by=review_by, released=released
+            connection,
+            reading.reader,
+            window,
+            case_id=case_id,
+            agency=agency,
+            review_by=review_by,
+            placed_by=placed_by(reading, standing_days),
+            released=released,
         )
-    lines = [views.hold_line(row) for row in rows]
+    lines = [views.hold_line(row, reading.reader.now) for row in rows]
     reading.record(Message("list of holds"), *dict.fromkeys(line.case_id for line in lines))
     return page.response("holds", lines, lambda line: line.updated_index)
 

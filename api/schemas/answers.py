@@ -27,6 +27,7 @@ from ledger.core.events.registry import Name
 from ledger.core.events.terms import HoldScope, Money, Quantity
 from ledger.core.signing.authority import Agency
 from ledger.core.visibility import Sight
+from ledger.i18n import zone_in_use
 from ledger.store.log import StoredEntry
 
 
@@ -212,14 +213,20 @@ class LetterLine(Struct, frozen=True):
 
 
 class HoldLine(Struct, frozen=True):
-    """A legal hold in a list; it stands while ``released_at`` is null. ``items`` counts the items that it names."""
+    """A legal hold in a list; it stands while ``released_at`` is null. ``items`` counts the items that it names.
+
+    ``officer`` of ``agency`` placed it. It has stood for so many ``days``, those of the calendar.
+    """
 
     case_id: str
     hold_id: str
     kind: str
     scope: HoldScope
     agency: str
+    officer: str
     number: str
+    ground: str
+    days: int
     placed_at: str
     review_on: str | None
     released_at: str | None
@@ -352,9 +359,10 @@ def letter_line(row: dict[str, Any]) -> LetterLine:
     return convert(row, LetterLine)
 
 
-def hold_line(row: dict[str, Any]) -> HoldLine:
-    """Return the line of a hold from its row of the read model."""
-    return convert(row, HoldLine)
+def hold_line(row: dict[str, Any], now: str) -> HoldLine:
+    """Return the line of a hold from its row of the read model, as it is at the instant ``now`` (RFC 3339)."""
+    first, last = (zone_in_use().day_of_text(at) for at in (row["placed_at"], row["released_at"] or now))
+    return convert(row | {"days": (last - first).days}, HoldLine)
 
 
 def item_view(case_id: str, item: Item) -> ItemView:

@@ -20,30 +20,55 @@ from msgspec.structs import asdict
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from api.auth.provider_sign_in import SIGNED_IN
 from api.middleware.exposition import counter, counters, gauge, gauges, histograms, request_families, state
 from api.services.parts import Parts
 from api.services.readiness import PartStates, Readiness, readiness_of, states_of
 from api.services.service_status import ANCHOR_GAS, SAYINGS, ServiceStatus, SignedInOverview, alarms, service_status
 from ledger.anchoring.anchors import WaitReason
 from ledger.anchoring.worker import ChainWord
+from ledger.backup.of_directory import LastBackup, last_backups
 from ledger.chain.journal import WriteState
+from ledger.config.installation import DataDirectory
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import TallystickError
+from ledger.evidence.kept_evidence import Outcome
 from ledger.recording.sequencer import MAX_WAITING
-from ledger.store import clocks
+from ledger.store import clocks, evidence_files, retention
 
 GATHER_S = 5.0  # seconds that a look into the database may take; Prometheus waits for ten unless set otherwise
 SILENT = "silent"  # state of a database that did not answer in this time
+COUNT_S = 300.0  # seconds for which the number of evidence files is kept: each of them is counted
+MOST_COUNTED = 10_000
 DATABASE_STATES = ("ok", "not_durable", "failed", SILENT)
 
 logger = structlog.get_logger(__name__)
 
 
+class KeptFacts(Struct, frozen=True):
+    """What is kept and what is due.
+
+    ``checks`` is how many checks of evidence files wait, and since when (unix milliseconds), ``to_delete`` how many
+    such files are to be deleted from the storage, ``due`` how many cases (True) and things are kept long enough, all
+    counted up to ``MOST_COUNTED``. ``files`` is how many files the
+    evidence store has, and their bytes, as of the last ``COUNT_S``. ``backup`` is the last one from here, of the place
+    that the settings name.
+    """
+
+    checks: tuple[int, int | None]
+    to_delete: int
+    due: Counter[bool]
+    files: tuple[int, int]
+    backup: LastBackup | None
+
+
 class DatabaseFacts(Struct, frozen=True):
-    """What a look into the database showed; ``status`` and ``warnings`` are None if it could not be read."""
+    """What a look into the database showed; ``status``, ``warnings`` and ``kept`` are None if it could not be read."""
 
     readiness: Readiness | None = None
     status: ServiceStatus | None = None
     warnings: int | None = None
+    kept: KeptFacts | None = None
     seconds: float = GATHER_S
 
 
@@ -54,6 +79,7 @@ class ServiceMetrics(Collector):
         self._parts = parts
         self._lock = Lock()
         self._look: Future[DatabaseFacts] | None = None
+        self._files: tuple[float, tuple[int, int]] | None = None  # when they were counted, and what came of it
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family of metrics; those that only the database knows without samples while it is silent."""
@@ -67,6 +93,7 @@ class ServiceMetrics(Collector):
         yield from _of_witnesses(parts)
         yield from _of_replicas(parts)
         yield from _of_supervision(parts)
+        yield from _of_measures(parts)
         if facts.status is not None:
             yield from _of_log(facts.status)
             yield from _of_followers(facts.status, parts)
@@ -74,6 +101,8 @@ class ServiceMetrics(Collector):
             inside = facts.status.inside
             assert inside is not None, "the operator sees it"
             yield from _of_work(facts.status, inside, facts.warnings or 0)
+        if facts.kept is not None:
+            yield from _of_kept(facts.kept, parts)
 
     def _facts(self) -> DatabaseFacts:
         """Return what a look shows that is begun now, or was begun by another scrape and has not ended."""
@@ -88,17 +117,33 @@ class ServiceMetrics(Collector):
             return DatabaseFacts()
 
     def _gather(self, look: Future[DatabaseFacts]) -> None:
-        began, readiness, status, warnings = time.perf_counter(), None, None, None
+        began, readiness, status, warnings, kept = time.perf_counter(), None, None, None, None
         try:
             readiness = readiness_of(self._parts)
             status = service_status(self._parts, None, for_operator=True)
             with self._parts.database.read() as connection:
                 warnings = clocks.warnings_made(connection)
+            kept = self._kept_facts()
         except TallystickError as error:
             logger.warning("metrics without the database", reason=error.for_operator)
         except Exception:
             logger.exception("metrics without the database, for a reason that nobody foresaw")
-        look.set_result(DatabaseFacts(readiness, status, warnings, time.perf_counter() - began))
+        look.set_result(DatabaseFacts(readiness, status, warnings, kept, time.perf_counter() - began))
+
+    def _kept_facts(self) -> KeptFacts:
+        settings, now = self._parts.settings, self._parts.clock() // 1000
+        places = last_backups(DataDirectory(settings.data_dir))
+        backups = [last for place, last in places.items() if settings.backup_store in (None, place)]
+        with self._parts.database.read() as connection:
+            if self._files is None or time.monotonic() - self._files[0] > COUNT_S:
+                self._files = time.monotonic(), evidence_files.total(connection)
+            return KeptFacts(
+                checks=evidence_files.waiting(connection, MOST_COUNTED),
+                to_delete=evidence_files.count_to_delete(connection, MOST_COUNTED),
+                due=retention.count_due(connection, instant_text(now), MOST_COUNTED),
+                files=self._files[1],
+                backup=max(backups, key=lambda last: last.made, default=None),
+            )
 
 
 def _of_readiness(facts: DatabaseFacts, states: PartStates) -> Iterator[Metric]:
@@ -229,6 +274,36 @@ def _of_work(status: ServiceStatus, inside: SignedInOverview, warnings: int) -> 
     yield gauge("mail_waiting_seconds", "Seconds since the oldest notice in such a message.", _age(status.now, since))
     yield counter("deadline_warnings", "Warnings of deadlines that come near.", warnings)
     yield counter("recorded_reads", "Records of the log of reads.", inside.reads)
+
+
+def _of_measures(parts: Parts) -> Iterator[Metric]:
+    """Yield what is counted of evidence files and of sign-ins by identity providers."""
+    checks, sign_ins = parts.measures.file_checks, parts.measures.provider_sign_ins.copy()
+    # Each outcome begins at 0, so that a rule sees the first fault rise.
+    by_outcome = {(outcome,): float(checks[outcome]) for outcome in get_args(Outcome)}
+    outcomes = {(outcome,): float(count) for outcome, count in sign_ins.items()} | {
+        (SIGNED_IN,): float(sign_ins[SIGNED_IN])
+    }
+    yield counters("evidence_checks", "Evidence files that were hashed again, by the result.", ["outcome"], by_outcome)
+    yield counters("provider_sign_ins", "Sign-ins by identity providers, by outcome.", ["outcome"], outcomes)
+
+
+def _of_kept(kept: KeptFacts, parts: Parts) -> Iterator[Metric]:
+    """Yield what is kept: evidence files, what is due after its time of retention, and the last backup."""
+    (files, size), (waiting, since) = kept.files, kept.checks
+    due = {("case",): float(kept.due[True]), ("item",): float(kept.due[False])}
+    is_configured = parts.settings.backup_store is not None
+    made_at = kept.backup.made if kept.backup else 0
+    failed = kept.backup.failed if kept.backup else None
+    yield gauge("evidence_files", "Files that the evidence store has.", files)
+    yield gauge("evidence_bytes", "Bytes of these.", size)
+    yield gauge("evidence_checks_waiting", "Checks of evidence files that are due and not done.", waiting)
+    yield gauge("evidence_check_waiting_seconds", "Seconds since the first was due.", _age(parts.clock(), since))
+    yield gauge("evidence_files_to_delete", "Files that are still to be deleted from the storage.", kept.to_delete)
+    yield gauges("retention_due", "What has been kept long enough.", ["subject"], due)
+    yield gauge("backup_configured", "Whether the settings name a place of backups.", float(is_configured))
+    yield gauge("backup_timestamp_seconds", "When the last backup was made, 0 for never.", made_at)
+    yield gauge("backup_failed_timestamp_seconds", "When a backup failed since.", failed)
 
 
 def _counts(raised: Counter[str]) -> dict[tuple[str, ...], float]:

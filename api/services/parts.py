@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from api.services.measures import ServiceMeasures
+from api.middleware.measuring import RequestMeasures
 from api.services.peers import Peers
 from api.services.validators import ValidatorPool
 from ledger.anchoring.state_proofs import StateProofs
@@ -18,6 +19,7 @@ from ledger.core.signing.authority import AuthorityState
 from ledger.core.trust.trust_file import Trust
 from ledger.deadlines.zone_tables import named_zone
 from ledger.evidence.kept_evidence import KeptEvidence
+from ledger.recording.measures import Histogram
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
@@ -32,6 +34,40 @@ from ledger.supervision.runs.supervisor import Supervisor
 from ledger.timeline.diagrams import TrailFiles
 from ledger.witness.gathering.collector import CosignatureCollector
 from ledger.workers.pool import WorkerPool
+
+RECORDED, REPEATED = "recorded", "repeated"  # outcomes of what was not refused
+
+
+class SubmissionMeasures:
+    """What came of submissions. Written from the event loop only.
+
+    ``outcomes`` are RECORDED, REPEATED (it was in the log already), or the code of the refusal, which this program
+    defines. ``validation`` has the seconds until a submission alone was judged, ``bulk_validation`` those of a bulk
+    request.
+    """
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.validation = Histogram()
+        self.bulk_validation = Histogram()
+
+    def note(self, *, is_new: bool) -> None:
+        """Count a submission that got a receipt."""
+        self.outcomes[RECORDED if is_new else REPEATED] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceMeasures:
+    """Counts and durations of what the service does, kept in memory for whoever watches it.
+
+    ``file_checks`` are the files of the evidence store that were hashed again, by outcome, ``provider_sign_ins`` the
+    sign-ins by identity providers, by SIGNED_IN or the code of the refusal.
+    """
+
+    requests: RequestMeasures = field(default_factory=RequestMeasures)
+    submissions: SubmissionMeasures = field(default_factory=SubmissionMeasures)
+    file_checks: Counter[str] = field(default_factory=Counter)
+    provider_sign_ins: Counter[str] = field(default_factory=Counter)
 
 
 class TrustSource(Protocol):

@@ -58,6 +58,14 @@ def due_list(
     return DueList(lines, following)
 
 
+def placed_by(reading: Reading, standing_days: int) -> str | None:
+    """Return by when holds were placed that have stood for so many days of the calendar; None for any number."""
+    if not standing_days:
+        return None
+    zone, now = zone_in_use(), datetime.fromisoformat(reading.reader.now)
+    return spelled(zone.end_of(zone.day_of(now) - timedelta(days=standing_days)))
+
+
 def due_line(service: Service, state: CaseState, clock: Clock, labels: Labels, now: datetime) -> DueLine:
     """Return a time of retention as a line of the list."""
     counted = deadline(state, clock, service.parts.validator.book_of(state), now)

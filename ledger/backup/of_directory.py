@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
 import msgspec
 from dotenv.parser import parse_stream
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.backup.chunks import new_identity, public_of
 from ledger.config.installation import DataDirectory
@@ -46,11 +48,15 @@ def url_of(where: str) -> str:
 
 
 class LastBackup(Struct, frozen=True):
-    """The last generation that was made from here at a place: number, digest, and when (unix seconds)."""
+    """The last generation that was made from here at a place: number, digest, and when (unix seconds).
+
+    ``failed`` is when a run ended in a fault since, None if none has. The number is 0 while none was made.
+    """
 
     number: int
     digest: str
     made: int
+    failed: int | None = None
 
 
 def files_of(where: DataDirectory) -> dict[str, Path]:
@@ -105,6 +111,20 @@ def remember(where: DataDirectory, place: str, last: LastBackup) -> None:
     """Remember the last generation that was made at a place."""
     data = msgspec.json.format(msgspec.json.encode(last_backups(where) | {place: last}), indent=2)
     write_secret(where.backups, data + b"\n", field="data_dir", replace=True)
+
+
+@contextmanager
+def remembering_failure(where: DataDirectory, place: str, now: Callable[[], int]) -> Iterator[None]:
+    """Remember when the block ends in a fault, beside the last generation that was made at the place.
+
+    ``now`` gives unix seconds. A run that is killed leaves no trace but the age of that generation.
+    """
+    try:
+        yield
+    except BaseException:
+        last = last_backups(where).get(place, LastBackup(0, "", 0))
+        remember(where, place, replace(last, failed=now()))
+        raise
 
 
 def settle(folder: Path, database_url: str | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ destroyed by two are destroyed as well, unless a legal hold covers the item; the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -45,13 +46,14 @@ class Rehasher:
     """Follows the log for the files of a store.
 
     ``state_of`` returns the state of a case, ``record`` signs and records an incident. ``stops`` tells that the service
-    is ending, and is asked between two files.
+    is ending, and is asked between two files. ``outcomes`` counts what the checks of this process have found.
     """
 
     store: KeptEvidence
     state_of: Callable[[str], CaseState | None]
     record: Callable[[IncidentRecorded], object]
     stops: Callable[[], bool] = lambda: False
+    outcomes: Counter[str] = field(default_factory=Counter)
     _looked_up_to: int = -1  # by this process: nothing before is due that is not stored
     _own: set[str] = field(default_factory=set)  # the events of outcomes that this process has stored as incidents
 
@@ -168,7 +170,9 @@ class Rehasher:
             after=None if after is None else str(after),
         )
         # The outcome first: of two services that share the database, the one that stores it records the incident.
-        if evidence_files.keep_outcome(self.store.database, outcome_row) and outcome != "intact":
+        is_first = evidence_files.keep_outcome(self.store.database, outcome_row)
+        self.outcomes[outcome] += is_first
+        if is_first and outcome != "intact":
             self._own.add(check.event_id)
             logger.warning(
                 "file of evidence not as kept", case_id=check.case_id, item_id=check.item_id, outcome=outcome

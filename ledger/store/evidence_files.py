@@ -165,6 +165,12 @@ def forget_deleted(connection: Connection, name: str) -> None:
     _delete(connection, FILES_TO_DELETE, {"name": name})
 
 
+def count_to_delete(connection: Connection, most: int) -> int:
+    """Return how many files are still to be deleted from the storage, counted up to ``most``."""
+    some = select(FILES_TO_DELETE.c.since).limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+
 def to_delete(connection: Connection) -> list[FileToDelete]:
     """Return the files whose objects are still to be deleted, the oldest first."""
     rows = connection.execute(_query(FILES_TO_DELETE, FileToDelete).order_by(FILES_TO_DELETE.c.since))
@@ -208,6 +214,26 @@ def checks_of(connection: Connection, case_id: str, item_id: str) -> list[FileCh
     """Return the checks of an item's files, the newest event first."""
     query = _query(FILE_CHECKS, FileCheck).where(FILE_CHECKS.c.case_id == case_id, FILE_CHECKS.c.item_id == item_id)
     return [FileCheck(*row) for row in connection.execute(query.order_by(FILE_CHECKS.c.log_index.desc()))]
+
+
+def total(connection: Connection) -> tuple[int, int]:
+    """Return how many files the store has, and their bytes. Reads a row of each: not to be asked every second."""
+    row = connection.execute(select(func.count(), func.coalesce(func.sum(EVIDENCE_FILES.c.size), 0))).one()
+    return int(row[0]), int(row[1])
+
+
+def waiting(connection: Connection, most: int) -> tuple[int, int | None]:
+    """Return how many checks are due and not done, counted up to ``most``, and since when the first one is.
+
+    The time is that of the event, in unix milliseconds; None if nothing waits.
+    """
+    first = due(connection, 1)
+    if not first:
+        return 0, None
+    some = select(FILE_CHECKS.c.log_index).where(FILE_CHECKS.c.checked_at.is_(None)).limit(most).subquery()
+    entry = log.entry(connection, first[0].log_index)
+    count = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    return int(count), None if entry is None else entry.recorded_at
 
 
 def due(connection: Connection, limit: int) -> list[FileCheck]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select, text, tuple_
+from sqlalchemy import Connection, Select, func, select, text, tuple_
 
+from ledger.core.custody.triggers import CASE
 from ledger.core.visibility import Reader
 from ledger.store.cases import Page, paged, seen, visible
 from ledger.store.clocks import (
@@ -27,18 +29,31 @@ def list_holds(
     case_id: str | None = None,
     agency: str | None = None,
     review_by: str | None = None,
+    placed_by: str | None = None,
     released: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the holds of cases that the reader sees, the latest change last: those that stand, or all of them.
 
-    ``agency`` is the one that placed them; of ``review_by`` only those to be looked at by that day.
+    ``agency`` is the one that placed them; of ``review_by`` only those to be looked at by that day, of ``placed_by``
+    those that were placed by that instant (RFC 3339).
     """
     query = given(select(HOLDS).where(visible(reader, HOLDS.c.case_id)), case_id=case_id, agency=agency)
     if not released:
         query = query.where(HOLDS.c.released_at.is_(None))
     if review_by is not None:
         query = query.where(HOLDS.c.review_on <= review_by)
+    if placed_by is not None:
+        query = query.where(HOLDS.c.placed_at <= placed_by)
     return fetched(connection, paged(query, HOLDS.c.updated_index, page))
+
+
+def count_due(connection: Connection, until: str, most: int) -> Counter[bool]:
+    """Return how many cases (True) and things are kept no longer than ``until`` (RFC 3339), counted up to ``most``."""
+    ended = select((CLOCKS.c.subject == CASE).label("is_case"))
+    ended = ended.where(text(IS_OPEN), CLOCKS.c.at_end == "due", CLOCKS.c.due_at <= until).limit(most)
+    some = ended.with_hint(CLOCKS, "INDEXED BY ix_clocks_open", "sqlite").subquery()
+    counts = connection.execute(select(some.c.is_case, func.count()).group_by(some.c.is_case))
+    return Counter({bool(is_case): int(count) for is_case, count in counts})
 
 
 class DuePage(NamedTuple):

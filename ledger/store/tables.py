@@ -262,7 +262,8 @@ class LettersTable(StoreTable, table=True):
 class HoldsTable(StoreTable, table=True):
     """A legal hold of a case in its present state; it stands while ``released_at`` is null.
 
-    ``items`` counts the items that it names, ``review_on`` is the day on which whoever placed it looks at it again.
+    ``officer`` of ``agency`` placed it, for the ``ground``. ``items`` counts the items that it names, ``review_on`` is
+    the day on which whoever placed it looks at it again.
     """
 
     __table_args__ = (Index("ix_holds_updated", "updated_index"), Index("ix_holds_agency", "agency", "updated_index"))
@@ -272,7 +273,9 @@ class HoldsTable(StoreTable, table=True):
     kind: str
     scope: str
     agency: str
+    officer: str
     number: str
+    ground: str = Field(sa_column=Column(Text, nullable=False))
     placed_at: str
     review_on: str | None = None
     released_at: str | None = None

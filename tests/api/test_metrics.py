@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -20,15 +21,21 @@ from api.middleware.exposition import MOST_SCRAPERS, exposing
 from api.middleware.measuring import OTHER
 from api.services import metrics
 from api.services.metrics import ServiceMetrics
+from ledger.backup.of_directory import LastBackup, remember
+from ledger.config.installation import DataDirectory
 from ledger.config.settings import Settings, WitnessSettings
 from ledger.core.errors import MalformedInput
+from ledger.core.events import Authority
+from ledger.core.events.retention import RetentionSet
 from tests.api.conftest import OFFICERS, no_chain, serving_ledger
 from tests.api.service import Served
-from tests.testkit.builders import clerk
+from tests.testkit.builders import POLICE, clerk, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger
 from tests.testkit.machine import free_port
 from tests.testkit.postgres import running_server
+
+ORDER = Authority("court_order", "12/2026")
 
 
 @contextmanager
@@ -136,6 +143,26 @@ def test_a_scrape_says_how_the_log_stands(served: Served) -> None:
     scrape = samples(served)
     assert (value(scrape, "ready"), value(scrape, "part_working", part="sequencer")) == (0, 0)
     assert value(scrape, "alarms", kind="writer_stopped") == 1
+
+
+def test_what_is_due_and_the_last_backup_are_told(served: Served, tmp_path: Path) -> None:
+    """Cases and things apart; of backups that of the place in the settings, and the run that failed since."""
+    case = Case().open().register("phone", "knife")
+    for until, item_ids in (("2026-03-10", ("phone",)), ("2026-03-10", ()), ("2026-04-10", ("knife",))):
+        case.say(RetentionSet, supervisor(POLICE), until=until, item_ids=item_ids, authority=ORDER)
+    served.record(case)
+    where = DataDirectory(tmp_path)
+    remember(where, "file:///elsewhere", LastBackup(9, "blake3:99", 900))
+    remember(where, "file:///mnt", LastBackup(2, "blake3:22", 700, failed=800))
+    served.ledger.clock.forward(9 * 86400)
+    settings = served.parts.settings.model_copy(update={"data_dir": tmp_path, "backup_store": "file:///mnt"})
+    port = free_port()
+    with exposing(ServiceMetrics(replace(served.parts, settings=settings)), "127.0.0.1", port):
+        scrape = samples_at(f"http://127.0.0.1:{port}/metrics")
+    assert [value(scrape, "retention_due", subject=subject) for subject in ("case", "item")] == [1, 1]
+    of_backup = ("backup_configured", "backup_timestamp_seconds", "backup_failed_timestamp_seconds")
+    assert [value(scrape, name) for name in of_backup] == [1, 700, 800]
+    assert (value(scrape, "evidence_files"), value(scrape, "evidence_checks_waiting")) == (0, 0)
 
 
 def test_a_scrape_wakes_nobody_and_does_not_grow_with_the_log(served: Served) -> None:

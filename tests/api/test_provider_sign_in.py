@@ -253,6 +253,16 @@ def test_a_session_ends_with_key_provider_and_time(office: Office) -> None:
     assert SAYS["officer_unknown"] in refused_page(office.sign_in(), 403)
 
 
+def test_what_came_of_sign_ins_is_counted(office: Office) -> None:
+    """Those that signed somebody in, and the others by the code of the refusal."""
+    office.sign_in()
+    office.police.user = "nobody"
+    office.sign_in()
+    office.back({"code": "c", "state": "unknown"}, None)
+    outcomes = office.served.parts.measures.provider_sign_ins
+    assert outcomes == {provider_sign_in.SIGNED_IN: 1, "officer_unknown": 1, "sign_in_unknown": 1}
+
+
 def test_who_is_taken_out_of_the_list_reads_no_more(office: Office) -> None:
     """The list of officers counts for every session that stands, and not for sign-ins alone."""
     text = office.file.read_text()

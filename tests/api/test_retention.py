@@ -84,6 +84,24 @@ def test_holds_are_listed_by_case_agency_day_and_pages(served: Served) -> None:
     assert [page["holds"][0]["hold_id"] for page in (first, following)] == ["hold-2", "hold-1"]
 
 
+def test_who_supervises_sees_how_long_holds_stand(served: Served) -> None:
+    """In the cases of the jurisdiction, also of those that it is no party of: by whom, why, for how many days."""
+    case = Case().open().register("phone", "knife")
+    for number, (item_id, days) in enumerate((("phone", 30), ("knife", 10)), 1):
+        fields = HELD | {"hold_id": f"hold-{number}", "scope": "items", "item_ids": (item_id,)}
+        served.record(case.say(HoldPlaced, CHIEF, authority=ORDER, ground="a retrial", **fields))
+        served.ledger.clock.forward(days * 86400)
+        case.now += days * 86400
+    served.forget_tokens()
+    watcher = auditor(PROCURATORATE)
+    lines = served.get("/api/v1/holds", watcher).json()["holds"]
+    shown = [(line["hold_id"], line["agency"], line["officer"], line["ground"], line["days"]) for line in lines]
+    assert shown == [(f"hold-{n}", POLICE, CHIEF.officer_id, "a retrial", days) for n, days in ((1, 40), (2, 10))]
+    by_days = {days: holds(served, watcher, standing_days=str(days)) for days in (10, 11, 40, 41)}
+    assert by_days == {10: ["hold-1", "hold-2"], 11: ["hold-1"], 40: ["hold-1"], 41: []}
+    assert holds(served, clerk(COURT), standing_days="10") == []
+
+
 @pytest.fixture
 def kept(served: Served) -> Served:
     """Serve a case with two things that are kept until different days, one of them held, and on offer."""

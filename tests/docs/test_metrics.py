@@ -117,21 +117,23 @@ def test_rules_and_dashboard_ask_for_what_there_is(scrape: str, witness_scrape: 
 
 def test_the_rules_are_sound_and_raised_by_what_they_name() -> None:
     """promtool reads them and runs their tests, in which each alert is raised once."""
-    assert "36 rules found" in promtool("check", "rules", RULES)
+    assert "39 rules found" in promtool("check", "rules", RULES)
     assert "SUCCESS" in promtool("test", "rules", TESTS)
     raised = re.findall(r"^ +- labels: 'ALERTS\{alertname=\"(\w+)\"", TESTS.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(raised) == sorted(rule["alert"] for rule in rules())
 
 
 def test_each_alert_says_what_to_do() -> None:
-    """In a row of the page, and with the alert, in the same words; the alert leads to the page."""
-    rows = dict(re.findall(r"^\| `(Tallystick\w+)` \| .* \| (.*) \|$", PAGE, re.MULTILINE))
+    """In a row of the page, and with the alert, in the same words; the alert leads to the row."""
+    table = re.findall(r"^\| <a id=\"(\w+)\"></a>`(Tallystick\w+)` \| .* \| (.*) \|$", PAGE, re.MULTILINE)
+    rows = {name: step for _, name, step in table}
+    places = {name: place for place, name, _ in table}
     notes = {rule["alert"]: rule["annotations"] for rule in rules()}
     steps = {name: words(note["description"]) for name, note in notes.items()}
     assert steps == {name: words(step) for name, step in rows.items()}
-    for note in notes.values():
+    for name, note in notes.items():
         assert note["summary"].startswith("Tallystick")
-        assert note["runbook"] == "docs/operations/metrics.md#alerts"
+        assert note["runbook"] == f"docs/operations/metrics.md#{places[name]}"
 
 
 def words(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from api.texts import later
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.signing.authority import Agency
-from ledger.core.visibility import GOVERNING, MODELLING
+from ledger.core.visibility import GOVERNING, MODELLING, SUPERVISORS
 from ledger.store import growth
 
 EVERYBODY: Final = (*GOVERNING, "clerk", "witness")
@@ -82,7 +82,7 @@ MENU: Final = (
             MenuLink("/agencies", later("Agencies and keys"), is_public=True),
             MenuLink("/setup", later("What is missing"), is_public=True),
             MenuLink("/documents", later("Documentation"), is_public=True),
-            MenuLink("/retention", later("What is kept"), (*HANDLING, "auditor")),
+            MenuLink("/retention", later("What is kept"), (*HANDLING, *SUPERVISORS)),
         ),
         folded=True,
     ),

@@ -93,7 +93,15 @@ def create_command(
     from ledger.backup.chunks import vault_of_machine
     from ledger.backup.creating import create, is_for_others, newest_of
     from ledger.backup.generations import OfOtherLedger
-    from ledger.backup.of_directory import LastBackup, files_of, last_backups, machine_key, place_of, remember
+    from ledger.backup.of_directory import (
+        LastBackup,
+        files_of,
+        last_backups,
+        machine_key,
+        place_of,
+        remember,
+        remembering_failure,
+    )
     from ledger.backup.pruning import prune
     from ledger.config import installation as installations
     from ledger.config.installation import DataDirectory
@@ -114,29 +122,30 @@ def create_command(
     secret = read_service_passphrase(settings, where, passphrase, of="the service's keys")
     signer = open_note_key(where.keys.note_key("log"), secret)
     trust, own = installations.trust_of(where, installation), machine_key(where)
-    remembered = last_backups(where).get(name)
-    before = newest_of(place, trust, [own], (remembered.number, remembered.digest) if remembered else None)
-    vault = vault_of_machine(to, own)
-    if is_for_others(before, vault):
-        session.warn(
-            Message("Backups were encrypted to other keys until now: everything is written anew, for the new ones.")
-        )
-    database = attach_to_read(settings.database_url or f"sqlite:///{where.database}")
-    try:
-        with bar(session, "entries backed up") as entries:
-            created = create(
-                database,
-                place,
-                vault,
-                signer,
-                before=before,
-                files=lambda: files_of(where),
-                log_id=installation.log_id_bytes,
-                now=_now,
-                progress=entries.reach,
+    remembered = next((last for place, last in last_backups(where).items() if place == name and last.number), None)
+    with remembering_failure(where, name, _now):
+        before = newest_of(place, trust, [own], (remembered.number, remembered.digest) if remembered else None)
+        vault = vault_of_machine(to, own)
+        if is_for_others(before, vault):
+            session.warn(
+                Message("Backups were encrypted to other keys until now: everything is written anew, for the new ones.")
             )
-    finally:
-        database.close()
+        database = attach_to_read(settings.database_url or f"sqlite:///{where.database}")
+        try:
+            with bar(session, "entries backed up") as entries:
+                created = create(
+                    database,
+                    place,
+                    vault,
+                    signer,
+                    before=before,
+                    files=lambda: files_of(where),
+                    log_id=installation.log_id_bytes,
+                    now=_now,
+                    progress=entries.reach,
+                )
+        finally:
+            database.close()
     generation = created.generation
     remember(where, name, LastBackup(generation.number, generation.digest, generation.made))
     shown: dict[str, Any] = {"generation": generation.number, "made_at": instant_text(generation.made)}

@@ -14,8 +14,8 @@ from ledger.cli.session import Session
 from ledger.core.events.terms import HoldScope
 
 LISTED = columns(
-    *("case_id", "hold_id", "kind:hold_kind", "scope:hold_scope", "agency", "number", "placed_at", "review_on"),
-    "released_at",
+    *("case_id", "hold_id", "kind:hold_kind", "scope:hold_scope", "agency", "officer", "number", "placed_at"),
+    *("days", "review_on", "released_at"),
 )
 GROUND = click.option("--ground", required=True, help="Why.")
 
@@ -29,8 +29,11 @@ def hold_group() -> None:
 @click.option("--case", "case_id", metavar="CASE", help="Only those of this case.")
 @click.option("--agency", metavar="AGENCY", help="Only those that this agency has placed.")
 @click.option("--review-by", metavar="DAY", help="Only those that are to be looked at again by this day.")
+@click.option(
+    "--standing-days", type=click.IntRange(0), metavar="DAYS", help="Only those that were placed so many days ago."
+)
 @click.option("--all", "released", is_flag=True, help="Those that were released too.")
-def list_(session: Session, /, *, released: bool, **query: str | None) -> None:
+def list_(session: Session, /, *, released: bool, **query: str | int | None) -> None:
     """List the holds that stand in the cases that you may see."""
     holds = session.service.pages("/api/v1/holds", "holds", released=released or None, **query)
     session.output.table(list(holds), LISTED)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from ledger.core.events import Authority
+from ledger.core.events.hold import HoldPlaced
 from ledger.core.events.record import ErasureProposed
 from ledger.core.events.retention import RetentionSet
 from tests.api.console.desk import READ, Office, axe_findings
 from tests.api.service import name_confidentially
-from tests.testkit.builders import POLICE, clerk, supervisor
+from tests.testkit.builders import POLICE, PROCURATORATE, auditor, clerk, supervisor
 from tests.testkit.casework import Case
 
 ORDER = Authority("court_order", "12/2026")
@@ -62,6 +63,20 @@ def test_a_hold_is_placed_and_released_and_two_erase(office: Office) -> None:
     desk.sign()
     expect(page.get_by_role("link", name="Sign as the second officer")).to_have_count(0)
     assert not office.state().erasures
+
+
+def test_who_supervises_sees_which_holds_stand(office: Office) -> None:
+    """A table of the cases of the jurisdiction: who placed each, why, for how long, and a choice by that."""
+    case = Case().open().register("phone")
+    held = {"hold_id": "hold-1", "kind": "legal_hold", "number": "H-7", "scope": "case", "ground": "a retrial"}
+    office.record(case.say(HoldPlaced, CHIEF, authority=ORDER, **held))
+    page = office.at(auditor(PROCURATORATE), "/retention").page
+    row = page.get_by_role("row").filter(has_text="H-7")
+    for words in (CHIEF.officer_id, "a retrial", "0 days"):
+        expect(row).to_contain_text(words)
+    assert axe_findings(page) == []
+    page.get_by_role("link", name="for 30 days or longer").click()
+    expect(page.get_by_role("main")).to_contain_text("No legal hold stands")
 
 
 def test_what_is_kept_has_a_page(office: Office) -> None:

@@ -17,6 +17,7 @@ from ledger.backup.of_directory import (
     place_of,
     read_identity,
     remember,
+    remembering_failure,
     settle,
     url_of,
     write_identity,
@@ -104,6 +105,23 @@ def test_the_last_backup_of_each_place_is_remembered(tmp_path: Path) -> None:
     where.backups.write_text("{")
     with pytest.raises(MalformedInput):
         last_backups(where)
+
+
+def test_a_run_that_fails_is_remembered_until_one_is_made(tmp_path: Path) -> None:
+    """Beside the last generation of the place, if one was made."""
+    where = DataDirectory(tmp_path)
+    for before, after in (
+        (None, LastBackup(0, "", 0, failed=9)),
+        (LastBackup(2, "blake3:22", 8), LastBackup(2, "blake3:22", 8, failed=9)),
+    ):
+        if before is not None:
+            remember(where, "here", before)
+        with pytest.raises(OSError, match="disk"), remembering_failure(where, "here", lambda: 9):
+            raise OSError("disk")
+        assert last_backups(where) == {"here": after}
+    with remembering_failure(where, "here", lambda: 11):
+        remember(where, "here", LastBackup(3, "blake3:33", 10))
+    assert last_backups(where) == {"here": LastBackup(3, "blake3:33", 10)}
 
 
 def test_rows_of_another_version_fit_its_tables() -> None:

@@ -105,13 +105,35 @@ def test_a_file_that_is_not_as_it_was_is_an_incident(stand: Stand, harm: str, ou
     (path,) = (stand.folder / name for name in objects(stand.store))
     path.write_bytes(b"other") if harm == "change" else path.unlink()
     stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
-    assert stand.rehasher.step() == 1
+    rehasher = stand.rehasher
+    assert rehasher.step() == 1
     (check,) = stand.checks()
     assert (check.outcome, check.before, check.after) == (outcome, DIGEST, None)
+    assert rehasher.outcomes == {outcome: 1}
     (incident,) = stand.incidents
     assert incident.kind == "file_damaged"
     assert outcome in incident.description
     assert not any(word in incident.description for word in ("case-1", "disk", DIGEST, DIGEST[7:]))
+
+
+def test_what_waits_is_counted_from_its_event_on(stand: Stand) -> None:
+    """Up to as many as are asked for, with the time of the first event; and the files, with their bytes."""
+    case = held(stand)
+    for room in ("room 2", "room 3"):
+        case.say(ItemMoved, item_id="disk", storage_location=room)
+    stand.record(case)
+    replace(stand.rehasher, stops=lambda: True).step()
+    with stand.ledger.database.read() as connection:
+        assert evidence_files.total(connection) == (1, len(DATA))
+        first = log.entry(connection, log.tree(connection).size - 2)
+        assert first is not None
+        assert [evidence_files.waiting(connection, most) for most in (1, 9)] == [
+            (1, first.recorded_at),
+            (2, first.recorded_at),
+        ]
+    stand.rehasher.step()
+    with stand.ledger.database.read() as connection:
+        assert evidence_files.waiting(connection, 9) == (0, None)
 
 
 def test_a_file_that_cannot_be_read_is_an_incident_and_stops_no_other(stand: Stand) -> None:
