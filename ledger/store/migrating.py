@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -33,7 +33,6 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
-    func,
     inspect,
     select,
     text,
@@ -220,18 +219,26 @@ def mistyped_columns(
     with engine.connect() as connection:
         for table in metadata(store).sorted_tables:
             if rows is None or table in rows:
-                columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
-                # One pass over each table, however many columns it has.
-                types = (func.group_concat(func.distinct(func.typeof(column))).label(column.name) for column in columns)
-                query = select(*types).where(true() if rows is None else rows[table])
+                types = _types_of(table)
+                query = select(text(", ".join(types.values()))).select_from(table)
+                query = query if rows is None else query.where(rows[table])
                 with suppress(OperationalError):  # a table or column that is not there differs by its text
-                    for column, stored_types in zip(columns, connection.execute(query).one(), strict=True):
+                    for column, stored_types in zip(types, connection.execute(query).one(), strict=True):
                         expected = "integer" if isinstance(column.type, Integer | Boolean) else "text"
                         if isinstance(column.type, LargeBinary):
                             expected = "blob"
                         strange = sorted(set((stored_types or "null").split(",")) - {expected, "null"})
                         if strange:
                             yield SchemaDifference(f"{table.name}.{column.name}", expected, ", ".join(strange))
+
+
+def _types_of(table: Table) -> dict[Column[Any], str]:
+    """Return what tells the types of each column's values, in one pass over a table of SQLite.
+
+    As text: of all tables, SQLAlchemy would take a quarter of a second to compile it anew for each database.
+    """
+    columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
+    return {column: f'group_concat(DISTINCT typeof("{column.name}"))' for column in columns}
 
 
 def require_schema(engine: Engine, store: Store) -> None:
