@@ -76,6 +76,8 @@ LABEL_IN = {
     ("model.adopted", "note"): "remark",
     ("recommendation.rechecked", "note"): "remark",
     **{(event_type, "digests"): "material" for event_type in _WITH_MATERIAL},
+    ("section.erased", "label"): "section_label",
+    ("section.erasure_proposed", "label"): "section_label",
     ("item.registered", "holder"): "possessor",
     ("item.registered", "witness"): "attesting_witness",
 }
@@ -92,7 +94,7 @@ CLAUSES = (
     *("features", "obtained_from", "method", "content", "period_from"),
     *("until", "article", "decided_at", "served_at", "effective_at", "decision_id", "document_number", "document_date"),
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
-    *("review_on", "despite_holds"),
+    *("review_on", "despite_holds", "erased_for"),
     *("particulars", "outline", "outline_answers", "due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
     *("recommendation_id", "copies_to", "copies_outside", "urgent", "reply_within_days", "objection_within_days"),

@@ -31,6 +31,24 @@ def test_a_hold_is_placed_listed_and_released(world: World) -> None:
     assert [hold["released_at"] is None for hold in world.ok("hold", "list", "--case", case_id, "--all")] == [False]
 
 
+def test_two_erase_early_on_a_ground_and_print_it(world: World) -> None:
+    """In a closed case: without the ground it would be flagged; the paper of it is a PDF."""
+    case_id = open_case(world)
+    note = world.folder / "note.txt"
+    note.write_text("who he is", encoding="utf-8")
+    registered = world.ok("item", "register", case_id, "a letter", "--section", f"narrative.text=@{note}")
+    world.ok("case", "close", case_id, "--ground", "over")
+    proposing = ("section", "propose-erasure", case_id, registered["event_id"], "narrative", "--ground", "his right")
+    proposal = world.ok(*proposing)["event_id"]
+    erasing = ("section", "erase", case_id, proposal, "--for")
+    world.refuses(Exit.REFUSED, "court_order", *erasing, "a_whim", *ORDER, profile="chief")
+    erased = world.ok(*erasing, "court_order", *ORDER, profile="chief")
+    assert erased["flags"] == []
+    paper = world.folder / "erased.pdf"
+    world.ok("paper", erased["event_id"], "--both", "-o", str(paper))
+    assert paper.read_bytes().startswith(b"%PDF")
+
+
 def test_a_time_is_set_and_what_is_due_is_listed(world: World) -> None:
     """In so many days, with what it is due for; people are told what stands in the way."""
     case_id = open_case(world, items=1)
