@@ -254,11 +254,16 @@ class Discrepancy(Struct, frozen=True):
     @property
     def is_resolved(self) -> bool:
         """Tell whether both sides have signed the same resolution, or whoever counted too much has signed one."""
-        # What an agency says of another one's thing is its claim alone, and so it is its to withdraw.
-        if self.stocktake_id is not None and self.kinds == ("surplus",) and len(set(self.parties)) > 1:
-            return self.raised_for in self.resolutions
+        if self.claimed_by is not None:
+            return self.claimed_by in self.resolutions
         # Both have signed, and the same words: a resolution by one side is a claim.
         return len(self.resolutions) == len(set(self.parties)) and len(set(self.resolutions.values())) == 1
+
+    @property
+    def claimed_by(self) -> str | None:
+        """Return the agency that counted another one's thing as surplus, whose claim alone it is, or None."""
+        is_claim = self.stocktake_id is not None and self.kinds == ("surplus",) and len(set(self.parties)) > 1
+        return self.raised_for if is_claim else None
 
     def may_be_resolved_by(self, officer: str) -> bool:
         """Tell whether this officer may sign for his side: not alone, where both sides are one agency."""

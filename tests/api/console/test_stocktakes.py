@@ -96,6 +96,18 @@ def test_a_room_is_counted_and_what_differs_is_signed(office: Office) -> None:
     desk.sign()
     (missing,) = office.state("case-2").discrepancies.values()
     assert missing.is_resolved
+    # What was surplus is taken back by the agency that counted it, alone.
+    (surplus,) = (each for each in office.state("case-1").discrepancies.values() if each.kinds == ("surplus",))
+    page = desk.go(f"/cases/case-1/acts/resolve?of={surplus.discrepancy_id}")
+    expect(page.locator("main")).to_contain_text("its signature alone takes it back")
+    page.get_by_label("Resolution").fill("it was another lamp")
+    page.get_by_role("button", name=READ).click()
+    desk.sign()
+    assert office.state("case-1").discrepancies[surplus.discrepancy_id].is_resolved
+    # The report of the room, as a file.
+    desk.go(address.partition("/console")[2])
+    report = page.request.get(f"{address}/paper")
+    assert (report.status, report.headers["content-type"]) == (200, "application/pdf")
 
 
 @pytest.mark.extended
