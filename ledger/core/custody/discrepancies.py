@@ -226,12 +226,8 @@ def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) 
 
 def has_held(state: CaseState, item: Item, agency: str) -> bool:
     """Tell whether the agency holds the item or once held it, by this case, or one that it comes from."""
-    origins, waiting = set[str](), [item.item_id]
-    while waiting:
-        if (origin := waiting.pop()) not in origins and origin in state.items:
-            origins.add(origin)
-            waiting += state.items[origin].parents
-    return any(state.items[origin].holder == agency for origin in origins) or any(
+    origins = state.origins_of(item)
+    return item.holder == agency or any(
         agency in handover.parties and not handover.items[item_id].stays
         for handover in state.handovers.values()
         for item_id in handover.accepted_items

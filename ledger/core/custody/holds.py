@@ -75,7 +75,7 @@ def holds_on_item(state: CaseState, item: Item) -> list[Hold]:
     standing = state.holds.marked("standing")
     if not standing:
         return []
-    origins = _origins(state, item)
+    origins = state.origins_of(item)
     return [hold for hold in standing if _covers(hold, origins)]
 
 
@@ -93,7 +93,7 @@ def holds_ever(state: CaseState, item_ids: Collection[str] = (), event_id: str |
 
     Requires that the case has the items.
     """
-    origins = [_origins(state, state.items[item_id]) for item_id in item_ids]
+    origins = [state.origins_of(state.items[item_id]) for item_id in item_ids]
     return [
         hold
         for hold in state.holds.values()
@@ -109,18 +109,7 @@ def _covers_sections(state: CaseState, hold: Hold, event_id: str) -> bool:
         case "sections":
             return not hold.event_ids or event_id in hold.event_ids
     about = [item for item in state.items.values() if event_id in item.sections_in]
-    return any(not _origins(state, item).isdisjoint(hold.item_ids) for item in about)
-
-
-def _origins(state: CaseState, item: Item) -> set[str]:
-    """Return the ids of the item and of all that it comes from, as far as the case has it."""
-    origins, waiting = {item.item_id}, [*item.parents]
-    while waiting:
-        origin = waiting.pop()
-        if origin not in origins:
-            origins.add(origin)
-            waiting += state.items[origin].parents if origin in state.items else ()
-    return origins
+    return any(not state.origins_of(item).isdisjoint(hold.item_ids) for item in about)
 
 
 @rule(holds.HoldPlaced)

@@ -500,6 +500,16 @@ class CaseState(Struct, frozen=True):
         """Return the item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""
         return look_up(self.items, item_id, "item", field=field)
 
+    def origins_of(self, item: Item) -> set[str]:
+        """Return the ids of the item and of all that it comes from, as far as the case has it."""
+        origins, waiting = {item.item_id}, [*item.parents]
+        while waiting:
+            origin = waiting.pop()
+            if origin not in origins:
+                origins.add(origin)
+                waiting += self.items[origin].parents if origin in self.items else ()
+        return origins
+
     def handover(self, handover_id: str, *, field: str = "handover_id") -> Handover:
         """Return the handover that ``field`` of the body names. Raises RuleRefused (unknown_handover)."""
         return look_up(self.handovers, handover_id, "handover", field=field)

@@ -16,6 +16,7 @@ from ledger.core.custody.stocktakes import (
     differences_of,
     lies_in,
     result_of,
+    sides_of,
 )
 from ledger.core.events import handover
 from ledger.core.events.case import CaseClosed
@@ -91,6 +92,19 @@ def test_a_scan_that_is_told_without_a_difference() -> None:
     assert result_of(CountedCode("x", None), (), agency=POLICE, room=ROOM) == "unknown"
     again = CountedCode("x", stored(holder=COURT))
     assert result_of(again, [("case-1", "knife")], agency=POLICE, room=ROOM) == "again"
+
+
+def test_both_sides_of_a_difference_are_words() -> None:
+    """How the record has it; and that it was found nowhere, in the room, or under a seal."""
+    counted = [
+        astuple(sides_of(kind, recorded_as, "it", actual)[1])  # type: ignore[arg-type]
+        for kind, recorded_as, actual in (
+            *(("missing", "placed", None), ("location", "placed", ROOM), ("surplus", "held_elsewhere", ROOM)),
+            ("seal", "sealed", "S-2"),
+        )
+    ]
+    assert counted == [("not_there", None), ("placed", ROOM), ("placed", ROOM), ("sealed", "S-2")]
+    assert astuple(sides_of("seal", "unsealed", None, "S-2")[0]) == ("unsealed", None)
 
 
 def test_count_and_record_are_compared_as_a_whole() -> None:
