@@ -92,7 +92,13 @@ ROWS = (
     Row("/notices", nobody, is_list=True),  # nothing derives them in the world
     Row("/notices/settings", anybody, shows=False),
     Row("/notices/{number}", nobody),
-    Row("/retention", sees, query="?within=36600&all=true", roles=("clerk", "supervisor", "auditor"), is_list=True),
+    Row(
+        "/retention",
+        sees,
+        query="?within=36600&all=true",
+        roles=("clerk", "supervisor", "auditor", "analyst"),
+        is_list=True,
+    ),
     Row("/letters", is_addressed, is_list=True),
     Row("/letters", is_own, query="?box=outbox", is_list=True),
     Row("/cases/{case_id}/letters/{letter_id}", sees_letter),

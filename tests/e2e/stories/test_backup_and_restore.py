@@ -23,6 +23,7 @@ from tests.testkit.service import Refused
 from tests.testkit.tally import TALLY
 from tests.testkit.witness_server import SmallWitness, serving
 
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # a town of its own; tests/unit/backup tries each part
 KILLS = 6  # of runs of `tally backup create`, each at another moment
 
 

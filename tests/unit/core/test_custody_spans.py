@@ -269,7 +269,8 @@ def test_a_disposal_is_about_what_was_proposed_and_a_discrepancy_about_its_item(
     """Though neither body names the item."""
     assert about(dispose(proposed("drug"))).item_ids == ("drug",)
     case = passed("phone", "knife")
-    case.say(handover.DiscrepancyRaised, discrepancy_id="short-1", handover_id="handover-1", item_id="phone")
+    sides = {"item_id": "phone", "expected": "sealed", "found": "open"}
+    case.say(handover.DiscrepancyRaised, discrepancy_id="short-1", handover_id="handover-1", **sides)
     case.say(handover.DiscrepancyResolved, discrepancy_id="short-1")
     assert about(case).item_ids == ("phone",)
 
