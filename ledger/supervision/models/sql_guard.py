@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 MAX_LENGTH = 20_000  # characters
 CHECKED = 512  # queries that are known to be sound
 MAX_JOINED = 12  # values that a query puts together, all in all: nested, they double at most so often
-# Settings with which a DuckDB in memory starts no threads, so that a process that has it open may be forked.
-WITHOUT_THREADS: Final = {"threads": 1, "async_threads": 0}
+_Setting = str | int | float | list[str]  # as duckdb.connect takes it
+# Settings with which a DuckDB in memory starts no threads, so that a process that has it open may be forked, and writes
+# nothing to a disk: what it moved out of memory would stay in the service's folder when the process is killed.
+_IN_MEMORY: Final[dict[str, _Setting]] = {"threads": 1, "async_threads": 0, "temp_directory": ""}
 MAX_TEXT = 500  # characters of a text in a query
-# Settings with which a DuckDB reaches nothing outside.
-CLOSED: Final = {
-    "enable_external_access": False,
+# Settings with which a DuckDB loads nothing from outside; after _CLOSING it reaches nothing there either.
+_CLOSED: Final[dict[str, _Setting]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "python_enable_replacements": False,
 }
+_CLOSING: Final = "SET enable_external_access = false"  # as an option, it would bar the folder's above
 
 
 class QueryRefused(TallystickError):
@@ -89,10 +91,21 @@ def _parser() -> duckdb.DuckDBPyConnection:
 
     It is empty and runs none of them, so that no query finds what another one left.
     """
+    connection = closed_database()
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def closed_database(path: str | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB that reaches nothing outside, in memory or in the file ``path``; its settings may still be changed.
+
+    One in a file may move what does not fit into memory to a folder beside it.
+    """
     import duckdb
 
-    connection = duckdb.connect(config={**WITHOUT_THREADS, **CLOSED})
-    connection.execute("SET lock_configuration = true")
+    settings = _CLOSED | ({"threads": 1} if path else _IN_MEMORY)
+    connection = duckdb.connect(path or ":memory:", config=settings)
+    connection.execute(_CLOSING)
     return connection
 
 

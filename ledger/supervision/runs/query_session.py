@@ -18,7 +18,7 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.supervision.model_faults import Wording
-from ledger.supervision.models.sql_guard import CLOSED, WITHOUT_THREADS, QueryRefused, refused, require_sound
+from ledger.supervision.models.sql_guard import QueryRefused, closed_database, refused, require_sound
 from ledger.supervision.view_catalogue import (
     DATASET,
     DATASET_COLUMNS,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 AS_OF = "as_of"
 ROWS_OF_A_PIECE = 100
-MEMORY = ":memory:"  # DuckDB's path of a database without a file
 
 __all__ = [
     "LIMITS",
@@ -82,23 +81,19 @@ def prepare_database() -> None:
     To open one takes longer than most queries. Requires that no other thread calls ``open_database`` meanwhile.
     """
     if not _prepared:
-        _prepared.append(_opened(MEMORY))
+        _prepared.append(closed_database())
 
 
-def open_database(path: str = MEMORY, limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB that reaches nothing outside and cannot be reconfigured; one thread makes its order repeatable."""
-    connection = _prepared.pop() if _prepared and path == MEMORY else _opened(path)
+def open_database(path: str | None = None, limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB, in memory or at ``path``, that reaches nothing outside and cannot be reconfigured.
+
+    One thread makes its order repeatable.
+    """
+    connection = _prepared.pop() if _prepared and path is None else closed_database(path)
     # Holds for every connection to this database.
     settings = f"SET GLOBAL memory_limit = '{limits.memory_mb}MB'; SET GLOBAL TimeZone = 'UTC'"
     connection.execute(f"{settings}; SET lock_configuration = true")
     return connection
-
-
-def _opened(path: str) -> duckdb.DuckDBPyConnection:
-    """Open a database whose settings may still be changed."""
-    import duckdb
-
-    return duckdb.connect(path, config={**(WITHOUT_THREADS if path == MEMORY else {"threads": 1}), **CLOSED})
 
 
 def _day_in_sql(zone: Zone) -> str:

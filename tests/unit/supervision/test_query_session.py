@@ -169,6 +169,15 @@ def test_a_query_ends_within_its_limits(name: str) -> None:
         assert len(ask(session, "FROM cases")) == 2
 
 
+def test_what_does_not_fit_into_memory_is_left_on_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed in a query leaves nothing of the record in its folder."""
+    monkeypatch.chdir(tmp_path)
+    with QuerySession.of_rows({"cases": CASES}, Limits(memory_mb=32)) as session:
+        with pytest.raises(QueryRefused, match="more than 32 MB"):
+            ask(session, "SELECT range AS r FROM range(3000000) ORDER BY hash(range) LIMIT 2900000")
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_outside_is_reached_even_past_the_check(session: QuerySession, tmp_path: Path) -> None:
     """The engine itself opens no file and takes no other setting."""
     file = tmp_path / "secret.csv"
