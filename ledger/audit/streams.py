@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
+from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.erasures import proposal_of, require_proposed
 from ledger.core.custody.state import ErasureProposal, require_new
 from ledger.core.errors import RuleRefused, TallystickError
@@ -129,8 +130,8 @@ def _unfound(connection: Connection, entries: list[StoredEntry]) -> Iterator[Aud
 class _StreamAudit:
     """Checks one stream, event by event, and judges it by its rules until the first event that is faulty or impossible.
 
-    The streams of agencies and of the service have two rules: two erase a section, and an agency's stocktakes have
-    different ids. An agency's stream has a feed.
+    The streams of agencies and of the service have three rules: two erase a section, and an agency's stocktakes have
+    different ids, and differences that fit. An agency's stream has a feed.
     """
 
     raises_flags = False
@@ -218,6 +219,7 @@ class _StreamAudit:
                     yield finding_of("custody", row.log_index, error, "impossible")
             case StocktakeRecorded() as body:
                 try:
+                    require_fit_lines(body)
                     require_new(self._counts, body.stocktake_id, "stocktake")
                 except RuleRefused as error:
                     yield finding_of("custody", row.log_index, error, "impossible")

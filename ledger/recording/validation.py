@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState, Outcome, fold
 from ledger.core.custody.claimed_times import require_consistent
+from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.erasures import proposal_of, require_proposed
 from ledger.core.custody.state import ErasureProposal, require_new
 from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized
@@ -251,7 +252,7 @@ class Validator:
         return move
 
     def _require_cited_exists(self, authority: AuthorityState, event: Event) -> None:
-        """Require that what an event cites outside its state exists, and that a stocktake's id is not taken.
+        """Require that what an event cites outside its state exists, and that a stocktake fits and its id is free.
 
         This is checked last, only for an event that the stream accepts from this signer: the answer reveals other
         events.
@@ -284,6 +285,7 @@ class Validator:
                 if isinstance(body, SectionErased) and event.stream.kind != "case":
                     require_proposed(_erasure_cited(connection, event, body), event, body)
         if isinstance(body, StocktakeRecorded):
+            require_fit_lines(body)
             key = (event.agency, body.stocktake_id)
             with self._database.read() as connection:
                 taken = stocktakes.recorded_among(connection, [key])

@@ -17,6 +17,7 @@ from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
 from ledger.core.events.item import ItemCheckedIn
+from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
 from ledger.core.events.terms import DiscrepancyKind, Quantity, RecordedAs
 from ledger.core.procedure.rulebook import Rulebook
 
@@ -179,16 +180,37 @@ def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseSt
 
 def _require_sides(body: halves.DiscrepancyRaised) -> None:
     """Refuse (sides_unfit) sides that are not in words for a handover, or are no record and count for a stocktake."""
-    if body.stocktake_id is None:
-        if body.recorded_as is not None or body.expected is None or body.found is None:
-            refuse("sides_unfit", "state in words what was expected and what was found, no more", field="body.kind")
-        return
-    if body.recorded_as not in _RECORDED_AS.get(body.kind, ()):
-        refuse("sides_unfit", "how it is recorded does not fit a count of this kind", field="body.recorded_as")
-    if (body.expected is not None) != (body.recorded_as in _NAMING):
-        refuse("sides_unfit", "name the place, holder or seal that the record has, if any", field="body.expected")
-    if (body.found is None) != (body.kind == "missing"):
-        refuse("sides_unfit", "what is missing was found nowhere, all else somewhere", field="body.found")
+    if body.stocktake_id is not None:
+        _require_counted_sides(body, "body")
+    elif body.recorded_as is not None or body.expected is None or body.found is None:
+        refuse("sides_unfit", "state in words what was expected and what was found, no more", field="body.kind")
+
+
+def _require_counted_sides(line: halves.DiscrepancyRaised | CountedDifference, path: str) -> None:
+    if line.recorded_as not in _RECORDED_AS.get(line.kind, ()):
+        refuse("sides_unfit", "how it is recorded does not fit a count of this kind", field=f"{path}.recorded_as")
+    if (line.expected is not None) != (line.recorded_as in _NAMING):
+        refuse("sides_unfit", "name the place, holder or seal that the record has, if any", field=f"{path}.expected")
+    if (line.found is None) != (line.kind == "missing"):
+        refuse("sides_unfit", "what is missing was found nowhere, all else somewhere", field=f"{path}.found")
+
+
+def require_fit_lines(body: StocktakeRecorded) -> None:
+    """Refuse (sides_unfit) a stocktake with a difference that could not stand in the case of its thing.
+
+    A line goes without a discrepancy only if another agency holds the thing. Whether the case has the discrepancy, and
+    how it has the thing, is not judged here: the agency's stream does not show it.
+    """
+    for place, line in enumerate(body.differences):
+        path = f"body.differences[{place}]"
+        _require_counted_sides(line, path)
+        if line.discrepancy_id is None and line.recorded_as != "held_elsewhere":
+            refuse(
+                "sides_unfit",
+                "only what another agency holds goes without a discrepancy",
+                field=f"{path}.discrepancy_id",
+                hint="Raise the discrepancy in the case of the thing, and name it here.",
+            )
 
 
 def _sides_of_handover(state: CaseState, act: Act, body: halves.DiscrepancyRaised, handover_id: str) -> tuple[str, str]:
@@ -203,7 +225,10 @@ def _sides_of_handover(state: CaseState, act: Act, body: halves.DiscrepancyRaise
 def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> tuple[str, str]:
     """Return the agency that counted, and the other side.
 
-    Refuses (not_held) to miss what it does not hold, and (never_held) to have too much of what it never held.
+    Refuses (not_held) to miss what it does not hold, (never_held) to have too much of what it never held, and
+    (sides_unfit) what contradicts the case. The event stands on the case's head: holder, status, place and seal are
+    known for certain as of then, and a thing that has changed since the count is compared anew before it is signed.
+    Not compared are what was found, whether the place is in the room that was counted, and the record at the count.
     """
     item = state.item(body.item_id)
     if item.is_person:
@@ -221,7 +246,36 @@ def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) 
             field="body.item_id",
             hint="Write to the agency that holds it. Your stocktake says so without a discrepancy in the case.",
         )
+    recorded = _recordings_of(item, act.agency)
+    if body.recorded_as not in recorded:
+        refuse(
+            "sides_unfit",
+            "the case does not have {item.item_id} so",
+            item=item,
+            field="body.recorded_as",
+            hint="Compare the count with the record as it is by now.",
+        )
+    if body.expected != recorded[body.recorded_as]:
+        refuse(
+            "sides_unfit",
+            "the case has another place, holder or seal of {item.item_id}",
+            item=item,
+            field="body.expected",
+            hint="Compare the count with the record as it is by now.",
+        )
     return act.agency, item.responsible if item.holder == act.agency else item.holder
+
+
+def _recordings_of(item: Item, agency: str) -> dict[RecordedAs | None, str | None]:
+    """Return how the case has an item for an agency that counts it: words, each with the place, holder or seal."""
+    sealed: dict[RecordedAs | None, str | None] = (
+        {"unsealed": None} if item.seal_number is None else {"sealed": item.seal_number}
+    )
+    if item.holder != agency:
+        return sealed | {"held_elsewhere": item.holder}
+    if item.status != "held":
+        return sealed | {item.status: None}
+    return sealed | ({"unplaced": None} if item.storage_location is None else {"placed": item.storage_location})
 
 
 def has_held(state: CaseState, item: Item, agency: str) -> bool:

@@ -261,9 +261,12 @@ class Discrepancy(Struct, frozen=True):
 
     @property
     def claimed_by(self) -> str | None:
-        """Return the agency that counted another one's thing as surplus, whose claim alone it is, or None."""
-        is_claim = self.stocktake_id is not None and self.kinds == ("surplus",) and len(set(self.parties)) > 1
-        return self.raised_for if is_claim else None
+        """Return the agency that counted another one's thing as surplus, whose claim alone it is, or None.
+
+        Its own thing that it disposed of, split or merged is none such: the agency that answers for it signs, too.
+        """
+        # Only of a stocktake it says how the thing is recorded; there it is a surplus, and both sides are two agencies.
+        return self.raised_for if self.recorded_as == "held_elsewhere" else None
 
     def may_be_resolved_by(self, officer: str) -> bool:
         """Tell whether this officer may sign for his side: not alone, where both sides are one agency."""

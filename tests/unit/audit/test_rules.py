@@ -14,7 +14,7 @@ from ledger.core.events import Authority, case, handover
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.record import ErasureProposed, RecordLate
 from ledger.core.events.registry import RegistryChange
-from ledger.core.events.stocktake import StocktakeRecorded
+from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
 from ledger.core.log.merkle import leaf_hash, root_of
 from ledger.core.log.tiles import RightEdge, hashes_in
 from ledger.store import log as stored_log
@@ -131,6 +131,15 @@ def test_two_stocktakes_of_an_agency_under_one_id(stand: Stand) -> None:
         row = stocktakes.find_recorded(connection, POLICE, "stocktake-1")
     assert row is not None
     assert row.event_id == first.event.event_id
+
+
+def test_a_stocktake_whose_difference_does_not_fit(stand: Stand) -> None:
+    """What is missing has a discrepancy, so that a line without one is named."""
+    stock = {"stocktake_id": "stocktake-1", "storage_location": "Room 3", "counters": ("p-1",), "tree_size": 1}
+    line = CountedDifference(case_id="case-1", item_id="knife", kind="missing", recorded_as="unplaced")
+    body = StocktakeRecorded(**stock, started_size=1, started_at="2026-03-01T08:00:00Z", differences=(line,))
+    index = force(stand.ledger, Writer("agency", POLICE).write(body, clerk(POLICE)))
+    assert found(stand.audit()) == {("custody", index)}
 
 
 def test_case_that_another_agency_split_off(stand: Stand) -> None:

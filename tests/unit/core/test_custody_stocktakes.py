@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import astuple
 
+from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.stocktakes import (
     CountDifference,
     CountedCode,
@@ -18,12 +19,14 @@ from ledger.core.custody.stocktakes import (
     result_of,
     sides_of,
 )
+from ledger.core.errors import RuleRefused
 from ledger.core.events import handover
 from ledger.core.events.case import CaseClosed
-from ledger.core.events.item import ItemMoved, ItemSplit
+from ledger.core.events.item import ItemDisposalProposed, ItemMoved, ItemSplit
+from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
 from ledger.samples.case_acts import pieces
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Officer, clerk, supervisor
-from tests.testkit.casework import Case, Refusal, Refusals, each_refusal, part, person_id, require_refusal
+from tests.testkit.casework import Case, Refusal, Refusals, dispose, each_refusal, part, person_id, require_refusal
 
 ROOM = "Room 3"
 COUNTED = CountedRoom(POLICE, ROOM, since=100)
@@ -196,6 +199,9 @@ def test_a_difference_within_one_agency_takes_two_officers() -> None:
     assert resolving(written, supervisor(POLICE)).state.discrepancies["count-1"].is_resolved
 
 
+LENT = {"recorded_as": "unplaced", "expected": None}  # as the case has what was lent, without a place
+
+
 def lent() -> Case:
     """The laboratory holds the knife, for which the police answer."""
     return kept().offer("knife", to=LAB, purpose="forensic_examination").accept()
@@ -203,7 +209,7 @@ def lent() -> Case:
 
 def test_a_difference_is_between_holder_and_who_answers_for_it() -> None:
     """The holder's count concerns the agency that answers for the thing; both sign, whoever raised it too."""
-    written = counting(lent(), clerk(LAB))
+    written = counting(lent(), clerk(LAB), **LENT)
     assert written.state.discrepancies["count-1"].parties == (LAB, POLICE)
     resolving(resolving(written, clerk(LAB)), clerk(POLICE))
     assert written.state.discrepancies["count-1"].is_resolved
@@ -232,17 +238,52 @@ def test_a_surplus_is_taken_back_by_who_counted_it() -> None:
     assert written.state.discrepancies["count-1"].is_resolved
 
 
+def destroyed() -> Case:
+    """The laboratory has disposed of the knife, for which the police answer."""
+    written = lent()
+    written.say(ItemDisposalProposed, clerk(LAB), item_ids=("knife",), disposal="destroyed", ground="used up")
+    return dispose(written, supervisor(LAB))
+
+
+GONE = {"kind": "surplus", "recorded_as": "disposed", "expected": None, "found": ROOM}
+
+
+def test_ones_own_disposed_thing_takes_both_sides() -> None:
+    """Who disposed of it and counts it nevertheless does not end that alone: the agency that answers for it signs."""
+    written = counting(destroyed(), clerk(LAB), **GONE)
+    discrepancy = written.state.discrepancies["count-1"]
+    assert (discrepancy.parties, discrepancy.claimed_by) == ((LAB, POLICE), None)
+    resolving(written, clerk(LAB))
+    assert not written.state.discrepancies["count-1"].is_resolved
+    resolving(written, clerk(POLICE))
+    assert written.state.discrepancies["count-1"].is_resolved
+
+
+COUNTED_AS = {
+    "without a seal": ("unsealed", None, kept),
+    "under a seal": ("sealed", "S-1", lambda: kept(seal_number="S-1")),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED_AS)
+def test_a_seal_is_compared_with_the_case(name: str) -> None:
+    """The seal that the case has is stated, or that it has none."""
+    recorded_as, expected, made = COUNTED_AS[name]
+    written = counting(made(), kind="seal", recorded_as=recorded_as, expected=expected, found="S-9")
+    assert written.state.discrepancies["count-1"].expected == expected
+
+
 def test_one_person_on_both_sides_is_flagged() -> None:
     """As of a handover: who raised it for one agency, or signed for it, and signs for the other one."""
     double = Officer("p-0000", POLICE, ("clerk",))
     same = Officer("p-0000", LAB, ("clerk",))
-    written = counting(lent(), same)
+    written = counting(lent(), same, **LENT)
     assert "same_officer_both_sides" not in written.flag_names()
     resolving(written, double)
     assert "same_officer_both_sides" in written.flag_names()
     resolving(written, clerk(LAB))
     assert "same_officer_both_sides" not in written.flag_names()
-    written = resolving(counting(lent(), clerk(LAB)), same)
+    written = resolving(counting(lent(), clerk(LAB), **LENT), same)
     assert "same_officer_both_sides" not in written.flag_names()
     resolving(written, double)
     assert "same_officer_both_sides" in written.flag_names()
@@ -275,6 +316,44 @@ def by_hand(written: Case, **fields: Any) -> Case:
     return counting(written, clerk(LAB), **(own | fields))
 
 
+def counted(**line: Any) -> StocktakeRecorded:
+    """Return a stocktake with one difference."""
+    stated = {"case_id": "case-1", "item_id": "knife", "kind": "missing", "recorded_as": "unplaced"}
+    return StocktakeRecorded(
+        stocktake_id="stocktake-1",
+        storage_location=ROOM,
+        started_at="2026-03-01T08:00:00Z",
+        counters=("p-0001",),
+        started_size=1,
+        tree_size=1,
+        differences=(CountedDifference(**(stated | {"discrepancy_id": "count-1"} | line)),),
+    )
+
+
+UNDISPUTED = {"kind": "surplus", "recorded_as": "held_elsewhere", "expected": LAB, "found": ROOM}
+LINES: dict[str, tuple[dict[str, Any], str | None]] = {
+    "missing, with its discrepancy": ({}, None),
+    "another agency's surplus without one": (UNDISPUTED | {"discrepancy_id": None}, None),
+    "missing without one": ({"discrepancy_id": None}, "discrepancy_id"),
+    "surplus of one's own without one": (GONE | {"discrepancy_id": None}, "discrepancy_id"),
+    "missing what another agency holds": ({"recorded_as": "held_elsewhere", "expected": LAB}, "recorded_as"),
+    "a place where there is none": ({"expected": "Room 5"}, "expected"),
+    "missing, and found": ({"found": ROOM}, "found"),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_the_lines_of_a_stocktake_fit(name: str) -> None:
+    """What a stocktake signs of a thing could stand in its case; only another agency's thing has no discrepancy."""
+    line, field = LINES[name]
+    if field is None:
+        require_fit_lines(counted(**line))
+        return
+    with pytest.raises(RuleRefused) as refused:
+        require_fit_lines(counted(**line))
+    assert (refused.value.code, refused.value.field) == ("sides_unfit", f"payload.body.differences[0].{field}")
+
+
 REFUSED: Refusals = {
     "raising on nothing": Refusal("no_occasion body.handover_id", lent(), lambda c: by_hand(c, handover_id=None)),
     "raising on both": Refusal("no_occasion body.handover_id", lent(), lambda c: counting(c, handover_id="handover-1")),
@@ -300,6 +379,26 @@ REFUSED: Refusals = {
     ),
     "a place that is not named": Refusal("sides_unfit body.expected", kept(), lambda c: counting(c, expected=None)),
     "missing, and found somewhere": Refusal("sides_unfit body.found", kept(), lambda c: counting(c, found="Room 9")),
+    "missing where it does not lie": Refusal(
+        "sides_unfit body.expected", kept(), lambda c: counting(c, expected="Room 4")
+    ),
+    "missing without a place, by the case in one": Refusal(
+        "sides_unfit body.recorded_as", kept(), lambda c: counting(c, **LENT)
+    ),
+    "calling one's own thing another agency's": Refusal(
+        "sides_unfit body.recorded_as", destroyed(), lambda c: surplus(c, clerk(LAB), expected=POLICE)
+    ),
+    "calling another agency's thing one's own": Refusal(
+        "sides_unfit body.recorded_as", destroyed(), lambda c: counting(c, **GONE)
+    ),
+    "naming another holder": Refusal(
+        "sides_unfit body.expected", lent(), lambda c: surplus(c, clerk(POLICE), expected=COURT)
+    ),
+    "naming another seal": Refusal(
+        "sides_unfit body.expected",
+        kept(seal_number="S-1"),
+        lambda c: counting(c, kind="seal", recorded_as="sealed", expected="S-2", found="S-9"),
+    ),
     "resolving alone": Refusal("one_signature officer", counting(kept()), lambda c: resolving(c, clerk(POLICE))),
     "counting a person": Refusal(
         "not_counted body.item_id",
