@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
@@ -13,6 +14,7 @@ import zxingcpp
 from msgspec.structs import replace
 from PIL import Image
 from pypdf import PdfReader
+from pypdfium2 import PdfDocument
 
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.interchange.papers.sheet import FactsBlock, LabelledValue, ProseBlock, Sheet, Stamp, StampsBlock, TableBlock
@@ -59,7 +61,10 @@ def sheet(*texts: str, layout: str = "form") -> Sheet:
 
 
 def text_of(pdf: bytes) -> str:
-    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).replace("\u200b", "")
+    """Return the text of all pages, as PDFium reads it, in the order in which it was set."""
+    with closing(PdfDocument(pdf)) as document:
+        texts = [page.get_textpage().get_text_bounded() for page in document]
+    return "\n".join(texts).replace("\r\n", "\n").replace("\u200b", "")
 
 
 @pytest.mark.parametrize("kind", NASTY)
