@@ -277,19 +277,20 @@ class KeptEvidence:
         """Delete the objects that are still to be deleted; return of how many files.
 
         What somebody else has noted in the database stays. Raises Unavailable if the storage is away, and Conflict if
-        it is of another ledger.
+        it is of another ledger. A file that alone cannot be deleted stops no other: its Unavailable is raised last.
         """
         with self.database.read() as connection:
             waiting = evidence_files.to_delete(connection)
-        if not waiting:
-            return 0
-        self.require_mark()
-        with self.database.read() as connection:
-            foreign = evidence_files.not_to_delete(connection)
-        own = [each.name for each in waiting if each.name not in foreign]
-        for name in own:
-            self._delete(name)
-        return len(own)
+        first: Unavailable | None = None
+        for each in waiting:
+            try:
+                self._delete(each.name)
+            except Unavailable as error:
+                self.require_mark()  # not with each of thousands does a storage that is away keep the service waiting
+                first = first or error
+        if first is not None:
+            raise first
+        return len(waiting)
 
     def _delete(self, name: str) -> None:
         """Delete the objects of a file, unless there is one of this name. Raises what ``require_mark`` does."""
@@ -328,7 +329,6 @@ class KeptEvidence:
             stored = list(evidence_files.files(connection))
             unlike = evidence_files.unlike(connection)
             waiting = {each.name for each in evidence_files.to_delete(connection)}
-            waiting -= evidence_files.not_to_delete(connection)
         for changed in unlike:
             yield StoreFinding("unverifiable", changed, Message("its row in the database is not as it was written"))
         for each in stored:

@@ -56,6 +56,7 @@ class Rehasher:
     outcomes: Counter[str] = field(default_factory=Counter)
     _looked_up_to: int = -1  # by this process: nothing before is due that is not stored
     _own: set[str] = field(default_factory=set)  # the events of outcomes that this process has stored as incidents
+    _foreign: set[FileCheck] = field(default_factory=set)  # what was said to be somebody else's, once and not each time
 
     def step(self) -> int:
         """Note what has become due, and do what is due; return how many files were hashed.
@@ -180,12 +181,24 @@ class Rehasher:
             self._report(outcome_row)
 
     def _report_left(self) -> None:
-        """Record the incidents of outcomes that this process has stored, or another one that did not come to it."""
-        with self.store.database.read() as connection:
-            left = evidence_files.unreported(connection)
+        """Record the incidents of outcomes that this process has stored, or another one that did not come to it.
+
+        The service signs nothing that somebody else has written into the database: an audit reports it.
+        """
         now = self.store.clock()
+        with self.store.database.read() as connection:
+            left = [
+                check
+                for check in evidence_files.unreported(connection)
+                if check not in self._foreign
+                and (check.event_id in self._own or now - (check.checked_at or 0) >= LEFT_MS)
+            ]
+            changed = evidence_files.changed_checks(connection) if left else set[str]()
         for check in left:
-            if check.event_id in self._own or now - (check.checked_at or 0) >= LEFT_MS:
+            if check.name in changed:
+                self._foreign.add(check)
+                logger.error("check of a file of evidence changed in the database", check=check.name)
+            else:
                 self._report(check)
 
     def _report(self, check: FileCheck) -> None:

@@ -75,6 +75,11 @@ class FileCheck(Struct, frozen=True):
             "event_id": self.event_id,
         }
 
+    @property
+    def name(self) -> str:
+        """Return the primary key as bindings name the row."""
+        return " ".join(self.key.values())
+
 
 class FileToDelete(Struct, frozen=True):
     """A file whose objects are still to be deleted (``tables.FilesToDeleteTable``)."""
@@ -167,19 +172,18 @@ def forget_deleted(connection: Connection, name: str) -> None:
 
 def count_to_delete(connection: Connection, most: int) -> int:
     """Return how many files are still to be deleted from the storage, counted up to ``most``."""
-    some = select(FILES_TO_DELETE.c.since).limit(most).subquery()
-    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+    return min(len(to_delete(connection)), most)
 
 
 def to_delete(connection: Connection) -> list[FileToDelete]:
-    """Return the files whose objects are still to be deleted, the oldest first."""
-    rows = connection.execute(_query(FILES_TO_DELETE, FileToDelete).order_by(FILES_TO_DELETE.c.since))
-    return [FileToDelete(*row) for row in rows]
+    """Return the files whose objects are still to be deleted, the oldest first.
 
-
-def not_to_delete(connection: Connection) -> set[str]:
-    """Return the names among them that somebody else than the service has noted or changed."""
-    return set(bindings.unlike(connection, FILES_TO_DELETE))
+    What somebody else than the service has noted or changed is none of them. Raises IntegrityBroken for a row that the
+    database cannot read.
+    """
+    rows = connection.execute(_query(FILES_TO_DELETE, FileToDelete).order_by(FILES_TO_DELETE.c.since)).all()
+    foreign = set(bindings.unlike(connection, FILES_TO_DELETE)) if rows else set[str]()
+    return [FileToDelete(*row) for row in rows if row.name not in foreign]
 
 
 def seal_again(connection: Connection, sealed: Mapping[str, tuple[bytes, str]]) -> None:
@@ -276,9 +280,15 @@ def unreported(connection: Connection) -> list[FileCheck]:
     return [FileCheck(*row) for row in connection.execute(query.order_by(FILE_CHECKS.c.log_index))]
 
 
+def changed_checks(connection: Connection) -> set[str]:
+    """Return the keys of checks that somebody else than the service has written or changed, as ``FileCheck.name``."""
+    return set(bindings.unlike(connection, FILE_CHECKS))
+
+
 def keep_reported(database: Database, check: FileCheck, now_ms: int) -> None:
-    """Store that the incident of a check is recorded."""
+    """Store that the incident of a check is recorded. Raises IntegrityBroken if somebody has changed its row."""
     with database.lock() as connection:
+        bindings.require_bound(connection, FILE_CHECKS, check.key)
         connection.execute(update(FILE_CHECKS).filter_by(**check.key).values(reported_at=now_ms))
         bindings.bind_rows(connection, FILE_CHECKS, [check.key])
 

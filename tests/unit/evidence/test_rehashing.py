@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.core.encoding.digests import Algorithm, digest_of
-from ledger.core.errors import Unavailable
+from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import Authority
 from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposalProposed, ItemMoved
@@ -18,9 +18,10 @@ from ledger.core.events.record import IncidentRecorded
 from ledger.evidence.file_encryption import object_of
 from ledger.evidence.kept_evidence import KeptEvidence
 from ledger.evidence.rehashing import LEFT_MS, Rehasher
+from ledger.storage.objects import FolderObjects
 from ledger.store import bindings, evidence_files, log
 from ledger.store.evidence_files import FileCheck
-from ledger.store.tables import EVIDENCE_FILES, FILES_TO_DELETE
+from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case, dispose
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
@@ -272,9 +273,68 @@ def test_what_somebody_notes_in_the_database_is_not_deleted(stand: Stand) -> Non
     with stand.ledger.database.lock() as connection:
         connection.execute(EVIDENCE_FILES.delete())
         connection.execute(FILES_TO_DELETE.insert(), [{"name": name, "since": 1}])
+        assert (evidence_files.to_delete(connection), evidence_files.count_to_delete(connection, 9)) == ([], 0)
     assert stand.store.delete_waiting() == 0
     assert len(objects(stand.store)) == 1
     assert "to_delete" not in {each.fault for each in stand.store.check()}
+
+
+class OneKept(FolderObjects):
+    """A folder in which objects of one name cannot be deleted, as under a file system's lock."""
+
+    def __init__(self, folder: Path, name: str):
+        super().__init__(folder)
+        self.name = name
+
+    def forget(self, folder: str) -> None:
+        if self.name in folder:
+            raise Unavailable("the folder is locked", code="store_unavailable")
+        super().forget(folder)
+
+
+def test_a_file_that_cannot_be_deleted_keeps_no_other(stand: Stand) -> None:
+    """What was destroyed later goes nevertheless; the step says which error it met, and the next one tries again."""
+    contents = {"disk": DATA, "phone": b"another"}
+    kept = {item: give(stand.store, data, item=item).digest for item, data in contents.items()}
+    with stand.ledger.database.read() as connection:
+        names = {each.digest: each.name for each in evidence_files.files(connection)}
+    away = stand.folder.with_name("away")
+    stand.folder.rename(away)
+    for item, digest in kept.items():  # the disk's note is the oldest
+        stand.store.destroy("case-1", item, digest)
+        stand.ledger.clock.forward(5)
+    away.rename(stand.folder)
+    locked = replace(stand.store, objects=OneKept(stand.folder, names[kept["disk"]]))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="locked"):
+            replace(stand.rehasher, store=locked).step()
+        with stand.ledger.database.read() as connection:
+            assert [each.name for each in evidence_files.to_delete(connection)] == [names[kept["disk"]]]
+        assert len(objects(stand.store)) == 1
+    assert stand.store.delete_waiting() == 1
+    assert objects(stand.store) == []
+
+
+def test_what_somebody_writes_about_a_file_is_not_signed(stand: Stand) -> None:
+    """Whoever can write to the database alone gets no incident of the service, and no row that counts as its own."""
+    case = held(stand)
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    rehasher = stand.rehasher
+    rehasher.step()
+    (check,) = stand.checks()
+    with stand.ledger.database.lock() as connection:
+        connection.execute(FILE_CHECKS.update().values(outcome="damaged", checked_at=1))
+    for _ in range(2):
+        rehasher.step()
+    assert stand.incidents == []
+    with stand.ledger.database.read() as connection:
+        assert bindings.unlike(connection, FILE_CHECKS) == [check.name]
+    (forged,) = stand.checks()
+    with pytest.raises(IntegrityBroken):
+        evidence_files.keep_reported(stand.ledger.database, forged, 2)
+    with stand.ledger.database.read() as connection:
+        assert bindings.unlike(connection, FILE_CHECKS) == [check.name]
+        assert evidence_files.unreported(connection) == [forged]
 
 
 def test_checks_wait_for_a_storage_that_is_away(stand: Stand) -> None:
