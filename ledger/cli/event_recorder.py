@@ -164,15 +164,15 @@ class EventRecorder(EventClient[Session]):
         """
         try:
             try:
-                self.record(case_id, body)
+                receipt = self.append(Stream(kind="case", id=case_id), body)
             except Unavailable:
                 if (sent := self.unanswered) is None:
                     raise
                 with errors_by_option():
                     receipt = send(self.session, sent.read_bytes(), sent)
-                print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
-        except BaseException:
-            if self.unanswered is None:
+        except BaseException as error:
+            is_refused = isinstance(error, TallystickError) and self.unanswered is None
+            if is_refused or not self.has_sent:
                 file.unlink(missing_ok=True)
             else:
                 self.session.warn(
@@ -183,6 +183,8 @@ class EventRecorder(EventClient[Session]):
                     )
                 )
             raise
+        # The record tells of the file by now, whoever reads the receipt.
+        print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
 
     def record_together(self, case_id: str, bodies: Sequence[Body]) -> None:
         """Append events to a case, all of them or none, after one question, and print their receipts."""

@@ -66,6 +66,11 @@ class EventClient(Generic[S]):
         """Return the file of the last submission if it is not known whether it was recorded."""
         return self._sent if self._sent is not None and self._sent.exists() else None
 
+    @property
+    def has_sent(self) -> bool:
+        """Return whether a submission has left, or was about to."""
+        return self._sent is not None
+
     def append(
         self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None
     ) -> dict[str, Any]:

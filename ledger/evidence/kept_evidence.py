@@ -98,8 +98,8 @@ class KeptEvidence:
     key: StoreKey
     limits: StoreLimits
     clock: Callable[[], int]
-    arriving: FilePlaces = field(default_factory=lambda: FilePlaces(MOST_ARRIVING, ARRIVING_OF_AGENCY))
-    leaving: FilePlaces = field(default_factory=lambda: FilePlaces(MOST_LEAVING, LEAVING_OF_AGENCY))
+    arriving: FilePlaces = field(default_factory=lambda: FilePlaces("in", MOST_ARRIVING, ARRIVING_OF_AGENCY))
+    leaving: FilePlaces = field(default_factory=lambda: FilePlaces("out", MOST_LEAVING, LEAVING_OF_AGENCY))
 
     def expect(self, wanted: Digest, stored: StoredFile | None, *, agency: str | None = None) -> Arrival:
         """Return what takes the bytes of a file that is to have this digest; ``stored`` if the store has the file.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -67,9 +67,13 @@ class Room(Struct, frozen=True):
 
 
 class FilePlaces:
-    """FilePlaces for ``most`` files at once, ``of_agency`` of them for one agency. Safe to use from several threads."""
+    """Places for ``most`` files at once, ``of_agency`` of them for one agency. Safe to use from several threads.
 
-    def __init__(self, most: int, of_agency: int):
+    ``way`` is that of the files, which a refusal tells: into the store, or out of it.
+    """
+
+    def __init__(self, way: Literal["in", "out"], most: int, of_agency: int):
+        self.way = way
         self.most = most
         self.of_agency = of_agency
         self._taken = Counter[str]()
@@ -85,21 +89,41 @@ class FilePlaces:
         """Take a place for a file of an agency until the block is left. Raises Unavailable if there is none."""
         with self._lock:
             if self._taken[agency] >= self.of_agency:
-                raise Unavailable(
-                    "{agency} has {most} files on their way here already",
-                    agency=agency,
-                    most=self.of_agency,
-                    code="busy",
-                    hint="Wait until one of them has arrived.",
-                )
+                raise self._full_for(agency)
             if self._taken.total() >= self.most:
-                raise Unavailable("{most} files are on their way here already", most=self.most, code="busy")
+                raise self._full()
             self._taken[agency] += 1
         try:
             yield
         finally:
             with self._lock:
                 self._taken[agency] -= 1
+
+    def _full_for(self, agency: str) -> Unavailable:
+        if self.way == "in":
+            return Unavailable(
+                "{agency} is giving {most} files already",
+                agency=agency,
+                most=self.of_agency,
+                code="busy",
+                hint="Wait until one of them has arrived.",
+            )
+        return Unavailable(
+            "{agency} is taking {most} files already",
+            agency=agency,
+            most=self.of_agency,
+            code="busy",
+            hint="Wait until one of these downloads has ended.",
+        )
+
+    def _full(self) -> Unavailable:
+        if self.way == "in":
+            return Unavailable(
+                "{most} files are being given already", most=self.most, code="busy", hint="Try again in a minute."
+            )
+        return Unavailable(
+            "{most} files are being taken already", most=self.most, code="busy", hint="Try again in a minute."
+        )
 
 
 class OpenFile(Struct, frozen=True):

@@ -290,7 +290,7 @@ def test_an_agency_cannot_take_all_places(desk: Desk) -> None:
                 stack.enter_context(places.place(PROCURATORATE))
             is_arriving = places is desk.store.arriving
             answer = desk.give("disk", LARGE, HOLDER) if is_arriving else desk.take("disk", LARGE, HOLDER)
-            problem(answer, 503, "busy")
+            assert ("giving" if is_arriving else "taking") in problem(answer, 503, "busy")["detail"]
             assert int(answer.headers["retry-after"]) > 0
             if is_arriving:
                 assert desk.give("phone", b"phone", FORMER, digests_of(b"phone")[1]).status_code == 200
@@ -301,6 +301,8 @@ def test_an_agency_cannot_take_all_places(desk: Desk) -> None:
             with pytest.raises(Unavailable) as refused:
                 stack.enter_context(places.place(POLICE))
             assert refused.value.code == "busy"
+            assert refused.value.hint is not None
+            assert ("given" if is_arriving else "taken") in str(refused.value)
     assert desk.take("disk", LARGE, HOLDER).content == LARGE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -347,6 +348,40 @@ def test_a_working_copy_stays_unless_nothing_is_recorded_of_it(
     assert copied.exists() == stays
     assert len(outbox(tally)) == (status == Exit.UNREACHABLE)
     assert (str(copied) in done.err) == (status == Exit.UNREACHABLE)
+
+
+COPYING = """
+import sys
+from pathlib import Path
+from ledger.cli.commands import item_files
+from ledger.cli.main import run
+
+def take(*_, output, **__):
+    output.write_bytes(b"evidence")
+    return item_files.TakenFile(str(output), 8, sys.argv[2], "intact", "disk")
+
+item_files._take = take
+sys.exit(run(["--yes", "item", "copy", "case-1", "disk", "--for", "lab", "-o", sys.argv[1]]))
+"""
+
+
+def test_a_working_copy_that_is_recorded_stays_whoever_reads_the_receipt(tally: Tally, tmp_path: Path) -> None:
+    """The receipt is printed into a pipe that nobody reads: the record tells of the copy all the same."""
+    copied = tmp_path / "copy.dd"
+    tally.new_key("clerk")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with faulty_service(Counter(RECORDED)) as faulty, os.fdopen(writing, "wb") as cut_off:
+        tally.add_profile("police", faulty.url, "police-east", "p-0417", "clerk")
+        done = subprocess.run(
+            [sys.executable, "-c", COPYING, copied, f"sha256:{sha256(b'evidence').hexdigest()}"],
+            stdout=cut_off,
+            stderr=subprocess.PIPE,
+            env=os.environ | tally.environment(),
+        )
+        assert len(posted(faulty)) == 1
+    assert done.returncode == Exit.CUT_OFF, done.stderr
+    assert copied.read_bytes() == b"evidence"
 
 
 def test_event_is_signed_anew_where_others_wrote_meanwhile(tally: Tally) -> None:
