@@ -38,27 +38,31 @@ from ledger.store import clocks, evidence_files, retention
 
 GATHER_S = 5.0  # seconds that a look into the database may take; Prometheus waits for ten unless set otherwise
 SILENT = "silent"  # state of a database that did not answer in this time
-COUNT_S = 300.0  # seconds for which the number of evidence files is kept: each of them is counted
+COUNT_S = 300.0  # seconds for which what is counted row by row is kept
 MOST_COUNTED = 10_000
 DATABASE_STATES = ("ok", "not_durable", "failed", SILENT)
 
 logger = structlog.get_logger(__name__)
 
 
-class KeptFacts(Struct, frozen=True):
-    """What is kept and what is due.
+class KeptCounts(Struct, frozen=True):
+    """What is kept and what is due, which is counted: rarely, for each of thousands of rows is read.
 
     ``checks`` is how many checks of evidence files wait, and since when (unix milliseconds), ``to_delete`` how many
     such files are to be deleted from the storage, ``due`` how many cases (True) and things are kept long enough, all
-    counted up to ``MOST_COUNTED``. ``files`` is how many files the
-    evidence store has, and their bytes, as of the last ``COUNT_S``. ``backup`` is the last one from here, of the place
-    that the settings name.
+    counted up to ``MOST_COUNTED``. ``files`` is how many files the evidence store has, and their bytes.
     """
 
     checks: tuple[int, int | None]
     to_delete: int
     due: Counter[bool]
     files: tuple[int, int]
+
+
+class KeptFacts(Struct, frozen=True):
+    """What was counted within the last ``COUNT_S``, and the last backup from here, of the place in the settings."""
+
+    counts: KeptCounts
     backup: LastBackup | None
 
 
@@ -79,7 +83,7 @@ class ServiceMetrics(Collector):
         self._parts = parts
         self._lock = Lock()
         self._look: Future[DatabaseFacts] | None = None
-        self._files: tuple[float, tuple[int, int]] | None = None  # when they were counted, and what came of it
+        self._counted: tuple[float, KeptCounts] | None = None  # when, and what came of it
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family of metrics; those that only the database knows without samples while it is silent."""
@@ -134,16 +138,16 @@ class ServiceMetrics(Collector):
         settings, now = self._parts.settings, self._parts.clock() // 1000
         places = last_backups(DataDirectory(settings.data_dir))
         backups = [last for place, last in places.items() if settings.backup_store in (None, place)]
-        with self._parts.database.read() as connection:
-            if self._files is None or time.monotonic() - self._files[0] > COUNT_S:
-                self._files = time.monotonic(), evidence_files.total(connection)
-            return KeptFacts(
-                checks=evidence_files.waiting(connection, MOST_COUNTED),
-                to_delete=evidence_files.count_to_delete(connection, MOST_COUNTED),
-                due=retention.count_due(connection, instant_text(now), MOST_COUNTED),
-                files=self._files[1],
-                backup=max(backups, key=lambda last: last.made, default=None),
-            )
+        if self._counted is None or time.monotonic() - self._counted[0] > COUNT_S:
+            with self._parts.database.read() as connection:
+                counts = KeptCounts(
+                    checks=evidence_files.waiting(connection, MOST_COUNTED),
+                    to_delete=evidence_files.count_to_delete(connection, MOST_COUNTED),
+                    due=retention.count_due(connection, instant_text(now), MOST_COUNTED),
+                    files=evidence_files.total(connection),
+                )
+            self._counted = time.monotonic(), counts
+        return KeptFacts(self._counted[1], backup=max(backups, key=lambda last: last.made, default=None))
 
 
 def _of_readiness(facts: DatabaseFacts, states: PartStates) -> Iterator[Metric]:
@@ -290,8 +294,9 @@ def _of_measures(parts: Parts) -> Iterator[Metric]:
 
 def _of_kept(kept: KeptFacts, parts: Parts) -> Iterator[Metric]:
     """Yield what is kept: evidence files, what is due after its time of retention, and the last backup."""
-    (files, size), (waiting, since) = kept.files, kept.checks
-    due = {("case",): float(kept.due[True]), ("item",): float(kept.due[False])}
+    counts = kept.counts
+    (files, size), (waiting, since) = counts.files, counts.checks
+    due = {("case",): float(counts.due[True]), ("item",): float(counts.due[False])}
     is_configured = parts.settings.backup_store is not None
     made_at = kept.backup.made if kept.backup else 0
     failed = kept.backup.failed if kept.backup else None
@@ -299,7 +304,7 @@ def _of_kept(kept: KeptFacts, parts: Parts) -> Iterator[Metric]:
     yield gauge("evidence_bytes", "Bytes of these.", size)
     yield gauge("evidence_checks_waiting", "Checks of evidence files that are due and not done.", waiting)
     yield gauge("evidence_check_waiting_seconds", "Seconds since the first was due.", _age(parts.clock(), since))
-    yield gauge("evidence_files_to_delete", "Files that are still to be deleted from the storage.", kept.to_delete)
+    yield gauge("evidence_files_to_delete", "Files that are still to be deleted from the storage.", counts.to_delete)
     yield gauges("retention_due", "What has been kept long enough.", ["subject"], due)
     yield gauge("backup_configured", "Whether the settings name a place of backups.", float(is_configured))
     yield gauge("backup_timestamp_seconds", "When the last backup was made, 0 for never.", made_at)

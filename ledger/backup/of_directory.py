@@ -114,16 +114,17 @@ def remember(where: DataDirectory, place: str, last: LastBackup) -> None:
 
 
 @contextmanager
-def remembering_failure(where: DataDirectory, place: str, now: Callable[[], int]) -> Iterator[None]:
-    """Remember when the block ends in a fault, beside the last generation that was made at the place.
+def remembering_failure(where: DataDirectory, place: str | None, now: Callable[[], int]) -> Iterator[None]:
+    """Remember when the block ends in a fault, beside the last generation that was made at the place, if one is named.
 
     ``now`` gives unix seconds. A run that is killed leaves no trace but the age of that generation.
     """
     try:
         yield
     except BaseException:
-        last = last_backups(where).get(place, LastBackup(0, "", 0))
-        remember(where, place, replace(last, failed=now()))
+        if place is not None:
+            last = last_backups(where).get(place, LastBackup(0, "", 0))
+            remember(where, place, replace(last, failed=now()))
         raise
 
 

@@ -36,7 +36,8 @@ SELDOM: Final = 1000  # entries after which the position is stored though nothin
 LEFT_MS: Final = 60_000  # after which an outcome without its incident was left by a process that was killed
 DUE_BY: Final = ("handover.accepted", "item.moved", "item.checked_out", "item.checked_in")
 DESTROYS: Final = ("item.disposed", "hold.released")  # after these a file may have to go
-DESTROYED: Final = "destroyed"  # the disposal by which a file goes, too
+# The disposals of the packages that ship by which files go, too: those of which a record of destruction is printed.
+DESTROYED: Final = ("destroyed", "data_erased")
 
 logger = structlog.get_logger(__name__)
 
@@ -132,7 +133,7 @@ class Rehasher:
         return ()
 
     def _destroyed(self, event: Event) -> list[str]:
-        """Return the items of the event's case that two have destroyed, and that no hold covers, with files here."""
+        """Return the items of the event's case that two have destroyed or erased, and that no hold covers."""
         with self.store.database.read() as connection:
             held = {kept.item_id for kept in evidence_files.of_case(connection, event.stream.id)}
         state = self.state_of(event.stream.id) if held else None
@@ -143,7 +144,8 @@ class Rehasher:
                 item_id
                 for item_id in held
                 if (item := state.items.get(item_id)) is not None
-                and (item.status, item.disposal) == ("disposed", DESTROYED)
+                and item.status == "disposed"
+                and item.disposal in DESTROYED
                 and not holds_on_item(state, item)
             )
         )

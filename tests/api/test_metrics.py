@@ -189,6 +189,28 @@ def test_a_scrape_wakes_nobody_and_does_not_grow_with_the_log(served: Served) ->
     assert statements() == few
 
 
+def test_what_is_counted_row_by_row_is_not_counted_with_each_scrape(served: Served) -> None:
+    """Files, checks, what is to be deleted and what is due: once within minutes, and told each time."""
+    asked: list[str] = []
+
+    def keep(*given: object) -> None:
+        asked.append(str(given[2]))
+
+    tables = ("evidence_files", "file_checks", "files_to_delete")
+    names = ("evidence_files", "evidence_checks_waiting", "evidence_files_to_delete")
+    with exposed(served) as url:
+        event.listen(served.ledger.database.log, "before_cursor_execute", keep)
+        try:
+            for is_first in (True, False):
+                asked.clear()
+                scrape = samples_at(url)
+                assert [value(scrape, name) for name in names] == [0, 0, 0]
+                counted = [any(table in statement for statement in asked) for table in tables]
+                assert counted == [is_first] * len(tables)
+        finally:
+            event.remove(served.ledger.database.log, "before_cursor_execute", keep)
+
+
 def test_a_database_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it refuses or hangs, a scrape ends in time, says so and gives what is known without it."""
     monkeypatch.setattr(metrics, "GATHER_S", 2.0)

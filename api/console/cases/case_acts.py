@@ -61,7 +61,6 @@ from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.evidence.working_copies import method_of
 from ledger.recording.event_signing import MAX_ACTS, new_id
 
 router = page_router()
@@ -169,7 +168,7 @@ def _form_of_fields(
         fields = asked_of_erasure(fields)
     title = heading_of(visit, event_type)
     if copy:
-        fields = asked_of_copy(fields, visit.labels.translate(method_of("…")))
+        fields = asked_of_copy(visit, fields)
         title, note = visit.labels.translate(Message("Record a working copy")), _OF_COPY
     return visit.page(
         "cases/act_form.html",
@@ -220,7 +219,7 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
             fields = of_fields.body_fields(form)
             _complete(visit, at.state, act, fields)
             if act == EXAMINED and (copied := form.get("copy")):
-                fields |= as_copied(visit, fields, copied)
+                fields |= as_copied(visit, at.state, fields, copied)
             bodies = [body_from(EVENT_TYPES[act].body, fields)]
             sections = of_fields.sections(form)
         elif act in WITH_ITEMS:

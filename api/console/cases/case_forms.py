@@ -12,6 +12,7 @@ from api.console.shared.act_fields import ActForm, AskedField, Option, Sections
 from api.console.shared.forms import PostedForm
 from api.console.shared.rendering import narrator_of
 from api.services.drafts import body_from
+from api.services.evidence_files import recorded_files
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
 from ledger.core.events import NAME_OF
@@ -20,7 +21,7 @@ from ledger.core.events.fields import Field, fields_of
 from ledger.core.events.record import SectionErased
 from ledger.core.events.terms import PERSON_NAME
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.evidence.working_copies import finding_of
+from ledger.evidence.working_copies import finding_of, method_of
 from ledger.timeline.sentences import EventWords, Narrator
 
 LINE = 200  # characters that a correction cites at most
@@ -31,6 +32,7 @@ CITED_BY = {"item.disposed": "item.disposal_proposed", ERASED: "section.erasure_
 EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
 NEW_PERSONS = 5  # whom the form of a new case names at most
 NAMING = NAME_OF[PersonNamed]
+FOR_WHOM = "…"  # where the officer writes for whom a working copy is
 
 
 def form_in_case(
@@ -230,18 +232,37 @@ def asked_of_erasure(asked: Sequence[AskedField]) -> list[AskedField]:
     return [field for field in asked if field.path not in _AS_PROPOSED]
 
 
-def asked_of_copy(asked: Sequence[AskedField], method: str) -> list[AskedField]:
-    """Return the form of an examination that records a working copy: its method is filled in, the rest follows."""
-    filled = {"method": method, "match_result": "match"}
+def asked_of_copy(visit: Visit, asked: Sequence[AskedField]) -> list[AskedField]:
+    """Return the form of an examination that records a working copy: its method is begun, the rest follows."""
+    filled = {"method": visit.labels.translate(method_of(FOR_WHOM))}
     return [
         field._replace(chosen=filled.get(field.path, field.chosen))
         for field in asked
-        if field.path not in ("condition", "quantity", "finding")
+        if field.path not in ("condition", "quantity", "finding", "match_result")
     ]
 
 
-def as_copied(visit: Visit, fields: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    """Return the finding of a working copy. Raises MalformedInput if what was read again is another file."""
+def as_copied(visit: Visit, state: CaseState, fields: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """Return what an examination says of the working copy of a kept file, whatever the form says of it.
+
+    Raises MalformedInput if no file of the item that is kept has the digest, if what was read again is another file,
+    or while it is not filled in for whom the copy is.
+    """
+    item = state.items.get(fields.get("item_id", ""))
+    files = () if item is None else recorded_files(visit.service, state.case_id, item)
+    if not any(file.kept and digest in file.digests for file in files):
+        raise MalformedInput(
+            "no file with the digest {digest} is kept of this item",
+            digest=digest,
+            field="item_id",
+            hint="Choose Record a working copy beside the file, on the page of its item.",
+        )
+    if fields.get("method") == visit.labels.translate(method_of(FOR_WHOM)):
+        raise MalformedInput(
+            "it is not said for whom the copy is",
+            field="method",
+            hint="Write for whom it is, and what for, in the place of the three dots.",
+        )
     copied = fields.get("digests", ())
     if digest not in copied:
         raise MalformedInput(
@@ -252,7 +273,7 @@ def as_copied(visit: Visit, fields: Mapping[str, Any], digest: str) -> dict[str,
             code="digest_differs",
             hint="Give the copy itself, from where it lies; if it is damaged, delete it and download the file again.",
         )
-    return {"finding": visit.labels.translate(finding_of(digest, digest))}
+    return {"finding": visit.labels.translate(finding_of(digest, digest)), "match_result": "match"}
 
 
 _AS_PROPOSED = ("concerns", "label")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT, Exit
@@ -111,20 +112,23 @@ def create_command(
     settings = _settings(data_dir, store, keep)
     where = DataDirectory(settings.data_dir)
     installation = installations.load(where)
-    place, name = place_of(settings), str(settings.backup_store)
-    to = recipients or tuple(settings.backup_recipients.split())
-    if not to:
-        raise MalformedInput(
-            "expected at least one public key to which backups are encrypted",
-            field="--recipient",
-            hint="Make a key pair on another machine: tally backup key FILE",
-        )
-    secret = read_service_passphrase(settings, where, passphrase, of="the service's keys")
-    signer = open_note_key(where.keys.note_key("log"), secret)
-    trust, own = installations.trust_of(where, installation), machine_key(where)
-    remembered = next((last for place, last in last_backups(where).items() if place == name and last.number), None)
+    name = settings.backup_store
+    # Whatever refuses a run that nobody watches is remembered, also before anything of the place is read.
     with remembering_failure(where, name, _now):
-        before = newest_of(place, trust, [own], (remembered.number, remembered.digest) if remembered else None)
+        place = place_of(settings)
+        to = recipients or tuple(settings.backup_recipients.split())
+        if not to:
+            raise MalformedInput(
+                "expected at least one public key to which backups are encrypted",
+                field="--recipient",
+                hint="Make a key pair on another machine: tally backup key FILE",
+            )
+        secret = read_service_passphrase(settings, where, passphrase, of="the service's keys")
+        signer = open_note_key(where.keys.note_key("log"), secret)
+        trust, own = installations.trust_of(where, installation), machine_key(where)
+        remembered = last_backups(where).get(str(name))
+        known = (remembered.number, remembered.digest) if remembered and remembered.number else None
+        before = newest_of(place, trust, [own], known)
         vault = vault_of_machine(to, own)
         if is_for_others(before, vault):
             session.warn(
@@ -146,17 +150,19 @@ def create_command(
                 )
         finally:
             database.close()
-    generation = created.generation
-    remember(where, name, LastBackup(generation.number, generation.digest, generation.made))
-    shown: dict[str, Any] = {"generation": generation.number, "made_at": instant_text(generation.made)}
-    shown |= {"size": generation.size, "root": generation.root, "chunks": created.chunks, "written": created.stored}
-    if settings.backup_keep:
-        try:
-            pruned = prune(place, settings.backup_keep, trust, [own], now=_now())
-            shown |= {"removed": list(pruned.generations), "freed": pruned.freed}
-        except (IntegrityBroken, OfOtherLedger) as error:  # the backup is made, whatever became of older ones
-            shown |= {"fault": error.text}
-            session.warn(Message("Old generations were not deleted: {error}", error=error))
+        generation = created.generation
+        last = LastBackup(generation.number, generation.digest, generation.made)
+        remember(where, str(name), last)
+        shown: dict[str, Any] = {"generation": generation.number, "made_at": instant_text(generation.made)}
+        shown |= {"size": generation.size, "root": generation.root, "chunks": created.chunks, "written": created.stored}
+        if settings.backup_keep:
+            try:
+                pruned = prune(place, settings.backup_keep, trust, [own], now=_now())
+                shown |= {"removed": list(pruned.generations), "freed": pruned.freed}
+            except (IntegrityBroken, OfOtherLedger) as error:  # the backup is made, whatever became of older ones
+                remember(where, str(name), replace(last, failed=_now()))
+                shown |= {"fault": error.text}
+                session.warn(Message("Old generations were not deleted: {error}", error=error))
     session.output.record(shown)
 
 

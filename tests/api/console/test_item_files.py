@@ -16,7 +16,7 @@ from ledger.core.events.item import ItemExamined
 from ledger.store import log, notices
 from tests.api.conftest import serving
 from tests.api.console.desk import READ, Office, axe_findings, drop, office_in
-from tests.api.console.pages import page_of
+from tests.api.console.pages import page_of, post
 from tests.api.service import Served
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, auditor, clerk
 from tests.testkit.casework import Case
@@ -111,6 +111,28 @@ def test_a_working_copy_is_recorded_if_it_is_the_file(office: Office) -> None:
     assert body.finding == f"digest before {digest_of(NOTE)}, of the copy after {digest_of(NOTE)}"
 
 
+EXAMINED = {"item_id": "disk", "method": "working copy, for the laboratory", "match_result": "mismatch"}
+
+
+def test_a_working_copy_is_one_of_a_file_that_is_kept(kept: Served) -> None:
+    """Of this item, for somebody; whatever the page's address or a form says, the service compares and concludes."""
+    kept_not = digest_of(b"never given")
+
+    def drafted(digest: str, **changes: str) -> str:
+        form = EXAMINED | {"digests": digest, "copy": digest} | changes
+        return post(kept, clerk(PROCURATORATE), "/cases/case-1/drafts/item.examined", form).text
+
+    for refused in (drafted(kept_not), drafted(digest_of(NOTE), item_id="phone")):
+        assert "is kept of this item" in refused
+    assert "for whom the copy is" in drafted(digest_of(NOTE), method="working copy of the kept file, for …")
+    assert "what was copied" in drafted(kept_not, copy=digest_of(NOTE))
+    draft = drafted(digest_of(NOTE))
+    assert f"digest before {digest_of(NOTE)}" in draft
+    assert "mismatch" not in draft
+    page = page_of(kept, clerk(PROCURATORATE), f"/cases/case-1/acts/item.examined?of=disk&copy={digest_of(NOTE)}").text
+    assert 'name="match_result"' not in page
+
+
 def test_what_the_page_does_not_offer_is_refused_all_the_same(office: Office) -> None:
     """A digest that the record of another item has: the answer says what to do, in the words of the page."""
     desk = office.at(clerk(POLICE), ITEM)
@@ -134,8 +156,8 @@ def kept(tmp_path: Path) -> Iterator[Served]:
     )
     with serving(tmp_path, settings) as served:
         case = Case(start=served.ledger.clock.seconds - 600).open()
-        case.register("disk", digests=(digest_of(NOTE), digest_of(PICTURE)))
-        served.record(case.offer("disk", to=PROCURATORATE, purpose="prosecution_review").accept())
+        case.register("disk", digests=(digest_of(NOTE), digest_of(PICTURE))).register("phone")
+        served.record(case.offer("disk", "phone", to=PROCURATORATE, purpose="prosecution_review").accept())
         for data in (NOTE, PICTURE):
             path = f"/api/v1/cases/case-1/items/disk/files/{digest_of(data)}"
             headers = {"content-type": "application/octet-stream"} | served.token(clerk(PROCURATORATE))

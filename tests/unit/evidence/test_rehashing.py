@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.encoding.digests import Algorithm, digest_of
+from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import Authority
 from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemDisposalProposed, ItemMoved
 from ledger.core.events.record import IncidentRecorded
+from ledger.core.events.registry import ProcedureAdopted
+from ledger.core.procedure.adoption import publication_of
+from ledger.core.procedure.package import canonical_form
 from ledger.evidence.file_encryption import object_of
 from ledger.evidence.kept_evidence import KeptEvidence
-from ledger.evidence.rehashing import LEFT_MS, Rehasher
+from ledger.evidence.rehashing import DESTROYED, LEFT_MS, Rehasher
+from ledger.procedures import books_that_ship, shipped_package
 from ledger.storage.objects import FolderObjects
 from ledger.store import bindings, evidence_files, log
 from ledger.store.evidence_files import FileCheck
@@ -378,6 +382,35 @@ def test_files_of_what_was_destroyed_by_two_are_destroyed(stand: Stand) -> None:
     with stand.ledger.database.read() as connection:
         assert [kept.item_id for kept in evidence_files.of_case(connection, "case-1")] == ["other"]
     stand.rehasher.step()
+
+
+def test_files_of_data_that_was_erased_are_destroyed(stand: Stand) -> None:
+    """The clerk who signs that data is erased means what the service keeps of it as well, and the paper says so."""
+    text = canonical_form(shipped_package("evidence"))
+    stand.ledger.put(publication_of(text))
+    stand.ledger.mirror(stand.ledger.changes.add(ProcedureAdopted, digest=blake3_text(text)))
+    stand.ledger.clock.forward(5)
+    case = Case(book=books_that_ship()["evidence"], start=stand.ledger.clock.seconds)
+    case.open(business_line="evidence", stage="open", procedure="evidence")
+    stand.record(case.register("disk", kind="digital_device", exhibit_number="E-1"))
+    give(stand.store, DATA)
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="data_erased", ground="court order")
+    stand.record(dispose(case, disposed_at=case.moment))
+    stand.rehasher.step()
+    assert objects(stand.store) == []
+
+
+def test_records_of_destruction_are_printed_of_what_the_store_deletes() -> None:
+    """Of no other disposal, in whatever package: the paper says that the things were destroyed."""
+    printed = {
+        (name, word)
+        for name, book in books_that_ship().items()
+        for paper in book.papers
+        if paper.name.startswith("destruction") and paper.condition is not None
+        for word in paper.condition.disposal
+    }
+    words = {(name, word) for name, book in books_that_ship().items() for word in book.disposals}
+    assert printed == {(name, word) for name, word in words if word in DESTROYED}
 
 
 def test_files_of_what_is_held_stay_until_the_last_hold_is_released(stand: Stand) -> None:
