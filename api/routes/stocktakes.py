@@ -186,8 +186,8 @@ def take_back(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, n
 def closing(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked: ClosingBody) -> Response:
     """Return the events that record the stocktake against the record as it is by now; nothing is recorded yet.
 
-    What was not scanned, and whose record has changed since the count began, is missing only if you name it in
-    `missing`. Each difference is a `discrepancy.raised` in the case of its item; the last event is
+    What came in by the record since the count began, and was not scanned, is missing only if you name it in `missing`.
+    Each difference is a `discrepancy.raised` in the case of its item; the last event is
     `stocktake.recorded` in your agency's stream. Sign them and submit all or none
     (`/api/v1/events/batch?all_or_none=true`).
     """

@@ -145,7 +145,7 @@ class StocktakeView(Struct, frozen=True):
 class ClosingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """What is stated beside the count: who else counted, and a remark.
 
-    ``missing`` are things that are not there although their record has changed since the count began.
+    ``missing`` are things that are not there although they came in by the record since the count began.
     """
 
     missing: Annotated[tuple[stocktake.CountedItem, ...], Meta(max_length=MOST_COUNTED)] = ()
@@ -181,7 +181,7 @@ def open_stocktake(service: Service, reading: Reading, asked: StocktakeRequest) 
         tree_size=size,
         expected=len(expected),
     )
-    stocktakes.open_stocktake(parts.database, opened)
+    stocktakes.open_stocktake(parts.database, opened, expected)
     reading.record(Message("{stocktake_id} opened", stocktake_id=opened.stocktake_id))
     return opened
 
@@ -300,7 +300,7 @@ def view_of(
 ) -> StocktakeView:
     """Return an open stocktake, compared with the record as it is by now, and record the read.
 
-    ``missing`` are things that are called so although their record has changed since the count began. Raises
+    ``missing`` are things that are called so although they came in by the record since the count began. Raises
     MalformedInput for another one.
     """
     keys = {(line.case_id, line.item_id) for line in missing}
@@ -321,7 +321,8 @@ def view_of(
             hint="Leave it out: it was scanned, or does not belong here by now.",
         )
     comparison = view.comparison
-    items = (*view.expected, *comparison.present, *(count.item for count in comparison.differing))
+    items = [*view.expected, *comparison.present, *(count.item for count in comparison.differing)]
+    items += [each.item for each in comparison.changed_since]
     case_ids = dict.fromkeys(item.case_id for item in items)
     reading.record(Message("stocktake {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
     return view
@@ -342,6 +343,7 @@ def _view(connection: Connection, opened: OpenStocktake, missing: Collection[tup
             changed.append(ChangedScan(scan.code, scan.result, result))
         if code.item:
             seen_keys.add((code.item.case_id, code.item.item_id))
+    counted_room = CountedRoom(agency, room, stocktakes.at_opening(connection, opened), missing)
     return StocktakeView(
         opened.stocktake_id,
         room,
@@ -353,7 +355,7 @@ def _view(connection: Connection, opened: OpenStocktake, missing: Collection[tup
         tuple(expected),
         stocktakes.counts_of(connection, opened),
         tuple(dict.fromkeys(scan.officer for scan in scans)),
-        compared(expected, by_now, CountedRoom(agency, room, opened.tree_size, missing)),
+        compared(expected, by_now, counted_room),
         tuple(changed),
         tuple(map(_kept, kept_scans)),
     )
@@ -432,7 +434,10 @@ def closing_acts(
         started_size=view.started_size,
         tree_size=view.tree_size,
         present=_lines(view.comparison.present),
-        changed_since=_lines(view.comparison.changed_since),
+        changed_since=tuple(
+            stocktake.CountedChange(case_id=each.item.case_id, item_id=each.item.item_id, change=each.change)
+            for each in view.comparison.changed_since
+        ),
         differences=tuple(lines),
         unknown_codes=view.comparison.unknown_codes,
         number=view.number,

@@ -88,6 +88,15 @@ class OpenStocktakesTable(StoreTable, table=True):
     expected: int
 
 
+class StocktakeExpectedTable(StoreTable, table=True):
+    """A thing that lay in the place by the record when an open stocktake of it was opened."""
+
+    stocktake_id: str = Field(primary_key=True)
+    agency: str = Field(primary_key=True)
+    case_id: str = Field(primary_key=True)
+    item_id: str = Field(primary_key=True)
+
+
 class StocktakeScansTable(StoreTable, table=True):
     """A code that was scanned for an open stocktake, with the ``result`` that was told then.
 
@@ -109,6 +118,7 @@ class StocktakeScansTable(StoreTable, table=True):
 
 STOCKTAKES = core_of(StocktakesTable)
 OPEN_STOCKTAKES = core_of(OpenStocktakesTable)
+STOCKTAKE_EXPECTED = core_of(StocktakeExpectedTable)
 STOCKTAKE_SCANS = core_of(StocktakeScansTable)
 
 
@@ -236,8 +246,11 @@ def _of_agency(agency: str) -> Select[Any]:
     return select(*_ITEM).join(CASE_AGENCIES, is_party)
 
 
-def open_stocktake(database: Database, opened: OpenStocktake) -> None:
-    """Open a stocktake. Raises Conflict if the agency counts this place already, or as many as it may."""
+def open_stocktake(database: Database, opened: OpenStocktake, expected: Collection[StoredItem]) -> None:
+    """Open a stocktake, with what lies in the place by the record.
+
+    Raises Conflict if the agency counts this place already, or as many as it may.
+    """
     with database.write() as connection:
         others = open_of(connection, opened.agency)
         for other in others:
@@ -257,6 +270,10 @@ def open_stocktake(database: Database, opened: OpenStocktake) -> None:
                 hint="Record or abandon one of them first.",
             )
         connection.execute(insert(OPEN_STOCKTAKES).values(**asdict(opened)))
+        of = {"stocktake_id": opened.stocktake_id, "agency": opened.agency}
+        lines = [{**of, "case_id": item.case_id, "item_id": item.item_id} for item in expected]
+        if lines:
+            connection.execute(insert(STOCKTAKE_EXPECTED), lines)
 
 
 def open_of(connection: Connection, agency: str) -> list[OpenStocktake]:
@@ -298,6 +315,17 @@ def recorded_among(connection: Connection, keys: Collection[tuple[str, str]]) ->
 def no_such_stocktake(stocktake_id: str) -> NotFound:
     """Return the error for a stocktake that the agency does not have."""
     return NotFound("your agency has no stocktake {stocktake_id}", stocktake_id=stocktake_id, field="stocktake_id")
+
+
+def at_opening(connection: Connection, opened: OpenStocktake) -> list[StoredItem]:
+    """Return what lay in the place by the record when the stocktake was opened, as the record has it by now."""
+    lines = STOCKTAKE_EXPECTED.c
+    query = select(lines.case_id, lines.item_id).where(
+        lines.stocktake_id == opened.stocktake_id, lines.agency == opened.agency
+    )
+    keys = {(case_id, item_id) for case_id, item_id in connection.execute(query)}
+    items = items_named(connection, opened.agency, keys)
+    return [items[key] for key in sorted(items)]
 
 
 def scans_of(connection: Connection, opened: OpenStocktake) -> list[Scan]:
@@ -393,7 +421,7 @@ def forget(database: Database, now: int) -> None:
 
 def _forget(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
     for stocktake_id, agency in keys:
-        for table in (STOCKTAKE_SCANS, OPEN_STOCKTAKES):
+        for table in (STOCKTAKE_SCANS, STOCKTAKE_EXPECTED, OPEN_STOCKTAKES):
             connection.execute(delete(table).where(table.c.stocktake_id == stocktake_id, table.c.agency == agency))
 
 

@@ -234,7 +234,7 @@ def test_what_comes_in_during_the_count_is_not_missing(store_room: Served) -> No
     comparison = view_of(store_room, stocktake_id)["comparison"]
     assert (ids(comparison["changed_since"]), comparison["differing"]) == (["case-1/phone"], [])
     (recorded,) = acts_of(store_room, stocktake_id, clerk(POLICE))
-    assert recorded["body"]["changed_since"] == [{"case_id": "case-1", "item_id": "phone"}]
+    assert recorded["body"]["changed_since"] == [{"case_id": "case-1", "item_id": "phone", "change": "came"}]
     phone = {"case_id": "case-1", "item_id": "phone"}
     acts = acts_of(store_room, stocktake_id, clerk(POLICE), missing=[phone])
     assert [(act["body"].get("item_id"), act["body"].get("kind")) for act in acts] == [
@@ -248,6 +248,36 @@ def test_what_comes_in_during_the_count_is_not_missing(store_room: Served) -> No
     (recorded,) = acts_of(store_room, stocktake_id, clerk(POLICE))
     assert phone in recorded["body"]["present"]
     assert "changed_since" not in recorded["body"]
+
+
+def test_what_leaves_the_room_unscanned_is_told(store_room: Served) -> None:
+    """By the record it is gone since the count began; what moved within the room and is not scanned is missing."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "case-2/coat", "bike")
+    move(store_room, "knife", "Room 5")
+    move(store_room, "coat", "Room 3, shelf 2")
+    comparison = view_of(store_room, stocktake_id)["comparison"]
+    assert [(each["item"]["item_id"], each["change"]) for each in comparison["changed_since"]] == [("knife", "gone")]
+    assert ids(comparison["differing"]) == ["case-1/coat"]
+    *_, recorded = acts_of(store_room, stocktake_id, clerk(POLICE))
+    assert recorded["body"]["changed_since"] == [{"case_id": "case-1", "item_id": "knife", "change": "gone"}]
+    assert close(store_room, stocktake_id, clerk(POLICE)).status_code == 201
+    stocktakes.forget(store_room.parts.database, 0)
+    with store_room.parts.database.read() as connection:
+        assert connection.execute(stocktakes.STOCKTAKE_EXPECTED.select()).all() == []
+
+
+def test_a_wrong_seal_is_told_although_the_thing_was_handed_over(served: Served) -> None:
+    """It was read before: the difference stands in the stocktake and in the case, between both agencies."""
+    written = stocked(served)["case-1"]
+    stocktake_id = opened(served, "Room 30")
+    scan(served, stocktake_id, {"code": "phone", "seal_number": "S-9"})
+    served.record(written.offer("phone", to=COURT).accept())
+    assert close(served, stocktake_id, clerk(POLICE)).status_code == 201
+    (line,) = ask(served, "GET", f"/{stocktake_id}/recorded", clerk(POLICE)).json()["stocktake"]["differences"]
+    discrepancy = served.parts.validator.states.of_listed_case("case-1").discrepancies[line["discrepancy_id"]]
+    assert (discrepancy.kinds, discrepancy.parties) == (("seal",), (POLICE, COURT))
+    assert (discrepancy.expected, discrepancy.found) == ("S-7", "S-9")
 
 
 def test_what_was_in_the_room_before_and_is_not_scanned_is_missing(store_room: Served) -> None:

@@ -131,6 +131,7 @@ def _shown(visit: Visit, stocktake_id: str, *, limit: int | None) -> dict[str, A
     missing = [each for each in view.comparison.differing if each.differences[0].kind == "missing"]
     differing = [each for each in view.comparison.differing if each.differences[0].kind != "missing"]
     items = [*view.expected, *view.comparison.present, *(each.item for each in differing)]
+    items += [each.item for each in view.comparison.changed_since]
     return {
         "view": view,
         "stocktake_id": stocktake_id,

@@ -36,6 +36,7 @@ SCANS = (
     *columns("code", "result:scan_result", "officer", "scanned_at", "taken_back_by"),
 )
 LINES = columns("item_id", "case_id", "description", "seal_number", "storage_location")
+CHANGES = columns("item_id", "case_id", "change:change_in_count", "description", "storage_location")
 DIFFERENCES = columns("item_id", "case_id", "kinds", "expected", "found")
 
 
@@ -166,7 +167,7 @@ def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
     session.output.parts(
         (
             ("differences", differing, DIFFERENCES),
-            ("changed_since", comparison["changed_since"], LINES),
+            ("changed_since", [each["item"] | each for each in comparison["changed_since"]], CHANGES),
             ("present", comparison["present"], LINES),
             ("unknown_codes", unknown_codes, columns("code")),
             ("changed", view["changed"], columns("code", "told:scan_result", "result:scan_result")),
@@ -189,7 +190,7 @@ def _show_recorded(session: Session, answer: dict[str, Any]) -> None:
     session.output.parts(
         (
             ("differences", differing, (*DIFFERENCES, *columns("discrepancy_id"))),
-            ("changed_since", recorded.get("changed_since", ()), LINES),
+            ("changed_since", recorded.get("changed_since", ()), CHANGES),
             ("present", recorded.get("present", ()), LINES),
             ("unknown_codes", [{"code": code} for code in recorded.get("unknown_codes", ())], columns("code")),
             ("nonexistent", answer["nonexistent"], columns("case_id", "discrepancy_id")),
@@ -237,14 +238,14 @@ def abandon(session: Session, stocktake_id: str) -> None:
     "--missing",
     multiple=True,
     metavar="CASE/ITEM",
-    help="A thing that is not there although its record has changed since the count began; may be repeated.",
+    help="A thing that is not there although it came in by the record since the count began; may be repeated.",
 )
 @acting
 def close(recorder: EventRecorder, stocktake_id: str, missing: tuple[str, ...], **stated: Any) -> None:
     """Record what was counted.
 
     All of it is compared with the record as it is now, and recorded together or not at all: one question asks for all.
-    What was not scanned is missing, except where its record has changed since the count began.
+    What was not scanned is missing, except what came in by the record since the count began.
     """
     asked = {name: value for name, value in stated.items() if value}
     if missing:

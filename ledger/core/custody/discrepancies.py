@@ -225,7 +225,7 @@ def _sides_of_handover(state: CaseState, act: Act, body: halves.DiscrepancyRaise
 def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> tuple[str, str]:
     """Return the agency that counted, and the other side.
 
-    Refuses (not_held) to miss what it does not hold, (never_held) to have too much of what it never held, and
+    Refuses (not_held) to miss what it does not hold, (never_held) to have anything of what it never held, and
     (sides_unfit) what contradicts the case. The event stands on the case's head: holder, status, place and seal are
     known for certain as of then, and a thing that has changed since the count is compared anew before it is signed.
     Not compared are what was found, whether the place is in the room that was counted, and the record at the count.
@@ -234,8 +234,9 @@ def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) 
     if item.is_person:
         refuse("not_counted", "item {item.item_id} is a person", item=item, field="body.item_id")
     is_held = item.holder == act.agency and item.is_live
-    # What is there too much is none of the agency's own; anything else it can only say of what it holds.
-    if not is_held and body.kind != "surplus":
+    # What is there too much is none of the agency's own, and a thing may be handed over once its seal was read;
+    # anything else it can only say of what it holds.
+    if not is_held and body.kind not in ("surplus", "seal"):
         refuse("not_held", "your agency does not hold {item.item_id}", item=item, field="body.item_id")
     # Else any agency that was ever a party could keep another one's case open.
     if not has_held(state, item, act.agency):

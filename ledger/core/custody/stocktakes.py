@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.custody.state import ItemStatus
-from ledger.core.events.terms import DiscrepancyKind, RecordedAs
+from ledger.core.events.terms import ChangeInCount, DiscrepancyKind, RecordedAs
 
 ScanResult = Literal["present", "elsewhere", "surplus", "unknown", "again", "ambiguous"]
 SCAN_RESULTS: tuple[ScanResult, ...] = get_args(ScanResult)
@@ -85,17 +85,24 @@ class ItemCount(Struct, frozen=True):
     differences: tuple[CountDifference, ...]
 
 
+class ChangedItem(Struct, frozen=True):
+    """An item that came into the room by the record while it was counted, or is gone from it, and was not scanned."""
+
+    item: StoredItem
+    change: ChangeInCount
+
+
 class StocktakeComparison(Struct, frozen=True):
     """Count and record: what lies where it should, what differs, and codes that stand for nothing.
 
-    ``changed_since`` was not scanned, and its record has changed since the count began: it may have come or gone
-    meanwhile, so that nothing is said of it.
+    ``changed_since`` came into the room by the record since the count began, or is gone from it, and was not scanned:
+    it is not called missing.
     """
 
     present: tuple[StoredItem, ...]
     differing: tuple[ItemCount, ...]
     unknown_codes: tuple[str, ...]
-    changed_since: tuple[StoredItem, ...] = ()
+    changed_since: tuple[ChangedItem, ...] = ()
 
 
 def lies_in(place: str | None, room: str) -> bool:
@@ -117,10 +124,14 @@ def differences_of(item: StoredItem, seal_number: str | None, *, agency: str, ro
         differing.append(CountDifference("location", "checked_out", None, room))
     elif not lies_in(item.storage_location, room):
         differing.append(CountDifference("location", _placed(item), item.storage_location, room))
-    if seal_number is not None and seal_number != item.seal_number:
-        recorded_as: RecordedAs = "unsealed" if item.seal_number is None else "sealed"
-        differing.append(CountDifference("seal", recorded_as, item.seal_number, seal_number))
-    return tuple(differing)
+    return (*differing, *_seal_differences(item, seal_number))
+
+
+def _seal_differences(item: StoredItem, seal_number: str | None) -> tuple[CountDifference, ...]:
+    if seal_number in (None, item.seal_number):
+        return ()
+    recorded_as: RecordedAs = "unsealed" if item.seal_number is None else "sealed"
+    return (CountDifference("seal", recorded_as, item.seal_number, seal_number),)
 
 
 def _placed(item: StoredItem) -> RecordedAs:
@@ -138,14 +149,15 @@ def result_of(scan: CountedCode, earlier: Collection[tuple[str, str]], *, agency
 
 
 class CountedRoom(NamedTuple):
-    """What is counted: a room of an agency, from the log's size ``since`` on.
+    """What is counted: a room of an agency.
 
-    ``missing`` are case and id of things that are called missing although their record has changed since.
+    ``at_opening`` is what lay there by the record when the count began, as the record has it by now. ``missing`` are
+    case and id of things that are called missing although they came in since.
     """
 
     agency: str
     room: str
-    since: int
+    at_opening: Collection[StoredItem] = ()
     missing: Collection[tuple[str, str]] = ()
 
 
@@ -155,7 +167,8 @@ def compared(
     """Compare what was counted in a room with what the record says is ``expected`` there.
 
     Of an item that was scanned several times, the last seal counts that was read on it. What lay in its place when it
-    was scanned and left the room since then, by the record, counts as in place.
+    was scanned and left the room since then, by the record, counts as in place, but for a wrong seal. What lies in the
+    room by the record, and did when the count began, is missing unless it was scanned, whatever else changed of it.
     """
     where = {"agency": counted_room.agency, "room": counted_room.room}
     counted: dict[tuple[str, str], CountedCode] = {}
@@ -173,23 +186,27 @@ def compared(
         )
     present: list[StoredItem] = []
     differing: list[ItemCount] = []
-    changed_since: list[StoredItem] = []
+    changed_since: list[ChangedItem] = []
     for scan in counted.values():
         assert scan.item is not None, "unknown codes are not among them"
-        differences = differences_of(scan.item, scan.seal_number, **where)
-        if scan.was_present and scan.item.updated_index >= counted_room.since:
-            differences = tuple(each for each in differences if each.kind == "seal")
+        if scan.was_present:
+            differences = _seal_differences(scan.item, scan.seal_number)
+        else:
+            differences = differences_of(scan.item, scan.seal_number, **where)
         if differences:
             differing.append(ItemCount(scan.item, differences))
         else:
             present.append(scan.item)
-    for item in expected:
-        key = item.case_id, item.item_id
+    expected_by_now = {(item.case_id, item.item_id): item for item in expected}
+    lay_here = {(item.case_id, item.item_id): item for item in counted_room.at_opening}
+    for key, item in expected_by_now.items():
         if key in counted:
             continue
-        if item.updated_index >= counted_room.since and key not in counted_room.missing:
-            changed_since.append(item)
+        if key not in lay_here and key not in counted_room.missing:
+            changed_since.append(ChangedItem(item, "came"))
         else:
             gone = CountDifference("missing", _placed(item), item.storage_location)
             differing.append(ItemCount(item, (gone,)))
+    is_told = expected_by_now.keys() | counted.keys()
+    changed_since += [ChangedItem(item, "gone") for key, item in lay_here.items() if key not in is_told]
     return StocktakeComparison(tuple(present), tuple(differing), tuple(unknown), tuple(changed_since))

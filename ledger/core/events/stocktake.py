@@ -23,6 +23,12 @@ class CountedItem(terms.Value, frozen=True):
     item_id: terms.ItemId
 
 
+class CountedChange(CountedItem, frozen=True):
+    """A thing that came into the room by the record while it was counted, or is gone from it, and was not scanned."""
+
+    change: terms.ChangeInCount
+
+
 class CountedDifference(terms.Value, frozen=True):
     """A thing of which record and count differ, as ``DiscrepancyRaised`` says it, and the discrepancy in its case.
 
@@ -42,10 +48,10 @@ class CountedDifference(terms.Value, frozen=True):
 class StocktakeRecorded(Body, frozen=True):
     """What was counted in a place of storage, against the record as of the log's first ``tree_size`` entries.
 
-    ``present`` lies where the record says, ``unknown_codes`` stand for nothing that the agency's cases have. Of what
-    differs already in an earlier count, the discrepancy is the earlier one. The count began when the log had
-    ``started_size`` entries; ``changed_since`` was not scanned, and nothing is said of it, because its record has
-    changed since then.
+    ``present`` lies where the record says, or lay there when it was scanned and was moved or handed over since;
+    ``unknown_codes`` stand for nothing that the agency's cases have. Of what differs already in an earlier count, the
+    discrepancy is the earlier one. The count began when the log had ``started_size`` entries; ``changed_since`` came
+    into the place by the record since then, or is gone from it, and was not scanned: it is not called missing.
     """
 
     stocktake_id: terms.StocktakeId
@@ -57,6 +63,6 @@ class StocktakeRecorded(Body, frozen=True):
     present: Annotated[tuple[CountedItem, ...], Meta(max_length=MOST_COUNTED)] = ()
     differences: Annotated[tuple[CountedDifference, ...], Meta(max_length=MOST_COUNTED)] = ()
     unknown_codes: Annotated[tuple[terms.Line, ...], Meta(max_length=MOST_COUNTED)] = ()
-    changed_since: Annotated[tuple[CountedItem, ...], Meta(max_length=MOST_COUNTED)] = ()
+    changed_since: Annotated[tuple[CountedChange, ...], Meta(max_length=2 * MOST_COUNTED)] = ()
     number: terms.Number | None = None
     remark: terms.Text | None = None

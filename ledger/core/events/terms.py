@@ -303,6 +303,7 @@ DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", 
 RecordedAs = Literal[
     "placed", "unplaced", "checked_out", "held_elsewhere", "split", "merged", "disposed", "left", "sealed", "unsealed"
 ]
+ChangeInCount = Literal["came", "gone"]  # into the room that is counted, or out of it
 HoldScope = Literal["case", "items", "sections"]
 Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
@@ -321,6 +322,7 @@ CLOSED = {
     "check_result": CheckResult,
     "discrepancy_kind": DiscrepancyKind,
     "recorded_as": RecordedAs,
+    "change_in_count": ChangeInCount,
     "hold_scope": HoldScope,
     "severity": Severity,
     "dismissal_reason": DismissalReason,

@@ -28,6 +28,7 @@ from ledger.store.log import StoredEntry
 from ledger.timeline.sentences import sides_by_field
 
 _THING = {"item_id": 2.0, "case_number": 1.8, "description": 4.0}
+_CHANGED = _THING | {"change": 1.2}
 _DIFFERING = _THING | {"expected": 2.0, "found": 2.0, "discrepancy_id": 2.0}
 
 
@@ -84,7 +85,7 @@ def _blocks(printed: PrintedStocktake, text: PaperText) -> Iterator[SheetBlock]:
     yield from text.table("stocktake_surplus", _DIFFERING, of_kind("surplus"))
     yield from text.table("stocktake_elsewhere", _DIFFERING, of_kind("location"))
     yield from text.table("stocktake_seal", _DIFFERING, of_kind("seal"))
-    yield from text.table("stocktake_changed", _THING, _things(printed, text, body.changed_since))
+    yield from text.table("stocktake_changed", _CHANGED, _changes(printed, text))
     yield from _unknown(text, body)
     yield from text.table("stocktake_present", _THING, _things(printed, text, body.present))
     here, date = text.paper("stamp.here"), text.paper("stamp.date")
@@ -109,6 +110,11 @@ def _differences(printed: PrintedStocktake, text: PaperText, kind: str) -> Itera
                 cell(words.value("found", sides["found"])),
                 cell(discrepancy),
             )
+
+
+def _changes(printed: PrintedStocktake, text: PaperText) -> Iterator[tuple[Cell, ...]]:
+    for line in printed.body.changed_since:
+        yield (*_thing(printed, text, line), cell(text.of("change_in_count", line.change)))
 
 
 def _things(printed: PrintedStocktake, text: PaperText, lines: Iterable[CountedItem]) -> Iterator[tuple[Cell, ...]]:

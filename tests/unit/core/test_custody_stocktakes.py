@@ -29,7 +29,7 @@ from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Officer, c
 from tests.testkit.casework import Case, Refusal, Refusals, dispose, each_refusal, part, person_id, require_refusal
 
 ROOM = "Room 3"
-COUNTED = CountedRoom(POLICE, ROOM, since=100)
+COUNTED = CountedRoom(POLICE, ROOM)
 
 
 def stored(item_id: str = "knife", **fields: Any) -> StoredItem:
@@ -122,7 +122,7 @@ def test_count_and_record_are_compared_as_a_whole() -> None:
         CountedCode("???", None),
         CountedCode("???", None),
     ]
-    outcome = compared(expected, scans, COUNTED)
+    outcome = compared(expected, scans, COUNTED._replace(at_opening=expected))
     assert [item.item_id for item in outcome.present] == ["knife", "phone"]
     assert [(each.item.case_id, each.item.item_id, each.differences[0].kind) for each in outcome.differing] == [
         ("case-1", "car", "location"),
@@ -135,33 +135,50 @@ def test_count_and_record_are_compared_as_a_whole() -> None:
 
 def test_what_has_no_place_can_be_missing() -> None:
     """Where an item without a place is expected nevertheless, it is told so."""
-    (gone,) = compared([stored(storage_location=None)], [], COUNTED).differing
+    item = stored(storage_location=None)
+    (gone,) = compared([item], [], COUNTED._replace(at_opening=[item])).differing
     assert gone.differences == (CountDifference("missing", "unplaced"),)
 
 
-def test_what_changed_since_the_count_began_is_not_missing() -> None:
-    """Neither what came in meanwhile, unless it is called missing, nor what was in place and left; a seal still counts.
+def test_what_came_or_left_during_the_count_is_not_missing() -> None:
+    """What came in meanwhile is told as that, unless it is called missing; what left unscanned is told, too."""
+    came, left = stored("phone"), stored("hat", storage_location="Room 5")
+    handed = stored("cap", holder=COURT, storage_location=None)
+    counted_room = COUNTED._replace(at_opening=[left, handed, stored("bag")])
+    outcome = compared([came, stored("bag")], [CountedCode("bag", stored("bag"))], counted_room)
+    changes = [(each.item, each.change) for each in outcome.changed_since]
+    assert changes == [(came, "came"), (left, "gone"), (handed, "gone")]
+    assert not outcome.differing
+    (gone,) = compared([came], [], COUNTED._replace(missing=[("case-1", "phone")])).differing
+    assert (gone.item, gone.differences[0].kind) == (came, "missing")
+
+
+def test_what_lay_in_the_room_all_the_time_is_missing() -> None:
+    """A note, another section or another shelf is no excuse: by the record it is here as at the opening."""
+    moved = stored("bag", storage_location="Room 3, shelf 9", updated_index=104)
+    outcome = compared([moved], [], COUNTED._replace(at_opening=[moved]))
+    assert outcome.changed_since == ()
+    assert [each.differences for each in outcome.differing] == [
+        (CountDifference("missing", "placed", "Room 3, shelf 9"),)
+    ]
+
+
+def test_what_was_in_place_when_it_was_scanned() -> None:
+    """If it left since, it counts as in place, but for a wrong seal, also if it was handed over.
 
     What the record had elsewhere when it was scanned differs, whatever has changed.
     """
-    came = stored("phone", updated_index=100)
-    left = stored("knife", storage_location="Room 5", updated_index=104)
-    handed = stored("coat", holder=COURT, updated_index=102)
-    found_here = stored("car", storage_location="Room 5", updated_index=101)
     scans = [
-        CountedCode("knife", left, "S-9", was_present=True),
-        CountedCode("knife", left),
-        CountedCode("coat", handed, was_present=True),
-        CountedCode("car", found_here),
+        CountedCode("knife", stored("knife", storage_location="Room 5"), "S-9", was_present=True),
+        CountedCode("knife", stored("knife", storage_location="Room 5")),
+        CountedCode("coat", stored("coat", holder=COURT), "S-1", was_present=True),
+        CountedCode("gun", stored("gun", holder=COURT), "S-9", was_present=True),
+        CountedCode("car", stored("car", storage_location="Room 5")),
     ]
-    outcome = compared([came, stored("bag", updated_index=99)], scans, COUNTED)
-    assert outcome.changed_since == (came,)
-    assert outcome.present == (handed,)
+    outcome = compared([], scans, COUNTED._replace(at_opening=[stored("knife"), stored("coat"), stored("gun")]))
+    assert ([item.item_id for item in outcome.present], outcome.changed_since) == (["coat"], ())
     kinds = {each.item.item_id: [difference.kind for difference in each.differences] for each in outcome.differing}
-    assert kinds == {"knife": ["seal"], "car": ["location"], "bag": ["missing"]}
-    called = COUNTED._replace(missing=[("case-1", "phone")])
-    (gone,) = compared([came], [], called).differing
-    assert (gone.item, gone.differences[0].kind) == (came, "missing")
+    assert kinds == {"knife": ["seal"], "gun": ["seal"], "car": ["location"]}
 
 
 def kept(**fields: Any) -> Case:
@@ -273,6 +290,17 @@ def test_a_seal_is_compared_with_the_case(name: str) -> None:
     assert written.state.discrepancies["count-1"].expected == expected
 
 
+def test_a_wrong_seal_of_what_was_handed_over_since_concerns_its_holder() -> None:
+    """Who read the seal before the handover and who has the thing by now both sign; who never held it reads none."""
+    sides = {"kind": "seal", "recorded_as": "unsealed", "expected": None, "found": "S-9"}
+    written = counting(lent(), clerk(POLICE), **sides)
+    assert written.state.discrepancies["count-1"].parties == (POLICE, LAB)
+    resolving(written, clerk(POLICE))
+    assert not written.state.discrepancies["count-1"].is_resolved
+    resolving(written, clerk(LAB))
+    assert written.state.discrepancies["count-1"].is_resolved
+
+
 def test_one_person_on_both_sides_is_flagged() -> None:
     """As of a handover: who raised it for one agency, or signed for it, and signs for the other one."""
     double = Officer("p-0000", POLICE, ("clerk",))
@@ -364,6 +392,11 @@ REFUSED: Refusals = {
     ),
     "counting too much of what only responsibility was offered for": Refusal(
         "never_held body.item_id", answered_for(), lambda c: surplus(c, clerk(PROCURATORATE), expected=POLICE)
+    ),
+    "reading the seal of what one never held": Refusal(
+        "never_held body.item_id",
+        passed_by(),
+        lambda c: counting(c, clerk(PROCURATORATE), kind="seal", recorded_as="unsealed", expected=None, found="S-9"),
     ),
     "a handover's difference without its sides": Refusal(
         "sides_unfit body.kind", lent(), lambda c: by_hand(c, found=None)

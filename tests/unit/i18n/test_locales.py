@@ -115,6 +115,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "word_kind": terms.choices(Kind),
     "discrepancy_kind": terms.choices(terms.DiscrepancyKind),
     "recorded_as": terms.choices(terms.RecordedAs),
+    "change_in_count": terms.choices(terms.ChangeInCount),
     "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
     "moment": ("day", "days", "hour"),
     "told": tuple(EVENT_TYPES),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.events.stocktake import MOST_COUNTED, CountedDifference, CountedItem, StocktakeRecorded
+from ledger.core.events.stocktake import MOST_COUNTED, CountedChange, CountedDifference, CountedItem, StocktakeRecorded
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
 from ledger.interchange.papers.stocktake_paper import PrintedStocktake, stocktake_paper
 from ledger.interchange.papers.typeset import typeset
@@ -20,11 +20,19 @@ WORDS = {
     "en": (
         *("Report of a stocktake", "Room 3", "p-0099", "In place: 1. Missing: 1. Surplus: 1.", "the yard was dark"),
         *("Missing", "not there", "held by lab-east", "none: this agency never held it", "Under another seal", "S-9"),
-        *("Changed during the count", "a hat", "x-17", "count-1", "2026-7", "East District Public Security Bureau"),
+        *(
+            "Came or gone during the count",
+            "gone from the room",
+            "a hat",
+            "x-17",
+            "count-1",
+            "2026-7",
+            "East District Public Security Bureau",
+        ),
     ),
     "zh-CN": (
         *("盘库报告", "Room 3", "p-0099", "在位 1 件；缺失 1 件；多出 1 件", "未见", "由lab-east保管", "从未保管"),
-        *("封条S-9", "盘库期间有变化", "a hat", "x-17", "count-1", "东区公安局", "清点人员"),
+        *("封条S-9", "盘库期间入库或离库", "离库", "a hat", "x-17", "count-1", "东区公安局", "清点人员"),
     ),
 }
 
@@ -55,7 +63,7 @@ def counted(**fields: Any) -> StocktakeRecorded:
             ),
         ),
         unknown_codes=("x-17",),
-        changed_since=(CountedItem(**line("hat")),),
+        changed_since=(CountedChange(**line("hat"), change="gone"),),
         remark="the yard was dark",
     )
     return replace(body, **fields)
