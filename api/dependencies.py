@@ -41,7 +41,7 @@ _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 SlugPath = Annotated[str, Path(pattern=_SLUG)]
-ScanNumberPath = Annotated[int, Path(ge=1, lt=1_000_000, description="number of the scan in its stocktake")]
+ScanNumberPath = Annotated[int, Path(ge=1, lt=1_000_000)]
 SlugQuery = Annotated[str | None, Query(pattern=_SLUG)]
 OfficerQuery = Annotated[
     str | None, Query(pattern=_SLUG, description="service number with which commands are filled in")

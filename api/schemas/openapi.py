@@ -31,6 +31,7 @@ _JSON = "application/json"
 
 # Description and example of parameters by name; the page fills the example in if the parameter is required.
 _PARAMETERS = {
+    "number": ("number of the scan in its stocktake", "3"),
     "case_id": ("id of the case", "case-7f3a"),
     "item_id": ("id of the item", "item-7f3a-01"),
     "person_id": ("pseudonym of the person", "5f" * 16),

@@ -23,6 +23,7 @@ SHOWN: dict[Role, set[str]] = {
     "supervisor": PAGES - {"/audit"},
     "auditor": PAGES - {"/inbox", "/outbox", "/letters", "/cases/new", "/stocktakes"},
     "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports", "/correlation"}
+    | {"/retention"}
     | PUBLIC,
     "witness": PUBLIC,
 }

@@ -164,7 +164,8 @@ def test_every_gate_runs_and_any_failure_fails_the_whole(
     verdict: str,
 ) -> None:
     """A gate that fails, in its first command or its last, is named at the end and does not stop the next."""
-    monkeypatch.setattr(script, "GATES", tuple(script.Gate(name, commands) for name, commands in gates.items()))
+    monkeypatch.setattr(script, "CHECKS", tuple(script.Gate(name, commands) for name, commands in gates.items()))
+    monkeypatch.setattr(script, "QUICK", ())
     assert script.main([]) == code
     printed = capfd.readouterr().out
     assert "\nreached\n" in printed
