@@ -433,6 +433,8 @@ def closing_acts(
         counters=tuple(dict.fromkeys((*view.counters, *asked.counters))) or (own,),
         started_size=view.started_size,
         tree_size=view.tree_size,
+        scans=len(view.scans),
+        scans_taken_back=sum(scan.taken_back_by is not None for scan in view.scans),
         present=_lines(view.comparison.present),
         changed_since=tuple(
             stocktake.CountedChange(case_id=each.item.case_id, item_id=each.item.item_id, change=each.change)

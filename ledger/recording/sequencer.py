@@ -68,6 +68,8 @@ class LogView:
         }
         # Of agencies, the ids under which a stocktake is recorded, among those of the batch.
         self.recorded_counts = stocktakes.recorded_among(connection, counts) if counts else set[tuple[str, str]]()
+        # How far those of them are counted that are open. Who scans takes the lock, and finds them open or recorded.
+        self.open_counts = stocktakes.scans_among(connection, counts) if counts else {}
         self.authority = authority
 
     def admit(self, validated: ValidatedSubmission, index: int) -> None:
@@ -87,6 +89,9 @@ class LogView:
             # Both may have been validated before one of them was recorded.
             taken = [stocktake_id for agency, stocktake_id in self.recorded_counts if agency == event.agency]
             require_new(taken, event.body.stocktake_id, "stocktake")
+            # What was scanned after the drafts would be lost with the open stocktake, and its thing called missing.
+            counted = self.open_counts.get((event.agency, event.body.stocktake_id))
+            stocktakes.require_as_counted(event.body, counted)
             self.recorded_counts.add((event.agency, event.body.stocktake_id))
         if isinstance(event.body, RegistryChange):
             if event.body.number <= self.authority.changes:

@@ -312,6 +312,39 @@ def recorded_among(connection: Connection, keys: Collection[tuple[str, str]]) ->
     return {(agency, stocktake_id) for agency, stocktake_id in connection.execute(query)} & set(keys)
 
 
+def scans_among(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return those of these stocktakes, each by agency and id, that are open, with how far they are counted.
+
+    That is how many codes were scanned, and how many of these scans were taken back: the one or the other grows with
+    each change.
+    """
+    opened, scans = OPEN_STOCKTAKES.c, STOCKTAKE_SCANS.c
+    its_scans = and_(scans.stocktake_id == opened.stocktake_id, scans.agency == opened.agency)
+    query = (
+        select(opened.agency, opened.stocktake_id, func.count(scans.number), func.count(scans.taken_back_by))
+        .outerjoin_from(OPEN_STOCKTAKES, STOCKTAKE_SCANS, its_scans)
+        .where(one_of(opened.stocktake_id, {stocktake_id for _, stocktake_id in keys}))
+        .group_by(opened.agency, opened.stocktake_id)
+    )
+    found = {(agency, stocktake_id): counts for agency, stocktake_id, *counts in connection.execute(query)}
+    return {key: (found[key][0], found[key][1]) for key in keys if key in found}
+
+
+def require_as_counted(body: StocktakeRecorded, counted: tuple[int, int] | None) -> None:
+    """Raise Conflict (count_moved_on) if the open stocktake was counted on since the event was drafted.
+
+    ``counted`` is what ``scans_among`` says of it, None if it is not open here.
+    """
+    if counted is not None and counted != (body.scans, body.scans_taken_back):
+        raise Conflict(
+            "{body.stocktake_id} was counted on since this was drafted",
+            body=body,
+            field="payload.body.scans",
+            code="count_moved_on",
+            hint="Nothing is recorded. Compare the count anew, and sign what comes of it then.",
+        )
+
+
 def no_such_stocktake(stocktake_id: str) -> NotFound:
     """Return the error for a stocktake that the agency does not have."""
     return NotFound("your agency has no stocktake {stocktake_id}", stocktake_id=stocktake_id, field="stocktake_id")

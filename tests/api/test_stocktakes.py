@@ -226,6 +226,28 @@ def test_it_is_compared_with_the_record_as_of_the_end(store_room: Served) -> Non
     assert ask(store_room, "GET", "/recorded", clerk(POLICE)).json()["stocktakes"] == []
 
 
+def test_a_scan_after_the_drafts_is_not_lost(store_room: Served) -> None:
+    """What was compared without it is refused as a whole, and so if a scan was taken back since; compared anew, it is
+    recorded with the thing in place."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife", "case-2/coat", "bike")
+    acts = acts_of(store_room, stocktake_id, clerk(POLICE))
+    assert [act["body"].get("kind") for act in acts] == ["missing", None]
+    (answer,) = scan(store_room, stocktake_id, "case-1/coat", by=supervisor(POLICE))
+    assert answer["result"] == "present"
+    refused = store_room.post_together(*signed(store_room, acts, clerk(POLICE)))
+    problem(refused, 409, "count_moved_on", "payload.body.scans")
+    assert not store_room.parts.validator.states.of_listed_case("case-1").discrepancies
+    (act,) = acts_of(store_room, stocktake_id, clerk(POLICE))
+    assert ask(store_room, "DELETE", f"/{stocktake_id}/scans/4", supervisor(POLICE)).status_code == 200
+    problem(store_room.submit(*signed(store_room, [act], clerk(POLICE))), 409, "count_moved_on", "payload.body.scans")
+    scan(store_room, stocktake_id, "case-1/coat")
+    (act,) = acts_of(store_room, stocktake_id, clerk(POLICE))
+    assert (act["body"]["scans"], act["body"]["scans_taken_back"]) == (5, 1)
+    assert {"case_id": "case-1", "item_id": "coat"} in act["body"]["present"]
+    assert store_room.submit(*signed(store_room, [act], clerk(POLICE))).status_code == 201
+
+
 def test_what_comes_in_during_the_count_is_not_missing(store_room: Served) -> None:
     """It stands in a list of its own, and becomes a discrepancy only if who counts says so; scanned, it is in place."""
     stocktake_id = opened(store_room)

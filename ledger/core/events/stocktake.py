@@ -52,12 +52,15 @@ class StocktakeRecorded(Body, frozen=True):
     ``unknown_codes`` stand for nothing that the agency's cases have. Of what differs already in an earlier count, the
     discrepancy is the earlier one. The count began when the log had ``started_size`` entries; ``changed_since`` came
     into the place by the record since then, or is gone from it, and was not scanned: it is not called missing.
+    Compared were the first ``scans``, without the ``scans_taken_back`` among them.
     """
 
     stocktake_id: terms.StocktakeId
     storage_location: terms.Line
     started_at: terms.Instant
     counters: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=1, max_length=16)]
+    scans: terms.SafeInt
+    scans_taken_back: terms.SafeInt
     started_size: terms.SafeInt
     tree_size: terms.SafeInt
     present: Annotated[tuple[CountedItem, ...], Meta(max_length=MOST_COUNTED)] = ()

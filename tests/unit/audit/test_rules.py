@@ -121,6 +121,7 @@ def test_section_of_an_agency_that_one_officer_erased(stand: Stand) -> None:
 def test_two_stocktakes_of_an_agency_under_one_id(stand: Stand) -> None:
     """The second one is named, and the row of the first one stands; another agency may have the same id."""
     stock = {"stocktake_id": "stocktake-1", "storage_location": "Room 3", "counters": ("p-1",), "tree_size": 1}
+    stock |= {"scans": 0, "scans_taken_back": 0}
     body = StocktakeRecorded(**stock, started_size=1, started_at="2026-03-01T08:00:00Z")
     stream = Writer("agency", POLICE)
     first, second = stream.write(body, clerk(POLICE)), stream.write(body, clerk(POLICE))

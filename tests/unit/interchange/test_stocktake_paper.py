@@ -47,6 +47,8 @@ def counted(**fields: Any) -> StocktakeRecorded:
         storage_location="Room 3",
         started_at="2026-03-01T22:00:00Z",
         counters=("p-0001", "p-0099"),
+        scans=7,
+        scans_taken_back=1,
         started_size=7,
         tree_size=9,
         present=(CountedItem(**line("knife")),),
