@@ -78,7 +78,7 @@ class StocktakeAbandoned(Struct, frozen=True):
 class StocktakeRead(Struct, frozen=True):
     """A stocktake as it was recorded; ``stocktake`` is what was signed.
 
-    ``nonexistent`` are the discrepancies that it names and that their cases do not have.
+    ``nonexistent`` are the discrepancies that it names and that your agency did not raise in their cases.
     """
 
     event_id: str
@@ -134,7 +134,8 @@ def show(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath) -> Res
 def show_recorded(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath) -> Response:
     """Return a stocktake as your agency recorded it."""
     row, body = counting.recorded_body(service, reading, stocktake_id)
-    return json_response(StocktakeRead(row.event_id, row.ended_at, body, counting.nonexistent(service, body)))
+    nonexistent = counting.nonexistent(service, reading, body)
+    return json_response(StocktakeRead(row.event_id, row.ended_at, body, nonexistent))
 
 
 @router.files("/{stocktake_id}/paper", "Print a recorded stocktake", PDF)

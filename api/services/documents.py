@@ -14,7 +14,7 @@ from msgspec import Struct
 from api.auth.reading import Reading
 from api.services.case_reading import find_event, record_event
 from api.services.service import Service
-from api.services.stocktakes import lines_of, recorded_body
+from api.services.stocktakes import lines_of, nonexistent, recorded_body
 from ledger.audit import AuditReport
 from ledger.core.messages import Message
 from ledger.i18n import Labels, label_first_by
@@ -180,7 +180,8 @@ def printed_stocktake(service: Service, reading: Reading, stocktake_id: str, lan
         items = stocktakes.items_named(connection, reading.agency, lines)
         numbers = cases.numbers_of(connection, {case_id for case_id, _ in lines}, reading.reader)
     descriptions = {key: item.description for key, item in items.items()}
-    printed = PrintedStocktake(entry, log.event_of(entry), body, descriptions, numbers)
+    lacking = {(each.case_id, each.discrepancy_id) for each in nonexistent(service, reading, body)}
+    printed = PrintedStocktake(entry, log.event_of(entry), body, descriptions, numbers, lacking)
     text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels))
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
     sheet = stocktake_paper(printed, text, log_id=log_id, verify_url=_verify_url(service))

@@ -36,14 +36,14 @@ from ledger.core.custody.stocktakes import (
 )
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Conflict, MalformedInput
-from ledger.core.events import Body, Stream, stocktake
+from ledger.core.events import NAME_OF, Body, Stream, stocktake
 from ledger.core.events.handover import DiscrepancyRaised
 from ledger.core.events.stocktake import MOST_COUNTED, StocktakeRecorded
 from ledger.core.events.terms import Line, Number, OfficerId, Text
 from ledger.core.messages import Message, Term
 from ledger.i18n import Labels
 from ledger.recording.event_signing import MAX_ACTS, StreamPosition, new_id
-from ledger.store import log, stocktakes
+from ledger.store import cases, log, stocktakes
 from ledger.store.database import Connection
 from ledger.store.stocktakes import OpenStocktake, RecordedStocktake, Scan, ScanCounts
 from ledger.timeline.event_fields import event_fields
@@ -514,21 +514,25 @@ class NamedDiscrepancy(Struct, frozen=True):
     discrepancy_id: str
 
 
-def nonexistent(service: Service, body: StocktakeRecorded) -> tuple[NamedDiscrepancy, ...]:
-    """Return the discrepancies that a recorded stocktake names and that their cases do not have."""
-    named: dict[str, set[str]] = {}
-    for line in body.differences:
-        if line.discrepancy_id is not None:
-            named.setdefault(line.case_id, set()).add(line.discrepancy_id)
-    lacking: list[NamedDiscrepancy] = []
+def nonexistent(service: Service, reading: Reading, body: StocktakeRecorded) -> tuple[NamedDiscrepancy, ...]:
+    """Return the discrepancies that a recorded stocktake names and that the reader's agency did not raise.
+
+    No other agency's are told: the cases are those that somebody signed by hand, perhaps cases that the agency may not
+    see. One query finds what it raised itself, and no case is folded.
+    """
+    named = {
+        (line.case_id, line.discrepancy_id): NamedDiscrepancy(line.case_id, line.discrepancy_id)
+        for line in body.differences
+        if line.discrepancy_id is not None
+    }
+    raised: set[tuple[str, str]] = set()
     with service.parts.database.read() as connection:
-        cases_there = log.heads(connection, [("case", case_id) for case_id in named])
-    states = service.parts.validator.states
-    for case_id, discrepancy_ids in named.items():
-        is_case = ("case", case_id) in cases_there
-        recorded_ids = states.of_listed_case(case_id).discrepancies.keys() if is_case else set[str]()
-        lacking += (NamedDiscrepancy(case_id, each) for each in sorted(discrepancy_ids - recorded_ids))
-    return tuple(lacking)
+        case_ids = cases.parties_among(connection, reading.agency, {case_id for case_id, _ in named})
+        for entry in log.own_entries(connection, reading.agency, case_ids, NAME_OF[DiscrepancyRaised]):
+            discrepancy = log.event_of(entry).body
+            assert isinstance(discrepancy, DiscrepancyRaised), "its type says so"
+            raised.add((entry.stream_id, discrepancy.discrepancy_id))
+    return tuple(named[key] for key in sorted(named.keys() - raised))
 
 
 def recorded_body(service: Service, reading: Reading, stocktake_id: str) -> tuple[RecordedStocktake, StocktakeRecorded]:
@@ -542,7 +546,8 @@ def recorded_body(service: Service, reading: Reading, stocktake_id: str) -> tupl
         if row is None:
             raise stocktakes.no_such_stocktake(stocktake_id)
         body = log.event_of(log.entry(connection, row.updated_index)).body
-    assert isinstance(body, StocktakeRecorded), "its row says so"
-    case_ids = dict.fromkeys(case_id for case_id, _ in lines_of(body))
-    reading.record(Message("stocktake {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
+        assert isinstance(body, StocktakeRecorded), "its row says so"
+        # Signed by hand, it may name cases that the agency does not see: nobody has read those.
+        case_ids = cases.parties_among(connection, reading.agency, {case_id for case_id, _ in lines_of(body)})
+    reading.record(Message("stocktake {stocktake_id}", stocktake_id=stocktake_id), *sorted(case_ids))
     return row, body

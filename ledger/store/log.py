@@ -215,6 +215,14 @@ def stream(
     return _entries(connection, *of_stream, ENTRIES.c.sequence > after, order=ENTRIES.c.sequence, limit=limit)
 
 
+def own_entries(
+    connection: Connection, agency: str, case_ids: Collection[str], event_type: str
+) -> Iterator[StoredEntry]:
+    """Yield an agency's entries of one type in the streams of these cases, in the order of the log."""
+    of_cases = (ENTRIES.c.stream_kind == "case", one_of(ENTRIES.c.stream_id, case_ids))
+    yield from _entries(connection, *of_cases, ENTRIES.c.event_type == event_type, ENTRIES.c.agency == agency)
+
+
 def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredEntry]:
     """Return the ``registry.*`` entries of an index above ``after``, in order."""
     of_registry = (ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type.like("registry.%"))

@@ -416,6 +416,33 @@ def test_a_recorded_stocktake_tells_which_discrepancies_do_not_exist(store_room:
     assert recorded["nonexistent"] == [
         {"case_id": case_id, "discrepancy_id": discrepancy_id} for case_id in ("case-1", "case-9")
     ]
+    paper = ask(store_room, "GET", f"/{stocktake_id}/paper?lang=en", clerk(POLICE)).content
+    assert text_of(paper).replace("\n", "").replace(" ", "").count("hasnone") == 2
+
+
+def test_a_recorded_stocktake_tells_nothing_of_others_cases(
+    store_room: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A court that signs by hand the case and the discrepancy of others learns nothing of them: whatever there is, the
+    answer is the same, no case is folded for it, and nobody is told that it read that case."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife", "case-2/coat", "bike")
+    acts = acts_of(store_room, stocktake_id, clerk(POLICE))
+    assert store_room.post_together(*signed(store_room, acts, clerk(POLICE))).status_code == 201
+    *_, act = acts
+    (line,) = act["body"]["differences"]
+    assert ask(store_room, "GET", f"/{stocktake_id}/recorded", clerk(POLICE)).json()["nonexistent"] == []
+    lines = [line, {**line, "discrepancy_id": "count-none"}, {**line, "case_id": "case-9"}]
+    body = {**act["body"], "differences": lines}
+    theirs = {**act, "stream": {"kind": "agency", "id": COURT}, "sequence": 0, "previous": None, "body": body}
+    assert store_room.submit(*signed(store_room, [theirs], clerk(COURT))).status_code == 201
+    monkeypatch.setattr(type(store_room.parts.validator.states), "of_case", None)
+    reads = len(store_room.parts.access.since(-1, 100, case_id="case-1"))
+    answer = ask(store_room, "GET", f"/{stocktake_id}/recorded", clerk(COURT)).json()
+    assert {(each["case_id"], each["discrepancy_id"]) for each in answer["nonexistent"]} == {
+        (each["case_id"], each["discrepancy_id"]) for each in lines
+    }
+    assert len(store_room.parts.access.since(-1, 100, case_id="case-1")) == reads > 0
 
 
 def test_a_recorded_stocktake_prints(store_room: Served) -> None:

@@ -67,7 +67,8 @@ def show_stocktake(visit: VisitOf, stocktake_id: SlugPath, whole: bool = False) 
         row, body = counting.recorded_body(visit.service, visit.reading, stocktake_id)
         names = _names(visit, [case_id for case_id, _ in counting.lines_of(body)])
         words = narrator_of(visit.service, visit.labels).words_of("", None)
-        lacking = {(each.case_id, each.discrepancy_id) for each in counting.nonexistent(visit.service, body)}
+        nonexistent = counting.nonexistent(visit.service, visit.reading, body)
+        lacking = {(each.case_id, each.discrepancy_id) for each in nonexistent}
         values = {"row": row, "stocktake": body, "names": names, "words": words, "nonexistent": lacking}
         return visit.page("stocktakes/recorded.html", **values)
     return visit.page("stocktakes/stocktake.html", **_shown(visit, stocktake_id, limit=None if whole else SHOWN))

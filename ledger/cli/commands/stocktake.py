@@ -180,7 +180,7 @@ def _show_recorded(session: Session, answer: dict[str, Any]) -> None:
     """Show what was signed, with its differences in words, and which discrepancies that it names do not exist."""
     recorded = answer["stocktake"]
     if session.json:
-        session.output.data(recorded)
+        session.output.data(answer)
         return
     lists = ("present", "differences", "unknown_codes", "changed_since")
     session.output.record(recorded, columns(*(name for name in recorded if name not in lists)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -35,7 +35,8 @@ _DIFFERING = _THING | {"expected": 2.0, "found": 2.0, "discrepancy_id": 2.0}
 class PrintedStocktake(Struct, frozen=True):
     """A stocktake with its entry, and the words for what it names, as the record has them when it is printed.
 
-    ``descriptions`` are by case and item, ``numbers`` those of the cases as the agency has them.
+    ``descriptions`` are by case and item, ``numbers`` those of the cases as the agency has them. ``nonexistent`` are
+    the discrepancies, by case and id, that the stocktake names and nobody raised.
     """
 
     entry: StoredEntry
@@ -43,6 +44,7 @@ class PrintedStocktake(Struct, frozen=True):
     body: StocktakeRecorded
     descriptions: Mapping[tuple[str, str], str]
     numbers: Mapping[str, str]
+    nonexistent: Collection[tuple[str, str]] = ()
 
 
 def stocktake_paper(printed: PrintedStocktake, text: PaperText, *, log_id: str, verify_url: str) -> Sheet:
@@ -103,7 +105,12 @@ def _differences(printed: PrintedStocktake, text: PaperText, kind: str) -> Itera
     for line in printed.body.differences:
         if line.kind == kind:
             sides = sides_by_field(line)
-            discrepancy = (line.discrepancy_id,) if line.discrepancy_id else text.paper("stocktake_not_disputed")
+            if line.discrepancy_id is None:
+                discrepancy = text.paper("stocktake_not_disputed")
+            elif (line.case_id, line.discrepancy_id) in printed.nonexistent:
+                discrepancy = text.paper("stocktake_nonexistent", discrepancy_id=line.discrepancy_id)
+            else:
+                discrepancy = (line.discrepancy_id,)
             yield (
                 *_thing(printed, text, line),
                 cell(words.value("expected", sides["expected"])),

@@ -40,7 +40,9 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     assert len(receipts) == 4
     kinds = [each["kinds"] for each in world.ok("case", "show", case_id)["discrepancies"]]
     assert sorted(kinds) == [["missing"], ["missing"], ["seal"]]
-    recorded = world.ok("stocktake", "show", stocktake_id, "--recorded")
+    answer = world.ok("stocktake", "show", stocktake_id, "--recorded")
+    recorded = answer["stocktake"]
+    assert answer["nonexistent"] == []
     assert (recorded["remark"], len(recorded["differences"])) == ("dark", 3)
     assert "not there" in world.run("stocktake", "show", stocktake_id, "--recorded").out
     assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list", "--recorded")]

@@ -71,7 +71,7 @@ def counted(**fields: Any) -> StocktakeRecorded:
     return replace(body, **fields)
 
 
-def printed(body: StocktakeRecorded, language: PaperLanguage) -> str:
+def printed(body: StocktakeRecorded, language: PaperLanguage, *nonexistent: tuple[str, str]) -> str:
     """Return the text of the paper."""
     writer = Writer("agency", POLICE)
     event = writer.write(body, clerk(POLICE))
@@ -93,7 +93,7 @@ def printed(body: StocktakeRecorded, language: PaperLanguage) -> str:
         payload=event.payload_bytes,
     )
     descriptions = {("case-1", "hat"): "a hat", ("case-1", "coat"): "a coat"}
-    stocktake = PrintedStocktake(entry, event.event, body, descriptions, {"case-1": "2026-7"})
+    stocktake = PrintedStocktake(entry, event.event, body, descriptions, {"case-1": "2026-7"}, nonexistent)
     text = PaperText(language, names)
     sheet = stocktake_paper(stocktake, text, log_id=f"0x{LOG_ID.hex()}", verify_url="https://ledger.test/verify")
     return text_of(typeset(sheet)).replace("\n", "").replace(" ", "")
@@ -105,6 +105,17 @@ def test_a_report_tells_the_whole_count(language: PaperLanguage) -> None:
     text = printed(counted(), language)
     for word in WORDS[language]:
         assert word.replace(" ", "") in text, word
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "the case has none: {}"), ("zh-CN", "案件中并无此项差异：{}")], ids=["en", "zh"]
+)
+def test_a_report_tells_which_discrepancies_do_not_exist(language: PaperLanguage, words: str) -> None:
+    """Beside the thing stands that its case has none of that id; of the others stands the id alone."""
+    text = printed(counted(), language, ("case-1", "count-2"), ("case-2", "count-1"))
+    for discrepancy_id, is_lacking in (("count-1", False), ("count-2", True), ("count-3", False)):
+        assert discrepancy_id in text
+        assert (words.format(discrepancy_id).replace(" ", "") in text) is is_lacking
 
 
 def test_a_full_count_prints() -> None:
