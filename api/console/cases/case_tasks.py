@@ -72,10 +72,12 @@ def blocks(state: CaseState, agency: str, officer: str) -> Iterator[CaseBlock]:
             yield CaseBlock(kind, values | {"sender": handover.from_agency, "purpose": handover.purpose})
     for difference in state.discrepancies.values():
         if not difference.is_resolved:
-            missing = [party for party in difference.parties if party not in difference.resolutions]
-            values = {"item_id": difference.item_id, **sides_by_field(difference), "agency": ", ".join(missing)}
+            # Both may be one agency, of which another officer signs.
+            missing = [party for party in dict.fromkeys(difference.parties) if party not in difference.resolutions]
+            claimed_by = difference.claimed_by  # whose signature alone ends it
+            own = {"item_id": difference.item_id, "agency": ", ".join(missing), "claimed_by": claimed_by}
             act = "resolve" if may_resolve(difference, agency, officer) else None
-            yield CaseBlock("discrepancy", values, act, difference.discrepancy_id)
+            yield CaseBlock("discrepancy", own | sides_by_field(difference), act, difference.discrepancy_id)
     for change in state.custody_changes.values():
         if change.served_at is None:
             values = {"agency": change.keeper, "person_id": change.person_id}
@@ -88,9 +90,14 @@ def blocks(state: CaseState, agency: str, officer: str) -> Iterator[CaseBlock]:
 
 
 def may_resolve(difference: Discrepancy, agency: str, officer: str) -> bool:
-    """Return whether the officer's agency may sign next: it has not signed, or the two have signed different words."""
+    """Return whether the officer's agency may sign next: it has not signed, or the two have signed different words.
+
+    What one agency claims alone, no other one's signature ends.
+    """
     if agency not in difference.parties or difference.is_resolved or not difference.may_be_resolved_by(officer):
         return False
+    if difference.claimed_by is not None:
+        return difference.claimed_by == agency
     return agency not in difference.resolutions or len(difference.resolutions) == len(difference.parties)
 
 

@@ -313,7 +313,7 @@ def _with_stage(state: CaseState, persons: Iterable[Person], body: case.CaseStag
 def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
     """Close the case for all for whom its agency answers; who is elsewhere goes on.
 
-    Refuses while an offer is unanswered or a discrepancy is not resolved by both sides.
+    Refuses while an offer is unanswered or a discrepancy is not resolved.
     """
     require_responsible(state, act)
     if body.decision_id is not None:
@@ -329,12 +329,18 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
         )
     for discrepancy in state.discrepancies.values():
         if not discrepancy.is_resolved:
+            hint = Message("Both sides sign discrepancy.resolved with the same words.")
+            if discrepancy.claimed_by is not None:
+                hint = Message(
+                    "{discrepancy.claimed_by} counted it as surplus, and signs discrepancy.resolved alone.",
+                    discrepancy=discrepancy,
+                )
             refuse(
                 "open_discrepancy",
-                "discrepancy {discrepancy.discrepancy_id} is not resolved by both sides",
+                "discrepancy {discrepancy.discrepancy_id} is not resolved",
                 discrepancy=discrepancy,
                 field="event_type",
-                hint="Both sides sign discrepancy.resolved with the same words.",
+                hint=hint,
             )
     over = [replace(person, stage=CLOSED) for person in state.persons_along()]
     return replace(state, closed=True, stage=CLOSED).with_persons(*over)

@@ -96,10 +96,20 @@ def test_a_room_is_counted_and_what_differs_is_signed(office: Office) -> None:
     desk.sign()
     (missing,) = office.state("case-2").discrepancies.values()
     assert missing.is_resolved
-    # What was surplus is taken back by the agency that counted it, alone.
+    # What was surplus is taken back by the agency that counted it, alone: its holder is told so, and asked for nothing.
+    page = office.at(clerk(LAB), "/cases/case-1").page
+    told = page.locator(".tasks li", has_text="the lamp")
+    expect(told).to_contain_text(f"{POLICE} counted it as surplus: its signature alone ends this")
+    expect(told).not_to_contain_text("Both sides")
+    expect(page.get_by_role("link", name="Sign a resolution")).to_have_count(0)
+    page.goto(page.url.partition("?")[0] + "/acts/resolve")
+    expect(page.locator("main")).to_contain_text("nothing of the kind waits for your agency's signature")
+    desk = office.at(clerk(POLICE), "/cases/case-1/acts/resolve")
+    page = desk.page
     (surplus,) = (each for each in office.state("case-1").discrepancies.values() if each.kinds == ("surplus",))
     page = desk.go(f"/cases/case-1/acts/resolve?of={surplus.discrepancy_id}")
     expect(page.locator("main")).to_contain_text("its signature alone takes it back")
+    expect(page.locator("main")).not_to_contain_text("both sides")
     page.get_by_label("Resolution").fill("it was another lamp")
     page.get_by_role("button", name=READ).click()
     desk.sign()

@@ -137,6 +137,7 @@ def test_two_stocktakes_of_an_agency_under_one_id(stand: Stand) -> None:
 def test_a_stocktake_whose_difference_does_not_fit(stand: Stand) -> None:
     """What is missing has a discrepancy, so that a line without one is named."""
     stock = {"stocktake_id": "stocktake-1", "storage_location": "Room 3", "counters": ("p-1",), "tree_size": 1}
+    stock |= {"scans": 1, "scans_taken_back": 0}
     line = CountedDifference(case_id="case-1", item_id="knife", kind="missing", recorded_as="unplaced")
     body = StocktakeRecorded(**stock, started_size=1, started_at="2026-03-01T08:00:00Z", differences=(line,))
     index = force(stand.ledger, Writer("agency", POLICE).write(body, clerk(POLICE)))

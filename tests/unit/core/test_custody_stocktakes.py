@@ -301,6 +301,21 @@ def test_a_wrong_seal_of_what_was_handed_over_since_concerns_its_holder() -> Non
     assert written.state.discrepancies["count-1"].is_resolved
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        (surplus(lent(), clerk(POLICE)), f"{POLICE} counted it as surplus, and signs discrepancy.resolved alone."),
+        (counting(lent(), clerk(LAB), **LENT), "Both sides sign discrepancy.resolved with the same words."),
+    ],
+    ids=["claimed", "of both"],
+)
+def test_who_closes_is_told_whose_signature_is_lacking(written: Case, hint: str) -> None:
+    """Of a surplus that one agency counted it is that agency's alone, of any other difference both sides'."""
+    with pytest.raises(RuleRefused) as caught:
+        written.close()
+    assert (caught.value.code, caught.value.hint) == ("open_discrepancy", hint)
+
+
 def test_one_person_on_both_sides_is_flagged() -> None:
     """As of a handover: who raised it for one agency, or signed for it, and signs for the other one."""
     double = Officer("p-0000", POLICE, ("clerk",))
@@ -352,6 +367,8 @@ def counted(**line: Any) -> StocktakeRecorded:
         storage_location=ROOM,
         started_at="2026-03-01T08:00:00Z",
         counters=("p-0001",),
+        scans=1,
+        scans_taken_back=0,
         started_size=1,
         tree_size=1,
         differences=(CountedDifference(**(stated | {"discrepancy_id": "count-1"} | line)),),
