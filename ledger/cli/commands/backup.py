@@ -127,8 +127,8 @@ def create_command(
         signer = open_note_key(where.keys.note_key("log"), secret)
         trust, own = installations.trust_of(where, installation), machine_key(where)
         remembered = last_backups(where).get(str(name))
-        known = (remembered.number, remembered.digest) if remembered and remembered.number else None
-        before = newest_of(place, trust, [own], known)
+        latest = (remembered.number, remembered.digest) if remembered and remembered.number else None
+        before = newest_of(place, trust, [own], latest)
         vault = vault_of_machine(to, own)
         if is_for_others(before, vault):
             session.warn(

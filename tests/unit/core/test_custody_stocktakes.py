@@ -285,8 +285,8 @@ COUNTED_AS = {
 @pytest.mark.parametrize("name", COUNTED_AS)
 def test_a_seal_is_compared_with_the_case(name: str) -> None:
     """The seal that the case has is stated, or that it has none."""
-    recorded_as, expected, made = COUNTED_AS[name]
-    written = counting(made(), kind="seal", recorded_as=recorded_as, expected=expected, found="S-9")
+    recorded_as, expected, case = COUNTED_AS[name]
+    written = counting(case(), kind="seal", recorded_as=recorded_as, expected=expected, found="S-9")
     assert written.state.discrepancies["count-1"].expected == expected
 
 
