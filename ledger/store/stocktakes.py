@@ -326,8 +326,12 @@ def scans_among(connection: Connection, keys: Collection[tuple[str, str]]) -> di
         .where(one_of(opened.stocktake_id, {stocktake_id for _, stocktake_id in keys}))
         .group_by(opened.agency, opened.stocktake_id)
     )
-    found = {(agency, stocktake_id): counts for agency, stocktake_id, *counts in connection.execute(query)}
-    return {key: (found[key][0], found[key][1]) for key in keys if key in found}
+    rows = connection.execute(query)
+    return {
+        (agency, stocktake_id): (scans, taken_back)
+        for agency, stocktake_id, scans, taken_back in rows
+        if (agency, stocktake_id) in keys
+    }
 
 
 def require_as_counted(body: StocktakeRecorded, counted: tuple[int, int] | None) -> None:

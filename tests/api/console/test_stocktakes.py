@@ -98,9 +98,9 @@ def test_a_room_is_counted_and_what_differs_is_signed(office: Office) -> None:
     assert missing.is_resolved
     # What was surplus is taken back by the agency that counted it, alone: its holder is told so, and asked for nothing.
     page = office.at(clerk(LAB), "/cases/case-1").page
-    told = page.locator(".tasks li", has_text="the lamp")
-    expect(told).to_contain_text(f"{POLICE} counted it as surplus: its signature alone ends this")
-    expect(told).not_to_contain_text("Both sides")
+    task = page.locator(".tasks li", has_text="the lamp")
+    expect(task).to_contain_text(f"{POLICE} counted it as surplus: its signature alone ends this")
+    expect(task).not_to_contain_text("Both sides")
     expect(page.get_by_role("link", name="Sign a resolution")).to_have_count(0)
     page.goto(page.url.partition("?")[0] + "/acts/resolve")
     expect(page.locator("main")).to_contain_text("nothing of the kind waits for your agency's signature")
