@@ -17,7 +17,8 @@ import secrets
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from hmac import compare_digest
@@ -184,42 +185,39 @@ class ProviderSignIn:
         Whatever comes of it, the state is used up. Raises TokenRefused, Unauthorized for an officer without a key that
         is valid now, NotFound for an agency without a provider, and Unavailable where the provider cannot be asked.
         """
+        with self._counted():
+            now = self._clock()
+            waiting = self._waiting(agency, answer.get("state", ""), browser_secret, now)
+            provider = self._provider(agency)
+            if provider.issuer != waiting.issuer:
+                _refuse(Message("the agency has another provider by now"), code="provider_changed")
+            kept = self._metadata(provider)
+            # RFC 9207: an answer of another provider than the one that was asked.
+            issuer = answer.get("iss")
+            if issuer != provider.issuer and (issuer or kept.metadata.authorization_response_iss_parameter_supported):
+                _refuse(Message("the answer is one of another provider"), code="provider_mixed_up")
+            if "error" in answer:
+                _refuse(
+                    Message("the provider refused it: {reason}", reason=answer["error"][:100]), code="provider_refused"
+                )
+            code = answer.get("code")
+            if not code:
+                _refuse(Message("the answer has no code"), code="provider_answer")
+            id_token = self._exchanged(provider, kept.metadata, code, waiting.verifier, return_url)
+            claims = self._claims(provider, kept, id_token)
+            auth_time = self._require_claims(provider, claims, waiting.nonce, now)
+            grant = granted_officer(authority, agency, officer_of(provider, claims), now)
+            return FinishedSignIn(self._sign_in.token_of_provider(grant, provider.issuer, auth_time), waiting.following)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count how a sign-in ends: by the code of what refused it, if anything did."""
         try:
-            finished = self._finish(agency, answer, browser_secret, authority, return_url)
+            yield
         except TallystickError as error:
             self._outcomes[error.code] += 1
             raise
         self._outcomes[SIGNED_IN] += 1
-        return finished
-
-    def _finish(
-        self,
-        agency: str,
-        answer: Mapping[str, str],
-        browser_secret: str | None,
-        authority: AuthorityState,
-        return_url: str,
-    ) -> FinishedSignIn:
-        now = self._clock()
-        waiting = self._waiting(agency, answer.get("state", ""), browser_secret, now)
-        provider = self._provider(agency)
-        if provider.issuer != waiting.issuer:
-            _refuse(Message("the agency has another provider by now"), code="provider_changed")
-        kept = self._metadata(provider)
-        # RFC 9207: an answer of another provider than the one that was asked.
-        issuer = answer.get("iss")
-        if issuer != provider.issuer and (issuer or kept.metadata.authorization_response_iss_parameter_supported):
-            _refuse(Message("the answer is one of another provider"), code="provider_mixed_up")
-        if "error" in answer:
-            _refuse(Message("the provider refused it: {reason}", reason=answer["error"][:100]), code="provider_refused")
-        code = answer.get("code")
-        if not code:
-            _refuse(Message("the answer has no code"), code="provider_answer")
-        id_token = self._exchanged(provider, kept.metadata, code, waiting.verifier, return_url)
-        claims = self._claims(provider, kept, id_token)
-        auth_time = self._require_claims(provider, claims, waiting.nonce, now)
-        grant = granted_officer(authority, agency, officer_of(provider, claims), now)
-        return FinishedSignIn(self._sign_in.token_of_provider(grant, provider.issuer, auth_time), waiting.following)
 
     def _provider(self, agency: str) -> IdentityProvider:
         provider = self.providers.of_agency(agency)

@@ -258,10 +258,10 @@ def test_room_is_judged_before_a_file_is_sent(desk: Desk, length: int, code: byt
 def test_what_an_agency_keeps_already_takes_its_room(desk: Desk) -> None:
     """Also where the file does not say how long it is; a file that is given again takes no room anew."""
     case = Case("case-5", start=desk.served.ledger.clock.seconds - 300).open()
-    other = os.urandom(600_000)
-    desk.served.record(case.register("disk", digests=digests_of(LARGE)).register("chip", digests=digests_of(other)))
+    another = os.urandom(600_000)
+    desk.served.record(case.register("disk", digests=digests_of(LARGE)).register("chip", digests=digests_of(another)))
     assert desk.give("disk", LARGE, FORMER, case="case-5").status_code == 200
-    problem(desk.give("chip", other, FORMER, case="case-5"), 400, "quota_exceeded", "file")
+    problem(desk.give("chip", another, FORMER, case="case-5"), 400, "quota_exceeded", "file")
     assert desk.give("disk", LARGE, FORMER, case="case-5").status_code == 200
 
 

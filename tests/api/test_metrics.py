@@ -171,8 +171,8 @@ def test_a_scrape_wakes_nobody_and_does_not_grow_with_the_log(served: Served) ->
     def statements() -> int:
         asked: list[str] = []
 
-        def keep(*given: object) -> None:
-            asked.append(str(given[2]))
+        def keep(*arguments: object) -> None:
+            asked.append(str(arguments[2]))
 
         engine = served.ledger.database.log
         event.listen(engine, "before_cursor_execute", keep)
@@ -193,8 +193,8 @@ def test_what_is_counted_row_by_row_is_not_counted_with_each_scrape(served: Serv
     """Files, checks, what is to be deleted and what is due: once within minutes, and told each time."""
     asked: list[str] = []
 
-    def keep(*given: object) -> None:
-        asked.append(str(given[2]))
+    def keep(*arguments: object) -> None:
+        asked.append(str(arguments[2]))
 
     tables = ("evidence_files", "file_checks", "files_to_delete")
     names = ("evidence_files", "evidence_checks_waiting", "evidence_files_to_delete")
