@@ -261,7 +261,8 @@ class KeptEvidence:
         """Delete a file of an item, and its bytes if it is kept for no other item; return whether these went.
 
         First its key goes, from the write-ahead log as well (``append.clear_away``); a backup of before has it.
-        Does nothing a second time. If the storage is away, ``delete_waiting`` deletes the bytes once it is back.
+        Does nothing a second time. If the storage is away, ``delete_waiting`` deletes the bytes once it is back. Raises
+        IntegrityBroken, and deletes nothing, if a row about the file is not as the service wrote it.
         """
         with self.database.write() as connection:
             gone = evidence_files.forget(connection, case_id, item_id, digest)
@@ -301,14 +302,6 @@ class KeptEvidence:
             self.objects.forget(place_of(name))
         with self.database.lock() as connection:
             evidence_files.forget_deleted(connection, name)
-
-    def destroy_of_item(self, case_id: str, item_id: str) -> list[str]:
-        """Delete all files of an item as ``destroy`` does; return the digests of those that the item had."""
-        with self.database.read() as connection:
-            digests = [kept.digest for kept in evidence_files.of_item(connection, case_id, item_id)]
-        for digest in digests:
-            self.destroy(case_id, item_id, digest)
-        return digests
 
     def check(self, *, progress: Callable[[int], object] = lambda _size: None) -> Iterator[StoreFinding]:
         """Read every file and compare it with its digest, and list what belongs to no file.

@@ -5,12 +5,15 @@ on where it was, and no acceptance waits for gigabytes. Digests before and after
 the log within the hour. A file that is not what was kept is an incident, which the service signs, also if it was killed
 in between; its officers state in the case what they find, as a discrepancy or an examination. Files of what was
 destroyed by two are destroyed as well, unless a legal hold covers the item; then once the last hold is released.
+
+Nothing is said of a file, and none is deleted, because of what somebody else has written into the database: a check
+whose rows are not as the service wrote them stays due, while the others go on. An audit names the row.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +23,7 @@ from msgspec.structs import replace
 from ledger.core.custody import CaseState
 from ledger.core.custody.holds import holds_on_item
 from ledger.core.encoding.digests import parse_digest
-from ledger.core.errors import TallystickError
+from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Event
 from ledger.core.events.handover import HandoverAccepted
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemMoved
@@ -28,7 +31,7 @@ from ledger.core.events.record import IncidentRecorded
 from ledger.evidence.kept_evidence import KeptEvidence
 from ledger.store import evidence_files, log, notices
 from ledger.store.database import Connection
-from ledger.store.evidence_files import FileCheck
+from ledger.store.evidence_files import FileCheck, ItemFile
 from ledger.store.log import StoredEntry
 
 AT_ONCE: Final = 200  # most entries of one look
@@ -68,15 +71,27 @@ class Rehasher:
         self._report_left()
         while self._look():
             pass
+        self._do_due(DESTROYS, self._destroy)  # first: it waits for no storage
+        done = self._do_due(DUE_BY, self._check)
+        self.store.delete_waiting()
+        return done
+
+    def _do_due(self, types: Collection[str], do: Callable[[FileCheck], object]) -> int:
+        """Do what is due because of events of these types, the oldest first; return how much was done."""
         done = 0
+        check: FileCheck | None = None
         while not self.stops():
             with self.store.database.read() as connection:
-                waiting = evidence_files.due(connection, 1)
-            if not waiting:
+                check = evidence_files.first_due(connection, types, behind=check)
+            if check is None:
                 break
-            self._check(waiting[0])
-            done += 1
-        self.store.delete_waiting()
+            try:
+                do(check)
+                done += 1
+            except IntegrityBroken as error:
+                if check not in self._foreign:
+                    self._foreign.add(check)
+                    logger.error("check of a file of evidence stays due", check=check.name, error=error.message)  # noqa: TRY400
         return done
 
     def _look(self) -> bool:
@@ -91,20 +106,13 @@ class Rehasher:
             types = (*DUE_BY, *DESTROYS) if evidence_files.key_ids(connection) else ()
             entries = notices.entries_behind(connection, start, types, AT_ONCE) if types else []
             after = entries[-1].log_index if len(entries) == AT_ONCE else last
-            checks, destroyed = list[FileCheck](), list[tuple[str, str]]()
+            checks = list[FileCheck]()
             for entry in entries:
                 try:
                     event = log.event_of(entry)
                 except TallystickError:  # an audit reports what is wrong with it
                     continue
-                if event.event_type in DESTROYS:
-                    destroyed += ((event.stream.id, item_id) for item_id in self._destroyed(event))
-                else:
-                    checks += self._due(connection, entry, event)
-        # Before the position moves on: a kill in between does it again, which does nothing.
-        for case_id, item_id in destroyed:
-            for digest in self.store.destroy_of_item(case_id, item_id):
-                logger.info("file of evidence destroyed", case_id=case_id, item_id=item_id, digest=digest)
+                checks += self._due(connection, entry, event)
         if not checks and after - before < SELDOM:
             self._looked_up_to = after
             return after < last
@@ -114,15 +122,21 @@ class Rehasher:
         return is_stored
 
     def _due(self, connection: Connection, entry: StoredEntry, event: Event) -> Iterator[FileCheck]:
-        if files := evidence_files.of_case(connection, event.stream.id):
-            items = self._items(event)
-            for kept in files:
-                # What was given later is what was given, whatever had become of the item before.
-                if kept.item_id in items and kept.kept_at <= entry.recorded_at:
-                    own = (kept.case_id, kept.item_id, kept.digest, event.event_id, event.event_type, entry.log_index)
-                    yield FileCheck(*own)
+        files = evidence_files.of_case(connection, event.stream.id)
+        if not files:
+            return
+        items = self._items(event)
+        for kept in files:
+            if event.event_type in DESTROYS:
+                is_due = self._is_destroyed(kept)
+            else:  # what was given later is what was given, whatever had become of the item before
+                is_due = kept.item_id in items and kept.kept_at <= entry.recorded_at
+            if is_due:
+                own = (kept.case_id, kept.item_id, kept.digest, event.event_id, event.event_type, entry.log_index)
+                yield FileCheck(*own)
 
     def _items(self, event: Event) -> tuple[str, ...]:
+        """Return the items that went somewhere by the event."""
         match event.body:
             case HandoverAccepted(handover_id=handover_id):
                 state = self.state_of(event.stream.id)
@@ -132,34 +146,45 @@ class Rehasher:
                 return (item_id,)
         return ()
 
-    def _destroyed(self, event: Event) -> list[str]:
-        """Return the items of the event's case that two have destroyed or erased, and that no hold covers."""
-        with self.store.database.read() as connection:
-            held = {kept.item_id for kept in evidence_files.of_case(connection, event.stream.id)}
-        state = self.state_of(event.stream.id) if held else None
+    def _is_destroyed(self, of: ItemFile | FileCheck) -> bool:
+        """Tell whether two have destroyed or erased the item of a file, and no hold covers it."""
+        state = self.state_of(of.case_id)
+        item = None if state is None else state.items.get(of.item_id)
         return (
-            []
-            if state is None
-            else sorted(
-                item_id
-                for item_id in held
-                if (item := state.items.get(item_id)) is not None
-                and item.status == "disposed"
-                and item.disposal in DESTROYED
-                and not holds_on_item(state, item)
-            )
+            state is not None
+            and item is not None
+            and item.status == "disposed"
+            and item.disposal in DESTROYED
+            and not holds_on_item(state, item)
         )
 
-    def _check(self, check: FileCheck) -> None:
-        """Hash a file again and store what was found. Raises Unavailable."""
+    def _destroy(self, check: FileCheck) -> None:
+        """Destroy a file of what was destroyed. Raises IntegrityBroken if a row is not as the service wrote it."""
+        if not self._is_destroyed(check):  # a hold came in between, whose release makes it due anew
+            evidence_files.forget_due(self.store.database, check)
+            return
         with self.store.database.read() as connection:
+            evidence_files.require_as_written(connection, check)
+        self.store.destroy(check.case_id, check.item_id, check.digest)
+        logger.info("file of evidence destroyed", case_id=check.case_id, item_id=check.item_id, digest=check.digest)
+        self._keep_gone(check)
+
+    def _keep_gone(self, check: FileCheck) -> None:
+        gone = replace(check, checked_at=self.store.clock(), outcome="gone")
+        evidence_files.keep_outcome(self.store.database, gone)
+
+    def _check(self, check: FileCheck) -> None:
+        """Hash a file again and store what was found.
+
+        Raises Unavailable, and IntegrityBroken if a row about the file is not as the service wrote it.
+        """
+        with self.store.database.read() as connection:
+            evidence_files.require_as_written(connection, check)
             stored = evidence_files.file(connection, check.digest)
             of_item = evidence_files.of_item(connection, check.case_id, check.item_id)
         before = next((kept.recorded for kept in of_item if kept.digest == check.digest), None)
         if stored is None or before is None:  # it was destroyed since
-            evidence_files.keep_outcome(
-                self.store.database, replace(check, checked_at=self.store.clock(), outcome="gone")
-            )
+            self._keep_gone(check)
             return
         outcome, after = self.store.hash_again(stored, parse_digest(before), self.stops)
         with self.store.database.read() as connection:

@@ -11,7 +11,7 @@ records. What is sealed cannot be replaced without changing the log's root.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -24,7 +24,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
-from ledger.store.database import CHANGED, key_of
+from ledger.store.database import CHANGED, key_names, key_of
 from ledger.store.tables import (
     ANCHOR_STATES,
     AUDITS,
@@ -122,20 +122,34 @@ def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) 
     """Raise IntegrityBroken unless the row is what was bound last, so that a manipulated row is never bound anew."""
     name = " ".join(key_of(table, key))
     if _digest(connection, table, key) != last_bound(connection, table.name, name):
-        raise IntegrityBroken(
-            "row {name} of {table.name} is not as written", name=name, table=table, field=table.name, hint=CHANGED
-        )
+        raise not_as_written(table, name)
+
+
+def not_as_written(table: Table, name: str) -> IntegrityBroken:
+    """Return the error for a row that somebody else than the service has changed, named by its key."""
+    return IntegrityBroken(
+        "row {name} of {table.name} is not as written", name=name, table=table, field=table.name, hint=CHANGED
+    )
 
 
 def last_bound(connection: Connection, of: str, key: str) -> str | None:
     """Return the digest that was bound last under the key; None if none was, or if the row was deleted."""
-    query = select(BINDINGS.c.record).where(BINDINGS.c.of == of).order_by(BINDINGS.c.number.desc())
     # From the end: the row was bound lately as a rule, and the chain is long.
-    for record in connection.execute(query.execution_options(yield_per=PAGE_BACK)).scalars():
-        rows = _decoder.decode(record).rows
+    for rows in _bound_with(connection, of, (key,), BINDINGS.c.number.desc(), PAGE_BACK):
         if key in rows:
             return rows[key]
     return None
+
+
+def _bound_with(
+    connection: Connection, of: str, words: Collection[str], order: ColumnElement[Any], page: int
+) -> Iterator[dict[str, str | None]]:
+    """Yield what the records of ``of`` bind in whose text all these words are: the others need not be decoded."""
+    written = [canonical.encode(word)[1:-1] for word in words]
+    query = select(BINDINGS.c.record).where(BINDINGS.c.of == of).order_by(order)
+    for record in connection.execute(query.execution_options(yield_per=page)).scalars():
+        if all(word in record for word in written):
+            yield _decoder.decode(record).rows
 
 
 def record_of(behind: BindingHead, of: str, rows: Mapping[str, str | None]) -> dict[str, Any]:
@@ -158,30 +172,36 @@ def _bound(value: object) -> object:
     return int(value) if isinstance(value, bool) else value  # which SQLite has as a number
 
 
-def digests(connection: Connection, name: str) -> dict[str, str]:
-    """Return the digest of each row of the table, by key.
+def digests(connection: Connection, name: str, **part: str) -> dict[str, str]:
+    """Return the digest of each row of the table by key, or of those that have this ``part`` in their keys.
 
     Raises IntegrityBroken for a row that the database cannot read.
     """
     table = BOUND_TABLES[name]
+    query = _raw(table).where(*(table.c[column] == value for column, value in part.items()))
     try:
-        rows = connection.execute(_raw(table).execution_options(yield_per=PAGE)).mappings()
+        rows = connection.execute(query.execution_options(yield_per=PAGE)).mappings()
         return {" ".join(key_of(table, row)): digest_of_row(table, row) for row in map(dict, rows)}
     except DBAPIError as error:
         raise IntegrityBroken("the database cannot read the table {name}", name=name, field=name) from error
 
 
-def unlike(connection: Connection, table: Table) -> list[str]:
+def unlike(connection: Connection, table: Table, **part: str) -> list[str]:
     """Return the keys of the rows of a table that are not what was bound last: changed, added or deleted.
 
-    Raises IntegrityBroken for a row that the database cannot read.
+    ``part`` are columns of the primary key, all without spaces, and values: only rows with these are compared. Raises
+    IntegrityBroken for a row that the database cannot read.
     """
     bound = dict[str, str | None]()
-    query = select(BINDINGS.c.record).where(BINDINGS.c.of == table.name).order_by(BINDINGS.c.number)
-    for record in connection.execute(query.execution_options(yield_per=PAGE)).scalars():
-        bound |= _decoder.decode(record).rows
-    rows = digests(connection, table.name)
-    return sorted(key for key in bound.keys() | rows.keys() if bound.get(key) != rows.get(key))
+    for of_record in _bound_with(connection, table.name, part.values(), BINDINGS.c.number, PAGE):
+        bound |= of_record
+    rows = digests(connection, table.name, **part)
+    columns = key_names(table)
+    return sorted(
+        key
+        for key in bound.keys() | rows.keys()
+        if bound.get(key) != rows.get(key) and part.items() <= dict(zip(columns, key.split(" "), strict=False)).items()
+    )
 
 
 def _digest(connection: Connection, table: Table, key: Mapping[str, Any]) -> str | None:

@@ -5,11 +5,11 @@ The files themselves are in the evidence store (``ledger.evidence.kept_evidence`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, to_builtins
-from sqlalchemy import Connection, Table, delete, func, select, update
+from sqlalchemy import Connection, Table, delete, func, select, tuple_, update
 
 from ledger.store import bindings, log
 from ledger.store.database import Database
@@ -139,10 +139,13 @@ def keep(connection: Connection, stored: StoredFile | None, kept: ItemFile) -> N
 def forget(connection: Connection, case_id: str, item_id: str, digest: str) -> StoredFile | None:
     """Delete a file of an item; return the file itself if it was kept for no other, and is deleted as well.
 
-    Requires the writer's lock.
+    Requires the writer's lock. Raises IntegrityBroken if somebody else than the service has changed its row, or for
+    which items it is kept: it would be another file that goes, or one that another item has.
     """
-    key = {"case_id": case_id, "item_id": item_id, "digest": digest}
-    _delete(connection, ITEM_FILES, key)
+    if unlike := bindings.unlike(connection, ITEM_FILES, digest=digest):
+        raise bindings.not_as_written(ITEM_FILES, unlike[0])
+    bindings.require_bound(connection, EVIDENCE_FILES, {"digest": digest})
+    _delete(connection, ITEM_FILES, {"case_id": case_id, "item_id": item_id, "digest": digest})
     is_kept = select(ITEM_FILES.c.digest).where(ITEM_FILES.c.digest == digest).limit(1)
     stored = file(connection, digest)
     if stored is None or connection.execute(is_kept).first() is not None:
@@ -231,19 +234,42 @@ def waiting(connection: Connection, most: int) -> tuple[int, int | None]:
 
     The time is that of the event, in unix milliseconds; None if nothing waits.
     """
-    first = due(connection, 1)
-    if not first:
+    first = first_due(connection)
+    if first is None:
         return 0, None
     some = select(FILE_CHECKS.c.log_index).where(FILE_CHECKS.c.checked_at.is_(None)).limit(most).subquery()
-    entry = log.entry(connection, first[0].log_index)
+    entry = log.entry(connection, first.log_index)
     count = connection.execute(select(func.count()).select_from(some)).scalar_one()
     return int(count), None if entry is None else entry.recorded_at
 
 
-def due(connection: Connection, limit: int) -> list[FileCheck]:
-    """Return checks that are due and not done, the oldest first, at most ``limit``."""
-    query = _query(FILE_CHECKS, FileCheck).where(FILE_CHECKS.c.checked_at.is_(None))
-    return [FileCheck(*row) for row in connection.execute(query.order_by(FILE_CHECKS.c.log_index).limit(limit))]
+def first_due(
+    connection: Connection, types: Collection[str] = (), *, behind: FileCheck | None = None
+) -> FileCheck | None:
+    """Return the oldest check that is due and not done; because of an event of these types, if any are given.
+
+    ``behind`` is where to go on in that order.
+    """
+    table = FILE_CHECKS.c
+    query = _query(FILE_CHECKS, FileCheck).where(table.checked_at.is_(None))
+    if types:
+        query = query.where(table.event_type.in_(types))
+    if behind is not None:
+        place = (behind.log_index, behind.item_id, behind.digest)
+        query = query.where(tuple_(table.log_index, table.item_id, table.digest) > place)
+    row = connection.execute(query.order_by(table.log_index, table.item_id, table.digest).limit(1)).first()
+    return None if row is None else FileCheck(*row)
+
+
+def require_as_written(connection: Connection, check: FileCheck) -> None:
+    """Require that a check, its file and for what it is kept are as the service wrote or deleted them.
+
+    Raises IntegrityBroken: what somebody else has written says nothing about the file.
+    """
+    bindings.require_bound(connection, FILE_CHECKS, check.key)
+    of_item = {name: value for name, value in check.key.items() if name != "event_id"}
+    bindings.require_bound(connection, ITEM_FILES, of_item)
+    bindings.require_bound(connection, EVIDENCE_FILES, {"digest": check.digest})
 
 
 def position(connection: Connection) -> int:
@@ -262,14 +288,25 @@ def keep_due(database: Database, before: int, after: int, checks: Sequence[FileC
 
 
 def keep_outcome(database: Database, check: FileCheck) -> bool:
-    """Store what a check has found; False if another process has done so."""
+    """Store what a check has found; False if another process has done so.
+
+    Raises IntegrityBroken if somebody has changed its row.
+    """
     values = {name: getattr(check, name) for name in ("checked_at", "outcome", "before", "after")}
     with database.lock() as connection:
+        bindings.require_bound(connection, FILE_CHECKS, check.key)
         statement = update(FILE_CHECKS).filter_by(**check.key).where(FILE_CHECKS.c.checked_at.is_(None))
         is_first = bool(connection.execute(statement.values(**values)).rowcount)
         if is_first:
             bindings.bind_rows(connection, FILE_CHECKS, [check.key])
     return is_first
+
+
+def forget_due(database: Database, check: FileCheck) -> None:
+    """Delete a check that is due no more. Raises IntegrityBroken if somebody has changed its row."""
+    with database.lock() as connection:
+        bindings.require_bound(connection, FILE_CHECKS, check.key)
+        _delete(connection, FILE_CHECKS, check.key)
 
 
 def unreported(connection: Connection) -> list[FileCheck]:

@@ -553,7 +553,7 @@ class FileChecksTable(StoreTable, table=True):
 
     ``before`` is the digest of the record, ``after`` that of the bytes that were read; both are null until then, and
     ``after`` for good where the file was not whole. ``outcome`` is intact, damaged, missing or
-    unreadable; gone for a file that was destroyed before. ``reported_at`` is when the incident was recorded, if the
+    unreadable; gone for a file that was destroyed before, or because of the event. ``reported_at`` is when the incident was recorded, if the
     outcome is one. Times are in unix milliseconds.
     """
 

@@ -160,13 +160,13 @@ def test_one_file_of_two_items_is_kept_once_until_the_last_goes(store: KeptEvide
     first = give(store, data)
     names = objects(store)
     assert give(store, data) == first
-    give(store, data, item="copy of disk", agency="court")
+    give(store, data, item="copy-of-disk", agency="court")
     assert objects(store) == names
     assert not store.destroy("case-1", "disk", first.digest)
     assert got(store, data) == data
-    assert store.destroy_of_item("case-1", "copy of disk") == [first.digest]
+    assert store.destroy("case-1", "copy-of-disk", first.digest)
     assert objects(store) == []
-    assert store.destroy_of_item("case-1", "copy of disk") == []
+    assert not store.destroy("case-1", "copy-of-disk", first.digest)
     with store.database.read() as connection:
         assert evidence_files.file(connection, first.digest) is None
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
+from sqlalchemy import Table, select
 
 from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of
 from ledger.core.errors import IntegrityBroken, Unavailable
@@ -25,7 +27,7 @@ from ledger.procedures import books_that_ship, shipped_package
 from ledger.storage.objects import FolderObjects
 from ledger.store import bindings, evidence_files, log
 from ledger.store.evidence_files import FileCheck
-from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE
+from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case, dispose
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
@@ -339,6 +341,96 @@ def test_what_somebody_writes_about_a_file_is_not_signed(stand: Stand) -> None:
     with stand.ledger.database.read() as connection:
         assert bindings.unlike(connection, FILE_CHECKS) == [check.name]
         assert evidence_files.unreported(connection) == [forged]
+
+
+@pytest.mark.parametrize("table", [FILE_CHECKS, ITEM_FILES, EVIDENCE_FILES], ids=lambda table: table.name)
+@pytest.mark.parametrize("deed", ["changed", "deleted"])
+def test_a_check_of_what_somebody_has_changed_stays_due(stand: Stand, table: Table, deed: str) -> None:
+    """An edited digest makes no intact file damaged in the service's words; others are checked, and this one later."""
+    case = held(stand)
+    give(stand.store, b"another", item="phone")
+    for item in ("disk", "phone"):
+        case.say(ItemMoved, item_id=item, storage_location="room 2")
+    stand.record(case)
+    replace(stand.rehasher, stops=lambda: True).step()
+    digest = next(check.digest for check in stand.checks())
+    with stand.ledger.database.lock() as connection:
+        of_disk = select(table).where(table.c.digest == digest)
+        (as_written,) = [dict(row) for row in connection.execute(of_disk).mappings()]
+        connection.execute(table.delete().where(table.c.digest == digest))
+        if deed == "changed":
+            other = {FILE_CHECKS: ("log_index", 0), ITEM_FILES: ("recorded", blake3_text(b"other"))}
+            column, value = other.get(table, ("name", "other"))
+            connection.execute(table.insert(), [as_written | {column: value}])
+    rehasher = stand.rehasher
+    for _ in range(2):
+        rehasher.step()
+    assert stand.incidents == []
+    with stand.ledger.database.read() as connection:
+        assert bindings.unlike(connection, table)
+    assert [check.outcome for check in stand.checks("phone")] == ["intact"]
+    assert {check.outcome for check in stand.checks()} <= {None}
+    with stand.ledger.database.lock() as connection:
+        connection.execute(table.delete().where(table.c.digest == digest))
+        connection.execute(table.insert(), [as_written])
+    rehasher.step()
+    assert [check.outcome for check in stand.checks()] == ["intact"]
+    assert stand.incidents == []
+
+
+def test_a_check_that_somebody_has_added_is_not_made(stand: Stand) -> None:
+    """Nor one of a file that is said to be another item's; neither becomes a row of the service."""
+    case = held(stand)
+    stand.record(case.say(ItemMoved, item_id="phone", storage_location="room 2"))
+    with stand.ledger.database.lock() as connection:
+        (kept,) = [dict(row) for row in connection.execute(select(ITEM_FILES)).mappings()]
+        connection.execute(ITEM_FILES.insert(), [kept | {"item_id": "phone"}])
+        due = FileCheck("case-1", "disk", kept["digest"], "an event", "item.moved", 0)
+        connection.execute(FILE_CHECKS.insert(), [to_builtins(due)])
+    stand.rehasher.step()
+    assert [check.outcome for check in stand.checks() + stand.checks("phone")] == [None, None]
+    with stand.ledger.database.read() as connection:
+        assert bindings.unlike(connection, FILE_CHECKS) == [due.name]
+
+
+@pytest.mark.parametrize("deed", ["moved", "renamed"])
+def test_what_somebody_has_changed_deletes_no_file(stand: Stand, deed: str) -> None:
+    """Whoever can write to the database alone cannot let the service delete the file of a thing that is kept."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", "phone", kind="property")
+    stand.record(case)
+    kept = {item: give(stand.store, item.encode(), item=item).digest for item in ("disk", "phone")}
+    with stand.ledger.database.lock() as connection:
+        (name,) = connection.execute(select(EVIDENCE_FILES.c.name).filter_by(digest=kept["phone"])).scalars()
+        if deed == "moved":  # the phone's file becomes one of the disk
+            connection.execute(ITEM_FILES.delete().filter_by(item_id="disk"))
+            connection.execute(ITEM_FILES.update().filter_by(item_id="phone").values(item_id="disk"))
+        else:  # the disk's file has the name of the phone's
+            connection.execute(EVIDENCE_FILES.delete().filter_by(digest=kept["phone"]))
+            connection.execute(EVIDENCE_FILES.update().values(name=name))
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+    stand.record(dispose(case, disposed_at=case.moment))
+    stand.rehasher.step()
+    assert any(name in each for each in objects(stand.store))
+    assert [check.outcome for check in stand.checks()] == [None]
+
+
+def test_a_hold_that_comes_before_a_file_is_destroyed_keeps_it(stand: Stand) -> None:
+    """Until it is released: the release alone makes the file go."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property")
+    stand.record(case)
+    give(stand.store, DATA)
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+    stand.record(dispose(case, disposed_at=case.moment))
+    replace(stand.rehasher, stops=lambda: True).step()
+    hold = {"hold_id": "hold-1", "kind": "legal_hold", "number": "H-1", "scope": "case"}
+    stand.record(case.say(HoldPlaced, supervisor(POLICE), authority=ORDER, **hold))
+    stand.rehasher.step()
+    assert len(objects(stand.store)) == 1
+    assert stand.checks() == []
+    stand.record(case.say(HoldReleased, supervisor(POLICE), authority=ORDER, hold_id="hold-1"))
+    stand.rehasher.step()
+    assert objects(stand.store) == []
+    assert [(check.event_type, check.outcome) for check in stand.checks()] == [("hold.released", "gone")]
 
 
 def test_checks_wait_for_a_storage_that_is_away(stand: Stand) -> None:
