@@ -5,7 +5,6 @@ This is the only place where parts are put together.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -51,6 +50,7 @@ from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
+from ledger.recording.clock import RecordingClock, now_ms
 from ledger.recording.public_store import public_store_of
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
@@ -142,7 +142,7 @@ def make_recording_parts(
     procedures: Procedures | None = None,
     state_key: bytes | None = None,
 ) -> RecordingParts:
-    """Build what records events, without starting the sequencer. ``clock`` returns unix milliseconds.
+    """Build what records events, without starting the sequencer. ``clock`` is the sequencer's.
 
     ``procedures`` are in force before the log adopts any: none, unless a ledger has no chain that could adopt them.
     Without a ``state_key`` no states of long cases are kept.
@@ -419,7 +419,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         service_keys=installation.service_keys,
         service_signer=service_signer,
         definitions=ModelDefinitions(workers),
-        clock=now_ms,
+        clock=RecordingClock(),
         checkpoint_interval_ms=settings.checkpoint_interval_ms,
         state_key=state_key_of(installations.read_token_key(directory)),
     )
@@ -479,11 +479,6 @@ def timestamp_roots(settings: Settings) -> tuple[bytes, ...]:
             hint="A timestamp that nobody can verify is worth nothing: name a PEM file with the authority's root.",
         )
     return roots
-
-
-def now_ms() -> int:
-    """Return this machine's clock in unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def _repeat(activity: Activity, pause_s: float, step: Callable[[], object]) -> Callable[[Event], None]:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from api.auth.reading import Reading
 from api.services.parts import Parts
+from api.services.readiness import clock_fault
 from api.services.webhooks import ROLE as WEBHOOK_ROLE
 from api.texts import later
 from ledger.anchoring.anchors import WaitReason, last_size
@@ -78,15 +79,17 @@ class SignedInOverview(Struct, frozen=True):
 class ServiceStatus(Struct, frozen=True):
     """The whole status as of ``now`` (unix milliseconds). ``inside`` is None for visitors.
 
-    ``free_bytes`` is None if the database is on another machine. ``open_since`` (unix milliseconds) is when the first
-    entry was recorded that no final anchor covers. ``chain_status`` is what the last look at the chain showed, of whose
-    changes of the registry the log has ``mirrored``. ``witness_defect`` prevents asking any witness; ``quorum`` is from
-    how many agencies the contract demands a co-signature. ``noticed`` is the size up to which notices were derived,
-    ``indexed`` the one up to which searches find words by their parts. ``mail`` is None on a ledger that sends none.
+    ``clock_fault`` is why nothing is recorded by the machine's clock, if so. ``free_bytes`` is None if the database is
+    on another machine. ``open_since`` (unix milliseconds) is when the first entry was recorded that no final anchor
+    covers. ``chain_status`` is what the last look at the chain showed, of whose changes of the registry the log has
+    ``mirrored``. ``witness_defect`` prevents asking any witness; ``quorum`` is from how many agencies the contract
+    demands a co-signature. ``noticed`` is the size up to which notices were derived, ``indexed`` the one up to which
+    searches find words by their parts. ``mail`` is None on a ledger that sends none.
     """
 
     now: int
     is_written: bool
+    clock_fault: str | None
     tree: TreeState
     published: PublishedCheckpoint | None
     witnessed: PublishedCheckpoint | None
@@ -130,6 +133,7 @@ def service_status(parts: Parts, reading: Reading | None, *, for_operator: bool 
         return ServiceStatus(
             now=parts.clock(),
             is_written=parts.sequencer.is_running,
+            clock_fault=None if (fault := clock_fault(parts)) is None else fault.message,
             tree=tree,
             published=checkpoints.last_published(connection),
             witnessed=checkpoints.last_witnessed(connection),
@@ -219,6 +223,12 @@ SAYINGS = {
         "bad",
         later("Nothing is recorded any more: the writer has stopped."),
         later("The service's log says why. Mend the disk or restore the newest backup, then start it again."),
+        "tally doctor",
+    ),
+    "clock_set_forward": AlarmText(
+        "bad",
+        later("Nothing is recorded: the clock of the service's machine was set forward."),
+        later("Put it right, and the service goes on by itself. If it is right now, restart the service."),
         "tally doctor",
     ),
     "chain_defect": AlarmText(
@@ -317,6 +327,8 @@ def alarms(status: ServiceStatus) -> list[ServiceAlarm]:
 def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
     if not status.is_written:
         yield ServiceAlarm("writer_stopped")
+    elif status.clock_fault is not None:
+        yield ServiceAlarm("clock_set_forward", detail=status.clock_fault)
     if status.free_bytes is not None and status.free_bytes < LEAST_FREE:
         yield ServiceAlarm("disk_low")
     state, chain_status = status.chain, status.chain_status

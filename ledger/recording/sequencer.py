@@ -150,13 +150,13 @@ Queued = tuple[tuple[Accepted | Maker, AnswerSink], ...]  # what is recorded tog
 
 
 class Batch(Struct):
-    """A batch with its places in the log, written at ``at`` (unix milliseconds).
+    """A batch with its places in the log, written at ``at`` (unix milliseconds) if it has entries.
 
     ``sinks[i]`` wait for the receipt of ``entries[i]``; ``replies`` are the answers to submissions that add no entry.
     ``grown`` is None if the batch adds nothing. ``before`` is the tree that it was written behind.
     """
 
-    at: int
+    at: int = 0
     entries: list[NewEntry] = []
     leaves: list[Hash] = []
     sinks: list[list[AnswerSink]] = []
@@ -168,14 +168,14 @@ class Batch(Struct):
 class Sequencer:
     """Writes batches of submissions, in a thread of its own.
 
-    ``clock`` gives unix milliseconds.
+    ``clock`` gives unix milliseconds, or raises Unavailable: then nothing new is recorded.
     """
 
     def __init__(self, database: Database, registry: Registry, publisher: Publisher, clock: Callable[[], int]):
         self._database = database
         self._registry = registry
         self._publisher = publisher
-        self._clock = clock
+        self.clock = clock
         self._queue: queue.SimpleQueue[tuple[float, Queued] | None] = queue.SimpleQueue()
         self._edge: tuple[int, bytes, RightEdge] | None = None
         self._acknowledged: tuple[int, Hash] | None = None  # size and root of the largest tree with a receipt
@@ -347,13 +347,14 @@ class Sequencer:
         self._gather(queued)
         tree = log.tree(connection)
         self._require_acknowledged(connection, tree)
-        # recorded_at never runs backwards, even if the clock was set back.
-        batch = Batch(max(self._clock(), tree.recorded_at), before=tree)
+        batch = Batch(before=tree)
         authority = self._registry.at(connection, tree.registry_changes)
         submissions = _made_first(queued, connection, tree.size, batch)
         view = LogView(connection, [accepted for pairs in submissions for accepted, _ in pairs], authority)
         view = _place(submissions, view, tree.size, batch)
         if batch.entries:
+            # recorded_at never runs backwards, even if the clock was set back.
+            batch.at = max(self.clock(), tree.recorded_at)
             batch.grown = grown = self._right_edge(connection, tree).append(batch.leaves)
             new = NewTree(grown.size, grown.root, view.authority.changes, batch.at)
             write_batch(connection, self._database, batch.entries, grown.tiles, new)

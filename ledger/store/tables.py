@@ -552,8 +552,8 @@ class FileChecksTable(StoreTable, table=True):
     """A file that was, or is to be, read and hashed again because of an event, at its ``log_index``.
 
     ``before`` is the digest of the record, ``after`` that of the bytes that were read; both are null until then, and
-    ``after`` for good where the file was not whole. ``outcome`` is intact, damaged, missing or
-    unreadable; gone for a file that was destroyed before, or because of the event. ``reported_at`` is when the incident was recorded, if the
+    ``after`` for good where the file was not whole. ``outcome`` is intact, damaged, missing or unreadable; gone for a
+    file that was destroyed before, or because of the event. ``reported_at`` is when the incident was recorded, if the
     outcome is one. Times are in unix milliseconds.
     """
 

@@ -17,9 +17,9 @@ from typing import TypeVar
 from coincurve import PublicKey
 
 from api.services.parts import RecordingParts
-from api.wiring import now_ms
 from ledger.audit import Basis, audit_log, left_out
 from ledger.procedures import shipped_procedures
+from ledger.recording.clock import now_ms
 from ledger.recording.validation import Duplicate
 from ledger.store.database import attach
 from scripts.bench.events import submissions

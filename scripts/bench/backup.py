@@ -19,7 +19,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from api.wiring import now_ms
 from ledger.audit import audit_log, left_out
 from ledger.backup.chunks import new_identity, public_of, vault_of_machine
 from ledger.backup.creating import create, newest_of
@@ -30,6 +29,7 @@ from ledger.core.events import Submitted, decode_submission
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
 from ledger.procedures import shipped_procedures
+from ledger.recording.clock import now_ms
 from ledger.storage.objects import FolderObjects
 from ledger.store import log
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch

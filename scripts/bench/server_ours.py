@@ -10,11 +10,12 @@ from typing import NoReturn
 
 from api.app import create_app
 from api.middleware.server import make_server
-from api.wiring import make_parts, now_ms
+from api.wiring import make_parts
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.procedure.package import canonical_form
 from ledger.procedures import shipped_package
+from ledger.recording.clock import now_ms
 from ledger.recording.public_store import public_store_of
 from ledger.recording.uploading import TileUploader
 from ledger.workers.pool import WorkerPool

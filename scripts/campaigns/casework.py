@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from api.services.parts import RecordingParts
-from api.wiring import make_recording_parts, now_ms
+from api.wiring import make_recording_parts
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import instant_text
@@ -24,6 +24,7 @@ from ledger.core.log.notes import SeedSigner
 from ledger.core.procedure.adoption import publication_of
 from ledger.core.trust.trust_file import TRUST_FORMAT, Trust
 from ledger.procedures import shipped_procedures
+from ledger.recording.clock import now_ms
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
 from ledger.store.database import open_database

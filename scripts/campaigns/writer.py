@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection, Listener
 
 from api.middleware import logs
 from api.services.parts import RecordingParts
-from api.wiring import now_ms
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.recording.clock import now_ms
 from ledger.recording.sequencer import Accepted
 from ledger.recording.sequencer import Answer as LoggedAnswer
 from ledger.recording.validation import Duplicate

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger.core.errors import Unavailable
+from ledger.recording.clock import RecordingClock, now_ms
 from ledger.recording.sequencer import Answer
 from tests.api.conftest import OFFICERS, no_chain, serving_ledger
 from tests.api.service import Served, problem, until
@@ -22,6 +23,7 @@ READY = {
     "ready": True,
     "database": "ok",
     "sequencer": "ok",
+    "clock": "ok",
     "chain": "connecting",
     "witnesses": "ok",
     "waits": None,
@@ -106,6 +108,25 @@ def test_a_defect_in_asking_witnesses_is_not_ready(served: Served, monkeypatch: 
     finally:
         stop.set()
         asking.join()
+
+
+def test_nothing_is_recorded_while_the_clock_is_set_forward(served: Served) -> None:
+    """Single or in bulk; what is in the log keeps its time, and the service goes on once the clock is right again."""
+    sequencer, ahead_ms = served.ledger.sequencer, [0]
+    sequencer.clock = RecordingClock(lambda: now_ms() + ahead_ms[0])
+    case = Case(start=now_ms() // 1000 - 60).open()
+    served.record(case)
+    ahead_ms[0] = 600_000
+    answer = served.get("/readyz")
+    readiness = READY | {"ready": False, "clock": "failed", "hint": answer.json()["hint"]}
+    assert (answer.status_code, answer.json()) == (503, readiness)
+    assert "restart" in readiness["hint"]
+    case.register("disk")
+    problem(served.submit(case.last), 503, "clock_set_forward")
+    problem(served.post_lines(case.last.submission), 503, "clock_set_forward")
+    ahead_ms[0] = 0
+    assert served.get("/readyz").json() == READY
+    assert served.submit(case.last).status_code == 201
 
 
 def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:

@@ -247,6 +247,7 @@ BY_CODE: Final = {
     "database_unavailable": _OPERATOR,
     "disk_failed": _OPERATOR,
     "not_durable": _OPERATOR,
+    "clock_set_forward": _OPERATOR,
     "integrity_broken": _OPERATOR,
     "other_ledger": _OPERATOR,
     "chain_unavailable": later(

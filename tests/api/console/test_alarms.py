@@ -40,6 +40,7 @@ INSIDE = SignedInOverview([], RunState(), [], [HOOK], 0)
 QUIET = ServiceStatus(
     now=NOW,
     is_written=True,
+    clock_fault=None,
     tree=TreeState(bytes(32), 9, bytes(32), 3, NOW),
     published=None,
     witnessed=None,
@@ -70,6 +71,7 @@ def inside(**changes: Any) -> ServiceStatus:
 
 LOUD = {
     "writer_stopped": replace(QUIET, is_written=False),
+    "clock_set_forward": replace(QUIET, clock_fault="it was set forward by 600 s"),
     "disk_low": replace(QUIET, free_bytes=1),
     "chain_defect": replace(QUIET, chain=ChainWorkerState(fault="KeyError", is_defect=True)),
     "chain_faulty": replace(QUIET, chain=ChainWorkerState(fault="it does not answer", hint="Start it.")),

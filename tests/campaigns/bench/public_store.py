@@ -20,9 +20,9 @@ from statistics import median
 
 import httpx
 
-from api.wiring import now_ms
 from ledger.config.settings import PREFIX, Settings
 from ledger.core.log.tiles import BundleName
+from ledger.recording.clock import now_ms
 from ledger.recording.public_store import public_store_of
 from ledger.recording.uploading import TileUploader
 from ledger.store.log import tree

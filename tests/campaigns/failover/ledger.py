@@ -126,6 +126,7 @@ class Ledger(ServiceTarget):
         while self._wanted:
             if self._service is None or self._service.poll() is not None:
                 time.sleep(RESTARTED_AFTER)
+                write_clock(self._clock, 0)  # the units start it behind the synchronisation of time
                 with (self.directory / "service.log").open("ab") as log:
                     self.restarts += 1
                     self._service = subprocess.Popen(

@@ -1,0 +1,51 @@
+"""The clock by which entries are judged and recorded: that of this machine, but not once it was set forward.
+
+What is recorded while the clock is wrong says so for good: ``recorded_at`` never runs backwards, so every later entry
+would have at least the wrong time, and every anchor would show that it is wrong. Set back it does no harm: entries get
+the time of the last one until it is reached again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ledger.core.errors import Unavailable
+
+MOST_AHEAD_MS: Final = 60_000  # an anchor proves an entry's time wrong from five minutes on (signatures.LATEST)
+
+
+def now_ms() -> int:
+    """Return this machine's clock in unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def elapsed_ms() -> int:
+    """Return the milliseconds since this machine began, also those in which it slept; nobody can set them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # Linux alone has the first
+    return time.clock_gettime_ns(clock) // 1_000_000
+
+
+class RecordingClock:
+    """A clock that is believed as long as it runs as fast as time goes by, give or take a minute at a time."""
+
+    def __init__(self, wall: Callable[[], int] = now_ms, elapsed: Callable[[], int] = elapsed_ms):
+        self._wall = wall
+        self._elapsed = elapsed
+        self._began = wall() - elapsed()  # when the machine began, by the furthest clock that was believed
+
+    def __call__(self) -> int:
+        """Return unix milliseconds. Raises Unavailable (clock_set_forward) while the clock is ahead of itself."""
+        now = self._wall()
+        began = now - self._elapsed()
+        ahead_ms = began - self._began
+        if ahead_ms > MOST_AHEAD_MS:
+            raise Unavailable(
+                "the clock of the service's machine was set forward by {seconds} s while the service ran",
+                seconds=ahead_ms // 1000,
+                code="clock_set_forward",
+                hint="Put it right, and the service goes on by itself. If it is right now, restart the service.",
+            )
+        self._began = max(self._began, began)
+        return now
