@@ -476,6 +476,8 @@ class Cluster:
 
     def is_healthy(self) -> bool:
         """Return whether there are a leader and two standbys that follow it closely, one of them synchronously."""
+        if len(self.followers()) < len(self.nodes) - 1:
+            return False
         members = self.members()
         leaders = [member for member in members if member["role"] == "leader" and member["state"] == "running"]
         following = [
@@ -492,6 +494,19 @@ class Cluster:
             and len({member["timeline"] for member in members}) == 1
             and any(member["role"] == "sync_standby" for member in following)
         )
+
+    def followers(self) -> set[str]:
+        """Return the names of the standbys to which the primary streams, and that are behind it and not ahead.
+
+        Patroni calls one streaming, too, that waits for a primary that is behind it.
+        """
+        close = "pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn) BETWEEN 0 AND 1048576"
+        query = f"SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' AND {close}"
+        try:
+            with psycopg.connect(self.primary_url().replace("+psycopg", ""), autocommit=True) as connection:
+                return {str(name) for (name,) in connection.execute(query)}
+        except (psycopg.Error, ClusterFailed):
+            return set()
 
     # -- what is done to it --------------------------------------------------------------------------------------------
 
@@ -540,8 +555,8 @@ class Cluster:
         try:
             self.wait(self.is_healthy, "the cluster is whole again", HEALED_WITHIN / 2)
         except ClusterFailed:
-            states = {member["name"]: member["state"] for member in self.members()}
-            self._copy_anew([node for node in self.nodes if states.get(node.name) not in ("running", "streaming")])
+            followers = self.followers()
+            self._copy_anew([node for node in self.nodes if node.name not in followers])
             self.wait(self.is_healthy, "the cluster is whole again, standbys copied anew", HEALED_WITHIN / 2)
 
     def _copy_anew(self, nodes: Sequence[Node]) -> None:
