@@ -502,11 +502,11 @@ class Cluster:
         """
         close = "pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn) BETWEEN 0 AND 1048576"
         query = f"SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' AND {close}"
-        try:
-            with psycopg.connect(self.primary_url().replace("+psycopg", ""), autocommit=True) as connection:
+        for leader in self.with_role("leader"):
+            url = f"postgresql://postgres@{leader.address}/postgres?connect_timeout=5"
+            with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as connection:
                 return {str(name) for (name,) in connection.execute(query)}
-        except (psycopg.Error, ClusterFailed):
-            return set()
+        return set()
 
     # -- what is done to it --------------------------------------------------------------------------------------------
 
