@@ -299,20 +299,31 @@ def _objects(connection: Connection) -> dict[str, str]:
 
 
 def _of_server(connection: Connection, store: Store) -> list[SchemaDifference]:
-    """Compare the tables with those that are laid anew beside them, as temporary tables, and never committed."""
+    """Compare the tables with those that this server makes of the declared ones."""
     # Both of one snapshot of the catalogue: another process may be making a partition.
     parts = max(partitions.attached(connection), partitions.needed_for(connection)) if store == "log" else 0
     names = [*metadata(store).tables, version_table(store)]
     names += [partitions.name_of(table, number) for table in partitions.PARTITIONED for number in range(parts)]
     actual = _server_objects(connection, "current_schema()::regnamespace", names)
+    made_by = store, connection.dialect.server_version_info, parts, partitions.EACH
+    if made_by not in _of_servers:
+        _of_servers[made_by] = _made_anew(connection, store, parts, names)
+    return _between(_of_servers[made_by], actual)
+
+
+_of_servers: dict[tuple[object, ...], dict[str, str]] = {}  # it takes a server longer than all else that a start asks
+
+
+def _made_anew(connection: Connection, store: Store, parts: int, names: list[str]) -> dict[str, str]:
+    """Return the schema of the declared tables, made beside the others as temporary ones, and never committed."""
     connection.execute(text("SET LOCAL search_path TO pg_temp"))
     metadata(store).create_all(connection, checkfirst=False)
     _versions_of(version_table(store), MetaData()).create(connection, checkfirst=False)
     for number in range(parts):
         partitions.make(connection, number)
-    expected = _server_objects(connection, "pg_my_temp_schema()", names)
+    objects = _server_objects(connection, "pg_my_temp_schema()", names)
     connection.rollback()
-    return _between(expected, actual)
+    return objects
 
 
 def _server_objects(connection: Connection, schema: str, names: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NoReturn
 
 from msgspec import Struct
@@ -23,9 +23,6 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 
 NOT_YET = 2**63  # above every index: whatever the log has is below it
-PACKAGES_KEPT = 32  # decoded packages in the cache: a ledger adopts few, and each is decoded once
-
-_decoded = lru_cache(maxsize=PACKAGES_KEPT)(decode_package)
 
 
 class AdoptedVersion(Struct, frozen=True):
@@ -101,7 +98,7 @@ class Procedures(Struct, frozen=True, dict=True):
             elif blake3_text(text) != digest:
                 fault = Message("the text that was published for it has another digest")
             else:
-                book = _decoded(text)
+                book = decode_package(text)
                 fault = self._fault_of(book)
         except MalformedInput as error:
             fault = Message("{error.field}: {error}", error=error)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any, get_type_hints
 
@@ -25,6 +26,7 @@ from ledger.core.procedure.paper_faults import faults_of_papers
 from ledger.core.procedure.rulebook import Rulebook
 
 MAX_BYTES = MAX_PACKAGE  # of the canonical form, which becomes an entry of the log
+PACKAGES_KEPT = 32  # decoded packages in the cache: a ledger adopts few, and each is decoded once
 MAIN_FILE = "procedure.toml"
 INCLUDE = "include"  # folders whose tables the package has too; whoever reads the files resolves it
 ORDER = "order"  # of the words of each table: the keys of canonical JSON have none
@@ -46,6 +48,7 @@ def read_package(files: Mapping[str, bytes]) -> Rulebook:
     return _decoded(tables, lambda path: _place(path, places))
 
 
+@lru_cache(maxsize=PACKAGES_KEPT)
 def decode_package(text: bytes) -> Rulebook:
     """Return the procedure of a canonical form. Raises MalformedInput, also if the bytes are not canonical."""
     tables = canonical.decode(text, _TABLES, where="package")
