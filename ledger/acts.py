@@ -177,7 +177,10 @@ ACTS = {
     "discrepancy.resolved": ActDefinition(
         "discrepancy resolve",
         Message("Sign the resolution of a difference."),
-        Message("The difference ends when both sides have signed the same words."),
+        Message(
+            "The difference ends when both sides have signed the same words. "
+            "What one agency counted as surplus although another one holds it, that agency resolves alone."
+        ),
     ),
     "letter.sent": ActDefinition(
         "letter send",

@@ -95,6 +95,7 @@ def _of_entry(connection: Connection, validator: Validator, entry: StoredEntry) 
 
 
 COUNTED = "discrepancy.counted"  # one that a stocktake raises
+CLAIMED = "discrepancy.claimed"  # one that a stocktake raises, and that whoever counted resolves alone
 NO_HANDOVER = ""  # in the place of a handover's id: of a difference that a stocktake raises
 Happenings = Iterator[tuple[str, dict[str, Any]]]  # what happened, and the fields of the notice of it
 
@@ -126,8 +127,10 @@ def _in_case(state: CaseState, event: Event) -> Happenings:
             # The other side is asked for its signature; if it has signed the same, it is told that this is over.
             # Of a stocktake both sides may be one agency: then another officer of it signs.
             for agency in set(difference.parties) - {event.agency} or set(difference.parties):
-                counted = difference.stocktake_id is not None and isinstance(body, DiscrepancyRaised)
-                yield COUNTED if counted else kind, {"agency": agency, "subject": difference.handover_id or NO_HANDOVER}
+                told = kind
+                if difference.stocktake_id is not None and isinstance(body, DiscrepancyRaised):
+                    told = COUNTED if difference.claimed_by in (None, agency) else CLAIMED
+                yield told, {"agency": agency, "subject": difference.handover_id or NO_HANDOVER}
         case LetterSent(to_agency=str() as agency) as body:
             which = kind if body.answers is None else "letter.answered"
             yield which, {"agency": agency, "subject": body.letter_id, "word": body.kind, "until": body.due_at}

@@ -29,6 +29,7 @@ TOPIC_OF: Final[Mapping[str, Topic]] = {
     "letter.answered": "letter",
     "discrepancy.raised": "discrepancy",
     "discrepancy.counted": "discrepancy",
+    "discrepancy.claimed": "discrepancy",
     "discrepancy.resolved": "discrepancy",
     "lead.notified": "lead",
     "lead.transferred": "lead",

@@ -23,6 +23,7 @@ _SENTENCES: Final[Mapping[str, Message]] = {
     "letter.answered": Message("{agency} has answered your agency's letter."),
     "discrepancy.raised": Message("{agency} states a difference from what was handed over."),
     "discrepancy.counted": Message("{agency} has counted what lies in a room, and states a difference."),
+    "discrepancy.claimed": Message("{agency} has counted a thing that your agency holds as surplus."),
     "discrepancy.resolved": Message("{agency} has signed a resolution of a difference."),
     "lead.assigned": Message("A lead is assigned to you."),
     "lead.notified": Message("A lead concerns your agency, which is asked for an answer."),

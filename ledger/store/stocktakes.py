@@ -100,6 +100,7 @@ class StocktakeExpectedTable(StoreTable, table=True):
 class StocktakeScansTable(StoreTable, table=True):
     """A code that was scanned for an open stocktake, with the ``result`` that was told then.
 
+    ``seal_fitted`` tells whether the record had this ``seal_number`` when it was read: the thing may be resealed later.
     ``number`` counts them from 1. One that was taken back stays, with the officer who did that, and counts no more.
     """
 
@@ -108,6 +109,7 @@ class StocktakeScansTable(StoreTable, table=True):
     number: int = Field(sa_column=big(primary_key=True))
     code: str = Field(sa_column=text())
     seal_number: str | None = None
+    seal_fitted: bool = False
     case_id: str | None = None
     item_id: str | None = None
     result: str
@@ -161,6 +163,7 @@ class Scan(Struct, frozen=True):
     result: str
     officer: str
     scanned_at: int
+    seal_fitted: bool = False
     taken_back_by: str | None = None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding.decoding import convert
 from ledger.core.events import EVENT_TYPES, Stream
+from ledger.core.events.item import ItemSealed, ItemUnsealed
 from ledger.recording.event_signing import Actor, Signed, Sources, StreamPosition, sign_event
 from ledger.store import audit, log, stocktakes
 from tests.api.noticing import noticed
@@ -382,6 +383,20 @@ def test_a_second_event_takes_nobodys_id(store_room: Served) -> None:
     assert store_room.submit(*signed(store_room, [others], clerk(COURT))).status_code == 201
 
 
+def test_a_seal_that_fitted_is_no_difference_once_the_thing_is_resealed(served: Served) -> None:
+    """Nobody has read the new one; a seal that was wrong then, and is another one now, stays a difference."""
+    written = stocked(served)["case-1"]
+    stocktake_id = opened(served, "Room 30")
+    scan(served, stocktake_id, {"code": "phone", "seal_number": "S-7"})
+    written.say(ItemUnsealed, item_id="phone", seal_number="S-7", ground="looked at")
+    served.record(written.say(ItemSealed, item_id="phone", seal_number="S-8"))
+    differing = ask(served, "GET", f"/{stocktake_id}", clerk(POLICE)).json()["comparison"]["differing"]
+    assert differing == []
+    scan(served, stocktake_id, {"code": "phone", "seal_number": "S-9"})
+    (phone,) = ask(served, "GET", f"/{stocktake_id}", clerk(POLICE)).json()["comparison"]["differing"]
+    assert [(each["expected"], each["found"]) for each in phone["differences"]] == [("S-8", "S-9")]
+
+
 def test_what_the_agency_never_held_gets_no_discrepancy(served: Served) -> None:
     """The court holds a seal that the police never had: the stocktake tells it as surplus, and its case stays as it
     was; of a lamp that the police once held there is a discrepancy, which they take back alone."""
@@ -401,6 +416,9 @@ def test_what_the_agency_never_held_gets_no_discrepancy(served: Served) -> None:
     assert not served.parts.validator.states.of_listed_case("case-5").discrepancies
     (surplus,) = served.parts.validator.states.of_listed_case("case-1").discrepancies.values()
     assert surplus.parties == (POLICE, LAB)
+    noticed(served)
+    told = {each["kind"]: each["page"] for each in served.get("/api/v1/notices", clerk(LAB)).json()["notices"]}
+    assert (told["discrepancy.claimed"], "discrepancy.counted" in told) == ("/cases/case-1", False)
 
 
 def test_a_recorded_stocktake_tells_which_discrepancies_do_not_exist(store_room: Served) -> None:

@@ -196,10 +196,11 @@ def _require_counted_sides(line: halves.DiscrepancyRaised | CountedDifference, p
 
 
 def require_fit_lines(body: StocktakeRecorded) -> None:
-    """Refuse (sides_unfit) a stocktake with a difference that could not stand in the case of its thing.
+    """Refuse a stocktake whose lines or numbers cannot be.
 
-    A line goes without a discrepancy only if another agency holds the thing. Whether the case has the discrepancy, and
-    how it has the thing, is not judged here: the agency's stream does not show it.
+    ``sides_unfit``: a difference could not stand in the case of its thing, or lacks its discrepancy though no other
+    agency holds the thing. ``too_few_scans``: more things and codes were found than scanned. Whether the case has the
+    discrepancy, and how it has the thing, is not judged here: the agency's stream does not show it.
     """
     for place, line in enumerate(body.differences):
         path = f"body.differences[{place}]"
@@ -211,6 +212,17 @@ def require_fit_lines(body: StocktakeRecorded) -> None:
                 field=f"{path}.discrepancy_id",
                 hint="Raise the discrepancy in the case of the thing, and name it here.",
             )
+    things = {(line.case_id, line.item_id) for line in body.present}
+    things |= {(line.case_id, line.item_id) for line in body.differences if line.kind != "missing"}
+    found = len(things) + len(set(body.unknown_codes))
+    if body.scans - body.scans_taken_back < found:
+        refuse(
+            "too_few_scans",
+            "{found} things and codes were found by fewer scans",
+            found=found,
+            field="body.scans",
+            hint="State how many codes were scanned, and how many of these scans were taken back.",
+        )
 
 
 def _sides_of_handover(state: CaseState, act: Act, body: halves.DiscrepancyRaised, handover_id: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.stocktakes import (
@@ -23,7 +23,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events import handover
 from ledger.core.events.case import CaseClosed
 from ledger.core.events.item import ItemDisposalProposed, ItemMoved, ItemSplit
-from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
+from ledger.core.events.stocktake import CountedDifference, CountedItem, StocktakeRecorded
 from ledger.samples.case_acts import pieces
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Officer, clerk, supervisor
 from tests.testkit.casework import Case, Refusal, Refusals, dispose, each_refusal, part, person_id, require_refusal
@@ -367,8 +367,8 @@ def counted(**line: Any) -> StocktakeRecorded:
         storage_location=ROOM,
         started_at="2026-03-01T08:00:00Z",
         counters=("p-0001",),
-        scans=1,
-        scans_taken_back=0,
+        scans=2,
+        scans_taken_back=1,
         started_size=1,
         tree_size=1,
         differences=(CountedDifference(**(stated | {"discrepancy_id": "count-1"} | line)),),
@@ -462,3 +462,25 @@ REFUSED: Refusals = {
 def test_what_is_impossible_is_refused(refusal: Refusal) -> None:
     """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
     require_refusal(refusal)
+
+
+FOUND_BY_MORE: dict[str, dict[str, Any]] = {
+    "two things in place": {"present": [("case-1", "knife"), ("case-1", "phone")]},
+    "a thing in place and another elsewhere": {"present": [("case-1", "phone")], "differs": True},
+    "a thing elsewhere and an unknown code": {"unknown_codes": ("x-1",), "differs": True},
+    "one that was taken back": {"present": [("case-1", "knife")], "scans_taken_back": 2},
+}
+
+
+@pytest.mark.parametrize("name", FOUND_BY_MORE)
+def test_a_stocktake_finds_no_more_than_was_scanned(name: str) -> None:
+    """Things in place or not, each once, and codes; with one scan more it is accepted."""
+    stated = dict(FOUND_BY_MORE[name])
+    present = tuple(CountedItem(case_id=case_id, item_id=item_id) for case_id, item_id in stated.pop("present", ()))
+    other = counted(**GONE)
+    differences = other.differences if stated.pop("differs", False) else ()
+    body = replace(other, present=present, differences=differences, **stated)
+    with pytest.raises(RuleRefused) as refused:
+        require_fit_lines(body)
+    assert (refused.value.code, refused.value.field) == ("too_few_scans", "payload.body.scans")
+    require_fit_lines(replace(body, scans=body.scans + 1))
