@@ -127,10 +127,10 @@ def _in_case(state: CaseState, event: Event) -> Happenings:
             # The other side is asked for its signature; if it has signed the same, it is told that this is over.
             # Of a stocktake both sides may be one agency: then another officer of it signs.
             for agency in set(difference.parties) - {event.agency} or set(difference.parties):
-                told = kind
+                of_kind = kind
                 if difference.stocktake_id is not None and isinstance(body, DiscrepancyRaised):
-                    told = COUNTED if difference.claimed_by in (None, agency) else CLAIMED
-                yield told, {"agency": agency, "subject": difference.handover_id or NO_HANDOVER}
+                    of_kind = COUNTED if difference.claimed_by in (None, agency) else CLAIMED
+                yield of_kind, {"agency": agency, "subject": difference.handover_id or NO_HANDOVER}
         case LetterSent(to_agency=str() as agency) as body:
             which = kind if body.answers is None else "letter.answered"
             yield which, {"agency": agency, "subject": body.letter_id, "word": body.kind, "until": body.due_at}

@@ -417,8 +417,8 @@ def test_what_the_agency_never_held_gets_no_discrepancy(served: Served) -> None:
     (surplus,) = served.parts.validator.states.of_listed_case("case-1").discrepancies.values()
     assert surplus.parties == (POLICE, LAB)
     noticed(served)
-    told = {each["kind"]: each["page"] for each in served.get("/api/v1/notices", clerk(LAB)).json()["notices"]}
-    assert (told["discrepancy.claimed"], "discrepancy.counted" in told) == ("/cases/case-1", False)
+    pages = {each["kind"]: each["page"] for each in served.get("/api/v1/notices", clerk(LAB)).json()["notices"]}
+    assert (pages["discrepancy.claimed"], "discrepancy.counted" in pages) == ("/cases/case-1", False)
 
 
 def test_a_recorded_stocktake_tells_which_discrepancies_do_not_exist(store_room: Served) -> None:

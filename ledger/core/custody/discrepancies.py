@@ -214,12 +214,12 @@ def require_fit_lines(body: StocktakeRecorded) -> None:
             )
     things = {(line.case_id, line.item_id) for line in body.present}
     things |= {(line.case_id, line.item_id) for line in body.differences if line.kind != "missing"}
-    found = len(things) + len(set(body.unknown_codes))
-    if body.scans - body.scans_taken_back < found:
+    count = len(things) + len(set(body.unknown_codes))
+    if body.scans - body.scans_taken_back < count:
         refuse(
             "too_few_scans",
-            "{found} things and codes were found by fewer scans",
-            found=found,
+            "{count} things and codes were found by fewer scans",
+            count=count,
             field="body.scans",
             hint="State how many codes were scanned, and how many of these scans were taken back.",
         )
