@@ -32,6 +32,7 @@ from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.anchoring.state_proofs import StateProofs
 from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.anchoring.worker import ChainConnection, ChainWorker
+from ledger.audit import audit_case, left_out
 from ledger.chain.transaction import TransactionSigner
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory
@@ -294,7 +295,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     parts.sequencer.start()
     publish_procedures(parts, DataDirectory(settings.data_dir))
     activity = parts.database.activity
-    publish = _repeat(activity, PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock()))
+    publish = _repeat(activity, PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.sequencer.clock()))
     threads = _start_threads({"cosign": parts.collector.run, "publish": publish}, stop)
     try:
         parts.collector.has_looked.wait(WITNESS_LOOK_S)
@@ -337,7 +338,7 @@ def publish_procedures(parts: Parts, where: DataDirectory) -> None:
 def count_and_warn(parts: Parts) -> None:
     """Count deadlines anew if other days off were adopted, and store the warnings that are due."""
     recount(parts.database, parts.validator)
-    warn(parts.database, now_ms(), parts.zone())
+    warn(parts.database, parts.sequencer.clock(), parts.zone())
 
 
 def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
@@ -347,20 +348,21 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     secret = partial(webhook_secret, parts)
     deliverer = Deliverer(parts.database, WebhookPages(parts), receivers_of(parts), secret=secret, clock=now_ms)
     repeat = partial(_repeat, parts.database.activity)
+    believed = parts.sequencer.clock  # by another one nothing is stored or forgotten
     working = {
         "follow": parts.chain_worker.run,
         "vouch": repeat(VOUCH_EVERY, voucher.step),
         "warn": repeat(WARN_EVERY, lambda: count_and_warn(parts)),
         "deliver": deliverer.run,
-        "notice": repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, now_ms())),
+        "notice": repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, believed())),
         "index words": repeat(INDEX_EVERY, lambda: index_words(parts.database)),
         "forget mail": repeat(FORGET_EVERY, lambda: forget_gone(parts)),
-        "forget phones": repeat(FORGET_EVERY, lambda: phones.forget(parts.database, now_s())),
-        "forget stocktakes": repeat(FORGET_EVERY, lambda: stocktakes.forget(parts.database, now_s())),
+        "forget phones": repeat(FORGET_EVERY, lambda: phones.forget(parts.database, believed() // 1000)),
+        "forget stocktakes": repeat(FORGET_EVERY, lambda: stocktakes.forget(parts.database, believed() // 1000)),
         "erase": repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
         "partition": repeat(PARTITION_EVERY, lambda: make_ahead(parts.database)),
         "replicas": repeat(LOOK_EVERY, parts.replicas.look),
-        "seal": repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
+        "seal": repeat(SEAL_EVERY, lambda: sealer.step(believed())),
         "supervise": parts.supervisor.run,
     }
     if parts.settings.sends_mail:
@@ -378,9 +380,12 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
 def rehash(parts: Parts, stop: Event) -> None:
     """Hash evidence files again as they become due, until ``stop`` is set."""
     assert parts.evidence is not None
-    rehasher = Rehasher(
-        parts.evidence, parts.validator.states.of_case, parts.system.append, stop.is_set, parts.measures.file_checks
-    )
+
+    def is_sound(case_id: str) -> bool:
+        return not audit_case(parts.database, parts.trust.trust, Procedures(), case_id, look=left_out).findings
+
+    state_of, counts = parts.validator.states.of_case, parts.measures.file_checks
+    rehasher = Rehasher(parts.evidence, state_of, is_sound, parts.system.append, stop.is_set, counts)
     _repeat(parts.database.activity, REHASH_EVERY, rehasher.step)(stop)
 
 

@@ -123,7 +123,7 @@ class ExpectedFile(NamedTuple):
         digests = self.arrival.finish()
         grant, recorded = self.reading.session.grant, str(self.digest)
         own = (self.case_id, self.item_id, str(digests[0]), recorded, grant.agency_id, grant.officer)
-        file = ItemFile(*own, kept_at=self.service.parts.clock())
+        file = ItemFile(*own, kept_at=self.service.parts.sequencer.clock())
         kept = self.store.keep(self.arrival, digests, file, self._require_giver)
         self.reading.record(
             Message("file {digest} given for item {item_id}", digest=recorded, item_id=self.item_id), self.case_id

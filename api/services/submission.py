@@ -94,7 +94,10 @@ class SubmissionService:
         began = time.perf_counter()
         try:
             try:
-                verdict = await self._verdict(body, self._parts.sequencer.clock() // 1000)
+                verdict = await self._verdict(body, self._parts.clock() // 1000)
+            except TallystickError:
+                self._parts.sequencer.clock()  # by a clock that is not believed nothing is refused either
+                raise
             finally:
                 judged = time.perf_counter()
                 self._measures.validation.note(judged - began)
@@ -176,7 +179,7 @@ class SubmissionService:
 
     async def _verdicts(self, lines: Sequence[bytes], *, until_refused: bool = False) -> list[Verdict]:
         """Return the verdict on each line, in order; ``until_refused``, those up to a refusal may be all."""
-        began, now = time.perf_counter(), self._parts.sequencer.clock() // 1000
+        began, now = time.perf_counter(), self._parts.clock() // 1000
         judged = [self._parts.validators.validate(line, now, in_bulk=True) for line in lines]
         own = [line for line, future in zip(lines, judged, strict=True) if future is None]
         rest = iter(await run_in_threadpool(self._validate_each, own, now, until_refused) if own else ())
@@ -186,6 +189,8 @@ class SubmissionService:
                 verdict = next(rest, None) if future is None else await future
             except TallystickError as refusal:
                 verdict = refusal
+            if isinstance(verdict, TallystickError):
+                self._parts.sequencer.clock()  # by a clock that is not believed nothing is refused either
             if verdict is None:  # nothing was spent on what comes behind a refusal
                 break
             verdicts.append(verdict)

@@ -134,7 +134,7 @@ def _never(_error: Exception) -> bool:
     return False
 
 
-_BROKEN = (IntegrityBroken.code, "file_damaged", "file_missing")
+_BROKEN = (IntegrityBroken.code, "file_damaged", "file_missing", "file_unverifiable")
 
 
 def error_of(status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -> TallystickError:

@@ -3,8 +3,9 @@
 A file is cut into segments of 8 MiB. Each is an object of its own, encrypted by AES-256-GCM under the file's own random
 key; the nonce is the number of the segment and whether it is the last one (the construction STREAM: Hoang,
 Reyhanitabar, Rogaway, Vizar 2015), so that segments that are changed, missing, exchanged or cut off do not decrypt, and
-any of them is read by itself. The file's key is encrypted under the key of the store. Objects have names that follow
-from digest and file key, so who knows a file does not see whether it is here.
+any of them is read by itself. The file's key is encrypted under the key of the store, bound to all that the database
+says of the file: whoever has the database alone can change none of it unseen. Objects have names that follow from
+digest and file key, so who knows a file does not see whether it is here.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from ledger.config.keys import keystore_key_id, keystore_secret
+from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken
 from ledger.core.messages import Message
 from ledger.store.evidence_files import StoredFile
@@ -42,23 +45,32 @@ class StoreKey(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"StoreKey({self.key_id})"
 
-    def seal(self, file_key: bytes, digest: str) -> bytes:
-        """Encrypt the key of a file, bound to the file's digest."""
+    def seal(self, file_key: bytes, stored: StoredFile) -> StoredFile:
+        """Return the row of a file with its key, encrypted and bound to the rest of the row."""
         nonce = secrets.token_bytes(NONCE)
-        return nonce + AESGCM(self._wrapping()).encrypt(nonce, file_key, digest.encode())
+        sealed = nonce + AESGCM(self._wrapping()).encrypt(nonce, file_key, _rest_of(stored))
+        return replace(stored, sealed_key=sealed, key_id=self.key_id)
 
     def open(self, stored: StoredFile) -> bytes:
-        """Return the key of a file. Raises IntegrityBroken if it was not encrypted by this key for this file."""
+        """Return the key of a file. Raises IntegrityBroken if it was not encrypted by this key for this very row."""
         nonce, sealed = stored.sealed_key[:NONCE], stored.sealed_key[NONCE:]
         try:
-            return AESGCM(self._wrapping()).decrypt(nonce, sealed, stored.digest.encode())
+            return AESGCM(self._wrapping()).decrypt(nonce, sealed, _rest_of(stored))
         except (InvalidTag, ValueError) as error:
             raise IntegrityBroken(
-                "the key of the file {digest} does not open", digest=stored.digest, code="file_damaged", hint=CHECK
+                "the key of the file {digest} does not open: its row in the database is not as the service wrote it",
+                digest=stored.digest,
+                code="file_unverifiable",
+                hint=CHECK,
             ) from error
 
     def _wrapping(self) -> bytes:
         return blake3(self._secret, derive_key_context=_WRAPPING).digest()
+
+
+def _rest_of(stored: StoredFile) -> bytes:
+    row = asdict(stored)
+    return canonical.encode({name: row[name] for name in row.keys() - {"sealed_key", "key_id"}})
 
 
 def open_store_key(path: Path, passphrase: str) -> StoreKey:

@@ -197,22 +197,32 @@ class KeptEvidence:
     def _row(self, arrival: Arrival, digests: Sequence[Digest], kept_at: int) -> StoredFile:
         texts = {digest.algorithm: str(digest) for digest in digests}
         own = texts[Algorithm.BLAKE3]
-        return StoredFile(
+        row = StoredFile(
             own,
             texts[Algorithm.SHA256],
             texts.get(Algorithm.SM3),
             name=arrival.name,
             size=arrival.size,
-            sealed_key=self.key.seal(arrival.file_key, own),
-            key_id=self.key.key_id,
+            sealed_key=b"",
+            key_id="",
             kept_at=kept_at,
         )
+        return self.key.seal(arrival.file_key, row)
 
     def _keep_intact(
         self, arrival: Arrival, stored: StoredFile, row: StoredFile, require: Callable[[], object]
     ) -> None:
-        """Keep of two uploads of one file the first one, unless it was damaged."""
-        if arrival.stored is not None or self.hash_again(stored)[0] == "intact":
+        """Keep of two uploads of one file the first one, unless it was damaged, or is another one by its changed row.
+
+        The objects that a changed row names stay: they may be those of another file.
+        """
+        outcome: Outcome | None = "intact"
+        if arrival.stored is None:
+            try:
+                outcome, _ = self.hash_again(stored)
+            except IntegrityBroken:
+                outcome = None
+        if outcome == "intact":
             require()
             with suppress(Unavailable):
                 arrival.discard()
@@ -223,9 +233,11 @@ class KeptEvidence:
             if evidence_files.file(connection, row.digest) != stored:
                 raise Unavailable("the file was deleted while it arrived", code="file_deleted", hint="Send it again.")
             evidence_files.replace(connection, row)
-            evidence_files.delete_later(connection, stored.name, self.clock())
-        with suppress(Unavailable):
-            self._delete(stored.name)
+            if outcome is not None:
+                evidence_files.delete_later(connection, stored.name, self.clock())
+        if outcome is not None:
+            with suppress(Unavailable):
+                self._delete(stored.name)
 
     def _room(self, connection: Connection, agency: str) -> Room:
         return Room(agency, self.limits.agency, evidence_files.bytes_of(connection, agency))
@@ -234,17 +246,27 @@ class KeptEvidence:
         """Open a file of the store. Raises IntegrityBroken if its key does not open."""
         return OpenFile(self.objects, stored, self.key.open(stored), self.require_mark)
 
+    def is_own(self, stored: StoredFile) -> bool:
+        """Tell whether the row of a file is as a service with this key wrote it."""
+        try:
+            self.key.open(stored)
+        except IntegrityBroken:
+            return False
+        return True
+
     def hash_again(
         self, stored: StoredFile, wanted: Digest | None = None, stops: Callable[[], bool] = lambda: False
     ) -> tuple[Outcome, Digest | None]:
         """Read the whole file; return whether it has the digest, and its digest if it was read whole.
 
-        ``wanted`` is by default its BLAKE3 digest. Raises Unavailable if the storage is away, or once ``stops`` holds.
+        ``wanted`` is by default its BLAKE3 digest. Raises Unavailable if the storage is away, or once ``stops`` holds,
+        and IntegrityBroken if the row is not as the service wrote it: that says nothing about the file.
         """
         wanted = wanted or parse_digest(stored.digest)
         hasher = new_hasher(wanted.algorithm)
+        opened = self.open(stored)
         try:
-            for piece in self.open(stored).pieces():
+            for piece in opened.pieces():
                 hasher.update(piece)
                 if stops():
                     raise Unavailable("the service ends", code="ending")
@@ -257,14 +279,18 @@ class KeptEvidence:
         digest = Digest(wanted.algorithm, hasher.digest())
         return ("intact" if digest == wanted else "damaged"), digest
 
-    def destroy(self, case_id: str, item_id: str, digest: str) -> bool:
+    def destroy(self, case_id: str, item_id: str, digest: str, require: Callable[[], object] = lambda: None) -> bool:
         """Delete a file of an item, and its bytes if it is kept for no other item; return whether these went.
 
         First its key goes, from the write-ahead log as well (``append.clear_away``); a backup of before has it.
         Does nothing a second time. If the storage is away, ``delete_waiting`` deletes the bytes once it is back. Raises
-        IntegrityBroken, and deletes nothing, if a row about the file is not as the service wrote it.
+        IntegrityBroken, and deletes nothing, if a row about the file is not as the service wrote it, and what
+        ``require`` raises under the writer's lock.
         """
         with self.database.write() as connection:
+            require()
+            if (stored := evidence_files.file(connection, digest)) is not None:
+                self.key.open(stored)
             gone = evidence_files.forget(connection, case_id, item_id, digest)
             if gone is not None:
                 mark_erased(connection, self.database, f"file {gone.name}")
@@ -325,8 +351,14 @@ class KeptEvidence:
         for changed in unlike:
             yield StoreFinding("unverifiable", changed, Message("its row in the database is not as it was written"))
         for each in stored:
-            outcome, digest = self.hash_again(each)
-            progress(each.size)
+            try:
+                outcome, digest = self.hash_again(each)
+            except IntegrityBroken as error:
+                if each.digest not in unlike:
+                    yield StoreFinding("unverifiable", each.digest, error.text)
+                continue
+            finally:
+                progress(each.size)
             if outcome != "intact":
                 detail = None if digest is None else Message("{digest} found", digest=digest)
                 yield StoreFinding(outcome, each.digest, detail)
@@ -352,11 +384,9 @@ def change_key(database: Database, old: StoreKey, new: StoreKey) -> int:
     """
     with database.write() as connection:
         stored = [each for each in evidence_files.files(connection) if each.key_id != new.key_id]
-        sealed = {each.digest: (new.seal(old.open(each), each.digest), new.key_id) for each in stored}
-        if sealed:
-            evidence_files.seal_again(connection, sealed)
+        evidence_files.seal_again(connection, [new.seal(old.open(each), each) for each in stored])
         evidence_files.keep_key_of_store(connection, database, new.key_id)
-    return len(sealed)
+    return len(stored)
 
 
 def open_kept_evidence(

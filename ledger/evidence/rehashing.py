@@ -6,8 +6,10 @@ the log within the hour. A file that is not what was kept is an incident, which 
 in between; its officers state in the case what they find, as a discrepancy or an examination. Files of what was
 destroyed by two are destroyed as well, unless a legal hold covers the item; then once the last hold is released.
 
-Nothing is said of a file, and none is deleted, because of what somebody else has written into the database: a check
-whose rows are not as the service wrote them stays due, while the others go on. An audit names the row.
+Nothing is said of a file, and none is deleted, because of what somebody else has written into the database. The row of
+a file is bound to the key that encrypts it, which the database alone does not give; a deletion needs an audit of its
+case without a finding, too, and that the file's digest was signed for the item. What does not hold stays due, while the
+others go on. An audit names the row.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from msgspec.structs import replace
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.holds import holds_on_item
+from ledger.core.custody.state import Item
 from ledger.core.encoding.digests import parse_digest
-from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.core.errors import Conflict, IntegrityBroken, TallystickError
 from ledger.core.events import Event
 from ledger.core.events.handover import HandoverAccepted
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemMoved
@@ -31,12 +34,15 @@ from ledger.core.events.record import IncidentRecorded
 from ledger.evidence.kept_evidence import KeptEvidence
 from ledger.store import evidence_files, log, notices
 from ledger.store.database import Connection
-from ledger.store.evidence_files import FileCheck, ItemFile
+from ledger.store.evidence_files import FileCheck, StoredFile
 from ledger.store.log import StoredEntry
 
 AT_ONCE: Final = 200  # most entries of one look
 SELDOM: Final = 1000  # entries after which the position is stored though nothing is due: a write less for each entry
 LEFT_MS: Final = 60_000  # after which an outcome without its incident was left by a process that was killed
+FOREIGN_MS: Final = (
+    600_000  # for which a row that is not as written is left alone: to look costs the more, the more is kept
+)
 DUE_BY: Final = ("handover.accepted", "item.moved", "item.checked_out", "item.checked_in")
 DESTROYS: Final = ("item.disposed", "hold.released")  # after these a file may have to go
 # The disposals of the packages that ship by which files go, too: those of which a record of destruction is printed.
@@ -49,18 +55,22 @@ logger = structlog.get_logger(__name__)
 class Rehasher:
     """Follows the log for the files of a store.
 
-    ``state_of`` returns the state of a case, ``record`` signs and records an incident. ``stops`` tells that the service
-    is ending, and is asked between two files. ``outcomes`` counts what the checks of this process have found.
+    ``state_of`` returns the state of a case, ``is_sound`` tells whether an audit of one finds nothing, ``record`` signs
+    and records an incident. ``stops`` tells that the service is ending, and is asked between two files. ``outcomes``
+    counts what the checks of this process have found.
     """
 
     store: KeptEvidence
     state_of: Callable[[str], CaseState | None]
+    is_sound: Callable[[str], bool]
     record: Callable[[IncidentRecorded], object]
     stops: Callable[[], bool] = lambda: False
     outcomes: Counter[str] = field(default_factory=Counter)
     _looked_up_to: int = -1  # by this process: nothing before is due that is not stored
     _own: set[str] = field(default_factory=set)  # the events of outcomes that this process has stored as incidents
-    _foreign: set[FileCheck] = field(default_factory=set)  # what was said to be somebody else's, once and not each time
+    # Until when what is not as the service wrote it is left alone.
+    _foreign: dict[FileCheck, int] = field(default_factory=dict)
+    _audited: dict[str, bool] = field(default_factory=dict)  # by case, whether its audit in this step found nothing
 
     def step(self) -> int:
         """Note what has become due, and do what is due; return how many files were hashed.
@@ -68,6 +78,7 @@ class Rehasher:
         Then it deletes what was destroyed while the storage was away. Raises Unavailable if it is away: the next step
         goes on.
         """
+        self._audited.clear()
         self._report_left()
         while self._look():
             pass
@@ -85,14 +96,21 @@ class Rehasher:
                 check = evidence_files.first_due(connection, types, behind=check)
             if check is None:
                 break
+            if self._is_left_alone(check):
+                continue
             try:
                 do(check)
                 done += 1
             except IntegrityBroken as error:
-                if check not in self._foreign:
-                    self._foreign.add(check)
-                    logger.error("check of a file of evidence stays due", check=check.name, error=error.message)  # noqa: TRY400
+                self._leave_alone(check, error.message)
         return done
+
+    def _is_left_alone(self, check: FileCheck) -> bool:
+        return self._foreign.get(check, 0) > self.store.clock()
+
+    def _leave_alone(self, check: FileCheck, reason: str) -> None:
+        self._foreign[check] = self.store.clock() + FOREIGN_MS
+        logger.error("check of a file of evidence stays due", check=check.name, reason=reason)
 
     def _look(self) -> bool:
         """Store what the next entries make due; return whether there were any."""
@@ -123,51 +141,70 @@ class Rehasher:
 
     def _due(self, connection: Connection, entry: StoredEntry, event: Event) -> Iterator[FileCheck]:
         files = evidence_files.of_case(connection, event.stream.id)
-        if not files:
-            return
-        items = self._items(event)
+        items = self._items(event) if files else None
         for kept in files:
-            if event.event_type in DESTROYS:
-                is_due = self._is_destroyed(kept)
-            else:  # what was given later is what was given, whatever had become of the item before
-                is_due = kept.item_id in items and kept.kept_at <= entry.recorded_at
-            if is_due:
+            # What was given later is what was given, whatever had become of the item before: but it may have to go.
+            is_earlier = event.event_type in DESTROYS or kept.kept_at <= entry.recorded_at
+            if is_earlier and (items is None or kept.item_id in items):
                 own = (kept.case_id, kept.item_id, kept.digest, event.event_id, event.event_type, entry.log_index)
                 yield FileCheck(*own)
 
-    def _items(self, event: Event) -> tuple[str, ...]:
-        """Return the items that went somewhere by the event."""
+    def _items(self, event: Event) -> Collection[str] | None:
+        """Return the items that the event is about; None where that is not certain, so that all are looked at."""
         match event.body:
             case HandoverAccepted(handover_id=handover_id):
-                state = self.state_of(event.stream.id)
+                try:
+                    state = self.state_of(event.stream.id)
+                except TallystickError:  # an audit reports what is wrong with the case
+                    return None
                 handover = None if state is None else state.handovers.get(handover_id)
-                return () if handover is None else handover.accepted_items
+                return None if handover is None else handover.accepted_items
             case ItemMoved(item_id=item_id) | ItemCheckedOut(item_id=item_id) | ItemCheckedIn(item_id=item_id):
                 return (item_id,)
-        return ()
-
-    def _is_destroyed(self, of: ItemFile | FileCheck) -> bool:
-        """Tell whether two have destroyed or erased the item of a file, and no hold covers it."""
-        state = self.state_of(of.case_id)
-        item = None if state is None else state.items.get(of.item_id)
-        return (
-            state is not None
-            and item is not None
-            and item.status == "disposed"
-            and item.disposal in DESTROYED
-            and not holds_on_item(state, item)
-        )
+        return None
 
     def _destroy(self, check: FileCheck) -> None:
-        """Destroy a file of what was destroyed. Raises IntegrityBroken if a row is not as the service wrote it."""
-        if not self._is_destroyed(check):  # a hold came in between, whose release makes it due anew
-            evidence_files.forget_due(self.store.database, check)
-            return
+        """Destroy a file of what was destroyed. Raises IntegrityBroken if what says so is not as it was written."""
         with self.store.database.read() as connection:
             evidence_files.require_as_written(connection, check)
-        self.store.destroy(check.case_id, check.item_id, check.digest)
-        logger.info("file of evidence destroyed", case_id=check.case_id, item_id=check.item_id, digest=check.digest)
+            stored = _of_item(connection, check)
+        if stored is not None:
+            item = self._item(check)
+            if item.status != "disposed" or item.disposal not in DESTROYED:
+                evidence_files.forget_due(self.store.database, check)
+                return
+            try:
+                self._require_no_hold(check)
+                self._require_sound(check.case_id)
+                if not {*item.digests} & {*stored[0].all_digests}:
+                    raise IntegrityBroken("nobody has signed that the item has this file", field=check.item_id)
+                self.store.destroy(check.case_id, check.item_id, check.digest, lambda: self._require_no_hold(check))
+            except Conflict:  # the release of the hold makes it due anew
+                evidence_files.forget_due(self.store.database, check)
+                return
+            logger.info("file of evidence destroyed", case_id=check.case_id, item_id=check.item_id, digest=check.digest)
         self._keep_gone(check)
+
+    def _item(self, check: FileCheck) -> Item:
+        """Return the item of a check. Raises IntegrityBroken if its case has none."""
+        state = self.state_of(check.case_id)
+        item = None if state is None else state.items.get(check.item_id)
+        if item is None:
+            raise IntegrityBroken("the log has no such item", field=check.item_id)
+        return item
+
+    def _require_no_hold(self, check: FileCheck) -> None:
+        """Raise Conflict if a hold covers the item; under the writer's lock none comes in between."""
+        state = self.state_of(check.case_id)
+        if state is None or holds_on_item(state, state.items[check.item_id]):
+            raise Conflict("a legal hold covers the item", code="held")
+
+    def _require_sound(self, case_id: str) -> None:
+        """Raise IntegrityBroken if an audit of the case finds anything: then nothing of it is deleted."""
+        if case_id not in self._audited:
+            self._audited[case_id] = self.is_sound(case_id)
+        if not self._audited[case_id]:
+            raise IntegrityBroken("an audit of the case finds something: nothing of it is deleted", field=case_id)
 
     def _keep_gone(self, check: FileCheck) -> None:
         gone = replace(check, checked_at=self.store.clock(), outcome="gone")
@@ -180,12 +217,13 @@ class Rehasher:
         """
         with self.store.database.read() as connection:
             evidence_files.require_as_written(connection, check)
-            stored = evidence_files.file(connection, check.digest)
-            of_item = evidence_files.of_item(connection, check.case_id, check.item_id)
-        before = next((kept.recorded for kept in of_item if kept.digest == check.digest), None)
-        if stored is None or before is None:  # it was destroyed since
+            kept = _of_item(connection, check)
+        if kept is None:  # it was destroyed since
             self._keep_gone(check)
             return
+        stored, before = kept
+        if before not in stored.all_digests:
+            raise IntegrityBroken("this is not the digest of the file", field=before)
         outcome, after = self.store.hash_again(stored, parse_digest(before), self.stops)
         with self.store.database.read() as connection:
             if evidence_files.file(connection, check.digest) != stored:
@@ -217,14 +255,13 @@ class Rehasher:
             left = [
                 check
                 for check in evidence_files.unreported(connection)
-                if check not in self._foreign
+                if not self._is_left_alone(check)
                 and (check.event_id in self._own or now - (check.checked_at or 0) >= LEFT_MS)
             ]
             changed = evidence_files.changed_checks(connection) if left else set[str]()
         for check in left:
             if check.name in changed:
-                self._foreign.add(check)
-                logger.error("check of a file of evidence changed in the database", check=check.name)
+                self._leave_alone(check, "its row in the database is not as the service wrote it")
             else:
                 self._report(check)
 
@@ -233,13 +270,21 @@ class Rehasher:
         with self.store.database.read() as connection:
             stored = evidence_files.file(connection, check.digest)
             # The name in the storage tells nobody of which case it is: everybody reads the system stream.
-            description = f"a file of the evidence store was {check.outcome}, and was destroyed or replaced since"
-            if stored is not None and stored.kept_at <= (check.checked_at or 0):
+            description = f"a file of the evidence store was {check.outcome}, and is not kept as it was"
+            if stored is not None and stored.kept_at <= (check.checked_at or 0) and self.store.is_own(stored):
                 description = f"file {stored.name} of the evidence store is {check.outcome}"
             is_recorded = _is_recorded(connection, description, check.log_index)
         if not is_recorded:
             self.record(IncidentRecorded(kind="file_damaged", description=description))
         evidence_files.keep_reported(self.store.database, check, self.store.clock())
+
+
+def _of_item(connection: Connection, check: FileCheck) -> tuple[StoredFile, str] | None:
+    """Return the file of a check and its digest in the record; None if it is not kept for the item any more."""
+    stored = evidence_files.file(connection, check.digest)
+    of_item = evidence_files.of_item(connection, check.case_id, check.item_id)
+    before = next((kept.recorded for kept in of_item if kept.digest == check.digest), None)
+    return None if stored is None or before is None else (stored, before)
 
 
 def _is_recorded(connection: Connection, description: str, start: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Final
 from ledger.core.errors import Unavailable
 
 MOST_AHEAD_MS: Final = 60_000  # an anchor proves an entry's time wrong from five minutes on (signatures.LATEST)
+FORGIVEN: Final = 60 / 86_400  # of what the clock is ahead, in the time that goes by
 
 
 def now_ms() -> int:
@@ -28,24 +29,31 @@ def elapsed_ms() -> int:
 
 
 class RecordingClock:
-    """A clock that is believed as long as it runs as fast as time goes by, give or take a minute at a time."""
+    """A clock that is believed as long as it is no more than a minute ahead of the time that has gone by.
+
+    What it is ahead is forgiven slowly, a minute a day: small corrections over months are none that was set forward.
+    Safe to use from several threads: what one of them overwrites of another is a moment of forgiving.
+    """
 
     def __init__(self, wall: Callable[[], int] = now_ms, elapsed: Callable[[], int] = elapsed_ms):
         self._wall = wall
         self._elapsed = elapsed
-        self._began = wall() - elapsed()  # when the machine began, by the furthest clock that was believed
+        began = elapsed()
+        # When the machine began by the clock that is believed, and the time gone by when this was last looked at.
+        self._believed: tuple[float, int] = (wall() - began, began)
 
     def __call__(self) -> int:
         """Return unix milliseconds. Raises Unavailable (clock_set_forward) while the clock is ahead of itself."""
-        now = self._wall()
-        began = now - self._elapsed()
-        ahead_ms = began - self._began
+        now, elapsed = self._wall(), self._elapsed()
+        began, looked_at = self._believed
+        ahead_ms = now - elapsed - began
         if ahead_ms > MOST_AHEAD_MS:
             raise Unavailable(
                 "the clock of the service's machine was set forward by {seconds} s while the service ran",
-                seconds=ahead_ms // 1000,
+                seconds=int(ahead_ms) // 1000,
                 code="clock_set_forward",
                 hint="Put it right, and the service goes on by itself. If it is right now, restart the service.",
             )
-        self._began = max(self._began, began)
+        forgiven = min(max(ahead_ms, 0.0), (elapsed - looked_at) * FORGIVEN)
+        self._believed = (began + forgiven, elapsed)
         return now

@@ -150,13 +150,14 @@ Queued = tuple[tuple[Accepted | Maker, AnswerSink], ...]  # what is recorded tog
 
 
 class Batch(Struct):
-    """A batch with its places in the log, written at ``at`` (unix milliseconds) if it has entries.
+    """A batch with its places in the log, written at ``at`` (unix milliseconds), or why nothing new is recorded now.
 
     ``sinks[i]`` wait for the receipt of ``entries[i]``; ``replies`` are the answers to submissions that add no entry.
     ``grown`` is None if the batch adds nothing. ``before`` is the tree that it was written behind.
     """
 
     at: int = 0
+    refusal: Unavailable | None = None
     entries: list[NewEntry] = []
     leaves: list[Hash] = []
     sinks: list[list[AnswerSink]] = []
@@ -348,13 +349,16 @@ class Sequencer:
         tree = log.tree(connection)
         self._require_acknowledged(connection, tree)
         batch = Batch(before=tree)
+        try:
+            # recorded_at never runs backwards, even if the clock was set back.
+            batch.at = max(self.clock(), tree.recorded_at)
+        except Unavailable as refusal:
+            batch.refusal = refusal
         authority = self._registry.at(connection, tree.registry_changes)
         submissions = _made_first(queued, connection, tree.size, batch)
         view = LogView(connection, [accepted for pairs in submissions for accepted, _ in pairs], authority)
         view = _place(submissions, view, tree.size, batch)
         if batch.entries:
-            # recorded_at never runs backwards, even if the clock was set back.
-            batch.at = max(self.clock(), tree.recorded_at)
             batch.grown = grown = self._right_edge(connection, tree).append(batch.leaves)
             new = NewTree(grown.size, grown.root, view.authority.changes, batch.at)
             write_batch(connection, self._database, batch.entries, grown.tiles, new)
@@ -498,6 +502,8 @@ def _place_of(validated: Accepted, view: LogView, size: int, batch: Batch, taken
     if event_id in view.stored:
         require_same_event(view.stored[event_id], validated)
         return Duplicate(view.stored[event_id])
+    if batch.refusal is not None:
+        raise copy(batch.refusal)
     index = size + len(batch.entries)
     view.admit(validated, index)
     taken[event_id] = len(batch.entries)

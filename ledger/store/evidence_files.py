@@ -189,12 +189,12 @@ def to_delete(connection: Connection) -> list[FileToDelete]:
     return [FileToDelete(*row) for row in rows if row.name not in foreign]
 
 
-def seal_again(connection: Connection, sealed: Mapping[str, tuple[bytes, str]]) -> None:
-    """Replace the keys of files, by digest, by those sealed under another key id. Requires the writer's lock."""
-    for digest, (sealed_key, key_id) in sealed.items():
-        values = {"sealed_key": sealed_key, "key_id": key_id}
-        connection.execute(update(EVIDENCE_FILES).where(EVIDENCE_FILES.c.digest == digest).values(**values))
-    bindings.bind_rows(connection, EVIDENCE_FILES, [{"digest": digest} for digest in sealed])
+def seal_again(connection: Connection, sealed: Sequence[StoredFile]) -> None:
+    """Replace the keys of files by those sealed under another key. Requires the writer's lock."""
+    for each in sealed:
+        values = {"sealed_key": each.sealed_key, "key_id": each.key_id}
+        connection.execute(update(EVIDENCE_FILES).where(EVIDENCE_FILES.c.digest == each.digest).values(**values))
+    bindings.bind_rows(connection, EVIDENCE_FILES, [{"digest": each.digest} for each in sealed])
 
 
 def key_ids(connection: Connection) -> set[str]:
@@ -238,7 +238,7 @@ def waiting(connection: Connection, most: int) -> tuple[int, int | None]:
     if first is None:
         return 0, None
     some = select(FILE_CHECKS.c.log_index).where(FILE_CHECKS.c.checked_at.is_(None)).limit(most).subquery()
-    entry = log.entry(connection, first.log_index)
+    entry = log.entry(connection, first.log_index) if first.log_index < log.tree(connection).size else None
     count = connection.execute(select(func.count()).select_from(some)).scalar_one()
     return int(count), None if entry is None else entry.recorded_at
 
@@ -250,14 +250,13 @@ def first_due(
 
     ``behind`` is where to go on in that order.
     """
-    table = FILE_CHECKS.c
-    query = _query(FILE_CHECKS, FileCheck).where(table.checked_at.is_(None))
+    order = [FILE_CHECKS.c[name] for name in ("log_index", "case_id", "item_id", "digest", "event_id")]
+    query = _query(FILE_CHECKS, FileCheck).where(FILE_CHECKS.c.checked_at.is_(None))
     if types:
-        query = query.where(table.event_type.in_(types))
+        query = query.where(FILE_CHECKS.c.event_type.in_(types))
     if behind is not None:
-        place = (behind.log_index, behind.item_id, behind.digest)
-        query = query.where(tuple_(table.log_index, table.item_id, table.digest) > place)
-    row = connection.execute(query.order_by(table.log_index, table.item_id, table.digest).limit(1)).first()
+        query = query.where(tuple_(*order) > tuple(getattr(behind, column.name) for column in order))
+    row = connection.execute(query.order_by(*order).limit(1)).first()
     return None if row is None else FileCheck(*row)
 
 
@@ -273,18 +272,30 @@ def require_as_written(connection: Connection, check: FileCheck) -> None:
 
 
 def position(connection: Connection) -> int:
-    """Return the index up to which the log was looked at; -1 for none of it."""
-    return int(log.fact(connection, _POSITION) or -1)
+    """Return the index up to which the log was looked at; -1 for none of it.
+
+    Nobody else than the service writes it: what it cannot be is none, so that the log is looked at from its beginning.
+    """
+    text = log.fact(connection, _POSITION) or ""
+    return int(text) if text.isdecimal() and int(text) < log.tree(connection).size else -1
 
 
 def keep_due(database: Database, before: int, after: int, checks: Sequence[FileCheck]) -> bool:
-    """Store checks that are due together with the position; False if another process has done so from ``before``."""
+    """Store checks that are due together with the position; False if another process has done so from ``before``.
+
+    A check that is stored already, due or done, stays as it is.
+    """
     with database.lock() as connection:
         if position(connection) != before:
             return False
-        _insert(connection, FILE_CHECKS, [to_builtins(check) for check in checks])
+        is_new = [check for check in checks if not _is_stored(connection, check)]
+        _insert(connection, FILE_CHECKS, [to_builtins(check) for check in is_new])
         log.keep_fact(connection, database, _POSITION, str(after))
     return True
+
+
+def _is_stored(connection: Connection, check: FileCheck) -> bool:
+    return connection.execute(select(FILE_CHECKS.c.event_id).filter_by(**check.key)).first() is not None
 
 
 def keep_outcome(database: Database, check: FileCheck) -> bool:

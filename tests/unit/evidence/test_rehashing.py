@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from msgspec import to_builtins
-from sqlalchemy import Table, select
+from msgspec import structs, to_builtins
+from sqlalchemy import Connection, Table, select
 
+from ledger.audit import audit_case, left_out
 from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import Authority
@@ -22,15 +23,16 @@ from ledger.core.procedure.adoption import publication_of
 from ledger.core.procedure.package import canonical_form
 from ledger.evidence.file_encryption import object_of
 from ledger.evidence.kept_evidence import KeptEvidence
-from ledger.evidence.rehashing import DESTROYED, LEFT_MS, Rehasher
+from ledger.evidence.rehashing import DESTROYED, FOREIGN_MS, LEFT_MS, Rehasher
 from ledger.procedures import books_that_ship, shipped_package
 from ledger.storage.objects import FolderObjects
 from ledger.store import bindings, evidence_files, log
 from ledger.store.evidence_files import FileCheck
-from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
+from ledger.store.tables import ENTRIES, EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case, dispose
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.unit.audit.stand import PROCEDURES, TRUST
 from tests.unit.evidence.test_kept_evidence import give, in_folder, objects, unreadable
 
 ORDER = Authority("court_order", "O-1")
@@ -50,7 +52,10 @@ class Stand:
 
     @property
     def rehasher(self) -> Rehasher:
-        return Rehasher(self.store, self.ledger.validator.states.of_case, self.incidents.append)
+        return Rehasher(self.store, self.ledger.validator.states.of_case, self.is_sound, self.incidents.append)
+
+    def is_sound(self, case_id: str) -> bool:
+        return not audit_case(self.ledger.database, TRUST, PROCEDURES, case_id, look=left_out).findings
 
     def record(self, case: Case) -> Case:
         """Record what the case has that is not recorded yet."""
@@ -67,7 +72,8 @@ class Stand:
 def stand(tmp_path: Path) -> Iterator[Stand]:
     with open_ledger(sqlite_url(tmp_path)) as ledger:
         ledger.found(clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE))
-        yield Stand(ledger, in_folder(tmp_path, ledger.database), tmp_path / "a store")
+        store = replace(in_folder(tmp_path, ledger.database), clock=lambda: ledger.clock.ms)
+        yield Stand(ledger, store, tmp_path / "a store")
 
 
 def held(stand: Stand) -> Case:
@@ -247,7 +253,7 @@ def test_a_file_that_came_after_an_event_is_not_hashed_because_of_it(stand: Stan
 
 def test_what_was_destroyed_while_the_storage_was_away_is_deleted_once_it_is_back(stand: Stand) -> None:
     """Also by another process; an empty folder in its place, as of a disk that is not mounted, is not it."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property")
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
     stand.record(case)
     give(stand.store, DATA)
     (name,) = objects(stand.store)
@@ -373,6 +379,7 @@ def test_a_check_of_what_somebody_has_changed_stays_due(stand: Stand, table: Tab
     with stand.ledger.database.lock() as connection:
         connection.execute(table.delete().where(table.c.digest == digest))
         connection.execute(table.insert(), [as_written])
+    stand.ledger.clock.forward(FOREIGN_MS // 1000)
     rehasher.step()
     assert [check.outcome for check in stand.checks()] == ["intact"]
     assert stand.incidents == []
@@ -393,10 +400,16 @@ def test_a_check_that_somebody_has_added_is_not_made(stand: Stand) -> None:
         assert bindings.unlike(connection, FILE_CHECKS) == [due.name]
 
 
+@pytest.mark.parametrize("is_bound", [False, True], ids=["", "bound"])
 @pytest.mark.parametrize("deed", ["moved", "renamed"])
-def test_what_somebody_has_changed_deletes_no_file(stand: Stand, deed: str) -> None:
-    """Whoever can write to the database alone cannot let the service delete the file of a thing that is kept."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", "phone", kind="property")
+def test_what_somebody_has_changed_deletes_no_file(stand: Stand, deed: str, is_bound: bool) -> None:
+    """Whoever can write to the database alone cannot let the service delete the file of a thing that is kept.
+
+    Nor who adds bindings of what he has written, for which it takes no key.
+    """
+    case = Case(start=stand.ledger.clock.seconds - 600).open()
+    for item in ("disk", "phone"):
+        case.register(item, kind="property", digests=(str(digest_of(Algorithm.SHA256, item.encode())),))
     stand.record(case)
     kept = {item: give(stand.store, item.encode(), item=item).digest for item in ("disk", "phone")}
     with stand.ledger.database.lock() as connection:
@@ -407,6 +420,9 @@ def test_what_somebody_has_changed_deletes_no_file(stand: Stand, deed: str) -> N
         else:  # the disk's file has the name of the phone's
             connection.execute(EVIDENCE_FILES.delete().filter_by(digest=kept["phone"]))
             connection.execute(EVIDENCE_FILES.update().values(name=name))
+        if is_bound:
+            for table in (ITEM_FILES, EVIDENCE_FILES):
+                bind_all(connection, table)
     case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
     stand.record(dispose(case, disposed_at=case.moment))
     stand.rehasher.step()
@@ -414,9 +430,125 @@ def test_what_somebody_has_changed_deletes_no_file(stand: Stand, deed: str) -> N
     assert [check.outcome for check in stand.checks()] == [None]
 
 
+def bind_all(connection: Connection, table: Table) -> None:
+    """Bind the rows of a table as they are by now, as whoever can write to the database can."""
+    rows = bindings.digests(connection, table.name)
+    gone = {key: None for key in bindings.unlike(connection, table) if key not in rows}
+    bindings.bind(connection, table.name, rows | gone)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(ITEM_FILES, "recorded"), (EVIDENCE_FILES, "name"), (EVIDENCE_FILES, "size"), (EVIDENCE_FILES, "sealed_key")],
+    ids=lambda part: getattr(part, "name", part),
+)
+def test_no_incident_is_signed_of_what_somebody_has_changed_and_bound(stand: Stand, table: Table, column: str) -> None:
+    """The row of a file is bound to its key, which the database alone does not give, and to what was signed."""
+    case = held(stand)
+    with stand.ledger.database.lock() as connection:
+        forged = {"recorded": blake3_text(b"other"), "name": "0" * 64, "size": 1, "sealed_key": bytes(60)}[column]
+        connection.execute(table.update().values(**{column: forged}))
+        bind_all(connection, table)
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    assert stand.rehasher.step() == 0
+    assert stand.incidents == []
+    assert [check.outcome for check in stand.checks()] == [None]
+
+
+def test_an_incident_names_no_file_that_somebody_puts_in_its_place(stand: Stand) -> None:
+    """Between the outcome and the incident, as when the log was busy."""
+    case = held(stand)
+    give(stand.store, b"another", item="phone")
+    with stand.ledger.database.read() as connection:
+        names = {each.digest: each.name for each in evidence_files.files(connection)}
+    name = names.pop(blake3_text(DATA))
+    next(path for path in stand.folder.rglob("*") if path.is_file() and name in str(path)).unlink()
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+
+    def busy(_incident: IncidentRecorded) -> None:
+        raise Unavailable("the log is busy", code="busy")
+
+    with pytest.raises(Unavailable):
+        replace(stand.rehasher, record=busy).step()
+    with stand.ledger.database.lock() as connection:
+        connection.execute(EVIDENCE_FILES.delete().where(EVIDENCE_FILES.c.digest != blake3_text(DATA)))
+        connection.execute(EVIDENCE_FILES.update().values(name=names.popitem()[1]))
+        bind_all(connection, EVIDENCE_FILES)
+    stand.ledger.clock.forward(LEFT_MS // 1000)
+    stand.rehasher.step()
+    (incident,) = stand.incidents
+    assert incident.description == "a file of the evidence store was missing, and is not kept as it was"
+
+
+def test_no_file_is_deleted_by_an_event_that_nobody_signed(stand: Stand) -> None:
+    """A case of which an audit finds anything deletes nothing, until it is as it was."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
+    stand.record(case)
+    give(stand.store, DATA)
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+    stand.record(dispose(case, disposed_at=case.moment))
+    with stand.ledger.database.lock() as connection:
+        this_one = ENTRIES.c.event_id == case.last.envelope.event_id
+        (signed,) = connection.execute(select(ENTRIES.c.envelope).where(this_one)).scalars()
+        forged = signed.replace(case.last.envelope.signature[:20].encode(), b"0x" + b"5" * 18)
+        assert forged != signed
+        connection.execute(ENTRIES.update().where(this_one).values(envelope=forged))
+    rehasher = stand.rehasher
+    rehasher.step()
+    assert len(objects(stand.store)) == 1
+    with stand.ledger.database.lock() as connection:
+        connection.execute(ENTRIES.update().where(this_one).values(envelope=signed))
+    stand.ledger.clock.forward(FOREIGN_MS // 1000)
+    rehasher.step()
+    assert objects(stand.store) == []
+
+
+def test_a_hold_that_is_recorded_while_a_deletion_waits_for_the_lock_keeps_the_file(stand: Stand) -> None:
+    """It is judged once more when nothing can come in between."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
+    stand.record(case)
+    give(stand.store, DATA)
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+    stand.record(dispose(case, disposed_at=case.moment))
+    hold = {"hold_id": "hold-1", "kind": "legal_hold", "number": "H-1", "scope": "case"}
+
+    def is_sound(_case_id: str) -> bool:
+        stand.record(case.say(HoldPlaced, supervisor(POLICE), authority=ORDER, **hold))
+        return True
+
+    replace(stand.rehasher, is_sound=is_sound).step()
+    assert len(objects(stand.store)) == 1
+    assert stand.checks() == []
+
+
+@pytest.mark.parametrize("position", ["x", "-5", "999999999", "0"])
+def test_a_position_that_somebody_has_changed_loses_no_check(stand: Stand, position: str) -> None:
+    """Nor is anything hashed twice for one event."""
+    case = held(stand)
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    assert stand.rehasher.step() == 1
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 3"))
+    with stand.ledger.database.lock() as connection:
+        log.keep_fact(connection, stand.ledger.database, "file_checks_up_to", position)
+    assert stand.rehasher.step() == 1
+    assert [check.outcome for check in stand.checks()] == ["intact", "intact"]
+
+
+def test_an_added_check_hides_no_other(stand: Stand) -> None:
+    """One at the same place in the queue, of another case."""
+    case = held(stand)
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    replace(stand.rehasher, stops=lambda: True).step()
+    (due,) = stand.checks()
+    with stand.ledger.database.lock() as connection:
+        connection.execute(FILE_CHECKS.insert(), [to_builtins(structs.replace(due, case_id="case-0"))])
+    assert stand.rehasher.step() == 1
+    assert [check.outcome for check in stand.checks()] == ["intact"]
+
+
 def test_a_hold_that_comes_before_a_file_is_destroyed_keeps_it(stand: Stand) -> None:
     """Until it is released: the release alone makes the file go."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property")
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
     stand.record(case)
     give(stand.store, DATA)
     case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
@@ -461,7 +593,8 @@ def test_what_was_found_is_bound(stand: Stand) -> None:
 
 def test_files_of_what_was_destroyed_by_two_are_destroyed(stand: Stand) -> None:
     """The second signature does it; what goes back to its owner keeps its file. A second look does nothing more."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", "other", kind="property")
+    case = Case(start=stand.ledger.clock.seconds - 600).open()
+    case.register("disk", kind="property", digests=(DIGEST,)).register("other", kind="property")
     stand.record(case)
     give(stand.store, DATA)
     give(stand.store, b"another", item="other")
@@ -484,7 +617,7 @@ def test_files_of_data_that_was_erased_are_destroyed(stand: Stand) -> None:
     stand.ledger.clock.forward(5)
     case = Case(book=books_that_ship()["evidence"], start=stand.ledger.clock.seconds)
     case.open(business_line="evidence", stage="open", procedure="evidence")
-    stand.record(case.register("disk", kind="digital_device", exhibit_number="E-1"))
+    stand.record(case.register("disk", kind="digital_device", exhibit_number="E-1", digests=(DIGEST,)))
     give(stand.store, DATA)
     case.say(ItemDisposalProposed, item_ids=("disk",), disposal="data_erased", ground="court order")
     stand.record(dispose(case, disposed_at=case.moment))
@@ -507,7 +640,7 @@ def test_records_of_destruction_are_printed_of_what_the_store_deletes() -> None:
 
 def test_files_of_what_is_held_stay_until_the_last_hold_is_released(stand: Stand) -> None:
     """The thing was destroyed in spite of the holds, as the record says; its file is what is left of it."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property")
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
     for hold_id in ("hold-1", "hold-2"):
         held = {"hold_id": hold_id, "kind": "legal_hold", "number": "H-1", "scope": "case"}
         case.say(HoldPlaced, supervisor(POLICE), authority=ORDER, **held)

@@ -51,12 +51,30 @@ def test_a_clock_that_is_set_back_is_believed_and_so_is_its_return() -> None:
         machine.clock()
 
 
-def test_a_clock_that_runs_fast_or_is_set_forward_by_less_than_a_minute_is_believed() -> None:
-    """As often as that happens, if the clock is looked at in between; time in which the machine slept goes by too."""
+def test_a_clock_that_is_set_forward_by_less_than_a_minute_a_day_is_believed() -> None:
+    """Day after day; not more at once, nor by many small steps, nor by steps forth and back that grow."""
     machine = Machine()
-    for _ in range(10):
-        machine.passes(3600, clock=3600 + MOST_AHEAD_MS / 1000)
+    for _ in range(30):
+        machine.passes(86_400, clock=86_400 + 59)
         assert machine.clock() == machine.wall
+    for seconds in (20, 20, 19):
+        machine.passes(60, clock=60 + seconds)
+    machine.passes(60, clock=60 + 20)
+    with pytest.raises(Unavailable):
+        machine.clock()
+
+
+def test_a_clock_that_was_right_in_between_is_believed_no_further() -> None:
+    """A step of a minute forth and back leaves nothing for a step of two."""
+    machine = Machine()
+    for minutes in (1, 1, 1):
+        machine.passes(1, clock=1 + 60 * minutes)
+        assert machine.clock() == machine.wall
+        machine.passes(1, clock=1 - 60 * minutes)
+        assert machine.clock() == machine.wall
+    machine.passes(1, clock=1 + 62)
+    with pytest.raises(Unavailable):
+        machine.clock()
 
 
 def test_the_machine_has_both_clocks() -> None:
