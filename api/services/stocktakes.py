@@ -249,7 +249,9 @@ def add_scans(service: Service, reading: Reading, stocktake_id: str, codes: Sequ
                     number=number,
                     code=scanned.code,
                     seal_number=scanned.seal_number,
-                    seal_fitted=item is not None and scanned.seal_number == item.seal_number,
+                    seal_fitted=scanned.seal_number is not None
+                    and item is not None
+                    and scanned.seal_number == item.seal_number,
                     case_id=item.case_id if item else None,
                     item_id=item.item_id if item else None,
                     result=result,
@@ -372,9 +374,7 @@ def _by_now(connection: Connection, opened: OpenStocktake, scans: Sequence[Scan]
             agency, room = opened.agency, opened.storage_location
             items_by_now = stocktakes.items_of_code(connection, agency, scan.code.strip(), room)
             item = items_by_now[0] if len(items_by_now) == 1 else None
-        # What bore the recorded seal was resealed since: nobody has read the new one.
-        seal_number = item.seal_number if item is not None and scan.seal_fitted else scan.seal_number
-        yield CountedCode(scan.code, item, seal_number, scan.result == "present")
+        yield CountedCode(scan.code, item, scan.seal_number, scan.seal_fitted, scan.result == "present")
 
 
 def abandon(service: Service, reading: Reading, stocktake_id: str) -> OpenStocktake:

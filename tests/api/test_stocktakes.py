@@ -392,9 +392,25 @@ def test_a_seal_that_fitted_is_no_difference_once_the_thing_is_resealed(served: 
     served.record(written.say(ItemSealed, item_id="phone", seal_number="S-8"))
     differing = ask(served, "GET", f"/{stocktake_id}", clerk(POLICE)).json()["comparison"]["differing"]
     assert differing == []
-    scan(served, stocktake_id, {"code": "phone", "seal_number": "S-9"})
+    scan(served, stocktake_id, {"code": "phone", "seal_number": "S-9"}, "phone")
     (phone,) = ask(served, "GET", f"/{stocktake_id}", clerk(POLICE)).json()["comparison"]["differing"]
     assert [(each["expected"], each["found"]) for each in phone["differences"]] == [("S-8", "S-9")]
+    scan(served, stocktake_id, {"code": "phone", "seal_number": "S-8"})
+    served.record(written.say(ItemUnsealed, item_id="phone", seal_number="S-8", ground="looked at"))
+    assert ask(served, "GET", f"/{stocktake_id}", clerk(POLICE)).json()["comparison"]["differing"] == []
+
+
+def test_a_wrong_seal_is_told_although_the_thing_was_scanned_again_and_sealed_since(served: Served) -> None:
+    """A scan in which nobody looked for a seal fits nothing."""
+    stocked(served)
+    stocktake_id = opened(served, "Room 30")
+    bike = Case("case-7").open(case_number="2026-7").register("bell", storage_location="Room 30")
+    served.record(bike)
+    scan(served, stocktake_id, {"code": "bell", "seal_number": "S-9"}, "bell")
+    served.record(bike.say(ItemSealed, item_id="bell", seal_number="S-8"))
+    differing = ask(served, "GET", f"/{stocktake_id}", clerk(POLICE)).json()["comparison"]["differing"]
+    (bell,) = (each for each in differing if each["item"]["item_id"] == "bell")
+    assert [(each["expected"], each["found"]) for each in bell["differences"]] == [("S-8", "S-9")]
 
 
 def test_what_the_agency_never_held_gets_no_discrepancy(served: Served) -> None:

@@ -40,13 +40,14 @@ class StoredItem(Struct, frozen=True):
 class CountedCode(Struct, frozen=True):
     """A code that was scanned, with the item that it stands for by now, None if the agency's cases have none.
 
-    ``seal_number`` is the seal that whoever counted read on it, if he looked. It ``was_present`` if it lay where the
-    record said when it was scanned.
+    ``seal_number`` is the seal that whoever counted read on it, if he looked; it ``fitted`` if the record had it then.
+    The thing ``was_present`` if it lay where the record said when it was scanned.
     """
 
     code: str
     item: StoredItem | None
     seal_number: str | None = None
+    fitted: bool = False
     was_present: bool = False
 
 
@@ -166,7 +167,8 @@ def compared(
 ) -> StocktakeComparison:
     """Compare what was counted in a room with what the record says is ``expected`` there.
 
-    Of an item that was scanned several times, the last seal counts that was read on it. What lay in its place when it
+    Of an item that was scanned several times, the last seal counts that was read on it, if it did not fit the record
+    then. What lay in its place when it
     was scanned and left the room since then, by the record, counts as in place, but for a wrong seal. What lies in the
     room by the record, and did when the count began, is missing unless it was scanned, whatever else changed of it.
     """
@@ -179,9 +181,11 @@ def compared(
             continue
         key = scan.item.case_id, scan.item.item_id
         before = counted.get(key, scan)
+        read = before if scan.seal_number is None else scan
         counted[key] = replace(
             scan,
-            seal_number=scan.seal_number or before.seal_number,
+            seal_number=read.seal_number,
+            fitted=read.fitted,
             was_present=scan.was_present or before.was_present,
         )
     present: list[StoredItem] = []
@@ -189,10 +193,12 @@ def compared(
     changed_since: list[ChangedItem] = []
     for scan in counted.values():
         assert scan.item is not None, "unknown codes are not among them"
+        # A seal that fitted may have been replaced since: nobody has read the new one.
+        seal_number = None if scan.fitted else scan.seal_number
         if scan.was_present:
-            differences = _seal_differences(scan.item, scan.seal_number)
+            differences = _seal_differences(scan.item, seal_number)
         else:
-            differences = differences_of(scan.item, scan.seal_number, **where)
+            differences = differences_of(scan.item, seal_number, **where)
         if differences:
             differing.append(ItemCount(scan.item, differences))
         else:

@@ -484,3 +484,12 @@ def test_a_stocktake_finds_no_more_than_was_scanned(name: str) -> None:
         require_fit_lines(body)
     assert (refused.value.code, refused.value.field) == ("too_few_scans", "payload.body.scans")
     require_fit_lines(replace(body, scans=body.scans + 1))
+
+
+def test_a_seal_that_fitted_is_not_held_against_a_later_one() -> None:
+    """Of several the last one that was read counts, and one that fitted settles an earlier one."""
+    wrong = CountedCode("knife", stored("knife"), "S-9")
+    fitting = CountedCode("knife", stored("knife"), "S-7", fitted=True)
+    unread = CountedCode("knife", stored("knife"))
+    for scans, differing in (([wrong, fitting, unread], 0), ([fitting, wrong, unread], 1), ([fitting], 0)):
+        assert len(compared([stored("knife")], scans, COUNTED).differing) == differing
