@@ -40,9 +40,7 @@ from ledger.store.log import StoredEntry
 AT_ONCE: Final = 200  # most entries of one look
 SELDOM: Final = 1000  # entries after which the position is stored though nothing is due: a write less for each entry
 LEFT_MS: Final = 60_000  # after which an outcome without its incident was left by a process that was killed
-FOREIGN_MS: Final = (
-    600_000  # for which a row that is not as written is left alone: to look costs the more, the more is kept
-)
+FOREIGN_MS: Final = 600_000  # for which a row that is not as written is left alone: each look reads much
 DUE_BY: Final = ("handover.accepted", "item.moved", "item.checked_out", "item.checked_in")
 DESTROYS: Final = ("item.disposed", "hold.released")  # after these a file may have to go
 # The disposals of the packages that ship by which files go, too: those of which a record of destruction is printed.

@@ -168,9 +168,9 @@ def compared(
     """Compare what was counted in a room with what the record says is ``expected`` there.
 
     Of an item that was scanned several times, the last seal counts that was read on it, if it did not fit the record
-    then. What lay in its place when it
-    was scanned and left the room since then, by the record, counts as in place, but for a wrong seal. What lies in the
-    room by the record, and did when the count began, is missing unless it was scanned, whatever else changed of it.
+    then. What lay in its place when it was scanned and left the room since then, by the record, counts as in place, but
+    for a wrong seal. What lies in the room by the record, and did when the count began, is missing unless it was
+    scanned, whatever else changed of it.
     """
     where = {"agency": counted_room.agency, "room": counted_room.room}
     counted: dict[tuple[str, str], CountedCode] = {}
