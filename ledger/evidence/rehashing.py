@@ -167,7 +167,7 @@ class Rehasher:
             evidence_files.require_as_written(connection, check)
             stored = _of_item(connection, check)
         if stored is not None:
-            item = self._item(check)
+            _, item = self._case_and_item(check)
             if item.status != "disposed" or item.disposal not in DESTROYED:
                 evidence_files.forget_due(self.store.database, check)
                 return
@@ -183,18 +183,17 @@ class Rehasher:
             logger.info("file of evidence destroyed", case_id=check.case_id, item_id=check.item_id, digest=check.digest)
         self._keep_gone(check)
 
-    def _item(self, check: FileCheck) -> Item:
-        """Return the item of a check. Raises IntegrityBroken if its case has none."""
+    def _case_and_item(self, check: FileCheck) -> tuple[CaseState, Item]:
+        """Return the state of a check's case, and its item. Raises IntegrityBroken if the log has none."""
         state = self.state_of(check.case_id)
         item = None if state is None else state.items.get(check.item_id)
-        if item is None:
+        if state is None or item is None:
             raise IntegrityBroken("the log has no such item", field=check.item_id)
-        return item
+        return state, item
 
     def _require_no_hold(self, check: FileCheck) -> None:
         """Raise Conflict if a hold covers the item; under the writer's lock none comes in between."""
-        state = self.state_of(check.case_id)
-        if state is None or holds_on_item(state, state.items[check.item_id]):
+        if holds_on_item(*self._case_and_item(check)):
             raise Conflict("a legal hold covers the item", code="held")
 
     def _require_sound(self, case_id: str) -> None:

@@ -477,9 +477,9 @@ def test_a_stocktake_finds_no_more_than_was_scanned(name: str) -> None:
     """Things in place or not, each once, and codes; with one scan more it is accepted."""
     stated = dict(FOUND_BY_MORE[name])
     present = tuple(CountedItem(case_id=case_id, item_id=item_id) for case_id, item_id in stated.pop("present", ()))
-    other = counted(**GONE)
-    differences = other.differences if stated.pop("differs", False) else ()
-    body = replace(other, present=present, differences=differences, **stated)
+    with_surplus = counted(**GONE)
+    differences = with_surplus.differences if stated.pop("differs", False) else ()
+    body = replace(with_surplus, present=present, differences=differences, **stated)
     with pytest.raises(RuleRefused) as refused:
         require_fit_lines(body)
     assert (refused.value.code, refused.value.field) == ("too_few_scans", "payload.body.scans")

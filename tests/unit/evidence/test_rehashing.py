@@ -365,8 +365,8 @@ def test_a_check_of_what_somebody_has_changed_stays_due(stand: Stand, table: Tab
         (as_written,) = [dict(row) for row in connection.execute(of_disk).mappings()]
         connection.execute(table.delete().where(table.c.digest == digest))
         if deed == "changed":
-            other = {FILE_CHECKS: ("log_index", 0), ITEM_FILES: ("recorded", blake3_text(b"other"))}
-            column, value = other.get(table, ("name", "other"))
+            forged = {FILE_CHECKS: ("log_index", 0), ITEM_FILES: ("recorded", blake3_text(b"other"))}
+            column, value = forged.get(table, ("name", "other"))
             connection.execute(table.insert(), [as_written | {column: value}])
     rehasher = stand.rehasher
     for _ in range(2):
