@@ -78,8 +78,8 @@ class _Server(uvicorn.Server):
     """Returns from ``run()`` after a signal instead of raising it again, which would end the process before its parts
     close.
 
-    Garbage is collected seldom: case states hold no cycles, and a collection histories through all of them. What was
-    made before the start stays, and no collection looks at it again.
+    Garbage is collected seldom: case states hold no reference cycles, and a collection would walk through all of them.
+    What was made before the start stays, and no collection looks at it again.
 
     At rest it waits for its end; uvicorn would look ten times a second whether ``should_exit`` is set.
     """

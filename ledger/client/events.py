@@ -74,11 +74,7 @@ class EventClient(Generic[S]):
     def append(
         self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None
     ) -> dict[str, Any]:
-        """Append an event to a stream, behind the events that it has, and return the receipt.
-
-        Anybody may not read the head of an agency's stream: there the first attempt claims to open it, and the refusal
-        tells the head.
-        """
+        """Append an event to a stream, behind the events that it has, and return the receipt. See ``appending``."""
         claims = self.claims.with_section(*section) if section else self.claims
         service = self.session.service
         return service.run(
@@ -164,8 +160,8 @@ def appending(
 ) -> Exchange[dict[str, Any]]:
     """Record what ``sign`` signs for a place behind the events that the stream has, and return the receipt.
 
-    It is signed anew if others wrote meanwhile. Anybody may not read the head of an agency's stream: there the first
-    attempt claims to open it, and the refusal tells the head.
+    It is signed anew if others wrote meanwhile. Not everybody may read the head of an agency's stream. For such a
+    stream the first attempt is signed as its first event, and the refusal carries the actual head.
     """
     place = StreamPosition(stream)
     if stream.kind != "agency":

@@ -58,8 +58,8 @@ class OfficerRequests(Requests):
     ) -> Exchange[dict[str, Any]]:
         """Sign an act and record it behind the events that the case has; return its verified receipt.
 
-        ``body`` has the fields of the event type (docs/protocol/events.md), ``claims`` what is stated beside it. If
-        others wrote meanwhile, the act is signed anew.
+        ``body`` has the fields of the event type (docs/protocol/event-types.md), ``claims`` what is stated beside it.
+        If others wrote meanwhile, the act is signed anew.
 
         Raises:
             MalformedInput: no service would accept the event; the error names the field.

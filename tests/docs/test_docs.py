@@ -18,7 +18,10 @@ WITNESS = (REPOSITORY / "docs" / "witness.md").read_text(encoding="utf-8")
 
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 PAGES = (*REPOSITORY.glob("*.md"), *sorted((REPOSITORY / "docs").rglob("*.md")))
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 PATH = re.compile(r"`((?:api|contracts|docs|examples|ledger|scripts|tests)/[\w./-]*)`")
+IN_CODE = re.compile(r"(?<![\w/.-])docs/[\w./*-]*\w")  # an address or a pattern of pages, in a comment or a text
+DOTTED = re.compile(r"`((?:api|ledger|scripts|tests)(?:\.[A-Za-z_]\w*)+)(?:\(\))?`")
 LONGEST_WAYS = {"An acceptance": 15, "A proof": 12, "A page": 12}  # files
 
 
@@ -63,6 +66,41 @@ def test_every_path_in_the_documents_exists() -> None:
     named = [(page, path) for page in PAGES for path in PATH.findall(page.read_text(encoding="utf-8"))]
     missing = [f"{page.name}: {path}" for page, path in named if not (REPOSITORY / path).exists()]
     assert missing == []
+
+
+def test_every_path_and_module_that_the_code_names_exists() -> None:
+    """A page that code, comments or docstrings name, and a module, class or function in backticks, exist."""
+    missing: list[str] = []
+    for file in (file for tree in ("api", "ledger", "scripts", "tests") for file in (REPOSITORY / tree).rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        named = [*PATH.findall(text), *IN_CODE.findall(text)]
+        missing += [f"{file.name}: {path}" for path in named if not is_there(path)]
+        missing += [f"{file.name}: {name}" for name in DOTTED.findall(text) if not is_defined(name)]
+    assert missing == []
+
+
+def is_there(path: str) -> bool:
+    """Whether a path of the repository leads anywhere; code names a decision by its number alone."""
+    pattern = f"{path}-*.md" if re.fullmatch(r"docs/decisions/\d{4}", path) else path
+    return (REPOSITORY / path).exists() or any(REPOSITORY.glob(pattern))
+
+
+def is_defined(dotted: str) -> bool:
+    """Whether a dotted name is that of a package or a module, or of what one defines at its top level."""
+    module, _, name = dotted.rpartition(".")
+    places = [(REPOSITORY / each.replace(".", "/")) for each in (dotted, module)]
+    if places[0].is_dir() or places[0].with_suffix(".py").is_file():
+        return True
+    file = places[1] / "__init__.py" if places[1].is_dir() else places[1].with_suffix(".py")
+    bound = rf"^(?:class |(?:async )?def )?{name}\b"
+    return file.is_file() and re.search(bound, file.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+def test_the_readme_links_every_page() -> None:
+    """The README leads to each page of the documents; to decisions and formats, it leads by their folders."""
+    pages = [page.relative_to(REPOSITORY) for page in PAGES if {"decisions", "protocol"}.isdisjoint(page.parts)]
+    linked = {page for page in pages if f"({page.as_posix()})" in README}
+    assert [page for page in pages if page.parts[0] == "docs" and page not in linked] == []
 
 
 def test_the_ways_through_the_code_stay_short() -> None:

@@ -212,7 +212,7 @@ class EventRef(Value, frozen=True):
 
 # -- words of the procedure --------------------------------------------------------------------------------------------
 # Which words there are, the procedure of the case says; of leads and recommendations, those in force:
-# ``ledger.core.procedure.rulebook.require_words`` compares them.
+# ``ledger.core.procedure.event_words.require_words`` compares them.
 
 
 WORD = r"[a-z][a-z0-9_]{0,39}"
