@@ -14,7 +14,7 @@ from typing import Final
 from ledger.core.errors import Unavailable
 
 MOST_AHEAD_MS: Final = 60_000  # an anchor proves an entry's time wrong from five minutes on (signatures.LATEST)
-FORGIVEN: Final = 60 / 86_400  # of what the clock is ahead, in the time that goes by
+FORGIVEN: Final = 60 / 86_400  # milliseconds ahead that are forgiven in each millisecond that passes
 
 
 def now_ms() -> int:
@@ -31,15 +31,15 @@ def elapsed_ms() -> int:
 class RecordingClock:
     """A clock that is believed as long as it is no more than a minute ahead of the time that has gone by.
 
-    What it is ahead is forgiven slowly, a minute a day: small corrections over months are none that was set forward.
-    Safe to use from several threads: what one of them overwrites of another is a moment of forgiving.
+    Being ahead is forgiven at a minute a day, so that small corrections over months do not add up to a jump.
+    Safe to use from several threads: at worst one overwrites the last moment that another has forgiven.
     """
 
     def __init__(self, wall: Callable[[], int] = now_ms, elapsed: Callable[[], int] = elapsed_ms):
         self._wall = wall
         self._elapsed = elapsed
         began = elapsed()
-        # When the machine began by the clock that is believed, and the time gone by when this was last looked at.
+        # When the machine began, by the clock as it is believed; and the machine's elapsed time at the last look.
         self._believed: tuple[float, int] = (wall() - began, began)
 
     def __call__(self) -> int:

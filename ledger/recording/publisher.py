@@ -57,10 +57,10 @@ class Publisher:
         self._durable = max(self._durable, size)
 
     def require_durable(self, database: Database, size: int, root: Hash) -> None:
-        """Return once this tree, which was read, is as durable as a new entry: before anybody is given a note of it.
+        """Wait until a tree that was read from the database is as durable as a new entry.
 
-        On SQLite it is: what a killed process left was made durable at the start, and nothing can be read before its
-        sync since.
+        Call it before giving out a note of that tree. SQLite needs no wait: what a killed process left is synced at
+        start-up, and later commits are synced before they can be read.
 
         Raises:
             Unavailable: the database was exchanged for one that has another tree.

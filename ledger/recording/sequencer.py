@@ -66,9 +66,10 @@ class LogView:
             for event in (validated.event for validated in new)
             if isinstance(event.body, StocktakeRecorded)
         }
-        # Of agencies, the ids under which a stocktake is recorded, among those of the batch.
+        # The stocktakes of this batch that are recorded already, as (agency, stocktake id).
         self.recorded_counts = stocktakes.recorded_among(connection, counts) if counts else set[tuple[str, str]]()
-        # How far those of them are counted that are open. Who scans takes the lock, and finds them open or recorded.
+        # Of those that are open, how many codes were scanned, and how many of these scans were taken back. A scan takes
+        # the writer's lock too, so these cannot change now.
         self.open_counts = stocktakes.scans_among(connection, counts) if counts else {}
         self.authority = authority
 
@@ -89,7 +90,8 @@ class LogView:
             # Both may have been validated before one of them was recorded.
             taken = [stocktake_id for agency, stocktake_id in self.recorded_counts if agency == event.agency]
             require_new(taken, event.body.stocktake_id, "stocktake")
-            # What was scanned after the drafts would be lost with the open stocktake, and its thing called missing.
+            # What was scanned after the draft would be lost with the open stocktake, and the item it found would be
+            # reported missing.
             counted = self.open_counts.get((event.agency, event.body.stocktake_id))
             stocktakes.require_as_counted(event.body, counted)
             self.recorded_counts.add((event.agency, event.body.stocktake_id))
@@ -143,7 +145,7 @@ class AnswerSink(Protocol):
     def done(self) -> bool: ...
 
 
-# Makes what must stand right behind the entries that the log has, given their number. The log is locked meanwhile.
+# Builds the submission for the next free index, while the writer's lock is held.
 Maker = Callable[[Connection, int], ValidatedSubmission]
 Pair = tuple[Accepted, AnswerSink]
 Queued = tuple[tuple[Accepted | Maker, AnswerSink], ...]  # what is recorded together or not at all
@@ -223,7 +225,7 @@ class Sequencer:
         return self.failure
 
     def submit(self, submission: Accepted | Maker) -> Future[Answer]:
-        """Queue a submission, or what makes it when its place is certain: right behind the entries that the log has.
+        """Queue a submission, or what builds it once its index is certain.
 
         Return a future of its receipt once that is durable, or of a Duplicate; the future raises the refusal.
         """
@@ -265,7 +267,7 @@ class Sequencer:
 
     def _run(self) -> None:
         while not self._is_ending and (first := self._queue.get()) is not None:
-            batch = [self._taken(*first)]
+            batch = [self._dequeued(*first)]
             self._gather(batch)
             try:
                 self._commit(batch)
@@ -276,8 +278,11 @@ class Sequencer:
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
 
-    def _taken(self, queued_at: float, queued: Queued) -> Queued:
-        """Give the places of events in a batch to others: who has an answer may come again at once."""
+    def _dequeued(self, queued_at: float, queued: Queued) -> Queued:
+        """Return what was queued, and free its places in the queue.
+
+        They are free before it is answered, so that a client may submit again as soon as it has its answer.
+        """
         with self._door:
             self._waiting -= len(queued)
         self.measures.queue_wait.note(time.perf_counter() - queued_at)
@@ -295,7 +300,7 @@ class Sequencer:
             if following is None:
                 self._is_ending = True
             else:
-                batch.append(queued := self._taken(*following))
+                batch.append(queued := self._dequeued(*following))
                 count += len(queued)
 
     def _commit(self, batch: list[Queued]) -> None:
@@ -435,9 +440,9 @@ class Sequencer:
 
 
 def _made_first(queued: Sequence[Queued], connection: Connection, size: int, batch: Batch) -> list[tuple[Pair, ...]]:
-    """Return the submissions of a batch, the one that is made for the index ``size`` before all others.
+    """Return the groups to place, the one built for index ``size`` first.
 
-    What cannot be made is answered. Of several, one has this index.
+    A builder that fails, and every builder after the first, is answered here.
     """
     first: list[tuple[Pair, ...]] = []
     others: list[tuple[Pair, ...]] = []

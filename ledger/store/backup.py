@@ -53,7 +53,7 @@ Values = Sequence[Any]  # of a row, in the order of its table's columns
 
 
 class Numbered(NamedTuple):
-    """Rows that are numbered from 0 without a gap: of the tables, those with the same number belong together."""
+    """A series of rows numbered from 0 without gaps; rows of its tables that share a number belong together."""
 
     name: str
     tables: tuple[Table, ...]
@@ -121,7 +121,7 @@ def attach_to_read(url: str) -> Database:
 
 
 class RangePart(NamedTuple):
-    """The rows of the numbers from ``start`` on, by table; there are so many ``numbers``."""
+    """Rows by table, for ``numbers`` consecutive numbers beginning at ``start``."""
 
     start: int
     numbers: int

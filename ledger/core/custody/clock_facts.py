@@ -1,9 +1,8 @@
 """Facts about clocks: what a clock that starts, stops, changes, rests or ends is to other clocks.
 
-The last day of a clock that counts back from the end of another one moves with that end.
-That a time has passed is no event. So a clock that waits for the end of another one is put down beforehand, from the
-day on which that one ends: whoever looks before that day does not see it. Until then each act of the case counts it
-anew.
+The last day of a clock that counts back from the end of another one moves with that end. The passing of time is no
+event. So a clock that waits for another one's end is stored in advance, with that end as its start, and hidden until
+then. Each act of the case recomputes it.
 """
 
 from __future__ import annotations

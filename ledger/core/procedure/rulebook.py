@@ -39,13 +39,10 @@ class Base(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExtensionRule(Sourced, frozen=True, kw_only=True):
-    """A lawful extension: ``adds`` to the time of a clock, or makes it ``to`` in all, at most ``times`` times.
+    """A lawful extension of the time of a clock, by a paper that may give less than the law allows.
 
-    A paper may give less. What it adds ``counts`` together with the time from the start, from the end of the time
-    before, or from its own paper. With neither it is open: the paper sets how long, and it may be repeated. ``times`` 0
-    is any number. ``of`` limits it to clocks with this base period, ``requires`` to those that have another extension,
-    the ``condition`` (``if``) to acts and subjects for which it holds. If ``grounds`` are given, one of these
-    qualifying grounds must be recorded. It is decided ``within_last`` days before the end that it moves.
+    It ``adds`` to the time, or makes it ``to`` in all. With neither it is open: the paper sets how long, and it may be
+    repeated.
     """
 
     name: terms.ExtensionName
@@ -53,13 +50,15 @@ class ExtensionRule(Sourced, frozen=True, kw_only=True):
     label: Label
     adds: Period | None = None
     to: Period | None = None
-    of: Period | None = None
-    condition: Condition | None = msgspec.field(default=None, name="if")
-    grounds: tuple[terms.QualifyingGround, ...] = ()
-    times: int = 1
+    of: Period | None = None  # limits it to clocks with this base period
+    condition: Condition | None = msgspec.field(default=None, name="if")  # on acts and subjects
+    grounds: tuple[terms.QualifyingGround, ...] = ()  # if there are any, one of them must be recorded
+    times: int = 1  # how often it may be granted; 0 for any number
+    # From when what it adds counts: together with the time from the start, from the end of the time before, or from its
+    # own paper.
     counts: Literal["together", "from_end", "from_paper"] = "together"
-    requires: terms.ExtensionName | None = None
-    within_last: Period | None = None
+    requires: terms.ExtensionName | None = None  # limits it to clocks that have this other extension
+    within_last: Period | None = None  # the time before the end that it moves in which it is decided
 
     @property
     def is_open(self) -> bool:
@@ -70,56 +69,51 @@ class ExtensionRule(Sourced, frozen=True, kw_only=True):
 class ClockRule(Sourced, frozen=True, kw_only=True):
     """One row, for clocks that start on the days from ``valid_from`` up to, not including, ``valid_until``.
 
-    ``per`` is the kind of subject: a recipient is the agency, person or, of one outside, the letter to which something
-    is sent or served, each with a time of its own; clocks of recommendations run in ``ledger.core.supervision``.
-    ``provisional`` are triggers from which the clock runs until the receiver answers; ``renewals`` start it anew, with
-    its time counted from the end of the running one. Without ``bases`` only a paper sets the end, or, where the clock
-    ``ends_as_before`` a change of another one, the former last day of that one. ``whose`` time it is:
-    that of the agency burdened by the starting event, or of the one responsible at the moment. ``by_paper``: the days
-    set by the paper of the starting measure apply to it. While it runs, the clock ``rests`` of the same subject does
-    not count, on the ground ``rests_for``, but ``rests_at_most`` that long. It starts only where ``starts_if`` holds.
-    ``month_end`` is the rule for periods of months that start on the last day of a month, ``days_off`` for last days
-    that are days off; where ``start_counts`` the minute of the start counts, or its day.
-
-    Whatever extends it, it has ``most`` of time; a paper gives it ``least``. What is due ``prompt`` has no last day.
-    Where it ``counts_back`` its days count from the day on which the starting decision takes effect, or from the last
-    day of the clock whose start it starts with, back to the last day. If it names them, it is counted anew ``resets``
-    times at most, and rests on the grounds ``exclusions`` alone. Where the end is no lateness ``at_end`` says what it
-    is: a right is lost, a judgment takes effect. A time of retention ends without lateness too: ``then`` says what its
-    subject is due for, a word of the disposals, or ``review`` or ``erasure``; while a clock in ``waits_for`` runs, that
-    waits. It ``gives_way_to`` what lawfully destroys something earlier: of a case grounds of erasures, of an item kinds
-    of decisions that order its disposal.
+    Clocks of recommendations run in ``ledger.core.supervision``, all others in ``ledger.core.custody.clocks``.
     """
 
     name: str
     article: str
     valid_from: terms.Date
     label: Label
+    # The kind of subject. A recipient is the agency, person or, of one outside, the letter to which something is sent
+    # or served; each has a time of its own.
     per: Literal["person", "case", "item", "handover", "letter", "recipient", "recommendation"]
     starts: tuple[str, ...]
     stops: tuple[str, ...] = ()
+    # Without any only a paper sets the end, or, where the clock ``ends_as_before`` a change of another one, the former
+    # last day of that one.
     bases: tuple[Base, ...] = ()
-    provisional: tuple[str, ...] = ()
-    renewals: tuple[str, ...] = ()
+    provisional: tuple[str, ...] = ()  # triggers from which the clock runs until the receiver answers
+    renewals: tuple[str, ...] = ()  # triggers that start it anew, its time counted from the end of the running one
     extensions: tuple[ExtensionRule, ...] = ()
+    # Whose time it is: that of the agency burdened by the starting event, or of the one responsible at the moment.
     whose: Literal["agency", "responsible"] = "agency"
-    by_paper: bool = True
+    by_paper: bool = True  # the days set by the paper of the starting measure apply to it
+    # While it runs, the clock ``rests`` of the same subject does not count, on the ground ``rests_for``, but
+    # ``rests_at_most`` that long.
     rests: str | None = None
     rests_for: terms.ExclusionGround | None = None
     rests_at_most: Period | None = None
-    starts_if: Condition | None = None
-    month_end: MonthEnd = "same_day"
-    days_off: MovesFromDayOff = "later_at_liberty"
-    start_counts: bool = False
-    most: Period | None = None
-    least: Period | None = None
-    prompt: bool = False
+    starts_if: Condition | None = None  # it starts only where this holds
+    month_end: MonthEnd = "same_day"  # the rule for periods of months that start on the last day of a month
+    days_off: MovesFromDayOff = "later_at_liberty"  # the rule for last days that are days off
+    start_counts: bool = False  # whether the minute of the start counts, or its day
+    most: Period | None = None  # the time that it has at most, whatever extends it
+    least: Period | None = None  # the time that a paper gives it at least
+    prompt: bool = False  # it is due promptly, and has no last day
+    # Whether its days count back to its last day: from the day on which the starting decision takes effect, or from the
+    # last day of the clock whose start it starts with.
     counts_back: bool = False
-    resets: int | None = None
-    exclusions: tuple[terms.ExclusionGround, ...] | None = None
-    at_end: Label | None = None
+    resets: int | None = None  # how often it is counted anew at most; None for any number
+    exclusions: tuple[terms.ExclusionGround, ...] | None = None  # the grounds on which it rests; None for all
+    at_end: Label | None = None  # what its end is if no lateness: a right is lost, a judgment takes effect
+    # A time of retention ends without lateness too. What its subject is due for then: a word of the disposals, or
+    # ``review`` or ``erasure``.
     then: str | None = None
-    waits_for: tuple[str, ...] = ()
+    waits_for: tuple[str, ...] = ()  # clocks; while one of them runs, what ``then`` says waits
+    # What lawfully destroys something before the time of retention is over: of a case grounds of erasures, of an item
+    # kinds of decisions that order its disposal.
     gives_way_to: tuple[str, ...] = ()
     valid_until: terms.Date | None = None
 
