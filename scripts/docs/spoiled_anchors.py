@@ -78,10 +78,10 @@ def _block() -> list[Vector]:
     forged = _state(lambda state: state.record(1, bytes(32), 12, 9, 1))
     no_note = without("/anchor/block_note")
     return [
-        refused("A: an anchor that is claimed", (*without("/anchor"), *put("/anchors", [claim]))),
-        untrusted("A: a state in a block that nobody vouches for", no_note),
+        refused("an anchor that is claimed", (*without("/anchor"), *put("/anchors", [claim]))),
+        untrusted("a state in a block that nobody vouches for", no_note),
         untrusted(
-            "B: header and tries built by whoever holds the bundle",
+            "header and tries built by whoever holds the bundle",
             _anchor(forged, block_note=ledger().anchor(OFFICER).block_note),
         ),
         Vector("block named by the trust file", no_note, trust=_named(true)),
@@ -390,11 +390,11 @@ def _grant() -> list[Vector]:
         "another officer": _term(1, lambda word: word + 1),
         "other roles": _term(2, lambda word: word ^ 4),
         "another end": _term(2, lambda word: word + (1 << 104)),
-        "J: a grant that no chain has": nothing,
+        "a grant that no chain has": nothing,
     }
     return [
         *(Fails.registry(f"registry: {name}", _anchor(state)) for name, state in spoiled.items()),
-        unverifiable("J: the nodes of the registry left out", _without_node(of_anchor=False), unchecked=(11,)),
+        unverifiable("the nodes of the registry left out", _without_node(of_anchor=False), unchecked=(11,)),
         Vector(
             "registry of an entry of the ledger itself, which no step looks at",
             _without_node(of_anchor=False),

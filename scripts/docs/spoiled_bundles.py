@@ -123,7 +123,7 @@ def _log() -> list[Vector]:
         Fails.digest("another text, in a body of another form", put(f"{SHOWN}/payload/body", {"remark": "x"})),
         Fails.checkpoint("the note without its last newline", put("/note", note[:-1])),
         Fails.checkpoint("a note that is empty", put("/note", "")),
-        Fails.checkpoint("F: the log's signature twice", put("/note", note.replace(lines[-3], lines[-3] * 2))),
+        Fails.checkpoint("the log's signature twice", put("/note", note.replace(lines[-3], lines[-3] * 2))),
         Vector("a signature of nobody known", put("/note", note + UNKNOWN_SIGNATURE)),
         Fails.inclusion("another node of the tree", put(node, "A" * 43 + "=")),
         unverifiable("a node of the tree left out", without(node), unchecked=(8, 10, 11, 12)),
@@ -166,22 +166,22 @@ def _witnesses() -> list[Vector]:
     lines = example.WITNESS_LINES
     long_before, after = (1, SIGNED_AT - 1000), (3, SIGNED_AT + 50)
     return [
-        Fails.witnesses("F: a witness's line that does not hold, besides", _note(spoiled_line)),
-        Fails.witnesses("F: the same line twice", _note(_lines(0, 1, 2, 2))),
+        Fails.witnesses("a witness's line that does not hold, besides", _note(spoiled_line)),
+        Fails.witnesses("the same line twice", _note(_lines(0, 1, 2, 2))),
         Vector("the lines in another order", _note(_lines(2, 0, 1))),
         unverifiable("one witness short of the quorum", _note(_lines(0, 1)), unchecked=(3,)),
         Fails.witnesses("one witness short of the quorum, by a line that does not hold", _note(_spoiled_alone)),
-        Vector("H: as late as the first of the policy's witnesses allows", _dated((1, SIGNED_AT - 300), (2, 1))),
+        Vector("as late as the first of the policy's witnesses allows", _dated((1, SIGNED_AT - 300), (2, 1))),
         Vector("co-signed in the first second and in the last one", _dated((1, 1), (3, 2**63 - 1))),
         Fails.time("co-signed twice in the first second", _dated((1, 1), (3, 1))),
         unverifiable("no witness", _note(_lines(0)), unchecked=(3,)),
-        Vector("G: one witness dates the entry to 1970", _dated((1, 1), (2, COSIGNED_AT), (3, COSIGNED_AT))),
-        Vector("G: as many as the quorum date it to 1970, and one does not", _dated((1, 1), (2, 2), (3, COSIGNED_AT))),
-        Fails.time("G: all date it to 1970", _dated((1, 1), (2, 2), (3, 3))),
-        Vector("H: signed after two witnesses and before the third", _dated(long_before, (2, SIGNED_AT - 900), after)),
-        Vector("H: signed after two witnesses and before the third, and a line left out", _dated(long_before, after)),
-        Fails.time("H: signed after all witnesses shown", _dated(long_before, (2, SIGNED_AT - 301))),
-        Vector("H: as late after the last witness as the tolerance allows", _dated(long_before, (2, SIGNED_AT - 300))),
+        Vector("one witness dates the entry to 1970", _dated((1, 1), (2, COSIGNED_AT), (3, COSIGNED_AT))),
+        Vector("as many as the quorum date it to 1970, and one does not", _dated((1, 1), (2, 2), (3, COSIGNED_AT))),
+        Fails.time("all date it to 1970", _dated((1, 1), (2, 2), (3, 3))),
+        Vector("signed after two witnesses and before the third", _dated(long_before, (2, SIGNED_AT - 900), after)),
+        Vector("signed after two witnesses and before the third, and a line left out", _dated(long_before, after)),
+        Fails.time("signed after all witnesses shown", _dated(long_before, (2, SIGNED_AT - 301))),
+        Vector("as late after the last witness as the tolerance allows", _dated(long_before, (2, SIGNED_AT - 300))),
         unverifiable(
             "a quorum of a witness that did not sign",
             unchecked=(3, 4, 5, 11, 12),
@@ -206,8 +206,8 @@ def _sections() -> list[Vector]:
             "a section that nobody committed to, and one withheld", put(f"{SHOWN}/sections", {"other": section})
         ),
         Fails.sections("a section under another label", put(f"{SHOWN}/sections", {"other": plain(example.NARRATIVE)})),
-        withheld("C: an erasure by an entry of another kind", _replaced(ERASED, SEALED)),
-        withheld("C: an erasure that was edited", put(f"{ERASED}/payload/body/ground", "another")),
+        withheld("an erasure by an entry of another kind", _replaced(ERASED, SEALED)),
+        withheld("an erasure that was edited", put(f"{ERASED}/payload/body/ground", "another")),
         withheld("erasure left out", without(ERASED)),
         Vector("a text that is not in form C", whole(_registered(_described("e\u0301")))),
         withheld("an erasure whose payload is withheld", without(f"{ERASED}/payload")),
@@ -273,7 +273,7 @@ def _authority() -> list[Vector]:
         *_by_suite_2(),
         failing(1, 6, unchecked=(4, 5, 10, 11))("a trust file of another ledger", trust=put("/log_id", OTHER)),
         # The time of step 12.
-        Fails.time("H: signed in the future", _other(signed_at=FUTURE)),
+        Fails.time("signed in the future", _other(signed_at=FUTURE)),
         Vector("signed as late as the tolerance allows", _other(signed_at=FUTURE - 1)),
         Fails.authority("signed a year before", _other(signed_at=example.VALID_FROM - 1)),
     ]
@@ -380,9 +380,9 @@ def _case() -> list[Vector]:
     return [
         case("a case as it is"),
         with_log("a case as it is, with the log", completeness="shown"),
-        case("D: the last event left out", without(FOURTH)),
-        with_log("D: the last event left out, with the log", without(FOURTH), failed=(9,), completeness="contradicted"),
-        case("D: a copy of another log", whole(another_log), with_log=True),
+        case("the last event left out", without(FOURTH)),
+        with_log("the last event left out, with the log", without(FOURTH), failed=(9,), completeness="contradicted"),
+        case("a copy of another log", whole(another_log), with_log=True),
         impossible_case("an event left out in the middle", without(THIRD)),
         impossible_case("the first event left out", without(FIRST)),
         failing(1, 6, unchecked=(8, 9), of="case", conformity="not_checked")(
@@ -403,7 +403,7 @@ def _case() -> list[Vector]:
             unchecked=(8, 9),
         ),
         case(
-            "I: events of two forks",
+            "events of two forks",
             (*without(FOURTH), *put(FOURTH, on_the_fork)),
             "tampered",
             failed=(6,),
@@ -438,7 +438,7 @@ def _case() -> list[Vector]:
         case("an adoption besides that is not in the tree", put("/entries/9", misplaced)),
         not_judged("the text of its procedure edited", put(f"{TEXT}/payload/body/version", 2), unchecked=(8, 9)),
         case(
-            "E: an act that the custody rules do not allow",
+            "an act that the custody rules do not allow",
             whole(broken.case_bundle(indices)),
             failed=(8,),
             conformity="contradicted",
@@ -453,7 +453,7 @@ def _package() -> list[Vector]:
     not_judged = partial(Vector, of="package", conformity="not_checked")
     return [
         package("a package as it is"),
-        package("D: a package without its last version", without("/entries/3")),
+        package("a package without its last version", without("/entries/3")),
         wrong_versions("a package with a gap", _published(first, third)),
         refused("another model", put("/stream/id", "model-another"), of="package"),
         not_judged(

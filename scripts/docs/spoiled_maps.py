@@ -113,7 +113,7 @@ def _whole() -> list[Vector]:
     one_witness = example.cosigned(true.checkpoint, example.COSIGNATURES[:1])
     return [
         whole_case("a whole case as it is"),
-        contradicted("D: the last event left out of a whole case", without(LAST)),
+        contradicted("the last event left out of a whole case", without(LAST)),
         failing(7, 8, 9, of="whole", conformity="contradicted", completeness="contradicted")(
             "an event left out in the middle of a whole case", without(MIDDLE)
         ),
@@ -245,7 +245,7 @@ def _covered() -> list[Vector]:
         ),
         contradicted("a log that commits to a map without the case", whole(replace(lacking.whole_case(), map=nothing))),
         contradicted(
-            "D: the last event left out of a whole case without the quorum",
+            "the last event left out of a whole case without the quorum",
             (*without(LAST), *one_witness),
             "unverifiable",
             unchecked=(3, 6),

@@ -72,7 +72,7 @@ def _by_one_record() -> list[Vector]:
         return put("/anchor", plain(ledger().anchor(COLLEAGUE, state=ledger().state_with(time))))
 
     return [
-        fails("C: revoked before the anchor, and hidden", hidden),
+        fails("revoked before the anchor, and hidden", hidden),
         holds("revoked after the anchor, and no entry of it yet", (*hidden, *at(ANCHORED_AT + 1))),
         not_shown("revoked in the second of the anchor", (*hidden, *at(ANCHORED_AT))),
         holds("revoked in the second of the anchor, and mirrored", at(ANCHORED_AT)),
@@ -107,7 +107,7 @@ def _by_one_record() -> list[Vector]:
             unchecked=(5, 11),
             of="revoked",
         ),
-        Vector("C: a revocation of another key", put("/entries/-", plain(ledger().entry(REVOCATION)))),
+        Vector("a revocation of another key", put("/entries/-", plain(ledger().entry(REVOCATION)))),
         fails("a revocation that was edited", put(f"{REVOKED}/payload/body/number", 7)),
     ]
 
@@ -135,9 +135,9 @@ def _first_record_after() -> list[Vector]:
     return [
         holds("revoked before the record before, and mirrored in it", of(mirrored, after)),
         not_shown(
-            "C: revoked before the record before, which the anchor does not name", of(mirrored, after, revocations={})
+            "revoked before the record before, which the anchor does not name", of(mirrored, after, revocations={})
         ),
-        fails("C: revoked before the record before, by an entry above that record", of(REVOCATION, after)),
+        fails("revoked before the record before, by an entry above that record", of(REVOCATION, after)),
         holds(f"{in_its_second}, by an entry above that record", of(REVOCATION, REVOKED_AT)),
         *(not_shown(f"{in_its_second}, and the anchor names record {n}", patch) for n, patch in named.items()),
         holds(
@@ -179,7 +179,7 @@ def _without(anchor: Anchor, node: bytes) -> list[str]:
 def _revoked_twice() -> list[Vector]:
     """An entry between two mirrors of one revocation: leaving out the first does not improve the verdict."""
     log = _late(revoked_again=True)
-    name = "C: an entry between two revocations of its key"
+    name = "an entry between two revocations of its key"
     anchored_above_the_first = _as_second(log, BETWEEN, BETWEEN, REVOKED_AT + 1)
     anchored_above_both = log.bundle(BETWEEN)
     return [
@@ -194,7 +194,7 @@ def _borne_out_by_no_slot() -> list[Vector]:
     """Mirror entries of a revocation that the registry does not have by then: shown or left out, it is the same."""
     moments = {"which the registry does not have": 0, "which the registry has after the anchor": ANCHORED_AT + 1}
     bundles = {
-        f"C: a revocation {where} the entry, {why}": _revoked_at(log, index, moment)
+        f"a revocation {where} the entry, {why}": _revoked_at(log, index, moment)
         for why, moment in moments.items()
         for where, log, index in (("above", ledger(), BY_COLLEAGUE), ("below", _late(), BETWEEN))
     }

@@ -94,10 +94,10 @@ def trust_file_vectors() -> list[Vector]:
     """Return faults of the trust file."""
     changes = {
         "no witness asked for by a production ledger": NONE,
-        "K: the log's key as a witness's": policy(f"{example.WITNESS_LINES}{OWN_LINE}group g 2 w1 w4\nquorum g\n"),
-        "K: a witness's key in two lines": policy(f"{ONE}\n{ONE.replace('w1', 'w2', 1)}\nquorum w1\n"),
-        "K: one address as anchor and registry": put("/chains/0/anchor", CHAIN.registry),
-        "K: the ledger's own key as a contract": put("/service_key_id", CHAIN.anchor),
+        "the log's key as a witness's": policy(f"{example.WITNESS_LINES}{OWN_LINE}group g 2 w1 w4\nquorum g\n"),
+        "a witness's key in two lines": policy(f"{ONE}\n{ONE.replace('w1', 'w2', 1)}\nquorum w1\n"),
+        "one address as anchor and registry": put("/chains/0/anchor", CHAIN.registry),
+        "the ledger's own key as a contract": put("/service_key_id", CHAIN.anchor),
         "one chain twice, with the same anchor": put("/chains/-", plain(CHAIN)),
         "a threshold that is no word of a policy": policy(
             f"{example.WITNESS_LINES}group g constructor w1 w2 w3\nquorum g\n"
@@ -456,10 +456,10 @@ def timestamp_vectors() -> list[Vector]:
         vector("of a root that signs something else", stamped(good, ledger()), roots=(foreign,)),
         vector("of a root that is no certificate", stamped(good, ledger()), roots=(b"abc",)),
         vector("beside a root that is no certificate", stamped(good, ledger()), BY_STAMP, (b"abc", root)),
-        vector("C: a signature that does not hold", stamped(spoiled, ledger())),
-        vector("C: of another text", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), ledger())),
-        vector("C: of a larger tree", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), longer)),
-        vector("C: of nothing", stamped(b"", ledger())),
+        vector("a signature that does not hold", stamped(spoiled, ledger())),
+        vector("of another text", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), ledger())),
+        vector("of a larger tree", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), longer)),
+        vector("of nothing", stamped(b"", ledger())),
         alone("alone", stamped(good, ledger()), BY_STAMP),
         alone(
             "alone, of a smaller tree", stamped(TRUSTED.stamp(smaller.checkpoint.text(), STAMPED_AT), smaller), BY_STAMP

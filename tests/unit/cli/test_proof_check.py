@@ -133,7 +133,7 @@ def test_a_case_without_its_procedure_is_not_judged(tally: Tally, log: bundles.L
 
 
 def test_case_bundle_that_leaves_out_the_last_event(tally: Tally, log: bundles.Log) -> None:
-    """Page 12, D: without the newest event a case is intact, and a copy of the log contradicts that it is complete."""
+    """Without the newest event a case is intact, and a copy of the log contradicts that it is complete."""
     path = case_file(tally.folder, log)
     bundle = json.loads(path.read_bytes())
     del bundle["entries"][-1]

@@ -153,7 +153,7 @@ def test_a_founding_that_no_registry_would_take_is_refused(data: bytes, field: s
 
 
 def test_the_log_is_no_witness(tmp_path: Path) -> None:
-    """Page 12, K: an operator who names the log's own key as a witness's is refused, whatever he calls it."""
+    """An operator who names the log's own key as a witness's is refused, whatever he calls it."""
     where, minted = mint(tmp_path)
     own = parse_vkey(minted.log_key)
     witness = VerifyingKey("court/w1", SignatureType.COSIGNATURE_V1, own.public_key)
@@ -220,7 +220,7 @@ def test_verifiers_ask_for_both_keys_of_a_witness_that_has_two() -> None:
 )  # fmt: skip
 def test_a_quorum_whose_witnesses_verifiers_could_not_know_is_refused(changes: dict[str, Any], field: str) -> None:
     """A trust file without their keys would ask for nobody: there is no ledger outside development without them. The
-    registry takes an account as the witness of one agency only, and an admin's key that co-signs (page 12, K) would be
+    registry takes an account as the witness of one agency only, and an admin's key that co-signs would be
     one party that counts as two."""
     rows = witnessed(POLICE, COURT, quorum=1)
     assert len(read_founding(msgspec.json.encode(rows)).agencies) == 2

@@ -445,9 +445,9 @@ def granting(ledger: Ledger, key: str, proof: bytes, *, suite: int = 1) -> Any:
 
 
 def test_no_agency_takes_the_key_of_another(ledger: Ledger) -> None:
-    """The attack of issue 11, 2.7: the court's admin grants the police's key before the police do. Neither without a
-    signature of that key, nor with the request it made to the police, copied from the police's pending transaction.
-    Afterwards the police grant it as ever."""
+    """The court's admin tries to grant the police's key before the police do. Neither without a signature of that key,
+    nor with the request it made to the police, copied from the police's pending transaction. Afterwards the police
+    grant it as ever."""
     request = ledger.key_request(POLICE, KEY, slug("li-ming"))
     forged = ledger.key_request(COURT, STRANGER, slug("li-ming"), account=KEY.address)
     with refused("KeyUnproven", KEY.address, STRANGER.address):

@@ -137,7 +137,7 @@ def using(bundle: Any) -> Trust:
 
 @pytest.mark.parametrize("name", LESS_THAN_INTACT)
 def test_nothing_that_is_left_out_makes_a_verdict_intact(name: str) -> None:
-    """Page 12, C: from a bundle that is not intact no part can be taken so that it becomes intact."""
+    """From a bundle that is not intact no part can be taken so that it becomes intact."""
     bundle = LESS_THAN_INTACT[name]
     trust = using(bundle)
     assert verify_event(canonical.encode(bundle), trust).report.verdict != "intact"

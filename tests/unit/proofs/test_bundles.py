@@ -228,7 +228,7 @@ def test_case(stand: Stand) -> None:
 
 
 def test_case_partly_anchored(stand: Stand) -> None:
-    """Page 12, I: all events of a case are proven under one tree head, so that all wait for the newest."""
+    """All events of a case are proven under one tree head, so that all wait for the newest."""
     stand.anchor()
     stand.ledger.post(stand.case.register("knife", by=clerk(PROCURATORATE)).last)
     report = stand.case_report()
