@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, reduce
 from operator import attrgetter
 from string import Formatter
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 TEMPLATES_KEPT = 1024  # templates whose parts are remembered
-_FORMATTER = Formatter()
 
 
 class Message(str):
@@ -30,8 +29,11 @@ class Message(str):
     def __new__(cls, msgid: str, /, **values: Any) -> Message:
         """Render the message in English. An error in a slot stands for its message, an unfilled one for its id."""
         msgid = str(msgid)
-        slots = {name: _value(name, values) for name in slot_names(msgid)} if values else {}
-        return cls._made(filled(msgid, slots) if slots else msgid, msgid, slots)
+        if not values:
+            return cls._made(msgid, msgid, {})
+        template = _template(msgid)
+        slots = {name: _value(values[root], attribute) for name, root, attribute in template.slots}
+        return cls._made(template.text.format(*slots.values()) if slots else msgid, msgid, slots)
 
     @classmethod
     def _made(cls, english: str, msgid: str, params: dict[str, Any], context: str | None = None) -> Self:
@@ -76,31 +78,51 @@ def Term(vocabulary: str, word: str) -> Message:  # noqa: N802 - stands for a me
 
 
 def slot_names(msgid: str) -> list[str]:
-    """Return the names of the slots of a message, in their order."""
-    return [name for _, name, _, _ in _parsed(msgid) if name is not None]
+    """Return the names of the slots of a message, each once, in their order."""
+    return [slot.name for slot in _template(msgid).slots]
 
 
 def filled(template: str, slots: Mapping[str, Any]) -> str:
     """Fill the slots of a template by their whole names. Raises LookupError or ValueError if they do not fit."""
-    parts = list[str]()
-    for literal, name, spec, conversion in _parsed(template):
-        parts.append(literal)
-        if name is not None:
-            # A slot's name as it stands: no template of a catalogue reaches into values.
-            value = _FORMATTER.convert_field(slots[name], conversion) if conversion else slots[name]
-            parts.append(format(value, spec))
-    return "".join(parts)
+    parts = _template(template)
+    # A slot's name as it stands: no template of a catalogue reaches into values.
+    return parts.text.format(*[slots[slot.name] for slot in parts.slots])
+
+
+class _Slot(NamedTuple):
+    """A slot's name, which is that of a value or, with ``attribute``, of what it reads from the value ``root``."""
+
+    name: str
+    root: str
+    attribute: Callable[[Any], Any] | None
+
+
+class _Template(NamedTuple):
+    """A template with the numbers of its ``slots`` in place of their names: ``{0}`` for ``{case.id}``."""
+
+    slots: tuple[_Slot, ...]
+    text: str
 
 
 @lru_cache(maxsize=TEMPLATES_KEPT)
-def _parsed(template: str) -> tuple[tuple[str, str | None, str, str | None], ...]:
-    """Return the texts of a template, each with the name, form and conversion of the slot that follows, if one does."""
-    return tuple((text, name, spec or "", conversion) for text, name, spec, conversion in _FORMATTER.parse(template))
+def _template(template: str) -> _Template:
+    numbers, parts = dict[str, int](), list[str]()
+    for literal, name, spec, conversion in Formatter().parse(template):
+        parts.append(literal.replace("{", "{{").replace("}", "}}"))
+        if name is not None:
+            if "{" in (spec or ""):
+                raise ValueError("the form of a slot has slots of its own")  # which would reach into the values
+            number = numbers.setdefault(name, len(numbers))
+            parts.append(f"{{{number}{f'!{conversion}' if conversion else ''}:{spec}}}")
+    slots = ((name, *name.partition(".")[::2]) for name in numbers)
+    return _Template(
+        tuple(_Slot(name, root, attrgetter(path) if path else None) for name, root, path in slots), "".join(parts)
+    )
 
 
-def _value(name: str, values: Mapping[str, Any]) -> Any:
-    root, _, attributes = name.partition(".")
-    value = attrgetter(attributes)(values[root]) if attributes else values[root]
+def _value(value: Any, attribute: Callable[[Any], Any] | None) -> Any:
+    if attribute is not None:
+        value = attribute(value)
     if isinstance(value, BaseException):
         text = getattr(value, "text", None)
         return text if isinstance(text, Message) else str(value)

@@ -50,6 +50,7 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 # Unicode Bidi_Control: LRM, RLM, ALM, embeddings, overrides, isolates. They make a text display as another one.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ASCII = bytes(range(128))
 
 
 def encode(value: Any) -> bytes:
@@ -154,7 +155,8 @@ def require_profile(data: bytes, *, where: str = "") -> None:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:  # within a part that is read later
         raise _not_json(data, error, where) from error
-    if bidi := _BIDI.search(text):
+    # First among the characters that are not ASCII: those are few, and the search looks at each character.
+    if _BIDI.search(data.translate(None, _ASCII).decode()) and (bidi := _BIDI.search(text)):
         raise MalformedInput(
             "a string holds the bidirectional control U+{character:04X}",
             character=ord(bidi[0]),
@@ -186,8 +188,8 @@ def _require_shallow(data: bytes, where: str) -> None:
 
     Decoders recurse: if a library has raised the interpreter's recursion limit, a deep text overflows the C stack.
     """
-    path = deep_field(data)
-    if path is not None:
+    # The common case: too few brackets, even with those inside strings.
+    if len(data.translate(None, _NO_OPENING)) > MAX_LEVELS and (path := deep_field(data)) is not None:
         raise MalformedInput("nested deeper than {limit} levels", limit=MAX_LEVELS, field=_join(where, path))
 
 
@@ -308,10 +310,9 @@ def repeated_keys(data: bytes) -> Iterator[str]:
 
 def deep_field(data: bytes) -> str | None:
     """Return the path of the first value nested deeper than ``MAX_LEVELS``, or None if there is none."""
-    if len(data.translate(None, _NO_OPENING)) <= MAX_LEVELS:
-        return None  # the common case: too few brackets, even with those inside strings
-    steps = _KEY_OR_TEXT.sub(b"", data).translate(_STEPS, _NO_BRACKET)  # brackets inside strings do not count
-    if max(accumulate(step - 1 for step in steps), default=0) <= MAX_LEVELS:
+    # Brackets inside strings do not count: without escapes, a string is what stands between two quotation marks.
+    outside = _KEY_OR_TEXT.sub(b"", data) if b"\\" in data else b"".join(data.split(b'"')[::2])
+    if max(accumulate(step - 1 for step in outside.translate(_STEPS, _NO_BRACKET)), default=0) <= MAX_LEVELS:
         return None
     deep = next((levels for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)
     # A string without its end may hold all of the brackets. Else the path goes down to the first array.

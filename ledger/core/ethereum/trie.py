@@ -8,6 +8,7 @@ a root that is trusted is that of a trie which a chain made.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from ledger.core.encoding.digests import keccak256
@@ -18,6 +19,8 @@ MAX_DEPTH = 512  # lists within lists: more than the longest node has room for
 _LIST = 0xC0
 _STRING = 0x80
 _SHORT = 55  # bytes; a length up to it is part of the first byte
+_HASH = 32  # bytes; a node shorter than this is embedded in its parent instead of its hash
+_NOTHING, _HASH_FOLLOWS = _STRING, _STRING + _HASH  # first bytes of strings of no bytes, and of a hash
 
 Item: TypeAlias = "bytes | tuple[Item, ...]"
 
@@ -58,8 +61,16 @@ def _item(data: bytes, start: int, limit: int, depth: int) -> tuple[Item, int]:
     at, end = _bounds(data, start, limit, first - _LIST)
     items: list[Item] = []
     while at < end:
-        item, at = _item(data, at, end, depth - 1)
-        items.append(item)
+        # Nearly all that a node has are hashes and nothing: they need no look at bounds and spellings.
+        if data[at] == _NOTHING:
+            items.append(b"")
+            at += 1
+        elif data[at] == _HASH_FOLLOWS and at + _HASH < end:
+            items.append(data[at + 1 : at + 1 + _HASH])
+            at += 1 + _HASH
+        else:
+            item, at = _item(data, at, end, depth - 1)
+            items.append(item)
     return tuple(items), end
 
 
@@ -93,8 +104,8 @@ def _refused(why: str) -> MalformedInput:
 
 EMPTY_ROOT = keccak256(encode_rlp(b""))
 MAX_NODE_LENGTH = 1024  # bytes; a branch of 16 hashes has 532
+NODES_KEPT = 512  # nodes remembered: what bundles show of one state has the upper nodes in common
 
-_HASH = 32  # bytes; a node shorter than this is embedded in its parent instead of its hash
 _BRANCH = 17  # items
 
 
@@ -128,10 +139,22 @@ def _node(reference: Item, node_of: Callable[[bytes], bytes]) -> tuple[Item, ...
     if len(reference) != _HASH:
         raise _malformed(f"it is referred to by {len(reference)} bytes")
     data = node_of(reference)
-    if keccak256(data) != reference:
-        raise ProofRefused("the node is not {name}", name=reference.hex(), field="proof")
     if len(data) > MAX_NODE_LENGTH:
         raise _malformed(f"it has {len(data)} bytes, more than {MAX_NODE_LENGTH}")
+    if node_hash(data) != reference:
+        raise ProofRefused("the node is not {name}", name=reference.hex(), field="proof")
+    return read_node(data)
+
+
+@lru_cache(maxsize=NODES_KEPT)
+def node_hash(data: bytes) -> bytes:
+    """Compute the hash by which a node is referred to."""
+    return keccak256(data)
+
+
+@lru_cache(maxsize=NODES_KEPT)
+def read_node(data: bytes) -> tuple[Item, ...]:
+    """Return the items of a node. Raises MalformedInput for bytes that are none."""
     node = decode_rlp(data)
     if not isinstance(node, tuple):
         raise _malformed("it is no list")

@@ -103,7 +103,7 @@ class Trust(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
     earlier_log_keys: Annotated[tuple[EarlierLogKey, ...], Meta(max_length=MAX_EARLIER)] = ()
     earlier_service_keys: Annotated[tuple[EarlierServiceKey, ...], Meta(max_length=MAX_EARLIER)] = ()
 
-    @property
+    @cached_property
     def log_id(self) -> bytes:
         """Return the id of the ledger, 32 bytes."""
         return bytes.fromhex(self.log_id_text[2:])
@@ -118,7 +118,7 @@ class Trust(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
         """Return the policy by which witnesses count."""
         return parse_policy(self.policy_text)
 
-    @property
+    @cached_property
     def service_keys(self) -> ServiceKeys:
         """Return the ledger's own keys, by the index of the entry, and the suites that it takes."""
         return ServiceKeys(self.service_key_id, self.earlier_service_keys, self.suites)

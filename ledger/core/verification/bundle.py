@@ -10,8 +10,7 @@ its key was granted, or a section of it erased - is shown by carrying that entry
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -22,7 +21,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.ethereum.block_headers import MAX_HEADER_LENGTH
 from ledger.core.ethereum.trie import MAX_NODE_LENGTH
-from ledger.core.events import Envelope, Event, Payload, Section, Stream
+from ledger.core.events import Envelope, Event, Payload, Section, Stream, require_digest
 from ledger.core.events.payload import event_of, require_length, require_place
 from ledger.core.events.terms import Bytes32, KeyId, SafeInt, SectionLabel, Value, text
 from ledger.core.log.checkpoints import parse_checkpoint
@@ -36,12 +35,15 @@ from ledger.core.verification.report import NotChecked
 FORMAT: Literal["tallystick/bundle@v1"] = "tallystick/bundle@v1"
 MAX_BUNDLE_LENGTH = 64 * 1024 * 1024  # bytes
 MAX_STAMPS = 16
+ENTRIES_KEPT, KEPT_LENGTH = 512, 4096  # entries remembered, and the bytes of the longest among them
+_OF_LEDGER = b'"stream":{"id":"ledger","kind":"system"}'  # in an entry of the ledger's own stream
 HINT = (
     "Ask for the bundle again ('tally proof get', or GET /api/v1/events/{event_id}/proof), and keep the file as given."
 )
 
 # The lengths are bounds of what is read before anything is verified: a file may be of a stranger.
-_HEX = text(r"0x(?:[0-9a-f]{2})*", "bytes in lower-case hex", "0x00ff")
+# By runs of 64 digits, which are read faster than pairs.
+_HEX = text(r"0x(?:[0-9a-f]{64})*(?:[0-9a-f]{2}){0,31}", "bytes in lower-case hex", "0x00ff")
 HeaderHex = Annotated[str, _HEX, Meta(max_length=2 + 2 * MAX_HEADER_LENGTH)]
 NodeHex = Annotated[str, _HEX, Meta(max_length=2 + 2 * MAX_NODE_LENGTH)]
 RecordNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -67,7 +69,7 @@ class BundleEntry(Value, frozen=True, kw_only=True, dict=True):
         """Return the bytes of the envelope, which are the entry."""
         return canonical.encode(self.envelope)
 
-    @property
+    @cached_property
     def leaf(self) -> Hash:
         """Return its hash in the tree."""
         return leaf_hash(self.data)
@@ -77,6 +79,11 @@ class BundleEntry(Value, frozen=True, kw_only=True, dict=True):
         """Return the bytes of the payload. They have no digest that is signed if it is withheld."""
         return canonical.encode(self.payload)
 
+    def require_payload(self) -> None:
+        """Accept the payload whose digest the envelope signs. Raises MalformedInput."""
+        if self.event is None:  # an event has that digest
+            require_digest(self.envelope, self.payload_bytes)
+
     def require_event(self) -> Event:
         """Return the event. Raises MalformedInput if it is withheld, or not as its event type demands."""
         return event_of(self.envelope, self.data, self.payload_bytes)
@@ -84,9 +91,10 @@ class BundleEntry(Value, frozen=True, kw_only=True, dict=True):
     @cached_property
     def event(self) -> Event | None:
         """Return the event, None if ``require_event`` refuses it."""
-        with suppress(MalformedInput):
+        try:
             return self.require_event()
-        return None
+        except MalformedInput:
+            return None
 
 
 class Anchor(Value, frozen=True, kw_only=True):
@@ -146,13 +154,8 @@ class TreeStamp(Value, frozen=True, kw_only=True):
     response: str
 
 
-class Bundle(Value, frozen=True, kw_only=True, dict=True):
-    """The proof of the entry ``event``, of all entries of ``stream``, or that the log has no stream ``absent``.
-
-    One of the three is set. ``map`` has the place of the stream; with ``absent`` it is set, with ``event`` it is not.
-    ``note`` is the signed checkpoint, ``entries`` rise by index. ``nodes`` are hashes of the tree by level and index.
-    Nothing of it is verified.
-    """
+class _BesideEntries(Value, frozen=True, kw_only=True, dict=True):
+    """The fields of a bundle but its entries."""
 
     format: Literal["tallystick/bundle@v1"]
     log_id: Bytes32
@@ -160,13 +163,29 @@ class Bundle(Value, frozen=True, kw_only=True, dict=True):
     stream: Stream | None = None
     absent: Stream | None = None
     note: Note
-    entries: Annotated[tuple[BundleEntry, ...], Meta(min_length=1)]
     nodes: dict[NodeName, NodeHash] = msgspec.field(default_factory=dict)
     map: MapProof | None = None
     anchor: Anchor | None = None
     timestamps: Annotated[tuple[TreeStamp, ...], Meta(max_length=MAX_STAMPS)] = ()
 
-    @property
+
+class _UnreadBundle(_BesideEntries, frozen=True, kw_only=True):
+    """A bundle of which the entries are bytes yet."""
+
+    entries: Annotated[tuple[Raw, ...], Meta(min_length=1)]
+
+
+class Bundle(_BesideEntries, frozen=True, kw_only=True):
+    """The proof of the entry ``event``, of all entries of ``stream``, or that the log has no stream ``absent``.
+
+    One of the three is set. ``map`` has the place of the stream; with ``absent`` it is set, with ``event`` it is not.
+    ``note`` is the signed checkpoint, ``entries`` rise by index. ``nodes`` are hashes of the tree by level and index.
+    Nothing of it is verified.
+    """
+
+    entries: Annotated[tuple[BundleEntry, ...], Meta(min_length=1)]
+
+    @cached_property
     def subjects(self) -> tuple[BundleEntry, ...]:
         """Return the entries that the bundle is about."""
         return tuple(
@@ -219,7 +238,7 @@ def decode_bundle(data: bytes) -> Bundle:
     if len(data) > MAX_BUNDLE_LENGTH:
         raise MalformedInput("expected at most {limit} bytes", limit=MAX_BUNDLE_LENGTH, field="bundle", hint=HINT)
     try:
-        bundle = canonical.decode(data, decoder_of(Bundle), where="bundle")
+        bundle = _decoded(data)
         if (bundle.event, bundle.stream, bundle.absent).count(None) != 2:
             raise MalformedInput("expected one of event, stream and absent", field="bundle")
         # One event says nothing of a stream, and only a map says that there is none.
@@ -231,17 +250,19 @@ def decode_bundle(data: bytes) -> Bundle:
         if not subjects and not bundle.absent:
             raise MalformedInput("none of the entries is what the bundle is about", field="bundle.entries")
         for number, entry in enumerate(bundle.entries):
-            where = f"bundle.entries[{number}]"
             if entry.index <= last:
-                raise MalformedInput("expected an index above {last}", last=last, field=f"{where}.index")
+                raise MalformedInput(
+                    "expected an index above {last}", last=last, field=f"bundle.entries[{number}].index"
+                )
             if entry.envelope.stream == bundle.absent:
-                raise MalformedInput("this entry is of the stream that is absent", field=f"{where}.envelope.stream")
+                raise MalformedInput(
+                    "this entry is of the stream that is absent", field=f"bundle.entries[{number}].envelope.stream"
+                )
             # No step compares them with what was committed to.
             if entry.sections and (entry.payload is None or entry.index not in subjects):
                 raise MalformedInput(
-                    "expected sections only beside the payload of a subject", field=f"{where}.sections"
+                    "expected sections only beside the payload of a subject", field=f"bundle.entries[{number}].sections"
                 )
-            _require_form(entry, where)
             last = entry.index
     except MalformedInput as error:
         error.hint = HINT
@@ -249,19 +270,37 @@ def decode_bundle(data: bytes) -> Bundle:
     return bundle
 
 
-def _require_form(entry: BundleEntry, where: str) -> None:
-    """Accept an entry that is no longer than one may be, and a body that is an object, whatever is in it."""
-    try:
-        require_length(entry.data)
-        require_place(entry.envelope)
-        # What is read as an event is canonical. A file with another body in a second spelling is none all the same.
-        if entry.payload and entry.event is None:
-            canonical.require_canonical(bytes(entry.payload.body), where="payload.body")
-            if not bytes(entry.payload.body).startswith(b"{"):
-                raise MalformedInput("expected an object", field="payload.body")
-    except MalformedInput as error:
-        error.field = f"{where}.{error.field}"
-        raise
+def _decoded(data: bytes) -> Bundle:
+    """Decode a bundle, each entry by itself: those of the ledger's own stream stand in every bundle, and are kept."""
+    unread = canonical.decode(data, decoder_of(_UnreadBundle), where="bundle")
+    entries = list[BundleEntry]()
+    for number, raw in enumerate(map(bytes, unread.entries)):
+        try:
+            entries.append((kept_entry if _OF_LEDGER in raw and len(raw) <= KEPT_LENGTH else _entry)(raw))
+        except MalformedInput as error:
+            # A refusal says where in the whole file the fault is.
+            canonical.decode(data, decoder_of(Bundle), where="bundle")
+            error.field = f"bundle.entries[{number}].{error.field}"
+            raise
+    shared = {name: getattr(unread, name) for name in unread.__struct_fields__}
+    return Bundle(**shared | {"entries": tuple(entries)})
+
+
+def _entry(data: bytes) -> BundleEntry:
+    """Decode an entry that is no longer than one may be, with a body that is an object, whatever is in it."""
+    entry = canonical.parse(data, decoder_of(BundleEntry))
+    canonical.require_same(data, canonical.encode(entry))
+    require_length(entry.data)
+    require_place(entry.envelope)
+    # What is read as an event is canonical. A file with another body in a second spelling is none all the same.
+    if entry.payload and entry.event is None:
+        canonical.require_canonical(bytes(entry.payload.body), where="payload.body")
+        if not bytes(entry.payload.body).startswith(b"{"):
+            raise MalformedInput("expected an object", field="payload.body")
+    return entry
+
+
+kept_entry = lru_cache(maxsize=ENTRIES_KEPT)(_entry)
 
 
 def tlog_proof_of(bundle: Bundle) -> str:

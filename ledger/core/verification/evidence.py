@@ -14,17 +14,18 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core.errors import TallystickError
-from ledger.core.events import NAME_OF, Payload, Stream, require_digest
+from ledger.core.events import NAME_OF, Payload, Stream
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import AgencyAdmitted, KeyGranted, KeyRevoked
+from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.log.merkle import verify_inclusion
+from ledger.core.log.merkle import Hash, verify_inclusion
 from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import Grant
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.bundle import Bundle, BundleEntry
+from ledger.core.verification.bundle import ENTRIES_KEPT, Bundle, BundleEntry, node_name
 from ledger.core.verification.report import NotChecked
 
 E = TypeVar("E", AgencyAdmitted, KeyGranted, KeyRevoked, SectionErased)
@@ -32,9 +33,10 @@ E = TypeVar("E", AgencyAdmitted, KeyGranted, KeyRevoked, SectionErased)
 _MIRRORED = {NAME_OF[body] for body in (AgencyAdmitted, KeyGranted, KeyRevoked)}
 _READ = _MIRRORED | {NAME_OF[SectionErased]}
 
-ENTRIES_KEPT = 512
+LEDGERS_KEPT = 16
 # The entries that hold are remembered: the bundles of a ledger rest on the same few.
 require_signed = lru_cache(maxsize=ENTRIES_KEPT)(signatures.verify_envelope)
+_first_registry = lru_cache(maxsize=LEDGERS_KEPT)(authorities.initial)
 
 
 class HeldEntries:
@@ -49,8 +51,10 @@ class HeldEntries:
         self._trust = trust
         self._checkpoint = checkpoint
         self._assumed = assumed
+        # The nodes that the entries' paths have in common, each by its place: they lead to the root.
+        self._above = {((checkpoint.size - 1).bit_length(), 0): checkpoint.root}
         # A registry of which nothing is known yet accepts the ledger's own keys alone.
-        self._registry_before = authorities.initial(trust.log_id, trust.service_keys)
+        self._registry_before = _first_registry(trust.log_id, trust.service_keys)
         self._faults: dict[int, TallystickError | NotChecked | None] = {}
 
     def require_included(self, entry: BundleEntry) -> None:
@@ -59,8 +63,32 @@ class HeldEntries:
         Raises ProofRefused, and NotChecked if a node of the tree is missing.
         """
         size = self._checkpoint.size
-        proof = self._bundle.inclusion_proof(entry.index, size)
-        verify_inclusion(entry.leaf, entry.index, size, proof, self._checkpoint.root)
+        if entry.index >= size or not self._leads_to_root(entry):
+            # Says why not.
+            proof = self._bundle.inclusion_proof(entry.index, size)
+            verify_inclusion(entry.leaf, entry.index, size, proof, self._checkpoint.root)
+
+    def _leads_to_root(self, entry: BundleEntry) -> bool:
+        """Tell whether ``verify_inclusion`` accepts the entry: what lies above two entries is hashed once.
+
+        Requires an index below the size of the tree.
+        """
+        node, level, index, last = entry.leaf, 0, entry.index, self._checkpoint.size - 1
+        path = dict[tuple[int, int], Hash]()
+        while (place := (level, index)) not in self._above:
+            path[place] = node
+            # The last node of a level may have no sibling: it is then its own parent.
+            if index ^ 1 <= last:
+                sibling = self._bundle.nodes.get(node_name(level, index ^ 1))
+                if sibling is None:
+                    return False
+                node = merkle.node_hash(sibling, node) if index & 1 else merkle.node_hash(node, sibling)
+            level, index, last = level + 1, index >> 1, last >> 1
+        if node != self._above[place]:
+            return False
+        # Not the siblings: what the bundle has at such a place need not be what another path leads through.
+        self._above |= path
+        return True
 
     def require_of_ledger(self, entry: BundleEntry, payload: Payload[Raw] | None) -> None:
         """Accept an entry that the ledger itself made, by its key and as far as its payload is known.
@@ -83,7 +111,7 @@ class HeldEntries:
             if not self._assumed or entry.envelope.suite in signatures.SUITES:
                 require_signed(entry.envelope, self._trust.log_id)
             if entry.payload is not None:
-                require_digest(entry.envelope, entry.payload_bytes)
+                entry.require_payload()
                 if entry.envelope.event_type in _MIRRORED:
                     _ = entry.event or entry.require_event()
                     self.require_of_ledger(entry, entry.payload)

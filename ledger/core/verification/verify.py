@@ -37,19 +37,18 @@ Files, chains and clocks are not read here. What only a whole stream shows is in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from typing import NamedTuple, TypeVar
 
 from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
-from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError, Unauthorized
 from ledger.core.ethereum.block_headers import BlockHeader, read_header
-from ledger.core.events import EVENT_TYPES, Envelope, Event, Payload, digest_of, require_digest, require_kind
+from ledger.core.ethereum.trie import node_hash
+from ledger.core.events import EVENT_TYPES, Envelope, Event, Payload, digest_of, require_kind
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import AgencyAdmitted, KeyRevoked
 from ledger.core.log.checkpoints import Checkpoint, names_of, verify_checkpoint, verify_cosignatures
@@ -81,7 +80,11 @@ from ledger.core.verification.report import (
 )
 from ledger.core.verification.timestamps import Timestamp, verify_timestamp
 
+A = TypeVar("A")
+T = TypeVar("T")
+
 SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of the proven time
+TEXTS_KEPT = 256  # of each kind: bundles of one ledger say the same of it, its tree head and its keys
 
 CONFORMITY = Statement("not_checked", "the custody rules judge a case, not one event")
 COMPLETENESS = Statement("not_checked", "one event says nothing of those after it")
@@ -164,7 +167,10 @@ class BundleVerification:
         as if none of those were, and again as if all were: one with another result then is not checked.
         """
         numbered = [(number, name, check) for number, (name, check) in enumerate(checks, len(STEPS) + 1)]
-        runs = [begin(self), *([begin(self._assuming)] if self.unknown_suites else ())]
+        if not self.unknown_suites:
+            run = begin(self)
+            return run, (*self.steps, *[perform(*step, run) for step in numbered])
+        runs = [begin(self), begin(self._assuming)]
         performed = zip(*([perform(*step, run) for step in numbered] for run in runs), strict=True)
         suites = ", ".join(map(str, self.unknown_suites))
         why = Message("it rests on an entry of suite {suites}, which this program does not verify", suites=suites)
@@ -229,17 +235,21 @@ class BundleVerification:
 
 # 1
 def _ledger(run: BundleVerification) -> Outcome:
-    expected = "0x" + run.trust.log_id.hex()
+    expected = run.trust.log_id_text
     if run.bundle.log_id != expected:
         raise IntegrityBroken("expected the ledger {expected}", expected=expected, field="log_id")
-    return Message("ledger {expected}", expected=expected)
+    return _ledger_named(expected)
 
 
-@contextmanager
-def _refusing_a_spoiled_note() -> Iterator[None]:
-    """Refuse a note with a false line, and say whose fault that can be."""
+@lru_cache(maxsize=TEXTS_KEPT)
+def _ledger_named(log_id: str) -> str:
+    return Message("ledger {expected}", expected=log_id)
+
+
+def _of_note(verify: Callable[[str, A], T], note: str, keys: A) -> T:
+    """Verify signatures of a note; a false line is refused with whose fault that can be."""
     try:
-        yield
+        return verify(note, keys)
     except SignatureRefused as error:
         raise SignatureRefused(
             "{error}: whoever passed the note on may have spoiled it, which says nothing of the log; "
@@ -252,8 +262,12 @@ def _refusing_a_spoiled_note() -> Iterator[None]:
 # 2
 def _checkpoint(run: BundleVerification) -> Outcome:
     note = run.bundle.note
-    with _refusing_a_spoiled_note():
-        checkpoint = run.accepted = verify_checkpoint(note, run.trust.log_key_of(note))
+    checkpoint = run.accepted = _of_note(verify_checkpoint, note, run.trust.log_key_of(note))
+    return _tree_head(checkpoint)
+
+
+@lru_cache(maxsize=TEXTS_KEPT)
+def _tree_head(checkpoint: Checkpoint) -> str:
     return Message("size {checkpoint.size}, root {root}", checkpoint=checkpoint, root=checkpoint.root.hex())
 
 
@@ -262,8 +276,7 @@ def _witnesses(run: BundleVerification) -> Outcome:
     run.checkpoint()
     policy = run.trust.policy
     # Verified even where no quorum is asked for: a false line of a known witness spoils a note.
-    with _refusing_a_spoiled_note():
-        cosignatures = verify_cosignatures(run.bundle.note, policy.witnesses.values())
+    cosignatures = _of_note(verify_cosignatures, run.bundle.note, policy.witnesses.values())
     if not policy.asks_for_witnesses:
         return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
     names = names_of(cosignatures)
@@ -286,7 +299,7 @@ def _block(run: BundleVerification) -> Outcome:
     if chain is None:
         return NotChecked("the trust file lacks {anchor.contract}: take today's", "not_yet_anchored", anchor=anchor)
     trusted = require_trusted(anchor, header, chain, run.trust, run.observed)
-    nodes = {keccak256(node): node for node in (bytes.fromhex(text[2:]) for text in anchor.state)}
+    nodes = {node_hash(node): node for node in (bytes.fromhex(text[2:]) for text in anchor.state)}
 
     def node_of(name: bytes) -> bytes:
         if name not in nodes:
@@ -356,12 +369,12 @@ def _conformity(run: _EventRun) -> Statement:
     """Return what one event shows of its conformity: a form, stream or role that its event type does not have."""
     if run.envelope.event_type not in EVENT_TYPES:
         return Statement("not_checked", Message("this release does not know the event type"))
-    roles = tuple(role for grant in run.grants for role in grant.roles)
     try:
         require_kind(run.envelope)
         if run.payload is not None and run.entry.event is None:
             run.entry.require_event()
         if run.grants:
+            roles = tuple(role for grant in run.grants for role in grant.roles)
             authorities.require_role(run.envelope.event_type, replace(run.grants[0], roles=roles))
         elif run.is_of_the_service:
             authorities.require_role(run.envelope.event_type, None)
@@ -381,14 +394,19 @@ def signed(envelope: Envelope, trust: Trust) -> Outcome:
         signatures.verify_envelope(envelope, trust.log_id)
     except signatures.SuiteUnknown as unknown:
         return NotChecked(unknown.text)
-    return Message("signed by {envelope.key_id}", envelope=envelope)
+    return _signed_by(envelope.key_id)
+
+
+@lru_cache(maxsize=TEXTS_KEPT)
+def _signed_by(key_id: str) -> str:
+    return Message("signed by {key_id}", key_id=key_id)
 
 
 # 7
 def _payload(run: _EventRun) -> Outcome:
     if run.entry.payload is None:
         return NotChecked("withheld")
-    require_digest(run.envelope, run.entry.payload_bytes)
+    run.entry.require_payload()
     # Set only now: later steps must not rely on a payload that the signature does not cover.
     run.payload = run.entry.payload
     return run.envelope.payload_digest
@@ -419,7 +437,12 @@ def _sections(run: _EventRun) -> Outcome:
     hidden = [_hidden(run, label) for label in sorted(committed.keys() - run.entry.sections.keys())]
     if hidden:
         return NotChecked(joined(hidden, by=", "), "intact")
-    return Message("{count} of {count} sections shown, with the digests committed to", count=len(committed))
+    return _all_shown(len(committed))
+
+
+@lru_cache(maxsize=TEXTS_KEPT)
+def _all_shown(count: int) -> str:
+    return Message("{count} of {count} sections shown, with the digests committed to", count=count)
 
 
 def _hidden(run: _EventRun, label: str) -> Message:
@@ -439,7 +462,12 @@ def _authority(run: _EventRun) -> Outcome:
         run.of.entries.require_of_ledger(run.entry, run.payload)
         return Message("signed by the ledger's own key, which the trust file names")
     run.grants = run.of.entries.grounds(run.entry, run.payload)
-    return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=run.grants[0])
+    return _granted_by(run.grants[0])
+
+
+@lru_cache(maxsize=TEXTS_KEPT)
+def _granted_by(grant: Grant) -> str:
+    return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=grant)
 
 
 # 11

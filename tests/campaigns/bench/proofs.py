@@ -21,13 +21,14 @@ from typing import Any
 
 from coincurve import PublicKey
 
+from ledger.core.ethereum.trie import node_hash, read_node
 from ledger.core.events import decode_envelope
 from ledger.core.events.payload import kept_event
 from ledger.core.events.terms import Verdict
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.signing.signatures import signing_hash
 from ledger.core.trust.trust_file import Trust, encode_trust
-from ledger.core.verification.bundle import encode_bundle
+from ledger.core.verification.bundle import encode_bundle, kept_entry
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.evidence import require_signed
 from ledger.core.verification.verify import verify_event
@@ -44,8 +45,8 @@ ACCOUNTS = 20_000
 RECORDS = KEYS = 300
 ROUNDS = 15
 BATCH = 100  # verifications a round
-NEW_CHECKPOINT = (verify_checkpoint,)  # what is forgotten
-NEW_LEDGER = (verify_checkpoint, require_signed, kept_event)
+NEW_CHECKPOINT = (verify_checkpoint, node_hash, read_node)  # what is forgotten
+NEW_LEDGER = (*NEW_CHECKPOINT, require_signed, kept_event, kept_entry)
 
 
 def main() -> None:

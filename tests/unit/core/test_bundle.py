@@ -98,6 +98,22 @@ def test_a_file_of_another_form_is_none(name: str) -> None:
     assert (refusal.value.field or "").startswith("bundle")
 
 
+def test_entries_of_the_ledger_itself_are_read_once() -> None:
+    """They stand in every bundle. One of other bytes is read anew, and a refusal names its place in the file."""
+    file = tree(BUNDLE)
+    first, again = (bundle.decode_bundle(canonical.encode(file)) for _ in range(2))
+    assert [one is other for one, other in zip(first.entries, again.entries, strict=True)] == [
+        entry.envelope.stream.kind == "system" for entry in first.entries
+    ]
+    put("entries", 0, "envelope", "signed_at", to=lambda at: at + 1)(file)
+    changed = bundle.decode_bundle(canonical.encode(file)).entries
+    assert changed[0].envelope.signed_at == first.entries[0].envelope.signed_at + 1
+    put("entries", 0, "payload", "body", to=[])(file)
+    with pytest.raises(MalformedInput) as refusal:
+        bundle.decode_bundle(canonical.encode(file))
+    assert refusal.value.field == "bundle.entries[0].payload.body"
+
+
 def test_what_a_bundle_is_about() -> None:
     """Who asks for an event or a stream gets it, and no other thing."""
     event, case = (bundle.decode_bundle(bundle.encode_bundle(file)) for file in (BUNDLE, LOG.case_bundle()))

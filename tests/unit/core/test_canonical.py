@@ -346,6 +346,9 @@ def test_a_path_shows_printable_ascii_and_is_cut() -> None:
         (b"]" * 1000 + b"[" * 33, None),
         (b'{"a":"' + b"]" * 1000 + b'","b":' + b"[" * 32, ".b"),
         (b'{"]]":[' * 33, ".]]"),
+        (b'{"a":"' + b"[" * 1000 + b'","b":' + b"[" * 32, ".b"),
+        (b'{"a":"\\"' + b"[" * 1000 + b'"}', None),
+        (b'{"a":"\\"]]]","b":' + b"[" * 32, ".b"),
     ],
 )
 def test_a_deep_field_is_told_before_decoding(data: bytes, field: str | None) -> None:

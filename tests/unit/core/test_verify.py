@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
+from ledger.core.errors import ProofRefused
+from ledger.core.ethereum.trie import node_hash, read_node
 from ledger.core.events.payload import kept_event
 from ledger.core.log.checkpoints import verify_checkpoint
+from ledger.core.log.merkle import Hash, verify_inclusion
 from ledger.core.log.notes import SeedSigner
-from ledger.core.verification.bundle import Bundle, encode_bundle
-from ledger.core.verification.evidence import require_signed
-from ledger.core.verification.report import ProofReport
+from ledger.core.verification.bundle import Bundle, BundleEntry, encode_bundle, kept_entry
+from ledger.core.verification.evidence import HeldEntries, require_signed
+from ledger.core.verification.report import NotChecked, ProofReport
 from ledger.core.verification.verify import EVENT_STEPS, STEPS, verify_event
 from tests.testkit.builders import START
 from tests.testkit.bundles import ORIGIN, TWO_OF_THREE, WITNESSES, naming, trust
 from tests.testkit.changed_bundles import CASE, FOUNDING, GOOD, LOG, NOTE, REGISTERED, TRUST, results, verdict_of
+
+KEPT = (verify_checkpoint, require_signed, kept_event, kept_entry, node_hash, read_node)
 
 
 def test_good_bundle() -> None:
@@ -77,7 +83,7 @@ def test_what_is_remembered_changes_no_report() -> None:
     changed += [with_entry(index, payload=entries[0].payload) for index in range(1, len(entries))]
 
     def report_on(bundle: Bundle, *, anew: bool) -> ProofReport:
-        for kept in (verify_checkpoint, require_signed, kept_event) if anew else ():
+        for kept in KEPT if anew else ():
             kept.cache_clear()
         return verify_event(encode_bundle(bundle), TRUST).report
 
@@ -87,6 +93,34 @@ def test_what_is_remembered_changes_no_report() -> None:
     hits = require_signed.cache_info().hits
     assert [report_on(bundle, anew=False) for bundle in changed] == fresh
     assert require_signed.cache_info().hits > hits
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("to", [None, Hash(bytes(32))])
+@pytest.mark.parametrize("name", GOOD.nodes)
+def test_paths_in_common_are_hashed_once_and_accept_nothing_more(name: str, to: Hash | None, order: int) -> None:
+    """Whatever node is missing or another one: an entry is accepted just if its own proof leads to the root."""
+    nodes = {place: node for place, node in GOOD.nodes.items() if place != name} | ({name: to} if to else {})
+    bundle, checkpoint = replace(GOOD, nodes=nodes), LOG.checkpoint()
+    held = HeldEntries(bundle, TRUST, checkpoint)
+
+    def alone(entry: BundleEntry) -> None:
+        proof = bundle.inclusion_proof(entry.index, checkpoint.size)
+        verify_inclusion(entry.leaf, entry.index, checkpoint.size, proof, checkpoint.root)
+
+    outcomes = [
+        (refusal_by(held.require_included, entry), refusal_by(alone, entry)) for entry in bundle.entries[::order]
+    ]
+    assert [together for together, _ in outcomes] == [by_itself for _, by_itself in outcomes]
+    assert any(together for together, _ in outcomes)
+
+
+def refusal_by(check: Callable[[BundleEntry], None], entry: BundleEntry) -> str:
+    try:
+        check(entry)
+    except (ProofRefused, NotChecked) as refusal:
+        return str(refusal)
+    return ""
 
 
 @pytest.mark.parametrize(
