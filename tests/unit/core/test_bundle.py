@@ -102,7 +102,7 @@ def test_entries_of_the_ledger_itself_are_read_once() -> None:
     """They stand in every bundle. One of other bytes is read anew, and a refusal names its place in the file."""
     file = tree(BUNDLE)
     first, again = (bundle.decode_bundle(canonical.encode(file)) for _ in range(2))
-    assert [one is other for one, other in zip(first.entries, again.entries, strict=True)] == [
+    assert [entry is kept for entry, kept in zip(first.entries, again.entries, strict=True)] == [
         entry.envelope.stream.kind == "system" for entry in first.entries
     ]
     put("entries", 0, "envelope", "signed_at", to=lambda at: at + 1)(file)
