@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
+from threading import Lock
 from typing import NoReturn
 
 import structlog
@@ -31,6 +32,7 @@ from ledger.store.kept_states import kept_state, row_of_state
 from ledger.store.log import StoredEntry
 
 STATES_KEPT = 20_000
+EVENTS_KEPT = 50_000  # of the cases whose states are cached: each takes some 2.5 kB of memory, as does each state
 # Objects, then younger collections, between two collections of each generation: states hold no cycles.
 GARBAGE_THRESHOLDS = (50_000, 20, 50)
 StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the entry
@@ -52,27 +54,45 @@ class NoDatabase:
 
 
 class CachedStates:
-    """The states that are cached, at most STATES_KEPT, and which of each case came last."""
+    """The states that are cached, and which of each case goes furthest. Safe to use from several threads.
+
+    There are at most STATES_KEPT, of cases with at most EVENTS_KEPT events together; those that were not used for the
+    longest time go first, and are folded again from their streams when they are needed.
+    """
 
     def __init__(self) -> None:
         self._states: OrderedDict[StateKey, CaseState] = OrderedDict()
-        self._last: dict[str, StateKey] = {}
+        self._furthest: dict[str, StateKey] = {}
+        # Of all cases in ``_furthest``: an earlier state of a case shares with that one what they have in common.
+        self._events = 0
+        self._lock = Lock()
 
     def add(self, key: StateKey, state: CaseState) -> None:
-        self._states[key] = state
-        self._last[state.case_id] = key
-        # The oldest goes first; it is folded again from its stream when it is needed.
-        while len(self._states) > STATES_KEPT:
-            oldest, dropped = self._states.popitem(last=False)
-            if self._last.get(dropped.case_id) == oldest:
-                del self._last[dropped.case_id]
+        with self._lock:
+            if key in self._states:
+                self._states.move_to_end(key)
+                return
+            self._states[key] = state
+            before = self._furthest.get(state.case_id)
+            if before is None or (before[0], self._states[before].sequence) <= (key[0], state.sequence):
+                self._events += state.sequence - (self._states[before].sequence if before else -1)
+                self._furthest[state.case_id] = key
+            while len(self._states) > STATES_KEPT or (self._events > EVENTS_KEPT and len(self._states) > 1):
+                oldest, dropped = self._states.popitem(last=False)
+                if self._furthest.get(dropped.case_id) == oldest:
+                    del self._furthest[dropped.case_id]
+                    self._events -= dropped.sequence + 1
 
     def get(self, key: StateKey) -> CaseState | None:
-        return self._states.get(key)
+        state = self._states.get(key)
+        if state is not None:
+            with suppress(KeyError):  # another thread has dropped it since
+                self._states.move_to_end(key)
+        return state
 
-    def last_of(self, case_id: str, adopted: int) -> CaseState | None:
-        """Return the state of the case that was added last, if it was judged by the adoption at this index."""
-        key = self._last.get(case_id)
+    def furthest_of(self, case_id: str, adopted: int) -> CaseState | None:
+        """Return the cached state with the most events of the case, if the adoption at this index judged it."""
+        key = self._furthest.get(case_id)
         return self._states.get(key) if key is not None and key[0] == adopted else None
 
 
@@ -150,15 +170,23 @@ class CaseStates:
         assert state is not None, "the read model shows a case that has a stream"
         return state
 
-    def after(self, cited: EventRef) -> CaseState | None:
-        """Return the state right after the cited event, or None if it is in no case."""
+    def _after_split(self, cited: EventRef, agency: str, new_case_id: str) -> CaseState | None:
+        """Return the state of a case right after the cited event, if by this the agency split something off for the
+        new case.
+        """
         with self._database.read() as connection:
             entry = log.identities(connection, [cited.event_id]).get(cited.event_id)
-            if entry is None or entry.stream_kind != "case":
+            # Before anything is folded for it: whoever has a key may cite any event.
+            if entry is None or (entry.stream_kind, entry.agency) != ("case", agency):
                 return None
+            event = log.event_of(entry)
+            if event.ref != cited or not isinstance(event.body, CaseSplit) or event.body.new_case_id != new_case_id:
+                return None
+            adopted = self.procedures().last_index
+            cached = self._kept.get((adopted, event.leaf_hash))
             # Up to that event only: the case may have moved on since.
-            stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
-            return self._fold(stream)
+            split = StreamHead(entry.sequence, event.leaf_hash)
+            return cached or self._read_on(connection, entry.stream_id, split, adopted)
 
     def lacks(self, event: Event) -> bool:
         """Return whether the state that an event of a case follows is not cached."""
@@ -175,7 +203,7 @@ class CaseStates:
         adopted = self.procedures().last_index
         places: set[tuple[str, int]] = set()
         for event in filter(self.lacks, events):
-            last = self._kept.last_of(event.stream.id, adopted)
+            last = self._kept.furthest_of(event.stream.id, adopted)
             missing = range(0 if last is None else last.sequence + 1, event.sequence)
             if len(missing) <= READ_ON_AT_MOST:
                 places.update((event.stream.id, sequence) for sequence in missing)
@@ -184,7 +212,7 @@ class CaseStates:
         with self._database.read() as connection:
             entries = log.entries_at(connection, "case", places)
         for case_id, following in groupby(entries, key=attrgetter("stream_id")):
-            last = self._kept.last_of(case_id, adopted)
+            last = self._kept.furthest_of(case_id, adopted)
             with suppress(TallystickError):
                 self._go_on(list(following), last)
 
@@ -207,15 +235,30 @@ class CaseStates:
             yield entry, event, state
 
     def _read_on(self, connection: Connection, case_id: str, head: StreamHead, adopted: int) -> CaseState | None:
-        """Return the state at the stream's head, folded from an earlier one if the stream goes on from that."""
-        last = self._kept.last_of(case_id, adopted) or self._decoded(connection, case_id)
-        if last is not None and last.sequence <= head.sequence:
-            entries = log.stream(connection, "case", case_id, after=last.sequence)
-            # The last one cached may be that of an event which never came into the log.
-            following = log.event_of(entries[0]).previous if entries else head.leaf_hash
-            if following == last.head:
-                return self._fold(entries, last)
-        return self._fold(log.stream(connection, "case", case_id))
+        """Return the state at ``head``, the last entry of a case or an earlier one, folded from a state before it if
+        the stream goes on from that.
+        """
+        cached = self._kept.furthest_of(case_id, adopted)
+        if cached is not None and 0 <= head.sequence - cached.sequence <= READ_ON_AT_MOST:
+            state = self._folded_on(connection, cached, head)
+            if state is not None:
+                return state
+        earlier = [state for state in (cached, self._decoded(connection, case_id)) if state is not None]
+        for before in sorted(earlier, key=attrgetter("sequence"), reverse=True):
+            state = self._folded_on(connection, before, head)
+            if state is not None:
+                return state
+        return self._fold(log.stream(connection, "case", case_id, limit=head.sequence + 1))
+
+    def _folded_on(self, connection: Connection, before: CaseState, head: StreamHead) -> CaseState | None:
+        """Return the state at ``head``, None if the stream does not go on there from the state ``before``."""
+        if before.sequence > head.sequence:
+            return None
+        missing = head.sequence - before.sequence
+        entries = log.stream(connection, "case", before.case_id, after=before.sequence, limit=missing)
+        # A cached state may be that of an event which never came into the log.
+        following = log.event_of(entries[0]).previous if entries else head.leaf_hash
+        return self._fold(entries, before) if following == before.head else None
 
     def stored(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state of the case that is kept in the database, None if there is none that its stream goes on
@@ -265,7 +308,7 @@ class CaseStates:
         index: int = NOT_YET,
         registered: Mapping[str, Agency] | None = None,
     ) -> Act:
-        """Return the event after ``before``, by what is in force at ``index``, with the other case that it cites.
+        """Return the event after ``before``, by what is in force at ``index``, with the case whose split it cites.
 
         ``registered`` are the agencies by which jurisdiction is decided. Refuses (unknown_procedure, not_opened).
         """
@@ -273,8 +316,8 @@ class CaseStates:
         body = event.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
-        # The state as it was when it was cited decides, whatever has become of that case.
-        source = self.after(cites) if cites else None
+        # The state as it was by the split decides, whatever has become of that case.
+        source = self._after_split(cites, event.agency, event.stream.id) if cites else None
         named = {event.agency, getattr(body, "to_agency", None) or event.agency}
         kinds = self._kinds(self._database, named)
         return Act(event, book, source, registered, kinds)

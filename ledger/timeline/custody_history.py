@@ -23,6 +23,7 @@ from ledger.core.messages import Message, Term
 from ledger.core.procedure.legal_days import YEARS
 from ledger.core.procedure.rulebook import Level
 from ledger.core.procedure.zones import Zone
+from ledger.store import log
 from ledger.store.database import Connection
 from ledger.timeline.case_history import (
     EndedDeadline,
@@ -177,7 +178,7 @@ def custody_history(
     own = events_about(events, subject, subject_id)
     all_spans = timelines.spans(connection, case_id)
     spans = tuple(span for span in all_spans if (span.subject, span.subject_id) == of)
-    came_from = tuple(_earlier_cases(timelines, own))
+    came_from = tuple(_earlier_cases(connection, own))
     steps = tuple(timelines.steps(connection, case_id, own))
     answer = None
     if time is not None:
@@ -211,16 +212,14 @@ def events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: s
     return own
 
 
-def _earlier_cases(timelines: TimelineBuilder, events: Sequence[HistoryEvent]) -> Iterator[str]:
+def _earlier_cases(connection: Connection, events: Sequence[HistoryEvent]) -> Iterator[str]:
     """Yield the cases whose splits these events cite."""
     for event in events:
         match event.event.body:
             case case.CaseJoined(other_case_id=other):
                 yield other
             case case.CaseOpened(split_from=cited) if cited is not None:
-                source = timelines.validator.states.after(cited)
-                assert source is not None, "an opening that cites no split is not in the log"
-                yield source.case_id
+                yield log.identities(connection, [cited.event_id])[cited.event_id].stream_id
 
 
 # -- holdings ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.custody import CaseState
+from ledger.core.custody import CaseState, kept_state
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -234,9 +234,7 @@ def test_a_case_is_folded_on_from_an_earlier_state(
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
         states = other.validator.states
         assert states.of_case("case-1") == case.state
-        folded: list[object] = []
-        fold = case_states.fold
-        monkeypatch.setattr(case_states, "fold", lambda *given: folded.append(given) or fold(*given))
+        folded = counted(monkeypatch)
         ledger.post(case.register("late-item").last)
         assert states.of_case("case-1") == case.state
         assert len(folded) == 1
@@ -257,7 +255,89 @@ def long_history() -> Case:
 def test_a_case_is_not_there_until_it_is_opened(ledger: Ledger) -> None:
     """No state, no error: there is no such case."""
     assert ledger.validator.states.of_case("nowhere") is None
-    assert ledger.validator.states.after(Case().open().last.ref) is None
+
+
+def test_nothing_is_folded_for_a_citation_of_what_is_no_split_for_the_case(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a key may cite any event: what it costs to refuse it does not grow with the case cited."""
+    first = Case().open().register("phone", "knife")
+    first.act(acts.CaseSplit(new_case_id="case-new", ground="another suspect", item_ids=("phone",)))
+    ledger.post_all(first.events)
+    monkeypatch.setattr(ledger.validator, "states", states_of(ledger))
+    folded = counted(monkeypatch)
+    split, earlier = first.last.ref, first.events[-2].ref
+    cited = {
+        "an event of another agency": (split, "case-new", clerk(PROCURATORATE)),
+        "a split for another case": (split, "case-other", clerk(POLICE)),
+        "no split": (earlier, "case-new", clerk(POLICE)),
+        "another payload": (replace(split, payload_digest=earlier.payload_digest), "case-new", clerk(POLICE)),
+        "no event": (replace(split, event_id=Case("case-3").open().last.event.event_id), "case-new", clerk(POLICE)),
+    }
+    for fault, (ref, case_id, signer) in cited.items():
+        with refused("no_such_split", field="payload.body.split_from"):
+            judge(ledger, Case(case_id).draft(replace(OPENED, split_from=ref), signer))
+        assert not folded, fault
+
+
+def test_a_case_that_a_race_was_lost_in_is_folded_on_from_the_kept_state(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state of an event that never came into the log stands in the way of no earlier one that did."""
+    case = Case().open()
+    for number in range(kept_state.KEPT_FROM):
+        case.register(f"item-{number}")
+    ledger.post_all(case.events)
+    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
+        lost = case.draft(registration("lost-item"), clerk(POLICE))
+        other.validator.validate(lost.submission, lost.envelope.signed_at)
+        ledger.post(case.register("won-item").last)
+        folded = counted(monkeypatch)
+        assert other.validator.states.of_case("case-1") == case.state
+        assert 0 < len(folded) < kept_state.KEPT_FROM / 2
+
+
+def test_cached_states_are_bounded_by_the_events_of_their_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The case that was not used for the longest time goes first, and one case alone stays however long it is."""
+    monkeypatch.setattr(case_states, "EVENTS_KEPT", 6)
+    cached = case_states.CachedStates()
+    first, second, third = (Case(f"case-{number}").open().register("phone", "knife") for number in range(3))
+    for case in (first, second):
+        cached.add((0, case.state.head), case.state)
+    assert cached.get((0, first.state.head)) is first.state
+    cached.add((0, third.state.head), third.state)
+    assert cached.furthest_of("case-1", 0) is None
+    assert {case.state.case_id for case in (first, third) if cached.get((0, case.state.head))} == {"case-0", "case-2"}
+    for number in range(5):
+        cached.add((0, third.register(f"item-{number}").state.head), third.state)
+    assert cached.furthest_of("case-0", 0) is None
+    assert cached.furthest_of("case-2", 0) is third.state
+
+
+def test_an_earlier_state_does_not_take_the_place_of_one_that_goes_further() -> None:
+    """A case that is asked for as it was is folded on from where it is."""
+    cached, case = case_states.CachedStates(), Case().open()
+    opened = case.state
+    later = case.register("phone").state
+    cached.add((0, later.head), later)
+    cached.add((0, opened.head), opened)
+    assert cached.furthest_of("case-1", 0) is later
+    cached.add((1, opened.head), opened)
+    assert cached.furthest_of("case-1", 0) is None
+    assert cached.furthest_of("case-1", 1) is opened
+
+
+def states_of(ledger: Ledger) -> case_states.CaseStates:
+    """Return states that remember nothing yet."""
+    return case_states.CaseStates(ledger.database, ledger.validator.procedures, ledger.registry.kinds)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return what is folded to make states from now on."""
+    folded: list[object] = []
+    fold = case_states.fold
+    monkeypatch.setattr(case_states, "fold", lambda *given: folded.append(given) or fold(*given))
+    return folded
 
 
 def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: Ledger) -> None:
@@ -315,9 +395,7 @@ def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
     """A case whose stored payload is not the signed one is not folded: the refusal names the entry."""
     story = Case().open().register("phone")
     ledger.post_all(story.events)
-    ledger.validator.states = case_states.CaseStates(
-        ledger.database, ledger.validator.procedures, ledger.registry.kinds
-    )
+    ledger.validator.states = states_of(ledger)
     with ledger.database.write() as connection:
         edited = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
         connection.execute(edited.values(payload=story.events[0].payload_bytes.replace(b"theft", b"fraud")))
