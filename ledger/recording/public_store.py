@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -54,6 +54,9 @@ class PublicStore(Protocol):
     def put(self, objects: Mapping[str, bytes]) -> None:
         """Write objects that never change once they are there, several at once."""
 
+    def lacks(self, names: Iterable[str]) -> set[str]:
+        """Return those of the names under which there is nothing."""
+
     def replace_checkpoint(self, note: bytes, before: KeptCheckpoint | None) -> None:
         """Write the checkpoint in place of the one before. Raises Conflict if another stands there by now."""
 
@@ -81,6 +84,10 @@ class FolderStore:
         with of_the_disk(_NAME):
             for name, data in objects.items():
                 self._write(self._folder / name, data)
+
+    def lacks(self, names: Iterable[str]) -> set[str]:
+        with of_the_disk(_NAME):
+            return {name for name in names if not (self._folder / name).is_file()}
 
     def replace_checkpoint(self, note: bytes, before: KeptCheckpoint | None) -> None:
         with of_the_disk(_NAME):
@@ -122,24 +129,26 @@ class BucketStore:
             return KeptCheckpoint(bytes(answer.bytes()), answer.meta["e_tag"] or "")
 
     def put(self, objects: Mapping[str, bytes]) -> None:
-        async def put_all() -> None:
-            turn = asyncio.Semaphore(AT_ONCE)
-            async with asyncio.TaskGroup() as tasks:
-                for name, data in objects.items():
-                    tasks.create_task(put_one(turn, name, data))
-
-        async def put_one(turn: asyncio.Semaphore, name: str, data: bytes) -> None:
-            async with turn:
-                await obstore.put_async(self._bucket, name, data, attributes=attributes)
+        async def put(name: str) -> None:
+            await obstore.put_async(self._bucket, name, objects[name], attributes=attributes)
 
         import obstore
 
         attributes: Any = {"Content-Type": "application/octet-stream", "Cache-Control": _ETERNAL}
-        with of_the_bucket(_NAME):
+        _of_each(objects, put)
+
+    def lacks(self, names: Iterable[str]) -> set[str]:
+        async def look(name: str) -> None:
             try:
-                asyncio.run(put_all())
-            except BaseExceptionGroup as failed:  # the others of it were only cancelled, or say the same
-                raise failed.exceptions[0] from failed
+                await obstore.head_async(self._bucket, name)
+            except FileNotFoundError:
+                missing.add(name)
+
+        import obstore
+
+        missing: set[str] = set()
+        _of_each(names, look)
+        return missing
 
     def replace_checkpoint(self, note: bytes, before: KeptCheckpoint | None) -> None:
         import obstore
@@ -171,6 +180,26 @@ def public_store_of(settings: Settings) -> PublicStore | None:
     if address is None:
         return None
     return BucketStore(address.bucket()) if address.folder is None else FolderStore(address.folder)
+
+
+def _of_each(names: Iterable[str], do: Callable[[str], Awaitable[None]]) -> None:
+    """Do something with each object of a bucket, several at once."""
+
+    async def in_turn(turn: asyncio.Semaphore, name: str) -> None:
+        async with turn:
+            await do(name)
+
+    async def all_of_them() -> None:
+        turn = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            for name in names:
+                tasks.create_task(in_turn(turn, name))
+
+    with of_the_bucket(_NAME):
+        try:
+            asyncio.run(all_of_them())
+        except BaseExceptionGroup as failed:  # the others of it were only cancelled, or say the same
+            raise failed.exceptions[0] from failed
 
 
 def _overtaken() -> Conflict:

@@ -6,10 +6,12 @@ and the first upload that succeeds goes on from there.
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
+from math import inf
 from threading import Event
 
 import structlog
@@ -19,6 +21,7 @@ from ledger.core.errors import Conflict, IntegrityBroken, TallystickError
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.tiles import (
+    TILE_HEIGHT,
     TILE_WIDTH,
     BundleName,
     TileName,
@@ -36,9 +39,10 @@ from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection, Database
 
 LOOK_EVERY_S = 0.25  # seconds between checks whether a checkpoint is to be uploaded
-ASK_EVERY_S = 60.0  # seconds between looks at the store while nothing is: readers are sent there
+ASK_EVERY_S = 60.0  # seconds between looks at the store and at some tiles in it: readers are sent there
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 60.0
+LOOKED_FOR = 8  # full tiles of each level, drawn by chance at each such look
 NAMES_AT_ONCE = 64  # tiles that are read and sent together; a bundle beside each of level 0 is 130 kB on average
 
 logger = structlog.get_logger(__name__)
@@ -77,7 +81,9 @@ class TileUploader:
     _uploaded: str = field(default="", init=False)  # the note that was written or found last
     _asked_at: float = field(default=0.0, init=False)  # by the monotonic clock
     _continued: bytes = field(default=b"", init=False)  # the note of which this log was shown to be a continuation
-    _sent: int = field(default=0, init=False)  # entries whose full tiles of level 0 and bundles are there, if any are
+    _sent: int = field(default=0, init=False)  # entries whose full tiles of level 0 and bundles were there once
+    _looked_at: float = field(default=-inf, init=False)  # when some tiles were looked for, by the monotonic clock
+    _is_whole: bool = field(default=True, init=False)  # False from when a tile was missing until all are there
     _partial_at: set[int] = field(default_factory=set, init=False)  # sizes whose partial tiles may be there
 
     def run(self, stop: Event) -> None:
@@ -115,9 +121,15 @@ class TileUploader:
         if is_there and now - self._asked_at < ASK_EVERY_S:
             return False
         before, self._asked_at = self.store.checkpoint(), now
+        size = self._size_of(before)
+        self._sent = max(self._sent, size)
+        if now - self._looked_at >= ASK_EVERY_S:
+            self._looked_at = now
+            self._is_whole = self._is_whole and not self._lacks(_some_tiles(size))
+        if not self._is_whole:
+            self._refill(size)
         # Read behind the store: what another process has uploaded meanwhile is in this database as well.
         served = self._served() or served
-        size = self._size_of(before)
         is_new = served.size > size or (served.size == size and (before is None or before.note != served.note.encode()))
         if is_new:
             self._upload(size, served.size)
@@ -147,9 +159,8 @@ class TileUploader:
 
     def _size_of(self, kept: KeptCheckpoint | None) -> int:
         """Return the size of the store's checkpoint, of which this log must be a continuation. Raises StoreRefused."""
-        if kept is None:
-            if self._continued:  # it was emptied
-                self._continued, self._sent = b"", 0
+        if kept is None:  # nothing was uploaded, or it was emptied
+            self._continued, self._is_whole = b"", True
             return 0
         try:
             note = kept.note.decode("utf-8", "replace")
@@ -163,7 +174,7 @@ class TileUploader:
             ) from error
         if kept.note != self._continued:
             self._require_continued(checkpoint)
-            self._continued, self._sent = kept.note, 0
+            self._continued = kept.note
         return checkpoint.size
 
     def _require_continued(self, kept: Checkpoint) -> None:
@@ -184,17 +195,38 @@ class TileUploader:
             hint="The database was rolled back or the log forked. Run: tally audit --checkpoint, with the store's own.",
         )
 
+    def _lacks(self, tiles: Iterable[TileName]) -> set[str]:
+        """Return the paths of these tiles and their bundles that are not in the store."""
+        missing = self.store.lacks(path for tile in tiles for path in _paths(tile))
+        # Another process may have deleted a partial one since, because the full one is there.
+        full_of = {path: path.partition(".p/")[0] for path in missing if ".p/" in path}
+        gone = self.store.lacks({*full_of.values()}) if full_of else set()
+        return {path for path in missing if path not in full_of or full_of[path] in gone}
+
+    def _refill(self, size: int) -> None:
+        """Write again what somebody has deleted of the tiles under the store's checkpoint, and send nobody there."""
+        logger.warning("the public store has lost tiles: what is missing is uploaded again", size=size)
+        self.state = UploadState(
+            size,
+            Message("somebody deleted tiles of the public store: they are uploaded again"),
+            Message("Find out who can write to the storage."),
+        )
+        self._upload(0, size)
+        self._is_whole = True
+
     def _upload(self, old: int, new: int) -> None:
-        """Write what a tree of ``new`` leaves has more than one of ``old``; what this process has sent it passes over.
+        """Write what a tree of ``new`` leaves has more than one of ``old``, but for full tiles that are still there.
 
         Requires that the store has the tiles of ``old`` leaves.
         """
         self._partial_at |= {old, new}
-        begun = max(old, self._sent)
-        names = (name for name in changed_tiles(old, new) if name.level or name.index >= begun // TILE_WIDTH)
+        names = changed_tiles(old, new)
         while some := list(islice(names, NAMES_AT_ONCE)):
+            sent = [tile for tile in some if tile.level == 0 and (tile.index + 1) * TILE_WIDTH <= self._sent]
+            missing = self._lacks(sent) if sent else set()
+            passed = {tile for tile in sent if missing.isdisjoint(_paths(tile))}
             with self.database.read() as connection:
-                objects = dict(named for tile in some for named in _objects(connection, tile))
+                objects = dict(named for tile in some if tile not in passed for named in _objects(connection, tile))
             self.store.put(objects)
             # Tiles come by level, so that of level 0 those before the last full one are there.
             full = [tile.index + 1 for tile in some if tile.level == 0 and tile.width == TILE_WIDTH]
@@ -207,6 +239,20 @@ class TileUploader:
         if replaced:
             self.store.forget(f"{path}.p" for path in sorted(replaced))
         self._partial_at = {size}
+
+
+def _some_tiles(size: int) -> Iterator[TileName]:
+    """Yield tiles of a tree of ``size`` leaves: of each level the last one, and full ones by chance."""
+    level = 0
+    while count := size >> TILE_HEIGHT * level:
+        last, full = (count - 1) // TILE_WIDTH, count // TILE_WIDTH
+        yield TileName(level, last, width_at(size, level, last))
+        yield from {TileName(level, secrets.randbelow(full)) for _ in range(LOOKED_FOR if full else 0)}
+        level += 1
+
+
+def _paths(tile: TileName) -> list[str]:
+    return [tile.path(), *([BundleName(tile.index, tile.width).path()] if tile.level == 0 else [])]
 
 
 def _objects(connection: Connection, tile: TileName) -> Iterator[tuple[str, bytes]]:

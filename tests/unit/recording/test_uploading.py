@@ -29,6 +29,7 @@ from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.recording import uploading
 from ledger.recording.public_store import FolderStore, KeptCheckpoint, PublicStore, public_store_of
 from ledger.recording.uploading import StoreRefused, TileUploader, UploadState
+from ledger.storage.objects import objects_at, storage_of
 from ledger.store import checkpoints, log
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, clerk, section
@@ -156,6 +157,11 @@ class Watched:
         self._store.put(objects)
         self._look("put")
 
+    def lacks(self, names: Iterable[str]) -> set[str]:
+        missing = self._store.lacks(names)
+        self._look("lacks")
+        return missing
+
     def replace_checkpoint(self, note: bytes, before: KeptCheckpoint | None) -> None:
         self._store.replace_checkpoint(note, before)
         self._look("replace_checkpoint")
@@ -180,7 +186,7 @@ def test_a_checkpoint_has_all_its_tiles_at_every_moment(ledger: Ledger, place: P
         assert uploader.state == UploadState(size)
         assert moments[-1][1] == size
         assert not uploader.step(), "nothing is new"
-    assert {done for done, _ in moments} == {"checkpoint", "put", "replace_checkpoint", "forget"}
+    assert {done for done, _ in moments} == {"checkpoint", "lacks", "put", "replace_checkpoint", "forget"}
     assert [size for _, size in moments] == sorted(size for _, size in moments)
 
 
@@ -333,6 +339,68 @@ def test_what_was_sent_before_an_outage_is_not_sent_again(ledger: Ledger, place:
         assert uploader.try_step()
     assert sorted(sent) == sorted({*sent})
     assert verified(ledger, place.read) == 1200
+
+
+def test_what_was_sent_and_is_gone_is_sent_again(ledger: Ledger, place: Place) -> None:
+    """The first upload fails half-way, and the place is emptied: the checkpoint that follows has all its tiles."""
+    left = 1
+
+    class Failing(Watched):
+        def put(self, objects: Mapping[str, bytes]) -> None:
+            nonlocal left
+            if not left:
+                raise Unavailable("the public store is away")
+            left -= 1
+            super().put(objects)
+
+    uploader = uploader_to(ledger, Failing(place.store, lambda _: None))
+    grow_to(ledger, 800)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uploading, "NAMES_AT_ONCE", 2)
+        assert not uploader.try_step()
+        assert place.read("tile/0/000") is not None
+        place.store.forget(["tile"])
+        left = 1000
+        assert uploader.try_step()
+    assert verified(ledger, place.read) == 800
+
+
+@pytest.mark.parametrize(
+    ("gone", "is_restarted"),
+    [
+        (["tile/0/000", "tile/entries/000", "tile/1/000.p/1"], False),
+        (["tile/1/000.p/1"], True),
+        (["tile/entries/001.p/44"], False),
+    ],
+)
+def test_tiles_that_somebody_deleted_are_noticed_and_written_again(
+    ledger: Ledger, place: Place, monkeypatch: pytest.MonkeyPatch, gone: list[str], is_restarted: bool
+) -> None:
+    """As by one who empties a store in use: the checkpoint is there again while the deletion goes on.
+
+    Until all is there readers are not sent to the store, and its state says why.
+    """
+    during: list[tuple[str, UploadState, str | None]] = []
+    uploader = uploader_to(ledger, place.store, public_url="https://tiles.example")
+    grow_to(ledger, 300)
+    assert uploader.step()
+    address = storage_of(Settings(**place.settings), "tile_store")  # type: ignore[arg-type]
+    assert address is not None
+    objects_at(address).delete(gone)
+
+    def look(done: str) -> None:
+        during.append((done, uploader.state, uploader.redirect(TileName(0, 0))))
+
+    if is_restarted:
+        uploader = uploader_to(ledger, Watched(place.store, look), public_url="https://tiles.example")
+    else:
+        uploader.store = Watched(place.store, look)
+        monkeypatch.setattr(uploading, "ASK_EVERY_S", 0.0)
+    assert uploader.try_step()
+    assert [(state.fault is None, url) for done, state, url in during if done == "put"] == [(False, None)]
+    assert verified(ledger, place.read) == 300
+    assert uploader.state == UploadState(300)
+    assert uploader.redirect(TileName(0, 0)) is not None
 
 
 def other_checkpoints(ledger: Ledger) -> dict[str, bytes]:
