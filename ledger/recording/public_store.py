@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ledger.config.secret_files import sync_folder
 from ledger.config.settings import Settings
 from ledger.core.errors import Conflict
+from ledger.core.log.notes import MAX_NOTE_LENGTH
 from ledger.storage.objects import (
     NAMES,
     STAGED,
+    changed_object,
     locked,
     make_folders,
     of_the_bucket,
     of_the_disk,
+    read_file,
     storage_of,
     write_file,
 )
@@ -49,7 +52,10 @@ class PublicStore(Protocol):
     """Where objects are put by their names. Every method raises Unavailable if the store does not do it."""
 
     def checkpoint(self) -> KeptCheckpoint | None:
-        """Return the checkpoint, or None if there is none."""
+        """Return the checkpoint, or None if there is none.
+
+        Raises IntegrityBroken (object_changed) before a byte is read of what is larger than any note, or no file.
+        """
 
     def put(self, objects: Mapping[str, bytes]) -> None:
         """Write objects that never change once they are there, several at once."""
@@ -69,16 +75,11 @@ class FolderStore:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        # Of this process alone: others may write the same tile at the same time.
-        self._staged = f".{secrets.token_hex(8)}{STAGED}"
 
     def checkpoint(self) -> KeptCheckpoint | None:
         with of_the_disk(_NAME):
-            try:
-                note = (self._folder / CHECKPOINT).read_bytes()
-            except FileNotFoundError:
-                return None
-        return KeptCheckpoint(note, "")
+            note = read_file(self._folder / CHECKPOINT, CHECKPOINT, MAX_NOTE_LENGTH)
+        return None if note is None else KeptCheckpoint(note, "")
 
     def put(self, objects: Mapping[str, bytes]) -> None:
         with of_the_disk(_NAME):
@@ -103,9 +104,14 @@ class FolderStore:
 
     def _write(self, file: Path, data: bytes) -> None:
         make_folders(file.parent, OPEN_FOLDER)
-        staged = file.with_name(file.name + self._staged)
-        write_file(staged, data, OPEN_FILE)
-        staged.replace(file)
+        # Others may write the same tile at the same time, and nobody knows the name in advance.
+        staged = file.with_name(f"{file.name}.{secrets.token_hex(8)}{STAGED}")
+        try:
+            write_file(staged, data, OPEN_FILE)
+            staged.replace(file)
+        except BaseException:
+            staged.unlink(missing_ok=True)
+            raise
         sync_folder(file.parent)
 
 
@@ -120,12 +126,14 @@ class BucketStore:
 
         with of_the_bucket(_NAME):
             try:
-                answer = obstore.get(self._bucket, CHECKPOINT)
+                answer = obstore.get(self._bucket, CHECKPOINT)  # its head: the bytes are not read yet
             except FileNotFoundError as error:
                 # A bucket that is not there is no empty one.
                 if "NoSuchBucket" in str(error):
                     raise
                 return None
+            if answer.meta["size"] > MAX_NOTE_LENGTH:
+                raise changed_object(CHECKPOINT)
             return KeptCheckpoint(bytes(answer.bytes()), answer.meta["e_tag"] or "")
 
     def put(self, objects: Mapping[str, bytes]) -> None:

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -35,6 +36,7 @@ STAGED = ".new"  # ends the name of a file that is being written
 ANSWER_WITHIN = timedelta(seconds=10)
 RETRIED_WITHIN = timedelta(seconds=20)
 RETRIES = 2
+LOCK_TRIED_EVERY_S = 0.05
 AT_ONCE = 1000  # objects that are deleted with one request
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
@@ -188,7 +190,7 @@ class BucketObjects:
             try:
                 answer = obstore.get(self._bucket, name)  # its head: the bytes are not read yet
                 if answer.meta["size"] > most:
-                    raise _changed(name)
+                    raise changed_object(name)
                 return bytes(answer.bytes())
             except FileNotFoundError as error:
                 if "NoSuchBucket" in str(error):
@@ -336,12 +338,12 @@ def read_file(file: Path, name: str, most: int) -> bytes | None:
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise _changed(name) from error
+            raise changed_object(name) from error
         raise
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > most:
-            raise _changed(name)
+            raise changed_object(name)
         with os.fdopen(descriptor, "rb", closefd=False) as opened:
             return opened.read(most)
     finally:
@@ -368,10 +370,21 @@ def make_folders(folder: Path, mode: int) -> None:
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Hold the lock on a file until the block is left."""
-    with file.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Hold the lock on a file until the block is left. Raises TimeoutError if another process keeps it."""
+    lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
+    until = time.monotonic() + ANSWER_WITHIN.total_seconds()
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > until:
+                    raise TimeoutError(errno.ETIMEDOUT, "another process keeps the lock", str(file)) from error
+                time.sleep(LOCK_TRIED_EVERY_S)
         yield
+    finally:
+        os.close(lock)
 
 
 @contextmanager
@@ -408,7 +421,8 @@ def _unavailable(text: Message, error: Exception) -> Unavailable:
     return refusal
 
 
-def _changed(name: str) -> IntegrityBroken:
+def changed_object(name: str) -> IntegrityBroken:
+    """Return the refusal of an object that somebody else has written."""
     return IntegrityBroken(
         "the object {name} is larger than what was written, or no file",
         name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,18 @@ from msgspec.structs import replace
 
 from ledger.config.secret_files import SecretRefused, private_umask
 from ledger.config.settings import Settings
-from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.errors import IntegrityBroken, MalformedInput, Unavailable
 from ledger.core.events.case import PersonNamed
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash
-from ledger.core.log.notes import SeedSigner
+from ledger.core.log.notes import MAX_NOTE_LENGTH, SeedSigner
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, TileNodes, decode_bundle, width_at
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.recording import uploading
 from ledger.recording.public_store import FolderStore, KeptCheckpoint, PublicStore, public_store_of
 from ledger.recording.uploading import StoreRefused, TileUploader, UploadState
+from ledger.storage import objects
 from ledger.storage.objects import objects_at, storage_of
 from ledger.store import checkpoints, log
 from tests.testkit import bundles
@@ -437,6 +440,48 @@ def test_a_store_with_another_log_is_refused(ledger: Ledger, place: Place, which
     assert place.read("checkpoint") == note
     assert place.read("tile/0/000") is None
     grow_to(ledger, 301)
+
+
+def test_a_checkpoint_without_end_is_not_read(ledger: Ledger, place: Place) -> None:
+    """One of more bytes than a note has is refused by its size, and the state says so."""
+    place.store.replace_checkpoint(bytes(MAX_NOTE_LENGTH + 1), None)
+    grow_to(ledger, 20)
+    uploader = uploader_to(ledger, place.store)
+    with pytest.raises(IntegrityBroken) as refused:
+        uploader.step()
+    assert refused.value.code == "object_changed"
+    assert not uploader.try_step()
+    assert uploader.state == UploadState(0, refused.value.message, refused.value.hint)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_checkpoint_that_is_no_file_holds_nothing_up(
+    ledger: Ledger, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """A pipe, a link and a folder of its name: the step ends, readers are not sent there, and events are recorded."""
+    uploader = uploader_to(ledger, folder_at(tmp_path / "public").store, public_url="https://tiles.example")
+    grow_to(ledger, 300)
+    assert uploader.step()
+    (tmp_path / "public" / "checkpoint").unlink()
+    make(tmp_path / "public" / "checkpoint")
+    grow_to(ledger, 301)
+    assert not uploader.try_step()
+    assert (uploader.state.size, uploader.redirect(TileName(0, 0))) == (300, None)
+    assert uploader.state.fault is not None
+
+
+def test_a_lock_that_another_keeps_is_waited_for_in_vain_once(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who holds the lock of the folder, or puts a pipe in its place, does not stop the loop: the state says what is."""
+    monkeypatch.setattr(objects, "ANSWER_WITHIN", timedelta(milliseconds=100))
+    uploader = uploader_to(ledger, folder_at(tmp_path).store)
+    os.mkfifo(tmp_path / ".lock")
+    grow_to(ledger, 20)
+    with objects.locked(tmp_path / ".lock"):
+        assert not uploader.try_step()
+    assert uploader.state.fault == "the folder of the public store does not work"
+    assert uploader.try_step()
 
 
 def test_processes_of_one_ledger_never_put_the_checkpoint_back(place: Place, each_database_url: str) -> None:
