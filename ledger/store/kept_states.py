@@ -7,10 +7,14 @@ service that is not in the database; one without it is not used. Audits compare 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from hmac import compare_digest
 from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import chain
+from operator import attrgetter
 
 from blake3 import blake3
 from sqlalchemy import Connection, LargeBinary, cast, select
@@ -21,6 +25,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.store.database import Change, Row, one_of
 from ledger.store.tables import KEPT_STATES
 
+DECIDING = ("audit", "core", "recording", "store", "timeline")  # packages that make states, audits and trails
 MOST = 1 << 27  # bytes of a state that an audit unpacks
 # SQLite keeps what it is given: text in a column of bytes must stop nobody.
 _COLUMNS = [
@@ -50,9 +55,33 @@ def kept_state(connection: Connection, case_id: str, key: bytes) -> bytes | None
     return zlib.decompress(row.state) if row.format == kept_format() else None
 
 
+@cache
 def program_version() -> str:
-    """Return the version of the program, by whose rules a state or an audit came about."""
-    return version("tallystick")
+    """Return the version of the program, by whose rules a state or an audit came about.
+
+    With a digest of the sources that decide what these are: between two releases, and in a program that somebody has
+    changed, the number is the same and the rules are not.
+    """
+    package = files("ledger")
+    return f"{version('tallystick')}+{sources_digest([package / part for part in DECIDING])}"
+
+
+def sources_digest(folders: Iterable[Traversable]) -> str:
+    """Return 12 hexadecimal digits of a digest of the files below folders, by their names, and what is in them."""
+    digest = blake3()
+    for file in chain.from_iterable(_files(folder, folder.name) for folder in folders):
+        digest.update(f"{file[0]} {len(file[1])}\n".encode())
+        digest.update(file[1])
+    return digest.hexdigest(6)
+
+
+def _files(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=attrgetter("name")):
+        if entry.is_dir():
+            if entry.name != "__pycache__":
+                yield from _files(entry, f"{path}/{entry.name}")
+        elif entry.name.endswith(".py"):
+            yield f"{path}/{entry.name}", entry.read_bytes()
 
 
 @cache

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import zipfile
 import zlib
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from shutil import copytree, make_archive
 
 import pytest
 
 from ledger.core.custody import kept_state
 from ledger.core.custody.kept_state import encode_state
 from ledger.recording import case_states
-from ledger.store.kept_states import state_key_of
+from ledger.store import kept_states
+from ledger.store.kept_states import DECIDING, program_version, sources_digest, state_key_of
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.machine import REPOSITORY
 from tests.unit.audit.stand import OFFICERS, Stand, found
 
 
@@ -109,3 +114,39 @@ def test_states_of_another_key_are_not_used(long: tuple[Stand, Case], monkeypatc
     folds = Folds(monkeypatch)
     assert stand.ledger.validator.states.of_case("case-2") == case.state
     assert folds.count == len(case.events)
+
+
+def test_a_program_with_another_rule_has_another_version(tmp_path: Path) -> None:
+    """Each file of the packages that decide counts, by its bytes and its name; what Python compiles of it does not.
+
+    What is installed from an archive has the version of the sources that went into it.
+    """
+    for package in DECIDING:
+        copytree(REPOSITORY / "ledger" / package, tmp_path / "ledger" / package)
+
+    def digest_of(root: zipfile.Path | Path) -> str:
+        return sources_digest([root / "ledger" / package for package in DECIDING])
+
+    own = digest_of(tmp_path)
+    assert program_version() == f"{version('tallystick')}+{own}"
+    packed = Path(make_archive(str(tmp_path / "packed"), "zip", tmp_path, "ledger"))
+    assert digest_of(zipfile.Path(packed)) == own
+    cache = tmp_path / "ledger/core/custody/__pycache__"
+    cache.mkdir(exist_ok=True)
+    (cache / "fold.py").write_bytes(b"0")
+    assert digest_of(tmp_path) == own
+    file = tmp_path / "ledger/core/custody/fold.py"
+    file.write_bytes(file.read_bytes().replace(b"+ 1", b"+ 2", 1) + b"\n")
+    changed = digest_of(tmp_path)
+    file.rename(file.with_name("folds.py"))
+    assert len({own, changed, digest_of(tmp_path)}) == 3
+
+
+def test_what_an_older_rule_came_to_is_not_used(long: tuple[Stand, Case], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of the same number with other sources folds the case from its first event, and audits no such state."""
+    stand, case = long
+    folds = Folds(monkeypatch)
+    assert started(stand.ledger, folds, case) == 1
+    monkeypatch.setattr(kept_states, "kept_format", lambda: f"0.1.0+{0:012} {kept_state.state_format()}")
+    assert started(stand.ledger, folds, case) > 10
+    assert not found(stand.audit())
