@@ -35,7 +35,7 @@ from ledger.supervision.models.conditions import columns_of_sql, condition_of, f
 from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
 from ledger.supervision.models.editing import value_at
 from ledger.supervision.models.procedure_words import united, vocabulary_of, words_of
-from ledger.supervision.models.templates import TemplateField, TemplateForm, forms
+from ledger.supervision.models.templates import TemplateField, forms
 from ledger.supervision.view_catalogue import view_columns
 
 
@@ -89,7 +89,7 @@ class BenchForm:
             section = BenchSection(name, self._say(heading), self._say(about), tuple(fields[name]))
             form = forms().get(str(value_at(self._tree, "condition.template")))
             if name == "condition" and form is not None:
-                section = section._replace(about=in_plain_words(form, self._labels))
+                section = section._replace(about=self._labels.told(form))
             if name != "parameters" or section.fields:
                 yield section
 
@@ -268,11 +268,6 @@ class BenchForm:
     def _parameter_names(self) -> list[str]:
         parameters = self._tree.get("parameters")
         return list(parameters) if isinstance(parameters, dict) else []
-
-
-def in_plain_words(form: TemplateForm, labels: Labels) -> str:
-    """Return what a template finds, without the list of its columns, which is shown where it is needed."""
-    return labels.told(form).partition(" The row has")[0].partition("结果含")[0]
 
 
 def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -14,7 +14,7 @@ from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import download
 from api.console.workbench.bench_fields import OPERATORS, example_of
-from api.console.workbench.bench_form import EXAMPLES_HEADING, BenchForm, in_plain_words
+from api.console.workbench.bench_form import EXAMPLES_HEADING, BenchForm
 from api.dependencies import SlugQuery
 from api.services.governance import require_modelling
 from api.services.matters import require_matter
@@ -258,7 +258,7 @@ def _title_and_purpose(name: str, labels: Labels) -> tuple[str, str]:
     if name in FREE:
         title, purpose = FREE[name]
         return say(title), say(purpose)
-    return say(TITLES[name]), in_plain_words(forms()[name], labels)
+    return say(TITLES[name]), labels.told(forms()[name])
 
 
 def _id_in(tree: Mapping[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
+from ledger.core.events.supervision import BilingualText
 from ledger.core.messages import Message
 from ledger.supervision.model_faults import Wording, unknown
 from ledger.supervision.models.definition import Parameter, Query, Scope, Template
@@ -82,10 +83,11 @@ class TemplateField(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TemplateForm(Struct, frozen=True, forbid_unknown_fields=True):
-    """A template: what it finds, in words, and its fields."""
+    """A template: what it finds, in words, the columns of what it finds, and its fields."""
 
     en: str
     zh: str
+    columns: BilingualText
     scope: Literal["case", "all", "per"]
     fields: dict[str, TemplateField]
 

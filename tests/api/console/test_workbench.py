@@ -242,6 +242,15 @@ def test_columns_are_told_by_the_view_they_come_from() -> None:
     assert labels["from_agency"] == f"{views()['handovers'].columns['from_agency'].en} · from_agency"
 
 
+def test_a_condition_says_what_its_list_must_allow() -> None:
+    """The columns of what it finds are not listed above its fields, the rest of what it does is."""
+    for language, required in (("en", "must be registered as readable"), ("zh-CN", "登记时须准许显示内容")):
+        form = BenchForm(read_document(draft("a", "list_rows")).tree, Labels(language))
+        (about,) = (section.about for section in form.sections() if section.name == "condition")
+        assert required in about
+        assert "row_digest" not in about
+
+
 def test_a_form_that_nobody_touched_changes_nothing() -> None:
     """Of no shipped model and no draft: what it shows is what the file has."""
     for text in (*shipped_models().values(), *(draft("a", name) for name in FORMS)):

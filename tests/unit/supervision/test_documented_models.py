@@ -33,7 +33,8 @@ CONDITIONS = blocks(PAGE, "yaml condition")
 def template_table(name: str) -> str:
     """Return a template and its fields, as the page shows them."""
     form = forms()[name]
-    lines = [form.en, "", form.zh, "", "| field | default | what it takes | 填写 |", "|---|---|---|---|"]
+    lines = [f"{form.en} {form.columns.en}", "", f"{form.zh}{form.columns.zh}", ""]
+    lines += ["| field | default | what it takes | 填写 |", "|---|---|---|---|"]
     for field, about in form.fields.items():
         default = "required" if about.required else f"`{str(about.default).lower()}`"
         lines.append(f"| `{field}` | {default} | {about.en} | {about.zh} |")
