@@ -55,11 +55,11 @@ STATUSES: dict[type[TallystickError], int] = {
     Unavailable: 503,
 }
 HINTS: dict[int, str] = {
-    400: Message("Correct the field named here; the form of every request is told in /api/v1/openapi.json."),
+    400: Message("Correct the field named here; /api/v1/openapi.json describes every request."),
     401: Message("Sign in at /api/v1/sign-in/challenge and send the token as 'Authorization: Bearer <token>'."),
     403: Message("Act by a key that is granted for this (--profile); tally agency show AGENCY lists keys and roles."),
     404: Message("Check the ids; what you may not see looks as if it were not there."),
-    405: Message("The methods of this address are told in the header Allow."),
+    405: Message("The Allow header lists the methods of this address."),
     408: Message("Send the whole request without a pause."),
     409: Message("Look at what stands in the log now, then sign again."),
     413: Message("Send less at once; many events go through /api/v1/events/batch in several requests."),

@@ -234,7 +234,7 @@ SAYINGS = {
     "chain_defect": AlarmText(
         "bad",
         later("The chain is not followed, by a defect of the service."),
-        later("The traceback stands in the service's log; report it. Events are recorded, and anchored later."),
+        later("The traceback is in the service's log; report it. Events are recorded, and anchored later."),
         "tally doctor",
     ),
     "chain_faulty": AlarmText(
@@ -252,7 +252,7 @@ SAYINGS = {
     "witnesses_defect": AlarmText(
         "bad",
         later("Witnesses are not asked, by a defect of the service."),
-        later("The traceback stands in the service's log; report it, and start the service again."),
+        later("The traceback is in the service's log; report it, and start the service again."),
     ),
     "anchor_late": AlarmText(
         "soon",

@@ -151,7 +151,7 @@ class Anchorer:
         except CallReverted as refused:
             if refused.error not in MOVED:
                 raise
-            self.detail = refused.message
+            self.detail = refused.text
             return WaitReason.REGISTRY_MOVED
 
 

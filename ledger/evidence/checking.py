@@ -24,7 +24,7 @@ from msgspec import Struct
 from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events.terms import Verdict
-from ledger.core.messages import Message
+from ledger.core.messages import Message, joined
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding, FileFault, FileFinding, Listed, ReportFinding
@@ -206,7 +206,8 @@ def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> Outcome:
             )
     if not shared:
         return NotChecked("{record.said_by} has no digest to compare with", record=record)
-    agreement = f"{', '.join(digest.algorithm for digest in shared)} as {record.said_by} says"
+    algorithms_shared = joined([digest.algorithm for digest in shared], by=", ")
+    agreement = Message("{algorithms} as {record.said_by} says", algorithms=algorithms_shared, record=record)
     if record.verdict == "intact":
         return agreement
     return NotChecked(Message("{agreement}, which is itself no more", agreement=agreement), record.verdict)

@@ -31,7 +31,7 @@ from ledger.core.events.registry import AgencyProfile
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef, Verdict
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.messages import Message
+from ledger.core.messages import Message, joined
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.zones import Zone
@@ -223,7 +223,8 @@ def _lead(run: _Run) -> Outcome:
             field="tree_size",
         )
     run.lead, run.head = body, verified.checkpoint
-    return _gap(verified) or f"raised by the service at tree size {body.tree_size}, as of {body.as_of}"
+    raised = Message("raised by the service at tree size {body.tree_size}, as of {body.as_of}", body=body)
+    return _gap(verified) or raised
 
 
 # 2
@@ -240,7 +241,7 @@ def _model(run: _Run) -> Outcome:
     }
     _require_same(lead, expected)
     run.model = model
-    return f"{model.model_id} version {model.version} is the model that the lead names"
+    return Message("{model.model_id} version {model.version} is the model that the lead names", model=model)
 
 
 # 3
@@ -259,7 +260,8 @@ def _cases(run: _Run) -> Outcome:
             digest = verified.envelope.payload_digest
             run.registered.append(Registered(verified.envelope.agency, digest, verified.event.body))
             _place(run, verified)
-    return gap or f"{len(run.events)} events of {len(run.held.cases)} cases below the lead's tree size"
+    events, cases = len(run.events), len(run.held.cases)
+    return gap or Message("{events} events of {cases} cases below the lead's tree size", events=events, cases=cases)
 
 
 def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
@@ -320,7 +322,7 @@ def _cited(run: _Run) -> Outcome:
     other = next(iter(sorted({*lead.cases} - {run.case_ids[ref.payload_digest] for ref in lead.events})), None)
     if other is not None:
         raise ProofRefused("cites the case {other}, and no event of it", other=other, field="cases")
-    return f"{len(lead.events)} cited events stand here"
+    return Message("{count} cited events are among them", count=len(lead.events))
 
 
 # 5
@@ -329,8 +331,11 @@ def _end(run: _Run) -> Outcome:
     size = run.raised().tree_size
     open_ended = sorted(case_id for case_id, last in run.ends.items() if last < size)
     if not open_ended:
-        return f"each of {len(run.ends)} cases goes on beyond the lead's tree size, without a gap before it"
-    gap = f"whether the log has other events of {', '.join(open_ended)} below entry {size}"
+        return Message(
+            "each of {count} cases goes on beyond the lead's tree size, without a gap before it", count=len(run.ends)
+        )
+    case_ids = joined(open_ended, by=", ")
+    gap = Message("whether the log has other events of {case_ids} below entry {size}", case_ids=case_ids, size=size)
     if run.held.entries is None or run.head is None:
         return NotChecked("{gap}: its entries were not given", gap=gap)
     streams = [Stream(kind="case", id=case_id) for case_id in open_ended]
@@ -341,7 +346,9 @@ def _end(run: _Run) -> Outcome:
     for entry in entries:
         if entry.index < size and entry.envelope.payload_digest not in run.places:
             raise ProofRefused("leaves out {entry.envelope.event_id}, entry {entry.index}", entry=entry, field="cases")
-    return f"none of {run.head.size} entries is another event of these cases below the lead's tree size"
+    return Message(
+        "none of {head.size} entries is another event of these cases below the lead's tree size", head=run.head
+    )
 
 
 def _tables(run: _Run) -> dict[str, DatasetTable]:
@@ -376,7 +383,7 @@ def _finding(run: _Run) -> Outcome:
     if run.finding is not None:
         if is_query and model.scope == "all":
             return NotChecked("the query finds it among these cases, and may compare them with others")
-        return f"the model finds it again: {', '.join(lead.key.values())}"
+        return Message("the model finds it again: {key}", key=joined(tuple(lead.key.values()), by=", "))
     if is_query or model.scope == "all":
         return NotChecked("the model may compare all cases, and these alone do not show it")
     raise ProofRefused("the model does not find it in these events", field="finding")
@@ -461,13 +468,19 @@ def _words(run: _Run) -> Outcome:
     }
     supervising = supervising_agency_for(agencies, lead.supervised)
     if lead.supervising != supervising:
-        today = f"of today's agencies {supervising or 'none'} supervises {lead.supervised}"
+        today = (
+            Message("none of today's agencies supervises {lead.supervised}", lead=lead)
+            if supervising is None
+            else Message(
+                "of today's agencies {supervising} supervises {lead.supervised}", supervising=supervising, lead=lead
+            )
+        )
         return NotChecked(
             "it went to {lead.supervising}; {today}: whether that was so then is not told here",
             lead=lead,
             today=today,
         )
-    return "the lead says what the finding says, and cites what it rests on"
+    return Message("the lead says what the finding says, and cites what it rests on")
 
 
 def _refs(run: _Run, finding: ModelFinding) -> tuple[EventRef, ...]:

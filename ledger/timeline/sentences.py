@@ -206,14 +206,14 @@ class EventWords:
         self._after = after
         self._persons = persons
 
-    def sentence(self, slots: Mapping[str, Any], catalogue: str = "told") -> str:
+    def sentence(self, slots: Mapping[str, Any], catalogue: str = "sentence") -> str:
         """Return the event type's sentence, with a clause for each field that it has no slot for."""
         # Few event types have a sentence of their own for a payload alone.
-        template = self._labels.find(catalogue, self._event_type) or self._labels.of("told", self._event_type)
+        template = self._labels.find(catalogue, self._event_type) or self._labels.of("sentence", self._event_type)
         # What an event says of persons whom it names may be something else than what it says of the case.
-        template = (slots.get("person_ids") and self._labels.find("told_of_persons", self._event_type)) or template
+        template = (slots.get("person_ids") and self._labels.find("sentence_of_persons", self._event_type)) or template
         # A difference that a stocktake raises is of no handover.
-        template = (slots.get("stocktake_id") and self._labels.find("told_of_count", self._event_type)) or template
+        template = (slots.get("stocktake_id") and self._labels.find("sentence_of_count", self._event_type)) or template
         taken = set(_slots_in(template))
         if "things" in taken:
             taken |= _THINGS

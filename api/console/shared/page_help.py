@@ -63,7 +63,7 @@ _BY_SECTION: Final = {
             later("One room as it is counted: what the record says lies there, and what was scanned."),
             later(
                 "Scan or type the code of each thing, and take back what was scanned by mistake. What is missing, "
-                "surplus or elsewhere is told at once, and signed at the end."
+                "surplus or elsewhere is shown at once, and signed at the end."
             ),
         ),
         "stocktakes/recorded.html": (

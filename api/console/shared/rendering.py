@@ -280,7 +280,6 @@ def environment(template_language: str) -> Environment:
             audit_words.finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
         ),
         "of_milliseconds": lambda unix_ms: datetime.fromtimestamp(unix_ms / 1000, UTC),
-        "readable": lambda text: zone_in_use().with_readable_times(text),
         "with_moments": labels.with_moments,
         "span": lambda seconds: formats.span(seconds, texts),
     }

@@ -186,7 +186,7 @@ def verify(
 
     The entries of the public log tell that no event of the cases is left out; they are fetched where no later event of
     a case tells that.
-    What each step compared is told as by 'tally proof check', and so is the exit code.
+    Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
     """
     from ledger.cli.report import show_report
     from ledger.cli.supervision import verify_lead

@@ -215,7 +215,7 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     """Export a model as a signed package: one file with tests, figures and case study, proven version by version.
 
     With --public the whole library as static pages, anonymous, in Chinese and English: what is looked for and why, what
-    came of it, exemplary cases. Counts under five are not told, and cannot be worked out.
+    came of it, exemplary cases. Counts under five are not shown, and cannot be worked out.
     """
     from ledger.core.supervision.model_package import decode_package, last_version
 

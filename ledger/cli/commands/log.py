@@ -75,7 +75,7 @@ def trust(
 
     With --pin, its digest is printed: compare that with what the other agencies have.
 
-    Hashes of blocks are told by the service, or by the chain node at --rpc: who trusts them trusts that.
+    Hashes of blocks come from the service, or from the chain node at --rpc: who trusts them trusts that.
     """
     of_bundles = sorted({block[1] for bundle in bundles if (block := anchor_block(bundle.read()))})
     named = [*blocks, *map(str, of_bundles)]

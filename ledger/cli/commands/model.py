@@ -89,7 +89,7 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 @SHIPPED
 @IN_FORCE
 def check(session: Session, models: Sequence[str], shipped: bool, in_force: bool) -> int:
-    """Check models: each fault is told with file, line, field and what was expected."""
+    """Check models; report each fault with file, line, field and what was expected."""
     sound, refused_files = [], 0
     words = _words_in_force(session) if in_force else None
     for name, model in _parsed(session, models, shipped, words):

@@ -27,7 +27,7 @@ CHOSEN = columns("topic", "browser", "mail", "when")
 
 @click.group("notice", cls=Group)
 def notice_group() -> None:
-    """Notices: what is new for you, what you are told of in the browser and by mail, and a test of the mail."""
+    """Notices: what is new for you, what you are notified about in the browser and by mail, and a test of the mail."""
 
 
 @notice_group.command("list")
@@ -47,7 +47,7 @@ def read(session: Session, numbers: tuple[int, ...]) -> None:
 
 @notice_group.command("topics")
 def topics(session: Session) -> None:
-    """List the topics, and how you are told of each."""
+    """List the topics, and how you are notified about each."""
     _show(session, session.service.get(f"{NOTICES}/settings"))
 
 
@@ -56,7 +56,7 @@ def topics(session: Session) -> None:
 @click.option("--browser/--no-browser", default=None, help="Whether the console shows it.")
 @click.option("--mail", type=click.Choice(get_args(MailRhythm)), help="None, at once, or with the daily mail.")
 def choose(session: Session, topic: str, browser: bool | None, mail: str | None) -> None:
-    """Choose how you are told of a topic. The other topics stay as they are."""
+    """Choose how you are notified about a topic. The other topics stay as they are."""
     choices = session.service.get(f"{NOTICES}/settings")["choices"]
     given = {"browser": browser, "mail": mail}
     choices[topic] |= {name: value for name, value in given.items() if value is not None}

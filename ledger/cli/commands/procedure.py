@@ -141,7 +141,7 @@ def copy(session: Session, package: str, folder: Path) -> None:
 @procedure_group.command("check")
 @PACKAGES
 def check(session: Session, packages: Sequence[str]) -> int:
-    """Check packages: a fault is told with file, line and key, and what was expected.
+    """Check packages; report each fault with file, line, key and what was expected.
 
     What the package itself marks as not confirmed is listed, and what rests on an article whose text stands nowhere:
     they are no faults.

@@ -239,7 +239,7 @@ def paper_command(
 ) -> None:
     """Print an event: transfer list, acceptance receipt, notice, custody change certificate, and the like.
 
-    PDF/A with a QR code and room for the seal. What an event prints as is told in docs/paper.md.
+    PDF/A with a QR code and room for the seal. docs/paper.md lists the papers of each event.
     """
     from ledger.cli.exporting import paper_of, papers_of_case, write
 

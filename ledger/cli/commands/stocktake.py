@@ -70,7 +70,7 @@ def open_(session: Session, storage_location: str, number: str | None) -> None:
 def scan(
     session: Session, *, stocktake_id: str, codes: tuple[str, ...], file: Path | None, seal_number: str | None
 ) -> None:
-    """Scan codes, and be told at once what each comes to.
+    """Scan codes, and see at once what each comes to.
 
     A code is an item's id as on its label, CASE/ITEM, or the number of a seal. In a file, the seal that the thing bears
     may stand behind its code, after a tab. A wrong scan is taken back by its number: 'tally stocktake take-back'.

@@ -151,7 +151,7 @@ def check_model(report: PackageReport, words: ProcedureWords | None = None) -> U
     numbered = [(number, name, check) for number, (name, check) in enumerate(STEPS, start=FIRST)]
     is_proven = report.verdict in ("intact", "not_yet_anchored") and report.conformity.result == "shown"
     if not report.published or not is_proven:
-        why = "what was published is not proven"
+        why = Message("what was published is not proven")
         return Usable(False, tuple(CheckedStep(number, name, "not_checked", why) for number, name, _ in numbered))
     last = _Publication(report.published[-1], words)
     # A fault of the text is no tampering: it was signed so.
@@ -165,27 +165,31 @@ def check_model(report: PackageReport, words: ProcedureWords | None = None) -> U
 # 10
 def _model(last: _Publication) -> Outcome:
     model = parse_model(last.body.definition, last.words)
-    return f"{len(model.parameters)} parameters, {len(model.examples)} examples"
+    return Message(
+        "{parameters} parameters, {examples} examples", parameters=len(model.parameters), examples=len(model.examples)
+    )
 
 
 # 11
 def _examples(last: _Publication) -> Outcome:
     model = require_publishable(last.body.definition, last.words)
     raised = sum(bool(example.raises) for example in model.examples)
-    return f"{raised} raise what they must, {len(model.examples) - raised} raise nothing"
+    return Message(
+        "{raised} raise what they must, {others} raise nothing", raised=raised, others=len(model.examples) - raised
+    )
 
 
 # 12
 def _agreement(last: _Publication) -> Outcome:
     require_agreement(parse_model(last.body.definition, UNCHECKED), last.body)
-    return "id, version, title, business line and severity are those of the definition"
+    return Message("id, version, title, business line and severity are those of the definition")
 
 
 # 13
 def _anonymity(last: _Publication) -> Outcome:
     study = last.body.case_study
     if study is None:
-        return "there is no case study"
+        return Message("there is no case study")
     for language in ("zh", "en"):
         text = getattr(study, language)
         for trace in traces(text):
@@ -196,7 +200,7 @@ def _anonymity(last: _Publication) -> Outcome:
                 trace=trace,
                 field=f"case_study.{language}",
             )
-    return "nothing has the form of what leads to somebody"
+    return Message("nothing has the form of what leads to somebody")
 
 
 STEPS: tuple[tuple[str, Callable[[_Publication], Outcome]], ...] = (

@@ -20,6 +20,7 @@ from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey, parse
 from ledger.core.log.policy import Policy
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.witness_protocol import AddCheckpoint, AddEntries
+from ledger.core.messages import Message
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
@@ -198,12 +199,12 @@ class CosignatureCollector:
             logger.error("the log was rolled back or forked", witness=witness.name, reason=error.for_operator)  # noqa: TRY400
             self.halt(error)
             course.is_heard = True
-            self._refusals.add(witness, error.message)
+            self._refusals.add(witness, error.text)
         except TallystickError as error:
-            self._refusals.add(witness, error.message)
+            self._refusals.add(witness, error.text)
         except Exception as error:
             logger.exception("witness not asked for a reason that nobody foresaw", witness=witness.name)
-            self._refusals.add(witness, f"it cannot be asked ({type(error).__name__})")
+            self._refusals.add(witness, Message("it cannot be asked ({error})", error=type(error).__name__))
         else:
             if self._refusals.reason(witness) is not None:
                 logger.info("witness co-signs again", witness=witness.name, size=published.size)

@@ -15,7 +15,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import Policy
 from ledger.core.log.witness_protocol import CosignAnchor
-from ledger.core.messages import Message
+from ledger.core.messages import Message, joined
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.signing.signatures import recover
 from ledger.store import checkpoints
@@ -89,8 +89,8 @@ class Gatherer:
             authority=authority,
         )
         names = {witness.name for witness in named}
-        faults = [f"{state.name}: {state.fault}" for state in self.states() if state.name in names and state.fault]
-        return "; ".join([shortfall, *faults])
+        faults = [_fault_of(state.name, state.fault) for state in self.states() if state.name in names and state.fault]
+        return joined([shortfall, *faults])
 
     def gather(
         self, domain: ContractDomain, head: AnchoredHead, authority: AuthorityState, cosigned: CosignedCheckpoint
@@ -118,8 +118,11 @@ class Gatherer:
         missing = ""
         if len(taken) < authority.quorum:
             reasons = {w.name: self._refusals.reason(w) for w in able if w.account not in self._signed}
-            refusals = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
-            missing = "; ".join([f"{len(taken)} of {authority.quorum} co-signatures for the contract", *refusals])
+            refusals = [_fault_of(name, reason) for name, reason in reasons.items() if reason]
+            shortfall = Message(
+                "{count} of {authority.quorum} co-signatures for the contract", count=len(taken), authority=authority
+            )
+            missing = joined([shortfall, *refusals])
         return Gathered(taken, missing)
 
     async def _ask(self, able: list[Witness], asked: CosignAnchor, quorum: int) -> None:
@@ -149,10 +152,14 @@ class Gatherer:
                     "the witness answers with a signature by {signer}, not by {account}", signer=signer, account=account
                 )
         except TallystickError as error:
-            self._refusals.add(witness, error.message)
+            self._refusals.add(witness, error.text)
         else:
             self._refusals.remove(witness)
             self._signed[account] = signature
+
+
+def _fault_of(witness: str, fault: str) -> Message:
+    return Message("{witness}: {fault}", witness=witness, fault=fault)
 
 
 def _agencies(authority: AuthorityState) -> dict[str, str]:

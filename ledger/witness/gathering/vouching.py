@@ -81,7 +81,7 @@ class Voucher:
             self._lines |= signed
             require_all(signed, witness.vouching_keys)
         except TallystickError as error:
-            self._refusals.add(witness, error.message)
+            self._refusals.add(witness, error.text)
         else:
             self._refusals.remove(witness)
 

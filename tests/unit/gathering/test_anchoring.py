@@ -16,6 +16,7 @@ from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
 from ledger.core.events import registry
 from ledger.core.trust.block_notes import verify_block_note
+from ledger.i18n import translate
 from ledger.recording.head_maps import HeadMapKeeper
 from ledger.store import chain_journal, log
 from ledger.store.chain_journal import ProvingHeader
@@ -158,6 +159,7 @@ def test_a_witness_that_will_not_co_sign_the_anchor_is_named_and_another_takes_i
     assert "1 of 2 co-signatures for the contract" in reason
     assert "witness-" in reason
     assert "503: the chain lags" in reason
+    assert "合约所需的 2 个联署已有 1 个" in translate(reason, "zh-CN")
     asked = ring.procuratorate.asked.count("/cosign-anchor")
     ring.police.spoil = None
     ring.anchors()

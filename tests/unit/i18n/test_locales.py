@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 from typing import get_args
@@ -53,6 +54,7 @@ from ledger.supervision.view_catalogue import views
 from ledger.timeline.case_history import NoteKind
 from ledger.timeline.sentences import CLAUSES
 from scripts import texts
+from tests.testkit.machine import REPOSITORY
 from tests.unit.interchange.printing import paper_words
 from tests.unit.supervision.test_public_library import public_words
 
@@ -118,7 +120,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "change_in_count": terms.choices(terms.ChangeInCount),
     "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
     "moment": ("day", "days", "hour"),
-    "told": tuple(EVENT_TYPES),
+    "sentence": tuple(EVENT_TYPES),
     "clause": CLAUSES,
     "telling": (
         *("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "seal"),
@@ -213,7 +215,7 @@ def test_an_article_that_nobody_knows_is_told_as_it_was_written(article: str) ->
 def test_catalogues_have_no_label_that_nothing_shows() -> None:
     """Vocabularies of the catalogues are those that exist: a label under a misspelled one would never be seen."""
     vocabularies = {*VOCABULARIES, "field", "message", "check", "paper_field", "alone"}
-    vocabularies |= {"told_of_persons", "told_of_count", "refusal", "model_fault"}
+    vocabularies |= {"sentence_of_persons", "sentence_of_count", "refusal", "model_fault"}
     for language in LANGUAGES:
         assert catalogue(language).keys() <= vocabularies
         for vocabulary, words in VOCABULARIES.items():
@@ -288,6 +290,25 @@ def test_slots_are_the_same_in_both_languages() -> None:
         if entry.id and entry.context in (None, texts.VERIFIER):
             english, chinese = "".join(entry.id), "".join(entry.string)
             assert set(re.findall(r"{[\w.]*", chinese)) <= set(re.findall(r"{[\w.]*", english)), entry.id
+
+
+def test_what_a_verification_step_compared_is_a_message() -> None:
+    """Its outcome is shown to readers of either language: a step returns no sentence that is rendered already."""
+    steps, untranslatable = 0, []
+    for file in sorted((REPOSITORY / "ledger").rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        if not re.search(r"^from ledger\.core\.verification\.report import .*Outcome", text, re.MULTILINE):
+            continue
+        for function in ast.walk(ast.parse(text)):
+            returns = getattr(function, "returns", None)
+            if isinstance(function, ast.FunctionDef) and getattr(returns, "id", "").endswith("Outcome"):
+                steps += 1
+                answers = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+                answers += [part for answer in answers if isinstance(answer, ast.BoolOp) for part in answer.values]
+                finished = [answer for answer in answers if isinstance(answer, ast.JoinedStr | ast.Constant)]
+                untranslatable += [f"{file.name}:{answer.lineno}" for answer in finished]
+    assert steps > 20
+    assert untranslatable == []
 
 
 def test_times_in_a_text_are_shown_in_the_zone_in_use() -> None:

@@ -9,6 +9,7 @@ import pytest
 from ledger.core.events.supervision import BilingualText
 from ledger.core.supervision.model_package import verify_package
 from ledger.core.verification.bundle import encode_bundle
+from ledger.i18n import translate
 from ledger.supervision.library.cards import Card, Fit, card_of, compare, fit, texts_of
 from ledger.supervision.library.publishing import check_model
 from ledger.supervision.models.model_file import parse_model, shipped_model, shipped_models
@@ -80,6 +81,7 @@ def checked(text: str = SOUND, **fields: Any) -> dict[str, tuple[str, str]]:
     assert usable.usable == all(step.result == "checked" for step in usable.steps)
     assert [step.number for step in usable.steps] == [10, 11, 12, 13]
     assert {step.verdict for step in usable.steps} == {"intact"}
+    assert not [step.name for step in usable.steps if translate(step.detail, "zh-CN").isascii()]
     return {step.name: (step.result, step.detail) for step in usable.steps}
 
 

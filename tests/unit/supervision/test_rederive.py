@@ -17,6 +17,7 @@ from ledger.core.events.supervision import CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Bundle, decode_bundle
+from ledger.i18n import translate
 from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover
 from ledger.store import log
@@ -122,6 +123,7 @@ def test_a_lead_is_found_again_in_the_events_that_it_cites(held: LeadMaterial) -
     report = checked(held)
     assert report.verdict == "intact", report.steps
     assert set(results(report).values()) == {"checked"}
+    assert not [step.name for step in report.steps if translate(step.detail, "zh-CN").isascii()]
     assert report.development
 
 

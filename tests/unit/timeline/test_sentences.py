@@ -66,7 +66,7 @@ def test_every_event_type_has_a_sentence_in_both_languages(event_type: str) -> N
         assert len(sentence.strip(".。")) > 8
         assert POLICE in sentence or EVENT_TYPES[event_type].streams == ("system",)
         assert language == "en" or re.search(r"[一-鿿]", sentence)
-    english, chinese = (slots_in(Labels(language).of("told", event_type)) for language in LANGUAGES)
+    english, chinese = (slots_in(Labels(language).of("sentence", event_type)) for language in LANGUAGES)
     assert english == chinese
 
 
@@ -79,7 +79,7 @@ def test_what_a_full_body_says_is_told() -> None:
         if kind.streams[0] != "case":
             continue
         labels = Labels("en")
-        slots = slots_in(labels.of("told", name)) | slots_in(labels.find("told_of_count", name) or "")
+        slots = slots_in(labels.of("sentence", name)) | slots_in(labels.find("sentence_of_count", name) or "")
         covered = slots | set(CLAUSES) | for_programs
         covered |= {"description"} if "item_id" in slots else set()
         covered |= {"items", "item_ids", "person_ids", "cites"} if "things" in slots else set()
@@ -313,7 +313,7 @@ def test_a_case_state_that_is_missing_leaves_ids_as_they_are() -> None:
 def test_a_payload_alone_says_nothing_that_it_does_not_know(event_type: str, language: str) -> None:
     """Whoever is asked to sign reads a sentence whose every slot the payload itself fills."""
     labels = Labels(language)
-    asked = slots_in(labels.find("alone", event_type) or labels.of("told", event_type))
+    asked = slots_in(labels.find("alone", event_type) or labels.of("sentence", event_type))
     available = {"agency", "officer", "things", *EVENT_TYPES[event_type].body.__struct_fields__}
     available |= {"clock", "subject"} if "deadline_id" in available else set()
     available |= {"in_place", "differing"} if "unknown_codes" in available else set()  # as many as it lists
