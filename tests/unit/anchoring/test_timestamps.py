@@ -171,7 +171,7 @@ def test_a_defect_is_told_and_tried_again(ledger: Ledger, authority: Authority) 
 def test_it_runs_until_it_is_told_to_stop(
     ledger: Ledger, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a thread, after a failure again."""
+    """The worker goes on after a failed request, and ends once ``stop`` is set."""
     monkeypatch.setattr("ledger.anchoring.timestamps.LOOK_EVERY_S", 0.01)
     monkeypatch.setattr("ledger.anchoring.timestamps.FIRST_PAUSE_S", 0.01)
     authority.status = 503

@@ -119,9 +119,7 @@ def test_tail_cut(stand: Stand) -> None:
 def test_entry_added(stand: Stand) -> None:
     """An entry beyond the tree."""
     size = stand.size
-    columns = (
-        "event_type, stream_kind, stream_id, agency, key_id, signed_at, recorded_at, committed_size, envelope, payload"
-    )
+    columns = "event_type, stream_kind, stream_id, agency, key_id, signed_at, recorded_at, envelope, payload"
     stand.change(
         f"INSERT INTO entries (log_index, event_id, sequence, payload_digest, committed_size, {columns}) "
         f"SELECT {size}, 'new', 77, 'new', {size}, {columns} FROM entries WHERE log_index = {FOUNDING}"

@@ -196,7 +196,9 @@ def test_one_write_is_one_block_at_its_time(bench: EmbeddedBench) -> None:
     """Each write is alone in the next block, which has the write's timestamp; the journal has its number and hash."""
     node = bench.start()
     bench.grow(3)
-    for write in bench.journal.writes():
+    writes = list(bench.journal.writes())
+    assert len(writes) == 3
+    for write in writes:
         block = node.eth.block(write.number)
         assert block is not None
         assert block.timestamp == FIRST_TIME + write.number

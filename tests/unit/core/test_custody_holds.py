@@ -380,7 +380,7 @@ def test_a_section_that_a_hold_covers_is_not_erased(scope: str) -> None:
 
 
 def test_a_hold_leaves_what_it_does_not_cover() -> None:
-    """Another event, and the events about another item."""
+    """A hold on one event or item does not stop the erasure of another's section."""
     written = holding("phone", "knife")
     of_phone, of_knife = secret(written), secret(written, "knife")
     place(written, concerns=(of_phone.ref,))

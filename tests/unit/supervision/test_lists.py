@@ -294,4 +294,6 @@ def test_a_filter_on_the_cells_of_a_list_shows_them(form: str, more: str, shown:
 def test_the_drafts_over_lists_are_models_but_for_their_texts(form: str) -> None:
     """Filled in, their examples come out as they say."""
     text = draft("mine", form).replace('""', '"x"')
-    assert all(result.passed for result in run_examples(model_of(text)))
+    results = run_examples(model_of(text))
+    assert results
+    assert all(result.passed for result in results)

@@ -136,8 +136,8 @@ def test_a_redirect_is_not_followed() -> None:
         assert inside.bodies == []
 
 
-def test_nobody_listens() -> None:
-    """The port is closed."""
+def test_a_closed_port_fails() -> None:
+    """A delivery to a port on which nobody listens fails."""
     with receiving() as receiver:
         url = receiver.url
     assert failure(ANYWHERE, url).startswith("the connection failed")
