@@ -52,7 +52,7 @@ from tests.testkit.builders import (
     signer_of,
 )
 
-# The table as the design has it: kinds of stream and roles. No roles: the service's own key.
+# The table of docs/protocol/event-types.md: kinds of stream and roles. No roles: the service's own key.
 
 
 # -- the catalogue -----------------------------------------------------------------------------------------------------
