@@ -196,7 +196,12 @@ def make_parts(
         validators=validators,
         replicas=Replicas(database, settings.replicas, settings.replica_lag_s),
         # Half of the time of a request: the other half is left to record here what another service did not.
-        peers=Peers(settings.peers_folder, lambda: recording.sequencer.is_running, settings.request_timeout_s / 2),
+        peers=Peers(
+            settings.peers_folder,
+            trust.trust.log_id,
+            lambda: recording.sequencer.is_running,
+            settings.request_timeout_s / 2,
+        ),
         token_key=token_key,
         clock=clock,
         trails=None if trails is None else TrailFiles(trails, token_key),

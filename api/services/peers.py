@@ -19,15 +19,18 @@ from uuid import uuid4
 from zlib import crc32
 
 import structlog
+from blake3 import blake3
 
 from api.services.validators import case_of
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.recording.validation_process import frame_of, messages_of
+from ledger.store.kept_states import program_version
 
 SCAN_S = 1.0  # seconds between two looks at who is in the folder
 SUFFIX = ".sock"
+KIND_LENGTH, OWN_LENGTH = 12, 19  # characters of a socket's name, before and behind its hyphen
 MAX_PATH = 107  # bytes of a socket's path, as Linux has it
 NEVER = float("inf")  # when a service that has left looks next, and when one that does not answer is asked again
 
@@ -39,7 +42,10 @@ logger = structlog.get_logger(__name__)
 
 
 class Peers:
-    """The services at the sockets in ``folder``, this one among them; none without a folder.
+    """The services of the log at the sockets in ``folder``, this one among them; none without a folder.
+
+    Those of another log or of another version of the program are left alone: what one of them makes of a submission is
+    no answer, and its pickles are read by other positions.
 
     ``is_able`` tells whether this service would record a submission now. One that answers nothing for ``patience_s`` is
     left out until it answers, and one that could not record what it was passed for as long. To be used from one event
@@ -49,8 +55,9 @@ class Peers:
     folder: whoever can write to it is believed.
     """
 
-    def __init__(self, folder: Path | None, is_able: Callable[[], bool], patience_s: float):
-        self._own = uuid4().hex
+    def __init__(self, folder: Path | None, log_id: bytes, is_able: Callable[[], bool], patience_s: float):
+        self._kind = kind_of(log_id)
+        self._own = f"{self._kind}-{uuid4().hex[:OWN_LENGTH]}"
         self._folder = None if folder is None else _private(folder, f"{self._own}{SUFFIX}")
         self._is_able = is_able
         self._patience_s = patience_s
@@ -115,7 +122,7 @@ class Peers:
         if self._server is not None and not self._is_able():
             self.close()
             return
-        for path in _sockets(folder):
+        for path in _sockets(folder, self._kind):
             if path.stem not in self._members and path.stem != self._own:
                 leave = partial(self._members.pop, path.stem, None)
                 make = partial(_Peer, leave, self._patience_s)
@@ -282,8 +289,13 @@ class _Asked(_Frames):
         self.send((number, outcome))
 
 
-def _sockets(folder: Path) -> list[Path]:
-    return [*folder.glob(f"*{SUFFIX}")]
+def _sockets(folder: Path, kind: str) -> list[Path]:
+    return [*folder.glob(f"{kind}-*{SUFFIX}")]
+
+
+def kind_of(log_id: bytes) -> str:
+    """Return what the names of the sockets of the log's services begin with, for this version of the program."""
+    return blake3(log_id + program_version().encode()).hexdigest(KIND_LENGTH // 2)
 
 
 def _private(folder: Path, socket_name: str) -> Path:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from api.services.peers import SUFFIX, Peers
+from api.services import peers as module
+from api.services.peers import SUFFIX, Peers, kind_of
 from ledger.core.errors import Conflict, MalformedInput, Unavailable
 from tests.api.conftest import OFFICERS, SETTINGS, no_chain, serving_ledger
 from tests.api.service import Served, problem, until
@@ -20,6 +21,7 @@ from tests.testkit.casework import Case, registration
 from tests.testkit.ledgers import open_ledger
 
 CASES = 12
+LOG_ID = b"\x11" * 32
 
 
 @pytest.fixture
@@ -134,7 +136,7 @@ def outcomes(folder: Path, here: Any, *, patience_s: float = 60) -> list[Any]:
     """Return what came of submissions that were passed on, an exception as it is."""
 
     async def passed_on() -> list[Any]:
-        first, other = (Peers(folder, lambda: True, patience_s) for _ in range(2))
+        first, other = (Peers(folder, LOG_ID, lambda: True, patience_s) for _ in range(2))
         await met((first, _record), (other, here))
         passed = [answer for number in range(40) if (answer := first.record(body_of(number), _record)) is not None]
         answers = await asyncio.gather(*passed, return_exceptions=True)
@@ -169,7 +171,7 @@ def test_one_that_hangs_is_asked_again_when_it_answers(folder: Path) -> None:
             await awake.wait()
             return body
 
-        first, other = (Peers(folder, lambda: True, 0.2) for _ in range(2))
+        first, other = (Peers(folder, LOG_ID, lambda: True, 0.2) for _ in range(2))
         await met((first, _record), (other, hanging))
 
         def shared() -> list[asyncio.Future[Any]]:
@@ -198,7 +200,7 @@ def test_one_that_could_not_record_is_left_out_for_a_while(folder: Path) -> None
     hangs is given, and then it is asked again."""
 
     async def lost() -> None:
-        first, other = (Peers(folder, lambda: True, 0.5) for _ in range(2))
+        first, other = (Peers(folder, LOG_ID, lambda: True, 0.5) for _ in range(2))
         tried: list[bytes] = []
 
         async def losing(body: bytes) -> None:
@@ -231,7 +233,7 @@ def test_patience_begins_with_what_is_passed_on(folder: Path) -> None:
     """What was answered before takes nothing of it."""
 
     async def one_after_another() -> None:
-        first, other = (Peers(folder, lambda: True, 60) for _ in range(2))
+        first, other = (Peers(folder, LOG_ID, lambda: True, 60) for _ in range(2))
         await met((first, _record), (other, _record))
         (peer,) = (peer for peer in first._members.values() if peer is not None)
         for _ in range(2):
@@ -254,12 +256,12 @@ def test_what_belongs_to_no_case_is_recorded_here(folder: Path) -> None:
     taken away."""
 
     async def alone() -> None:
-        left = folder / f"gone{SUFFIX}"
+        left = folder / f"{kind_of(LOG_ID)}-gone{SUFFIX}"
         server = await asyncio.get_running_loop().create_unix_server(asyncio.Protocol, str(left))
         server.close()
         await server.wait_closed()
         left.touch()
-        peers = Peers(folder, lambda: True, 60)
+        peers = Peers(folder, LOG_ID, lambda: True, 60)
         assert peers.record(body_of(1), _record) is None
         assert peers._look is not None
         await peers._look
@@ -267,23 +269,54 @@ def test_what_belongs_to_no_case_is_recorded_here(folder: Path) -> None:
         assert peers.record(b"{}", _record) is None
         peers.close()
         await asyncio.sleep(0.05)
-        assert Peers(None, lambda: True, 60).record(body_of(1), _record) is None
+        assert Peers(None, LOG_ID, lambda: True, 60).record(body_of(1), _record) is None
 
     asyncio.run(alone())
+
+
+@pytest.mark.parametrize("differs", ["log", "program"])
+def test_services_of_another_log_or_program_are_left_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, differs: str
+) -> None:
+    """In one folder, a submission goes to nobody whose answer would be no answer, and each has peers of its kind."""
+
+    async def side_by_side() -> None:
+        with monkeypatch.context() as patch:
+            if differs == "program":
+                patch.setattr(module, "program_version", lambda: "0.1.0+000000000000")
+            others = [Peers(folder, LOG_ID if differs == "program" else b"\x22" * 32, lambda: True, 60) for _ in "12"]
+        pair = [Peers(folder, LOG_ID, lambda: True, 60) for _ in "12"]
+        await met(*((side, _record) for side in pair))
+        await met(*((side, _refuse) for side in others))
+        for side in (*pair, *others):
+            side._next_look = 0.0
+            side.record(body_of(0), _record)
+            if side._look is not None:
+                await side._look
+            assert len(side._members) == 2
+        bodies = [body_of(number) for number in range(40)]
+        answers = [await answer for body in bodies if (answer := pair[0].record(body, _record)) is not None]
+        assert answers
+        assert {*answers} <= {*bodies}
+        for side in (*pair, *others):
+            side.close()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(side_by_side())
 
 
 def test_a_folder_that_others_may_use_is_refused(folder: Path) -> None:
     """Whoever can write to it would be believed."""
     folder.chmod(0o770)
     with pytest.raises(MalformedInput, match="others may use"):
-        Peers(folder, lambda: True, 60)
+        Peers(folder, LOG_ID, lambda: True, 60)
 
 
 def test_a_folder_whose_path_is_too_long_is_refused(folder: Path) -> None:
     """A socket in the longest that is taken can be listened at."""
 
     async def listen(length: int) -> None:
-        peers = Peers(folder / ("x" * (length - len(str(folder)) - 1)), lambda: True, 60)
+        peers = Peers(folder / ("x" * (length - len(str(folder)) - 1)), LOG_ID, lambda: True, 60)
         peers.record(b"{}", _record)
         assert peers._look is not None
         await peers._look
