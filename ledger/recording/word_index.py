@@ -2,8 +2,8 @@
 
 How far it has come is stored in one transaction with the rows, so a service that was killed goes on where it was.
 Submissions never wait for it, and a search looks at what it has not come to. It goes no further than an entry that is
-not the one that was signed: whoever restores that finds it again. By other rules than those of its rows, as after an
-upgrade, the index is made anew.
+not the one that was signed: whoever restores that finds it again. By newer rules than those of its rows, as after an
+upgrade, the index is made anew; one that a newer service beside this one has made is left to it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ logger = structlog.get_logger(__name__)
 def index_words(database: Database) -> int:
     """Store the parts of all that was recorded by now, and return of how many entries."""
     while not _is_by_present_rules(database):
+        if _is_by_newer_rules(database):
+            _tell_of_newer(search.PARTS_MARK)
+            return 0
         with database.lock() as connection:
             word_parts.begin_anew(connection, database, search.PARTS_MARK)
     indexed = 0
@@ -39,6 +42,11 @@ def index_words(database: Database) -> int:
 def _is_by_present_rules(database: Database) -> bool:
     with database.read() as connection:
         return word_parts.is_made_by(connection, search.PARTS_MARK)
+
+
+def _is_by_newer_rules(database: Database) -> bool:
+    with database.read() as connection:
+        return word_parts.is_made_by_newer(connection, search.PARTS_MARK)
 
 
 def _step(database: Database) -> int | None:
@@ -110,3 +118,8 @@ def _rows(entry: StoredEntry, parts: set[str]) -> list[Row]:
 def _tell(index: int, reason: str) -> None:
     """Log once at which entry the index stands: it is looked at every second."""
     logger.warning("words are not indexed from this entry on", index=index, reason=reason)
+
+
+@lru_cache(maxsize=1)
+def _tell_of_newer(mark: str) -> None:
+    logger.warning("words were indexed by newer rules: searches here go through them until an upgrade", own=mark)

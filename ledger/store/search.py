@@ -37,8 +37,7 @@ from sqlalchemy import (
 )
 
 from ledger.core.custody import CaseState
-from ledger.core.encoding import canonical
-from ledger.core.encoding.digests import Algorithm, blake3_text
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import RecordCorrected
@@ -239,11 +238,9 @@ WITH_PARTS: Final = frozenset(
     for body, name in NAME_OF.items()
     if body in (PersonNamed, RecordCorrected) or not _kinds_in(body).isdisjoint(WITHIN)
 )
-PARTS_FORMAT = 1  # to be raised with each change of how a text is folded or divided into parts
-# The rules by which the parts of an entry are made: a service with others makes the index anew.
-PARTS_MARK: Final = blake3_text(
-    canonical.encode([PARTS_FORMAT, unicodedata.unidata_version, sorted(_KINDS.items()), WITHIN, sorted(WITH_PARTS)])
-)
+PARTS_FORMAT = 1  # to be raised with each change of which fields are searched, and of how a text is folded or divided
+# The rules by which the parts of an entry are made: a service with newer ones makes the index anew.
+PARTS_MARK: Final = f"{PARTS_FORMAT} {unicodedata.unidata_version}"
 
 
 # -- the search --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ entry, nothing else: what is found is compared with the words themselves, so a r
 A loop makes the rows from the log (``ledger.recording.word_index``), because they are ten for an entry, each on a page
 of its own, and submissions shall not wait for them. Entries behind its position are looked at one by one. The parts of
 a name are deleted in the transaction that erases its section. Beside the position stands the mark of the rules by which
-the rows were made: by other rules the index has none, until the loop has deleted them and begun anew.
+the rows were made: by other rules the index has none, until the loop of a service with newer ones has deleted them and
+begun anew. One with older rules leaves them: two services of one database would else delete each other's for ever.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ MOST_ENTRIES = 5000  # that have the rarest part of a text; of more, the words a
 MOST_CASES = 1000  # whose words are compared
 MOST_DELETED = 20_000  # rows of a table in one transaction
 MOST_BEHIND = 500  # entries behind the position that are looked at one by one
+_MARK = re.compile(r"[0-9]{1,9} [0-9]{1,9}(\.[0-9]{1,9}){2}")
 TWO_IDEOGRAPHS = re.compile("[〇々㐀-䶿一-鿿\U00020000-\U0003ffff]{2}")
 
 
@@ -63,6 +65,16 @@ def is_made_by(connection: Connection, mark: str) -> bool:
     return (log.fact(connection, POSITION) or "").partition(" ")[2] == mark
 
 
+def is_made_by_newer(connection: Connection, mark: str) -> bool:
+    """Return whether the rows are by newer rules than those of this ``mark``."""
+    return _order((log.fact(connection, POSITION) or "").partition(" ")[2]) > _order(mark)
+
+
+def _order(mark: str) -> tuple[int, ...]:
+    """Return the format and the version of Unicode in a mark as numbers; nothing, which is older, if it has none."""
+    return tuple(map(int, mark.replace(".", " ").split())) if _MARK.fullmatch(mark) else ()
+
+
 def position_fact(index: int, mark: str) -> str:
     """Return how far the entries have their rows, and by which rules, as it is stored."""
     return f"{index} {mark}"
@@ -78,7 +90,7 @@ def begin_anew(connection: Connection, database: Database, mark: str) -> None:
 
     Once there are none, the index begins at the first entry by these rules. Requires the writer's lock.
     """
-    if is_made_by(connection, mark):  # another process was faster
+    if is_made_by(connection, mark) or is_made_by_newer(connection, mark):  # another process was faster
         return
     is_empty = True
     for table in (WORD_PARTS, NAME_PARTS):

@@ -7,6 +7,8 @@ import re
 import pytest
 from sqlalchemy import Column, delete, select, update
 
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.events import Authority, item
 from ledger.core.events import case as acts
 from ledger.core.events.record import Correction, RecordCorrected
@@ -367,7 +369,7 @@ def test_an_index_by_other_rules_is_made_anew(ledger: Ledger, monkeypatch: pytes
 
     for module in (word_parts, search_of_store):
         monkeypatch.setattr(module, "parts_of", other_parts)
-    monkeypatch.setattr(search_of_store, "PARTS_MARK", "other rules")
+    monkeypatch.setattr(search_of_store, "PARTS_MARK", "1 99.0.0")
     monkeypatch.setattr(word_parts, "MOST_DELETED", 5)  # a transaction for some of the rows at a time
     assert findings_of(ledger) == ()
     assert {text: found(ledger, text, PROCURATORATE) for text in TEXTS} == hits
@@ -375,6 +377,35 @@ def test_an_index_by_other_rules_is_made_anew(ledger: Ledger, monkeypatch: pytes
     assert stored_parts(ledger) == sorted((part[::-1], index) for part, index in before)
     assert findings_of(ledger) == ()
     assert {text: found(ledger, text, PROCURATORATE) for text in TEXTS} == hits
+
+
+@pytest.mark.parametrize("older", ["0 99.0.0", "1 9.0.0", "1", "no mark"])
+def test_services_by_other_rules_do_not_delete_each_others_index(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, older: str
+) -> None:
+    """That of the newer rules stays as it is, the other one leaves it and finds all the same."""
+    own = search_of_store.PARTS_MARK
+    monkeypatch.setattr(search_of_store, "PARTS_MARK", older)
+    assert index_words(ledger.database) > 0
+    hits = {text: found(ledger, text, PROCURATORATE) for text in TEXTS}
+    indexed = []
+    for _ in range(3):
+        for mark in (own, older):
+            monkeypatch.setattr(search_of_store, "PARTS_MARK", mark)
+            indexed.append(index_words(ledger.database))
+            assert {text: found(ledger, text, PROCURATORATE) for text in TEXTS} == hits
+            assert findings_of(ledger) == ()
+    assert indexed[0] > 0
+    assert not any(indexed[1:])
+
+
+def test_rules_that_change_have_another_number() -> None:
+    """Which fields are searched is as with this format: raise it with the digest that is the new one's."""
+    fields = [sorted(search_of_store._KINDS.items()), search_of_store.WITHIN, sorted(search_of_store.WITH_PARTS)]
+    assert (search_of_store.PARTS_FORMAT, blake3_text(canonical.encode(fields))) == (
+        1,
+        "blake3:99eca1df7bdcfc927d66e27606dbceaac2bf47948b400e0c7510d68d524df394",
+    )
 
 
 @pytest.mark.parametrize(
