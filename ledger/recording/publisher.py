@@ -46,14 +46,14 @@ class Publisher:
         self._signer = signer
         self._interval_ms = interval_ms
         self.origin = signer.verifying_key.name
-        self._durable = 0  # size of the largest tree that is known to be
+        self._durable = 0  # size of the largest tree that is known to be durable
 
     def checkpoint(self, size: int, root: bytes) -> str:
         """Return the signed note of a tree."""
         return sign_checkpoint(Checkpoint(self.origin, size, Hash(root)), self._signer)
 
     def note_durable(self, size: int) -> None:
-        """Note that the tree of this size was committed as durably as is declared."""
+        """Note that the tree of this size was committed, and so is as durable as its receipts promise."""
         self._durable = max(self._durable, size)
 
     def require_durable(self, database: Database, size: int, root: Hash) -> None:

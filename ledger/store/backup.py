@@ -1,9 +1,9 @@
 """The rows of a backup: what of a database is kept, in which order it is read, and how it is put into another one.
 
-What follows from the entries is not kept: the tree's tiles, the heads of streams, feeds, lists, what searches look in,
-the head map. Whoever restores makes it again. What is kept is in two forms. Rows that are numbered and never change are
-read in ranges of ``EACH`` numbers: a range that is full is read once. Of them only sections change, when one is erased.
-All other tables are small or mostly at rest, and are read whole in the order of their keys.
+What follows from the entries is not kept: the tree's tiles, the heads of streams, feeds, lists, the tables that
+searches read, the head map. A restore builds it anew. What is kept is read in two ways. Rows that are numbered and
+never change are read in ranges of ``EACH`` numbers, and a full range is not read again, unless one of its sections was
+erased. All other tables are small or change little, and are read whole, in the order of their keys.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ NUMBERED = (LOG, BOUND, READS)
 # They follow from the entries, or save work.
 DERIVED = frozenset((STREAMS, TILES, KEPT_STATES, MAP_PAGES, WORD_PARTS, NAME_PARTS, *PROJECTED))
 PASSING = frozenset((CHALLENGES, PHONES))  # of some minutes or hours: sign-ins that wait, and what phones prepare
-_FORGOTTEN_FACTS = (POSITION, head_map.MAP_STATE)  # how far something has come that is not kept
+_FORGOTTEN_FACTS = (POSITION, head_map.MAP_STATE)  # how far the tables that are not kept have come
 
 
 def whole_tables() -> list[Table]:
@@ -236,7 +236,7 @@ def has_bindings(connection: Connection, head: BindingHead) -> bool:
 
 
 def begin_restoring(database: Database, tree: Row) -> None:
-    """Mark an empty database as one into which this tree is restored; empty one that is marked so.
+    """Mark an empty database as one into which this tree is restored. What a restore that was cut off left is deleted.
 
     Raises Conflict if it holds a ledger, or anything else.
     """
@@ -252,7 +252,7 @@ def begin_restoring(database: Database, tree: Row) -> None:
         if not is_cut_off and connection.execute(select(ACCESS_LOG.c.number).limit(1)).first():
             raise _not_empty()
         connection.execute(delete(ACCESS_LOG))
-    make_ahead(database)  # by the size of the tree
+    make_ahead(database)  # makes the partitions that a tree of this size needs
 
 
 def _not_empty() -> Conflict:
