@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from secrets import token_bytes
 from threading import Event, Thread, current_thread
 from typing import Any
 
@@ -37,6 +38,7 @@ from ledger.chain.transaction import TransactionSigner
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory
 from ledger.config.keys import open_keystore, open_note_key
+from ledger.config.secret_files import write_secret
 from ledger.config.settings import Settings
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events.record import DatasetRegistered
@@ -104,6 +106,7 @@ KEYS_AT_ONCE = 2  # opened at the start; each takes a second of a core, and 256 
 LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
 WITNESS_LOOK_S = 20  # seconds to wait at the start; longer than the timeout of any witness
 ENDING_S = 5  # seconds; a thread that waits longer for a silent chain is abandoned
+ID_LENGTH = 8  # random bytes by which the views of a data directory are told from those of another
 
 logger = structlog.get_logger(__name__)
 
@@ -111,12 +114,13 @@ logger = structlog.get_logger(__name__)
 class BoundFile:
     """Stores the digest of a file of the data directory in the database, so that a changed file is noticed.
 
-    Implements ``LeftDigest`` of ``ledger.supervision.views``.
+    Under a name of this data directory alone: services that share a database have a file each, on machines of which
+    neither the names nor the paths need differ. Implements ``LeftDigest`` of ``ledger.supervision.views``.
     """
 
-    def __init__(self, database: Database, name: str):
+    def __init__(self, database: Database, path: Path):
         self._database = database
-        self._name = name
+        self._name = f"{path.name} {_id_beside(path)}"
 
     def last(self) -> str | None:
         """Return the digest that was stored last, or None."""
@@ -128,6 +132,16 @@ class BoundFile:
         with self._database.write() as connection:
             if bindings.last_bound(connection, bindings.VIEWS, self._name) != digest:
                 bindings.bind(connection, bindings.VIEWS, {self._name: digest})
+
+
+def _id_beside(path: Path) -> str:
+    """Return the id in the file beside this one, which is made anew if it is missing or too short or long."""
+    file = path.with_suffix(".id")
+    own = file.read_bytes() if file.exists() else b""
+    if len(own) != ID_LENGTH:
+        own = token_bytes(ID_LENGTH)
+        write_secret(file, own, field="data_dir", replace=True)
+    return own.hex()
 
 
 def make_recording_parts(
@@ -271,7 +285,7 @@ def _supervisor(
         path,
         source,
         datasets=lambda size, near: datasets.tables(source.registered(size), near),
-        left_with=None if path is None else BoundFile(database, path.name),
+        left_with=None if path is None else BoundFile(database, path),
     )
     runner = ModelRunner(workers, model_limits(settings), agency=OWN_WORK)
     record = SupervisionLog(database, recording.authority, recording.system, source.registered, runner)

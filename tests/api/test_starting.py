@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 
 from api.chain_connector import TrustHolder
-from api.wiring import open_parts
+from api.wiring import BoundFile, open_parts
 from ledger.anchoring.worker import ChainWorker
 from ledger.config.keys import create_keystore
 from ledger.config.settings import Settings, read_settings
@@ -23,6 +23,7 @@ from ledger.store import checkpoints
 from ledger.store.database import Database, open_database
 from tests.api.service import until
 from tests.testkit import bundles
+from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
 from tests.testkit.timestamping import new_authority
 from tests.testkit.witness_server import Reply, SmallWitness, serving
@@ -113,3 +114,16 @@ def test_the_trust_file_names_the_timestamp_authority(tmp_path: Path) -> None:
     written = parse_trust(where.trust.read_bytes())
     assert written == holder.trust
     assert (written.timestamp_roots, written.chains) == ((root,), (bundles.CHAIN,))
+
+
+def test_services_of_one_database_keep_their_own_views(tmp_path: Path) -> None:
+    """Each finds the digest that it left, whatever another one with a file of the same name has left since."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        paths = [tmp_path / machine / "supervision" / "views.duckdb" for machine in ("first", "second")]
+        for path in paths:
+            BoundFile(ledger.database, path).keep(f"of {path.parent.parent.name}")
+        for path in paths:
+            assert BoundFile(ledger.database, path).last() == f"of {path.parent.parent.name}"
+        for path in paths:
+            path.with_suffix(".id").write_bytes(b"cut")
+            assert BoundFile(ledger.database, path).last() is None
