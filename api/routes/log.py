@@ -219,14 +219,18 @@ def _trusted_blocks(chain: ChainBackend, which: Sequence[str]) -> list[TrustedBl
 
 @router.reads("/inclusion/{index}", "Prove that an entry is in the published tree", InclusionView, 400, 404)
 def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PATTERN)]) -> Response:
-    """Return a tlog-proof that ends in the published checkpoint."""
+    """Return a tlog-proof that ends in the published checkpoint.
+
+    That is the primary's: whoever has read it there must not be given an older one by a replica.
+    """
     at = parse_size(index, "index")
+    with service.parts.database.read() as connection:
+        head = _published_above(service, connection, at)
 
     def has_it(connection: Connection) -> bool:
-        return served(service, connection).size > at
+        return log.tree(connection).size >= head.size
 
     def prove(connection: Connection) -> tuple[bytes, TlogProof, dict[str, str]]:
-        head = _published_above(service, connection, at)
         leaf = merkle.leaf_hash(log.entry(connection, at).envelope)
         hashes = merkle.inclusion_proof(at, head.size, TileNodes(head.size, log.tile_reader(connection)))
         return leaf, TlogProof(at, hashes, head.note), as_of_header(connection)

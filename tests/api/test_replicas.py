@@ -87,8 +87,10 @@ def test_a_standby_that_lags(served: Served, replica_url: str) -> None:
     ]
     partial = f"/tile/0/000.p/{size}"
     assert as_of(served.get(partial)) == as_of(served.get(f"/tile/entries/000.p/{size}")) == size
-    assert as_of(served.get("/api/v1/log/inclusion/0")) == size
     assert as_of(served.get("/api/v1/log/consistency", first=1, second=size)) == size
+    proof = served.get("/api/v1/log/inclusion/0")
+    assert as_of(proof) == grown, "a checkpoint of the standby would be older than one that was shown"
+    assert proof.json()["proof"].endswith(served.get("/checkpoint").text)
     assert as_of(served.get(f"/tile/0/000.p/{grown}")) == grown
     assert as_of(served.get(f"/api/v1/log/inclusion/{grown - 1}")) == grown
     assert as_of(served.get("/api/v1/log/consistency", first=size, second=grown)) == grown
