@@ -15,7 +15,7 @@ from api.auth.sessions import require_key
 from api.middleware.problems import TokenRefused
 from api.middleware.request_limits import JSON, decode, read_body
 from api.services.documents import LabelRequest
-from api.services.governance import require_governing, require_modelling
+from api.services.governance import require_modelling
 from api.services.service import LONGEST, PATTERN, Service, position_after
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
@@ -49,7 +49,6 @@ OfficerQuery = Annotated[
 StreamIdQuery = Annotated[str, Query(alias="id", pattern=_SLUG, description="the stream's id, such as that of a case")]
 WordQuery = Annotated[str | None, Query(pattern=f"^{WORD}$", description="word of the case's procedure")]
 EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]
-AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries of a page")]
 After = Annotated[int, Query(ge=-1, lt=2**53, description="the last number of the page before")]
 Following = Annotated[
@@ -111,15 +110,6 @@ def reading(
 
 
 Reads = Annotated[Reading, Depends(reading)]
-
-
-def governing(reading: Reads) -> Reading:
-    """Return the reader, who must be a supervising agency's auditor, analyst or supervisor. Raises Unauthorized."""
-    require_governing(reading)
-    return reading
-
-
-Governs = Annotated[Reading, Depends(governing)]
 
 
 def modelling(reading: Reads) -> Reading:

@@ -101,11 +101,6 @@ def path_of(name: str) -> str:
     return f"{FOLDER}/{name[:2]}/{name}"
 
 
-def name_of_path(path: str) -> str:
-    """Return the name of the chunk that is kept there."""
-    return path.rpartition("/")[2]
-
-
 class Vault:
     """Packs, names and encrypts; opens what one of its own keys, if it has any, can open.
 

@@ -16,7 +16,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.policy import Policy
 from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.core.messages import Message
-from ledger.store import checkpoints, log
+from ledger.store import checkpoints
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
 from ledger.witness.gathering.collector import log_signed
@@ -84,9 +84,3 @@ async def _ask(client: httpx.AsyncClient, published: PublishedCheckpoint, witnes
     except TallystickError as error:
         return SeenBy(witness.name, None, Message("{error}", error=error))
     return SeenBy(witness.name, published.size)
-
-
-def size_of(database: Database) -> int:
-    """Return how many entries the log has."""
-    with database.read() as connection:
-        return log.tree(connection).size

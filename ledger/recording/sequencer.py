@@ -290,7 +290,7 @@ class Sequencer:
 
     def _gather(self, batch: list[Queued]) -> None:
         """Add what is queued to the batch."""
-        count = _count(batch)
+        count = sum(map(len, batch))
         while count < MAX_BATCH and not self._is_ending:
             try:
                 following = self._queue.get_nowait()
@@ -534,10 +534,6 @@ def _divided(batch: Sequence[Queued]) -> tuple[list[Queued], list[Queued]]:
     pairs = [pair for together in batch for pair in together]
     again: list[Queued] = [(pair,) for pair in pairs if isinstance(pair[0], Duplicate)]
     return again, [(pair,) for pair in pairs if not isinstance(pair[0], Duplicate)]
-
-
-def _count(batch: Sequence[Queued]) -> int:
-    return sum(map(len, batch))
 
 
 _AGAIN = Message("Nothing of this was recorded; submit it again.")

@@ -137,11 +137,6 @@ def type_of(view: str, column: str) -> str:
     return DATASET_COLUMNS.get(column, "VARCHAR") if view.startswith(DATASET) else view_columns()[view][column]
 
 
-def listed_row(dataset_id: str, digest: str) -> str:
-    """Spell a row of a data set as the column ``listed`` has it."""
-    return f"{dataset_id} {digest}"
-
-
 def view_of_dataset(dataset_id: str) -> str:
     """Return the name of a data set's view. Raises Unfit if the id is none."""
     if not _DATASET_ID.fullmatch(dataset_id):
