@@ -71,11 +71,13 @@ class TimestampWorker:
 
     def run(self, stop: Event) -> None:
         """Take steps until ``stop`` is set; after each failure wait longer."""
-        failures = 0
-        pause = LOOK_EVERY_S
-        while not self.database.activity.pause(stop, pause):
-            failures = 0 if self.try_step() else failures + 1
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1)) if failures else LOOK_EVERY_S
+        self.database.activity.repeat(
+            stop,
+            self.try_step,
+            every_s=LOOK_EVERY_S,
+            first_pause_s=FIRST_PAUSE_S,
+            longest_pause_s=LONGEST_PAUSE_S,
+        )
 
     def try_step(self) -> bool:
         """Take one step, keep a failure in ``state``, and return whether it succeeded."""

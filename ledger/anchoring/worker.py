@@ -24,7 +24,7 @@ from ledger.core.trust.trust_file import TrustedChain
 from ledger.recording.registry_view import Registry
 from ledger.recording.system_stream import SystemStream
 from ledger.store import log
-from ledger.store.activity import Activity
+from ledger.store.activity import Activity, pause_after
 from ledger.store.database import Database
 
 
@@ -62,8 +62,8 @@ class RegistryMirror:
         return len(changes)
 
 
-FIRST_PAUSE = 1.0  # seconds after a step that failed
-LONGEST_PAUSE = 60.0
+FIRST_PAUSE_S = 2.0  # after a step that failed, doubled by each that follows
+LONGEST_PAUSE_S = 60.0
 LONGEST_WAIT_S = 10.0  # between steps: another process may have written
 
 logger = structlog.get_logger(__name__)
@@ -146,7 +146,7 @@ class ChainWorker:
             failures = 0 if self.try_step() else failures + 1
             self.has_looked.set()
             if failures:
-                stop.wait(min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
+                stop.wait(pause_after(failures, FIRST_PAUSE_S, LONGEST_PAUSE_S))
             else:
                 self._wait(stop)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Condition, Event
 
 LIVELY_S = 3.0  # seconds after a write in which more is expected to follow from it
@@ -46,3 +47,28 @@ class Activity:
         with self._resting:
             self._resting.wait_for(lambda: self.writes != before or stop.is_set(), RESTED_S - pause_s)
         return stop.is_set()
+
+    def repeat(
+        self,
+        stop: Event,
+        try_step: Callable[[], bool],
+        *,
+        every_s: float,
+        first_pause_s: float,
+        longest_pause_s: float,
+    ) -> None:
+        """Call ``try_step`` every ``every_s`` seconds, more seldom at rest, until ``stop`` is set.
+
+        It returns whether it succeeded. After each failure the pause is longer, as ``pause_after`` says.
+        """
+        failures = 0
+        pause_s = every_s
+        while not self.pause(stop, pause_s):
+            failures = 0 if try_step() else failures + 1
+            pause_s = pause_after(failures, first_pause_s, longest_pause_s) if failures else every_s
+
+
+def pause_after(failures: int, first_s: float, longest_s: float) -> float:
+    """Return the seconds to wait after ``failures`` (at least one) in a row: doubled by each, up to ``longest_s``."""
+    # Bounded: 2 ** 1024 is no float any more, and a loop that fails each minute comes there within a day.
+    return min(longest_s, first_s * 2.0 ** min(failures - 1, 64))

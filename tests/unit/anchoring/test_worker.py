@@ -93,7 +93,7 @@ def test_a_chain_that_is_ahead_halts_the_writer(linked: Linked) -> None:
 
 def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has looked once the first step is over, however that went, and connects at last."""
-    monkeypatch.setattr(worker, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(worker, "FIRST_PAUSE_S", 0.01)
     chain_thread = chain_worker(
         linked, KeyError("parentHash"), Unavailable("the chain node does not answer"), ZeroDivisionError()
     )

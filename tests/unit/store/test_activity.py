@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from ledger.store import activity as pacing
-from ledger.store.activity import Activity
+from ledger.store.activity import Activity, pause_after
 from ledger.store.database import Database
 
 
@@ -68,6 +68,26 @@ def test_a_rest_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "LIVELY_S", 0.0)
     monkeypatch.setattr(pacing, "RESTED_S", 0.01)
     assert not Activity().pause(threading.Event(), 0.001)
+
+
+def test_a_loop_waits_longer_after_each_failure_and_goes_on() -> None:
+    """The pause doubles with each failure up to the longest, and one success makes it what it was."""
+
+    class Timed(Activity):
+        def pause(self, stop: threading.Event, pause_s: float) -> bool:
+            pauses.append(pause_s)
+            return not results
+
+    pauses: list[float] = []
+    results = [True, False, False, False, True, False]
+    options = {"every_s": 0.5, "first_pause_s": 1.0, "longest_pause_s": 3.0}
+    Timed().repeat(threading.Event(), lambda: results.pop(0), **options)
+    assert pauses == [0.5, 0.5, 1.0, 2.0, 3.0, 0.5, 1.0]
+
+
+def test_no_number_of_failures_is_too_many() -> None:
+    """A loop that has failed for days still waits for the longest pause; it does not end by an overflow."""
+    assert [pause_after(failures, 2.0, 60.0) for failures in (1, 2, 5, 6, 1024, 100_000)] == [2, 4, 32, 60, 60, 60]
 
 
 def test_only_what_was_committed_counts(database: Database) -> None:
