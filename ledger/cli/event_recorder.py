@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ import msgspec
 from ledger.acts import ACTS
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
-from ledger.client.events import Claims, EventClient, send
+from ledger.client.events import Claims, EventClient, send, sign_in_order
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
@@ -189,16 +189,8 @@ class EventRecorder(EventClient[Session]):
     def record_together(self, case_id: str, bodies: Sequence[Body]) -> None:
         """Append events to a case, all of them or none, after one question, and print their receipts."""
         place = self.place(Stream(kind="case", id=case_id))
-        asked = [(body, place) for body in bodies]
-        claims = self.claims if self.session.agrees else self._ask(asked, self.claims)
-        signed: list[Signed] = []
-        for body in bodies:
-            signed.append(super().sign(body, signed[-1].following if signed else place, claims))
-        with errors_by_option():
-            receipts = self.send_together(signed)
-        self._print_all(
-            [{"case_id": case_id} | ids_of(body) | receipt for body, receipt in zip(bodies, receipts, strict=True)]
-        )
+        recorded = self._record_all([(body, place) for body in bodies])
+        self._print_all([{"case_id": case_id} | ids_of(event.event.body) | receipt for event, receipt in recorded])
 
     def record_for_agency(self, body: Body) -> None:
         """Append an event to the stream of the officer's own agency and print the receipt."""
@@ -217,14 +209,9 @@ class EventRecorder(EventClient[Session]):
         if len(stream_ids) == 1:
             self.record_supervision(stream_ids[0], body)
             return
-        with errors_by_option():
-            places = [self.place(Stream(kind="supervision", id=stream_id)) for stream_id in stream_ids]
-            acts = [(body, place) for place in places]
-            claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
-            receipts = self.send_together([super(EventRecorder, self).sign(*act, claims) for act in acts])
-        self._print_all(
-            [{"lead_id": stream_id} | receipt for stream_id, receipt in zip(stream_ids, receipts, strict=True)]
-        )
+        places = [self.place(Stream(kind="supervision", id=stream_id)) for stream_id in stream_ids]
+        recorded = self._record_all([(body, place) for place in places])
+        self._print_all([{"lead_id": event.event.stream.id} | receipt for event, receipt in recorded])
 
     def record_at(self, acts: Sequence[tuple[Body, StreamPosition]]) -> None:
         """Record events of several streams, by one consent and all or none, and print the receipts.
@@ -232,18 +219,18 @@ class EventRecorder(EventClient[Session]):
         Each stands at its place, or behind the one before it of the same stream. Raises what refuses the first that is
         refused, and a Conflict if others wrote meanwhile.
         """
-        claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
-        following: dict[Stream, StreamPosition] = {}
-        signed: list[Signed] = []
-        for body, place in acts:
-            signed.append(super().sign(body, following.get(place.stream, place), claims))
-            following[place.stream] = signed[-1].following
-        with errors_by_option():
-            receipts = self.send_together(signed)
-        pairs = zip(signed, receipts, strict=True)
+        recorded = self._record_all(acts)
         self._print_all(
-            [{"stream": event.event.stream.id} | ids_of(event.event.body) | receipt for event, receipt in pairs]
+            [{"stream": event.event.stream.id} | ids_of(event.event.body) | receipt for event, receipt in recorded]
         )
+
+    def _record_all(self, acts: Sequence[tuple[Body, StreamPosition]]) -> Iterable[tuple[Signed, dict[str, Any]]]:
+        """Record events after one question, all of them or none, and return each with its receipt."""
+        with errors_by_option():
+            claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
+            # Signed by the class above: this one's ``sign`` asks for each.
+            signed = sign_in_order(acts, lambda body, place: super(EventRecorder, self).sign(body, place, claims))
+            return zip(signed, self.send_together(signed), strict=True)
 
     def _print_all(self, receipts: Sequence[dict[str, Any]]) -> None:
         """Print the receipts of events that were recorded together."""

@@ -7,7 +7,7 @@ unknown outcome is resolved by sending the same bytes again: the answer is the r
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -39,6 +39,7 @@ SUPERVISION_SUBJECTS = ("model", "lead", "recommendation")  # what the ids of su
 
 
 S = TypeVar("S", bound=ClientSession)
+A = TypeVar("A")
 
 
 class Claims(Struct, frozen=True):
@@ -107,16 +108,6 @@ class EventClient(Generic[S]):
         self._sent = file
         return (yield from _sending_one(self.session, signed.submission, file))
 
-    def append_together(self, place: StreamPosition, bodies: Sequence[Body]) -> list[dict[str, Any]]:
-        """Append events to a stream, the first at ``place``, and return their receipts: all are recorded, or none.
-
-        Raises what refuses the first of them that is refused; a Conflict is for the caller, who asks for the new place.
-        """
-        signed: list[Signed] = []
-        for body in bodies:
-            signed.append(self.sign(body, signed[-1].following if signed else place, self.claims))
-        return self.send_together(signed)
-
     def send_together(self, signed: Sequence[Signed]) -> list[dict[str, Any]]:
         """Send signed events, of which all are recorded or none, and return their receipts in the same order.
 
@@ -135,6 +126,18 @@ class EventClient(Generic[S]):
     def own_agency(self) -> Stream:
         """Return the stream of the profile's agency."""
         return Stream(kind="agency", id=self.session.officer[0])
+
+
+def sign_in_order(
+    acts: Iterable[tuple[A, StreamPosition]], sign: Callable[[A, StreamPosition], Signed]
+) -> list[Signed]:
+    """Sign each act at its place, or behind the last signed one of the same stream if there is one."""
+    following: dict[Stream, StreamPosition] = {}
+    signed: list[Signed] = []
+    for act, place in acts:
+        signed.append(sign(act, following.get(place.stream, place)))
+        following[place.stream] = signed[-1].following
+    return signed
 
 
 def placing(requests: Requests, stream: Stream) -> Exchange[StreamPosition]:

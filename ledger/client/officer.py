@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from ledger.chain.transaction import TransactionSigner
-from ledger.client.events import Claims, appending, placing, posting, posting_together, require_receipts
+from ledger.client.events import Claims, appending, placing, posting, posting_together, require_receipts, sign_in_order
 from ledger.client.exchange import Exchange
 from ledger.client.requests import Requests, at
 from ledger.client.service import TIMEOUT_S, AsyncServiceClient, Connected, ServiceClient, awaiting, blocking
@@ -84,9 +84,8 @@ class OfficerRequests(Requests):
         Raises what refuses the first of them that is refused, and as ``record``; a Conflict if others wrote meanwhile.
         """
         place = yield from placing(self, Stream(kind="case", id=case_id))
-        signed: list[Signed] = []
-        for event_type, body in acts:
-            signed.append(self._sign(_body(event_type, body), claims, signed[-1].following if signed else place))
+        stated = [(_body(event_type, body), place) for event_type, body in acts]
+        signed = sign_in_order(stated, lambda body, at_place: self._sign(body, claims, at_place))
         submissions = [event.submission for event in signed]
         receipts = yield from posting_together(self, submissions)
         for _ in require_receipts(receipts, submissions, self.trust):

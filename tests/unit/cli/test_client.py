@@ -21,8 +21,9 @@ from ledger.cli.commands import item_files
 from ledger.cli.commands.item_files import TakenFile
 from ledger.cli.errors import Exit
 from ledger.client.events import require_receipt
-from ledger.client.officer import AsyncOfficerClient, OfficerClient
+from ledger.client.officer import AsyncOfficerClient, Officer, OfficerClient
 from ledger.client.service import ATTEMPTS, AsyncServiceClient, ServiceClient, at
+from ledger.config.keys import open_keystore
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -35,6 +36,7 @@ from ledger.core.errors import (
 )
 from ledger.core.events import decode_payload, decode_submission
 from ledger.core.log.notes import SeedSigner
+from ledger.core.trust.trust_file import parse_trust
 from ledger.i18n import LANGUAGES, translate
 from tests.campaigns.malicious_log.service import filler, receipt
 from tests.testkit.builders import LOG_ID, POLICE, SignedEvent, clerk
@@ -210,6 +212,26 @@ def test_the_quick_start_of_the_client_offers_and_accepts(world: World, tmp_path
     assert "accepted" in statuses
     assert verdict in ("intact", "not_yet_anchored", "unverifiable")
     assert holder(world, f"{case_id}-i1") == "procuratorate-east"
+
+
+def test_the_client_of_an_officer_records_together(world: World, tmp_path: Path) -> None:
+    """Each event is signed behind the one before it; if one is refused none is recorded."""
+    case_id, trust_file = open_case(world), tmp_path / "trust.json"
+    world.ok("log", "trust", "--output", trust_file)
+    signer = open_keystore(world.tally.config / "keys" / "police.json", PASSPHRASE)
+    officer = Officer("police-east", "p-0417", signer)
+    with OfficerClient(world.url, officer, parse_trust(trust_file.read_bytes())) as client:
+        numbered = [("case.numbered", {"case_number": number}) for number in ("2026-1", "2026-2", "2026-3")]
+        first, second = client.record_together(case_id, numbered[:2])
+        assert second["index"] == first["index"] + 1
+        with pytest.raises(MalformedInput):
+            client.record_together(case_id, [numbered[2], ("case.numbered", {"case_number": ""})])
+        with pytest.raises(RuleRefused):
+            client.record_together(
+                case_id, [numbered[2], ("handover.recalled", {"handover_id": "handover-9", "ground": "lost"})]
+            )
+        case = client.get(at("/api/v1/cases/{}", case_id))
+    assert case["case_number"] == "2026-2"
 
 
 # -- submissions -------------------------------------------------------------------------------------------------------
