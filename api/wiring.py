@@ -68,10 +68,11 @@ from ledger.store.access import AccessLog
 from ledger.store.activity import Activity
 from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
 from ledger.store.growth import KeyUses
 from ledger.store.kept_states import state_key_of
 from ledger.store.log import initialise, published_text, tree
+from ledger.store.opening import open_database
 from ledger.store.partitions import make_ahead
 from ledger.store.replicas import LOOK_EVERY, Replicas
 from ledger.supervision.library.publishing import ModelDefinitions

@@ -133,9 +133,8 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres: PostgresServer) -> Iterator[str]:
     """Return the name of a database that went through every migration, to be copied."""
-    from ledger.store.database import (
-        open_database,
-    )  # not loaded for tests/unit/core, which must load the core by itself
+    # Not loaded for tests/unit/core, which must load the core by itself.
+    from ledger.store.opening import open_database
 
     with postgres.fresh_database() as url:
         open_database(url).close()

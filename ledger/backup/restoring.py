@@ -31,7 +31,8 @@ from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.store import backup as rows
 from ledger.store.backup import LOG, NUMBERED, kept_rows_of
-from ledger.store.database import Database, Row, Table, open_database
+from ledger.store.database import Database, Row, Table
+from ledger.store.opening import open_database
 from ledger.store.tables import ENTRIES, TILES, TREE
 
 TRUST_FILE = "trust.json"

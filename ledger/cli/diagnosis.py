@@ -228,7 +228,7 @@ def database(settings: Settings) -> Finding:
         return Finding("database", "checked", detail)
 
     def opened() -> str:
-        from ledger.store.database import open_database
+        from ledger.store.opening import open_database
 
         open_database(url, copies=settings.durable_copies).close()
         return url.rpartition("@")[2]

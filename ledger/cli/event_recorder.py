@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 import msgspec
 
 from ledger.acts import ACTS
+from ledger.cli.options import option_of
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
 from ledger.client.events import Claims, EventClient, send, sign_in_order
@@ -60,16 +60,6 @@ def errors_by_option() -> Iterator[None]:
         elif part in ("payload", "envelope", "sections") and name in PARAMETER_OF:
             error.field = option_of(PARAMETER_OF[name])
         raise
-
-
-def option_of(field: str | None) -> str | None:
-    """Return the option (or argument) of the running command that a field comes from, or the field if there is none."""
-    context = click.get_current_context(silent=True)
-    name = (field or "").partition(".")[0].partition("[")[0]
-    for parameter in context.command.params if context else ():
-        if parameter.name == name:
-            return parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
-    return field
 
 
 def _normal(value: Any) -> Any:

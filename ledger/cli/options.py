@@ -1,4 +1,4 @@
-"""Options that several commands share: the ground of reading, trust files, COSE receipts, the chain node."""
+"""Options that several commands share, and which of them a field of a request comes from."""
 
 from __future__ import annotations
 
@@ -43,3 +43,13 @@ def takes_node(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*arguments, node=Node(rpc, confirmations) if rpc else None, **options)
 
     return with_node
+
+
+def option_of(field: str | None) -> str | None:
+    """Return the option (or argument) of the running command that a field comes from, or the field if there is none."""
+    context = click.get_current_context(silent=True)
+    name = (field or "").partition(".")[0].partition("[")[0]
+    for parameter in context.command.params if context else ():
+        if parameter.name == name:
+            return parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
+    return field

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import DecodeError, json
 
+from ledger.cli.options import option_of
 from ledger.client.session import ClientSession
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError
@@ -166,8 +167,6 @@ class Session(ClientSession):
 
     def name_field(self, field: str | None) -> str | None:
         """Return the option of the running command that a field comes from, or the field itself."""
-        from ledger.cli.event_recorder import option_of
-
         return option_of(field)
 
     def read_passphrase(self, profile: Profile) -> str:

@@ -1,4 +1,4 @@
-"""The database, brought to the newest schema when it is opened, and the statements that write its rows.
+"""The database, and the statements that write its rows. ``ledger.store.opening`` opens it.
 
 The log's rows are written in few statements, whose texts are built once. Values go to the drivers without conversion:
 what SQLAlchemy does for each costs more than writing it. On SQLite one statement writes one table. On PostgreSQL each
@@ -51,7 +51,6 @@ from ledger.store.connections import (
     WriterLock,
     engine_of,
     parsed_url,
-    require_durable,
     translated,
     writing,
 )
@@ -265,46 +264,6 @@ def _key_getter(table: Table) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
 def key_names(table: Table) -> list[str]:
     """Return the names of the columns of the primary key; asking the table each time costs a batch too much."""
     return table.primary_key.columns.keys()
-
-
-def open_database(url: str, *, for_audit: bool = False, copies: int = 1) -> Database:
-    """Open and migrate a database. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
-
-    ``copies`` is on how many servers what is committed must be durable.
-
-    Raises:
-        MalformedInput: the URL has another form.
-        Unavailable: the database does not answer.
-        NotDurable: the database may lose what it has committed.
-        IntegrityBroken: the schema differs from the one that the migrations make. ``for_audit`` omits this check: an
-            audit reports each difference.
-    """
-    from ledger.store.migrating import migrate, require_schema, require_types  # noqa: PLC0415 - it imports tables, which import this
-    from ledger.store.partitions import make_ahead  # noqa: PLC0415 - as above
-
-    database = attach(url, copies)
-    with translated():
-        for engine, _ in database.stores:
-            require_durable(engine, copies)
-        for engine, store in database.stores:
-            migrate(engine, store)
-        if not for_audit:
-            make_ahead(database)
-            for engine, store in database.stores:
-                require_schema(engine, store)
-            require_types(database.log)
-    return database
-
-
-def open_witness_engine(file: Path) -> Engine:
-    """Open and migrate a witness's own database. Raises NotDurable, Unavailable."""
-    from ledger.store.migrating import migrate  # noqa: PLC0415 - as above
-
-    engine = engine_of(parsed_url(f"sqlite:///{file}"))
-    with translated():
-        require_durable(engine)
-        migrate(engine, "witness")
-    return engine
 
 
 def attach(url: str, copies: int = 1) -> Database:

@@ -48,7 +48,7 @@ from ledger.store import (  # noqa: F401 - imported, they are in the schema
     stocktakes,
     supervision,
     tables,
-    witness,
+    witness_tables,
 )
 from ledger.store.access import AccessBase
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, WitnessTable

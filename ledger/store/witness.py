@@ -13,9 +13,8 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, Column, Connection, Engine, Row, Text, func, select
+from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlmodel import Field
 
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, Unavailable
@@ -30,90 +29,16 @@ from ledger.core.signing import authority as authorities
 from ledger.core.trust.trust_file import Trust
 from ledger.store import mirror
 from ledger.store.connections import WriterLock, translated, writing
-from ledger.store.database import one_of, open_witness_engine
-from ledger.store.tables import WitnessTable, big, binary, core_of, text
-
-
-class FollowedTable(WitnessTable, table=True):
-    """One row: how far the log was followed. ``roots`` are the complete subtrees of the frontier, 32 bytes each.
-
-    ``map_root`` is that of the head map, ``acts`` the size up to the last entry that is more than housekeeping.
-    ``seen_size`` is the largest tree that the log has published, ``looked_at`` when it was last read without a fault
-    (unix ms) and ``looked_size`` what it published then; ``anchor_*`` are of the last final record of the chain.
-    """
-
-    id: int = Field(sa_column=big(primary_key=True))
-    log_id: bytes = Field(sa_column=binary())
-    log_key: str
-    size: int = Field(sa_column=big())
-    roots: bytes = Field(sa_column=binary())
-    map_root: bytes = Field(sa_column=binary())
-    acts: int = Field(sa_column=big())
-    seen_size: int = Field(sa_column=big())
-    looked_at: int = Field(sa_column=big())
-    looked_size: int = Field(sa_column=big())
-    anchor_number: int = Field(sa_column=big())
-    anchor_size: int = Field(sa_column=big())
-    anchor_root: bytes = Field(sa_column=binary())
-
-
-class FollowedMapPagesTable(WitnessTable, table=True):
-    """The pages of the head map over the entries that were followed (``ledger.core.log.head_map``)."""
-
-    name: str = Field(primary_key=True)
-    page: bytes = Field(sa_column=binary())
-
-
-class FollowedEventsTable(WitnessTable, table=True):
-    """The index of each event that was followed."""
-
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    event_id: str = Field(primary_key=True)
-    log_index: int = Field(sa_column=big())
-
-
-class FollowedChangesTable(WitnessTable, table=True):
-    """The entries that mirror changes of the registry."""
-
-    number: int = Field(sa_column=big(primary_key=True))
-    log_index: int = Field(sa_column=big())
-    event_type: str
-    payload: bytes = Field(sa_column=binary())
-
-
-class CosignedTable(WitnessTable, table=True):
-    """A tree that was co-signed, from the last final anchor on: the log's ``note``, and this witness's ``lines``."""
-
-    size: int = Field(sa_column=big(primary_key=True))
-    root: bytes = Field(sa_column=binary())
-    note: str = Field(sa_column=text())
-    lines: str = Field(sa_column=text())
-    cosigned_at: int = Field(sa_column=big(), description="unix seconds")
-
-
-class AlarmsTable(WitnessTable, table=True):
-    """An alarm; times in unix milliseconds.
-
-    ``halts``: nothing is signed until it is cleared, which takes a person who says ``because``.
-    """
-
-    number: int = Field(sa_column=big(primary_key=True))
-    kind: str
-    halts: bool
-    told: str = Field(sa_column=text())
-    evidence: str = Field(sa_column=text())
-    raised_at: int = Field(sa_column=big())
-    cleared_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    because: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-
-
-FOLLOWED = core_of(FollowedTable)
-FOLLOWED_MAP_PAGES = core_of(FollowedMapPagesTable)
-FOLLOWED_EVENTS = core_of(FollowedEventsTable)
-FOLLOWED_CHANGES = core_of(FollowedChangesTable)
-COSIGNED = core_of(CosignedTable)
-ALARMS = core_of(AlarmsTable)
+from ledger.store.database import one_of
+from ledger.store.opening import open_witness_engine
+from ledger.store.witness_tables import (
+    ALARMS,
+    COSIGNED,
+    FOLLOWED,
+    FOLLOWED_CHANGES,
+    FOLLOWED_EVENTS,
+    FOLLOWED_MAP_PAGES,
+)
 
 
 class Cosigned(Struct, frozen=True):

@@ -25,9 +25,10 @@ from rich.progress import track
 from ledger.core.log.head_map import MapKey, MappedHead, verify_head
 from ledger.core.log.merkle import Hash
 from ledger.store import head_map
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
 from ledger.store.head_map import MapState
 from ledger.store.log import initialise
+from ledger.store.opening import open_database
 from scripts.bench.figures import Figure, options, show
 
 PREFIXES = 256  # parts in which a map is filled, each with the keys that begin alike: so a page is written once

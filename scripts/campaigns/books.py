@@ -22,8 +22,9 @@ from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.recording.event_signing import Signed
 from ledger.recording.publisher import Receipt
 from ledger.store import checkpoints, log
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
 from ledger.store.log import StoredEntry
+from ledger.store.opening import open_database
 from scripts.campaigns.casework import Casework
 from scripts.campaigns.targets import Failed, Lost, Refused, Target
 

@@ -27,9 +27,9 @@ from ledger.procedures import shipped_procedures
 from ledger.recording.clock import now_ms
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
-from ledger.store.database import open_database
 from ledger.store.kept_states import state_key_of
 from ledger.store.log import initialise
+from ledger.store.opening import open_database
 from ledger.supervision.library.publishing import ModelDefinitions
 
 FOREVER = 2**40  # unix seconds

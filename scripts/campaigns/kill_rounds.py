@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.store import log
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from scripts.campaigns.books import Load, look
 from scripts.campaigns.service import ServiceTarget
 from scripts.campaigns.targets import Target, WriterTarget

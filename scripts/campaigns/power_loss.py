@@ -33,7 +33,7 @@ from ledger.core.errors import TallystickError
 from ledger.recording.event_signing import Signed
 from ledger.recording.publisher import Receipt
 from ledger.recording.validation import Duplicate
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from scripts.campaigns.books import Books, Client, check
 from scripts.campaigns.casework import LOG_SIGNER, Casework, recording_into
 from scripts.campaigns.targets import WriterTarget

@@ -20,7 +20,7 @@ from ledger.core.procedure.package import canonical_form
 from ledger.procedures import shipped_package
 from ledger.recording.publisher import Receipt
 from ledger.store import log
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from scripts.campaigns import casework
 from scripts.campaigns.casework import FOREVER
 from scripts.campaigns.targets import ANSWER_WITHIN, Answer, Lost, Refused

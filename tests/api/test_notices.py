@@ -19,8 +19,8 @@ from ledger.notices.noticing import KEPT_MS, notice
 from ledger.notices.topics import TOPICS
 from ledger.store import cases, supervision
 from ledger.store import notices as stored
-from ledger.store.database import open_database
 from ledger.store.notices import NoticeFilter
+from ledger.store.opening import open_database
 from ledger.store.tables import ENTRIES
 from tests.api.conftest import serving
 from tests.api.console.pages import page_of, post

@@ -20,7 +20,8 @@ from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.core.trust.trust_file import parse_trust
 from ledger.store import checkpoints
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
+from ledger.store.opening import open_database
 from tests.api.service import until
 from tests.testkit import bundles
 from tests.testkit.ledgers import open_ledger, sqlite_url
@@ -34,7 +35,7 @@ STARTING = """
 import sys
 import api.app, api.middleware.server, api.wiring
 from ledger.config.keys import open_keystore
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from pathlib import Path
 open_keystore(Path(sys.argv[2]), "tally")
 open_database(sys.argv[1])

@@ -35,8 +35,9 @@ from ledger.recording import supervision_streams
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Answer
 from ledger.recording.validation import Duplicate
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
 from ledger.store.log import initialise
+from ledger.store.opening import open_database
 from ledger.supervision.library.publishing import ModelDefinitions
 from tests.testkit import builders
 from tests.testkit.builders import LOG_ID, SERVICE, START, Officer, SignedEvent, Writer, instant

@@ -173,7 +173,7 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: 
     from ledger.config.settings import read_settings
     from ledger.core.procedure.adoption import Procedures
     from ledger.core.trust.trust_file import parse_trust
-    from ledger.store.database import open_database
+    from ledger.store.opening import open_database
     from ledger.supervision.runs.datasets import DatasetFiles
 
     where = DataDirectory(data_dir)

@@ -193,7 +193,7 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
     from ledger.config.installation import DataDirectory, load
     from ledger.config.settings import read_settings
     from ledger.evidence.kept_evidence import open_kept_evidence
-    from ledger.store.database import open_database
+    from ledger.store.opening import open_database
 
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir)

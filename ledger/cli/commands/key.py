@@ -247,7 +247,7 @@ def _log_size(settings: Settings, where: DataDirectory) -> int:
 
 @contextmanager
 def _database(settings: Settings, where: DataDirectory) -> Iterator[Database]:
-    from ledger.store.database import open_database
+    from ledger.store.opening import open_database
 
     database = open_database(settings.database_url or f"sqlite:///{where.database}")
     try:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.recording.publisher import Receipt
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from scripts.campaigns.casework import LOG_SIGNER, Casework
 from scripts.campaigns.targets import ROOT, WriterTarget
 from tests.campaigns.failover.checker import Checker

@@ -20,7 +20,7 @@ from ledger.core.encoding import canonical
 from ledger.recording.event_signing import Signed
 from ledger.recording.publisher import Receipt
 from ledger.store import log
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from scripts.campaigns.books import Load, check
 from scripts.campaigns.casework import LOG_ID, LOG_SIGNER, Casework
 from scripts.campaigns.kill_rounds import run

@@ -45,7 +45,7 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import TallystickError
 from ledger.core.trust.trust_file import parse_trust
 from ledger.procedures import shipped_procedures
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from ledger.supervision.runs.datasets import DatasetFiles
 from scripts.bench.figures import command_line
 from tests.campaigns.manipulations.lying import lying_audits, lying_bases, lying_states

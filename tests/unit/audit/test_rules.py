@@ -20,7 +20,7 @@ from ledger.core.log.tiles import RightEdge, hashes_in
 from ledger.store import log as stored_log
 from ledger.store import stocktakes
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, rows_of, write_batch
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from tests.testkit.builders import (
     COURT,
     POLICE,

@@ -21,8 +21,9 @@ from ledger.core.trust.trust_file import TRUST_FORMAT, Trust
 from ledger.procedures import shipped_procedures
 from ledger.storage.objects import FolderObjects, Objects, StoredObject
 from ledger.store import backup as rows
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
 from ledger.store.migrating import metadata
+from ledger.store.opening import open_database
 from ledger.store.tables import KEPT_STATES, MAP_PAGES, NAME_PARTS, WORD_PARTS
 from tests.api.service import name_confidentially
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, SERVICE, SignedEvent, clerk, supervisor

@@ -18,8 +18,9 @@ from ledger.storage.objects import STAGED
 from ledger.store import backup as rows
 from ledger.store import partitions
 from ledger.store.backup import attach_to_read
-from ledger.store.database import attach, open_database
+from ledger.store.database import attach
 from ledger.store.log import initialise, tree
+from ledger.store.opening import open_database
 from ledger.witness.gathering.witnesses import Witness
 from tests.testkit.builders import LOG_ID, refused
 from tests.testkit.ledgers import LOG_SIGNER

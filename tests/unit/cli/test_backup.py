@@ -11,8 +11,8 @@ from ledger.backup.of_directory import LastBackup, last_backups, url_of
 from ledger.cli.errors import Exit
 from ledger.config.installation import DataDirectory, load
 from ledger.config.secret_files import write_secret
-from ledger.store.database import open_database
 from ledger.store.log import initialise
+from ledger.store.opening import open_database
 from tests.testkit.ledgers import lay_tables
 from tests.testkit.tally import Tally
 

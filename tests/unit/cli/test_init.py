@@ -22,8 +22,8 @@ from ledger.config.settings import Settings
 from ledger.core.errors import MalformedInput
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.store import evidence_files
-from ledger.store.database import open_database
 from ledger.store.log import initialise
+from ledger.store.opening import open_database
 from ledger.witness.gathering.witnesses import WitnessFile
 from tests.testkit.builders import LOG_ID, POLICE, founder
 from tests.testkit.machine import free_port

@@ -19,7 +19,7 @@ from ledger.config.secret_files import (
 )
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.procedures import shipped_procedures
-from ledger.store.database import open_database, open_witness_engine
+from ledger.store.opening import open_database, open_witness_engine
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
 from tests.unit.evidence.material import as_nobody

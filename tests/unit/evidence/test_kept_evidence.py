@@ -29,9 +29,10 @@ from ledger.evidence.transfers import StoreLimits
 from ledger.storage.objects import FolderObjects, of_the_disk
 from ledger.store import evidence_files
 from ledger.store.append import clear_away
-from ledger.store.database import Connection, Database, open_database
+from ledger.store.database import Connection, Database
 from ledger.store.evidence_files import ItemFile, StoredFile
 from ledger.store.log import initialise
+from ledger.store.opening import open_database
 from ledger.store.tables import EVIDENCE_FILES
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import sqlite_url

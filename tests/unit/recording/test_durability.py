@@ -17,7 +17,7 @@ from ledger.core.log.merkle import Hash
 from ledger.recording.validation import Duplicate
 from ledger.store import checkpoints, log
 from ledger.store.connections import NotDurable, awaited
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 from tests.testkit.builders import SignedEvent
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url

@@ -249,7 +249,7 @@ def test_a_killed_process_leaves_a_store_that_the_next_one_completes(
 import json, os, signal, sys
 from tests.unit.recording.test_uploading import Place, TRUST, Watched
 from ledger.recording.uploading import TileUploader
-from ledger.store.database import open_database
+from ledger.store.opening import open_database
 class Killed(Watched):
     def replace_checkpoint(self, note, before):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
 from ledger.store.log import initialise
+from ledger.store.opening import open_database
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 

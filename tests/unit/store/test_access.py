@@ -16,7 +16,8 @@ from ledger.store import access
 from ledger.store.access import AccessHead, AccessLog, Challenge, Read
 from ledger.store.bindings import FIRST
 from ledger.store.connections import WriterLock, writing
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
+from ledger.store.opening import open_database
 from tests.testkit.builders import POLICE, clerk, refused
 from tests.testkit.ledgers import Ledger
 from tests.unit.store.plans import noted, plan

@@ -19,8 +19,9 @@ from sqlalchemy.engine import make_url
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
 from ledger.store import connections, log
 from ledger.store.connections import DiskFailed, NotDurable, require_durable
-from ledger.store.database import Database, attach, open_database, open_witness_engine
+from ledger.store.database import Database, attach
 from ledger.store.migrating import configuration, differences, metadata, mistyped_columns, storage_faults
+from ledger.store.opening import open_database, open_witness_engine
 from ledger.store.replicas import Replicas
 from tests.testkit import machine
 from tests.testkit.builders import LOG_ID, refused
@@ -49,7 +50,7 @@ def test_a_database_of_another_version_is_refused(each_empty_database_url: str) 
 def test_several_processes_may_open_an_empty_database_at_once(each_empty_database_url: str) -> None:
     """Whoever comes first migrates and initialises, the others find it done."""
     program = (
-        "import sys; from ledger.store.database import open_database; from ledger.store.log import initialise;"
+        "import sys; from ledger.store.opening import open_database; from ledger.store.log import initialise;"
         "initialise(open_database(sys.argv[1]), bytes(range(32)))"
     )
     processes = [

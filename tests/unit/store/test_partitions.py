@@ -14,8 +14,8 @@ from ledger.cli.diagnosis import database
 from ledger.config.settings import read_settings
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.store import log, partitions
-from ledger.store.database import open_database
 from ledger.store.migrating import differences
+from ledger.store.opening import open_database
 from ledger.store.partitions import PARTITIONED, attached, make_ahead, name_of
 from ledger.store.tables import ENTRIES, FLAGS, SECTIONS
 from tests.testkit.builders import refused, refused_at
