@@ -209,52 +209,76 @@ def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | 
 
 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
+    """Yield the clocks that the trigger starts, each after those of its name that it replaces."""
     # Of what was before a case was taken over, its source states what still runs.
     if state.taken_over_as_of is not None and trigger.at < state.taken_over_as_of:
         return
-    zone = act.book.zone
-    day = zone.day_of_text(trigger.at).isoformat()
+    day = act.book.zone.day_of_text(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
-        set_day = trigger.former_end if row.ends_as_before else trigger.until
-        by_paper = (set_day, trigger.within) if row.by_paper else (None, None)
-        given = (row.counts_back_from, trigger.effective_at) if row.counts_back else (row.bases, row.prompt, *by_paper)
-        if holds_on(row, day) and any(given):
-            for subject in _subjects(state, row, trigger):
-                around = Circumstances(state, act, subject, trigger)
-                if not fits(row.starts_if, around):
-                    continue
-                same = [clock for clock in running(state, subject) if clock.name == row.name]
-                # A choice starts only clocks that do not run yet; a turn to a slower kind starts them anew.
-                if same and trigger.name.startswith("trial."):
-                    continue
-                # Nor does a fact that sets no day take the place of an act that has set until when something is kept.
-                if row.retains and trigger.until is None and any(clock.until and day <= clock.until for clock in same):
-                    continue
-                # The new clock replaces those of its name, which are stopped for good.
-                yield from (_stop(state, clock, act, trigger.at) for clock in same)
-                for clock in state.clocks.marked(f"halted/{subject}"):
-                    if clock.name == row.name:
-                        yield _settled(clock, act, runs_on=False)
-                period, (until, within) = period_of(row, around), by_paper
-                if row.counts_back and period and trigger.effective_at:
-                    # Nothing changes it later: the day is that of the paper, less the time.
-                    until = days_before(zone.day_of_text(trigger.effective_at), period).isoformat()
-                clock = Clock(
-                    deadline_id=_id(row.name, subject, act),
-                    rule=row,
-                    procedure=act.book.digest,
-                    subject=subject,
-                    agency=trigger.agency,
-                    started_at=trigger.at,
-                    period=period,
-                    events=(act.event.ref,),
-                    counted_from=_renewed_from(same, trigger, zone) if trigger.name in row.renewals else None,
-                    until=until,
-                    provisional=trigger.name in row.provisional,
-                    handover_id=trigger.handover_id,
-                    letter_id=_letter_of(trigger),
-                )
-                yield clock if within is None else _within(clock, within, zone)
+        if not (holds_on(row, day) and _has_end(row, trigger)):
+            continue
+        for subject in _subjects(state, row, trigger):
+            around = Circumstances(state, act, subject, trigger)
+            if not fits(row.starts_if, around):
+                continue
+            same = [clock for clock in running(state, subject) if clock.name == row.name]
+            if same and _goes_on(same, row, trigger, day):
+                continue
+            # The new clock replaces those of its name, which are stopped for good.
+            yield from (_stop(state, clock, act, trigger.at) for clock in same)
+            for clock in state.clocks.marked(f"halted/{subject}"):
+                if clock.name == row.name:
+                    yield _settled(clock, act, runs_on=False)
+            yield _new_clock(row, around, trigger, same)
+
+
+def _has_end(row: ClockRule, trigger: Trigger) -> bool:
+    """Tell whether the row or the trigger's paper sets how long the clock runs; else none starts."""
+    if row.counts_back:
+        return bool(row.counts_back_from or trigger.effective_at)
+    if row.bases or row.prompt:
+        return True
+    return row.by_paper and bool(_set_day(row, trigger) or trigger.within)
+
+
+def _set_day(row: ClockRule, trigger: Trigger) -> str | None:
+    """Return the last day that the trigger sets for a clock of the row."""
+    return trigger.former_end if row.ends_as_before else trigger.until
+
+
+def _goes_on(same: Iterable[Clock], row: ClockRule, trigger: Trigger, day: str) -> bool:
+    """Tell whether the running clocks of the row go on, and the trigger starts none on this day."""
+    # A choice starts only clocks that do not run yet; a turn to a slower kind starts them anew.
+    if trigger.name.startswith("trial."):
+        return True
+    # Nor does a fact that sets no day take the place of an act that has set until when something is kept.
+    return row.retains and trigger.until is None and any(clock.until and day <= clock.until for clock in same)
+
+
+def _new_clock(row: ClockRule, around: Circumstances, trigger: Trigger, replaced: Iterable[Clock]) -> Clock:
+    """Return the clock of the row that the trigger starts for the subject, in place of those that it replaces."""
+    act, subject, zone = around.act, around.subject, around.act.book.zone
+    until, within = (_set_day(row, trigger), trigger.within) if row.by_paper else (None, None)
+    period = period_of(row, around)
+    if row.counts_back and period and trigger.effective_at:
+        # Nothing changes it later: the day is that of the paper, less the time.
+        until = days_before(zone.day_of_text(trigger.effective_at), period).isoformat()
+    clock = Clock(
+        deadline_id=_id(row.name, subject, act),
+        rule=row,
+        procedure=act.book.digest,
+        subject=subject,
+        agency=trigger.agency,
+        started_at=trigger.at,
+        period=period,
+        events=(act.event.ref,),
+        counted_from=_renewed_from(replaced, trigger, zone) if trigger.name in row.renewals else None,
+        until=until,
+        provisional=trigger.name in row.provisional,
+        handover_id=trigger.handover_id,
+        letter_id=_letter_of(trigger),
+    )
+    return clock if within is None else _within(clock, within, zone)
 
 
 def _within(clock: Clock, given: str, zone: Zone) -> Clock:
