@@ -24,26 +24,33 @@ STREAMS_EACH = 1_000  # of a part, at most
 
 
 class Again(NamedTuple):
-    """What is read again of the entries below ``start``, the first that is new.
+    """What is read again of the entries below ``start``, which the audit that kept ``since`` has read.
 
     ``parts`` are the streams to be judged, ``indices`` their entries below ``start``, in order.
     """
 
-    start: int
+    since: Basis
     share: int
     parts: list[StreamRange]
     indices: list[int]
     streams_unread: int
 
-    def since(self, basis: Basis) -> ContinuedFrom:
+    @property
+    def start(self) -> int:
+        """Return the index of the first entry that is new."""
+        return self.since.size
+
+    @property
+    def continued_from(self) -> ContinuedFrom:
         """Return what the report says of it."""
+        since = self.since
         return ContinuedFrom(
-            audited_at=basis.audited_at,
-            size=basis.size,
-            root=basis.root,
-            digest=basis.digest,
-            whole_at=basis.whole_at,
-            whole_size=basis.whole_size,
+            audited_at=since.audited_at,
+            size=since.size,
+            root=since.root,
+            digest=since.digest,
+            whole_at=since.whole_at,
+            whole_size=since.whole_size,
             share=self.share + 1,
             shares=SHARES,
             entries_again=len(self.indices),
@@ -52,13 +59,13 @@ class Again(NamedTuple):
         )
 
 
-def plan(connection: Connection, basis: Basis, size: int, share: int, entries_each: int) -> Again:
+def plan(connection: Connection, since: Basis, size: int, share: int, entries_each: int) -> Again:
     """Choose what is read again in a log of ``size`` entries, in parts of about ``entries_each`` entries."""
-    start = basis.size
+    start = since.size
     parts: list[StreamRange] = []
     unread = 0
     for kind in rows.stream_kinds(connection):
-        divided = list(pairwise([None, *basis.bounds.get(kind, ()), None]))
+        divided = list(pairwise([None, *since.bounds.get(kind, ()), None]))
         chosen = divided[share : share + 1]
         spans: list[tuple[str | None, str | None]] = [(None, None)] if kind == "system" else [*chosen]
         inside: set[str] = set()
@@ -79,7 +86,7 @@ def plan(connection: Connection, basis: Basis, size: int, share: int, entries_ea
         for index in rows.indices(connection, part.kind, part.first, part.last, below=start, only=part.only)
     }
     indices.update(rows.indices_of_type(connection, "section.erased", below=start))
-    return Again(start, share, parts, sorted(indices), unread)
+    return Again(since, share, parts, sorted(indices), unread)
 
 
 def basis_after(
@@ -89,15 +96,15 @@ def basis_after(
     *,
     adopted: int,
     now: int,
-    earlier: tuple[Basis, int] | None,
+    again: Again | None,
 ) -> Basis:
     """Return what an audit keeps that has found nothing in this ``tree``.
 
-    ``earlier`` is what it went on from, and the share of that which it read again. After a round the streams are
-    divided anew, as they are then.
+    ``again`` is what it read again of what an earlier one had read; None if it read everything. After a round the
+    streams are divided anew, as they are then.
     """
-    before, share = earlier or (None, -1)
-    unread = tuple(number for number in before.unread if number != share) if before else ()
+    before = again.since if again else None
+    unread = tuple(number for number in again.since.unread if number != again.share) if again else ()
     return with_digest(
         Basis(
             format=FORMAT,

@@ -182,39 +182,37 @@ def audit_log(
         mirror, journal = read_mirror(connection, trust, procedures), DatabaseJournal(database)
         if since is not None and mirror.broken is None:
             require_same_procedures(since, mirror.procedures.last_index)
+        stored_elsewhere = root_claims.kept(checkpoints, trust)
+        published = root_claims.published(connection, trust, findings)
+        anchored = [
+            *root_claims.anchored(journal, tree.size, findings),
+            *root_claims.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
+        ]
         claims = claims_in_order(
-            root_claims.kept(checkpoints, trust),
-            [] if since is None else [RootClaim(since.size, bytes.fromhex(since.root), "tree", _earlier(since))],
-            root_claims.published(connection, trust, findings),
-            root_claims.within(
-                tree.size,
-                database,
-                [
-                    *root_claims.anchored(journal, tree.size, findings),
-                    *root_claims.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
-                ],
-            ),
+            stored_elsewhere,
+            [] if since is None else [_claim_of(since)],
+            published,
+            root_claims.within(tree.size, database, anchored),
             [RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))],
         )
         judging = Judging(read_ground(connection, mirror), mirror.procedures)
+        again = None
         # A log that has become smaller is read whole: it contradicts the earlier audit.
-        goes_on = since is not None and since.size <= tree.size
-        share = draw(since.unread) if since is not None and goes_on else -1
-        again = plan(connection, since, tree.size, share, RANGE) if since is not None and goes_on else None
+        if since is not None and since.size <= tree.size:
+            again = plan(connection, since, tree.size, draw(since.unread), RANGE)
         pass_over = _Pass(tree, bound, findings, trust.log_id, journal, crew, judging, progress, again)
         faulty = pass_over.entries(claims, {fault.step for fault in unlike})
         mirror.tell(findings, faulty.indices)
         pass_over.streams(faulty)
         findings.add(*unlike)  # after what the rows themselves show
         reads = _access(database, connection, findings, since)
-        if since is not None and again is not None:
-            findings.went_on(again.since(since))
+        if again is not None:
+            findings.went_on(again.continued_from)
         report = findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
         if report.findings or reads is None or mirror.broken is not None:
             return report
         adopted = mirror.procedures.last_index
-        earlier = None if since is None else (since, share)
-        return replace(report, basis=basis_after(connection, tree, reads, adopted=adopted, now=now(), earlier=earlier))
+        return replace(report, basis=basis_after(connection, tree, reads, adopted=adopted, now=now(), again=again))
 
 
 def _processes_worth(database: Database, since: Basis | None) -> int:
@@ -225,8 +223,9 @@ def _processes_worth(database: Database, since: Basis | None) -> int:
     return (os.cpu_count() or 1) if unread >= WORTH_PROCESSES else 1
 
 
-def _earlier(since: Basis) -> Claimant:
-    return Claimant("earlier_audit", since.size)
+def _claim_of(since: Basis) -> RootClaim:
+    """Return the claim of the earlier audit about the root at its size."""
+    return RootClaim(since.size, bytes.fromhex(since.root), "tree", Claimant("earlier_audit", since.size))
 
 
 class _Pass(Struct):
