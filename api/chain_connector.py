@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from api.services.parts import Parts
 from ledger.anchoring.anchors import Anchorer
+from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.state_proofs import trusted_chain
-from ledger.anchoring.worker import ChainConnection, RegistryMirror
+from ledger.anchoring.worker import ChainConnection
 from ledger.chain.chain_status import ChainStatusReader
 from ledger.chain.contract_clients import AnchorClient, RegistryClient
 from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy, other_contracts, require_deployment

@@ -1,4 +1,4 @@
-"""The registry mirror: each final change of the chain's registry becomes one ``registry.*`` entry of the log."""
+"""The chain worker: connects to the chain, then mirrors the registry, anchors and stores state proofs, in steps."""
 
 from __future__ import annotations
 
@@ -12,55 +12,16 @@ import structlog
 from msgspec import Struct
 
 from ledger.anchoring.anchors import Anchorer, WaitReason
+from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.state_proofs import StateProofs
 from ledger.chain.chain_status import ChainStatus, ChainStatusReader
-from ledger.chain.contract_clients import AnchorClient, RegistryClient, RegistryReader
-from ledger.chain.eth import BlockRef
+from ledger.chain.contract_clients import AnchorClient, RegistryClient
 from ledger.chain.journal import Deployment
 from ledger.chain.writer import ChainBackend
-from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
+from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import TrustedChain
-from ledger.recording.registry_view import Registry
-from ledger.recording.system_stream import SystemStream
-from ledger.store import log
 from ledger.store.activity import Activity, pause_after
-from ledger.store.database import Database
-
-
-@dataclass(eq=False, repr=False)
-class RegistryMirror:
-    """Keeps the log level with the registry. ``deployed_at`` is the block number of the contract's deployment."""
-
-    database: Database
-    registry: Registry
-    system: SystemStream
-    source: RegistryReader
-    deployed_at: int
-
-    def catch_up(self, final: BlockRef) -> int:
-        """Append the changes up to ``final`` that the log does not have, and return how many.
-
-        Each is durable before the next. Another process may mirror too: if it was first, the rest waits for the next
-        call.
-        Raises Unavailable, or ChainMismatch if the chain contradicts the log.
-        """
-        with self.database.read() as connection:
-            authority = self.registry.at(connection, log.tree(connection).registry_changes)
-        changes = self.source.changes(
-            after=authority.changes,
-            registry_hash=authority.registry_hash,
-            first_block=max(self.deployed_at, authority.last_block),
-            final=final,
-        )
-        for written, change in enumerate(changes):
-            try:
-                self.system.append(change)
-            # Another process mirrored this change first; it will mirror the rest, or the next step does.
-            except Conflict:
-                return written
-        return len(changes)
-
 
 FIRST_PAUSE_S = 2.0  # after a step that failed, doubled by each that follows
 LONGEST_PAUSE_S = 60.0

@@ -11,8 +11,9 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from ledger.anchoring.anchors import Anchorer
+from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
-from ledger.anchoring.worker import ChainConnection, RegistryMirror
+from ledger.anchoring.worker import ChainConnection
 from ledger.chain.chain_status import ChainStatusReader
 from ledger.chain.contract import KeyRequest, grant_key, request_key, revoke_key
 from ledger.chain.contract_clients import AnchorClient, RegistryClient

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from ledger.anchoring import worker
 from ledger.anchoring.anchors import WaitReason
-from ledger.anchoring.worker import ChainConnection, ChainWorker, ChainWorkerState, RegistryMirror
+from ledger.anchoring.registry_mirror import RegistryMirror
+from ledger.anchoring.worker import ChainConnection, ChainWorker, ChainWorkerState
 from ledger.chain import chain_status
 from ledger.chain.contract_clients import RegistryReader
 from ledger.chain.errors import ChainAhead
