@@ -13,7 +13,7 @@ from ledger.core.events.terms import AuditVerdict, Verdict
 from ledger.core.messages import Message
 from ledger.core.verification.report import CheckedStep, Result, worst
 from ledger.i18n import Labels
-from ledger.i18n.audit_words import finding_told
+from ledger.i18n.audit_words import finding_text
 
 MAX_FINDINGS = 10_000  # listed; further ones are only counted
 _ENGLISH = Labels("en")
@@ -178,7 +178,7 @@ def finding(
         if value is not None
     }
     ought, stands = (None if side is None else str(side) for side in (expected, actual))
-    return AuditFinding(step, index, finding_told(_ENGLISH, word, filled), ought, stands, word, filled)
+    return AuditFinding(step, index, finding_text(_ENGLISH, word, filled), ought, stands, word, filled)
 
 
 def finding_of(

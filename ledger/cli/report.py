@@ -86,7 +86,7 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
         echo_json(report)
         return
     from ledger.core.verification.report import CheckedStep
-    from ledger.i18n.audit_words import finding_told, value_told
+    from ledger.i18n.audit_words import finding_text, value_text
 
     labels, steps = session.labels, convert(report["steps"], list[CheckedStep])
     _show_steps(labels, steps)
@@ -94,9 +94,9 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
         where = "" if finding["index"] is None else f"{labels.of('field', 'index')} {finding['index']}: "
         word = finding.get("word")
         # In English if the service gives it no code.
-        text = finding_told(labels, word, finding["slots"]) if word else finding["what"]
+        text = finding_text(labels, word, finding["slots"]) if word else finding["what"]
         values = [finding.get(name) for name in ("expected", "found")]
-        differs = " / ".join(value_told(labels, value) for value in values) if values[0] else ""
+        differs = " / ".join(value_text(labels, value) for value in values) if values[0] else ""
         click.secho(printable_line(f"{where}{text}" + (f" ({differs})" if differs else "")), fg="red")
     about, _, case_id = str(report["scope"]).partition(" ")
     scope = f"{labels.of('noun', about)} {case_id}".rstrip()

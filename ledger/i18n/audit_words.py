@@ -58,7 +58,7 @@ VERDICT_MEANS: Final = {
 }
 
 
-def finding_told(labels: Labels, word: str, slots: Mapping[str, Any]) -> str:
+def finding_text(labels: Labels, word: str, slots: Mapping[str, Any]) -> str:
     """Return the sentence of a finding.
 
     ``by`` names the claimant. ``code`` is the code of a refusal, whose label precedes its message.
@@ -74,6 +74,6 @@ def finding_told(labels: Labels, word: str, slots: Mapping[str, Any]) -> str:
     return labels.of("audit_finding", word).format_map(filled)
 
 
-def value_told(labels: Labels, value: str | None) -> str:
+def value_text(labels: Labels, value: str | None) -> str:
     """Return an expected or found value as it is, or the words for a missing one."""
     return "—" if value is None else labels.find("audit_value", value) or value

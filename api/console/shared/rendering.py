@@ -270,14 +270,14 @@ def environment(template_language: str) -> Environment:
         "bytes": formats.size,
         "day": labels.of("moment", "day").format,
         "ether": formats.ether,
-        "found": partial(audit_words.value_told, labels),
+        "found": partial(audit_words.value_text, labels),
         "in_brief": formats.in_brief,
         "instant": formats.instant,
         "moment": lambda instant: moment(instant, labels),
         "of_audit": lambda text: zone_in_use().with_readable_times(labels.translate(text)),
         "of_fault": labels.translate,
         "of_finding": lambda finding: (
-            audit_words.finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
+            audit_words.finding_text(labels, finding.word, finding.slots) if finding.word else finding.what
         ),
         "of_milliseconds": lambda unix_ms: datetime.fromtimestamp(unix_ms / 1000, UTC),
         "with_moments": labels.with_moments,

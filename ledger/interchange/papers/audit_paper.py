@@ -15,7 +15,7 @@ from ledger.core.messages import plain
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import CheckedStep
 from ledger.i18n import Labels, zone_in_use
-from ledger.i18n.audit_words import VERDICT_MEANS, finding_told, value_told
+from ledger.i18n.audit_words import VERDICT_MEANS, finding_text, value_text
 from ledger.interchange.papers.document import link
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, cell
 from ledger.interchange.papers.sheet import (
@@ -146,8 +146,8 @@ def _findings(text: PaperText, report: AuditReport) -> Iterator[SheetBlock]:
             cell(("–" if finding.index is None else str(finding.index),)),
             cell(text.of("step", finding.step)),
             cell(text.each(partial(_what, finding))),
-            cell(text.each(partial(value_told, value=finding.expected))),
-            cell(text.each(partial(value_told, value=finding.found))),
+            cell(text.each(partial(value_text, value=finding.expected))),
+            cell(text.each(partial(value_text, value=finding.found))),
         )
         for finding in report.findings[:PRINTED]
     ]
@@ -156,7 +156,7 @@ def _findings(text: PaperText, report: AuditReport) -> Iterator[SheetBlock]:
 
 
 def _what(finding: AuditFinding, labels: Labels) -> str:
-    return finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
+    return finding_text(labels, finding.word, finding.slots) if finding.word else finding.what
 
 
 def _lines(text: PaperText, report: AuditReport) -> Iterator[CheckLine]:

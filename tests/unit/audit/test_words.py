@@ -12,7 +12,7 @@ from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import SignatureRefused, TallystickError
 from ledger.core.messages import Message, plain
 from ledger.i18n import Labels, translate
-from ledger.i18n.audit_words import CLAIMANTS, FINDINGS, VALUES, finding_told, value_told
+from ledger.i18n.audit_words import CLAIMANTS, FINDINGS, VALUES, finding_text, value_text
 from tests.testkit.machine import REPOSITORY
 
 
@@ -66,9 +66,9 @@ def test_a_finding_says_in_english_what_it_always_said_and_in_chinese_the_same()
 
 def test_values_are_themselves_and_their_lack_is_told() -> None:
     """A digest as it is; that there is none, in words; that nothing was to be compared, by a dash."""
-    assert [value_told(Labels("zh-CN"), value) for value in ("aa", "no such row", None)] == ["aa", "无此行", "—"]
-    assert value_told(Labels("en"), "no such row") == "no such row"
+    assert [value_text(Labels("zh-CN"), value) for value in ("aa", "no such row", None)] == ["aa", "无此行", "—"]
+    assert value_text(Labels("en"), "no such row") == "no such row"
 
 
 def in_chinese(word: str, slots: dict[str, str]) -> str:
-    return finding_told(Labels("zh-CN"), word, slots)
+    return finding_text(Labels("zh-CN"), word, slots)
