@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, literal, select, tuple_
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.visibility import Reader
 from ledger.store import clocks, search
-from ledger.store.cases import seen, visible
+from ledger.store.cases import reader_sees, visible
 from ledger.store.clocks import DeadlineFilter
 from ledger.store.database import Row, fetched, given, one_of
 from ledger.store.tables import CASES, ENTRIES, FLAGS
@@ -63,7 +63,7 @@ def filtered(
     key = keys[order]
     query = given(select(CASES, key.label("place")), stage=wanted.stage, responsible=wanted.responsible)
     own = wanted.responsible == reader.agency
-    query = query.where(seen(reader, CASES.c.case_id) if own else visible(reader))
+    query = query.where(reader_sees(reader, CASES.c.case_id) if own else visible(reader))
     if wanted.person is not None:
         query = query.where(one_of(CASES.c.case_id, search.cases_of_person(connection, reader, wanted.person)))
     if wanted.flag is not None:

@@ -48,7 +48,7 @@ def case_of_item(connection: Connection, item_id: str, reader: Reader) -> str | 
 
     Of several the one that the item has not left is preferred, then the one that changed it last.
     """
-    query = select(ITEMS.c.case_id).where(ITEMS.c.item_id == item_id, seen(reader, ITEMS.c.case_id))
+    query = select(ITEMS.c.case_id).where(ITEMS.c.item_id == item_id, reader_sees(reader, ITEMS.c.case_id))
     # False sorts before true: a case that the item has left comes last.
     order = (ITEMS.c.status == "left", ITEMS.c.updated_index.desc())
     case_id: str | None = connection.execute(query.order_by(*order).limit(1)).scalar()
@@ -138,7 +138,7 @@ def list_cases(
         nexts = (paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in sources)
         query = query.where(CASES.c.case_id.in_(union(*(select(ids.subquery().c.case_id) for ids in nexts))))
     else:
-        query = query.where(seen(reader, CASES.c.case_id) if responsible == reader.agency else visible(reader))
+        query = query.where(reader_sees(reader, CASES.c.case_id) if responsible == reader.agency else visible(reader))
     return fetched(connection, paged(query, CASES.c.case_id, page))
 
 
@@ -155,7 +155,7 @@ def numbers_of(connection: Connection, case_ids: Collection[str], reader: Reader
     """Return the opening agencies' case numbers, by case id; with a ``reader`` only of cases that he sees."""
     query = select(CASES.c.case_id, CASES.c.case_number).where(one_of(CASES.c.case_id, case_ids))
     if reader is not None:
-        query = query.where(seen(reader, CASES.c.case_id))
+        query = query.where(reader_sees(reader, CASES.c.case_id))
     return dict(connection.execute(query).all())
 
 
@@ -240,7 +240,7 @@ def visible(reader: Reader, case_id: ColumnElement[str] = CASES.c.case_id) -> Co
     return or_(*(case_id.in_(ids) for ids in ids_seen(reader)))
 
 
-def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
+def reader_sees(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Build the condition that the reader sees the case of that id.
 
     It suits queries of few cases, while ``visible`` enumerates all that he sees.

@@ -42,7 +42,7 @@ from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.supervision import Move, RecommendationState
 from ledger.core.visibility import Reader
 from ledger.store import bindings, log
-from ledger.store.cases import ids_seen, seen, sees_more_than
+from ledger.store.cases import ids_seen, reader_sees, sees_more_than
 from ledger.store.database import Database, Row, fetched, one_of
 from ledger.store.supervision import sees_recommendation
 from ledger.store.tables import CLOCKS, HANDOVERS, IS_OPEN, LETTERS, NO_CASE, WARNINGS
@@ -219,7 +219,7 @@ def list_deadlines(
     case_id = CLOCKS.c.case_id
     with_letter = select(LETTERS.c.case_id).where(LETTERS.c.to_agency == reader.agency)
     among = case_id.in_(union(*ids_seen(reader), with_letter, select(literal(NO_CASE))))
-    shown = (among, _shown(reader, CLOCKS, seen(reader, case_id)))
+    shown = (among, _shown(reader, CLOCKS, reader_sees(reader, case_id)))
     query = select(*_COLUMNS).where(*shown, *_conditions(wanted), *_behind(after))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*_ORDER).limit(limit))]
 
@@ -247,7 +247,7 @@ def _walk(
     while tested < max(MOST_TESTED, 2 * limit):
         candidates = _next_open(wanted, after, portion).subquery("candidates")
         is_next = and_(*(CLOCKS.c[name] == candidates.c[name] for name in ("case_id", "deadline_id")))
-        shown = _shown(reader, CLOCKS, seen(reader, CLOCKS.c.case_id)).label("shown")
+        shown = _shown(reader, CLOCKS, reader_sees(reader, CLOCKS.c.case_id)).label("shown")
         query = select(*_COLUMNS, shown).select_from(candidates).join(CLOCKS, is_next).order_by(*_ORDER)
         passed = connection.execute(query).all()
         lines += (ClockLine(*row[:-1]) for row in passed if row.shown)
@@ -482,7 +482,7 @@ def warnings_made(connection: Connection) -> int:
 
 def warnings_to(connection: Connection, reader: Reader, *, handler: str | None, after: int, limit: int) -> list[Warned]:
     """Return the warnings to the reader's agency that it may see, or only those to one ``handler``, in order."""
-    shown = _shown(reader, WARNINGS, seen(reader, WARNINGS.c.case_id))
+    shown = _shown(reader, WARNINGS, reader_sees(reader, WARNINGS.c.case_id))
     query = select(*(WARNINGS.c[name] for name in Warned.__struct_fields__))
     query = query.where(WARNINGS.c.agency == reader.agency, shown, WARNINGS.c.number > after)
     if handler is not None:

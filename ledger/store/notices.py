@@ -33,7 +33,7 @@ from ledger.core.errors import Conflict
 from ledger.core.messages import Message
 from ledger.core.visibility import Reader
 from ledger.store import bindings, log
-from ledger.store.cases import seen
+from ledger.store.cases import reader_sees
 from ledger.store.database import Database
 from ledger.store.log import ENTRY_COLUMNS, StoredEntry
 from ledger.store.supervision import LEADS, sees_lead, sees_recommendation
@@ -233,7 +233,7 @@ def _visible(reader: Reader) -> ColumnElement[bool]:
     is_of_case = NOTICES.c.case_id != NO_CASE
     return or_(
         NOTICES.c.kind.in_(_ADDRESSED),
-        and_(is_of_case, seen(reader, NOTICES.c.case_id)),
+        and_(is_of_case, reader_sees(reader, NOTICES.c.case_id)),
         and_(is_of_case, NOTICES.c.kind == "deadline", of_letter.correlate(NOTICES).exists()),
         and_(~is_of_case, sees_lead(reader, NOTICES.c.subject)),
         and_(~is_of_case, sees_recommendation(reader, NOTICES.c.subject)),

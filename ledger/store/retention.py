@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, func, select, text, tuple_
 
 from ledger.core.custody.triggers import CASE
 from ledger.core.visibility import Reader
-from ledger.store.cases import Page, paged, seen, visible
+from ledger.store.cases import Page, paged, reader_sees, visible
 from ledger.store.clocks import (
     FIRST_TESTED,
     MOST_TESTED,
@@ -84,7 +84,7 @@ def list_due(
     lines: list[ClockLine] = []
     tested, portion = 0, max(limit, FIRST_TESTED)
     index = "ix_clocks_open" if agency is None else "ix_clocks_open_agency"
-    is_seen = seen(reader, CLOCKS.c.case_id).label("is_seen")
+    is_seen = reader_sees(reader, CLOCKS.c.case_id).label("is_seen")
     while tested < max(MOST_TESTED, 2 * limit):
         query: Select[Any] = select(*_COLUMNS, is_seen).where(
             text(IS_OPEN), CLOCKS.c.at_end == "due", CLOCKS.c.due_at <= until

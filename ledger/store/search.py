@@ -42,7 +42,7 @@ from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import RecordCorrected
 from ledger.core.visibility import Reader
-from ledger.store.cases import held, seen
+from ledger.store.cases import held, reader_sees
 from ledger.store.database import Change, one_of
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, SECTIONS, WORDS
 from ledger.store.word_parts import TWO_IDEOGRAPHS, cases_with, name_in, names_with, parts_of, position
@@ -276,7 +276,7 @@ def _by_id(connection: Connection, reader: Reader, text: str, limit: int, after:
     """Return the things that have this very id or payload digest, in order, after the position."""
     ids = union_all(*_ids(folded(text))).subquery("ids")
     key = {"word": ids.c.word, "kind": ids.c.kind, "case_id": ids.c.case_id}
-    return _page(connection, ids.select().where(seen(reader, ids.c.case_id)), key, limit, after), None
+    return _page(connection, ids.select().where(reader_sees(reader, ids.c.case_id)), key, limit, after), None
 
 
 def _beginning(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Found:
@@ -287,7 +287,7 @@ def _beginning(connection: Connection, reader: Reader, text: str, limit: int, af
     word = folded(text)
     is_hex = len(word) >= _HEX_FROM and not word.strip("0123456789abcdef")
     starts = [word, *(f"{algorithm.value}:{word}" for algorithm in Algorithm if is_hex)]
-    query = _words(or_(*map(_begins, starts)), seen(reader, WORDS.c.case_id))
+    query = _words(or_(*map(_begins, starts)), reader_sees(reader, WORDS.c.case_id))
     return _page(connection, query, _BY_WORD, limit, after), None
 
 
@@ -300,7 +300,7 @@ def _containing(connection: Connection, reader: Reader, text: str, limit: int, a
         query = _words(*has_it, one_of(WORDS.c.case_id, case_ids))
         return _page(connection, query, _BY_WORD, limit, after), None
     places: _Places = []
-    query = _words(*has_it, seen(reader, WORDS.c.case_id))
+    query = _words(*has_it, reader_sees(reader, WORDS.c.case_id))
     for _ in range(MOST_PORTIONS):
         end = _portion_end(connection, after)
         portion = query if end is None else query.where(_key_of_words <= _place_of_words(end))
@@ -378,7 +378,7 @@ def cases_of_person(connection: Connection, reader: Reader, text: str) -> list[s
     The name counts where the reader may read it. Of very many persons, the first are considered.
     """
     named, _ = _named(connection, reader, text, PERSONS, SearchPosition(0))
-    begins = (WORDS.c.kind == "person", _begins(folded(text)), seen(reader, WORDS.c.case_id))
+    begins = (WORDS.c.kind == "person", _begins(folded(text)), reader_sees(reader, WORDS.c.case_id))
     pseudonyms = connection.execute(select(WORDS.c.case_id).where(*begins).limit(PERSONS)).scalars()
     return list({*pseudonyms, *(hit.case_id for _, hit in named)})
 
@@ -475,6 +475,8 @@ def known(connection: Connection, words: Iterable[str], reader: Reader) -> dict[
     """Return those of the words that identify something in cases that the reader sees, each with what it names."""
     kinds: dict[str, str] = {}
     for kind, (column, case_id) in _COLUMNS.items():
-        for word in connection.execute(select(column).where(one_of(column, words), seen(reader, case_id))).scalars():
+        for word in connection.execute(
+            select(column).where(one_of(column, words), reader_sees(reader, case_id))
+        ).scalars():
             kinds.setdefault(word, kind)
     return kinds

@@ -24,7 +24,7 @@ from ledger.core.events.payload import decode_section
 from ledger.core.events.terms import NAME_FIELD
 from ledger.core.visibility import Reader
 from ledger.store import log
-from ledger.store.cases import seen
+from ledger.store.cases import reader_sees
 from ledger.store.database import Database, one_of
 from ledger.store.tables import ENTRIES, NAME_PARTS, WORD_PARTS
 
@@ -127,7 +127,7 @@ def cases_with(connection: Connection, reader: Reader, word: str, indexed: int) 
     by_part = select(ENTRIES.c.stream_id).join_from(entries, ENTRIES, ENTRIES.c.log_index == entries.c.log_index)
     behind = select(ENTRIES.c.stream_id).where(of_case, ENTRIES.c.log_index > indexed)
     either = union(by_part.where(of_case), behind).subquery()
-    visible = select(either.c.stream_id).where(seen(reader, either.c.stream_id)).limit(MOST_CASES + 1)
+    visible = select(either.c.stream_id).where(reader_sees(reader, either.c.stream_id)).limit(MOST_CASES + 1)
     case_ids = [*connection.execute(visible).scalars()]
     return None if len(case_ids) > MOST_CASES else case_ids
 
