@@ -96,10 +96,10 @@ def no_such_case(case_id: str) -> NotFound:
 
 def holds(connection: Connection, case_id: str, agency: str) -> bool:
     """Return whether the agency is responsible for the case, or has custody of an item of it."""
-    return connection.execute(select(literal(1)).where(held(agency, literal(case_id)))).first() is not None
+    return connection.execute(select(literal(1)).where(agency_holds(agency, literal(case_id)))).first() is not None
 
 
-def held(agency: str, case_id: ColumnElement[str]) -> ColumnElement[bool]:
+def agency_holds(agency: str, case_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Build the condition that the agency is responsible for the case of that id, or has custody of an item of it."""
     responsible = select(CASES.c.case_id).where(CASES.c.case_id == case_id, CASES.c.responsible == agency)
     # Written as an expression, the holder is compared for the items of the case: an agency may hold very many.

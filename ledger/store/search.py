@@ -42,7 +42,7 @@ from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import RecordCorrected
 from ledger.core.visibility import Reader
-from ledger.store.cases import held, reader_sees
+from ledger.store.cases import agency_holds, reader_sees
 from ledger.store.database import Change, one_of
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, SECTIONS, WORDS
 from ledger.store.word_parts import TWO_IDEOGRAPHS, cases_with, name_in, names_with, parts_of, position
@@ -367,7 +367,7 @@ def _sections_naming(reader: Reader, source: FromClause) -> Select[Any]:
         .join(ENTRIES, ENTRIES.c.log_index == SECTIONS.c.log_index + 0)
         .join(CASES, CASES.c.case_id == case_id)
         .where(SECTIONS.c.data.is_not(None), ENTRIES.c.event_type == NAMING, ENTRIES.c.stream_kind == "case")
-        .where(is_party, held(reader.agency, case_id))
+        .where(is_party, agency_holds(reader.agency, case_id))
         .order_by(SECTIONS.c.log_index)
     )
 
