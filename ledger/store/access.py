@@ -21,7 +21,7 @@ from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.messages import Message
 from ledger.store.bindings import FIRST, BindingHead, ChainedRecord, following
 from ledger.store.connections import WriterLock, translated, writing
-from ledger.store.database import Database, given
+from ledger.store.database import Database, where_set
 from ledger.store.tables import CHALLENGES, StoreTable, big, binary, core_of
 
 
@@ -158,14 +158,14 @@ class AccessLog:
 
     def since(self, after: int, limit: int, *, case_id: str | None = None) -> list[RecordedRead]:
         """Return at most ``limit`` records with a number above ``after``, of one case if ``case_id`` is given."""
-        query = given(_READS.where(ACCESS_LOG.c.number > after), case_id=case_id)
+        query = where_set(_READS.where(ACCESS_LOG.c.number > after), case_id=case_id)
         return self._reads(query.order_by(ACCESS_LOG.c.number).limit(limit))
 
     def latest(
         self, case_id: str, limit: int, *, before: int | None = None, agency: str | None = None
     ) -> list[RecordedRead]:
         """Return a case's last records, newest first: those numbered below ``before``, of one ``agency`` if given."""
-        query = given(_READS, case_id=case_id, agency=agency)
+        query = where_set(_READS, case_id=case_id, agency=agency)
         if before is not None:
             query = query.where(ACCESS_LOG.c.number < before)
         return self._reads(query.order_by(ACCESS_LOG.c.number.desc()).limit(limit))

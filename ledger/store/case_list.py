@@ -12,7 +12,7 @@ from ledger.core.visibility import Reader
 from ledger.store import clocks, search
 from ledger.store.cases import reader_sees, visible
 from ledger.store.clocks import DeadlineFilter
-from ledger.store.database import Row, fetched, given, one_of
+from ledger.store.database import Row, fetched, one_of, where_set
 from ledger.store.tables import CASES, ENTRIES, FLAGS
 
 Order = Literal["id", "number", "opened", "changed", "deadline"]
@@ -61,7 +61,7 @@ def filtered(
         "deadline": clocks.first_end(CASES.c.case_id, wanted.as_of),
     }
     key = keys[order]
-    query = given(select(CASES, key.label("place")), stage=wanted.stage, responsible=wanted.responsible)
+    query = where_set(select(CASES, key.label("place")), stage=wanted.stage, responsible=wanted.responsible)
     own = wanted.responsible == reader.agency
     query = query.where(reader_sees(reader, CASES.c.case_id) if own else visible(reader))
     if wanted.person is not None:

@@ -30,7 +30,7 @@ from ledger.core.errors import NotFound
 from ledger.core.events import Event
 from ledger.core.events.case import CaseSplit
 from ledger.core.visibility import AssignedLead, CaseSides, Offer, Reader, Sight, assigned_lead, can_see
-from ledger.store.database import Change, array_of, fetched, given, one_of, row_of, texts_named
+from ledger.store.database import Change, array_of, fetched, one_of, row_of, texts_named, where_set
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, LEAD_CASES, LETTERS, SPLITS
 
 MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of more sees nearly every case
@@ -127,7 +127,7 @@ def list_cases(
     connection: Connection, reader: Reader, page: Page, *, stage: str | None = None, responsible: str | None = None
 ) -> list[dict[str, Any]]:
     """Return the cases that the reader sees, by case id."""
-    query = given(select(CASES), stage=stage, responsible=responsible)
+    query = where_set(select(CASES), stage=stage, responsible=responsible)
     # A filter may pass over any number of rows: then each row is tested, instead of merging lists.
     if stage is None and responsible is None and len(reader.supervised) <= MOST_MERGED:
         # The ids of the page and few more, however many cases the reader sees: the next ids for each agency and each
@@ -169,7 +169,7 @@ def list_items(
     connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None, holder: str | None = None
 ) -> list[dict[str, Any]]:
     """Return items of the cases that the reader sees, by item id and case; ``page.after`` is a ``place_of_item``."""
-    query = given(select(ITEMS), case_id=case_id, holder=holder)
+    query = where_set(select(ITEMS), case_id=case_id, holder=holder)
     query = query.join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(visible(reader))
     if page.after is not None:
         query = query.where(tuple_(ITEMS.c.item_id, ITEMS.c.case_id) > tuple_(*map(literal, page.after.split("/"))))
@@ -200,7 +200,7 @@ def list_handovers(
 ) -> list[dict[str, Any]]:
     """Return handovers offered to (inbox) or by (outbox) the agency, the latest change last."""
     to, by = HANDOVERS.c.to_agency == agency, HANDOVERS.c.from_agency == agency
-    query = given(select(HANDOVERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box]), status=status)
+    query = where_set(select(HANDOVERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box]), status=status)
     return fetched(connection, paged(query, HANDOVERS.c.updated_index, page))
 
 

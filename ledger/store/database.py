@@ -219,7 +219,7 @@ def key_of(table: Table, row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple([part.hex() if isinstance(part, bytes) else str(part) for part in key])
 
 
-def given(query: Select[Any], **values: object) -> Select[Any]:
+def where_set(query: Select[Any], **values: object) -> Select[Any]:
     """Restrict the query to rows of its table with these values; None restricts nothing."""
     return query.filter_by(**{name: value for name, value in values.items() if value is not None})
 

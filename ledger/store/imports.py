@@ -15,7 +15,7 @@ from ledger.core.events.record import DatasetRegistered, ImportRecorded
 from ledger.core.log.replay import StreamHead
 from ledger.store import log
 from ledger.store.cases import Page, paged
-from ledger.store.database import Change, given, row_of
+from ledger.store.database import Change, row_of, where_set
 from ledger.store.tables import CASE_AGENCIES, ENTRIES, IMPORTS, STREAMS
 
 MAX_DATASETS = 10_000  # of one agency that are looked through
@@ -89,7 +89,7 @@ def listed(
 ) -> list[CaseImport]:
     """Return the agency's imports in the order of their last change; ``page.after`` is an ``updated_index``."""
     query = select(*_COLUMNS).where(IMPORTS.c.agency == agency)
-    query = given(query, source_system=source_system, source_key=source_key, case_id=case_id)
+    query = where_set(query, source_system=source_system, source_key=source_key, case_id=case_id)
     return [CaseImport(*row) for row in connection.execute(paged(query, IMPORTS.c.updated_index, page))]
 
 

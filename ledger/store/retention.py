@@ -17,7 +17,7 @@ from ledger.store.clocks import (
     DeadlinePosition,
     deadline_position,
 )
-from ledger.store.database import fetched, given
+from ledger.store.database import fetched, where_set
 from ledger.store.tables import CLOCKS, HOLDS, IS_OPEN
 
 
@@ -37,7 +37,7 @@ def list_holds(
     ``agency`` is the one that placed them; of ``review_by`` only those to be looked at by that day, of ``placed_by``
     those that were placed by that instant (RFC 3339).
     """
-    query = given(select(HOLDS).where(visible(reader, HOLDS.c.case_id)), case_id=case_id, agency=agency)
+    query = where_set(select(HOLDS).where(visible(reader, HOLDS.c.case_id)), case_id=case_id, agency=agency)
     if not released:
         query = query.where(HOLDS.c.released_at.is_(None))
     if review_by is not None:
@@ -89,7 +89,7 @@ def list_due(
         query: Select[Any] = select(*_COLUMNS, is_seen).where(
             text(IS_OPEN), CLOCKS.c.at_end == "due", CLOCKS.c.due_at <= until
         )
-        query = given(query, agency=agency).order_by(*_ORDER).limit(portion)
+        query = where_set(query, agency=agency).order_by(*_ORDER).limit(portion)
         if after is not None:
             query = query.where(tuple_(*_ORDER) > (after.due_at, after.case_id, after.deadline_id))
         passed = connection.execute(query.with_hint(CLOCKS, f"INDEXED BY {index}", "sqlite")).all()

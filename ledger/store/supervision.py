@@ -16,7 +16,7 @@ from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
 from ledger.store.cases import Page, paged
-from ledger.store.database import Change, Row, fetched, given, one_of, row_of
+from ledger.store.database import Change, Row, fetched, one_of, row_of, where_set
 from ledger.store.tables import CASES, LEAD_CASES, StoreTable, big, core_of, text
 
 
@@ -266,7 +266,7 @@ def _of_leads(query: Select[Any], reader: Reader, wanted: LeadFilter) -> Select[
     """Restrict the query to rows of ``leads`` that the reader sees and the filter includes."""
     query = query.where(_sees_lead(reader))
     names = ("status", "model_id", "case_id", "supervising", "severity", "handler")
-    query = given(query, supervised=wanted.agency, **{name: getattr(wanted, name) for name in names})
+    query = where_set(query, supervised=wanted.agency, **{name: getattr(wanted, name) for name in names})
     if wanted.statuses:
         query = query.where(LEADS.c.status.in_(wanted.statuses))
     if wanted.raised_before is not None:
@@ -282,7 +282,7 @@ def list_recommendations(
     connection: Connection, reader: Reader, page: Page, *, status: str | None = None, agency: str | None = None
 ) -> list[Row]:
     """Return the recommendations that the reader sees, latest change last; ``agency`` is the recipient."""
-    query = given(select(RECOMMENDATIONS).where(_sees_recommendation(reader)), status=status, to_agency=agency)
+    query = where_set(select(RECOMMENDATIONS).where(_sees_recommendation(reader)), status=status, to_agency=agency)
     return fetched(connection, paged(query, RECOMMENDATIONS.c.updated_index, page))
 
 
@@ -304,7 +304,7 @@ def newest_recommendations(connection: Connection, reader: Reader, supervising: 
 
 def list_models(connection: Connection, page: Page, *, retired: bool | None = None) -> list[Row]:
     """Return the models, by their ids."""
-    return fetched(connection, paged(given(select(MODELS), retired=retired), MODELS.c.model_id, page))
+    return fetched(connection, paged(where_set(select(MODELS), retired=retired), MODELS.c.model_id, page))
 
 
 def model_titles(connection: Connection) -> dict[str, BilingualText]:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ledger.core.errors import Conflict, NotFound
 from ledger.store import bindings
-from ledger.store.database import Database, given
+from ledger.store.database import Database, where_set
 from ledger.store.tables import WEBHOOKS
 
 MOST = 10  # most webhooks of one agency
@@ -72,7 +72,7 @@ def add(database: Database, webhook: Webhook) -> None:
 
 def listed(connection: Connection, agency: str | None) -> list[Webhook]:
     """Return the agency's webhooks, or those of all agencies, in the order in which they were added."""
-    query = given(select(*_COLUMNS), agency=agency)
+    query = where_set(select(*_COLUMNS), agency=agency)
     return [Webhook(*row) for row in connection.execute(query.order_by(WEBHOOKS.c.created_at, WEBHOOKS.c.webhook_id))]
 
 
