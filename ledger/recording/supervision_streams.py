@@ -114,7 +114,7 @@ def identified(connection: Connection, text: str, authority: AuthorityState, rea
     """
     text_words = words(text)
     officers = text_words & {grant.officer for grant in authority.grants.values()}
-    identifiers = dict.fromkeys(officers, "officer") | search.known(connection, text_words, reader)
+    identifiers = dict.fromkeys(officers, "officer") | search.identifiers_in(connection, text_words, reader)
     return tuple(sorted({*traces(text), *known_traces(text, identifiers)}))
 
 

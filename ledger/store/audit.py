@@ -463,7 +463,7 @@ def latest(connection: Connection, agency: str, limit: int) -> list[KeptAudit]:
     return [KeptAudit(*row) for row in rows]
 
 
-def one(connection: Connection, audit_id: str) -> KeptAudit:
+def stored_audit(connection: Connection, audit_id: str) -> KeptAudit:
     """Return an audit with its report. Raises NotFound."""
     row: Any = connection.execute(select(*_LISTED, AUDITS.c.report).where(AUDITS.c.audit_id == audit_id)).first()
     if row is None:

@@ -471,7 +471,7 @@ _COLUMNS = {  # each with the case that it is of
 }
 
 
-def known(connection: Connection, words: Iterable[str], reader: Reader) -> dict[str, str]:
+def identifiers_in(connection: Connection, words: Iterable[str], reader: Reader) -> dict[str, str]:
     """Return those of the words that identify something in cases that the reader sees, each with what it names."""
     kinds: dict[str, str] = {}
     for kind, (column, case_id) in _COLUMNS.items():

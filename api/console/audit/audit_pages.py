@@ -147,7 +147,7 @@ def _shown(visit: Visit, audit_id: str, template: str) -> Response:
 def _kept(visit: Visit, audit_id: str) -> KeptAudit:
     visit.reading.require_role("auditor")
     with visit.service.parts.database.read() as connection:
-        kept = audits.one(connection, audit_id)
+        kept = audits.stored_audit(connection, audit_id)
     _require_visible(visit, kept)
     visit.reading.record(Message("report of an audit"), *([kept.case_id] if kept.case_id else []))
     return kept
