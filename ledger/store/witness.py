@@ -177,7 +177,7 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(FOLLOWED_CHANGES)).scalar_one())
 
-    def known(self, event_ids: Iterable[str]) -> PriorEntries:
+    def prior_entries(self, event_ids: Iterable[str]) -> PriorEntries:
         """Return the indices of these event ids, as far as they were followed, and the head map."""
         of_events = select(FOLLOWED_EVENTS).where(one_of(FOLLOWED_EVENTS.c.event_id, event_ids))
         with translated(), self._engine.connect() as connection:

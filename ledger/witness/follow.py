@@ -129,7 +129,7 @@ class LogFollower:
         envelopes = decode_entries(entries, before.size)
         require_signed(envelopes, before.size, self.clock() // 1000)
         payloads = self.source.mirrored_payloads(envelopes, before.size)
-        followed_before = self.store.known(envelope.event_id for envelope in envelopes)
+        followed_before = self.store.prior_entries(envelope.event_id for envelope in envelopes)
         step = replay_entries(before, envelopes, frontier, followed_before, payloads)
         if step.changes:
             self._compare(before.authority, step.changes)

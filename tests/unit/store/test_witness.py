@@ -33,7 +33,7 @@ def test_a_step_is_kept_whole_and_once(store: WitnessStore, tmp_path: Path) -> N
     assert not store.advance(before, step)
     again = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
     assert again.followed() == step.followed
-    prior = again.known([*step.events, "no such event"])
+    prior = again.prior_entries([*step.events, "no such event"])
     assert (prior.events, prior.head_map.root) == (step.events, step.map_root)
     stream = Stream(kind="system", id="ledger")
     assert prior.head_map.heads([map_key(stream)])[map_key(stream)].count == step.followed.size
