@@ -150,13 +150,13 @@ def _refusal_page(request: Request, error: Exception) -> Response:
     service, labels = service_of(request), Labels(reader_language)
     own: RefusalWords | None = getattr(request.state, "refusal_words", None)
     words = own or RefusalWords(labels, names_of(service, labels))
-    detail = words.told(problem.detail)
+    detail = words.translated(problem.detail)
     if isinstance(refused, ModelRefused):  # each fault with its line, in the reader's language
         say, faults = Texts(reader_language), refused.told_in(labels)
         detail = "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)
     # The faults of a model have lines, and fields of their own.
     field = problem.field if isinstance(problem.field, str) and not isinstance(refused, ModelRefused) else None
-    problem = replace(problem, detail=detail, hint=words.told(problem.hint))
+    problem = replace(problem, detail=detail, hint=words.translated(problem.hint))
     template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
     try:
         visitor = visiting(request, service)

@@ -78,7 +78,7 @@ class ContinuedFrom(Struct, frozen=True):
     streams_unread: int
 
     @property
-    def told(self) -> Message:
+    def summary(self) -> Message:
         """Return what was read, and what is as of earlier audits."""
         return Message(
             "of the entries from {size} on and of {entries_again} before; not read again were {entries_unread} entries "

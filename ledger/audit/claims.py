@@ -53,7 +53,7 @@ def published(connection: Connection, trust: Trust, findings: AuditFindings) -> 
     return claims
 
 
-def kept(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
+def of_kept_checkpoints(notes: Iterable[str], trust: Trust) -> list[RootClaim]:
     """Return the roots of checkpoints that were stored out of reach of whoever can write to this database.
 
     Raises SignatureRefused or MalformedInput for a checkpoint of another log.

@@ -129,7 +129,7 @@ class AuditFindings:
         self._since = since
         for name in OF_ROWS:
             if self._outcomes[name].result == "checked":
-                self.not_checked(name, since.told)
+                self.not_checked(name, since.summary)
 
     def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
         steps = tuple(self._counted(name) for name in STEPS)

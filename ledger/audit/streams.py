@@ -115,7 +115,7 @@ def made_again(
     for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
         stream = _AUDITS.get(part.kind, _StreamAudit)(part.kind, Faulty(), rules)
         findings = [fault for row in events for fault in stream.take(row, flags.get(row.log_index, ()))]
-        yield stream.made(stream_id), findings
+        yield stream.expected_rows(stream_id), findings
 
 
 PARTS_OF = 500  # entries whose parts of words are looked up at a time
@@ -193,7 +193,7 @@ class _StreamAudit:
             needed = {key: models[key] for key in models if key[0] != KEPT_STATES.name or key in stored}
             yield from _compare(needed, stored)
 
-    def made(self, stream_id: str) -> dict[Table, list[Row]]:
+    def expected_rows(self, stream_id: str) -> dict[Table, list[Row]]:
         """Return the stream's head and the read models that its events lead to, by table; kept states are left out."""
         last = self._last
         assert last is not None, "a group has at least one row"

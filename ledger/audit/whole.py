@@ -182,7 +182,7 @@ def audit_log(
         mirror, journal = read_mirror(connection, trust, procedures), DatabaseJournal(database)
         if since is not None and mirror.broken is None:
             require_same_procedures(since, mirror.procedures.last_index)
-        stored_elsewhere = root_claims.kept(checkpoints, trust)
+        stored_elsewhere = root_claims.of_kept_checkpoints(checkpoints, trust)
         published = root_claims.published(connection, trust, findings)
         anchored = [
             *root_claims.anchored(journal, tree.size, findings),

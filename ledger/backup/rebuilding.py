@@ -30,7 +30,7 @@ WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 Progress = Callable[[int, int], None]  # entries done, entries in all
 
 
-class Made(NamedTuple):
+class RebuiltRows(NamedTuple):
     """The rows of some streams, by the names of their tables, and what is wrong with the streams."""
 
     by_table: dict[str, list[Row]]
@@ -53,7 +53,7 @@ def rebuild(
             for first, last in pairwise([None, *rows.stream_bounds(connection, kind, PART), None])
         ]
     findings = [] if mirror.broken is None else [mirror.broken.finding]
-    for number, of_part in enumerate(_all_made(database, judging, parts, size), 1):
+    for number, of_part in enumerate(_all_rebuilt(database, judging, parts, size), 1):
         backup.put_latest(database, {_table(name): part for name, part in of_part.by_table.items()})
         findings += of_part.findings
         progress(size * number // len(parts), size)
@@ -66,7 +66,7 @@ def _table(name: str) -> Table:
     return table
 
 
-def _all_made(database: Database, judging: Judging, parts: list[StreamRange], size: int) -> Iterator[Made]:
+def _all_rebuilt(database: Database, judging: Judging, parts: list[StreamRange], size: int) -> Iterator[RebuiltRows]:
     processes = (os.cpu_count() or 1) if size >= WORTH_PROCESSES else 1
     if processes == 1:
         maker = Maker(database, judging)
@@ -74,7 +74,7 @@ def _all_made(database: Database, judging: Judging, parts: list[StreamRange], si
         return
     context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
     with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(database.url, judging)) as executor:
-        waiting: deque[Future[Made]] = deque()
+        waiting: deque[Future[RebuiltRows]] = deque()
         for part in parts:
             waiting.append(executor.submit(_make, part))
             # No more than can be written soon: what is made waits in memory.
@@ -94,7 +94,7 @@ class Maker:
         states = CaseStates(database, lambda: procedures, lambda *_: kinds_of(ground))
         self._rules = Rules(states, agencies, frozenset())
 
-    def make(self, part: StreamRange) -> Made:
+    def make(self, part: StreamRange) -> RebuiltRows:
         """Make the rows of these streams."""
         by_table: dict[str, list[Row]] = {}
         findings: list[AuditFinding] = []
@@ -104,7 +104,7 @@ class Maker:
                 for table, some in of_stream.items():
                     by_table.setdefault(str(table.name), []).extend(some)
                 findings += faults
-        return Made(by_table, findings)
+        return RebuiltRows(by_table, findings)
 
 
 _maker: Maker
@@ -115,5 +115,5 @@ def _begin(url: str, judging: Judging) -> None:
     _maker = Maker(attach(url), judging)
 
 
-def _make(part: StreamRange) -> Made:
+def _make(part: StreamRange) -> RebuiltRows:
     return _maker.make(part)

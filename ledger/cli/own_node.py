@@ -36,7 +36,7 @@ class OwnNode:
         rule = self.chain.finality if node.confirmations is None else node.confirmations
         self._final = final_block(self._eth, rule)
 
-    def seen(self, number: int) -> ObservedBlock | None:
+    def observed_block(self, number: int) -> ObservedBlock | None:
         """Return the block that the chain has at the number, or None beyond its end."""
         block = self._eth.block(number)
         if block is None:

@@ -130,7 +130,7 @@ def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[Observ
     from ledger.cli.own_node import OwnNode
 
     own, ends_in = OwnNode(node, trust), anchor_block(data)
-    block = own.seen(ends_in[1]) if ends_in and ends_in[0] == own.chain.identity else None
+    block = own.observed_block(ends_in[1]) if ends_in and ends_in[0] == own.chain.identity else None
     return (block,) if block else ()
 
 

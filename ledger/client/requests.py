@@ -48,11 +48,11 @@ class Requests:
 
     def fetch(self, /, path: str, **query: Any) -> Exchange[bytes]:
         """Return the bytes at ``path``."""
-        return (yield from self._asked("GET", path, params=_given(query))).content
+        return (yield from self._asked("GET", path, params=_without_none(query))).content
 
     def download(self, /, path: str, target: IO[bytes], **query: Any) -> Exchange[None]:
         """Write the bytes at ``path`` to an open file, a piece at a time. Raises Unavailable if they are cut off."""
-        yield from self._asked("GET", path, params=_given(query), target=target)
+        yield from self._asked("GET", path, params=_without_none(query), target=target)
 
     def pages(self, /, path: str, key: str, *, after: Any = None, **query: Any) -> Exchange[None]:
         """Give out the rows of all pages behind ``after``.
@@ -132,7 +132,7 @@ def at(template: str, *parts: str) -> str:
     return template.format(*(quote(part, safe="") for part in parts))
 
 
-def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(query: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
 
 

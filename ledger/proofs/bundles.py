@@ -145,7 +145,7 @@ class Prover:
             file = self._file(connection, entries, stream, withheld, others=others, agencies=agencies)
         encoded = encode_bundle(file)
         with _readable(entries[0].log_index):
-            report = verify_case(encoded, self._trust(), self._given(), observed=blocks_of(file))
+            report = verify_case(encoded, self._trust(), self._initial_procedures(), observed=blocks_of(file))
         return _proven(encoded, report, zip(entries, report.events, strict=True))
 
     def absence(self, stream: Stream) -> bytes:
@@ -185,7 +185,7 @@ class Prover:
             nodes = TileNodes(head.size, log.tile_reader(connection))
             return self._publisher.cose_receipt(entry.envelope, index, head, nodes)
 
-    def _given(self) -> Procedures:
+    def _initial_procedures(self) -> Procedures:
         """Return the procedures that are in force without an adoption in the log."""
         return Procedures(tuple(version for version in self._procedures().versions if version.index < 0))
 

@@ -138,17 +138,17 @@ def tile_reader(connection: Connection) -> TileReader:
 
 def entry(connection: Connection, log_index: int) -> StoredEntry:
     """Return the entry at an index. Raises NotFound."""
-    return _one(connection, ENTRIES.c.log_index == log_index, f"entry {log_index}")
+    return _only_entry(connection, ENTRIES.c.log_index == log_index, f"entry {log_index}")
 
 
 def entry_by_event_id(connection: Connection, event_id: str) -> StoredEntry:
     """Return the entry of an event id. Raises NotFound."""
-    return _one(connection, ENTRIES.c.event_id == event_id, Message("event {event_id}", event_id=event_id))
+    return _only_entry(connection, ENTRIES.c.event_id == event_id, Message("event {event_id}", event_id=event_id))
 
 
 def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
     """Return the entry of a payload digest. Raises NotFound."""
-    return _one(connection, ENTRIES.c.payload_digest == payload_digest, f"payload {payload_digest}")
+    return _only_entry(connection, ENTRIES.c.payload_digest == payload_digest, f"payload {payload_digest}")
 
 
 def identities(connection: Connection, event_ids: Sequence[str]) -> dict[str, StoredEntry]:
@@ -376,7 +376,7 @@ def event_of(entry: StoredEntry) -> Event:
     )
 
 
-def _one(connection: Connection, condition: ColumnElement[bool], name: str) -> StoredEntry:
+def _only_entry(connection: Connection, condition: ColumnElement[bool], name: str) -> StoredEntry:
     for entry in _entries(connection, condition):
         return entry
     raise NotFound("{name} is not in the log", name=name)

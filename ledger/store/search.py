@@ -138,13 +138,13 @@ def projections(event: Event, index: int, after: CaseState | None) -> Iterator[C
     if event.stream.kind != "case":
         return
     row = {"case_id": event.stream.id, "updated_index": index}
-    words = (("officer", event.officer, None), *_said(event.body, None), *_corrected(event, after))
+    words = (("officer", event.officer, None), *_words_of(event.body, None), *_corrected(event, after))
     for kind, text, item_id in words:
         for piece in _pieces(folded(text)):
             yield WORDS, {**row, "word": piece, "kind": kind, "item_id": item_id}
 
 
-def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str | None]]:
+def _words_of(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str | None]]:
     """Yield the searchable words of a body, at any depth, each with the item that it belongs to."""
     item_id = getattr(value, "item_id", item_id)
     for name in _telling(type(value)):
@@ -156,7 +156,7 @@ def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str |
             yield from ((kind, text, item_id) for text in parts)
         elif isinstance(parts[0], Struct):
             for nested in parts:
-                yield from _said(nested, item_id)
+                yield from _words_of(nested, item_id)
 
 
 def _corrected(event: Event, after: CaseState | None) -> Iterator[tuple[Kind, str, str | None]]:
@@ -188,7 +188,7 @@ def parts_said(event: Event) -> set[str]:
     """Return the parts of the words of a case's event of which any part can be searched for."""
     if event.stream.kind != "case":
         return set()
-    words = (*_said(event.body, None), *_corrected(event, None))
+    words = (*_words_of(event.body, None), *_corrected(event, None))
     return {part for kind, text, _ in words if kind in WITHIN for part in parts_of(folded(text))}
 
 

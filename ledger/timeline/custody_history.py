@@ -185,7 +185,7 @@ def custody_history(
         holdings = tuple(_holdings(timelines, connection, events, spans, time))
         words = timelines.words(events[-1].after)
         gaps = tuple(_open_at(steps, of, words, time))
-        sentence = words.joined([*_told(holdings, subject, came_from, words), *(gap.text for gap in gaps)])
+        sentence = words.joined([*_sentences(holdings, subject, came_from, words), *(gap.text for gap in gaps)])
         answer = CustodyAnswer(time.since, time.until, sentence, holdings, gaps)
     return CustodyHistory(subject, subject_id, case_id, came_from, spans, steps, answer)
 
@@ -369,7 +369,9 @@ def _concerns(gap: Break, subject: Subject, subject_id: str) -> bool:
     return subject_id in ids or not (gap.item_ids or gap.person_ids)
 
 
-def _told(holdings: Sequence[Holding], subject: Subject, came_from: Sequence[str], words: EventWords) -> Iterator[str]:
+def _sentences(
+    holdings: Sequence[Holding], subject: Subject, came_from: Sequence[str], words: EventWords
+) -> Iterator[str]:
     """Yield the sentences of an answer."""
     if not holdings:
         yield words.value("", Message("By this record nobody held it then"))

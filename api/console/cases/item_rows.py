@@ -131,5 +131,5 @@ class ItemRows:
 
     def _fault(self, row: int, fault: CellFault) -> FaultyCell:
         return FaultyCell(
-            row, fault.path, self._columns[fault.path].label, self._visit.refusal_words.told(fault.reason)
+            row, fault.path, self._columns[fault.path].label, self._visit.refusal_words.translated(fault.reason)
         )

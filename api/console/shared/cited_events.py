@@ -135,11 +135,13 @@ def recorded(
                 entry, _ = find_event(connection, visit.reading, event_id)
                 if entry.key_id == visit.reading.session.grant.key_id:
                     flags = log.flags(connection, entry.log_index)
-                    events.append(RecordedEvent(told(visit, connection, narrator, entry), entry.log_index, flags))
+                    events.append(
+                        RecordedEvent(sentence_of(visit, connection, narrator, entry), entry.log_index, flags)
+                    )
     return events
 
 
-def told(visit: Visit, connection: Connection, narrator: Narrator, entry: StoredEntry) -> str:
+def sentence_of(visit: Visit, connection: Connection, narrator: Narrator, entry: StoredEntry) -> str:
     """Return the sentence of an event, of one of a case by what there is in it for a reader who sees the case."""
     if entry.stream_kind != "case" or cases.sight(connection, entry.stream_id, visit.reading.reader) is None:
         return narrator.alone(log.event_of(entry))

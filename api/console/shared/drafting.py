@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from api.console.shared.access import Visit
-from api.console.shared.cited_events import told
+from api.console.shared.cited_events import sentence_of
 from api.console.shared.formats import typed
 from api.console.shared.forms import PostedForm, whole_number
 from api.console.shared.refusals import of_line
@@ -103,7 +103,7 @@ def _since(visit: Visit, form: PostedForm, event: Event) -> list[str]:
     stream, narrator = event.stream, narrator_of(visit.service, visit.labels)
     with visit.service.parts.database.read() as connection:
         entries = list(log.stream(connection, stream.kind, stream.id, after=earlier - 1, limit=SINCE_SHOWN))
-        return [told(visit, connection, narrator, entry) for entry in entries]
+        return [sentence_of(visit, connection, narrator, entry) for entry in entries]
 
 
 def body_of(act: FormAct, form: PostedForm, *context: object) -> Body:

@@ -93,7 +93,7 @@ class RefusalWords:
     def _things(self) -> Mapping[str, str]:
         return self._load_things()
 
-    def told(self, text: str) -> str:
+    def translated(self, text: str) -> str:
         """Return what was refused, in the reader's language and with times in the zone in use."""
         return zone_in_use().with_readable_times(translate(_for_people(text), self._labels.language, self._shown))
 

@@ -287,12 +287,12 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
     with Progress(*columns, console=Console(stderr=True), disable=session.json) as bar:
         task = bar.add_task("", total=len(loading.PARTS))
 
-        def told(progress: loading.Progress) -> None:
+        def show_progress(progress: loading.Progress) -> None:
             part = progress.part
             text = session.labels.told(part) if part else ""
             bar.update(task, completed=progress.done, description=text)
 
-        events = loading.load(where, ledger, told)
+        events = loading.load(where, ledger, show_progress)
     session.output.record({"stories": 12, "events": events})
     session.output.done("Next: tally sample profiles")
 

@@ -145,7 +145,7 @@ def _findings(text: PaperText, report: AuditReport) -> Iterator[SheetBlock]:
         (
             cell(("–" if finding.index is None else str(finding.index),)),
             cell(text.of("step", finding.step)),
-            cell(text.each(partial(_what, finding))),
+            cell(text.each(partial(_finding_text, finding))),
             cell(text.each(partial(value_text, value=finding.expected))),
             cell(text.each(partial(value_text, value=finding.found))),
         )
@@ -155,7 +155,7 @@ def _findings(text: PaperText, report: AuditReport) -> Iterator[SheetBlock]:
     yield from text.table("audit_findings", columns, rows)
 
 
-def _what(finding: AuditFinding, labels: Labels) -> str:
+def _finding_text(finding: AuditFinding, labels: Labels) -> str:
     return finding_text(labels, finding.word, finding.slots) if finding.word else finding.what
 
 

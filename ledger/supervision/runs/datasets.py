@@ -64,7 +64,7 @@ class DatasetTable(NamedTuple):
     path: str = ""
 
     @property
-    def known(self) -> SessionDataset:
+    def for_session(self) -> SessionDataset:
         """Return what a session has to know of it beside its rows."""
         body = self.registered.body
         return SessionDataset(body.readable, self.registered.digest, body.compared)

@@ -225,7 +225,7 @@ class Views:
             datasets = self._dataset_tables(connection, size, jurisdiction) if with_datasets else {}
             for name, dataset in datasets.items():
                 connection.register(name, dataset.table)
-            opened = {name: dataset.known for name, dataset in datasets.items()}
+            opened = {name: dataset.for_session for name, dataset in datasets.items()}
             yield QuerySession(connection, own, zone=self.zone, size=size, datasets=opened)
 
     def read_datasets(self, jurisdiction: str) -> None:
@@ -254,7 +254,7 @@ class Views:
             files = {
                 name: ExportedDataset(
                     dataset.path or snapshot_tables.write(Path(folder, f"{name}{DATASET_FILE}"), dataset.table),
-                    dataset.known,
+                    dataset.for_session,
                 )
                 for name, dataset in datasets.items()
             }

@@ -205,7 +205,7 @@ async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoi
     if answer.status == 409 and answer.media_type == SIZE_MEDIA_TYPE:
         raise OtherSize(_read(lambda: parse_size(answer.text.removesuffix("\n"))))
     if answer.status == 422 and asked.old > 0:
-        raise OtherHistory("the witness answers {answer.told}", answer=answer)
+        raise OtherHistory("the witness answers {answer.reason}", answer=answer)
     return answer.lines()
 
 
@@ -244,7 +244,7 @@ class _Answer(Struct, frozen=True):
             raise MalformedInput("not text") from error
 
     @property
-    def told(self) -> str:
+    def reason(self) -> str:
         """Return status and reason, if the witness gave one."""
         try:
             problem = _problem.decode(self.data)
@@ -255,7 +255,7 @@ class _Answer(Struct, frozen=True):
 
     def require_success(self) -> None:
         if self.status != 200:
-            raise NotCosigned("the witness answers {reason}", reason=self.told)
+            raise NotCosigned("the witness answers {reason}", reason=self.reason)
 
     def lines(self) -> tuple[NoteSignature, ...]:
         """Return the signature lines of a success, unverified."""
