@@ -30,20 +30,20 @@ class Message(str):
         """Render the message in English. An error in a slot stands for its message, an unfilled one for its id."""
         msgid = str(msgid)
         if not values:
-            return cls._made(msgid, msgid, {})
+            return cls._rendered(msgid, msgid, {})
         template = _template(msgid)
         slots = {name: _value(values[root], attribute) for name, root, attribute in template.slots}
-        return cls._made(template.text.format(*slots.values()) if slots else msgid, msgid, slots)
+        return cls._rendered(template.text.format(*slots.values()) if slots else msgid, msgid, slots)
 
     @classmethod
-    def _made(cls, english: str, msgid: str, params: dict[str, Any], context: str | None = None) -> Self:
+    def _rendered(cls, english: str, msgid: str, params: dict[str, Any], context: str | None = None) -> Self:
         message = super().__new__(cls, english)
         message.msgid, message.params, message.context = msgid, params, context
         return message
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what a copy or an unpickled message is made from."""
-        return Message._made, (str(self), self.msgid, self.params, self.context)
+        return Message._rendered, (str(self), self.msgid, self.params, self.context)
 
     def packed(self) -> dict[str, Any]:
         """Return the message as values of JSON, for ``unpacked``."""
@@ -63,7 +63,7 @@ class Message(str):
             english = filled(msgid, slots) if slots else msgid
         except (LookupError, ValueError):
             english = msgid
-        return cls._made(english, msgid, slots, context)
+        return cls._rendered(english, msgid, slots, context)
 
 
 def _packed(value: Any) -> Any:
@@ -74,7 +74,7 @@ def _packed(value: Any) -> Any:
 
 def Term(vocabulary: str, word: str) -> Message:  # noqa: N802 - stands for a message
     """Return a word of a vocabulary for the slot of a message: other languages have its label there."""
-    return Message._made(word, word, {}, vocabulary)  # noqa: SLF001
+    return Message._rendered(word, word, {}, vocabulary)  # noqa: SLF001
 
 
 def slot_names(msgid: str) -> list[str]:

@@ -28,7 +28,7 @@ class Wording(Message):
     def __new__(cls, word: str, /, **slots: Slot) -> Self:
         """Render the message in English."""
         values = {name: joined(slot, by=", ") if isinstance(slot, tuple) else slot for name, slot in slots.items()}
-        return cls._made(filled(Labels("en").of(VOCABULARY, word), values), word, values, VOCABULARY)
+        return cls._rendered(filled(Labels("en").of(VOCABULARY, word), values), word, values, VOCABULARY)
 
 
 Slot = str | int | tuple[str, ...]
