@@ -139,7 +139,7 @@ class Histories:
         self._states = states
         self._kept: OrderedDict[str, Walk] = OrderedDict()
         self._lock = Lock()
-        self.told = Told[TimelineStep](STEPS_KEPT)
+        self.recent_steps = RecentCache[TimelineStep](STEPS_KEPT)
 
     def of(self, connection: Connection, case_id: str) -> tuple[HistoryEvent, ...]:
         """Return all events of the case that ``connection`` sees, in their order; none if there is no such case."""
@@ -362,7 +362,7 @@ class TimelineStep(Struct, frozen=True):
     notes: tuple[TimelineNote, ...]
 
 
-class Told(Generic[T]):
+class RecentCache(Generic[T]):
     """What was told last, at most ``most`` of it, by all that its words depend on. Safe to use from several threads."""
 
     def __init__(self, most: int) -> None:
@@ -445,7 +445,7 @@ class TimelineBuilder:
             tell = partial(self._step, event, flags.get(index, ()), alike[index])
             # Not by the payload: events of several cases may have the same.
             key = (event.entry.event_id, words, tuple(alike[index].items()))
-            step = tell() if self._told_by is None else self.histories.told.of(key, tell)
+            step = tell() if self._told_by is None else self.histories.recent_steps.of(key, tell)
             steps.append(replace(step, state=self._anchored.of(index), proven_at=proven.get(index)))
         return steps
 

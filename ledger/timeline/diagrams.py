@@ -33,7 +33,7 @@ from ledger.core.events import item
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.kept_states import program_version
-from ledger.timeline.case_history import EventFindings, HistoryEvent, TimelineBuilder, Told
+from ledger.timeline.case_history import EventFindings, HistoryEvent, RecentCache, TimelineBuilder
 
 KEPT = 64  # pictures
 CODE_LENGTH = 32  # bytes of the code before what a file keeps
@@ -243,7 +243,7 @@ class Pictures:
         self._files = files
         self._kept: OrderedDict[str, tuple[Trail, Picture]] = OrderedDict()
         self._lock = Lock()
-        self.tables = Told[str](KEPT)
+        self.tables = RecentCache[str](KEPT)
 
     def of(self, connection: Connection, timelines: TimelineBuilder, case_id: str) -> Picture:
         """Return the picture of the case as ``connection`` sees it. Requires that there is such a case."""
