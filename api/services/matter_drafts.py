@@ -140,7 +140,7 @@ def _overlaps(service: Service, reading: Reading, labels: Labels, definition: st
     except TallystickError as error:
         yield labels.of("message", "models_not_compared").format(reason=labels.translate(error.text))
     for model_id in same:
-        yield labels.of("message", "models_alike").format(model=labels.told(titles[model_id]))
+        yield labels.of("message", "models_alike").format(model=labels.in_language(titles[model_id]))
     for overlap in (each for each in overlaps if each.model_id not in same):
-        title = labels.told(titles[overlap.model_id])
+        title = labels.in_language(titles[overlap.model_id])
         yield labels.of("message", "models_overlap").format(shared=overlap.shared, total=overlap.total, model=title)

@@ -135,7 +135,7 @@ class NoticeMail:
 
     def _confirming(self, row: Subscriber) -> EmailMessage:
         texts, token = Texts(row.language), service.link_to_confirm(self._cursors, row)
-        agency = Labels(row.language).told(self._parts.authority().names()[row.agency])
+        agency = Labels(row.language).in_language(self._parts.authority().names()[row.agency])
         lines = (
             texts("An officer of {agency} wants notices of this ledger to be sent to this address.", agency=agency),
             texts("If that is you, open this address within a day and confirm it:"),

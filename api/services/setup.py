@@ -228,7 +228,7 @@ class _Look:
             says = Message("The founding agencies come into the log by themselves once the chain answers.")
             yield self._step("founded", "waits", says)
         if books := self._service.parts.validator.procedures_in_force():
-            titles = (f"{self._labels.told(book.procedure.title)} {book.procedure.version}" for book in books)
+            titles = (f"{self._labels.in_language(book.procedure.title)} {book.procedure.version}" for book in books)
             yield self._step("procedure", "done", ", ".join(sorted(titles)))
         else:
             says = Message(

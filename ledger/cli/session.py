@@ -134,7 +134,7 @@ class Session(ClientSession):
         from ledger.core.signing.authority import SERVICE_AGENCY
 
         rows = self.service.pages("/api/v1/agencies", "agencies")
-        names = {row["agency_id"]: self.labels.told(row["name"]) for row in rows}
+        names = {row["agency_id"]: self.labels.in_language(row["name"]) for row in rows}
         return {SERVICE_AGENCY: self.labels.of("noun", SERVICE_AGENCY), **names}
 
     def note(self, text: str) -> None:

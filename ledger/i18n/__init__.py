@@ -175,7 +175,7 @@ class Labels:
         """Return a message, or a text without slots, in this language; English where the catalogue lacks it."""
         return translate(text, self.language)
 
-    def told(self, both: Bilingual | Mapping[str, str]) -> str:
+    def in_language(self, both: Bilingual | Mapping[str, str]) -> str:
         """Return the text in this language; of a name that lacks it, in the first one that it has."""
         if isinstance(both, Mapping):
             return both.get(self.suffix) or next(iter(both.values()))

@@ -118,7 +118,7 @@ def names_by_id(load_names: Callable[[], Mapping[str, Bilingual | Name]], labels
         name = load_once().get(named_id)
         if name is None:
             return labels.of("noun", named_id) if named_id == SERVICE_AGENCY else named_id
-        return labels.told(name)
+        return labels.in_language(name)
 
     return name_of
 
@@ -387,7 +387,7 @@ class EventWords:
                 called = self._labels.of("telling", "item").format(name, self._labels.of("outsider_kind", kind))
                 return called if place is None else self._list([called, place])
             case BilingualText():
-                return self._labels.told(value)
+                return self._labels.in_language(value)
             case EventRef(event_id=event_id):
                 return event_id
             case AspectCheck(aspect=aspect, result=result):

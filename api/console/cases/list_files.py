@@ -334,8 +334,8 @@ def leads_file(visit: VisitOf, filters: Annotated[Filters, Depends()]) -> Respon
         later("Lead | Model | Severity | State | Outcome | Case | Agency | Has it | Handled by | Raised | Lead id"),
         (
             (
-                labels.with_moments(labels.told(line.says)),
-                labels.told(titles[line.model_id]) if line.model_id in titles else line.model_id,
+                labels.with_moments(labels.in_language(line.says)),
+                labels.in_language(titles[line.model_id]) if line.model_id in titles else line.model_id,
                 labels.of("severity", line.severity),
                 labels.of("lead_status", line.status),
                 labels.of("lead_outcome", line.outcome) if line.outcome else None,
@@ -394,7 +394,7 @@ def models_file(visit: VisitOf) -> Response:
         later("Model | Business line | Severity | Version | Published by | State | Model id"),
         (
             (
-                visit.labels.told(titles[row["model_id"]]),
+                visit.labels.in_language(titles[row["model_id"]]),
                 label("business_line", row["business_line"]),
                 label("severity", row["severity"]),
                 row["version"],

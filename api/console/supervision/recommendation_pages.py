@@ -101,10 +101,10 @@ def new_recommendation(
         if first is None or row["lead_id"] != first.lead_id
     ]
     offers: Offers = {
-        "procedure": [(book.procedure.id, visit.labels.told(book.procedure.title))],
+        "procedure": [(book.procedure.id, visit.labels.in_language(book.procedure.title))],
         "to_agency": agencies_offered(visit, (name for name, other in others.items() if supervises(own, other))),
         "copies_to": agencies_offered(visit, others),
-        "leads": [(lead_id, brief(visit.labels.told(says), of_case)) for lead_id, says, of_case in chosen],
+        "leads": [(lead_id, brief(visit.labels.in_language(says), of_case)) for lead_id, says, of_case in chosen],
         "model_id": [(row["model_id"], row[f"title_{visit.labels.suffix}"]) for row in models],
     }
     given = {"leads": lead, "to_agency": first and first.raised.supervised}
@@ -196,7 +196,7 @@ def _offers(visit: Visit, state: RecommendationState, act: str) -> Offers:
         case "recommendation.rechecked" if state.issued.model_id is not None:
             with visit.service.parts.database.read() as connection:
                 titles = supervision.model_titles(connection)
-            return {"model_id": [(state.issued.model_id, visit.labels.told(titles[state.issued.model_id]))]}
+            return {"model_id": [(state.issued.model_id, visit.labels.in_language(titles[state.issued.model_id]))]}
         case "deadline.extended" if state.timing is not None:
             clocks = running(state.timing)
             rows = [(clock.rule.name, extension.name) for clock in clocks for extension in clock.rule.extensions]

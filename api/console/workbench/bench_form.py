@@ -89,7 +89,7 @@ class BenchForm:
             section = BenchSection(name, self._say(heading), self._say(about), tuple(fields[name]))
             form = forms().get(str(value_at(self._tree, "condition.template")))
             if name == "condition" and form is not None:
-                section = section._replace(about=self._labels.told(form))
+                section = section._replace(about=self._labels.in_language(form))
             if name != "parameters" or section.fields:
                 yield section
 
@@ -161,7 +161,7 @@ class BenchForm:
         path, optional = f"condition.with.{name}", not field.required
         view = str(template_values.get("view", "")) if field.of == "view" else field.of or ""
         hint = example_of(self._say, field.kind)
-        base = BenchField(path, self._labels.told(field), "line", self._at(path), optional=optional, hint=hint)
+        base = BenchField(path, self._labels.in_language(field), "line", self._at(path), optional=optional, hint=hint)
         match field.kind:
             case "view":
                 fitting = [view for view in self._views() if view_columns()[view.value].keys() >= set(field.has)]
@@ -241,13 +241,15 @@ class BenchForm:
         return [Choice(word, labels.of_clock(word) if name == "clock" else labels.of(name, word)) for word in words]
 
     def _views(self) -> list[Choice]:
-        return [Choice(name, f"{self._labels.told(view)} · {name}") for name, view in view_catalogue.views().items()]
+        return [
+            Choice(name, f"{self._labels.in_language(view)} · {name}") for name, view in view_catalogue.views().items()
+        ]
 
     def _columns_of(self, view: str, kind: str | None = None) -> list[Choice]:
         known_view = view_catalogue.views().get(view)
         columns = known_view.columns.values() if known_view else ()
         return [
-            Choice(column.name, f"{self._labels.told(column)} · {column.name}")
+            Choice(column.name, f"{self._labels.in_language(column)} · {column.name}")
             for column in columns
             if column.name != "evidence" and kind in (None, column.kind)
         ]
@@ -257,7 +259,8 @@ class BenchForm:
         queried_views = [view_catalogue.views()[name] for name in self._asked if name in view_catalogue.views()]
         columns = {name: column for view in reversed(queried_views) for name, column in view.columns.items()}
         return [
-            Choice(name, f"{self._labels.told(columns[name])} · {name}" if name in columns else name) for name in names
+            Choice(name, f"{self._labels.in_language(columns[name])} · {name}" if name in columns else name)
+            for name in names
         ]
 
     def _references(self, kind: str) -> list[Choice]:

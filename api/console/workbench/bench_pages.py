@@ -258,7 +258,7 @@ def _title_and_purpose(name: str, labels: Labels) -> tuple[str, str]:
     if name in FREE:
         title, purpose = FREE[name]
         return say(title), say(purpose)
-    return say(TITLES[name]), labels.told(forms()[name])
+    return say(TITLES[name]), labels.in_language(forms()[name])
 
 
 def _id_in(tree: Mapping[str, Any] | None) -> str:

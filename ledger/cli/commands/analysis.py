@@ -286,8 +286,8 @@ def _show(session: Session, fetched: bytes) -> None:
     for name, value in head.facts:
         click.echo(f"{name}: {value}")
     for table in report.tables:
-        click.secho(f"\n{labels.told(table)}", bold=True)
-        titles = [labels.told(column) for column in table.columns]
+        click.secho(f"\n{labels.in_language(table)}", bold=True)
+        titles = [labels.in_language(column) for column in table.columns]
         texts = (
             [cell_text(column, cell, labels, called) for column, cell in zip(table.columns, row.cells, strict=True)]
             for row in table.rows

@@ -289,7 +289,7 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
 
         def show_progress(progress: loading.Progress) -> None:
             part = progress.part
-            text = session.labels.told(part) if part else ""
+            text = session.labels.in_language(part) if part else ""
             bar.update(task, completed=progress.done, description=text)
 
         events = loading.load(where, ledger, show_progress)

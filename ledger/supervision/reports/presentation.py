@@ -142,7 +142,7 @@ def chart(table: ReportTable, labels: Labels, *, bare: bool = False, called: Cal
         height=_FRAME + _BAR * len(shown),
         margin=8,
         margin_left=8 + _WIDER * max(wide),
-        x_title=labels.told(column),
+        x_title=labels.in_language(column),
         disable_xml_declaration=True,
         # Beside no bar stands no number: it would lie over the bar's name.
         value_formatter=lambda value: cell_text(column, value, labels) if value else "",
@@ -152,7 +152,7 @@ def chart(table: ReportTable, labels: Labels, *, bare: bool = False, called: Cal
     )
     picture.uuid = table.name  # random by default: the same report must give the same bytes
     picture.x_labels = names_of_bars
-    picture.add(labels.told(column), [_number(row.cells[place]) for row in shown])
+    picture.add(labels.in_language(column), [_number(row.cells[place]) for row in shown])
     picture.add_xml_filter(partial(_cleaned, bare=bare))
     drawn: str = picture.render(is_unicode=True)
     return _COMMENT.sub("", drawn)
@@ -176,8 +176,8 @@ def _tables(report: SupervisionReport, labels: Labels, called: Called) -> list[d
     """Return the tables of a report as its documents show them."""
     return [
         {
-            "title": labels.told(table),
-            "columns": [labels.told(column) for column in table.columns],
+            "title": labels.in_language(table),
+            "columns": [labels.in_language(column) for column in table.columns],
             "kinds": [column.kind for column in table.columns],
             "rows": [
                 [cell_text(*cell, labels, called) for cell in zip(table.columns, row.cells, strict=True)]

@@ -106,4 +106,4 @@ def test_the_procedures_in_force_go_first() -> None:
 def test_an_agency_is_named_in_the_languages_of_its_land() -> None:
     """A reader of another language sees the name in the first one that it has."""
     name = {"fr": "Police judiciaire", "nl": "Gerechtelijke politie"}
-    assert CHINESE.told(name) == ENGLISH.told(name) == "Police judiciaire"
+    assert CHINESE.in_language(name) == ENGLISH.in_language(name) == "Police judiciaire"

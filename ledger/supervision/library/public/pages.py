@@ -164,7 +164,7 @@ def _render(template: str, language: str, **given: Any) -> bytes:
         "outturns": OUTTURNS,
         "say": lambda word: labels.of("public", word),
         "label": labels.of,
-        "text": labels.told,
+        "text": labels.in_language,
         "share": share,
         "width": width,
     }
