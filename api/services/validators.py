@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias, cast
 from zlib import crc32
 
@@ -29,6 +30,7 @@ from ledger.workers.pool import WorkFailed, passed_on
 FRAME = 24  # submissions of a frame at most: the process validates the next while the service writes the last
 IN_FLIGHT = 2  # frames that a process has at a time, so that it need not wait for the next
 PAUSE_S = 1.0  # after a process that answered nothing before another is started
+ENDS_WITHIN_S = 1.0  # a process that was killed
 COMMAND = ("-P", "-m", "ledger.recording.validation_process")  # -P: no module of the working directory
 
 # Where the canonical spelling has the id of a case. Nothing nested stands before it in the envelope, which comes first.
@@ -122,7 +124,9 @@ class _ValidatorProcess(asyncio.Protocol):
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
+            # At once, but for one that a disk holds up: that must not hold up the event loop.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(ENDS_WITHIN_S)
 
     def _pass_on(self) -> None:
         self._is_passing_on = False

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint"
 LOCK = ".lock"  # in a folder; held while its checkpoint is replaced
 AT_ONCE = 16  # requests
+LEFT_OVER_S = 3600.0  # seconds after which nobody writes a file any more
 OPEN_FILE, OPEN_FOLDER = 0o644, 0o755  # what is public is read by a web server under another user
 _NAME = NAMES["tile_store"]
 _ETERNAL = "public, max-age=31536000, immutable"
@@ -75,6 +78,7 @@ class FolderStore:
 
     def __init__(self, folder: Path):
         self._folder = folder
+        self._is_swept = False
 
     def checkpoint(self) -> KeptCheckpoint | None:
         with of_the_disk(_NAME):
@@ -96,11 +100,21 @@ class FolderStore:
             with locked(self._folder / LOCK):
                 if self.checkpoint() != before:
                     raise _overtaken()
+                self._sweep()
                 self._write(self._folder / CHECKPOINT, note)
 
     def forget(self, folders: Iterable[str]) -> None:
         for name in folders:
             shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Delete, once in a process, what processes that were killed have left half-written."""
+        if not self._is_swept:
+            for file in self._folder.rglob(f"*{STAGED}"):
+                with suppress(FileNotFoundError):
+                    if file.lstat().st_mtime < time.time() - LEFT_OVER_S:
+                        file.unlink()
+            self._is_swept = True
 
     def _write(self, file: Path, data: bytes) -> None:
         make_folders(file.parent, OPEN_FOLDER)

@@ -216,8 +216,14 @@ class TrailFiles:
         try:
             make_private_folder(path.parent)
             with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(self._code(packed) + packed)
-            Path(file.name).replace(path)
+                written = Path(file.name)
+                try:
+                    file.write(self._code(packed) + packed)
+                    file.flush()
+                    written.replace(path)
+                except OSError:
+                    written.unlink()  # a full disk would have one more with each look at a picture
+                    raise
         except OSError as error:
             logger.warning("what is drawn of a case cannot be kept", case_id=trail.case_id, reason=str(error))
 

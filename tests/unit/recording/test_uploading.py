@@ -577,6 +577,22 @@ def test_processes_may_write_the_same_tile_to_a_folder(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "tile/0").iterdir()) == [name[-3:] for name in tiles]
 
 
+def test_what_a_killed_process_left_half_written_is_deleted(ledger: Ledger, tmp_path: Path) -> None:
+    """By the next process, once nobody can be writing it; nothing is left of what the disk did not take."""
+    old, new = (tmp_path / f"tile/0/000.{name}.new" for name in ("old", "new"))
+    old.parent.mkdir(parents=True)
+    for file in (old, new):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    grow_to(ledger, 20)
+    assert uploader_to(ledger, folder_at(tmp_path).store).step()
+    assert [*tmp_path.rglob("*.new")] == [new]
+    (tmp_path / "tile/0/001").mkdir()
+    with pytest.raises(Unavailable):
+        folder_at(tmp_path).store.put({"tile/0/001": b"in the way"})
+    assert [*tmp_path.rglob("*.new")] == [new]
+
+
 def test_a_folder_that_cannot_be_made_is_told(ledger: Ledger, tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "public").touch()

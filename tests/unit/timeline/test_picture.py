@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -301,6 +302,22 @@ def test_what_somebody_else_wrote_is_not_drawn(ledger: Ledger, long: Case, files
         file.write_bytes(SPOILED[how](kept))
         assert cold_picture(ledger, connection, files) == whole
         assert file.read_bytes() == kept
+
+
+def test_a_disk_that_takes_no_file_leaves_none(ledger: Ledger, long: Case, files: TrailFiles) -> None:
+    """The trail of before stays, and nothing half-written beside it, however often a picture is looked at."""
+    with ledger.database.read() as connection:
+        cold_picture(ledger, connection, files)
+    trail = files.read("case-3")
+    assert trail is not None
+    before = {file: file.read_bytes() for file in files._folder.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+    try:
+        files.write(trail)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {file: file.read_bytes() for file in files._folder.iterdir()} == before
 
 
 def test_a_trail_of_something_else_is_not_gone_on_from(ledger: Ledger, long: Case, files: TrailFiles) -> None:
