@@ -158,8 +158,19 @@ def _check_files(run: _BagCheck) -> Outcome:
     return _outcome(run.payload)
 
 
+_COUNTED: Mapping[FileFault, Message] = {
+    "missing": Message("{count} missing"),
+    "extra": Message("{count} extra"),
+    "changed": Message("{count} changed"),
+    "no_file": Message("{count} not a file"),
+    "not_listed": Message("{count} not listed in every manifest"),
+    "listed_twice": Message("{count} listed more than once"),
+    "unreadable": Message("{count} unreadable"),
+}
+
+
 def _outcome(compared: FolderComparison) -> Outcome:
-    summary = ", ".join(f"{count} {fault.replace('_', ' ')}" for fault, count in compared.faults.items())
+    summary = joined([Message(_COUNTED[fault], count=count) for fault, count in compared.faults.items()], by=", ")
     if compared.faults.keys() - {"unreadable"}:
         raise IntegrityBroken("{compared.files} files: {summary}", compared=compared, summary=summary)
     return (

@@ -17,6 +17,7 @@ from ledger.evidence import folder, names
 from ledger.evidence.bag import FileFinding
 from ledger.evidence.checking import RecordedDigests, check_bag, check_file
 from ledger.evidence.hashing import BOTH, hash_file
+from ledger.i18n import translate
 from tests.unit.evidence.material import (
     BINDING,
     FILES,
@@ -83,6 +84,8 @@ def test_each_file_that_is_not_as_listed_is_named(
     checked, findings = check(bag)
     assert (checked.verdict, findings) == ("tampered", expected)
     assert results(checked)[:3] == ["checked", "checked", "failed"]
+    in_chinese = translate(checked.steps[2].detail, "zh-CN")
+    assert not [letter for letter in in_chinese if letter.isascii() and letter.isalpha()]
 
 
 def test_name_on_a_finding_gives_a_terminal_no_orders(bag: Path) -> None:
