@@ -111,7 +111,12 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
         facts["basis_digest"] = report["basis"]["digest"]
     for name, value in facts.items():
         click.echo(f"{session.labels.of('field', name)}: {printable_line(str(value))}")
-    _show_verdict(session.labels, report["verdict"], steps, development=bool(report["development"]))
+    verdict, development = report["verdict"], bool(report["development"])
+    # A worse verdict than ``continued`` says nothing about what was not read again.
+    beside = ""
+    if since is not None and verdict != "continued":
+        beside = f" ({labels.of('field', 'entries_unread')}: {printable_line(str(since['entries_unread']))})"
+    _show_verdict(session.labels, verdict, steps, development=development, beside=beside)
 
 
 def _show_steps(labels: Labels, steps: Iterable[CheckedStep]) -> None:
@@ -166,11 +171,13 @@ def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:
         yield labels.of("message", "one_operator")
 
 
-def _show_verdict(labels: Labels, verdict: str, steps: Iterable[CheckedStep], *, development: bool) -> None:
-    """Print the verdict and, if it is not the best, the first step that caused it."""
+def _show_verdict(
+    labels: Labels, verdict: str, steps: Iterable[CheckedStep], *, development: bool, beside: str = ""
+) -> None:
+    """Print the verdict, what stands ``beside`` it and, if it is not the best, the first step that caused it."""
     outcome = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
     cause = None if verdict == "intact" else next((step for step in steps if step.verdict == verdict), None)
     reason = f": {labels.of('step', cause.name)}: {printable_line(_in_words(cause.text, labels))}" if cause else ""
-    click.echo(f"{labels.of('field', 'verdict')}: {outcome}{reason}")
+    click.echo(f"{labels.of('field', 'verdict')}: {outcome}{beside}{reason}")
     if development:
         click.secho(labels.of("message", "development"), fg="yellow", file=sys.stdout)

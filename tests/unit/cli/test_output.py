@@ -104,6 +104,19 @@ def test_findings_cannot_add_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b[2K" not in out
 
 
+@pytest.mark.parametrize("verdict", ["continued", "not_yet_anchored", "tampered"])
+def test_an_audit_that_went_on_is_told_from_a_whole_one(capsys: pytest.CaptureFixture[str], verdict: str) -> None:
+    """By the line of its verdict, whatever that is: a worse one alone would pass for that of a whole audit."""
+    since = dict.fromkeys(("audited_at", "whole_at", "share", "shares", "entries_again", "streams_unread"), 7)
+    since |= {"entries_unread": 312, "digest": "blake3:00"}
+    report = {"steps": [], "findings": [], "scope": "log", "size": 4, "root": "00", "since": since}
+    counts = {"left_out": 0, "anchored_up_to": 4, "entries_since": 0}
+    show_audit(Session(), report | counts | {"verdict": verdict, "development": False})
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("verdict")]
+    assert ("going on from an earlier audit" in line) == (verdict == "continued")
+    assert ("entries not read again: 312" in line) == (verdict != "continued")
+
+
 CASE = DrawnColumn("案件", ("sample-06-custody-of-a-person", "v3-a"))
 STATUS = DrawnColumn("status", ("overdue", "running"))
 MOMENT = DrawnColumn("until", ("2026-11-27 04:00:00 +08:00 (2026-11-26 20:00:00Z)", "2026-11-29"))
