@@ -18,8 +18,8 @@ from api.services.drafts import require_role
 from api.services.stocktakes import (
     ClosingRequest,
     NamedDiscrepancy,
+    ScanAnswers,
     ScannedCode,
-    ScansTold,
     ScanTakenBack,
     StocktakeRequest,
     StocktakeView,
@@ -148,7 +148,7 @@ def paper(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, langu
     return pdf_response(pdf, stocktake_id)
 
 
-@router.posts("/{stocktake_id}/scans", "Scan codes", ScansRequest, ScansTold, 404, 409, *OF_A_BODY)
+@router.posts("/{stocktake_id}/scans", "Scan codes", ScansRequest, ScanAnswers, 404, 409, *OF_A_BODY)
 def scan(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked: ScansBody) -> Response:
     """Keep codes that were scanned or typed, and tell at once what each comes to.
 

@@ -70,8 +70,8 @@ class ScannedCode(Struct, frozen=True, forbid_unknown_fields=True):
     seal_number: Number | None = None
 
 
-class ScanTold(Struct, frozen=True):
-    """What a scan came to, told at once. ``expected`` and ``found`` are the sides of each difference, by its kind.
+class ScanAnswer(Struct, frozen=True):
+    """What a scan came to. ``expected`` and ``found`` are the sides of each difference, by its kind.
 
     By its ``number`` it can be taken back. Of an ambiguous code, which is not kept and has none, ``among`` are things
     that it stands for, not all of very many.
@@ -85,10 +85,10 @@ class ScanTold(Struct, frozen=True):
     among: tuple[StoredItem, ...] = ()
 
 
-class ScansTold(Struct, frozen=True):
+class ScanAnswers(Struct, frozen=True):
     """What each scan came to, in the same order, and how many count by now."""
 
-    scans: tuple[ScanTold, ...]
+    scans: tuple[ScanAnswer, ...]
     counts: ScanCounts
 
 
@@ -116,7 +116,7 @@ class ChangedScan(Struct, frozen=True):
     """A scan that comes to something else by now, because the record changed since."""
 
     code: str
-    told: str
+    first_result: str
     result: ScanResult
 
 
@@ -215,7 +215,7 @@ def require_open(connection: Connection, reading: Reading, stocktake_id: str) ->
     )
 
 
-def add_scans(service: Service, reading: Reading, stocktake_id: str, codes: Sequence[ScannedCode]) -> ScansTold:
+def add_scans(service: Service, reading: Reading, stocktake_id: str, codes: Sequence[ScannedCode]) -> ScanAnswers:
     """Keep what was scanned, and tell at once what each comes to against the record as it is by now.
 
     What lies in the room besides is not read, and no read of it is recorded. Raises what ``require_open`` raises, and
@@ -228,7 +228,7 @@ def add_scans(service: Service, reading: Reading, stocktake_id: str, codes: Sequ
         where = {"agency": opened.agency, "room": opened.storage_location}
         named = [stocktakes.items_of_code(connection, code=scanned.code.strip(), **where) for scanned in codes]
     keys = {(item.case_id, item.item_id) for items in named for item in items}
-    answers: list[ScanTold] = []
+    answers: list[ScanAnswer] = []
     scans: list[Scan] = []
     with parts.database.write() as connection:
         opened = require_open(connection, reading, stocktake_id)
@@ -237,13 +237,13 @@ def add_scans(service: Service, reading: Reading, stocktake_id: str, codes: Sequ
         for scanned, items in zip(codes, named, strict=True):
             if len(items) > 1:
                 # Nothing is kept: which of them it is would be a guess, and the other one would be missed.
-                answers.append(ScanTold(scanned.code, "ambiguous", among=tuple(items[:MOST_TOLD])))
+                answers.append(ScanAnswer(scanned.code, "ambiguous", among=tuple(items[:MOST_TOLD])))
                 continue
             item = items[0] if items else None
             result = result_of(CountedCode(scanned.code, item, scanned.seal_number), counted, **where)
             differing = differences_of(item, scanned.seal_number, **where) if item else ()
             number += 1
-            answers.append(ScanTold(scanned.code, result, number, item, differing))
+            answers.append(ScanAnswer(scanned.code, result, number, item, differing))
             scans.append(
                 Scan(
                     number=number,
@@ -267,7 +267,7 @@ def add_scans(service: Service, reading: Reading, stocktake_id: str, codes: Sequ
     shown_items = [item for answer in answers for item in (answer.item, *answer.among) if item]
     case_ids = dict.fromkeys(item.case_id for item in shown_items)
     reading.record(Message("scans of {stocktake_id}", stocktake_id=stocktake_id), *case_ids)
-    return ScansTold(tuple(answers), counts)
+    return ScanAnswers(tuple(answers), counts)
 
 
 def take_back(service: Service, reading: Reading, stocktake_id: str, number: int) -> ScanTakenBack:

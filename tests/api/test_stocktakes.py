@@ -216,7 +216,7 @@ def test_it_is_compared_with_the_record_as_of_the_end(store_room: Served) -> Non
     assert [act["body"].get("item_id") for act in acts_of(store_room, stocktake_id, clerk(POLICE))] == ["phone", None]
     move(store_room, "knife", "Room 5")
     view = view_of(store_room, stocktake_id)
-    assert view["changed"] == [{"code": "knife", "told": "present", "result": "elsewhere"}]
+    assert view["changed"] == [{"code": "knife", "first_result": "present", "result": "elsewhere"}]
     assert "case-1/knife" in ids(view["comparison"]["present"])
     acts = acts_of(store_room, stocktake_id, clerk(POLICE))
     assert [act["body"].get("item_id") for act in acts] == ["phone", None]

@@ -170,7 +170,7 @@ def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
             ("changed_since", [each["item"] | each for each in comparison["changed_since"]], CHANGES),
             ("present", comparison["present"], LINES),
             ("unknown_codes", unknown_codes, columns("code")),
-            ("changed", view["changed"], columns("code", "told:scan_result", "result:scan_result")),
+            ("changed", view["changed"], columns("code", "first_result:scan_result", "result:scan_result")),
             ("scans", view["scans"], SCANS),
         )
     )
