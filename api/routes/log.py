@@ -57,13 +57,13 @@ class AnchoredView(Struct, frozen=True):
 class FollowedView(Struct, frozen=True):
     """The result of the last look at the chain.
 
-    ``waits`` is why nothing was anchored, ``told`` what that waits for, ``fault`` what prevents it, ``hint`` what to
+    ``waits`` is why nothing was anchored, ``detail`` what that waits for, ``fault`` what prevents it, ``hint`` what to
     do.
     """
 
     state: str
     waits: str | None
-    told: str | None
+    detail: str | None
     fault: str | None
     hint: str | None
 

@@ -18,7 +18,7 @@ class Readiness(Struct, frozen=True):
 
     ``ready`` needs the database, the sequencer, a clock that was not set forward and a followed chain. A chain that is
     away delays anchors but not submissions; a defect of this service in following the chain or asking witnesses needs
-    an operator, and is not ready. ``waits`` is why nothing was anchored, ``told`` what that waits for, ``fault`` what
+    an operator, and is not ready. ``waits`` is why nothing was anchored, ``detail`` what that waits for, ``fault`` what
     prevents anchors, ``hint`` what to do about it. ``database`` is not_durable while commits are not as durable as the
     setting ``durable_copies`` declares. ``chain_seen_s`` is how many seconds ago the chain was last looked at, null if
     never. ``replicas`` is how far each is behind; one that is away or lags keeps nothing from being ready.
@@ -31,7 +31,7 @@ class Readiness(Struct, frozen=True):
     chain: str
     witnesses: str
     waits: str | None
-    told: str | None
+    detail: str | None
     fault: str | None
     hint: str | None
     chain_seen_s: int | None
@@ -87,7 +87,7 @@ def readiness_of(parts: Parts) -> Readiness:
         chain=states.chain,
         witnesses=states.witnesses,
         waits=state.waits,
-        told=state.detail,
+        detail=state.detail,
         fault=state.fault or parts.collector.defect,
         hint=hint or state.hint,
         chain_seen_s=None if chain_status is None else max(0, parts.clock() // 1000 - chain_status.seen_at),

@@ -340,7 +340,7 @@ def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
         "{state}, {confirmed} of {size} entries anchored", state=chain["state"], confirmed=confirmed, size=log["size"]
     )
     if chain["waits"] == "quorum_missing":
-        waits = Message("{progress}: {fault}", progress=progress, fault=chain["told"])
+        waits = Message("{progress}: {fault}", progress=progress, fault=chain["detail"])
         yield Finding("anchoring", "failed", waits, "tally anchor status")
     else:
         yield _progress("anchoring", progress, chain)

@@ -28,7 +28,7 @@ READY = {
     "chain": "connecting",
     "witnesses": "ok",
     "waits": None,
-    "told": None,
+    "detail": None,
     "fault": None,
     "hint": None,
     "chain_seen_s": None,
