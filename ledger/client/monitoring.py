@@ -88,7 +88,7 @@ class KeyUse(Struct, frozen=True):
     key_id: str | None
     officer: str | None
     alarm: Alarm | None = None
-    told: str | None = None
+    message: str | None = None
 
 
 class WatchStep(Struct, frozen=True):
@@ -188,7 +188,7 @@ def _uses(
                 _require_right(authority, envelope, index)
             except TallystickError as error:
                 alarm = error.code if isinstance(error, Unauthorized) else "bad_signature"
-                use = replace(use, alarm=convert(alarm, Alarm), told=error.message)
+                use = replace(use, alarm=convert(alarm, Alarm), message=error.message)
             uses.append(use)
     return uses, authority
 

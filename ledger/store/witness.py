@@ -85,7 +85,7 @@ class Alarm(Struct, frozen=True):
     number: int
     kind: str
     halts: bool
-    told: str
+    message: str
     evidence: dict[str, str]
     raised_at: int
     cleared_at: int | None = None
@@ -417,4 +417,4 @@ def _latest(connection: Connection) -> Cosigned:
 
 def _alarm(row: Row[Any]) -> Alarm:
     evidence = decode_json(row.evidence, dict[str, str])
-    return Alarm(row.number, row.kind, row.halts, row.told, evidence, row.raised_at, row.cleared_at, row.because)
+    return Alarm(row.number, row.kind, row.halts, row.message, evidence, row.raised_at, row.cleared_at, row.because)

@@ -75,7 +75,7 @@ class AlarmsTable(WitnessTable, table=True):
     number: int = Field(sa_column=big(primary_key=True))
     kind: str
     halts: bool
-    told: str = Field(sa_column=text())
+    message: str = Field(sa_column=text())
     evidence: str = Field(sa_column=text())
     raised_at: int = Field(sa_column=big())
     cleared_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))

@@ -51,7 +51,7 @@ class Alarms:
         alarm = self._store.raise_alarm(kind, halts=halts, text=text, evidence=evidence, now=self._clock())
         if alarm is not None:
             log = logger.error if halts else logger.warning
-            log("alarm", alarm=alarm.number, kind=kind, halts=halts, told=text)
+            log("alarm", alarm=alarm.number, kind=kind, halts=halts, message=text)
 
 
 class Health(StrEnum):
@@ -74,7 +74,7 @@ class AlarmView(Struct, frozen=True):
     number: int
     kind: str
     halts: bool
-    told: str
+    message: str
     raised_at: int
 
 
@@ -109,7 +109,7 @@ class Status(Struct, frozen=True):
             "anchored": self.anchored_size,
             "looked_at": self.looked_at // 1000,
         }
-        alarms = [f"alarm {alarm.number} {alarm.kind}: {alarm.told}" for alarm in self.alarms]
+        alarms = [f"alarm {alarm.number} {alarm.kind}: {alarm.message}" for alarm in self.alarms]
         return "\n".join([*(f"{name}: {value}" for name, value in plain.items()), *alarms, ""])
 
 
@@ -138,5 +138,5 @@ def status_of(store: WitnessStore, *, now: int, silence_s: int) -> Status:
         cosigned_at=latest.cosigned_at,
         anchored_size=looked.anchor.size,
         registry_changes=store.change_count(),
-        alarms=[AlarmView(alarm.number, alarm.kind, alarm.halts, alarm.told, alarm.raised_at) for alarm in alarms],
+        alarms=[AlarmView(alarm.number, alarm.kind, alarm.halts, alarm.message, alarm.raised_at) for alarm in alarms],
     )

@@ -79,7 +79,7 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
     elif uses:
         output.table(uses, COLUMNS)
     for alarm in alarms:
-        session.output.warn(f"{alarm['index']}: {alarm['told']}")
+        session.output.warn(f"{alarm['index']}: {alarm['message']}")
     if after != before:
         write_position(file, after)
     return len(alarms)

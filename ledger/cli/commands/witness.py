@@ -46,7 +46,7 @@ OF_HEALTH = {
     "silent": Exit.UNREACHABLE,
     "halted": Exit.REFUSED,
 }
-LISTED = columns("number", "kind", "halts", "told", "raised_at")
+LISTED = columns("number", "kind", "halts", "message", "raised_at")
 
 
 @click.group("witness", cls=Group)

@@ -122,7 +122,7 @@ def _left(stand: Stand, folder: Path, oath: Oath) -> list[str]:
     """List what the database holds against the oath, and alarms that an honest log gave no reason for."""
     with closing(WitnessStore.open(folder / "witness" / "witness.db", stand.trust)) as store:
         latest = store.latest()
-        halts = [f"alarm {alarm.kind}: {alarm.told}" for alarm in store.alarms(standing=False) if alarm.halts]
+        halts = [f"alarm {alarm.kind}: {alarm.message}" for alarm in store.alarms(standing=False) if alarm.halts]
         return halts + ([f"{latest.size} is kept, {oath.size} was told"] if latest.size < oath.size else [])
 
 

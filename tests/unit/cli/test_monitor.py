@@ -127,7 +127,7 @@ def test_a_use_that_nobody_may_make_is_an_alarm(watch: Watch, event: Any, alarm:
     look = watch.look(Exit.REFUSED)
     assert [use["alarm"] for use in look["uses"]] == [alarm, None]
     assert look["alarms"] == 1
-    assert look["uses"][0]["told"]
+    assert look["uses"][0]["message"]
     assert watch.look()["uses"] == []
 
 

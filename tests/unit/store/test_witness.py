@@ -68,7 +68,7 @@ def test_nothing_is_kept_to_sign_while_an_alarm_halts(store: WitnessStore) -> No
     assert store.latest().size == 5
     assert store.clear_kind("fork", 4) == []
     assert [alarm.kind for alarm in store.clear_kind("anchor_lag", 4)] == ["anchor_lag"]
-    assert [alarm.told for alarm in store.clear(2, "looked at", 5)] == ["two trees"]
+    assert [alarm.message for alarm in store.clear(2, "looked at", 5)] == ["two trees"]
     store.cosign(store.latest(), 6, OTHER, "note", 200, str)
 
 

@@ -170,7 +170,7 @@ def halted(stand: Stand, kind: str) -> None:
     """One alarm of this kind stands, with evidence; nothing is signed, not even what was right before."""
     (alarm,) = stand.store.alarms()
     assert (alarm.kind, alarm.halts) == (kind, True)
-    assert alarm.told
+    assert alarm.message
     assert alarm.evidence["checkpoint"]
     assert stand.status.health is Health.HALTED
     size = stand.status.cosigned_size

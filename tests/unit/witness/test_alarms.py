@@ -149,7 +149,7 @@ def test_an_entry_that_should_not_be_there(
     with pytest.raises((LogFault, Halted)):
         act()
     halted(stand, kind)
-    assert f"entry {len(stand.log.events) - 1}" in stand.store.alarms()[0].told
+    assert f"entry {len(stand.log.events) - 1}" in stand.store.alarms()[0].message
     assert stand.status.followed == size
 
 
@@ -225,7 +225,7 @@ def test_a_look_that_ends_by_a_defect(stand: Stand, monkeypatch: pytest.MonkeyPa
         patch.setattr(stand.watch, "_compare", defect)
         stand.watch.try_look()
     assert (stand.kinds(), stand.status.health) == (["look_failed"], Health.SILENT)
-    assert "KeyError" in stand.store.alarms()[0].told
+    assert "KeyError" in stand.store.alarms()[0].message
     stand.watch.try_look()
     assert (stand.kinds(), stand.status.health) == ([], Health.WATCHING)
 
@@ -446,7 +446,7 @@ def test_a_change_of_a_block_that_is_not_there_yet(stand: Stand) -> None:
     make_up_a_grant(stand, ahead=9)
     stand.watch.try_look()
     assert (stand.kinds(), stand.status.followed) == (["chain_behind"], size)
-    assert "finality" in stand.store.alarms()[0].told
+    assert "finality" in stand.store.alarms()[0].message
 
 
 def test_a_log_that_has_mirrored_nothing_yet(chained: Stand) -> None:
@@ -525,8 +525,8 @@ def test_an_entry_that_came_late_is_told_and_cosigned(stand: Stand) -> None:
     stand.watch.look()
     assert (of_times(stand), stand.status.health) == (["late_entry"], Health.LAGGING)
     (alarm,) = [late for late in stand.store.alarms() if late.kind == "late_entry"]
-    assert f"entry {size + 1} of {CLERK.agency}" in alarm.told
-    assert "24 h" in alarm.told
+    assert f"entry {size + 1} of {CLERK.agency}" in alarm.message
+    assert "24 h" in alarm.message
     stand.cosigner.add_checkpoint(stand.log.wish(size))
     stand.watch.look()
     assert of_times(stand) == ["late_entry"]

@@ -59,7 +59,7 @@ def test_a_false_map_halts(stand: Stand, lie: Callable[[Stand], bytes]) -> None:
     with pytest.raises((LogFault, Halted)):
         stand.cosigner.add_checkpoint(stand.log.wish(size))
     halted(stand, "false_map")
-    assert f"entry {size}" in stand.store.alarms()[0].told
+    assert f"entry {size}" in stand.store.alarms()[0].message
     assert (stand.status.followed, stand.status.cosigned_size) == (size, size)
 
 
@@ -98,6 +98,6 @@ def test_a_page_that_the_disk_has_changed_accuses_nobody(stand: Stand) -> None:
     stand.open_cases(1, CLERK)
     stand.watch.try_look()
     assert (stand.kinds(), stand.status.health) == (["look_failed"], Health.SILENT)
-    assert "head map" in stand.store.alarms()[0].told
+    assert "head map" in stand.store.alarms()[0].message
     with pytest.raises(IntegrityBroken):
         stand.cosigner.add_checkpoint(stand.log.wish(size))
