@@ -97,3 +97,16 @@ def test_a_variable_is_named_for_what_it_holds(tree: str) -> None:
         if name in RIDDLES and line not in struct_fields(module)
     ]
     assert riddles == []
+
+
+@pytest.mark.parametrize("tree", SOURCES)
+def test_a_function_or_class_is_named_for_what_it_gives(tree: str) -> None:
+    """No function, method or class of ledger and api is called by such a word alone, nor given."""
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    riddles = [
+        f"{path.as_posix()}:{node.lineno}: {node.name}"
+        for path, module in parsed(tree)
+        for node in ast.walk(module)
+        if isinstance(node, definitions) and node.name.strip("_").lower() in RIDDLES | {"given"}
+    ]
+    assert riddles == []
