@@ -119,7 +119,7 @@ class HeldEntries:
             return error.with_traceback(None)
         return None
 
-    def held(self, kind: type[E], *about: str | Stream) -> list[tuple[int, E]]:
+    def bodies_of(self, kind: type[E], *about: str | Stream) -> list[tuple[int, E]]:
         """Return the bodies of a kind whose entries hold, by index, in the log's order: all, or those about something.
 
         An admission is about an agency, a grant or revocation about a key; an erasure about the stream, id and payload
@@ -153,7 +153,7 @@ class HeldEntries:
         those that cover the entry lack an admission; a TallystickError if none of the key's grants covers it.
         """
         covering, fault = list[Grant](), None
-        for index, body in self.held(KeyGranted, entry.envelope.key_id):
+        for index, body in self.bodies_of(KeyGranted, entry.envelope.key_id):
             grant = authorities.grant_of(body, index)
             try:
                 # The same rules as for the log itself, applied to a registry that has this grant alone. By indices that
@@ -167,7 +167,7 @@ class HeldEntries:
             else:
                 covering.append(grant)
         # A grant by an agency that nobody had admitted gives no right to act for it.
-        admissions = [index for index, _ in self.held(AgencyAdmitted, entry.envelope.agency)]
+        admissions = [index for index, _ in self.bodies_of(AgencyAdmitted, entry.envelope.agency)]
         grounds = tuple(grant for grant in covering if admissions and admissions[0] < grant.granted)
         if covering and not grounds:
             raise NotChecked("the bundle does not show the admission of {agency}", agency=entry.envelope.agency)

@@ -220,7 +220,7 @@ class BundleVerification:
 
     def admissions(self) -> dict[str, AgencyAdmitted]:
         """Return the first admission of each agency that the bundle proves, by agency."""
-        admitted = self.entries.held(AgencyAdmitted) if self.accepted else []
+        admitted = self.entries.bodies_of(AgencyAdmitted) if self.accepted else []
         return {body.agency: body for _, body in reversed(admitted)}
 
     def trusted_states(self) -> tuple[ContractStates, BlockHeader, Anchor]:
@@ -344,8 +344,8 @@ STEPS: tuple[tuple[str, Check[BundleVerification]], ...] = (
 class _EventRun:
     """The verification of one event in progress: what its steps have accepted so far, None for what they have not."""
 
-    def __init__(self, of: BundleVerification, entry: BundleEntry):
-        self.of = of
+    def __init__(self, bundle_run: BundleVerification, entry: BundleEntry):
+        self.bundle_run = bundle_run
         self.entry = entry
         self.envelope = entry.envelope
         self.payload: Payload[Raw] | None = None  # as step 7 accepted it
@@ -385,7 +385,7 @@ def _conformity(run: _EventRun) -> Statement:
 
 # 6
 def _signature(run: _EventRun) -> Outcome:
-    return signed(run.envelope, run.of.trust)
+    return signed(run.envelope, run.bundle_run.trust)
 
 
 def signed(envelope: Envelope, trust: Trust) -> Outcome:
@@ -414,10 +414,10 @@ def _payload(run: _EventRun) -> Outcome:
 
 # 8
 def _inclusion(run: _EventRun) -> Outcome:
-    run.of.entries.require_included(run.entry)
+    run.bundle_run.entries.require_included(run.entry)
     # Set only after the proof held: an index that is merely claimed is reported nowhere.
     run.index = run.entry.index
-    return Message("entry {run.index} of {checkpoint.size}", run=run, checkpoint=run.of.checkpoint())
+    return Message("entry {run.index} of {checkpoint.size}", run=run, checkpoint=run.bundle_run.checkpoint())
 
 
 # 9
@@ -449,7 +449,7 @@ def _hidden(run: _EventRun, label: str) -> Message:
     """Return why a section is not shown."""
     envelope = run.envelope
     about = envelope.stream, envelope.event_id, envelope.payload_digest, label
-    erasures = run.of.entries.held(SectionErased, *about) if run.of.accepted else []
+    erasures = run.bundle_run.entries.bodies_of(SectionErased, *about) if run.bundle_run.accepted else []
     if erasures:
         return Message("{label} erased by entry {entry}", label=label, entry=erasures[0][0])
     return Message("{label} withheld", label=label)
@@ -459,9 +459,9 @@ def _hidden(run: _EventRun, label: str) -> Message:
 def _authority(run: _EventRun) -> Outcome:
     run.accepted_index()
     if run.is_of_the_service:
-        run.of.entries.require_of_ledger(run.entry, run.payload)
+        run.bundle_run.entries.require_of_ledger(run.entry, run.payload)
         return Message("signed by the ledger's own key, which the trust file names")
-    run.grants = run.of.entries.grounds(run.entry, run.payload)
+    run.grants = run.bundle_run.entries.grounds(run.entry, run.payload)
     return _granted_by(run.grants[0])
 
 
@@ -472,17 +472,17 @@ def _granted_by(grant: Grant) -> str:
 
 # 11
 def _revocation(run: _EventRun) -> Outcome:
-    index, of = run.accepted_index(), run.of
+    index, bundle_run = run.accepted_index(), run.bundle_run
     # The trust file, not the registry, says which key the ledger itself signs with.
     if run.is_of_the_service:
         return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
     if not run.grants:
         return NotChecked("there is no grant that step 10 accepted", "intact")
-    mirrored = [entry for entry, _ in of.entries.held(KeyRevoked, run.envelope.key_id)]
+    mirrored = [entry for entry, _ in bundle_run.entries.bodies_of(KeyRevoked, run.envelope.key_id)]
     # Without a trusted block there is no slot to decide: the log's own entries have to do.
-    if of.states is None and mirrored and mirrored[-1] < index:
+    if bundle_run.states is None and mirrored and mirrored[-1] < index:
         raise _revoked_below(mirrored)
-    states, header, _ = of.trusted_states()
+    states, header, _ = bundle_run.trusted_states()
     # The registry decides: the log's own entries are the operator's.
     slot = states.grant(run.envelope.key_id)
     if slot._replace(revoked_at=0) not in map(stored_grant, run.grants):
@@ -490,7 +490,7 @@ def _revocation(run: _EventRun) -> Outcome:
     if not slot.revoked_at:
         good = Message("not revoked up to block {header.number}, by the registry's key slot", header=header)
         return _good(good, mirrored[:1])
-    moment, record = when(slot.revoked_at), of.record
+    moment, record = when(slot.revoked_at), bundle_run.record
     if record is None:
         return NotChecked("revoked at {moment}: no record of step 5 to compare that with", moment=moment)
     if slot.revoked_at > record.timestamp:
@@ -516,7 +516,7 @@ def _revocation(run: _EventRun) -> Outcome:
 
 def _first_record_after(run: _EventRun, revoked_at: int) -> RecordState:
     """Return the first record of the contract after a revocation. Raises NotChecked if the anchor does not name it."""
-    states, _, anchor = run.of.trusted_states()
+    states, _, anchor = run.bundle_run.trusted_states()
     number = anchor.revocations.get(run.envelope.key_id, anchor.number)
     first = states.anchor(number)
     # Behind record 0 stands no registry, so record 1 can be the first whenever the key was revoked.
@@ -539,17 +539,17 @@ def _revoked_below(mirrored: Sequence[int]) -> Unauthorized:
 
 # 12
 def _time(run: _EventRun) -> Outcome:
-    index, signed_at, of = run.accepted_index(), run.envelope.signed_at, run.of
+    index, signed_at, bundle_run = run.accepted_index(), run.envelope.signed_at, run.bundle_run
     proven = list[tuple[int, str]]()
     # The step must not fail because a line was left out on the way: without some co-signatures the latest is no later.
     latest = list[tuple[int, str]]()
-    if of.quorum_time is not None:
-        proven.append((of.quorum_time, Message("the quorum of witnesses")))
-        latest.append((of.last_cosigned, Message("each of the witnesses shown")))
-    if of.record is not None:
-        by_anchor = Message("block {record.block_number}, which has the anchor", record=of.record)
-        proven.append((of.record.timestamp, by_anchor))
-        latest.append((of.record.timestamp, by_anchor))
+    if bundle_run.quorum_time is not None:
+        proven.append((bundle_run.quorum_time, Message("the quorum of witnesses")))
+        latest.append((bundle_run.last_cosigned, Message("each of the witnesses shown")))
+    if bundle_run.record is not None:
+        by_anchor = Message("block {record.block_number}, which has the anchor", record=bundle_run.record)
+        proven.append((bundle_run.record.timestamp, by_anchor))
+        latest.append((bundle_run.record.timestamp, by_anchor))
     if latest and signed_at > min(latest)[0] + SIGNED_AHEAD_S:
         shown_at, by = min(latest)
         raise ProofRefused(
@@ -559,7 +559,7 @@ def _time(run: _EventRun) -> Outcome:
             by=by,
             field="envelope.signed_at",
         )
-    stamps, remarks = of.stamps
+    stamps, remarks = bundle_run.stamps
     covering = (stamp for size, stamp in stamps if index < size)
     proven += ((stamp.time, Message("the timestamp of {stamp.authority}", stamp=stamp)) for stamp in covering)
     ahead = [by for time, by in proven if signed_at > time + SIGNED_AHEAD_S]
