@@ -88,21 +88,25 @@ def service_of(request: Request) -> Service:
     return service
 
 
-ServiceOf = Annotated[Service, Depends(service_of)]
+async def _service(request: Request) -> Service:  # what is not async, FastAPI calls in a thread
+    return service_of(request)
+
+
+# For routes alone: other dependencies call ``service_of``, since FastAPI examines each anew for each route.
+ServiceOf = Annotated[Service, Depends(_service)]
 
 
 _bearer = HTTPBearer(auto_error=False, description="from /api/v1/sign-in/token")
 
 
-def reading(
-    request: Request, service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Reading:
+def reading(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Reading:
     """Return the reader of this request by its bearer token.
 
     Raises TokenRefused if there is no token, or one that is not valid now.
     """
     if credentials is None:
         raise TokenRefused("expected the header 'Authorization: Bearer <token>'", field="Authorization")
+    service = service_of(request)
     authority = service.authority()
     session = service.sign_in.session(credentials.credentials, authority)
     require_key(session, request.method)
@@ -142,8 +146,8 @@ def json_body(kind: type[T], *, limit: int) -> Any:
     """
     decoder = decoder_of(kind)
 
-    async def body(request: Request, service: ServiceOf) -> T:
-        return await read_json(request, service, decoder, limit=limit)
+    async def body(request: Request) -> T:
+        return await read_json(request, service_of(request), decoder, limit=limit)
 
     return Depends(body)
 
@@ -191,8 +195,9 @@ class ListPage(NamedTuple):
         return json_response(body)
 
 
-def list_page(service: ServiceOf, limit: Limit = 100, after: Following = None) -> ListPage:
+async def list_page(request: Request, limit: Limit = 100, after: Following = None) -> ListPage:
     """Return the page that is asked for, of at most as many entries as the settings allow."""
+    service = service_of(request)
     return ListPage(service, service.limit(limit), after)
 
 

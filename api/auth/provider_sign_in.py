@@ -23,14 +23,11 @@ from functools import cache
 from hashlib import sha256
 from hmac import compare_digest
 from threading import BoundedSemaphore, Lock
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from msgspec import Meta, Struct
 
 from api.auth.identity_providers import IdentityProvider, ProviderFile
@@ -44,6 +41,9 @@ from ledger.core.signing.authority import AuthorityState, Grant
 from ledger.store import access
 from ledger.store.access import Challenge
 from ledger.store.database import Database
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
 
 # Signed with a key that the provider alone has: neither "none" nor HMAC, which the reader of a public key could make.
 ALGORITHMS: Final = (
@@ -275,6 +275,9 @@ class ProviderSignIn:
 
     def _keys(self, provider: IdentityProvider, kept: _Kept, *, again: bool = False) -> KeySet:
         """Return the provider's keys; ``again`` asks for them anew, but not more often than ``REFETCH_S``."""
+        from joserfc.errors import JoseError
+        from joserfc.jwk import KeySet
+
         now = time.monotonic()
         if kept.keys is None or (again and now - kept.keys_since >= REFETCH_S):
             rows = _decoded(self._ask(provider, "GET", kept.metadata.jwks_uri), _KeyRows).keys
@@ -345,6 +348,9 @@ class ProviderSignIn:
 
     def _claims(self, provider: IdentityProvider, kept: _Kept, id_token: str) -> dict[str, Any]:
         """Return the claims of the ID token, whose signature must be the provider's. Raises TokenRefused."""
+        from joserfc import jws, jwt
+        from joserfc.errors import JoseError
+
         try:
             header = jws.extract_compact(id_token.encode()).headers()
         except (JoseError, ValueError, UnicodeError) as error:

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Annotated, Final
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_utils.address import to_checksum_address
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
-from joserfc.jws import JWSRegistry
 from msgspec import Meta, Struct
 
 from api.auth.identity_providers import ProviderFile
@@ -34,11 +31,21 @@ from ledger.store import access
 from ledger.store.access import Challenge
 from ledger.store.database import Database
 
+if TYPE_CHECKING:
+    from joserfc.jwk import OKPKey
+    from joserfc.jws import JWSRegistry
+
 ALGORITHM = "Ed25519"  # RFC 9864; the only one accepted, so that a token cannot choose another
 STATEMENT = "Sign in to read this ledger. This signs no event."
 MAX_TOKEN_LENGTH = 4096  # characters
 _HEADER = {"alg": ALGORITHM, "typ": "at+jwt"}  # RFC 9068 2.1; a token with any other header is none of ours
-_REGISTRY = JWSRegistry(algorithms=[ALGORITHM])
+
+
+@cache
+def _registry() -> JWSRegistry:
+    from joserfc.jws import JWSRegistry
+
+    return JWSRegistry(algorithms=[ALGORITHM])
 
 
 class ChallengeRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,9 +128,15 @@ class SignInService:
         self._database, self._settings, self._url = database, settings, settings.url
         self._providers = providers or ProviderFile(None)
         self._audience = "0x" + log_id.hex()
-        self._key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(token_key))
+        self._private_key = Ed25519PrivateKey.from_private_bytes(token_key)
         self._chain_id = chain_id
         self._clock = clock
+
+    @cached_property
+    def _key(self) -> OKPKey:
+        from joserfc.jwk import OKPKey
+
+        return OKPKey.import_key(self._private_key)
 
     def challenge(self, key_id: str, authority: AuthorityState) -> SignInChallenge:
         """Return a text for the key to sign. Raises Unauthorized for a key that is not granted now."""
@@ -191,6 +204,8 @@ class SignInService:
         return settings.session_lifetime_s if idp is None else settings.provider_session_lifetime_s
 
     def _token(self, grant: Grant, now: int, auth_time: int, idp: str | None = None) -> AccessToken:
+        from joserfc import jwt
+
         last = auth_time + max(self._session_lifetime_s(idp), self._settings.token_lifetime_s)
         lifetime_s = min(self._settings.token_lifetime_s, last - now)
         claims = TokenClaims(
@@ -206,16 +221,19 @@ class SignInService:
             jti=secrets.token_hex(16),
             idp=idp,
         )
-        text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_REGISTRY)
+        text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_registry())
         return AccessToken(text, "Bearer", lifetime_s)
 
     def session(self, token: str, authority: AuthorityState) -> ReaderSession:
         """Return the session of this token. Raises TokenRefused."""
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
         now = self._clock()
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenRefused("a token has at most {limit} characters", limit=MAX_TOKEN_LENGTH, code="token_malformed")
         try:
-            decoded = jwt.decode(token, self._key, [ALGORITHM], registry=_REGISTRY)
+            decoded = jwt.decode(token, self._key, [ALGORITHM], registry=_registry())
             claims = convert(decoded.claims, TokenClaims)
         except (JoseError, msgspec.ValidationError, ValueError, UnicodeError) as error:
             raise TokenRefused("this is no token that this service signed", code="token_malformed") from error

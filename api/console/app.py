@@ -159,7 +159,7 @@ def _refusal_page(request: Request, error: Exception) -> Response:
     problem = replace(problem, detail=detail, hint=words.translated(problem.hint))
     template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
     try:
-        visitor = visiting(request, service)
+        visitor = visiting(request)
     except Exception:  # noqa: BLE001 - an error page comes, whatever failed, also without a database
         visitor = None
     session = visitor.session if visitor else None

@@ -16,7 +16,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,6 +96,8 @@ def install(package: bytes, pin: AnvilPin, binary: Path) -> None:
     binary.parent.mkdir(parents=True, exist_ok=True)
     fresh = binary.with_name(f".{binary.name}.{secrets.token_hex(4)}")
     try:
+        import tarfile
+
         with tarfile.open(fileobj=io.BytesIO(package)) as archive, fresh.open("xb") as file:
             member = archive.extractfile(_MEMBER)
             assert member is not None  # the digest is that of a package that has it

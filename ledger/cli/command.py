@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from inspect import cleandoc
 from typing import Any, Final
@@ -22,6 +23,8 @@ from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.i18n import LANGUAGES, translate
+
+EXTRAS: Final = ("greenlet", "pydantic.v1", "pygments", "rich")  # what ``without_extras`` leaves out
 
 VISIBLE_HINT = Message(
     "Others see what stands on a command line, and it is kept: give @FILE or @-, or leave the text out to be asked."
@@ -421,5 +424,23 @@ class LazyGroup(Group):
         if cmd_name not in self._functions:
             return None
         module, function = self._functions[cmd_name]
-        command: click.Command = getattr(import_module(f"{self._package}.{module}"), function)
+        with without_extras():
+            command: click.Command = getattr(import_module(f"{self._package}.{module}"), function)
         return command
+
+
+@contextmanager
+def without_extras() -> Iterator[None]:
+    """Let libraries that are imported meanwhile do without the packages that they only try for.
+
+    httpx has a command line of its own, structlog draws coloured tracebacks, FastAPI takes the models of Pydantic 1:
+    none of that is used here, and a service would keep seven megabytes for it. Whoever needs such a package imports it
+    outside.
+    """
+    absent = [name for name in EXTRAS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # None: whoever imports it gets an ImportError
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Select, delete, func, insert, select
-from sqlalchemy.orm import registry
+from sqlalchemy import Connection, MetaData, Select, delete, func, insert, select
 from sqlmodel import Field
 
 from ledger.core.encoding import canonical
@@ -25,11 +24,13 @@ from ledger.store.database import Database, where_set
 from ledger.store.tables import CHALLENGES, StoreTable, big, binary, core_of
 
 
-class AccessBase(StoreTable, registry=registry()):
+class AccessBase(StoreTable):
     """The access log's own schema: it is kept apart so that reading never waits for the sequencer."""
 
+    metadata: ClassVar[MetaData] = MetaData()
 
-class AccessLogTable(AccessBase, table=True):
+
+class AccessLogTable(AccessBase):
     """One read of something with a payload; ``digest`` chains it to the one before.
 
     A row without an ``agency``, at the time 0, is no read: it records the head of the row bindings.

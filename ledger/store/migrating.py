@@ -39,7 +39,6 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlmodel import SQLModel
 
 from ledger.core.errors import IntegrityBroken
 from ledger.store import (  # noqa: F401 - imported, they are in the schema
@@ -51,7 +50,7 @@ from ledger.store import (  # noqa: F401 - imported, they are in the schema
     witness_tables,
 )
 from ledger.store.access import AccessBase
-from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, WitnessTable
+from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, StoreTable, WitnessTable
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -133,7 +132,7 @@ def configuration(engine: Engine, store: Store) -> Config:
 
 def metadata(store: Store) -> MetaData:
     """Return the schema that the table models define."""
-    schemas = {"log": SQLModel.metadata, "access": AccessBase.metadata, "witness": WitnessTable.metadata}
+    schemas = {"log": StoreTable.metadata, "access": AccessBase.metadata, "witness": WitnessTable.metadata}
     return schemas[store]
 
 

@@ -18,14 +18,14 @@ from ledger.core.log.tiles import RightEdge, TileReader
 from ledger.store.tables import WitnessTable, big, binary, core_of, text
 
 
-class MirroredEntriesTable(WitnessTable, table=True):
+class MirroredEntriesTable(WitnessTable):
     """An entry that was followed, byte for byte."""
 
     log_index: int = Field(sa_column=big(primary_key=True))
     entry: bytes = Field(sa_column=binary())
 
 
-class MirroredTilesTable(WitnessTable, table=True):
+class MirroredTilesTable(WitnessTable):
     """The tiles over these entries; a partial tile is replaced as it grows."""
 
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -35,7 +35,7 @@ class MirroredTilesTable(WitnessTable, table=True):
     hashes: bytes = Field(sa_column=binary())
 
 
-class MirrorTable(WitnessTable, table=True):
+class MirrorTable(WitnessTable):
     """At most one row: the mirror's checkpoint, the log's ``note`` and the mirror's ``lines``."""
 
     id: int = Field(sa_column=big(primary_key=True))

@@ -34,7 +34,7 @@ MOST_OFFERS: Final = 20  # of one officer, for which phones prepare at a time
 KEPT_S: Final = 24 * 3600  # seconds for which what was prepared is kept after the last code was shown
 
 
-class PhonesTable(StoreTable, table=True):
+class PhonesTable(StoreTable):
     """A phone on which an officer prepares his answer to an offer.
 
     ``code_digest`` is that of the code that waits to be typed, ``token_digest`` that of what the phone shows since.

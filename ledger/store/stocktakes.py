@@ -48,7 +48,7 @@ _LIVE = ("held", "checked_out")
 _LAST_SIGN = "\U0010ffff"
 
 
-class StocktakesTable(StoreTable, table=True):
+class StocktakesTable(StoreTable):
     """A stocktake as its agency recorded it, with the counts of its lines.
 
     Each event has a row of its own, so that no later one under the same id takes the place of the first.
@@ -72,7 +72,7 @@ class StocktakesTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class OpenStocktakesTable(StoreTable, table=True):
+class OpenStocktakesTable(StoreTable):
     """A stocktake that is not recorded yet. Times are in unix seconds.
 
     ``tree_size`` is the size of the log at the opening, ``expected`` how many things lay there by it.
@@ -88,7 +88,7 @@ class OpenStocktakesTable(StoreTable, table=True):
     expected: int
 
 
-class StocktakeExpectedTable(StoreTable, table=True):
+class StocktakeExpectedTable(StoreTable):
     """A thing that lay in the place by the record when an open stocktake of it was opened."""
 
     stocktake_id: str = Field(primary_key=True)
@@ -97,7 +97,7 @@ class StocktakeExpectedTable(StoreTable, table=True):
     item_id: str = Field(primary_key=True)
 
 
-class StocktakeScansTable(StoreTable, table=True):
+class StocktakeScansTable(StoreTable):
     """A code that was scanned for an open stocktake, with the ``result`` that was told then.
 
     ``seal_fitted`` tells whether the record had this ``seal_number`` when it was read: the thing may be resealed later.

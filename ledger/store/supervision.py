@@ -20,7 +20,7 @@ from ledger.store.database import Change, Row, fetched, one_of, row_of, where_se
 from ledger.store.tables import CASES, LEAD_CASES, StoreTable, big, core_of, text
 
 
-class ModelsTable(StoreTable, table=True):
+class ModelsTable(StoreTable):
     """A model with its newest version; ``adoptions`` counts the agencies that run a version of it."""
 
     model_id: str = Field(primary_key=True)
@@ -37,7 +37,7 @@ class ModelsTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
-class LeadsTable(StoreTable, table=True):
+class LeadsTable(StoreTable):
     """A lead in its present state.
 
     ``notified`` marks that the supervised agency sees it. ``outcome`` is that of a closed lead, ``dismissed`` for a
@@ -70,7 +70,7 @@ class LeadsTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class RecommendationsTable(StoreTable, table=True):
+class RecommendationsTable(StoreTable):
     """A recommendation in its present state; ``result`` is that of its last re-check.
 
     ``to_outside`` is the name of an addressee without an agency; ``copied_to`` has the ids of the agencies that got a

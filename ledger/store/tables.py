@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 from sqlalchemy import text as sql
-from sqlalchemy.orm import declared_attr, registry
 from sqlmodel import Field, SQLModel
+from sqlmodel.main import get_column_from_field
 
 
 def big(*, primary_key: bool = False) -> Column[int]:
@@ -26,21 +26,34 @@ def text() -> Column[str]:
     return Column(Text, nullable=False)
 
 
-def core_of(model: type[SQLModel]) -> Table:
-    """Return the table of a model, for SQLAlchemy Core."""
-    return cast(Table, model.__table__)  # type: ignore[attr-defined]
-
-
 class StoreTable(SQLModel):
-    """A table, named like its class: ``CaseAgenciesTable`` is ``case_agencies``. Without a base between, of the log."""
+    """Declares a table, named like its class: ``CaseAgenciesTable`` is ``case_agencies``.
 
-    @declared_attr.directive
-    def __tablename__(cls) -> str:  # noqa: N805 - SQLAlchemy passes the class
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__.removesuffix("Table")).lower()
+    Without a base between, it is of the log. Rows are read and written by SQLAlchemy Core, and nobody makes objects of
+    these classes: Pydantic builds no validators of them, SQLAlchemy maps none.
+    """
+
+    model_config = {"defer_build": True}
+    metadata: ClassVar[MetaData] = MetaData()
 
 
-class WitnessTable(StoreTable, registry=registry()):
+def core_of(model: type[StoreTable]) -> Table:
+    """Return the table that a model declares, for SQLAlchemy Core. Call it once for each."""
+    columns = []
+    for name, field in model.model_fields.items():
+        column = get_column_from_field(field)
+        column.name = column.key = name
+        columns.append(column)
+    arguments = getattr(model, "__table_args__", ())
+    options = arguments[-1] if arguments and isinstance(arguments[-1], dict) else {}
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", model.__name__.removesuffix("Table")).lower()
+    return Table(name, model.metadata, *columns, *(part for part in arguments if part is not options), **options)
+
+
+class WitnessTable(StoreTable):
     """The schema of a witness, kept apart from the log's."""
+
+    metadata: ClassVar[MetaData] = MetaData()
 
 
 # An index finds texts by their beginning on either server only if both order texts by code point.
@@ -51,7 +64,7 @@ _BY_CODE_POINT = String().with_variant(String(collation="C"), "postgresql")
 BY_LOG_INDEX = {"postgresql_partition_by": "RANGE (log_index)"}
 
 
-class TreeTable(StoreTable, table=True):
+class TreeTable(StoreTable):
     """One row: the state of the log. Whoever changes it holds the writer's lock."""
 
     id: int = Field(default=1, primary_key=True)
@@ -62,7 +75,7 @@ class TreeTable(StoreTable, table=True):
     recorded_at: int = Field(sa_column=big(), description="unix milliseconds, never runs backwards")
 
 
-class EntriesTable(StoreTable, table=True):
+class EntriesTable(StoreTable):
     """A log entry with its payload. ``committed_size`` is the tree size of the commit that it came in with."""
 
     __table_args__ = (
@@ -88,7 +101,7 @@ class EntriesTable(StoreTable, table=True):
     payload: bytes = Field(sa_column=binary())
 
 
-class SectionsTable(StoreTable, table=True):
+class SectionsTable(StoreTable):
     """A confidential section; ``data`` is null once it is erased."""
 
     __table_args__ = (BY_LOG_INDEX,)
@@ -98,7 +111,7 @@ class SectionsTable(StoreTable, table=True):
     data: bytes | None = Field(default=None, sa_column=binary(nullable=True))
 
 
-class FlagsTable(StoreTable, table=True):
+class FlagsTable(StoreTable):
     """A flag that an entry raised when it was recorded."""
 
     __table_args__ = (BY_LOG_INDEX,)
@@ -110,7 +123,7 @@ class FlagsTable(StoreTable, table=True):
     detail: str = Field(sa_column=Column(Text, nullable=False), description="JSON: a text, or message id and slots")
 
 
-class TilesTable(StoreTable, table=True):
+class TilesTable(StoreTable):
     """A tile of hashes (C2SP tlog-tiles), the partial ones at the right edge included."""
 
     level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
@@ -118,7 +131,7 @@ class TilesTable(StoreTable, table=True):
     hashes: bytes = Field(sa_column=binary())
 
 
-class MapPagesTable(StoreTable, table=True):
+class MapPagesTable(StoreTable):
     """A page of the head map (``ledger.core.log.head_map``), as it is from the log's ``size`` on."""
 
     name: str = Field(primary_key=True)
@@ -126,7 +139,7 @@ class MapPagesTable(StoreTable, table=True):
     page: bytes = Field(sa_column=binary())
 
 
-class CheckpointsTable(StoreTable, table=True):
+class CheckpointsTable(StoreTable):
     """A published checkpoint: the sizes that witnesses see and anchors commit to."""
 
     size: int = Field(sa_column=big(primary_key=True))
@@ -135,7 +148,7 @@ class CheckpointsTable(StoreTable, table=True):
     witnessed: bool = Field(default=False, description="whether the policy's quorum has co-signed it")
 
 
-class CosignaturesTable(StoreTable, table=True):
+class CosignaturesTable(StoreTable):
     """A witness's co-signature of a checkpoint; ``witness`` is its verifier key, ``line`` its signature line."""
 
     size: int = Field(sa_column=big(primary_key=True))
@@ -143,7 +156,7 @@ class CosignaturesTable(StoreTable, table=True):
     line: str = Field(sa_column=Column(Text, nullable=False))
 
 
-class TimestampsTable(StoreTable, table=True):
+class TimestampsTable(StoreTable):
     """A verified timestamp of a published checkpoint by an RFC 3161 authority."""
 
     size: int = Field(sa_column=big(primary_key=True))
@@ -151,7 +164,7 @@ class TimestampsTable(StoreTable, table=True):
     time: int = Field(sa_column=big(), description="unix seconds, by the authority's clock")
 
 
-class StreamsTable(StoreTable, table=True):
+class StreamsTable(StoreTable):
     """The head of each stream."""
 
     kind: str = Field(primary_key=True)
@@ -160,7 +173,7 @@ class StreamsTable(StoreTable, table=True):
     head: str
 
 
-class SplitsTable(StoreTable, table=True):
+class SplitsTable(StoreTable):
     """A ``case.split``: the case that it is of, the one that it is for, and the agency that signed it."""
 
     log_index: int = Field(sa_column=big(primary_key=True))
@@ -169,7 +182,7 @@ class SplitsTable(StoreTable, table=True):
     agency: str
 
 
-class FeedTable(StoreTable, table=True):
+class FeedTable(StoreTable):
     """With the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on (``store.feed``)."""
 
     # The index is for audits, which ask for the lines of given entries: else each would go through the whole table.
@@ -180,7 +193,7 @@ class FeedTable(StoreTable, table=True):
     since: int = Field(sa_column=big())
 
 
-class CasesTable(StoreTable, table=True):
+class CasesTable(StoreTable):
     """The fields of a case that lists show; ``corrected_in`` is the event that last corrected its words."""
 
     __table_args__ = (Index("ix_cases_responsible", "responsible", "case_id"),)
@@ -198,7 +211,7 @@ class CasesTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
-class KeptStatesTable(StoreTable, table=True):
+class KeptStatesTable(StoreTable):
     """The state of a long case after its entry of this sequence, packed (``store.kept_states``); it saves a fold."""
 
     case_id: str = Field(primary_key=True)
@@ -208,7 +221,7 @@ class KeptStatesTable(StoreTable, table=True):
     mac: bytes = Field(sa_column=binary(), description="under the service's key, of format and state")
 
 
-class CaseAgenciesTable(StoreTable, table=True):
+class CaseAgenciesTable(StoreTable):
     """An agency that holds or held a part of a case, with its own number of it."""
 
     __table_args__ = (Index("ix_case_agencies_agency", "agency", "case_id"),)
@@ -218,7 +231,7 @@ class CaseAgenciesTable(StoreTable, table=True):
     case_number: str | None = Field(default=None, index=True)
 
 
-class HandoversTable(StoreTable, table=True):
+class HandoversTable(StoreTable):
     """A handover in its present state."""
 
     __table_args__ = (
@@ -240,7 +253,7 @@ class HandoversTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class LettersTable(StoreTable, table=True):
+class LettersTable(StoreTable):
     """A letter in its present state; an agency is null where the side is a person, or somebody outside."""
 
     __table_args__ = (Index("ix_letters_to", "to_agency", "case_id"), Index("ix_letters_from", "from_agency"))
@@ -259,7 +272,7 @@ class LettersTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class HoldsTable(StoreTable, table=True):
+class HoldsTable(StoreTable):
     """A legal hold of a case in its present state; it stands while ``released_at`` is null.
 
     ``officer`` of ``agency`` placed it, for the ``ground``. ``items`` counts the items that it names, ``review_on`` is
@@ -283,7 +296,7 @@ class HoldsTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class ItemsTable(StoreTable, table=True):
+class ItemsTable(StoreTable):
     """An item's present state in a case. Two cases may have an item of one id: a split one, or different things."""
 
     item_id: str = Field(primary_key=True)
@@ -315,7 +328,7 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sql(condition), "postgresql_where": sql(condition)}
 
 
-class ClocksTable(StoreTable, table=True):
+class ClocksTable(StoreTable):
     """A clock of a case in its present state: ``agency`` holds it now, ``handler`` is its officer for the case.
 
     That of a recommendation has ``NO_CASE``.
@@ -349,7 +362,7 @@ class ClocksTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class WarningsTable(StoreTable, table=True):
+class WarningsTable(StoreTable):
     """A warning of a clock that runs out: ``days`` before its last day, 0 once it has run out.
 
     ``number`` counts the warnings of the ledger from 1, without a gap.
@@ -372,7 +385,7 @@ class WarningsTable(StoreTable, table=True):
     warned_at: int = Field(sa_column=big(), description="unix milliseconds")
 
 
-class WebhooksTable(StoreTable, table=True):
+class WebhooksTable(StoreTable):
     """The address that an agency's feed and warnings are sent to, and the progress of that; times in unix milliseconds.
 
     It depends on the rights of the key that registered it. Until ``next_try_at`` no other process sends.
@@ -416,7 +429,7 @@ class Notice(SQLModel):
     made_at: int = Field(sa_column=big(), description="unix milliseconds")
 
 
-class NoticesTable(Notice, StoreTable, table=True):
+class NoticesTable(Notice, StoreTable):
     """The notices. ``number`` counts from 1, without a gap but for those that were too old to keep."""
 
     __table_args__ = (
@@ -428,7 +441,7 @@ class NoticesTable(Notice, StoreTable, table=True):
     number: int = Field(sa_column=big(primary_key=True))
 
 
-class NoticeReadsTable(StoreTable, table=True):
+class NoticeReadsTable(StoreTable):
     """A notice that an officer has read, above the number up to which he has read all."""
 
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -438,7 +451,7 @@ class NoticeReadsTable(StoreTable, table=True):
     number: int = Field(sa_column=big(primary_key=True))
 
 
-class SubscribersTable(StoreTable, table=True):
+class SubscribersTable(StoreTable):
     """What an officer chose about notices, his address for mail, and how far mail has come; times in unix milliseconds.
 
     A preference and no evidence: it goes with the officer's last key. ``key_id`` is the key that gave the address: mail
@@ -471,7 +484,7 @@ class SubscribersTable(StoreTable, table=True):
     next_try_at: int = Field(sa_column=big())
 
 
-class ImportsTable(StoreTable, table=True):
+class ImportsTable(StoreTable):
     """The case that an agency's own system knows under a key, and the row that was imported last."""
 
     __table_args__ = (Index("ix_imports_source", "agency", "source_system", "source_key"),)
@@ -486,7 +499,7 @@ class ImportsTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class WordsTable(StoreTable, table=True):
+class WordsTable(StoreTable):
     """A searchable word in the events of a case, such as a seal's number, folded by ``store.search``.
 
     ``item_id`` is the item that it last belonged to, ``updated_index`` the entry that last contained it.
@@ -501,7 +514,7 @@ class WordsTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class WordPartsTable(StoreTable, table=True):
+class WordPartsTable(StoreTable):
     """A part of a word in the events of a case (``store.word_parts``), and an entry that has it."""
 
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -510,7 +523,7 @@ class WordPartsTable(StoreTable, table=True):
     log_index: int = Field(sa_column=big(primary_key=True))
 
 
-class NamePartsTable(StoreTable, table=True):
+class NamePartsTable(StoreTable):
     """A part of the name that an entry gives a person in a section; it goes when the section is erased."""
 
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -519,7 +532,7 @@ class NamePartsTable(StoreTable, table=True):
     log_index: int = Field(sa_column=big(primary_key=True))
 
 
-class EvidenceFilesTable(StoreTable, table=True):
+class EvidenceFilesTable(StoreTable):
     """A file in the evidence store by its BLAKE3 ``digest``; ``sm3`` is null unless it was asked for.
 
     ``name`` is the folder of its objects there, ``sealed_key`` its own key under that of the store, ``key_id``. The
@@ -536,7 +549,7 @@ class EvidenceFilesTable(StoreTable, table=True):
     kept_at: int = Field(sa_column=big())
 
 
-class ItemFilesTable(StoreTable, table=True):
+class ItemFilesTable(StoreTable):
     """A file that is kept for an item: ``officer`` of ``agency`` gave it, under the digest ``recorded`` of the item."""
 
     case_id: str = Field(primary_key=True)
@@ -548,7 +561,7 @@ class ItemFilesTable(StoreTable, table=True):
     kept_at: int = Field(sa_column=big())
 
 
-class FileChecksTable(StoreTable, table=True):
+class FileChecksTable(StoreTable):
     """A file that was, or is to be, read and hashed again because of an event, at its ``log_index``.
 
     ``before`` is the digest of the record, ``after`` that of the bytes that were read; both are null until then, and
@@ -572,7 +585,7 @@ class FileChecksTable(StoreTable, table=True):
     reported_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
-class FilesToDeleteTable(StoreTable, table=True):
+class FilesToDeleteTable(StoreTable):
     """A file of which the store has nothing any more but objects, below its ``name``: they are to be deleted.
 
     ``since`` is in unix milliseconds.
@@ -582,7 +595,7 @@ class FilesToDeleteTable(StoreTable, table=True):
     since: int = Field(sa_column=big())
 
 
-class AuditsTable(StoreTable, table=True):
+class AuditsTable(StoreTable):
     """An audit that an auditor ran: ``report`` is its JSON, null if the audit could not be completed.
 
     Without a ``case_id`` it is one of the whole log. Times are in unix milliseconds.
@@ -599,7 +612,7 @@ class AuditsTable(StoreTable, table=True):
     failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
-class BindingsTable(StoreTable, table=True):
+class BindingsTable(StoreTable):
     """A record of the chain that binds rows of the table ``of``; ``digest`` chains it to the one before."""
 
     __table_args__ = (Index("ix_bindings_of", "of", "number"),)
@@ -610,7 +623,7 @@ class BindingsTable(StoreTable, table=True):
     digest: str
 
 
-class ChallengesTable(StoreTable, table=True):
+class ChallengesTable(StoreTable):
     """A sign-in text that waits for its signature. ``number`` counts on from that of the newest that waits."""
 
     nonce: str = Field(primary_key=True)
@@ -620,14 +633,14 @@ class ChallengesTable(StoreTable, table=True):
     number: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))
 
 
-class MetaTable(StoreTable, table=True):
+class MetaTable(StoreTable):
     """Small facts of this installation, by name."""
 
     name: str = Field(primary_key=True)
     value: str = Field(sa_column=Column(Text, nullable=False))
 
 
-class LeadCasesTable(StoreTable, table=True):
+class LeadCasesTable(StoreTable):
     """A case that a lead cites: the ``agency`` that has the lead, the ``officer`` to whom it is assigned, if any."""
 
     __table_args__ = (Index("ix_lead_cases_officer", "agency", "officer"), {"sqlite_with_rowid": False})
@@ -681,7 +694,7 @@ LEAD_CASES = core_of(LeadCasesTable)
 OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, HOLDS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)
 
 
-class ChainWritesTable(StoreTable, table=True):
+class ChainWritesTable(StoreTable):
     """The journal of chain writes (``ledger.chain.journal``).
 
     ``anchor_number`` counts the confirmed anchors from 1, without a gap; no other write has one.
@@ -713,7 +726,7 @@ class ChainWritesTable(StoreTable, table=True):
     gas_used: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
-class AnchorStatesTable(StoreTable, table=True):
+class AnchorStatesTable(StoreTable):
     """The header of a final block whose state proves a chain write, which was then in block ``anchored_in``.
 
     ``block_note`` has the signatures of witnesses that vouch for the header's block.
@@ -725,7 +738,7 @@ class AnchorStatesTable(StoreTable, table=True):
     block_note: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
-class TrieNodesTable(StoreTable, table=True):
+class TrieNodesTable(StoreTable):
     """A node of the chain's tries under its Keccak-256."""
 
     __table_args__ = ({"sqlite_with_rowid": False},)

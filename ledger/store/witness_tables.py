@@ -8,7 +8,7 @@ from sqlmodel import Field
 from ledger.store.tables import WitnessTable, big, binary, core_of, text
 
 
-class FollowedTable(WitnessTable, table=True):
+class FollowedTable(WitnessTable):
     """One row: how far the log was followed. ``roots`` are the complete subtrees of the frontier, 32 bytes each.
 
     ``map_root`` is that of the head map, ``acts`` the size up to the last entry that is more than housekeeping.
@@ -31,14 +31,14 @@ class FollowedTable(WitnessTable, table=True):
     anchor_root: bytes = Field(sa_column=binary())
 
 
-class FollowedMapPagesTable(WitnessTable, table=True):
+class FollowedMapPagesTable(WitnessTable):
     """The pages of the head map over the entries that were followed (``ledger.core.log.head_map``)."""
 
     name: str = Field(primary_key=True)
     page: bytes = Field(sa_column=binary())
 
 
-class FollowedEventsTable(WitnessTable, table=True):
+class FollowedEventsTable(WitnessTable):
     """The index of each event that was followed."""
 
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -47,7 +47,7 @@ class FollowedEventsTable(WitnessTable, table=True):
     log_index: int = Field(sa_column=big())
 
 
-class FollowedChangesTable(WitnessTable, table=True):
+class FollowedChangesTable(WitnessTable):
     """The entries that mirror changes of the registry."""
 
     number: int = Field(sa_column=big(primary_key=True))
@@ -56,7 +56,7 @@ class FollowedChangesTable(WitnessTable, table=True):
     payload: bytes = Field(sa_column=binary())
 
 
-class CosignedTable(WitnessTable, table=True):
+class CosignedTable(WitnessTable):
     """A tree that was co-signed, from the last final anchor on: the log's ``note``, and this witness's ``lines``."""
 
     size: int = Field(sa_column=big(primary_key=True))
@@ -66,7 +66,7 @@ class CosignedTable(WitnessTable, table=True):
     cosigned_at: int = Field(sa_column=big(), description="unix seconds")
 
 
-class AlarmsTable(WitnessTable, table=True):
+class AlarmsTable(WitnessTable):
     """An alarm; times in unix milliseconds.
 
     ``halts``: nothing is signed until it is cleared, which takes a person who says ``because``.

@@ -15,6 +15,7 @@ import pytest
 from api.chain_connector import TrustHolder
 from api.wiring import BoundFile, open_parts
 from ledger.anchoring.worker import ChainWorker
+from ledger.cli.command import EXTRAS
 from ledger.config.keys import create_keystore
 from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
@@ -33,7 +34,9 @@ from tests.unit.config.test_installation import mint
 
 STARTING = """
 import sys
-import api.app, api.middleware.server, api.wiring
+from ledger.cli.command import without_extras
+with without_extras():
+    import api.app, api.middleware.server, api.wiring
 from ledger.config.keys import open_keystore
 from ledger.store.opening import open_database
 from pathlib import Path
@@ -62,10 +65,11 @@ def published_size(database: Database) -> int:
 
 def test_a_service_starts_without_what_few_need(tmp_path: Path, each_empty_database_url: str) -> None:
     """A service at rest takes no memory for heavy libraries, and starts without waiting for them: neither its modules,
-    nor opening its keys and a database of the newest schema, import what pyproject.toml has for functions alone. Nor
-    do they raise the limit of recursion, as a part of some Ethereum packages does: deep JSON would kill the process."""
+    nor opening its keys and a database, import what pyproject.toml has for functions alone, or what libraries only try
+    for. Nor do they raise the limit of recursion, as a part of some Ethereum packages does: deep JSON would kill the
+    process."""
     linting = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
-    heavy = {*linting["flake8-tidy-imports"]["banned-module-level-imports"], "py_ecc"}
+    heavy = {*linting["flake8-tidy-imports"]["banned-module-level-imports"], *EXTRAS, "py_ecc"}
     keystore = tmp_path / "key.json"
     create_keystore(keystore, "tally", light=True)
     with closing(open_database(each_empty_database_url)):

@@ -26,7 +26,7 @@ from api.console.cases.case_pages import (
 from api.console.shared.access import SessionCookie, Visit, VisitOf, labels, page_router
 from api.console.shared.formats import minute
 from api.console.shared.rendering import PATH, page
-from api.dependencies import ServiceOf, SlugPath, json_body
+from api.dependencies import ServiceOf, SlugPath, json_body, service_of
 from api.services.service import Service
 from ledger.core.custody import Handover
 from ledger.core.encoding import canonical
@@ -35,7 +35,6 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import Digests
 from ledger.core.messages import Message
-from ledger.i18n import Labels
 from ledger.store import phones
 from ledger.store.phones import Prepared
 
@@ -85,14 +84,15 @@ class PhoneVisit(Struct, frozen=True):
         return page(self.visit.request, self.visit.service, template, prepared=self.prepared, **values)
 
 
-def phone_visit(request: Request, service: ServiceOf, words: Annotated[Labels, Depends(labels)]) -> PhoneVisit:
+def phone_visit(request: Request) -> PhoneVisit:
     """Return the phone's visit. Raises TokenRefused, Unauthorized, or what ``PhoneVisit.handover`` raises."""
+    service = service_of(request)
     token = phone_cookie(service).token(request)
     if token is None:
         raise phone_ended()
     authority = service.authority()
     prepared, session = service.phones.session(token, authority)
-    visit = Visit(request, service, Reading(service.parts, session, authority), words)
+    visit = Visit(request, service, Reading(service.parts, session, authority), labels(request))
     visit.reading.require_role(*HANDLING)
     phone = PhoneVisit(visit, token, prepared)
     _ = phone.handover

@@ -14,9 +14,10 @@ from api.auth.reading import Reading
 from api.auth.sessions import domain_of, require_key
 from api.console.shared.refusals import RefusalWords
 from api.console.shared.rendering import PATH, language, names_of, page
-from api.dependencies import ServiceOf, service_of
+from api.dependencies import service_of
 from api.middleware.problems import Refused, TokenRefused
 from api.services.case_reading import names_in_cases
+from api.services.service import Service
 from ledger.config.settings import Settings
 from ledger.i18n import Labels
 from ledger.store.database import Connection
@@ -60,14 +61,14 @@ class SessionCookie:
         response.delete_cookie(self.name, path=self._path, secure=self._secure, httponly=True, samesite=self._same_site)
 
 
-def require_own_page(request: Request, service: ServiceOf) -> None:
+async def require_own_page(request: Request) -> None:
     """Let only pages of this console change anything (against cross-site request forgery).
 
     Raises Refused (403) for a request posted by another site, or by no page at all.
     """
     if request.method in _METHODS_THAT_READ:
         return
-    url = service.parts.settings.url
+    url = service_of(request).parts.settings.url
     own_origin = f"{urlsplit(url).scheme}://{domain_of(url)}"
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if (origin is None and site is None) or origin not in (None, own_origin) or site not in (None, "same-origin"):
@@ -83,8 +84,9 @@ class SignInNeeded(Exception):
     """Nobody is signed in, or the session has ended."""
 
 
-def reading(request: Request, service: ServiceOf) -> Reading:
+def reading(request: Request) -> Reading:
     """Return the reader. Raises SignInNeeded."""
+    service = service_of(request)
     token = SessionCookie(service.parts.settings).token(request)
     if token is None:
         raise SignInNeeded
@@ -97,10 +99,10 @@ def reading(request: Request, service: ServiceOf) -> Reading:
     return Reading(service.parts, session, authority)
 
 
-def visiting(request: Request, service: ServiceOf) -> Reading | None:
+def visiting(request: Request) -> Reading | None:
     """Return the reader of a public page, or None if nobody is signed in."""
     try:
-        return reading(request, service)
+        return reading(request)
     except SignInNeeded:
         return None
 
@@ -114,9 +116,9 @@ class Visit(Struct, frozen=True):
     """A signed-in reader's request for a page, with the labels in the reader's language."""
 
     request: Request
-    service: ServiceOf
-    reading: Annotated[Reading, Depends(reading)]
-    labels: Annotated[Labels, Depends(labels)]
+    service: Service
+    reading: Reading
+    labels: Labels
 
     def names(self, connection: Connection, case_ids: Iterable[str]) -> dict[str, str]:
         """Return what the reader calls agencies, and these cases with what is in them, by their ids."""
@@ -147,9 +149,9 @@ class PublicVisit(Struct, frozen=True):
     """A request for a page that everybody may see; ``visitor`` is None if nobody is signed in."""
 
     request: Request
-    service: ServiceOf
-    visitor: Annotated[Reading | None, Depends(visiting)]
-    labels: Annotated[Labels, Depends(labels)]
+    service: Service
+    visitor: Reading | None
+    labels: Labels
 
     def page(self, template: str, **values: Any) -> Response:
         """Return the page or fragment of this template."""
@@ -157,8 +159,18 @@ class PublicVisit(Struct, frozen=True):
         return page(self.request, self.service, template, session, **values)
 
 
-VisitOf = Annotated[Visit, Depends()]
-PublicVisitOf = Annotated[PublicVisit, Depends()]
+def visit(request: Request) -> Visit:
+    """Return the visit of a reader. Raises SignInNeeded."""
+    return Visit(request, service_of(request), reading(request), labels(request))
+
+
+def public_visit(request: Request) -> PublicVisit:
+    """Return the visit of anybody."""
+    return PublicVisit(request, service_of(request), visiting(request), labels(request))
+
+
+VisitOf = Annotated[Visit, Depends(visit)]
+PublicVisitOf = Annotated[PublicVisit, Depends(public_visit)]
 
 
 def sign_in_first(request: Request, _error: Exception) -> Response:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 
-from api.dependencies import ServiceOf
+from api.dependencies import service_of
 from api.middleware.request_limits import read_body
 from ledger.core.errors import MalformedInput
 
@@ -72,9 +72,9 @@ def whole_number(text: str | None) -> int | None:
     return int(text) if text is not None and _WHOLE.fullmatch(text) else None
 
 
-async def read_form(request: Request, service: ServiceOf) -> PostedForm:
+async def read_form(request: Request) -> PostedForm:
     """Return the posted form. Raises Refused or MalformedInput."""
-    settings = service.parts.settings
+    settings = service_of(request).parts.settings
     limits = {"limit": settings.max_body_bytes, "timeout_s": settings.request_timeout_s}
     body = await read_body(request.scope, request.receive, FORM, **limits)
     try:

@@ -10,7 +10,7 @@ import click
 import msgspec
 from click.shell_completion import get_completion_class
 
-from ledger.cli.command import Command, Group
+from ledger.cli.command import Command, Group, without_extras
 from ledger.cli.diagnosis import diagnose
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
@@ -204,13 +204,14 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
 
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
     """
-    from api.middleware.server import make_server, save_memory
+    with without_extras():
+        from api.middleware.server import make_server, save_memory
 
-    save_memory()
-    from api.app import create_app
-    from api.middleware.clients import Connections
-    from api.wiring import open_parts
-    from ledger.cli.listening import exposing_metrics, listening, private, process_lock, tracing
+        save_memory()
+        from api.app import create_app
+        from api.middleware.clients import Connections
+        from api.wiring import open_parts
+        from ledger.cli.listening import exposing_metrics, listening, private, process_lock, tracing
 
     settings = read_settings(data_dir, **given)
     where = DataDirectory(settings.data_dir)

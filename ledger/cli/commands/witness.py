@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, without_extras
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns, printable
 from ledger.cli.params import LIGHT
@@ -139,11 +139,12 @@ def run(
 
     Every setting can also come from a variable TALLYSTICK_WITNESS_* or from settings.env in its directory.
     """
-    from api.middleware.server import make_server
-    from api.witness.app import open_witness
-    from ledger.cli.listening import exposing_metrics, listening, private, process_lock
-    from ledger.config.settings import read_witness_settings
-    from ledger.witness.directory import WitnessDirectory
+    with without_extras():
+        from api.middleware.server import make_server
+        from api.witness.app import open_witness
+        from ledger.cli.listening import exposing_metrics, listening, private, process_lock
+        from ledger.config.settings import read_witness_settings
+        from ledger.witness.directory import WitnessDirectory
 
     host, port = _address(listen)
     given |= {"host": host, "port": port}

@@ -108,11 +108,10 @@ def _clock(kept: Struct, rows: Mapping[tuple[str, str, str], ClockRule]) -> Cloc
     return Clock(**values | {"rule": rows[(values["procedure"], *values["rule"])]})
 
 
+_TYPES = get_type_hints(CaseState, include_extras=True)
 # What makes each register of a state, by the name of its field.
 _REGISTERS: Mapping[str, Callable[[], Register[Any]]] = {
-    field.name: field.default_factory
-    for field in fields(CaseState)
-    if get_origin(get_type_hints(CaseState)[field.name]) is Register
+    field.name: field.default_factory for field in fields(CaseState) if get_origin(_TYPES[field.name]) is Register
 }
 
 
@@ -122,7 +121,7 @@ def _kept_state() -> type[Struct]:
     hints = get_type_hints(Clock, include_extras=True) | {"rule": tuple[str, str]}
     clock = defstruct("KeptClock", [(name, hints[name]) for name in Clock.__struct_fields__], array_like=True)
     kept: dict[str, Any] = {"split": None}
-    for name, hint in get_type_hints(CaseState, include_extras=True).items():
+    for name, hint in _TYPES.items():
         if get_origin(hint) is Register:
             (entry,) = get_args(hint)
             pair = GenericAlias(tuple, (str, clock if entry is Clock else entry))

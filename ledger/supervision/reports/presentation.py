@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
-from xml.etree.ElementTree import Element  # nosec B405 - nothing is parsed
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -21,6 +20,8 @@ from ledger.supervision.reports.questions import ReportColumn, ReportTable, Supe
 from ledger.timeline.sentences import Names
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element  # nosec B405 - nothing is parsed
+
     from pygal.style import Style
 
 NOTHING = "–"
