@@ -36,27 +36,57 @@ Outcome = tuple[str, Hashed | TallystickError]
 
 
 def hash_each(
-    folder: Folder, paths: Iterable[str], algorithms: Sequence[Algorithm], progress: HashingProgress
+    folder: Folder,
+    paths: Iterable[str],
+    algorithms: Sequence[Algorithm],
+    progress: HashingProgress,
+    *,
+    crew: HashingCrew | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Yield each path below the folder, in this order, with the outcome of ``hash_open`` or its error."""
+    """Yield each path below the folder, in this order, with the outcome of ``hash_open`` or its error.
+
+    A ``crew`` may have been started before; it ends with this.
+    """
 
     def action(path: str, descriptor: int) -> Hashed:
         return hash_open(descriptor, printable(path), algorithms, progress=progress)
 
-    rest = iter(paths)
-    first = list(islice(rest, WORTH))
-    if len(first) < WORTH or not _KNOWN.issuperset(algorithms):
-        yield from folder.each(chain(first, rest), action)
-        return
-    with ExitStack() as stack:
-        crew = [stack.enter_context(_HashingProcess(folder, algorithms)) for _ in range(os.cpu_count() or 1)]
-        for path, hashed in _answers_of(crew, chain(first, rest)):
+    with crew or HashingCrew(folder, algorithms) as crew:  # noqa: PLR1704 - the one that there is
+        rest = iter(paths)
+        first = list(islice(rest, WORTH))
+        if len(first) < WORTH or not _KNOWN.issuperset(algorithms):
+            yield from folder.each(chain(first, rest), action)
+            return
+        crew.start()
+        for path, hashed in _answers_of(crew.processes, chain(first, rest)):
             if hashed is None:
                 yield path, folder.apply(path, action)
                 continue
             progress.advance(hashed.size)
             progress.finish_file()
             yield path, hashed
+
+
+class HashingCrew:
+    """A process for each core, from ``start`` to the end of the block."""
+
+    def __init__(self, folder: Folder, algorithms: Sequence[Algorithm]):
+        self._folder = folder
+        self._algorithms = algorithms
+        self._stack = ExitStack()
+        self.processes: list[_HashingProcess] = []
+
+    def __enter__(self) -> HashingCrew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self) -> None:
+        """Start the processes, unless they run or know an algorithm not."""
+        if not self.processes and _KNOWN.issuperset(self._algorithms):
+            for _ in range(os.cpu_count() or 1):
+                self.processes.append(self._stack.enter_context(_HashingProcess(self._folder, self._algorithms)))
 
 
 def _answers_of(crew: Sequence[_HashingProcess], paths: Iterator[str]) -> Iterator[tuple[str, Hashed | None]]:
@@ -78,7 +108,10 @@ class _HashingProcess:
 
     def __init__(self, folder: Folder, algorithms: Sequence[Algorithm]):
         where = str(Path(blake3.__file__).parent.parent)
-        self._algorithms = algorithms
+        self._parts = [
+            (algorithm, slice(position * DIGEST_LENGTH, (position + 1) * DIGEST_LENGTH))
+            for position, algorithm in enumerate(algorithms)
+        ]
         self._record = record_of(len(algorithms))
         command = [sys.executable, "-I", "-S", small_files_child.__file__, where, str(folder.descriptor), str(LIMIT)]
         self._child = subprocess.Popen(
@@ -112,8 +145,10 @@ class _HashingProcess:
 
     def _hashed(self, records: bytes) -> Iterator[Hashed | None]:
         for size, digests in self._record.iter_unpack(records):
-            parts = (digests[start : start + DIGEST_LENGTH] for start in range(0, len(digests), DIGEST_LENGTH))
-            yield None if size == NOT_MINE else Hashed(size, tuple(map(Digest, self._algorithms, parts)))
+            if size == NOT_MINE:
+                yield None
+            else:
+                yield Hashed(size, tuple([Digest(algorithm, digests[part]) for algorithm, part in self._parts]))
 
 
 def hash_folder(
@@ -129,7 +164,9 @@ def hash_folder(
     """
 
     def lines() -> Iterator[bytes]:
-        for present_file in folder.walk():
+        for number, present_file in enumerate(folder.walk(), 1):
+            if number == WORTH and store is None:
+                crew.start()  # they are ready when the names are sorted
             if present_file.size is None:
                 raise MalformedInput(
                     "{present_file} is a link, a pipe or a device",
@@ -140,9 +177,10 @@ def hash_folder(
             yield to_line(present_file.path)
 
     with Folder(path) as folder:
+        crew = HashingCrew(folder, algorithms)
         paths = map(from_line, sort_lines(lines()))
         if store is None:
-            outcomes = hash_each(folder, paths, algorithms, progress)
+            outcomes = hash_each(folder, paths, algorithms, progress, crew=crew)
         else:
             put_open = partial(store.put_open, algorithms=algorithms, progress=progress)
             outcomes = folder.each(paths, lambda name, descriptor: put_open(descriptor, printable(name)))

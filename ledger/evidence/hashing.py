@@ -1,6 +1,6 @@
 """Digests of a file in one pass: BLAKE3 for the ledger, SHA-256 beside it for everybody else.
 
-The next chunk is read while all digests process the one before, each in a thread of its own. A large file for which
+The next chunks are read while all digests process those before, each in a thread of its own. A large file for which
 only BLAKE3 is asked is mapped, in another process.
 
 A process that maps a file is killed (SIGBUS) if the file is truncated or the disk fails. At most the other process dies
@@ -14,9 +14,10 @@ import os
 import stat
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -86,7 +87,8 @@ def hash_mapped(descriptor: int, size: int, progress: HashingProgress, *, piece:
         return None
 
 
-CHUNK = 4 * 1024 * 1024  # bytes
+CHUNK = 1024 * 1024  # bytes; a few fit into a processor's cache
+BUFFERS = 8  # chunks in memory
 LARGE = 1024 * 1024  # bytes from which threads are worth their start
 HUGE = 512 * 1024 * 1024  # bytes from which a process is worth its start
 BOTH = (Algorithm.BLAKE3, Algorithm.SHA256)
@@ -196,10 +198,9 @@ def _read_and_hash(
     descriptor: int, size: int, algorithms: Sequence[Algorithm], copy_to: int | None, progress: HashingProgress
 ) -> tuple[bytes, ...]:
     is_large = size >= LARGE
-    hashers = [
-        blake3(max_threads=blake3.AUTO) if is_large and algorithm is Algorithm.BLAKE3 else new_hasher(algorithm)
-        for algorithm in algorithms
-    ]
+    hashers = [new_hasher(algorithm) for algorithm in algorithms]
+    if is_large and tuple(algorithms) == (Algorithm.BLAKE3,):  # beside a slower one, more threads would only delay that
+        hashers = [blake3(max_threads=blake3.AUTO)]
     consumers: list[Consumer] = [hasher.update for hasher in hashers]
     if copy_to is not None:
         consumers.append(partial(_write, copy_to))
@@ -217,16 +218,29 @@ def _read_and_hash(
 
 
 def _feed_in_threads(descriptor: int, consumers: Sequence[Consumer], progress: HashingProgress) -> None:
-    full, free = bytearray(CHUNK), bytearray(CHUNK)
-    with ThreadPoolExecutor(len(consumers) + 1) as threads:
-        ahead = threads.submit(os.readv, descriptor, [full])
-        while size := ahead.result():
-            ahead = threads.submit(os.readv, descriptor, [free])
-            chunk = memoryview(full)[:size]
-            for consumed in [threads.submit(consume, chunk) for consume in consumers]:
-                consumed.result()
-            progress.advance(size)
-            full, free = free, full
+    """Give each consumer all that is read, in a thread of its own.
+
+    A quick one is at most ``BUFFERS`` chunks ahead of a slow one, and waits for it no more often than that.
+    """
+    buffers = deque(bytearray(CHUNK) for _ in range(BUFFERS))
+    ahead = deque[tuple[int, list[Future[object]]]]()
+
+    def wait_for_oldest() -> None:
+        size, outcomes = ahead.popleft()
+        for outcome in outcomes:
+            outcome.result()
+        progress.advance(size)
+
+    with ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in consumers]
+        while size := os.readv(descriptor, [buffers[0]]):
+            chunk = memoryview(buffers[0])[:size]
+            ahead.append((size, [own.submit(consume, chunk) for own, consume in zip(threads, consumers, strict=True)]))
+            buffers.rotate(-1)
+            if len(ahead) == BUFFERS:
+                wait_for_oldest()
+        while ahead:
+            wait_for_oldest()
 
 
 def _write(descriptor: int, data: bytes | memoryview) -> None:

@@ -2,19 +2,22 @@
 
 Large files are hashed by the process that ``hashing.hash_mapped`` starts.
 
-It imports nothing of the ledger, so that it starts fast. For anything but a regular file of at most ``limit`` bytes,
-and for a file that cannot be read or changes meanwhile, it answers ``NOT_MINE``: the caller then handles the file.
+It imports nothing of the ledger, and no module that it can do without, so that it starts fast. For anything but a
+regular file of at most ``limit`` bytes, and for a file that cannot be read or changes meanwhile, it answers
+``NOT_MINE``: the caller then handles the file.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 import struct
 import sys
-from collections.abc import Callable
-from typing import Any
+from stat import S_ISREG
+
+TYPE_CHECKING = False  # typing takes longer to import than all else
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 DIGEST_LENGTH = 32  # bytes, of all algorithms
 NOT_MINE = -1  # in the place of a size
@@ -32,12 +35,14 @@ def record_of(algorithms: int) -> struct.Struct:
 class ChildHasher:
     """Hashes files below an open folder; the folder of the last file stays open."""
 
-    def __init__(self, top: int, limit: int, makers: list[Callable[[], Any]]):
+    def __init__(self, top: int, limit: int, makers: list[Callable[..., Any]]):
         self._top = top
         self._limit = limit
         self._makers = makers
         self._inside: tuple[bytes, int] = (b"", os.dup(top))
-        self._buffer = bytearray(BUFFER)
+        buffer = bytearray(BUFFER)
+        self._buffers = [buffer]
+        self._view = memoryview(buffer)
 
     def hashed(self, path: bytes) -> tuple[int, bytes]:
         """Return size and digests. Raises OSError for a file that the caller must handle."""
@@ -46,7 +51,19 @@ class ChildHasher:
             self._enter(parent)
         file = os.open(name, _FILE, dir_fd=self._inside[1])
         try:
-            return self._read(file)
+            before = os.fstat(file)
+            size = before.st_size
+            if not S_ISREG(before.st_mode) or size > self._limit:
+                raise OSError("not mine")
+            count = os.readv(file, self._buffers)
+            if count == size < BUFFER:
+                data = self._view[:count]
+                digests = [make(data).digest() for make in self._makers]
+            else:
+                digests = self._digests_of_longer(file, count, size)
+            if _state(before) != _state(os.fstat(file)):
+                raise OSError("changed")
+            return size, b"".join(digests)
         finally:
             os.close(file)
 
@@ -62,20 +79,17 @@ class ChildHasher:
                 self._inside = (b"\0", folder)  # no name, until all parts are entered
         self._inside = (parent, folder)
 
-    def _read(self, file: int) -> tuple[int, bytes]:
-        before = os.fstat(file)
-        if not stat.S_ISREG(before.st_mode) or before.st_size > self._limit:
-            raise OSError("not mine")
-        hashers, view, done = [make() for make in self._makers], memoryview(self._buffer), 0
-        while count := os.readv(file, [self._buffer]):
+    def _digests_of_longer(self, file: int, count: int, size: int) -> list[bytes]:
+        """Return the digests of a file whose first ``count`` bytes are in the buffer."""
+        hashers, done = [make() for make in self._makers], 0
+        while count:
             done += count
             for hasher in hashers:
-                hasher.update(view[:count])
-            if count < BUFFER and done == before.st_size:
-                break
-        if _state(before) != _state(os.fstat(file)) or done != before.st_size:
+                hasher.update(self._view[:count])
+            count = os.readv(file, self._buffers)
+        if done != size:
             raise OSError("changed")
-        return done, b"".join(hasher.digest() for hasher in hashers)
+        return [hasher.digest() for hasher in hashers]
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int]:
@@ -86,10 +100,7 @@ def main() -> None:
     """Answer until standard input ends. Arguments: path of blake3, open folder, limit, algorithms."""
     where, folder, limit, *algorithms = sys.argv[1:]
     sys.path.append(where)
-    from blake3 import blake3  # noqa: PLC0415 - it is found now
-
-    makers: dict[str, Callable[[], Any]] = {"blake3": blake3, "sha256": hashlib.sha256}
-    hasher = ChildHasher(int(folder), int(limit), [makers[name] for name in algorithms])
+    hasher = ChildHasher(int(folder), int(limit), list(_makers(algorithms)))
     record = record_of(len(algorithms))
     rest = b""
     while data := os.read(0, BUFFER):
@@ -101,6 +112,18 @@ def main() -> None:
                 packed = record.pack(NOT_MINE, b"")
             sys.stdout.buffer.write(packed)
         sys.stdout.buffer.flush()
+
+
+def _makers(algorithms: list[str]) -> Iterator[Callable[..., Any]]:
+    for name in algorithms:
+        if name == "blake3":
+            from blake3 import blake3  # noqa: PLC0415 - it is found now
+
+            yield blake3
+        else:
+            from hashlib import sha256  # noqa: PLC0415 - loading OpenSSL takes a while
+
+            yield sha256
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,11 @@ from blake3 import blake3
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.evidence import hashing
-from ledger.evidence.hashing import CHUNK, HUGE, LARGE, NotWritten, UnreadableFile, hash_file, hash_mapped
+from ledger.evidence.hashing import BUFFERS, CHUNK, HUGE, LARGE, NotWritten, UnreadableFile, hash_file, hash_mapped
 from ledger.evidence.store import EvidenceStore
 from tests.unit.evidence.material import RecordedProgress, as_nobody, replace, sample, write
 
-SIZES = [0, 1, LARGE - 1, LARGE, CHUNK, CHUNK + 1]
+SIZES = [0, 1, LARGE - 1, LARGE, CHUNK + 1, BUFFERS * CHUNK, (BUFFERS + 2) * CHUNK + 1]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -36,6 +37,24 @@ def test_digests_are_those_of_the_bytes(tmp_path: Path, size: int) -> None:
     assert (copy.read_bytes(), sum(progress.sizes), progress.done) == (data, size, 1)
     turned = hash_file(path, (Algorithm.SM3, Algorithm.BLAKE3)).digests
     assert [str(digest) for digest in turned] == [f"sm3:{hashlib.new('sm3', data).hexdigest()}", own[0]]
+
+
+def test_a_slow_copy_is_what_was_hashed(tmp_path: Path) -> None:
+    """Nothing is read into a buffer that one of those who share it has not done with."""
+    data, path = sample((BUFFERS + 2) * CHUNK), tmp_path / "file"
+    path.write_bytes(data)
+    source, target = os.pipe()  # it takes 64 KiB: the copy is always behind the digests
+
+    def read_all() -> bytes:
+        with os.fdopen(source, "rb") as file:
+            return b"".join(iter(partial(file.read, CHUNK // 3), b""))
+
+    with ThreadPoolExecutor(1) as reader:
+        copied = reader.submit(read_all)
+        hashed = hash_file(path, copy_to=target)
+        os.close(target)
+    assert (copied.result(), hashed) == (data, hash_file(path))
+    assert hashed.digests[0].value == blake3(data).digest()
 
 
 @pytest.mark.parametrize("size", [5, CHUNK + 5])
