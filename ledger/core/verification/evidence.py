@@ -8,6 +8,7 @@ so.
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from msgspec import Raw
@@ -17,9 +18,8 @@ from ledger.core.errors import TallystickError
 from ledger.core.events import NAME_OF, Payload, Stream
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import AgencyAdmitted, KeyGranted, KeyRevoked
-from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.log.merkle import Hash, verify_inclusion
+from ledger.core.log.merkle import verify_inclusion
 from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
@@ -52,7 +52,7 @@ class HeldEntries:
         self._checkpoint = checkpoint
         self._assumed = assumed
         # The nodes that the entries' paths have in common, each by its place: they lead to the root.
-        self._above = {((checkpoint.size - 1).bit_length(), 0): checkpoint.root}
+        self._above: dict[int, bytes] = {1: checkpoint.root}
         # A registry of which nothing is known yet accepts the ledger's own keys alone.
         self._registry_before = _first_registry(trust.log_id, trust.service_keys)
         self._faults: dict[int, TallystickError | NotChecked | None] = {}
@@ -73,21 +73,23 @@ class HeldEntries:
 
         Requires an index below the size of the tree.
         """
-        node, level, index, last = entry.leaf, 0, entry.index, self._checkpoint.size - 1
-        path = dict[tuple[int, int], Hash]()
-        while (place := (level, index)) not in self._above:
+        nodes, above, path = self._bundle.nodes, self._above, dict[int, bytes]()
+        node: bytes = entry.leaf
+        level, index, last = 0, entry.index, self._checkpoint.size - 1
+        place = 1 << last.bit_length() | index  # the parent's is half of it, and the root's is 1
+        while place not in above:
             path[place] = node
             # The last node of a level may have no sibling: it is then its own parent.
             if index ^ 1 <= last:
-                sibling = self._bundle.nodes.get(node_name(level, index ^ 1))
+                sibling = nodes.get(node_name(level, index ^ 1))
                 if sibling is None:
                     return False
-                node = merkle.node_hash(sibling, node) if index & 1 else merkle.node_hash(node, sibling)
-            level, index, last = level + 1, index >> 1, last >> 1
-        if node != self._above[place]:
+                node = sha256(b"\x01" + sibling + node if index & 1 else b"\x01" + node + sibling).digest()
+            level, index, last, place = level + 1, index >> 1, last >> 1, place >> 1
+        if node != above[place]:
             return False
         # Not the siblings: what the bundle has at such a place need not be what another path leads through.
-        self._above |= path
+        above |= path
         return True
 
     def require_of_ledger(self, entry: BundleEntry, payload: Payload[Raw] | None) -> None:
