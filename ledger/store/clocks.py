@@ -106,7 +106,7 @@ def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple
     if before is None:
         return tuple(line_of(after, clock, book) for clock in after.clocks.values())
     lines: list[ClockLine] = []
-    for _, (old_clock, clock) in sorted(_concerned(before, after).items(), key=itemgetter(0)):
+    for _, (old_clock, clock) in sorted(concerned(before, after).items(), key=itemgetter(0)):
         if old_clock is not None and clock is None:
             lines.append(replace(line_of(before, old_clock, book), due_at=None, status="void"))
         elif clock is not None:
@@ -126,9 +126,9 @@ def changes_of_move(move: Move, in_force: Mapping[str, Rulebook]) -> tuple[Clock
     return changes(before, after.timing, in_force[after.issued.procedure])
 
 
-def _concerned(before: CaseState, after: CaseState) -> dict[str, tuple[Clock | None, Clock | None]]:
-    """Return the clocks before and after the event whose lines may differ, by their ids."""
-    concerned = {key: (old, new) for key, old, new in after.clocks.changes(before.clocks)}
+def concerned(before: CaseState, after: CaseState) -> dict[str, tuple[Clock | None, Clock | None]]:
+    """Return the clocks before and after an event, or several, whose lines may differ, by their ids."""
+    clocks = {key: (old, new) for key, old, new in after.clocks.changes(before.clocks)}
     unchanged: Iterable[Clock]
     # Who holds a clock depends on both, for every clock of the case.
     if before.assignments is not after.assignments or before.responsible != after.responsible:
@@ -137,8 +137,8 @@ def _concerned(before: CaseState, after: CaseState) -> dict[str, tuple[Clock | N
         subjects = subjects_of_other_ends(before, after)
         unchanged = (clock for subject in subjects for clock in after.clocks.marked(f"of/{subject}"))
     for clock in unchanged:
-        concerned.setdefault(clock.deadline_id, (clock, clock))
-    return concerned
+        clocks.setdefault(clock.deadline_id, (clock, clock))
+    return clocks
 
 
 def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:

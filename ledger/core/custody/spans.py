@@ -56,29 +56,53 @@ class Span(Struct, frozen=True):
     standing: CustodyStanding
 
 
-def custody_spans(steps: Iterable[tuple[Event, CaseState]]) -> tuple[Span, ...]:
-    """Return the spans of the case, then those of its items and persons by id, each in order of time and without gaps.
+class SpanCourse:
+    """The spans of a case as far as its events were added; a copy goes on without the rest being read again."""
 
-    ``steps`` are the events of the whole stream in their order, with the case after each.
-    """
-    lasting: dict[Key, tuple[SpanEnd, CustodyStanding]] = {}
-    spans: list[Span] = []
-    before: CaseState | None = None
-    for event, after in steps:
+    def __init__(self) -> None:
+        self.events = 0  # that were added
+        self._lasting: dict[Key, tuple[SpanEnd, CustodyStanding]] = {}
+        self._ended: list[Span] = []
+
+    def copy(self) -> SpanCourse:
+        """Return a course that goes on from here; this one stays as it is."""
+        course = SpanCourse()
+        course.events, course._lasting, course._ended = self.events, {**self._lasting}, [*self._ended]
+        return course
+
+    def add(self, event: Event, before: CaseState | None, after: CaseState) -> None:
+        """Add the event that follows, with the case before and after it."""
+        self.events += 1
         now = SpanEnd(event.sequence, event.event_id, event.occurred_at)
         for key, standing in standings_touched(before, after):
-            since = lasting.get(key)
+            since = self._lasting.get(key)
             if since is not None and since[1] == standing:
                 continue
             if since is not None:
-                spans.append(Span(*key, since[0], now, since[1]))
+                self._ended.append(Span(*key, since[0], now, since[1]))
             if standing is None:
-                lasting.pop(key, None)
+                self._lasting.pop(key, None)
             else:
-                lasting[key] = now, standing
+                self._lasting[key] = now, standing
+
+    def spans(self) -> tuple[Span, ...]:
+        """Return the spans of the case, then those of its items and persons by id, each in order of time, gapless."""
+        spans = [*self._ended, *(Span(*key, since, None, standing) for key, (since, standing) in self._lasting.items())]
+        return tuple(
+            sorted(spans, key=lambda span: (SUBJECTS.index(span.subject), span.subject_id, span.since.sequence))
+        )
+
+
+def custody_spans(steps: Iterable[tuple[Event, CaseState]]) -> tuple[Span, ...]:
+    """Return the spans of a case as ``SpanCourse`` does.
+
+    ``steps`` are the events of the whole stream in their order, with the case after each.
+    """
+    course, before = SpanCourse(), None
+    for event, after in steps:
+        course.add(event, before, after)
         before = after
-    spans += (Span(*key, since, None, standing) for key, (since, standing) in lasting.items())
-    return tuple(sorted(spans, key=lambda span: (SUBJECTS.index(span.subject), span.subject_id, span.since.sequence)))
+    return course.spans()
 
 
 def standings_touched(before: CaseState | None, after: CaseState) -> Iterator[tuple[Key, CustodyStanding | None]]:

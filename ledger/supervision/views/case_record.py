@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any, Literal, Protocol
+from functools import cached_property, lru_cache
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.custody.spans import SpanCourse
 from ledger.core.events import Body, Event
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
@@ -104,8 +106,10 @@ class Acts(Protocol):
 class CaseRecord:
     """All steps of one case, and how it stands. Requires at least one event."""
 
-    def __init__(self, steps: tuple[CaseStep, ...], book: Rulebook):
+    def __init__(self, steps: tuple[CaseStep, ...], book: Rulebook, course: SpanCourse | None = None):
+        """Make the record; ``course`` is that of some of the first steps, if it is known."""
         self.steps = steps
+        self._known_course = course
         self.state = steps[-1].after
         self.case_id = self.state.case_id
         self.book = book
@@ -114,6 +118,14 @@ class CaseRecord:
             for noun, names in step.named.items():
                 for name in names:
                     self._steps_by_name[noun, name].append(step)
+
+    @cached_property
+    def course(self) -> SpanCourse:
+        """Return the course of custody over all steps."""
+        course = SpanCourse() if self._known_course is None else self._known_course.copy()
+        for step in self.steps[course.events :]:
+            course.add(step.event, step.before, step.after)
+        return course
 
     def after(self, steps: int) -> CaseRecord:
         """Return the same case with those of its steps alone that follow the first ``steps``."""
@@ -138,7 +150,8 @@ def read_case(events: Iterable[SourceEvent], acts: Acts, size: int, earlier: Cas
         after, flags = fold(before, acts.act(before, event.event, index=event.log_index))
         steps.append(CaseStep(event.log_index, event.event, before, after, flags, mentions(event.body)))
     in_force = acts.procedures().at(size)
-    return CaseRecord(tuple(steps), in_force[steps[-1].after.procedure])
+    course = None if earlier is None else earlier.course
+    return CaseRecord(tuple(steps), in_force[steps[-1].after.procedure], course)
 
 
 # -- values of columns -------------------------------------------------------------------------------------------------
@@ -164,29 +177,44 @@ def row_of(view: str, *sources: object, **columns: Any) -> Row:
     Moments are given in RFC 3339, days in ISO 8601, amounts as quantities.
     """
     key = view, tuple(columns), tuple(map(type, sources))
-    places = _PLACES.get(key) or _PLACES.setdefault(key, _places(view, columns, sources))
-    row = []
-    for name, place, converter in places:
-        value = columns[name] if place is None else getattr(sources[place], name)
-        row.append(value if converter is None or value is None else converter(value))
+    form = _FORMS.get(key) or _FORMS.setdefault(key, _form_of(view, columns, sources))
+    values = [*columns.values()]
+    for place, read in form.readers:
+        values += read(sources[place])
+    row = [*map(values.__getitem__, form.order)]
+    for position, convert in form.converters:
+        if (value := row[position]) is not None:
+            row[position] = convert(value)
     return tuple(row)
 
 
-Places = tuple[tuple[str, int | None, Callable[[Any], Any] | None], ...]
-_PLACES: dict[tuple[str, tuple[str, ...], tuple[type, ...]], Places] = {}  # sources of one type have the same fields
+class _Form(NamedTuple):
+    """How rows are made of sources of certain types: what is read of which of them, behind the columns that are given;
+    where each column stands among these values; and what converts those that are not taken as they are."""
+
+    readers: tuple[tuple[int, Callable[[object], tuple[Any, ...]]], ...]
+    order: tuple[int, ...]
+    converters: tuple[tuple[int, Callable[[Any], Any]], ...]
 
 
-def _places(view: str, given: Collection[str], sources: tuple[object, ...]) -> Places:
-    """Return of each column from which of the sources it comes, None if it is given, and what converts its values."""
+_FORMS: dict[tuple[str, tuple[str, ...], tuple[type, ...]], _Form] = {}  # sources of one type have the same fields
+
+
+def _form_of(view: str, given: Collection[str], sources: tuple[object, ...]) -> _Form:
     kinds = kept_kinds(view)
     assert not (unknown := {*given} - kinds.keys()), f"{view} has no {unknown}"
-    return tuple(
-        (
-            name,
-            None if name in given else next(n for n, source in enumerate(sources) if hasattr(source, name)),
-            _CONVERTERS.get(kind),
-        )
-        for name, kind in kinds.items()
+    names, readers = [*given], []
+    for place, source in enumerate(sources):
+        own = [name for name in kinds if name not in names and hasattr(source, name)]
+        if own:
+            # One name alone is read twice: of one, attrgetter returns the value instead of a tuple.
+            readers.append((place, attrgetter(*own, own[-1])))
+            names += [*own, ""]
+    converters = ((position, _CONVERTERS.get(kind)) for position, kind in enumerate(kinds.values()))
+    return _Form(
+        tuple(readers),
+        tuple(map(names.index, kinds)),
+        tuple((position, convert) for position, convert in converters if convert is not None),
     )
 
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from ledger.supervision.views.case_record import CaseRecord, Row
-from ledger.supervision.views.view_rows import OF_A_CASE, OF_A_STEP
+from ledger.supervision.views.view_rows import GOING_ON, OF_A_CASE, OF_A_STEP
 
 EVENTS_KEPT = 5_000  # of all cases together
 
@@ -21,7 +21,11 @@ class MadeCase(NamedTuple):
 def made_of(record: CaseRecord, earlier: MadeCase | None = None) -> MadeCase:
     """Return the case with its rows. ``earlier`` is the case as it was some events before, if that is known."""
     new = record if earlier is None else record.after(len(earlier.record.steps))
-    rows = {view: [*rows_of(record)] for view, rows_of in OF_A_CASE.items() if view not in OF_A_STEP}
+    anew = (view for view in OF_A_CASE if view not in OF_A_STEP and (earlier is None or view not in GOING_ON))
+    rows = {view: [*OF_A_CASE[view](record)] for view in anew}
+    if earlier is not None:
+        for view, going_on in GOING_ON.items():
+            rows[view] = [*going_on(record, earlier.record, earlier.rows[view])]
     for view in OF_A_STEP:  # what these had stays as it was
         before = [] if earlier is None else earlier.rows[view]
         rows[view] = [*before, *OF_A_CASE[view](new)]

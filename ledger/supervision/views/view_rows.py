@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from ledger.core.custody import spans
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.handovers import return_number
 from ledger.core.custody.state import Handover, Item
@@ -24,7 +23,7 @@ from ledger.core.events.supervision import (
     RecommendationRechecked,
 )
 from ledger.core.supervision import LeadState, RecommendationState
-from ledger.store.clocks import line_of
+from ledger.store.clocks import concerned, line_of
 from ledger.supervision.views.case_record import CaseRecord, CaseStep, Row, SourceEvent, evidence, row_of
 
 # -- the case as a whole -----------------------------------------------------------------------------------------------
@@ -171,10 +170,12 @@ def links(of: CaseRecord) -> Iterator[Row]:
         yield row_of("links", of, **names, linked_at=step.event.occurred_at, evidence=[step.digest])
 
 
-def custody_spans(of: CaseRecord) -> Iterator[Row]:
-    for span in spans.custody_spans((step.event, step.after) for step in of.steps):
+def custody_spans(of: CaseRecord, earlier: CaseRecord | None = None, rows: Iterable[Row] = ()) -> Iterator[Row]:
+    """Yield the spans; those that ``earlier`` had stay with its ``rows``."""
+    kept = {} if earlier is None else dict(zip(earlier.course.spans(), rows, strict=True))
+    for span in of.course.spans():
         ends = [end for end in (span.since, span.until) if end is not None]
-        yield row_of(
+        yield kept.get(span) or row_of(
             "custody_spans",
             span.standing,
             span,
@@ -203,12 +204,20 @@ def stages(of: CaseRecord) -> Iterator[Row]:
         )
 
 
-def deadlines(of: CaseRecord) -> Iterator[Row]:
-    """Yield the clocks without their status, which depends on the moment asked about."""
+def deadlines(of: CaseRecord, earlier: CaseRecord | None = None, rows: Iterable[Row] = ()) -> Iterator[Row]:
+    """Yield the clocks without their status, which depends on the moment asked about.
+
+    Those whose lines are as they were in ``earlier`` stay with its ``rows``.
+    """
     indices = {step.digest: step.log_index for step in of.steps}
+    kept: dict[str, Row] = {}
+    if earlier is not None and earlier.book is of.book:
+        moved = concerned(earlier.state, of.state)
+        pairs = zip(earlier.state.clocks.values(), rows, strict=True)
+        kept = {clock.deadline_id: row for clock, row in pairs if clock.deadline_id not in moved}
     for clock in of.state.clocks.values():
         refs = {ref.payload_digest for ref in clock.events}
-        yield row_of(
+        yield kept.get(clock.deadline_id) or row_of(
             "deadlines",
             line_of(of.state, clock, of.book),
             clock,
@@ -520,6 +529,11 @@ OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
         *(item_digests, seals, examinations, custody_spans, stages, deadlines, custody_changes, officers),
         *(corrections, links),
     )
+}
+# Of these most rows stay as they were, and are costly to make.
+GOING_ON: Mapping[str, Callable[[CaseRecord, CaseRecord | None, Iterable[Row]], Iterator[Row]]] = {
+    "custody_spans": custody_spans,
+    "deadlines": deadlines,
 }
 # Each row of these comes of one event of the case, whatever else happens in it.
 OF_A_STEP = ("decisions", "particulars", "events", "flags", "links")

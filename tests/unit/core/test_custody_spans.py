@@ -9,7 +9,7 @@ import pytest
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.claimed_times import BREAK_KINDS, Break, breaks
-from ledger.core.custody.spans import Concerned, CustodyStanding, Span, Subject, concerned, custody_spans
+from ledger.core.custody.spans import Concerned, CustodyStanding, Span, SpanCourse, Subject, concerned, custody_spans
 from ledger.core.events import Event, handover, item
 from ledger.core.events import case as cases
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant
@@ -88,6 +88,20 @@ def test_spans_leave_no_hole_and_change_where_an_event_changes_something() -> No
     assert phone_spans[-1].until is None
     assert phone_spans[1].since.sequence == case.events[-2].envelope.sequence
     assert phone_spans[1].since.event_id == case.events[-2].envelope.event_id
+
+
+def test_a_course_goes_on_where_its_copy_was_made() -> None:
+    """With the same spans as of all events at once, and the course that was copied stays as it was."""
+    steps = list(walked(passed("phone", "knife")))
+    whole = custody_spans((step.event, step.after) for step in steps)
+    course = SpanCourse()
+    for number, step in enumerate(steps):
+        before, later = course.spans(), course.copy()
+        for following in steps[number:]:
+            later.add(following.event, following.before, following.after)
+        assert (later.spans(), later.events) == (whole, len(steps))
+        assert (course.spans(), course.events) == (before, number)
+        course.add(step.event, step.before, step.after)
 
 
 def test_the_case_has_spans_of_responsibility_and_stage() -> None:

@@ -27,7 +27,7 @@ from ledger.supervision.views import made_cases
 from ledger.supervision.views.case_record import Row, SourceEvent, read_case
 from ledger.supervision.views.snapshot import LeftDigest, Views
 from ledger.supervision.views.sources import BundleActs, BundleViewSource
-from ledger.supervision.views.view_rows import OF_A_CASE, OF_A_STEP
+from ledger.supervision.views.view_rows import GOING_ON, OF_A_CASE, OF_A_STEP
 from tests.testkit.builders import POLICE, PROCURATORATE, SignedEvent, clerk
 from tests.testkit.casework import Case, person_id
 from tests.unit.core.test_custody_machine import Custody
@@ -326,6 +326,18 @@ def test_rows_that_change_are_replaced_and_others_left(handed_over: Case) -> Non
         table for table, rows in after.rows.items() if rows[: len(before.rows[table])] == before.rows[table]
     }
     assert after.rows["cases"] != before.rows["cases"]
+
+
+def test_rows_of_what_stays_are_not_made_again(handed_over: Case) -> None:
+    """Where a thing moves, every clock and every span but its own has the row that it had."""
+    first = len(handed_over.events)
+    moved = handed_over.say(item.ItemMoved, clerk(PROCURATORATE), item_id="knives", storage_location="room 4")
+    events = log_of(moved.events).events
+    before = made_cases.made_of(read_case(events[:first], ACTS, first))
+    after = made_cases.made_of(read_case(events[first:], ACTS, len(events), before.record), before)
+    new = {view: {*map(id, after.rows[view])} - {*map(id, before.rows[view])} for view in GOING_ON}
+    assert {view: len(rows) for view, rows in new.items()} == {"custody_spans": 2, "deadlines": 0}
+    assert after.rows["deadlines"]
 
 
 def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp_path: Path) -> None:
