@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,17 @@ def first_look() -> None:
     PROCEDURES_IN_USE.set(())  # a command or a plan that ran in this process before has left its own
     ZONE_IN_USE.set(lambda: shipped_rulebook().zone)
     ZONE_OF_TYPED.set(zone_in_use)  # a command that ran in this process before has left that of its ledger
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage among modules and tests, neither while they are loaded nor later: all of it stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

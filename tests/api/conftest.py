@@ -27,7 +27,7 @@ from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
 from tests.testkit import bundles
 from tests.testkit.builders import Officer, auditor, clerk, supervisor
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, Untried, open_ledger, sqlite_url
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, Untried, open_founded, sqlite_url
 
 if TYPE_CHECKING:
     from tests.api.matrix import World
@@ -64,8 +64,8 @@ def serving(
     """Serve a ledger that knows these officers: by default a clerk, a supervisor and an auditor of each agency."""
     definitions = None if tries_models else Untried()
     with (
-        open_ledger(sqlite_url(folder), definitions=definitions) as ledger,
-        serving_ledger(ledger.found(*officers), no_chain, settings, workers, folder / "trails") as service,
+        open_founded(sqlite_url(folder), *officers, definitions=definitions) as ledger,
+        serving_ledger(ledger, no_chain, settings, workers, folder / "trails") as service,
     ):
         yield service
 

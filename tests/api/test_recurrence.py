@@ -12,7 +12,7 @@ from api.services.matters import Recurrence, recurrence
 from ledger.core.encoding.instants import spelled
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor
-from tests.testkit.ledgers import Ledger, Untried, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, Untried, open_founded, sqlite_url
 from tests.testkit.supervision import Lead, Model, Recommendation
 
 ZONE = shipped_rulebook().zone
@@ -22,8 +22,14 @@ DAY_S = 86_400
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(sqlite_url(tmp_path), definitions=Untried()) as opened:
-        opened.found(clerk(PROCURATORATE), clerk(POLICE), analyst(PROCURATORATE), supervisor(PROCURATORATE))
+    with open_founded(
+        sqlite_url(tmp_path),
+        clerk(PROCURATORATE),
+        clerk(POLICE),
+        analyst(PROCURATORATE),
+        supervisor(PROCURATORATE),
+        definitions=Untried(),
+    ) as opened:
         yield opened
 
 

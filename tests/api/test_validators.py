@@ -24,7 +24,7 @@ from tests.api.conftest import SETTINGS, serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, SignedEvent, Writer, clerk, section
 from tests.testkit.casework import Case, registration
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
 from tests.unit.recording.stand import OPENED, resigned
 
 
@@ -140,8 +140,8 @@ def answers_to(setup: ValidatorSetup, request: ValidationRequest) -> list[Any]:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """Return a ledger that knows clerks of the police and the court."""
-    with open_ledger(sqlite_url(tmp_path)) as running:
-        yield running.found(clerk(POLICE), clerk(COURT))
+    with open_founded(sqlite_url(tmp_path), clerk(POLICE), clerk(COURT)) as running:
+        yield running
 
 
 def setup_of(ledger: Ledger) -> ValidatorSetup:

@@ -1,7 +1,6 @@
 """Ledgers that run: a database, the parts that write it, a clock that the test moves.
 
-    with open_ledger(url) as ledger:
-        ledger.found(clerk(POLICE))
+    with open_founded(url, clerk(POLICE)) as ledger:
         case = Case().open()
         receipt = ledger.post(case.last)
 
@@ -10,6 +9,7 @@ A second ``open_ledger`` on the same URL is what a restarted or a second process
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from api.services.parts import RecordingParts
 from api.wiring import make_recording_parts
@@ -184,25 +185,81 @@ def open_ledger(
         database.close()
 
 
+@contextmanager
+def open_founded(
+    url: str,
+    *officers: Officer,
+    clock: Clock | None = None,
+    definitions: supervision_streams.Definitions | None = None,
+) -> Iterator[Ledger]:
+    """Yield a running ledger on an empty database that was founded for these officers.
+
+    On SQLite it is a copy of one that was founded before, at the same moment of the clock, and closed.
+    """
+    clock = clock or Clock()
+    if url.startswith("sqlite:") and _is_untouched(Path(_path_of(url))):
+        founded = _founded(officers, clock.ms)
+        _lay(url, founded.files)
+        with open_ledger(url, clock=clock, definitions=definitions) as ledger:
+            ledger.changes, ledger.system_writer = pickle.loads(founded.writers)
+            yield ledger
+    else:
+        with open_ledger(url, clock=clock, definitions=definitions) as ledger:
+            yield ledger.found(*officers)
+
+
 def lay_tables(url: str) -> None:
     """Copy a migrated database to where a SQLite file is about to be made: migrating takes longer than most tests.
 
     Whoever opens the copy checks its version and its tables like any other. Does nothing where there is a file.
     """
-    kind, _, path = url.partition(":///")
-    if kind == "sqlite" and not Path(path).exists():
-        for suffix, content in _migrated().items():
-            copy = Path(path).with_name(f"{Path(path).stem}{suffix}")
-            copy.touch(0o600)
-            copy.write_bytes(content)
+    if url.startswith("sqlite:") and not Path(_path_of(url)).exists():
+        _lay(url, _migrated())
+
+
+class Founded(NamedTuple):
+    """The files of a founded ledger, and who goes on writing its registry, pickled."""
+
+    files: dict[str, bytes]
+    writers: bytes
+
+
+@cache
+def _founded(officers: tuple[Officer, ...], clock_ms: int) -> Founded:
+    with tempfile.TemporaryDirectory(prefix="tallystick-founded-") as folder:
+        with open_ledger(sqlite_url(folder), clock=Clock(clock_ms)) as ledger:
+            ledger.found(*officers)
+        return Founded(_files_in(folder), pickle.dumps((ledger.changes, ledger.system_writer)))
 
 
 @cache
 def _migrated() -> dict[str, bytes]:
-    """Give both files of an empty database that went through every migration, by how their names end."""
+    """Give the files of an empty database that went through every migration."""
     with tempfile.TemporaryDirectory(prefix="tallystick-tables-") as folder:
         open_database(sqlite_url(folder)).close()
-        return {suffix: Path(folder, f"ledger{suffix}").read_bytes() for suffix in (".db", "-access.db")}
+        return _files_in(folder)
+
+
+def _files_in(folder: str) -> dict[str, bytes]:
+    """Give both files of a database that was closed, by how their names end."""
+    return {suffix: Path(folder, f"ledger{suffix}").read_bytes() for suffix in (".db", "-access.db")}
+
+
+def _is_untouched(path: Path) -> bool:
+    """Return whether nobody has opened this database, if there is one: it is as ``lay_tables`` left it."""
+    return not path.exists() or path.read_bytes() == _migrated()[".db"]
+
+
+def _lay(url: str, files: dict[str, bytes]) -> None:
+    path = Path(_path_of(url))
+    for suffix, content in files.items():
+        copy = path.with_name(f"{path.stem}{suffix}")
+        copy.touch(0o600)
+        copy.write_bytes(content)
+
+
+def _path_of(url: str) -> str:
+    return url.partition(":///")[2]
 
 
 STATE_KEY = bytes(32)

@@ -34,7 +34,8 @@ class PostgresServer:
     def fresh_database(self, template: str = "template1") -> Iterator[str]:
         """Give the SQLAlchemy URL of a copy of ``template``, dropped at the end with whoever is still connected."""
         name = f"test_{uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # To copy the files takes half of what it takes to write their pages to the log of the server.
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         try:
             yield f"postgresql+psycopg://{OWNER}@127.0.0.1:{self.port}/{name}"
         finally:

@@ -30,7 +30,7 @@ from tests.testkit.builders import (
     instant,
 )
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import Ledger, open_ledger
+from tests.testkit.ledgers import Ledger, open_founded
 from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, closed, transferred
 from tests.unit.core.test_custody_admission import travelled
 
@@ -105,8 +105,7 @@ def made_matters() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("visibility")
-    with open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}") as ledger:
-        ledger.found(*EVERYBODY)
+    with open_founded(f"sqlite:///{folder / 'ledger.sqlite'}", *EVERYBODY) as ledger:
         of_cases, of_matters = made_cases(ledger.clock.seconds), made_matters()
         for writer in (*of_cases.values(), *of_matters.values()):
             for event in writer.events:

@@ -30,7 +30,7 @@ from tests.api.conftest import AGENCIES, no_chain, parts_of
 from tests.api.service import ZoneWatch, listening_at
 from tests.testkit.builders import LOG_ID, PROCURATORATE, Officer, analyst, auditor, clerk, signature_of, supervisor
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
 
 ROLES = (clerk, supervisor, auditor, analyst)
@@ -248,24 +248,24 @@ def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int],
         yield signing
 
 
-def found(ledger: Ledger) -> None:
-    """Found each agency with an officer of each role."""
-    ledger.found(*(role(agency) for agency in AGENCIES for role in ROLES))
+OFFICERS = tuple(role(agency) for agency in AGENCIES for role in ROLES)
 
 
 @contextmanager
 def office_in(
-    folder: Path, browser: Browser, founded: Callable[[Ledger], object] = found, **given: Any
+    folder: Path, browser: Browser, founded: Callable[[Ledger], object] | None = None, **given: Any
 ) -> Iterator[Office]:
     """Yield an office whose service knows the tests' officers; at the end no window may have complained.
 
-    ``given`` are settings of the service.
+    ``founded`` founds the ledger in another way, and ``given`` are settings of the service.
     """
     port, signer_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}", **given)
-    with open_ledger(sqlite_url(folder)) as ledger:
-        founded(ledger)
+    officers = () if founded else OFFICERS
+    with open_founded(sqlite_url(folder), *officers) as ledger:
+        if founded:
+            founded(ledger)
         parts = parts_of(ledger, no_chain, settings)
         app = ZoneWatch(create_app(parts, write_log=lambda *_, **__: None))
         with listening_at(port, app), ExitStack() as stack:

@@ -17,7 +17,7 @@ from ledger.store import checkpoints
 from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
 from tests.testkit.machine import free_port, wait_until
 from tests.testkit.timestamping import Authority, new_authority, serving_authority
 
@@ -40,8 +40,7 @@ def well(authority: Authority) -> None:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger with a case that was opened, published, and a clock that shows the time of the authority."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        ledger.found(clerk(POLICE))
+    with open_founded(sqlite_url(tmp_path), clerk(POLICE)) as ledger:
         ledger.post_all(Case().open().register("phone").events)
         publish(ledger)
         yield ledger

@@ -18,7 +18,7 @@ from ledger.store import kept_states
 from ledger.store.kept_states import DECIDING, program_version, sources_digest, state_key_of
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY
 from tests.unit.audit.stand import OFFICERS, Stand, found
 
@@ -40,8 +40,7 @@ class Folds:
 def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stand, Case]]:
     """Return a ledger with two cases of thirteen events, of which the states at twelve are kept."""
     monkeypatch.setattr(kept_state, "KEPT_FROM", 8)
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        ledger.found(*OFFICERS)
+    with open_founded(sqlite_url(tmp_path), *OFFICERS) as ledger:
         for case_id in ("case-1", "case-2"):
             case = Case(case_id).open().register(*(f"item-{number}" for number in range(10)))
             ledger.post_all(case.offer("item-1", to=PROCURATORATE).accept().events)

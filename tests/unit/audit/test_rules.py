@@ -35,7 +35,7 @@ from tests.testkit.builders import (
 )
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case, registration, second_of
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_founded, sqlite_url
 from tests.unit.audit.stand import FOUNDING, OFFICERS, PROCEDURES, TRUST, Stand, contracts, found
 
 
@@ -257,8 +257,7 @@ def test_faults_elsewhere(stand: Stand) -> None:
 
 def test_case_without_checkpoints(tmp_path: Path) -> None:
     """Before the first publication there is no checkpoint to hold the tiles against; of no other case is there any."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        ledger.found(*OFFICERS)
+    with open_founded(sqlite_url(tmp_path), *OFFICERS) as ledger:
         ledger.post_all(Case().open().events)
         report = audit_case(ledger.database, TRUST, PROCEDURES, "case-1", look=left_out)
         with pytest.raises(NotFound):

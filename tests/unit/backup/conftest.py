@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.store import backup as rows
-from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.testkit.ledgers import open_founded, sqlite_url
 from tests.unit.backup.stand import OFFICERS, Stand, handed_over
 
 
@@ -22,8 +22,8 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def stand(tmp_path: Path) -> Iterator[Stand]:
     """A ledger on SQLite with three cases, of which nothing is backed up yet."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        stand = Stand(ledger.found(*OFFICERS), tmp_path)
+    with open_founded(sqlite_url(tmp_path), *OFFICERS) as ledger:
+        stand = Stand(ledger, tmp_path)
         stand.record(*(handed_over(f"case-{number}") for number in range(3)))
         yield stand
 
@@ -31,7 +31,7 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
 @pytest.fixture
 def each_stand(each_database_url: str, tmp_path: Path) -> Iterator[Stand]:
     """The same on each kind of database."""
-    with open_ledger(each_database_url) as ledger:
-        stand = Stand(ledger.found(*OFFICERS), tmp_path)
+    with open_founded(each_database_url, *OFFICERS) as ledger:
+        stand = Stand(ledger, tmp_path)
         stand.record(*(handed_over(f"case-{number}") for number in range(3)))
         yield stand

@@ -18,7 +18,7 @@ from ledger.store import clocks
 from ledger.store.clocks import DeadlineFilter, Warned
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.testkit.casework import Case, detained
-from tests.testkit.ledgers import Ledger, open_ledger
+from tests.testkit.ledgers import Ledger, open_founded
 from tests.testkit.supervision import Recommendation, delivered, replied
 
 ZONE = shipped_rulebook().zone
@@ -32,8 +32,8 @@ ANSWERED = ("first_interrogation", "family_notice", "detention_house_admission")
 @pytest.fixture
 def ledger(each_database_url: str) -> Iterator[Ledger]:
     """Yield a founded ledger on each database."""
-    with open_ledger(each_database_url) as opened:
-        yield opened.found(clerk(POLICE), clerk(PROCURATORATE), clerk(COURT))
+    with open_founded(each_database_url, clerk(POLICE), clerk(PROCURATORATE), clerk(COURT)) as opened:
+        yield opened
 
 
 def at(day: int, hour: int = 9) -> int:

@@ -31,7 +31,7 @@ from ledger.store.evidence_files import FileCheck
 from ledger.store.tables import ENTRIES, EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case, dispose
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
 from tests.unit.audit.stand import PROCEDURES, TRUST
 from tests.unit.evidence.test_kept_evidence import give, in_folder, objects, unreadable
 
@@ -70,8 +70,7 @@ class Stand:
 
 @pytest.fixture
 def stand(tmp_path: Path) -> Iterator[Stand]:
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        ledger.found(clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE))
+    with open_founded(sqlite_url(tmp_path), clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE)) as ledger:
         store = replace(in_folder(tmp_path, ledger.database), clock=lambda: ledger.clock.ms)
         yield Stand(ledger, store, tmp_path / "a store")
 

@@ -28,7 +28,7 @@ from ledger.witness.gathering.collector import CosignatureCollector, WitnessAhea
 from ledger.witness.gathering.witnesses import Witness, WitnessFile, read_witnesses
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_founded, open_ledger, sqlite_url
 from tests.testkit.machine import free_port, program, wait_until
 from tests.testkit.witness_server import Reply, SmallWitness, serving, serving_all
 
@@ -96,8 +96,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A founded ledger, nothing published."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        ledger.found(clerk(POLICE))
+    with open_founded(sqlite_url(tmp_path), clerk(POLICE)) as ledger:
         yield Bench(ledger)
 
 

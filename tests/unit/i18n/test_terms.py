@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,13 @@ FOLDERS = ("ledger/procedures", "ledger/supervision")
 OF_ACCOUNTS = re.compile(r'、审计|"审计"')  # an audit of accounts beside appraisals, as rules of procedure call it
 
 
-def chinese_texts() -> Iterator[tuple[str, str]]:
-    """Yield each text with its place: those of the catalogue, of packages, models and views."""
+@cache
+def chinese_texts() -> tuple[tuple[str, str], ...]:
+    """Return each text with its place: those of the catalogue, of packages, models and views."""
+    return tuple((place, OF_ACCOUNTS.sub("", text)) for place, text in _chinese_texts())
+
+
+def _chinese_texts() -> Iterator[tuple[str, str]]:
     for entry in texts.catalogue("zh_CN"):
         for text in (entry.string,) if isinstance(entry.string, str) else entry.string:
             yield f"the catalogue: {entry.id}", text
@@ -67,13 +73,13 @@ def _has_texts(file: Path) -> bool:
 def test_a_thing_has_one_word(word: str) -> None:
     """No text calls it by another word that stood for it before."""
     others = INSTEAD_OF[word]
-    texts_read = ((place, OF_ACCOUNTS.sub("", text)) for place, text in chinese_texts())
-    assert [place for place, text in texts_read if any(other in text for other in others)] == []
+    assert [place for place, text in chinese_texts() if any(other in text for other in others)] == []
 
 
 def vocabularies_of_terms() -> set[str]:
     """Return the vocabularies whose words messages have in slots: those that ``Term`` is called with."""
-    trees = (ast.parse(file.read_text(encoding="utf-8")) for name in texts.PLACES for file in _sources(name))
+    sources = (file.read_text(encoding="utf-8") for name in texts.PLACES for file in _sources(name))
+    trees = (ast.parse(source) for source in sources if "Term(" in source)
     calls = (call for tree in trees for call in ast.walk(tree) if isinstance(call, ast.Call))
     named = (call.args[0] for call in calls if getattr(call.func, "id", "") == "Term")
     return {argument.value for argument in named if isinstance(argument, ast.Constant)}

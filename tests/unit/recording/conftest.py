@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, open_ledger, sqlite_url
 from tests.unit.recording.stand import OFFICERS
 
 
 @pytest.fixture
 def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """A ledger on SQLite, founded for the module's OFFICERS."""
-    with open_ledger(sqlite_url(tmp_path)) as opened:
-        yield opened.found(*getattr(request.module, "OFFICERS", OFFICERS))
+    with open_founded(sqlite_url(tmp_path), *getattr(request.module, "OFFICERS", OFFICERS)) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -21,7 +21,16 @@ from ledger.store.checkpoints import PublishedCheckpoint
 from tests.oracles.merkle_reference import mth
 from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import LOG_SIGNER, ORIGIN, Ledger, open_ledger, receipt_bytes, sqlite_url, verified
+from tests.testkit.ledgers import (
+    LOG_SIGNER,
+    ORIGIN,
+    Ledger,
+    open_founded,
+    open_ledger,
+    receipt_bytes,
+    sqlite_url,
+    verified,
+)
 from tests.unit.recording.stand import OFFICERS, OPENED, entries_of, refusal, resigned, size_of
 
 # -- receipts ----------------------------------------------------------------------------------------------------------
@@ -29,8 +38,7 @@ from tests.unit.recording.stand import OFFICERS, OPENED, entries_of, refusal, re
 
 def test_a_receipt_leads_from_the_entry_to_the_logs_signature(each_database_url: str) -> None:
     """Every receipt's proof verifies to a signed checkpoint whose root is that of all entries stored up to its size."""
-    with open_ledger(each_database_url) as ledger:
-        ledger.found(*OFFICERS)
+    with open_founded(each_database_url, *OFFICERS) as ledger:
         case = Case().open().register("phone", "knife").offer("phone", to=PROCURATORATE).accept()
         receipts = ledger.post_all(case.events)
         entries = entries_of(ledger)
@@ -43,8 +51,7 @@ def test_a_receipt_leads_from_the_entry_to_the_logs_signature(each_database_url:
 
 def test_a_resubmission_gets_the_stored_receipt_byte_for_byte(each_database_url: str) -> None:
     """The same bytes, re-signed, after the stream moved on, after 24 hours, in a new process: one receipt."""
-    with open_ledger(each_database_url) as ledger:
-        ledger.found(*OFFICERS)
+    with open_founded(each_database_url, *OFFICERS) as ledger:
         case = Case().open()
         first = receipt_bytes(ledger.post(case.last))
         opened, again = case.last, resigned(case.last, clerk(POLICE), signed_at=case.last.envelope.signed_at + 7)
@@ -277,12 +284,10 @@ def reference_tiles(entries: list[bytes]) -> list[tuple[int, int, bytes]]:
 
 def test_nothing_is_built_on_tiles_that_somebody_changed(tmp_path: Path) -> None:
     """A restarted writer whose tiles do not lead to the log's root stops instead of signing another history."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        ledger.found(*OFFICERS)
-        with ledger.database.write() as connection:
-            hashes = connection.execute(text("SELECT hashes FROM tiles WHERE level = 0")).scalar_one()
-            spoiled = hashes[:-32] + leaf_hash(b"another entry")
-            connection.execute(text("UPDATE tiles SET hashes = :hashes WHERE level = 0"), {"hashes": spoiled})
+    with open_founded(sqlite_url(tmp_path), *OFFICERS) as ledger, ledger.database.write() as connection:
+        hashes = connection.execute(text("SELECT hashes FROM tiles WHERE level = 0")).scalar_one()
+        spoiled = hashes[:-32] + leaf_hash(b"another entry")
+        connection.execute(text("UPDATE tiles SET hashes = :hashes WHERE level = 0"), {"hashes": spoiled})
     with open_ledger(sqlite_url(tmp_path)) as restarted:
         with pytest.raises(Unavailable) as refused:
             restarted.post(Case().open().last)
@@ -308,8 +313,7 @@ def grow(ledger: Ledger, case_id: str) -> None:
 
 def test_a_published_checkpoint_is_the_logs_signed_tree(each_database_url: str) -> None:
     """The note verifies under the log's key to size and root of everything stored."""
-    with open_ledger(each_database_url) as ledger:
-        ledger.found(clerk(POLICE))
+    with open_founded(each_database_url, clerk(POLICE)) as ledger:
         grow(ledger, "case-1")
         note = publish(ledger)
         assert note is not None

@@ -21,7 +21,7 @@ from ledger.store import clocks, log
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused, supervisor
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_founded, sqlite_url
 from tests.testkit.supervision import Lead, Recommendation, closed, delivered
 from tests.unit.core.test_adoption import FIRST, SECOND, package_text
 
@@ -31,8 +31,8 @@ OFFICERS = (clerk(POLICE), clerk(PROCURATORATE))
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger in which the first version is in force."""
-    with open_ledger(sqlite_url(tmp_path)) as opened:
-        yield opened.found(*OFFICERS)
+    with open_founded(sqlite_url(tmp_path), *OFFICERS) as opened:
+        yield opened
 
 
 def adopt(ledger: Ledger, digest: str) -> int:

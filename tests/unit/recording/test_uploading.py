@@ -37,7 +37,7 @@ from ledger.store import checkpoints, log
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, clerk, section
 from tests.testkit.casework import Case, person_id
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_founded, sqlite_url
 from tests.testkit.machine import REPOSITORY, environment, program
 from tests.testkit.object_storage import ObjectStorage, running_storage
 
@@ -88,8 +88,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger of a few entries that nobody has published."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        yield ledger.found(clerk(POLICE))
+    with open_founded(sqlite_url(tmp_path), clerk(POLICE)) as ledger:
+        yield ledger
 
 
 def uploader_to(ledger: Ledger, store: PublicStore, **given: Any) -> TileUploader:
@@ -486,8 +486,7 @@ def test_a_lock_that_another_keeps_is_waited_for_in_vain_once(
 
 def test_processes_of_one_ledger_never_put_the_checkpoint_back(place: Place, each_database_url: str) -> None:
     """One is overtaken while it sends tiles: its own checkpoint is not written, and it goes on from the other's."""
-    with open_ledger(each_database_url) as ledger:
-        ledger.found(clerk(POLICE))
+    with open_founded(each_database_url, clerk(POLICE)) as ledger:
         second = uploader_to(ledger, place.store)
 
         def overtake(done: str) -> None:

@@ -12,7 +12,7 @@ from ledger.store.database import Database
 from ledger.store.log import initialise
 from ledger.store.opening import open_database
 from tests.testkit.builders import LOG_ID
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def database(each_database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def sqlite(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """A ledger on SQLite, founded for the module's OFFICERS."""
-    with open_ledger(sqlite_url(tmp_path)) as opened:
-        yield opened.found(*request.module.OFFICERS)
+    with open_founded(sqlite_url(tmp_path), *request.module.OFFICERS) as opened:
+        yield opened
 
 
 @pytest.fixture
 def ledger(each_database_url: str, request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """A ledger of each kind of database, founded for the module's OFFICERS."""
-    with open_ledger(each_database_url) as opened:
-        yield opened.found(*request.module.OFFICERS)
+    with open_founded(each_database_url, *request.module.OFFICERS) as opened:
+        yield opened

@@ -9,7 +9,7 @@ from ledger.store import feed
 from ledger.store.feed import Cursor, FeedStep, parse_cursor
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Writer, clerk, instant, refused, supervisor
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import Ledger, open_ledger
+from tests.testkit.ledgers import Ledger, open_founded
 from tests.testkit.supervision import dataset
 from tests.unit.store.plans import noted, plan
 
@@ -114,8 +114,7 @@ def test_pages_of_any_size_give_the_same(ledger: Ledger, limit: int) -> None:
 
 def test_each_database_gives_the_same(each_database_url: str) -> None:
     """A whole case in one transaction, its past for whoever is offered it, pages of any size."""
-    with open_ledger(each_database_url) as ledger:
-        ledger.found(*OFFICERS)
+    with open_founded(each_database_url, *OFFICERS) as ledger:
         case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer").accept()
         ledger.post_all([*case.events, *Case("case-2").open(clerk(COURT)).events])
         got = [(step.entry.stream_id, step.entry.sequence) for step in steps(ledger, COURT)]

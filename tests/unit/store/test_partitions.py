@@ -20,7 +20,7 @@ from ledger.store.partitions import PARTITIONED, attached, make_ahead, name_of
 from ledger.store.tables import ENTRIES, FLAGS, SECTIONS
 from tests.testkit.builders import refused, refused_at
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, open_ledger, sqlite_url
 from tests.unit.audit.stand import OFFICERS, PROCEDURES, TRUST, found
 from tests.unit.recording.stand import entries_of
 
@@ -31,8 +31,8 @@ EACH = 8
 def ledger(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
     """Return a ledger whose partitions have eight entries."""
     monkeypatch.setattr(partitions, "EACH", EACH)
-    with open_ledger(postgres_url) as running:
-        yield running.found(*OFFICERS)
+    with open_founded(postgres_url, *OFFICERS) as running:
+        yield running
 
 
 def audit(ledger: Ledger) -> AuditReport:

@@ -306,7 +306,8 @@ def told_by_a_loop(ledger: Ledger, text: str, agency: str) -> set[tuple[str, str
     reader = Reader(agency, frozenset(), NOW)
     with ledger.database.read() as connection:
         rows = connection.execute(select(WORDS_TABLE)).all()
-        visible = {row.case_id for row in rows if sight(connection, row.case_id, reader) is not None}
+        case_ids = {row.case_id for row in rows}
+        visible = {case_id for case_id in case_ids if sight(connection, case_id, reader) is not None}
     has_it = (row for row in rows if row.case_id in visible and row.kind in WITHIN and folded(text) in row.word)
     return {(row.kind, row.word) for row in has_it}
 

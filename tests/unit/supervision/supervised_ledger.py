@@ -38,7 +38,7 @@ from tests.testkit.builders import (
     instant,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.ledgers import Clock, Ledger, Untried, open_ledger, sqlite_url
+from tests.testkit.ledgers import Clock, Ledger, Untried, open_founded, sqlite_url
 from tests.testkit.supervision import Model, dataset
 
 ZONE = shipped_rulebook().zone
@@ -104,8 +104,7 @@ def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[
     """Open a supervised ledger in ``folder``."""
     clerks = (clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, FAR_POLICE))
     officers = [*clerks, analyst(PROCURATORATE), analyst(UPPER)]
-    with open_ledger(sqlite_url(folder), clock=Clock(NOW * 1000), definitions=Untried()) as ledger:
-        ledger.found(*officers)
+    with open_founded(sqlite_url(folder), *officers, clock=Clock(NOW * 1000), definitions=Untried()) as ledger:
         watched = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
         validator = ledger.validator
         source = LedgerViewSource(ledger.database, validator.states, watched.authority)

@@ -44,7 +44,7 @@ from tests.testkit.builders import (
 )
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_founded, sqlite_url
 from tests.testkit.supervision import (
     Lead,
     Model,
@@ -77,15 +77,15 @@ OFFICERS = (
 @pytest.fixture
 def stored(each_database_url: str) -> Iterator[Ledger]:
     """Open a founded ledger on SQLite and on PostgreSQL."""
-    with open_ledger(each_database_url) as opened:
-        yield opened.found(*OFFICERS)
+    with open_founded(each_database_url, *OFFICERS) as opened:
+        yield opened
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """Open a founded ledger on SQLite alone: what is judged here asks no database in words of its own."""
-    with open_ledger(sqlite_url(tmp_path)) as opened:
-        yield opened.found(*OFFICERS)
+    with open_founded(sqlite_url(tmp_path), *OFFICERS) as opened:
+        yield opened
 
 
 def post(ledger: Ledger, *streams: Any) -> None:

@@ -30,7 +30,7 @@ from ledger.timeline.sentences import Narrator
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.testkit.casework import Case, person_id
 from tests.testkit.journals import add_anchors
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
 from tests.testkit.timeline_cases import HOUR, eventful, kindred, long_case
 
 AGENCIES = (POLICE, PROCURATORATE, LAB)
@@ -38,8 +38,10 @@ AGENCIES = (POLICE, PROCURATORATE, LAB)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(sqlite_url(tmp_path)) as opened:
-        yield opened.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor)))
+    with open_founded(
+        sqlite_url(tmp_path), *(role(agency) for agency in AGENCIES for role in (clerk, supervisor))
+    ) as opened:
+        yield opened
 
 
 def pictured(ledger: Ledger, case: Case) -> Picture:
