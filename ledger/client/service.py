@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
@@ -221,7 +221,11 @@ def _settings(url: str, timeout_s: float) -> dict[str, Any]:
         host = httpx.URL(url).host
     except httpx.InvalidURL as error:
         raise MalformedInput("not the URL of a service: {error}", error=error, field="url") from error
-    return {"timeout": timeout_s, "trust_env": not _is_loopback(host)}
+    trust_env = not _is_loopback(host)
+    return {"timeout": timeout_s, "trust_env": trust_env, "verify": _tls(trust_env=trust_env)}
+
+
+_tls = cache(httpx.create_ssl_context)  # loading the certificates takes a while
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import httpx
 import msgspec
@@ -54,6 +55,9 @@ class _Page(Struct, frozen=True):
 _page_decoder = decoder_of(_Page)
 
 
+_tls = cache(httpx.create_ssl_context)  # loading the certificates takes a while
+
+
 class LogSource:
     """The log at ``url``. Threads may share it. Every method raises Unreadable, or LogUnreachable without an answer."""
 
@@ -61,7 +65,7 @@ class LogSource:
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
         headers = {"Cache-Control": "no-cache", "Accept-Encoding": "gzip, identity"}  # C2SP tlog-tiles, log entries
-        self._client = httpx.Client(timeout=timeout_s, headers=headers)
+        self._client = httpx.Client(timeout=timeout_s, headers=headers, verify=_tls())
 
     def close(self) -> None:
         self._client.close()

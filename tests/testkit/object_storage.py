@@ -20,6 +20,7 @@ from tests.testkit.machine import free_port, program, wait_until
 KEY_ID, SECRET = "ledger", "secret-of-the-tests"
 BUCKET = "public"  # everybody may read it, as readers of a log do
 START_WITHIN = 60  # seconds
+ANYBODY = httpx.Client(trust_env=False, verify=False)  # one for all reads: to load certificates takes longer than most
 PORTS = ("master", "volume", "filer", "s3")
 
 
@@ -59,7 +60,7 @@ class ObjectStorage:
 
     def read(self, prefix: str, name: str) -> bytes | None:
         """Return an object as anybody gets it, or None if there is none."""
-        answer = httpx.get(f"{self.url(prefix)}/{name}", trust_env=False)
+        answer = ANYBODY.get(f"{self.url(prefix)}/{name}")
         assert answer.status_code in (200, 404), answer.text
         return answer.content if answer.status_code == 200 else None
 
