@@ -441,6 +441,7 @@ WORDS = {
 }
 
 
+@cache  # msgspec takes milliseconds to describe a type
 def sample_body(event_type: str, *, full: bool) -> Body:
     """Return the smallest body of the type, or one with every field and two elements in every list."""
     body = sample(inspect.type_info(EVENT_TYPES[event_type].body), full=full)

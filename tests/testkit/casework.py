@@ -8,6 +8,7 @@ case.state.items["phone"].holder   # PROCURATORATE
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple, Self
 
 import pytest
@@ -80,9 +81,7 @@ class Case(CaseActs[Officer], Writer):
 
     def say(self, kind: type[Body], by: Officer | None = None, /, **fields: Any) -> Self:
         """Write an event of this kind; what it requires and ``fields`` leave out is as in the sample of its type."""
-        sample = sample_body(NAME_OF[kind], full=False)
-        required = {field.name: getattr(sample, field.name) for field in structs.fields(kind) if field.required}
-        return super().say(kind, by, **(required | fields))
+        return super().say(kind, by, **(_required_of(kind) | fields))
 
     def erase(
         self,
@@ -223,6 +222,12 @@ def part(
 ) -> item.ItemPart:
     money = None if amount is None else Money(amount=amount, currency=fields.pop("currency", "CNY"))
     return item.ItemPart(item_id=item_id, quantity=pieces(value, unit), money=money, **fields)
+
+
+@cache
+def _required_of(kind: type[Body]) -> dict[str, Any]:
+    sample = sample_body(NAME_OF[kind], full=False)
+    return {field.name: getattr(sample, field.name) for field in structs.fields(kind) if field.required}
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

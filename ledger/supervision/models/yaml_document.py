@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -61,7 +62,7 @@ _OTHER_NUMBER = re.compile(
 
 def faults_of_shape(value: Any, kind: type) -> Iterator[LocatedFault]:
     """Yield all that is missing, unknown or empty; if nothing is, the first value of another type in each part."""
-    shape = inspect.type_info(kind)
+    shape = _shape_of(kind)
     assert isinstance(shape, inspect.StructType)
     missing = list(_faults_of_struct(value, shape, ""))
     yield from missing
@@ -69,6 +70,9 @@ def faults_of_shape(value: Any, kind: type) -> Iterator[LocatedFault]:
         path = f".{field.encode_name}"
         if field.encode_name in value and not any(at.startswith(path) for at, _ in missing):
             yield from _faults_of_type(value[field.encode_name], field.type, path)
+
+
+_shape_of = cache(inspect.type_info)  # describing a model's file takes milliseconds
 
 
 def _faults_of_type(value: Any, wanted: Any, path: str) -> Iterator[LocatedFault]:
