@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.dependencies.models import Dependant
 from starlette.requests import Request
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from api.console.app import make_console, to_console
@@ -113,15 +115,23 @@ def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAP
         telemetry=NO_TELEMETRY,
     )
     app.state.service = service
-    for part in ROUTE_MODULES:
-        # A client that sends an unknown parameter believes that it narrows the answer. Tiles and checkpoints have no
-        # prefix and take anything, since programs of other projects read them.
-        strict = [Depends(require_known_parameters)] if part.router.prefix else []
-        app.include_router(part.router, dependencies=strict)
+    app.router.routes += _included_routes()
     openapi.install(app, submission_paths(), with_page=service.parts.settings.documentation)
     app.router.routes += [MeasuredRoute("/", to_console), MeasuredRoute("/verify", to_verify_page)]
     app.mount(PATH, make_console(service))
     return app
+
+
+@cache
+def _included_routes() -> tuple[BaseRoute, ...]:
+    """Return the routes of the modules: each is made once more at the first request, once for all applications."""
+    router = APIRouter()
+    for part in ROUTE_MODULES:
+        # A client that sends an unknown parameter believes that it narrows the answer. Tiles and checkpoints have no
+        # prefix and take anything, since programs of other projects read them.
+        strict = [Depends(require_known_parameters)] if part.router.prefix else []
+        router.include_router(part.router, dependencies=strict)
+    return tuple(router.routes)
 
 
 def require_known_parameters(request: Request) -> None:
