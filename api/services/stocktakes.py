@@ -393,9 +393,11 @@ def closing_acts(
 
     All are of the record as it is by now. A difference of which an earlier stocktake's discrepancy is open still gets
     no second one, and a surplus thing that the agency never held gets none. Raises Conflict for more differences than
-    are signed together.
+    are signed together, and IntegrityBroken if somebody has changed in the database what was counted.
     """
     parts, agency = service.parts, reading.agency
+    with parts.database.read() as connection:
+        stocktakes.require_as_written(connection, require_open(connection, reading, stocktake_id))
     view = view_of(service, reading, stocktake_id, asked.missing)
     if not view.counts.scanned:
         raise MalformedInput(

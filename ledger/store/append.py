@@ -29,6 +29,7 @@ from ledger.core.supervision import Move
 from ledger.store import bindings, cases, clocks, feed, imports, log, search, stocktakes, supervision, word_parts
 from ledger.store.clocks import ClockLine
 from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_in, row_of, write_rows
+from ledger.store.stocktake_tables import STOCKTAKES
 from ledger.store.tables import (
     BINDINGS,
     CASE_AGENCIES,
@@ -230,7 +231,7 @@ def _placed_rows(entries: Sequence[NewEntry]) -> tuple[list[Row], NewRows]:
 
 UNPLACED = -1  # in a row, before its entry has an index
 # The tables that only events change, beside those of the log itself.
-PROJECTED = (FEED, *OF_CASES, *supervision.STREAM_IDS, stocktakes.STOCKTAKES)
+PROJECTED = (FEED, *OF_CASES, *supervision.STREAM_IDS, STOCKTAKES)
 # The column of each read model that is the index of an entry.
 _PLACES = {table: name for table in PROJECTED for name in ("log_index", "updated_index") if name in table.columns}
 

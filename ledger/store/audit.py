@@ -24,7 +24,7 @@ from ledger.store.clocks import ClockLine
 from ledger.store.database import Database, Row, key_of, one_of, one_of_pairs, texts_named
 from ledger.store.kept_states import kept_rows, row_to_compare
 from ledger.store.log import PAGE, StoredEntry
-from ledger.store.stocktakes import STOCKTAKES
+from ledger.store.stocktake_tables import STOCKTAKES
 from ledger.store.tables import (
     AUDITS,
     CASES,

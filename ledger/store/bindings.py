@@ -1,9 +1,9 @@
 """Bindings: rows that nobody signs are bound, as they are written, by digests in a chain of their own.
 
-Warnings, notices, stored audits, webhooks, evidence files with their checks, published checkpoints with their
-signatures and timestamps, chain writes and the times of commits follow from no event, or are checked by none. Each
-change of such a row adds a record to the chain in the same transaction, so that a row and its record never exist
-without each other. The chain's head is sealed with the access log.
+Warnings, notices, stored audits, webhooks, evidence files with their checks, open stocktakes with their scans,
+published checkpoints with their signatures and timestamps, chain writes and the times of commits follow from no event,
+or are checked by none. Each change of such a row adds a record to the chain in the same transaction, so that a row and
+its record never exist without each other. The chain's head is sealed with the access log.
 
 The chain has no key. Whoever can write to the database can replace what came since the last seal, together with its
 records. What is sealed cannot be replaced without changing the log's root.
@@ -25,6 +25,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.store.database import CHANGED, key_names, key_of
+from ledger.store.stocktake_tables import OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS
 from ledger.store.tables import (
     ANCHOR_STATES,
     AUDITS,
@@ -51,11 +52,21 @@ PAGE_BACK = 20  # where the last record of a row is looked for, which is mostly 
 
 _OF_SERVICE = (WARNINGS, NOTICES, AUDITS, WEBHOOKS, CHECKPOINTS, COSIGNATURES, TIMESTAMPS)
 _OF_EVIDENCE = (EVIDENCE_FILES, ITEM_FILES, FILE_CHECKS, FILES_TO_DELETE)
+_OF_STOCKTAKES = (OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS)
 _OF_CHAIN = (CHAIN_WRITES, ANCHOR_STATES, TRIE_NODES)
-BOUND_TABLES: Mapping[str, Table] = {table.name: table for table in (*_OF_SERVICE, *_OF_EVIDENCE, *_OF_CHAIN)}
+BOUND_TABLES: Mapping[str, Table] = {
+    table.name: table for table in (*_OF_SERVICE, *_OF_EVIDENCE, *_OF_STOCKTAKES, *_OF_CHAIN)
+}
 UNBOUND = "anchor_number"  # the one column that is not bound: it follows from other rows
 # What people see and no entry causes: only this calls for a seal. The others come with entries, a seal's included.
-OF_PEOPLE = (WARNINGS.name, AUDITS.name, WEBHOOKS.name, FILE_CHECKS.name)
+OF_PEOPLE = (
+    WARNINGS.name,
+    AUDITS.name,
+    WEBHOOKS.name,
+    FILE_CHECKS.name,
+    OPEN_STOCKTAKES.name,
+    STOCKTAKE_SCANS.name,
+)
 COMMITS = ENTRIES.name  # by committed size: the first index and the time of the commit, as text
 FACTS = META.name
 VIEWS = "views"  # by file: the digest that it was left with
@@ -118,6 +129,11 @@ def bind_rows(connection: Connection, table: Table, keys: Iterable[Mapping[str, 
     bind(connection, table.name, {" ".join(key_of(table, key)): _digest(connection, table, key) for key in keys})
 
 
+def bind_part(connection: Connection, table: Table, **part: str) -> None:
+    """Bind all rows of ``table`` that have this ``part`` in their keys, in one record, as ``bind_rows`` does."""
+    bind(connection, table.name, digests(connection, table.name, **part))
+
+
 def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) -> None:
     """Raise IntegrityBroken unless the row is what was bound last, so that a manipulated row is never bound anew."""
     name = " ".join(key_of(table, key))
@@ -127,29 +143,44 @@ def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) 
 
 def not_as_written(table: Table, name: str) -> IntegrityBroken:
     """Return the error for a row that somebody else than the service has changed, named by its key."""
+    field = str(table.name)  # SQLAlchemy's names of tables are texts of its own
     return IntegrityBroken(
-        "row {name} of {table.name} is not as written", name=name, table=table, field=table.name, hint=CHANGED
+        "row {name} of {table.name} is not as written", name=name, table=table, field=field, hint=CHANGED
     )
 
 
 def last_bound(connection: Connection, of: str, key: str) -> str | None:
     """Return the digest that was bound last under the key; None if none was, or if the row was deleted."""
+    last = _last_with(connection, of, key)
+    return None if last is None else last.rows[key]
+
+
+def last_record(connection: Connection, table: Table, key: Mapping[str, Any]) -> int:
+    """Return the number of the record that bound a row last, or its deletion; 0 if none did."""
+    last = _last_with(connection, table.name, " ".join(key_of(table, key)))
+    return 0 if last is None else last.number
+
+
+def _last_with(connection: Connection, of: str, key: str) -> Binding | None:
     # From the end: the row was bound lately as a rule, and the chain is long.
-    for rows in _bound_with(connection, of, (key,), BINDINGS.c.number.desc(), PAGE_BACK):
-        if key in rows:
-            return rows[key]
-    return None
+    backwards = _bound_with(connection, of, (key,), is_backwards=True)
+    return next((record for record in backwards if key in record.rows), None)
 
 
 def _bound_with(
-    connection: Connection, of: str, words: Collection[str], order: ColumnElement[Any], page: int
-) -> Iterator[dict[str, str | None]]:
-    """Yield what the records of ``of`` bind in whose text all these words are: the others need not be decoded."""
+    connection: Connection, of: str, words: Collection[str], *, since: int = 0, is_backwards: bool = False
+) -> Iterator[Binding]:
+    """Yield the records of ``of`` from a number on in whose text all these words are: no other need be decoded.
+
+    They come in order, or the last one first.
+    """
     written = [canonical.encode(word)[1:-1] for word in words]
-    query = select(BINDINGS.c.record).where(BINDINGS.c.of == of).order_by(order)
+    number, page = BINDINGS.c.number, PAGE_BACK if is_backwards else PAGE
+    query = select(BINDINGS.c.record).where(BINDINGS.c.of == of, number >= since)
+    query = query.order_by(number.desc() if is_backwards else number)
     for record in connection.execute(query.execution_options(yield_per=page)).scalars():
         if all(word in record for word in written):
-            yield _decoder.decode(record).rows
+            yield _decoder.decode(record)
 
 
 def record_of(behind: BindingHead, of: str, rows: Mapping[str, str | None]) -> dict[str, Any]:
@@ -186,15 +217,15 @@ def digests(connection: Connection, name: str, **part: str) -> dict[str, str]:
         raise IntegrityBroken("the database cannot read the table {name}", name=name, field=name) from error
 
 
-def unlike(connection: Connection, table: Table, **part: str) -> list[str]:
+def unlike(connection: Connection, table: Table, *, since: int = 0, **part: str) -> list[str]:
     """Return the keys of the rows of a table that are not what was bound last: changed, added or deleted.
 
-    ``part`` are columns of the primary key, all without spaces, and values: only rows with these are compared. Raises
-    IntegrityBroken for a row that the database cannot read.
+    ``part`` are columns of the primary key, all without spaces, and values: only rows with these are compared. They
+    were bound by records from the number ``since`` on. Raises IntegrityBroken for a row that the database cannot read.
     """
     bound = dict[str, str | None]()
-    for of_record in _bound_with(connection, table.name, part.values(), BINDINGS.c.number, PAGE):
-        bound |= of_record
+    for record in _bound_with(connection, table.name, part.values(), since=since):
+        bound |= record.rows
     rows = digests(connection, table.name, **part)
     columns = key_names(table)
     return sorted(

@@ -44,7 +44,7 @@ from ledger.core.errors import IntegrityBroken
 from ledger.store import (  # noqa: F401 - imported, they are in the schema
     partitions,
     phones,
-    stocktakes,
+    stocktake_tables,
     supervision,
     tables,
     witness_tables,

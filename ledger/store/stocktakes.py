@@ -1,23 +1,22 @@
 """Stocktakes: the places of storage that an agency counts, what was scanned there so far, and what was recorded of it.
 
 ``stocktakes`` is a read model that changes with the log. A stocktake that is open, with its scans, is no part of the
-record: it is on the service so that it outlives a closed browser, and so that several officers count together.
+record: it is on the service so that it outlives a closed browser, and so that several officers count together. Its rows
+are bound as they are written: what officers sign at its end rests on them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import (
-    BigInteger,
-    Column,
     ColumnElement,
     Connection,
-    Index,
     Select,
     and_,
     case,
@@ -29,16 +28,17 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlmodel import Field
 
 from ledger.core.custody.stocktakes import GOES_ON, StoredItem, lies_in
-from ledger.core.errors import Conflict, NotFound
+from ledger.core.errors import Conflict, IntegrityBroken, NotFound
 from ledger.core.events import Event
 from ledger.core.events.stocktake import MOST_COUNTED, StocktakeRecorded
+from ledger.store import bindings
 from ledger.store.cases import Page
 from ledger.store.database import Change, Database, one_of, row_of
 from ledger.store.search import folded
-from ledger.store.tables import CASE_AGENCIES, ITEMS, WORDS, StoreTable, big, core_of, text
+from ledger.store.stocktake_tables import OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS, STOCKTAKES
+from ledger.store.tables import CASE_AGENCIES, ITEMS, WORDS
 
 MOST_OPEN: Final = 50  # stocktakes of one agency at a time
 MOST_SCANS: Final = 3 * MOST_COUNTED  # of one stocktake
@@ -46,82 +46,6 @@ KEPT_S: Final = 90 * 24 * 3600  # seconds for which an open stocktake is kept
 MOST_ALIKE: Final = 100  # items of one code that are looked at
 _LIVE = ("held", "checked_out")
 _LAST_SIGN = "\U0010ffff"
-
-
-class StocktakesTable(StoreTable):
-    """A stocktake as its agency recorded it, with the counts of its lines.
-
-    Each event has a row of its own, so that no later one under the same id takes the place of the first.
-    """
-
-    __table_args__ = (
-        Index("ix_stocktakes_agency", "agency", "updated_index"),
-        Index("ix_stocktakes_id", "agency", "stocktake_id"),
-    )
-
-    event_id: str = Field(primary_key=True)
-    stocktake_id: str
-    agency: str
-    storage_location: str
-    number: str | None = None
-    started_at: str
-    ended_at: str
-    present: int
-    differences: int
-    unknown_codes: int
-    updated_index: int = Field(sa_column=big())
-
-
-class OpenStocktakesTable(StoreTable):
-    """A stocktake that is not recorded yet. Times are in unix seconds.
-
-    ``tree_size`` is the size of the log at the opening, ``expected`` how many things lay there by it.
-    """
-
-    stocktake_id: str = Field(primary_key=True)
-    agency: str = Field(primary_key=True, index=True)
-    storage_location: str
-    number: str | None = None
-    officer: str
-    opened_at: int = Field(sa_column=big())
-    tree_size: int = Field(sa_column=big())
-    expected: int
-
-
-class StocktakeExpectedTable(StoreTable):
-    """A thing that lay in the place by the record when an open stocktake of it was opened."""
-
-    stocktake_id: str = Field(primary_key=True)
-    agency: str = Field(primary_key=True)
-    case_id: str = Field(primary_key=True)
-    item_id: str = Field(primary_key=True)
-
-
-class StocktakeScansTable(StoreTable):
-    """A code that was scanned for an open stocktake, with the ``result`` that was told then.
-
-    ``seal_fitted`` tells whether the record had this ``seal_number`` when it was read: the thing may be resealed later.
-    ``number`` counts them from 1. One that was taken back stays, with the officer who did that, and counts no more.
-    """
-
-    stocktake_id: str = Field(primary_key=True)
-    agency: str = Field(primary_key=True)
-    number: int = Field(sa_column=big(primary_key=True))
-    code: str = Field(sa_column=text())
-    seal_number: str | None = None
-    seal_fitted: bool = False
-    case_id: str | None = None
-    item_id: str | None = None
-    result: str
-    officer: str
-    scanned_at: int = Field(sa_column=Column(BigInteger, nullable=False), description="unix seconds")
-    taken_back_by: str | None = None
-
-
-STOCKTAKES = core_of(StocktakesTable)
-OPEN_STOCKTAKES = core_of(OpenStocktakesTable)
-STOCKTAKE_EXPECTED = core_of(StocktakeExpectedTable)
-STOCKTAKE_SCANS = core_of(StocktakeScansTable)
 
 
 class RecordedStocktake(Struct, frozen=True):
@@ -150,6 +74,11 @@ class OpenStocktake(Struct, frozen=True):
     opened_at: int
     tree_size: int
     expected: int
+
+    @property
+    def key(self) -> dict[str, str]:
+        """Return the primary key of its row, with which those of its scans begin."""
+        return {"stocktake_id": self.stocktake_id, "agency": self.agency}
 
 
 class Scan(Struct, frozen=True):
@@ -273,10 +202,11 @@ def open_stocktake(database: Database, opened: OpenStocktake, expected: Collecti
                 hint="Record or abandon one of them first.",
             )
         connection.execute(insert(OPEN_STOCKTAKES).values(**asdict(opened)))
-        of = {"stocktake_id": opened.stocktake_id, "agency": opened.agency}
-        lines = [{**of, "case_id": item.case_id, "item_id": item.item_id} for item in expected]
+        bindings.bind_rows(connection, OPEN_STOCKTAKES, [opened.key])
+        lines = [{**opened.key, "case_id": item.case_id, "item_id": item.item_id} for item in expected]
         if lines:
             connection.execute(insert(STOCKTAKE_EXPECTED), lines)
+            bindings.bind_part(connection, STOCKTAKE_EXPECTED, **opened.key)
 
 
 def open_of(connection: Connection, agency: str) -> list[OpenStocktake]:
@@ -399,8 +329,8 @@ def add_scans(connection: Connection, opened: OpenStocktake, scans: Sequence[Sca
             code="too_many_scans",
             hint="Record this one, and count the rest of the room by its shelves.",
         )
-    of = {"stocktake_id": opened.stocktake_id, "agency": opened.agency}
-    connection.execute(insert(STOCKTAKE_SCANS), [{**of, **asdict(scan)} for scan in scans])
+    connection.execute(insert(STOCKTAKE_SCANS), [{**opened.key, **asdict(scan)} for scan in scans])
+    bindings.bind_rows(connection, STOCKTAKE_SCANS, [{**opened.key, "number": scan.number} for scan in scans])
 
 
 def counts_of(connection: Connection, opened: OpenStocktake) -> ScanCounts:
@@ -415,8 +345,8 @@ def counts_of(connection: Connection, opened: OpenStocktake) -> ScanCounts:
 def take_back(connection: Connection, opened: OpenStocktake, number: int, officer: str) -> Scan:
     """Take a scan back, so that it counts no more, and return it. Requires the writer's lock.
 
-    Where the same thing was scanned again, that scan comes to what this one came to. Raises NotFound, and Conflict for
-    one that was taken back.
+    Where the same thing was scanned again, that scan comes to what this one came to. Raises NotFound, Conflict for one
+    that was taken back, and IntegrityBroken if somebody has changed a row of these.
     """
     scans = STOCKTAKE_SCANS.c
     this_scan = and_(_scans_of(opened), scans.number == number)
@@ -432,37 +362,62 @@ def take_back(connection: Connection, opened: OpenStocktake, number: int, office
             code="taken_back",
             hint="Scan the thing again to count it.",
         )
-    connection.execute(update(STOCKTAKE_SCANS).where(this_scan).values(taken_back_by=officer))
+    _change(connection, opened, number, taken_back_by=officer)
     if scan.item_id is not None and scan.result != "again":
         same_thing = and_(_counting_of(opened), scans.case_id == scan.case_id, scans.item_id == scan.item_id)
         following = connection.scalar(select(func.min(scans.number)).where(same_thing))
         if following is not None:
-            its_scan = and_(_scans_of(opened), scans.number == following)
-            connection.execute(update(STOCKTAKE_SCANS).where(its_scan).values(result=scan.result))
+            _change(connection, opened, following, result=scan.result)
     return scan
+
+
+def _change(connection: Connection, opened: OpenStocktake, number: int, **values: str) -> None:
+    key = {**opened.key, "number": number}
+    bindings.require_bound(connection, STOCKTAKE_SCANS, key)
+    connection.execute(update(STOCKTAKE_SCANS).filter_by(**key).values(**values))
+    bindings.bind_rows(connection, STOCKTAKE_SCANS, [key])
+
+
+def require_as_written(connection: Connection, opened: OpenStocktake) -> None:
+    """Require that an open stocktake, what it expects and its scans are as the service wrote them.
+
+    Raises IntegrityBroken: nobody is to sign what somebody else has written into the count.
+    """
+    bindings.require_bound(connection, OPEN_STOCKTAKES, opened.key)
+    since = bindings.last_record(connection, OPEN_STOCKTAKES, opened.key)
+    for table in (STOCKTAKE_EXPECTED, STOCKTAKE_SCANS):
+        if unlike := bindings.unlike(connection, table, since=since, **opened.key):
+            raise bindings.not_as_written(table, unlike[0])
 
 
 def abandon(database: Database, opened: OpenStocktake) -> None:
     """Forget an open stocktake and what was scanned for it."""
     with database.write() as connection:
-        _forget(connection, [(opened.stocktake_id, opened.agency)])
+        _forget(connection, opened.key)
 
 
 def forget(database: Database, now: int) -> None:
-    """Forget open stocktakes that were recorded, or kept long enough."""
+    """Forget open stocktakes that were recorded, or kept long enough.
+
+    One that is not as the service wrote it stays, for an audit to name it.
+    """
     over = or_(OPEN_STOCKTAKES.c.opened_at <= now - KEPT_S, _recorded().exists())
     query = select(OPEN_STOCKTAKES.c.stocktake_id, OPEN_STOCKTAKES.c.agency).where(over)
     with database.read() as connection:
         if connection.execute(query.limit(1)).first() is None:
             return  # the writer's lock is not taken for nothing
     with database.write() as connection:
-        _forget(connection, [(row.stocktake_id, row.agency) for row in connection.execute(query)])
+        for key in map(dict, connection.execute(query).mappings().all()):
+            with suppress(IntegrityBroken):
+                bindings.require_bound(connection, OPEN_STOCKTAKES, key)
+                _forget(connection, key)
 
 
-def _forget(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
-    for stocktake_id, agency in keys:
-        for table in (STOCKTAKE_SCANS, STOCKTAKE_EXPECTED, OPEN_STOCKTAKES):
-            connection.execute(delete(table).where(table.c.stocktake_id == stocktake_id, table.c.agency == agency))
+def _forget(connection: Connection, of: Mapping[str, str]) -> None:
+    for table in (STOCKTAKE_SCANS, STOCKTAKE_EXPECTED, OPEN_STOCKTAKES):
+        names = bindings.digests(connection, table.name, **of)
+        connection.execute(delete(table).filter_by(**of))
+        bindings.bind(connection, table.name, dict.fromkeys(names))
 
 
 def _scans_of(opened: OpenStocktake) -> ColumnElement[bool]:

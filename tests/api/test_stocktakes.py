@@ -7,14 +7,16 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event, update
 
+from ledger.audit.bindings import check_bound, read_bound
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding.decoding import convert
 from ledger.core.events import EVENT_TYPES, Stream
 from ledger.core.events.item import ItemSealed, ItemUnsealed
 from ledger.recording.event_signing import Actor, Signed, Sources, StreamPosition, sign_event
 from ledger.store import audit, log, stocktakes
+from ledger.store.stocktake_tables import OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS
 from tests.api.noticing import noticed
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, LAB, LOG_ID, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
@@ -184,7 +186,7 @@ def test_what_differs_becomes_discrepancies_in_the_cases(store_room: Served) -> 
     problem(ask(store_room, "GET", f"/{stocktake_id}", clerk(POLICE)), 409, "already_recorded")
     stocktakes.forget(store_room.parts.database, 0)
     with store_room.parts.database.read() as connection:
-        assert connection.execute(stocktakes.STOCKTAKE_SCANS.select()).all() == []
+        assert connection.execute(STOCKTAKE_SCANS.select()).all() == []
 
 
 def test_a_difference_that_is_open_is_raised_once(store_room: Served) -> None:
@@ -287,7 +289,7 @@ def test_what_leaves_the_room_unscanned_is_told(store_room: Served) -> None:
     assert close(store_room, stocktake_id, clerk(POLICE)).status_code == 201
     stocktakes.forget(store_room.parts.database, 0)
     with store_room.parts.database.read() as connection:
-        assert connection.execute(stocktakes.STOCKTAKE_EXPECTED.select()).all() == []
+        assert connection.execute(STOCKTAKE_EXPECTED.select()).all() == []
 
 
 def test_a_wrong_seal_is_told_although_the_thing_was_handed_over(served: Served) -> None:
@@ -338,6 +340,53 @@ def test_a_scan_reads_and_records_no_more_than_its_thing(served: Served) -> None
         statements.clear()
     assert costs[0] == costs[1]
     assert costs[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        update(STOCKTAKE_SCANS).where(STOCKTAKE_SCANS.c.code == "knife").values(taken_back_by="p-0418"),
+        delete(STOCKTAKE_SCANS).where(STOCKTAKE_SCANS.c.code == "knife"),
+        update(STOCKTAKE_EXPECTED).where(STOCKTAKE_EXPECTED.c.item_id == "bike").values(item_id="phone"),
+        delete(STOCKTAKE_EXPECTED).where(STOCKTAKE_EXPECTED.c.item_id == "bike"),
+        update(OPEN_STOCKTAKES).values(opened_at=1),
+    ],
+    ids=["scan", "no scan", "expected", "not expected", "opening"],
+)
+def test_nothing_is_signed_of_a_count_that_somebody_changed(store_room: Served, change: Any) -> None:
+    """What is counted is bound: neither are events drafted from it nor is it forgotten, and an audit names the row."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife", "case-2/coat")
+    assert changed_rows(store_room) == []
+    with store_room.parts.database.lock() as connection:
+        connection.execute(change)
+    table = change.table.name
+    refusal = ask(store_room, "POST", f"/{stocktake_id}/acts", clerk(POLICE), {})
+    problem(refusal, 500, "integrity_broken", table)
+    stocktakes.forget(store_room.parts.database, 2)  # of what was opened so long ago, nothing else is left to be
+    assert all(stocktake_id in row for row in changed_rows(store_room))
+    assert changed_rows(store_room)
+
+
+def changed_rows(served: Served) -> list[str]:
+    """Return the rows of stocktakes that an audit names."""
+    with served.parts.database.read() as connection:
+        findings = list(check_bound(connection, read_bound(connection, []), []))
+    return [each.slots["row"] for each in findings]
+
+
+def test_what_was_counted_is_bound_until_it_is_forgotten(store_room: Served) -> None:
+    """Scans, those that were taken back too; of a stocktake that was abandoned nothing is left or named."""
+    stocktake_id = opened(store_room)
+    scan(store_room, stocktake_id, "knife", "knife", "x-17")
+    assert ask(store_room, "DELETE", f"/{stocktake_id}/scans/1", clerk(POLICE)).status_code == 200
+    assert changed_rows(store_room) == []
+    with store_room.parts.database.lock() as connection:
+        connection.execute(update(STOCKTAKE_SCANS).where(STOCKTAKE_SCANS.c.number == 2).values(code="coat"))
+    refusal = ask(store_room, "DELETE", f"/{stocktake_id}/scans/2", clerk(POLICE))
+    problem(refusal, 500, "integrity_broken", "stocktake_scans")
+    assert ask(store_room, "DELETE", f"/{stocktake_id}", clerk(POLICE)).status_code == 200
+    assert changed_rows(store_room) == []
 
 
 def test_a_wrong_scan_is_taken_back(store_room: Served) -> None:

@@ -49,8 +49,9 @@ from ledger.store.opening import open_database
 from ledger.supervision.runs.datasets import DatasetFiles
 from scripts.bench.figures import command_line
 from tests.campaigns.manipulations.lying import lying_audits, lying_bases, lying_states
-from tests.campaigns.manipulations.shown import Shown, differing, look
+from tests.campaigns.manipulations.shown import Shown, differing, look, look_again
 from tests.campaigns.manipulations.spoiling import Manipulation, manipulations, rows_of
+from tests.campaigns.manipulations.store_room import storage_of
 from tests.campaigns.manipulations.storied import found_ledger, kept_basis
 
 SHARES = 3  # of the streams, in the audits that go on here
@@ -97,7 +98,7 @@ def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, si
         if named is not None:
             return Outcome(manipulation, named, turn=_turn(copy, since, with_chain=with_chain))
     try:
-        after = look(copy, before)
+        after = look_again(copy, before)
     except TallystickError as error:
         return Outcome(manipulation, f"the start: {error}")
     return Outcome(manipulation, None, differing(before, after))
@@ -198,7 +199,7 @@ def main() -> int:
         since = in_few_shares(kept_basis(folder))
         if audit(data, with_chain=True, since=since).verdict != "continued":
             raise RuntimeError("an audit does not go on from what one kept before the last part")
-        before = _steady(data, quick=options.quick)
+        before = _steady(data, storage_of(folder), quick=options.quick)
         possible = [
             *lying_states(data, rows_of(data, "kept_states"), chance),
             *lying_audits(rows_of(data, "audits")),
@@ -209,15 +210,14 @@ def main() -> int:
     return _summed_up(outcomes, before, time.monotonic() - began)
 
 
-def _steady(data: Path, *, quick: bool) -> Shown:
+def _steady(data: Path, storage: Path, *, quick: bool) -> Shown:
     """Return what is shown of the ledger, without what differs from one start to the next by itself."""
     with tempfile.TemporaryDirectory(prefix="tallystick-steady-") as folder_name:
-        looks = []
-        for number in range(2):
-            shutil.copytree(data, copy := Path(folder_name) / str(number))
-            looks.append(look(copy, quick=quick))
-    print(f"{len(looks[0].answers)} answers of {len(looks[0].readers)} readers", flush=True)
-    return looks[0].without(differing(*looks))
+        copies = [shutil.copytree(data, Path(folder_name) / str(number)) for number in range(2)]
+        first = look(copies[0], storage, quick=quick)
+        again = look(copies[1], storage, quick=quick)
+    print(f"{len(first.answers)} answers of {len(first.readers)} readers", flush=True)
+    return first.without(differing(first, again))
 
 
 def _summed_up(outcomes: list[Outcome], before: Shown, seconds: float) -> int:

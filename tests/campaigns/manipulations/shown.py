@@ -48,6 +48,7 @@ VALUES = {
     "index": "SELECT log_index FROM entries ORDER BY log_index",
     "size": "SELECT size FROM checkpoints ORDER BY size",
     "digest": "SELECT payload_digest FROM entries ORDER BY log_index",
+    "stocktake_id": "SELECT stocktake_id FROM open_stocktakes UNION ALL SELECT stocktake_id FROM stocktakes",
 }
 FIXED = {
     "kind": ["items", "persons"],
@@ -58,7 +59,24 @@ FIXED = {
     "code": ["not_on_head"],
     "path": ["0/000", "entries/000"],
 }
+# Addresses whose parts belong to each other, by what finds all of them.
+TOGETHER = {
+    "SELECT DISTINCT case_id, item_id FROM item_files ORDER BY case_id, item_id": (
+        "/api/v1/cases/{}/items/{}/files",
+        "/console/cases/{}/items/{}",
+    ),
+    "SELECT case_id, item_id, recorded FROM item_files ORDER BY case_id, item_id, digest": (
+        "/api/v1/cases/{}/items/{}/files/{}",
+    ),
+    "SELECT case_id, letter_id FROM letters ORDER BY case_id, letter_id": (
+        "/api/v1/cases/{}/letters/{}",
+        "/console/cases/{}/letters/{}",
+    ),
+    "SELECT DISTINCT case_id FROM holds": ("/api/v1/cases/{}", "/console/cases/{}", "/api/v1/holds?case_id={}"),
+}
 QUERIES = (
+    "/api/v1/holds?released=true",
+    "/api/v1/retention/due?within=36600",
     "/api/v1/events?after=-1&limit=1000",
     "/api/v1/search?q=S-1003",
     "/console/search?q=S-1003",
@@ -83,11 +101,12 @@ NOISE = re.compile(rb'(?:nonce-|nonce=")[A-Za-z0-9_-]+|<dt>On the disk</dt><dd>[
 
 @dataclass(frozen=True)
 class Shown:
-    """Answers by who asked and what: what was asked can be asked again."""
+    """Answers by who asked and what: what was asked can be asked again. ``storage`` has the files of evidence."""
 
     readers: Mapping[str, str]
     paths: tuple[str, ...]
     now_ms: int
+    storage: Path
     answers: Mapping[str, bytes]
 
     def without(self, names: Iterable[str]) -> Shown:
@@ -95,17 +114,26 @@ class Shown:
         return replace(self, answers={name: data for name, data in self.answers.items() if name not in left_out})
 
 
-def look(data: Path, again: Shown | None = None, *, quick: bool = False) -> Shown:
-    """Read all that is shown of the ledger in this data directory; the same questions ``again`` if they are given.
+def look(data: Path, storage: Path, *, quick: bool = False) -> Shown:
+    """Read all that is shown of the ledger in this data directory, whose files of evidence are in ``storage``.
 
     ``quick`` asks as one officer of each role alone.
     """
-    with _opened(data, again.now_ms if again else None) as parts:
-        if again is None:
-            readers = {person.profile: _token(parts, data, person.profile) for person in _readers(quick)}
-            again = Shown(readers | {"nobody": ""}, tuple(_paths(parts)), parts.clock(), {})
-        asked = [(reader, path) for reader in again.readers for path in again.paths]
-        return replace(again, answers=asyncio.run(_asked(parts, again, asked)))
+    with _opened(data, storage) as parts:
+        readers = {person.profile: token_of(parts, data, person.profile) for person in _readers(quick)}
+        shown = Shown(readers | {"nobody": ""}, tuple(_paths(parts)), parts.clock(), storage, {})
+        return _answered(parts, shown)
+
+
+def look_again(data: Path, before: Shown) -> Shown:
+    """Ask the same questions at the same time of another data directory."""
+    with _opened(data, before.storage, before.now_ms) as parts:
+        return _answered(parts, before)
+
+
+def _answered(parts: Parts, shown: Shown) -> Shown:
+    asked = [(reader, path) for reader in shown.readers for path in shown.paths]
+    return replace(shown, answers=asyncio.run(_asked(parts, shown, asked)))
 
 
 def differing(before: Shown, after: Shown) -> tuple[str, ...]:
@@ -120,9 +148,11 @@ def _readers(quick: bool) -> list[Any]:
 
 
 @contextmanager
-def _opened(data: Path, now_ms: int | None) -> Iterator[Parts]:
+def _opened(data: Path, storage: Path, now_ms: int | None = None) -> Iterator[Parts]:
     """Open the parts of a service that does nothing by itself. Raises what a start raises."""
-    parts, _ = wiring.assemble(read_settings(data, max_requests_per_s=10**9))  # no thread may run
+    # No thread may run. Files of evidence stay where they are: nothing here writes or deletes one.
+    settings = read_settings(data, max_requests_per_s=10**9, evidence_store=storage.as_uri())
+    parts, _ = wiring.assemble(settings)
     try:
         if now_ms is None:
             with parts.database.read() as connection:
@@ -136,7 +166,8 @@ def _opened(data: Path, now_ms: int | None) -> Iterator[Parts]:
         parts.database.close()
 
 
-def _token(parts: Parts, data: Path, profile: str) -> str:
+def token_of(parts: Parts, data: Path, profile: str) -> str:
+    """Return a token of the person of the town in this data directory who has the profile."""
     keys, sign_in = TownKeys.of(DataDirectory(data)), make_service(parts).sign_in
     challenge = sign_in.challenge(keys.key_id(profile), parts.authority())
     signature = keys.signer(profile).sign(personal_digest(challenge.message))
@@ -147,10 +178,13 @@ def _paths(parts: Parts) -> Iterator[str]:
     """Return every address that is read from, with some values for what stands in it."""
     with parts.database.read() as connection:
         values = {name: _some(connection, query) for name, query in VALUES.items()} | FIXED
-    framework = make_framework(make_service(parts))
-    for path in dict.fromkeys(_read(framework.router)):
-        if not any(part in path for part in UNASKED):
-            yield from _filled(path, values)
+        framework = make_framework(make_service(parts))
+        for path in dict.fromkeys(_read(framework.router)):
+            if not any(part in path for part in UNASKED):
+                yield from _filled(path, values)
+        for query, templates in TOGETHER.items():
+            rows = connection.exec_driver_sql(query).all()
+            yield from (template.format(*row) for template in templates for row in rows)
     yield from QUERIES
 
 

@@ -1,4 +1,4 @@
-"""A ledger with full data: the twelve stories, played by their people, and what else a ledger comes to hold."""
+"""A ledger with full data: the twelve stories and a store room, and what else a ledger comes to hold."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from ledger.store.access import Read
 from ledger.store.audit import KeptAudit
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.webhooks import DeliveryProgress, Webhook
+from tests.campaigns.manipulations import store_room
+from tests.campaigns.manipulations.store_room import storage_of
 from tests.testkit.sample_town import founded
 
 kept_state.KEPT_FROM = 8  # events: the cases of the stories are short, and some are to have kept states
@@ -40,12 +42,13 @@ def found_ledger(folder: Path) -> Path:
     if not ((data / "complete").exists() and basis.exists()):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with founded(folder) as town:
+        with founded(folder, evidence_store=storage_of(folder).as_uri()) as town:
 
             def add_before_the_last(progress: load.Progress) -> None:
                 if progress.done == len(load.PARTS) - 1:
                     # Reads between a seal and its anchor wait for the next seal: at rest there is no such gap,
                     # and the seal before the anchor of the last part covers all that is added here.
+                    store_room.play(town, folder)
                     _await_rest(town.parts)
                     basis.write_bytes(canonical.encode(_add(town.parts)))
 
@@ -53,6 +56,7 @@ def found_ledger(folder: Path) -> Path:
             _await_rest(town.parts)
             _require_sealed(town.parts)
             town.parts.supervisor.views.refresh()
+        store_room.bring_back(folder)
         (data / "complete").touch()
     return data
 
