@@ -1,11 +1,11 @@
-"""Manipulations of a ledger with the data of twelve stories: each that changes what anybody is shown must be named.
+"""Manipulations of a ledger with stories and a store room: each that changes what anybody is shown must be named.
 
 python -m tests.campaigns.manipulations [--seed N] [--quick] [--ledger DIRECTORY]
 
-The ledger has cases, leads, an anchored log, reads, co-signatures of witnesses, webhooks, warnings and kept audits.
-Every table and column, the schema, the views and the kept files are manipulated in copies of it, as
-``spoiling`` makes them up. A copy is audited, with its chain made anew from the journal; a start that refuses it
- names it as well. Of each that neither names, all pages and answers of one officer of every role in every
+The ledger has cases, leads, an anchored log, reads, co-signatures of witnesses, webhooks, warnings, kept audits, files
+of evidence, holds and stocktakes. Every table and column, the schema, the views and the kept files are manipulated in
+copies of it, as ``spoiling`` makes them up. A copy is audited, with its chain made anew from the journal; a start that
+refuses it names it as well. Of each that neither names, all pages and answers of one officer of every role in every
 agency are compared with those of before.
 
 Each that an audit of everything names must be named by audits that go on from one of the ledger as it was before its
