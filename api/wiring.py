@@ -34,6 +34,7 @@ from ledger.anchoring.state_proofs import StateProofs
 from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.anchoring.worker import ChainConnection, ChainWorker
 from ledger.audit import audit_case, left_out
+from ledger.audit.bindings import is_chain_whole
 from ledger.chain.transaction import TransactionSigner
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory
@@ -402,7 +403,8 @@ def rehash(parts: Parts, stop: Event) -> None:
     assert parts.evidence is not None
 
     def is_sound(case_id: str) -> bool:
-        return not audit_case(parts.database, parts.trust.trust, Procedures(), case_id, look=left_out).findings
+        report = audit_case(parts.database, parts.trust.trust, Procedures(), case_id, look=left_out)
+        return not report.findings and is_chain_whole(parts.database)
 
     state_of, counts = parts.validator.states.of_case, parts.measures.file_checks
     rehasher = Rehasher(parts.evidence, state_of, is_sound, parts.system.append, stop.is_set, counts)

@@ -6,17 +6,20 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.audit.findings import AuditFinding, finding
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, checkpoints, log
+from ledger.store.access import AccessLog
 from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, FACTS, FORGOTTEN, BindingHead
 from ledger.store.chain_journal import DEPLOYMENT_NAME
-from ledger.store.database import Connection
+from ledger.store.database import Connection, Database
 from ledger.store.head_map import MAP_STATE
 
 COSIGNATURES = "cosignatures"  # the table
+OF_FILES = ITEM_FILES, FILE_CHECKS = "item_files", "file_checks"  # tables of which each row's history is kept
 KeptFiles = Callable[[], Mapping[str, str]]  # by the digest that each is kept under: the digest of its bytes
 # The step that reports the faults of a table; step "bindings" reports those of the other tables.
 _STEPS = {
@@ -30,12 +33,20 @@ _STEPS = {
 }
 
 
+class FirstBound(Struct, frozen=True):
+    """A row as it was bound first, when the log had ``size`` entries; ``again`` is another digest that followed."""
+
+    digest: str
+    size: int
+    again: str | None = None
+
+
 class Bound(Struct, frozen=True):
     """The content of the chain of bindings; ``broken`` is the number of the first record that does not follow, if any.
 
     ``rows`` has by table and key the digest that was bound last, ``commits`` by committed size the first index and the
     time. Co-signatures up to the time ``forgotten`` may have been deleted. ``heads`` has the digests of the records
-    asked for.
+    asked for. ``first`` has by table and key the rows that there ever were of ``OF_FILES``.
     """
 
     count: int
@@ -43,6 +54,7 @@ class Bound(Struct, frozen=True):
     commits: dict[int, tuple[int, int]]
     forgotten: int
     heads: dict[int, str]
+    first: dict[str, dict[str, FirstBound]]
     broken: int | None = None
 
 
@@ -51,10 +63,11 @@ def read_bound(connection: Connection, heads: Collection[BindingHead]) -> Bound:
     rows: dict[str, dict[str, str | None]] = {}
     commits: dict[int, tuple[int, int]] = {}
     wanted, kept = {head.count - 1 for head in heads}, dict[int, str]()
-    forgotten = count = 0
+    files: dict[str, dict[str, FirstBound]] = {name: {} for name in OF_FILES}
+    forgotten = count = last_size = 0
     for record in bindings.stored(connection):
         if record.binding is None:
-            return Bound(count, rows, commits, forgotten, kept, broken=count)
+            return Bound(count, rows, commits, forgotten, kept, files, broken=count)
         count += 1
         if record.number in wanted:
             kept[record.number] = record.digest
@@ -62,11 +75,20 @@ def read_bound(connection: Connection, heads: Collection[BindingHead]) -> Bound:
             for size, commit in record.binding.rows.items():
                 first, at = (commit or "0 0").split(" ")
                 commits[int(size)] = int(first), int(at)
+                last_size = max(last_size, int(size))
         elif record.binding.of == FORGOTTEN:
             forgotten = max(forgotten, *map(int, record.binding.rows))
         else:
             rows.setdefault(record.binding.of, {}).update(record.binding.rows)
-    return Bound(count, rows, commits, forgotten, kept)
+            if record.binding.of in OF_FILES:
+                _keep_first(files[record.binding.of], record.binding.rows, last_size)
+    return Bound(count, rows, commits, forgotten, kept, files)
+
+
+def _keep_first(firsts: dict[str, FirstBound], rows: Mapping[str, str | None], size: int) -> None:
+    for key, digest in rows.items():
+        if digest is not None and digest != firsts.setdefault(key, FirstBound(digest, size)).digest:
+            firsts[key] = replace(firsts[key], again=digest)
 
 
 # 15
@@ -92,6 +114,14 @@ def check_bound(
     for name, digest in facts.items():
         value = log.fact(connection, name)
         yield from _differs(FACTS, name, digest, None if value is None else blake3_text(value.encode()))
+
+
+def is_chain_whole(database: Database) -> bool:
+    """Tell whether each record of the chain of bindings follows, up to the heads that the log of reads has."""
+    heads = AccessLog(database).binding_heads()  # read first, so that the chain cannot be shorter than these
+    with database.read() as connection:
+        bound = read_bound(connection, heads)
+    return bound.broken is None and all(_digest_at(bound, head) == head.digest for head in heads)
 
 
 def _digest_at(bound: Bound, head: BindingHead) -> str | None:

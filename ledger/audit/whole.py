@@ -16,14 +16,15 @@ from msgspec.structs import replace
 from ledger.audit import claims as root_claims
 from ledger.audit.basis import SHARES, Basis, require_basis_of, require_same_procedures
 from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_bound, check_files, read_bound
-from ledger.audit.chain import Look, read_ground, read_mirror
+from ledger.audit.chain import Look, kinds_of, read_ground, read_mirror
 from ledger.audit.continuing import Again, basis_after, plan
 from ledger.audit.entries import MISSING, UNREADABLE, of_an_erasure
+from ledger.audit.evidence import check_hidden
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
 from ledger.audit.maps import MapAudit, MapPart, check_pages
 from ledger.audit.streams import Faulty, StreamRange
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
-from ledger.audit.workers import Judging, Workers, workers
+from ledger.audit.workers import Judging, Snapshot, Workers, workers
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Stream, decode_payload
 from ledger.core.events.record import AccessSealed
@@ -33,6 +34,7 @@ from ledger.core.log.tiles import hashes_in
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
+from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import log
 from ledger.store.access import AccessHead, AccessLog
@@ -205,6 +207,9 @@ def audit_log(
         mirror.tell(findings, faulty.indices)
         pass_over.streams(faulty)
         findings.add(*unlike)  # after what the rows themselves show
+        if not unlike:
+            states = CaseStates(Snapshot(connection), lambda: mirror.procedures, lambda *_: kinds_of(judging.ground))
+            findings.add(*check_hidden(connection, bound, states.of_case))
         reads = _access(database, connection, findings, since)
         if again is not None:
             findings.went_on(again.continued_from)

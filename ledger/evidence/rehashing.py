@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,6 +69,7 @@ class Rehasher:
     _own: set[str] = field(default_factory=set)  # the events of outcomes that this process has stored as incidents
     # Until when what is not as the service wrote it is left alone.
     _foreign: dict[FileCheck, int] = field(default_factory=dict)
+    _told_until: int = 0  # of rows that cannot be read at all
     _audited: dict[str, bool] = field(default_factory=dict)  # by case, whether its audit in this step found nothing
 
     def step(self) -> int:
@@ -80,18 +82,21 @@ class Rehasher:
         self._report_left()
         while self._look():
             pass
-        self._do_due(DESTROYS, self._destroy)  # first: it waits for no storage
-        done = self._do_due(DUE_BY, self._check)
+        self._do_due(DUE_BY, self._destroy)  # first: it waits for no storage
+        done = self._do_due(DESTROYS, self._check)
         self.store.delete_waiting()
         return done
 
-    def _do_due(self, types: Collection[str], do: Callable[[FileCheck], object]) -> int:
-        """Do what is due because of events of these types, the oldest first; return how much was done."""
+    def _do_due(self, not_by: Collection[str], do: Callable[[FileCheck], object]) -> int:
+        """Do what is due, but not because of events of these types, the oldest first; return how much was done."""
         done = 0
         check: FileCheck | None = None
         while not self.stops():
             with self.store.database.read() as connection:
-                check = evidence_files.first_due(connection, types, behind=check)
+                check, unreadable = evidence_files.next_due(connection, not_by, behind=check)
+            if unreadable and self._told_until <= self.store.clock():
+                self._told_until = self.store.clock() + FOREIGN_MS
+                logger.error("checks of files of evidence stay due, the database cannot read them", count=unreadable)
             if check is None:
                 break
             if self._is_left_alone(check):
@@ -119,7 +124,7 @@ class Rehasher:
             if start >= last:
                 return False
             # Without a file nothing is due: a store that is new does not read a log of years.
-            types = (*DUE_BY, *DESTROYS) if evidence_files.key_ids(connection) else ()
+            types = (*DUE_BY, *DESTROYS) if evidence_files.has_files(connection) else ()
             entries = notices.entries_behind(connection, start, types, AT_ONCE) if types else []
             after = entries[-1].log_index if len(entries) == AT_ONCE else last
             checks = list[FileCheck]()
@@ -139,27 +144,13 @@ class Rehasher:
 
     def _due(self, connection: Connection, entry: StoredEntry, event: Event) -> Iterator[FileCheck]:
         files = evidence_files.of_case(connection, event.stream.id)
-        items = self._items(event) if files else None
+        items = items_that_went(event, self.state_of) if files else None
         for kept in files:
             # What was given later is what was given, whatever had become of the item before: but it may have to go.
             is_earlier = event.event_type in DESTROYS or kept.kept_at <= entry.recorded_at
             if is_earlier and (items is None or kept.item_id in items):
                 own = (kept.case_id, kept.item_id, kept.digest, event.event_id, event.event_type, entry.log_index)
                 yield FileCheck(*own)
-
-    def _items(self, event: Event) -> Collection[str] | None:
-        """Return the items that the event is about; None where that is not certain, so that all are looked at."""
-        match event.body:
-            case HandoverAccepted(handover_id=handover_id):
-                try:
-                    state = self.state_of(event.stream.id)
-                except TallystickError:  # an audit reports what is wrong with the case
-                    return None
-                handover = None if state is None else state.handovers.get(handover_id)
-                return None if handover is None else handover.accepted_items
-            case ItemMoved(item_id=item_id) | ItemCheckedOut(item_id=item_id) | ItemCheckedIn(item_id=item_id):
-                return (item_id,)
-        return None
 
     def _destroy(self, check: FileCheck) -> None:
         """Destroy a file of what was destroyed. Raises IntegrityBroken if what says so is not as it was written."""
@@ -174,6 +165,7 @@ class Rehasher:
             try:
                 self._require_no_hold(check)
                 self._require_sound(check.case_id)
+                self._require_none_hidden(check)
                 if not {*item.digests} & {*stored[0].all_digests}:
                     raise IntegrityBroken("nobody has signed that the item has this file", field=check.item_id)
                 self.store.destroy(check.case_id, check.item_id, check.digest, lambda: self._require_no_hold(check))
@@ -202,6 +194,23 @@ class Rehasher:
             self._audited[case_id] = self.is_sound(case_id)
         if not self._audited[case_id]:
             raise IntegrityBroken("an audit of the case finds something: nothing of it is deleted", field=case_id)
+
+    def _require_none_hidden(self, check: FileCheck) -> None:
+        """Raise IntegrityBroken if the file was kept for another item too, and goes from it without a signature.
+
+        Somebody who can write to the database may have hidden its row, and bound it as deleted.
+        """
+        with self.store.database.read() as connection:
+            hidden = evidence_files.hidden_items(connection, check.digest)
+        for case_id, item_id in hidden:
+            _, item = self._case_and_item(replace(check, case_id=case_id, item_id=item_id))
+            if item.disposal not in DESTROYED:
+                raise IntegrityBroken(
+                    "the file was kept for {case_id}/{item_id} too, which nobody has destroyed",
+                    case_id=case_id,
+                    item_id=item_id,
+                    field=check.item_id,
+                )
 
     def _keep_gone(self, check: FileCheck) -> None:
         gone = replace(check, checked_at=self.store.clock(), outcome="gone")
@@ -249,23 +258,24 @@ class Rehasher:
         """
         now = self.store.clock()
         with self.store.database.read() as connection:
-            left = [
-                check
+            left = {
+                check: evidence_files.is_as_written(connection, check)
                 for check in evidence_files.unreported(connection)
                 if not self._is_left_alone(check)
                 and (check.event_id in self._own or now - (check.checked_at or 0) >= LEFT_MS)
-            ]
-            changed = evidence_files.changed_checks(connection) if left else set[str]()
-        for check in left:
-            if check.name in changed:
-                self._leave_alone(check, "its row in the database is not as the service wrote it")
-            else:
+            }
+        for check, is_as_written in left.items():
+            if is_as_written:
                 self._report(check)
+            else:
+                self._leave_alone(check, "its row in the database is not as the service wrote it")
 
     def _report(self, check: FileCheck) -> None:
         """Record the incident of an outcome, unless the log has it."""
         with self.store.database.read() as connection:
-            stored = evidence_files.file(connection, check.digest)
+            stored = None
+            with suppress(IntegrityBroken):
+                stored = evidence_files.file(connection, check.digest)
             # The name in the storage tells nobody of which case it is: everybody reads the system stream.
             description = f"a file of the evidence store was {check.outcome}, and is not kept as it was"
             if stored is not None and stored.kept_at <= (check.checked_at or 0) and self.store.is_own(stored):
@@ -274,6 +284,24 @@ class Rehasher:
         if not is_recorded:
             self.record(IncidentRecorded(kind="file_damaged", description=description))
         evidence_files.keep_reported(self.store.database, check, self.store.clock())
+
+
+def items_that_went(event: Event, state_of: Callable[[str], CaseState | None]) -> Collection[str] | None:
+    """Return the items whose files are to be hashed because of the event; None where that is not certain.
+
+    ``state_of`` returns the state of a case.
+    """
+    match event.body:
+        case HandoverAccepted(handover_id=handover_id):
+            try:
+                state = state_of(event.stream.id)
+            except TallystickError:  # an audit reports what is wrong with the case
+                return None
+            handover = None if state is None else state.handovers.get(handover_id)
+            return None if handover is None else handover.accepted_items
+        case ItemMoved(item_id=item_id) | ItemCheckedOut(item_id=item_id) | ItemCheckedIn(item_id=item_id):
+            return (item_id,)
+    return None
 
 
 def _of_item(connection: Connection, check: FileCheck) -> tuple[StoredFile, str] | None:

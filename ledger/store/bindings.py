@@ -217,6 +217,17 @@ def digests(connection: Connection, name: str, **part: str) -> dict[str, str]:
         raise IntegrityBroken("the database cannot read the table {name}", name=name, field=name) from error
 
 
+def ever_bound(connection: Connection, table: Table, **part: str) -> set[str]:
+    """Return the keys under which rows of a table were ever bound; ``part`` is as for ``unlike``."""
+    columns = key_names(table)
+    return {
+        key
+        for record in _bound_with(connection, table.name, part.values())
+        for key in record.rows
+        if part.items() <= dict(zip(columns, key.split(" "), strict=False)).items()
+    }
+
+
 def unlike(connection: Connection, table: Table, *, since: int = 0, **part: str) -> list[str]:
     """Return the keys of the rows of a table that are not what was bound last: changed, added or deleted.
 
@@ -236,9 +247,12 @@ def unlike(connection: Connection, table: Table, *, since: int = 0, **part: str)
 
 
 def _digest(connection: Connection, table: Table, key: Mapping[str, Any]) -> str | None:
-    """Return the digest of the row under this primary key, or None."""
+    """Return the digest of the row under this primary key, or None. Raises IntegrityBroken if it cannot be read."""
     is_the_row = (column == key[column.name] for column in table.primary_key.columns)
-    row = connection.execute(_raw(table).where(*is_the_row)).mappings().first()
+    try:
+        row = connection.execute(_raw(table).where(*is_the_row)).mappings().first()
+    except DBAPIError as error:
+        raise not_as_written(table, " ".join(key_of(table, key))) from error
     return None if row is None else digest_of_row(table, dict(row))
 
 

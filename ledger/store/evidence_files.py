@@ -6,11 +6,15 @@ The files themselves are in the evidence store (``ledger.evidence.kept_evidence`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct, to_builtins
-from sqlalchemy import Connection, Table, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Integer, LargeBinary, Table, cast, delete, func, select, tuple_, type_coerce, update
+from sqlalchemy import text as sql
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import NullType
 
+from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, log
 from ledger.store.database import Database
 from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
@@ -89,9 +93,21 @@ class FileToDelete(Struct, frozen=True):
 
 
 def file(connection: Connection, digest: str) -> StoredFile | None:
-    """Return the file with this BLAKE3 digest, or None if there is none."""
-    row = connection.execute(_query(EVIDENCE_FILES, StoredFile).where(EVIDENCE_FILES.c.digest == digest)).first()
+    """Return the file with this BLAKE3 digest, or None if there is none.
+
+    Raises IntegrityBroken if the database cannot read its row.
+    """
+    query = _query(EVIDENCE_FILES, StoredFile).where(EVIDENCE_FILES.c.digest == digest)
+    try:
+        row = connection.execute(query).first()
+    except DBAPIError as error:
+        raise bindings.not_as_written(EVIDENCE_FILES, digest) from error
     return None if row is None else StoredFile(*row)
+
+
+def has_files(connection: Connection) -> bool:
+    """Return whether the store has a file."""
+    return connection.execute(select(sql("1")).select_from(EVIDENCE_FILES).limit(1)).first() is not None
 
 
 def file_with(connection: Connection, digest: str) -> StoredFile | None:
@@ -119,8 +135,16 @@ def of_item(connection: Connection, case_id: str, item_id: str) -> list[ItemFile
 
 
 def of_case(connection: Connection, case_id: str) -> list[ItemFile]:
-    """Return the files that are kept for items of a case."""
-    return [ItemFile(*row) for row in connection.execute(_query(ITEM_FILES, ItemFile).filter_by(case_id=case_id))]
+    """Return the files that are kept for items of a case, without those of which the database cannot read the row."""
+    query = _readable(connection, ITEM_FILES, ItemFile).filter_by(case_id=case_id)
+    return [kept for row in connection.execute(query) if (kept := _read(ITEM_FILES, ItemFile, row)) is not None]
+
+
+def hidden_items(connection: Connection, digest: str) -> list[tuple[str, str]]:
+    """Return the items, by case and id, for which a file was kept once, and is no more."""
+    ever = {tuple(key.split(" ")[:2]) for key in bindings.ever_bound(connection, ITEM_FILES, digest=digest)}
+    rows = connection.execute(select(ITEM_FILES.c.case_id, ITEM_FILES.c.item_id).filter_by(digest=digest))
+    return [(case_id, item_id) for case_id, item_id in sorted(ever - set(map(tuple, rows)))]
 
 
 def bytes_of(connection: Connection, agency: str) -> int:
@@ -181,12 +205,16 @@ def count_to_delete(connection: Connection, most: int) -> int:
 def to_delete(connection: Connection) -> list[FileToDelete]:
     """Return the files whose objects are still to be deleted, the oldest first.
 
-    What somebody else than the service has noted or changed is none of them. Raises IntegrityBroken for a row that the
-    database cannot read.
+    What somebody else than the service has noted or changed is none of them.
     """
-    rows = connection.execute(_query(FILES_TO_DELETE, FileToDelete).order_by(FILES_TO_DELETE.c.since)).all()
-    foreign = set(bindings.unlike(connection, FILES_TO_DELETE)) if rows else set[str]()
-    return [FileToDelete(*row) for row in rows if row.name not in foreign]
+    query = _readable(connection, FILES_TO_DELETE, FileToDelete).order_by(FILES_TO_DELETE.c.since)
+    rows = [_read(FILES_TO_DELETE, FileToDelete, row) for row in connection.execute(query).all()]
+    readable = [row for row in rows if row is not None]
+    if len(readable) < len(rows):  # one by one: the table cannot be read as a whole
+        foreign = {row.name for row in readable if bindings.unlike(connection, FILES_TO_DELETE, name=row.name)}
+    else:
+        foreign = set(bindings.unlike(connection, FILES_TO_DELETE)) if rows else set[str]()
+    return [row for row in readable if row.name not in foreign]
 
 
 def seal_again(connection: Connection, sealed: Sequence[StoredFile]) -> None:
@@ -234,30 +262,56 @@ def waiting(connection: Connection, most: int) -> tuple[int, int | None]:
 
     The time is that of the event, in unix milliseconds; None if nothing waits.
     """
-    first = first_due(connection)
+    due = FILE_CHECKS.c.checked_at.is_(None)
+    raw = type_coerce(FILE_CHECKS.c.log_index, NullType())  # it may be of another type: SQLite keeps any
+    first: Any = connection.execute(select(raw).where(due).order_by(FILE_CHECKS.c.log_index).limit(1)).scalar()
     if first is None:
         return 0, None
-    some = select(FILE_CHECKS.c.log_index).where(FILE_CHECKS.c.checked_at.is_(None)).limit(most).subquery()
-    entry = log.entry(connection, first.log_index) if first.log_index < log.tree(connection).size else None
+    is_index = isinstance(first, int) and 0 <= first < log.tree(connection).size
+    entry = log.entry(connection, first) if is_index else None
+    some = select(FILE_CHECKS.c.log_index).where(due).limit(most).subquery()
     count = connection.execute(select(func.count()).select_from(some)).scalar_one()
     return int(count), None if entry is None else entry.recorded_at
 
 
-def first_due(
-    connection: Connection, types: Collection[str] = (), *, behind: FileCheck | None = None
-) -> FileCheck | None:
-    """Return the oldest check that is due and not done; because of an event of these types, if any are given.
+class NextDue(NamedTuple):
+    """The next check that is due, None if no more is, and how many there are before it that cannot be read."""
 
-    ``behind`` is where to go on in that order.
+    check: FileCheck | None
+    unreadable: int
+
+
+def next_due(connection: Connection, not_by: Collection[str] = (), *, behind: FileCheck | None = None) -> NextDue:
+    """Return the oldest check that is due and not done, and not because of an event of these types.
+
+    ``behind`` is where to go on in that order. Types are left out rather than chosen: a row whose type somebody changed
+    is not to be passed over unseen.
     """
-    order = [FILE_CHECKS.c[name] for name in ("log_index", "case_id", "item_id", "digest", "event_id")]
-    query = _query(FILE_CHECKS, FileCheck).where(FILE_CHECKS.c.checked_at.is_(None))
-    if types:
-        query = query.where(FILE_CHECKS.c.event_type.in_(types))
-    if behind is not None:
-        query = query.where(tuple_(*order) > tuple(getattr(behind, column.name) for column in order))
-    row = connection.execute(query.order_by(*order).limit(1)).first()
-    return None if row is None else FileCheck(*row)
+    order = [FILE_CHECKS.c[name] for name in _ORDER]
+    query = _readable(connection, FILE_CHECKS, FileCheck).where(FILE_CHECKS.c.checked_at.is_(None))
+    if not_by:
+        query = query.where(FILE_CHECKS.c.event_type.not_in(not_by))
+    place = None if behind is None else _place(behind)
+    if place is not None and connection.dialect.name == "sqlite":
+        # Above a text SQLite has all that is none: such rows would come again and again behind each of the others.
+        query = query.where(FILE_CHECKS.c.log_index >= place[0])
+    elif place is not None:
+        query = query.where(tuple_(*order) > place)
+    unreadable = 0
+    for row in connection.execute(query.order_by(*order).execution_options(yield_per=20)):
+        check = _read(FILE_CHECKS, FileCheck, row)
+        unreadable += check is None
+        if check is not None and (place is None or connection.dialect.name != "sqlite" or _place(check) > place):
+            return NextDue(check, unreadable)
+    return NextDue(None, unreadable)
+
+
+_ORDER = ("log_index", "case_id", "item_id", "digest", "event_id")
+
+
+def _place(check: FileCheck) -> tuple[int, str, str, str, str]:
+    """Return where a check stands in the order. SQLite compares texts by their bytes, as code points are compared."""
+    return check.log_index, check.case_id, check.item_id, check.digest, check.event_id
 
 
 def require_as_written(connection: Connection, check: FileCheck) -> None:
@@ -321,16 +375,24 @@ def forget_due(database: Database, check: FileCheck) -> None:
 
 
 def unreported(connection: Connection) -> list[FileCheck]:
-    """Return the checks whose outcome is an incident, and of which none is known to be recorded, the oldest first."""
-    query = _query(FILE_CHECKS, FileCheck).where(
+    """Return the checks whose outcome is an incident, and of which none is known to be recorded, the oldest first.
+
+    One that the database cannot read is none of them.
+    """
+    query = _readable(connection, FILE_CHECKS, FileCheck).where(
         FILE_CHECKS.c.outcome.in_(_INCIDENTS), FILE_CHECKS.c.reported_at.is_(None)
     )
-    return [FileCheck(*row) for row in connection.execute(query.order_by(FILE_CHECKS.c.log_index))]
+    rows = connection.execute(query.order_by(FILE_CHECKS.c.log_index))
+    return [check for row in rows if (check := _read(FILE_CHECKS, FileCheck, row)) is not None]
 
 
-def changed_checks(connection: Connection) -> set[str]:
-    """Return the keys of checks that somebody else than the service has written or changed, as ``FileCheck.name``."""
-    return set(bindings.unlike(connection, FILE_CHECKS))
+def is_as_written(connection: Connection, check: FileCheck) -> bool:
+    """Tell whether nobody else than the service has written or changed a check."""
+    try:
+        bindings.require_bound(connection, FILE_CHECKS, check.key)
+    except IntegrityBroken:
+        return False
+    return True
 
 
 def keep_reported(database: Database, check: FileCheck, now_ms: int) -> None:
@@ -343,6 +405,41 @@ def keep_reported(database: Database, check: FileCheck, now_ms: int) -> None:
 
 def _query(table: Table, kind: type[Struct]) -> Any:
     return select(*(table.c[name] for name in kind.__struct_fields__))
+
+
+def _readable(connection: Connection, table: Table, kind: type[Struct]) -> Any:
+    """Select the columns of ``kind`` so that no value ends the query, whatever somebody has put there.
+
+    SQLite keeps a value of any type in any column, and texts that are none. It gives texts as bytes here, and behind
+    the columns the type of each.
+    """
+    columns = [table.c[name] for name in kind.__struct_fields__]
+    if connection.dialect.name != "sqlite":
+        return select(*columns)
+    numbers = {each for each in columns if isinstance(each.type, Integer)}
+    values = [type_coerce(each, NullType()) if each in numbers else cast(each, LargeBinary) for each in columns]
+    return select(*values, *(func.typeof(each) for each in columns))
+
+
+S = TypeVar("S", bound=Struct)
+
+
+def _read(table: Table, kind: type[S], row: Sequence[Any]) -> S | None:
+    """Return what a row of ``_readable`` says; None if a value is not of the type of its column."""
+    names = kind.__struct_fields__
+    values, types = row[: len(names)], row[len(names) :]
+    if not types:
+        return kind(*values)
+    read: list[Any] = []
+    for name, value, type_name in zip(names, values, types, strict=True):
+        is_text = not isinstance(table.c[name].type, Integer)
+        if type_name not in {"null", "text" if is_text else "integer"}:
+            return None
+        try:
+            read.append(value.decode() if is_text and value is not None else value)
+        except UnicodeDecodeError:
+            return None
+    return kind(*read)
 
 
 def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

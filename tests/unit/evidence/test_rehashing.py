@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs, to_builtins
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, select, text, true
+from structlog.testing import capture_logs
 
 from ledger.audit import audit_case, left_out
 from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of
@@ -382,6 +383,51 @@ def test_a_check_of_what_somebody_has_changed_stays_due(stand: Stand, table: Tab
     rehasher.step()
     assert [check.outcome for check in stand.checks()] == ["intact"]
     assert stand.incidents == []
+
+
+UNREADABLE = {"bytes": "x'ff'", "no UTF-8": "CAST(x'ff' AS TEXT)", "no number": "'many'"}  # which SQLite allows
+
+
+OF_FILES = (FILE_CHECKS, ITEM_FILES, EVIDENCE_FILES, FILES_TO_DELETE)
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+@pytest.mark.parametrize(
+    "table", [FILE_CHECKS, ITEM_FILES, EVIDENCE_FILES, FILES_TO_DELETE], ids=lambda table: table.name
+)
+def test_a_value_that_cannot_be_read_stops_no_other_check(stand: Stand, table: Table, kind: str) -> None:
+    """In whatever column: that row is left alone, and told; what else is due is done, as this is once it is mended."""
+    case = held(stand)
+    give(stand.store, b"another", item="phone")
+    stand.record(case.say(ItemMoved, item_id="disk", storage_location="room 2"))
+    replace(stand.rehasher, stops=lambda: True).step()
+    (due,) = stand.checks()
+    with stand.ledger.database.lock() as connection:
+        evidence_files.delete_later(connection, "a name", 1)
+        (as_written,) = connection.execute(select(table).limit(1).where(_of(table, due))).mappings()
+    for number, column in enumerate(table.columns, 3):
+        with stand.ledger.database.lock() as connection:
+            connection.execute(table.update().where(_of(table, due)).values({column: text(UNREADABLE[kind])}))
+        stand.record(case.say(ItemMoved, item_id="phone", storage_location=f"room {number}"))
+        rehasher = stand.rehasher
+        with capture_logs() as told:
+            assert rehasher.step() == 1, column
+            assert rehasher.step() == 0, column
+        is_due = column is not FILE_CHECKS.c.checked_at
+        assert [each["log_level"] for each in told] == ["error"] * (is_due and table is not FILES_TO_DELETE), column
+        with stand.ledger.database.lock() as connection:
+            assert evidence_files.waiting(connection, 9)[0] == is_due, column
+            connection.execute(table.delete().where(table.c[column.name] == text(UNREADABLE[kind])))
+            connection.execute(table.insert(), [dict(as_written)])
+    stand.rehasher.step()
+    assert [check.outcome for check in stand.checks()] == ["intact"]
+    assert stand.incidents == []
+    with stand.ledger.database.read() as connection:
+        assert evidence_files.to_delete(connection) == []
+
+
+def _of(table: Table, due: FileCheck) -> ColumnElement[bool]:
+    return true() if table is FILES_TO_DELETE else table.c.digest == due.digest
 
 
 def test_a_check_that_somebody_has_added_is_not_made(stand: Stand) -> None:
