@@ -11,9 +11,9 @@ agency are compared with those of before.
 Each that an audit of everything names must be named by audits that go on from one of the ledger as it was before its
 last part: by the first, or by a later one of a round, of which those before said that they had not read all.
 
-Kept states and kept audits lie as well (``lying``), well formed and with the codes that they need. And audits go on
-from what lies about the earlier one: each must be refused, name something, or say by its digest what it went on from,
-and that it did not read everything.
+Kept states and kept audits lie as well (``lying``), well formed and with the codes that they need; rows about files are
+deleted and bound as deleted. And audits go on from what lies about the earlier one: each must be refused, name
+something, or say by its digest what it went on from, and that it did not read everything.
 
 --quick asks as one officer of each role, and --ledger keeps the ledger, or takes one that was kept.
 
@@ -48,7 +48,7 @@ from ledger.procedures import shipped_procedures
 from ledger.store.opening import open_database
 from ledger.supervision.runs.datasets import DatasetFiles
 from scripts.bench.figures import command_line
-from tests.campaigns.manipulations.lying import lying_audits, lying_bases, lying_states
+from tests.campaigns.manipulations.lying import hidden_rows, lying_audits, lying_bases, lying_states
 from tests.campaigns.manipulations.shown import Shown, differing, look, look_again
 from tests.campaigns.manipulations.spoiling import Manipulation, manipulations, rows_of
 from tests.campaigns.manipulations.store_room import storage_of
@@ -203,6 +203,7 @@ def main() -> int:
         possible = [
             *lying_states(data, rows_of(data, "kept_states"), chance),
             *lying_audits(rows_of(data, "audits")),
+            *hidden_rows(data),
             *manipulations(data, chance),
         ]
         chosen = [manipulation for manipulation in possible if options.only in str(manipulation)]

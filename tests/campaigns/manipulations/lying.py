@@ -1,7 +1,9 @@
-"""Lies in what is kept so that work is not done again: states of cases, kept audits, and what an audit goes on from.
+"""Lies in what is kept so that work is not done again: states of cases, kept audits, and what an audit goes on from;
+and rows about files that are hidden.
 
 Whoever tells one has more than the database. The states have the code of the service's key, which lies in the data
-directory; what an audit goes on from has the digest of what it says.
+directory; what an audit goes on from has the digest of what it says. For the rows the database is enough: they are
+bound as deleted.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ from ledger.core.custody.kept_state import decode_state
 from ledger.core.errors import MalformedInput
 from ledger.procedures import shipped_procedures
 from ledger.store.access import AccessHead
+from ledger.store.bindings import BOUND_TABLES, BindingHead, record_of
 from ledger.store.kept_states import row_of_state, state_key_of
-from tests.campaigns.manipulations.spoiling import Manipulation, Row, Statement, statements
+from tests.campaigns.manipulations.spoiling import Manipulation, Row, Statement, rows_of, statements
 
 DATABASE = "tallystick.db"
 TRIES = 50  # to find another value of a field with which it is still a state
@@ -79,6 +82,48 @@ def lying_audits(rows: Sequence[Row]) -> Iterator[Manipulation]:
         values: list[Any] = [verdict, msgspec.json.encode(report), rows[0]["audit_id"]]
         statement = ("UPDATE audits SET verdict = ?, report = ? WHERE audit_id = ?", values)
         yield statements("lie", f"audits {name}", DATABASE, statement)
+
+
+HIDDEN = ("item_files", "evidence_files", "file_checks")  # tables of which the service deletes few rows, or none
+
+
+def hidden_rows(folder: Path) -> Iterator[Manipulation]:
+    """Delete each row about files and bind it as deleted; then all checks that are due, with the events they are of.
+
+    ``folder`` is the data directory.
+    """
+    for table in HIDDEN:
+        for number, row in enumerate(rows_of(folder, table)):
+            yield Manipulation("hide", f"{table} {number}", _hiding(table, row))
+    size = rows_of(folder, "tree")[0]["size"]
+    assert isinstance(size, int), "the log has entries"
+    forward: Statement = ("UPDATE meta SET value = ? WHERE name = 'file_checks_up_to'", [str(size - 1)])
+    unlooked: Statement = ("DELETE FROM file_checks WHERE checked_at IS NULL", [])
+    gone = [row for row in rows_of(folder, "file_checks") if row["checked_at"] is None]
+    yield Manipulation("hide", "file_checks that are due", _doing(forward, unlooked, table="file_checks", rows=gone))
+
+
+def _hiding(table: str, row: Row) -> Callable[[Path], None]:
+    names = BOUND_TABLES[table].primary_key.columns.keys()
+    where = " AND ".join(f'"{name}" = ?' for name in names)
+    delete: Statement = (f'DELETE FROM "{table}" WHERE {where}', [row[name] for name in names])
+    return _doing(delete, table=table, rows=[row])
+
+
+def _doing(*changes: Statement, table: str, rows: Sequence[Row]) -> Callable[[Path], None]:
+    """Return what makes the changes and binds the rows as deleted."""
+    names = BOUND_TABLES[table].primary_key.columns.keys()
+    keys = [" ".join(str(row[name]) for name in names) for row in rows]
+
+    def apply(folder: Path) -> None:
+        last = rows_of(folder, "bindings")[-1]
+        behind = BindingHead(int(str(last["number"])) + 1, str(last["digest"]))
+        record = record_of(behind, table, dict.fromkeys(keys))
+        columns, marks = ", ".join(f'"{name}"' for name in record), ", ".join("?" for _ in record)
+        bind: Statement = (f"INSERT INTO bindings ({columns}) VALUES ({marks})", [*record.values()])
+        statements("hide", table, DATABASE, *changes, bind).apply(folder)
+
+    return apply
 
 
 def lying_bases(true: Basis) -> dict[str, Basis]:
