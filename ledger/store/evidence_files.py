@@ -9,10 +9,23 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct, to_builtins
-from sqlalchemy import Connection, Integer, LargeBinary, Table, cast, delete, func, select, tuple_, type_coerce, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    Table,
+    case,
+    cast,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import NullType
 
 from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, log
@@ -263,12 +276,13 @@ def waiting(connection: Connection, most: int) -> tuple[int, int | None]:
     The time is that of the event, in unix milliseconds; None if nothing waits.
     """
     due = FILE_CHECKS.c.checked_at.is_(None)
-    raw = type_coerce(FILE_CHECKS.c.log_index, NullType())  # it may be of another type: SQLite keeps any
-    first: Any = connection.execute(select(raw).where(due).order_by(FILE_CHECKS.c.log_index).limit(1)).scalar()
+    index: Any = FILE_CHECKS.c.log_index
+    number = _number(index) if connection.dialect.name == "sqlite" else index
+    first = connection.execute(select(number).where(due).order_by(index).limit(1)).first()
     if first is None:
         return 0, None
-    is_index = isinstance(first, int) and 0 <= first < log.tree(connection).size
-    entry = log.entry(connection, first) if is_index else None
+    is_index = first[0] is not None and 0 <= first[0] < log.tree(connection).size
+    entry = log.entry(connection, first[0]) if is_index else None
     some = select(FILE_CHECKS.c.log_index).where(due).limit(most).subquery()
     count = connection.execute(select(func.count()).select_from(some)).scalar_one()
     return int(count), None if entry is None else entry.recorded_at
@@ -416,9 +430,13 @@ def _readable(connection: Connection, table: Table, kind: type[Struct]) -> Any:
     columns = [table.c[name] for name in kind.__struct_fields__]
     if connection.dialect.name != "sqlite":
         return select(*columns)
-    numbers = {each for each in columns if isinstance(each.type, Integer)}
-    values = [type_coerce(each, NullType()) if each in numbers else cast(each, LargeBinary) for each in columns]
+    values = [_number(each) if isinstance(each.type, Integer) else cast(each, LargeBinary) for each in columns]
     return select(*values, *(func.typeof(each) for each in columns))
+
+
+def _number(column: Column[Any]) -> ColumnElement[Any]:
+    """Return what the column has if SQLite has a number there, else null."""
+    return case((func.typeof(column) == "integer", column))
 
 
 S = TypeVar("S", bound=Struct)
