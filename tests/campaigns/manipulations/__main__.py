@@ -187,7 +187,7 @@ def main() -> int:
     parser = command_line(__doc__, seed=1)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--ledger", type=Path)
-    parser.add_argument("--only", default="", help="those whose name has this text")
+    parser.add_argument("--only", default="", help="those whose name has this text, or one of several with commas")
     options = parser.parse_args()
     chance, began = random.Random(options.seed), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tallystick-manipulations-") as folder_name:
@@ -206,7 +206,8 @@ def main() -> int:
             *hidden_rows(data),
             *manipulations(data, chance),
         ]
-        chosen = [manipulation for manipulation in possible if options.only in str(manipulation)]
+        only = options.only.split(",")
+        chosen = [manipulation for manipulation in possible if any(text in str(manipulation) for text in only)]
         outcomes = [*gone_on_from_lies(data, since), *run(data, chosen, before, since)]
     return _summed_up(outcomes, before, time.monotonic() - began)
 
