@@ -19,7 +19,8 @@ from ledger.store.database import Connection, Database
 from ledger.store.head_map import MAP_STATE
 
 COSIGNATURES = "cosignatures"  # the table
-OF_FILES = ITEM_FILES, FILE_CHECKS = "item_files", "file_checks"  # tables of which each row's history is kept
+ITEM_FILES, FILE_CHECKS = "item_files", "file_checks"
+OF_FILES = (ITEM_FILES, FILE_CHECKS)  # tables of which it matters which rows there ever were
 KeptFiles = Callable[[], Mapping[str, str]]  # by the digest that each is kept under: the digest of its bytes
 # The step that reports the faults of a table; step "bindings" reports those of the other tables.
 _STEPS = {
