@@ -410,11 +410,11 @@ def test_a_value_that_cannot_be_read_stops_no_other_check(stand: Stand, table: T
             connection.execute(table.update().where(_of(table, due)).values({column: text(UNREADABLE[kind])}))
         stand.record(case.say(ItemMoved, item_id="phone", storage_location=f"room {number}"))
         rehasher = stand.rehasher
-        with capture_logs() as told:
+        with capture_logs() as logged:
             assert rehasher.step() == 1, column
             assert rehasher.step() == 0, column
         is_due = column is not FILE_CHECKS.c.checked_at and table is not FILES_TO_DELETE
-        assert [each["log_level"] for each in told] == ["error"] * is_due, column
+        assert [each["log_level"] for each in logged] == ["error"] * is_due, column
         with stand.ledger.database.lock() as connection:
             assert evidence_files.waiting(connection, 9)[0] == is_due, column
             connection.execute(table.delete().where(table.c[column.name] == text(UNREADABLE[kind])))
