@@ -396,9 +396,10 @@ def closing_acts(
     are signed together, and IntegrityBroken if somebody has changed in the database what was counted.
     """
     parts, agency = service.parts, reading.agency
-    with parts.database.read() as connection:
-        stocktakes.require_as_written(connection, require_open(connection, reading, stocktake_id))
     view = view_of(service, reading, stocktake_id, asked.missing)
+    # Behind the view, so that nothing is signed that was changed before it was read.
+    with parts.database.read() as connection:
+        stocktakes.require_as_written(connection, require_open(connection, reading, stocktake_id).key)
     if not view.counts.scanned:
         raise MalformedInput(
             "nothing was scanned yet", field="stocktake_id", code="nothing_counted", hint="Scan what is there first."

@@ -72,13 +72,16 @@ def read_bound(connection: Connection, heads: Collection[BindingHead]) -> Bound:
         count += 1
         if record.number in wanted:
             kept[record.number] = record.digest
-        if record.binding.of == COMMITS:
-            for size, commit in record.binding.rows.items():
-                first, at = (commit or "0 0").split(" ")
-                commits[int(size)] = int(first), int(at)
-                last_size = max(last_size, int(size))
-        elif record.binding.of == FORGOTTEN:
-            forgotten = max(forgotten, *map(int, record.binding.rows))
+        if record.binding.of in (COMMITS, FORGOTTEN):
+            try:
+                if record.binding.of == FORGOTTEN:
+                    forgotten = max(forgotten, *map(int, record.binding.rows))
+                for size, commit in record.binding.rows.items() if record.binding.of == COMMITS else ():
+                    first, at = (commit or "0 0").split(" ")
+                    commits[int(size)] = int(first), int(at)
+                    last_size = max(last_size, int(size))
+            except ValueError:  # the service writes numbers there
+                return Bound(record.number, rows, commits, forgotten, kept, files, broken=record.number)
         else:
             rows.setdefault(record.binding.of, {}).update(record.binding.rows)
             if record.binding.of in OF_FILES:

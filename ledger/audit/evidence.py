@@ -49,13 +49,17 @@ def check_hidden(connection: Connection, bound: Bound, state_of: StateOf) -> Ite
     """
     if bound.broken is not None or not bound.first[ITEM_FILES]:
         return
-    rows = {key: _Row(*key.split(" ")) for key in bound.first[ITEM_FILES]}
+    parts = {key: key.split(" ") for key in bound.first[ITEM_FILES]}
+    rows = {key: _Row(*named) for key, named in parts.items() if len(named) == len(_Row._fields)}
+    # The chain has no key of its own: whoever can write to the database may bind what is no row's name.
+    yield from (_missing(ITEM_FILES, key) for key in parts.keys() - rows.keys())
     live = [row for key, row in rows.items() if _is_live(bound, ITEM_FILES, key)]
     destroyed = dict(_destroyed(connection, {row.case_id for row in rows.values()}))
-    for key, first in bound.first[ITEM_FILES].items():
+    for key, row in rows.items():
+        first = bound.first[ITEM_FILES][key]
         if first.again is not None:  # the service never changes one
             yield finding("bindings", None, "bound", first.digest, first.again, row=f"{ITEM_FILES} {key}")
-        elif not _is_live(bound, ITEM_FILES, key) and rows[key].item not in destroyed:
+        elif not _is_live(bound, ITEM_FILES, key) and row.item not in destroyed:
             yield _missing(ITEM_FILES, key)
     for digest in sorted({row.digest for row in live}):
         if not _is_live(bound, EVIDENCE_FILES, digest):

@@ -182,11 +182,16 @@ def hash_open(
         size, mapped = before.st_size, None
         if size >= HUGE and copy_to is None and tuple(algorithms) == (Algorithm.BLAKE3,):
             mapped = hash_mapped(descriptor, size, progress)
-        digests = (mapped,) if mapped else _read_and_hash(descriptor, size, algorithms, copy_to, progress)
+        digests: tuple[bytes, ...]
+        if mapped is not None:
+            digests, done = (mapped,), size
+        else:
+            digests, done = _read_and_hash(descriptor, size, algorithms, copy_to, progress)
         after = os.fstat(descriptor)
     except OSError as error:
         raise cannot_be_read(name, error) from error
-    if _state(before) != _state(after):
+    # Some file systems end a read before the file does.
+    if done != size or _state(before) != _state(after):
         raise IntegrityBroken(
             "{name} changed while it was read", name=name, field="file", hint="Close what writes it, try again."
         )
@@ -196,7 +201,8 @@ def hash_open(
 
 def _read_and_hash(
     descriptor: int, size: int, algorithms: Sequence[Algorithm], copy_to: int | None, progress: HashingProgress
-) -> tuple[bytes, ...]:
+) -> tuple[tuple[bytes, ...], int]:
+    """Return the digests of what was read, and how many bytes that were."""
     is_large = size >= LARGE
     hashers = [new_hasher(algorithm) for algorithm in algorithms]
     if is_large and tuple(algorithms) == (Algorithm.BLAKE3,):  # beside a slower one, more threads would only delay that
@@ -205,25 +211,25 @@ def _read_and_hash(
     if copy_to is not None:
         consumers.append(partial(_write, copy_to))
     if is_large:
-        _feed_in_threads(descriptor, consumers, progress)
+        done = _feed_in_threads(descriptor, consumers, progress)
     else:
-        read = size + 1
-        while read > size:  # a short read has reached the end
-            chunk = os.read(descriptor, size + 1)
+        done = 0
+        while chunk := os.read(descriptor, size + 1):
             for consume in consumers:
                 consume(chunk)
-            read = len(chunk)
-            progress.advance(read)
-    return tuple(hasher.digest() for hasher in hashers)
+            done += len(chunk)
+            progress.advance(len(chunk))
+    return tuple(hasher.digest() for hasher in hashers), done
 
 
-def _feed_in_threads(descriptor: int, consumers: Sequence[Consumer], progress: HashingProgress) -> None:
-    """Give each consumer all that is read, in a thread of its own.
+def _feed_in_threads(descriptor: int, consumers: Sequence[Consumer], progress: HashingProgress) -> int:
+    """Give each consumer all that is read, in a thread of its own; return how many bytes that were.
 
     A quick one is at most ``BUFFERS`` chunks ahead of a slow one, and waits for it no more often than that.
     """
     buffers = deque(bytearray(CHUNK) for _ in range(BUFFERS))
     ahead = deque[tuple[int, list[Future[object]]]]()
+    done = 0
 
     def wait_for_oldest() -> None:
         size, outcomes = ahead.popleft()
@@ -236,11 +242,13 @@ def _feed_in_threads(descriptor: int, consumers: Sequence[Consumer], progress: H
         while size := os.readv(descriptor, [buffers[0]]):
             chunk = memoryview(buffers[0])[:size]
             ahead.append((size, [own.submit(consume, chunk) for own, consume in zip(threads, consumers, strict=True)]))
+            done += size
             buffers.rotate(-1)
             if len(ahead) == BUFFERS:
                 wait_for_oldest()
         while ahead:
             wait_for_oldest()
+    return done
 
 
 def _write(descriptor: int, data: bytes | memoryview) -> None:

@@ -307,9 +307,8 @@ def items_that_went(event: Event, state_of: Callable[[str], CaseState | None]) -
 def _of_item(connection: Connection, check: FileCheck) -> tuple[StoredFile, str] | None:
     """Return the file of a check and its digest in the record; None if it is not kept for the item any more."""
     stored = evidence_files.file(connection, check.digest)
-    of_item = evidence_files.of_item(connection, check.case_id, check.item_id)
-    before = next((kept.recorded for kept in of_item if kept.digest == check.digest), None)
-    return None if stored is None or before is None else (stored, before)
+    kept = evidence_files.item_file(connection, check)
+    return None if stored is None or kept is None else (stored, kept.recorded)
 
 
 def _is_recorded(connection: Connection, description: str, start: int) -> bool:

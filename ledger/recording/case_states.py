@@ -63,8 +63,10 @@ class CachedStates:
     def __init__(self) -> None:
         self._states: OrderedDict[StateKey, CaseState] = OrderedDict()
         self._furthest: dict[str, StateKey] = {}
-        # Of all cases in ``_furthest``: an earlier state of a case shares with that one what they have in common.
-        self._events = 0
+        # Events by which a state counts: that which goes furthest in its case by all of its own, for an earlier one
+        # that it was folded on shares with it what they have in common.
+        self._events: dict[StateKey, int] = {}
+        self._events_kept = 0
         self._lock = Lock()
 
     def add(self, key: StateKey, state: CaseState) -> None:
@@ -74,14 +76,21 @@ class CachedStates:
                 return
             self._states[key] = state
             before = self._furthest.get(state.case_id)
+            self._count(key, state.sequence + 1)
             if before is None or (before[0], self._states[before].sequence) <= (key[0], state.sequence):
-                self._events += state.sequence - (self._states[before].sequence if before else -1)
                 self._furthest[state.case_id] = key
-            while len(self._states) > STATES_KEPT or (self._events > EVENTS_KEPT and len(self._states) > 1):
+                if before is not None and before[0] == key[0]:
+                    self._count(before, 0)
+            while len(self._states) > STATES_KEPT or (self._events_kept > EVENTS_KEPT and len(self._states) > 1):
                 oldest, dropped = self._states.popitem(last=False)
+                self._count(oldest, 0)
                 if self._furthest.get(dropped.case_id) == oldest:
                     del self._furthest[dropped.case_id]
-                    self._events -= dropped.sequence + 1
+
+    def _count(self, key: StateKey, events: int) -> None:
+        self._events_kept += events - self._events.pop(key, 0)
+        if events:
+            self._events[key] = events
 
     def get(self, key: StateKey) -> CaseState | None:
         state = self._states.get(key)

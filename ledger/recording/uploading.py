@@ -161,8 +161,8 @@ class TileUploader:
 
     def _size_of(self, kept: KeptCheckpoint | None) -> int:
         """Return the size of the store's checkpoint, of which this log must be a continuation. Raises StoreRefused."""
-        if kept is None:  # nothing was uploaded, or it was emptied
-            self._continued, self._is_whole = b"", True
+        if kept is None:  # nothing was uploaded, or it was emptied: until it is filled again nobody is sent there
+            self._continued, self._is_whole, self.state = b"", True, UploadState(0)
             return 0
         try:
             note = kept.note.decode("utf-8", "replace")

@@ -147,6 +147,13 @@ def of_item(connection: Connection, case_id: str, item_id: str) -> list[ItemFile
     return [ItemFile(*row) for row in connection.execute(query.order_by(ITEM_FILES.c.kept_at, ITEM_FILES.c.digest))]
 
 
+def item_file(connection: Connection, check: FileCheck) -> ItemFile | None:
+    """Return the file of a check as it is kept for its item; None if it is kept no more. Reads no other row."""
+    query = _query(ITEM_FILES, ItemFile).filter_by(case_id=check.case_id, item_id=check.item_id, digest=check.digest)
+    row = connection.execute(query).first()
+    return None if row is None else ItemFile(*row)
+
+
 def of_case(connection: Connection, case_id: str) -> list[ItemFile]:
     """Return the files that are kept for items of a case, without those of which the database cannot read the row."""
     query = _readable(connection, ITEM_FILES, ItemFile).filter_by(case_id=case_id)
@@ -156,8 +163,9 @@ def of_case(connection: Connection, case_id: str) -> list[ItemFile]:
 def hidden_items(connection: Connection, digest: str) -> list[tuple[str, str]]:
     """Return the items, by case and id, for which a file was kept once, and is no more."""
     ever = {tuple(key.split(" ")[:2]) for key in bindings.ever_bound(connection, ITEM_FILES, digest=digest)}
-    rows = connection.execute(select(ITEM_FILES.c.case_id, ITEM_FILES.c.item_id).filter_by(digest=digest))
-    return [(case_id, item_id) for case_id, item_id in sorted(ever - set(map(tuple, rows)))]
+    rows = connection.execute(_readable(connection, ITEM_FILES, ItemFile).filter_by(digest=digest))
+    there = {(kept.case_id, kept.item_id) for row in rows if (kept := _read(ITEM_FILES, ItemFile, row)) is not None}
+    return [(case_id, item_id) for case_id, item_id in sorted(ever - there)]
 
 
 def bytes_of(connection: Connection, agency: str) -> int:

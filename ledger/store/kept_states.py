@@ -7,13 +7,12 @@ service that is not in the database; one without it is not used. Audits compare 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from hmac import compare_digest
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from itertools import chain
 from operator import attrgetter
 
 from blake3 import blake3
@@ -25,7 +24,6 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.store.database import Change, Row, one_of
 from ledger.store.tables import KEPT_STATES
 
-DECIDING = ("audit", "core", "recording", "store", "timeline")  # packages that make states, audits and trails
 MOST = 1 << 27  # bytes of a state that an audit unpacks
 # SQLite keeps what it is given: text in a column of bytes must stop nobody.
 _COLUMNS = [
@@ -62,14 +60,13 @@ def program_version() -> str:
     With a digest of the sources that decide what these are: between two releases, and in a program that somebody has
     changed, the number is the same and the rules are not.
     """
-    package = files("ledger")
-    return f"{version('tallystick')}+{sources_digest([package / part for part in DECIDING])}"
+    return f"{version('tallystick')}+{sources_digest(files('ledger'))}"
 
 
-def sources_digest(folders: Iterable[Traversable]) -> str:
-    """Return 12 hexadecimal digits of a digest of the files below folders, by their names, and what is in them."""
+def sources_digest(package: Traversable) -> str:
+    """Return 12 hexadecimal digits of a digest of a package's modules, by their names, and what is in them."""
     digest = blake3()
-    for file in chain.from_iterable(_files(folder, folder.name) for folder in folders):
+    for file in _files(package, package.name):
         digest.update(f"{file[0]} {len(file[1])}\n".encode())
         digest.update(file[1])
     return digest.hexdigest(6)

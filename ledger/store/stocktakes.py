@@ -378,15 +378,15 @@ def _change(connection: Connection, opened: OpenStocktake, number: int, **values
     bindings.bind_rows(connection, STOCKTAKE_SCANS, [key])
 
 
-def require_as_written(connection: Connection, opened: OpenStocktake) -> None:
-    """Require that an open stocktake, what it expects and its scans are as the service wrote them.
+def require_as_written(connection: Connection, key: Mapping[str, str]) -> None:
+    """Require that the open stocktake of a key, what it expects and its scans are as the service wrote them.
 
     Raises IntegrityBroken: nobody is to sign what somebody else has written into the count.
     """
-    bindings.require_bound(connection, OPEN_STOCKTAKES, opened.key)
-    since = bindings.last_record(connection, OPEN_STOCKTAKES, opened.key)
+    bindings.require_bound(connection, OPEN_STOCKTAKES, key)
+    since = bindings.last_record(connection, OPEN_STOCKTAKES, key)
     for table in (STOCKTAKE_EXPECTED, STOCKTAKE_SCANS):
-        if unlike := bindings.unlike(connection, table, since=since, **opened.key):
+        if unlike := bindings.unlike(connection, table, since=since, **key):
             raise bindings.not_as_written(table, unlike[0])
 
 
@@ -409,7 +409,7 @@ def forget(database: Database, now: int) -> None:
     with database.write() as connection:
         for key in map(dict, connection.execute(query).mappings().all()):
             with suppress(IntegrityBroken):
-                bindings.require_bound(connection, OPEN_STOCKTAKES, key)
+                require_as_written(connection, key)
                 _forget(connection, key)
 
 

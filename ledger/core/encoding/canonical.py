@@ -263,6 +263,7 @@ SHOWN_LEVELS = 12  # of a path
 SHOWN_CHARACTERS = 80  # of a key
 
 # A string may lack its end; possessive, so that a text of quotation marks and backslashes is read once.
+_SPLIT_AT_MOST = 2**20  # bytes
 _STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[{]}"))
 _NO_OPENING = bytes(set(range(256)) - set(b"[{"))
@@ -311,7 +312,9 @@ def repeated_keys(data: bytes) -> Iterator[str]:
 def deep_field(data: bytes) -> str | None:
     """Return the path of the first value nested deeper than ``MAX_LEVELS``, or None if there is none."""
     # Brackets inside strings do not count: without escapes, a string is what stands between two quotation marks.
-    outside = _KEY_OR_TEXT.sub(b"", data) if b"\\" in data else b"".join(data.split(b'"')[::2])
+    # Of a long text the parts would take many times its memory.
+    is_simple = len(data) <= _SPLIT_AT_MOST and b"\\" not in data
+    outside = b"".join(data.split(b'"')[::2]) if is_simple else _KEY_OR_TEXT.sub(b"", data)
     if max(accumulate(step - 1 for step in outside.translate(_STEPS, _NO_BRACKET)), default=0) <= MAX_LEVELS:
         return None
     deep = next((levels for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)

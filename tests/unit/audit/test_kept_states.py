@@ -15,7 +15,7 @@ from ledger.core.custody import kept_state
 from ledger.core.custody.kept_state import encode_state
 from ledger.recording import case_states
 from ledger.store import kept_states
-from ledger.store.kept_states import DECIDING, program_version, sources_digest, state_key_of
+from ledger.store.kept_states import program_version, sources_digest, state_key_of
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_founded, open_ledger, sqlite_url
@@ -116,15 +116,14 @@ def test_states_of_another_key_are_not_used(long: tuple[Stand, Case], monkeypatc
 
 
 def test_a_program_with_another_rule_has_another_version(tmp_path: Path) -> None:
-    """Each file of the packages that decide counts, by its bytes and its name; what Python compiles of it does not.
+    """Each module of the program counts, by its bytes and its name; what Python compiles of it does not.
 
     What is installed from an archive has the version of the sources that went into it.
     """
-    for package in DECIDING:
-        copytree(REPOSITORY / "ledger" / package, tmp_path / "ledger" / package)
+    copytree(REPOSITORY / "ledger", tmp_path / "ledger")
 
     def digest_of(root: zipfile.Path | Path) -> str:
-        return sources_digest([root / "ledger" / package for package in DECIDING])
+        return sources_digest(root / "ledger")
 
     own = digest_of(tmp_path)
     assert program_version() == f"{version('tallystick')}+{own}"

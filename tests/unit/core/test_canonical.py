@@ -349,6 +349,8 @@ def test_a_path_shows_printable_ascii_and_is_cut() -> None:
         (b'{"a":"' + b"[" * 1000 + b'","b":' + b"[" * 32, ".b"),
         (b'{"a":"\\"' + b"[" * 1000 + b'"}', None),
         (b'{"a":"\\"]]]","b":' + b"[" * 32, ".b"),
+        (b'{"a":[' + b'"[",' * 300_000 + b'"b"],"b":' + b"[" * 32, ".b"),
+        (b'{"a":[' + b'"[",' * 300_000 + b'"b"]}', None),
     ],
 )
 def test_a_deep_field_is_told_before_decoding(data: bytes, field: str | None) -> None:

@@ -13,7 +13,7 @@ from ledger.audit import audit_log, left_out
 from ledger.audit.bindings import is_chain_whole
 from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemDisposalProposed, ItemMoved
-from ledger.store import evidence_files, log
+from ledger.store import bindings, evidence_files, log
 from ledger.store.tables import BINDINGS, EVIDENCE_FILES, FILE_CHECKS, ITEM_FILES
 from tests.testkit.builders import POLICE, PROCURATORATE, supervisor
 from tests.testkit.casework import Case, dispose
@@ -97,6 +97,25 @@ def test_a_row_that_was_replaced_is_named(stand: Stand) -> None:
     change(stand, lambda connection: connection.execute(later))
     (named,) = hidden(stand)
     assert named.startswith("item_files case-1 copy ")
+
+
+def test_a_name_that_is_no_rows_is_named(stand: Stand) -> None:
+    """The chain has no key: whoever binds something under a name that no row has ends no audit by it."""
+    two_things(stand)
+    with stand.ledger.database.lock() as connection:
+        for digest in (DIGEST, None):
+            bindings.bind(connection, ITEM_FILES.name, {"nobody": digest})
+    assert hidden(stand) == ["item_files nobody"]
+
+
+@pytest.mark.parametrize(("of", "name"), [(bindings.COMMITS, "many"), (bindings.FORGOTTEN, "all")])
+def test_a_record_that_is_no_number_breaks_the_chain(stand: Stand, of: str, name: str) -> None:
+    """Commits and what was forgotten are numbers: a record with other names counts as one that does not follow."""
+    with stand.ledger.database.lock() as connection:
+        number = bindings.head(connection).count
+        bindings.bind(connection, of, {name: "0 0"})
+    report = audit_log(stand.ledger.database, TRUST, PROCEDURES, look=left_out, processes=1)
+    assert [each.slots.get("number") for each in report.findings if each.step == "bindings"] == [str(number)]
 
 
 def test_a_file_without_its_key_is_named(stand: Stand) -> None:

@@ -314,6 +314,17 @@ def test_cached_states_are_bounded_by_the_events_of_their_cases(monkeypatch: pyt
     assert cached.furthest_of("case-2", 0) is third.state
 
 
+def test_a_state_that_was_folded_apart_counts_by_all_of_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier state that comes behind one that goes further was folded by itself, and shares nothing with that."""
+    monkeypatch.setattr(case_states, "EVENTS_KEPT", 9)
+    cached, case = case_states.CachedStates(), Case().open()
+    states = [case.state, *(case.register(f"item-{number}").state for number in range(4))]
+    for state in (states[-1], states[1], states[2]):
+        cached.add((0, state.head), state)
+    assert cached.get((0, states[-1].head)) is None
+    assert cached.get((0, states[2].head)) is states[2]
+
+
 def test_an_earlier_state_does_not_take_the_place_of_one_that_goes_further() -> None:
     """A case that is asked for as it was is folded on from where it is."""
     cached, case = case_states.CachedStates(), Case().open()
