@@ -317,6 +317,31 @@ def test_a_store_that_fails_while_nothing_is_recorded_is_noticed(
     assert uploader.redirect(TileName(0, 0)) is not None
 
 
+def test_nobody_is_sent_to_a_store_that_is_filled_again(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody emptied it: until its checkpoint is there again, the service serves all tiles itself."""
+    place = folder_at(tmp_path / "public")
+    monkeypatch.setattr(uploading, "ASK_EVERY_S", 0.0)
+    sent_there: list[bool] = []
+
+    class Filled(Watched):
+        def put(self, objects: Mapping[str, bytes]) -> None:
+            sent_there.append(uploader.redirect(TileName(0, 0)) is not None)
+            super().put(objects)
+
+    uploader = uploader_to(ledger, Filled(place.store, lambda _: None), public_url="https://tiles.example")
+    grow_to(ledger, 300)
+    assert uploader.try_step()
+    assert uploader.redirect(TileName(0, 0)) is not None
+    sent_there.clear()
+    shutil.rmtree(tmp_path / "public")
+    assert uploader.try_step()
+    assert sent_there
+    assert not any(sent_there)
+    assert uploader.redirect(TileName(0, 0)) is not None
+
+
 def test_what_was_sent_before_an_outage_is_not_sent_again(ledger: Ledger, place: Place) -> None:
     """The store fails after some tiles of many; the next step begins behind the last full one that it took."""
     sent: list[str] = []
