@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import attrgetter
-from threading import Lock
+from threading import Lock, local
 from typing import NoReturn
 
 import structlog
@@ -128,6 +128,7 @@ class CaseStates:
         self.procedures = procedures
         self._kept = CachedStates() if kept is None else kept
         self.key = key
+        self._open = local()
 
     def in_memory(self) -> CaseStates:
         """Return a view of the same cache that never reads the database."""
@@ -160,7 +161,7 @@ class CaseStates:
 
     def of_case(self, case_id: str) -> CaseState | None:
         """Return the state at the stream's head, or None if there is no such case."""
-        with self._database.read() as connection:
+        with self._reading() as connection:
             head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
             if head is None:
                 return None
@@ -179,11 +180,28 @@ class CaseStates:
         assert state is not None, "the read model shows a case that has a stream"
         return state
 
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Read the database, by the connection that this thread reads by already if it folds another case.
+
+        Cases may come of one another in a long line: a connection for each would leave none to anybody else.
+        """
+        connection: Connection | None = getattr(self._open, "connection", None)
+        if connection is not None:
+            yield connection
+            return
+        with self._database.read() as connection:
+            self._open.connection = connection
+            try:
+                yield connection
+            finally:
+                self._open.connection = None
+
     def _after_split(self, cited: EventRef, agency: str, new_case_id: str) -> CaseState | None:
         """Return the state of a case right after the cited event, if by this the agency split something off for the
         new case.
         """
-        with self._database.read() as connection:
+        with self._reading() as connection:
             entry = log.identities(connection, [cited.event_id]).get(cited.event_id)
             # Before anything is folded for it: whoever has a key may cite any event.
             if entry is None or (entry.stream_kind, entry.agency) != ("case", agency):

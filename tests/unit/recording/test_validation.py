@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import event as engine_events
 
 from ledger.core.custody import CaseState, kept_state
 from ledger.core.errors import (
@@ -364,6 +365,23 @@ def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: L
     state = ledger.validator.states.of_case("case-two")
     assert isinstance(state, CaseState)
     assert set(state.items) == {"phone"}
+
+
+def test_a_long_line_of_splits_takes_one_connection(ledger: Ledger, tmp_path: Path) -> None:
+    """Each case was opened by a split of the one before: a new process folds the last one by one connection."""
+    case = Case("case-0").open().register("phone")
+    for number in range(1, 36):
+        case.act(acts.CaseSplit(new_case_id=f"case-{number}", ground="another suspect", item_ids=("phone",)))
+        following = Case(f"case-{number}").open(source=case.state, split_from=case.last.ref)
+        ledger.post_all(case.events)
+        case = following
+    ledger.post_all(case.events)
+    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as cold:
+        taken: list[int] = []
+        pool = cold.database.log.pool
+        engine_events.listen(pool, "checkout", lambda *_: taken.append(pool.checkedout()))  # type: ignore[attr-defined]
+        assert cold.validator.states.of_case(f"case-{number}") == case.state
+        assert max(taken) <= 2
 
 
 def test_a_section_is_erased_from_its_own_stream_only(ledger: Ledger) -> None:
