@@ -88,12 +88,13 @@ def service_of(request: Request) -> Service:
     return service
 
 
-async def _service(request: Request) -> Service:  # what is not async, FastAPI calls in a thread
+async def service_at_hand(request: Request) -> Service:
+    """Return what ``service_of`` does, on the event loop: what is not async, FastAPI calls in a thread."""
     return service_of(request)
 
 
 # For routes alone: other dependencies call ``service_of``, since FastAPI examines each anew for each route.
-ServiceOf = Annotated[Service, Depends(_service)]
+ServiceOf = Annotated[Service, Depends(service_at_hand)]
 
 
 _bearer = HTTPBearer(auto_error=False, description="from /api/v1/sign-in/token")

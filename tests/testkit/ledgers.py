@@ -255,8 +255,8 @@ def _is_untouched(path: Path) -> bool:
 
 def _lay(url: str, files: dict[str, bytes]) -> None:
     path = Path(_path_of(url))
-    for suffix, content in files.items():
-        copy = path.with_name(f"{path.stem}{suffix}")
+    for ending, content in files.items():
+        copy = path.with_name(f"{path.stem}{ending}").with_suffix(path.suffix)
         copy.touch(0o600)
         copy.write_bytes(content)
 

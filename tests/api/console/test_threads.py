@@ -11,11 +11,13 @@ from fastapi.dependencies.models import Dependant
 from api.console.app import HANDLERS, routes
 from api.console.cases.evidence_pages import given_file
 from api.console.cases.item_files import posted_table
+from api.console.shared.access import require_own_page
 from api.console.shared.forms import read_form
 from api.console.sign_in.sign_in_pages import read_signed
+from api.dependencies import service_at_hand
 
-# They wait for the body of a request, and ask no database.
-ON_THE_LOOP = {read_form, read_signed, posted_table, given_file}
+# They wait for the body of a request, or have what they return at hand; they ask no database.
+ON_THE_LOOP = {read_form, read_signed, posted_table, given_file, require_own_page, service_at_hand}
 
 
 def dependencies(dependant: Dependant) -> Iterator[Callable[..., Any]]:
