@@ -114,7 +114,8 @@ How it is computed:
   a second, one each over HTTP ({one_each:,.0f}/s; {in_bulk:,.0f}/s in requests of a hundred), while the load was made
   on the same two cores. Above one half, give it more cores and processes ([operations.md](operations.md)).
 - **Audit**: {audit_us:,.0f} µs of one processor for each entry; it is shared among processors. An audit that goes on
-  from an earlier one costs what is new.
+  from an earlier one still looks through every table, and takes a share of a whole one that
+  [How fast it is](performance.md) names.
 - **Copy of the log**: {envelope:,.0f} bytes an entry, the mean of an envelope: what witnesses and monitors read.
 """
 

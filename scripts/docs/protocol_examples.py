@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write the generated parts of docs/protocol/ and docs/views.md, and docs/examples.
 
-The table of deadlines that were worked out by hand (docs/deadlines-worked.md) and the page on what a ledger needs
-(docs/capacity.md) are written too.
+The table of deadlines that were worked out by hand (docs/deadlines-worked.md) and the pages on what a ledger needs
+(docs/capacity.md) and how fast it is (docs/performance.md) are written too.
 
     python -m scripts.docs.protocol_examples            writes them
     python -m scripts.docs.protocol_examples --check    exits 1 if the committed ones differ
@@ -41,6 +41,7 @@ from ledger.core.verification.verify import verify_event
 from scripts.docs import (
     capacity,
     example,
+    performance,
     receipt_vectors,
     spoiled_anchors,
     spoiled_bundles,
@@ -352,6 +353,7 @@ def generated() -> dict[Path, bytes]:
     views = MARKED_VIEWS.sub(lambda _: f"\n{tables.view_tables()}\n\n", VIEWS.read_text(encoding="utf-8"))
     pages |= {VIEWS: views, worked_deadlines.PAGE: worked_deadlines.page()}
     pages |= {capacity.PAGE: capacity.page(), capacity.CURVES: capacity.curves()}
+    pages |= {performance.PAGE: performance.page()}
     return {path: text.encode() for path, text in pages.items()} | examples
 
 
