@@ -23,8 +23,8 @@ from rich.progress import Progress
 from scripts.bench.figures import Figure
 
 BENCHMARKS = {
-    "submissions": "scripts.bench.submissions --rounds 1",
-    "submissions-beside": "scripts.bench.submissions --rounds 1 --validators 1",
+    "submissions": "scripts.bench.submissions --rounds 1 --events 4000",
+    "submissions-beside": "scripts.bench.submissions --rounds 1 --events 4000 --validators 1",
     "in-process": "scripts.bench.in_process",
     "flatness": "scripts.bench.flatness --entries 10000 1000000",
     "audit": "scripts.bench.audit",
