@@ -164,8 +164,8 @@ def hidden_items(connection: Connection, digest: str) -> list[tuple[str, str]]:
     """Return the items, by case and id, for which a file was kept once, and is no more."""
     ever = {tuple(key.split(" ")[:2]) for key in bindings.ever_bound(connection, ITEM_FILES, digest=digest)}
     rows = connection.execute(_readable(connection, ITEM_FILES, ItemFile).filter_by(digest=digest))
-    there = {(kept.case_id, kept.item_id) for row in rows if (kept := _read(ITEM_FILES, ItemFile, row)) is not None}
-    return [(case_id, item_id) for case_id, item_id in sorted(ever - there)]
+    shown = {(kept.case_id, kept.item_id) for row in rows if (kept := _read(ITEM_FILES, ItemFile, row)) is not None}
+    return [(case_id, item_id) for case_id, item_id in sorted(ever - shown)]
 
 
 def bytes_of(connection: Connection, agency: str) -> int:
