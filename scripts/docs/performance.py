@@ -22,7 +22,8 @@ After reading this page you know what a submission, an audit, a proof and a page
 how to measure them on a machine of yours. How large a ledger may grow is on [What a ledger needs](capacity.md).
 
 `python -m scripts.docs.protocol_examples` writes this page out of `docs/performance.json`, which
-`python -m scripts.bench.table --json docs/performance.json` measures. BenchmarkRuns here on {machine}.
+`python -m scripts.bench.table --json docs/performance.json` measures.
+Measured here on {machine}.
 
 Machines differ, and the speed of one that is shared changes within minutes. So each figure stands beside a reference
 that was measured in the same run, and what counts is the ratio: the median of the runs, and in brackets the least and
