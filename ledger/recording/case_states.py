@@ -36,7 +36,9 @@ EVENTS_KEPT = 50_000  # of the cases whose states are cached: each takes some 2.
 # Objects, then younger collections, between two collections of each generation: states hold no cycles.
 GARBAGE_THRESHOLDS = (50_000, 20, 50)
 StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the entry
+Split = tuple[EventRef, str, str]  # the event, the agency that split something off, the case that it is for
 READ_ON_AT_MOST = 64  # entries of a case that are read with those of others: a longer way is gone for it alone
+SPLITS_AT_ONCE = 20  # cases that are folded within one another, each for a split that the next one cites
 
 
 logger = structlog.get_logger(__name__)
@@ -44,6 +46,17 @@ logger = structlog.get_logger(__name__)
 
 class NeedsDatabase(Exception):
     """The cache alone cannot answer; the database must be read."""
+
+
+class FoldFirst(Exception):
+    """A split must be folded before the case that needs it: the line of cases between them is too long for the stack.
+
+    ``split`` is that one.
+    """
+
+    def __init__(self, split: Split):
+        super().__init__(split)
+        self.split = split
 
 
 class NoDatabase:
@@ -105,6 +118,16 @@ class CachedStates:
         return self._states.get(key) if key is not None and key[0] == adopted else None
 
 
+class _Folding(local):
+    """What a thread folds by: its connection, and of a line of splits its length so far and what was folded first."""
+
+    connection: Connection | None = None
+    splits = 0
+
+    def __init__(self) -> None:
+        self.folded_first: dict[str, CaseState] = {}  # by leaf hash
+
+
 class CaseStates:
     """Case states by the leaf hash of their last entry: the newest are cached, others folded from the stream.
 
@@ -128,7 +151,7 @@ class CaseStates:
         self.procedures = procedures
         self._kept = CachedStates() if kept is None else kept
         self.key = key
-        self._open = local()
+        self._folding = _Folding()
 
     def in_memory(self) -> CaseStates:
         """Return a view of the same cache that never reads the database."""
@@ -186,21 +209,44 @@ class CaseStates:
 
         Cases may come of one another in a long line: a connection for each would leave none to anybody else.
         """
-        connection: Connection | None = getattr(self._open, "connection", None)
-        if connection is not None:
-            yield connection
+        if self._folding.connection is not None:
+            yield self._folding.connection
             return
         with self._database.read() as connection:
-            self._open.connection = connection
+            self._folding.connection = connection
             try:
                 yield connection
             finally:
-                self._open.connection = None
+                self._folding.connection = None
 
-    def _after_split(self, cited: EventRef, agency: str, new_case_id: str) -> CaseState | None:
+    def _source_of(self, split: Split) -> CaseState | None:
         """Return the state of a case right after the cited event, if by this the agency split something off for the
         new case.
+
+        That case may itself come of a split, and so on without end: what is too far for the stack is folded first.
         """
+        folding = self._folding
+        if folding.splits:
+            return self._after_split(*split)
+        waiting = [split]
+        try:
+            while True:
+                try:
+                    state = self._after_split(*waiting[-1])
+                except FoldFirst as error:
+                    waiting.append(error.split)
+                    continue
+                waiting.pop()
+                if not waiting:
+                    return state
+                if state is not None:
+                    folding.folded_first[state.head] = state
+        finally:
+            folding.folded_first.clear()
+
+    def _after_split(self, cited: EventRef, agency: str, new_case_id: str) -> CaseState | None:
+        """Return what ``_source_of`` returns. Raises FoldFirst at the end of a line of SPLITS_AT_ONCE."""
+        folding = self._folding
         with self._reading() as connection:
             entry = log.identities(connection, [cited.event_id]).get(cited.event_id)
             # Before anything is folded for it: whoever has a key may cite any event.
@@ -210,10 +256,17 @@ class CaseStates:
             if event.ref != cited or not isinstance(event.body, CaseSplit) or event.body.new_case_id != new_case_id:
                 return None
             adopted = self.procedures().last_index
-            cached = self._kept.get((adopted, event.leaf_hash))
-            # Up to that event only: the case may have moved on since.
-            split = StreamHead(entry.sequence, event.leaf_hash)
-            return cached or self._read_on(connection, entry.stream_id, split, adopted)
+            state = self._kept.get((adopted, event.leaf_hash)) or folding.folded_first.get(event.leaf_hash)
+            if state is not None:
+                return state
+            if folding.splits == SPLITS_AT_ONCE:
+                raise FoldFirst((cited, agency, new_case_id))
+            folding.splits += 1
+            try:
+                # Up to that event only: the case may have moved on since.
+                return self._read_on(connection, entry.stream_id, StreamHead(entry.sequence, event.leaf_hash), adopted)
+            finally:
+                folding.splits -= 1
 
     def lacks(self, event: Event) -> bool:
         """Return whether the state that an event of a case follows is not cached."""
@@ -344,7 +397,7 @@ class CaseStates:
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
         # The state as it was by the split decides, whatever has become of that case.
-        source = self._after_split(cites, event.agency, event.stream.id) if cites else None
+        source = self._source_of((cites, event.agency, event.stream.id)) if cites else None
         named = {event.agency, getattr(body, "to_agency", None) or event.agency}
         kinds = self._kinds(self._database, named)
         return Act(event, book, source, registered, kinds)

@@ -367,8 +367,14 @@ def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: L
     assert set(state.items) == {"phone"}
 
 
-def test_a_long_line_of_splits_takes_one_connection(ledger: Ledger, tmp_path: Path) -> None:
-    """Each case was opened by a split of the one before: a new process folds the last one by one connection."""
+@pytest.mark.parametrize("at_once", [1, 5, case_states.SPLITS_AT_ONCE])
+def test_a_long_line_of_splits_takes_one_connection(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Each case was opened by a split of the one before: a new process folds the last one by one connection, and as
+    many within one another as the stack has room for.
+    """
+    monkeypatch.setattr(case_states, "SPLITS_AT_ONCE", at_once)
     case = Case("case-0").open().register("phone")
     for number in range(1, 36):
         case.act(acts.CaseSplit(new_case_id=f"case-{number}", ground="another suspect", item_ids=("phone",)))
