@@ -305,7 +305,7 @@ class ItemsTable(StoreTable):
     description: str = Field(sa_column=Column(Text, nullable=False))
     quantity: str
     unit: str
-    holder: str = Field(index=True)
+    holder: str
     responsible: str
     status: str
     seal_number: str | None = Field(default=None, index=True)
