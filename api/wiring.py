@@ -77,7 +77,7 @@ from ledger.store.opening import open_database
 from ledger.store.partitions import make_ahead
 from ledger.store.replicas import LOOK_EVERY, Replicas
 from ledger.supervision.library.publishing import ModelDefinitions
-from ledger.supervision.runs.datasets import DatasetFiles, Datasets, write_table
+from ledger.supervision.runs.datasets import TABLE_TAKES, DatasetFiles, Datasets, write_table
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
 from ledger.supervision.views.snapshot import Views
@@ -87,12 +87,12 @@ from ledger.timeline.diagrams import Pictures, TrailFiles
 from ledger.witness.gathering.collector import CosignatureCollector
 from ledger.witness.gathering.vouching import Voucher
 from ledger.witness.gathering.witnesses import Witness, WitnessFile
+from ledger.workers import sandbox
 from ledger.workers.pool import WorkerPool, WorkLimits
 
 NO_CHAIN = 1  # EIP-155 id in sign-in texts while no chain is deployed; it binds nothing
 OWN_WORK = "the service"  # in place of an agency's id where worker processes are shared
 RUN_SECONDS = 4  # allowed elapsed time for each second of computing, since the machine is shared
-TABLE_TAKES = 4  # times the limits within which the same file was read once when it was given
 PUBLISH_EVERY = 0.25  # seconds between checks whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
 VOUCH_EVERY = 0.5  # seconds between checks whether a block is to be vouched for
@@ -279,7 +279,8 @@ def _supervisor(
     database, validator, limits = recording.database, recording.validator, workers.limits.times(TABLE_TAKES)
 
     def write(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
-        return workers.run(write_table, path, registered, evidence, target, agency=OWN_WORK, limits=limits)
+        files = sandbox.Files(read=(str(path),), write=(str(target),))
+        return workers.run(write_table, path, registered, evidence, target, agency=OWN_WORK, limits=limits, files=files)
 
     source = LedgerViewSource(database, validator.states, recording.authority)
     datasets = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets), write)
@@ -430,6 +431,8 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     log_signer, (service_signer, submitter) = log_key.result(), (opened.result() for opened in keystores)
     store = public_store_of(settings)
     workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
+    if not all(enforced := sandbox.enforced()):
+        logger.warning("work on what others wrote has limits, and no whole sandbox", **enforced._asdict())
     database = open_database(settings.database_url or f"sqlite:///{directory.database}", copies=settings.durable_copies)
     try:
         initialise(database, installation.log_id_bytes)

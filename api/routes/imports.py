@@ -27,6 +27,7 @@ from ledger.store import imports
 from ledger.store.imports import CaseImport
 from ledger.supervision.runs.datasets import columns_of
 from ledger.supervision.view_catalogue import dataset_view
+from ledger.workers.sandbox import Files
 
 MAX_LOOKED_UP = 500  # rows of one look-up
 MAX_BODY = 1024 * 1024  # bytes
@@ -207,7 +208,8 @@ def keep_dataset(
     dataset_id, workers = body.dataset_id, service.parts.workers
 
     def read(path: FilePath, registered: DatasetRegistered) -> tuple[str, ...]:
-        return workers.run(columns_of, path, registered, agency=reading.agency, field="file")
+        files = Files(read=(str(path),))
+        return workers.run(columns_of, path, registered, agency=reading.agency, field="file", files=files)
 
     columns = dataset_files(service).keep(body, data, read)
     reading.record(Message("file of the data set {dataset_id} given", dataset_id=dataset_id))

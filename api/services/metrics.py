@@ -35,6 +35,7 @@ from ledger.core.errors import TallystickError
 from ledger.evidence.kept_evidence import Outcome
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.store import clocks, evidence_files, retention
+from ledger.workers import sandbox
 
 GATHER_S = 5.0  # seconds that a look into the database may take; Prometheus waits for ten unless set otherwise
 SILENT = "silent"  # state of a database that did not answer in this time
@@ -92,6 +93,7 @@ class ServiceMetrics(Collector):
         yield gauges("info", "The version of the program.", ["version"], {(version("tallystick"),): 1})
         yield from _of_readiness(facts, states_of(parts))
         yield from request_families(parts.measures.requests)
+        yield _of_sandbox()
         yield from _of_recording(parts)
         yield from _of_chain(parts)
         yield from _of_witnesses(parts)
@@ -161,6 +163,12 @@ def _of_readiness(facts: DatabaseFacts, states: PartStates) -> Iterator[Metric]:
     yield state("database_state", "The state of the database, as /readyz says.", DATABASE_STATES, database)
     yield gauge("status_read", "Whether what only the database knows could be read.", float(facts.status is not None))
     yield gauge("scrape_seconds", "Seconds that this look into the database took.", facts.seconds)
+
+
+def _of_sandbox() -> Metric:
+    """Return what work on what others wrote is kept from, by the parts of its sandbox."""
+    parts = {(part,): float(is_there) for part, is_there in sandbox.enforced()._asdict().items()}
+    return gauges("worker_sandbox", "Whether the system has a part of the workers' sandbox.", ["part"], parts)
 
 
 def _of_recording(parts: Parts) -> Iterator[Metric]:

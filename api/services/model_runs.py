@@ -30,6 +30,7 @@ from ledger.supervision.models.procedure_words import ProcedureWords, words_of
 from ledger.supervision.runs.example_rows import ExampleSource, example_in_export
 from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits
 from ledger.supervision.runs.supervisor import MODELS_AT_MOST
+from ledger.workers.sandbox import Files
 
 T = TypeVar("T")
 
@@ -146,7 +147,10 @@ def run_model_file(
         values = model.parameters_of(parameters)
         with views.export(jurisdiction=own, now=now) as export:
             limits = query_limits(workers.limits)
-            all_findings = turn.run(found_in_export, export, model, parameters, at, limits, field="definition")
+            files = Files(read=export.files)
+            all_findings = turn.run(
+                found_in_export, export, model, parameters, at, limits, field="definition", files=files
+            )
     agencies = reading.authority.agencies
     findings = [
         finding
@@ -188,7 +192,8 @@ def example_of_file(service: Service, reading: Reading, definition: str, source:
         model = turn.run(parse_draft, definition, words, field="definition")
         with views.export(jurisdiction=own, now=source.as_of) as export:
             limits = query_limits(workers.limits)
-            return turn.run(example_in_export, export, model, source, limits, words, field="definition")
+            files = Files(read=export.files)
+            return turn.run(example_in_export, export, model, source, limits, words, field="definition", files=files)
 
 
 COMPARED_AT_MOST = 3  # models whose findings are compared

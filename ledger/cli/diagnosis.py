@@ -22,6 +22,7 @@ from ledger.core.errors import NotFound, TallystickError
 from ledger.core.messages import Message
 from ledger.interchange.papers import typeset
 from ledger.witness.gathering.witnesses import WitnessFile
+from ledger.workers import sandbox
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
@@ -42,7 +43,7 @@ class Finding(NamedTuple):
 
 def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
     """Run all checks and return the findings in the order in which they should be repaired."""
-    findings = [python(), node(), fonts(typeset.missing_fonts())]
+    findings = [python(), node(), fonts(typeset.missing_fonts()), worker_sandbox(sandbox.enforced())]
     try:
         settings = read_settings(data_dir)
     except TallystickError as error:
@@ -86,6 +87,18 @@ def fonts(missing: list[str]) -> Finding:
     if missing:
         return Finding("fonts", "failed", Message("paper needs {missing}", missing=" and ".join(missing)), typeset.MEND)
     return Finding("fonts", "checked", ", ".join(typeset.FAMILIES))
+
+
+def worker_sandbox(enforced: sandbox.Enforced) -> Finding:
+    """Check that this system keeps work on what others wrote from files and sockets that it does not need."""
+    if all(enforced):
+        detail = Message("what reads the files of others has no other files, networks or programs within its reach")
+        return Finding("sandbox", "checked", detail)
+    detail = Message("a file that attacks what reads it could reach networks and programs")
+    if not enforced.files:
+        detail = Message("a file that attacks what reads it could reach the files of the service")
+    mend = Message("Run the service on Linux 5.13 or newer with Landlock: docs/operations.md, Limits")
+    return Finding("sandbox", "failed", detail, mend)
 
 
 def anvil(settings: Settings) -> Finding:

@@ -22,6 +22,13 @@ FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _PDF, _PDF_WITHIN = b"%PDF-", 1024  # its beginning, after whatever stands before it
 _MOST_SCALE: Final = 3.0  # pixels of a preview for a point of a page: a small page is not blown up
 _CODES: Final = ("utf-8-sig", "gb18030")
+# Where PDFium looks for fonts that a document names and does not contain.
+_FONTS: Final = (
+    "/usr/share/fonts",
+    "/usr/share/X11/fonts/Type1",
+    "/usr/share/X11/fonts/TTF",
+    "/usr/local/share/fonts",
+)
 
 
 class Preview(Struct, frozen=True):
@@ -34,6 +41,11 @@ class Preview(Struct, frozen=True):
     text: str | None = None
     is_whole: bool = True
     pages: int = 0
+
+
+def make_ready() -> list[str]:
+    """Return the folders of fonts that a preview is made with."""
+    return [*_FONTS]
 
 
 def preview_of(beginning: bytes, size: int) -> Preview:

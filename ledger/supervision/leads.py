@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,7 +46,7 @@ from ledger.core.verification.verify import VerifiedEvent, verify_event
 from ledger.supervision.models.conditions import query_of
 from ledger.supervision.models.definition import Model, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.runs.datasets import DatasetTable, Registered, table_of
+from ledger.supervision.runs.datasets import DatasetTable, Registered
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
@@ -195,7 +196,8 @@ def rederive(
 ) -> LeadReport:
     """Verify a lead against the held events by running its model over them again.
 
-    ``observed`` are blocks that a chain was asked for. ``runner`` runs the model, which somebody else wrote.
+    ``observed`` are blocks that a chain was asked for. ``runner`` runs the model and reads the data sets, which
+    somebody else wrote.
 
     Raises MalformedInput if a bundle cannot be decoded.
     """
@@ -365,8 +367,9 @@ def _tables(run: _Run) -> dict[str, DatasetTable]:
         registration = registered.get((cited.dataset_id, cited.digest))
         if registration is None or cited.digest not in files:
             raise NotChecked("the lead rests on the data set {cited.dataset_id}, whose file is not here", cited=cited)
-        table = table_of(files[cited.digest], registration)
-        tables[dataset_view(cited.dataset_id)] = DatasetTable(registration, table)
+        tables[dataset_view(cited.dataset_id)] = _within_limits(
+            partial(run.runner.table, files[cited.digest], registration)
+        )
     return tables
 
 

@@ -1,1 +1,1 @@
-"""Processes with limits, for work whose cost others decide."""
+"""Processes with limits and a sandbox, for work on what others wrote and whose cost others decide."""

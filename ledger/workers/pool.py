@@ -1,8 +1,9 @@
 """The worker pool: work whose cost others decide runs in few processes, under limits, and in turns.
 
-A model's file, a data set, a case to be printed: a few bytes of a request can ask for gigabytes and minutes. Each such
-piece of work is done by ``ledger.workers.process``. Only so many run at once, and agencies take turns, so that an
-agency with much work waits only for itself.
+A model's file, a data set, a case to be printed: a few bytes of a request can ask for gigabytes and minutes, or attack
+what reads them. Each such piece of work is done by ``ledger.workers.process``, in a sandbox
+(``ledger.workers.sandbox``). Only so many run at once, and agencies take turns, so that an agency with much work waits
+only for itself.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
-from typing import Final, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 import structlog
 from msgspec import Struct
@@ -24,21 +25,23 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.workers.process import JOB, OUTCOME, Ending
+from ledger.workers.results import ResultRefused, decode_result
+from ledger.workers.sandbox import NO_FILES, Files
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRY_S: Final = 5
-# Modules that work needs, loaded before it comes; after a colon, what makes one ready.
+# Modules that work needs, loaded before it comes; after a colon, what makes one ready and says what else work reads.
 MODULES: Final = (
     "cel",
     "duckdb",
     "pyarrow.ipc",
     "pygal",
     "segno",
-    "typst",
     "PIL.Image",
-    "ledger.evidence.previews",
+    "ledger.evidence.previews:make_ready",
+    "ledger.interchange.papers.typeset:make_ready",
     "ledger.interchange.papers.certificate",
     "ledger.interchange.imports.workbooks",
     "ledger.supervision.runs.datasets",
@@ -132,9 +135,12 @@ class WorkerPool:
         agency: str,
         field: str | None = None,
         limits: WorkLimits | None = None,
+        files: Files = NO_FILES,
         patience_s: float | None = None,
     ) -> T:
-        """Call the function in a process of its own and return its result; both must be picklable.
+        """Call the function in a process of its own and return its result, which is of ``encode_result``'s kinds.
+
+        Function and arguments must be picklable. The process opens no files but ``files``, and no connections.
 
         Raises:
             TallystickError: the function raised it.
@@ -142,7 +148,7 @@ class WorkerPool:
             Unavailable: no worker is free within ``patience_s``, or the machine is too busy.
         """
         with self.turn(agency, patience_s) as turn:
-            return turn.run(function, *arguments, field=field, limits=limits)
+            return turn.run(function, *arguments, field=field, limits=limits, files=files)
 
     @contextmanager
     def turn(self, agency: str, patience_s: float | None = None) -> Iterator[Turn]:
@@ -212,20 +218,25 @@ class Turn:
         *arguments: *Ts,
         field: str | None = None,
         limits: WorkLimits | None = None,
+        files: Files = NO_FILES,
     ) -> T:
         """Run work as ``WorkerPool.run`` does, without waiting."""
         limits = limits or self._pool.limits
-        ending, result, used = self._worker.do(pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL), limits)
+        job = pickle.dumps((function, arguments, files), pickle.HIGHEST_PROTOCOL)
+        ending, encoded, used = self._worker.do(job, limits)
         self._pool.last_used = used
-        if ending is Ending.DONE:
-            done: T = pickle.loads(result)  # noqa: S301 - of our own worker
-            return done
-        if ending is Ending.REFUSED:
-            refusal: TallystickError = pickle.loads(result)  # noqa: S301
-            raise refusal
-        if ending is Ending.FAILED:
+        if ending in (Ending.DONE, Ending.REFUSED, Ending.FAILED):
+            try:
+                result: Any = decode_result(encoded)
+            except ResultRefused as error:
+                ending, result = Ending.FAILED, str(error)
+            if ending is Ending.DONE:
+                done: T = result
+                return done
+            if ending is Ending.REFUSED and isinstance(result, TallystickError):
+                raise result
             failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
-            failure.add_note(pickle.loads(result) if result else "no traceback came")  # noqa: S301
+            failure.add_note(str(result))
             raise failure
         if ending is Ending.NO_TIME and used.cpu_s < limits.cpu_s - 1:
             raise Unavailable(
@@ -283,7 +294,7 @@ class _Worker:
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ledger.workers.process", *self._modules],
+                [sys.executable, "-P", "-m", "ledger.workers.process", *self._modules],  # -P: no working directory
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -1,10 +1,11 @@
-"""A worker process: does one piece of work after the other, each in a child process with limits of memory and time.
+"""A worker process: does one piece of work after the other, each in a child process with limits of memory and time,
+and in a sandbox.
 
 It has the needed modules loaded and made ready, and no threads of its own, so that a child can be forked in
 milliseconds and begin at once. A child's memory is freed when it ends, and with it whatever its work has changed:
 the next child is forked of the process as it was. Started by ``ledger.workers.pool`` as
-``python -m ledger.workers.process MODULE[:FUNCTION]...``; jobs come in on standard input, outcomes go out on standard
-output.
+``python -P -m ledger.workers.process MODULE[:FUNCTION]...``; jobs come in on standard input, outcomes go out on
+standard output. What others wrote is read in the children alone.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from contextlib import suppress
 from enum import IntEnum
 
 from ledger.core.errors import TallystickError
+from ledger.workers.results import encode_result
+from ledger.workers.sandbox import Sandbox
 
-# Bytes of the pickled (function, arguments); then memory in bytes, CPU seconds, seconds, bytes of the result.
+# Bytes of the pickled (function, arguments, files); then memory in bytes, CPU seconds, seconds, bytes of the result.
 JOB = struct.Struct(">QQIdQ")
-# Ending, peak memory of the child in KiB, CPU seconds, bytes of the pickled result.
+# Ending, peak memory of the child in KiB, CPU seconds, bytes of the encoded result.
 OUTCOME = struct.Struct(">BQdQ")
 CHUNK = 1 << 16
 OPEN_FILES = 64
@@ -45,18 +48,23 @@ class Ending(IntEnum):
 
 
 def main(modules: Sequence[str]) -> None:
-    """Load the modules, call the function that makes one ready if it is named, and work until standard input ends."""
+    """Load the modules, call the function that makes one ready if it is named, and work until standard input ends.
+
+    Such a function returns the files and folders that work of its module reads beside the packages.
+    """
+    needed: list[str] = []
     for name in modules:
         module, _, function = name.partition(":")
         loaded = importlib.import_module(module)
         if function:
-            getattr(loaded, function)()
+            needed += getattr(loaded, function)()
+    sandbox = Sandbox(needed)
     while header := _read(JOB.size):
         size, memory, cpu_s, seconds, most = JOB.unpack(header)
-        _work(_read(size), memory, cpu_s, seconds, most)
+        _work(_read(size), sandbox, memory=memory, cpu_s=cpu_s, seconds=seconds, most=most)
 
 
-def _work(job: bytes, memory: int, cpu_s: int, seconds: float, most: int) -> None:
+def _work(job: bytes, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds: float, most: int) -> None:
     """Do the work in a child and write its outcome."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -64,8 +72,9 @@ def _work(job: bytes, memory: int, cpu_s: int, seconds: float, most: int) -> Non
         os.close(reader)
         ending = Ending.FAILED
         try:
+            _leave_pipes()
             _limit(memory, cpu_s)
-            ending, result = _outcome(job)
+            ending, result = _outcome(job, sandbox)
             _write(writer, result)
         finally:
             os._exit(ending)  # in any case
@@ -89,7 +98,8 @@ def _ending_of(status: int) -> Ending:
     Native code that gets no memory aborts the process, or reads invalid memory.
     """
     if os.WIFEXITED(status):
-        return Ending(os.WEXITSTATUS(status))
+        code = os.WEXITSTATUS(status)
+        return Ending(code) if code in [*Ending] else Ending.FAILED
     return Ending.NO_TIME if os.WTERMSIG(status) == signal.SIGXCPU else Ending.NO_MEMORY
 
 
@@ -112,6 +122,14 @@ def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, bytes]:
 # -- in the child ------------------------------------------------------------------------------------------------------
 
 
+def _leave_pipes() -> None:
+    """Put nothing in the place of the pipes to the service: by them one piece of work could answer for the next."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for pipe in (0, 1):
+        os.dup2(nothing, pipe)
+    os.close(nothing)
+
+
 def _limit(memory: int, cpu_s: int) -> None:
     """Set the limits. Memory is counted beyond that of the process before its work: private and written pages."""
     with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - no more modules than these
@@ -122,18 +140,19 @@ def _limit(memory: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
 
 
-def _outcome(job: bytes) -> tuple[Ending, bytes]:
+def _outcome(job: bytes, sandbox: Sandbox) -> tuple[Ending, bytes]:
     try:
-        function, arguments = pickle.loads(job)  # noqa: S301 - our own, from the service
-        return Ending.DONE, pickle.dumps(function(*arguments), pickle.HIGHEST_PROTOCOL)
+        function, arguments, files = pickle.loads(job)  # noqa: S301 - our own, from the service
+        sandbox.enter(files)
+        return Ending.DONE, encode_result(function(*arguments))
     except MemoryError:
         return Ending.NO_MEMORY, b""
     except TallystickError as error:
-        return Ending.REFUSED, pickle.dumps(error)
+        return Ending.REFUSED, encode_result(error)
     except BaseException as error:  # noqa: BLE001 - the border of the process
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
-        return Ending.FAILED, pickle.dumps("".join(traceback.format_exception(error)))
+        return Ending.FAILED, encode_result("".join(traceback.format_exception(error)))
 
 
 # -- pipes -------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 from fastapi import Depends
@@ -35,6 +36,7 @@ from ledger.store import cases, clocks, supervision
 from ledger.store.cases import Page
 from ledger.store.clocks import Box, ClockLine, DeadlineFilter
 from ledger.store.supervision import LeadFilter
+from ledger.workers.sandbox import Files
 
 MOST_ROWS = 10_000  # of a file: what a worker writes in two seconds
 OF_SEARCH = 200  # hits: more of them say that more should be typed
@@ -70,7 +72,10 @@ def list_file(
         written[MOST_ROWS:] = [(texts("There are more rows than a file has. Filter the list."),)]
     headings = texts(columns).split(" | ")
     workers, agency = visit.service.parts.workers, visit.reading.agency
-    return download(workers.run(workbook, texts(title), headings, written, agency=agency), f"{name}.xlsx", MEDIA_TYPE)
+    with TemporaryDirectory(prefix="tallystick-list-") as folder:  # openpyxl writes sheets there before it packs them
+        files = Files(folder=folder)
+        content = workers.run(workbook, texts(title), headings, written, agency=agency, files=files)
+    return download(content, f"{name}.xlsx", MEDIA_TYPE)
 
 
 # More rows are read than written, to know whether there are more.

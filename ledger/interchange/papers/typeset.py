@@ -42,6 +42,11 @@ _STEERING = {
 _CODE_POINTS = {code: f"[U+{code:04X}]" for code in _STEERING}
 
 
+def make_ready() -> list[str]:
+    """Look for the fonts of this machine, and return the files that they are in."""
+    return [font.path for font in _fonts().fonts() if font.path is not None]
+
+
 def typeset(sheet: Sheet, attached: str = "") -> bytes:
     """Return the PDF; ``attached`` is the text of the sheet's attachment.
 

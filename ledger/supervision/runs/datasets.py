@@ -33,12 +33,13 @@ from ledger.store.database import Database
 from ledger.store.imports import RegisteredDataset
 from ledger.supervision.runs.query_session import SessionDataset
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, dataset_view
-from ledger.workers.pool import TooCostly
+from ledger.workers.pool import TooCostly, WorkFailed
 
 if TYPE_CHECKING:
     import pyarrow
 
 MAX_ROWS = 2_000_000  # of one file
+TABLE_TAKES = 4  # times the limits within which the same file was read once when it was given
 WRITTEN_AT_ONCE = 10_000  # rows
 HASHED_AT_ONCE = 1024 * 1024  # bytes
 INCOMING = ".incoming"  # ends the name of a file that is not kept yet
@@ -165,8 +166,6 @@ class Datasets:
         source = self._files.path(registered.body.digest)
         if not source.is_file():
             return None
-        import pyarrow.ipc
-
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="tallystick-datasets-")
         target = Path(self._folder.name, f"{blake3_text(registered.digest.encode())[7:]}.arrow")
@@ -176,8 +175,7 @@ class Datasets:
         except TooCostly as error:  # it was read once within the limits, which the operator has lowered since
             logger.warning("a data set cannot be read", dataset=registered.body.dataset_id, reason=error.for_operator)
             return None
-        table = pyarrow.ipc.open_file(pyarrow.memory_map(str(target))).read_all()
-        return DatasetTable(registered, table, str(target))
+        return DatasetTable(registered, mapped_table(target), str(target))
 
 
 def table_of(path: Path, registered: Registered) -> pyarrow.Table:
@@ -262,6 +260,26 @@ def write_table(path: Path, registered: DatasetRegistered, evidence: str, target
             for batch in _table(columns, part, evidence).to_batches():
                 writer.write_batch(batch)
     return True
+
+
+def mapped_table(target: Path) -> pyarrow.Table:
+    """Map the table that ``write_table`` wrote, in this process or another. Raises WorkFailed if it is no such table.
+
+    It is looked through once: where its cells begin and end is as whoever wrote it says, and is believed afterwards.
+    """
+    import pyarrow.ipc
+
+    text = pyarrow.string()
+    own = dict(zip(DATASET_COLUMNS, (text, pyarrow.list_(text)), strict=True))
+    try:
+        table = pyarrow.ipc.open_file(pyarrow.memory_map(str(target))).read_all()
+        table.validate(full=True)
+    except pyarrow.ArrowException as error:
+        raise WorkFailed(f"{target} is no table: {error}") from error
+    kinds = {field.name: field.type for field in table.schema}
+    if any(kind != own.get(name, text) for name, kind in kinds.items()) or not own.keys() <= kinds.keys():
+        raise WorkFailed(f"{target} is no table of a data set: {kinds}")
+    return table
 
 
 def _digest_of(path: Path, algorithm: Algorithm) -> str:

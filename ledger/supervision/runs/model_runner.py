@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 import structlog
 from msgspec import Struct
 
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.supervision import view_catalogue
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models import sql_guard
@@ -17,11 +19,22 @@ from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.procedure_words import UNCHECKED
 from ledger.supervision.models.sql_guard import QueryRefused
+from ledger.supervision.runs.datasets import (
+    TABLE_TAKES,
+    DatasetTable,
+    Registered,
+    mapped_table,
+    table_of,
+    write_table,
+)
 from ledger.supervision.runs.findings import ModelFinding, find
 from ledger.supervision.runs.query_session import LIMITS, Limits, prepare_database
 from ledger.supervision.views.snapshot import Export, exported_session
 from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
+from ledger.workers.sandbox import NO_FILES, Files
 
+# Whenever DuckDB is opened, it asks how many processors and how much memory there are, also where it is told.
+ASKED_OF_THE_SYSTEM: Final = ("/proc/self/cgroup", "/sys/fs/cgroup", "/sys/devices/system/cpu")
 DATABASE_SHARE: Final = 2  # what DuckDB counts is not all that it takes: it has half, so that it says what is too much
 
 T = TypeVar("T")
@@ -30,14 +43,15 @@ Ts = TypeVarTuple("Ts")
 logger = structlog.get_logger(__name__)
 
 
-def make_ready() -> None:
-    """Open and read what each run needs, in a process of which those of the runs are forked.
+def make_ready() -> list[str]:
+    """Open and read what each run needs, in a process of which those of the runs are forked; return what it reads then.
 
     A run has a database of its own nevertheless: the one that it inherits was asked nothing, and ends with it.
     """
     view_catalogue.views()
     sql_guard.make_ready()
     prepare_database()
+    return [*ASKED_OF_THE_SYSTEM]
 
 
 class RunResult(Struct, frozen=True):
@@ -71,7 +85,7 @@ def query_limits(limits: WorkLimits) -> Limits:
 
 
 class ModelRunner:
-    """Reads and runs published models for ``agency``: in ``workers``, or in this process.
+    """Reads and runs published models, and reads data sets, for ``agency``: in ``workers``, or in this process.
 
     ``limits`` are in the place of those of the workers, for work that nobody waits for.
     """
@@ -85,7 +99,7 @@ class ModelRunner:
 
     def read(self, definition: str) -> Model:
         """Return the model of a file. Raises ModelRefused, and what ``run`` raises of a process."""
-        return self._do(parse_model, definition, UNCHECKED)
+        return self._do(NO_FILES, parse_model, definition, UNCHECKED)
 
     def run(self, export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime) -> RunResult:
         """Run the model over an export of the views.
@@ -96,9 +110,34 @@ class ModelRunner:
             TooCostly: the run came to the end of its limits.
             Unavailable: no worker was free in time, or the machine was too busy.
         """
-        return self._do(result_in_export, export, model, parameters, as_of, self._query_limits)
+        files = Files(read=export.files)
+        return self._do(files, result_in_export, export, model, parameters, as_of, self._query_limits)
 
-    def _do(self, function: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T:
+    def table(self, path: Path, registered: Registered) -> DatasetTable:
+        """Return the view of a data set from its file.
+
+        Raises MalformedInput or IntegrityBroken if it is not the file that was registered, and what ``run`` raises of a
+        process.
+        """
+        if self._workers is None:
+            return DatasetTable(registered, table_of(path, registered))
+        limits = (self._limits or self._workers.limits).times(TABLE_TAKES)
+        with TemporaryDirectory(prefix="tallystick-dataset-") as folder:
+            target = Path(folder, "table.arrow")
+            files = Files(read=(str(path),), write=(str(target),))
+            arguments = path, registered.body, registered.digest, target
+            if not self._do(files, write_table, *arguments, limits=limits):
+                raise IntegrityBroken(
+                    "{name} changed while it was read",
+                    name=path.name,
+                    field="file",
+                    hint="Close what writes it, try again.",
+                )
+            return DatasetTable(registered, mapped_table(target))
+
+    def _do(
+        self, files: Files, function: Callable[[Unpack[Ts]], T], *arguments: *Ts, limits: WorkLimits | None = None
+    ) -> T:
         if self._workers is None:
             return function(*arguments)
         try:
@@ -107,7 +146,8 @@ class ModelRunner:
                 *arguments,
                 agency=self._agency,
                 field="definition",
-                limits=self._limits,
+                limits=limits or self._limits,
+                files=files,
                 patience_s=self._patience_s,
             )
         except WorkFailed as failure:  # our defect: told as this run's fault, so that other runs go on

@@ -74,6 +74,11 @@ class Export(Struct, frozen=True):
     datasets: Mapping[str, ExportedDataset]
     zone: Zone
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the folder, and the files that are elsewhere: what a session over the export opens."""
+        return (self.folder, *(dataset.path for dataset in self.datasets.values()))
+
 
 @contextmanager
 def exported_session(export: Export, limits: Limits, procedures: Collection[str] = ()) -> Iterator[QuerySession]:

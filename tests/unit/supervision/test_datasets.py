@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import stat
+import struct
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.ipc
 import pytest
 from blake3 import blake3
 from openpyxl import Workbook as Book
@@ -20,6 +23,7 @@ from ledger.supervision.runs.datasets import (
     Datasets,
     Registered,
     current_registrations,
+    mapped_table,
     rows_of_file,
     table_of,
 )
@@ -27,6 +31,7 @@ from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, ListUse
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
+from ledger.workers.pool import WorkFailed
 from tests.testkit.supervision import dataset
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
@@ -129,6 +134,34 @@ def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:
     assert len(Datasets(files).tables([registration])) == 1
     files.path(body.digest).write_bytes(CSV.replace(b"1200", b"9999"))
     assert Datasets(files).tables([registration]) == {}
+
+
+OFFSETS = pyarrow.py_buffer(struct.pack("<3i", 0, 2**30, 3))  # where the two texts of a column begin and end
+TEXT, LISTS = pyarrow.array(["a", "b"]), pyarrow.array([["a"], []], pyarrow.list_(pyarrow.string()))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"id": pyarrow.Array.from_buffers(pyarrow.string(), 2, [None, OFFSETS, pyarrow.py_buffer(b"abc")])},
+        {"id": pyarrow.array([1, 2])},
+        {"row_digest": LISTS},
+    ],
+    ids=["texts outside of it", "numbers", "another column of ours"],
+)
+def test_a_file_that_no_reader_wrote_is_not_mapped(tmp_path: Path, columns: dict[str, pyarrow.Array]) -> None:
+    """Who took over the reader of a data set gets no further by the table that he leaves; a right one is taken."""
+    right = {"id": TEXT, "row_digest": TEXT, "evidence": LISTS}
+    for number, table in enumerate((right, right | columns)):
+        target = tmp_path / f"{number}.arrow"
+        written = pyarrow.table(table)
+        with pyarrow.ipc.new_file(str(target), written.schema) as writer:
+            writer.write_table(written)
+    assert mapped_table(tmp_path / "0.arrow").num_rows == 2
+    for lacking in ("1.arrow", "2.arrow"):
+        (tmp_path / "2.arrow").write_bytes(b"ARROW1")
+        with pytest.raises(WorkFailed, match="is no table"):
+            mapped_table(tmp_path / lacking)
 
 
 def test_an_id_belongs_to_who_registered_it_first() -> None:

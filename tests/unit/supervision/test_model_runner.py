@@ -19,6 +19,7 @@ from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import Limits, SessionDataset, open_database
 from ledger.supervision.views.snapshot import EXPORTS, Export, ExportedDataset
 from ledger.workers.pool import WorkerPool, WorkLimits
+from ledger.workers.sandbox import Files
 from tests.unit.supervision.modelling import with_sql
 from tests.unit.supervision.supervised_ledger import THIRD_RETURN, Watched, sent_back, watched_ledger
 
@@ -134,8 +135,9 @@ def looked_around(memory_mb: int, statements: Sequence[str]) -> Found:
 def test_a_run_finds_nothing_of_the_one_before(workers: WorkerPool) -> None:
     """Even of one that got past the check of queries and may write into the databases that were opened before it:
     no table, view, macro, type, value, prepared statement or setting. Each has the limits of its own."""
-    first = workers.run(looked_around, 100, LEFT, agency="east", limits=PATIENT)
-    second = workers.run(looked_around, 200, LEFT, agency="west", limits=PATIENT)
+    threads = Files(read=("/proc",))
+    first = workers.run(looked_around, 100, LEFT, agency="east", limits=PATIENT, files=threads)
+    second = workers.run(looked_around, 200, LEFT, agency="west", limits=PATIENT, files=threads)
     closed = {
         **dict.fromkeys(("enable_external_access", "autoload_known_extensions"), "false"),
         "autoinstall_known_extensions": "false",
@@ -158,7 +160,7 @@ def test_what_is_opened_before_a_run_starts_no_thread() -> None:
     threads = []
     for modules in (("duckdb",), ("duckdb", "ledger.supervision.runs.model_runner:make_ready")):
         pool = WorkerPool(1, modules=modules)
-        threads.append(pool.run(threads_of_the_worker, agency="east"))
+        threads.append(pool.run(threads_of_the_worker, agency="east", files=Files(read=("/proc",))))
         pool.close()
     assert threads[0] == threads[1] == 1
 

@@ -1,0 +1,149 @@
+"""What somebody would do who has made a worker his own: each of these is refused in a sandbox, and done outside.
+
+``place`` is a folder of the service with ``key.json`` and the socket ``listening``; at ``port`` a service listens on
+loopback, and as ``@tallystick-NUMBER`` on an abstract socket.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+
+def read_file(place: Path, _: int) -> None:
+    """Read a key of the service."""
+    (place / "key.json").read_bytes()
+
+
+def list_folder(place: Path, _: int) -> None:
+    """Look what there is."""
+    list(place.iterdir())
+
+
+def overwrite_file(place: Path, _: int) -> None:
+    """Put another key there."""
+    (place / "key.json").write_text("mine", encoding="utf-8")
+
+
+def shorten_file(place: Path, _: int) -> None:
+    """Destroy a key without opening its file."""
+    os.truncate(place / "key.json", 0)
+
+
+def make_file(place: Path, _: int) -> None:
+    """Leave something."""
+    (place / "left").touch()
+
+
+def rename_file(place: Path, _: int) -> None:
+    """Put a file in the place of another."""
+    (place / "old").replace(place / "new")
+
+
+def open_to_all(place: Path, _: int) -> None:
+    """Let every user of the machine read a key."""
+    (place / "key.json").chmod(0o644)
+
+
+def connect(_: Path, port: int) -> None:
+    """Reach a service on the network."""
+    socket.create_connection(("127.0.0.1", port), 5).close()
+
+
+def listen(_: Path, __: int) -> None:
+    """Wait for connections."""
+    socket.create_server(("127.0.0.1", 0)).close()
+
+
+def send_datagram(_: Path, port: int) -> None:
+    """Send something out, as a name server would be asked."""
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"key", ("127.0.0.1", port))
+
+
+def connect_to_socket(place: Path, _: int) -> None:
+    """Reach a service by a file, as PostgreSQL, which trusts whoever has the right user."""
+    socket.socket(socket.AF_UNIX).connect(str(place / "listening"))
+
+
+def connect_to_abstract_socket(_: Path, port: int) -> None:
+    """Reach a service by a name that is in no folder."""
+    socket.socket(socket.AF_UNIX).connect(f"\0tallystick-{port}")
+
+
+def start_program(_: Path, __: int) -> None:
+    """Run a program."""
+    subprocess.run(["/bin/true"], check=True)
+
+
+def start_process(_: Path, __: int) -> None:
+    """Go on in a process that outlives the work."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def signal_process(_: Path, __: int) -> None:
+    """End the service, or see whether that could be done."""
+    os.kill(os.getppid(), 0)
+
+
+def read_memory_of_process(_: Path, __: int) -> None:
+    """Look for keys in the memory of a process of the same user."""
+    Path(f"/proc/{os.getppid()}/environ").read_bytes()
+
+
+Attack = Callable[[Path, int], None]
+ON_FILES: tuple[Attack, ...] = (read_file, list_folder, overwrite_file, shorten_file, make_file, rename_file)
+ON_SOCKETS: tuple[Attack, ...] = (connect, listen, send_datagram, connect_to_socket, connect_to_abstract_socket)
+ON_PROCESSES: tuple[Attack, ...] = (start_program, start_process, signal_process)
+ATTACKS: tuple[Attack, ...] = (*ON_FILES, *ON_SOCKETS, *ON_PROCESSES, open_to_all, read_memory_of_process)
+
+
+def is_refused(attack: Attack, place: Path, port: int) -> bool:
+    """Attack, and return whether that is refused."""
+    try:
+        attack(place, port)
+    except PermissionError:
+        return True
+    return False
+
+
+def own_descriptors() -> dict[int, int]:
+    """Return the kinds (the mode's upper bits) of the descriptors that are open, by their numbers."""
+    kinds: dict[int, int] = {}
+    for descriptor in range(os.sysconf("SC_OPEN_MAX")):
+        with suppress(OSError):
+            kinds[descriptor] = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    return kinds
+
+
+def use_own_files(source: str, target: str) -> str:
+    """Copy a file, by way of a temporary one; return the folder that this one was in."""
+    with tempfile.NamedTemporaryFile() as copy:
+        copy.write(Path(source).read_bytes())
+        copy.flush()
+        Path(target).write_bytes(Path(copy.name).read_bytes())
+    return str(Path(copy.name).parent)
+
+
+def imported(*names: str) -> list[str]:
+    """Import modules that nothing has loaded yet, and return where they are."""
+    return [str(importlib.import_module(name).__file__) for name in names]
+
+
+def in_thread() -> int:
+    """Return a number out of another thread, as a query's time limit is one."""
+    answers: list[int] = []
+    thread = Thread(target=answers.append, args=(7,))
+    thread.start()
+    thread.join()
+    return answers[0]

@@ -1,0 +1,194 @@
+"""Work on what others wrote reaches nothing of the service: no file, no network, no program, no other process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ledger.cli.diagnosis import worker_sandbox
+from ledger.workers import sandbox
+from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
+from ledger.workers.process import OUTCOME, Ending
+from ledger.workers.sandbox import NO_FILES, Enforced, Files, Sandbox, enforced
+from tests.testkit.attacks import (
+    ATTACKS,
+    ON_FILES,
+    ON_PROCESSES,
+    ON_SOCKETS,
+    Attack,
+    imported,
+    in_thread,
+    is_refused,
+    open_to_all,
+    own_descriptors,
+    read_file,
+    read_memory_of_process,
+    shorten_file,
+    start_program,
+    use_own_files,
+)
+
+pytestmark = pytest.mark.skipif(not all(enforced()), reason="this system has no Landlock, or no filters of its calls")
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    """A worker with nothing loaded."""
+    worker_pool = WorkerPool(1, WorkLimits(memory_mb=64), modules=())
+    yield worker_pool
+    worker_pool.close()
+
+
+class Targets(NamedTuple):
+    """What there is to attack: a folder of the service, and a port on which it listens."""
+
+    place: Path
+    port: int
+
+
+@pytest.fixture
+def targets(tmp_path: Path) -> Iterator[Targets]:
+    """A folder with a key, and a service that listens: on loopback, in the folder, and under a name in none."""
+    for name in ("key.json", "old"):
+        (tmp_path / name).write_text("secret", encoding="utf-8")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.socket(socket.AF_UNIX) as by_file,
+        socket.socket(socket.AF_UNIX) as by_name,
+    ):
+        port = listener.getsockname()[1]
+        by_file.bind(str(tmp_path / "listening"))
+        by_name.bind(f"\0tallystick-{port}")
+        by_file.listen()
+        by_name.listen()
+        yield Targets(tmp_path, port)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_work_reaches_nothing(pool: WorkerPool, targets: Targets, attack: Attack) -> None:
+    """What a process of the service can do, its work cannot; and the worker goes on."""
+    with pytest.raises(WorkFailed) as failure:
+        pool.run(attack, *targets, agency="east")
+    assert "PermissionError" in failure.value.__notes__[0]
+    assert (targets.place / "key.json").read_text(encoding="utf-8") == "secret"
+    attack(*targets)
+    assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_work_opens_its_own_files(pool: WorkerPool, tmp_path: Path) -> None:
+    """Those that it is given to read and write, and temporary ones where it may make them; the next work does not."""
+    source, target, folder = tmp_path / "source", tmp_path / "target", tmp_path / "folder"
+    source.write_text("a table", encoding="utf-8")
+    folder.mkdir()
+    files = Files(read=(str(source),), write=(str(target),), folder=str(folder))
+    assert pool.run(use_own_files, str(source), str(target), agency="east", files=files) == str(folder)
+    assert target.read_text(encoding="utf-8") == "a table"
+    assert list(folder.iterdir()) == []
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    for lacking in (Files(), Files(read=files.read), Files(read=files.read, folder=files.folder)):
+        with pytest.raises(WorkFailed) as failure:
+            pool.run(use_own_files, str(source), str(target), agency="east", files=lacking)
+        assert "PermissionError" in failure.value.__notes__[0] or "No usable temporary" in failure.value.__notes__[0]
+
+
+def test_work_reads_what_is_installed(pool: WorkerPool) -> None:
+    """A module that nothing has loaded, of the interpreter or of a package, a library that it is linked to, and the
+    zones: they are imported where they are needed."""
+    names = ("sqlite3", "lzma", "openpyxl", "ledger.core.procedure.zones")
+    assert pool.run(imported, *names, agency="east", limits=WorkLimits(memory_mb=256)) == imported(*names)
+    noon = datetime(2026, 7, 1, 12, tzinfo=ZoneInfo("Asia/Urumqi"))
+    assert pool.run(datetime.astimezone, noon, ZoneInfo("Asia/Kolkata"), agency="east") == noon
+    assert pool.run(in_thread, agency="east") == 7
+
+
+def test_work_does_not_answer_for_other_work(pool: WorkerPool) -> None:
+    """It has no descriptor of the worker's but the one that its own result goes into: what it writes into the
+    standard output is no outcome."""
+    kinds = pool.run(own_descriptors, agency="east")
+    assert sorted(kinds.values()) == sorted([stat.S_IFCHR] * 3 + [stat.S_IFIFO])
+    assert {kinds[number] for number in range(3)} == {stat.S_IFCHR}
+    forged = OUTCOME.pack(Ending.DONE, 1, 1.0, 0)
+    assert pool.run(os.write, 1, forged, agency="east") == len(forged)
+    assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_no_folder_is_readable_because_the_service_was_started_in_it(
+    targets: Targets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the working directory nor a folder of the module path that has more in it than packages."""
+    package = targets.place / "sandbox_example"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "part.py").write_text("", encoding="utf-8")
+    monkeypatch.chdir(targets.place)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(targets.place), *filter(None, sys.path))))
+    pool = WorkerPool(1, WorkLimits(memory_mb=64), modules=("sandbox_example",))
+    try:
+        assert pool.run(imported, "sandbox_example.part", agency="east") == [str(package / "part.py")]
+        with pytest.raises(WorkFailed) as failure:
+            pool.run(read_file, *targets, agency="east")
+        assert "PermissionError" in failure.value.__notes__[0]
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize("version", range(1, 8))
+def test_older_kernels_are_asked_for_what_they_have(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: int
+) -> None:
+    """Of each version of Landlock, the rules are of a form that its kernel takes: this one takes them too."""
+    if version > sandbox._abi():
+        pytest.skip("this kernel is older")
+    monkeypatch.setattr(sandbox, "_abi", lambda: version)
+    os.close(sandbox._ruleset(([str(tmp_path)], sandbox._READ | sandbox._WRITE | sandbox._MAKE)))
+
+
+@pytest.mark.parametrize(
+    ("parts", "refused"),
+    [
+        (Enforced(files=True, calls=False), (*ON_FILES, start_program, read_memory_of_process)),
+        (Enforced(files=False, calls=True), (*ON_SOCKETS, *ON_PROCESSES, shorten_file, open_to_all)),
+    ],
+    ids=["files", "calls"],
+)
+def test_each_part_is_of_use_alone(
+    monkeypatch: pytest.MonkeyPatch, targets: Targets, parts: Enforced, refused: tuple[Attack, ...]
+) -> None:
+    """Where a system has one of the two, that one keeps work from what it can."""
+    monkeypatch.setattr(sandbox, "enforced", lambda: parts)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            Sandbox().enter(NO_FILES)
+            os.write(writer, repr(bytes(is_refused(attack, *targets) for attack in refused)).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    assert os.read(reader, 1000).decode() == repr(bytes([True] * len(refused)))
+    os.close(reader)
+
+
+@pytest.mark.parametrize(
+    ("is_there", "result", "detail"),
+    [
+        (Enforced(files=True, calls=True), "checked", "no other files, networks or programs"),
+        (Enforced(files=False, calls=True), "failed", "could reach the files of the service"),
+        (Enforced(files=True, calls=False), "failed", "could reach networks and programs"),
+    ],
+)
+def test_doctor_says_what_a_system_lacks(is_there: Enforced, result: str, detail: str) -> None:
+    """With what mends it."""
+    finding = worker_sandbox(is_there)
+    assert (finding.result, detail in finding.detail) == (result, True)
+    assert ("Landlock" in finding.mend) == (result == "failed")
