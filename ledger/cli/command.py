@@ -50,8 +50,8 @@ def fields_of(texts: Iterable[str], *, option: str) -> Mapping[str, str]:
     """Read the fields of ``FIELD=@FILE`` or ``FIELD=@-``; ask for that of ``FIELD`` alone. Raises MalformedInput."""
     fields: dict[str, str] = {}
     for spec in texts:
-        field, given, source = spec.partition("=")
-        if given:
+        field, equals, source = spec.partition("=")
+        if equals:
             fields[field] = _kept_off(source, option)
         elif sys.stdin.isatty():
             fields[field] = click.prompt(field, err=True)

@@ -22,8 +22,8 @@ from ledger.interchange.exports.case_archive import ArchivedFile, pieces_of, rea
 def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) -> bytes:
     """Fetch the export of one case."""
     path = at("/api/v1/cases/{}/export", case_id)
-    given = {"format": file_format, "bom": "true" if bom else None, "lang": session.language}
-    return session.service.fetch(path, **given)
+    query = {"format": file_format, "bom": "true" if bom else None, "lang": session.language}
+    return session.service.fetch(path, **query)
 
 
 def export_all(session: Session) -> bytes:

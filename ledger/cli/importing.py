@@ -48,9 +48,9 @@ def make_importer(session: Session, file: SurveyedFile) -> Importer:
     return Importer(file.planner, ImportTarget(session.service), signer, file.survey)
 
 
-def identity_key(session: Session, given: Path | None) -> IdentityKey:
+def identity_key(session: Session, named_file: Path | None) -> IdentityKey:
     """Read the agency's identity key. Raises SecretRefused, with the way to make one, if there is none."""
-    path = key_path(session, given)
+    path = key_path(session, named_file)
     if not path.exists():
         raise SecretRefused(
             "there is no identity key {path}",
@@ -61,10 +61,10 @@ def identity_key(session: Session, given: Path | None) -> IdentityKey:
     return IdentityKey.read(session.officer[0], path)
 
 
-def key_path(session: Session, given: Path | None) -> Path:
+def key_path(session: Session, named_file: Path | None) -> Path:
     """Return where the identity key of the profile's agency is, or the path that the user names."""
-    if given:
-        return given
+    if named_file:
+        return named_file
     if named := os.environ.get(KEY_VARIABLE):
         return Path(named)
     return session.profiles.path / "identity" / f"{session.officer[0]}.key"

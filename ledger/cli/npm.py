@@ -103,8 +103,8 @@ def configured_registry(scope: str) -> str | None:
     That is what its variable says, or the file of the user or of the system, which npm need not be here to read.
     """
     for variable in ("npm_config_registry", "NPM_CONFIG_REGISTRY"):
-        if given := os.environ.get(variable):
-            return given
+        if configured := os.environ.get(variable):
+            return configured
     own = os.environ.get("NPM_CONFIG_USERCONFIG") or os.path.expanduser("~/.npmrc")  # noqa: PTH111 - it never fails
     for file in (Path(own), OF_THE_SYSTEM):
         if file.is_file():

@@ -76,17 +76,17 @@ def read_service_passphrase(settings: KeyedSettings, where: Locked, named: Passp
     return named.read(of=of)
 
 
-def new_service_passphrase(file: Path, given: Passphrase, *, keep: bool, of: str) -> str:
+def new_service_passphrase(file: Path, source: Passphrase, *, keep: bool, of: str) -> str:
     """Return a new passphrase: made and kept in ``file``, or else as the user gives it. Raises MalformedInput."""
-    return generate_passphrase(file, given) if keep else given.read(of=of, new=True)
+    return generate_passphrase(file, source) if keep else source.read(of=of, new=True)
 
 
-def generate_passphrase(file: Path, given: Passphrase) -> str:
-    """Make a new passphrase and keep it in ``file``. Raises MalformedInput if one is ``given``.
+def generate_passphrase(file: Path, source: Passphrase) -> str:
+    """Make a new passphrase and keep it in ``file``. Raises MalformedInput if ``source`` names another one.
 
     It is of 192 random bits, which nobody guesses: the keys that it opens may be light.
     """
-    if given.is_named:
+    if source.is_named:
         raise MalformedInput("expected no other passphrase", field="--keep-passphrase")
     passphrase = secrets.token_urlsafe(24)
     write_secret(file, passphrase.encode() + b"\n", field="passphrase", replace=True)
@@ -102,8 +102,8 @@ def passphrase_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--passphrase-file`` and ``--passphrase-env``; the command gets both as one ``passphrase``."""
 
     @wraps(command)
-    def run(*given: Any, passphrase_file: Path | None, passphrase_env: str | None, **named: Any) -> Any:
-        return command(*given, passphrase=Passphrase(passphrase_file, passphrase_env), **named)
+    def run(*args: Any, passphrase_file: Path | None, passphrase_env: str | None, **kwargs: Any) -> Any:
+        return command(*args, passphrase=Passphrase(passphrase_file, passphrase_env), **kwargs)
 
     file = click.option(
         "--passphrase-file", type=click.Path(path_type=Path), help="File of mode 0600 with the key's passphrase."

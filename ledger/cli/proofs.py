@@ -244,8 +244,8 @@ def _trusted(session: Session, files: Iterable[BinaryIO]) -> list[Trust]:
     """Return the trust files that were given, or else the profile's."""
     from ledger.core.trust.trust_file import parse_trust
 
-    given = [_require_format(file.read(), TRUST, "--trust") for file in files]
-    return [parse_trust(file) for file in given or [trust_of_profile(session)]]
+    trust_files = [_require_format(file.read(), TRUST, "--trust") for file in files]
+    return [parse_trust(file) for file in trust_files or [trust_of_profile(session)]]
 
 
 def trust_of_profile(session: Session) -> bytes:

@@ -108,8 +108,8 @@ class Requests:
     ) -> Exchange[Reply]:
         def call() -> ServiceCall:
             signed_in = self._credentials.header() if self._credentials else {}
-            given = {**self._headers, **(headers or {}), **signed_in}
-            return ServiceCall(method, self.url + path, params or {}, given, content, target, source)
+            all_headers = {**self._headers, **(headers or {}), **signed_in}
+            return ServiceCall(method, self.url + path, params or {}, all_headers, content, target, source)
 
         reply: Reply = yield call()
         if reply.status == 401 and self._credentials:

@@ -177,8 +177,8 @@ class _Pbkdf2Params(Struct, frozen=True):
 def _derived(crypto: _KeystoreCrypto, passphrase: str) -> bytes:
     """Stretch the passphrase as the keystore says. Raises ValidationError, ValueError, MemoryError."""
     if crypto.kdf == "scrypt":
-        given = convert(crypto.kdfparams, _ScryptParams)
-        return _scrypt(passphrase, bytes.fromhex(given.salt), given.n, r=given.r, p=given.p)
+        kdf = convert(crypto.kdfparams, _ScryptParams)
+        return _scrypt(passphrase, bytes.fromhex(kdf.salt), kdf.n, r=kdf.r, p=kdf.p)
     params = convert(crypto.kdfparams, _Pbkdf2Params)
     return pbkdf2_hmac("sha256", passphrase.encode(), bytes.fromhex(params.salt), params.c)
 

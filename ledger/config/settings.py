@@ -261,8 +261,8 @@ class Settings(KeyedSettings):
 
     @field_validator("smtp_user")
     @classmethod
-    def _protected_login(cls, user: str | None, given: ValidationInfo) -> str | None:
-        if user is not None and given.data.get("smtp_security") == "none":
+    def _protected_login(cls, user: str | None, info: ValidationInfo) -> str | None:
+        if user is not None and info.data.get("smtp_security") == "none":
             raise ValueError("expected no user where smtp_security is none: others could read the password")
         return user
 
@@ -386,9 +386,9 @@ class WitnessSettings(KeyedSettings):
     max_requests_per_s: Positive = 1000  # of one address; ten seconds' worth may come at once
 
 
-def _secret(given: SecretStr | None, file: Path | None, field: str) -> str | None:
-    if given is not None:
-        return given.get_secret_value()
+def _secret(secret: SecretStr | None, file: Path | None, field: str) -> str | None:
+    if secret is not None:
+        return secret.get_secret_value()
     return None if file is None else read_secret(file, field=field).decode().rstrip("\r\n")
 
 
@@ -396,23 +396,23 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
-def read_settings(data_dir: Path | None = None, **given: Any) -> Settings:
-    """Read the settings for a data directory. ``given`` values other than None override environment and file.
+def read_settings(data_dir: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings for a data directory. ``overrides`` other than None come before environment and file.
 
     Raises MalformedInput, naming the setting and what was expected.
     """
-    return _read(Settings, PREFIX, data_dir, DEFAULT_DATA_DIR, given)
+    return _read(Settings, PREFIX, data_dir, DEFAULT_DATA_DIR, overrides)
 
 
-def read_witness_settings(data_dir: Path | None = None, **given: Any) -> WitnessSettings:
+def read_witness_settings(data_dir: Path | None = None, **overrides: Any) -> WitnessSettings:
     """Read the settings of a witness, from the same sources. Raises MalformedInput."""
-    return _read(WitnessSettings, WITNESS_PREFIX, data_dir, DEFAULT_WITNESS_DIR, given)
+    return _read(WitnessSettings, WITNESS_PREFIX, data_dir, DEFAULT_WITNESS_DIR, overrides)
 
 
-def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, given: dict[str, Any]) -> Kind:
+def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, overrides: dict[str, Any]) -> Kind:
     where = data_dir or Path(os.environ.get(f"{prefix}DATA_DIR") or default)
     file = where / "settings.env"
-    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    values: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
         return kind(**values | {"data_dir": where, "_env_file": file})
     except ValidationError as error:

@@ -59,10 +59,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def _each(step: Callable[[T], R], given: Iterable[T | TallystickError]) -> list[R | TallystickError]:
+def _each(step: Callable[[T], R], inputs: Iterable[T | TallystickError]) -> list[R | TallystickError]:
     """Return what the step makes of each, or why it refuses it; what was refused before stays refused."""
     outcomes: list[R | TallystickError] = []
-    for outcome in given:
+    for outcome in inputs:
         try:
             outcomes.append(outcome if isinstance(outcome, TallystickError) else step(outcome))
         except TallystickError as refusal:

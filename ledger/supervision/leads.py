@@ -293,8 +293,8 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
 
 def _take_procedures(run: _Run, case: VerifiedStream) -> None:
     """Take in the procedures that a case's bundle carries, unless another one carried them."""
-    given = Procedures(tuple(version for version in run.procedures.versions if version.index < 0))
-    carried = carried_procedures(case, given)
+    named_by_verifier = Procedures(tuple(version for version in run.procedures.versions if version.index < 0))
+    carried = carried_procedures(case, named_by_verifier)
     held = {version.index for version in run.procedures.versions}
     later = [version for version in carried.versions if version.index not in held]
     versions = sorted([*run.procedures.versions, *later], key=lambda version: version.index)

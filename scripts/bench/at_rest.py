@@ -53,11 +53,11 @@ class Rest(NamedTuple):
 
 
 def main() -> None:
-    given = options(__doc__, rounds=3, seconds=60, before="")
-    versions = [TALLY, Path(given.before)] if given.before else [TALLY]
-    rounds = [[measure(tally, given.seconds) for tally in versions] for _ in range(given.rounds)]
+    args = options(__doc__, rounds=3, seconds=60, before="")
+    versions = [TALLY, Path(args.before)] if args.before else [TALLY]
+    rounds = [[measure(tally, args.seconds) for tally in versions] for _ in range(args.rounds)]
     ours, *before = (Rest(*map(median, zip(*rests, strict=True))) for rests in zip(*rounds, strict=True))
-    show("at rest", [*figures(ours, "target", Rest(3, 3, 3, 150, 150, 1)), *figures_before(ours, before)], given.json)
+    show("at rest", [*figures(ours, "target", Rest(3, 3, 3, 150, 150, 1)), *figures_before(ours, before)], args.json)
 
 
 def figures(ours: Rest, name: str, reference: Rest) -> list[Figure]:

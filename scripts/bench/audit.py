@@ -34,21 +34,21 @@ CHUNK = 5_000  # recoveries of one task
 
 def main() -> None:
     """Measures and shows."""
-    given = options(__doc__, entries=100_000, new=200)
+    args = options(__doc__, entries=100_000, new=200)
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/ledger.db"
         # Each in a process of its own: a child's memory counts from what its parent had.
-        size = apart(fill, url, given.entries)
+        size = apart(fill, url, args.entries)
         seconds, memory, kept = apart(audit, url)
-        apart(fill, url, size + given.new, size)
+        apart(fill, url, size + args.new, size)
         whole, _, _ = apart(audit, url)
         continued, _, _ = apart(audit, url, kept)
     figures = [
         Figure(f"audit of {size} entries", seconds, "coincurve recover, all cores", recover(size), "s", "<= 5"),
-        Figure(f"audit that goes on, of {given.new} new entries", continued, "whole audit", whole, "s", "<= 0.2"),
+        Figure(f"audit that goes on, of {args.new} new entries", continued, "whole audit", whole, "s", "<= 0.2"),
         Figure("memory: this process and the largest worker", memory, "limit", 500, "MB", "<= 1"),
     ]
-    show("Audit", figures, given.json)
+    show("Audit", figures, args.json)
 
 
 def apart(action: Callable[..., T], *arguments: object) -> T:

@@ -54,17 +54,17 @@ class Cost(NamedTuple):
 
 def main() -> None:
     """Measures and shows."""
-    given = options(__doc__, entries=1_000_000, new=1_000, folder=tempfile.gettempdir())
-    folder = Path(given.folder) / "tallystick-bench-backup"
+    args = options(__doc__, entries=1_000_000, new=1_000, folder=tempfile.gettempdir())
+    folder = Path(args.folder) / "tallystick-bench-backup"
     folder.mkdir(parents=True, exist_ok=True)
     url = f"sqlite:///{folder}/ledger.db"
-    size = apart(lay, url, given.entries)
+    size = apart(lay, url, args.entries)
     for name in ("place", "restored"):
         shutil.rmtree(folder / name, ignore_errors=True)
     secret, machine = new_identity()[0], new_identity()[0]
     copied = apart(copy, folder)
     first = apart(create_one, folder, secret, machine)
-    apart(fill, url, size + given.new, size)
+    apart(fill, url, size + args.new, size)
     second = apart(create_one, folder, secret, machine)
     checked = apart(verify_newest, folder, secret)
     restored = apart(restore_newest, folder, secret)
@@ -74,14 +74,14 @@ def main() -> None:
     figures = [
         Figure(f"first backup {of}", first.wall, "copy of the file", copied.wall, "s", "<= 30"),
         Figure("bytes of it", first.written, "database", database, "bytes", "<= 0.4"),
-        Figure(f"backup of {given.new:,} more", second.wall, "first backup", first.wall, "s", "<= 0.1"),
+        Figure(f"backup of {args.new:,} more", second.wall, "first backup", first.wall, "s", "<= 0.1"),
         Figure("bytes of it", second.written, "first backup", first.written, "bytes", "<= 0.05"),
         Figure("verification", checked.wall, "first backup", first.wall, "s", "<= 2"),
         Figure("restore", restored.wall, "audit of what is restored", audited.wall, "s", "<= 2"),
         Figure("memory of the largest process", max(map(memory_of, (first, second, checked, restored))), "limit",
                MEMORY_MB, "MB", "<= 1"),
     ]  # fmt: skip
-    show("Backup", figures, given.json)
+    show("Backup", figures, args.json)
     for name, cost in (("create", first), ("create again", second), ("verify", checked), ("restore", restored)):
         print(f"{name}: {cost.wall:.1f} s, {cost.cpu:.1f} s of the processors, {cost.memory_mb:.0f} MB")
 

@@ -32,14 +32,14 @@ BLAKE3 = (Algorithm.BLAKE3,)
 
 def main() -> None:
     """Measures and shows."""
-    given = options(__doc__, folder=tempfile.gettempdir())
+    args = options(__doc__, folder=tempfile.gettempdir())
     if shutil.which("b3sum") is None:
         sys.exit("b3sum is not on PATH: apt-get install b3sum")
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         large, small = Path(folder, "large"), Path(folder, "small")
         make_large(large)
         make_small(small)
-        show("Hashing of evidence", [*one_large(large), *many_small(small)], given.json)
+        show("Hashing of evidence", [*one_large(large), *many_small(small)], args.json)
 
 
 def one_large(file: Path) -> list[Figure]:

@@ -46,13 +46,13 @@ class Cost(NamedTuple):
 
 def main() -> None:
     """Measures and shows."""
-    given = options(__doc__, events=[10, 100, 1_000, 10_000], entries=[1_000, 100_000, 1_000_000], rounds=25)
+    args = options(__doc__, events=[10, 100, 1_000, 10_000], entries=[1_000, 100_000, 1_000_000], rounds=25)
     with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as directory:
         figures = [
-            *by_case(Path(directory), given.events, given.rounds),
-            *by_log(Path(directory), given.entries, given.rounds),
+            *by_case(Path(directory), args.events, args.rounds),
+            *by_log(Path(directory), args.entries, args.rounds),
         ]
-    show("A submission, as case and log grow", figures, given.json)
+    show("A submission, as case and log grow", figures, args.json)
 
 
 def by_case(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:

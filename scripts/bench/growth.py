@@ -69,20 +69,20 @@ class Stage(Struct, frozen=True):
 
 def main() -> None:
     """Measures and shows."""
-    given = options(
+    args = options(
         __doc__,
         entries=[10_000, 100_000, 1_000_000, 10_000_000],
         rounds=25,
         folder=tempfile.gettempdir(),
     )
     stages: list[Stage] = []
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-", dir=given.folder) as directory:
+    with tempfile.TemporaryDirectory(prefix="tallystick-bench-", dir=args.folder) as directory:
         # Shown and written after each size, because the last ones take long.
-        for stage in measure(Path(directory), given.entries, given.rounds):
+        for stage in measure(Path(directory), args.entries, args.rounds):
             stages.append(stage)
             show(f"{stage.grown.entries:,} entries", figures_of(stage), None)
-            if given.json is not None:
-                given.json.write_bytes(msgspec.json.format(msgspec.json.encode(stages)) + b"\n")
+            if args.json is not None:
+                args.json.write_bytes(msgspec.json.format(msgspec.json.encode(stages)) + b"\n")
 
 
 def measure(directory: Path, sizes: list[int], rounds: int) -> Iterator[Stage]:

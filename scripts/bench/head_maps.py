@@ -48,21 +48,21 @@ class Cost(NamedTuple):
 
 def main() -> None:
     """Measures and shows."""
-    given = options(__doc__, streams=[10_000, 1_000_000, 10_000_000], heads=1_000, rounds=5, folder="")
+    args = options(__doc__, streams=[10_000, 1_000_000, 10_000_000], heads=1_000, rounds=5, folder="")
     figures: list[Figure] = []
     smallest: Cost | None = None
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-", dir=given.folder or None) as folder:
-        for streams in given.streams:
-            cost = measured(Path(folder), streams, given.heads, given.rounds)
+    with tempfile.TemporaryDirectory(prefix="tallystick-bench-", dir=args.folder or None) as folder:
+        for streams in args.streams:
+            cost = measured(Path(folder), streams, args.heads, args.rounds)
             smallest = smallest or cost
             figures += [
-                figure(f"update {given.heads:,} of {streams:,} streams", cost.update, smallest.update, "ms"),
+                figure(f"update {args.heads:,} of {streams:,} streams", cost.update, smallest.update, "ms"),
                 figure(f"prove one of {streams:,}", cost.prove, smallest.prove, "ms"),
                 figure(f"verify one of {streams:,}", cost.verify, smallest.verify, "ms"),
                 figure(f"proof in {streams:,}", cost.length, smallest.length, "hashes"),
                 figure(f"disk of {streams:,}", cost.disk, smallest.disk, "bytes a stream"),
             ]
-    show("The head map, as the streams of a log grow", figures, given.json)
+    show("The head map, as the streams of a log grow", figures, args.json)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 

@@ -142,10 +142,10 @@ class Clerk:
 
 
 def main() -> int:
-    given = options(__doc__, rows=100_000)
+    args = options(__doc__, rows=100_000)
     with sqlite_server("ours") as port, tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
-        figures = measure(Clerk(Path(folder), port), given.rows)
-    show("imports", figures, given.json)
+        figures = measure(Clerk(Path(folder), port), args.rows)
+    show("imports", figures, args.json)
     return 0
 
 

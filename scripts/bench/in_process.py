@@ -58,17 +58,17 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
 
 def main() -> None:
     """Measures and shows."""
-    given = options(__doc__, events=4000, batch=32)
-    whole, recovery = measured(given.events, given.batch, "whole")
+    args = options(__doc__, events=4000, batch=32)
+    whole, recovery = measured(args.events, args.batch, "whole")
     with timed() as taken:
-        measured(given.events, given.batch, "parts")
+        measured(args.events, args.batch, "parts")
     figures = [
         Figure("a submission, validated and placed", whole, "recovery of a signature", recovery, "us", "<= 5.75")
     ]
     for label, seconds in sorted(taken.items(), key=lambda part: -part[1]):
         # Before it was measured, a twentieth warmed up.
-        figures.append(Figure(label, 1e6 * seconds / given.events, "whole", whole, "us", "<= 1"))
-    show("A submission in process", figures, given.json)
+        figures.append(Figure(label, 1e6 * seconds / args.events, "whole", whole, "us", "<= 1"))
+    show("A submission in process", figures, args.json)
 
 
 def measured(count: int, batch: int, name: str) -> tuple[float, float]:

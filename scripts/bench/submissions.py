@@ -45,10 +45,10 @@ class Run(NamedTuple):
 
 
 def main() -> None:
-    given = options(__doc__, rounds=3, events=8000, validators=0, postgres="", processes=PROCESSES)
-    os.environ[f"{PREFIX}VALIDATOR_PROCESSES"] = str(given.validators)
-    rounds = [measure(given.events, number, given.postgres, given.processes) for number in range(given.rounds)]
-    show("submissions", figures_of({name: [run[name] for run in rounds] for name in rounds[0]}), given.json)
+    args = options(__doc__, rounds=3, events=8000, validators=0, postgres="", processes=PROCESSES)
+    os.environ[f"{PREFIX}VALIDATOR_PROCESSES"] = str(args.validators)
+    rounds = [measure(args.events, number, args.postgres, args.processes) for number in range(args.rounds)]
+    show("submissions", figures_of({name: [run[name] for run in rounds] for name in rounds[0]}), args.json)
 
 
 def measure(count: int, number: int, postgres_url: str, processes: list[int]) -> dict[str, Run]:
@@ -111,8 +111,8 @@ def post(ports: list[int], path: str, content_type: str, bodies: list[bytes], co
     """Post the bodies from a process of its own. Raises RuntimeError where one was refused."""
     listening = ",".join(map(str, ports))
     command = [sys.executable, "-m", "scripts.bench.load", listening, path, content_type, str(connections)]
-    given = b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
-    done = subprocess.run(command, input=given, capture_output=True, check=True, timeout=600)
+    frames = b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
+    done = subprocess.run(command, input=frames, capture_output=True, check=True, timeout=600)
     answers: dict[str, Any] = json.loads(done.stdout)
     if any(not status.startswith("2") for status in answers["statuses"]):
         raise RuntimeError(f"{path} answered {answers['statuses']}")

@@ -59,21 +59,19 @@ def main() -> None:
     parser.add_argument("--machine", default="")
     parser.add_argument("--postgres", default="")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
-    given = parser.parse_args()
-    table = read(given.json) if given.json.exists() else Table("", {})
-    table = Table(
-        given.machine or table.machine, table.benchmarks | {name: BenchmarkRuns("", []) for name in given.only}
-    )
+    args = parser.parse_args()
+    table = read(args.json) if args.json.exists() else Table("", {})
+    table = Table(args.machine or table.machine, table.benchmarks | {name: BenchmarkRuns("", []) for name in args.only})
     with Progress() as progress:
-        task = progress.add_task("benchmarks", total=given.times * len(given.only))
-        for _ in range(given.times):
-            for name in given.only:
+        task = progress.add_task("benchmarks", total=args.times * len(args.only))
+        for _ in range(args.times):
+            for name in args.only:
                 command = BENCHMARKS[name]
-                if name == WITH_POSTGRES and given.postgres:
+                if name == WITH_POSTGRES and args.postgres:
                     command += " --postgres URL"
-                figures = run(command.replace("URL", given.postgres))
+                figures = run(command.replace("URL", args.postgres))
                 table.benchmarks[name] = BenchmarkRuns(command, [*table.benchmarks[name].runs, figures])
-                given.json.write_bytes(msgspec.json.format(msgspec.json.encode(table)) + b"\n")
+                args.json.write_bytes(msgspec.json.format(msgspec.json.encode(table)) + b"\n")
                 progress.advance(task)
 
 

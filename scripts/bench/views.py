@@ -188,12 +188,12 @@ def measure(histories: list[list[Event]], size: int, grown: int) -> Measured:
 
 def main() -> None:
     gc.set_threshold(*GARBAGE_THRESHOLDS)  # as a service does
-    given = options(__doc__, events=[10_000, 100_000, 1_000_000], grown=50)
+    args = options(__doc__, events=[10_000, 100_000, 1_000_000], grown=50)
     histories = list(cases())
     figures: list[Figure] = []
     least: Measured | None = None
-    for size in sorted(given.events):
-        measured = measure(histories, size, given.grown)
+    for size in sorted(args.events):
+        measured = measure(histories, size, args.grown)
         least = least or measured
         cost, smallest = measured.made, "the smallest"
         at_rest, at_work = (f"one more event in a case at {how}, of {size:,}" for how in ("rest", "work"))
@@ -206,9 +206,9 @@ def main() -> None:
             Figure(
                 f"all models over {size:,} events", measured.whole, "making the views", cost * size / 1e6, "s", "<= 0.1"
             ),
-            Figure(f"models over {given.grown} cases of these", measured.small, smallest, least.small, "s", "<= 2"),
+            Figure(f"models over {args.grown} cases of these", measured.small, smallest, least.small, "s", "<= 2"),
         ]
-    show("Views", figures, given.json)
+    show("Views", figures, args.json)
 
 
 if __name__ == "__main__":

@@ -326,15 +326,15 @@ def main() -> int:
     parser.add_argument("--survivals", type=int, default=2, help="tries of chance at each sync")
     parser.add_argument("--every", type=int, default=1, help="of the syncs")
     parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
+    args = parser.parse_args()
     if shutil.which("strace") is None:
         print("there is no strace here: apt-get install strace")
         return 2
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tallystick-power-") as folder:
-        chance = random.Random(given.seed)  # noqa: S311 - moments, not secrets
-        recorded = record(Path(folder), given.events, given.kills, chance)
-        outcome = campaign(Path(folder), recorded, given.survivals, given.seed, given.every)
+        chance = random.Random(args.seed)  # noqa: S311 - moments, not secrets
+        recorded = record(Path(folder), args.events, args.kills, chance)
+        outcome = campaign(Path(folder), recorded, args.survivals, args.seed, args.every)
     for fault in outcome.faults:
         print(fault)
     verdict = f"{len(outcome.faults)} faults" if outcome.faults else "nothing acknowledged was lost"

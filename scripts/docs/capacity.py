@@ -125,8 +125,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("inhabitants", 60.0), ("cases", 1.0), ("events", 55), ("years", 10), ("peak", 10.0)):
         parser.add_argument(f"--{name}", type=type(default), default=default)
-    given = parser.parse_args()
-    land = Land(f"{given.inhabitants:g} million inhabitants", **vars(given))
+    args = parser.parse_args()
+    land = Land(f"{args.inhabitants:g} million inhabitants", **vars(args))
     for head, cell in NEEDED.items():
         print(f"{head:>32}  {cell(land, measured())}")
 

@@ -59,7 +59,7 @@ def path(trie: HexaryTrie, key: bytes) -> tuple[bytes, ...]:
 
 def header_rlp(state_root: bytes, number: int, timestamp: int, *, fields: int = CANCUN) -> bytes:
     """Encode a header of the hard fork that has so many fields; what is not given follows from the field's name."""
-    given: dict[str, bytes] = {
+    values: dict[str, bytes] = {
         "stateRoot": state_root,
         "number": quantity(number),
         "timestamp": quantity(timestamp),
@@ -68,7 +68,7 @@ def header_rlp(state_root: bytes, number: int, timestamp: int, *, fields: int = 
     encoded = []
     for name, length in FIELDS[:fields]:
         filler = sha256(name.encode()).digest() * 8
-        encoded.append(given.get(name, quantity(len(name)) if length == QUANTITY else filler[: max(length, 0)]))
+        encoded.append(values.get(name, quantity(len(name)) if length == QUANTITY else filler[: max(length, 0)]))
     return bytes(rlp.encode(encoded))
 
 

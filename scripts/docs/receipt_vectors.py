@@ -29,8 +29,8 @@ class ReceiptVector(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         verdict = "tampered" if "failed" in self.steps else "unverifiable"
-        given = {"name": self.name, "receipt": self.receipt.hex(), "entry": self.entry}
-        return given | {"verdict": verdict, "steps": self.steps + LEFT_OUT}
+        vector = {"name": self.name, "receipt": self.receipt.hex(), "entry": self.entry}
+        return vector | {"verdict": verdict, "steps": self.steps + LEFT_OUT}
 
 
 def receipt() -> CoseReceipt:

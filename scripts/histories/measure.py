@@ -108,10 +108,10 @@ def measure(history: GeneratedHistory, limits: UnusualLimits) -> list[ModelResul
                 results = []
                 for model_id in ASKED:
                     text = shipped_models()[model_id]
-                    given = {"handovers": limits.handovers} if model_id == "unusual-share" else {}
+                    parameters = {"handovers": limits.handovers} if model_id == "unusual-share" else {}
                     model = parse_model(text)
                     began = time.perf_counter()
-                    findings = find(model, given, session, ENDS)
+                    findings = find(model, parameters, session, ENDS)
                     seconds = time.perf_counter() - began
                     results.append(_compare(model_id, findings, history.planted, breaches, seconds))
                 return results

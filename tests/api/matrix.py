@@ -160,8 +160,8 @@ def made_case(expires_at: str) -> Case:
     case.act(imported, clerk_of("former"))
     items = ("phone", "knife", "coins")
     case.register(*items, by=clerk_of("former"))
-    given = {"purpose": "jurisdiction_transfer", "persons": ("li",), "by": clerk_of("former")}
-    case.offer(*items, to=COURT, **given).accept(by=clerk_of("own"))  # type: ignore[arg-type]
+    terms = {"purpose": "jurisdiction_transfer", "persons": ("li",), "by": clerk_of("former")}
+    case.offer(*items, to=COURT, **terms).accept(by=clerk_of("own"))  # type: ignore[arg-type]
     by, lent = clerk_of("own"), "forensic_examination"
     case.offer("knife", to=LAB, purpose=lent, by=by).refuse(by=clerk_of("refused"))
     case.offer("knife", to=DEPOT, purpose=lent, by=by).recall(by=by)  # flagged, in words of the procedure
@@ -511,5 +511,5 @@ ARCHIVED = "GET /api/v1/cases/{case_id}/archive"
 def covered() -> set[str]:
     """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
-    given = {*SIGNED, *OF_STOCKTAKE, *PROCEDURES, *PSEUDONYMS, *MAILED, GIVEN, *EVIDENCE, DRAFTED, ARCHIVED, *WHOLE_LOG}
-    return rows | {operation for operation, _ in PUBLIC} | given
+    rest = {*SIGNED, *OF_STOCKTAKE, *PROCEDURES, *PSEUDONYMS, *MAILED, GIVEN, *EVIDENCE, DRAFTED, ARCHIVED, *WHOLE_LOG}
+    return rows | {operation for operation, _ in PUBLIC} | rest

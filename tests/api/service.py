@@ -116,8 +116,8 @@ class Served:
 
     def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
         """Post JSON; header names with underscores."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.request("POST", path, content=body, headers=JSON | given)
+        own_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("POST", path, content=body, headers=JSON | own_headers)
 
     def post_lines(self, *lines: bytes, query: str = "", **headers: str) -> httpx.Response:
         """Post events in bulk, one a line."""

@@ -145,8 +145,8 @@ def test_a_request_of_another_form_is_refused(shared: Served, path: str, body: b
 def test_what_a_parameter_should_have_been_is_said_in_words(shared: Served, path: str, expected: str) -> None:
     """Nobody has to read a pattern, or to guess which words there are."""
     answer = shared.request("GET", path, headers=shared.token(clerk(PROCURATORATE)))
-    given = path.replace("=", "/").rpartition("/")[2]
-    assert answer.json()["detail"] == f"{expected}, not {given!r}"
+    text = path.replace("=", "/").rpartition("/")[2]
+    assert answer.json()["detail"] == f"{expected}, not {text!r}"
 
 
 @pytest.mark.parametrize("path", ["/../etc/passwd", "/docs/..%2fapp.py", "/api/v2/cases"])

@@ -67,12 +67,12 @@ def test_a_request_keeps_its_own_id(shared: Served) -> None:
     assert shared.lines[-1]["id"] == "ab-1.2_3"
 
 
-@pytest.mark.parametrize("given", ["", "a b", "a" * 65, "<script>", "a\tb", "ä"])
-def test_an_id_that_is_not_plain_is_replaced(shared: Served, given: str) -> None:
+@pytest.mark.parametrize("request_id", ["", "a b", "a" * 65, "<script>", "a\tb", "ä"])
+def test_an_id_that_is_not_plain_is_replaced(shared: Served, request_id: str) -> None:
     """What could break a log line or a header is not repeated; no two requests get the same id."""
-    answers = [shared.request("GET", "/healthz", headers={"x-request-id": given.encode()}) for _ in range(2)]
+    answers = [shared.request("GET", "/healthz", headers={"x-request-id": request_id.encode()}) for _ in range(2)]
     ids = [answer.headers["x-request-id"] for answer in answers]
-    assert given not in ids
+    assert request_id not in ids
     assert ids[0] != ids[1]
     assert all(re.fullmatch(r"[0-9a-f]{12}-[0-9a-f]+", each) for each in ids)
 

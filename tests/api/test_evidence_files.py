@@ -99,9 +99,9 @@ def test_a_file_is_kept_encrypted_and_comes_back(desk: Desk) -> None:
     assert desk.list("disk", HOLDER)["has_store"]
     before = desk.list("disk", HOLDER)["files"]
     assert [(row["recorded"], row["kept"]) for row in before] == [(digest, False) for digest in digests_of(LARGE)]
-    given = desk.give("disk", LARGE, HOLDER)
-    assert given.status_code == 200, given.text
-    assert given.json()["digests"] == list(digests_of(LARGE))
+    answer = desk.give("disk", LARGE, HOLDER)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["digests"] == list(digests_of(LARGE))
     assert desk.recorded(b"given") == 1
     (row,) = desk.list("disk", HOLDER)["files"]
     assert (row["kept"], row["size"], row["agency"], row["officer"]) == (

@@ -211,8 +211,8 @@ def for_models(served: Served, by: Officer) -> Any:
 
 def drafted(served: Served, by: Officer, language: str) -> str:
     """Return what the console shows whoever would publish the model, before anything is signed."""
-    given = {"definition": shipped_model("pension-in-execution").rstrip("\n")}
-    page = post(served, by, "/supervision/drafts/model.published", given, OWN | {"accept-language": language})
+    form = {"definition": shipped_model("pension-in-execution").rstrip("\n")}
+    page = post(served, by, "/supervision/drafts/model.published", form, OWN | {"accept-language": language})
     assert page.status_code == 200, page.text
     return page.text
 

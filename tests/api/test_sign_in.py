@@ -78,9 +78,9 @@ def test_a_wallet_signs_in(shared: Served) -> None:
     """What eth-account signs as personal_sign opens the reads."""
     challenge = shared.challenge(OFFICER)
     signed = Account.sign_message(encode_defunct(text=challenge["message"]), OFFICER.key.secret)
-    given = shared.answer(challenge["nonce"], bytes(signed.signature))
-    assert given.json() | {"access_token": ""} == {"access_token": "", "token_type": "Bearer", "expires_in": 900}
-    assert read(shared, given.json()["access_token"]).status_code == 200
+    answer = shared.answer(challenge["nonce"], bytes(signed.signature))
+    assert answer.json() | {"access_token": ""} == {"access_token": "", "token_type": "Bearer", "expires_in": 900}
+    assert read(shared, answer.json()["access_token"]).status_code == 200
 
 
 def test_a_challenge_is_good_once(shared: Served) -> None:
@@ -139,8 +139,8 @@ def test_the_domain_is_host_and_unusual_port(url: str, domain: str) -> None:
 def test_the_service_writes_the_token_that_it_takes(shared: Served) -> None:
     """The hand-made tokens of these tests are of the service's own form: each is refused for its one fault."""
     assert read(shared, token()).status_code == 200
-    given = shared.sign_in(OFFICER).json()["access_token"].split(".")
-    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in given[:2])
+    parts = shared.sign_in(OFFICER).json()["access_token"].split(".")
+    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2])
     assert header == HEADER
     assert {**claims, "jti": CLAIMS["jti"]} == CLAIMS
 

@@ -75,7 +75,7 @@ def collecting(served: Served, share: float = 1.0) -> Iterator[Collected]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, *given: object) -> None:
+        def log_message(self, *args: object) -> None:
             """Keep silent."""
 
     with listening(Collector) as url, closing(RequestTracer(f"{url}/v1/traces", share)) as tracer:

@@ -237,9 +237,9 @@ def test_what_comes_alone_does_not_wait_for_a_bulk_request(ledger: Ledger) -> No
     bulk, alone = [b"bulk %d" % number for number in range(100)], [b"%d" % number for number in range(40)]
     assert first == alone[:half] + bulk[:half]
     assert second == alone[half : 2 * half] + bulk[half : 2 * half]
-    given = first + second + rest
-    assert [data for data in given if data in alone] == alone
-    assert [data for data in given if data in bulk] == bulk
+    sent = first + second + rest
+    assert [data for data in sent if data in alone] == alone
+    assert [data for data in sent if data in bulk] == bulk
 
 
 def test_more_than_they_take_is_turned_away(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

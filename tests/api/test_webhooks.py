@@ -47,7 +47,7 @@ def test_an_agency_is_told_what_is_new(served: Served, receiver: Receiver) -> No
     deliverer_of(served.parts).step()
     assert receiver.events() == [("case-1", 0), ("case-1", 1), ("case-1", 2)]
     assert [message["next"] for message in receiver.checked(added["secret"])]
-    assert len({given["webhook-id"] for given in receiver.given}) == 2
+    assert len({headers["webhook-id"] for headers in receiver.request_headers}) == 2
 
 
 def test_the_feed_is_sent_from_a_cursor_on(served: Served, receiver: Receiver) -> None:
@@ -95,7 +95,7 @@ def test_what_fails_is_sent_again_after_a_pause(served: Served, receiver: Receiv
     assert pauses == [5, 10, 20]
     receiver.status = 200
     deliverer_of(served.parts).step()
-    assert len({given["webhook-id"] for given in receiver.given}) == 1
+    assert len({headers["webhook-id"] for headers in receiver.request_headers}) == 1
     served.record(case.register("phone"))
     deliverer_of(served.parts).step()
     (state,) = listed(served, supervisor(POLICE))
@@ -112,7 +112,7 @@ def test_a_page_that_grew_before_it_was_taken_is_another_message(served: Served,
     served.record(case.register("phone"))
     served.ledger.clock.forward(5)
     deliverer_of(served.parts).step()
-    assert len({given["webhook-id"] for given in receiver.given}) == 2
+    assert len({headers["webhook-id"] for headers in receiver.request_headers}) == 2
 
 
 def test_nothing_is_sent_on_a_key_that_was_revoked(served: Served, receiver: Receiver) -> None:

@@ -50,7 +50,7 @@ def misnamed(words: list[str]) -> str:
         if word in ("|", ">", "&&", ";"):
             break
         if word.startswith("--"):
-            own = {option for given in command.params for option in (*given.opts, *given.secondary_opts)}
+            own = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
             if word.partition("=")[0].rstrip(",") not in options | own | {"--help"}:
                 return word
         elif isinstance(command, click.Group) and before not in ("--profile", "--lang"):

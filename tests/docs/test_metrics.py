@@ -39,8 +39,8 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with closing(RunningService(tmp_path_factory.mktemp("metrics"), metrics_port=port)) as service:
         file = service.folder / "founding.json"
         file.write_bytes(canonical.encode({"agencies": [founder(POLICE)], "development": True}))
-        given = ("--data-dir", service.data, "--passphrase-file", service.tally.passphrase_file)
-        service.tally.ok("init", "--light", "--founding", file, *given)
+        options = ("--data-dir", service.data, "--passphrase-file", service.tally.passphrase_file)
+        service.tally.ok("init", "--light", "--founding", file, *options)
         service.start()
         service.anchored()
         service.http.get("/api/v1/cases/case-1")

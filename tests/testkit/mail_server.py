@@ -54,7 +54,7 @@ class Mailbox:
         return [message for message in self.taken if message["To"] == address]
 
     @property
-    def given(self) -> dict[str, Any]:
+    def smtp_settings(self) -> dict[str, Any]:
         """Return what the settings of a service say that sends by this server."""
         return {
             "smtp_host": "127.0.0.1",
@@ -69,7 +69,7 @@ class Mailbox:
 
     def settings(self, **others: Any) -> Settings:
         """Return the settings of a service that sends by this server."""
-        return Settings(**({"public_url": "https://ledger.test"} | self.given | others))
+        return Settings(**({"public_url": "https://ledger.test"} | self.smtp_settings | others))
 
 
 def text_of(message: EmailMessage) -> str:
@@ -88,9 +88,11 @@ def mailbox_in(folder: Path, security: Security = "starttls") -> Iterator[Mailbo
     context.load_cert_chain(certificate, key)
     mailbox = Mailbox(free_port(), certificate, security)
 
-    def login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: LoginPassword) -> AuthResult:
-        mailbox.logins.append(given.login)
-        return AuthResult(success=(given.login, given.password) == (USER.encode(), PASSWORD.encode()), handled=False)
+    def login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, attempt: LoginPassword) -> AuthResult:
+        mailbox.logins.append(attempt.login)
+        return AuthResult(
+            success=(attempt.login, attempt.password) == (USER.encode(), PASSWORD.encode()), handled=False
+        )
 
     controller = Controller(
         mailbox,

@@ -74,13 +74,13 @@ class RunningService:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables)
 
     def _environment(self) -> dict[str, str]:
-        given = {
+        settings = {
             "data_dir": self.data,
             "port": self.port,
             "key_passphrase_file": self.tally.passphrase_file,
             **self.settings,
         }
-        return environment(**{f"TALLYSTICK_{name.upper()}": str(value) for name, value in given.items()})
+        return environment(**{f"TALLYSTICK_{name.upper()}": str(value) for name, value in settings.items()})
 
     def _is_up(self) -> bool:
         self.require_process()

@@ -115,8 +115,8 @@ class Tally:
         """Found a development ledger of the police in ``data``, or by these fields of a founding; return ``data``."""
         file = self.folder / "founding.json"
         file.write_text(json.dumps({"agencies": [founder(POLICE)], "development": True} | fields), encoding="utf-8")
-        given = words or ("--passphrase-file", self.passphrase_file)
-        self.ok("init", "--light", "--procedure", "cn-criminal", "--founding", file, "--data-dir", data, *given)
+        options = words or ("--passphrase-file", self.passphrase_file)
+        self.ok("init", "--light", "--procedure", "cn-criminal", "--founding", file, "--data-dir", data, *options)
         return data
 
     def new_key(self, name: str) -> str:

@@ -126,12 +126,12 @@ class ActForm:
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def asked(self, given: Mapping[str, str] = MappingProxyType({})) -> list[AskedField]:
+    def asked(self, filled_in: Mapping[str, str] = MappingProxyType({})) -> list[AskedField]:
         """Return the fields that the form asks for, the required ones first.
 
-        ``given`` is what is filled in or chosen beforehand, by the paths of fields.
+        ``filled_in`` is what is filled in or chosen beforehand, by the paths of fields.
         """
-        asked = [self._asked(field, field.name, given) for field in self._fields(self._body, self._makes)]
+        asked = [self._asked(field, field.name, filled_in) for field in self._fields(self._body, self._makes)]
         # An event can only be cited from a list, and nothing is chosen from an empty one.
         shown = [field for field in asked if field.options or field.kind != "event"]
         shown = [field for field in shown if field.is_required or not field.names_nothing]
@@ -161,7 +161,7 @@ class ActForm:
         """Return the fields of a body or part, without the id that is made up."""
         return [field for field in fields_of(struct) if field.name != own_id]
 
-    def _asked(self, field: Field, path: str, given: Mapping[str, str]) -> AskedField:
+    def _asked(self, field: Field, path: str, filled_in: Mapping[str, str]) -> AskedField:
         kind = field.type.kind
         of_name = self._names_person(field)
         options = None if of_name else self._options(field)
@@ -175,9 +175,9 @@ class ActForm:
             longest=field.type.longest,
             options=options or [],
             units=list(self._units()) if kind == "quantity" else [],
-            rows=list(self._rows(field, path, given)) if kind == "part" else [],
+            rows=list(self._rows(field, path, filled_in)) if kind == "part" else [],
             particulars=list(self._particulars(path)) if kind == "texts" else [],
-            chosen=given.get(path),
+            chosen=filled_in.get(path),
             names_nothing=options == [] and kind == "id",
         )
 
@@ -185,7 +185,7 @@ class ActForm:
         """Tell whether the field is the section that has a person's name: the form asks for the name itself."""
         return (self._type, field.name) == ("person.named", "section")
 
-    def _rows(self, field: Field, path: str, given: Mapping[str, str]) -> Iterator[list[AskedField]]:
+    def _rows(self, field: Field, path: str, filled_in: Mapping[str, str]) -> Iterator[list[AskedField]]:
         part = field.type.part
         assert part is not None, "its kind says so"
         count = field.least + ROWS_MORE if field.is_list else 1
@@ -194,7 +194,7 @@ class ActForm:
             # A browser would not send the form before what stands in a part that may be left out is filled in.
             is_needed = field.is_required and number < max(field.least, 1)
             fields = self._fields(part, MADE_IN_PARTS.get(part))
-            asked = (self._asked(each, f"{place}.{each.name}", given) for each in fields)
+            asked = (self._asked(each, f"{place}.{each.name}", filled_in) for each in fields)
             yield [
                 each._replace(is_required=each.is_required and is_needed)
                 for each in asked

@@ -107,13 +107,15 @@ def new_recommendation(
         "leads": [(lead_id, brief(visit.labels.in_language(says), of_case)) for lead_id, says, of_case in chosen],
         "model_id": [(row["model_id"], row[f"title_{visit.labels.suffix}"]) for row in models],
     }
-    given = {"leads": lead, "to_agency": first and first.raised.supervised}
-    given["model_id"] = first.raised.model_id if first else model
+    filled_in = {"leads": lead, "to_agency": first and first.raised.supervised}
+    filled_in["model_id"] = first.raised.model_id if first else model
     act = "recommendation.issued"
     return visit.page(
         "supervision/new_recommendation.html",
-        act=act_to_do(visit, act, offers, book=book, given={name: text for name, text in given.items() if text}),
-        model_id=given["model_id"],
+        act=act_to_do(
+            visit, act, offers, book=book, filled_in={name: text for name, text in filled_in.items() if text}
+        ),
+        model_id=filled_in["model_id"],
         procedure=book.procedure.id,
         procedures=[other.procedure for other in possible.values()],
     )
@@ -148,7 +150,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
                 act,
                 _offers(visit, state, act),
                 book=book,
-                given=_counted(state, counts) if act == "recommendation.rechecked" else {},
+                filled_in=_counted(state, counts) if act == "recommendation.rechecked" else {},
                 notes=_notes(visit, state, counts) if act == "recommendation.rechecked" else (),
                 is_next=place == 0,
             )

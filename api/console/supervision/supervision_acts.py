@@ -53,14 +53,14 @@ def act_to_do(
     offers: Offers,
     *,
     book: Rulebook | None = None,
-    given: Mapping[str, str] | None = None,
+    filled_in: Mapping[str, str] | None = None,
     notes: Iterable[str] = (),
     is_next: bool = False,
 ) -> ActToDo:
-    """Return the act with its form, of which ``given`` is filled in, and ``notes`` of what there is to know."""
+    """Return the act with its form, the fields of ``filled_in`` in it, and ``notes`` of what there is to know."""
     note = ACTS[act].note
     own_notes = [] if note is None else [visit.labels.translate(note)]
-    fields = form_of(visit, act, offers, book).asked(given or {})
+    fields = form_of(visit, act, offers, book).asked(filled_in or {})
     return ActToDo(act, heading_of(visit, act), [*own_notes, *notes], fields, is_next)
 
 
@@ -168,8 +168,8 @@ def _published(visit: Visit, form: PostedForm) -> tuple[str, Mapping[str, Any]]:
     """
     require_modelling(visit.reading)  # before its file is read
     study = {language: text for language in ("zh", "en") if (text := form.get(f"case_study_{language}"))}
-    given = {"definition": f"{form.get('definition') or ''}\n", "case_study": study}
-    fields = with_signed_fields(visit.service, visit.reading, ModelPublished, given, stream_id="", state=None)
+    typed_fields = {"definition": f"{form.get('definition') or ''}\n", "case_study": study}
+    fields = with_signed_fields(visit.service, visit.reading, ModelPublished, typed_fields, stream_id="", state=None)
     return f"{MODEL_STREAM}{fields['model_id']}", fields
 
 

@@ -108,7 +108,7 @@ def prepare(
     witness: Path | None,
     witness_url: str | None,
     output: Path | None,
-    **given: str,
+    **fields: str,
 ) -> None:
     """Write the file by which your agency founds a ledger or joins one: its names, its admin's key, its witness.
 
@@ -121,8 +121,8 @@ def prepare(
 
     if witness_url and not witness:
         raise MalformedInput("expected the witness's directory with it", field="--witness")
-    given |= {"agency_id": agency_id, "admin": public_key(key_file(session.profiles.keys(), admin))}
-    parts: dict[str, object] = {**given, "name": {"en": name} | ({"zh": name_zh} if name_zh else {})}
+    fields |= {"agency_id": agency_id, "admin": public_key(key_file(session.profiles.keys(), admin))}
+    parts: dict[str, object] = {**fields, "name": {"en": name} | ({"zh": name_zh} if name_zh else {})}
     if witness:
         parts["witness"] = _witness_keys(witness) | ({"url": witness_url.rstrip("/")} if witness_url else {})
     agency = canonical.parse(canonical.encode(parts), decoder_of(FoundingAgency))

@@ -199,7 +199,7 @@ def _tables(file: Path, hint: Message) -> Any:
 @click.option("--database-url", help="SQLite in the data directory, unless postgresql+psycopg://...")
 @click.option("--chain", help="'embedded', or the URL of a JSON-RPC node.")
 @passphrase_options
-def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Passphrase, **given: str | None) -> None:
+def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Passphrase, **options: str | None) -> None:
     """Run the service until it is interrupted.
 
     Every setting can also come from a variable TALLYSTICK_* or from settings.env in the data directory.
@@ -213,13 +213,13 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
         from api.wiring import open_parts
         from ledger.cli.listening import exposing_metrics, listening, private, process_lock, tracing
 
-    settings = read_settings(data_dir, **given)
+    settings = read_settings(data_dir, **options)
     where = DataDirectory(settings.data_dir)
     installations.load(where)
     owned = private(where.path, keys=where.keys.path, output=session.output)
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the service's keys")
-        settings = read_settings(data_dir, **given, key_passphrase=secret)
+        settings = read_settings(data_dir, **options, key_passphrase=secret)
     # Services share a ledger that share a database server and a chain; of an embedded chain each would follow its own.
     shares = settings.database_url is not None and settings.chain != EMBEDDED
     alone = process_lock(

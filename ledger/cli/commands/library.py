@@ -62,10 +62,10 @@ def library_group() -> None:
 @BUSINESS_LINE
 @SEVERITY
 @click.option("--in-use", is_flag=True, help="Only those that are not retired.")
-def list_(session: Session, /, *, in_use: bool, **query: str | None) -> None:
+def list_(session: Session, /, *, in_use: bool, **filters: str | None) -> None:
     """List the models: what each is for, what was measured of it, and how many leads it raised."""
-    given = query | {"retired": "false" if in_use else None}
-    models = list(session.service.pages("/api/v1/library", "models", **given))
+    filters |= {"retired": "false" if in_use else None}
+    models = list(session.service.pages("/api/v1/library", "models", **filters))
     rows = models if session.json else [line | measured(line["figures"]) for line in models]
     session.output.table(rows, (*LISTED, *OUTTURN), style_of=lambda row: "dim" if row["retired"] else "")
 
@@ -74,9 +74,9 @@ def list_(session: Session, /, *, in_use: bool, **query: str | None) -> None:
 @click.argument("query", metavar="WORDS", nargs=-1, required=True)
 @BUSINESS_LINE
 @SEVERITY
-def search(session: Session, /, *, query: tuple[str, ...], **given: str | None) -> None:
+def search(session: Session, /, *, query: tuple[str, ...], **filters: str | None) -> None:
     """Search titles, texts and case studies, in Chinese or English: what fits best comes first."""
-    models = session.service.get("/api/v1/library", q=" ".join(query), **given)["models"]
+    models = session.service.get("/api/v1/library", q=" ".join(query), **filters)["models"]
     session.output.table(models, FOUND, style_of=lambda row: "dim" if row["retired"] else "")
 
 

@@ -58,8 +58,8 @@ def topics(session: Session) -> None:
 def choose(session: Session, topic: str, browser: bool | None, mail: str | None) -> None:
     """Choose how you are notified about a topic. The other topics stay as they are."""
     choices = session.service.get(f"{NOTICES}/settings")["choices"]
-    given = {"browser": browser, "mail": mail}
-    choices[topic] |= {name: value for name, value in given.items() if value is not None}
+    options = {"browser": browser, "mail": mail}
+    choices[topic] |= {name: value for name, value in options.items() if value is not None}
     asked = {"choices": choices, "language": session.language}
     _show(session, session.service.post(f"{NOTICES}/settings", msgspec.json.encode(asked), dict[str, Any]))
 

@@ -72,8 +72,8 @@ def check(
         return exit_of_report(receipt_report)
     if entry is not None:
         raise MalformedInput("expected a COSE receipt, with which an entry is checked", field="FILE")
-    given = _procedures_of(packages) if packages else None
-    report = verify(data, trust_for(session, data, trust_files), log_folder, node, given)
+    procedures = _procedures_of(packages) if packages else None
+    report = verify(data, trust_for(session, data, trust_files), log_folder, node, procedures)
     show_report(session, report)
     return exit_of_report(report)
 

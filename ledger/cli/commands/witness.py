@@ -133,7 +133,7 @@ def mirror(session: Session, /, *, name: str, data_dir: Path | None, light: bool
 @DATA_DIR
 @passphrase_options
 def run(
-    session: Session, /, *, listen: str | None, data_dir: Path | None, passphrase: Passphrase, **given: object
+    session: Session, /, *, listen: str | None, data_dir: Path | None, passphrase: Passphrase, **options: object
 ) -> None:
     """Run the witness until it is interrupted.
 
@@ -147,8 +147,8 @@ def run(
         from ledger.witness.directory import WitnessDirectory
 
     host, port = _address(listen)
-    given |= {"host": host, "port": port}
-    settings = read_witness_settings(data_dir, **given)
+    options |= {"host": host, "port": port}
+    settings = read_witness_settings(data_dir, **options)
     where = WitnessDirectory(settings.data_dir)
     if not where.held_types:
         raise MalformedInput(
@@ -156,7 +156,7 @@ def run(
         )
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the witness's keys")
-        settings = read_witness_settings(data_dir, **given, key_passphrase=secret)
+        settings = read_witness_settings(data_dir, **options, key_passphrase=secret)
     message, hint = f"another process runs the witness in {where.path}", "Stop it first: a witness is one process."
     with (
         private(where.path, keys=where.keys, output=session.output),

@@ -281,13 +281,13 @@ def _new_clock(row: ClockRule, around: Circumstances, trigger: Trigger, replaced
     return clock if within is None else _within(clock, within, zone)
 
 
-def _within(clock: Clock, given: str, zone: Zone) -> Clock:
+def _within(clock: Clock, paper_period: str, zone: Zone) -> Clock:
     """Return the clock with the time that the paper gives; what is more than the law gives is only its last day."""
     by_law = clock_periods.lawful_last_day(clock, zone)
-    by_paper = clock_periods.lawful_last_day(replace(clock, period=given), zone)
+    by_paper = clock_periods.lawful_last_day(replace(clock, period=paper_period), zone)
     assert by_paper is not None, "papers give days"
     if clock.period is None or (by_law is not None and by_paper <= by_law):
-        return replace(clock, period=given)
+        return replace(clock, period=paper_period)
     return replace(clock, until=by_paper.isoformat())
 
 

@@ -29,8 +29,8 @@ _ZERO = bytes(SCALAR)
 def derive_key(seed: bytes, info: bytes) -> bytes:
     """Derive a key from 32 secret random bytes (DeriveKeyPair)."""
     for counter in range(256):
-        given = seed + _framed(info) + bytes([counter])
-        if (key := _hash_to_scalar(given, b"DeriveKeyPair" + _CONTEXT)) != _ZERO:
+        derive_input = seed + _framed(info) + bytes([counter])
+        if (key := _hash_to_scalar(derive_input, b"DeriveKeyPair" + _CONTEXT)) != _ZERO:
             return key
     raise MalformedInput("no key can be derived from this seed", field="key")
 
@@ -139,11 +139,11 @@ def _composites(public: bytes, blinded: Sequence[bytes], evaluated: Sequence[byt
     """Return one element for all blinded inputs, and one for all evaluations, so that one proof is of all."""
     seed = sha512(_framed(public) + _framed(b"Seed-" + _CONTEXT)).digest()
     combined = combined_evaluated = bytes(ELEMENT)  # the identity
-    for index, (given, answered) in enumerate(zip(blinded, evaluated, strict=True)):
-        transcript = _framed(seed) + index.to_bytes(2, "big") + _framed(given) + _framed(answered) + b"Composite"
+    for index, (element, evaluation) in enumerate(zip(blinded, evaluated, strict=True)):
+        transcript = _framed(seed) + index.to_bytes(2, "big") + _framed(element) + _framed(evaluation) + b"Composite"
         weight = _hash_to_scalar(transcript)
-        combined = rbcl.crypto_core_ristretto255_add(combined, _times(weight, given))
-        combined_evaluated = rbcl.crypto_core_ristretto255_add(combined_evaluated, _times(weight, answered))
+        combined = rbcl.crypto_core_ristretto255_add(combined, _times(weight, element))
+        combined_evaluated = rbcl.crypto_core_ristretto255_add(combined_evaluated, _times(weight, evaluation))
     return bytes(combined), bytes(combined_evaluated)
 
 

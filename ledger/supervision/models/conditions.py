@@ -232,35 +232,35 @@ def _shown(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in row.items() if name.endswith("_id") and value)[:200]
 
 
-def condition_of(given: Mapping[str, Any]) -> Condition:
+def condition_of(condition: Mapping[str, Any]) -> Condition:
     """Build the condition that a file states. Requires that ``faults_of_condition`` found none."""
-    if "template" in given:
-        return Template(given["template"], given["with"])
-    if "cel" in given:
-        return Cel(given["view"], given["cel"].strip())
-    return Sql(given["sql"], given["scope"])
+    if "template" in condition:
+        return Template(condition["template"], condition["with"])
+    if "cel" in condition:
+        return Cel(condition["view"], condition["cel"].strip())
+    return Sql(condition["sql"], condition["scope"])
 
 
 def faults_of_condition(
-    given: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None = None
+    condition: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None = None
 ) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with how a condition is stated: the path below ``condition`` and what was expected.
 
     ``words`` are those that a case can have; without them none is unknown.
     """
-    kinds = [kind for kind in _KEYS if kind in given]
+    kinds = [kind for kind in _KEYS if kind in condition]
     if len(kinds) != 1:
         yield "", Wording("one_condition")
         return
     ((kind),) = kinds
     keys = (kind, *_KEYS[kind])
-    yield from ((f".{name}", unknown("key", name, keys)) for name in given if name not in keys)
-    if missing := [name for name in _KEYS[kind] if name not in given]:
+    yield from ((f".{name}", unknown("key", name, keys)) for name in condition if name not in keys)
+    if missing := [name for name in _KEYS[kind] if name not in condition]:
         yield f".{missing[0]}", Wording("missing")
     elif kind == "sql":
-        yield from _faults_of_sql(given, parameters, words)
+        yield from _faults_of_sql(condition, parameters, words)
     elif kind == "cel":
-        view, expression = given["view"], given["cel"]
+        view, expression = condition["view"], condition["cel"]
         if not columns_of_view(view, parameters):
             lists = [name for name in list_columns(parameters) if columns_of_view(name, parameters)]
             yield ".view", unknown("view", str(view), (*view_columns(), *lists))
@@ -269,7 +269,7 @@ def faults_of_condition(
         else:
             yield from ((".cel", fault) for fault in faults_of_cel(view, expression.strip(), parameters, words))
     else:
-        name, fields = given["template"], given["with"]
+        name, fields = condition["template"], condition["with"]
         if name not in forms():
             yield ".template", unknown("template", str(name), forms())
         elif not isinstance(fields, dict):
@@ -290,9 +290,9 @@ def query_of(condition: Condition, parameters: Mapping[str, Parameter], values: 
     return Query(condition.text, {}, {}, condition.scope, (), lists, False)
 
 
-def datasets_of(model: Model, given: Mapping[str, object]) -> tuple[str, ...]:
+def datasets_of(model: Model, values: Mapping[str, object]) -> tuple[str, ...]:
     """Return the ids of the data sets that a run with these parameters asks. Raises MalformedInput."""
-    query = query_of(model.condition, model.parameters, model.parameters_of(given))
+    query = query_of(model.condition, model.parameters, model.parameters_of(values))
     return tuple(dict.fromkeys(use.dataset_id for use in query.lists.values()))
 
 
@@ -417,10 +417,10 @@ def columns_of_sql(query: Query, values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _faults_of_sql(
-    given: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None
+    condition: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None
 ) -> Iterator[tuple[str, Message]]:
-    text = given["sql"]
-    if given["scope"] not in ("case", "all"):
+    text = condition["sql"]
+    if condition["scope"] not in ("case", "all"):
         yield ".scope", Wording("scope_expected")
     if not isinstance(text, str) or not text.strip():
         yield ".sql", Wording("no_sql_text")

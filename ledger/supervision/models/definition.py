@@ -63,29 +63,29 @@ class Parameter(Value, frozen=True):
     choices: Annotated[tuple[Line, ...], Meta(max_length=50)] = ()
     columns: Annotated[dict[Column, Line], Meta(max_length=64)] = field(default_factory=dict)
 
-    def value(self, given: object) -> Any:
-        """Return ``given``, of the parameter's type or as text, within its bounds. Raises Unfit."""
-        value = _parse_as(given, self.type)
+    def value(self, raw: object) -> Any:
+        """Return the value that ``raw`` is or spells, of the parameter's type and within its bounds. Raises Unfit."""
+        value = _parse_as(raw, self.type)
         if value is None:
-            raise Unfit(Wording("expected_not", expected=_EXPECTED[self.type], given=repr(str(given)[:80])))
+            raise Unfit(Wording("expected_not", expected=_EXPECTED[self.type], given=repr(str(raw)[:80])))
         if self.choices and value not in self.choices:
             raise Unfit(Wording("expected_choice", words=self.choices, given=repr(str(value)[:80])))
         least, most = (_parse_as(bound, self.type) for bound in (self.minimum, self.maximum))
         if (least is not None and value < least) or (most is not None and value > most):
             bounds = {"least": str(self.minimum), "most": str(self.maximum)}
-            raise Unfit(Wording("out_of_bounds", **bounds, given=str(given)))
+            raise Unfit(Wording("out_of_bounds", **bounds, given=str(raw)))
         return value
 
 
-def parameters_of(parameters: Mapping[str, Parameter], given: Mapping[str, object]) -> dict[str, Any]:
+def parameters_of(parameters: Mapping[str, Parameter], raw_values: Mapping[str, object]) -> dict[str, Any]:
     """Return the value of each parameter, its default if none is given. Raises MalformedInput, naming the parameter."""
-    for name in given:
+    for name in raw_values:
         if name not in parameters:
             raise MalformedInput(unknown("parameter", name, parameters), field=f"parameters.{name}")
     values: dict[str, Any] = {}
     for name, parameter in parameters.items():
         try:
-            values[name] = parameter.value(given.get(name, parameter.default))
+            values[name] = parameter.value(raw_values.get(name, parameter.default))
         except Unfit as error:
             raise MalformedInput(str(error), field=f"parameters.{name}") from error
     return values
@@ -116,18 +116,18 @@ def faults_of_parameter(parameter: Parameter) -> Iterator[tuple[str, Message]]:
         yield "default", error.expected
 
 
-def _parse_as(given: object, kind: Kind) -> Any:
-    """Return the value of the type that ``given`` is or spells, or None."""
+def _parse_as(raw: object, kind: Kind) -> Any:
+    """Return the value of the type that ``raw`` is or spells, or None."""
     if kind == "boolean":
-        return given if isinstance(given, bool) else {"true": True, "false": False}.get(str(given))
-    if isinstance(given, bool) or given is None:
+        return raw if isinstance(raw, bool) else {"true": True, "false": False}.get(str(raw))
+    if isinstance(raw, bool) or raw is None:
         return None
-    text = str(given)
+    text = str(raw)
     if kind == "integer":
         return int(text) if _INTEGER.fullmatch(text) else None
     if kind == "decimal":
         return Decimal(text) if _DECIMAL.fullmatch(text) else None
-    if not isinstance(given, str | date):
+    if not isinstance(raw, str | date):
         return None
     try:
         if kind == "date":
@@ -217,7 +217,7 @@ class Template(Struct, frozen=True):
     """A condition without a query language: the name of a form, and how it was filled in."""
 
     name: str
-    given: Mapping[str, Any]
+    fields: Mapping[str, Any]
 
 
 class Cel(Struct, frozen=True):
@@ -271,12 +271,12 @@ class Model(ModelParts, frozen=True, kw_only=True):
         """Return the BLAKE3 digest of the file's text in UTF-8, which leads cite."""
         return blake3_text(self.definition.encode())
 
-    def parameters_of(self, given: Mapping[str, object]) -> dict[str, Any]:
-        """Return the value of each parameter: as ``given`` (of its type, or as text), or its default.
+    def parameters_of(self, raw_values: Mapping[str, object]) -> dict[str, Any]:
+        """Return the value of each parameter: that of ``raw_values`` (of its type, or as text), or its default.
 
         Raises MalformedInput, naming the parameter.
         """
-        return parameters_of(self.parameters, given)
+        return parameters_of(self.parameters, raw_values)
 
     @property
     def scope(self) -> Scope:

@@ -50,16 +50,16 @@ class Bindings:
 
 
 def faults_of_filter(
-    view: str, given: Any, parameters: Mapping[str, Parameter], words: FieldWords | None = None
+    view: str, view_filter: Any, parameters: Mapping[str, Parameter], words: FieldWords | None = None
 ) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with a filter on a known view: the path below it and what was expected.
 
     ``words`` are those that a case can have; without them none is unknown.
     """
-    if not isinstance(given, dict) or not given:
+    if not isinstance(view_filter, dict) or not view_filter:
         yield "", Wording("filter_expected", view=view)
         return
-    for column, asked in given.items():
+    for column, asked in view_filter.items():
         fault = fault_of_column(view, column)
         fault = fault or _fault_of(asked, type_of(view, column), parameters)
         if fault is None and words is not None:
@@ -84,10 +84,11 @@ def unknown_word(name: str | None, listed: Collection[Any], words: FieldWords) -
     return unknown(CLOCK if name == CLOCK else Term("vocabulary", name), wrong, words[name])
 
 
-def filter_sql(alias: str, view: str, given: Mapping[str, Any] | None, bindings: Bindings) -> str:
+def filter_sql(alias: str, view: str, view_filter: Mapping[str, Any] | None, bindings: Bindings) -> str:
     """Return a sound filter as a SQL condition on ``alias``, its values bound; true if it asks nothing."""
     terms = (
-        _term(f"{alias}.{quoted(name)}", asked, type_of(view, name), bindings) for name, asked in (given or {}).items()
+        _term(f"{alias}.{quoted(name)}", asked, type_of(view, name), bindings)
+        for name, asked in (view_filter or {}).items()
     )
     return " AND ".join(terms) or "true"
 
@@ -137,9 +138,9 @@ def _term(column: str, asked: Any, kind: str, bindings: Bindings) -> str:
         return f"list_contains({column}, {bindings.name(value, 'VARCHAR')})"
     values = value if isinstance(value, list) else [value]
     # `in` with a null is neither true nor false: emptiness is asked for apart.
-    given = [bindings.name(item, kind) for item in values if item is not None]
+    placeholders = [bindings.name(item, kind) for item in values if item is not None]
     is_one = [f"{column} IS NULL"] if None in values else []
-    is_one += [f"coalesce({column} IN ({', '.join(given)}), false)"] if given else []
+    is_one += [f"coalesce({column} IN ({', '.join(placeholders)}), false)"] if placeholders else []
     return f"{'NOT ' if word == 'not' else ''}({' OR '.join(is_one)})"
 
 
@@ -148,13 +149,13 @@ _CELL_KINDS = {"integer": NUMBER, "decimal": NUMBER, "date": "DATE", "text": "VA
 
 
 def faults_of_cells(
-    columns: Collection[str], given: Any, parameters: Mapping[str, Parameter]
+    columns: Collection[str], cell_filter: Any, parameters: Mapping[str, Parameter]
 ) -> Iterator[tuple[str, Wording]]:
     """Yield what is wrong with a filter on the cells of a list; without ``columns`` it may name any heading."""
-    if not isinstance(given, dict) or not given:
+    if not isinstance(cell_filter, dict) or not cell_filter:
         yield "", Wording("cells_expected")
         return
-    for name, asked in given.items():
+    for name, asked in cell_filter.items():
         word, value = next(iter(asked.items())) if isinstance(asked, dict) and asked else ("is", asked)
         if columns and name not in columns:
             yield f".{name}", unknown("column", name, columns)
@@ -168,10 +169,10 @@ def faults_of_cells(
             yield f".{name}", Wording("cell_order", word=word)
 
 
-def cells_sql(alias: str, given: Mapping[str, Any] | None, bindings: Bindings) -> str:
+def cells_sql(alias: str, cell_filter: Mapping[str, Any] | None, bindings: Bindings) -> str:
     """Return a sound filter on the cells of a list as SQL. A cell is text: beside a number it counts as one, beside a
     day that it has to be before or after it counts as a day, and is none of them if it cannot be read so."""
-    terms = (_cell_term(f"{alias}.{quoted(name)}", asked, bindings) for name, asked in (given or {}).items())
+    terms = (_cell_term(f"{alias}.{quoted(name)}", asked, bindings) for name, asked in (cell_filter or {}).items())
     return " AND ".join(terms) or "true"
 
 

@@ -206,7 +206,7 @@ def _fault_of_column(value: Any, field: TemplateField, view: str) -> Wording | N
 def template_query(template: Template, parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> Query:
     """Build the query of a soundly filled-in form. ``values`` are those of the parameters."""
     name, form = template.name, forms()[template.name]
-    form_values = filled_in(form, template.given)
+    form_values = filled_in(form, template.fields)
     bindings = Bindings(parameters)
     sql, columns = _MAKERS[name](form_values, bindings)
     scope: Scope = (

@@ -200,10 +200,10 @@ class _Form(NamedTuple):
 _FORMS: dict[tuple[str, tuple[str, ...], tuple[type, ...]], _Form] = {}  # sources of one type have the same fields
 
 
-def _form_of(view: str, given: Collection[str], sources: tuple[object, ...]) -> _Form:
+def _form_of(view: str, columns: Collection[str], sources: tuple[object, ...]) -> _Form:
     kinds = kept_kinds(view)
-    assert not (unknown := {*given} - kinds.keys()), f"{view} has no {unknown}"
-    names, readers = [*given], []
+    assert not (unknown := {*columns} - kinds.keys()), f"{view} has no {unknown}"
+    names, readers = [*columns], []
     for place, source in enumerate(sources):
         own = [name for name in kinds if name not in names and hasattr(source, name)]
         if own:

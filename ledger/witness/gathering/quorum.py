@@ -144,8 +144,8 @@ class Gatherer:
     async def _ask_one(self, client: httpx.AsyncClient, witness: Witness, asked: CosignAnchor) -> None:
         account = witness.account or ""
         try:
-            given = await cosign_anchor(client, witness.url, asked)
-            signature = bytes.fromhex(given.signature[2:])
+            cosignature = await cosign_anchor(client, witness.url, asked)
+            signature = bytes.fromhex(cosignature.signature[2:])
             signer = recover(self._digest, signature, field="signature")
             if signer != account:
                 raise NotCosigned(

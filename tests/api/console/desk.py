@@ -253,15 +253,15 @@ OFFICERS = tuple(role(agency) for agency in AGENCIES for role in ROLES)
 
 @contextmanager
 def office_in(
-    folder: Path, browser: Browser, founded: Callable[[Ledger], object] | None = None, **given: Any
+    folder: Path, browser: Browser, founded: Callable[[Ledger], object] | None = None, **service_settings: Any
 ) -> Iterator[Office]:
     """Yield an office whose service knows the tests' officers; at the end no window may have complained.
 
-    ``founded`` founds the ledger in another way, and ``given`` are settings of the service.
+    ``founded`` founds the ledger in another way, and ``service_settings`` are settings of the service.
     """
     port, signer_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}", **given)
+    settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}", **service_settings)
     officers = () if founded else OFFICERS
     with open_founded(sqlite_url(folder), *officers) as ledger:
         if founded:
@@ -277,14 +277,14 @@ def office_in(
 
 def drop(target: Locator, **files: bytes) -> None:
     """Drag files of these names, with ``__`` for a dot, onto the target and let them fall."""
-    given = [{"name": name.replace("__", "."), "bytes": list(data)} for name, data in files.items()]
+    dropped = [{"name": name.replace("__", "."), "bytes": list(data)} for name, data in files.items()]
     transfer = target.page.evaluate_handle(
         """(given) => {
           const transfer = new DataTransfer();
           for (const { name, bytes } of given) transfer.items.add(new File([new Uint8Array(bytes)], name));
           return transfer;
         }""",
-        given,
+        dropped,
     )
     for kind in ("dragover", "drop"):
         target.dispatch_event(kind, {"dataTransfer": transfer})

@@ -31,13 +31,13 @@ class Leads(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value for name, value in attrs if value}
-        self.places |= {given["id"]} if "id" in given else set()
-        addresses = {given[name] for name in ("href", "src", "hx-get") if name in given}
+        attributes = {name: value for name, value in attrs if value}
+        self.places |= {attributes["id"]} if "id" in attributes else set()
+        addresses = {attributes[name] for name in ("href", "src", "hx-get") if name in attributes}
         if tag != "form":
             self.links |= addresses
-        elif given.get("method", "get") == "get":
-            self.forms |= addresses | ({given["action"]} if "action" in given else set())
+        elif attributes.get("method", "get") == "get":
+            self.forms |= addresses | ({attributes["action"]} if "action" in attributes else set())
 
 
 def dead_links(pages: Iterable[tuple[R, str, str]], ask: Callable[[R, str], httpx.Response]) -> Iterator[str]:

@@ -276,10 +276,10 @@ def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
     """Admit the officers' agencies under names that are marks, grant their keys, record all that is spoiled."""
     changes = ledger.changes
     for agency in dict.fromkeys(officer.agency for officer in officers):
-        given = profile(agency)
+        agency_profile = profile(agency)
         admitted = {"agency": agency, "kind": KINDS[agency], "admin": key_id(f"admin of {agency}")}
         mark = f"{MARKUP}registry.agency_admitted.profile.name"
-        named = replace(given, name={"en": f"{mark}.en", "zh": f"{mark}.zh"})
+        named = replace(agency_profile, name={"en": f"{mark}.en", "zh": f"{mark}.zh"})
         changes.add(registry.AgencyAdmitted, profile=named, **admitted)
     changes.grant(*officers)
     for change in changes.bodies:

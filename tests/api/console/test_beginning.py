@@ -39,8 +39,8 @@ def test_a_command_is_copied(office: Office) -> None:
 def test_the_stories_are_loaded_from_the_page(tmp_path: Path, browser: Browser) -> None:
     """With one click, progress shown; afterwards the page says who may be signed in as, and the button is gone."""
     port = free_port()
-    given = {"public_url": f"http://127.0.0.1:{port}", "supervision_interval_s": 2, "anchor_interval_s": 1}
-    settings = read_settings(town_in(tmp_path), **given)
+    overrides = {"public_url": f"http://127.0.0.1:{port}", "supervision_interval_s": 2, "anchor_interval_s": 1}
+    settings = read_settings(town_in(tmp_path), **overrides)
     with open_parts(settings) as parts:
         assert parts.chain_worker.has_looked.wait(60)
         with listening_at(port, create_app(parts, write_log=lambda *_, **__: None)):

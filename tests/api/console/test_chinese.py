@@ -59,11 +59,11 @@ class ReadText(HTMLParser):
         return bool(self._open and self._open[-1][1])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        of_ids = IDS in (given.get("class") or "").split()
-        hidden = self._hidden or tag in NO_TEXT or of_ids or given.get("lang") == "en"
+        attributes = dict(attrs)
+        of_ids = IDS in (attributes.get("class") or "").split()
+        hidden = self._hidden or tag in NO_TEXT or of_ids or attributes.get("lang") == "en"
         if not hidden:
-            self.texts += [value for name, value in given.items() if name in READ_OUT and value]
+            self.texts += [value for name, value in attributes.items() if name in READ_OUT and value]
         if tag not in EMPTY:
             self._open.append((tag, hidden))
 

@@ -39,7 +39,7 @@ def test_an_offer_rings_the_bell_of_the_other_agency_and_is_mailed(tmp_path: Pat
     """The prosecutor's clerk, in Chinese, gives an address and confirms it by the link; the police offer, in English.
     The bell counts it, the mail tells the number and leads to the offer; reading it empties the bell. What comes
     while a page is open comes to its bell, and the browser is asked to show it; without scripts it is a page."""
-    with mailbox_in(tmp_path) as mailbox, office_in(tmp_path, browser, **mailbox.given) as office:
+    with mailbox_in(tmp_path) as mailbox, office_in(tmp_path, browser, **mailbox.smtp_settings) as office:
         case = office.record(holding("phone", "knife"))
         prosecutor = office.at(clerk(PROCURATORATE), "/notices/settings", language="zh-CN")
         page = prosecutor.page

@@ -39,12 +39,12 @@ class Markup(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "style" or (tag == "script" and "src" not in given):
+        attributes = dict(attrs)
+        if tag == "style" or (tag == "script" and "src" not in attributes):
             self.inline.append(tag)
-        self.inline += [f"{tag} {name}" for name in given if name.startswith(("on", "hx-on")) or name == "style"]
+        self.inline += [f"{tag} {name}" for name in attributes if name.startswith(("on", "hx-on")) or name == "style"]
         names = ("src", "href", "action", "hx-get", "hx-post", "formaction")
-        self.addresses += [address for name in names if (address := given.get(name)) is not None]
+        self.addresses += [address for name in names if (address := attributes.get(name)) is not None]
 
 
 ADDRESSES = [*(row.route + row.query for row in PAGES), *PUBLIC, *WRONG]
@@ -83,7 +83,7 @@ def test_scripts_and_styles_are_not_for_other_sites(world: World, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("path", "headers"), [*((path, FOREIGN[1]) for path in POSTS), *((POSTS[0], given) for given in FOREIGN)]
+    ("path", "headers"), [*((path, FOREIGN[1]) for path in POSTS), *((POSTS[0], headers) for headers in FOREIGN)]
 )
 def test_other_sites_change_nothing(world: World, path: str, headers: dict[str, str]) -> None:
     """Whatever another site posts in a signed-in officer's browser is refused before it is looked at."""

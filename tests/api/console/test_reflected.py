@@ -47,13 +47,15 @@ class Forms(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        address = given.get("hx-post") or (given.get("action") if given.get("method") == "post" else None)
+        attributes = dict(attrs)
+        address = attributes.get("hx-post") or (
+            attributes.get("action") if attributes.get("method") == "post" else None
+        )
         if tag == "form":
             self._open = self.found.setdefault(address, set()) if address else None
         elif address:
             self.found.setdefault(address, set())
-        name = given.get("name")
+        name = attributes.get("name")
         if name and self._open is not None:
             self._open.add(name)
 
@@ -114,9 +116,9 @@ def test_no_parameter_makes_a_page_fail(world: World, path: str) -> None:
     address, names = path.format_map(world.names), OF_PAGE[path]
     for officer in READERS:
         for value in EXTREMES:
-            for given in (*([name] for name in names if value in WORST), names):
-                answer = page_of(world.served, officer, f"{address}?{urlencode(dict.fromkeys(given, value))}")
-                assert answer.status_code < 500, (given, value[:40], answer.text)
+            for parameters in (*([name] for name in names if value in WORST), names):
+                answer = page_of(world.served, officer, f"{address}?{urlencode(dict.fromkeys(parameters, value))}")
+                assert answer.status_code < 500, (parameters, value[:40], answer.text)
 
 
 @pytest.mark.parametrize("value", EXTREMES)

@@ -60,9 +60,9 @@ class Desk:
         return self.post(method, *params, **headers).json()  # type: ignore[no-any-return]
 
     def post(self, method: str, *params: Any, **headers: str) -> httpx.Response:
-        given = {"origin": CONSOLE, "authorization": f"Bearer {self.token}"} | headers
+        all_headers = {"origin": CONSOLE, "authorization": f"Bearer {self.token}"} | headers
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        return self.http.post("/rpc", json=body, headers={k.replace("_", "-"): v for k, v in given.items()})
+        return self.http.post("/rpc", json=body, headers={k.replace("_", "-"): v for k, v in all_headers.items()})
 
     def waiting(self) -> dict[str, Any]:
         """Return the question that waits, once there is one."""

@@ -19,9 +19,9 @@ class Compiling(Environment):
 
     count = 0
 
-    def _generate(self, *given: object, **named: object) -> str:
+    def _generate(self, *args: object, **kwargs: object) -> str:
         self.count += 1
-        return super()._generate(*given, **named)  # type: ignore[arg-type]
+        return super()._generate(*args, **kwargs)  # type: ignore[arg-type]
 
 
 def started(folder: Path, language: str = "en") -> Compiling:

@@ -88,16 +88,16 @@ def first_look(folder: Path, page: str, *, trails: Path | None = None) -> float:
 
 
 def main() -> None:
-    given = options(__doc__, events=1000, anchors=50_000, rounds=15)
+    args = options(__doc__, events=1000, anchors=50_000, rounds=15)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with town(folder, given.events, given.anchors) as (served, event_id):
+        with town(folder, args.events, args.anchors) as (served, event_id):
             paths = [path.replace("{event_id}", event_id) for path in PAGES.values()]
             for path in paths:
                 asked(served, path)
             settle()
             asks = [partial(asked, served, path) for path in (EMPTY, *paths)]
-            rounds = [[cpu_seconds(ask) for ask in asks] for _ in range(given.rounds)]
+            rounds = [[cpu_seconds(ask) for ask in asks] for _ in range(args.rounds)]
         cold = {page: 1000 * first_look(folder, path, trails=folder / "trails") for page, path in FIRST.items()}
         picture = "its picture, the latest events"
         cold[f"{picture}, at which nobody has looked before"] = 1000 * first_look(folder, PAGES[picture])
@@ -118,7 +118,7 @@ def main() -> None:
             ("the limit", FIRST_LOOK_MS, 1),
         )
     ]
-    show(f"Pages on a case with {given.events:,} events, {given.anchors:,} anchors", figures, given.json)
+    show(f"Pages on a case with {args.events:,} events, {args.anchors:,} anchors", figures, args.json)
 
 
 if __name__ == "__main__":

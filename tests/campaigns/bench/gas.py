@@ -17,7 +17,7 @@ COSIGNATURE = 3_000 + 65 * 16  # gas: ecrecover, and 65 bytes of calldata that a
 
 def main() -> None:
     """Measure, and show the figures."""
-    given = options(__doc__)
+    args = options(__doc__)
     with running_node() as web3:
         gas = {row.label: row.gas for row in anchors(web3)}
     alone, cosigned = (gas[f"anchor, 12-hash consistency, quorum {quorum}"] for quorum in (0, 2))
@@ -28,7 +28,7 @@ def main() -> None:
         ),
         Figure("anchor, quorum 2", cosigned, "bare anchor, 2 ecrecover", bare, "gas", "<= 1.15"),
     ]
-    show("Gas", figures, given.json)
+    show("Gas", figures, args.json)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class LargeLog(bundles.Log):
 
 def main() -> None:
     """Measure and show."""
-    given = options(__doc__)
+    args = options(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         rows = [row for size in SIZES for row in measured(size, Path(folder, str(size)))]
     table = Table(title="Sizes of proofs")
@@ -66,8 +66,8 @@ def main() -> None:
     for size, title, length, seconds in rows:
         table.add_row(f"{size:,}", title, f"{length:,}", f"{seconds * 1000:.2f}" if seconds else "")
     Console(width=120).print(table)
-    if given.json is not None:
-        given.json.write_text(json.dumps(rows, indent=2) + "\n")
+    if args.json is not None:
+        args.json.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 def measured(size: int, folder: Path) -> list[tuple[int, str, int, float]]:

@@ -51,7 +51,7 @@ NEW_LEDGER = (*NEW_CHECKPOINT, require_signed, kept_event, kept_entry)
 
 def main() -> None:
     """Measure and show."""
-    given = options(__doc__)
+    args = options(__doc__)
     log = bundles.log_with(Case().open())
     last = len(log.events) - 1
     complete = log.bundle(last, anchor=state_of(log).proving(RECORDS, clerk(POLICE).key_id))
@@ -60,7 +60,7 @@ def main() -> None:
     show("Sizes", sizes(bundle, without), None)
     with tempfile.TemporaryDirectory() as folder:
         processes = [cold_start(Path(folder), bundle, trust), in_javascript(Path(folder), bundle, trust)]
-    show("Proof checks", [*processes, *in_process(log.events[-1].entry, bundle, without, trust)], given.json)
+    show("Proof checks", [*processes, *in_process(log.events[-1].entry, bundle, without, trust)], args.json)
 
 
 def state_of(log: bundles.Log) -> State:

@@ -38,15 +38,15 @@ TICK = os.sysconf("SC_CLK_TCK")  # of the kernel's count of CPU time, a second
 
 
 def main() -> None:
-    given = options(__doc__, rounds=20, entries=200, reads=2000)
+    args = options(__doc__, rounds=20, entries=200, reads=2000)
     with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as directory:
         folder = Path(directory)
         (folder / "storage").mkdir()
         with running_storage(folder / "storage") as storage:
             places = {"folder": {"tile_store": (folder / "public").as_uri()}, "SeaweedFS": storage.settings("costs")}
-            figures = uploads(folder, places, given.rounds, given.entries)
-            figures += reads(folder, storage.settings("reads"), given.reads)
-    show("A public store", figures, given.json)
+            figures = uploads(folder, places, args.rounds, args.entries)
+            figures += reads(folder, storage.settings("reads"), args.reads)
+    show("A public store", figures, args.json)
 
 
 def uploads(folder: Path, places: dict[str, dict[str, str]], rounds: int, entries: int) -> list[Figure]:

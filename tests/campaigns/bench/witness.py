@@ -38,13 +38,13 @@ MEMORY_LIMIT_MB = 300.0
 
 
 def main() -> None:
-    given = options(__doc__, entries=100_000)
+    args = options(__doc__, entries=100_000)
     with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as directory:
         folder = Path(directory)
         with linked_ledger(folder) as linked:
             linked.grant(CLERK)
             with standing(linked, folder) as stand:
-                events = [*stand.log.events, *cases(given.entries - len(stand.log.events))]
+                events = [*stand.log.events, *cases(args.entries - len(stand.log.events))]
                 lay_down(folder / "log", events, stand)
                 settle(stand, folder)
                 with listening(partial(Files, directory=str(folder / "log"))) as url:
@@ -57,7 +57,7 @@ def main() -> None:
         Figure(f"following {len(events):,} entries", seconds, "coincurve recover, one core", reference, "s", "<= 4"),
         Figure("most memory of the witness", memory, "limit", MEMORY_LIMIT_MB, "MB", "<= 1"),
     ]
-    show("Witness", figures, given.json)
+    show("Witness", figures, args.json)
 
 
 def cases(count: int) -> Iterator[SignedEvent]:

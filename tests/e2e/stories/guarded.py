@@ -47,7 +47,7 @@ class TownWitness:
         trust = self.folder / "trust.json"
         if not trust.exists():
             trust.write_bytes((self._town.data / "trust.json").read_bytes())
-        given = {
+        settings = {
             "DATA_DIR": str(self.folder),
             "TRUST": str(trust),
             "LOG_URL": self._town.url,
@@ -55,7 +55,7 @@ class TownWitness:
             "LOOK_INTERVAL_S": "1",
             "KEY_PASSPHRASE_FILE": str(self._town.tally.passphrase_file),
         }
-        variables = environment(**{f"TALLYSTICK_WITNESS_{name}": value for name, value in given.items()})
+        variables = environment(**{f"TALLYSTICK_WITNESS_{name}": value for name, value in settings.items()})
         command = [str(TALLY), "witness", "run", "--listen", self.url.removeprefix("http://")]
         with (self.folder / "witness.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables)

@@ -50,8 +50,8 @@ def disclose(town: Town, case: TownCase, bundle: Path, digests: list[str]) -> No
     """Give counsel every event, the one that found the difference among them, without the confidential part."""
     differing = case.receipt["event_id"]
     town.anchored()
-    given = ("disclosure", "make", CASE, "--recipient", "counsel of the suspect", "--item", IMAGE)
-    recorded = town.ok("police", *given, "--output", bundle)
+    command = ("disclosure", "make", CASE, "--recipient", "counsel of the suspect", "--item", IMAGE)
+    recorded = town.ok("police", *command, "--output", bundle)
     assert WITHHELD not in bundle.read_text(encoding="utf-8")
     entries: list[Any] = json.loads(bundle.read_bytes())["entries"]
     (where,) = [entry for entry in entries if entry["envelope"]["event_id"] == differing]

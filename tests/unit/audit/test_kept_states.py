@@ -31,9 +31,9 @@ class Folds:
         self._fold = case_states.fold
         monkeypatch.setattr(case_states, "fold", self)
 
-    def __call__(self, *given: object) -> object:
+    def __call__(self, *args: object) -> object:
         self.count += 1
-        return self._fold(*given)  # type: ignore[arg-type]
+        return self._fold(*args)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ def literals(of: str, at: int) -> Iterator[str]:
     for file in (REPOSITORY / "ledger" / "audit").glob("*.py"):
         for call in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == of and len(call.args) > at:
-                given = call.args[at]
-                yield from [str(given.value)] if isinstance(given, ast.Constant) and given.value is not None else []
+                arg = call.args[at]
+                yield from [str(arg.value)] if isinstance(arg, ast.Constant) and arg.value is not None else []
 
 
 def test_whatever_a_finding_says_is_in_the_catalogues() -> None:

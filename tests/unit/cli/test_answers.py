@@ -10,9 +10,9 @@ from ledger.cli.commands.handover import acceptance, transfer_list
 from ledger.core.errors import MalformedInput
 
 
-def received(*differing: str, **given: Any) -> list[dict[str, Any]]:
+def received(*differing: str, **options: Any) -> list[dict[str, Any]]:
     """What is received where these differ and every item is counted in grams."""
-    return acceptance((), differing, (), unit_of=lambda _item_id: "gram", **given)["received"]
+    return acceptance((), differing, (), unit_of=lambda _item_id: "gram", **options)["received"]
 
 
 def test_differences_of_one_item_come_together() -> None:
@@ -111,7 +111,7 @@ def test_photographs_show_what_differs() -> None:
 )
 def test_other_forms_are_refused_under_their_option(differing: str, kept: str, option: str) -> None:
     """What cannot be read is told under the option that it was given with."""
-    given = ((text,) if text else () for text in (differing, kept))
+    specs = ((text,) if text else () for text in (differing, kept))
     with pytest.raises(MalformedInput) as refused:
-        acceptance((), *given, unit_of=lambda _item_id: "gram")
+        acceptance((), *specs, unit_of=lambda _item_id: "gram")
     assert refused.value.field == option

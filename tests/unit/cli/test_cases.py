@@ -29,18 +29,18 @@ def test_names_stay_in_confidential_sections(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "options",
     [
         ("--name", "somebody withheld"),
         ("--name", "@/dev/null", "--detail", "identity_number=310101199003070011"),
         ("--name", "@/dev/null", "--section", "note.by=somebody"),
     ],
 )
-def test_what_is_confidential_is_not_taken_from_the_command_line(tally: Tally, given: tuple[str, ...]) -> None:
+def test_what_is_confidential_is_not_taken_from_the_command_line(tally: Tally, options: tuple[str, ...]) -> None:
     """Every user of the machine reads the arguments of its processes: refused, with what to do, before any request."""
     tally.new_key("police")
     tally.add_profile("police", "http://127.0.0.1:1", "police-east", "p-1", "police")
-    done = tally("person", "name", "case-1", "--role", "suspect", *given, profile="police")
+    done = tally("person", "name", "case-1", "--role", "suspect", *options, profile="police")
     assert (done.status, "expected @FILE or @-, not the text itself" in done.err) == (Exit.USAGE, True)
     assert "Others see what stands on a command line" in done.err
     assert not any(text in done.err for text in ("withheld", "310101199003070011", "somebody"))

@@ -195,8 +195,8 @@ def test_sealed_folder_is_registered_and_checked(world: World, tmp_path: Path) -
     case_id = open_case(world)
     sealed = world.ok("evidence", "seal", source, bag, "--case", case_id)
     collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
-    given = ("--kind", "electronic_data", "--bag", bag, *collected)
-    receipt = world.ok("item", "register", case_id, "a disk", *given)
+    options = ("--kind", "electronic_data", "--bag", bag, *collected)
+    receipt = world.ok("item", "register", case_id, "a disk", *options)
     assert receipt["item_id"] == sealed["item_id"]
     assert world.ok("item", "show", receipt["item_id"])["digests"] == sealed["digests"]
     asked = world.ok("evidence", "check", bag, "--item", receipt["item_id"])
@@ -210,7 +210,7 @@ def test_bag_of_another_case_or_not_intact_is_not_registered(world: World, tmp_p
     case_id = open_case(world)
     bag = tmp_path / "bag"
     world.ok("evidence", "seal", write(tmp_path / "source"), bag, "--case", case_id)
-    given = ("--kind", "exhibit", "--bag", bag)
-    world.refuses(Exit.USAGE, f"sealed for {case_id}", "item", "register", open_case(world), "a disk", *given)
+    options = ("--kind", "exhibit", "--bag", bag)
+    world.refuses(Exit.USAGE, f"sealed for {case_id}", "item", "register", open_case(world), "a disk", *options)
     write(bag, {"data/planted": b""})
-    world.refuses(Exit.REFUSED, "tampered", "item", "register", case_id, "a disk", *given)
+    world.refuses(Exit.REFUSED, "tampered", "item", "register", case_id, "a disk", *options)

@@ -313,8 +313,8 @@ def test_the_file_of_a_data_set_is_given_as_it_was_registered(desk: Desk) -> Non
     file.write_text(text, encoding="gb18030")
     layout = ("--encoding", "gb18030", "--delimiter", ";", "--dataset-id", "given-2026")
     assert register(desk, file, *layout).status == 0
-    given = desk.world.ok("dataset", "give", "given-2026", file)
-    assert (given["view"], given["rows"], given["columns"][0]) == ("dataset_given_2026", 4, "number")
+    dataset = desk.world.ok("dataset", "give", "given-2026", file)
+    assert (dataset["view"], dataset["rows"], dataset["columns"][0]) == ("dataset_given_2026", 4, "number")
     kept = {line["dataset_id"]: line["kept"] for line in desk.world.ok("dataset", "list")}
     assert kept["given-2026"]
     file.write_bytes(file.read_bytes() + b"x")

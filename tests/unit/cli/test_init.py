@@ -49,8 +49,8 @@ def test_founding_may_be_toml_and_made_for_development(tally: Tally, where: Data
     """TOML says the same; --development is the file's own switch. The identity that is told is the ledger's."""
     file = tally.folder / "founding.toml"
     file.write_text(TOML, encoding="utf-8")
-    given = ("--passphrase-file", tally.passphrase_file, "--development", "--origin", "ledger.example/log")
-    answer = tally.ok("init", "--light", "--founding", file, "--data-dir", where.path, *given)
+    options = ("--passphrase-file", tally.passphrase_file, "--development", "--origin", "ledger.example/log")
+    answer = tally.ok("init", "--light", "--founding", file, "--data-dir", where.path, *options)
     installation = load(where)
     assert (answer["log_id"], answer["development"]) == (installation.log_id, True)
     assert open_note_key(where.keys.note_key("log"), PASSPHRASE).verifying_key.vkey() == answer["log_key"]
@@ -193,8 +193,8 @@ def test_doctor_tells_a_quorum_that_the_witnesses_asked_cannot_meet(tally: Tally
 
 def test_second_service_on_a_ledger_is_refused(world: World) -> None:
     """Whoever starts another service on a ledger that is served is told so, and the first goes on."""
-    given = ("--data-dir", world.data, "--passphrase-file", world.tally.passphrase_file)
-    done = world.tally("serve", *given, "--port", str(free_port()))
+    options = ("--data-dir", world.data, "--passphrase-file", world.tally.passphrase_file)
+    done = world.tally("serve", *options, "--port", str(free_port()))
     assert (done.status, done.err.count("\n")) == (Exit.USAGE, 1)
     assert f"--data-dir: another service runs on the ledger in {world.data}" in done.err
     assert world.run("case", "list").status == Exit.OK
@@ -241,8 +241,8 @@ def test_a_directory_that_was_open_to_others_is_repaired_and_told(tally: Tally, 
     (ledger / "settings.env").write_text("")
     for path, mode in ((ledger, 0o755), (ledger / "settings.env", 0o644)):
         path.chmod(mode)
-    given = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
-    done = tally("serve", *given, "--host", "192.0.2.1", "--port", str(free_port()))
+    options = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
+    done = tally("serve", *options, "--host", "192.0.2.1", "--port", str(free_port()))
     assert (done.status, "cannot listen at 192.0.2.1" in done.err) == (Exit.USAGE, True)
     assert f"others could use 2 files and folders, {ledger} among them" in done.err
     assert list(open_to_others(ledger)) == []

@@ -36,8 +36,8 @@ def events_of(receiver: Receiver, case_id: str) -> list[int]:
 
 def name_somebody(world: World, case_id: str) -> str:
     """Name a person with a confidential name, and give the event's id."""
-    given = ("--role", "suspect", "--name", world.tally.off_the_line("Zhao Qiubai"))
-    event_id: str = world.ok("person", "name", case_id, *given)["event_id"]
+    options = ("--role", "suspect", "--name", world.tally.off_the_line("Zhao Qiubai"))
+    event_id: str = world.ok("person", "name", case_id, *options)["event_id"]
     return event_id
 
 
@@ -76,7 +76,7 @@ def test_the_mail_of_a_ledger_is_tried_from_its_machine(world: World, tmp_path: 
 
 
 def write_settings(mailbox: Mailbox, folder: Path) -> None:
-    lines = [f"TALLYSTICK_{name.upper()}={value}" for name, value in mailbox.given.items()]
+    lines = [f"TALLYSTICK_{name.upper()}={value}" for name, value in mailbox.smtp_settings.items()]
     (folder / "settings.env").write_text("\n".join(lines))
 
 
@@ -128,18 +128,18 @@ def test_a_disclosure_withholds_what_is_confidential(world: World, tmp_path: Pat
     """Counsel's file has no name in it and is a bundle like any other; the record has its digests."""
     case_id = open_case(world, items=1)
     name_somebody(world, case_id)
-    given, copy = tmp_path / "counsel.json", tmp_path / "scan.pdf"
+    bundle, copy = tmp_path / "counsel.json", tmp_path / "scan.pdf"
     copy.write_bytes(b"a scan")
-    more = ("--item", f"{case_id}-i1", "--copy", copy, "-o", given)
+    more = ("--item", f"{case_id}-i1", "--copy", copy, "-o", bundle)
     receipt = world.ok("disclosure", "make", case_id, "--recipient", "counsel Li", *more)
-    assert b"Zhao Qiubai" not in given.read_bytes()
+    assert b"Zhao Qiubai" not in bundle.read_bytes()
     body = world.ok("event", "show", receipt["event_id"])["payload"]["body"]
-    files = [file.read_bytes() for file in (given, copy)]
+    files = [file.read_bytes() for file in (bundle, copy)]
     digests = [(f"blake3:{blake3(data).hexdigest()}", f"sha256:{hashlib.sha256(data).hexdigest()}") for data in files]
     assert sorted(body["digests"]) == sorted(digest for pair in digests for digest in pair)
     assert (body["withheld"], len(body["events"]), body["item_ids"]) == (["person:1"], 3, [f"{case_id}-i1"])
     trust = ("--trust", world.data / "trust.json")
-    checked = world.run("--json", "proof", "check", given, *trust)
+    checked = world.run("--json", "proof", "check", bundle, *trust)
     assert json.loads(checked.out)["verdict"] in ("intact", "not_yet_anchored")
 
 

@@ -31,10 +31,10 @@ def where(tally: Tally, tmp_path: Path) -> DataDirectory:
 
 
 def rotate(tally: Tally, where: DataDirectory, name: str, *words: str) -> Any:
-    return tally.ok("key", "rotate", name, *given(tally, where), *words)
+    return tally.ok("key", "rotate", name, *key_options(tally, where), *words)
 
 
-def given(tally: Tally, where: DataDirectory) -> tuple[str | Path, ...]:
+def key_options(tally: Tally, where: DataDirectory) -> tuple[str | Path, ...]:
     return ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
 
 
@@ -81,7 +81,7 @@ def test_key_that_does_not_open_is_replaced_where_it_is_said_to_be_lost(
     before = named(load(where), where, name)
     place(where, name).unlink()
     identity = where.installation.read_bytes()
-    assert tally("key", "rotate", name, *given(tally, where)).status == Exit.USAGE
+    assert tally("key", "rotate", name, *key_options(tally, where)).status == Exit.USAGE
     assert where.installation.read_bytes() == identity
     rotation = rotate(tally, where, name, "--lost")
     assert rotation["before"] == before
@@ -168,7 +168,7 @@ def test_database_from_before_a_rotation_is_told(tally: Tally, where: DataDirect
     assert refused.message == "the database has 0 entries, but the log had 3 when its keys were last replaced"
     assert "keys/ and installation.json" in str(refused.hint)
     for key in ("log", "service"):
-        tally.refuses(Exit.REFUSED, refused.message, "key", "rotate", key, *given(tally, where))
+        tally.refuses(Exit.REFUSED, refused.message, "key", "rotate", key, *key_options(tally, where))
     assert not list(where.keys.path.glob("*-next*"))
 
 

@@ -130,9 +130,9 @@ def test_every_act_takes_what_its_event_says() -> None:
             acts += 1
             around = inspect.getclosurevars(act).nonlocals
             fields = {field.name: field.required for field in msgspec.structs.fields(around["body"])}
-            given = {parameter.name for parameter in command.params if parameter.expose_value} - beside
-            assert given - {around["subject"]} <= fields.keys(), path
-            assert {name for name, required in fields.items() if required} <= given, path
+            parameters = {parameter.name for parameter in command.params if parameter.expose_value} - beside
+            assert parameters - {around["subject"]} <= fields.keys(), path
+            assert {name for name, required in fields.items() if required} <= parameters, path
     assert acts > 30
 
 

@@ -53,8 +53,8 @@ def time_step(world: World, bundle: Path, trust: Path) -> tuple[Any, Any]:
 
 def test_a_bundle_proves_its_time_by_a_third_party(stamped: World, tmp_path: Path) -> None:
     """Against the service's trust file, which names the authority's root; without the root the time is not checked."""
-    given = ("--number", "A-1", "--type", "theft")
-    case_id = stamped.ok("case", "open", *given)["case_id"]
+    options = ("--number", "A-1", "--type", "theft")
+    case_id = stamped.ok("case", "open", *options)["case_id"]
     stamped.anchored()
     size = stamped.wait("/api/v1/log", bool)["published"]
     stamped.wait("/api/v1/log", lambda log: log["timestamped"]["size"] >= size)
@@ -115,8 +115,8 @@ def test_an_authority_without_a_root_is_refused(tmp_path: Path, authority: Autho
     world = World(tmp_path)
     world.found()
     configure(world, authority, ROOTS=None)
-    given = ("--port", str(free_port()), "--passphrase-file", world.tally.passphrase_file)
-    world.tally.refuses(Exit.USAGE, "timestamp_roots", "serve", "--data-dir", world.data, *given)
+    options = ("--port", str(free_port()), "--passphrase-file", world.tally.passphrase_file)
+    world.tally.refuses(Exit.USAGE, "timestamp_roots", "serve", "--data-dir", world.data, *options)
 
 
 OLDER = (sys.executable, "-m", "tests.unit.cli.older_release")
@@ -163,8 +163,8 @@ def test_all_but_anchors_goes_on(upgraded: World) -> None:
     before = upgraded.wait("/api/v1/log", bool)
     upgraded.grant("newcomer", "police-east", "p-0999", "clerk")
     upgraded.wait("/api/v1/log", lambda log: log["size"] > before["size"])
-    given = ("--number", "2026-1", "--type", "theft", "--line", "criminal", "--stage", "investigation")
-    upgraded.ok("case", "open", *given, profile="newcomer")
+    options = ("--number", "2026-1", "--type", "theft", "--line", "criminal", "--stage", "investigation")
+    upgraded.ok("case", "open", *options, profile="newcomer")
     after = upgraded.wait("/api/v1/log", bool)
     assert after["size"] > before["size"] + 1
     assert after["anchored"] == before["anchored"]

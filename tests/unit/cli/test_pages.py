@@ -20,9 +20,9 @@ EXPORTS, IMPORT, PAPER = (
 )
 
 
-def type_page(world: World, page: str, folder: Path, **given: str) -> tuple[str, set[str]]:
+def type_page(world: World, page: str, folder: Path, **variables: str) -> tuple[str, set[str]]:
     """Type the commands of a page, one after the other; give what they print, and the files that they name."""
-    out = typed(blocks(page), folder, world.tally.environment() | {"TALLYSTICK_PROFILE": "police"} | given)
+    out = typed(blocks(page), folder, world.tally.environment() | {"TALLYSTICK_PROFILE": "police"} | variables)
     return out, set(re.findall(r"-o (\S+)", "".join(blocks(page))))
 
 

@@ -168,8 +168,8 @@ def test_a_command_labels_by_the_packages_of_its_ledger(folder: Path, tmp_path: 
         tally = service.tally
         file = tmp_path / "founding.json"
         file.write_text(json.dumps({"agencies": [founder(POLICE)], "development": True}), encoding="utf-8")
-        given = ("--founding", file, "--data-dir", service.data, "--passphrase-file", tally.passphrase_file)
-        tally.ok("init", "--light", "--procedure", folder, *given)
+        options = ("--founding", file, "--data-dir", service.data, "--passphrase-file", tally.passphrase_file)
+        tally.ok("init", "--light", "--procedure", folder, *options)
         service.start()
         tally.ok("profile", "add", "reader", "--url", service.url)
         listed = ("--lang", "zh-CN", "agency", "list")

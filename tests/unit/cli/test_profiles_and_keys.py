@@ -47,24 +47,24 @@ def test_passphrase_is_asked_for_twice_and_not_shown(tally: Tally) -> None:
 
 def test_note_keys_carry_their_names(tally: Tally) -> None:
     """A log's or witness's key is Ed25519 under its note name, and both kinds are listed."""
-    given = ("--light", "--passphrase-file", tally.passphrase_file)
-    log = tally.ok("key", "new", "log", "--log", "ledger.example/handovers", *given)
-    witness = tally.ok("key", "new", "w1", "--witness", "witness.example/w1", *given)
+    options = ("--light", "--passphrase-file", tally.passphrase_file)
+    log = tally.ok("key", "new", "log", "--log", "ledger.example/handovers", *options)
+    witness = tally.ok("key", "new", "w1", "--witness", "witness.example/w1", *options)
     officer = tally.new_key("officer")
     assert log["verifier_key"].startswith("ledger.example/handovers+")
     assert open_note_key(Path(witness["file"]), PASSPHRASE).verifying_key.vkey() == witness["verifier_key"]
     listed = tally.ok("key", "list")
     assert [key["name"] for key in listed] == ["log", "officer", "w1"]
     assert tally.ok("key", "show", "officer")["key_id"] == officer
-    assert tally("key", "new", "x", "--log", "a", "--witness", "b", *given).status == Exit.USAGE
-    assert tally("key", "new", "x", "--log", "a name", *given).status == Exit.USAGE
+    assert tally("key", "new", "x", "--log", "a", "--witness", "b", *options).status == Exit.USAGE
+    assert tally("key", "new", "x", "--log", "a name", *options).status == Exit.USAGE
 
 
 def test_keys_in_a_folder_of_their_own(tally: Tally) -> None:
     """--key-dir makes and lists keys elsewhere."""
     elsewhere = tally.folder / "token"
-    given = ("--passphrase-file", tally.passphrase_file, "--key-dir", elsewhere)
-    tally.ok("key", "new", "one", "--light", *given)
+    options = ("--passphrase-file", tally.passphrase_file, "--key-dir", elsewhere)
+    tally.ok("key", "new", "one", "--light", *options)
     assert [key["name"] for key in tally.ok("key", "list", "--key-dir", elsewhere)] == ["one"]
     assert tally.ok("key", "list") == []
 
@@ -155,12 +155,12 @@ def test_passphrase_of_a_key_is_changed(tally: Tally) -> None:
     new = tally.folder / "new"
     write_secret(new, b"another\n", field="passphrase")
     tally.add_profile("somebody", "http://127.0.0.1:1", "police-east", "p-1", "one")
-    given = ("--passphrase-file", tally.passphrase_file, "--new-passphrase-file", new)
-    done = tally("key", "passphrase", "one", "--light", *given)
+    options = ("--passphrase-file", tally.passphrase_file, "--new-passphrase-file", new)
+    done = tally("key", "passphrase", "one", "--light", *options)
     assert done.status == 0
     assert f"{tally.passphrase_file} still holds the passphrase of before" in done.err
     assert open_keystore(key, "another")
-    done = tally("key", "passphrase", "one", "--light", *given)
+    done = tally("key", "passphrase", "one", "--light", *options)
     assert (done.status, done.err.count("still holds")) == (0, 1), "the same command again changes nothing"
 
 

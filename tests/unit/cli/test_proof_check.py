@@ -28,8 +28,8 @@ def log() -> bundles.Log:
 
 def check(tally: Tally, bundle: Path, *more: str | Path) -> tuple[int, str]:
     """Exit code and output of a check against the builders' trust file."""
-    given = ("--procedure", "cn-criminal", "--trust", write_trust(tally.folder))
-    done = tally("proof", "check", bundle, *given, *more)
+    options = ("--procedure", "cn-criminal", "--trust", write_trust(tally.folder))
+    done = tally("proof", "check", bundle, *options, *more)
     assert done.err == ""
     return done.status, done.out
 

@@ -114,5 +114,5 @@ def test_a_secret_that_others_may_read_stops_the_start(tmp_path: Path, storage: 
     secret.write_text("secret")
     secret.chmod(0o644)
     configure(world, settings | {"tile_store_secret_file": str(secret)})
-    given = ("--port", str(free_port()), "--passphrase-file", world.tally.passphrase_file)
-    world.tally.refuses(Exit.USAGE, "others may read", "serve", "--data-dir", world.data, *given)
+    options = ("--port", str(free_port()), "--passphrase-file", world.tally.passphrase_file)
+    world.tally.refuses(Exit.USAGE, "others may read", "serve", "--data-dir", world.data, *options)

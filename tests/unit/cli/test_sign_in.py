@@ -53,8 +53,8 @@ class Gate:
             return Answer(body=json.dumps({"nonce": "n", "message": self.text}).encode())
         if asked.path.endswith("/token"):
             self.tokens.append(f"token-{len(self.tokens)}")
-            given = {"access_token": self.tokens[-1], "token_type": "Bearer", "expires_in": 900}
-            return Answer(body=json.dumps(given).encode())
+            token = {"access_token": self.tokens[-1], "token_type": "Bearer", "expires_in": 900}
+            return Answer(body=json.dumps(token).encode())
         held = asked.headers.get("Authorization", "").removeprefix("Bearer ")
         return Answer(body=b'{"shown":true}') if self.tokens[-1:] == [held] else Answer(401, b"{}")
 

@@ -191,8 +191,8 @@ def test_material_is_digested_here(place: World, tmp_path: Path) -> None:
     place.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
     file, other = tmp_path / "book.txt", "sha256:" + "11" * 32
     file.write_bytes(b"page 12")
-    given = ("--answer", "ours", "--material", file, "--digest", other)
-    place.ok("lead", "answer", lead_id, *given)
+    options = ("--answer", "ours", "--material", file, "--digest", other)
+    place.ok("lead", "answer", lead_id, *options)
     (answer,) = place.ok("lead", "show", lead_id)["answers"]
     expected = {other, f"blake3:{blake3(b'page 12').hexdigest()}", f"sha256:{sha256(b'page 12').hexdigest()}"}
     assert set(answer["digests"]) == expected
@@ -226,8 +226,8 @@ def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
     papers = ("--kind", "other", "--number", "2026-9", "--problem", "Late.", "--advice", "Sooner.")
     tally.ok("recommendation", "issue", "police-east", *papers, "--recommendation-id", "by-hand", profile="auditor")
     again = ("recommendation", "recheck", "by-hand", "--result", "fell")
-    for given, field in (((), "--before"), (("--before", *before), "--after"), (("--after", *after), "--before")):
-        done = tally(*again, *given, profile="auditor")
+    for options, field in (((), "--before"), (("--before", *before), "--after"), (("--after", *after), "--before")):
+        done = tally(*again, *options, profile="auditor")
         assert (done.status, done.err.startswith(f"{field}: expected the numbers")) == (Exit.USAGE, True), done.err
     done = tally("--lang", "zh-CN", *again, "--before", *before, "--after", *after, profile="auditor")
     assert (done.status, "数字由承办人填写" in done.err) == (Exit.OK, True)

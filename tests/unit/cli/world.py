@@ -132,15 +132,15 @@ def register(world: World, case_id: str, *words: str | Path, profile: str = "pol
 
 def offer(world: World, case_id: str, *words: str, to: str = "procuratorate-east", profile: str = "police") -> str:
     """Offer for review; return the handover's id."""
-    given = ("--purpose", "prosecution_review", *words)
-    handover_id: str = world.ok("handover", "offer", case_id, to, *given, profile=profile)["handover_id"]
+    options = ("--purpose", "prosecution_review", *words)
+    handover_id: str = world.ok("handover", "offer", case_id, to, *options, profile=profile)["handover_id"]
     return handover_id
 
 
 def accept(world: World, case_id: str, handover_id: str, *words: str, profile: str = "prosecutor") -> Any:
     """Accept an offer, as its receiver."""
-    given = ("--received-at", instant_text(int(time.time())), *words)
-    return world.ok("handover", "accept", case_id, handover_id, *given, profile=profile)
+    options = ("--received-at", instant_text(int(time.time())), *words)
+    return world.ok("handover", "accept", case_id, handover_id, *options, profile=profile)
 
 
 def holder(world: World, item_id: str, profile: str = "police") -> str:

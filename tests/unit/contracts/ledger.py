@@ -103,10 +103,10 @@ SUBMITTER = person("submitter")
 STRANGER = person("stranger")
 
 
-def change(kind: int, **given: Any) -> Change:
+def change(kind: int, **values: Any) -> Change:
     """A change with all fields that are not given zero or empty."""
-    assert given.keys() <= CHANGE_FIELDS.keys()
-    return {name: default for name, (_, default) in CHANGE_FIELDS.items()} | {"kind": kind} | given
+    assert values.keys() <= CHANGE_FIELDS.keys()
+    return {name: default for name, (_, default) in CHANGE_FIELDS.items()} | {"kind": kind} | values
 
 
 def fields(value: Any) -> Any:

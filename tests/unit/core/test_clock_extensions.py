@@ -26,8 +26,8 @@ def tried() -> Case:
 def test_thirty_days_in_all_are_thirty_whatever_came_first(order: tuple[int, int]) -> None:
     """Four days more, and thirty in all, come to thirty and not to thirty-four."""
     opened = detained("li")
-    given = (("special_circumstances", {}), ("roaming_repeated_gang", {"qualifying_ground": "gang"}))
-    for name, fields in (given[n] for n in order):
+    extensions = (("special_circumstances", {}), ("roaming_repeated_gang", {"qualifying_ground": "gang"}))
+    for name, fields in (extensions[n] for n in order):
         opened.extend("arrest_request", name, **fields)
     assert lawful(opened, "arrest_request") == "2026-04-01"
 

@@ -171,12 +171,12 @@ def test_an_offer_that_ends_before_it_is_made_is_refused() -> None:
     """Nobody could accept it."""
     for expires, offered_at in ((120, True), (119, False)):
         written = Case().open().register("phone")
-        given = {"to": PROCURATORATE, "occurred_at": instant(START + 120), "expires_at": instant(START + expires)}
+        terms = {"to": PROCURATORATE, "occurred_at": instant(START + 120), "expires_at": instant(START + expires)}
         if offered_at:
-            written.offer("phone", **given)
+            written.offer("phone", **terms)
         else:
             with refused("before_its_start", field="payload.body.expires_at"):
-                written.offer("phone", **given)
+                written.offer("phone", **terms)
 
 
 @pytest.mark.parametrize("answer", ["accept", "refuse"])

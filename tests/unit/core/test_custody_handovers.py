@@ -132,9 +132,9 @@ def accepting(**fields: Any) -> Callable[[Case], Case]:
     return lambda c: c.accept(**fields)
 
 
-def answering(answer: str, *given: str, by: str | None = None) -> Callable[[Case], Case]:
+def answering(answer: str, *offer_id: str, by: str | None = None) -> Callable[[Case], Case]:
     """By this method of a case, the latest open offer unless another is given."""
-    return lambda c: getattr(c, answer)(*given, **({"by": clerk(by)} if by else {}))
+    return lambda c: getattr(c, answer)(*offer_id, **({"by": clerk(by)} if by else {}))
 
 
 ANSWERS: Refusals = {

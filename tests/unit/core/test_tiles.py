@@ -107,8 +107,8 @@ class TestAppend:
         """A batch that completes a tile gives it, the one begun behind it and the one above, and no others."""
         tiles = grown(254)
         appended = RightEdge.read(254, tiles).append(LEAVES[254:260])
-        given = [(row.level, row.index, len(row.hashes) // 32) for row in appended.tiles]
-        assert given == [(0, 0, 256), (0, 1, 4), (1, 0, 1)]
+        changed = [(row.level, row.index, len(row.hashes) // 32) for row in appended.tiles]
+        assert changed == [(0, 0, 256), (0, 1, 4), (1, 0, 1)]
         assert [(row.level, row.index) for row in appended.edge.append(LEAVES[260:261]).tiles] == [(0, 1)]
 
     def test_three_levels(self) -> None:

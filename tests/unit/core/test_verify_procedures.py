@@ -36,8 +36,8 @@ def bundle_of(log: Log, *indices: int) -> Bundle:
     return log.case_bundle(anchored=False, others=indices)
 
 
-def report_of(bundle: Bundle, given: Procedures | None = None, **options: Any) -> CaseReport:
-    return verify_case(encode_bundle(bundle), naming(bundle), given or Procedures(), **options)
+def report_of(bundle: Bundle, procedures: Procedures | None = None, **options: Any) -> CaseReport:
+    return verify_case(encode_bundle(bundle), naming(bundle), procedures or Procedures(), **options)
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def test_the_kind_of_a_receiver_is_known_by_its_admission() -> None:
     case = Case().open().register("phone")
     case.offer("phone", to=COURT, purpose="arrest_approval")
     log.add(*case.events)
-    given = Procedures().adopt(blake3_text(FIRST), -1, FIRST)
+    procedures = Procedures().adopt(blake3_text(FIRST), -1, FIRST)
     (admission,) = log.find(AgencyAdmitted, agency=COURT)
-    carried, silent = report_of(bundle_of(log, admission), given), report_of(bundle_of(log), given)
+    carried, silent = report_of(bundle_of(log, admission), procedures), report_of(bundle_of(log), procedures)
     flag = "receiver_of_another_kind"
     assert [flag in {raised.flag.name for raised in report.flags} for report in (carried, silent)] == [True, False]
     assert {report.conformity.result for report in (carried, silent)} == {"shown"}

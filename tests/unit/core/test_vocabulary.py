@@ -34,7 +34,7 @@ class Shelf(Struct):
 
 
 @pytest.mark.parametrize(
-    ("given", "path", "words"),
+    ("data", "path", "words"),
     [
         ({"best": "blue"}, ".best", ("red", "green")),
         ({"things": [{"of": "cup", "kind": "blue"}]}, ".things[0].kind", ("red", "green")),
@@ -50,9 +50,9 @@ class Shelf(Struct):
         ({}, ".best.deeper", ()),
     ],
 )
-def test_the_words_are_those_of_the_type_at_the_path(given: Any, path: str, words: tuple[str, ...]) -> None:
+def test_the_words_are_those_of_the_type_at_the_path(data: Any, path: str, words: tuple[str, ...]) -> None:
     """Unions are told apart by the tag that was given; without one, the words of all are those to choose from."""
-    assert words_at(Shelf, given, path) == words
+    assert words_at(Shelf, data, path) == words
 
 
 @pytest.mark.parametrize(

@@ -152,11 +152,11 @@ def test_whoever_has_to_reply_to_a_recommendation_is_warned(ledger: Ledger) -> N
     last = datetime.fromisoformat("2026-05-06T01:00:00+00:00").timestamp()
     times = [int((last + days * DAY) * 1000) for days in (-8, -7, -3, -1, 1)]
     assert [warn(ledger.database, moment, ZONE) for moment in times] == [0, 1, 1, 1, 1]
-    given = warned(ledger)
-    assert {(warning.case_id, warning.subject, warning.clock) for warning in given} == {
+    warnings = warned(ledger)
+    assert {(warning.case_id, warning.subject, warning.clock) for warning in warnings} == {
         ("", "2026-7", "reply_to_recommendation")
     }
-    assert [warning.days for warning in given] == [7, 3, 1, 0]
+    assert [warning.days for warning in warnings] == [7, 3, 1, 0]
     assert warned(ledger, PROCURATORATE) == []
     assert warned(ledger, COURT) == []
     ledger.post(recommendation.act(replied(), clerk(POLICE)).last)

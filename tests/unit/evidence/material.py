@@ -63,8 +63,8 @@ def write(folder: Path, files: Mapping[str, bytes] = FILES) -> Path:
 
 def sealed(source: Path, target: Path, **changes: object) -> Sealed:
     """Seal with all arguments that a test does not care about."""
-    given: dict[str, Any] = {"binding": BINDING, "date": "2026-03-01", "software": "tallystick test"}
-    return seal(source, target, **given | changes)
+    options: dict[str, Any] = {"binding": BINDING, "date": "2026-03-01", "software": "tallystick test"}
+    return seal(source, target, **options | changes)
 
 
 @contextmanager

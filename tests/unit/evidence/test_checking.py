@@ -194,8 +194,8 @@ def test_forged_bag_agrees_with_itself_and_not_with_the_record(bag: Path) -> Non
 )
 def test_bag_is_no_better_than_its_record(bag: Path, changes: dict[str, object], verdict: str, message: str) -> None:
     """A record of another item or ledger, with other digests, with none, or itself in doubt gives its own verdict."""
-    given: dict[str, object] = {"said_by": "the record", "digests": check(bag)[0].digests} | changes
-    checked, _ = check(bag, RecordedDigests(**given))  # type: ignore[arg-type]
+    fields: dict[str, object] = {"said_by": "the record", "digests": check(bag)[0].digests} | changes
+    checked, _ = check(bag, RecordedDigests(**fields))  # type: ignore[arg-type]
     assert (checked.verdict, message in checked.steps[3].detail) == (verdict, True)
 
 

@@ -111,8 +111,8 @@ def decision(**fields: object) -> Case:
 
 def disclosed() -> Case:
     case = Case().open().register("image", kind="electronic_data")
-    given = {"item_ids": ("image",), "digests": ("sha256:" + "5a" * 32,), "withheld": ("person:1",)}
-    return case.say(record.DisclosureMade, recipient="辩护律师 张某", **given)
+    fields = {"item_ids": ("image",), "digests": ("sha256:" + "5a" * 32,), "withheld": ("person:1",)}
+    return case.say(record.DisclosureMade, recipient="辩护律师 张某", **fields)
 
 
 def letter(kind: str, *, by: str = POLICE, case: Case | None = None, **fields: Any) -> Case:

@@ -73,9 +73,9 @@ def certified_as(
     return certificate(CertificateRequest(data, using, PROCEDURES, language, **asked), certified)
 
 
-def text_in(*given: Bundle, **options: Any) -> str:
+def text_in(*bundles: Bundle, **options: Any) -> str:
     """Return the certificate's words in one line, after checking that all its times are in one zone."""
-    text = " ".join(words_in(to_builtins(certified_as(*given, **options))))
+    text = " ".join(words_in(to_builtins(certified_as(*bundles, **options))))
     assert utc_times(text) == []
     return text
 

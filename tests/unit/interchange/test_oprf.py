@@ -85,7 +85,7 @@ def test_the_vectors_of_the_standard(
     answered, proven = oprf.evaluate(key, asked, chosen=bytes.fromhex(scalar))
     assert (hexed(answered), proven.hex()) == (evaluated, proof)
     assert hexed(oprf.finalize(data, scalars, answered, proven, bytes.fromhex(PUBLIC))) == list(outputs)
-    assert hexed([oprf.output_of(key, given) for given in data]) == list(outputs)
+    assert hexed([oprf.output_of(key, value) for value in data]) == list(outputs)
 
 
 def test_another_key_or_answer_is_not_taken() -> None:
@@ -95,7 +95,7 @@ def test_another_key_or_answer_is_not_taken() -> None:
     asked = [oprf.blind_input(*pair) for pair in zip(data, scalars, strict=True)]
     answered, proof = oprf.evaluate(key, asked)
     public = oprf.public_key(key)
-    assert oprf.finalize(data, scalars, answered, proof, public) == [oprf.output_of(key, given) for given in data]
+    assert oprf.finalize(data, scalars, answered, proof, public) == [oprf.output_of(key, value) for value in data]
     wrong = oprf.evaluate(other, asked)
     changed = [proof[:at] + bytes([proof[at] ^ 1]) + proof[at + 1 :] for at in (0, 33, 63)]
     tries = [

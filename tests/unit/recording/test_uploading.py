@@ -92,8 +92,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield ledger
 
 
-def uploader_to(ledger: Ledger, store: PublicStore, **given: Any) -> TileUploader:
-    return TileUploader(ledger.database, store, **{"trust": lambda: TRUST} | given)
+def uploader_to(ledger: Ledger, store: PublicStore, **options: Any) -> TileUploader:
+    return TileUploader(ledger.database, store, **{"trust": lambda: TRUST} | options)
 
 
 def grow_to(ledger: Ledger, size: int) -> int:

@@ -348,7 +348,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return what is folded to make states from now on."""
     folded: list[object] = []
     fold = case_states.fold
-    monkeypatch.setattr(case_states, "fold", lambda *given: folded.append(given) or fold(*given))
+    monkeypatch.setattr(case_states, "fold", lambda *args: folded.append(args) or fold(*args))
     return folded
 
 

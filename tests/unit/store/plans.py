@@ -16,9 +16,9 @@ def noted(target: Engine | Connection) -> Iterator[Statements]:
     """Yields what is executed in the block, but for inserts and settings."""
     statements: Statements = {}
 
-    def note(*given: Any) -> None:
-        if given[2].startswith(("SELECT", "DELETE", "UPDATE")):
-            statements[given[2]] = given[3]
+    def note(*args: Any) -> None:
+        if args[2].startswith(("SELECT", "DELETE", "UPDATE")):
+            statements[args[2]] = args[3]
 
     event.listen(target, "before_cursor_execute", note)
     try:

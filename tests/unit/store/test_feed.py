@@ -35,7 +35,7 @@ def steps(ledger: Ledger, agency: str, after: Cursor | None = None, limit: int =
         return feed.page(connection, agency, after or Cursor(), limit)
 
 
-def given(ledger: Ledger, agency: str, after: Cursor | None = None) -> list[tuple[str, int]]:
+def event_places(ledger: Ledger, agency: str, after: Cursor | None = None) -> list[tuple[str, int]]:
     """Stream and sequence of what the agency gets."""
     return [(step.entry.stream_id, step.entry.sequence) for step in steps(ledger, agency, after)]
 
@@ -46,8 +46,8 @@ def test_a_party_gets_each_event_once_in_the_order_of_the_log(ledger: Ledger) ->
     for pair in zip(first.events, second.events, strict=True):
         for posted in pair:
             ledger.post(posted)
-    assert given(ledger, POLICE) == [("case-1", 0), ("case-2", 0), ("case-1", 1), ("case-2", 1)]
-    assert given(ledger, COURT) == []
+    assert event_places(ledger, POLICE) == [("case-1", 0), ("case-2", 0), ("case-1", 1), ("case-2", 1)]
+    assert event_places(ledger, COURT) == []
 
 
 def test_who_is_offered_a_case_gets_what_went_before(ledger: Ledger) -> None:
@@ -55,27 +55,27 @@ def test_who_is_offered_a_case_gets_what_went_before(ledger: Ledger) -> None:
     other = Case("case-2").open(clerk(COURT))
     case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer")
     post(ledger, case, other)
-    got = given(ledger, COURT)
+    got = event_places(ledger, COURT)
     assert got == [("case-1", 0), ("case-1", 1), ("case-1", 2), ("case-2", 0)]
     post(ledger, case.accept())
-    assert given(ledger, COURT)[len(got) :] == [("case-1", 3)]
+    assert event_places(ledger, COURT)[len(got) :] == [("case-1", 3)]
 
 
 def test_an_offer_that_ended_and_came_again_brings_everything(ledger: Ledger) -> None:
     """What happened while the laboratory saw nothing is not lost to it."""
     case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination").refuse()
     post(ledger, case)
-    assert given(ledger, LAB) == [("case-1", n) for n in range(4)]
+    assert event_places(ledger, LAB) == [("case-1", n) for n in range(4)]
     cursor = steps(ledger, LAB)[-1].cursor
     post(ledger, case.register("knife").offer("phone", to=LAB, purpose="forensic_examination"))
-    assert given(ledger, LAB, cursor) == [("case-1", n) for n in range(6)]
+    assert event_places(ledger, LAB, cursor) == [("case-1", n) for n in range(6)]
 
 
 def test_a_recall_is_told_to_whom_it_was_offered(ledger: Ledger) -> None:
     """It is the last event of the case that the agency gets."""
     case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination").recall()
     post(ledger, case.register("knife"))
-    assert given(ledger, LAB)[-1] == ("case-1", 3)
+    assert event_places(ledger, LAB)[-1] == ("case-1", 3)
 
 
 def test_acceptance_of_an_offer_that_expires_brings_everything_again(ledger: Ledger) -> None:
@@ -85,15 +85,15 @@ def test_acceptance_of_an_offer_that_expires_brings_everything_again(ledger: Led
     post(ledger, case)
     cursor = steps(ledger, COURT)[-1].cursor
     post(ledger, case.accept())
-    assert given(ledger, COURT, cursor) == [("case-1", n) for n in range(4)]
+    assert event_places(ledger, COURT, cursor) == [("case-1", n) for n in range(4)]
 
 
 def test_an_agency_gets_its_own_stream(ledger: Ledger) -> None:
     """And nobody else's; the registry's entries are public and in no feed."""
     own = Writer("agency", COURT)
     ledger.post(own.write(dataset(), clerk(COURT)))
-    assert given(ledger, COURT) == [(COURT, 0)]
-    assert given(ledger, POLICE) == []
+    assert event_places(ledger, COURT) == [(COURT, 0)]
+    assert event_places(ledger, POLICE) == []
 
 
 @pytest.mark.parametrize("limit", [1, 3])
@@ -106,7 +106,7 @@ def test_pages_of_any_size_give_the_same(ledger: Ledger, limit: int) -> None:
     while page := steps(ledger, COURT, after, limit):
         got += [(step.entry.stream_id, step.entry.sequence) for step in page]
         after = parse_cursor(str(page[-1].cursor))
-    assert got == given(ledger, COURT) == [*(("case-1", n) for n in range(5)), ("case-2", 0)]
+    assert got == event_places(ledger, COURT) == [*(("case-1", n) for n in range(5)), ("case-2", 0)]
     with ledger.database.read() as connection:
         assert not feed.is_behind(connection, COURT, after)
         assert feed.is_behind(connection, COURT, Cursor(after.log_index - 1))
@@ -120,7 +120,7 @@ def test_each_database_gives_the_same(each_database_url: str) -> None:
         got = [(step.entry.stream_id, step.entry.sequence) for step in steps(ledger, COURT)]
         assert got == [*(("case-1", n) for n in range(4)), ("case-2", 0)]
         after = steps(ledger, COURT, limit=2)[-1].cursor
-        assert given(ledger, COURT, after) == got[2:]
+        assert event_places(ledger, COURT, after) == got[2:]
 
 
 def test_a_cursor_at_the_end_of_what_came_together_goes_on(ledger: Ledger) -> None:

@@ -52,7 +52,7 @@ def handled(number: int, officer: str) -> dict[str, Any]:
 
 def record(**rows: list[dict[str, Any]]) -> QuerySession:
     """Open a session on these rows, with an event of each case in them by an officer who has no other."""
-    cases = dict.fromkeys(str(row["case_id"]) for given in rows.values() for row in given)
+    cases = dict.fromkeys(str(row["case_id"]) for view_rows in rows.values() for row in view_rows)
     own = [handled(int(case_id.removeprefix("case-")), f"of-{case_id}") for case_id in cases]
     return QuerySession.of_rows({**rows, "officers": [*rows.get("officers", ()), *own]})
 

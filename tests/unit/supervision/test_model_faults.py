@@ -225,7 +225,7 @@ def test_words_of_other_yaml_versions_are_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("values", "message"),
     [
         ({"days": 0}, "1 to 60"),
         ({"days": "61"}, "1 to 60"),
@@ -235,10 +235,10 @@ def test_words_of_other_yaml_versions_are_text() -> None:
         ({"day": 3}, "did you mean days"),
     ],
 )
-def test_parameters_keep_their_bounds(given: dict[str, object], message: str) -> None:
+def test_parameters_keep_their_bounds(values: dict[str, object], message: str) -> None:
     """A value of another type, out of bounds or under another name is refused under the parameter's name."""
     with pytest.raises(MalformedInput, match=message) as refused:
-        parse_model(SOUND).parameters_of(given)
+        parse_model(SOUND).parameters_of(values)
     assert str(refused.value.field).startswith("parameters.")
 
 
@@ -252,8 +252,8 @@ def test_parameters_are_taken_as_text_too() -> None:
   set: {type: dataset, default: pensions, meaning: {zh: 数据集, en: data set}}
 """
     model = parse_model(changed(("parameters:\n", f"parameters:\n{parameters}")))
-    given = {"share": "0.25", "on": "true", "day": "2026-02-01", "word": "b", "set": "pensions-2", "days": "9"}
-    values = model.parameters_of(given)
+    texts = {"share": "0.25", "on": "true", "day": "2026-02-01", "word": "b", "set": "pensions-2", "days": "9"}
+    values = model.parameters_of(texts)
     assert model.parameters_of(values) == values
     assert [str(value) for value in values.values()] == ["0.25", "True", "2026-02-01", "b", "pensions-2", "9"]
     with pytest.raises(MalformedInput, match="one of a, b"):

@@ -235,13 +235,13 @@ def test_a_lead_tells_the_tree_size_that_it_was_found_at(watched: Watched, monke
     watched.post(sent_back("case-1", 2))
     export = watched.supervisor.views.export
 
-    def late(*given: Any, **named: Any) -> AbstractContextManager[Export]:
+    def late(*args: Any, **kwargs: Any) -> AbstractContextManager[Export]:
         monkeypatch.undo()
         more = sent_back("case-1", 3).events[len(sent_back("case-1", 2).events) :]
         for event in more:
             watched.ledger.post(event)
         watched.supervisor.views.refresh()
-        return export(*given, **named)
+        return export(*args, **kwargs)
 
     monkeypatch.setattr(watched.supervisor.views, "export", late)
     assert watched.supervisor.step() == 1

@@ -24,12 +24,12 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     gate: Event = field(default_factory=Event)
     bodies: list[bytes] = field(default_factory=list)
-    given: list[dict[str, str]] = field(default_factory=list)
+    request_headers: list[dict[str, str]] = field(default_factory=list)
 
     def checked(self, secret: str) -> list[Any]:
         """Return the messages, whose signatures must hold. Their age is not checked: the clock is the test's."""
         signing = Webhook(secret)
-        for body, headers in zip(self.bodies, self.given, strict=True):
+        for body, headers in zip(self.bodies, self.request_headers, strict=True):
             at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
             expected = signing.sign(headers["webhook-id"], at, body.decode())
             assert expected in headers["webhook-signature"].split(" ")
@@ -49,7 +49,7 @@ def receiving() -> Iterator[Receiver]:
 
     def answer(asked: Asked) -> Answer:
         receiver.bodies.append(asked.body)
-        receiver.given.append({name.lower(): value for name, value in asked.headers.items()})
+        receiver.request_headers.append({name.lower(): value for name, value in asked.headers.items()})
         receiver.gate.wait(30)
         return Answer(receiver.status, b"", receiver.headers)
 

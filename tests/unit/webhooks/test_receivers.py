@@ -125,7 +125,7 @@ def test_the_receiver_sees_its_own_name() -> None:
     with receiving() as receiver:
         port = receiver.url.split(":")[2].partition("/")[0]
         assert deliver(ANYWHERE, f"http://localhost:{port}/hook") == 204
-        assert receiver.given[0]["host"] == f"localhost:{port}"
+        assert receiver.request_headers[0]["host"] == f"localhost:{port}"
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -227,7 +227,7 @@ def test_what_was_under_way_is_sent_again(served: Served, tmp_path: Path) -> Non
         with delivering(sqlite_url(tmp_path), deliverer.CLAIM_MS // 1000):
             machine.wait_until(lambda: len(receiver.bodies) == 3)
         assert receiver.events() == [("case-1", n) for n in [*range(100), *range(151)]]
-        ids = [given["webhook-id"] for given in receiver.given]
+        ids = [headers["webhook-id"] for headers in receiver.request_headers]
         assert ids[0] == ids[1] != ids[2]
 
 

@@ -129,8 +129,8 @@ def served(log: CheatingLog) -> Iterator[CheatingLog]:
     """The log at a port of its own."""
 
     def answer(asked: Asked) -> faulty_service.Answer:
-        given = log.answer(asked.path)
-        return faulty_service.Answer(given, b"") if isinstance(given, int) else faulty_service.Answer(body=given)
+        content = log.answer(asked.path)
+        return faulty_service.Answer(content, b"") if isinstance(content, int) else faulty_service.Answer(body=content)
 
     with faulty_service.faulty_service(answer) as service:
         log.url = service.url

@@ -56,8 +56,8 @@ class Running:
 
 def tally(folder: Path, *arguments: str) -> Done:
     """Run a command on the witness in ``folder``, in this process: to start another one takes longer than to run it."""
-    given = {"TALLYSTICK_WITNESS_DATA_DIR": str(folder / "witness")}
-    with alone(), CliRunner().isolation(env=given) as (out, err, _):
+    variables = {"TALLYSTICK_WITNESS_DATA_DIR": str(folder / "witness")}
+    with alone(), CliRunner().isolation(env=variables) as (out, err, _):
         status = run(["--json", *arguments])
         return Done(status, out.getvalue().decode(), err.getvalue().decode())
 
@@ -73,8 +73,8 @@ def settle(stand: Stand, folder: Path) -> None:
 def running(stand: Stand, folder: Path, **settings: object) -> Iterator[Running]:
     """The witness in ``folder``, ready; killed when the block is left."""
     port = free_port()
-    given = {"DATA_DIR": folder / "witness", **settings}
-    variables = environment(**{f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in given.items()})
+    all_settings = {"DATA_DIR": folder / "witness", **settings}
+    variables = environment(**{f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in all_settings.items()})
     command = [sys.executable, "-m", "ledger.cli.main", "--json", "witness", "run"]
     command += ["--trust", str(folder / "trust.json"), "--log", stand.log.url]
     command += ["--rpc", f"http://{stand.eth.rpc.name}", "--listen", f"127.0.0.1:{port}"]

@@ -123,8 +123,8 @@ def test_what_is_refused_has_its_status(mirroring: Stand) -> None:
     body = AddEntries(ORIGIN, 8, 8).body()
     assert call(mirroring, "POST", ADD_ENTRIES, content=body).status_code == 415
     for coding, status in (("br", 415), ("gzip", 400)):
-        given = BYTES | {"content-encoding": coding}
-        assert call(mirroring, "POST", ADD_ENTRIES, content=body, headers=given).status_code == status
+        headers = BYTES | {"content-encoding": coding}
+        assert call(mirroring, "POST", ADD_ENTRIES, content=body, headers=headers).status_code == status
     assert asked(mirroring, 5).status_code == 200, "an earlier pending checkpoint is known"
     packed = call(
         mirroring, "POST", ADD_ENTRIES, content=gzip.compress(body), headers=BYTES | {"content-encoding": "gzip"}

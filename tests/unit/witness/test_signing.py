@@ -316,10 +316,10 @@ def before_the_signature(stand: Stand) -> None:
 def before_the_commit(stand: Stand) -> None:
     cosign = stand.store.cosign
 
-    def cosign_and_die(*given: object) -> str:
+    def cosign_and_die(*args: object) -> str:
         engine: Engine = stand.store._engine
         event.listen(engine, "commit", lambda _connection: os.kill(os.getpid(), signal.SIGKILL))
-        return cosign(*given)  # type: ignore[arg-type]
+        return cosign(*args)  # type: ignore[arg-type]
 
     stand.store.cosign = cosign_and_die  # type: ignore[method-assign]
 
@@ -327,8 +327,8 @@ def before_the_commit(stand: Stand) -> None:
 def after_the_commit(stand: Stand) -> None:
     cosign = stand.store.cosign
 
-    def cosign_and_die(*given: object) -> str:
-        cosign(*given)  # type: ignore[arg-type]
+    def cosign_and_die(*args: object) -> str:
+        cosign(*args)  # type: ignore[arg-type]
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 

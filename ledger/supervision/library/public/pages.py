@@ -147,7 +147,7 @@ def pages(face: PublicLibrary) -> dict[str, bytes]:
     return files
 
 
-def _render(template: str, language: str, **given: Any) -> bytes:
+def _render(template: str, language: str, **variables: Any) -> bytes:
     labels = Labels(language)
 
     def share(least: int | None) -> str:
@@ -168,7 +168,7 @@ def _render(template: str, language: str, **given: Any) -> bytes:
         "share": share,
         "width": width,
     }
-    return (templates_of(__package__).get_template(template).render(**context, **given).strip() + "\n").encode()
+    return (templates_of(__package__).get_template(template).render(**context, **variables).strip() + "\n").encode()
 
 
 def _data(face: PublicLibrary) -> bytes:
