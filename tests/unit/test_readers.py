@@ -22,7 +22,7 @@ from ledger.config.installation import read_founding
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decode_toml
 from ledger.core.encoding.digests import parse_digest
-from ledger.core.errors import TallystickError
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import decode_submission
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note, parse_vkey
@@ -267,7 +267,7 @@ SPOILED = {
 def test_what_a_library_stumbled_over_is_refused(fault: str) -> None:
     """These made a parser raise an exception of its own, or might: each is refused as malformed input."""
     name, data = SPOILED[fault]
-    with pytest.raises(TallystickError):
+    with pytest.raises(MalformedInput):
         READERS[name].read(data)
 
 

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.errors import Unavailable
 from ledger.core.events.case import CaseOpened
 from ledger.store import checkpoints, log
+from ledger.store.connections import DiskFailed
 from tests.campaigns.faults.commits import (
     When,
     database_error,
@@ -147,7 +148,7 @@ def test_a_failed_sync_stops_the_writer_for_good(on_sqlite: Ledger) -> None:
         answer = on_sqlite.submit(case.last).exception(60)
         assert isinstance(answer, Unavailable)
         assert answer.code == "disk_failed"
-    with pytest.raises(TallystickError):
+    with pytest.raises(DiskFailed):
         on_sqlite.publisher.publish(on_sqlite.database, on_sqlite.clock())
     require_sound(on_sqlite, holds=[], lacks=[case.last.entry for case in cases])
 

@@ -15,7 +15,7 @@ from ledger.backup.chunks import FOLDER, Damaged, Vault, packed_rows, public_of,
 from ledger.backup.generations import MANIFESTS, NOTES, OfOtherLedger, numbers_at, read_generation
 from ledger.backup.pruning import prune
 from ledger.backup.verifying import verify
-from ledger.core.errors import MalformedInput, NotFound, TallystickError
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.log.notes import SeedSigner
 from ledger.core.trust.trust_file import Trust
 from ledger.store import backup as rows
@@ -118,9 +118,8 @@ def test_a_damaged_note_or_manifest_is_refused(stand: Stand) -> None:
         whole = path.read_bytes()
         for damage in DAMAGE.values():
             damage(path)
-            with pytest.raises(TallystickError) as refused:
+            with pytest.raises((Damaged, OfOtherLedger, NotFound)):
                 stand.opened(1)
-            assert isinstance(refused.value, Damaged | OfOtherLedger | NotFound)
             path.unlink(missing_ok=True)
             path.write_bytes(whole)
     assert stand.opened().generation.number == 1

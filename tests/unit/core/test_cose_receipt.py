@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused, TallystickError
+from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.cose_receipts import MAX_RECEIPT_LENGTH, CoseReceipt, parse_receipt, sign_receipt, thumbprint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, grow, leaf_hash
@@ -26,6 +26,7 @@ LOG = SeedSigner.from_seed("ledger.example/handovers", b"\x01" * 32)
 KEY = LOG.verifying_key
 ENTRIES = [Case(f"case-{number}").open().last.entry for number in range(7)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
+REFUSED = (MalformedInput, ProofRefused, SignatureRefused)  # which of them a change meets depends on where it is
 
 
 def tree(size: int) -> tuple[Checkpoint, list[tuple[Hash, ...]]]:
@@ -104,7 +105,7 @@ def test_no_byte_can_be_changed(at: int) -> None:
     """Each bit counts: the receipt is malformed then, or shows nothing."""
     for bit in range(8):
         changed = DATA[:at] + bytes([DATA[at] ^ 1 << bit]) + DATA[at + 1 :]
-        with pytest.raises(TallystickError):
+        with pytest.raises(REFUSED):
             parse_receipt(changed).verify(ENTRIES[4], KEY)
 
 
@@ -113,7 +114,7 @@ def test_no_part_can_be_exchanged(at: int, cut: int, put: bytes) -> None:
     """Bytes that are cut out and put in leave nothing that is accepted."""
     changed = DATA[:at] + put + DATA[at + cut :]
     if changed != DATA:
-        with pytest.raises(TallystickError):
+        with pytest.raises(REFUSED):
             parse_receipt(changed).verify(ENTRIES[4], KEY)
 
 
