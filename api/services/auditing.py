@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable
 from threading import Lock
 
 import msgspec
@@ -19,7 +18,7 @@ from ledger.audit import AuditReport, Look, NodeContracts, asking, audit_case, a
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import EMBEDDED
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.core.messages import Message
+from ledger.core.messages import Message, Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
 from ledger.store import audit as audits
@@ -30,7 +29,6 @@ from ledger.supervision.runs.datasets import DatasetFiles
 
 logger = structlog.get_logger(__name__)
 
-Progress = Callable[[int, int], None]  # done, and in total
 WORTH_A_PROCESS = 2000  # entries from which the audit runs in processes of its own, beside the service's
 
 

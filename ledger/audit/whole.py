@@ -31,7 +31,7 @@ from ledger.core.events.record import AccessSealed
 from ledger.core.log.head_map import MappedHead, map_key
 from ledger.core.log.merkle import Hash
 from ledger.core.log.tiles import hashes_in
-from ledger.core.messages import Message
+from ledger.core.messages import Message, Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
 from ledger.recording.case_states import CaseStates
@@ -125,7 +125,6 @@ RANGE = 16_384  # entries that one worker checks at a time
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 
 MISTYPED = Message("values of another type stand in the database, at which other steps would fail")
-Progress = Callable[[int, int], None]  # entries done, entries in all; each entry counts twice
 
 
 def audit_log(
@@ -149,7 +148,8 @@ def audit_log(
 
     ``procedures`` are in force before the log adopts any. The log must continue each of the ``checkpoints``, notes of
     its own that were stored elsewhere. ``files`` returns the files of data sets beside the database; None if they are
-    not here. ``processes`` defaults to the number of processors; a small log is checked in this process.
+    not here. ``processes`` defaults to the number of processors; a small log is checked in this process. ``progress``
+    counts entries, each twice: by itself and with its stream.
 
     Raises:
         MalformedInput: ``since`` is of another log or other rules, or procedures were adopted after it.

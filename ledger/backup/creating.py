@@ -36,7 +36,7 @@ from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
 from ledger.core.log.merkle import frontier_at
 from ledger.core.log.notes import NoteSigner
 from ledger.core.log.tiles import TileNodes
-from ledger.core.messages import Message
+from ledger.core.messages import Message, Progress
 from ledger.core.trust.trust_file import Trust
 from ledger.storage.objects import Objects, StoredObject
 from ledger.store import backup as rows
@@ -49,7 +49,6 @@ YOUNG_S = 12 * 3600  # seconds for which what no generation names is taken over 
 DATASETS = "supervision/datasets"  # the folder, with files by algorithm and digest
 MOST_WAITING = 1 << 26  # bytes of sealed chunks that wait in memory, about
 FILE_PART = 1 << 26  # bytes of a file in one chunk
-Progress = Callable[[int, int], None]  # entries done, entries in all
 
 
 class BackupAhead(IntegrityBroken):
@@ -131,8 +130,9 @@ def create(
 ) -> Created:
     """Write a generation with all that the database holds, and the files by their paths below the data directory.
 
-    ``now`` gives unix seconds. Only chunks that are not there are written. If the generation ``before`` is encrypted to
-    other recipients, everything is: those of this one must be able to open it all.
+    ``now`` gives unix seconds, ``progress`` counts entries. Only chunks that are not there are written. If the
+    generation ``before`` is encrypted to other recipients, everything is: those of this one must be able to open it
+    all.
 
     Raises BackupAhead if the database lacks what the generation ``before`` has, Conflict if another run has written a
     generation meanwhile, and Unavailable.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from ledger.audit.chain import kinds_of, read_ground, read_mirror
 from ledger.audit.findings import AuditFinding
 from ledger.audit.streams import Rules, StreamRange, made_again
 from ledger.audit.workers import Judging
+from ledger.core.messages import Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
 from ledger.recording.case_states import CaseStates
@@ -27,7 +28,6 @@ from ledger.store.database import Database, Row, Table, attach
 
 PART = 8192  # entries of the streams that are taken at a time
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
-Progress = Callable[[int, int], None]  # entries done, entries in all
 
 
 class RebuiltRows(NamedTuple):
@@ -42,7 +42,8 @@ def rebuild(
 ) -> list[AuditFinding]:
     """Make all that follows from the ``size`` entries of a database that is being restored.
 
-    ``procedures`` are in force before the log adopts any. Returns what is wrong with its streams, as an audit says it.
+    ``procedures`` are in force before the log adopts any. ``progress`` counts entries. Returns what is wrong with its
+    streams, as an audit says it.
     """
     with database.read() as connection:
         mirror = read_mirror(connection, trust, procedures)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from ledger.config.secret_files import OWNER_ONLY, make_private_folder, sync_fol
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
-from ledger.core.messages import Message
+from ledger.core.messages import Message, Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.store import backup as rows
@@ -37,7 +37,6 @@ from ledger.store.tables import ENTRIES, TILES, TREE
 
 TRUST_FILE = "trust.json"
 UNFINISHED = ".restoring"  # in a directory whose database is elsewhere, until that is whole
-Progress = Callable[[int, int], None]  # entries done, entries in all; each entry counts twice
 
 
 class Restored(Struct, frozen=True):
@@ -65,6 +64,7 @@ def restore(
 
     The database is a file in it, unless ``database_url`` names an empty one elsewhere. Without ``trust`` the trust file
     in the backup says by whose keys its entries count. ``procedures`` are in force before the log adopts any.
+    ``progress`` counts entries, each twice: as it is put back, and as what follows from it is made.
 
     Raises Conflict if something is there, Damaged for a chunk that is not what was backed up, IntegrityBroken if the
     entries do not lead to the signed root, KeyMismatch and Unavailable. Nothing is left then that a service would take

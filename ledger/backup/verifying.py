@@ -7,7 +7,7 @@ An audit of what was restored checks all the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -19,7 +19,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.events import digest_of
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, leaf_hash
-from ledger.core.messages import Message
+from ledger.core.messages import Message, Progress
 from ledger.core.trust.trust_file import Trust
 from ledger.storage.objects import Objects
 from ledger.store import backup as rows
@@ -28,7 +28,6 @@ from ledger.store.bindings import FIRST
 from ledger.store.tables import ENTRIES
 
 MOST_FAULTS = 100  # that are named
-Progress = Callable[[int, int], None]  # chunks opened, chunks in all
 
 
 class Verified(Struct, frozen=True):
@@ -101,7 +100,7 @@ class OpenBackup(Struct, frozen=True):
 def verify(backup: OpenBackup, trust: Trust | None, progress: Progress = lambda _done, _total: None) -> Verified:
     """Verify a generation whose note and manifest hold. Without ``trust`` no signature is checked.
 
-    Raises KeyMismatch and Unavailable.
+    ``progress`` counts chunks that were opened. Raises KeyMismatch and Unavailable.
     """
     findings = _Findings()
     refs = [*backup.manifest.chunks()]

@@ -1,4 +1,4 @@
-"""Messages: sentences for people that stay translatable after they are written."""
+"""Messages: sentences for people that stay translatable after they are written; and how far long work has come."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from string import Formatter
 from typing import Any, Literal, NamedTuple, Self
 
 TEMPLATES_KEPT = 1024  # templates whose parts are remembered
+
+# Receives how much of some long work is done, and how much there is in all; what does the work says what it counts.
+Progress = Callable[[int, int], None]
 
 
 class Message(str):
