@@ -32,7 +32,7 @@ from ledger.chain.journal import WriteState
 from ledger.config.installation import DataDirectory
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import TallystickError
-from ledger.evidence.kept_evidence import Outcome
+from ledger.evidence.kept_evidence import FileCondition
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.store import clocks, evidence_files, retention
 from ledger.workers import sandbox
@@ -292,7 +292,7 @@ def _of_measures(parts: Parts) -> Iterator[Metric]:
     """Yield what is counted of evidence files and of sign-ins by identity providers."""
     checks, sign_ins = parts.measures.file_checks, parts.measures.provider_sign_ins.copy()
     # Each outcome begins at 0, so that a rule sees the first fault rise.
-    by_outcome = {(outcome,): float(checks[outcome]) for outcome in get_args(Outcome)}
+    by_outcome = {(outcome,): float(checks[outcome]) for outcome in get_args(FileCondition)}
     outcomes = {(outcome,): float(count) for outcome, count in sign_ins.items()} | {
         (SIGNED_IN,): float(sign_ins[SIGNED_IN])
     }

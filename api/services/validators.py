@@ -36,7 +36,7 @@ COMMAND = ("-P", "-m", "ledger.recording.validation_process")  # -P: no module o
 # Where the canonical spelling has the id of a case. Nothing nested stands before it in the envelope, which comes first.
 _CASE = re.compile(rb'\{"envelope":\{[^{}]*"stream":\{"id":"([^"\\]{1,200})","kind":"case"\}')
 
-Outcome: TypeAlias = "asyncio.Future[ValidatedSubmission | Duplicate]"
+PendingValidation: TypeAlias = "asyncio.Future[ValidatedSubmission | Duplicate]"
 
 logger = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Waiting(NamedTuple):
 
     data: bytes
     now: int
-    outcome: Outcome
+    validation: PendingValidation
 
 
 class ValidatorPool:
@@ -65,7 +65,7 @@ class ValidatorPool:
     def __init__(self, setup: ValidatorSetup, processes: int, changes: Callable[[], int], patience_s: float):
         self._processes = [_ValidatorProcess(setup, changes, patience_s) for _ in range(processes)]
 
-    def validate(self, data: bytes, now: int, *, in_bulk: bool = False) -> Outcome | None:
+    def validate(self, data: bytes, now: int, *, in_bulk: bool = False) -> PendingValidation | None:
         """Return a future of the outcome of a posted submission, or None if no process is there for it.
 
         What comes ``in_bulk`` leaves half of the places to what comes alone. The future raises the refusal, and
@@ -73,14 +73,14 @@ class ValidatorPool:
         """
         if not self._processes or (case_id := case_of(data)) is None:
             return None
-        outcome: Outcome = asyncio.get_running_loop().create_future()
+        validation: PendingValidation = asyncio.get_running_loop().create_future()
         # They are in no batch yet, either: here as many may wait as do behind them, for the sequencer.
         if sum(process.waiting for process in self._processes) >= MAX_WAITING:
-            outcome.set_exception(Unavailable("too many submissions are waiting", code="busy", retry_after=1))
+            validation.set_exception(Unavailable("too many submissions are waiting", code="busy", retry_after=1))
         else:
             process = self._processes[crc32(case_id) % len(self._processes)]
-            process.queue(Waiting(data, now, outcome), in_bulk)
-        return outcome
+            process.queue(Waiting(data, now, validation), in_bulk)
+        return validation
 
     def close(self) -> None:
         """End the processes."""
@@ -197,7 +197,7 @@ class _ValidatorProcess(asyncio.Protocol):
             self._begin_turn()
             self._pass_on()
             for waiting, answer in zip(frame, answers, strict=True):
-                _resolve(waiting.outcome, answer)
+                _resolve(waiting.validation, answer)
 
     def connection_lost(self, _reason: Exception | None) -> None:
         """Answer what waits; the next submission starts another process."""
@@ -216,18 +216,18 @@ class _ValidatorProcess(asyncio.Protocol):
         for waiting in lost:
             hint = "Nothing of this was recorded; submit it again."
             error = Unavailable("this was not validated", code="not_recorded", hint=hint, retry_after=1)
-            _resolve(waiting.outcome, error)
+            _resolve(waiting.validation, error)
 
 
-def _resolve(outcome: Outcome, answer: Answer) -> None:
+def _resolve(validation: PendingValidation, answer: Answer) -> None:
     """Resolve the future, unless nobody waits for it any more."""
-    if outcome.done():
+    if validation.done():
         return
     if isinstance(answer, TallystickError):
-        outcome.set_exception(answer)
+        validation.set_exception(answer)
     elif isinstance(answer, str):
         failure = WorkFailed("a process that validates failed")
         failure.add_note(answer)
-        outcome.set_exception(failure)
+        validation.set_exception(failure)
     else:
-        outcome.set_result(answer)
+        validation.set_result(answer)

@@ -25,7 +25,7 @@ from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events.terms import Verdict
 from ledger.core.messages import Message, joined
-from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
+from ledger.core.verification.report import Check, CheckedStep, NotChecked, StepResult, perform, worst
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding, FileFault, FileFinding, Listed, ReportFinding
 from ledger.evidence.folder import Folder, FolderEntry
@@ -95,7 +95,7 @@ def check_bag(
     Raises MalformedInput for what is no bag at all, or has folders that cannot be read.
     """
 
-    def attempt(check: Check[_BagCheck], run: _BagCheck) -> Outcome:
+    def attempt(check: Check[_BagCheck], run: _BagCheck) -> StepResult:
         try:
             return check(run)
         except UnreadableFile as error:
@@ -119,7 +119,7 @@ def check_file(path: Path, record: RecordedDigests, *, progress: HashingProgress
 
 
 # 1
-def _check_form(run: _BagCheck) -> Outcome:
+def _check_form(run: _BagCheck) -> StepResult:
     if run.folder.has("fetch.txt"):
         raise IntegrityBroken("expected a bag that is whole, not one with files to be fetched", field="fetch.txt")
     if not run.algorithms:
@@ -135,7 +135,7 @@ def _check_form(run: _BagCheck) -> Outcome:
 
 
 # 2
-def _check_tags(run: _BagCheck) -> Outcome:
+def _check_tags(run: _BagCheck) -> StepResult:
     if not run.closed_by:
         return NotChecked("there is no tag manifest that step 1 accepted")
     manifests = {algorithm: bag.tag_manifest(algorithm) for algorithm in run.closed_by}
@@ -145,17 +145,17 @@ def _check_tags(run: _BagCheck) -> Outcome:
         for present_file in run.folder.walk(without=bag.PAYLOAD)
         if not (present_file.path in manifests.values() or present_file.path.startswith(foreign))
     )
-    return _outcome(run.compare(present, manifests, ""))
+    return _result_of(run.compare(present, manifests, ""))
 
 
 # 3
-def _check_files(run: _BagCheck) -> Outcome:
+def _check_files(run: _BagCheck) -> StepResult:
     if not run.algorithms:
         return NotChecked("there is no manifest that step 1 accepted")
     manifests = {algorithm: bag.manifest(algorithm) for algorithm in run.algorithms}
     present = run.folder.walk(bag.PAYLOAD) if run.folder.has(bag.PAYLOAD) else ()
     run.payload = run.compare(present, manifests, f"{bag.PAYLOAD}/")
-    return _outcome(run.payload)
+    return _result_of(run.payload)
 
 
 _COUNTED: Mapping[FileFault, Message] = {
@@ -169,7 +169,7 @@ _COUNTED: Mapping[FileFault, Message] = {
 }
 
 
-def _outcome(compared: FolderComparison) -> Outcome:
+def _result_of(compared: FolderComparison) -> StepResult:
     summary = joined([Message(_COUNTED[fault], count=count) for fault, count in compared.faults.items()], by=", ")
     if compared.faults.keys() - {"unreadable"}:
         raise IntegrityBroken("{compared.files} files: {summary}", compared=compared, summary=summary)
@@ -181,7 +181,7 @@ def _outcome(compared: FolderComparison) -> Outcome:
 
 
 # 4
-def _check_record(run: _BagCheck) -> Outcome:
+def _check_record(run: _BagCheck) -> StepResult:
     if run.record is None:
         return NotChecked("no record was given to compare with", "intact")
     for field in ("item_id", "log_id"):
@@ -201,7 +201,7 @@ STEPS: tuple[tuple[str, Check[_BagCheck]], ...] = (
 )
 
 
-def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> Outcome:
+def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> StepResult:
     if record.verdict == "tampered":
         raise IntegrityBroken("{record.said_by} is itself tampered", record=record, field="record")
     recorded = set(record.digests)

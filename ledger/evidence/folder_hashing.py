@@ -32,7 +32,7 @@ TOGETHER = 128  # files of one request to a process
 AHEAD = 3  # requests to each process before its first answer is awaited; answers must fit into a pipe (64 KiB)
 _KNOWN = {Algorithm.BLAKE3, Algorithm.SHA256}
 
-Outcome = tuple[str, Hashed | TallystickError]
+HashedPath = tuple[str, Hashed | TallystickError]  # a path below the folder, with its digests or why it has none
 
 
 def hash_each(
@@ -42,8 +42,8 @@ def hash_each(
     progress: HashingProgress,
     *,
     crew: HashingCrew | None = None,
-) -> Generator[Outcome, None, None]:
-    """Yield each path below the folder, in this order, with the outcome of ``hash_open`` or its error.
+) -> Generator[HashedPath, None, None]:
+    """Yield each path below the folder, in this order, with what ``hash_open`` returns of it or its error.
 
     A ``crew`` may have been started before; it ends with this.
     """

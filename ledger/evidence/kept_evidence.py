@@ -48,8 +48,9 @@ KEY_NAME = "evidence"  # of its key file
 MARK = "ledger"  # the object that says of which ledger the store is
 MOST_OF_MARK: Final = 1024  # bytes
 
-Outcome = Literal["intact", "damaged", "missing", "unreadable"]
-FileState = Literal[Outcome, "gone", "surplus", "arriving", "to_delete", "unverifiable"]  # all that is told of files
+FileCondition = Literal["intact", "damaged", "missing", "unreadable"]  # in which a file was when it was hashed again
+# All that is told of files.
+FileState = Literal[FileCondition, "gone", "surplus", "arriving", "to_delete", "unverifiable"]
 
 
 def require_own_files(connection: Connection, key: StoreKey) -> None:
@@ -216,7 +217,7 @@ class KeptEvidence:
 
         The objects that a changed row names stay: they may be those of another file.
         """
-        outcome: Outcome | None = "intact"
+        outcome: FileCondition | None = "intact"
         if arrival.stored is None:
             try:
                 outcome, _ = self.hash_again(stored)
@@ -256,7 +257,7 @@ class KeptEvidence:
 
     def hash_again(
         self, stored: StoredFile, wanted: Digest | None = None, stops: Callable[[], bool] = lambda: False
-    ) -> tuple[Outcome, Digest | None]:
+    ) -> tuple[FileCondition, Digest | None]:
         """Read the whole file; return whether it has the digest, and its digest if it was read whole.
 
         ``wanted`` is by default its BLAKE3 digest. Raises Unavailable if the storage is away, or once ``stops`` holds,

@@ -40,7 +40,7 @@ from ledger.core.signing.authority import Agency
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.case import carried_procedures, open_case
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
+from ledger.core.verification.report import Check, CheckedStep, NotChecked, StepResult, perform, worst
 from ledger.core.verification.stream import VerifiedStream, scan
 from ledger.core.verification.verify import VerifiedEvent, verify_event
 from ledger.supervision.models.conditions import query_of
@@ -212,7 +212,7 @@ def rederive(
 
 
 # 1
-def _lead(run: _Run) -> Outcome:
+def _lead(run: _Run) -> StepResult:
     verified = verify_event(run.held.lead, run.trust, observed=run.observed)
     body = verified.event.body if verified.event else None
     if not isinstance(body, LeadRaised):
@@ -230,7 +230,7 @@ def _lead(run: _Run) -> Outcome:
 
 
 # 2
-def _model(run: _Run) -> Outcome:
+def _model(run: _Run) -> StepResult:
     lead, model = run.raised(), _within_limits(lambda: run.runner.read(run.held.definition))
     if model.digest != lead.model_digest:
         raise ProofRefused(
@@ -247,7 +247,7 @@ def _model(run: _Run) -> Outcome:
 
 
 # 3
-def _cases(run: _Run) -> Outcome:
+def _cases(run: _Run) -> StepResult:
     lead = run.raised()
     gap: NotChecked | None = None
     for case_id, data in run.held.cases.items():
@@ -310,7 +310,7 @@ def _place(run: _Run, verified: VerifiedEvent) -> None:
 
 
 # 4
-def _cited(run: _Run) -> Outcome:
+def _cited(run: _Run) -> StepResult:
     lead = run.raised()
     missing = [ref.event_id for ref in lead.events if ref.payload_digest not in run.places]
     for event_id in (each for each in missing if each not in run.held.hidden):
@@ -328,7 +328,7 @@ def _cited(run: _Run) -> Outcome:
 
 
 # 5
-def _end(run: _Run) -> Outcome:
+def _end(run: _Run) -> StepResult:
     """Check that no event of these cases is left out. A case that goes on beyond the tree size shows that itself."""
     size = run.raised().tree_size
     open_ended = sorted(case_id for case_id, last in run.ends.items() if last < size)
@@ -374,7 +374,7 @@ def _tables(run: _Run) -> dict[str, DatasetTable]:
 
 
 # 6
-def _finding(run: _Run) -> Outcome:
+def _finding(run: _Run) -> StepResult:
     lead, model = run.raised(), run.chosen()
     if run.withheld is not None:
         return NotChecked("the payload of {run.withheld} is withheld", run=run)
@@ -423,7 +423,7 @@ def _within_limits(work: Callable[[], T]) -> T:
 
 
 # 7
-def _words(run: _Run) -> Outcome:
+def _words(run: _Run) -> StepResult:
     lead, finding = run.raised(), run.finding
     if finding is None:
         return NotChecked("the finding was not made again")

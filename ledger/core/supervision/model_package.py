@@ -18,7 +18,7 @@ from ledger.core.supervision.models import STREAM
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import Outcome
+from ledger.core.verification.report import StepResult
 from ledger.core.verification.stream import StreamReport, VerifiedStream, unread
 from ledger.core.verification.verify import VerifiedEvent
 
@@ -97,7 +97,7 @@ def _publishers(events: Sequence[VerifiedEvent]) -> dict[str, None]:
     return dict.fromkeys(event.envelope.agency for event in of_versions)
 
 
-def _versions(model_id: str, events: Sequence[VerifiedEvent]) -> Outcome:
+def _versions(model_id: str, events: Sequence[VerifiedEvent]) -> StepResult:
     for number, event in enumerate(events):
         if event.event is None:
             return unread(number)

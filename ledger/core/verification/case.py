@@ -23,7 +23,7 @@ from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import NotChecked, Outcome
+from ledger.core.verification.report import NotChecked, StepResult
 from ledger.core.verification.stream import ADOPTION, StreamReport, VerifiedStream, unread
 
 
@@ -117,7 +117,7 @@ class _Conformity:
         self.flags: list[RaisedFlag] = []
         self.state: CaseState | None = None
 
-    def judge(self) -> Outcome:
+    def judge(self) -> StepResult:
         """Judge every act in its order, as far as that is possible."""
         left_out = self._adoption_left_out()
         if left_out is not None:

@@ -21,7 +21,7 @@ from ledger.core.messages import Message, joined
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, statement_of, worst
+from ledger.core.verification.report import Check, NotChecked, Report, Statement, StepResult, statement_of, worst
 from ledger.core.verification.verify import BundleVerification, ProvenHead
 
 NO_QUORUM = Message("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word")
@@ -56,10 +56,10 @@ def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
     return ProvenHead(entry.index, state_in(key, proof))
 
 
-def require_whole(run: BundleVerification, stream: Stream) -> Outcome:
+def require_whole(run: BundleVerification, stream: Stream) -> StepResult:
     """Accept that the events in the bundle are all of the stream up to the map of the bundle.
 
-    What does not verify counts as left out: the outcome is NotChecked, as without a quorum. Raises IntegrityBroken if
+    What does not verify counts as left out: the result is NotChecked, as without a quorum. Raises IntegrityBroken if
     the map has other events.
     """
     try:
@@ -101,14 +101,14 @@ def _up_to(run: BundleVerification, shown: Message, size: int) -> str:
 
 
 # 6
-def _map(run: BundleVerification) -> Outcome:
+def _map(run: BundleVerification) -> StepResult:
     run.checkpoint()
     run.mapped = proven_head(run, run.bundle.require_absent())
     return Message("the head map of the first {size} entries", size=run.mapped.size)
 
 
 # 7
-def _absence(run: BundleVerification) -> Outcome:
+def _absence(run: BundleVerification) -> StepResult:
     if run.mapped is None:
         return NotChecked("there is no head map that step 6 accepted")
     size, head = run.mapped

@@ -19,7 +19,7 @@ from ledger.core.log.cose_receipts import CoseReceipt, parse_receipt, thumbprint
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.report import Check, NotChecked, Outcome, ProofReport, perform, subject_of, worst
+from ledger.core.verification.report import Check, NotChecked, ProofReport, StepResult, perform, subject_of, worst
 from ledger.core.verification.verify import COMPLETENESS, CONFORMITY, signed
 
 
@@ -60,18 +60,18 @@ def log_key_of(receipt: CoseReceipt, trust: Trust) -> VerifyingKey:
 
 
 # 1
-def _form(run: _Run) -> Outcome:
+def _form(run: _Run) -> StepResult:
     run.receipt = parse_receipt(run.data)
     return Message("receipt and entry read strictly")
 
 
 # 2
-def _signature(run: _Run) -> Outcome:
+def _signature(run: _Run) -> StepResult:
     return signed(run.envelope, run.trust)
 
 
 # 3
-def _inclusion(run: _Run) -> Outcome:
+def _inclusion(run: _Run) -> StepResult:
     if run.receipt is None:
         return NotChecked("the receipt has not the form of step 1")
     run.checkpoint = run.receipt.verify(run.entry, log_key_of(run.receipt, run.trust))
@@ -83,7 +83,7 @@ def _inclusion(run: _Run) -> Outcome:
 
 
 # 5
-def _witnesses(run: _Run) -> Outcome:
+def _witnesses(run: _Run) -> StepResult:
     if not run.trust.policy.asks_for_witnesses:
         return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
     return NotChecked("a receipt has no co-signatures: ask for the bundle of the event")

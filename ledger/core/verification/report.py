@@ -57,8 +57,8 @@ class NotChecked(Exception):
         self.verdict = verdict
 
 
-Outcome = str | NotChecked
-Check = Callable[[R], Outcome]
+StepResult = str | NotChecked  # what a step compared, or why it could not be checked; a refusal is raised
+Check = Callable[[R], StepResult]
 
 
 Stated = Literal["shown", "contradicted", "not_checked"]
@@ -80,16 +80,16 @@ def statement_of(step: CheckedStep) -> Statement:
 def perform(number: int, name: str, check: Check[R], run: R) -> CheckedStep:
     """Run one check: it returns what it compared or that it could not be checked, and raises what it refuses."""
     try:
-        outcome = check(run)
+        result = check(run)
     except NotChecked as gap:
-        outcome = gap.with_traceback(None)  # which would keep this frame alive, and so the whole run
+        result = gap.with_traceback(None)  # which would keep this frame alive, and so the whole run
     except TallystickError as error:
         # Only refusals are verdicts; any other exception is a bug and must surface.
         detail = Message("{error.field}: {error}", error=error) if error.field else error.text
         return CheckedStep(number, name, "failed", detail, "tampered")
-    if isinstance(outcome, NotChecked):
-        return CheckedStep(number, name, "not_checked", outcome.why, outcome.verdict)
-    return CheckedStep(number, name, "checked", outcome)
+    if isinstance(result, NotChecked):
+        return CheckedStep(number, name, "not_checked", result.why, result.verdict)
+    return CheckedStep(number, name, "checked", result)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -161,8 +161,8 @@ class ProofReport(Report, frozen=True):
     record: ProvenRecord | None = None
 
 
-def of_all(reports: Sequence[ProofReport], noun: str) -> Outcome:
-    """Return the outcome for several bundles as one step: the worst verdict counts.
+def of_all(reports: Sequence[ProofReport], noun: str) -> StepResult:
+    """Return the result for several bundles as one step: the worst verdict counts.
 
     ``noun`` names the bundles in the plural.
     """

@@ -37,9 +37,9 @@ from ledger.core.verification.heads import require_whole
 from ledger.core.verification.report import (
     Check,
     NotChecked,
-    Outcome,
     ProofReport,
     Report,
+    StepResult,
     of_all,
     perform,
     statement_of,
@@ -90,7 +90,7 @@ class VerifiedStream:
         self.in_order = False  # whether step 7 accepted the events
         self._entries = entries
 
-    def report(self, name: str, rules: Callable[[], Outcome]) -> StreamReport:
+    def report(self, name: str, rules: Callable[[], StepResult]) -> StreamReport:
         """Return the report, in which ``rules`` is the check of step 8, and ``name`` is what it is called."""
         events = tuple(event.report for event in self.events)
         checks: dict[str, Check[VerifiedStream]] = {
@@ -114,7 +114,7 @@ class VerifiedStream:
         )
 
     # 7
-    def order(self) -> Outcome:
+    def order(self) -> StepResult:
         """Accept events that are the stream's from its first on, without a gap. Raises IntegrityBroken.
 
         A bundle has its entries in the order of the log, so the order of the stream is that of the log too.
@@ -134,8 +134,8 @@ class VerifiedStream:
         return Message("sequence 0 to {count} without a gap", count=len(self.events) - 1)
 
     # 8
-    def judged(self, rules: Callable[[], Outcome]) -> Outcome:
-        """Return the outcome of the rules, unless an event by itself contradicts its type. Raises RuleRefused."""
+    def judged(self, rules: Callable[[], StepResult]) -> StepResult:
+        """Return the result of the rules, unless an event by itself contradicts its type. Raises RuleRefused."""
         for number, event in enumerate(self.events):
             stated = event.report.conformity
             if stated.result == "contradicted":
@@ -143,7 +143,7 @@ class VerifiedStream:
         return rules()
 
     # 9
-    def end(self) -> Outcome:
+    def end(self) -> StepResult:
         """Accept events that are all of the stream. Raises IntegrityBroken."""
         if self._entries is None and self.verification.bundle.map is not None:
             whole = require_whole(self.verification, self.stream)

@@ -69,11 +69,11 @@ from ledger.core.verification.report import (
     Check,
     CheckedStep,
     NotChecked,
-    Outcome,
     ProofReport,
     ProvenRecord,
     R,
     Statement,
+    StepResult,
     perform,
     subject_of,
     worst,
@@ -234,7 +234,7 @@ class BundleVerification:
 
 
 # 1
-def _ledger(run: BundleVerification) -> Outcome:
+def _ledger(run: BundleVerification) -> StepResult:
     expected = run.trust.log_id_text
     if run.bundle.log_id != expected:
         raise IntegrityBroken("expected the ledger {expected}", expected=expected, field="log_id")
@@ -260,7 +260,7 @@ def _of_note(verify: Callable[[str, A], T], note: str, keys: A) -> T:
 
 
 # 2
-def _checkpoint(run: BundleVerification) -> Outcome:
+def _checkpoint(run: BundleVerification) -> StepResult:
     note = run.bundle.note
     checkpoint = run.accepted = _of_note(verify_checkpoint, note, run.trust.log_key_of(note))
     return _tree_head(checkpoint)
@@ -272,7 +272,7 @@ def _tree_head(checkpoint: Checkpoint) -> str:
 
 
 # 3
-def _witnesses(run: BundleVerification) -> Outcome:
+def _witnesses(run: BundleVerification) -> StepResult:
     run.checkpoint()
     policy = run.trust.policy
     # Verified even where no quorum is asked for: a false line of a known witness spoils a note.
@@ -289,7 +289,7 @@ def _witnesses(run: BundleVerification) -> Outcome:
 
 
 # 4
-def _block(run: BundleVerification) -> Outcome:
+def _block(run: BundleVerification) -> StepResult:
     anchor = run.bundle.anchor
     if anchor is None:
         return NotChecked("the bundle has no anchor: ask for a newer proof", "not_yet_anchored")
@@ -312,7 +312,7 @@ def _block(run: BundleVerification) -> Outcome:
 
 
 # 5
-def _anchor(run: BundleVerification) -> Outcome:
+def _anchor(run: BundleVerification) -> StepResult:
     checkpoint = run.checkpoint()
     states, header, anchor = run.trusted_states()
     number, state = anchor.number, states.anchor(anchor.number)
@@ -384,11 +384,11 @@ def _conformity(run: _EventRun) -> Statement:
 
 
 # 6
-def _signature(run: _EventRun) -> Outcome:
+def _signature(run: _EventRun) -> StepResult:
     return signed(run.envelope, run.bundle_run.trust)
 
 
-def signed(envelope: Envelope, trust: Trust) -> Outcome:
+def signed(envelope: Envelope, trust: Trust) -> StepResult:
     """Accept an envelope that is signed for the ledger, if this program has its suite. Raises SignatureRefused."""
     try:
         signatures.verify_envelope(envelope, trust.log_id)
@@ -403,7 +403,7 @@ def _signed_by(key_id: str) -> str:
 
 
 # 7
-def _payload(run: _EventRun) -> Outcome:
+def _payload(run: _EventRun) -> StepResult:
     if run.entry.payload is None:
         return NotChecked("withheld")
     run.entry.require_payload()
@@ -413,7 +413,7 @@ def _payload(run: _EventRun) -> Outcome:
 
 
 # 8
-def _inclusion(run: _EventRun) -> Outcome:
+def _inclusion(run: _EventRun) -> StepResult:
     run.bundle_run.entries.require_included(run.entry)
     # Set only after the proof held: an index that is merely claimed is reported nowhere.
     run.index = run.entry.index
@@ -421,7 +421,7 @@ def _inclusion(run: _EventRun) -> Outcome:
 
 
 # 9
-def _sections(run: _EventRun) -> Outcome:
+def _sections(run: _EventRun) -> StepResult:
     if run.payload is None:
         return NotChecked("there is no payload that commits to sections", "intact")
     committed = run.payload.confidential
@@ -456,7 +456,7 @@ def _hidden(run: _EventRun, label: str) -> Message:
 
 
 # 10
-def _authority(run: _EventRun) -> Outcome:
+def _authority(run: _EventRun) -> StepResult:
     run.accepted_index()
     if run.is_of_the_service:
         run.bundle_run.entries.require_of_ledger(run.entry, run.payload)
@@ -471,7 +471,7 @@ def _granted_by(grant: Grant) -> str:
 
 
 # 11
-def _revocation(run: _EventRun) -> Outcome:
+def _revocation(run: _EventRun) -> StepResult:
     index, bundle_run = run.accepted_index(), run.bundle_run
     # The trust file, not the registry, says which key the ledger itself signs with.
     if run.is_of_the_service:
@@ -538,7 +538,7 @@ def _revoked_below(mirrored: Sequence[int]) -> Unauthorized:
 
 
 # 12
-def _time(run: _EventRun) -> Outcome:
+def _time(run: _EventRun) -> StepResult:
     index, signed_at, bundle_run = run.accepted_index(), run.envelope.signed_at, run.bundle_run
     proven = list[tuple[int, str]]()
     # The step must not fail because a line was left out on the way: without some co-signatures the latest is no later.

@@ -25,7 +25,7 @@ from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.anonymity import traces
 from ledger.core.supervision.model_package import PackageReport
-from ledger.core.verification.report import CheckedStep, Outcome, perform
+from ledger.core.verification.report import CheckedStep, StepResult, perform
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model, require_publishable
 from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords, words_of
@@ -163,7 +163,7 @@ def check_model(report: PackageReport, words: ProcedureWords | None = None) -> U
 
 
 # 10
-def _model(last: _Publication) -> Outcome:
+def _model(last: _Publication) -> StepResult:
     model = parse_model(last.body.definition, last.words)
     return Message(
         "{parameters} parameters, {examples} examples", parameters=len(model.parameters), examples=len(model.examples)
@@ -171,7 +171,7 @@ def _model(last: _Publication) -> Outcome:
 
 
 # 11
-def _examples(last: _Publication) -> Outcome:
+def _examples(last: _Publication) -> StepResult:
     model = require_publishable(last.body.definition, last.words)
     raised = sum(bool(example.raises) for example in model.examples)
     return Message(
@@ -180,13 +180,13 @@ def _examples(last: _Publication) -> Outcome:
 
 
 # 12
-def _agreement(last: _Publication) -> Outcome:
+def _agreement(last: _Publication) -> StepResult:
     require_agreement(parse_model(last.body.definition, UNCHECKED), last.body)
     return Message("id, version, title, business line and severity are those of the definition")
 
 
 # 13
-def _anonymity(last: _Publication) -> Outcome:
+def _anonymity(last: _Publication) -> StepResult:
     study = last.body.case_study
     if study is None:
         return Message("there is no case study")
@@ -203,7 +203,7 @@ def _anonymity(last: _Publication) -> Outcome:
     return Message("nothing has the form of what leads to somebody")
 
 
-STEPS: tuple[tuple[str, Callable[[_Publication], Outcome]], ...] = (
+STEPS: tuple[tuple[str, Callable[[_Publication], StepResult]], ...] = (
     ("model", _model),
     ("examples", _examples),
     ("agreement", _agreement),

@@ -14,7 +14,7 @@ from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.evidence import folder_hashing, names
 from ledger.evidence.folder import Folder
-from ledger.evidence.folder_hashing import Outcome, hash_each, hash_folder
+from ledger.evidence.folder_hashing import HashedPath, hash_each, hash_folder
 from ledger.evidence.hashing import BOTH, SILENT, Hashed, hash_file
 from ledger.evidence.small_files_child import BUFFER
 from tests.unit.evidence.material import RecordedProgress, write
@@ -34,7 +34,7 @@ def _processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_hashing, "WORTH", 1)
 
 
-def hashes(folder: Path, paths: list[str], algorithms: tuple[Algorithm, ...] = BOTH) -> list[Outcome]:
+def hashes(folder: Path, paths: list[str], algorithms: tuple[Algorithm, ...] = BOTH) -> list[HashedPath]:
     with Folder(folder) as opened:
         return list(hash_each(opened, paths, algorithms, SILENT))
 

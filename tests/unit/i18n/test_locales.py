@@ -293,15 +293,15 @@ def test_slots_are_the_same_in_both_languages() -> None:
 
 
 def test_what_a_verification_step_compared_is_a_message() -> None:
-    """Its outcome is shown to readers of either language: a step returns no sentence that is rendered already."""
+    """Its result is shown to readers of either language: a step returns no sentence that is rendered already."""
     steps, untranslatable = 0, []
     for file in sorted((REPOSITORY / "ledger").rglob("*.py")):
         text = file.read_text(encoding="utf-8")
-        if not re.search(r"^from ledger\.core\.verification\.report import .*Outcome", text, re.MULTILINE):
+        if not re.search(r"^from ledger\.core\.verification\.report import (.*|\([^)]*)StepResult", text, re.MULTILINE):
             continue
         for function in ast.walk(ast.parse(text)):
             returns = getattr(function, "returns", None)
-            if isinstance(function, ast.FunctionDef) and getattr(returns, "id", "").endswith("Outcome"):
+            if isinstance(function, ast.FunctionDef) and getattr(returns, "id", "") == "StepResult":
                 steps += 1
                 answers = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
                 answers += [part for answer in answers if isinstance(answer, ast.BoolOp) for part in answer.values]
