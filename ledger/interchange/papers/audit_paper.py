@@ -13,8 +13,7 @@ from ledger.audit.findings import AuditFinding
 from ledger.core.encoding.instants import instant_text
 from ledger.core.messages import plain
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.report import CheckedStep
-from ledger.i18n import Labels, zone_in_use
+from ledger.i18n import Labels
 from ledger.i18n.audit_words import VERDICT_MEANS, finding_text, value_text
 from ledger.interchange.papers.document import link
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, cell
@@ -161,9 +160,5 @@ def _finding_text(finding: AuditFinding, labels: Labels) -> str:
 
 def _lines(text: PaperText, report: AuditReport) -> Iterator[CheckLine]:
     for step in report.steps:
-        detail, result = text.each(partial(_detail, step)), text.of("result", step.result)
-        yield CheckLine(step.number, text.of("step", step.name), step.result, result, detail, "")
-
-
-def _detail(step: CheckedStep, labels: Labels) -> str:
-    return zone_in_use().with_readable_times(labels.translate(step.text))
+        result = text.of("result", step.result)
+        yield CheckLine(step.number, text.of("step", step.name), step.result, result, text.step_detail(step), BLANK)

@@ -332,7 +332,7 @@ def _check_line(text: PaperText, kind: str, *steps: CheckedStep) -> CheckLine:
     if left and len(steps) > 1:
         result_text = text.paper("checked_of", checked=str(len(steps) - len(left)), of=str(len(steps)))
     meaning = text.paper(f"{kind}.{step.name}.{step.result}")
-    detail = zone_in_use().with_readable_times(step.detail) if left or len(steps) == 1 else ""
+    detail = text.step_detail(step) if left or len(steps) == 1 else BLANK
     return CheckLine(step.number, text.of("step", step.name), step.result, result_text, meaning, detail)
 
 

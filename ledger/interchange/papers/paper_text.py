@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ledger.core.custody import CaseState
 from ledger.core.events import Event
+from ledger.core.verification.report import CheckedStep
 from ledger.i18n import Labels, zone_in_use
 from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, TableBlock, Words
 from ledger.timeline.sentences import EventWords, Names, Narrator
@@ -103,6 +104,10 @@ class PaperText:
     def detail(self, text: str) -> Words:
         """Return the detail that a flag has beside its name."""
         return _once_if_equal(narrator.detail(text) for narrator in self._narrators)
+
+    def step_detail(self, step: CheckedStep) -> Words:
+        """Return what a step of a report compared, or why it could not; its times are in the zone in use."""
+        return self.each(lambda labels: zone_in_use().with_readable_times(labels.translate(step.text)))
 
     def article(self, article: str) -> Words:
         """Return the name of an article."""

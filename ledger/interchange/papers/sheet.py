@@ -58,14 +58,14 @@ class ChecksBlock(Struct, frozen=True, tag="checks"):
 
 
 class CheckLine(Struct, frozen=True):
-    """One step: its ``result`` as a word of the protocol and in words, its meaning, and details."""
+    """One step: its ``result`` as a word of the protocol and in words, its meaning, and what was compared."""
 
     number: int
     name: Words
     result: Literal["checked", "failed", "not_checked"]
     result_text: Words
     meaning: Words
-    detail: str
+    detail: Words
 
 
 class Stamp(Struct, frozen=True):

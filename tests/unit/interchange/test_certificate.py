@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -26,7 +27,7 @@ from ledger.i18n import Labels
 from ledger.interchange.papers.certificate import LIMITS, CertificateRequest, certificate
 from ledger.interchange.papers.certified import certify
 from ledger.interchange.papers.paper_text import PaperLanguage
-from ledger.interchange.papers.sheet import Sheet
+from ledger.interchange.papers.sheet import ChecksBlock, Sheet, Words
 from ledger.interchange.papers.typeset import typeset
 from ledger.procedures import shipped_procedures, shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant, section
@@ -57,6 +58,7 @@ OF_CASE = LOG.case_bundle(note=NOTE)
 OF_EVENT = LOG.bundle(len(LOG.events) - 1, NOTE)
 TRUST = naming(OF_CASE, policy=TWO_OF_THREE, development=False)
 NO_BLOCK = trust(TWO_OF_THREE, development=False)
+ENGLISH = re.compile(r"\b[a-z]{2,} [a-z]{2,}\b")  # two words of a sentence
 
 
 def certified_as(
@@ -78,6 +80,12 @@ def text_in(*bundles: Bundle, **options: Any) -> str:
     text = " ".join(words_in(to_builtins(certified_as(*bundles, **options))))
     assert utc_times(text) == []
     return text
+
+
+def details_of(sheet: Sheet) -> list[Words]:
+    """Return what the steps of a certificate's verification compared."""
+    checks = [block for block in sheet.blocks if isinstance(block, ChecksBlock)]
+    return [step.detail for block in checks for step in block.steps if step.detail]
 
 
 def words_in(value: Any) -> Iterator[str]:
@@ -128,6 +136,17 @@ def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
         assert f"{number} {Labels('zh-CN').of('step', name)}" in text
     assert "没有可信区块" in text
     assert "达到最低联署机关数的独立见证方联署了同一日志状态" in text
+
+
+@pytest.mark.parametrize("using", [TRUST, NO_BLOCK], ids=["checked", "not checked"])
+@pytest.mark.parametrize("bundle", [OF_CASE, OF_EVENT], ids=["case", "event"])
+def test_what_a_step_compared_is_told_in_the_language_of_the_certificate(bundle: Bundle, using: Trust) -> None:
+    """A Chinese one has no English sentence in it; one in both languages has each detail in both."""
+    chinese, english, both = (details_of(certified_as(bundle, name, using)) for name in ("zh-CN", "en", "both"))
+    assert [detail[0] for detail in both] == [detail[0] for detail in chinese]
+    assert [detail[-1] for detail in both] == [detail[0] for detail in english]
+    assert any(ENGLISH.search(detail[0]) for detail in english)
+    assert [detail for detail in chinese if ENGLISH.search(detail[0])] == []
 
 
 def test_what_was_not_checked_stands_beside_the_verdict() -> None:
