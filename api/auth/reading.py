@@ -22,7 +22,7 @@ from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.signing.authority import AuthorityState
-from ledger.core.supervision import Matter, subject_kind_of
+from ledger.core.supervision import SupervisionState, subject_kind_of
 from ledger.core.visibility import (
     Sides,
     Sight,
@@ -66,9 +66,9 @@ class Reading:
         """Return when it is read."""
         return datetime.fromisoformat(self.reader.now)
 
-    def matter_of(self, connection: Connection, stream_id: str) -> Matter | None:
+    def supervision_state(self, connection: Connection, stream_id: str) -> SupervisionState | None:
         """Return the state of a model, lead or recommendation, with its clocks; whether it may be seen is not asked."""
-        return self._parts.validator.matter_of(connection, stream_id, self.authority.agencies)
+        return self._parts.validator.supervision_state(connection, stream_id, self.authority.agencies)
 
     def record(self, subject: Message, *case_ids: str, ground: str | None = None, supervision: bool = False) -> None:
         """Record what is about to be shown in the access log. Raises Unavailable: then it must not be shown.

@@ -13,8 +13,8 @@ from api.dependencies import Day, LabelsOf, Models, Reads, ServiceOf, Tree, json
 from api.schemas.answers import view_of
 from api.schemas.openapi import OF_A_BODY, Routes, answers
 from api.services.governance import node_named, report_file, require_governing, within_own
-from api.services.matters import require_matter, require_model
 from api.services.model_runs import RunView, run_model_file
+from api.services.supervision_views import require_model, require_supervision_state
 from ledger.core.events.terms import BusinessLine, Instant
 from ledger.core.messages import Message
 from ledger.core.supervision import LeadState
@@ -152,7 +152,7 @@ def run_model(service: ServiceOf, reading: Models, asked: RunRequestBody) -> Res
 def find_kind(service: ServiceOf, reading: Models, lead_id: LeadPath, asked: WidenRequestBody) -> Response:
     """Run the model that raised the lead over all history, with its parameters or with others."""
     with service.parts.database.read() as connection:
-        lead, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        lead, _ = require_supervision_state(connection, reading, lead_id, LeadState, field="lead_id")
         model = require_model(connection, reading, lead.raised.model_id)
     definition = model.versions[lead.raised.model_version - 1].body.definition
     parameters = {**lead.raised.parameters, **asked.parameters}

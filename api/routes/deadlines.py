@@ -12,7 +12,7 @@ from api.auth.reading import Reading
 from api.dependencies import INSTANT_PATTERN, LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
 from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, Routes
-from api.services.matters import timing_of
+from api.services.supervision_views import timing_of
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
 from ledger.core.encoding.instants import spelled
 from ledger.core.messages import Message

@@ -21,8 +21,8 @@ from api.services.drafts import (
     require_role,
     with_made_ids,
 )
-from api.services.matter_drafts import draft_of_matter, matter_at_hand, with_signed_fields
 from api.services.service import Service
+from api.services.supervision_drafts import draft_in_supervision, state_at_hand, with_signed_fields
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, NAME_OF, Authority, Body, Stream
@@ -134,7 +134,7 @@ def draft(
         raise MalformedInput(
             "expected {possible}, not {stream.kind}", possible=possible, stream=act.stream, field="stream.kind"
         )
-    make = _draft_in_case if act.stream.kind == "case" else _draft_of_matter
+    make = _draft_in_case if act.stream.kind == "case" else _draft_in_supervision
     return json_response(_view(make(service, reading, labels, act, row.body), labels, service.parts.trust.trust.log_id))
 
 
@@ -150,14 +150,16 @@ def _draft_in_case(
     return draft_in_case(service, reading, labels, at=at, body=body, context=_stated(act))
 
 
-def _draft_of_matter(
+def _draft_in_supervision(
     service: Service, reading: Reading, labels: Labels, act: ActToDraft, body_type: type[Body]
 ) -> ForeseenEvent:
     stream_id = act.stream.id
-    state = matter_at_hand(service, reading, stream_id, body_type)
+    state = state_at_hand(service, reading, stream_id, body_type)
     fields = with_signed_fields(service, reading, body_type, act.body, stream_id=stream_id, state=state)
     body = body_from(body_type, fields, where=BODY)
-    return draft_of_matter(service, reading, labels, stream_id=stream_id, state=state, body=body, context=_stated(act))
+    return draft_in_supervision(
+        service, reading, labels, stream_id=stream_id, state=state, body=body, context=_stated(act)
+    )
 
 
 def _stated(act: ActToDraft) -> ActContext:

@@ -23,7 +23,7 @@ from api.services.library_views import (
     lines_of,
     model_package,
 )
-from api.services.matters import require_model, version_of
+from api.services.supervision_views import require_model, version_of
 from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.messages import Message
 from ledger.core.verification.bundle import FORMAT

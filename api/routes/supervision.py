@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
 from api.schemas.openapi import Paged, Routes
-from api.services import matters
+from api.services import supervision_views as views
 from api.services.service import Service
 from ledger.core.messages import Message
 from ledger.core.supervision import LeadState, RecommendationState
@@ -27,7 +27,7 @@ Supervised = Annotated[str | None, Query(max_length=64, description="only those 
 Having = Annotated[str | None, Query(max_length=64, description="only those that this agency has")]
 
 
-@router.reads("/leads", "List the leads", Paged("leads", matters.LeadLine))
+@router.reads("/leads", "List the leads", Paged("leads", views.LeadLine))
 def list_leads(
     *,
     service: ServiceOf,
@@ -48,41 +48,39 @@ def list_leads(
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
     reading.record(Message("list of leads"))
-    return page.response(
-        "leads", [matters.lead_line(row) for row in rows], lambda line: line.updated_index, resumes=True
-    )
+    return page.response("leads", [views.lead_line(row) for row in rows], lambda line: line.updated_index, resumes=True)
 
 
-@router.reads("/leads/{lead_id}", "Show a lead", matters.LeadView, 404)
+@router.reads("/leads/{lead_id}", "Show a lead", views.LeadView, 404)
 def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
     """Return the finding, and each step since with its signed event."""
     with service.parts.database.read() as connection:
-        state, sight = matters.require_matter(connection, reading, lead_id, LeadState, field="lead_id")
-        events = matters.life_of(connection, lead_id, sight)
+        state, sight = views.require_supervision_state(connection, reading, lead_id, LeadState, field="lead_id")
+        events = views.life_of(connection, lead_id, sight)
     reading.record(Message("lead {lead_id}", lead_id=lead_id))
-    return json_response(matters.lead_view(state, sight, events))
+    return json_response(views.lead_view(state, sight, events))
 
 
 Retired = Annotated[bool | None, Query(description="only those that are retired, or that are not")]
 VersionPath = Annotated[int, Path(ge=1, le=1_000_000, description="version of the model")]
 
 
-@router.reads("/models", "List the models", Paged("models", matters.ModelLine))
+@router.reads("/models", "List the models", Paged("models", views.ModelLine))
 def list_models(service: ServiceOf, reading: Reads, page: PageOf, retired: Retired = None) -> Response:
     """List all models in the order of their ids; every agency may see them."""
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, page.window("models"), retired=retired)
     reading.record(Message("list of models"))
-    return page.response("models", [matters.model_line(row) for row in rows], lambda line: line.model_id)
+    return page.response("models", [views.model_line(row) for row in rows], lambda line: line.model_id)
 
 
-@router.reads("/models/{model_id}", "Show a model", matters.ModelView, 404)
+@router.reads("/models/{model_id}", "Show a model", views.ModelView, 404)
 def show_model(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
     """Return the newest version: its definition, its adopters, and how its leads turned out."""
     return _shown(service, reading, model_id, None)
 
 
-@router.reads("/models/{model_id}/{version}", "Show a version of a model", matters.ModelView, 404)
+@router.reads("/models/{model_id}/{version}", "Show a version of a model", views.ModelView, 404)
 def show_version(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionPath) -> Response:
     """Return one version: its definition, its adopters, and how its leads turned out."""
     return _shown(service, reading, model_id, version)
@@ -90,12 +88,12 @@ def show_version(service: ServiceOf, reading: Reads, model_id: SlugPath, version
 
 def _shown(service: Service, reading: Reading, model_id: str, version: int | None) -> Response:
     with service.parts.database.read() as connection:
-        state = matters.require_model(connection, reading, model_id)
+        state = views.require_model(connection, reading, model_id)
         tally = supervision.tally_of_model(connection, model_id)
-    published = matters.version_of(state, version)
+    published = views.version_of(state, version)
     reading.record(Message("model {model_id}", model_id=model_id))
-    leads = matters.leads_of(rest for version_number, *rest in tally if version_number == published.body.version)
-    return json_response(matters.model_view(state, published, leads if reading.of_supervising_agency else None))
+    leads = views.leads_of(rest for version_number, *rest in tally if version_number == published.body.version)
+    return json_response(views.model_view(state, published, leads if reading.of_supervising_agency else None))
 
 
 RecommendationStatusQuery = Annotated[
@@ -104,7 +102,7 @@ RecommendationStatusQuery = Annotated[
 Addressee = Annotated[str | None, Query(max_length=64, description="only those to this agency")]
 
 
-@router.reads("/recommendations", "List the recommendations", Paged("recommendations", matters.RecommendationLine))
+@router.reads("/recommendations", "List the recommendations", Paged("recommendations", views.RecommendationLine))
 def list_recommendations(
     *,
     service: ServiceOf,
@@ -121,25 +119,23 @@ def list_recommendations(
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
         ids = [row["recommendation_id"] for row in rows]
-        due = matters.reply_deadlines(service.parts.validator, connection, ids, reading.moment)
-    lines = [matters.recommendation_line(row, due[row["recommendation_id"]]) for row in rows]
+        due = views.reply_deadlines(service.parts.validator, connection, ids, reading.moment)
+    lines = [views.recommendation_line(row, due[row["recommendation_id"]]) for row in rows]
     reading.record(Message("list of recommendations"))
     return page.response("recommendations", lines, lambda line: line.updated_index)
 
 
-@router.reads("/recommendations/{recommendation_id}", "Show a recommendation", matters.RecommendationView, 404)
+@router.reads("/recommendations/{recommendation_id}", "Show a recommendation", views.RecommendationView, 404)
 def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: SlugPath) -> Response:
     """Return the recommendation, the deadline of the reply, which counts from the receipt, and each signed step."""
     stream_id = STREAM + recommendation_id
     with service.parts.database.read() as connection:
-        state, sight = matters.require_matter(
+        state, sight = views.require_supervision_state(
             connection, reading, stream_id, RecommendationState, field="recommendation_id"
         )
-        events = matters.life_of(connection, stream_id, sight)
+        events = views.life_of(connection, stream_id, sight)
         own = state.issued.model_id is not None and reading.agency == state.supervising
-        counts = (
-            matters.recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
-        )
+        counts = views.recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
     reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
-    due = matters.reply_deadline(service.parts.validator, state, reading.moment)
-    return json_response(matters.recommendation_view(state, due, sight, events, counts))
+    due = views.reply_deadline(service.parts.validator, state, reading.moment)
+    return json_response(views.recommendation_view(state, due, sight, events, counts))

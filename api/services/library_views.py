@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from api.auth.reading import Reading
 from api.schemas.answers import view_of
-from api.services import matters
+from api.services import supervision_views as views
 from api.services.service import Service
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures, ModelPublished, Origin
@@ -28,7 +28,7 @@ from ledger.supervision.library.cards import Card, card_of, fit, texts_of
 Counted = tuple[str, str, str | None, int]  # supervising agency that has them, status, outcome, how many leads
 
 
-class LibraryLine(matters.ModelHead, frozen=True):
+class LibraryLine(views.ModelHead, frozen=True):
     """A model in the library, by its newest version; ``leads`` counts those of all versions and agencies.
 
     ``leads`` is null for readers of other agencies than those that supervise. ``problem``, ``explanation`` and
@@ -42,7 +42,7 @@ class LibraryLine(matters.ModelHead, frozen=True):
     has_case_study: bool
     figures: Figures | None
     origin: Origin | None
-    leads: matters.LeadsOfModel | None
+    leads: views.LeadsOfModel | None
     found_in: tuple[str, ...] = ()
 
 
@@ -53,7 +53,7 @@ class LibraryEntry(Struct, frozen=True):
     case_study: BilingualText | None
     card: Card | None
     definition: str
-    versions: tuple[matters.VersionLine, ...]
+    versions: tuple[views.VersionLine, ...]
 
 
 class OwnParameter(Struct, frozen=True):
@@ -78,7 +78,7 @@ class AdopterView(Struct, frozen=True):
     parameters: tuple[OwnParameter, ...]
     adopted_at: str
     note: str | None
-    leads: matters.LeadsOfModel | None
+    leads: views.LeadsOfModel | None
 
 
 class AdoptersView(Struct, frozen=True):
@@ -98,14 +98,14 @@ def library_line(
         LibraryLine,
         body,
         publisher=state.publisher,
-        published_at=matters.version_of(state, body.version).published_at,
+        published_at=views.version_of(state, body.version).published_at,
         retired=state.retired is not None,
         adoptions=len(state.adoptions),
         explanation=card.explanation if card else None,
         problem=card.need.problem if card else None,
         requested_by=card.need.requested_by if card else None,
         has_case_study=body.case_study is not None,
-        leads=None if counted is None else matters.leads_of(rest for _, *rest in counted),
+        leads=None if counted is None else views.leads_of(rest for _, *rest in counted),
         found_in=(),
     )
 
@@ -113,7 +113,7 @@ def library_line(
 def library_entry(state: ModelState, body: ModelPublished, counted: Iterable[Counted] | None) -> LibraryEntry:
     """Return the entry of one version of the model."""
     line, card = library_line(state, counted, body), card_of(body.definition)
-    return LibraryEntry(line, body.case_study, card, body.definition, matters.version_lines(state))
+    return LibraryEntry(line, body.case_study, card, body.definition, views.version_lines(state))
 
 
 def searched_texts(body: ModelPublished) -> Mapping[str, str]:
@@ -137,9 +137,9 @@ def adopters(
 
     def view(agency: Agency) -> AdopterView:
         adoption = running[agency.agency_id]
-        card = card_of(matters.version_of(state, adoption.version).body.definition)
+        card = card_of(views.version_of(state, adoption.version).body.definition)
         defaults = {parameter.name: parameter.default for parameter in card.parameters} if card else {}
-        leads = matters.leads_of(rest for having, *rest in rows if is_within(agencies[having], agency))
+        leads = views.leads_of(rest for having, *rest in rows if is_within(agencies[having], agency))
         return view_of(
             AdopterView,
             adoption,
@@ -179,7 +179,7 @@ def lines_of(
 ) -> list[LibraryLine]:
     """Return the first models as the library lists them, or the best matches of the words."""
     model_ids = [row["model_id"] for row in (rows if words else rows[:limit])]
-    states = {model_id: matters.require_model(connection, reading, model_id) for model_id in model_ids}
+    states = {model_id: views.require_model(connection, reading, model_id) for model_id in model_ids}
     places: dict[str, tuple[str, ...]] = dict.fromkeys(model_ids, ())
     if words:
         fits = {model_id: fit(words, searched_texts(state.newest.body)) for model_id, state in states.items()}
@@ -203,8 +203,8 @@ def counted_leads(connection: Connection, model_ids: Iterable[str]) -> dict[str,
 def model_package(service: Service, reading: Reading, model_id: str, version: int | None) -> tuple[bytes, str]:
     """Return the signed package of a version with those before it, and the name of its file; record the read."""
     with service.parts.database.read() as connection:
-        state = matters.require_model(connection, reading, model_id)
-    published = matters.version_of(state, version)
+        state = views.require_model(connection, reading, model_id)
+    published = views.version_of(state, version)
     content = service.prover.package(published.event_id)
     reading.record(Message("package of model {model_id}", model_id=model_id))
     return content, f"{model_id}-{published.body.version}.json"

@@ -12,8 +12,8 @@ from api.auth.reading import Reading
 from api.schemas.answers import view_of
 from api.services.documents import bundle_of_case, bundle_of_event
 from api.services.governance import dataset_files, require_modelling
-from api.services.matters import require_matter, require_model, version_of
 from api.services.service import Service
+from api.services.supervision_views import require_model, require_supervision_state, version_of
 from ledger.core.encoding.instants import spelled
 from ledger.core.events.registry import names_of
 from ledger.core.messages import Message
@@ -48,7 +48,7 @@ def work_on_file(service: Service, reading: Reading, function: Callable[..., T],
 def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
     """Derive a lead again from the cases that the reader may see, and return the report. Raises NotFound."""
     with service.parts.database.read() as connection:
-        state, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")
+        state, _ = require_supervision_state(connection, reading, lead_id, LeadState, field="lead_id")
         raised = state.raised
         model = require_model(connection, reading, raised.model_id)
         first = log.stream(connection, "supervision", lead_id, limit=1)[0]

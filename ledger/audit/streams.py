@@ -1,4 +1,4 @@
-"""What the rules say about a stream: custody for a case, supervision for its matters, little for others."""
+"""What the rules say about a stream: much about a case, and a model, lead or recommendation; little about others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.signing.authority import Agency
-from ledger.core.supervision import Matter, SupervisionAct, move
+from ledger.core.supervision import SupervisionAct, SupervisionState, advance
 from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
@@ -262,9 +262,9 @@ class _CaseAudit(_StreamAudit):
         return {} if self._state is None else self._expected.models(self._state)
 
 
-class _MatterAudit(_StreamAudit):
+class _SupervisionAudit(_StreamAudit):
     raises_flags = True
-    _matter: Matter | None = None
+    _state: SupervisionState | None = None
     _index = -1  # of the last event
 
     def _judge(self, row: StoredEntry, event: Event, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
@@ -272,26 +272,26 @@ class _MatterAudit(_StreamAudit):
         procedures = self._rules.states.procedures()
         try:
             books = procedures.at(row.log_index).values()
-            step = move(self._matter, SupervisionAct(event, self._rules.agencies, books, row.log_index))
+            step = advance(self._state, SupervisionAct(event, self._rules.agencies, books, row.log_index))
         except TallystickError as error:
             self._sound = False
             yield finding_of("supervision", row.log_index, error, "impossible")
             return
-        recipients = feed.of_matter(step, row.sequence)
+        recipients = feed.of_supervision(step, row.sequence)
         self._models.update(feed_row(agency, row.log_index, since) for agency, since in recipients)
-        lines = clocks.rows(clocks.changes_of_move(step, procedures.current), row.log_index)
+        lines = clocks.rows(clocks.changes_of_step(step, procedures.current), row.log_index)
         self._models.update(keyed(CLOCKS, line) for line in lines)
-        self._matter, self._index = step.after, row.log_index
+        self._state, self._index = step.after, row.log_index
         if step.flags != flags:
             yield finding("custody", row.log_index, "flags", names_of(step.flags), names_of(flags))
 
     def _led_to(self) -> Models:
-        if self._matter is None:
+        if self._state is None:
             return {}
-        return self._models | dict(keyed(*row) for row in supervision.projections(self._matter, self._index))
+        return self._models | dict(keyed(*row) for row in supervision.projections(self._state, self._index))
 
 
-_AUDITS = {"case": _CaseAudit, "supervision": _MatterAudit}
+_AUDITS = {"case": _CaseAudit, "supervision": _SupervisionAudit}
 
 
 def _compare(expected: Models, stored: Models) -> Iterator[AuditFinding]:

@@ -38,7 +38,7 @@ from ledger.core.custody import CaseState
 from ledger.core.events.terms import Role
 from ledger.core.procedure.jurisdiction import may_supervise, supervised_by
 from ledger.core.signing.authority import Agency
-from ledger.core.supervision import LeadState, Matter, RecommendationState
+from ledger.core.supervision import LeadState, RecommendationState, SupervisionState
 
 Sight = Literal["party", "offered", "assigned", "jurisdiction"]  # strongest reason first
 SUPERVISORS: Final[tuple[Role, ...]] = ("auditor", "analyst")  # whose agency's jurisdiction counts
@@ -129,7 +129,7 @@ def may_run_models(agency: Agency, roles: Collection[str]) -> bool:
     return may_supervise(agency) and not set(MODELLING).isdisjoint(roles)
 
 
-def sides_of(subject: CaseState | Matter, leads: Collection[LeadState] = ()) -> Sides:
+def sides_of(subject: CaseState | SupervisionState, leads: Collection[LeadState] = ()) -> Sides:
     """Return the agencies that stand in a relation to this case or subject of supervision.
 
     Of ``leads``, those count that cite the case and are assigned.

@@ -89,7 +89,7 @@ def _rows_of_recommendations(connection: Connection, validator: Validator) -> It
         rows: dict[str, Row] = {}
         try:
             for entry, step in validator.steps_of(events):
-                changed = clocks.changes_of_move(step, validator.procedures().current)
+                changed = clocks.changes_of_step(step, validator.procedures().current)
                 rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
         except TallystickError as error:
             logger.warning("clocks of a recommendation not counted", stream_id=stream_id, reason=error.for_operator)

@@ -144,25 +144,25 @@ def _of_handover(handover: Handover, agency: str) -> dict[str, Any]:
 
 def _of_supervision(connection: Connection, validator: Validator, entry: StoredEntry, event: Event) -> Happenings:
     """Yield whom the event about a lead or a recommendation is new for."""
-    kind, matter = event.event_type, validator.matter_of(connection, entry.stream_id)
-    if isinstance(matter, RecommendationState):
-        subject = {"subject": matter.issued.recommendation_id, "word": matter.issued.kind}
-        others = {matter.supervising, matter.issued.to_agency}
+    kind, state = event.event_type, validator.supervision_state(connection, entry.stream_id)
+    if isinstance(state, RecommendationState):
+        subject = {"subject": state.issued.recommendation_id, "word": state.issued.kind}
+        others = {state.supervising, state.issued.to_agency}
         if isinstance(event.body, RecommendationEscalated):
             others.add(event.body.to_agency)
         for agency in others - {event.agency, None}:
             yield kind, {"agency": agency, **subject}
-    if not isinstance(matter, LeadState):
+    if not isinstance(state, LeadState):
         return
-    subject = {"subject": matter.lead_id}
+    subject = {"subject": state.lead_id}
     match event.body:
         case LeadAssigned(handler=handler):
             if handler != event.officer:
                 yield kind, {"agency": event.agency, "officer": handler, **subject}
             first = log.stream(connection, "supervision", entry.stream_id, event_type=kind, limit=1)
             if first[0].log_index == entry.log_index:
-                yield "lead.notified", {"agency": matter.raised.supervised, **subject}
+                yield "lead.notified", {"agency": state.raised.supervised, **subject}
         case LeadTransferred(to_agency=agency):
             yield kind, {"agency": agency, **subject}
         case LeadAnswered():
-            yield kind, {"agency": matter.supervising, "officer": matter.handler, **subject}
+            yield kind, {"agency": state.supervising, "officer": state.handler, **subject}

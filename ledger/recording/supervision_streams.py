@@ -1,4 +1,4 @@
-"""Streams of supervision: models, leads and recommendations, folded from their short streams.
+"""Supervision streams: models, leads and recommendations, folded from their short streams.
 
 Validates what is added to them, and that what such an event cites in other streams exists or belongs to the signer.
 """
@@ -18,7 +18,7 @@ from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency, AuthorityState
-from ledger.core.supervision import Matter, ModelState, Move, SupervisionAct, fold, move
+from ledger.core.supervision import ModelState, SupervisionAct, SupervisionState, SupervisionStep, fold
 from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import SUPERVISORS, Reader, reader_of
@@ -29,9 +29,9 @@ from ledger.store.log import StoredEntry
 Agencies = Mapping[str, Agency]
 
 
-def matter_of(
+def supervision_state(
     connection: Connection, stream_id: str, agencies: Agencies, procedures: Procedures | None = None
-) -> Matter | None:
+) -> SupervisionState | None:
     """Return the state of a supervision stream, or None if there is no such stream.
 
     Without the ``procedures`` that the log has adopted a recommendation has no clocks.
@@ -41,7 +41,7 @@ def matter_of(
 
 def fold_stream(
     entries: Iterable[StoredEntry], agencies: Agencies, procedures: Procedures | None = None
-) -> Matter | None:
+) -> SupervisionState | None:
     """Return the state after these entries of one stream, None for none."""
     states = [state for _, state in follow(entries, agencies, procedures)]
     return states[-1] if states else None
@@ -49,18 +49,13 @@ def fold_stream(
 
 def follow(
     entries: Iterable[StoredEntry], agencies: Agencies, procedures: Procedures | None
-) -> Iterator[tuple[StoredEntry, Matter]]:
+) -> Iterator[tuple[StoredEntry, SupervisionState]]:
     """Yield each entry of one stream with the state after it."""
-    state: Matter | None = None
+    state: SupervisionState | None = None
     for entry in entries:
         books = None if procedures is None else procedures.at(entry.log_index).values()
         state = fold(state, SupervisionAct(log.event_of(entry), agencies, books))
         yield entry, state
-
-
-def advance(before: Matter | None, event: Event, agencies: Agencies, books: Collection[Rulebook]) -> Move:
-    """Return the step from ``before`` by this event, under the procedures in force. Raises Conflict or RuleRefused."""
-    return move(before, SupervisionAct(event, agencies, books))
 
 
 class Definitions(Protocol):
@@ -78,13 +73,15 @@ class Definitions(Protocol):
         ...
 
 
-def require_runnable(event: Event, move: Move, definitions: Definitions, in_force: Collection[Rulebook]) -> None:
+def require_runnable(
+    event: Event, step: SupervisionStep, definitions: Definitions, in_force: Collection[Rulebook]
+) -> None:
     """Raise RuleRefused unless what the event publishes or adopts can be run, under the procedures in force."""
     body = event.body
     if isinstance(body, ModelPublished):
         definitions.require_publishable(body, event.agency, in_force)
-    if isinstance(body, ModelAdopted) and isinstance(move.after, ModelState):
-        adopted = next(version.body for version in move.after.versions if version.body.version == body.version)
+    if isinstance(body, ModelAdopted) and isinstance(step.after, ModelState):
+        adopted = next(version.body for version in step.after.versions if version.body.version == body.version)
         definitions.require_adoptable(adopted.definition, body.parameters, event.agency)
 
 

@@ -35,7 +35,7 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import Agency, AuthorityState
-from ledger.core.supervision import Matter, Move
+from ledger.core.supervision import SupervisionAct, SupervisionState, SupervisionStep, advance
 from ledger.core.supervision.state import refuse_unknown_agency
 from ledger.recording import supervision_streams
 from ledger.recording.case_states import CaseStates, NoDatabase
@@ -73,7 +73,7 @@ def _each(step: Callable[[T], R], inputs: Iterable[T | TallystickError]) -> list
 class Validator:
     """Validates submissions, and computes the deadlines that they change. Safe to call from several threads.
 
-    Streams of supervision need the ``definitions`` of models; states of long cases are kept under ``state_key``.
+    Supervision streams need the ``definitions`` of models; states of long cases are kept under ``state_key``.
     """
 
     def __init__(
@@ -99,18 +99,18 @@ class Validator:
         """Return the versions of all procedures that are in force now."""
         return self.procedures().current.values()
 
-    def matter_of(
+    def supervision_state(
         self, connection: Connection, stream_id: str, agencies: Mapping[str, Agency] | None = None
-    ) -> Matter | None:
+    ) -> SupervisionState | None:
         """Return the state of a supervision stream, with its clocks; among the agencies of the registry by now."""
         among = self._registry.authority.agencies if agencies is None else agencies
-        return supervision_streams.matter_of(connection, stream_id, among, self.procedures())
+        return supervision_streams.supervision_state(connection, stream_id, among, self.procedures())
 
-    def steps_of(self, entries: Iterable[StoredEntry]) -> Iterator[tuple[StoredEntry, Move]]:
-        """Yield the entries of one stream of supervision, each with the step that it made."""
-        before: Matter | None = None
+    def steps_of(self, entries: Iterable[StoredEntry]) -> Iterator[tuple[StoredEntry, SupervisionStep]]:
+        """Yield the entries of one supervision stream, each with the step that it made."""
+        before: SupervisionState | None = None
         for entry, after in supervision_streams.follow(entries, self._registry.authority.agencies, self.procedures()):
-            yield entry, Move(before, after)
+            yield entry, SupervisionStep(before, after)
             before = after
 
     def in_memory(self) -> Validator:
@@ -191,9 +191,9 @@ class Validator:
         self._require_cited_exists(authority, event)
         return before, outcome
 
-    def foresee_matter(self, event: Event) -> Move:
+    def foresee_supervision(self, event: Event) -> SupervisionStep:
         """Return the step that an unsigned event of a model, a lead or a recommendation would make."""
-        return self._move(event, self._newest_authority())
+        return self._step(event, self._newest_authority())
 
     def _validate(self, submitted: Submitted) -> ValidatedSubmission:
         """Validate against the cached registry; if that refuses, again if the log has a newer one."""
@@ -219,10 +219,10 @@ class Validator:
             require_consistent(event)
         if event.stream.kind == "supervision":
             adopted = self.procedures().last_index
-            move = self._move(event, authority)
-            lines = clocks.changes_of_move(move, self.procedures().current)
-            rows = rows_of(event, lines=lines, move=move)
-            return _judged(submitted, authority, adopted=adopted, flags=move.flags, rows=rows)
+            step = self._step(event, authority)
+            lines = clocks.changes_of_step(step, self.procedures().current)
+            rows = rows_of(event, lines=lines, step=step)
+            return _judged(submitted, authority, adopted=adopted, flags=step.flags, rows=rows)
         if event.stream.kind != "case":
             self._require_cited_exists(authority, event)
             return _judged(submitted, authority, rows=rows_of(event))
@@ -238,18 +238,18 @@ class Validator:
         rows = (*rows_of(event, before, outcome.state, lines), *self.states.row_to_keep(outcome.state))
         return _judged(submitted, authority, adopted=adopted, flags=outcome.flags, rows=rows)
 
-    def _move(self, event: Event, authority: AuthorityState) -> Move:
+    def _step(self, event: Event, authority: AuthorityState) -> SupervisionStep:
         """Return the step that an event of supervision makes; nothing is read for the first one of its stream."""
-        before: Matter | None = None
+        before: SupervisionState | None = None
         if event.previous is not None:
             with self._database.read() as connection:
-                before = self.matter_of(connection, event.stream.id, authority.agencies)
+                before = self.supervision_state(connection, event.stream.id, authority.agencies)
         in_force = self.procedures_in_force()
-        move = supervision_streams.advance(before, event, authority.agencies, in_force)
+        step = advance(before, SupervisionAct(event, authority.agencies, in_force))
         self._require_cited_exists(authority, event)
-        assert self._definitions is not None, "streams of supervision are judged with definitions"
-        supervision_streams.require_runnable(event, move, self._definitions, in_force)
-        return move
+        assert self._definitions is not None, "supervision streams are judged with definitions"
+        supervision_streams.require_runnable(event, step, self._definitions, in_force)
+        return step
 
     def _require_cited_exists(self, authority: AuthorityState, event: Event) -> None:
         """Require that what an event cites outside its state exists, and that a stocktake fits and its id is free.

@@ -25,7 +25,7 @@ from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import Event, Submitted
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
-from ledger.core.supervision import Move
+from ledger.core.supervision import SupervisionStep
 from ledger.store import bindings, cases, clocks, feed, imports, log, search, stocktakes, supervision, word_parts
 from ledger.store.clocks import ClockLine
 from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_in, row_of, write_rows
@@ -241,14 +241,14 @@ def rows_of(
     before: CaseState | None = None,
     after: CaseState | None = None,
     lines: Iterable[ClockLine] = (),
-    move: Move | None = None,
+    step: SupervisionStep | None = None,
 ) -> tuple[Change, ...]:
     """Return the rows of an event that is still UNPLACED: stream head, lines of feeds, and rows of read models.
 
     ``before`` and ``after`` are the states of its case, None in other streams. ``lines`` are those of the list of
-    deadlines that it changes, ``move`` is its step in a stream of supervision.
+    deadlines that it changes, ``step`` is that which it makes in a supervision stream.
     """
-    return tuple(_changes(event, before, after, lines, move))
+    return tuple(_changes(event, before, after, lines, step))
 
 
 def _changes(
@@ -256,16 +256,16 @@ def _changes(
     before: CaseState | None,
     after: CaseState | None,
     lines: Iterable[ClockLine],
-    move: Move | None,
+    step: SupervisionStep | None,
 ) -> Iterator[Change]:
     yield STREAMS, row_of(STREAMS, event.stream, event, head=event.leaf_hash)
-    for agency, since in feed.recipients(event, before, after, move):
+    for agency, since in feed.recipients(event, before, after, step):
         yield FEED, {"agency": agency, "log_index": UNPLACED, "since": since}
     yield from projections(before, after, UNPLACED)
     yield from event_projections(event, UNPLACED, after)
     yield from ((CLOCKS, row) for row in clocks.rows(lines, UNPLACED))
-    if move is not None:
-        yield from supervision.projections(move.after, UNPLACED)
+    if step is not None:
+        yield from supervision.projections(step.after, UNPLACED)
 
 
 def projections(before: CaseState | None, after: CaseState | None, index: int) -> Iterator[Change]:

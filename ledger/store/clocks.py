@@ -39,7 +39,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
-from ledger.core.supervision import Move, RecommendationState
+from ledger.core.supervision import RecommendationState, SupervisionStep
 from ledger.core.visibility import Reader
 from ledger.store import bindings, log
 from ledger.store.cases import ids_seen, reader_sees, sees_more_than
@@ -117,12 +117,12 @@ def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple
     return tuple(lines)
 
 
-def changes_of_move(move: Move, in_force: Mapping[str, Rulebook]) -> tuple[ClockLine, ...]:
+def changes_of_step(step: SupervisionStep, in_force: Mapping[str, Rulebook]) -> tuple[ClockLine, ...]:
     """Return the lines that an event of supervision changed: of a recommendation, by the days off known now."""
-    after = move.after
+    after = step.after
     if not isinstance(after, RecommendationState) or after.timing is None:
         return ()
-    before = move.before.timing if isinstance(move.before, RecommendationState) else None
+    before = step.before.timing if isinstance(step.before, RecommendationState) else None
     return changes(before, after.timing, in_force[after.issued.procedure])
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Event
-from ledger.core.supervision import Matter, Move
+from ledger.core.supervision import SupervisionState, SupervisionStep
 from ledger.core.visibility import concerned, sides_of
 from ledger.store import log
 from ledger.store.log import StoredEntry
@@ -78,7 +78,7 @@ def is_behind(connection: Connection, agency: str, after: Cursor) -> bool:
 
 
 def recipients(
-    event: Event, before: CaseState | None, after: CaseState | None, move: Move | None
+    event: Event, before: CaseState | None, after: CaseState | None, step: SupervisionStep | None
 ) -> Iterator[tuple[str, int]]:
     """Yield each agency that an event concerns, and the sequence from which on it gets the stream.
 
@@ -86,8 +86,8 @@ def recipients(
     """
     if after is not None:
         yield from of_case(before, after, event.sequence)
-    elif move is not None:
-        yield from of_matter(move, event.sequence)
+    elif step is not None:
+        yield from of_supervision(step, event.sequence)
     elif event.stream.kind == "agency":
         yield event.stream.id, event.sequence
 
@@ -112,14 +112,14 @@ def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterat
             yield agency, sequence
 
 
-def of_matter(move: Move, sequence: int) -> Iterator[tuple[str, int]]:
+def of_supervision(step: SupervisionStep, sequence: int) -> Iterator[tuple[str, int]]:
     """Yield each agency that an event of supervision concerns, with its sequence."""
-    before, after = _concerned(move.before), _concerned(move.after)
+    before, after = _concerned(step.before), _concerned(step.after)
     for agency in before | after:
         yield agency, sequence if agency in before else 0
 
 
-def _concerned(thing: CaseState | Matter | None) -> frozenset[str]:
+def _concerned(thing: CaseState | SupervisionState | None) -> frozenset[str]:
     return frozenset() if thing is None else concerned(sides_of(thing))
 
 

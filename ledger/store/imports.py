@@ -104,7 +104,7 @@ def by_system(connection: Connection, agency: str) -> list[SystemImports]:
 def datasets(connection: Connection, agency: str, page: Page) -> list[RegisteredDataset]:
     """Return what the agency registered, in the order of the log; ``page.after`` is an index."""
     own = and_(ENTRIES.c.stream_kind == "agency", ENTRIES.c.stream_id == agency)
-    # In streams of supervision other agencies register, too: there the signer decides.
+    # In supervision streams other agencies register, too: there the signer decides.
     shared = and_(ENTRIES.c.stream_kind == "supervision", ENTRIES.c.agency == agency)
     query = select(ENTRIES.c.log_index, ENTRIES.c.envelope, ENTRIES.c.payload)
     query = query.where(or_(own, shared), ENTRIES.c.event_type == "dataset.registered")

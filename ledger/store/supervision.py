@@ -11,7 +11,7 @@ from sqlmodel import Field
 
 from ledger.core.errors import NotFound
 from ledger.core.events.supervision import BilingualText, RecommendationIssued
-from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, subject_kind_of
+from ledger.core.supervision import LeadState, ModelState, RecommendationState, SupervisionState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
@@ -132,26 +132,26 @@ class LeadFilter(Struct, frozen=True):
 # -- the projection ----------------------------------------------------------------------------------------------------
 
 
-def projections(matter: Matter, index: int) -> Iterator[Change]:
+def projections(state: SupervisionState, index: int) -> Iterator[Change]:
     """Yield the rows of a model, lead or recommendation after the entry at ``index``."""
     own: dict[str, Any] = {"updated_index": index}
-    match matter:
+    match state:
         case ModelState(newest=newest):
             own |= {"title_en": newest.body.title.en, "title_zh": newest.body.title.zh}
-            own |= {"retired": matter.retired is not None, "adoptions": len(matter.adoptions)}
-            yield MODELS, row_of(MODELS, newest.body, matter, newest, **own)
+            own |= {"retired": state.retired is not None, "adoptions": len(state.adoptions)}
+            yield MODELS, row_of(MODELS, newest.body, state, newest, **own)
         case LeadState(raised=raised, closed=closed):
-            own |= {"says_en": raised.says.en, "says_zh": raised.says.zh, "outcome": matter.came_to}
+            own |= {"says_en": raised.says.en, "says_zh": raised.says.zh, "outcome": state.came_to}
             own["recommendation_id"] = closed.recommendation_id if closed else None
-            yield LEADS, row_of(LEADS, matter, raised, **own)
-            at_work = {"agency": matter.supervising, "officer": matter.assignee}
+            yield LEADS, row_of(LEADS, state, raised, **own)
+            at_work = {"agency": state.supervising, "officer": state.assignee}
             for case_id in raised.cases:
-                yield LEAD_CASES, row_of(LEAD_CASES, matter, case_id=case_id, **at_work)
+                yield LEAD_CASES, row_of(LEAD_CASES, state, case_id=case_id, **at_work)
         case RecommendationState(issued=issued, rechecks=rechecks):
             own |= {"result": rechecks[-1].result if rechecks else None, "leads": len(issued.leads)}
             own["to_outside"] = issued.to_outside and issued.to_outside.name
-            own["copied_to"] = _listed(matter.copied_to)
-            yield RECOMMENDATIONS, row_of(RECOMMENDATIONS, matter, issued, **own)
+            own["copied_to"] = _listed(state.copied_to)
+            yield RECOMMENDATIONS, row_of(RECOMMENDATIONS, state, issued, **own)
 
 
 def _listed(agencies: Collection[str]) -> str:

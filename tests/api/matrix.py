@@ -191,8 +191,8 @@ def made_world(folder: Path) -> Iterator[World]:
             own = Writer("agency", POLICE)
             ledger.post(own.write(dataset(dataset_id="d1"), clerk_of("former")))
             served.publish()
-            for matter in made_matters():
-                for event in matter.events:
+            for writer in made_supervision():
+                for event in writer.events:
                     ledger.post(event)
             _audited(ledger)
             ledger.clock.forward(EXPIRES_IN_S + 1)
@@ -209,7 +209,7 @@ def _audited(ledger: Ledger) -> None:
         audit.keep(connection, kept)
 
 
-def made_matters() -> tuple[Model, Lead, Recommendation]:
+def made_supervision() -> tuple[Model, Lead, Recommendation]:
     """Make a model of the procuratorate, its lead for the police, who were told, and a recommendation to them."""
     by = reader("jurisdiction", "supervisor")
     text = shipped_model("item-not-handed-over")
@@ -219,7 +219,7 @@ def made_matters() -> tuple[Model, Lead, Recommendation]:
     return model, lead, Recommendation("phone", step=1).issued(by, leads=(lead.state.lead_id,))
 
 
-ASSIGNED = made_matters()[1].last.envelope.event_id  # the event by which the police were told of the lead
+ASSIGNED = made_supervision()[1].last.envelope.event_id  # the event by which the police were told of the lead
 
 
 def _found(changes: Registry) -> None:
@@ -290,7 +290,7 @@ def nobody(relation: Relation, role: Role) -> bool:
     return False
 
 
-class Matter(Protocol):
+class MatrixRow(Protocol):
     """A row of a matrix: of the API's routes, or of the console's pages."""
 
     may: Callable[[Relation, Role], bool]
@@ -300,7 +300,7 @@ class Matter(Protocol):
     def label(self) -> str: ...
 
 
-def crossed(rows: Sequence[Matter]) -> list[Any]:
+def crossed(rows: Sequence[MatrixRow]) -> list[Any]:
     """Cross each row with each relation, for ``parametrize``: two probes a row in every run, the rest in a full one.
 
     The probes are a relation that is shown something and one that is not, another pair from row to row.

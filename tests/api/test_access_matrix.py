@@ -83,10 +83,8 @@ def test_no_route_tells_whether_there_is_what_may_not_be_seen(world: World, rela
     """Every operation of the document that takes an id, whatever its method: for a real id and for one that is none
     whoever may not see it gets the same response. What everybody may see, such as agencies and models, is left out."""
     document = world.served.get("/api/v1/openapi.json").json()
-    matters = ("lead_id", "recommendation_id", "dataset_id", "webhook_id")
-    real = {
-        name: world.names[name] for name in ("case_id", "item_id", "person_id", "handover_id", "event_id", *matters)
-    }
+    others = ("lead_id", "recommendation_id", "dataset_id", "webhook_id")
+    real = {name: world.names[name] for name in ("case_id", "item_id", "person_id", "handover_id", "event_id", *others)}
     asked = 0
     for path, operations in document["paths"].items():
         names = re.findall(r"{(\w+)}", path)

@@ -213,7 +213,7 @@ def test_lists_ask_the_one_rule_of_visibility(world: World) -> None:
                 listed_kinds = {row.kind for row in stored.listed(connection, reading.reader, wanted, limit=100)}
                 sees_case = cases.sight(connection, "case-1", reading.reader) is not None
                 to_it = officer.agency == UPPER_COURT
-                of_matter = {
+                is_seen = {
                     stream: supervision.sight(connection, stream, reading.reader) is not None
                     for stream in (Lead().body.lead_id, "recommendation-phone")
                 }
@@ -222,8 +222,8 @@ def test_lists_ask_the_one_rule_of_visibility(world: World) -> None:
                     "discrepancy.raised": sees_case,
                     "case.assigned": sees_case,
                     "deadline": sees_case or to_it,
-                    "lead.answered": of_matter[Lead().body.lead_id],
-                    "recommendation.answered": of_matter["recommendation-phone"],
+                    "lead.answered": is_seen[Lead().body.lead_id],
+                    "recommendation.answered": is_seen["recommendation-phone"],
                 }
             assert listed_kinds == {kind for kind, may in expected.items() if may}, (relation, role)
             shown, hidden = shown + len(listed_kinds), hidden + len(expected) - len(listed_kinds)

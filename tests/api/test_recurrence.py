@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.services.matters import Recurrence, recurrence
+from api.services.supervision_views import Recurrence, recurrence
 from ledger.core.encoding.instants import spelled
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor

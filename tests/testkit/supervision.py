@@ -84,7 +84,7 @@ def agencies() -> dict[str, Agency]:
 
 
 class Stream(Writer, Generic[S]):
-    """Writes a stream of supervision and folds it. An act that is refused leaves no trace."""
+    """Writes a supervision stream and folds it. An act that is refused leaves no trace."""
 
     def __init__(self, stream_id: str, *, among: Mapping[str, Agency] | None = None, **clock: Any) -> None:
         super().__init__("supervision", stream_id, **clock)

@@ -45,7 +45,7 @@ class World(NamedTuple):
     ledger: Ledger
     agencies: dict[str, Agency]
     cases: dict[str, Case]
-    matters: dict[str, Any]
+    supervision: dict[str, Any]
 
     def reader(self, agency: str, role: str) -> Reader:
         now, officer = instant(self.ledger.clock.seconds), clerk(agency).officer_id
@@ -55,7 +55,7 @@ class World(NamedTuple):
         return {name for name, thing in things.items() if can_see(reader, self.sides(thing))}
 
     def sides(self, thing: Any) -> Sides:
-        return sides_of(thing.state, [lead.state for lead in self.matters.values() if isinstance(lead, Lead)])
+        return sides_of(thing.state, [lead.state for lead in self.supervision.values() if isinstance(lead, Lead)])
 
 
 def made_cases(now: int) -> dict[str, Case]:
@@ -80,11 +80,11 @@ CITED, OTHERS = (f"own-{COURT}", f"own-{NEIGHBOUR}", f"own-{POLICE}"), (f"own-{U
 BANK = Outsider(kind="bank", name="East Bank")
 
 
-def made_matters() -> dict[str, Any]:
+def made_supervision() -> dict[str, Any]:
     """Make a model; leads that wait, that the police were told of, that went up, of which some cite cases and are
     somebody's or were; recommendations, one with a copy."""
     key: Callable[[str], dict[str, str]] = lambda name: {"case_id": "case-1", "item_id": name}  # noqa: E731
-    matters = [
+    writers = [
         Model(step=1).published(),
         Lead(key("raised"), step=1).raised(),
         Lead(key("told"), step=1).raised(cases=CITED).assigned(clerk(PROCURATORATE)),
@@ -99,18 +99,18 @@ def made_matters() -> dict[str, Any]:
         Recommendation(step=1).issued(by=ASSIGNER, leads=(Lead(key("told")).body.lead_id,)),
         Recommendation("copied", step=1).issued(by=ASSIGNER, to_outside=BANK, copies_to=(COURT,)),
     ]
-    return {matter.stream.id: matter for matter in matters}
+    return {writer.stream.id: writer for writer in writers}
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("visibility")
     with open_founded(f"sqlite:///{folder / 'ledger.sqlite'}", *EVERYBODY) as ledger:
-        of_cases, of_matters = made_cases(ledger.clock.seconds), made_matters()
-        for writer in (*of_cases.values(), *of_matters.values()):
+        of_cases, of_supervision = made_cases(ledger.clock.seconds), made_supervision()
+        for writer in (*of_cases.values(), *of_supervision.values()):
             for event in writer.events:
                 ledger.post(event)
-        yield World(ledger, ledger.recording.authority().agencies, of_cases, of_matters)
+        yield World(ledger, ledger.recording.authority().agencies, of_cases, of_supervision)
 
 
 def listed(connection: Connection, reader: Reader) -> dict[str, set[str]]:
@@ -162,23 +162,23 @@ def test_lists_of_cases_are_what_the_rule_lets_see(world: World, agency: str, ro
 def test_lists_of_supervision_are_what_the_rule_lets_see(world: World, agency: str, role: str) -> None:
     """Leads that wait, that were told, that moved, and recommendations."""
     reader = world.reader(agency, role)
-    expected = world.visible(world.matters, reader)
+    expected = world.visible(world.supervision, reader)
     with world.ledger.database.read() as connection:
         leads = supervision.list_leads(connection, reader, Page(PLENTY), supervision.LeadFilter())
         issued = supervision.list_recommendations(connection, reader, Page(PLENTY))
         models = supervision.list_models(connection, Page(PLENTY))
-        named = supervision.leads_among(connection, reader, [name for name in world.matters if "lead" in name])
+        named = supervision.leads_among(connection, reader, [name for name in world.supervision if "lead" in name])
         counted = supervision.count_leads(connection, reader, supervision.LeadFilter())
-        for stream_id, matter in world.matters.items():
-            assert supervision.sight(connection, stream_id, reader) == can_see(reader, sides_of(matter.state))
-    matter_ids = {row["lead_id"] for row in leads}
-    assert (set(named), sum(counted.values())) == (matter_ids, len(matter_ids))
-    matter_ids |= {f"recommendation-{row['recommendation_id']}" for row in issued}
-    assert matter_ids | {f"model-{row['model_id']}" for row in models} == expected
+        for stream_id, writer in world.supervision.items():
+            assert supervision.sight(connection, stream_id, reader) == can_see(reader, sides_of(writer.state))
+    stream_ids = {row["lead_id"] for row in leads}
+    assert (set(named), sum(counted.values())) == (stream_ids, len(stream_ids))
+    stream_ids |= {f"recommendation-{row['recommendation_id']}" for row in issued}
+    assert stream_ids | {f"model-{row['model_id']}" for row in models} == expected
 
 
 def test_who_is_told_of_an_event_is_who_sees_it_but_by_jurisdiction(world: World) -> None:
-    """The rows of the feed are those of the agencies that the rule tells, for each case and matter."""
+    """The rows of the feed are those of the agencies that the rule tells, for each case and supervision stream."""
     with world.ledger.database.read() as connection:
         audience: dict[str, set[str]] = {}
         for agency in KINDS:
@@ -188,7 +188,7 @@ def test_who_is_told_of_an_event_is_who_sees_it_but_by_jurisdiction(world: World
                 for step in steps:
                     audience.setdefault(step.entry.stream_id, set()).add(agency)  # type: ignore[attr-defined]
                     after = step.cursor  # type: ignore[attr-defined]
-    for stream_id, thing in (world.cases | world.matters).items():
+    for stream_id, thing in (world.cases | world.supervision).items():
         assert concerned(sides_of(thing.state)) <= audience[stream_id], stream_id
 
 
@@ -220,5 +220,5 @@ def test_views_of_a_jurisdiction_are_what_the_rule_lets_its_auditors_see(
         }
         rows = [row for view in ("events", "officers", "items") for row in session.rows(f"FROM {view}", {}, now)]
     assert ids["cases"] == {row["case_id"] for row in rows} == world.visible(world.cases, reader)
-    matters = ids["leads"] | {f"recommendation-{name}" for name in ids["recommendations"]}
-    assert matters == {name for name in world.visible(world.matters, reader) if not name.startswith("model-")}
+    stream_ids = ids["leads"] | {f"recommendation-{name}" for name in ids["recommendations"]}
+    assert stream_ids == {name for name in world.visible(world.supervision, reader) if not name.startswith("model-")}

@@ -25,7 +25,7 @@ from api.dependencies import SlugPath
 from api.middleware.request_limits import charge
 from api.schemas.answers import case_line, handover_line, letter_line
 from api.services.case_reading import ACCESS_LOG_ROLES, search_cases, visible_reads
-from api.services.matters import lead_line
+from api.services.supervision_views import lead_line
 from api.texts import Texts, later
 from ledger.core.custody import CaseState
 from ledger.core.messages import Message

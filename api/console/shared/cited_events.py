@@ -88,7 +88,7 @@ def cited(visit: Visit, digests: Sequence[str], *, first: int = 0) -> CitedPage:
 
 
 def events_of_stream(service: Service, labels: Labels, entries: Iterable[StoredEntry]) -> list[CitedEvent]:
-    """Return the events of a stream of supervision, newest first; who may see the stream may see them."""
+    """Return the events of a supervision stream, newest first; who may see the stream may see them."""
     narrator = narrator_of(service, labels)
     anchored, newest_first = AnchoredSizes(DatabaseJournal(service.parts.database)), list(entries)[::-1]
     proven = anchored.proven_at([entry.log_index for entry in newest_first])

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from api.console.shared.access import Visit
-from api.services.matters import timing_of
+from api.services.supervision_views import timing_of
 from api.texts import Texts
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import Deadline, deadline, deadlines

@@ -21,9 +21,9 @@ from api.console.shared.rendering import names_of
 from api.console.supervision.supervision_acts import FOR_MANY, Offers, act_to_do, agencies_offered
 from api.dependencies import Following, SlugPath, known_agency
 from api.services.documents import OfferedPaper, event_to_print, offered_papers
-from api.services.matters import LeadLine, lead_line, require_matter, version_of
 from api.services.model_runs import rederived
 from api.services.service import position_after
+from api.services.supervision_views import LeadLine, lead_line, require_supervision_state, version_of
 from ledger.core.encoding.instants import spelled, unix_seconds
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
@@ -143,9 +143,9 @@ def board(
 def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Response:
     """Show the lead with its evidence, what must be checked by whom, and what the reader may do with it."""
     with visit.service.parts.database.read() as connection:
-        state, sight = require_matter(connection, visit.reading, lead_id, LeadState, field="lead_id")
+        state, sight = require_supervision_state(connection, visit.reading, lead_id, LeadState, field="lead_id")
         numbers = cases.numbers_of(connection, [state.raised.case_id or ""], visit.reading.reader)
-        model, _ = require_matter(
+        model, _ = require_supervision_state(
             connection, visit.reading, MODEL_STREAM + state.raised.model_id, ModelState, field="model_id"
         )
         entries = log.stream(connection, "supervision", lead_id)
@@ -189,7 +189,7 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Respon
 def more_cited(visit: VisitOf, lead_id: SlugPath, first: Annotated[int, Query(ge=0, le=1000)] = 0) -> Response:
     """Return a part of the lead's page: the cited events from index ``first`` on."""
     with visit.service.parts.database.read() as connection:
-        state, _ = require_matter(connection, visit.reading, lead_id, LeadState, field="lead_id")
+        state, _ = require_supervision_state(connection, visit.reading, lead_id, LeadState, field="lead_id")
     page_events = cited(visit, [ref.payload_digest for ref in state.raised.events], first=first)
     more = f"/leads/{lead_id}/cited"
     return visit.page("supervision/cited.html", cited=page_events, more=more, digest_shown=DIGEST_SHOWN)

@@ -21,8 +21,8 @@ from api.services.library_views import (
     lines_of,
     model_package,
 )
-from api.services.matters import require_matter, version_of
 from api.services.service import position_after
+from api.services.supervision_views import require_supervision_state, version_of
 from ledger.core.events import EVENT_TYPES, terms
 from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.messages import Message
@@ -72,7 +72,7 @@ def browse(
 def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: RecordedQuery = ()) -> Response:
     """Show the content of a model, how its leads turned out, who runs it, and the forms to adopt or retire it."""
     with visit.service.parts.database.read() as connection:
-        state, _ = require_matter(connection, visit.reading, STREAM + model_id, ModelState, field="model_id")
+        state, _ = require_supervision_state(connection, visit.reading, STREAM + model_id, ModelState, field="model_id")
         counted = counted_leads(connection, [model_id])[model_id]
         outturn = supervision.outturn_of_model(connection, model_id)
     published = version_of(state, version, "version")
@@ -102,7 +102,7 @@ def _may_retire(state: ModelState, reading: Reading) -> bool:
 def comparison(visit: VisitOf, model_id: SlugPath, first: Version = None, second: Version = None) -> Response:
     """Show the differences between two versions, field by field."""
     with visit.service.parts.database.read() as connection:
-        state, _ = require_matter(connection, visit.reading, STREAM + model_id, ModelState, field="model_id")
+        state, _ = require_supervision_state(connection, visit.reading, STREAM + model_id, ModelState, field="model_id")
     later = version_of(state, second, "second")
     earlier = version_of(state, first or max(1, later.body.version - 1), "first")
     visit.reading.record(Message("comparison of model {model_id}", model_id=model_id))

@@ -16,8 +16,8 @@ from api.console.supervision.supervision_acts import Offers, act_to_do, agencies
 from api.dependencies import Following, SlugPath, SlugQuery, WordQuery
 from api.services.documents import event_to_print, offered_papers, printed_event
 from api.services.governance import require_governing
-from api.services.matters import Recurrence, recurrence, reply_deadlines, require_matter
 from api.services.service import position_after
+from api.services.supervision_views import Recurrence, recurrence, reply_deadlines, require_supervision_state
 from ledger.core.custody.clocks import running
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import NotFound
@@ -77,7 +77,7 @@ def new_recommendation(
     """
     require_governing(visit.reading)
     with visit.service.parts.database.read() as connection:
-        first = require_matter(connection, visit.reading, lead, LeadState, field="lead")[0] if lead else None
+        first = require_supervision_state(connection, visit.reading, lead, LeadState, field="lead")[0] if lead else None
         wanted = LeadFilter(supervising=visit.reading.agency, statuses=("confirmed", "closed"), model_id=model)
         leads = supervision.list_leads(connection, visit.reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
         models = supervision.list_models(connection, Page(1000))
@@ -126,7 +126,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
     """Show the recommendation, the deadline of the reply, the replies, and the forms to reply and check again."""
     stream_id = STREAM + recommendation_id
     with visit.service.parts.database.read() as connection:
-        state, sight = require_matter(
+        state, sight = require_supervision_state(
             connection, visit.reading, stream_id, RecommendationState, field="recommendation_id"
         )
         entries = log.stream(connection, "supervision", stream_id)
@@ -235,7 +235,7 @@ def recommendation_paper(visit: VisitOf, recommendation_id: SlugPath, document: 
     """Return the paper that the recommendation is, by the procedure that has one for it."""
     stream_id = STREAM + recommendation_id
     with visit.service.parts.database.read() as connection:
-        require_matter(connection, visit.reading, stream_id, RecommendationState, field="recommendation_id")
+        require_supervision_state(connection, visit.reading, stream_id, RecommendationState, field="recommendation_id")
         (issued,) = log.stream(connection, "supervision", stream_id, limit=1)
     paper_language = language_for(language(visit.request))
     pdf = printed_event(visit.service, visit.reading, issued.event_id, paper_language, name=document)

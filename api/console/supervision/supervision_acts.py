@@ -15,15 +15,15 @@ from api.console.shared.rendering import names_of, narrator_of
 from api.dependencies import SlugPath
 from api.services.drafts import body_from, require_role
 from api.services.governance import require_modelling
-from api.services.matter_drafts import draft_of_matter, matter_at_hand, with_signed_fields
 from api.services.model_runs import work_on_file
+from api.services.supervision_drafts import draft_in_supervision, state_at_hand, with_signed_fields
 from ledger.acts import ACTS
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import EVENT_TYPES, NAME_OF, Body
 from ledger.core.events.fields import Field
 from ledger.core.events.supervision import LeadAssigned, LeadDismissed, ModelAdopted, ModelPublished
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.supervision import Matter, ModelState, subject_kind_of
+from ledger.core.supervision import ModelState, SupervisionState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.i18n import words_in_use
@@ -92,7 +92,7 @@ def draft_first(visit: VisitOf, form: FormOf, act: str) -> Response:
     require_role(visit.reading, body)
     visit.refuse_in(narrator_of(visit.service, visit.labels).words_of(act, None), dict)
     stream_id, fields = make(visit, form)
-    state = matter_at_hand(visit.service, visit.reading, stream_id, body)
+    state = state_at_hand(visit.service, visit.reading, stream_id, body)
     return _page_of(visit, form, stream_id, state, body_from(body, fields))
 
 
@@ -103,7 +103,7 @@ def draft_following(visit: VisitOf, form: FormOf, stream_id: SlugPath, act: str)
     if row is None or "supervision" not in row.streams or not row.roles:
         raise NotFound("no act {act} is drafted here", act=act[:40])
     visit.refuse_in(narrator_of(visit.service, visit.labels).words_of(act, None), dict)
-    state = matter_at_hand(visit.service, visit.reading, stream_id, row.body)
+    state = state_at_hand(visit.service, visit.reading, stream_id, row.body)
     return _page_of(visit, form, stream_id, state, _body_of(visit, form, row.body, stream_id, state))
 
 
@@ -118,13 +118,13 @@ def draft_for_many(visit: VisitOf, form: FormOf) -> Response:
     body_type = EVENT_TYPES[act].body
     drafts = []
     for lead_id in lead_ids:
-        state = matter_at_hand(visit.service, visit.reading, lead_id, body_type)
+        state = state_at_hand(visit.service, visit.reading, lead_id, body_type)
         body = _body_of(visit, form, body_type, lead_id, state)
         drafts.append(_event_draft(visit, form, lead_id, state, body, following="/leads"))
     return visit.page("shared/draft.html", drafts=drafts)
 
 
-def _page_of(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None, body: Body) -> Response:
+def _page_of(visit: Visit, form: PostedForm, stream_id: str, state: SupervisionState | None, body: Body) -> Response:
     folder, prefix = _PAGES.get(subject_kind_of(stream_id) or "", ("leads", ""))
     following = f"/{folder}/{stream_id.removeprefix(prefix)}"
     return visit.page(
@@ -133,13 +133,13 @@ def _page_of(visit: Visit, form: PostedForm, stream_id: str, state: Matter | Non
 
 
 def _event_draft(
-    visit: Visit, form: PostedForm, stream_id: str, state: Matter | None, body: Body, *, following: str
+    visit: Visit, form: PostedForm, stream_id: str, state: SupervisionState | None, body: Body, *, following: str
 ) -> EventDraft:
     """Return the draft of the act, after which the page ``following`` is shown.
 
     Raises what the ledger would refuse of the signed event.
     """
-    foreseen = draft_of_matter(
+    foreseen = draft_in_supervision(
         visit.service,
         visit.reading,
         visit.labels,
@@ -151,7 +151,7 @@ def _event_draft(
     return drafted(visit, form, foreseen, following=following)
 
 
-def _body_of(visit: Visit, form: PostedForm, body: type[Body], stream_id: str, state: Matter | None) -> Body:
+def _body_of(visit: Visit, form: PostedForm, body: type[Body], stream_id: str, state: SupervisionState | None) -> Body:
     """Return what the form states. Raises MalformedInput, naming the field."""
     if body is ModelAdopted and isinstance(state, ModelState):
         fields = _adopted(visit, form, state)

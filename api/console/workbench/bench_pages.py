@@ -17,8 +17,8 @@ from api.console.workbench.bench_fields import OPERATORS, example_of
 from api.console.workbench.bench_form import EXAMPLES_HEADING, BenchForm
 from api.dependencies import SlugQuery
 from api.services.governance import require_modelling
-from api.services.matters import require_matter
 from api.services.model_runs import example_of_file, run_model_file, words_in_force, work_on_file
+from api.services.supervision_views import require_supervision_state
 from api.texts import Texts, later
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput
@@ -200,9 +200,11 @@ def _begun(visit: Visit, start: Start, name: str, model_id: str | None) -> str:
     if start == "published":
         return _next_version(visit, name, model_id)
     with visit.service.parts.database.read() as connection:
-        lead, _ = require_matter(connection, visit.reading, name, LeadState, field="name")
+        lead, _ = require_supervision_state(connection, visit.reading, name, LeadState, field="name")
         raised = lead.raised
-        model, _ = require_matter(connection, visit.reading, STREAM + raised.model_id, ModelState, field="name")
+        model, _ = require_supervision_state(
+            connection, visit.reading, STREAM + raised.model_id, ModelState, field="name"
+        )
     text = next(version.body.definition for version in model.versions if version.body.version == raised.model_version)
     return derived(text, model_id or f"{raised.model_id[:43]}-own", raised.parameters, name)
 
@@ -214,7 +216,7 @@ def _renamed(text: str, model_id: str | None) -> str:
 def _next_version(visit: Visit, name: str, model_id: str | None) -> str:
     """Return the next version of the agency's own model, or another agency's model under a new id."""
     with visit.service.parts.database.read() as connection:
-        model, _ = require_matter(connection, visit.reading, STREAM + name, ModelState, field="name")
+        model, _ = require_supervision_state(connection, visit.reading, STREAM + name, ModelState, field="name")
     body = model.newest.body
     if model_id is not None or model.publisher != visit.reading.agency:
         return _renamed(body.definition, model_id or f"{name[:43]}-own")

@@ -114,7 +114,7 @@ def taken_over(act: Act, body: case.CaseTakenOver) -> CaseState:
 def _accepted_before(state: CaseState, act: Act, stated: case.HandoverTakenOver) -> Handover:
     """Return a handover of before the ledger: by whom it was offered is not known."""
     stage = stated.stage or state.stage
-    moves = act.book.purposes[stated.purpose].moves == "responsibility"
+    moves_responsibility = act.book.purposes[stated.purpose].moves == "responsibility"
     return Handover(
         handover_id=stated.handover_id,
         from_agency=stated.from_agency,
@@ -125,8 +125,8 @@ def _accepted_before(state: CaseState, act: Act, stated: case.HandoverTakenOver)
         offered_at=stated.received_at,
         items={},
         person_ids=stated.person_ids,
-        moves_case=moves,
-        moves_responsibility=moves,
+        moves_case=moves_responsibility,
+        moves_responsibility=moves_responsibility,
         stages=dict.fromkeys(stated.person_ids, stage),
         status="accepted",
         answered_at=stated.received_at,

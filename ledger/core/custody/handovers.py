@@ -110,9 +110,9 @@ def _open(
     if handover.to_agency == act.agency:
         refuse("to_yourself", "a handover goes to another agency", field="body")
     # Only the responsible agency has the case to give; from others, things and persons pass by themselves.
-    moves = purpose.moves == "responsibility"
-    moves_case = moves and act.agency == state.responsible and not handover.case_stays
-    handover = replace(handover, moves_responsibility=moves, moves_case=moves_case)
+    moves_responsibility = purpose.moves == "responsibility"
+    moves_case = moves_responsibility and act.agency == state.responsible and not handover.case_stays
+    handover = replace(handover, moves_responsibility=moves_responsibility, moves_case=moves_case)
     _require_may_move(state, act, handover)
     for number, point in enumerate(handover.outline):
         if point.person_id is not None:

@@ -116,10 +116,10 @@ def _references(book: Rulebook) -> Iterator[tuple[Path, str, Iterable[str]]]:
         yield ("decisions", decision, "by"), PARTICIPANT, kind_of_decision.by
     for reason, ground in book.reasons.items():
         yield ("reasons", reason, "for"), "purpose", ground.returns_for
-    for purpose, moves in book.purposes.items():
-        yield ("purposes", purpose, "stage"), "stage", _stated(moves.stage)
-        yield ("purposes", purpose, "from"), PARTICIPANT, moves.senders
-        yield ("purposes", purpose, "to"), PARTICIPANT, moves.receivers
+    for name, purpose in book.purposes.items():
+        yield ("purposes", name, "stage"), "stage", _stated(purpose.stage)
+        yield ("purposes", name, "from"), PARTICIPANT, purpose.senders
+        yield ("purposes", name, "to"), PARTICIPANT, purpose.receivers
     for hold, order in book.holds.items():
         yield ("holds", hold, "by"), PARTICIPANT, order.by
         yield ("holds", hold, "released_by"), PARTICIPANT, order.released_by

@@ -32,7 +32,7 @@ from ledger.core.procedure.faults import Fault
 from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Rulebook
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
-from ledger.core.supervision.fold import move
+from ledger.core.supervision.fold import advance
 from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import RecommendationState, SupervisionAct
 
@@ -143,8 +143,8 @@ def _played(stage: _Stage, event: Event, example: ExampleCase, book: Rulebook) -
         outcome = fold(stage.state, act)
         return stage._replace(state=outcome.state), outcome.flags
     stream_id = event.stream.id
-    step = move(stage.recommendations.get(stream_id), SupervisionAct(event, _agencies_of(example, book), (book,)))
-    assert isinstance(step.after, RecommendationState), "no other stream of supervision has this id"
+    step = advance(stage.recommendations.get(stream_id), SupervisionAct(event, _agencies_of(example, book), (book,)))
+    assert isinstance(step.after, RecommendationState), "no other supervision stream has this id"
     return stage._replace(recommendations={**stage.recommendations, stream_id: step.after}), step.flags
 
 

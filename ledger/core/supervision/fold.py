@@ -11,7 +11,14 @@ from ledger.core.custody.flags import Flag
 from ledger.core.custody.fold import require_head
 from ledger.core.errors import refuse
 from ledger.core.supervision import leads, models, recommendations
-from ledger.core.supervision.state import LeadState, Matter, ModelState, Move, RecommendationState, SupervisionAct
+from ledger.core.supervision.state import (
+    LeadState,
+    ModelState,
+    RecommendationState,
+    SupervisionAct,
+    SupervisionState,
+    SupervisionStep,
+)
 
 SubjectKind = Literal["model", "lead", "recommendation"]
 _STREAMS: dict[str, SubjectKind] = {
@@ -19,7 +26,7 @@ _STREAMS: dict[str, SubjectKind] = {
     leads.STREAM: "lead",
     recommendations.STREAM: "recommendation",
 }
-_FIRST: dict[SubjectKind, Callable[[SupervisionAct], Matter]] = {
+_FIRST: dict[SubjectKind, Callable[[SupervisionAct], SupervisionState]] = {
     "model": models.first,
     "lead": leads.first,
     "recommendation": recommendations.first,
@@ -27,21 +34,21 @@ _FIRST: dict[SubjectKind, Callable[[SupervisionAct], Matter]] = {
 
 
 def subject_kind_of(stream_id: str) -> SubjectKind | None:
-    """Return what a stream of supervision is about, by its id; None for an id that no such stream has."""
+    """Return what a supervision stream is about, by its id; None for an id that no such stream has."""
     return next((subject for prefix, subject in _STREAMS.items() if stream_id.startswith(prefix)), None)
 
 
-def move(state: Matter | None, act: SupervisionAct) -> Move:
+def advance(state: SupervisionState | None, act: SupervisionAct) -> SupervisionStep:
     """Return the step from ``state`` by ``act``, with its flags. Raises as ``fold``."""
     after = fold(state, act)
     raised: tuple[Flag, ...] = ()
     if isinstance(after, RecommendationState):
         before = state if isinstance(state, RecommendationState) else None
         raised = recommendations.flags_of(before, after, act)
-    return Move(state, after, raised)
+    return SupervisionStep(state, after, raised)
 
 
-def fold(state: Matter | None, act: SupervisionAct) -> Matter:
+def fold(state: SupervisionState | None, act: SupervisionAct) -> SupervisionState:
     """Return the state of the stream after ``act``; ``state`` is None for its first event.
 
     Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
@@ -59,7 +66,7 @@ def fold(state: Matter | None, act: SupervisionAct) -> Matter:
     require_head(state.head if state else None, state.sequence + 1 if state else 0, event)
     if state is None:
         return _FIRST[subject](act)
-    after: Matter
+    after: SupervisionState
     if isinstance(state, ModelState):
         after = models.following(event.body, state, act)
     elif isinstance(state, LeadState):

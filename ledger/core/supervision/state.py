@@ -1,4 +1,4 @@
-"""The states of the streams of supervision: models, leads, recommendations."""
+"""The states of the supervision streams: models, leads, recommendations."""
 
 from __future__ import annotations
 
@@ -281,12 +281,12 @@ class RecommendationState(Struct, frozen=True):
         return frozenset((*self.issued.copies_to, *(agency for agency in further if agency is not None)))
 
 
-Matter = ModelState | LeadState | RecommendationState
+SupervisionState = ModelState | LeadState | RecommendationState
 
 
-class Move(Struct, frozen=True):
+class SupervisionStep(Struct, frozen=True):
     """The change of a stream's state by one event, and the flags that it raised; ``before`` is None for the first."""
 
-    before: Matter | None
-    after: Matter
+    before: SupervisionState | None
+    after: SupervisionState
     flags: tuple[Flag, ...] = ()

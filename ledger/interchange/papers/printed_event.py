@@ -38,7 +38,7 @@ from ledger.timeline.sentences import slots_of
 class PrintedEvent(Struct, frozen=True, dict=True):
     """An event of a case or of supervision, by a procedure that says what it prints.
 
-    ``history`` has the events of its case up to it, ``earlier`` those of its stream of supervision. ``kinds`` are the
+    ``history`` has the events of its case up to it, ``earlier`` those of its supervision stream. ``kinds`` are the
     kinds of agencies. ``sections`` are its confidential ones, by label, None if erased; None altogether if the reader
     may not read them. ``persons`` are the names of persons by id, as far as the reader may know them. ``seized_kinds``
     are the kinds of the things of its seizure, if whoever reads many events has collected them.

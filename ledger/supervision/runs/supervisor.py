@@ -114,7 +114,8 @@ class SupervisionLog:
                 return self._active
             agencies = self.authority().agencies
             states = [
-                supervision_streams.matter_of(connection, STREAM + model_id, agencies) for model_id, _ in versions
+                supervision_streams.supervision_state(connection, STREAM + model_id, agencies)
+                for model_id, _ in versions
             ]
         runs = [run for state in states if isinstance(state, ModelState) for run in self._runs(state)]
         self._active = ActiveModels(

@@ -25,7 +25,7 @@ from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
 from ledger.supervision.views.made_cases import MadeCase, MadeCases, made_of
-from ledger.supervision.views.view_rows import MatterRecord
+from ledger.supervision.views.view_rows import SupervisionRecord
 
 if TYPE_CHECKING:
     import duckdb
@@ -123,7 +123,7 @@ class ViewSource(Protocol):
         """Return the events of a case below ``end``, of a sequence number above ``after``, in their order."""
         ...
 
-    def matters(self, start: int, end: int) -> list[MatterRecord]:
+    def supervision_records(self, start: int, end: int) -> list[SupervisionRecord]:
         """Return the leads and recommendations with events at ``start <= index < end``, as they stand below ``end``."""
         ...
 
@@ -302,7 +302,7 @@ class Views:
                 snapshot_tables.replace_cases(
                     connection, (self._made_case(in_tables, case_id, head.size) for case_id in part)
                 )
-            snapshot_tables.replace_matters(connection, self._source.matters(start, head.size))
+            snapshot_tables.replace_supervision(connection, self._source.supervision_records(start, head.size))
             snapshot_tables.replace_all(connection, "agencies", self._source.agencies())
             snapshot_tables.replace_all(connection, "datasets", self._source.datasets(head.size))
             self._add_anchors(connection, head.size)

@@ -16,7 +16,7 @@ from ledger.supervision.runs.query_session import Limits, open_database, quoted,
 from ledger.supervision.view_catalogue import kept_kinds, views
 from ledger.supervision.views.case_record import Row
 from ledger.supervision.views.made_cases import MadeCase
-from ledger.supervision.views.view_rows import OF_A_CASE, OF_A_MATTER, MatterRecord
+from ledger.supervision.views.view_rows import OF_A_CASE, OF_SUPERVISION, SupervisionRecord
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,7 +80,7 @@ def _arrow_types() -> Mapping[str, pyarrow.DataType]:
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Create all tables, empty, in a new database."""
-    tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG)}
+    tables = {name: kept_kinds(name) for name in (*OF_A_CASE, *OF_SUPERVISION, *OF_THE_LOG)}
     tables |= {"anchors": _ANCHORS, "parties": _PARTIES}
     statements = "".join(table_of(name, kinds, schema=KEPT) for name, kinds in tables.items())
     # By these a case's rows are found, however many cases there are.
@@ -130,10 +130,10 @@ def replace_cases(
         insert(connection, name, _PARTIES if name == "parties" else kept_kinds(name), added[name])
 
 
-def replace_matters(connection: duckdb.DuckDBPyConnection, records: Iterable[MatterRecord]) -> None:
+def replace_supervision(connection: duckdb.DuckDBPyConnection, records: Iterable[SupervisionRecord]) -> None:
     """Replace the rows of the same streams by those of these records."""
     held = list(records)
-    for view, rows_of in OF_A_MATTER.items():
+    for view, rows_of in OF_SUPERVISION.items():
         rows = [row for record in held for row in rows_of(record)]
         # A lead's rows are replaced whole: its status may have changed by any of its events.
         key = next(iter(views()[view].columns))  # the id stands first
@@ -193,7 +193,7 @@ def export(
     import pyarrow.ipc
 
     within = _restrictions(connection, case_ids, jurisdiction, now)
-    for name in (*OF_A_CASE, *OF_A_MATTER, *OF_THE_LOG, "anchors"):
+    for name in (*OF_A_CASE, *OF_SUPERVISION, *OF_THE_LOG, "anchors"):
         reader = connection.sql(f"{_select_all(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
         assert reader is not None, "it is a selection"
         with pyarrow.ipc.new_file(str(folder / f"{name}{ARROW}"), reader.schema) as writer:
@@ -246,10 +246,10 @@ def _restrictions(
 ) -> dict[str, str]:
     """Return by view the SQL after a selection from its rows that keeps the rows to be shown."""
     ids = None if case_ids is None else list(case_ids)
-    of_cases = of_matters = of_datasets = ""
+    of_cases = of_supervision = of_datasets = ""
     if jurisdiction is not None:
         connection.execute(_AGENCIES_WITHIN, {"jurisdiction": jurisdiction})
-        of_matters = " WHERE supervising IN (SELECT agency FROM within)"
+        of_supervision = " WHERE supervising IN (SELECT agency FROM within)"
         connection.execute(f"CREATE TEMP TABLE near AS {_AGENCIES_IN_LINE}", {"jurisdiction": jurisdiction})
         of_datasets = " SEMI JOIN near USING (agency)"
     if jurisdiction is not None or ids is not None:
@@ -259,7 +259,7 @@ def _restrictions(
             until = now and now.astimezone(UTC).replace(tzinfo=None)
             connection.execute(_CASES_WITHIN, {"ids": ids, "now": until})
         of_cases = " SEMI JOIN chosen USING (case_id)"
-    within = dict.fromkeys(OF_A_CASE, of_cases) | dict.fromkeys(OF_A_MATTER, of_matters)
+    within = dict.fromkeys(OF_A_CASE, of_cases) | dict.fromkeys(OF_SUPERVISION, of_supervision)
     return within | dict.fromkeys(OF_THE_LOG, "") | {"datasets": of_datasets}
 
 

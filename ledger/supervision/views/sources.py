@@ -24,7 +24,7 @@ from ledger.store.log import StoredEntry
 from ledger.supervision.runs.datasets import Registered
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, row_of
 from ledger.supervision.views.snapshot import Anchors, LogHead
-from ledger.supervision.views.view_rows import MatterRecord
+from ledger.supervision.views.view_rows import SupervisionRecord
 
 
 class LedgerViewSource:
@@ -53,15 +53,15 @@ class LedgerViewSource:
             entries = log.stream(connection, "case", case_id, after=after)
         return [logged(entry) for entry in entries if entry.log_index < end]
 
-    def matters(self, start: int, end: int) -> list[MatterRecord]:
-        agencies, matters = self._authority().agencies, []
+    def supervision_records(self, start: int, end: int) -> list[SupervisionRecord]:
+        agencies, records = self._authority().agencies, []
         with self._database.read() as connection:
             for stream_id in log.streams_between(connection, "supervision", start, end):
                 entries = [entry for entry in log.stream(connection, "supervision", stream_id) if entry.log_index < end]
                 state = supervision_streams.fold_stream(entries, agencies)
                 if isinstance(state, LeadState | RecommendationState):
-                    matters.append(MatterRecord(stream_id, state, [logged(entry) for entry in entries]))
-        return matters
+                    records.append(SupervisionRecord(stream_id, state, [logged(entry) for entry in entries]))
+        return records
 
     def agencies(self) -> list[Row]:
         agencies = self._authority().agencies
@@ -190,7 +190,7 @@ class BundleViewSource:
         events = self._by_case().get(case_id, ())
         return [event for event in events if event.log_index < end and event.event.sequence > after]
 
-    def matters(self, start: int, end: int) -> list[MatterRecord]:
+    def supervision_records(self, start: int, end: int) -> list[SupervisionRecord]:
         return []  # cases alone are given
 
     def agencies(self) -> list[Row]:

@@ -453,7 +453,7 @@ def examinations(of: CaseRecord) -> Iterator[Row]:
 # -- supervision itself ------------------------------------------------------------------------------------------------
 
 
-class MatterRecord(Struct, frozen=True):
+class SupervisionRecord(Struct, frozen=True):
     """A lead or a recommendation with the events of its stream, in their order."""
 
     stream_id: str
@@ -469,7 +469,7 @@ class MatterRecord(Struct, frozen=True):
         return [event.event.payload_digest for event in self.events]
 
 
-def leads(of: MatterRecord) -> Iterator[Row]:
+def leads(of: SupervisionRecord) -> Iterator[Row]:
     state = of.state
     if not isinstance(state, LeadState):
         return
@@ -487,7 +487,7 @@ def leads(of: MatterRecord) -> Iterator[Row]:
     )
 
 
-def recommendations(of: MatterRecord) -> Iterator[Row]:
+def recommendations(of: SupervisionRecord) -> Iterator[Row]:
     state = of.state
     if not isinstance(state, RecommendationState):
         return
@@ -537,7 +537,7 @@ GOING_ON: Mapping[str, Callable[[CaseRecord, CaseRecord | None, Iterable[Row]], 
 }
 # Each row of these comes of one event of the case, whatever else happens in it.
 OF_A_STEP = ("decisions", "particulars", "events", "flags", "links")
-OF_A_MATTER: Mapping[str, Callable[[MatterRecord], Iterator[Row]]] = {
+OF_SUPERVISION: Mapping[str, Callable[[SupervisionRecord], Iterator[Row]]] = {
     "leads": leads,
     "recommendations": recommendations,
 }

@@ -23,9 +23,9 @@ from api.texts import Texts
 from ledger.config.keys import LocalSigner
 from ledger.config.settings import Settings
 from ledger.core.custody import CaseState
-from ledger.core.supervision import Matter
+from ledger.core.supervision import SupervisionState
 from ledger.i18n import Labels
-from ledger.recording.supervision_streams import matter_of
+from ledger.recording.supervision_streams import supervision_state
 from tests.api.conftest import AGENCIES, no_chain, parts_of
 from tests.api.service import ZoneWatch, listening_at
 from tests.testkit.builders import LOG_ID, PROCURATORATE, Officer, analyst, auditor, clerk, signature_of, supervisor
@@ -52,7 +52,7 @@ OF_CASE = ("/cases/case-1/items/new", "/cases/case-1/offer", "/cases/case-1/hand
 READ = "Read what you will sign"
 EXPECTED = ("Failed to load resource",)  # a refusal, or a signer that does not run: the page tells of it
 View = tuple[Literal["light", "dark"], int]  # colours and the width of the window, in pixels
-M = TypeVar("M", bound=Matter)
+M = TypeVar("M", bound=SupervisionState)
 
 
 @dataclass
@@ -104,10 +104,10 @@ class Office:
         """Return the case as the log has it."""
         return self.ledger.validator.states.of_listed_case(case_id)
 
-    def matter(self, stream_id: str, kind: type[M]) -> M:
+    def supervision_state(self, stream_id: str, kind: type[M]) -> M:
         """Return a lead, model or recommendation as the log has it."""
         with self.ledger.database.read() as connection:
-            state = matter_of(connection, stream_id, self.parts.authority().agencies)
+            state = supervision_state(connection, stream_id, self.parts.authority().agencies)
         assert isinstance(state, kind)
         return state
 

@@ -1,6 +1,6 @@
 """A ledger whose every free text holds markup: which texts there are is read from the event types themselves.
 
-``marks_of`` names those of a type, ``spoil`` fills those of a body. ``spoiled_case`` and ``spoiled_matters`` are
+``marks_of`` names those of a type, ``spoil`` fills those of a body. ``spoiled_case`` and ``spoiled_supervision`` are
 histories in which each type of event occurs, so that each text stands in the log.
 """
 
@@ -228,7 +228,7 @@ def _words(case_1: SpoiledCase, named: EventRef) -> None:
     case_1.say(retention.RetentionSet, supervisor(PROCURATORATE), until="2036-01-01")
 
 
-def spoiled_matters() -> tuple[Writer, ...]:
+def spoiled_supervision() -> tuple[Writer, ...]:
     """Return every type of supervision's events: a model, two leads on case-1, a recommendation; and a data set."""
     chief, upper, police, prosecutor = supervisor(PROCURATORATE), supervisor(UPPER), clerk(POLICE), clerk(PROCURATORATE)
     model = Model(step=1).act(_model(), analyst(PROCURATORATE))
@@ -290,7 +290,7 @@ def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
     for event in (
         *second.events,
         *first.events,
-        *(event for spoiled_matter in spoiled_matters() for event in spoiled_matter.events),
+        *(event for writer in spoiled_supervision() for event in writer.events),
     ):
         ledger.post(event)
 
@@ -298,7 +298,7 @@ def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
 def names_of_spoiled() -> dict[str, str]:
     """Return what stands for the names in the addresses of pages that show all this."""
     case, _ = spoiled_case()
-    lead = spoiled_matters()[1]
+    lead = spoiled_supervision()[1]
     return (
         OTHERS
         | {"case_id": "case-1"}

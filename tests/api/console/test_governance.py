@@ -76,7 +76,7 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     page.locator("details.act[open]").get_by_label("measure").fill("a second officer signs\nthe depot sends its book")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()
     police.sign()
-    (answer,) = office.matter(f"recommendation-{recommendation_id}", RecommendationState).answers
+    (answer,) = office.supervision_state(f"recommendation-{recommendation_id}", RecommendationState).answers
     assert answer.measures == ("a second officer signs", "the depot sends its book")
     head = office.at(supervisor(PROCURATORATE), f"/recommendations/{recommendation_id}")
     page = head.page
@@ -85,7 +85,7 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     page.locator("details.act[open] [name=result]").select_option("fell")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()
     head.sign()
-    (recheck,) = office.matter(f"recommendation-{recommendation_id}", RecommendationState).rechecks
+    (recheck,) = office.supervision_state(f"recommendation-{recommendation_id}", RecommendationState).rechecks
     assert (recheck.result, recheck.before.count, recheck.after.count, recheck.model_id) == ("fell", 1, 0, MODEL)
     assert (axe_findings(page), too_wide(page)) == ([], [])
 
@@ -131,7 +131,7 @@ def test_a_recommendation_to_somebody_outside_is_worked_on_by_its_issuer(office:
     assert "superior" in act("escalated", means="superior_notified", ground="Nothing was mended.")
     assert "changed" in act("reviewed", result="changed", ground="Too much.", advice="See some of them.")
     recommendation_id = page.url.partition("/recommendations/")[2].partition("?")[0]
-    state = office.matter(f"recommendation-{recommendation_id}", RecommendationState)
+    state = office.supervision_state(f"recommendation-{recommendation_id}", RecommendationState)
     assert ([row.result for row in state.reviews], state.copied_to) == (["upheld", "changed"], {POLICE})
     assert (state.issued.urgent, state.issued.reply_within_days, state.status) == (True, 10, "received")
     assert (axe_findings(page), too_wide(page)) == ([], [])

@@ -43,12 +43,12 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     page.get_by_label("finding").fill("The depot's book lists it.")
     page.get_by_role("button", name=READ).first.click()
     expect(page.locator("#draft .blocked")).to_contain_text("confirmed by the material that was checked")
-    assert office.matter(lead_id, LeadState).status == "answered"
+    assert office.supervision_state(lead_id, LeadState).status == "answered"
     page.locator("details.act[open] input[type=file]").set_input_files(paper)
     expect(page.locator("details.act[open] .hashed li")).to_contain_text("hashed")
     page.get_by_role("button", name=READ).first.click()
     handler.sign()
-    confirmed = office.matter(lead_id, LeadState).confirmed
+    confirmed = office.supervision_state(lead_id, LeadState).confirmed
     assert confirmed
     assert f"sha256:{sha256(paper.read_bytes()).hexdigest()}" in confirmed.digests
     page.get_by_label("outcome").select_option("rectification_notice")
@@ -62,7 +62,7 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     page.get_by_role("button", name=READ).first.click()
     handler.sign()
     expect(page.locator(".notice")).to_contain_text("The lead is closed: notice to rectify.")
-    assert office.matter(lead_id, LeadState).status == "closed"
+    assert office.supervision_state(lead_id, LeadState).status == "closed"
     assert page.locator("details.act").count() == 0
     assert (axe_findings(page), too_wide(page)) == ([], [])
 
@@ -95,7 +95,7 @@ def test_a_clue_goes_to_another_agency_in_chinese(office: Office, tmp_path: Path
     act("confirmed", with_paper=True, finding="台账载明")
     number = {"document_number": "2026-13", "document_date": "2026-03-02"}
     act("closed", with_paper=True, outcome="clue_to_police", summary="另有管辖", to_agency=COURT, **number)
-    state = office.matter(lead_id, LeadState)
+    state = office.supervision_state(lead_id, LeadState)
     assert (state.business_line, state.passed_to, state.status) == ("civil", COURT, "closed")
     desk = office.at(clerk(COURT), f"/leads/{lead_id}", language="zh-CN")
     expect(desk.page.get_by_text("另有管辖").first).to_be_visible()
@@ -124,13 +124,13 @@ def test_several_leads_are_assigned_by_one_consent(office: Office) -> None:
     assert axe_findings(page) == []
     assert desk.sign().count("assigns the lead to") == 2
     expect(page.get_by_role("heading", name="Being checked 2")).to_be_visible()
-    assert [office.matter(lead_id, LeadState).status for lead_id in (first, second, third)] == [
+    assert [office.supervision_state(lead_id, LeadState).status for lead_id in (first, second, third)] == [
         *["assigned"] * 2,
         "raised",
     ]
     ask(first, third, act="lead.dismissed", reason_code="explained")
     expect(page.locator("#draft")).to_contain_text("the lead is")
-    assert office.matter(first, LeadState).status == "assigned"
+    assert office.supervision_state(first, LeadState).status == "assigned"
 
 
 def test_the_cited_events_stand_side_by_side(office: Office) -> None:
@@ -141,7 +141,7 @@ def test_the_cited_events_stand_side_by_side(office: Office) -> None:
     events = page.locator(".events > .event")
     expect(events).to_have_count(3)
     expect(events.first).to_contain_text("registers the case-1-knife")
-    cited = office.matter(lead_id, LeadState).raised.events
+    cited = office.supervision_state(lead_id, LeadState).raised.events
     shown = {digest.get_attribute("title") for digest in events.locator(".digest").all()}
     assert shown == {ref.payload_digest for ref in cited}
     page.get_by_role("button", name="Find it again from these events").click()

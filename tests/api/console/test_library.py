@@ -35,7 +35,9 @@ def test_a_model_is_found_read_and_adopted(office: Office) -> None:
     page.get_by_role("button", name=READ).first.click()
     assert "adopts version 1" in desk.sign()
     expect(page.locator("section", has_text="Who runs it").first).to_contain_text("grace_days = 5 (default 3)")
-    assert office.matter(f"model-{MODEL}", ModelState).adoptions[PROCURATORATE].parameters == {"grace_days": "5"}
+    assert office.supervision_state(f"model-{MODEL}", ModelState).adoptions[PROCURATORATE].parameters == {
+        "grace_days": "5"
+    }
     page.get_by_text("The whole file").click()
     assert (axe_findings(page), too_wide(page)) == ([], [])
 
@@ -54,7 +56,7 @@ def test_a_model_is_retired_by_who_published_it(office: Office) -> None:
     page.locator("details.act[open] button").click()
     desk.sign()
     expect(page.locator(".blocked")).to_contain_text("法律已修改")
-    assert office.matter(f"model-{MODEL}", ModelState).retired == "法律已修改"
+    assert office.supervision_state(f"model-{MODEL}", ModelState).retired == "法律已修改"
 
 
 def test_versions_are_compared_and_taken_along(office: Office) -> None:

@@ -23,7 +23,7 @@ ALONE = (
 )  # have texts that are told on the page of the event alone
 # Of no type of event: on what authority an act is done, and what a confidential section says.
 OF_ALL = {"authority.type", "authority.identifier", "section.name"}
-# A case's pages tell each of these; what stands in matters of supervision is on pages of its own.
+# A case's pages tell each of these; what stands in supervision streams is on pages of its own.
 OF_CASES = {mark for name, row in EVENT_TYPES.items() if "case" in row.streams for mark in marks_of(name)}
 
 

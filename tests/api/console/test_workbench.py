@@ -99,7 +99,7 @@ def test_a_model_is_written_without_programming(desk: Clerk) -> None:
     question = desk.sign()
     assert "publishes version 1 of the model left-behind" in question
     page.wait_for_url("**/library/left-behind?event=*")
-    state = desk.office.matter("model-left-behind", ModelState)
+    state = desk.office.supervision_state("model-left-behind", ModelState)
     assert state.newest.body.definition == model.definition
 
 

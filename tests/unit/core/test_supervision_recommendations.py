@@ -16,7 +16,7 @@ from ledger.core.events.case import DeadlineExtended
 from ledger.core.events.letter import Outsider
 from ledger.core.procedure.deadlines import EndNotKnown
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.supervision import SupervisionAct, move, reply_period
+from ledger.core.supervision import SupervisionAct, advance, reply_period
 from ledger.core.supervision.recommendations import flags_of
 from ledger.procedures import books_that_ship, shipped_rulebook
 from tests.testkit.builders import (
@@ -393,12 +393,12 @@ def test_more_days_than_the_law_gives_are_flagged_at_the_issue() -> None:
     for days in (90, 30, None):
         draft = recommendation.draft(issued(reply_within_days=days), ASSIGNER)
         act = SupervisionAct(draft.event, recommendation.agencies, recommendation.books)
-        flagged.append([flag.name for flag in move(None, act).flags])
+        flagged.append([flag.name for flag in advance(None, act).flags])
     assert flagged == [["term_beyond_law"], [], []]
     recommendation.issued(reply_within_days=90)
     draft = recommendation.draft(delivered(), ANSWERER)
     act = SupervisionAct(draft.event, recommendation.agencies, recommendation.books)
-    assert move(recommendation.state, act).flags == ()
+    assert advance(recommendation.state, act).flags == ()
 
 
 def test_whoever_has_to_answer_extends_the_time() -> None:
@@ -410,7 +410,7 @@ def test_whoever_has_to_answer_extends_the_time() -> None:
         recommendation.act(extended(clock.deadline_id), HANDLER)
     draft = recommendation.draft(extended(clock.deadline_id, extension="grace", until="2026-06-20"), ANSWERER)
     act = SupervisionAct(draft.event, recommendation.agencies, recommendation.books)
-    flagged = {flag.name for flag in move(recommendation.state, act).flags}
+    flagged = {flag.name for flag in advance(recommendation.state, act).flags}
     assert flagged == {"term_beyond_law", "extension_without_basis"}
     recommendation.act(extended(clock.deadline_id), ANSWERER)
     assert reply_of(recommendation).last_day == date(2026, 7, 2)

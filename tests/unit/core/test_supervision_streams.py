@@ -1,4 +1,4 @@
-"""Streams of supervision: what they are of, the head that an event stands on, and who is above whom."""
+"""Supervision streams: what they are of, the head that an event stands on, and who is above whom."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import Conflict
-from ledger.core.supervision import Move, SupervisionAct, fold, move, subject_kind_of
+from ledger.core.supervision import SupervisionAct, SupervisionStep, advance, fold, subject_kind_of
 from tests.testkit.builders import PROCURATORATE, analyst, refused
 from tests.testkit.supervision import ASSIGNER, Lead, Stream, assigned, published
 
@@ -39,5 +39,5 @@ def test_a_step_has_the_states_before_and_after_it() -> None:
     """What becomes of leads and models raises no flags: they have no clocks."""
     lead = Lead().raised()
     before, draft = lead.state, lead.draft(assigned(), ASSIGNER)
-    step = move(before, SupervisionAct(draft.event, lead.agencies, lead.books))
-    assert step == Move(before, lead.assigned().state)
+    step = advance(before, SupervisionAct(draft.event, lead.agencies, lead.books))
+    assert step == SupervisionStep(before, lead.assigned().state)

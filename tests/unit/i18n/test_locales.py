@@ -14,8 +14,15 @@ from api.routes.chain import AnchorView
 from api.routes.deadlines import DeadlineView
 from api.routes.log import LogStateView
 from api.schemas.answers import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
-from api.services.matters import LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView
 from api.services.setup import Machine, StepState
+from api.services.supervision_views import (
+    LeadLine,
+    LeadView,
+    ModelLine,
+    ModelView,
+    RecommendationLine,
+    RecommendationView,
+)
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.chain.journal import Purpose
 from ledger.client.monitoring import Alarm

@@ -16,7 +16,7 @@ from ledger.core.procedure.adoption import publication_of
 from ledger.core.supervision import LeadState
 from ledger.deadlines.upkeep import recount
 from ledger.procedures import shipped_procedures
-from ledger.recording.supervision_streams import matter_of
+from ledger.recording.supervision_streams import supervision_state
 from ledger.store import clocks, log
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused, supervisor
 from tests.testkit.bundles import trust
@@ -123,7 +123,7 @@ def test_an_outcome_of_a_lead_is_judged_by_what_is_in_force_at_its_entry(ledger:
         ledger.post(draft)
     ledger.post(after.draft(closed("warned", document_number=None), clerk(PROCURATORATE)))
     with ledger.database.read() as connection:
-        state = matter_of(connection, before.stream.id, ledger.registry.authority.agencies)
+        state = supervision_state(connection, before.stream.id, ledger.registry.authority.agencies)
     assert isinstance(state, LeadState)
     assert state.came_to == "rectification_notice"
     assert findings_of(ledger) == ()

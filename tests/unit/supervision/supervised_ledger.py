@@ -15,7 +15,7 @@ from ledger.core.events.case import CaseStageEntered
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState
 from ledger.procedures import shipped_rulebook
-from ledger.recording.supervision_streams import matter_of
+from ledger.recording.supervision_streams import supervision_state
 from ledger.store import log
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets
@@ -90,7 +90,7 @@ class Watched:
             size = log.tree(connection).size
             leads = [entry.stream_id for entry in log.entries(connection, 0, size) if entry.event_type == "lead.raised"]
             agencies = self.authority().agencies
-            states = [matter_of(connection, stream_id, agencies) for stream_id in sorted(leads)]
+            states = [supervision_state(connection, stream_id, agencies) for stream_id in sorted(leads)]
         assert all(isinstance(state, LeadState) for state in states)
         return states  # type: ignore[return-value]  # as was just asserted
 

@@ -19,7 +19,7 @@ from ledger.core.events.supervision import BilingualText, ModelPublished
 from ledger.core.supervision import LeadState
 from ledger.core.visibility import Reader
 from ledger.procedures import shipped_procedures
-from ledger.recording.supervision_streams import matter_of
+from ledger.recording.supervision_streams import supervision_state
 from ledger.store import feed, supervision
 from ledger.store.cases import Page
 from ledger.store.feed import Cursor
@@ -149,7 +149,7 @@ def test_lists_show_what_the_streams_stand_at(stored: Ledger) -> None:
     (row,) = rows(stored, RECOMMENDATIONS)
     assert (row["status"], row["result"], row["leads"]) == ("rechecked", "fell", 1)
     with stored.database.read() as connection:
-        folded = matter_of(connection, lead.state.lead_id, stored.registry.authority.agencies)
+        folded = supervision_state(connection, lead.state.lead_id, stored.registry.authority.agencies)
     assert folded == lead.state
     assert findings(stored) == set()
 
@@ -424,7 +424,7 @@ def test_an_edited_list_is_a_finding(stored: Ledger, statement: str) -> None:
 
 
 def test_a_row_without_any_event_is_a_finding(stored: Ledger) -> None:
-    """Also where the log has no stream of supervision at all."""
+    """Also where the log has no supervision stream at all."""
     post(stored, Model().published())
     row = rows(stored, MODELS)[0]
     with stored.database.log.begin() as connection:

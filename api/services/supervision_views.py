@@ -26,7 +26,7 @@ from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STR
 from ledger.core.supervision.state import ModelVersion
 from ledger.core.visibility import Sight
 from ledger.i18n import zone_in_use
-from ledger.recording.supervision_streams import matter_of
+from ledger.recording.supervision_streams import supervision_state
 from ledger.recording.validation import Validator
 from ledger.store import log, supervision
 from ledger.store.clocks import ClockLine
@@ -297,7 +297,7 @@ def reply_deadlines(
     """Return the deadlines of the replies to these recommendations, which there are."""
     due: dict[str, Deadline | None] = {}
     for recommendation_id in recommendation_ids:
-        state = validator.matter_of(connection, RECOMMENDATION_STREAM + recommendation_id)
+        state = validator.supervision_state(connection, RECOMMENDATION_STREAM + recommendation_id)
         assert isinstance(state, RecommendationState), "the read model shows one that has a stream"
         due[recommendation_id] = reply_deadline(validator, state, moment)
     return due
@@ -307,8 +307,8 @@ def timing_of(validator: Validator, connection: Connection, line: ClockLine) -> 
     """Return that in which the clock of a line of the list runs: its case, or what a recommendation's clocks run in."""
     if line.case_id != NO_CASE:
         return validator.states.of_case(line.case_id)
-    matter = validator.matter_of(connection, RECOMMENDATION_STREAM + line.subject)
-    return matter.timing if isinstance(matter, RecommendationState) else None
+    state = validator.supervision_state(connection, RECOMMENDATION_STREAM + line.subject)
+    return state.timing if isinstance(state, RecommendationState) else None
 
 
 def recommendation_view(
@@ -341,7 +341,7 @@ def _of_reply(due: Deadline | None) -> dict[str, Any]:
 M = TypeVar("M", ModelState, LeadState, RecommendationState)
 
 
-def require_matter(
+def require_supervision_state(
     connection: Connection, reading: Reading, stream_id: str, kind: type[M], *, field: str
 ) -> tuple[M, Sight]:
     """Return the state of the stream, and how the reader sees it.
@@ -349,7 +349,7 @@ def require_matter(
     Raises NotFound alike if it is missing, of another kind, or may not be seen.
     """
     sight = supervision.sight(connection, stream_id, reading.reader)
-    state = reading.matter_of(connection, stream_id) if sight else None
+    state = reading.supervision_state(connection, stream_id) if sight else None
     if sight is None or not isinstance(state, kind):
         raise NotFound(Message("no {field} of this id that you may see", field=field.removesuffix("_id")), field=field)
     return state, sight
@@ -357,7 +357,7 @@ def require_matter(
 
 def require_model(connection: Connection, reading: Reading, model_id: str, field: str = "model_id") -> ModelState:
     """Return the state of a model. Raises NotFound."""
-    return require_matter(connection, reading, STREAM + model_id, ModelState, field=field)[0]
+    return require_supervision_state(connection, reading, STREAM + model_id, ModelState, field=field)[0]
 
 
 def version_of(state: ModelState, version: int | None, field: str = "version") -> ModelVersion:
@@ -426,7 +426,7 @@ def _period(connection: Connection, state: RecommendationState, first: date, unt
 def _runs_from(
     connection: Connection, state: RecommendationState, agencies: Mapping[str, Agency], first: date, until: date
 ) -> str | None:
-    model = matter_of(connection, STREAM + (state.issued.model_id or ""), agencies)
+    model = supervision_state(connection, STREAM + (state.issued.model_id or ""), agencies)
     if not isinstance(model, ModelState):
         return None
     published = zone_in_use().day_of_text(model.versions[0].published_at)

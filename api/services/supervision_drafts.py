@@ -14,7 +14,7 @@ from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.events import Body, Stream
 from ledger.core.events.supervision import ModelAdopted, ModelPublished, RecommendationIssued
 from ledger.core.messages import Message, Term
-from ledger.core.supervision import Matter, ModelState
+from ledger.core.supervision import ModelState, SupervisionState
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.i18n import Labels
 from ledger.store import supervision
@@ -28,7 +28,7 @@ from ledger.timeline.sentences import Narrator, names_by_id
 BEGINNING = (ModelPublished, RecommendationIssued)  # what the first event of a stream may be, among those of officers
 
 
-def matter_at_hand(service: Service, reading: Reading, stream_id: str, body: type[Body]) -> Matter | None:
+def state_at_hand(service: Service, reading: Reading, stream_id: str, body: type[Body]) -> SupervisionState | None:
     """Return the model, lead or recommendation that such an act is on; None if the act is to begin it.
 
     Raises Unauthorized if the reader's role may not sign such an event, and NotFound alike if there is nothing of this
@@ -40,7 +40,7 @@ def matter_at_hand(service: Service, reading: Reading, stream_id: str, body: typ
         require_modelling(reading)
     with service.parts.database.read() as connection:
         if supervision.sight(connection, stream_id, reading.reader) is not None:
-            return reading.matter_of(connection, stream_id)
+            return reading.supervision_state(connection, stream_id)
         if body not in BEGINNING:
             raise NotFound("there is nothing of this id that you may act on", field="stream.id")
         require_free_id(connection, Stream(kind="supervision", id=stream_id), field="stream.id")
@@ -54,7 +54,7 @@ def with_signed_fields(
     fields: Mapping[str, Any],
     *,
     stream_id: str,
-    state: Matter | None,
+    state: SupervisionState | None,
 ) -> dict[str, Any]:
     """Return the fields with those that follow from the others, unless they are given.
 
@@ -78,13 +78,13 @@ def with_signed_fields(
     return stated
 
 
-def draft_of_matter(
+def draft_in_supervision(
     service: Service,
     reading: Reading,
     labels: Labels,
     *,
     stream_id: str,
-    state: Matter | None,
+    state: SupervisionState | None,
     body: Body,
     context: ActContext,
 ) -> ForeseenEvent:
@@ -95,7 +95,7 @@ def draft_of_matter(
     stream = Stream(kind="supervision", id=stream_id)
     drafted = unsigned(service.parts, reading, stream=stream, state=state, body=body, context=context)
     event = drafted.event
-    move = service.parts.validator.foresee_matter(event)
+    step = service.parts.validator.foresee_supervision(event)
     event_type = Term("event_type", event.event_type)
     reading.record(Message("draft of {event_type} of {stream_id}", event_type=event_type, stream_id=stream_id))
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
@@ -103,12 +103,14 @@ def draft_of_matter(
         drafted,
         narrator.alone(event),
         event_fields(event, drafted.sections, narrator.words(event, None), labels),
-        [(flag, narrator.detail(flag.detail)) for flag in move.flags],
+        [(flag, narrator.detail(flag.detail)) for flag in step.flags],
         list(_warnings(service, reading, labels, state, body)),
     )
 
 
-def _warnings(service: Service, reading: Reading, labels: Labels, state: Matter | None, body: Body) -> Iterator[str]:
+def _warnings(
+    service: Service, reading: Reading, labels: Labels, state: SupervisionState | None, body: Body
+) -> Iterator[str]:
     """Yield a warning if a model's data set is not here, or if another model finds the same. Neither is a refusal.
 
     Other places may have the list, and two models may be wanted for one thing.
