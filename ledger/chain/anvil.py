@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, OutOfStep, TransactionRefused
-from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendOutcome, TransactionReceipt
+from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendAnswer, TransactionReceipt
 from ledger.chain.journal import ChainWrite
 from ledger.chain.rpc import JsonRpc
 
@@ -121,9 +121,9 @@ def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> TransactionReceipt:
     eth.rpc.call("anvil_dropAllTransactions")
     eth.rpc.call("evm_setNextBlockTimestamp", write.timestamp)
     try:
-        outcome = eth.send(write.raw_transaction)
-        if outcome is not SendOutcome.ACCEPTED:
-            raise TransactionRefused("the transaction", 0, outcome.value)
+        answer = eth.send(write.raw_transaction)
+        if answer is not SendAnswer.ACCEPTED:
+            raise TransactionRefused("the transaction", 0, answer.value)
     except TransactionRefused as error:
         # A refusal counts only if the node still has the fees and limits that its flags set.
         pending = eth.block("pending")

@@ -33,7 +33,7 @@ LATEST_FINAL = "latest-final"
 _HINT = "Wait for it. Where confirmations are counted, fewer of them make it final sooner, and less certainly."
 
 
-class SendOutcome(Enum):
+class SendAnswer(Enum):
     ACCEPTED = "accepted"
     ALREADY_KNOWN = "already known"  # the same as accepted
     NONCE_TOO_LOW = "nonce too low"  # this transaction is in a block, or another of its nonce is
@@ -41,14 +41,14 @@ class SendOutcome(Enum):
 
 
 _WORDS = {
-    SendOutcome.ALREADY_KNOWN: r"already ?(known|imported|exists)|known transaction|already in (mem)?pool",
-    SendOutcome.NONCE_TOO_LOW: r"nonce (is )?too low|old ?nonce|nonce .*already used",
-    SendOutcome.UNDERPRICED: (
+    SendAnswer.ALREADY_KNOWN: r"already ?(known|imported|exists)|known transaction|already in (mem)?pool",
+    SendAnswer.NONCE_TOO_LOW: r"nonce (is )?too low|old ?nonce|nonce .*already used",
+    SendAnswer.UNDERPRICED: (
         r"underpriced|fee ?too ?low|less than block base fee|below configured minimum|gas ?price (is )?too low"
         r"|fee ?per ?gas.* is too low|below base fee"
     ),
 }
-_PATTERNS = {outcome: re.compile(words, re.IGNORECASE) for outcome, words in _WORDS.items()}
+_PATTERNS = {answer: re.compile(words, re.IGNORECASE) for answer, words in _WORDS.items()}
 
 
 BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest", "pending"]  # a number, a hash or a tag
@@ -226,20 +226,20 @@ class Eth:
         places = [_hex(slot) for slot in slots]
         return self._read(AccountProof, "eth_getProof", address, places, _block_id(at.hash))
 
-    def send(self, raw_transaction: bytes) -> SendOutcome:
+    def send(self, raw_transaction: bytes) -> SendAnswer:
         """Send a signed transaction to the node.
 
-        Raises TransactionRefused for an answer that is none of the outcomes. After Unavailable the node may have it.
+        Raises TransactionRefused for an answer that is none of these. After Unavailable the node may have it.
         """
         try:
             self._read(bytes, "eth_sendRawTransaction", _hex(raw_transaction))
         except RpcRefused as error:
             # Codes differ from client to client: the words are what they have in common.
-            outcome = next((each for each, words in _PATTERNS.items() if words.search(error.rpc_message)), None)
-            if outcome is None:
+            answer = next((each for each, words in _PATTERNS.items() if words.search(error.rpc_message)), None)
+            if answer is None:
                 raise TransactionRefused("the transaction", error.rpc_code, error.rpc_message, error.data) from error
-            return outcome
-        return SendOutcome.ACCEPTED
+            return answer
+        return SendAnswer.ACCEPTED
 
     def require_chain(self, chain_id: int, identity: ChainFingerprint | None = None) -> None:
         """Raise WrongChain for another chain id, ChainMismatch if the deployment's block is not in the chain."""

@@ -9,7 +9,7 @@ import logging
 from dataclasses import KW_ONLY, dataclass, replace
 
 from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
-from ledger.chain.eth import Block, BlockRef, Eth, SendOutcome, TransactionReceipt, final_block
+from ledger.chain.eth import Block, BlockRef, Eth, SendAnswer, TransactionReceipt, final_block
 from ledger.chain.journal import ChainFingerprint, ChainWrite, Journal, WriteState
 from ledger.chain.transaction import Fees
 from ledger.core.trust.trust_file import FinalityRule
@@ -77,10 +77,10 @@ class RemoteChain:
     # -- one write -----------------------------------------------------------------------------------------------------
 
     def _send(self, write: ChainWrite) -> ChainWrite:
-        outcome = self.eth.send(write.raw_transaction)
-        if outcome in {SendOutcome.ACCEPTED, SendOutcome.ALREADY_KNOWN}:
+        answer = self.eth.send(write.raw_transaction)
+        if answer in {SendAnswer.ACCEPTED, SendAnswer.ALREADY_KNOWN}:
             return self._move(write, WriteState.SUBMITTED)
-        _log.warning("write %d was not taken: %s", write.number, outcome.value)
+        _log.warning("write %d was not taken: %s", write.number, answer.value)
         return write
 
     def _follow(self, write: ChainWrite, final: BlockRef | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.chain import rpc, writer
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, TransactionRefused, WrongChain
-from ledger.chain.eth import Eth, SendOutcome
+from ledger.chain.eth import Eth, SendAnswer
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
@@ -404,9 +404,9 @@ def test_another_chain_id_is_the_wrong_chain(anvil: ExternalNode) -> None:
 
 
 SAID = {
-    SendOutcome.ALREADY_KNOWN: ["already known", "transaction already imported", "Known transaction: 0x12"],
-    SendOutcome.NONCE_TOO_LOW: ["nonce too low", "Nonce too low. Expected nonce to be 3 but got 0.", "OldNonce"],
-    SendOutcome.UNDERPRICED: [
+    SendAnswer.ALREADY_KNOWN: ["already known", "transaction already imported", "Known transaction: 0x12"],
+    SendAnswer.NONCE_TOO_LOW: ["nonce too low", "Nonce too low. Expected nonce to be 3 but got 0.", "OldNonce"],
+    SendAnswer.UNDERPRICED: [
         *("replacement transaction underpriced", "max fee per gas less than block base fee", "FeeTooLow"),
         "Gas price below configured minimum gas price",
     ],
@@ -416,7 +416,7 @@ SAID = {
 @pytest.mark.parametrize(
     ("message", "outcome"), [(words, outcome) for outcome, texts in SAID.items() for words in texts]
 )
-def test_what_clients_say_to_a_transaction_is_understood(node: FaultyNode, message: str, outcome: SendOutcome) -> None:
+def test_what_clients_say_to_a_transaction_is_understood(node: FaultyNode, message: str, outcome: SendAnswer) -> None:
     """The words of several clients for the same three answers."""
     node.faults["*"] = refusal(message)
     assert Eth(JsonRpc(node.url)).send(b"\x02") is outcome
