@@ -30,7 +30,7 @@ LONGEST = 0.6  # seconds from the start of the load to the kill
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RoundsResult:
     """What the rounds came to; ``faults`` is empty if they held."""
 
     rounds: int
@@ -48,7 +48,7 @@ class Outcome:
         )
 
 
-def run(target: Target, rounds: int, chance: random.Random) -> Outcome:
+def run(target: Target, rounds: int, chance: random.Random) -> RoundsResult:
     """Kill the target ``rounds`` times under load, and stop at the first round that does not hold."""
     began, load, entries = time.monotonic(), Load(CLIENTS, target.log_id, f"{chance.getrandbits(32):08x}"), 0
     faults: list[str] = []
@@ -67,7 +67,7 @@ def run(target: Target, rounds: int, chance: random.Random) -> Outcome:
         entries, faults = _settle(target, load)
     books = load.books
     seconds = time.monotonic() - began
-    return Outcome(done, len(books.acknowledged), books.resolved, entries, seconds, tuple(faults))
+    return RoundsResult(done, len(books.acknowledged), books.resolved, entries, seconds, tuple(faults))
 
 
 def _settle(target: Target, load: Load) -> tuple[int, list[str]]:

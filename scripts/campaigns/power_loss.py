@@ -290,7 +290,7 @@ def faults_of(folder: Path, files: dict[str, bytes], acknowledged: Sequence[tupl
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CampaignResult:
     """What a campaign came to; ``faults`` is empty if it held."""
 
     syncs: int
@@ -300,7 +300,7 @@ class Outcome:
     faults: tuple[str, ...]
 
 
-def campaign(folder: Path, recorded: Recorded, survivals: int, seed: int, every: int = 1) -> Outcome:
+def campaign(folder: Path, recorded: Recorded, survivals: int, seed: int, every: int = 1) -> CampaignResult:
     """Look at the files after each power loss."""
     syncs = Counter(call.synced for call in recorded.calls if call.synced is not None).total()
     faults_in: dict[tuple[int, int], list[str]] = {}
@@ -316,7 +316,7 @@ def campaign(folder: Path, recorded: Recorded, survivals: int, seed: int, every:
             faults_in[state] = faults_of(folder / "lost", files, acknowledged)
         faults += (f"{name}: {fault}" for fault in faults_in[state])
         lost += len(acknowledged) < len(recorded.acknowledged)
-    return Outcome(syncs, count, len(recorded.acknowledged), lost, tuple(faults))
+    return CampaignResult(syncs, count, len(recorded.acknowledged), lost, tuple(faults))
 
 
 def main() -> int:

@@ -54,7 +54,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PointResult:
     """What one run came to.
 
     ``reached`` says that the fault happened: runs differ a little in their calls. ``told`` are the words that were no
@@ -95,11 +95,11 @@ class Bench:
         by_thread = Counter((match[2], match[1]) for match in calls if match)
         return Counter({call: max(n for (name, _), n in by_thread.items() if name == call) for call, _ in by_thread})
 
-    def run(self, point: Point) -> Outcome:
+    def run(self, point: Point) -> PointResult:
         """Run the writer with one fault, then once more without."""
         return self._run(["-e", f"trace={point.call}", "-e", point.expression])
 
-    def _run(self, options: list[str]) -> Outcome:
+    def _run(self, options: list[str]) -> PointResult:
         shutil.rmtree(self._data, ignore_errors=True)
         shutil.copytree(self._prepared, self._data)
         url = f"sqlite:///{self._data / 'ledger.db'}"
@@ -116,7 +116,7 @@ class Bench:
             faults = self._go_on(url, client)
         trace = self._trace.read_text(errors="replace")
         happened = "(INJECTED)" in trace or "killed by SIGKILL" in trace
-        return Outcome(happened, tuple(word for word in answers if word), tuple(faults))
+        return PointResult(happened, tuple(word for word in answers if word), tuple(faults))
 
     def _go_on(self, url: str, client: Client) -> list[str]:
         before = len(client.books.acknowledged)

@@ -47,7 +47,7 @@ SHOWN = 12  # faults of one history
 NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc")
 
 
-class Outcome(NamedTuple):
+class HistoryResult(NamedTuple):
     """One history; ``silence`` is the longest time in seconds without an acknowledgement, ``verdict`` that of all."""
 
     acknowledged: int
@@ -87,7 +87,7 @@ class Campaign:
         self.load = Load(self.ledger, self.books, random.Random(self.seed))
         self.checker = Checker(self.ledger.log_key)
 
-    def history(self, planned: Sequence[Planned], *, audited: bool) -> Outcome:
+    def history(self, planned: Sequence[Planned], *, audited: bool) -> HistoryResult:
         """Play one history, heal, and judge."""
         books, began = self.books, time.monotonic()
         acknowledged, unknown, refused = len(books.acknowledged), books.untold.total(), books.refused.total()
@@ -103,7 +103,7 @@ class Campaign:
         verdict = self.checker.check(self.cluster.primary_url(), books.acknowledged, books.shown)
         if audited and not verdict.faults:
             others += self._audit()
-        return Outcome(
+        return HistoryResult(
             len(books.acknowledged) - acknowledged,
             books.untold.total() - unknown,
             books.refused.total() - refused,
@@ -112,7 +112,7 @@ class Campaign:
             others,
         )
 
-    def summary(self, outcomes: Sequence[Outcome]) -> str:
+    def summary(self, outcomes: Sequence[HistoryResult]) -> str:
         """Say what the histories came to, all of which held."""
         codes = (self.books.untold + self.books.refused).most_common()
         return (
@@ -167,7 +167,7 @@ def play(options: argparse.Namespace, folder: Path) -> int:
     """Play all histories in namespaces that are made for it; return the exit status."""
     console = Console(width=220, highlight=False, markup=False)
     campaign = Campaign(folder, options.seed, options.seconds, tuple(options.fault))
-    outcomes: list[Outcome] = []
+    outcomes: list[HistoryResult] = []
     with campaign.cluster.running():
         try:
             campaign.ledger.start()

@@ -48,7 +48,7 @@ MODEL_CHARACTERS = 31_500
 EVENTS_AT_ONCE = 500
 
 
-class Outcome(NamedTuple):
+class AttackResult(NamedTuple):
     """What an attack came to. ``grown`` and ``worker`` are in megabytes, ``cpu`` are the worker's seconds."""
 
     kind: str
@@ -319,7 +319,7 @@ def stand_with(events: int, chance: random.Random) -> Iterator[Stand]:
                     workers.close()
 
 
-def attacked(stand: Stand, attack: Callable[[Stand], Response], idle_kb: int) -> Outcome:
+def attacked(stand: Stand, attack: Callable[[Stand], Response], idle_kb: int) -> AttackResult:
     """Make the attack, and return what it came to."""
     stand.begin()
     response = attack(stand)
@@ -327,7 +327,7 @@ def attacked(stand: Stand, attack: Callable[[Stand], Response], idle_kb: int) ->
     kind = response.headers.get("content-type", "")
     code = response.json()["code"] if kind == "application/problem+json" else ""
     worker, cpu = (0.0, 0.0) if used is None else ((used.memory_kb - idle_kb) / 1024, used.cpu_s)
-    return Outcome(attack.__name__, response.status_code, code, stand.seconds, stand.grown_kb / 1024, worker, cpu)
+    return AttackResult(attack.__name__, response.status_code, code, stand.seconds, stand.grown_kb / 1024, worker, cpu)
 
 
 def idle_worker(workers: WorkerPool) -> int:

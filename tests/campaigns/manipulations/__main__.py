@@ -58,7 +58,7 @@ SHARES = 3  # of the streams, in the audits that go on here
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ManipulationResult:
     """What became of one: who named it, or what it changed for whom.
 
     ``turn`` is the number of the audit of a round that named it, if one of everything did; 0 if none did.
@@ -76,9 +76,9 @@ class Outcome:
         return self.turn == 0 or (self.named is None and bool(self.changed))
 
 
-def run(folder: Path, chosen: list[Manipulation], before: Shown, since: Basis) -> list[Outcome]:
+def run(folder: Path, chosen: list[Manipulation], before: Shown, since: Basis) -> list[ManipulationResult]:
     """Make each in a copy of the ledger in ``folder``."""
-    outcomes: list[Outcome] = []
+    outcomes: list[ManipulationResult] = []
     for number, manipulation in enumerate(chosen, 1):
         with tempfile.TemporaryDirectory(prefix="tallystick-manipulated-") as folder_name:
             outcome = _try(folder, Path(folder_name) / "data", manipulation, before, since)
@@ -87,21 +87,21 @@ def run(folder: Path, chosen: list[Manipulation], before: Shown, since: Basis) -
     return outcomes
 
 
-def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, since: Basis) -> Outcome:
+def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, since: Basis) -> ManipulationResult:
     shutil.copytree(folder, copy)
     try:
         manipulation.apply(copy)
     except (sqlite3.Error, duckdb.Error) as error:  # the database itself refuses some
-        return Outcome(manipulation, f"refused by the database: {error}", is_made=False)
+        return ManipulationResult(manipulation, f"refused by the database: {error}", is_made=False)
     for with_chain in (False, True):
         named = _named(copy, with_chain=with_chain)
         if named is not None:
-            return Outcome(manipulation, named, turn=_turn(copy, since, with_chain=with_chain))
+            return ManipulationResult(manipulation, named, turn=_turn(copy, since, with_chain=with_chain))
     try:
         after = look_again(copy, before)
     except TallystickError as error:
-        return Outcome(manipulation, f"the start: {error}")
-    return Outcome(manipulation, None, differing(before, after))
+        return ManipulationResult(manipulation, f"the start: {error}")
+    return ManipulationResult(manipulation, None, differing(before, after))
 
 
 def _named(copy: Path, *, with_chain: bool) -> str | None:
@@ -132,10 +132,10 @@ def _turn(copy: Path, since: Basis, *, with_chain: bool) -> int:
     return 0
 
 
-def gone_on_from_lies(data: Path, true: Basis) -> Iterator[Outcome]:
+def gone_on_from_lies(data: Path, true: Basis) -> Iterator[ManipulationResult]:
     """Go on from what lies about the audit that has kept ``true``, in a ledger of which nothing is changed."""
     for name, lie in lying_bases(true).items():
-        yield Outcome(Manipulation("basis", name, lambda _folder: None), *_gone_on_from(data, lie, true))
+        yield ManipulationResult(Manipulation("basis", name, lambda _folder: None), *_gone_on_from(data, lie, true))
 
 
 def _gone_on_from(data: Path, lie: Basis, true: Basis) -> tuple[str | None, tuple[str, ...]]:
@@ -174,7 +174,7 @@ def audit(folder: Path, *, with_chain: bool, since: Basis | None = None) -> Audi
         return audit_log(database, trust, shipped_procedures(), look=chain, processes=1, files=files, since=since)
 
 
-def _told(outcome: Outcome) -> str:
+def _told(outcome: ManipulationResult) -> str:
     changed = f" [{len(outcome.changed)} answers differ: {', '.join(outcome.changed[:3])}]" if outcome.changed else ""
     if outcome.turn == 0:
         return f"PASSED {outcome.manipulation}: {outcome.named}, but by no audit that goes on"
@@ -222,7 +222,7 @@ def _steady(data: Path, storage: Path, *, quick: bool) -> Shown:
     return first.without(differing(first, again))
 
 
-def _summed_up(outcomes: list[Outcome], before: Shown, seconds: float) -> int:
+def _summed_up(outcomes: list[ManipulationResult], before: Shown, seconds: float) -> int:
     passed = [outcome for outcome in outcomes if outcome.passed]
     kinds = Counter(outcome.manipulation.kind for outcome in outcomes)
     refused = sum(not outcome.is_made for outcome in outcomes)
