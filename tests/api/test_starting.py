@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.chain_connector import TrustHolder
 from api.wiring import BoundFile, open_parts
@@ -23,6 +24,8 @@ from ledger.core.trust.trust_file import parse_trust
 from ledger.store import checkpoints
 from ledger.store.database import Database
 from ledger.store.opening import open_database
+from ledger.workers import sandbox
+from ledger.workers.sandbox import Enforced
 from tests.api.service import until
 from tests.testkit import bundles
 from tests.testkit.ledgers import open_ledger, sqlite_url
@@ -107,6 +110,20 @@ def test_witnesses_are_heard_before_the_chain_is_followed(founded: Settings, mon
             failure = parts.sequencer.failure
             assert failure is not None
             assert failure.code == "witness_ahead"
+
+
+@pytest.mark.parametrize("parts", [Enforced(files=True, calls=True), Enforced(files=False, calls=True)])
+def test_a_service_says_what_its_sandbox_lacks(
+    founded: Settings, monkeypatch: pytest.MonkeyPatch, parts: Enforced
+) -> None:
+    """Once, when it starts; and it starts. Where nothing is lacking, nothing is said."""
+    monkeypatch.setattr(sandbox, "enforced", lambda: parts)
+    with capture_logs() as logged, open_parts(founded):
+        pass
+    lines = [line for line in logged if "sandbox" in line["event"]]
+    assert [(line["log_level"], line["files"], line["calls"]) for line in lines] == [
+        ("warning", *parts) for _ in range(not all(parts))
+    ]
 
 
 def test_the_trust_file_names_the_timestamp_authority(tmp_path: Path) -> None:
