@@ -34,6 +34,7 @@ JOB = struct.Struct(">QQIdQ")
 OUTCOME = struct.Struct(">BQdQ")
 CHUNK = 1 << 16
 OPEN_FILES = 64
+_ZEROS = bytes(CHUNK)
 
 
 class Ending(IntEnum):
@@ -61,11 +62,12 @@ def main(modules: Sequence[str]) -> None:
     sandbox = Sandbox(needed)
     while header := _read(JOB.size):
         size, memory, cpu_s, seconds, most = JOB.unpack(header)
-        _work(_read(size), sandbox, memory=memory, cpu_s=cpu_s, seconds=seconds, most=most)
+        job = _read(size)
+        _work(job, sandbox, memory=memory, cpu_s=cpu_s, seconds=seconds, most=most)
 
 
-def _work(job: bytes, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds: float, most: int) -> None:
-    """Do the work in a child and write its outcome."""
+def _work(job: bytearray, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds: float, most: int) -> None:
+    """Do the work in a child, write its outcome, and keep nothing of either: the next child has what is left here."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -79,7 +81,8 @@ def _work(job: bytes, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds: flo
         finally:
             os._exit(ending)  # in any case
     os.close(writer)
-    ending, result = _gathered(reader, time.monotonic() + seconds, most)
+    _clear(job)
+    ending, parts = _gathered(reader, time.monotonic() + seconds, most)
     os.close(reader)
     if ending is not Ending.DONE:
         os.kill(child, signal.SIGKILL)
@@ -87,9 +90,11 @@ def _work(job: bytes, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds: flo
     if ending is Ending.DONE:
         ending = _ending_of(status)
     used = usage.ru_utime + usage.ru_stime
-    if ending not in (Ending.DONE, Ending.REFUSED, Ending.FAILED):
-        result = b""
-    _write(1, OUTCOME.pack(ending, usage.ru_maxrss, used, len(result)) + result)
+    sent = parts if ending in (Ending.DONE, Ending.REFUSED, Ending.FAILED) else []
+    _write(1, OUTCOME.pack(ending, usage.ru_maxrss, used, sum(map(len, sent))))
+    for part in sent:
+        _write(1, part)
+    _clear(*parts)
 
 
 def _ending_of(status: int) -> Ending:
@@ -103,20 +108,20 @@ def _ending_of(status: int) -> Ending:
     return Ending.NO_TIME if os.WTERMSIG(status) == signal.SIGXCPU else Ending.NO_MEMORY
 
 
-def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, bytes]:
-    """Return what the child writes until it ends."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
+def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, list[memoryview]]:
+    """Return what the child writes until it ends, in whole chunks and the beginning of one."""
+    chunks, size = [memoryview(bytearray(CHUNK))], 0
+    while size <= most:
         readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not readable:
-            return Ending.NO_TIME, b""
-        if not (part := os.read(reader, CHUNK)):
-            return Ending.DONE, b"".join(parts)
-        parts.append(part)
-        size += len(part)
-        if size > most:
-            return Ending.TOO_LARGE, b""
+            return Ending.NO_TIME, chunks
+        at = size % CHUNK
+        if size and not at:
+            chunks.append(memoryview(bytearray(CHUNK)))
+        if not (count := os.readv(reader, [chunks[-1][at:]])):
+            return Ending.DONE, [*chunks[: size // CHUNK], chunks[-1][:at]]
+        size += count
+    return Ending.TOO_LARGE, chunks
 
 
 # -- in the child ------------------------------------------------------------------------------------------------------
@@ -140,7 +145,7 @@ def _limit(memory: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
 
 
-def _outcome(job: bytes, sandbox: Sandbox) -> tuple[Ending, bytes]:
+def _outcome(job: bytearray, sandbox: Sandbox) -> tuple[Ending, bytes]:
     try:
         function, arguments, files = pickle.loads(job)  # noqa: S301 - our own, from the service
         sandbox.enter(files)
@@ -158,22 +163,30 @@ def _outcome(job: bytes, sandbox: Sandbox) -> tuple[Ending, bytes]:
 # -- pipes -------------------------------------------------------------------------------------------------------------
 
 
-def _read(size: int) -> bytes:
+def _read(size: int) -> bytearray:
     """Read ``size`` bytes from standard input; return none if it has ended."""
-    parts: list[bytes] = []
-    while size:
-        part = os.read(0, min(size, 1 << 20))
-        if not part:
-            return b""
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    data = bytearray(size)
+    rest = memoryview(data)
+    while rest:
+        if not (count := os.readv(0, [rest])):
+            return bytearray()
+        rest = rest[count:]
+    return data
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def _write(descriptor: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _clear(*buffers: bytearray | memoryview) -> None:
+    """Overwrite what is in the buffers, in place."""
+    for buffer in buffers:
+        view = memoryview(buffer)
+        for begin in range(0, len(view), CHUNK):
+            part = view[begin : begin + CHUNK]
+            part[:] = _ZEROS[: len(part)]
 
 
 if __name__ == "__main__":

@@ -147,3 +147,26 @@ def in_thread() -> int:
     thread.start()
     thread.join()
     return answers[0]
+
+
+def put_together(first: bytes, second: bytes) -> bytes:
+    """Return the parts in one piece, which they were in nowhere before."""
+    return first + second
+
+
+def is_in_memory(first: bytes, second: bytes) -> bool:
+    """Return whether these parts stand in one piece in the memory that this process has written or inherited."""
+    with Path("/proc/self/maps").open(encoding="utf-8") as maps, Path("/proc/self/mem").open("rb", 0) as memory:
+        for line in maps:
+            place, modes, *_, name = f"{line.rstrip()} ".split(" ")
+            if not modes.startswith("rw") or name.startswith("[v"):
+                continue
+            begin, end = (int(number, 16) for number in place.split("-"))
+            memory.seek(begin)
+            content = memory.read(end - begin)
+            at = content.find(first)
+            while at >= 0:
+                if content[at + len(first) : at + len(first) + len(second)] == second:
+                    return True
+                at = content.find(first, at + 1)
+    return False

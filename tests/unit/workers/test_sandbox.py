@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import stat
 import sys
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ledger.cli.diagnosis import worker_sandbox
+from ledger.workers import pool as worker_pool
 from ledger.workers import sandbox
 from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
 from ledger.workers.process import OUTCOME, Ending
@@ -27,9 +29,11 @@ from tests.testkit.attacks import (
     Attack,
     imported,
     in_thread,
+    is_in_memory,
     is_refused,
     open_to_all,
     own_descriptors,
+    put_together,
     read_file,
     read_memory_of_process,
     shorten_file,
@@ -43,9 +47,9 @@ pytestmark = pytest.mark.skipif(not all(enforced()), reason="this system has no 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
     """A worker with nothing loaded."""
-    worker_pool = WorkerPool(1, WorkLimits(memory_mb=64), modules=())
-    yield worker_pool
-    worker_pool.close()
+    worker = WorkerPool(1, WorkLimits(memory_mb=64), modules=())
+    yield worker
+    worker.close()
 
 
 class Targets(NamedTuple):
@@ -119,6 +123,35 @@ def test_work_does_not_answer_for_other_work(pool: WorkerPool) -> None:
     forged = OUTCOME.pack(Ending.DONE, 1, 1.0, 0)
     assert pool.run(os.write, 1, forged, agency="east") == len(forged)
     assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_work_finds_nothing_of_the_work_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what it was given nor what came of it: its process has the memory of the worker, where both passed."""
+    # What is freed stays in the worker, as it does in one that is large.
+    monkeypatch.setattr(worker_pool, "_FRUGAL", {"MALLOC_TRIM_THRESHOLD_": str(10**9)})
+    memory, limits = Files(read=("/proc",)), WorkLimits(memory_mb=256, cpu_s=20)
+    pool = WorkerPool(1, WorkLimits(memory_mb=64), modules=())
+    try:
+        for size in (100, 60_000, 4_000_000):
+            first, second, third, fourth = (secrets.token_bytes(16) for _ in range(4))
+            rest = bytes(size)
+            assert pool.run(len, rest + put_together(first, second), agency="west") == size + 32
+            assert not pool.run(is_in_memory, first, second, agency="east", files=memory, limits=limits)
+            assert pool.run(put_together, rest + third, fourth, agency="west") == rest + third + fourth
+            assert not pool.run(is_in_memory, third, fourth, agency="east", files=memory, limits=limits)
+        with pytest.raises(WorkFailed):
+            pool.run(is_in_memory, first, second, agency="east")
+    finally:
+        pool.close()
+
+
+def test_what_is_in_memory_is_found_there() -> None:
+    """As the test above looks for it."""
+    first, second = secrets.token_bytes(16), secrets.token_bytes(16)
+    assert not is_in_memory(first, second)
+    kept = put_together(first, second)
+    assert is_in_memory(first, second)
+    assert kept
 
 
 def test_no_folder_is_readable_because_the_service_was_started_in_it(
