@@ -364,11 +364,13 @@ def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_bytes(data + b"x,2026-01-01\n")
     with watched_ledger(tmp_path) as watched:
         held = raised_on(watched, case, data)
-    given = replace(held, files=[tmp_path / "pensions.csv"])
-    assert checked(given).verdict == "intact"
+    with_file = replace(held, files=[tmp_path / "pensions.csv"])
+    assert checked(with_file).verdict == "intact"
     workers = WorkerPool(1, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner:make_ready"))
     try:  # so does the service, which reads in a worker what others wrote
-        assert rederive(given, trusting(held), shipped_procedures(), runner=ModelRunner(workers)).verdict == "intact"
+        assert (
+            rederive(with_file, trusting(held), shipped_procedures(), runner=ModelRunner(workers)).verdict == "intact"
+        )
     finally:
         workers.close()
     for files in ([], [tmp_path / "other.csv"]):
