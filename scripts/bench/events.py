@@ -140,23 +140,32 @@ def _index_words(connection: Connection) -> None:
     words = select(WORDS.c.word, WORDS.c.updated_index).where(
         WORDS.c.updated_index > before, WORDS.c.kind.in_(search.WITHIN)
     )
+    apart = _apart(connection, WORD_PARTS)
     for some in connection.execute(words).partitions(WORDS_AT_ONCE):
-        parts = {(part, index) for word, index in some for part in word_parts.parts_of(word)}
-        # In the order of the table, so that each of its pages is written once.
-        rows = [{"part": part, "log_index": index} for part, index in sorted(parts)]
-        connection.execute(insert(WORD_PARTS).prefix_with("OR IGNORE"), rows)
+        rows = [{"part": part, "log_index": index} for word, index in some for part in word_parts.parts_of(word)]
+        connection.execute(insert(apart), rows)
+    # In the order of the table, so that each of its pages is written once.
+    in_order = select(apart).distinct().order_by(*apart.columns)
+    connection.execute(insert(WORD_PARTS).prefix_with("OR IGNORE").from_select([*apart.columns], in_order))
+    apart.drop(connection)
     position = {"name": word_parts.POSITION, "value": word_parts.position_fact(last, search.PARTS_MARK)}
     connection.execute(insert(META).prefix_with("OR REPLACE"), position)
 
 
 def _set_aside(connection: Connection, table: Table) -> Table:
     """Set the rows of cases aside in a table of this connection."""
-    columns: list[Column[Any]] = [Column(column.name, column.type) for column in table.columns]
-    apart = Table(f"first_{table.name}", MetaData(), *columns, prefixes=["TEMPORARY"])
-    apart.create(connection)
+    apart = _apart(connection, table)
     kinds = {ENTRIES: ENTRIES.c.stream_kind, STREAMS: STREAMS.c.kind}
     rows = select(table).where(kinds[table] == "case") if table in kinds else select(table)
     connection.execute(insert(apart).from_select([*apart.columns], rows))
+    return apart
+
+
+def _apart(connection: Connection, table: Table) -> Table:
+    """Make an empty table of this connection with the columns of another one."""
+    columns: list[Column[Any]] = [Column(column.name, column.type) for column in table.columns]
+    apart = Table(f"apart_{table.name}", MetaData(), *columns, prefixes=["TEMPORARY"])
+    apart.create(connection)
     return apart
 
 
