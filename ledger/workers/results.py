@@ -32,7 +32,8 @@ def encode_result(value: object) -> bytes:
     """Return the value as bytes. Raises TypeError for what is neither a plain value nor of a class that holds values.
 
     Beside plain values these are: moments and days, decimals, messages, enumerations, structs, named tuples, and errors
-    of the ledger. Subclasses of text and of collections become what they are made of.
+    of the ledger. Subclasses of text and of collections become what they are made of; half a surrogate pair, which an
+    escape in YAML or JSON can put into a text, becomes such an escape again.
     """
     return msgspec.msgpack.encode(_plain(value))
 
@@ -54,7 +55,7 @@ def _plain(value: Any) -> Any:
         return form(value)
     if isinstance(value, Message):
         slots = [part for name, slot in value.params.items() for part in (name, _plain_slot(slot))]
-        return ["m", str(value), value.msgid, slots, value.context]
+        return ["m", _text(str(value)), _text(value.msgid), slots, value.context]
     if isinstance(value, Enum):
         return ["x", _name(value), _plain(value.value)]
     if isinstance(value, Struct):
@@ -74,7 +75,15 @@ def _plain_slot(value: object) -> Any:
     try:
         return _plain(value)
     except TypeError:
-        return str(value)
+        return _text(str(value))
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode(errors="backslashreplace").decode()
+    return value
 
 
 def _pairs(values: Mapping[Any, Any]) -> list[Any]:
@@ -90,7 +99,8 @@ def _itself(value: Any) -> Any:
 
 
 _FORMS: Final[Mapping[type, Callable[[Any], Any]]] = {
-    **dict.fromkeys((type(None), bool, float, str, bytes), _itself),
+    **dict.fromkeys((type(None), bool, float, bytes), _itself),
+    str: _text,
     int: lambda value: value if value in _WITHIN else ["i", str(value)],
     list: lambda value: ["l", *map(_plain, value)],
     tuple: lambda value: ["t", *map(_plain, value)],

@@ -58,6 +58,17 @@ def test_collections_come_back_as_what_they_are_made_of() -> None:
     assert (type(result), type(result["b"]), result) == (dict, str, {"b": "text"})
 
 
+def test_half_a_character_comes_back_as_its_escape() -> None:
+    """A file of others can spell it, UTF-8 cannot: not what was worked out, nor a refusal or a fault, is lost by it."""
+    half = Message("{name} is unknown", name="\ud800")
+    assert decode_result(encode_result(["\ud800 公文", half, Term("kind", "\ud800")])) == [
+        "\\ud800 公文",
+        "\\ud800 is unknown",
+        "\\ud800",
+    ]
+    assert decode_result(encode_result(NotFound("{name} is unknown", name="\ud800"))).text.params == {"name": "\\ud800"}
+
+
 def test_messages_stay_translatable() -> None:
     """With their slots, also where one is filled by another message, or by what is no value."""
     inner = Message("{count:,} rows of {kind}", count=12_000, kind=Term("kind", "case"))
