@@ -11,6 +11,7 @@ standard output. What others wrote is read in the children alone.
 from __future__ import annotations
 
 import importlib
+import mmap
 import os
 import pickle
 import resource
@@ -34,6 +35,8 @@ JOB = struct.Struct(">QQIdQ")
 OUTCOME = struct.Struct(">BQdQ")
 CHUNK = 1 << 16
 OPEN_FILES = 64
+RESERVE = 4 << 20  # bytes of memory for the report of an error
+PAUSE_S = 0.0002
 _ZEROS = bytes(CHUNK)
 
 
@@ -82,11 +85,18 @@ def _work(job: bytearray, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds:
             os._exit(ending)  # in any case
     os.close(writer)
     _clear(job)
-    ending, parts = _gathered(reader, time.monotonic() + seconds, most)
+    deadline = time.monotonic() + seconds
+    ending, parts = _gathered(reader, deadline, most)
     os.close(reader)
+    # Work that has closed its pipe need not have ended.
+    while ending is Ending.DONE and not (ended := os.wait4(child, os.WNOHANG))[0]:
+        if time.monotonic() > deadline:
+            ending = Ending.NO_TIME
+        time.sleep(PAUSE_S)
     if ending is not Ending.DONE:
         os.kill(child, signal.SIGKILL)
-    _, status, usage = os.wait4(child, 0)
+        ended = os.wait4(child, 0)
+    _, status, usage = ended
     if ending is Ending.DONE:
         ending = _ending_of(status)
     used = usage.ru_utime + usage.ru_stime
@@ -136,16 +146,19 @@ def _leave_pipes() -> None:
 
 
 def _limit(memory: int, cpu_s: int) -> None:
-    """Set the limits. Memory is counted beyond that of the process before its work: private and written pages."""
+    """Set the limits, for good. Memory is counted beyond that of the process before its work: private and written
+    pages.
+    """
     with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - no more modules than these
         data = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
-    resource.setrlimit(resource.RLIMIT_DATA, (data + memory, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_DATA, (data + memory + RESERVE,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
 
 
 def _outcome(job: bytearray, sandbox: Sandbox) -> tuple[Ending, bytes]:
+    reserve = mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:
         function, arguments, files = pickle.loads(job)  # noqa: S301 - our own, from the service
         sandbox.enter(files)
@@ -155,8 +168,7 @@ def _outcome(job: bytearray, sandbox: Sandbox) -> tuple[Ending, bytes]:
     except TallystickError as error:
         return Ending.REFUSED, encode_result(error)
     except BaseException as error:  # noqa: BLE001 - the border of the process
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        reserve.close()
         return Ending.FAILED, encode_result("".join(traceback.format_exception(error)))
 
 

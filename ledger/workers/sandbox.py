@@ -45,13 +45,16 @@ _OUTSIDE, _ABI_OF_OUTSIDE = 0b11, 6
 
 _NO_NEW_PRIVS, _SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16  # in struct seccomp_data
+_NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16  # in struct seccomp_data
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 _FOREIGN: Final = 0x40000000  # from here on the numbers are those of another interface of the same processor
 _CLONE_THREAD: Final = 0x00010000
 _ARCHITECTURES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # The numbers of system calls on these two; 0 where there is none.
 _CLONE: Final = (56, 220)
+_FCNTL: Final = (72, 25)
+_PRLIMIT: Final = (302, 261)
+_SET_OWNER, _SET_SIGNAL, _SET_OWNER_EX = 8, 10, 15  # of fcntl: which signal a process gets when a pipe has data
 _CLONE3, _FIRST_UNKNOWN = 435, 463  # newer calls have one number everywhere
 _REFUSED: Final = {
     # sockets; io_uring opens them too
@@ -75,6 +78,46 @@ _REFUSED: Final = {
     "pidfd_send_signal": (424, 424),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
+    # limits, priorities and places in the machine, also of other processes: a limit of computing time ends a service
+    "setrlimit": (160, 164),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118),
+    "sched_setattr": (314, 274),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    # memory, queues and keys that all processes of a user share, and that no path leads to
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "msgget": (68, 186),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
+    "semget": (64, 190),
+    "semop": (65, 193),
+    "semctl": (66, 191),
+    "semtimedop": (220, 192),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    # rights in a world of its own, which open more of the kernel to attack
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    # the machine and its clock, where the service is root
+    "mount": (165, 40),
+    "reboot": (169, 142),
+    "adjtimex": (159, 171),
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "clock_adjtime": (305, 266),
     # lengths, modes, owners, attributes and times of files: Landlock leaves them, or did so until its version 3
     "truncate": (76, 45),
     "chmod": (90, 0),
@@ -267,8 +310,17 @@ def _call_filter() -> _Program:
     steps += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _FAIL | errno.ENOSYS)]
     for number in filter(None, (numbers[place] for numbers in _REFUSED.values())):
         steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
-    steps += [(_EQUAL, 0, 3, _CLONE[place]), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_ANY_BIT, 1, 0, _CLONE_THREAD)]
+    # Of three calls the arguments decide; each has eight bytes, the lower four first.
+    steps += [(_EQUAL, 0, 4, _CLONE[place]), (_LOAD, 0, 0, _ARGUMENTS_AT), (_ANY_BIT, 1, 0, _CLONE_THREAD)]
     steps += [(_RETURN, 0, 0, _FAIL | errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
+    steps += [(_EQUAL, 0, 6, _FCNTL[place]), (_LOAD, 0, 0, _ARGUMENTS_AT + 8)]
+    steps += [(_EQUAL, 2, 0, _SET_OWNER), (_EQUAL, 1, 0, _SET_SIGNAL), (_EQUAL, 0, 1, _SET_OWNER_EX)]
+    steps += [(_RETURN, 0, 0, _FAIL | errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
+    # To ask for one's own limits is no harm: process 0, and no new limit (the third argument).
+    steps += [(_EQUAL, 1, 0, _PRLIMIT[place]), (_RETURN, 0, 0, _ALLOW)]
+    for argument in (_ARGUMENTS_AT, _ARGUMENTS_AT + 16, _ARGUMENTS_AT + 20):
+        steps += [(_LOAD, 0, 0, argument), (_EQUAL, 1, 0, 0), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
+    steps += [(_RETURN, 0, 0, _ALLOW)]
     return _Program(len(steps), (_Instruction * len(steps))(*(_Instruction(*step) for step in steps)))
 
 

@@ -6,12 +6,16 @@ loopback, and as ``@tallystick-NUMBER`` on an abstract socket.
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import importlib
 import os
+import resource
 import socket
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -101,10 +105,47 @@ def read_memory_of_process(_: Path, __: int) -> None:
     Path(f"/proc/{os.getppid()}/environ").read_bytes()
 
 
+def limit_process(_: Path, __: int) -> None:
+    """End the service by a limit of its computing time, or see whether that could be done."""
+    resource.prlimit(os.getppid(), resource.RLIMIT_CPU, resource.prlimit(os.getppid(), resource.RLIMIT_CPU))
+
+
+def slow_process_down(_: Path, __: int) -> None:
+    """Let everything else come before the service."""
+    os.setpriority(os.PRIO_PROCESS, os.getppid(), os.getpriority(os.PRIO_PROCESS, os.getppid()))
+
+
+def signal_process_by_pipe(_: Path, __: int) -> None:
+    """Let the kernel signal the service when a pipe has something to read."""
+    reader, writer = os.pipe()
+    try:
+        fcntl.fcntl(reader, fcntl.F_SETOWN, os.getppid())
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def share_memory(_: Path, __: int) -> None:
+    """Make memory that other processes of the user can reach, and look for theirs."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    shared = libc.shmget(0, 4096, 0o1600)
+    if shared < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    libc.shmctl(shared, 0, None)
+
+
 Attack = Callable[[Path, int], None]
 ON_FILES: tuple[Attack, ...] = (read_file, list_folder, overwrite_file, shorten_file, make_file, rename_file)
 ON_SOCKETS: tuple[Attack, ...] = (connect, listen, send_datagram, connect_to_socket, connect_to_abstract_socket)
-ON_PROCESSES: tuple[Attack, ...] = (start_program, start_process, signal_process)
+ON_PROCESSES: tuple[Attack, ...] = (
+    start_program,
+    start_process,
+    signal_process,
+    signal_process_by_pipe,
+    limit_process,
+    slow_process_down,
+    share_memory,
+)
 ATTACKS: tuple[Attack, ...] = (*ON_FILES, *ON_SOCKETS, *ON_PROCESSES, open_to_all, read_memory_of_process)
 
 
@@ -115,6 +156,19 @@ def is_refused(attack: Attack, place: Path, port: int) -> bool:
     except PermissionError:
         return True
     return False
+
+
+def take_more_memory(size: int) -> int:
+    """Raise the limit of memory, if that can be done, and take some."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    return len(bytearray(size))
+
+
+def go_on_in_silence() -> None:
+    """Close every pipe, as work does that ends, and do not end."""
+    os.closerange(0, os.sysconf("SC_OPEN_MAX"))
+    time.sleep(600)
 
 
 def own_descriptors() -> dict[int, int]:

@@ -13,6 +13,7 @@ from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.model_file import parse_model
 from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
+from tests.testkit.attacks import go_on_in_silence
 
 SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
 
@@ -56,6 +57,15 @@ def test_what_is_not_done_in_time_is_stopped_too(pool: WorkerPool) -> None:
         pool.run(time.sleep, 60, agency="east", limits=WorkLimits(seconds=0.2))
 
 
+def test_work_that_only_seems_to_have_ended_is_stopped_too(pool: WorkerPool) -> None:
+    """It has closed its pipe and sleeps: without this, each such piece of work would take a worker for good."""
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match=r"not done within 0\.5 seconds"):
+        pool.run(go_on_in_silence, agency="east", limits=WorkLimits(seconds=0.5))
+    assert time.monotonic() - began < SMALL.seconds
+    assert pool.run(len, "abc", agency="east") == 3
+
+
 def test_refusals_come_back_as_they_were_raised(pool: WorkerPool) -> None:
     """With class, field, hint and everything that they carry."""
     with pytest.raises(ModelRefused) as here:
@@ -65,6 +75,12 @@ def test_refusals_come_back_as_they_were_raised(pool: WorkerPool) -> None:
     assert str(elsewhere.value) == str(here.value)
     assert elsewhere.value.faults[0].message == here.value.faults[0].message
     assert (elsewhere.value.field, elsewhere.value.hint) == (here.value.field, here.value.hint)
+
+
+def test_a_refusal_names_what_is_no_text(pool: WorkerPool) -> None:
+    """A name in a model's file that an escape spells, and UTF-8 cannot, is refused like any other."""
+    with pytest.raises(ModelRefused):
+        pool.run(parse_model, '"\\ud800": 1\n', agency="east")
 
 
 def test_a_defect_is_no_refusal(pool: WorkerPool) -> None:

@@ -18,7 +18,7 @@ import pytest
 from ledger.cli.diagnosis import worker_sandbox
 from ledger.workers import pool as worker_pool
 from ledger.workers import sandbox
-from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
+from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
 from ledger.workers.process import OUTCOME, Ending
 from ledger.workers.sandbox import NO_FILES, Enforced, Files, Sandbox, enforced
 from tests.testkit.attacks import (
@@ -38,6 +38,7 @@ from tests.testkit.attacks import (
     read_memory_of_process,
     shorten_file,
     start_program,
+    take_more_memory,
     use_own_files,
 )
 
@@ -123,6 +124,13 @@ def test_work_does_not_answer_for_other_work(pool: WorkerPool) -> None:
     forged = OUTCOME.pack(Ending.DONE, 1, 1.0, 0)
     assert pool.run(os.write, 1, forged, agency="east") == len(forged)
     assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_work_cannot_raise_its_limits(pool: WorkerPool) -> None:
+    """That of memory holds also for work that asks the kernel for another one."""
+    with pytest.raises(TooCostly, match="more than 64 MB of memory"):
+        pool.run(take_more_memory, 300 * 1024 * 1024, agency="east")
+    assert pool.run(take_more_memory, 1024 * 1024, agency="east") == 1024 * 1024
 
 
 def test_work_finds_nothing_of_the_work_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
