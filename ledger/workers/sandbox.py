@@ -44,7 +44,7 @@ _OUTSIDE, _ABI_OF_OUTSIDE = 0b11, 6
 # -- prctl and seccomp -------------------------------------------------------------------------------------------------
 
 _NO_NEW_PRIVS, _SET_SECCOMP, _MODE_FILTER = 38, 22, 2
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _MASK, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16  # in struct seccomp_data
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 _FOREIGN: Final = 0x40000000  # from here on the numbers are those of another interface of the same processor
@@ -54,6 +54,8 @@ _ARCHITECTURES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CLONE: Final = (56, 220)
 _FCNTL: Final = (72, 25)
 _PRLIMIT: Final = (302, 261)
+_MMAP: Final = (9, 222)
+_SHARED_MEMORY: Final = 0x21  # of mmap: shared, and of no file
 _SET_OWNER, _SET_SIGNAL, _SET_OWNER_EX = 8, 10, 15  # of fcntl: which signal a process gets when a pipe has data
 _CLONE3, _FIRST_UNKNOWN = 435, 463  # newer calls have one number everywhere
 _REFUSED: Final = {
@@ -88,7 +90,8 @@ _REFUSED: Final = {
     "sched_setattr": (314, 274),
     "migrate_pages": (256, 238),
     "move_pages": (279, 239),
-    # memory, queues and keys that all processes of a user share, and that no path leads to
+    # memory that no limit counts; memory, queues and keys that all processes of a user share, and no path leads to
+    "memfd_create": (319, 279),
     "shmget": (29, 194),
     "shmat": (30, 196),
     "shmctl": (31, 195),
@@ -310,12 +313,15 @@ def _call_filter() -> _Program:
     steps += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _FAIL | errno.ENOSYS)]
     for number in filter(None, (numbers[place] for numbers in _REFUSED.values())):
         steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
-    # Of three calls the arguments decide; each has eight bytes, the lower four first.
+    # Of four calls the arguments decide; each has eight bytes, the lower four first.
     steps += [(_EQUAL, 0, 4, _CLONE[place]), (_LOAD, 0, 0, _ARGUMENTS_AT), (_ANY_BIT, 1, 0, _CLONE_THREAD)]
     steps += [(_RETURN, 0, 0, _FAIL | errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
     steps += [(_EQUAL, 0, 6, _FCNTL[place]), (_LOAD, 0, 0, _ARGUMENTS_AT + 8)]
     steps += [(_EQUAL, 2, 0, _SET_OWNER), (_EQUAL, 1, 0, _SET_SIGNAL), (_EQUAL, 0, 1, _SET_OWNER_EX)]
     steps += [(_RETURN, 0, 0, _FAIL | errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
+    # The limit of memory counts what is private alone.
+    steps += [(_EQUAL, 0, 5, _MMAP[place]), (_LOAD, 0, 0, _ARGUMENTS_AT + 24), (_MASK, 0, 0, _SHARED_MEMORY)]
+    steps += [(_EQUAL, 0, 1, _SHARED_MEMORY), (_RETURN, 0, 0, _FAIL | errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
     # To ask for one's own limits is no harm: process 0, and no new limit (the third argument).
     steps += [(_EQUAL, 1, 0, _PRLIMIT[place]), (_RETURN, 0, 0, _ALLOW)]
     for argument in (_ARGUMENTS_AT, _ARGUMENTS_AT + 16, _ARGUMENTS_AT + 20):

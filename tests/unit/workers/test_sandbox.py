@@ -39,6 +39,7 @@ from tests.testkit.attacks import (
     shorten_file,
     start_program,
     take_more_memory,
+    take_shared_memory,
     use_own_files,
 )
 
@@ -127,10 +128,13 @@ def test_work_does_not_answer_for_other_work(pool: WorkerPool) -> None:
 
 
 def test_work_cannot_raise_its_limits(pool: WorkerPool) -> None:
-    """That of memory holds also for work that asks the kernel for another one."""
+    """That of memory holds also for work that asks the kernel for another one, or for memory that none counts."""
     with pytest.raises(TooCostly, match="more than 64 MB of memory"):
         pool.run(take_more_memory, 300 * 1024 * 1024, agency="east")
     assert pool.run(take_more_memory, 1024 * 1024, agency="east") == 1024 * 1024
+    with pytest.raises(WorkFailed) as failure:
+        pool.run(take_shared_memory, 300 * 1024 * 1024, agency="east")
+    assert "PermissionError" in failure.value.__notes__[0]
 
 
 def test_work_finds_nothing_of_the_work_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
