@@ -32,6 +32,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRY_S: Final = 5
+REPORT_CHARACTERS: Final = 20_000  # of a traceback, its end: whoever took over a worker would fill the log by it
 # Modules that work needs, loaded before it comes; after a colon, what makes one ready and says what else work reads.
 MODULES: Final = (
     "cel",
@@ -236,7 +237,7 @@ class Turn:
             if ending is Ending.REFUSED and isinstance(result, TallystickError):
                 raise result
             failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
-            failure.add_note(str(result))
+            failure.add_note(str(result)[-REPORT_CHARACTERS:])
             raise failure
         if ending is Ending.NO_TIME and used.cpu_s < limits.cpu_s - 1:
             raise Unavailable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from operator import getitem
 from threading import Event, Thread
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.model_file import parse_model
-from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
+from ledger.workers.pool import REPORT_CHARACTERS, TooCostly, WorkerPool, WorkFailed, WorkLimits
 from tests.testkit.attacks import go_on_in_silence
 
 SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
@@ -90,6 +91,13 @@ def test_a_defect_is_no_refusal(pool: WorkerPool) -> None:
     assert "ValueError" in failure.value.__notes__[0]
     assert not isinstance(failure.value, TallystickError)
     assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_the_report_of_a_defect_is_not_endless(pool: WorkerPool) -> None:
+    """It goes into the log, and the work decides what stands in it."""
+    with pytest.raises(WorkFailed) as failure:
+        pool.run(getitem, {}, "x" * 100_000, agency="east")
+    assert len(failure.value.__notes__[0]) == REPORT_CHARACTERS
 
 
 def test_a_worker_that_was_killed_is_started_again(pool: WorkerPool) -> None:
