@@ -87,14 +87,11 @@ same minutes: a machine that others use is slower at one time than at another.
 """
 
 NEEDS = """
-Two reads grew with the log when this was measured, for a reader whose agency is a party to every case of it, as here:
-the deadlines of all cases that he sees were put in order before the first page was shown, and a search went through all
-words until its page was full. Both are found by indexes since
-([decision 51](decisions/0051-lists-and-searches-that-do-not-grow-with-the-log.md)): measured again up to a million
-entries on the same machine under load, a page of deadlines took 0.92 times and a search 1.11 times as long as in the
-ledger of 10,000 entries beside it, and an entry takes some 6 % more of the disk than above. A proof of inclusion reads
-tiles of its own stretch of the log: from memory it took 1.6 ms at a million entries and 0.8 ms at 10,000, and some ten
-times that where the file was read for the first time.
+The reader's agency is a party to every case of this log: deadlines and what a search finds are looked up by indexes
+([decision 51](decisions/0051-lists-and-searches-that-do-not-grow-with-the-log.md)) and not put in order first. The last
+size was measured when nothing else ran, those before while the machine was busy. Its file is larger than the machine's
+memory: a proof of inclusion reads tiles of its own stretch of the log and a page of the feed rows of its own, and what
+takes longer there is what had to come from the disk.
 
 ## For whom
 
