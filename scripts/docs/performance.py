@@ -41,6 +41,11 @@ TITLES = {
         "Submissions over HTTP, with a process that validates beside the service",
         "As above with `validator_processes = 1`.",
     ),
+    "first-version": (
+        "Submissions to the first version",
+        "Commit `52e16ba`, in turn with the two above. One process of it takes more submissions than one of today, "
+        "which keeps and checks more; with a process that validates, today's takes more.",
+    ),
     "flatness": (
         "As cases and the log grow",
         "One more submission to a busy case of so many events, and to a log of so many entries.",
