@@ -7,6 +7,7 @@ import secrets
 import socket
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -62,21 +63,25 @@ class Targets(NamedTuple):
 
 
 @pytest.fixture
-def targets(tmp_path: Path) -> Iterator[Targets]:
-    """A folder with a key, and a service that listens: on loopback, in the folder, and under a name in none."""
-    for name in ("key.json", "old"):
-        (tmp_path / name).write_text("secret", encoding="utf-8")
+def targets() -> Iterator[Targets]:
+    """A folder with a key, and a service that listens: on loopback, in the folder, and under a name in none.
+
+    The paths of pytest's folders are too long for a socket.
+    """
     with (
+        tempfile.TemporaryDirectory() as folder,
         socket.create_server(("127.0.0.1", 0)) as listener,
         socket.socket(socket.AF_UNIX) as by_file,
         socket.socket(socket.AF_UNIX) as by_name,
     ):
-        port = listener.getsockname()[1]
-        by_file.bind(str(tmp_path / "listening"))
+        place, port = Path(folder), listener.getsockname()[1]
+        for name in ("key.json", "old"):
+            (place / name).write_text("secret", encoding="utf-8")
+        by_file.bind(str(place / "listening"))
         by_name.bind(f"\0tallystick-{port}")
         by_file.listen()
         by_name.listen()
-        yield Targets(tmp_path, port)
+        yield Targets(place, port)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
