@@ -1,7 +1,8 @@
 """Results of work as values: what comes back of a process that read what others wrote is data, whoever wrote it.
 
 A pickle says what is to be called to read it, so that whoever took over a worker would run code in the service by his
-result. Here a result is made of plain values and of classes of ours that hold values; nothing else is called.
+result. Here a result is made of plain values and of classes of ours that hold values: beside these nothing that it
+names is called, and modules of ours alone are imported.
 """
 
 from __future__ import annotations

@@ -191,13 +191,11 @@ def test_no_folder_is_readable_because_the_service_was_started_in_it(
         pool.close()
 
 
-@pytest.mark.parametrize("version", range(1, 8))
+@pytest.mark.parametrize("version", range(1, min(sandbox._abi(), 7) + 1))
 def test_older_kernels_are_asked_for_what_they_have(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: int
 ) -> None:
     """Of each version of Landlock, the rules are of a form that its kernel takes: this one takes them too."""
-    if version > sandbox._abi():
-        pytest.skip("this kernel is older")
     monkeypatch.setattr(sandbox, "_abi", lambda: version)
     os.close(sandbox._ruleset(([str(tmp_path)], sandbox._READ | sandbox._WRITE | sandbox._MAKE)))
 
