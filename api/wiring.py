@@ -77,7 +77,7 @@ from ledger.store.opening import open_database
 from ledger.store.partitions import make_ahead
 from ledger.store.replicas import LOOK_EVERY, Replicas
 from ledger.supervision.library.publishing import ModelDefinitions
-from ledger.supervision.runs.datasets import TABLE_TAKES, DatasetFiles, Datasets, write_table
+from ledger.supervision.runs.datasets import TABLE_TAKES, DatasetFiles, Datasets, files_of_table, write_table
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
 from ledger.supervision.views.snapshot import Views
@@ -279,7 +279,7 @@ def _supervisor(
     database, validator, limits = recording.database, recording.validator, workers.limits.times(TABLE_TAKES)
 
     def write(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
-        files = sandbox.Files(read=(str(path),), write=(str(target),))
+        files = files_of_table(path, registered, target)
         return workers.run(write_table, path, registered, evidence, target, agency=OWN_WORK, limits=limits, files=files)
 
     source = LedgerViewSource(database, validator.states, recording.authority)

@@ -31,6 +31,11 @@ class TallystickError(Exception):
     """
 
     code = "error"
+    # What an error carries is declared: a process that gets it from another one takes nothing else.
+    text: Message
+    message: str
+    field: str | None
+    hint: str | None
 
     def __init__(
         self,
@@ -46,7 +51,7 @@ class TallystickError(Exception):
         self.message = str(self.text)
         super().__init__(self.message)
         self.field = field
-        self.hint: str | None = Message(hint) if hint and not isinstance(hint, Message) else hint
+        self.hint = Message(hint) if hint and not isinstance(hint, Message) else hint
         if code is not None:
             self.code = code
 
@@ -114,6 +119,8 @@ class Conflict(TallystickError):
     """
 
     code = "conflict"
+    head: str | None
+    sequence: int | None
 
     def __init__(self, text: str, /, *, head: str | None = None, sequence: int | None = None, **more: Any):
         super().__init__(text, **more)
@@ -146,6 +153,7 @@ class IntegrityBroken(TallystickError):
     """
 
     code = "integrity_broken"
+    index: int | None
 
     def __init__(self, text: str, /, *, index: int | None = None, **more: Any):
         is_template = "{index}" in text and not getattr(text, "params", None)  # a filled one may quote anything
@@ -157,6 +165,7 @@ class Unavailable(TallystickError):
     """A part cannot be reached now; try again after ``retry_after`` seconds. The outcome may be unknown."""
 
     code = "unavailable"
+    retry_after: int
 
     def __init__(self, text: str, /, *, retry_after: int = 5, **more: Any):
         super().__init__(text, **more)

@@ -9,6 +9,7 @@ from string import Formatter
 from typing import Any, Literal, NamedTuple, Self
 
 TEMPLATES_KEPT = 1024  # templates whose parts are remembered
+LONGEST_FORM = 4  # characters of the form of a slot, such as ",": it makes no text longer than 9999
 
 # Receives how much of some long work is done, and how much there is in all; what does the work says what it counts.
 Progress = Callable[[int, int], None]
@@ -113,8 +114,9 @@ def _template(template: str) -> _Template:
     for literal, name, spec, conversion in Formatter().parse(template):
         parts.append(literal.replace("{", "{{").replace("}", "}}"))
         if name is not None:
-            if "{" in (spec or ""):
-                raise ValueError("the form of a slot has slots of its own")  # which would reach into the values
+            # It would reach into the values, or ask for a text of any length: a template may be another's.
+            if "{" in (spec or "") or len(spec or "") > LONGEST_FORM:
+                raise ValueError("the form of a slot has slots of its own, or is too long")
             number = numbers.setdefault(name, len(numbers))
             parts.append(f"{{{number}{f'!{conversion}' if conversion else ''}:{spec}}}")
     slots = ((name, *name.partition(".")[::2]) for name in numbers)

@@ -58,7 +58,7 @@ def translate(text: str, language: str, show: Callable[[str, Any], str] | None =
     }
     try:
         return filled(translation, slots)
-    except (LookupError, ValueError):  # of another release, which has other slots
+    except (LookupError, TypeError, ValueError):  # of another release, which has other slots
         return str(text)
 
 

@@ -67,6 +67,7 @@ class ModelRefused(MalformedInput):
     """A model's file with its ``faults``, by line; there is at least one, and ``message`` tells the first."""
 
     code = "model_refused"
+    faults: tuple[ModelFault, ...]
 
     def __init__(self, faults: Iterable[ModelFault]):
         once = {(fault.line, fault.field, fault.message): fault for fault in faults}

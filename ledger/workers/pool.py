@@ -17,7 +17,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
-from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack, get_type_hints
 
 import structlog
 from msgspec import Struct
@@ -25,14 +25,15 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.workers.process import JOB, OUTCOME, Ending
-from ledger.workers.results import ResultRefused, decode_result
+from ledger.workers.results import MOST_CHARACTERS, ResultRefused, decode_result
 from ledger.workers.sandbox import NO_FILES, Files
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRY_S: Final = 5
-REPORT_CHARACTERS: Final = 20_000  # of a traceback, its end: whoever took over a worker would fill the log by it
+# What a value takes in the service, at most and on average: a result takes it no more memory than its work may use.
+BYTES_OF_VALUE: Final = 512
 # Modules that work needs, loaded before it comes; after a colon, what makes one ready and says what else work reads.
 MODULES: Final = (
     "cel",
@@ -79,6 +80,11 @@ class WorkLimits(Struct, frozen=True):
     cpu_s: int = 4
     seconds: float = 30.0
     result_bytes: int = 64 * 1024 * 1024
+
+    @property
+    def values(self) -> int:
+        """Return how many values the result may have."""
+        return self.memory_mb * 1024 * 1024 // BYTES_OF_VALUE
 
     def times(self, factor: int) -> WorkLimits:
         """Return limits with ``factor`` times the memory and time; the result's size stays the same."""
@@ -139,7 +145,8 @@ class WorkerPool:
         files: Files = NO_FILES,
         patience_s: float | None = None,
     ) -> T:
-        """Call the function in a process of its own and return its result, which is of ``encode_result``'s kinds.
+        """Call the function in a process of its own and return its result: of the type that it declares, one of
+        ``encode_result``'s kinds.
 
         Function and arguments must be picklable. The process opens no files but ``files``, and no connections.
 
@@ -227,17 +234,18 @@ class Turn:
         ending, encoded, used = self._worker.do(job, limits)
         self._pool.last_used = used
         if ending in (Ending.DONE, Ending.REFUSED, Ending.FAILED):
+            kind = {Ending.DONE: _declared(function), Ending.REFUSED: TallystickError}.get(ending, str)
             try:
-                result: Any = decode_result(encoded)
+                result: Any = decode_result(encoded, kind, limits.values)
             except ResultRefused as error:
                 ending, result = Ending.FAILED, str(error)
             if ending is Ending.DONE:
                 done: T = result
                 return done
-            if ending is Ending.REFUSED and isinstance(result, TallystickError):
+            if ending is Ending.REFUSED:
                 raise result
             failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
-            failure.add_note(str(result)[-REPORT_CHARACTERS:])
+            failure.add_note(str(result)[-MOST_CHARACTERS:])
             raise failure
         if ending is Ending.NO_TIME and used.cpu_s < limits.cpu_s - 1:
             raise Unavailable(
@@ -250,8 +258,15 @@ class Turn:
             Ending.NO_MEMORY: Message("this takes more than {limits.memory_mb} MB of memory", limits=limits),
             Ending.NO_TIME: Message("this takes more than {limits.cpu_s} seconds of computing", limits=limits),
             Ending.TOO_LARGE: Message("this makes more than {limits.result_bytes} bytes", limits=limits),
+            Ending.TOO_MANY: Message("this makes more than {limits.values} values", limits=limits),
+            Ending.LARGE_FILE: Message("this writes a file of more than {files.most} bytes", files=files),
         }
         raise TooCostly(excess[ending], field=field, hint="Ask for less at once.")
+
+
+def _declared(function: Callable[..., Any]) -> Any:
+    """Return the type of what the function returns; of one of the interpreter, which declares none, any plain value."""
+    return function if isinstance(function, type) else get_type_hints(function).get("return", Any)
 
 
 class _Worker:
@@ -262,7 +277,8 @@ class _Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def do(self, job: bytes, limits: WorkLimits) -> tuple[Ending, bytes, Used]:
-        header = JOB.pack(len(job), limits.memory_mb * 1024 * 1024, limits.cpu_s, limits.seconds, limits.result_bytes)
+        memory = limits.memory_mb * 1024 * 1024
+        header = JOB.pack(len(job), memory, limits.cpu_s, limits.seconds, limits.result_bytes, limits.values)
         process = self._running()
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"

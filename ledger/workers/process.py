@@ -26,11 +26,12 @@ from contextlib import suppress
 from enum import IntEnum
 
 from ledger.core.errors import TallystickError
-from ledger.workers.results import encode_result
+from ledger.workers.results import TooManyValues, encode_result
 from ledger.workers.sandbox import Sandbox
 
-# Bytes of the pickled (function, arguments, files); then memory in bytes, CPU seconds, seconds, bytes of the result.
-JOB = struct.Struct(">QQIdQ")
+# Bytes of the pickled (function, arguments, files); then memory in bytes, CPU seconds, seconds, bytes of the result and
+# how many values it may have.
+JOB = struct.Struct(">QQIdQQ")
 # Ending, peak memory of the child in KiB, CPU seconds, bytes of the encoded result.
 OUTCOME = struct.Struct(">BQdQ")
 CHUNK = 1 << 16
@@ -49,6 +50,8 @@ class Ending(IntEnum):
     NO_MEMORY = 3
     NO_TIME = 4
     TOO_LARGE = 5
+    TOO_MANY = 6
+    LARGE_FILE = 7
 
 
 def main(modules: Sequence[str]) -> None:
@@ -64,12 +67,12 @@ def main(modules: Sequence[str]) -> None:
             needed += getattr(loaded, function)()
     sandbox = Sandbox(needed)
     while header := _read(JOB.size):
-        size, memory, cpu_s, seconds, most = JOB.unpack(header)
+        size, memory, cpu_s, seconds, most, values = JOB.unpack(header)
         job = _read(size)
-        _work(job, sandbox, memory=memory, cpu_s=cpu_s, seconds=seconds, most=most)
+        _work(job, sandbox, memory=memory, cpu_s=cpu_s, seconds=seconds, most=most, values=values)
 
 
-def _work(job: bytearray, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds: float, most: int) -> None:
+def _work(job: bytearray, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds: float, most: int, values: int) -> None:
     """Do the work in a child, write its outcome, and keep nothing of either: the next child has what is left here."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -79,8 +82,10 @@ def _work(job: bytearray, sandbox: Sandbox, *, memory: int, cpu_s: int, seconds:
         try:
             _leave_pipes()
             _limit(memory, cpu_s)
-            ending, result = _outcome(job, sandbox)
+            ending, result = _outcome(job, sandbox, values)
             _write(writer, result)
+        except MemoryError:  # for the report of an error, too
+            ending = Ending.NO_MEMORY
         finally:
             os._exit(ending)  # in any case
     os.close(writer)
@@ -115,7 +120,8 @@ def _ending_of(status: int) -> Ending:
     if os.WIFEXITED(status):
         code = os.WEXITSTATUS(status)
         return Ending(code) if code in [*Ending] else Ending.FAILED
-    return Ending.NO_TIME if os.WTERMSIG(status) == signal.SIGXCPU else Ending.NO_MEMORY
+    by_limit = {signal.SIGXCPU: Ending.NO_TIME, signal.SIGXFSZ: Ending.LARGE_FILE}
+    return by_limit.get(signal.Signals(os.WTERMSIG(status)), Ending.NO_MEMORY)
 
 
 def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, list[memoryview]]:
@@ -157,19 +163,26 @@ def _limit(memory: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
 
 
-def _outcome(job: bytearray, sandbox: Sandbox) -> tuple[Ending, bytes]:
+def _outcome(job: bytearray, sandbox: Sandbox, values: int) -> tuple[Ending, bytes]:
     reserve = mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:
         function, arguments, files = pickle.loads(job)  # noqa: S301 - our own, from the service
+        # A file that grows too large ends the process, whichever library writes it; the interpreter ignores the signal.
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (files.most, files.most))
         sandbox.enter(files)
-        return Ending.DONE, encode_result(function(*arguments))
+        try:
+            return Ending.DONE, encode_result(function(*arguments), values)
+        except TallystickError as error:
+            reserve.close()
+            return Ending.REFUSED, encode_result(error, values)
     except MemoryError:
         return Ending.NO_MEMORY, b""
-    except TallystickError as error:
-        return Ending.REFUSED, encode_result(error)
+    except TooManyValues:
+        return Ending.TOO_MANY, b""
     except BaseException as error:  # noqa: BLE001 - the border of the process
         reserve.close()
-        return Ending.FAILED, encode_result("".join(traceback.format_exception(error)))
+        return Ending.FAILED, encode_result("".join(traceback.format_exception(error)), values)
 
 
 # -- pipes -------------------------------------------------------------------------------------------------------------

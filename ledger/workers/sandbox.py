@@ -156,12 +156,13 @@ class Files(Struct, frozen=True):
     """The files that a piece of work may open beside those that any work may read.
 
     ``read`` are files, and folders with all that is in them; ``write`` are files, made if they are not there; in
-    ``folder`` it may make temporary files.
+    ``folder`` it may make temporary files. None of those that it writes becomes larger than ``most`` bytes.
     """
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     folder: str | None = None
+    most: int = 0
 
 
 NO_FILES: Final = Files()

@@ -38,6 +38,7 @@ from ledger.store.clocks import Box, ClockLine, DeadlineFilter
 from ledger.store.supervision import LeadFilter
 from ledger.workers.sandbox import Files
 
+MOST_BYTES = 256 * 1024 * 1024  # of its one sheet before it is packed: 26 KB for each row
 MOST_ROWS = 10_000  # of a file: what a worker writes in two seconds
 OF_SEARCH = 200  # hits: more of them say that more should be typed
 Row = Sequence[Cell]
@@ -73,7 +74,7 @@ def list_file(
     headings = texts(columns).split(" | ")
     workers, agency = visit.service.parts.workers, visit.reading.agency
     with TemporaryDirectory(prefix="tallystick-list-") as folder:  # openpyxl writes sheets there before it packs them
-        files = Files(folder=folder)
+        files = Files(folder=folder, most=MOST_BYTES)
         content = workers.run(workbook, texts(title), headings, written, agency=agency, files=files)
     return download(content, f"{name}.xlsx", MEDIA_TYPE)
 

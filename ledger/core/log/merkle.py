@@ -29,6 +29,9 @@ EMPTY_ROOT = Hash(sha256(b"").digest())
 class RootMismatch(ProofRefused):
     """A proof that leads to the root ``calculated`` although ``expected`` was claimed; both are 32 bytes."""
 
+    expected: bytes
+    calculated: bytes
+
     def __init__(self, *, expected: bytes, calculated: bytes, field: str):
         super().__init__(
             f"the proof leads to {field} {calculated.hex()}, but {expected.hex()} is claimed",

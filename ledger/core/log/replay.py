@@ -57,9 +57,11 @@ FaultKind = Literal[
 class LogFault(IntegrityBroken):
     """A signed fault of the log: ``kind`` is the rule that it breaks, ``index`` the entry at fault."""
 
+    kind: FaultKind
+
     def __init__(self, kind: FaultKind, text: str, /, *, index: int | None = None, **slots: object):
         super().__init__(text, index=index, code=kind, **slots)
-        self.kind: FaultKind = kind
+        self.kind = kind
 
 
 class LogUnreadable(Unavailable):

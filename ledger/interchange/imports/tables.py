@@ -54,6 +54,8 @@ class CellRefused(TallystickError):
     """A cell that does not give what the mapping asks of it; ``value`` is its content."""
 
     code = "cell_refused"
+    column: str
+    value: str
 
     def __init__(self, column: str, value: str, reason: str, /, **slots: object):
         super().__init__(reason, field=column, **slots)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.core.errors import TallystickError
+from ledger.core.messages import Message
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.view_catalogue import DATASET, nearest, view_columns
 
@@ -37,6 +38,7 @@ class QueryRefused(TallystickError):
     """A query that is not run, or was ended; the message tells why in one sentence."""
 
     code = "query_refused"
+    expected: Message
 
     def __init__(self, message: Wording, hint: Wording | None = None, *, field: str = "sql"):
         super().__init__(message, field=field, hint=hint)

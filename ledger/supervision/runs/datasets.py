@@ -34,14 +34,21 @@ from ledger.store.imports import RegisteredDataset
 from ledger.supervision.runs.query_session import SessionDataset
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, dataset_view
 from ledger.workers.pool import TooCostly, WorkFailed
+from ledger.workers.sandbox import Files
 
 if TYPE_CHECKING:
     import pyarrow
 
 MAX_ROWS = 2_000_000  # of one file
 TABLE_TAKES = 4  # times the limits within which the same file was read once when it was given
+# How large its table may become: beside its cells a row has two digests; a cell that is an octet in a list takes five,
+# and a list may be packed.
+LEAST_ROOM, BYTES_OF_ROW, GROWTH = 64 * 1024 * 1024, 256, 16
 WRITTEN_AT_ONCE = 10_000  # rows
 HASHED_AT_ONCE = 1024 * 1024  # bytes
+# Of an Arrow file: where its messages begin; which fields are a message's header and metadata, and how its header, a
+# record batch, is compressed.
+_MAGIC_BYTES, _HEADER, _METADATA, _COMPRESSION = 8, 2, 4, 3
 INCOMING = ".incoming"  # ends the name of a file that is not kept yet
 
 logger = structlog.get_logger(__name__)
@@ -241,6 +248,12 @@ def columns_of(path: Path, registered: DatasetRegistered) -> tuple[str, ...]:
     return columns
 
 
+def files_of_table(path: Path, registered: DatasetRegistered, target: Path) -> Files:
+    """Return the files that ``write_table`` opens, and how large the one may become that it writes."""
+    most = LEAST_ROOM + registered.rows * BYTES_OF_ROW + path.stat().st_size * GROWTH
+    return Files(read=(str(path),), write=(str(target),), most=most)
+
+
 def write_table(path: Path, registered: DatasetRegistered, evidence: str, target: Path) -> bool:
     """Write the view of a data set, registered by the event ``evidence``, into an Arrow file.
 
@@ -266,20 +279,46 @@ def mapped_table(target: Path) -> pyarrow.Table:
     """Map the table that ``write_table`` wrote, in this process or another. Raises WorkFailed if it is no such table.
 
     It is looked through once: where its cells begin and end is as whoever wrote it says, and is believed afterwards.
+    What is compressed is not mapped: a few kilobytes could become any number of gigabytes.
     """
     import pyarrow.ipc
 
     text = pyarrow.string()
     own = dict(zip(DATASET_COLUMNS, (text, pyarrow.list_(text)), strict=True))
     try:
-        table = pyarrow.ipc.open_file(pyarrow.memory_map(str(target))).read_all()
+        file = pyarrow.memory_map(str(target))
+        file.seek(_MAGIC_BYTES)
+        messages = pyarrow.ipc.MessageReader.open_stream(file)
+        schema = pyarrow.ipc.read_schema(messages.read_next_message())
+        kinds = {field.name: field.type for field in schema}
+        if any(kind != own.get(name, text) for name, kind in kinds.items()) or not own.keys() <= kinds.keys():
+            raise WorkFailed(f"{target} is no table of a data set: {kinds}")
+        batches = []
+        for message in messages:
+            if message.type != "record batch" or _is_compressed(message.metadata.to_pybytes()):
+                raise WorkFailed(f"{target} is no table to be mapped: a part is compressed, or no batch of rows")
+            batches.append(pyarrow.ipc.read_record_batch(message, schema))
+        table = pyarrow.Table.from_batches(batches, schema)
         table.validate(full=True)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError, EOFError, StopIteration) as error:
         raise WorkFailed(f"{target} is no table: {error}") from error
-    kinds = {field.name: field.type for field in table.schema}
-    if any(kind != own.get(name, text) for name, kind in kinds.items()) or not own.keys() <= kinds.keys():
-        raise WorkFailed(f"{target} is no table of a data set: {kinds}")
     return table
+
+
+def _is_compressed(metadata: bytes) -> bool:
+    """Return whether the message of a record batch, a table of flatbuffers that Arrow has verified, says so: now it is
+    in the header, before Arrow 1.0 it was in metadata that we write none of."""
+
+    def place(table: int, field: int) -> int:
+        names = table - int.from_bytes(metadata[table : table + 4], "little", signed=True)
+        at = names + 4 + 2 * field
+        is_there = at < names + int.from_bytes(metadata[names : names + 2], "little")
+        return int.from_bytes(metadata[at : at + 2], "little") if is_there else 0
+
+    message = int.from_bytes(metadata[:4], "little")
+    header = message + place(message, _HEADER)
+    batch = header + int.from_bytes(metadata[header : header + 4], "little")
+    return place(batch, _COMPRESSION) != 0 or place(message, _METADATA) != 0
 
 
 def _digest_of(path: Path, algorithm: Algorithm) -> str:

@@ -23,6 +23,7 @@ from ledger.supervision.runs.datasets import (
     TABLE_TAKES,
     DatasetTable,
     Registered,
+    files_of_table,
     mapped_table,
     table_of,
     write_table,
@@ -124,7 +125,7 @@ class ModelRunner:
         limits = (self._limits or self._workers.limits).times(TABLE_TAKES)
         with TemporaryDirectory(prefix="tallystick-dataset-") as folder:
             target = Path(folder, "table.arrow")
-            files = Files(read=(str(path),), write=(str(target),))
+            files = files_of_table(path, registered.body, target)
             arguments = path, registered.body, registered.digest, target
             if not self._do(files, write_table, *arguments, limits=limits):
                 raise IntegrityBroken(

@@ -46,7 +46,7 @@ def test_a_message_is_kept_as_values_of_json() -> None:
     assert (other.params["role"].context, other.params["place"]) == ("role", "b'x'")
 
 
-@pytest.mark.parametrize("msgid", ["no {case}", "{0}", "{who.__class__}", "{who:{0.__class__}}", "{"])
+@pytest.mark.parametrize("msgid", ["no {case}", "{0}", "{who.__class__}", "{who:{0.__class__}}", "{who:>10000}", "{"])
 def test_what_does_not_fit_its_slots_stays_unfilled(msgid: str) -> None:
     """A row that somebody edited is shown as it stands, and reaches into no value."""
     assert Message.unpacked({"id": msgid, "slots": {"who": "x"}}) == msgid

@@ -157,11 +157,30 @@ def test_a_file_that_no_reader_wrote_is_not_mapped(tmp_path: Path, columns: dict
         written = pyarrow.table(table)
         with pyarrow.ipc.new_file(str(target), written.schema) as writer:
             writer.write_table(written)
-    assert mapped_table(tmp_path / "0.arrow").num_rows == 2
+    assert mapped_table(tmp_path / "0.arrow").column("id").to_pylist() == ["a", "b"]
     for lacking in ("1.arrow", "2.arrow"):
         (tmp_path / "2.arrow").write_bytes(b"ARROW1")
         with pytest.raises(WorkFailed, match="is no table"):
             mapped_table(tmp_path / lacking)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_a_file_that_would_grow_is_not_mapped(tmp_path: Path, compression: str) -> None:
+    """A few kilobytes that are made to be gigabytes in memory stay what they are."""
+    target = tmp_path / "table.arrow"
+    written = pyarrow.table({"id": ["\0" * 1_000_000] * 2, "row_digest": TEXT, "evidence": LISTS})
+    for how in (None, compression):
+        with pyarrow.ipc.new_file(
+            str(target), written.schema, options=pyarrow.ipc.IpcWriteOptions(compression=how)
+        ) as writer:
+            writer.write_table(written)
+        before = pyarrow.total_allocated_bytes()
+        if how is None:
+            assert mapped_table(target).equals(written)
+        else:
+            with pytest.raises(WorkFailed, match="a part is compressed"):
+                mapped_table(target)
+        assert pyarrow.total_allocated_bytes() - before < 1_000_000
 
 
 def test_an_id_belongs_to_who_registered_it_first() -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from operator import getitem
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.model_file import parse_model
-from ledger.workers.pool import REPORT_CHARACTERS, TooCostly, WorkerPool, WorkFailed, WorkLimits
+from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
+from ledger.workers.results import MOST_CHARACTERS
+from ledger.workers.sandbox import Files
 from tests.testkit.attacks import go_on_in_silence
 
 SMALL = WorkLimits(memory_mb=64, cpu_s=1, seconds=30.0, result_bytes=1_000_000)
@@ -50,6 +53,20 @@ def test_what_takes_too_much_is_stopped(pool: WorkerPool, function: type, argume
     assert (refusal.value.field, refusal.value.code) == ("definition", "too_costly")
     assert time.monotonic() - began < SMALL.seconds
     assert pool.run(len, "abc", agency="east") == 3
+
+
+def test_a_file_grows_no_larger_than_it_may(pool: WorkerPool, tmp_path: Path) -> None:
+    """The work is stopped, and the refusal says why; work that is to write nothing writes nothing."""
+    target = tmp_path / "target"
+    files = Files(write=(str(target),), most=1000)
+    assert pool.run(Path.write_bytes, target, bytes(1000), agency="east", files=files) == 1000
+    with pytest.raises(TooCostly, match="writes a file of more than 1000 bytes"):
+        pool.run(Path.write_bytes, target, bytes(1001), agency="east", files=files)
+    assert target.stat().st_size <= 1000
+    target.write_bytes(b"")
+    with pytest.raises((TooCostly, WorkFailed)):
+        pool.run(Path.write_bytes, target, b"1", agency="east")
+    assert target.stat().st_size == 0
 
 
 def test_what_is_not_done_in_time_is_stopped_too(pool: WorkerPool) -> None:
@@ -97,7 +114,7 @@ def test_the_report_of_a_defect_is_not_endless(pool: WorkerPool) -> None:
     """It goes into the log, and the work decides what stands in it."""
     with pytest.raises(WorkFailed) as failure:
         pool.run(getitem, {}, "x" * 100_000, agency="east")
-    assert len(failure.value.__notes__[0]) == REPORT_CHARACTERS
+    assert len(failure.value.__notes__[0]) == MOST_CHARACTERS
 
 
 def test_a_worker_that_was_killed_is_started_again(pool: WorkerPool) -> None:

@@ -1,25 +1,46 @@
-"""Results of work come back as they were, and what is no result calls nothing."""
+"""Results of work come back as they were, of the type that was declared, and what is no result calls nothing."""
 
 from __future__ import annotations
 
 import os
 import pickle
 from collections import OrderedDict
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
+from msgspec.msgpack import Ext
 
 from ledger.core.encoding.digests import Algorithm
-from ledger.core.errors import Conflict, IntegrityBroken, NotFound
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
 from ledger.core.messages import Message, Term
 from ledger.evidence.previews import Preview
-from ledger.i18n import Labels
+from ledger.i18n import Labels, translate
 from ledger.supervision.model_faults import LocalizedFault, ModelFault, ModelRefused, Wording
-from ledger.workers.results import ResultRefused, decode_result, encode_result
+from ledger.supervision.models.definition import Cel, Condition, Sql
+from ledger.supervision.runs.model_runner import RunResult
+from ledger.workers.results import (
+    MOST_CHARACTERS,
+    MOST_DEPTH,
+    MOST_NOTES,
+    ResultRefused,
+    TooManyValues,
+    _carried,
+    _errors,
+    decode_result,
+    encode_result,
+)
+
+MOST = 10_000
+
+
+def returned(value: object, kind: Any = Any) -> Any:
+    """Return what comes back of a function that returns the value and declares the kind."""
+    return decode_result(encode_result(value, MOST), kind, MOST)
 
 
 @pytest.mark.parametrize(
@@ -31,49 +52,74 @@ from ledger.workers.results import ResultRefused, decode_result, encode_result
         -(2**63),
         2**200,
         "公文",
+        "\0l1",
         b"\x00\xff",
         [1, (2, [3]), {4}, frozenset({"5"})],
-        {"a": {1: (None,)}, ("b",): []},
+        {"a": {1: (None,)}, date(2026, 2, 28): []},
         Decimal("1.50"),
         date(2026, 2, 28),
         datetime(2026, 2, 28, 12, 0, 0, 5, tzinfo=UTC),
         datetime(2026, 2, 28),  # noqa: DTZ001 - naive, as DuckDB gives them
-        Algorithm.BLAKE3,
+        time(9, 30),
         msgspec.UNSET,
-        Preview(png=b"png", pages=3),
-        LocalizedFault(3, "need", "text"),
-        [ModelFault(1, "model", Wording("own_lines"))],
     ],
 )
-def test_values_come_back(value: Any) -> None:
-    """Equal, and of the same types."""
-    result = decode_result(encode_result(value))
+def test_plain_values_come_back(value: Any) -> None:
+    """Equal, and of the same types, whether their type was declared or not."""
+    for kind in (Any, type(value)):
+        result = returned(value, kind)
+        assert result == value
+        assert type(result) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (Algorithm.BLAKE3, Algorithm),
+        ("low", Literal["low", "high"]),
+        (("a", 1), tuple[str, int]),
+        (("a", "b"), tuple[str, ...]),
+        ({"a": [{"b"}]}, Mapping[str, list[set[str]]]),
+        (frozenset({1}), frozenset[int]),
+        (1, float),
+        (None, str | None),
+        (Preview(png=b"png", pages=3), Preview),
+        (LocalizedFault(3, "need", "text"), LocalizedFault),
+        ([ModelFault(1, "model", Wording("own_lines"))], list[ModelFault]),
+        (Sql("SELECT 1", "all"), Condition),
+        (RunResult([], None), RunResult),
+    ],
+)
+def test_declared_values_come_back(value: Any, kind: Any) -> None:
+    """Equal, and of the classes that the function declares."""
+    result = returned(value, kind)
     assert result == value
     assert type(result) is type(value)
 
 
 def test_collections_come_back_as_what_they_are_made_of() -> None:
     """A file's parser has its own classes of texts and mappings, with the place of each in the file."""
-    result = decode_result(encode_result(OrderedDict(b=type("Quoted", (str,), {})("text"))))
+    result = returned(OrderedDict(b=type("Quoted", (str,), {})("text")))
     assert (type(result), type(result["b"]), result) == (dict, str, {"b": "text"})
 
 
 def test_half_a_character_comes_back_as_its_escape() -> None:
     """A file of others can spell it, UTF-8 cannot: not what was worked out, nor a refusal or a fault, is lost by it."""
     half = Message("{name} is unknown", name="\ud800")
-    assert decode_result(encode_result(["\ud800 公文", half, Term("kind", "\ud800")])) == [
+    assert returned(["\ud800 公文", half, Term("kind", "\ud800")]) == [
         "\\ud800 公文",
         "\\ud800 is unknown",
         "\\ud800",
     ]
-    assert decode_result(encode_result(NotFound("{name} is unknown", name="\ud800"))).text.params == {"name": "\\ud800"}
+    refusal = returned(NotFound("{name} is unknown", name="\ud800"), TallystickError)
+    assert refusal.text.params == {"name": "\\ud800"}
 
 
 def test_messages_stay_translatable() -> None:
     """With their slots, also where one is filled by another message, or by what is no value."""
     inner = Message("{count:,} rows of {kind}", count=12_000, kind=Term("kind", "case"))
     message = Message("{path}: {fault}", path=Path("a.csv"), fault=inner)
-    result = decode_result(encode_result(message))
+    result = returned(message, str)
     assert (str(result), result.msgid) == ("a.csv: 12,000 rows of case", "{path}: {fault}")
     assert result.params["fault"].params == inner.params
     assert result.params["fault"].params["kind"].context == "kind"
@@ -85,18 +131,25 @@ def test_messages_stay_translatable() -> None:
     "error",
     [
         NotFound("no case {case_id}", case_id="c-1", field="case_id", hint="Look again."),
-        Conflict("it is taken", head="ab", sequence=4, code="id_taken"),
+        Conflict("it is taken", head="ab", sequence=4, code="not_on_head"),
         IntegrityBroken("entry {index} is not what was signed", index=7),
+        Unavailable("later", retry_after=7),
         ModelRefused([ModelFault(2, "version", Wording("own_lines")), ModelFault(1, "model", Wording("one_select"))]),
     ],
 )
 def test_refusals_come_back(error: Any) -> None:
     """With class, text, code, field, hint, notes and whatever else they carry."""
     error.add_note("at the third row")
-    result = decode_result(encode_result(error))
+    result = returned(error, TallystickError)
     assert type(result) is type(error)
     assert (result.args, vars(result)) == (error.args, vars(error))
     assert result.text.msgid == error.text.msgid
+
+
+@pytest.mark.parametrize("kind", sorted({*_errors(TallystickError)}, key=str), ids=lambda kind: kind.__name__)
+def test_every_error_of_work_can_come_back(kind: Any) -> None:
+    """What it carries is declared, of types that a result can have."""
+    assert {"text", "field", "hint", "code"} <= _carried(kind).keys()
 
 
 class Evil:
@@ -107,31 +160,115 @@ class Evil:
         return os.system, ("false",)
 
 
+class Foreign(TallystickError):
+    """An error that no work raises."""
+
+
+OF_TALLYSTICK_ERROR = ("\0m", "text", "text", None, "\0d0", None, None)  # its text, field and hint
+
+
 @pytest.mark.parametrize(
-    "forged",
+    ("forged", "kind"),
     [
-        b"",
-        pickle.dumps(Evil()),
-        msgspec.msgpack.encode(["o", "os:system", "false"]),
-        msgspec.msgpack.encode(["o", "subprocess:Popen", "false"]),
-        msgspec.msgpack.encode(["o", "ledger.workers.pool:WorkerPool", 1]),
-        msgspec.msgpack.encode(["o", "ledger.workers.pool:os", 1]),
-        msgspec.msgpack.encode(["o", "ledger.workers.pool:OrderedDict", 1]),
-        msgspec.msgpack.encode(["o", "ledger.core.errors:refuse", "rule", "text"]),
-        msgspec.msgpack.encode(["e", "ledger.workers.pool:WorkFailed", ["t"], []]),
-        msgspec.msgpack.encode(["x", "ledger.evidence.previews:Preview", 1]),
-        msgspec.msgpack.encode(["o", "ledger.evidence.previews:Preview", b"one", "part"]),
-        msgspec.msgpack.encode(["z"]),
-        msgspec.msgpack.encode(["d", 1]),
+        (pickle.dumps(Evil()), Any),
+        (b"", Any),
+        ([], Any),
+        (["\0l2", 1], Any),
+        ([1, 2], Any),
+        (["\0x"], Any),
+        (["\0"], Any),
+        (["\0oPreview", None, None, True, 1], Any),
+        (["\0oPreview", None, None, True], Preview),
+        (["\0oPreview", None, 5, True, 1], Preview),
+        (["\0oWorkerPool", 1], Preview),
+        (["\0l1", "text"], list[int]),
+        ([True], int),
+        (["text"], bytes),
+        (["medium"], Literal["low", "high"]),
+        (["md5"], Algorithm),
+        (["\0oSql", "SELECT 1", "some"], Condition),
+        (["\0T2026-02-30T00:00:00"], Any),
+        (["\0i" + "9" * 5000], Any),
+        (["\0l" + "9" * 30, 1], Any),
+        (["\0t1", "\0t1", 1], tuple[int, ...]),
+        (["\0e", "tests.unit.workers.test_results:Foreign", *OF_TALLYSTICK_ERROR, "\0u", "\0u"], TallystickError),
+        (["\0e", "ledger.workers.pool:WorkFailed", *OF_TALLYSTICK_ERROR, "\0u", "\0u"], TallystickError),
+        (["\0e", "ledger.core.errors:NotFound", *OF_TALLYSTICK_ERROR, "\0u", "\0u"], MalformedInput),
+        (["\0e", "ledger.core.errors:NotFound", *OF_TALLYSTICK_ERROR, 5, "\0u"], TallystickError),
     ],
 )
-def test_what_is_no_result_is_refused(forged: bytes) -> None:
-    """No function is called, and no class but those that hold values is made."""
+def test_what_is_no_result_is_refused(forged: Any, kind: Any) -> None:
+    """No function is called, no class is made but those that the function declares, with what they declare."""
+    data = forged if isinstance(forged, bytes) else msgspec.msgpack.encode(forged)
     with pytest.raises(ResultRefused):
-        decode_result(forged)
+        decode_result(data, kind, MOST)
+
+
+def test_only_the_forgery_is_refused() -> None:
+    """The last errors above would be errors, if they were of the right class and had a code that is a text."""
+    tokens = ["\0e", "ledger.core.errors:NotFound", *OF_TALLYSTICK_ERROR, "\0u", "\0u"]
+    assert isinstance(decode_result(msgspec.msgpack.encode(tokens), TallystickError, MOST), NotFound)
+
+
+def test_a_result_has_no_more_values_than_were_agreed() -> None:
+    """That is noticed where it is made and, before a value is made of it, where it is read."""
+    with pytest.raises(TooManyValues):
+        encode_result([[]] * MOST, MOST)
+    assert returned([[]] * (MOST - 1)) == [[]] * (MOST - 1)
+    with pytest.raises(ResultRefused, match="of length <= 10000"):
+        decode_result(msgspec.msgpack.encode(["\0l10000", *["\0l0"] * MOST]), Any, MOST)
+    # What lies in a list of the encoding itself is no token.
+    with pytest.raises(ResultRefused):
+        decode_result(msgspec.msgpack.encode([[[]] * MOST]), Any, MOST)
+
+
+def test_a_result_is_not_deep() -> None:
+    """What looks through it must not come to the end of the stack."""
+    for count in (MOST_DEPTH, MOST_DEPTH + 1):
+        forged = msgspec.msgpack.encode(["\0l1"] * count + [1])
+        if count == MOST_DEPTH:
+            decode_result(forged, Any, MOST)
+        else:
+            with pytest.raises(ResultRefused, match="deep"):
+                decode_result(forged, Any, MOST)
+
+
+@pytest.mark.parametrize("key", [[Ext(0, b"k")], ["\0i" + str(2**64)], ["\0n1"], ["\0t1", 1], ["\0f1", 1]])
+def test_keys_hash_as_nobody_can_choose(key: list[Any]) -> None:
+    """A million keys of one hash would take hours to put into a mapping. Nothing that is true has such keys."""
+    for tokens in (["\0d1", *key, 1], ["\0s1", *key], ["\0f1", *key]):
+        with pytest.raises(ResultRefused, match="keys that no result has"):
+            decode_result(msgspec.msgpack.encode(tokens), Any, MOST)
+    with pytest.raises(TypeError, match="no result has a key of"):
+        encode_result({2**64: 1}, MOST)
+
+
+def test_sentences_are_short_and_codes_are_of_the_catalogues() -> None:
+    """Whoever took over a worker fills no page and no log, and makes no name of a metric."""
+    long = "x" * (MOST_CHARACTERS + 1)
+    for forged in (NotFound(long, code="of_mine"), NotFound("{name}", name=long, field=long, hint=long, code="busy")):
+        for _ in range(MOST_NOTES + 1):
+            forged.add_note(long)
+        result = returned(forged, TallystickError)
+        slots = result.text.params.values()
+        assert {len(text) for text in (result.message, *slots, *result.notes)} == {MOST_CHARACTERS}
+        assert len(result.notes) == MOST_NOTES
+        assert {len(text) for text in (result.field, result.hint) if text} <= {MOST_CHARACTERS}
+        assert result.code == ("not_found" if forged.code == "of_mine" else "busy")
+
+
+def test_no_sentence_is_longer_in_another_language() -> None:
+    """A forged one is shown as it stands where its slots ask for more than a text, or are of other types."""
+    for msgid in ("{count:>100000}", "{count:,} rows of {kind}"):
+        tokens = ["\0m", "text", msgid, None, "\0d2", "count", None, "kind", 1]
+        forged = decode_result(msgspec.msgpack.encode(tokens), str, MOST)
+        assert translate(forged, "zh-CN", lambda _, value: value) == "text"
 
 
 def test_what_holds_more_than_values_is_no_result() -> None:
-    """It is noticed where the result is made."""
+    """It is noticed where the result is made, or where its type is read."""
     with pytest.raises(TypeError, match="no result has a value of"):
-        encode_result({"file": Path("a.csv")})
+        encode_result({"file": Path("a.csv")}, MOST)
+    with pytest.raises(ResultRefused, match="no result is of type"):
+        returned(1, Path)
+    assert returned(Cel("events", "true"), Cel) == Cel("events", "true")
