@@ -97,12 +97,15 @@ def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterat
     # Those who see the case before and those who see it after: who loses sight still gets the event that ended it.
     # Those who come to see the case, as a party or by an offer, may not have read all of it. Whoever read while an
     # offer had expired was shown nothing, so only an offer that does not expire counts as seen.
-    changes = after.handovers.changes(before.handovers if before else None)
-    new = {offer.to_agency for _, old_offer, offer in changes if old_offer is None and offer is not None}
-    open_before = before.handovers.marked("open") if before else []
-    lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
-    coming = (new | after.agencies) - (before.agencies if before else frozenset()) - lasting
-    concerned_agencies = _concerned(before) | _concerned(after)
+    concerned_agencies, coming = _concerned(after), set[str]()
+    # What changes neither handovers nor parties changes nothing of who sees the case.
+    if before is None or before.handovers is not after.handovers or before.agencies != after.agencies:
+        changes = after.handovers.changes(before.handovers if before else None)
+        new = {offer.to_agency for _, old_offer, offer in changes if old_offer is None and offer is not None}
+        open_before = before.handovers.marked("open") if before else []
+        lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
+        coming = {*new, *after.agencies} - (before.agencies if before else frozenset()) - lasting
+        concerned_agencies |= _concerned(before)
     for agency in concerned_agencies:
         yield agency, 0 if agency in coming else sequence
     # Of a letter its two agencies get the event alone, if they see nothing else of the case.

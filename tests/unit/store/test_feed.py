@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.core.custody import Act, fold
 from ledger.core.errors import MalformedInput
+from ledger.core.visibility import concerned, sides_of
 from ledger.store import feed
 from ledger.store.feed import Cursor, FeedStep, parse_cursor
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Writer, clerk, instant, refused, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_founded
 from tests.testkit.supervision import dataset
+from tests.testkit.timeline_cases import eventful, kindred, long_case
 from tests.unit.store.plans import noted, plan
 
 AGENCIES = (POLICE, PROCURATORATE, COURT, LAB)
@@ -59,6 +62,22 @@ def test_who_is_offered_a_case_gets_what_went_before(ledger: Ledger) -> None:
     assert got == [("case-1", 0), ("case-1", 1), ("case-1", 2), ("case-2", 0)]
     post(ledger, case.accept())
     assert event_places(ledger, COURT)[len(got) :] == [("case-1", 3)]
+
+
+@pytest.mark.parametrize(
+    "case", [eventful(), long_case(20), kindred()], ids=lambda case: case.events[0].event.stream.id
+)
+def test_each_event_is_for_all_who_see_its_case_before_or_after_it(case: Case) -> None:
+    """Whether an event changes handovers and parties or not, nobody of these is left out, and nobody else is added."""
+    before = None
+    for posted in case.events:
+        after = fold(before, Act(posted.event, case.book)).state
+        seeing = [concerned(sides_of(state)) for state in (before, after) if state is not None]
+        recipients = dict(feed.of_case(before, after, after.sequence))
+        assert recipients.keys() == frozenset().union(*seeing)
+        assert all(recipients[agency] in (0, after.sequence) for agency in recipients)
+        assert before is None or all(recipients[agency] == after.sequence for agency in before.agencies)
+        before = after
 
 
 def test_an_offer_that_ended_and_came_again_brings_everything(ledger: Ledger) -> None:
