@@ -1,7 +1,8 @@
 """Submissions: from posted bytes to a durable receipt, without blocking the event loop.
 
-What can be validated from memory is validated in the loop. What needs the database, and a bulk request as a whole, is
-validated in a thread. Receipts come from the sequencer's thread in batches, each handed to the loop in one call.
+What can be validated from memory is validated in the loop, what comes about the same time together. What needs the
+database, and a bulk request as a whole, is validated in a thread. Receipts come from the sequencer's thread in batches,
+each handed to the loop in one call.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
@@ -21,18 +22,19 @@ from api.middleware.request_limits import RateLimit
 from api.middleware.tracing import TRACE_IN_USE
 from api.services.parts import Parts
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.core.events import Event
-from ledger.recording.case_states import CaseStates, NeedsDatabase
+from ledger.core.events import Event, Submitted
+from ledger.recording.case_states import NeedsDatabase
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import NOT_ALONE, Accepted, Answer, Pair, Sequencer
-from ledger.recording.validation import Duplicate
+from ledger.recording.validation import Duplicate, Validator
 from ledger.store import log
 from ledger.store.append import ValidatedSubmission
 
-AT_A_TIME = 32  # lines of a bulk request that are validated step by step; of those behind a refusal few are looked at
+AT_A_TIME = 32  # submissions that are validated step by step; of the lines behind a refusal few are looked at
 CREATED = 201  # status of what was recorded by this request
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
 
+T = TypeVar("T")
 RouteCheck = Callable[[Event], None]
 Verdict = ValidatedSubmission | Duplicate | TallystickError
 
@@ -69,10 +71,9 @@ class SubmissionService:
     def __init__(self, parts: Parts):
         self._parts = parts
         self._measures = parts.measures.submissions
-        self._quick_validator = parts.validator.in_memory()
         self._agencies = RateLimit(parts.settings.max_events_per_s, "events of one agency", time.monotonic)
         self._bridge: _SequencerBridge | None = None
-        self._reading: _StateReading | None = None
+        self._validations: _OwnValidations | None = None
 
     async def submit(self, body: bytes, check_route: RouteCheck | None = None) -> SubmissionResult:
         """Validate one submission, wait until it is durable, and return its receipt.
@@ -165,17 +166,10 @@ class SubmissionService:
         return first
 
     async def _verdict(self, body: bytes, now: int) -> ValidatedSubmission | Duplicate:
-        """Validate one submission: in its case's process, or from memory, or else in a thread. Raises the refusal."""
+        """Validate one submission: in its case's process, or here. Raises the refusal."""
         if (judged := self._parts.validators.validate(body, now)) is not None:
             return await judged
-        # What is not signed is never looked up in the log.
-        submitted = self._quick_validator.signed(body)
-        if self._quick_validator.lacks_state(submitted):
-            await self._reading_of(asyncio.get_running_loop()).read_on(submitted.event)
-        try:
-            return self._quick_validator.judge(submitted, now)
-        except NeedsDatabase:
-            return await run_in_threadpool(self._parts.validator.judge, submitted, now)
+        return await self._validations_of(asyncio.get_running_loop()).validate(body, now)
 
     async def _verdicts(self, lines: Sequence[bytes], *, until_refused: bool = False) -> list[Verdict]:
         """Return the verdict on each line, in order; ``until_refused``, those up to a refusal may be all."""
@@ -239,10 +233,10 @@ class SubmissionService:
             self._bridge = _SequencerBridge(self._parts.sequencer, loop)
         return self._bridge
 
-    def _reading_of(self, loop: asyncio.AbstractEventLoop) -> _StateReading:
-        if self._reading is None or self._reading.loop is not loop:
-            self._reading = _StateReading(self._parts.validator.states, loop)
-        return self._reading
+    def _validations_of(self, loop: asyncio.AbstractEventLoop) -> _OwnValidations:
+        if self._validations is None or self._validations.loop is not loop:
+            self._validations = _OwnValidations(self._parts.validator, loop)
+        return self._validations
 
     async def _wait_for_result(self, answer: asyncio.Future[Answer]) -> SubmissionResult:
         """Wait until the sequencer has answered, or the time is up, and return the receipt.
@@ -283,31 +277,108 @@ def _agency_of(accepted: Accepted) -> str:
     return accepted.entry.agency if isinstance(accepted, Duplicate) else accepted.envelope.agency
 
 
-class _StateReading:
-    """Reads the states of cases that another process wrote to, those of all who wait in one query.
+class _OwnValidations:
+    """Validates one submission after the other in this process, many of them at a time.
 
-    One is read at a time; whoever comes meanwhile waits for the next.
+    What the loop receives before it runs out of work is validated together, first all signatures and then all rules:
+    what a step needs is still in the processor's caches when it comes again. What memory cannot answer is looked up in
+    a thread; the states of cases that another process wrote to are read in one query for all who wait, one query at a
+    time.
     """
 
-    def __init__(self, states: CaseStates, loop: asyncio.AbstractEventLoop):
-        self._states = states
+    def __init__(self, validator: Validator, loop: asyncio.AbstractEventLoop):
+        self._validator = validator
+        self._quick_validator = validator.in_memory()
         self.loop = loop
-        self._waiting: list[Event] = []
-        self._next: asyncio.Task[None] | None = None
+        self._received: list[_Received] = []
+        self._lacking: list[Event] = []
+        self._next_read: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def read_on(self, event: Event) -> None:
+    async def validate(self, data: bytes, now: int) -> ValidatedSubmission | Duplicate:
+        """Validate a posted submission at ``now`` (unix seconds). Raises the refusal."""
+        verdict: asyncio.Future[_Verdict] = self.loop.create_future()
+        if not self._received:
+            self.loop.call_soon(self._validate_received, 0, self.loop.time() + LONGEST_GATHERING_S)
+        self._received.append(_Received(data, now, verdict))
+        answer = await verdict
+        if not isinstance(answer, _Unanswered):
+            return answer
+        if answer.lacks_state:
+            await self._read_on(answer.submitted.event)
+            try:
+                return self._quick_validator.judge(answer.submitted, now)
+            except NeedsDatabase:
+                pass
+        return await run_in_threadpool(self._validator.judge, answer.submitted, now)
+
+    def _validate_received(self, last_count: int, latest: float) -> None:
+        """Validate what was received, or wait another turn of the loop as ``_SequencerBridge`` does."""
+        if last_count < len(self._received) < AT_A_TIME and self.loop.time() < latest:
+            self.loop.call_soon(self._validate_received, len(self._received), latest)
+            return
+        batch, self._received = self._received[:AT_A_TIME], self._received[AT_A_TIME:]
+        if self._received:
+            self.loop.call_soon(self._validate_received, 0, latest)
+        signed = [_outcome_of(self._quick_validator.signed, received.data) for received in batch]
+        for received, submitted in zip(batch, signed, strict=True):
+            if received.verdict.done():  # nobody waits for it any more
+                continue
+            # What is not signed is never looked up in the log.
+            outcome: _Verdict | Exception = (
+                submitted if isinstance(submitted, Exception) else _outcome_of(self._judge, submitted, received.now)
+            )
+            if isinstance(outcome, Exception):
+                received.verdict.set_exception(outcome)
+            else:
+                received.verdict.set_result(outcome)
+
+    def _judge(self, submitted: Submitted, now: int) -> _Verdict:
+        if self._quick_validator.lacks_state(submitted):
+            return _Unanswered(submitted, lacks_state=True)
+        try:
+            return self._quick_validator.judge(submitted, now)
+        except NeedsDatabase:
+            return _Unanswered(submitted, lacks_state=False)
+
+    async def _read_on(self, event: Event) -> None:
         """Wait until the state that the event follows was looked for."""
-        self._waiting.append(event)
-        if self._next is None:
-            self._next = self.loop.create_task(self._read())
-        await asyncio.shield(self._next)  # whoever goes away takes it from nobody else
+        self._lacking.append(event)
+        if self._next_read is None:
+            self._next_read = self.loop.create_task(self._read())
+        await asyncio.shield(self._next_read)  # whoever goes away takes it from nobody else
 
     async def _read(self) -> None:
         async with self._one_at_a_time:
-            events, self._waiting, self._next = self._waiting, [], None
+            events, self._lacking, self._next_read = self._lacking, [], None
             with suppress(TallystickError):  # each event meets it again by itself
-                await run_in_threadpool(self._states.read_on, events)
+                await run_in_threadpool(self._validator.states.read_on, events)
+
+
+class _Unanswered(NamedTuple):
+    """A signed submission that memory could not answer, for it ``lacks_state`` or something else of the database."""
+
+    submitted: Submitted
+    lacks_state: bool
+
+
+_Verdict: TypeAlias = ValidatedSubmission | Duplicate | _Unanswered
+
+
+class _Received(NamedTuple):
+    """A submission that was posted at ``now`` (unix seconds)."""
+
+    data: bytes
+    now: int
+    verdict: asyncio.Future[_Verdict]
+
+
+def _outcome_of(step: Callable[..., T], *arguments: Any) -> T | Exception:
+    """Return what a step makes of one submission, or its error, whatever it is: the others go on."""
+    try:
+        return step(*arguments)
+    except Exception as error:  # noqa: BLE001 - whoever submitted it meets it
+        return error
 
 
 class _SequencerBridge:
