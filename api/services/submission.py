@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple
 
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
@@ -34,7 +34,6 @@ AT_A_TIME = 32  # submissions that are validated step by step; of the lines behi
 CREATED = 201  # status of what was recorded by this request
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
 
-T = TypeVar("T")
 RouteCheck = Callable[[Event], None]
 Verdict = ValidatedSubmission | Duplicate | TallystickError
 
@@ -197,7 +196,10 @@ class SubmissionService:
         """Return the verdict on each line. Runs in a thread: signature checks release the interpreter's lock."""
         verdicts: list[Verdict] = []
         for start in range(0, len(lines), AT_A_TIME):
-            verdicts += self._parts.validator.validate_each(lines[start : start + AT_A_TIME], now)
+            for outcome in self._parts.validator.validate_each(lines[start : start + AT_A_TIME], now):
+                if isinstance(outcome, Exception) and not isinstance(outcome, TallystickError):
+                    raise outcome
+                verdicts.append(outcome)
             if until_refused and any(isinstance(verdict, TallystickError) for verdict in verdicts):
                 break
         return verdicts
@@ -288,7 +290,7 @@ class _OwnValidations:
 
     def __init__(self, validator: Validator, loop: asyncio.AbstractEventLoop):
         self._validator = validator
-        self._quick_validator = validator.in_memory()
+        self._validator_in_memory = validator.in_memory()
         self.loop = loop
         self._received: list[_Received] = []
         self._lacking: list[Event] = []
@@ -297,20 +299,18 @@ class _OwnValidations:
 
     async def validate(self, data: bytes, now: int) -> ValidatedSubmission | Duplicate:
         """Validate a posted submission at ``now`` (unix seconds). Raises the refusal."""
-        verdict: asyncio.Future[_Verdict] = self.loop.create_future()
+        outcome: asyncio.Future[Submitted | Duplicate] = self.loop.create_future()
         if not self._received:
             self.loop.call_soon(self._validate_received, 0, self.loop.time() + LONGEST_GATHERING_S)
-        self._received.append(_Received(data, now, verdict))
-        answer = await verdict
-        if not isinstance(answer, _Unanswered):
-            return answer
-        if answer.lacks_state:
-            await self._read_on(answer.submitted.event)
-            try:
-                return self._quick_validator.judge(answer.submitted, now)
-            except NeedsDatabase:
-                pass
-        return await run_in_threadpool(self._validator.judge, answer.submitted, now)
+        self._received.append(_Received(data, now, outcome))
+        submitted = await outcome
+        if isinstance(submitted, ValidatedSubmission | Duplicate):
+            return submitted
+        if self._validator_in_memory.lacks_state(submitted):
+            await self._read_on(submitted.event)
+            with suppress(NeedsDatabase):
+                return self._validator_in_memory.judge(submitted, now)
+        return await run_in_threadpool(self._validator.judge, submitted, now)
 
     def _validate_received(self, last_count: int, latest: float) -> None:
         """Validate what was received, or wait another turn of the loop as ``_SequencerBridge`` does."""
@@ -320,26 +320,17 @@ class _OwnValidations:
         batch, self._received = self._received[:AT_A_TIME], self._received[AT_A_TIME:]
         if self._received:
             self.loop.call_soon(self._validate_received, 0, latest)
-        signed = [_outcome_of(self._quick_validator.signed, received.data) for received in batch]
-        for received, submitted in zip(batch, signed, strict=True):
-            if received.verdict.done():  # nobody waits for it any more
+        signed = self._validator_in_memory.signed_each(received.data for received in batch)
+        outcomes = self._validator_in_memory.judge_each(signed, batch[-1].now)
+        for received, submitted, outcome in zip(batch, signed, outcomes, strict=True):
+            if received.outcome.done():  # nobody waits for it any more
                 continue
-            # What is not signed is never looked up in the log.
-            outcome: _Verdict | Exception = (
-                submitted if isinstance(submitted, Exception) else _outcome_of(self._judge, submitted, received.now)
-            )
-            if isinstance(outcome, Exception):
-                received.verdict.set_exception(outcome)
+            if not isinstance(outcome, Exception):
+                received.outcome.set_result(outcome)
+            elif isinstance(outcome, NeedsDatabase) and isinstance(submitted, Submitted):
+                received.outcome.set_result(submitted)
             else:
-                received.verdict.set_result(outcome)
-
-    def _judge(self, submitted: Submitted, now: int) -> _Verdict:
-        if self._quick_validator.lacks_state(submitted):
-            return _Unanswered(submitted, lacks_state=True)
-        try:
-            return self._quick_validator.judge(submitted, now)
-        except NeedsDatabase:
-            return _Unanswered(submitted, lacks_state=False)
+                received.outcome.set_exception(outcome)
 
     async def _read_on(self, event: Event) -> None:
         """Wait until the state that the event follows was looked for."""
@@ -355,30 +346,12 @@ class _OwnValidations:
                 await run_in_threadpool(self._validator.states.read_on, events)
 
 
-class _Unanswered(NamedTuple):
-    """A signed submission that memory could not answer, for it ``lacks_state`` or something else of the database."""
-
-    submitted: Submitted
-    lacks_state: bool
-
-
-_Verdict: TypeAlias = ValidatedSubmission | Duplicate | _Unanswered
-
-
 class _Received(NamedTuple):
-    """A submission that was posted at ``now`` (unix seconds)."""
+    """A submission that was posted at ``now`` (unix seconds); one that memory cannot answer has itself for outcome."""
 
     data: bytes
     now: int
-    verdict: asyncio.Future[_Verdict]
-
-
-def _outcome_of(step: Callable[..., T], *arguments: Any) -> T | Exception:
-    """Return what a step makes of one submission, or its error, whatever it is: the others go on."""
-    try:
-        return step(*arguments)
-    except Exception as error:  # noqa: BLE001 - whoever submitted it meets it
-        return error
+    outcome: asyncio.Future[Submitted | Duplicate]
 
 
 class _SequencerBridge:

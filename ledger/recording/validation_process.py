@@ -105,19 +105,14 @@ def _answers(database: Database, registry: Registry, validator: Validator, reque
                 registry.at(connection, log.tree(connection).registry_changes)
     except TallystickError as refusal:  # the database does not answer: nothing can be said of any
         return [refusal] * len(request.submissions)
-    try:
-        return [*validator.validate_each(request.submissions, request.now)]
-    except Exception:  # noqa: BLE001 - one of them meets an error that nobody foresaw: the others are answered
-        return [_answer(validator, data, request.now) for data in request.submissions]
+    return [_answer(outcome) for outcome in validator.validate_each(request.submissions, request.now)]
 
 
-def _answer(validator: Validator, data: bytes, now: int) -> Answer:
-    try:
-        return validator.validate(data, now)
-    except TallystickError as refusal:
-        return refusal
-    except Exception as error:  # noqa: BLE001 - the border of the process: the service reports it
-        return Fault("".join(traceback.format_exception(error)))
+def _answer(outcome: ValidatedSubmission | Duplicate | Exception) -> Answer:
+    """Return an outcome as it is passed on; of an error that nobody foresaw that is its traceback."""
+    if isinstance(outcome, Exception) and not isinstance(outcome, TallystickError):
+        return Fault("".join(traceback.format_exception(outcome)))
+    return outcome
 
 
 if __name__ == "__main__":

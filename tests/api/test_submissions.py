@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
+from api.services.submission import AT_A_TIME, SubmissionResult, SubmissionService
+from ledger.core.errors import TallystickError
+from ledger.core.events import Event
+from ledger.recording import validation
 from ledger.recording.publisher import Receipt
+from ledger.store import append
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
 from tests.api.service import Served, problem
@@ -57,6 +63,62 @@ def test_an_event_beside_the_head_is_told_where_the_head_is(served: Served) -> N
     )
     refusal = problem(served.submit(beside), 409, "not_on_head", "envelope.previous")
     assert (refusal["head"], refusal["sequence"]) == (case.last.event.leaf_hash, 2)
+
+
+# -- at the same time --------------------------------------------------------------------------------------------------
+
+
+def outcomes_of(served: Served, bodies: list[bytes]) -> list[str | type[BaseException]]:
+    """Submit all in one turn of an event loop; return of each the event of its receipt, or the code of its refusal."""
+
+    async def all_at_once() -> list[SubmissionResult | BaseException]:
+        service = SubmissionService(served.parts)
+        return await asyncio.gather(*map(service.submit, bodies), return_exceptions=True)
+
+    def outcome(result: SubmissionResult | BaseException) -> str | type[BaseException]:
+        if isinstance(result, SubmissionResult):
+            return result.receipt.event_id
+        return result.code if isinstance(result, TallystickError) else type(result)
+
+    return [outcome(result) for result in asyncio.run(all_at_once())]
+
+
+def test_what_comes_at_the_same_time_is_answered_one_by_one(served: Served) -> None:
+    """Each gets its own receipt or refusal, and an event may follow one that came just before it."""
+    case = Case("case-a").open().register("phone").offer("phone", to=PROCURATORATE).accept()
+    others = [Case(f"case-{number}").open().last for number in range(2 * AT_A_TIME)]
+    stranger = case.draft(registration("knife"), clerk("nobody"))
+    beside = case.draft(
+        registration("knife"),
+        clerk(POLICE),
+        sequence=1,
+        previous=case.events[0].event.leaf_hash,
+        event_id=event_id("x"),
+    )
+    good = [*case.events[:2], others[0], *case.events[2:], *others[1:]]
+    bodies = [event.submission for event in good]
+    bodies[1:1], bodies[9:9] = [b"{}", stranger.submission], [beside.submission, good[0].submission]
+    expected = [event.envelope.event_id for event in good]
+    expected[1:1], expected[9:9] = ["malformed_input", "key_unknown"], ["not_on_head", good[0].envelope.event_id]
+    served.record(Case("case-first").open())  # from here on the service knows the registry
+    size = served.size()
+    assert outcomes_of(served, bodies) == expected
+    assert served.size() == size + len(good)
+
+
+def test_a_failure_is_that_of_one_submission(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes at the same time as one that meets an error of ours is recorded."""
+    served.record(Case("case-first").open())
+    first, second, third = (Case(f"case-{number}").open().last for number in range(3))
+
+    def rows_of(event: Event, *states: Any) -> Any:
+        if event.event_id == second.envelope.event_id:
+            raise ZeroDivisionError
+        return append.rows_of(event, *states)
+
+    monkeypatch.setattr(validation, "rows_of", rows_of)
+    bodies = [event.submission for event in (first, second, third)]
+    assert outcomes_of(served, bodies) == [first.envelope.event_id, ZeroDivisionError, third.envelope.event_id]
 
 
 # -- bulk --------------------------------------------------------------------------------------------------------------
