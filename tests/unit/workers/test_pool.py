@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from datetime import datetime
+from datetime import time as time_of_day
+from io import BytesIO
 from operator import getitem
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from openpyxl import Workbook
 
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
+from ledger.interchange.imports.item_table import read_sheets
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.model_file import parse_model
 from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
@@ -99,6 +104,20 @@ def test_a_refusal_names_what_is_no_text(pool: WorkerPool) -> None:
     """A name in a model's file that an escape spells, and UTF-8 cannot, is refused like any other."""
     with pytest.raises(ModelRefused):
         pool.run(parse_model, '"\\ud800": 1\n', agency="east")
+
+
+def test_every_kind_of_cell_comes_back(pool: WorkerPool) -> None:
+    """A workbook has times of day beside days and moments, and cells that cannot be taken."""
+    book, file = Workbook(), BytesIO()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["at"], [time_of_day(9, 30)], [datetime(2026, 2, 28, 9, 30)], ["=1+1"], [0.5], [True]):  # noqa: DTZ001
+        sheet.append(row)
+    book.save(file)
+    limits = WorkLimits(memory_mb=256)
+    sheets = pool.run(read_sheets, file.getvalue(), agency="east", limits=limits)
+    assert sheets == read_sheets(file.getvalue())
+    assert time_of_day(9, 30) in {row[0] for row in sheets[0]}
 
 
 def test_a_defect_is_no_refusal(pool: WorkerPool) -> None:

@@ -8,7 +8,7 @@ import socket
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -86,6 +86,22 @@ def targets() -> Iterator[Targets]:
         yield Targets(place, port)
 
 
+def refusals(targets: Targets, *attacks: Attack, enter: Callable[[], None] = lambda: None) -> list[bool]:
+    """Attack in a child of this process, once it has called ``enter``, and return of each attack if it was refused."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            enter()
+            os.write(writer, bytes(is_refused(attack, *targets) for attack in attacks))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as answers:
+        return [bool(answer) for answer in answers.read()]
+
+
 @pytest.mark.parametrize(
     "attack",
     [pytest.param(attack, marks=needs_files if attack in BY_FILES else needs_calls) for attack in ATTACKS],
@@ -97,7 +113,7 @@ def test_work_reaches_nothing(pool: WorkerPool, targets: Targets, attack: Attack
         pool.run(attack, *targets, agency="east")
     assert "PermissionError" in failure.value.__notes__[0]
     assert (targets.place / "key.json").read_text(encoding="utf-8") == "secret"
-    attack(*targets)
+    assert refusals(targets, attack) == [False]
     assert pool.run(len, "abc", agency="east") == 3
 
 
@@ -239,18 +255,7 @@ def test_each_part_is_of_use_alone(
 ) -> None:
     """Where a system has one of the two, that one keeps work from what it can."""
     monkeypatch.setattr(sandbox, "enforced", lambda: parts)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            Sandbox().enter(NO_FILES)
-            os.write(writer, repr(bytes(is_refused(attack, *targets) for attack in refused)).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    assert os.read(reader, 1000).decode() == repr(bytes([True] * len(refused)))
-    os.close(reader)
+    assert refusals(targets, *refused, enter=lambda: Sandbox().enter(NO_FILES)) == [True] * len(refused)
 
 
 @pytest.mark.parametrize(
