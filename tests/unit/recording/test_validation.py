@@ -367,26 +367,38 @@ def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: L
     assert set(state.items) == {"phone"}
 
 
+def line_of_splits(ledger: Ledger, name: str, length: int) -> Case:
+    """Post so many cases, each opened by a split of the one before; return the last one."""
+    case = Case(f"{name}-0").open().register(f"phone-{name}")
+    for number in range(1, length):
+        split = acts.CaseSplit(new_case_id=f"{name}-{number}", ground="another suspect", item_ids=(f"phone-{name}",))
+        following = Case(f"{name}-{number}").open(source=case.act(split).state, split_from=case.last.ref)
+        ledger.post_all(case.events)
+        case = following
+    ledger.post_all(case.events)
+    return case
+
+
 @pytest.mark.parametrize("at_once", [1, 5, case_states.SPLITS_AT_ONCE])
 def test_a_long_line_of_splits_takes_one_connection(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     """Each case was opened by a split of the one before: a new process folds the last one by one connection, and as
-    many within one another as the stack has room for.
+    many within one another as the stack has room for, also where two such lines join.
     """
     monkeypatch.setattr(case_states, "SPLITS_AT_ONCE", at_once)
-    case = Case("case-0").open().register("phone")
-    for number in range(1, 36):
-        case.act(acts.CaseSplit(new_case_id=f"case-{number}", ground="another suspect", item_ids=("phone",)))
-        following = Case(f"case-{number}").open(source=case.state, split_from=case.last.ref)
-        ledger.post_all(case.events)
-        case = following
-    ledger.post_all(case.events)
+    case, other = line_of_splits(ledger, "case", 36), line_of_splits(ledger, "other", 24)
+    line = case.state
+    other.act(acts.CaseSplit(new_case_id=case.state.case_id, ground="one offence", item_ids=("phone-other",)))
+    ledger.post(other.last)
+    joined = acts.CaseJoined(other_case_id=other.state.case_id, cites=other.last.ref, ground="one offence")
+    ledger.post(case.act(joined, source=other.state).last)
+    assert {*case.state.items} == {"phone-case", "phone-other"} > {*line.items}
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as cold:
         taken: list[int] = []
         pool = cold.database.log.pool
         engine_events.listen(pool, "checkout", lambda *_: taken.append(pool.checkedout()))  # type: ignore[attr-defined]
-        assert cold.validator.states.of_case(f"case-{number}") == case.state
+        assert cold.validator.states.of_case(case.state.case_id) == case.state
         assert max(taken) <= 2
 
 
