@@ -17,6 +17,7 @@ from ledger.cli.output import ZONE_OF_TYPED
 from ledger.i18n import PROCEDURES_IN_USE, TABLES_IN_USE, ZONE_IN_USE, zone_in_use
 from ledger.procedures import shipped_rulebook, tables_that_ship
 from tests.testkit import machine
+from tests.testkit.parsing import parse_packages_once
 from tests.testkit.postgres import PostgresServer, running_server
 
 # eth_account and web3 bring in py_ecc, which raises the recursion limit to 100,000: there a deeply nested JSON body
@@ -32,6 +33,8 @@ for catalogue in (machine.REPOSITORY / "ledger" / "i18n" / "locale").rglob("*.po
     if not compiled.exists() or compiled.stat().st_mtime < catalogue.stat().st_mtime:
         command = ("-m", "babel.messages.frontend", "compile", "--input-file", catalogue, "--output-file", compiled)
         subprocess.run([sys.executable, *command], check=True, capture_output=True)
+
+parse_packages_once()
 
 logs.configure()  # before a test captures them: the traceback of a default log prints every variable, for half a minute
 

@@ -42,9 +42,11 @@ from ledger.store.opening import open_database
 from ledger.supervision.library.publishing import ModelDefinitions
 from tests.testkit import builders
 from tests.testkit.builders import LOG_ID, SERVICE, START, Officer, SignedEvent, Writer, instant
+from tests.testkit.parsing import parse_models_once
 from tests.testkit.statements import share_compiled_statements
 
 share_compiled_statements()
+parse_models_once()
 
 ORIGIN = "ledger.test/tests"
 LOG_SIGNER = SeedSigner.from_seed(ORIGIN, b"\x11" * 32)

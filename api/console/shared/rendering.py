@@ -55,7 +55,7 @@ class Assets(StaticFiles):
 
     def __init__(self) -> None:
         super().__init__(directory=CONSOLE)
-        self._paths = frozenset(asset_paths())
+        self._paths = _served()
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         if path not in self._paths:
@@ -71,6 +71,12 @@ def asset_paths(folder: Path = CONSOLE) -> tuple[str, ...]:
     """Return the paths of the scripts, styles and pictures in the folder; the verifier is served as it is bundled."""
     files = (file.relative_to(folder) for file in folder.rglob("*") if file.suffix in _SERVED)
     return tuple(sorted(file.as_posix() for file in files if file.parent.name != "verifier"))
+
+
+@cache
+def _served() -> frozenset[str]:
+    """Return the paths of this release's files: to look through all folders takes longer than all else of a console."""
+    return frozenset(asset_paths())
 
 
 @cache

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput, ProofRefused
@@ -97,7 +97,6 @@ class TestGrowth:
         assert frontier == frontier_at(after, reference_nodes(after))
         assert frontier.root() == ROOTS[after]
 
-    @settings(max_examples=30)
     @given(SIZES, SIZES)
     def test_batch_gives_the_inclusion_proof_of_each_of_its_leaves(self, first: int, two: int) -> None:
         """The proofs of a batch are the reference's for these leaves at the new size, and no others."""

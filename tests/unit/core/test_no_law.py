@@ -42,14 +42,14 @@ def words_of_packages() -> dict[str, str]:
 
 def law_in(source: str) -> list[str]:
     """Return the literals and fields that are words of packages, and whatever else names a law."""
-    stated, called = set(literals_and_fields(source)), set(names(source))
+    nodes = list(ast.walk(ast.parse(source)))
+    stated, called = set(literals_and_fields(nodes)), set(names(nodes))
     words = {text for text in stated if text in words_of_packages()} - OWN
     return sorted(words.union(filter(_is_of_law, stated | called)))
 
 
-def literals_and_fields(source: str) -> Iterator[str]:
+def literals_and_fields(nodes: list[ast.AST]) -> Iterator[str]:
     """Yield the string literals of a module without its docstrings, and the fields of its classes."""
-    nodes = list(ast.walk(ast.parse(source)))
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     first = [node.body[0] for node in nodes if isinstance(node, documented) and node.body]
     docstrings = {id(statement.value) for statement in first if isinstance(statement, ast.Expr)}
@@ -60,9 +60,9 @@ def literals_and_fields(source: str) -> Iterator[str]:
             yield node.target.id
 
 
-def names(source: str) -> Iterator[str]:
+def names(nodes: list[ast.AST]) -> Iterator[str]:
     """Yield what a module calls its functions, classes, parameters and variables."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             yield node.name
         elif isinstance(node, ast.arg):

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ledger.core.supervision.anonymity import SMALLEST_PUBLISHED, Cell, PublishedCounts, Total, publish
@@ -49,7 +49,6 @@ def alternatives(table: Table, published: PublishedCounts) -> Iterator[Table]:
             yield other
 
 
-@settings(max_examples=60, deadline=None)
 @given(TABLES)
 def test_no_small_count_can_be_worked_out_from_the_totals(table: Table) -> None:
     """Everything from 0 to 4 remains possible for each, in some table that agrees with every published number."""

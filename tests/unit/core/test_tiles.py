@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
@@ -78,7 +78,6 @@ def expected_rows(size: int) -> dict[tuple[int, int], bytes]:
 
 
 class TestAppend:
-    @settings(max_examples=30)
     @given(st.lists(st.integers(0, 300), max_size=8))
     def test_any_batches_give_the_tiles_of_the_formula(self, batches: list[int]) -> None:
         """However the leaves are cut into batches, tiles, root, proofs and next right edge are those of the size."""

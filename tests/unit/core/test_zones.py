@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -61,11 +60,15 @@ def test_so_it_does_around_each_change(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_days_begin_where_the_day_before_ends(name: str) -> None:
+@pytest.mark.parametrize(
+    "step", [29, pytest.param(1, marks=pytest.mark.extended)], ids=["around changes and each 29th", "each"]
+)
+def test_days_begin_where_the_day_before_ends(step: int, name: str) -> None:
     """Each begins with its first instant, whether clocks show 0:00 then or skip it; a day that is skipped has none."""
     zone = ZONES[name]
-    days = [date(2000, 1, 3) + timedelta(days=number) for number in range(11_000)]
-    for day, following in pairwise(days):
+    days = {date(2000, 1, 3) + timedelta(days=number) for number in range(0, 11_000, step)}
+    days |= {change.date() + timedelta(days=number) for change in near_changes(name) for number in (-2, -1, 0, 1, 2)}
+    for day, following in ((day, day + timedelta(days=1)) for day in sorted(days)):
         begins, ends = zone.start_of(day), zone.end_of(day)
         assert ends == zone.start_of(following)
         if begins == ends:

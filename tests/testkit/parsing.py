@@ -1,0 +1,53 @@
+"""Files of procedures and models are parsed once in a process: tests read those that ship again and again."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ledger.core.encoding.decoding import decode_toml
+from ledger.core.procedure import package
+
+if TYPE_CHECKING:
+    from ruamel.yaml.events import Event
+
+MOST_KEPT = 500  # texts of either kind
+
+
+def parse_packages_once() -> None:
+    """Let packages read the tables and the lines of a file of the same bytes from what was parsed before."""
+    package.decode_toml = _tables  # type: ignore[assignment]
+    package.positions = lru_cache(MOST_KEPT)(package.positions)
+
+
+def parse_models_once() -> None:
+    """Let models read the parts of a file of the same text from what was parsed before."""
+    from ledger.supervision.model_faults import ModelRefused
+    from ledger.supervision.models import yaml_document
+
+    parse = yaml_document._events
+    if hasattr(parse, "parses_once"):
+        return
+    parsed = lru_cache(MOST_KEPT)(lambda text: tuple(parse(text)))
+
+    def events(text: str) -> Iterator[Event]:
+        try:
+            return iter(parsed(text))
+        except ModelRefused:  # what stands before the place may be refused first
+            return parse(text)
+
+    events.parses_once = True  # type: ignore[attr-defined]
+    yaml_document._events = events
+
+
+def _tables(data: bytes, *, field: str) -> dict[str, Any]:
+    """Give tables of the caller's own. Raises MalformedInput."""
+    tables: dict[str, Any] = pickle.loads(_pickled(data, field))
+    return tables
+
+
+@lru_cache(MOST_KEPT)
+def _pickled(data: bytes, field: str) -> bytes:
+    return pickle.dumps(decode_toml(data, field=field))
