@@ -20,6 +20,8 @@ from tests.api.matrix import World, reader
 from tests.testkit.builders import Officer
 
 RAW = "<img src=x"
+# Markup that begins as what a page may take for an address or a digest.
+LINKED = (f"javascript:owned(){MARKUP}", f"//evil.test/{MARKUP}", f"blake3:{MARKUP}")
 READERS = (reader("own", "clerk"), reader("jurisdiction", "analyst"), reader("jurisdiction", "auditor"))
 PARAMETERS = [
     (route.path, query_param.alias)
@@ -88,10 +90,12 @@ def forms_of(world: World, officer: Officer) -> Iterator[tuple[str, set[str]]]:
 def test_what_a_link_brings_along_stays_text(world: World, path: str, name: str) -> None:
     """Whether the page takes the value or refuses it; and it never leads to another site."""
     for officer in READERS:
-        for value in (MARKUP, f"blake3:{MARKUP}", "//evil.test/", "javascript:owned()"):
+        for value in LINKED:
             answer = page_of(world.served, officer, f"{path.format_map(world.names)}?{name}={quote(value)}")
             require_text_alone(answer, value)
             assert not answer.headers.get("location", "/console/").startswith(("//", "http", "java")), value
+            if answer.status_code == 403:  # the page is not for this reader, whatever the link brings along
+                break
 
 
 @pytest.mark.extended
