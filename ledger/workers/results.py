@@ -18,8 +18,8 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
-from msgspec.msgpack import Ext
 
+from ledger.core.encoding.decoding import msgpack_decoder_of
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
 from ledger.i18n import Labels
@@ -36,6 +36,7 @@ _IN_SLOTS: Final = (NoneType, bool, int, float, str, Decimal, date, datetime, ti
 # A value is a token, or several, of which the first is a mark: a text that begins so, then has the letter of its kind
 # and, often, how many values follow.
 _MARK: Final = "\0"
+Ext = msgspec.msgpack.Ext
 Token = bool | int | float | str | Ext | None
 
 
@@ -69,7 +70,7 @@ def decode_result(data: bytes, kind: Any, most: int) -> Any:
     Raises ResultRefused, also for more than ``most`` values: before they are read.
     """
     try:
-        reading = _Reading(_decoder(most).decode(data))
+        reading = _Reading(msgpack_decoder_of(_tokens_of(most)).decode(data))
         value = reading.value(_forms(kind))
         reading.end()
     except Exception as error:
@@ -78,8 +79,8 @@ def decode_result(data: bytes, kind: Any, most: int) -> Any:
 
 
 @cache
-def _decoder(most: int) -> msgspec.msgpack.Decoder[list[Token]]:
-    return msgspec.msgpack.Decoder(Annotated[list[Token], Meta(max_length=most)])
+def _tokens_of(most: int) -> Any:
+    return Annotated[list[Token], Meta(max_length=most)]
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

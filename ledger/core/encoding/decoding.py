@@ -79,3 +79,10 @@ def decode_toml(data: bytes | str, *, field: str, hint: str | None = None) -> di
         return tomllib.loads(data.decode("utf-8") if isinstance(data, bytes) else data)
     except (ValueError, RecursionError) as error:
         raise MalformedInput("not TOML in UTF-8: {error}", error=error, field=field, hint=hint) from error
+
+
+@cache
+def msgpack_decoder_of(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    """Return the MessagePack decoder of a type; it may be used in several threads at once."""
+    with _describing:
+        return msgspec.msgpack.Decoder(kind)

@@ -11,7 +11,7 @@ import sys
 import msgspec
 import pytest
 
-from ledger.core.encoding.decoding import convert, decode_json, decoder_of
+from ledger.core.encoding.decoding import convert, decode_json, decoder_of, msgpack_decoder_of
 from tests.testkit import machine
 
 # One thread describes Outer and is held where Outer is half described; another uses it then.
@@ -93,6 +93,13 @@ def test_a_type_may_be_used_first_in_two_threads(use: str) -> None:
 def test_msgspec_alone_does_not_bear_it() -> None:
     """What the lock is for: without it the second thread reads a null pointer. Once this fails, the lock may go."""
     assert run('msgspec.json.decode(b\'{"inner":{"number":1}}\', type=Outer)') == -signal.SIGSEGV
+
+
+def test_msgpack_is_decoded_by_type() -> None:
+    """And what is of another type is refused."""
+    assert msgpack_decoder_of(list[int]).decode(msgspec.msgpack.encode([1])) == [1]
+    with pytest.raises(msgspec.ValidationError):
+        msgpack_decoder_of(list[int]).decode(msgspec.msgpack.encode(["1"]))
 
 
 def test_nothing_decodes_by_type_beside_the_lock() -> None:
