@@ -128,6 +128,6 @@ def _divided(connection: Connection, size: int) -> dict[str, tuple[str, ...]]:
     """Return by kind the ids that divide its streams into at most ``SHARES`` parts."""
     bounds: dict[str, tuple[str, ...]] = {}
     for kind in rows.stream_kinds(connection):
-        count = len(rows.indices(connection, kind, None, None, below=size))
+        count = rows.count_of_kind(connection, kind, below=size)
         bounds[kind] = tuple(rows.stream_bounds(connection, kind, max(1, -(-count // SHARES)))[: SHARES - 1])
     return bounds

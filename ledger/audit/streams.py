@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -23,7 +24,7 @@ from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
 from ledger.store import clocks, feed, search, stocktakes, supervision, word_parts
-from ledger.store.audit import Expected, Models, feed_row, keyed
+from ledger.store.audit import Expected, Models, name_of_row, put, put_feed
 from ledger.store.database import Connection, Row, Table
 from ledger.store.log import StoredEntry
 from ledger.store.tables import CLOCKS, KEPT_STATES, STREAMS
@@ -98,7 +99,8 @@ def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules:
     findings += _unfound(connection, to_find)
     if not faulty.displaced:
         findings += (_stray("streams", "stream", name=f"{part.kind} {stream_id}") for stream_id in heads)
-        findings += (_stray("models", "row", row=" ".join(key)) for models in stored.values() for key in models)
+        strays = (name_of_row(key[0], row) for models in stored.values() for key, row in models.items())
+        findings += (_stray("models", "row", row=name) for name in strays)
     return findings
 
 
@@ -141,6 +143,7 @@ class _StreamAudit:
         self._faulty = faulty
         self._rules = rules
         self._last: StoredEntry | None = None
+        self._head = ""  # the leaf hash of that entry
         self._models: Models = {}
         self._proposals: dict[str, ErasureProposal] = {}  # of erasures
         self._counts: set[str] = set()  # ids of the agency's stocktakes
@@ -150,14 +153,16 @@ class _StreamAudit:
         """Check the next row by sequence."""
         if row.log_index in self._faulty.indices:
             self._sound = False
+            head = entry_hash(row.envelope)
         else:
             event = decode_again(row.envelope, row.payload)
+            head = event.leaf_hash
             yield from self._order(row, event.previous)
             if flags and not self.raises_flags:
                 yield finding("custody", row.log_index, "flags", "none outside of cases", names_of(flags))
             if self._sound:
                 yield from self._judge(row, event, flags)
-        self._last = row
+        self._last, self._head = row, head
 
     def _order(self, row: StoredEntry, previous: str | None) -> Iterator[AuditFinding]:
         """Yield a finding unless sequence, previous and index follow from the row before.
@@ -165,7 +170,7 @@ class _StreamAudit:
         If that row or a missing one is faulty, nothing is reported.
         """
         last = self._last
-        expected = place_after(StreamHead(last.sequence, entry_hash(last.envelope)) if last else None)
+        expected = place_after(StreamHead(last.sequence, self._head) if last else None)
         rises = last is None or last.log_index < row.log_index
         if (row.sequence, previous) == expected and rises:
             return
@@ -180,35 +185,35 @@ class _StreamAudit:
         """Compare the stored head and read models with those that the events lead to."""
         last = self._last
         assert last is not None, "a group has at least one row"
-        leaf_hash = entry_hash(last.envelope)
-        if head != (last.sequence, leaf_hash):
+        if head != (last.sequence, self._head):
             if last.log_index in self._faulty.indices or self._faulty.lacking(last.log_index):
                 return  # the stream's true end may be what is missing
-            expected = _place(last.sequence, leaf_hash)
+            expected = _place(last.sequence, self._head)
             actual = _place(*head) if head else "no such row"
             yield finding("streams", last.log_index, "stream", expected, actual, name=name)
         if self._sound:
             models = self._led_to()
             # A kept state only saves work: that there is none, as after a change of its form, is no fault.
-            needed = {key: models[key] for key in models if key[0] != KEPT_STATES.name or key in stored}
+            needed = {key: models[key] for key in models if key[0] is not KEPT_STATES or key in stored}
             yield from _compare(needed, stored)
 
     def expected_rows(self, stream_id: str) -> dict[Table, list[Row]]:
         """Return the stream's head and the read models that its events lead to, by table; kept states are left out."""
         last = self._last
         assert last is not None, "a group has at least one row"
-        head = {"kind": self._kind, "id": stream_id, "sequence": last.sequence, "head": entry_hash(last.envelope)}
+        head = {"kind": self._kind, "id": stream_id, "sequence": last.sequence, "head": self._head}
         by_table: dict[Table, list[Row]] = {STREAMS: [head]}
-        for (name, *_), row in (self._led_to() if self._sound else {}).items():
-            if name != KEPT_STATES.name:
-                by_table.setdefault(STREAMS.metadata.tables[name], []).append(row)
+        for (table, *_), row in (self._led_to() if self._sound else {}).items():
+            if table is not KEPT_STATES:
+                by_table.setdefault(table, []).append(row)
         return by_table
 
     def _judge(self, row: StoredEntry, event: Event, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         """Judge the next event, given the flags that are stored for it."""
         if self._kind == "agency":
-            self._models.update([feed_row(row.stream_id, row.log_index, row.sequence)])
-            self._models.update(keyed(*change) for change in stocktakes.projections(event, row.log_index))
+            put_feed(self._models, row.stream_id, row.log_index, row.sequence)
+            for table, count in stocktakes.projections(event, row.log_index):
+                put(self._models, table, count)
         match event.body:
             case ErasureProposed() as body:
                 self._proposals[event.event_id] = proposal_of(event, body)
@@ -277,10 +282,10 @@ class _SupervisionAudit(_StreamAudit):
             self._sound = False
             yield finding_of("supervision", row.log_index, error, "impossible")
             return
-        recipients = feed.of_supervision(step, row.sequence)
-        self._models.update(feed_row(agency, row.log_index, since) for agency, since in recipients)
-        lines = clocks.rows(clocks.changes_of_step(step, procedures.current), row.log_index)
-        self._models.update(keyed(CLOCKS, line) for line in lines)
+        for agency, since in feed.of_supervision(step, row.sequence):
+            put_feed(self._models, agency, row.log_index, since)
+        for line in clocks.rows(clocks.changes_of_step(step, procedures.current), row.log_index):
+            put(self._models, CLOCKS, line)
         self._state, self._index = step.after, row.log_index
         if step.flags != flags:
             yield finding("custody", row.log_index, "flags", names_of(step.flags), names_of(flags))
@@ -288,7 +293,10 @@ class _SupervisionAudit(_StreamAudit):
     def _led_to(self) -> Models:
         if self._state is None:
             return {}
-        return self._models | dict(keyed(*row) for row in supervision.projections(self._state, self._index))
+        models = self._models.copy()
+        for table, row in supervision.projections(self._state, self._index):
+            put(models, table, row)
+        return models
 
 
 _AUDITS = {"case": _CaseAudit, "supervision": _SupervisionAudit}
@@ -297,9 +305,9 @@ _AUDITS = {"case": _CaseAudit, "supervision": _SupervisionAudit}
 def _compare(expected: Models, stored: Models) -> Iterator[AuditFinding]:
     if expected == stored:
         return
-    for key in sorted(expected.keys() | stored.keys()):
+    named = {name_of_row(key[0], row): (key, row) for rows in (stored, expected) for key, row in rows.items()}
+    for key_text, (key, row) in sorted(named.items(), key=itemgetter(0)):
         ours, theirs = expected.get(key), stored.get(key)
-        key_text, row = " ".join(key), ours or theirs or {}
         index = row.get("updated_index", row.get("log_index"))
         if ours is None or theirs is None:
             expected_row, found_row = ("a row" if model_row else "no such row" for model_row in (ours, theirs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from ledger.store import bindings, clocks, feed, log, search, supervision
 from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, event_projections, projections
 from ledger.store.clocks import ClockLine
-from ledger.store.database import Database, Row, key_of, one_of, one_of_pairs, texts_named
+from ledger.store.database import Database, Row, key_in, key_of, one_of, one_of_pairs, texts_named
 from ledger.store.kept_states import kept_rows, row_to_compare
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.stocktake_tables import STOCKTAKES
@@ -51,7 +52,7 @@ from ledger.store.tables import (
 )
 
 SECTIONS_PAGE = 16_384  # entries whose sections are read at a time
-ModelKey = tuple[str, ...]  # table, then the key of the row in it
+ModelKey = tuple[Any, ...]  # the table, then the values of the row's primary key
 Models = dict[ModelKey, Row]  # of one stream
 
 # SQLite keeps what it is given: text in a column of bytes must not stop an audit.
@@ -250,6 +251,12 @@ def indices(
     return [*connection.execute(_between(query, ENTRIES.c.stream_id, first, last, only)).scalars()]
 
 
+def count_of_kind(connection: Connection, kind: str, below: int) -> int:
+    """Return how many entries below an index are of streams of a kind."""
+    query = select(func.count()).where(ENTRIES.c.stream_kind == kind, ENTRIES.c.log_index < below)
+    return int(connection.execute(query).scalar_one())
+
+
 def indices_of_type(connection: Connection, event_type: str, below: int) -> list[int]:
     """Return the indices below one that the entries of an event type have."""
     query = select(ENTRIES.c.log_index).where(ENTRIES.c.event_type == event_type, ENTRIES.c.log_index < below)
@@ -319,21 +326,21 @@ def stored_models(
         stream_ids[STOCKTAKES] = STOCKTAKES.c.agency
     if kind == "case":
         stream_ids |= {table: table.c.case_id for table in OF_CASES}
-    by_stream_id: dict[str, Models] = {}
+    by_stream_id: defaultdict[str, Models] = defaultdict(dict)
     for table, stream_id in stream_ids.items():
+        names = table.columns.keys()
         query = select(table, stream_id.label("stream"))
         if table is FEED:
             query = query.join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index).where(ENTRIES.c.stream_kind == kind)
         if table is CLOCKS:
             of_case = CLOCKS.c.case_id != NO_CASE
             query = query.where(of_case if kind == "case" else ~of_case)
-        # By position: names of columns may be those of the joined table.
-        for *values, stream in connection.execute(_between(query, stream_id, first, last, only)).all():
-            row = dict(zip(table.columns.keys(), values, strict=True))
-            by_stream_id.setdefault(stream, {}).update([keyed(table, row)])
+        # By position: names of columns may be those of the joined table. The last value is the stream's id.
+        for values in connection.execute(_between(query, stream_id, first, last, only)).all():
+            put(by_stream_id[values[-1]], table, dict(zip(names, values, strict=False)))
     if kind == "case":
         for case_id, row in kept_rows(connection, first, last, only):
-            by_stream_id.setdefault(case_id, {}).update([keyed(KEPT_STATES, row)])
+            put(by_stream_id[case_id], KEPT_STATES, row)
     return by_stream_id
 
 
@@ -365,14 +372,19 @@ def missing_parts(connection: Connection, entries: Collection[StoredEntry]) -> l
 _PAIRS = texts_named("pairs")
 
 
-def keyed(table: Table, row: Row) -> tuple[ModelKey, Row]:
-    """Return the row of a read model with its key."""
-    return (table.name, *key_of(table, row)), row
+def put(models: Models, table: Table, row: Row) -> None:
+    """Put the row of a read model in the place of an earlier one with its key."""
+    models[table, *key_in(table, row)] = row
 
 
-def feed_row(agency: str, index: int, since: int) -> tuple[ModelKey, Row]:
-    """Return a feed line as a read model of its entry's stream."""
-    return keyed(FEED, {"agency": agency, "log_index": index, "since": since})
+def put_feed(models: Models, agency: str, index: int, since: int) -> None:
+    """Put a feed line among the read models of its entry's stream."""
+    put(models, FEED, {"agency": agency, "log_index": index, "since": since})
+
+
+def name_of_row(table: Table, row: Row) -> str:
+    """Return the table and the key of a row as a finding names it."""
+    return " ".join((table.name, *key_of(table, row)))
 
 
 class Expected:
@@ -391,31 +403,34 @@ class Expected:
         if is_kept(after):
             self._kept = after
         for handover in changed(before.handovers if before else None, after.handovers):
-            self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
+            self._changed_at[HANDOVERS, after.case_id, handover.handover_id] = index
         for letter in changed(before.letters if before else None, after.letters):
-            self._changed_at[LETTERS.name, after.case_id, letter.letter_id] = index
+            self._changed_at[LETTERS, after.case_id, letter.letter_id] = index
         for hold in changed(before.holds if before else None, after.holds):
-            self._changed_at[HOLDS.name, after.case_id, hold.hold_id] = index
+            self._changed_at[HOLDS, after.case_id, hold.hold_id] = index
         for item in changed(before.items if before else None, after.items):
-            self._changed_at[ITEMS.name, item.item_id, after.case_id] = index
-        self._event_rows.update(keyed(table, row) for table, row in event_projections(event, index, after))
-        self._lines.update((line.deadline_id, (line, index)) for line in lines)
-        lines_of_feeds = feed.of_case(before, after, event.sequence)
-        self._event_rows.update(feed_row(agency, index, since) for agency, since in lines_of_feeds)
-        self._changed_at[CASES.name, after.case_id] = index
+            self._changed_at[ITEMS, item.item_id, after.case_id] = index
+        for table, row in event_projections(event, index, after):
+            put(self._event_rows, table, row)
+        for line in lines:
+            self._lines[line.deadline_id] = line, index
+        for agency, since in feed.of_case(before, after, event.sequence):
+            put_feed(self._event_rows, agency, index, since)
+        self._changed_at[CASES, after.case_id] = index
 
     def models(self, last: CaseState) -> Models:
         """Return all rows of the case, given its last state."""
         rows = self._event_rows
-        for key, row in (keyed(table, row) for table, row in projections(None, last, 0)):
+        for table, row in projections(None, last, 0):
+            key = (table, *key_in(table, row))
             if (index := self._changed_at.get(key)) is not None:
                 row["updated_index"] = index
             rows[key] = row
         for line, index in self._lines.values():
-            rows.update(keyed(CLOCKS, row) for row in clocks.rows((line,), index))
+            for row in clocks.rows((line,), index):
+                put(rows, CLOCKS, row)
         if self._kept is not None:
-            kept = row_to_compare(self._kept.case_id, self._kept.sequence, encode_state(self._kept))
-            rows.update([keyed(KEPT_STATES, kept)])
+            put(rows, KEPT_STATES, row_to_compare(self._kept.case_id, self._kept.sequence, encode_state(self._kept)))
         return rows
 
 

@@ -15,7 +15,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.events import EVENT_TYPES, Stream
 from ledger.core.events.item import ItemSealed, ItemUnsealed
 from ledger.recording.event_signing import Actor, Signed, Sources, StreamPosition, sign_event
-from ledger.store import audit, log, stocktakes
+from ledger.store import audit, log, stocktake_tables, stocktakes
 from ledger.store.stocktake_tables import OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS
 from tests.api.noticing import noticed
 from tests.api.service import Served, problem
@@ -628,4 +628,5 @@ def test_an_audit_holds_the_list_against_the_log(store_room: Served) -> None:
     event_id = row["event_id"]
     with store_room.parts.database.read() as connection:
         models = audit.stored_models(connection, "agency", None, None)
-    assert [key for key in models[POLICE] if key[0] == "stocktakes"] == [("stocktakes", event_id)]
+    table = stocktake_tables.STOCKTAKES
+    assert [key for key in models[POLICE] if key[0] is table] == [(table, event_id)]
