@@ -120,7 +120,8 @@ def _refusals() -> tuple[type[Exception], ...]:
     from cryptography import exceptions, x509
     from rfc3161_client import VerificationError
 
-    of_certificates = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+    # KeyError is what cryptography says of a name whose text is of a kind that it does not know.
+    of_certificates = (KeyError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
     return (ValueError, TypeError, OverflowError, VerificationError, exceptions.UnsupportedAlgorithm, *of_certificates)
 
 

@@ -110,6 +110,18 @@ def test_what_is_no_timestamp_is_refused(authority: Authority, data: bytes) -> N
         verify_timestamp(data, TEXT, (authority.root,))
 
 
+def test_a_name_of_an_unknown_kind_of_text_is_refused(authority: Authority, response: bytes) -> None:
+    """Wherever it stands: as the signer's issuer, or in a certificate."""
+    names = [load_der_x509_certificate(der).subject for der in (authority.root, authority.certificate("tsa"))]
+    texts = [str(part.value).encode() for name in names for part in name]
+    strings = [b"\x0c" + bytes((len(text),)) + text for text in texts]  # 12 is the tag of a UTF8String
+    places = [at for at in range(len(response)) if response.startswith(tuple(strings), at)]
+    assert len(places) > len(texts)
+    for at in places:
+        with pytest.raises((MalformedInput, SignatureRefused)):
+            verify_timestamp(response[:at] + b"\x30" + response[at + 1 :], TEXT, (authority.root,))
+
+
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @given(data=st.data())
