@@ -28,7 +28,7 @@ from ledger.supervision.models.definition import fill_text
 from ledger.supervision.models.model_file import parse_draft, parse_model, same_conditions
 from ledger.supervision.models.procedure_words import ProcedureWords, words_of
 from ledger.supervision.runs.example_rows import ExampleSource, example_in_export
-from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits
+from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits, run_limits
 from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 from ledger.workers.sandbox import Files
 
@@ -146,11 +146,9 @@ def run_model_file(
         model = turn.run(parse, definition, words_in_force(service), field="definition")
         values = model.parameters_of(parameters)
         with views.export(jurisdiction=own, now=now) as export:
-            limits = query_limits(workers.limits)
-            files = Files(read=export.files)
-            all_findings = turn.run(
-                found_in_export, export, model, parameters, at, limits, field="definition", files=files
-            )
+            arguments = export, model, parameters, at, query_limits(workers.limits)
+            limits, files = run_limits(workers.limits), Files(read=export.files)
+            all_findings = turn.run(found_in_export, *arguments, field="definition", limits=limits, files=files)
     agencies = reading.authority.agencies
     findings = [
         finding

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple, Unpack, get_type_hints
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
@@ -32,8 +33,6 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRY_S: Final = 5
-# What a value takes in the service, at most and on average: a result takes it no more memory than its work may use.
-BYTES_OF_VALUE: Final = 512
 # Modules that work needs, loaded before it comes; after a colon, what makes one ready and says what else work reads.
 MODULES: Final = (
     "cel",
@@ -73,22 +72,19 @@ class WorkLimits(Struct, frozen=True):
     """The limits of one piece of work.
 
     Memory beyond that of an idle worker, seconds of computing, seconds of waiting on a machine that does other things
-    as well, and the size of the result.
+    as well, and the size of the result in bytes and in values, of which each takes the service some 300 bytes at most.
     """
 
     memory_mb: int = 256
     cpu_s: int = 4
     seconds: float = 30.0
     result_bytes: int = 64 * 1024 * 1024
-
-    @property
-    def values(self) -> int:
-        """Return how many values the result may have."""
-        return self.memory_mb * 1024 * 1024 // BYTES_OF_VALUE
+    values: int = 512 * 1024
 
     def times(self, factor: int) -> WorkLimits:
         """Return limits with ``factor`` times the memory and time; the result's size stays the same."""
-        return WorkLimits(self.memory_mb * factor, self.cpu_s * factor, self.seconds * factor, self.result_bytes)
+        memory_mb, cpu_s, seconds = self.memory_mb * factor, self.cpu_s * factor, self.seconds * factor
+        return replace(self, memory_mb=memory_mb, cpu_s=cpu_s, seconds=seconds)
 
 
 class Used(Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.supervision import view_catalogue
@@ -37,6 +38,7 @@ from ledger.workers.sandbox import NO_FILES, Files
 # Whenever DuckDB is opened, it asks how many processors and how much memory there are, also where it is told.
 ASKED_OF_THE_SYSTEM: Final = ("/proc/self/cgroup", "/sys/fs/cgroup", "/sys/devices/system/cpu")
 DATABASE_SHARE: Final = 2  # what DuckDB counts is not all that it takes: it has half, so that it says what is too much
+VALUES_OF_FINDING: Final = 40  # in a result: of one with ten columns that cites ten events
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -85,6 +87,11 @@ def query_limits(limits: WorkLimits) -> Limits:
     return Limits(seconds=limits.seconds, memory_mb=limits.memory_mb // DATABASE_SHARE)
 
 
+def run_limits(limits: WorkLimits) -> WorkLimits:
+    """Return these limits with room in the result for a finding of each row that a query may give."""
+    return replace(limits, values=LIMITS.rows * VALUES_OF_FINDING)
+
+
 class ModelRunner:
     """Reads and runs published models, and reads data sets, for ``agency``: in ``workers``, or in this process.
 
@@ -112,7 +119,8 @@ class ModelRunner:
             Unavailable: no worker was free in time, or the machine was too busy.
         """
         files = Files(read=export.files)
-        return self._do(files, result_in_export, export, model, parameters, as_of, self._query_limits)
+        limits = None if self._limits is None else run_limits(self._limits)
+        return self._do(files, result_in_export, export, model, parameters, as_of, self._query_limits, limits=limits)
 
     def table(self, path: Path, registered: Registered) -> DatasetTable:
         """Return the view of a data set from its file.

@@ -19,6 +19,7 @@ from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import Limits, SessionDataset, open_database
 from ledger.supervision.views.snapshot import EXPORTS, Export, ExportedDataset
 from ledger.workers.pool import WorkerPool, WorkLimits
+from ledger.workers.results import TooManyValues, encode_result
 from ledger.workers.sandbox import Files
 from tests.unit.supervision.modelling import with_sql
 from tests.unit.supervision.supervised_ledger import THIRD_RETURN, Watched, sent_back, watched_ledger
@@ -84,6 +85,21 @@ def test_a_model_that_takes_too_much_stops_no_other(watched: Watched, sql: str, 
     assert set(faults(watched)) == {"unanswered"}
     watched.post(sent_back("case-2", 3))
     assert watched.supervisor.step() == 1
+
+
+def test_a_model_may_find_something_in_each_row(watched: Watched, workers: WorkerPool) -> None:
+    """A query may give a number of rows, and all that they find comes back: more values than other work may return."""
+    watched.post(sent_back("case-1", 3))
+    sql = """SELECT h.case_id, h.to_agency, h.evidence[:1] AS evidence, a.range AS number, 2 * a.range AS twice
+FROM handovers h, range($rows) a WHERE h.handover_id = (SELECT max(handover_id) FROM handovers)"""
+    parameters = "  rows: {type: integer, default: 1, minimum: 1, maximum: 100000, meaning: {zh: 行, en: rows}}\n"
+    model = parse_model(with_sql(sql, key=("case_id", "number"), parameters=parameters))
+    watched.supervisor.views.refresh()
+    with watched.supervisor.views.export() as export:
+        result = ModelRunner(workers, PATIENT).run(export, model, {"rows": 30_000}, datetime.now(UTC))
+    assert len(result.findings) == 30_000
+    with pytest.raises(TooManyValues):
+        encode_result(result, PATIENT.values)
 
 
 LEFT = (
