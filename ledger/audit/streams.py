@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from operator import itemgetter
 
 from msgspec import Struct
 
@@ -24,7 +23,7 @@ from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
 from ledger.store import clocks, feed, search, stocktakes, supervision, word_parts
-from ledger.store.audit import Expected, Models, name_of_row, put, put_feed
+from ledger.store.audit import Expected, ModelKey, Models, name_of_row, put, put_feed
 from ledger.store.database import Connection, Row, Table
 from ledger.store.log import StoredEntry
 from ledger.store.tables import CLOCKS, KEPT_STATES, STREAMS
@@ -305,16 +304,25 @@ _AUDITS = {"case": _CaseAudit, "supervision": _SupervisionAudit}
 def _compare(expected: Models, stored: Models) -> Iterator[AuditFinding]:
     if expected == stored:
         return
-    named = {name_of_row(key[0], row): (key, row) for rows in (stored, expected) for key, row in rows.items()}
-    for key_text, (key, row) in sorted(named.items(), key=itemgetter(0)):
+    # By keys: different ones may have the same name, for their parts may have spaces in them.
+    for key in sorted(expected.keys() | stored.keys(), key=_order_of):
         ours, theirs = expected.get(key), stored.get(key)
+        if ours == theirs:
+            continue
+        row = ours or stored[key]
+        key_text = name_of_row(key[0], row)
         index = row.get("updated_index", row.get("log_index"))
         if ours is None or theirs is None:
             expected_row, found_row = ("a row" if model_row else "no such row" for model_row in (ours, theirs))
             yield finding("models", index, "row", expected_row, found_row, row=key_text)
-        elif ours != theirs:
+        else:
             pairs = ((name, value, theirs.get(name)) for name, value in ours.items())
             yield from differences("models", index, key_text, pairs)
+
+
+def _order_of(key: ModelKey) -> tuple[str, ...]:
+    table, *parts = key
+    return (table.name, *map(str, parts))
 
 
 def _place(sequence: int, previous: str | None) -> str:

@@ -57,7 +57,7 @@ LONGEST: Final = 200
 PERSONS: Final = 1000  # by whom cases are filtered at most
 # A long text is kept in pieces, each a row of an index; any text that may be searched for lies within one of them.
 _PIECE, _STEP = 300, 100
-TEXTS_KEPT = 1024  # texts of events whose pieces are remembered
+OFFICERS_KEPT = 1024  # ids of officers whose pieces are remembered
 
 Kind = Literal[
     "case", "item", "event", "case_number", "document", "exhibit", "seal", "account", "description", "matter", "digest",
@@ -141,7 +141,7 @@ def projections(event: Event, index: int, after: CaseState | None) -> Iterator[C
     row = {"case_id": event.stream.id, "updated_index": index}
     words = (("officer", event.officer, None), *_words_of(event.body, None), *_corrected(event, after))
     for kind, text, item_id in words:
-        for piece in _pieces(text):
+        for piece in _officer_pieces(text) if kind == "officer" else _pieces(text):
             yield WORDS, {**row, "word": piece, "kind": kind, "item_id": item_id}
 
 
@@ -227,12 +227,15 @@ def is_searchable(word: str) -> bool:
     return len(word) > SHORTEST or TWO_IDEOGRAPHS.fullmatch(word) is not None
 
 
-@lru_cache(maxsize=TEXTS_KEPT)
 def _pieces(text: str) -> tuple[str, ...]:
-    """Return a text as words are stored: folded, in pieces. Remembered, for each event names its officer."""
+    """Return a text as words are stored: folded, in pieces."""
     word = folded(text)
     starts = range(0, max(len(word) - _PIECE + _STEP, 1), _STEP)
     return tuple(word[start : start + _PIECE] for start in starts if word)
+
+
+# Remembered, for each event names its officer; other texts are long, and few of them come again.
+_officer_pieces = lru_cache(maxsize=OFFICERS_KEPT)(_pieces)
 
 
 NAMING: Final = NAME_OF[PersonNamed]

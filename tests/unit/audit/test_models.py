@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.core.events.record import ImportRecorded
 from tests.unit.audit.stand import Stand, found
 
 
@@ -35,6 +36,17 @@ def test_read_model_edited(stand: Stand, statement: str, step: str) -> None:
     stand.change(statement)
     report = stand.audit()
     assert {finding.step for finding in report.findings} == {step}
+
+
+def test_a_row_that_reads_like_another_one_is_named(stand: Stand) -> None:
+    """Two keys whose parts, one after the other, make the same text are two rows all the same."""
+    origin = ImportRecorded(source_system="Old", source_key="System 4/12", file_digest="sha256:" + "00" * 32, row=1)
+    stand.ledger.post(stand.theft.act(origin).last)
+    columns = 'case_id, agency, file_digest, "row", updated_index'
+    copied = f"SELECT 'Old System', '4/12', {columns} FROM imports"
+    stand.change(f"INSERT INTO imports (source_system, source_key, {columns}) {copied}")
+    (only,) = stand.audit().findings
+    assert (only.step, only.index, only.found) == ("models", stand.size - 1, "a row")
 
 
 @pytest.mark.parametrize(
