@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, reduce
+from functools import lru_cache
 from operator import attrgetter
 from string import Formatter
 from typing import Any, Literal, NamedTuple, Self
@@ -136,7 +136,10 @@ def _value(value: Any, attribute: Callable[[Any], Any] | None) -> Any:
 
 def joined(parts: Sequence[str], *, by: Literal["; ", ", ", " and ", " or "] = "; ") -> str:
     """Join sentences or words in the way of the reader's language; none are an empty text."""
-    return reduce(JOINTS[by], parts) if parts else ""
+    if len(parts) < 2:
+        return parts[0] if parts else ""
+    half = len(parts) // 2  # in halves, so that the messages of many words do not lie deep in each other
+    return JOINTS[by](joined(parts[:half], by=by), joined(parts[half:], by=by))
 
 
 # Each is a message of its own, for the catalogues.

@@ -103,5 +103,9 @@ def unknown(kind: str | Message, word: str, words: Iterable[str]) -> Wording:
         return Wording("unknown_near", what=kind, word=repr(word), near=one_of(near))
     if len(choices) == 1:
         return Wording("unknown_one", what=kind, word=repr(word), only=choices[0])
-    listed = (*choices[:SHOWN_WORDS], *(("...",) if len(choices) > SHOWN_WORDS else ()))
-    return Wording("unknown_of" if choices else "unknown_none", what=kind, word=repr(word), words=listed)
+    return Wording("unknown_of" if choices else "unknown_none", what=kind, word=repr(word), words=first_of(choices))
+
+
+def first_of(words: Sequence[str]) -> tuple[str, ...]:
+    """Return as many of the words as are listed, and an ellipsis if there are more."""
+    return (*words[:SHOWN_WORDS], *(("...",) if len(words) > SHOWN_WORDS else ()))

@@ -66,6 +66,17 @@ def test_words_and_sentences_are_joined_by_messages() -> None:
     assert isinstance(joined(["a", "b"]), Message)
 
 
+def test_many_words_do_not_lie_deep() -> None:
+    """What looks through a message goes down into it; a thousand words lie within ten of them."""
+    words = [str(number) for number in range(1000)]
+    message: str = joined(words, by=", ")
+    assert message == ", ".join(words)
+    depth = 0
+    while isinstance(message, Message):
+        message, depth = message.params["second"], depth + 1
+    assert (message, depth) == ("999", 10)
+
+
 def test_a_message_is_encoded_as_its_text() -> None:
     """msgspec asks for what it does not know; anything else stays unknown."""
     assert msgspec.json.encode([Message("a {b}", b=1)], enc_hook=plain) == b'["a 1"]'

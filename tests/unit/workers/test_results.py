@@ -17,12 +17,14 @@ from msgspec.msgpack import Ext
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Message, Term, joined
 from ledger.evidence.previews import Preview
 from ledger.i18n import Labels, translate
 from ledger.supervision.model_faults import LocalizedFault, ModelFault, ModelRefused, Wording
 from ledger.supervision.models.definition import Cel, Condition, Sql
+from ledger.supervision.models.sql_guard import QueryRefused, require_sound
 from ledger.supervision.runs.model_runner import RunResult
+from ledger.supervision.view_catalogue import dataset_view, nearest, view_columns
 from ledger.workers.results import (
     MOST_CHARACTERS,
     MOST_DEPTH,
@@ -220,6 +222,32 @@ def test_a_result_has_no_more_values_than_were_agreed() -> None:
     # What lies in a list of the encoding itself is no token.
     with pytest.raises(ResultRefused):
         decode_result(msgspec.msgpack.encode([[[]] * MOST]), Any, MOST)
+
+
+def long_refusals() -> list[TallystickError]:
+    """Return refusals of models that list what there is, each of as much as there can be."""
+    views = [*view_columns(), *(dataset_view(f"list-{number}") for number in range(200))]
+    words = tuple(f"choice {number}" for number in range(200))
+    choice = Wording("expected_choice", words=words, given="'x'")
+    with pytest.raises(QueryRefused) as unknown_function:
+        require_sound("SELECT zzqqxxww(case_id) AS case_id FROM cases", frozenset(view_columns()))
+    return [
+        unknown_function.value,
+        QueryRefused(Wording("no_such_view", name="zzqqxxww"), nearest("zzqqxxww", views)),
+        QueryRefused(choice),
+        ModelRefused([ModelFault(1, "parameters.kind", choice)]),
+        MalformedInput("unknown: {names}", names=joined(words, by=", ")),
+    ]
+
+
+@pytest.mark.parametrize("refusal", long_refusals(), ids=lambda refusal: refusal.message[:20])
+def test_refusals_that_list_what_there_is_come_back(refusal: TallystickError) -> None:
+    """A draft with a misspelled function is refused as it is, not as a failure of the worker."""
+    result = returned(refusal, TallystickError)
+    assert (type(result), result.text, result.hint) == (type(refusal), refusal.text, refusal.hint)
+    chinese = Labels("zh-CN")
+    assert chinese.translate(result.text) == chinese.translate(refusal.text)
+    assert len(result.hint or "") < 400
 
 
 def test_a_result_is_not_deep() -> None:
