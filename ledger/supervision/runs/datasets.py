@@ -182,7 +182,7 @@ class Datasets:
         except TooCostly as error:  # it was read once within the limits, which the operator has lowered since
             logger.warning("a data set cannot be read", dataset=registered.body.dataset_id, reason=error.for_operator)
             return None
-        return DatasetTable(registered, mapped_table(target), str(target))
+        return DatasetTable(registered, mapped_table(target, registered.body.rows), str(target))
 
 
 def table_of(path: Path, registered: Registered) -> pyarrow.Table:
@@ -275,8 +275,9 @@ def write_table(path: Path, registered: DatasetRegistered, evidence: str, target
     return True
 
 
-def mapped_table(target: Path) -> pyarrow.Table:
-    """Map the table that ``write_table`` wrote, in this process or another. Raises WorkFailed if it is no such table.
+def mapped_table(target: Path, rows: int) -> pyarrow.Table:
+    """Map the table of so many rows that ``write_table`` wrote, in this process or another. Raises WorkFailed if it is
+    no such table, or not whole.
 
     It is looked through once: where its cells begin and end is as whoever wrote it says, and is believed afterwards.
     What is compressed is not mapped: a few kilobytes could become any number of gigabytes.
@@ -300,8 +301,12 @@ def mapped_table(target: Path) -> pyarrow.Table:
             batches.append(pyarrow.ipc.read_record_batch(message, schema))
         table = pyarrow.Table.from_batches(batches, schema)
         table.validate(full=True)
-    except (pyarrow.ArrowException, OSError, EOFError, StopIteration) as error:
+        # Other processes read it by its footer, which is missing where writing was interrupted.
+        by_footer = pyarrow.ipc.open_file(file).count_rows()
+    except (pyarrow.ArrowException, OSError, EOFError, StopIteration, UnicodeDecodeError) as error:
         raise WorkFailed(f"{target} is no table: {error}") from error
+    if not table.num_rows == by_footer == rows:
+        raise WorkFailed(f"{target} is no table of {rows} rows: it has {table.num_rows}, by its footer {by_footer}")
     return table
 
 

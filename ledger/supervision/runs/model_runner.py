@@ -142,7 +142,7 @@ class ModelRunner:
                     field="file",
                     hint="Close what writes it, try again.",
                 )
-            return DatasetTable(registered, mapped_table(target))
+            return DatasetTable(registered, mapped_table(target, registered.body.rows))
 
     def _do(
         self, files: Files, function: Callable[[Unpack[Ts]], T], *arguments: *Ts, limits: WorkLimits | None = None

@@ -157,11 +157,33 @@ def test_a_file_that_no_reader_wrote_is_not_mapped(tmp_path: Path, columns: dict
         written = pyarrow.table(table)
         with pyarrow.ipc.new_file(str(target), written.schema) as writer:
             writer.write_table(written)
-    assert mapped_table(tmp_path / "0.arrow").column("id").to_pylist() == ["a", "b"]
+    assert mapped_table(tmp_path / "0.arrow", 2).column("id").to_pylist() == ["a", "b"]
     for lacking in ("1.arrow", "2.arrow"):
         (tmp_path / "2.arrow").write_bytes(b"ARROW1")
         with pytest.raises(WorkFailed, match="is no table"):
-            mapped_table(tmp_path / lacking)
+            mapped_table(tmp_path / lacking, 2)
+
+
+def test_a_file_that_is_not_whole_is_not_mapped(tmp_path: Path) -> None:
+    """Cut anywhere, also between two of its batches; of another number of rows than were registered; with a heading
+    that is no text."""
+    target = tmp_path / "table.arrow"
+    batch = pyarrow.record_batch({"id": TEXT, "row_digest": TEXT, "evidence": LISTS})
+    with pyarrow.ipc.new_file(str(target), batch.schema) as writer:
+        for _ in range(3):
+            writer.write_batch(batch)
+    whole = target.read_bytes()
+    assert mapped_table(target, 6).num_rows == 6
+    for rows in (5, 7):
+        with pytest.raises(WorkFailed, match=f"no table of {rows} rows"):
+            mapped_table(target, rows)
+    misnamed = whole.replace(b"\2\0\0\0id\0\0", b"\2\0\0\0\xff\xfe\0\0")
+    assert misnamed != whole
+    for spoiled in (misnamed, *(whole[:length] for length in range(0, len(whole), 8))):
+        target.write_bytes(spoiled)
+        for rows in (0, 2, 4, 6):
+            with pytest.raises(WorkFailed, match="is no table"):
+                mapped_table(target, rows)
 
 
 @pytest.mark.parametrize("compression", ["zstd", "lz4"])
@@ -176,10 +198,10 @@ def test_a_file_that_would_grow_is_not_mapped(tmp_path: Path, compression: str) 
             writer.write_table(written)
         before = pyarrow.total_allocated_bytes()
         if how is None:
-            assert mapped_table(target).equals(written)
+            assert mapped_table(target, 2).equals(written)
         else:
             with pytest.raises(WorkFailed, match="a part is compressed"):
-                mapped_table(target)
+                mapped_table(target, 2)
         assert pyarrow.total_allocated_bytes() - before < 1_000_000
 
 
