@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Column, delete, select, update
 
 from ledger.core.encoding import canonical
@@ -22,7 +23,7 @@ from ledger.store.tables import ENTRIES, NAME_PARTS, SECTIONS, WORD_PARTS
 from ledger.store.tables import WORDS as WORDS_TABLE
 from ledger.store.word_parts import parts_of
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant, section, supervisor
-from tests.testkit.casework import Case, person_id
+from tests.testkit.casework import Case, person_id, registration
 from tests.testkit.ledgers import Ledger
 from tests.unit.audit.stand import findings_of
 from tests.unit.store.plans import noted, plan
@@ -191,6 +192,17 @@ def test_all_of_a_long_description_is_searched(ledger: Ledger) -> None:
     ledger.post_all(case.events)
     for word in ("批注", text[1000:1200], text[-200:]):
         assert {(hit.kind, hit.item_id) for hit in matches(ledger, word).hits} == {("description", "books")}, word
+
+
+def test_only_officers_are_remembered() -> None:
+    """Each event names one; descriptions and digests hardly come again, and would take their place and much room."""
+    search_of_store._officer_pieces.cache_clear()
+    case = Case().open()
+    case.act(replace(registration("phone"), description="甲" * 1000))
+    events = [event.event for event in case.events]
+    words = [row["kind"] for event in events for _, row in search_of_store.projections(event, 0, None)]
+    assert {"officer", "description", "case_number"} <= set(words)
+    assert search_of_store._officer_pieces.cache_info().currsize == len({event.officer for event in events})
 
 
 @pytest.mark.parametrize("text", ["刑", "04", "a刑", "〔刑〕", "", "()"])
