@@ -13,7 +13,7 @@ from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.erasures import proposal_of, require_proposed
 from ledger.core.custody.state import ErasureProposal, require_new
 from ledger.core.errors import RuleRefused, TallystickError
-from ledger.core.events import Event, decode_again, entry_hash
+from ledger.core.events import Event, decode_checked, entry_hash
 from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.log.replay import StreamHead, place_after
@@ -154,7 +154,7 @@ class _StreamAudit:
             self._sound = False
             head = entry_hash(row.envelope)
         else:
-            event = decode_again(row.envelope, row.payload)
+            event = decode_checked(row.envelope, row.payload)
             head = event.leaf_hash
             yield from self._order(row, event.previous)
             if flags and not self.raises_flags:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.kept_state import encode_state, is_kept
 from ledger.core.errors import NotFound
-from ledger.core.events import Event, decode_again
+from ledger.core.events import Event, decode_checked
 from ledger.core.events.terms import StreamKind
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.store import bindings, clocks, feed, log, search, supervision
@@ -349,7 +349,7 @@ def missing_parts(connection: Connection, entries: Collection[StoredEntry]) -> l
 
     A row too many is no fault: what it leads to is compared with the words themselves.
     """
-    events = ((row.log_index, decode_again(row.envelope, row.payload)) for row in entries)
+    events = ((row.log_index, decode_checked(row.envelope, row.payload)) for row in entries)
     of_words = {(part, index) for index, event in events for part in search.parts_said(event)}
     naming = sorted(row.log_index for row in entries if row.event_type == search.NAMING)
     by_index = sections(connection, naming) if naming else {}

@@ -363,7 +363,8 @@ def count_entries(connection: Connection) -> int:
 def event_of(entry: StoredEntry) -> Event:
     """Decode the entry's event.
 
-    Raises IntegrityBroken if the stored payload is not the one that was signed: nothing is decided by it.
+    Raises IntegrityBroken if the stored payload is not the one that was signed, or the envelope can be none: nothing is
+    decided by it. Another envelope of the right form is named by an audit, a proof, and the fold of its stream.
     """
     # The envelope's signature covers the digest, not the bytes of the payload.
     if digest_of(entry.payload) == entry.payload_digest:

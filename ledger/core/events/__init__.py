@@ -34,6 +34,7 @@ from ledger.core.events.payload import Stream as Stream
 from ledger.core.events.payload import Submission as Submission
 from ledger.core.events.payload import Submitted as Submitted
 from ledger.core.events.payload import decode_again as decode_again
+from ledger.core.events.payload import decode_checked as decode_checked
 from ledger.core.events.payload import decode_envelope as decode_envelope
 from ledger.core.events.payload import decode_event as decode_event
 from ledger.core.events.payload import decode_payload as decode_payload

@@ -92,20 +92,23 @@ class Envelope(terms.Value, frozen=True):
     signature: terms.EnvelopeSignature
 
 
-class AcceptedEnvelope(msgspec.Struct, frozen=True):
-    """What an event has of an envelope that was accepted before: its texts are not compared with patterns again.
+class CheckedEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An envelope that was checked before: its texts are not compared with patterns again.
 
     That takes as long as all the rest of decoding it.
     """
 
+    suite: terms.Suite
     event_id: str
     event_type: str
     stream: Stream
-    sequence: int
+    sequence: terms.SafeInt
     previous: str | None
     agency: str
     payload_digest: str
-    signed_at: int
+    signed_at: terms.SafeInt
+    key_id: str
+    signature: str
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -150,7 +153,7 @@ class Submitted(msgspec.Struct, frozen=True):
     section_bytes: dict[str, bytes]
 
 
-def make_event(envelope: Envelope | AcceptedEnvelope, payload: Payload[Body], entry: bytes) -> Event:
+def make_event(envelope: Envelope | CheckedEnvelope, payload: Payload[Body], entry: bytes) -> Event:
     """Return the event of an envelope and its payload; ``entry`` are the envelope's canonical bytes."""
     return Event(
         envelope.event_id,
@@ -256,7 +259,18 @@ def decode_again(entry: bytes, payload: bytes) -> Event:
 
     Raises MalformedInput if they are of another type by now.
     """
-    envelope = canonical.parse(entry, decoder_of(AcceptedEnvelope), where="envelope")
+    return _again(canonical.parse(entry, decoder_of(Envelope), where="envelope"), entry, payload)
+
+
+def decode_checked(entry: bytes, payload: bytes) -> Event:
+    """Decode an event as ``decode_again`` does, with texts of any form in its envelope, in three fifths of the time.
+
+    For audits and restores, which have checked all envelopes before they fold them. Raises MalformedInput.
+    """
+    return _again(canonical.parse(entry, decoder_of(CheckedEnvelope), where="envelope"), entry, payload)
+
+
+def _again(envelope: Envelope | CheckedEnvelope, entry: bytes, payload: bytes) -> Event:
     return make_event(envelope, canonical.parse(payload, _payload_decoder(envelope.event_type), where="payload"), entry)
 
 

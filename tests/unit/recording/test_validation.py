@@ -450,6 +450,25 @@ def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
         ledger.validator.states.of_case("case-1")
 
 
+@pytest.mark.parametrize(
+    ("signed", "stored"),
+    [
+        (b'"event_id":"', b'"event_id":"<script>'),
+        (b'"sequence":0', b'"sequence":-5'),
+        (b'"suite":1', b'"suite":1,"zz":1'),
+    ],
+)
+def test_no_event_is_read_off_an_envelope_that_can_be_none(ledger: Ledger, signed: bytes, stored: bytes) -> None:
+    """Whoever asks for the event of an entry gets none with texts that no envelope has: the refusal names the entry."""
+    receipt = ledger.post(Case().open().last)
+    with ledger.database.read() as connection:
+        entry = log.entry(connection, receipt.index)
+    assert signed in entry.envelope
+    assert log.event_of(entry).event_id == entry.event_id
+    with pytest.raises(IntegrityBroken, match=f"entry {receipt.index}"):
+        log.event_of(replace(entry, envelope=entry.envelope.replace(signed, stored)))
+
+
 def test_an_act_knows_the_kinds_of_the_agencies_of_the_log(ledger: Ledger) -> None:
     """Conditions ask for them, however late the event is judged: a registry that is behind reads on."""
     story = Case().open()
