@@ -41,9 +41,11 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 2_000_000  # of one file
 TABLE_TAKES = 4  # times the limits within which the same file was read once when it was given
-# How large its table may become: beside its cells a row has two digests; a cell that is an octet in a list takes five,
-# and a list may be packed.
+# How large its table may become. Of CSV: beside its cells a row has two digests; a cell that is an octet in a list
+# takes five. Elsewhere a file's size tells less: a workbook has a text once that stands in any number of cells, an
+# object in JSON has not the columns that it leaves blank.
 LEAST_ROOM, BYTES_OF_ROW, GROWTH = 64 * 1024 * 1024, 256, 16
+MOST_BYTES = 4 * 1024**3
 WRITTEN_AT_ONCE = 10_000  # rows
 HASHED_AT_ONCE = 1024 * 1024  # bytes
 # Of an Arrow file: where its messages begin; which fields are a message's header and metadata, and how its header, a
@@ -179,7 +181,9 @@ class Datasets:
         try:
             if not self._write(source, registered.body, registered.digest, target):
                 return None
-        except TooCostly as error:  # it was read once within the limits, which the operator has lowered since
+        except TooCostly as error:
+            # It was read once within the limits of time and memory, which the operator may have lowered since.
+            target.unlink(missing_ok=True)
             logger.warning("a data set cannot be read", dataset=registered.body.dataset_id, reason=error.for_operator)
             return None
         return DatasetTable(registered, mapped_table(target, registered.body.rows), str(target))
@@ -250,7 +254,9 @@ def columns_of(path: Path, registered: DatasetRegistered) -> tuple[str, ...]:
 
 def files_of_table(path: Path, registered: DatasetRegistered, target: Path) -> Files:
     """Return the files that ``write_table`` opens, and how large the one may become that it writes."""
-    most = LEAST_ROOM + registered.rows * BYTES_OF_ROW + path.stat().st_size * GROWTH
+    most = MOST_BYTES
+    if not registered.layout or registered.layout.format == "csv":
+        most = LEAST_ROOM + registered.rows * BYTES_OF_ROW + path.stat().st_size * GROWTH
     return Files(read=(str(path),), write=(str(target),), most=most)
 
 

@@ -8,19 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook as Book
 
 from ledger.core.errors import Unavailable
+from ledger.core.events.record import TableLayout
 from ledger.core.procedure.zones import UNIVERSAL
 from ledger.i18n import Labels
 from ledger.supervision.models import sql_guard
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
+from ledger.supervision.runs.datasets import Registered
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import Limits, SessionDataset, open_database
 from ledger.supervision.views.snapshot import EXPORTS, Export, ExportedDataset
 from ledger.workers.pool import WorkerPool, WorkLimits
 from ledger.workers.results import TooManyValues, encode_result
 from ledger.workers.sandbox import Files
+from tests.testkit.supervision import dataset
 from tests.unit.supervision.modelling import with_sql
 from tests.unit.supervision.supervised_ledger import THIRD_RETURN, Watched, sent_back, watched_ledger
 
@@ -100,6 +104,21 @@ FROM handovers h, range($rows) a WHERE h.handover_id = (SELECT max(handover_id) 
     assert len(result.findings) == 30_000
     with pytest.raises(TooManyValues):
         encode_result(result, PATIENT.values)
+
+
+def test_a_workbook_that_repeats_its_texts_is_read(workers: WorkerPool, tmp_path: Path) -> None:
+    """It has each of them once; the table has as much text as the sheet shows, hundreds of times the file's bytes."""
+    book, path = Book(write_only=True), tmp_path / "list.xlsx"
+    sheet = book.create_sheet("seized")
+    for row in ("notes", *["Kept in the room. " * 1800] * 2400):
+        sheet.append([row])
+    book.save(path)
+    data = path.read_bytes()
+    body = dataset(data, rows=2400, layout=TableLayout(format="xlsx", sheet="seized"))
+    registered = Registered("procuratorate-east", "blake3:" + "11" * 32, body)
+    table = ModelRunner(workers, PATIENT).table(path, registered).table
+    assert table.num_rows == 2400
+    assert table.nbytes > 200 * len(data)
 
 
 LEFT = (
