@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any, Literal, NamedTuple, Self
 
 TEMPLATES_KEPT = 1024  # templates whose parts are remembered
-LONGEST_FORM = 4  # characters of the form of a slot, such as ",": it makes no text longer than 9999
+LONGEST_FORM = 4  # characters of the form of a slot, such as ",": it pads no text to more than 9999
 
 # Receives how much of some long work is done, and how much there is in all; what does the work says what it counts.
 Progress = Callable[[int, int], None]
@@ -89,8 +89,26 @@ def slot_names(msgid: str) -> list[str]:
 def filled(template: str, slots: Mapping[str, Any]) -> str:
     """Fill the slots of a template by their whole names. Raises LookupError or ValueError if they do not fit."""
     parts = _template(template)
+    return parts.text.format(*_in_order(parts, slots))
+
+
+def fills_at_most(template: str, slots: Mapping[str, Any], most: int) -> bool:
+    """Say whether the template, filled by these slots, has no more than ``most`` characters.
+
+    No more is made of it than those and one slot. Raises as ``filled`` does.
+    """
+    parts = _template(template)
+    values = _in_order(parts, slots)
+    for piece in parts.pieces:
+        most -= len(piece.format(*values))
+        if most < 0:
+            return False
+    return True
+
+
+def _in_order(template: _Template, slots: Mapping[str, Any]) -> list[Any]:
     # A slot's name as it stands: no template of a catalogue reaches into values.
-    return parts.text.format(*[slots[slot.name] for slot in parts.slots])
+    return [slots[slot.name] for slot in template.slots]
 
 
 class _Slot(NamedTuple):
@@ -105,6 +123,7 @@ class _Template(NamedTuple):
     """A template with the numbers of its ``slots`` in place of their names: ``{0}`` for ``{case.id}``."""
 
     slots: tuple[_Slot, ...]
+    pieces: tuple[str, ...]  # of the text, each of words or of one slot
     text: str
 
 
@@ -121,7 +140,9 @@ def _template(template: str) -> _Template:
             parts.append(f"{{{number}{f'!{conversion}' if conversion else ''}:{spec}}}")
     slots = ((name, *name.partition(".")[::2]) for name in numbers)
     return _Template(
-        tuple(_Slot(name, root, attrgetter(path) if path else None) for name, root, path in slots), "".join(parts)
+        tuple(_Slot(name, root, attrgetter(path) if path else None) for name, root, path in slots),
+        tuple(parts),
+        "".join(parts),
     )
 
 

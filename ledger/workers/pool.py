@@ -240,9 +240,9 @@ class Turn:
                 return done
             if ending is Ending.REFUSED:
                 raise result
-            failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
-            failure.add_note(str(result)[-MOST_CHARACTERS:])
-            raise failure
+            raise _failure(function, str(result)[-MOST_CHARACTERS:])
+        if ending is Ending.LARGE_FILE and not files.most:  # whoever asked for the work can do nothing about it
+            raise _failure(function, "it writes a file, which it may not")
         if ending is Ending.NO_TIME and used.cpu_s < limits.cpu_s - 1:
             raise Unavailable(
                 "this was not done within {limits.seconds:g} seconds: other work keeps this machine busy",
@@ -258,6 +258,12 @@ class Turn:
             Ending.LARGE_FILE: Message("this writes a file of more than {files.most} bytes", files=files),
         }
         raise TooCostly(excess[ending], field=field, hint="Ask for less at once.")
+
+
+def _failure(function: Callable[..., Any], report: str) -> WorkFailed:
+    failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
+    failure.add_note(report)
+    return failure
 
 
 def _declared(function: Callable[..., Any]) -> Any:

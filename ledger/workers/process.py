@@ -120,8 +120,8 @@ def _ending_of(status: int) -> Ending:
     if os.WIFEXITED(status):
         code = os.WEXITSTATUS(status)
         return Ending(code) if code in [*Ending] else Ending.FAILED
-    by_limit = {signal.SIGXCPU: Ending.NO_TIME, signal.SIGXFSZ: Ending.LARGE_FILE}
-    return by_limit.get(signal.Signals(os.WTERMSIG(status)), Ending.NO_MEMORY)
+    by_limit: dict[int, Ending] = {signal.SIGXCPU: Ending.NO_TIME, signal.SIGXFSZ: Ending.LARGE_FILE}
+    return by_limit.get(os.WTERMSIG(status), Ending.NO_MEMORY)
 
 
 def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, list[memoryview]]:

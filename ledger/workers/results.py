@@ -21,14 +21,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ledger.core.encoding.decoding import msgpack_decoder_of
 from ledger.core.errors import TallystickError
-from ledger.core.messages import Message
-from ledger.i18n import Labels
+from ledger.core.messages import Message, fills_at_most
 
 MOST_CHARACTERS: Final = 20_000  # of a sentence, a traceback: whoever took over a worker would fill pages and log by it
 MOST_NOTES: Final = 10  # of an error
+MOST_EXPONENT: Final = 400  # of a decimal, more than numbers of machines have: written out, it is as long as that
+FILLED_VOCABULARY: Final = "model_fault"  # whose texts have slots that work fills
 MOST_DEPTH: Final = 100  # of values in values: whatever looks through a result goes down into it
 # The packages whose errors work raises: those of database, chain or keys would be another's.
 _RAISING: Final = ("ledger.core.", "ledger.evidence.", "ledger.interchange.", "ledger.supervision.", "ledger.workers.")
+# What work gives its errors in place of the code of their class. Others are not taken: a code leads to advice, and is a
+# label of metrics.
+CODES: Final = frozenset({"no_font", "no_paper", "paper_unavailable", "too_large_to_show"})
 _WITHIN = range(-(2**63), 2**64)  # integers that msgpack has
 # Others hash as whoever made them likes: a mapping of many of them would take hours to make.
 _KEYS: Final = (str, int, bool, float, NoneType, date, datetime)
@@ -125,10 +129,22 @@ def _put_text(value: str, tokens: list[Token]) -> None:
 
 
 def _put_mapping(values: Mapping[Any, Any], tokens: list[Token]) -> None:
-    for key in values:
-        if not _is_key(key):
-            raise TypeError(f"no result has a key of {type(key)}")
+    _require_keys(values)
     _put_all(f"d{len(values)}", chain.from_iterable(values.items()), tokens)
+
+
+def _put_hashed(letter: str) -> Callable[[Collection[Any], list[Token]], None]:
+    def put(values: Collection[Any], tokens: list[Token]) -> None:
+        _require_keys(values)
+        _put_all(f"{letter}{len(values)}", values, tokens)
+
+    return put
+
+
+def _put_decimal(value: Decimal, tokens: list[Token]) -> None:
+    if not _is_short(value):
+        raise TypeError("no result has a decimal of so many digits")
+    tokens.append(f"{_MARK}n{value}")
 
 
 def _put_members(letter: str) -> Callable[[Collection[Any], list[Token]], None]:
@@ -151,10 +167,10 @@ _PUT: Final[Mapping[type, Callable[[Any, list[Token]], None]]] = {
     bytes: lambda value, tokens: tokens.append(Ext(0, value)),
     list: _put_members("l"),
     tuple: _put_members("t"),
-    set: _put_members("s"),
-    frozenset: _put_members("f"),
+    set: _put_hashed("s"),
+    frozenset: _put_hashed("f"),
     dict: _put_mapping,
-    Decimal: _put_spelled("n", str),
+    Decimal: _put_decimal,
     date: _put_spelled("D", date.isoformat),
     datetime: _put_spelled("T", datetime.isoformat),
     time: _put_spelled("H", time.isoformat),
@@ -167,6 +183,16 @@ _SUBCLASSED: Final[tuple[Any, ...]] = (str, bytes, int, float, list, tuple, dict
 def _mark(kind: type) -> str:
     """Return what a struct or named tuple begins with: in what a function returns, its name is enough."""
     return f"o{kind.__name__}"
+
+
+def _require_keys(values: Iterable[Any]) -> None:
+    for value in values:
+        if not _is_key(value):
+            raise TypeError(f"no result has a key of {type(value)}")
+
+
+def _is_short(value: Decimal) -> bool:
+    return abs(value.adjusted()) <= MOST_EXPONENT
 
 
 def _is_key(value: object) -> bool:
@@ -211,6 +237,13 @@ _Forms = Mapping[type | str, _Form]
 
 def _itself(_: _Reading, token: Token) -> Any:
     return token
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if not _is_short(value):
+        raise ResultRefused("it has a number of too many digits")
+    return value
 
 
 def _spelled(parse: Callable[[str], Any]) -> _Form:
@@ -265,11 +298,23 @@ def _forms_in(kind: Any) -> Mapping[str, _Forms]:
 
 
 def _message(reading: _Reading, _: str) -> Message:
-    english, msgid, context, slots = reading.values(_OF_MESSAGE)
-    if max(len(english), len(msgid)) > MOST_CHARACTERS:
+    english, msgid, context, values = reading.values(_OF_MESSAGE)
+    slots = {name: _short(value) for name, value in values.items()}
+    if max(len(english), len(msgid)) > MOST_CHARACTERS or not _is_bounded(english, msgid, context, slots):
         return Message(_short(english))
-    filled = {name: _short(slot) for name, slot in slots.items()}
-    return Message._rendered(english, msgid, filled, context)  # noqa: SLF001 - as an unpickled one
+    return Message._rendered(english, msgid, slots, context)  # noqa: SLF001 - as an unpickled one
+
+
+def _is_bounded(english: str, msgid: str, context: str | None, slots: Mapping[str, Any]) -> bool:
+    """Say whether a message is about as long as its English in whatever language, however often it has a slot."""
+    if not slots:
+        return True
+    if context is not None:  # the catalogues have the text: of this vocabulary, each slot once
+        return context == FILLED_VOCABULARY and "{" not in msgid
+    try:
+        return fills_at_most(msgid, slots, len(english))
+    except Exception:  # noqa: BLE001 - the form of a slot, which another wrote, asks its value for anything
+        return False
 
 
 def _short(value: Any) -> Any:
@@ -287,8 +332,7 @@ def _error(base: Any) -> _Form:
         forms = _carried(kind)
         parts = zip(forms, reading.values(forms.values()), strict=True)
         carried = {name: _short(part) for name, part in parts if part is not UNSET}
-        # Codes are labels of metrics and lead to advice: beside that of its class, only what the catalogues know.
-        if Labels("zh-CN").find("refusal", carried.get("code", "")) is None:
+        if carried.get("code") not in CODES:
             carried.pop("code", None)
         error: TallystickError = kind.__new__(kind, str(carried["text"]))
         vars(error).update(carried, message=str(carried["text"]))
@@ -350,7 +394,7 @@ _PLAIN: Final[dict[Any, _Forms]] = {
     int: {int: _itself, "i": _spelled(int)},
     float: {float: _itself, int: _itself},
     bytes: {Ext: lambda _, token: bytes(token.data)},
-    Decimal: {"n": _spelled(Decimal)},
+    Decimal: {"n": _spelled(_decimal)},
     date: {"D": _spelled(date.fromisoformat)},
     datetime: {"T": _spelled(datetime.fromisoformat)},
     time: {"H": _spelled(time.fromisoformat)},

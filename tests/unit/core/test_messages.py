@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ledger.core.errors import RuleRefused
-from ledger.core.messages import Message, Term, joined, plain
+from ledger.core.messages import Message, Term, filled, fills_at_most, joined, plain
 
 
 def test_a_message_is_its_english_and_keeps_its_slots() -> None:
@@ -50,6 +50,16 @@ def test_a_message_is_kept_as_values_of_json() -> None:
 def test_what_does_not_fit_its_slots_stays_unfilled(msgid: str) -> None:
     """A row that somebody edited is shown as it stands, and reaches into no value."""
     assert Message.unpacked({"id": msgid, "slots": {"who": "x"}}) == msgid
+
+
+def test_it_is_known_whether_a_template_fills_more() -> None:
+    """Before all of it is made: one of a few bytes that has a slot very often would take the memory of the service."""
+    assert filled("{x} and {x!r:>4}", {"x": "a"}) == "a and  'a'"
+    assert fills_at_most("{x} and {x!r:>4}", {"x": "a"}, 10)
+    assert not fills_at_most("{x} and {x!r:>4}", {"x": "a"}, 9)
+    assert not fills_at_most("{x}" * 100_000, {"x": "a" * 10_000_000}, 20_000)
+    with pytest.raises(LookupError):
+        fills_at_most("{y}", {"x": "a"}, 10)
 
 
 def test_a_slot_may_name_an_attribute() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,6 +21,7 @@ from ledger.interchange.imports.item_table import read_sheets
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.model_file import parse_model
 from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
+from ledger.workers.process import Ending, _ending_of
 from ledger.workers.results import MOST_CHARACTERS
 from ledger.workers.sandbox import Files
 from tests.testkit.attacks import go_on_in_silence
@@ -69,9 +71,18 @@ def test_a_file_grows_no_larger_than_it_may(pool: WorkerPool, tmp_path: Path) ->
         pool.run(Path.write_bytes, target, bytes(1001), agency="east", files=files)
     assert target.stat().st_size <= 1000
     target.write_bytes(b"")
-    with pytest.raises((TooCostly, WorkFailed)):
+    with pytest.raises(WorkFailed):  # no other request would help
         pool.run(Path.write_bytes, target, b"1", agency="east")
     assert target.stat().st_size == 0
+
+
+def test_work_that_writes_without_leave_is_a_defect(pool: WorkerPool, tmp_path: Path) -> None:
+    """Who asked for it can do nothing about it: nothing tells him to ask for less."""
+    target = tmp_path / "target"
+    with pytest.raises(WorkFailed) as failure:
+        pool.run(Path.write_bytes, target, b"1", agency="east", files=Files(write=(str(target),)))
+    assert "a file, which it may not" in failure.value.__notes__[0]
+    assert pool.run(len, "abc", agency="east") == 3
 
 
 def test_what_is_not_done_in_time_is_stopped_too(pool: WorkerPool) -> None:
@@ -145,6 +156,13 @@ def test_a_worker_that_was_killed_is_started_again(pool: WorkerPool) -> None:
         except Unavailable as error:
             assert error.code == "busy"  # noqa: PT017 - either is right, the first time
     assert pool.run(len, "abc", agency="east") == 3
+
+
+@pytest.mark.parametrize("number", [*signal.valid_signals()], ids=lambda number: f"{number:d}")
+def test_any_signal_is_an_ending(number: int) -> None:
+    """Real-time signals too, of which Python names only the first and the last: the worker must not end by one."""
+    by_limit = {signal.SIGXCPU: Ending.NO_TIME, signal.SIGXFSZ: Ending.LARGE_FILE}
+    assert _ending_of(number) is by_limit.get(number, Ending.NO_MEMORY)
 
 
 def test_agencies_take_turns() -> None:

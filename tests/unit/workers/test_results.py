@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pickle
+import subprocess
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
 import msgspec
 import pytest
+from babel.messages.pofile import read_po
 from msgspec.msgpack import Ext
 
+import ledger.i18n
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
 from ledger.core.messages import Message, Term, joined
 from ledger.evidence.previews import Preview
-from ledger.i18n import Labels, translate
+from ledger.i18n import LANGUAGES, Labels, translate
 from ledger.supervision.model_faults import LocalizedFault, ModelFault, ModelRefused, Wording
 from ledger.supervision.models.definition import Cel, Condition, Sql
 from ledger.supervision.models.sql_guard import QueryRefused, require_sound
 from ledger.supervision.runs.model_runner import RunResult
 from ledger.supervision.view_catalogue import dataset_view, nearest, view_columns
+from ledger.workers.pool import MODULES
 from ledger.workers.results import (
+    CODES,
+    FILLED_VOCABULARY,
     MOST_CHARACTERS,
     MOST_DEPTH,
+    MOST_EXPONENT,
     MOST_NOTES,
     ResultRefused,
     TooManyValues,
@@ -133,7 +143,7 @@ def test_messages_stay_translatable() -> None:
     "error",
     [
         NotFound("no case {case_id}", case_id="c-1", field="case_id", hint="Look again."),
-        Conflict("it is taken", head="ab", sequence=4, code="not_on_head"),
+        Conflict("it is taken", head="ab", sequence=4, code="no_paper"),
         IntegrityBroken("entry {index} is not what was signed", index=7),
         Unavailable("later", retry_after=7),
         ModelRefused([ModelFault(2, "version", Wording("own_lines")), ModelFault(1, "model", Wording("one_select"))]),
@@ -267,14 +277,50 @@ def test_keys_hash_as_nobody_can_choose(key: list[Any]) -> None:
     for tokens in (["\0d1", *key, 1], ["\0s1", *key], ["\0f1", *key]):
         with pytest.raises(ResultRefused, match="keys that no result has"):
             decode_result(msgspec.msgpack.encode(tokens), Any, MOST)
+
+
+@pytest.mark.parametrize("value", [{2**64: 1}, {(1, 2)}, {Decimal(1)}, frozenset({(1, 2)})])
+def test_what_could_not_be_read_is_not_written(value: Any) -> None:
+    """A function that returns it fails where its traceback shows why."""
     with pytest.raises(TypeError, match="no result has a key of"):
-        encode_result({2**64: 1}, MOST)
+        encode_result(value, MOST)
 
 
-def test_sentences_are_short_and_codes_are_of_the_catalogues() -> None:
+@pytest.mark.parametrize("value", ["1E401", "-1E-401", "0E200000000"])
+def test_decimals_have_no_more_digits_than_numbers_of_machines(value: str) -> None:
+    """Written out, a few characters would be 200 MB."""
+    with pytest.raises(ResultRefused, match="too many digits"):
+        decode_result(msgspec.msgpack.encode([f"\0n{value}"]), Any, MOST)
+    with pytest.raises(TypeError, match="so many digits"):
+        encode_result(Decimal(value), MOST)
+    for exponent in (MOST_EXPONENT, -MOST_EXPONENT):
+        assert returned(Decimal(f"1E{exponent}")) == Decimal(f"1E{exponent}")
+
+
+def test_codes_are_those_of_work() -> None:
+    """Of what workers load, all that is given to an error in place of its class's code; each has its label."""
+    loading = "".join(f"import {module.partition(':')[0]}\n" for module in MODULES)
+    showing = (
+        "import sys; print(*[module.__file__ for name, module in sys.modules.items() if name.startswith('ledger.')])"
+    )
+    shown = subprocess.run([sys.executable, "-c", loading + showing], check=True, capture_output=True, text=True)
+    working = tuple(f"{Path(ledger.__path__[0], part)}/" for part in ("evidence", "interchange", "supervision"))
+    sources = [Path(path) for path in shown.stdout.split() if path.startswith(working)]
+    calls = [
+        node for path in sources for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
+    ]
+    values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code"]
+    assert {value.value for value in values if isinstance(value, ast.Constant)} == CODES
+    assert all(Labels("zh-CN").find("refusal", code) for code in CODES)  # in English a code is its own label
+
+
+def test_sentences_are_short_and_codes_are_of_work() -> None:
     """Whoever took over a worker fills no page and no log, and makes no name of a metric."""
     long = "x" * (MOST_CHARACTERS + 1)
-    for forged in (NotFound(long, code="of_mine"), NotFound("{name}", name=long, field=long, hint=long, code="busy")):
+    for forged in (
+        NotFound(long, code="of_mine"),
+        NotFound("{name}", name=long, field=long, hint=long, code="no_font"),
+    ):
         for _ in range(MOST_NOTES + 1):
             forged.add_note(long)
         result = returned(forged, TallystickError)
@@ -282,15 +328,51 @@ def test_sentences_are_short_and_codes_are_of_the_catalogues() -> None:
         assert {len(text) for text in (result.message, *slots, *result.notes)} == {MOST_CHARACTERS}
         assert len(result.notes) == MOST_NOTES
         assert {len(text) for text in (result.field, result.hint) if text} <= {MOST_CHARACTERS}
-        assert result.code == ("not_found" if forged.code == "of_mine" else "busy")
+        assert result.code == ("not_found" if forged.code == "of_mine" else "no_font")
 
 
-def test_no_sentence_is_longer_in_another_language() -> None:
-    """A forged one is shown as it stands where its slots ask for more than a text, or are of other types."""
-    for msgid in ("{count:>100000}", "{count:,} rows of {kind}"):
-        tokens = ["\0m", "text", msgid, None, "\0d2", "count", None, "kind", 1]
+@pytest.mark.parametrize("context", [None, FILLED_VOCABULARY])
+@pytest.mark.parametrize(
+    ("msgid", "value"),
+    [
+        ("{count:>100000}", [None]),
+        ("{count:,} rows", ["text"]),
+        ("{count:c}", [2**40]),
+        ("{count:9999}", [1]),
+        ("{count:f}", ["\0n1E400"]),
+        ("{count}" * 1000, ["x" * MOST_CHARACTERS]),
+        ("{other}", [1]),
+    ],
+)
+def test_no_sentence_is_longer_in_another_language(msgid: str, value: list[Any], context: str | None) -> None:
+    """A forged one is shown as it stands where its slots ask for more than that, or do not fit."""
+    tokens = ["\0m", "as it is", msgid, context, "\0d1", "count", *value]
+    forged = decode_result(msgspec.msgpack.encode(tokens), str, MOST)
+    assert forged.params == {}
+    assert translate(forged, "zh-CN", lambda _, value: value) == "as it is"
+
+
+def test_sentences_in_sentences_do_not_multiply() -> None:
+    """One that has a slot twice, filled by such a one and so on, would be longer than any memory."""
+    for form in (["{x}{x}", None], ["handover.offered", "sentence"]):
+        tokens: list[Any] = ["x"]
+        for _ in range(MOST_DEPTH // 2):
+            tokens = ["\0m", "xx", *form, "\0d2", "to_agency", 1, "x", *tokens]
         forged = decode_result(msgspec.msgpack.encode(tokens), str, MOST)
-        assert translate(forged, "zh-CN", lambda _, value: value) == "text"
+        assert len(translate(forged, "zh-CN", lambda _, value: value)) < 200
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_faults_show_each_slot_once(language: str) -> None:
+    """So that a sentence of the vocabulary that work may fill is about as long as what fills it."""
+    folder = language.replace("-", "_")
+    catalogue = Path(ledger.i18n.__path__[0], "locale", folder, "LC_MESSAGES", "tallystick.po")
+    with catalogue.open("rb") as file:
+        texts = [str(message.string) for message in read_po(file) if message.context == FILLED_VOCABULARY]
+    assert len(texts) > 100
+    for text in texts:
+        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+        assert len(names) == len({*names}), text
 
 
 def test_what_holds_more_than_values_is_no_result() -> None:
