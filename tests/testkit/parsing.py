@@ -19,24 +19,30 @@ MOST_KEPT = 500  # texts of either kind
 def parse_packages_once() -> None:
     """Let packages read the tables and the lines of a file of the same bytes from what was parsed before."""
     package.decode_toml = _tables  # type: ignore[assignment]
-    package.positions = lru_cache(MOST_KEPT)(package.positions)
+    positions = lru_cache(MOST_KEPT)(package.positions)
+    package.positions = lambda text: dict(positions(text))
 
 
 def parse_models_once() -> None:
     """Let models read the parts of a file of the same text from what was parsed before."""
-    from ledger.supervision.model_faults import ModelRefused
     from ledger.supervision.models import yaml_document
 
     parse = yaml_document._events
     if hasattr(parse, "parses_once"):
         return
-    parsed = lru_cache(MOST_KEPT)(lambda text: tuple(parse(text)))
+    parsed: dict[str, tuple[Event, ...]] = {}
 
     def events(text: str) -> Iterator[Event]:
-        try:
-            return iter(parsed(text))
-        except ModelRefused:  # what stands before the place may be refused first
-            return parse(text)
+        if text in parsed:
+            yield from parsed[text]
+            return
+        read = []
+        # As the reader asks for them: what it refuses is not read further, and not kept.
+        for event in parse(text):
+            read.append(event)
+            yield event
+        if len(parsed) < MOST_KEPT:
+            parsed[text] = tuple(read)
 
     events.parses_once = True  # type: ignore[attr-defined]
     yaml_document._events = events

@@ -6,6 +6,7 @@ import pytest
 
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case, handover
+from ledger.core.procedure import package
 from ledger.core.procedure.faults import lacks_source
 from ledger.core.procedure.package import (
     MAX_BYTES,
@@ -231,6 +232,12 @@ def test_an_included_table_adds_to_the_own_one() -> None:
         read_package(main | {"x/words.toml": shared.replace(', zh = "迟"', "").encode()})
     with refused_at("x/words.toml: lines", match="something else than a table"):
         read_package(main | {"x/words.toml": b"lines = 1\n"})
+
+
+def test_positions_are_the_callers_own() -> None:
+    """What a test does to them reaches no other one."""
+    package.positions("a = 1").clear()
+    assert package.positions("a = 1") == {("a",): 1}
 
 
 def test_positions_are_those_of_the_text() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 
 import pytest
+from ruamel.yaml.events import Event
 
 from ledger.core.errors import MalformedInput
 from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision import model_faults
 from ledger.supervision.model_faults import VOCABULARY, ModelRefused
+from ledger.supervision.models import yaml_document
 from ledger.supervision.models.editing import draft, tried_examples
 from ledger.supervision.models.model_file import parse_draft, parse_model, require_publishable
+from tests.testkit.parsing import parse_models_once
 from tests.unit.i18n.test_locales import catalogue
 from tests.unit.supervision.modelling import SOUND, changed, with_sql
 
@@ -276,3 +280,23 @@ def test_bad_queries_are_refused_when_they_are_read(sql: str, message: str) -> N
     refusal = refusal_of(with_sql(sql))
     assert any(message in fault.message for fault in refusal.faults), refusal.faults
     assert all(fault.field.startswith("condition") for fault in refusal.faults)
+
+
+def test_nothing_is_parsed_behind_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An anchor in the first line ends it, however much follows; and where files are parsed once for all tests, too."""
+    parse_models_once()
+    lines: list[int] = []
+
+    class Counted(yaml_document.YAML):
+        def parse(self, stream: str) -> Iterator[Event]:
+            for event in super().parse(stream):
+                lines.append(event.start_mark.line)
+                yield event
+
+    monkeypatch.setattr(yaml_document, "YAML", Counted)
+    for _ in range(2):
+        with pytest.raises(ModelRefused, match="anchors"):
+            yaml_document.read_document("a: &a 1\n" + "b: [1, 2, 3]\n" * 1000)
+        assert max(lines) == 0
+    assert yaml_document.read_document("a: 1\nb: 2\n").tree == {"a": 1, "b": 2}
+    assert max(lines) == 2
