@@ -25,6 +25,7 @@ from ledger.core.messages import Message, fills_at_most
 
 MOST_CHARACTERS: Final = 20_000  # of a sentence, a traceback: whoever took over a worker would fill pages and log by it
 MOST_NOTES: Final = 10  # of an error
+MOST_OF_ID, MOST_SLOTS = 1000, 12  # of a message with slots: others would be taken apart for minutes, and remembered
 MOST_EXPONENT: Final = 400  # of a decimal, more than numbers of machines have: written out, it is as long as that
 FILLED_VOCABULARY: Final = "model_fault"  # whose texts have slots that work fills
 MOST_DEPTH: Final = 100  # of values in values: whatever looks through a result goes down into it
@@ -311,6 +312,8 @@ def _is_bounded(english: str, msgid: str, context: str | None, slots: Mapping[st
         return True
     if context is not None:  # the catalogues have the text: of this vocabulary, each slot once
         return context == FILLED_VOCABULARY and "{" not in msgid
+    if len(msgid) > MOST_OF_ID or msgid.count("{") > MOST_SLOTS:
+        return False
     try:
         return fills_at_most(msgid, slots, len(english))
     except Exception:  # noqa: BLE001 - the form of a slot, which another wrote, asks its value for anything

@@ -39,6 +39,8 @@ from ledger.workers.results import (
     MOST_DEPTH,
     MOST_EXPONENT,
     MOST_NOTES,
+    MOST_OF_ID,
+    MOST_SLOTS,
     ResultRefused,
     TooManyValues,
     _carried,
@@ -342,6 +344,7 @@ def test_sentences_are_short_and_codes_are_of_work() -> None:
         ("{count:f}", ["\0n1E400"]),
         ("{count}" * 1000, ["x" * MOST_CHARACTERS]),
         ("{other}", [1]),
+        ("{count:.0}" * (MOST_SLOTS + 1), ["x"]),
     ],
 )
 def test_no_sentence_is_longer_in_another_language(msgid: str, value: list[Any], context: str | None) -> None:
@@ -350,6 +353,15 @@ def test_no_sentence_is_longer_in_another_language(msgid: str, value: list[Any],
     forged = decode_result(msgspec.msgpack.encode(tokens), str, MOST)
     assert forged.params == {}
     assert translate(forged, "zh-CN", lambda _, value: value) == "as it is"
+
+
+@pytest.mark.parametrize("length", [MOST_OF_ID, MOST_OF_ID + 1])
+def test_no_long_sentence_is_taken_apart(length: int) -> None:
+    """The service remembers the parts of a thousand of them: it shows a longer one as it stands."""
+    msgid = "{count}".rjust(length, "x")
+    english = msgid.replace("{count}", "1")
+    forged = decode_result(msgspec.msgpack.encode(["\0m", english, msgid, None, "\0d1", "count", 1]), str, MOST)
+    assert (forged, bool(forged.params)) == (english, length == MOST_OF_ID)
 
 
 def test_sentences_in_sentences_do_not_multiply() -> None:
@@ -363,12 +375,15 @@ def test_sentences_in_sentences_do_not_multiply() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_faults_show_each_slot_once(language: str) -> None:
-    """So that a sentence of the vocabulary that work may fill is about as long as what fills it."""
+def test_sentences_have_few_slots_and_faults_each_once(language: str) -> None:
+    """So that those of work stay translatable, and are about as long as what fills them."""
     folder = language.replace("-", "_")
     catalogue = Path(ledger.i18n.__path__[0], "locale", folder, "LC_MESSAGES", "tallystick.po")
     with catalogue.open("rb") as file:
-        texts = [str(message.string) for message in read_po(file) if message.context == FILLED_VOCABULARY]
+        messages = [message for message in read_po(file) if message.id]
+    ids = [str(message.id) for message in messages if message.context is None and "{" in message.id]
+    assert all(len(msgid) <= MOST_OF_ID and msgid.count("{") <= MOST_SLOTS for msgid in ids)
+    texts = [str(message.string) for message in messages if message.context == FILLED_VOCABULARY]
     assert len(texts) > 100
     for text in texts:
         names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
