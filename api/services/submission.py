@@ -31,6 +31,7 @@ from ledger.store import log
 from ledger.store.append import ValidatedSubmission
 
 AT_A_TIME = 32  # submissions that are validated step by step; of the lines behind a refusal few are looked at
+MOST_BYTES = 256 * 1024  # of submissions that the loop validates at a time, but for one that is longer
 CREATED = 201  # status of what was recorded by this request
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
 
@@ -166,9 +167,13 @@ class SubmissionService:
 
     async def _verdict(self, body: bytes, now: int) -> ValidatedSubmission | Duplicate:
         """Validate one submission: in its case's process, or here. Raises the refusal."""
-        if (judged := self._parts.validators.validate(body, now)) is not None:
+        judged = self._parts.validators.validate(body, now)
+        if judged is None:
+            return await self._validations_of(asyncio.get_running_loop()).validate(body, now)
+        try:
             return await judged
-        return await self._validations_of(asyncio.get_running_loop()).validate(body, now)
+        finally:
+            del judged  # a refusal holds this frame: if that held the refusal, the body would stay in memory with it
 
     async def _verdicts(self, lines: Sequence[bytes], *, until_refused: bool = False) -> list[Verdict]:
         """Return the verdict on each line, in order; ``until_refused``, those up to a refusal may be all."""
@@ -250,6 +255,7 @@ class SubmissionService:
             outcome = await answer
         finally:
             deadline.cancel()
+            del answer  # as in ``_verdict``
         if isinstance(outcome, Receipt):
             return SubmissionResult(outcome, is_new=True)
         receipt = await run_in_threadpool(self._parts.publisher.stored_receipt, self._parts.database, outcome.entry)
@@ -280,30 +286,33 @@ def _agency_of(accepted: Accepted) -> str:
 
 
 class _OwnValidations:
-    """Validates one submission after the other in this process, many of them at a time.
+    """Validates in this process, in batches.
 
-    What the loop receives before it runs out of work is validated together, first all signatures and then all rules:
-    what a step needs is still in the processor's caches when it comes again. What memory cannot answer is looked up in
-    a thread; the states of cases that another process wrote to are read in one query for all who wait, one query at a
-    time.
+    A batch is what the loop receives before it runs out of work. First all its signatures are verified and then all its
+    rules are judged: what a step needs is still in the processor's caches when it comes again. What memory cannot
+    answer is looked up in a thread; the states of cases that another process wrote to are read in one query for all who
+    wait, one query at a time.
     """
 
     def __init__(self, validator: Validator, loop: asyncio.AbstractEventLoop):
         self._validator = validator
         self._validator_in_memory = validator.in_memory()
         self.loop = loop
-        self._received: list[_Received] = []
+        self._received: deque[_Received] = deque()
         self._lacking: list[Event] = []
         self._next_read: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def validate(self, data: bytes, now: int) -> ValidatedSubmission | Duplicate:
         """Validate a posted submission at ``now`` (unix seconds). Raises the refusal."""
-        outcome: asyncio.Future[Submitted | Duplicate] = self.loop.create_future()
+        answer: asyncio.Future[Submitted | Duplicate] = self.loop.create_future()
         if not self._received:
             self.loop.call_soon(self._validate_received, 0, self.loop.time() + LONGEST_GATHERING_S)
-        self._received.append(_Received(data, now, outcome))
-        submitted = await outcome
+        self._received.append(_Received(data, now, answer))
+        try:
+            submitted = await answer
+        finally:
+            del answer  # as in ``_verdict``
         if isinstance(submitted, ValidatedSubmission | Duplicate):
             return submitted
         if self._validator_in_memory.lacks_state(submitted):
@@ -317,20 +326,35 @@ class _OwnValidations:
         if last_count < len(self._received) < AT_A_TIME and self.loop.time() < latest:
             self.loop.call_soon(self._validate_received, len(self._received), latest)
             return
-        batch, self._received = self._received[:AT_A_TIME], self._received[AT_A_TIME:]
+        batch = self._next_batch()
         if self._received:
             self.loop.call_soon(self._validate_received, 0, latest)
-        signed = self._validator_in_memory.signed_each(received.data for received in batch)
-        outcomes = self._validator_in_memory.judge_each(signed, batch[-1].now)
-        for received, submitted, outcome in zip(batch, signed, outcomes, strict=True):
-            if received.outcome.done():  # nobody waits for it any more
-                continue
-            if not isinstance(outcome, Exception):
-                received.outcome.set_result(outcome)
-            elif isinstance(outcome, NeedsDatabase) and isinstance(submitted, Submitted):
-                received.outcome.set_result(submitted)
-            else:
-                received.outcome.set_exception(outcome)
+        try:
+            signed = self._validator_in_memory.signed_each(received.data for received in batch)
+            outcomes = self._validator_in_memory.judge_each(signed, batch[0].now) if batch else []
+            for received, submitted, outcome in zip(batch, signed, outcomes, strict=True):
+                if not isinstance(outcome, Exception):
+                    received.answer.set_result(outcome)
+                elif isinstance(outcome, NeedsDatabase) and isinstance(submitted, Submitted):
+                    received.answer.set_result(submitted)
+                else:
+                    received.answer.set_exception(outcome)
+        finally:
+            # Whatever ended it, of these nobody waits for ever.
+            for received in batch:
+                if not received.answer.done():
+                    received.answer.set_exception(RuntimeError("the validation of a batch ended before its answers"))
+
+    def _next_batch(self) -> list[_Received]:
+        """Take what is validated next, of what somebody still waits for: the loop does nothing else meanwhile."""
+        batch: list[_Received] = []
+        size = 0
+        while self._received and len(batch) < AT_A_TIME and size < MOST_BYTES:
+            received = self._received.popleft()
+            if not received.answer.done():
+                batch.append(received)
+                size += len(received.data)
+        return batch
 
     async def _read_on(self, event: Event) -> None:
         """Wait until the state that the event follows was looked for."""
@@ -342,16 +366,19 @@ class _OwnValidations:
     async def _read(self) -> None:
         async with self._one_at_a_time:
             events, self._lacking, self._next_read = self._lacking, [], None
-            with suppress(TallystickError):  # each event meets it again by itself
+            with suppress(Exception):  # each event meets it again by itself
                 await run_in_threadpool(self._validator.states.read_on, events)
 
 
 class _Received(NamedTuple):
-    """A submission that was posted at ``now`` (unix seconds); one that memory cannot answer has itself for outcome."""
+    """A submission that was posted at ``now`` (unix seconds).
+
+    ``answer`` gets what it is validated to, or only what was signed where memory does not suffice to judge that.
+    """
 
     data: bytes
     now: int
-    outcome: asyncio.Future[Submitted | Duplicate]
+    answer: asyncio.Future[Submitted | Duplicate]
 
 
 class _SequencerBridge:

@@ -60,12 +60,18 @@ class Duplicate(Struct, frozen=True):
 R = TypeVar("R")
 
 
-def _each(step: Callable[[Any], R], inputs: Iterable[Any]) -> list[R | Exception]:
+def _attempted_each(step: Callable[[Any], R], inputs: Iterable[Any]) -> list[R | Exception]:
     """Return what the step makes of each, or its error, whatever it is; what failed before is returned as it is."""
     outcomes: list[R | Exception] = []
-    for outcome in inputs:
+    for submission in inputs:
         try:
-            outcomes.append(outcome if isinstance(outcome, Exception) else step(outcome))
+            outcomes.append(submission if isinstance(submission, Exception) else step(submission))
+        except TallystickError as refusal:
+            # Its traceback would hold all of these submissions as long as the refusal of one of them is held.
+            refusal.__traceback__ = refusal.__cause__ = refusal.__context__ = None
+            outcomes.append(refusal)
+        except StopIteration as error:  # which no future takes
+            outcomes.append(RuntimeError(f"a step ended with {error!r}"))
         except Exception as error:  # noqa: BLE001 - of one submission: the others have nothing to do with it
             outcomes.append(error)
     return outcomes
@@ -157,14 +163,14 @@ class Validator:
         A later one may stand on an earlier one. States that are lacking are read together.
         """
         signed = self.signed_each(submissions)
-        with suppress(TallystickError):  # each submission meets it again by itself
+        with suppress(Exception):  # each submission meets it again by itself
             submitted = [outcome for outcome in signed if isinstance(outcome, Submitted)]
             self.states.read_on(accepted.event for accepted in submitted if self.lacks_state(accepted))
         return self.judge_each(signed, now)
 
     def signed_each(self, submissions: Iterable[bytes]) -> list[Submitted | Exception]:
         """Decode posted submissions as ``signed`` does; return each, or its error."""
-        return _each(self._verified, _each(decode_submission, submissions))
+        return _attempted_each(self._verified, _attempted_each(decode_submission, submissions))
 
     def judge_each(
         self, signed: Iterable[Submitted | Exception], now: int
@@ -174,7 +180,7 @@ class Validator:
         First all are judged, then the rows of all are made: what a step needs is still in the processor's caches when
         it comes again. To take all steps with one submission before the next one takes a fourth longer.
         """
-        return _each(self._with_rows, _each(partial(self._judged, now=now), signed))
+        return _attempted_each(self._with_rows, _attempted_each(partial(self._judged, now=now), signed))
 
     def signed(self, data: bytes) -> Submitted:
         """Decode a posted submission. Raises MalformedInput, SignatureRefused."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
 from typing import Any
 
 import msgspec
 import pytest
 
 from api.services.submission import AT_A_TIME, SubmissionResult, SubmissionService
-from ledger.core.errors import TallystickError
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import Event
 from ledger.recording import validation
 from ledger.recording.publisher import Receipt
@@ -106,19 +108,51 @@ def test_what_comes_at_the_same_time_is_answered_one_by_one(served: Served) -> N
     assert served.size() == size + len(good)
 
 
-def test_a_failure_is_that_of_one_submission(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes at the same time as one that meets an error of ours is recorded."""
+class Panic(BaseException):
+    """What is no Exception, as the error of a library in Rust."""
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, StopIteration, Panic])
+def test_a_failure_is_that_of_one_submission(
+    served: Served, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """What comes at the same time as one that meets an error of ours is recorded, or answered at least."""
     served.record(Case("case-first").open())
     first, second, third = (Case(f"case-{number}").open().last for number in range(3))
 
     def rows_of(event: Event, *states: Any) -> Any:
         if event.event_id == second.envelope.event_id:
-            raise ZeroDivisionError
+            raise error
         return append.rows_of(event, *states)
 
     monkeypatch.setattr(validation, "rows_of", rows_of)
-    bodies = [event.submission for event in (first, second, third)]
-    assert outcomes_of(served, bodies) == [first.envelope.event_id, ZeroDivisionError, third.envelope.event_id]
+    before, failed, after = outcomes_of(served, [event.submission for event in (first, second, third)])
+    if error is Panic:
+        assert (before, failed, after) == (RuntimeError,) * 3
+    else:
+        assert (before, after) == (first.envelope.event_id, third.envelope.event_id)
+        assert failed in (ZeroDivisionError, RuntimeError)
+
+
+def test_what_was_refused_does_not_stay_in_memory(served: Served) -> None:
+    """Not even until the collector of garbage comes by: anybody could fill the memory with it, without a key."""
+    bodies = [b'{"envelope":{},"x":"%d%s"}' % (number, b"a" * 500_000) for number in range(20)]
+
+    async def refused_one_by_one() -> None:
+        service = SubmissionService(served.parts)
+        for body in bodies:
+            with pytest.raises(MalformedInput):
+                await service.submit(body + b" ")
+
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        asyncio.run(refused_one_by_one())
+        assert tracemalloc.get_traced_memory()[0] < len(bodies[0])
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 # -- bulk --------------------------------------------------------------------------------------------------------------

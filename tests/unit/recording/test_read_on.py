@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from ledger.core.errors import Conflict
+from ledger.store.append import ValidatedSubmission
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import Case, registration
 from tests.testkit.ledgers import Ledger, open_ledger
@@ -79,3 +80,20 @@ def test_what_somebody_edited_is_not_learnt(two: tuple[Ledger, Ledger]) -> None:
     submissions = [other.validator.signed(case.register("phone").last.submission) for case in (edited, sound)]
     other.validator.states.read_on(submission.event for submission in submissions)
     assert [other.validator.lacks_state(submission) for submission in submissions] == [True, False]
+
+
+def test_each_is_judged_where_reading_for_all_fails(
+    two: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody foresaw, in what is read for several at once, is no answer to any of them."""
+    first, other = two
+    case = Case("case-1").open().register("phone")
+    first.post_all(case.events[:1])
+
+    def failing(_events: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(other.validator.states, "read_on", failing)
+    now = max(other.clock.seconds, case.last.envelope.signed_at)
+    (outcome,) = other.validator.validate_each([case.last.submission], now)
+    assert isinstance(outcome, ValidatedSubmission)
