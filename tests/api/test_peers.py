@@ -47,6 +47,16 @@ def services(postgres_url: str, folder: Path) -> Iterator[list[Served]]:
                 service.submit(Case(name).open().last)
         until(lambda: all(len(service.parts.peers._members) == 2 for service in both))
         yield both
+        # What one was passed goes on although the other has left it: its loop must not end meanwhile.
+        until(lambda: not any(map(recording_for_others, both)))
+
+
+def recording_for_others(service: Served) -> set[str]:
+    """Return what the service still records of what others passed to it."""
+    loop = service.parts.peers._loop
+    assert loop is not None, "it has listened"
+    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks(loop)}
+    return names & {module._Asked._answer.__qualname__}
 
 
 def held(service: Served, cases: list[Case]) -> set[int]:
