@@ -316,7 +316,7 @@ def _is_bounded(english: str, msgid: str, context: str | None, slots: Mapping[st
         return False
     try:
         return fills_at_most(msgid, slots, len(english))
-    except Exception:  # noqa: BLE001 - the form of a slot, which another wrote, asks its value for anything
+    except Exception:  # noqa: BLE001 - a forged form may make its value raise anything: the English stands then
         return False
 
 

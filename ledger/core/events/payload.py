@@ -265,7 +265,8 @@ def decode_again(entry: bytes, payload: bytes) -> Event:
 def decode_checked(entry: bytes, payload: bytes) -> Event:
     """Decode an event as ``decode_again`` does, with texts of any form in its envelope, in three fifths of the time.
 
-    For audits and restores, which have checked all envelopes before they fold them. Raises MalformedInput.
+    For audits, which check each envelope in full in a pass of its own, and for restores, in which the envelopes lead to
+    the root that the backup signs. Raises MalformedInput.
     """
     return _again(canonical.parse(entry, decoder_of(CheckedEnvelope), where="envelope"), entry, payload)
 
