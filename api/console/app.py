@@ -162,12 +162,11 @@ def _refusal_page(request: Request, error: Exception) -> Response:
         visitor = visiting(request)
     except Exception:  # noqa: BLE001 - an error page comes, whatever failed, also without a database
         visitor = None
-    session = visitor.session if visitor else None
     return page(
         request,
         service,
         template,
-        session,
+        visitor,
         status=problem.status,
         problem=problem,
         field=field and words.field(field),

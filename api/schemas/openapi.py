@@ -5,7 +5,8 @@ Also the page that shows it. Its script and style are served from here, out of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
@@ -14,13 +15,15 @@ from types import GenericAlias
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from api.middleware.problems import HINTS, MEDIA_TYPE, Problem
+from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Payload, Submission
 
 DOCUMENT = "/api/v1/openapi.json"
@@ -105,11 +108,13 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 class Routes(APIRouter):
     """A router whose routes are documented by what they take and answer, and by the statuses of their refusals.
 
-    ``refusals`` are those of all of its routes; each names its further ones.
+    ``refusals`` are those of all of its routes; each names its further ones. Below a prefix they take no unknown
+    parameter. Tiles and checkpoints have no prefix and take anything, since programs of other projects read them.
     """
 
-    def __init__(self, *refusals: int, **options: Any):
-        super().__init__(**options)
+    def __init__(self, *refusals: int, prefix: str = "", **options: Any):
+        strict = [Depends(require_known_parameters)] if prefix else []
+        super().__init__(prefix=prefix, dependencies=strict, **options)
         self._refusals = refusals
 
     def reads(
@@ -145,6 +150,26 @@ class Routes(APIRouter):
         responses = answers(body, *self._refusals, *refusals, status=status)
         documented: dict[str, Any] = {"responses": responses, "openapi_extra": takes(request)}
         return self.post(path, summary=summary, status_code=status, **documented, **options)
+
+
+def require_known_parameters(request: Request) -> None:
+    """Raise MalformedInput for a query parameter that the route does not take, naming the nearest that it takes.
+
+    A client that sends one believes that it narrows the answer.
+    """
+    names = sorted(set(_parameter_names(request.scope["route"].dependant)))
+    for name in request.query_params:
+        if name not in names:
+            expected = ", ".join(get_close_matches(name, names, 1) or names) or "none"
+            raise MalformedInput(
+                "there is no parameter {name!r} here, expected {expected}", name=name, expected=expected, field=name
+            )
+
+
+def _parameter_names(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for dependency in dependant.dependencies:
+        yield from _parameter_names(dependency)
 
 
 def takes(body: type) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def act_form(
     if act not in FORMS:
         raise NotFound("no act {act} has a form here", act=act[:40], field="act")
     visible = read_case(visit, case_id, Message("case"))
-    agencies = visit.service.authority().agencies.values()
+    agencies = visit.reading.authority.agencies.values()
     return visit.page(
         "cases/act.html",
         **visible._asdict(),

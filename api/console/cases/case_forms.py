@@ -164,7 +164,7 @@ def _things(
             for clock in book.clocks
             for extension in clock.extensions
         ),
-        "agency": ((agency, in_words("agency", agency)) for agency in sorted(visit.service.authority().agencies)),
+        "agency": ((agency, in_words("agency", agency)) for agency in sorted(visit.reading.authority.agencies)),
     }
 
 

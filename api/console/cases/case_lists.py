@@ -193,7 +193,7 @@ def list_cases(visit: VisitOf, filters: Annotated[CaseFilters, Depends()], after
         clocks=clocks,
         filters=filters,
         following=following,
-        agencies=sorted(visit.service.authority().agencies),
+        agencies=sorted(visit.reading.authority.agencies),
         stages=words_in_use("stage"),
         flags=flags_in_force(visit),
         dues=get_args(Due),

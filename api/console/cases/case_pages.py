@@ -261,7 +261,7 @@ def new_items(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = ()) -> R
 
 def _receivers(visit: Visit, book: Rulebook, receiver: str | None) -> dict[str, Any]:
     """Return to whom the reader's agency may offer, and for which purposes: to a ``receiver`` of this kind, or any."""
-    own, others = visit.reading.agency, visit.service.authority().agencies
+    own, others = visit.reading.agency, visit.reading.authority.agencies
     agencies = sorted(others.values(), key=lambda agency: (agency.kind, agency.agency_id))
     return {
         "agencies": [agency for agency in agencies if agency.agency_id != own],
@@ -289,7 +289,7 @@ def offer(
     book = book_of(visit, visible.state)
     usual = _usual_return(book) if returns else None
     lines = _offer_lines(visible.state, visit.reading, returns, PartRequest())
-    receiver = visit.service.authority().agencies[lines["original"].from_agency].kind if returns else None
+    receiver = visit.reading.authority.agencies[lines["original"].from_agency].kind if returns else None
     receivers = _receivers(visit, book, receiver)
     return visit.page(
         "cases/offer.html",

@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf, page_router
-from api.console.shared.rendering import PATH, download, language, names_of, narrator_of, shown_pdf
+from api.console.shared.rendering import PATH, download, language, narrator_of, shown_pdf
 from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery
 from api.services.archives import archive_of_case
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
@@ -146,7 +146,7 @@ def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> R
     agency = None if is_party else visit.reading.agency
     rows = visit.service.parts.access.latest(case_id, ROWS, before=None if last is None else int(last), agency=agency)
     following = visit.service.cursors.seal(SCOPE, str(rows[-1].number)) if len(rows) == ROWS else None
-    show = naming(names_of(visit.service, visit.labels), visit.labels)
+    show = naming(visit.agency_names, visit.labels)
     return visit.page(
         "cases/reads.html",
         **visible._asdict(),

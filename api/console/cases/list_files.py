@@ -19,7 +19,7 @@ from api.console.cases.letter_pages import BoxQuery, NumberQuery
 from api.console.registry.registry_pages import agency_lines
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf, page_router
-from api.console.shared.rendering import download, names_of
+from api.console.shared.rendering import download
 from api.console.supervision.lead_pages import Filters
 from api.dependencies import SlugPath
 from api.middleware.request_limits import charge
@@ -90,7 +90,7 @@ def cases_file(visit: VisitOf, filters: Annotated[CaseFilters, Depends()]) -> Re
         rows = listed_cases(connection, visit, filters, WHOLE.limit)
         lines = [case_line(row) for row in rows]
         nearest = clocks.nearest_of(connection, [line.case_id for line in lines], visit.reading.reader.now)
-    label, agency = visit.labels.of, names_of(visit.service, visit.labels)
+    label, agency = visit.labels.of, visit.agency_names
     columns = later("Number | Matter | Line | Stage | Answers for it | Opened | Runs out next | Last day | Case id")
     return list_file(
         visit,
@@ -124,7 +124,7 @@ def box_file(visit: VisitOf, box: Box) -> Response:
         lines = [handover_line(row) for row in rows]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         nearest, numbers = clocks.nearest_of(connection, ids, now), cases.numbers_of(connection, ids)
-    agency = names_of(visit.service, visit.labels)
+    agency = visit.agency_names
     return list_file(
         visit,
         box,
@@ -154,7 +154,7 @@ def letters_file(visit: VisitOf, box: BoxQuery = "inbox", number: NumberQuery = 
     with visit.service.parts.database.read() as connection:
         rows = cases.list_letters(connection, visit.reading.agency, WHOLE, box=box, number=number.strip())
     lines = [letter_line(row) for row in rows]
-    agency = names_of(visit.service, visit.labels)
+    agency = visit.agency_names
     return list_file(
         visit,
         "letters",
@@ -254,7 +254,7 @@ _ITEM = later("Item | Item id | Exhibit number | Kind | Quantity | Unit | Seal |
 
 
 def _items(visit: Visit, state: CaseState) -> Iterable[Row]:
-    label, agency = visit.labels.of, names_of(visit.service, visit.labels)
+    label, agency = visit.labels.of, visit.agency_names
     for item in state.items.values():
         yield (
             *(item.description, item.item_id, item.exhibit_number, label("item_kind", item.kind), item.quantity.value),
@@ -264,7 +264,7 @@ def _items(visit: Visit, state: CaseState) -> Iterable[Row]:
 
 
 def _persons(visit: Visit, state: CaseState, names: dict[str, str]) -> Iterable[Row]:
-    label, agency = visit.labels.of, names_of(visit.service, visit.labels)
+    label, agency = visit.labels.of, visit.agency_names
     for person in state.persons.values():
         yield (
             *(names.get(person.person_id), person.person_id, label("person_role", person.role)),
@@ -274,7 +274,7 @@ def _persons(visit: Visit, state: CaseState, names: dict[str, str]) -> Iterable[
 
 
 def _handovers(visit: Visit, state: CaseState) -> Iterable[Row]:
-    label, agency = visit.labels.of, names_of(visit.service, visit.labels)
+    label, agency = visit.labels.of, visit.agency_names
     for handover in list(state.handovers.values())[::-1]:
         yield (
             *(label("purpose", handover.purpose), agency(handover.from_agency), agency(handover.to_agency)),
@@ -284,7 +284,7 @@ def _handovers(visit: Visit, state: CaseState) -> Iterable[Row]:
 
 
 def _deadlines(visit: Visit, state: CaseState) -> Iterable[Row]:
-    agency = names_of(visit.service, visit.labels)
+    agency = visit.agency_names
     for clock in clock_views.of_case(visit, state):
         view = clock_views.view_of(clock, visit.labels)
         item = state.items.get(clock.subject)
@@ -302,7 +302,7 @@ def reads_file(visit: VisitOf, case_id: SlugPath) -> Response:
     is_party = read_case(visit, case_id, Message("log of reads")).sight == "party"
     own = None if is_party else visit.reading.agency
     records = visit.service.parts.access.latest(case_id, WHOLE.limit, before=None, agency=own)
-    agency = names_of(visit.service, visit.labels)
+    agency = visit.agency_names
     return list_file(
         visit,
         f"{case_id}.reads",
@@ -332,7 +332,7 @@ def leads_file(visit: VisitOf, filters: Annotated[Filters, Depends()]) -> Respon
         lines = [lead_line(row) for row in rows]
         numbers = cases.numbers_of(connection, {line.case_id for line in lines if line.case_id}, reading.reader)
         titles = supervision.model_titles(connection)
-    agency = names_of(visit.service, labels)
+    agency = visit.agency_names
     return list_file(
         visit,
         "leads",
@@ -363,7 +363,7 @@ def recommendations_file(visit: VisitOf) -> Response:
     """Return the recommendations that the agency issued or received."""
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, visit.reading.reader, WHOLE)
-    label, agency = visit.labels.of, names_of(visit.service, visit.labels)
+    label, agency = visit.labels.of, visit.agency_names
     return list_file(
         visit,
         "recommendations",
@@ -392,7 +392,7 @@ def models_file(visit: VisitOf) -> Response:
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_models(connection, WHOLE)
         titles = supervision.model_titles(connection)
-    label, agency = visit.labels.of, names_of(visit.service, visit.labels)
+    label, agency = visit.labels.of, visit.agency_names
     return list_file(
         visit,
         "models",
@@ -417,7 +417,7 @@ def models_file(visit: VisitOf) -> Response:
 @router.get("/lists/agencies")
 def agencies_file(visit: VisitOf) -> Response:
     """Return all agencies with their keys."""
-    agency = names_of(visit.service, visit.labels)
+    agency = visit.agency_names
     return list_file(
         visit,
         "agencies",
@@ -442,7 +442,7 @@ def audits_file(visit: VisitOf) -> Response:
     visit.reading.require_role("auditor")
     with visit.service.parts.database.read() as connection:
         kept = audits.latest(connection, visit.reading.agency, WHOLE.limit)
-    label, agency = visit.labels.of, names_of(visit.service, visit.labels)
+    label, agency = visit.labels.of, visit.agency_names
     return list_file(
         visit,
         "audits",

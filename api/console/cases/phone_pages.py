@@ -132,7 +132,7 @@ def show_code(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> Respo
 def phone_state(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> Response:
     """Return a part of the page of an offer: what the officer's own phone is doing. It is no use of his session."""
     values = own_phone(visit, case_id, handover_id)
-    return page(visit.request, visit.service, "cases/phone_state.html", visit.reading.session, **values)
+    return page(visit.request, visit.service, "cases/phone_state.html", visit.reading, **values)
 
 
 @router.post("/cases/{case_id}/handovers/{handover_id}/phone/end")

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from api.auth.reading import Reading
 from api.auth.sessions import domain_of, require_key
 from api.console.shared.refusals import RefusalWords
-from api.console.shared.rendering import PATH, language, names_of, page
+from api.console.shared.rendering import PATH, language, page
 from api.dependencies import service_of
 from api.middleware.problems import Refused, TokenRefused
 from api.services.case_reading import names_in_cases
@@ -21,7 +21,7 @@ from api.services.service import Service
 from ledger.config.settings import Settings
 from ledger.i18n import Labels
 from ledger.store.database import Connection
-from ledger.timeline.sentences import EventWords
+from ledger.timeline.sentences import EventWords, Names, names_by_id
 
 _METHODS_THAT_READ = ("GET", "HEAD")
 _READ_BY_POST = (f"{PATH}/find", f"{PATH}/cited")  # so that what is looked for stands in no address
@@ -120,9 +120,14 @@ class Visit(Struct, frozen=True):
     reading: Reading
     labels: Labels
 
+    @property
+    def agency_names(self) -> Names:
+        """Return the function that names agencies by the registry, in the reader's language."""
+        return names_by_id(self.reading.authority.names, self.labels)
+
     def names(self, connection: Connection, case_ids: Iterable[str]) -> dict[str, str]:
         """Return what the reader calls agencies, and these cases with what is in them, by their ids."""
-        agencies = names_of(self.service, self.labels)
+        agencies = self.agency_names
         of_agencies = {agency_id: agencies(agency_id) for agency_id in self.reading.authority.agencies}
         return names_in_cases(connection, self.service, self.reading, case_ids) | of_agencies
 
@@ -130,16 +135,15 @@ class Visit(Struct, frozen=True):
     def refusal_words(self) -> RefusalWords:
         """Return the words in which this request tells of a refusal."""
         own: RefusalWords | None = getattr(self.request.state, "refusal_words", None)
-        return own or RefusalWords(self.labels, names_of(self.service, self.labels))
+        return own or RefusalWords(self.labels, self.agency_names)
 
     def refuse_in(self, words: EventWords, things: Callable[[], Mapping[str, str]]) -> None:
         """Let this request tell of refusals in the words of its form: ``things`` gives what that calls things by id."""
-        names = names_of(self.service, self.labels)
-        self.request.state.refusal_words = RefusalWords(self.labels, names, words, things)
+        self.request.state.refusal_words = RefusalWords(self.labels, self.agency_names, words, things)
 
     def page(self, template: str, **values: Any) -> Response:
         """Return the page or fragment of this template, with a new token for a session in use."""
-        response = page(self.request, self.service, template, self.reading.session, **values)
+        response = page(self.request, self.service, template, self.reading, **values)
         if (token := self.service.sign_in.renewed(self.reading.session)) is not None:
             SessionCookie(self.service.parts.settings).give(response, token.access_token, token.expires_in)
         return response
@@ -155,8 +159,7 @@ class PublicVisit(Struct, frozen=True):
 
     def page(self, template: str, **values: Any) -> Response:
         """Return the page or fragment of this template."""
-        session = self.visitor.session if self.visitor else None
-        return page(self.request, self.service, template, session, **values)
+        return page(self.request, self.service, template, self.visitor, **values)
 
 
 def visit(request: Request) -> Visit:

@@ -12,7 +12,7 @@ from api.services.setup import ASK_FOR_GRANT, GRANT, NEW_WITNESS, RUN_WITNESS, S
 from api.texts import later
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.procedure.jurisdiction import may_supervise
-from ledger.core.signing.authority import Agency
+from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.visibility import GOVERNING, MODELLING, SUPERVISORS
 from ledger.store import growth
 
@@ -192,9 +192,8 @@ NO_WITNESS = NextStep(
 )
 
 
-def next_step(service: Service, session: ReaderSession | None) -> NextStep | None:
+def next_step(service: Service, session: ReaderSession | None, authority: AuthorityState) -> NextStep | None:
     """Return the first thing that is missing and that this reader can do something about."""
-    authority = service.authority()
     if not authority.agencies:
         return NO_AGENCY
     if session is None:

@@ -6,7 +6,7 @@ Scripts, styles and pictures are served at an address of this release, so that b
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -14,7 +14,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from blake3 import blake3
 from fastapi import Request
@@ -27,18 +27,20 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.auth.reading import Reading
-from api.auth.sessions import ReaderSession
 from api.console.shared import formats
-from api.console.shared.guidance import NextStep, advice, menu_of, next_step
+from api.console.shared.guidance import advice, menu_of, next_step
 from api.console.shared.page_help import HELP
-from api.services.notices import Unread, unread
+from api.services.notices import unread
 from api.services.service import Service
 from api.services.setup import command_values, filled
 from api.texts import Texts
 from ledger.core.errors import Unavailable
+from ledger.core.signing.authority import AuthorityState
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of, zone_in_use
 from ledger.interchange.papers.labels import SIZE_NAMES
 from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
+
+T = TypeVar("T")
 
 PATH = "/console"
 # For worker scripts such as the verifier, which load scripts of this service and send no requests.
@@ -121,20 +123,23 @@ def page(
     request: Request,
     service: Service,
     template: str,
-    session: ReaderSession | None = None,
+    reading: Reading | None = None,
     *,
     status: int = 200,
     connects: bool = True,
     **values: Any,
 ) -> Response:
-    """Return the page or fragment with the console's content policy.
+    """Return the page or fragment with the console's content policy; without ``reading`` it is one for anybody.
 
     Without ``connects``, its scripts may not send requests.
     """
     settings = service.parts.settings
     reader_language = language(request)
     here = request.url.path.removeprefix(PATH)
-    own = service.authority().agencies.get(session.agency) if session else None
+    # The registry as it was when the request began: to ask the log again for each part of a page takes a fifth of it.
+    authority: Callable[[], AuthorityState] = cache(lambda: reading.authority if reading else service.authority())
+    session = reading.session if reading else None
+    own = authority().agencies.get(session.agency) if session else None
     frame = {
         "here": PATH + here + (f"?{request.url.query}" if request.url.query else ""),
         "root": PATH,
@@ -146,11 +151,11 @@ def page(
         "session": session,
         "menu": menu_of(session, own, request.app.state.pages, here),
         "languages": _NAMES,
-        "agency_name": names_of(service, Labels(reader_language)),
+        "agency_name": names_by_id(lambda: authority().names(), Labels(reader_language)),
         "url": settings.url,
         "help": HELP.get(template),
-        "next_step": lambda: _next_step(service, session),
-        "bell": lambda: _bell(service, session),
+        "next_step": lambda: _unless_unavailable(lambda: next_step(service, session, authority())),
+        "bell": lambda: _unless_unavailable(lambda: reading and unread(service.parts, reading)),
         "commands_of": lambda step: filled(step.commands, command_values(service, session.agency if session else None)),
         "samples_offered": request.app.state.loading.is_offered,
     }
@@ -170,20 +175,10 @@ def fragment(service: Service, labels: Labels, template: str, **values: Any) -> 
     return Markup(environment(labels.language).get_template(template).render(**frame, **values))  # noqa: S704 - escaped
 
 
-def _next_step(service: Service, session: ReaderSession | None) -> NextStep | None:
-    """Return the next step, or None if the database does not answer; the page itself says what to do then."""
+def _unless_unavailable(part: Callable[[], T]) -> T | None:
+    """Return a part of the frame, or None if the database does not answer; the page itself says what to do then."""
     try:
-        return next_step(service, session)
-    except Unavailable:
-        return None
-
-
-def _bell(service: Service, session: ReaderSession | None) -> Unread | None:
-    """Return what the officer has not read, or None for visitors and where the database does not answer."""
-    if session is None:
-        return None
-    try:
-        return unread(service.parts, Reading(service.parts, session, service.authority()))
+        return part()
     except Unavailable:
         return None
 

@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from api.console.shared.access import VisitOf, page_router
 from api.console.shared.formats import abridged, in_brief
-from api.console.shared.rendering import names_of
 from api.services.governance import node_named, require_governing
 from ledger.core.messages import Message
 from ledger.store import cases
@@ -64,7 +63,7 @@ def correlation(visit: VisitOf, start: NodeName = None, kind: NodeKind | None = 
     )
     with parts.database.read() as connection:
         numbers = cases.numbers_of(connection, graph.cases()[:LISTED_AT_MOST])
-    names = names_of(visit.service, visit.labels)
+    names = visit.agency_names
     values |= {
         "start": graph.start,
         "found": graph,

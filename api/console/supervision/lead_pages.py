@@ -17,7 +17,6 @@ from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.cited_events import CitedPage, RecordedQuery, cited, events_of_stream, recorded
 from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, whole_number
-from api.console.shared.rendering import names_of
 from api.console.supervision.supervision_acts import FOR_MANY, Offers, act_to_do, agencies_offered
 from api.dependencies import Following, SlugPath, known_agency
 from api.services.documents import OfferedPaper, event_to_print, offered_papers
@@ -248,7 +247,7 @@ def _offers(visit: Visit, state: LeadState, shown: CitedPage, advice: Collection
 
     ``shown`` are the cited events that the page shows, ``advice`` the recommendations that it may be closed with.
     """
-    named = names_of(visit.service, visit.labels)
+    named = visit.agency_names
     outcomes = outcomes_of(state, visit.service.parts.validator.procedures_in_force())
     sent = ((row, named(row["to_agency"]) if row["to_agency"] else row["to_outside"]) for row in advice)
     numbered = [(row["recommendation_id"], f"{row['document_number']} → {to}") for row, to in sent]

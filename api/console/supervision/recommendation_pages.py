@@ -131,7 +131,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         )
         entries = log.stream(connection, "supervision", stream_id)
         leads = supervision.leads_among(connection, visit.reading.reader, state.issued.leads)
-        counts = recurrence(connection, state, visit.reading.reader.now, visit.service.authority().agencies)
+        counts = recurrence(connection, state, visit.reading.reader.now, visit.reading.authority.agencies)
     visit.reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
     book = visit.service.parts.validator.procedures().current[state.issued.procedure]
     return visit.page(

@@ -11,7 +11,7 @@ from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.act_fields import ActForm, AskedField, heading_of
 from api.console.shared.drafting import EventDraft, drafted, required_number, stated
 from api.console.shared.forms import FormOf, PostedForm
-from api.console.shared.rendering import names_of, narrator_of
+from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.drafts import body_from, require_role
 from api.services.governance import require_modelling
@@ -66,7 +66,7 @@ def act_to_do(
 
 def agencies_offered(visit: Visit, agency_ids: Iterable[str]) -> list[tuple[str, str]]:
     """Return these agencies as a form offers them: by their names, in the order of their ids."""
-    named = names_of(visit.service, visit.labels)
+    named = visit.agency_names
     return [(agency_id, named(agency_id)) for agency_id in sorted(agency_ids)]
 
 
