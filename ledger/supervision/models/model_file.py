@@ -17,7 +17,7 @@ from contextlib import suppress
 from datetime import UTC
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +27,7 @@ from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events.supervision import BilingualText
 from ledger.core.events.terms import Column, ModelId
 from ledger.core.messages import Message
+from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import ModelRefused, Unfit, Wording, unknown
 from ledger.supervision.models.conditions import (
     EVIDENCE,
@@ -55,8 +56,11 @@ from ledger.supervision.models.procedure_words import (
 )
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
 from ledger.supervision.runs.findings import find
-from ledger.supervision.runs.query_session import QuerySession
+from ledger.supervision.runs.query_session import QuerySession, open_database
 from ledger.supervision.view_catalogue import convert_value, fault_of_column, fault_of_view, type_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 MAX_COLUMNS = 64  # of a row: what a lead carries
 Key = Mapping[str, str]
@@ -158,7 +162,8 @@ def require_publishable(text: str, words: ProcedureWords | None = None) -> Model
             expected, raised = str(list(result.expected)), str(list(result.found))
             fault = Wording("example_differs", name=repr(result.name), expected=expected, found=raised)
             faults.append((f".examples[{number}]", fault))
-    _require_none(read_document(text), faults)
+    if faults:
+        _require_none(read_document(text), faults)
     return model
 
 
@@ -233,27 +238,30 @@ def run_examples(model: Model, words: ProcedureWords | None = None) -> list[Exam
     Raises what ``find`` raises.
     """
     zone = zone_of_examples(model.procedures, words_that_ship(model.procedures) if words is None else words)
+    with open_database() as database:
+        return [_tried(model, example, zone, database) for example in model.examples]
+
+
+def _tried(model: Model, example: Example, zone: Zone, database: DuckDBPyConnection) -> ExampleResult:
     order = lambda key: sorted(key.items())  # noqa: E731
-    results = []
-    for example in model.examples:
-        rows = {
-            view: [{name: convert_value(value, type_of(view, name)) for name, value in row.items()} for row in of_view]
-            for view, of_view in example.rows.items()
-        }
-        as_of = convert_value(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
-        values = model.parameters_of(example.parameters)
-        with QuerySession.of_rows(rows, zone=zone, headings=headings_of(model.parameters, values)) as session:
-            try:
-                findings = find(model, example.parameters, session, as_of)
-            except MalformedInput as error:
-                error.add_note(f"in the example {example.name!r}")
-                raise
-        expected = [
-            {name: text_of(value) for name, value in raised.items() if value is not None} for raised in example.raises
-        ]
-        keys = sorted((finding.key for finding in findings), key=order)
-        results.append(ExampleResult(example.name, tuple(sorted(expected, key=order)), tuple(keys)))
-    return results
+    rows = {
+        view: [{name: convert_value(value, type_of(view, name)) for name, value in row.items()} for row in of_view]
+        for view, of_view in example.rows.items()
+    }
+    as_of = convert_value(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
+    values = model.parameters_of(example.parameters)
+    headings = headings_of(model.parameters, values)
+    with QuerySession.of_rows(rows, zone=zone, headings=headings, within=database) as session:
+        try:
+            findings = find(model, example.parameters, session, as_of)
+        except MalformedInput as error:
+            error.add_note(f"in the example {example.name!r}")
+            raise
+    expected = [
+        {name: text_of(value) for name, value in raised.items() if value is not None} for raised in example.raises
+    ]
+    keys = sorted((finding.key for finding in findings), key=order)
+    return ExampleResult(example.name, tuple(sorted(expected, key=order)), tuple(keys))
 
 
 def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[str, Message]]:

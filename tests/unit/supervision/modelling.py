@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from duckdb import DuckDBPyConnection
+
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models.conditions import headings_of
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import find
-from ledger.supervision.runs.query_session import QuerySession
+from ledger.supervision.runs.query_session import QuerySession, open_database
 
 AS_OF = datetime(2026, 3, 10, tzinfo=UTC)
 SOUND = """\
@@ -100,6 +102,12 @@ def model_of(text: str) -> Model:
     return parse_model(text)
 
 
+@cache
+def database() -> DuckDBPyConnection:
+    """Return a database for the sessions of this process: to open one takes as long as to ask a query."""
+    return open_database()
+
+
 def keys_found(
     text: str,
     rows: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -109,5 +117,6 @@ def keys_found(
     """Return the keys of what the model finds in rows of its views."""
     model = model_of(text)
     headings = headings_of(model.parameters, model.parameters_of(parameters or {}))
-    with QuerySession.of_rows(rows, zone=shipped_rulebook().zone, headings=headings) as session:
+    zone = shipped_rulebook().zone
+    with QuerySession.of_rows(rows, zone=zone, headings=headings, within=database()) as session:
         return [dict(finding.key) for finding in find(model, parameters or {}, session, as_of)]

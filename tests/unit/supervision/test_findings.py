@@ -87,7 +87,7 @@ def test_a_view_of_many_rows_is_gone_through_in_parts(monkeypatch: pytest.Monkey
     monkeypatch.setattr(findings, "ROWS_AT_ONCE", 1000)
     condition = "condition:\n  view: events\n  cel: row.sequence % 500 == 0\n"
     model = parse_model(with_condition(condition, key=["case_id", "sequence"], supervised="agency"))
-    with QuerySession.of_rows({}, Limits(rows=1500)) as session:
+    with QuerySession.of_rows({"events": []}, Limits(rows=1500)) as session:
         session._connection.execute(
             "INSERT INTO events (case_id, sequence, agency) "
             "SELECT 'c' || CAST(n // 10 AS VARCHAR), n, 'pro-east' FROM range(2001) AS numbers(n)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import MalformedInput
+from ledger.core.procedure.zones import UNIVERSAL
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models import sql_guard
-from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
+from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession, open_database
 
 AS_OF = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 1 April in Shanghai
 CASES = [
@@ -167,6 +169,20 @@ def test_a_query_ends_within_its_limits(name: str) -> None:
         with pytest.raises(QueryRefused, match=reason):
             ask(session, sql)
         assert len(ask(session, "FROM cases")) == 2
+
+
+def test_sessions_of_rows_within_one_database_have_nothing_in_common() -> None:
+    """Each asks its own rows by its own moment, while another one is open and after it was closed."""
+    stages = "SELECT stage, legal_day($as_of) AS day FROM cases"
+    with closing(open_database()) as database, QuerySession.of_rows({"cases": CASES[:1]}, within=database) as first:
+        for zone, day in ((UNIVERSAL, date(2026, 3, 31)), (shipped_rulebook().zone, date(2026, 4, 1))):
+            with QuerySession.of_rows({"cases": CASES[1:]}, zone=zone, within=database) as second:
+                assert ask(second, stages) == [{"stage": "execution", "day": day}]
+                assert ask(second, "SELECT item_id FROM items") == []
+            assert ask(first, stages) == [{"stage": "investigation", "day": date(2026, 3, 31)}]
+        with QuerySession.of_rows({"items": [{"item_id": "phone"}]}, within=database) as third:
+            assert ask(third, "SELECT stage FROM cases") == []
+        assert ask(first, "SELECT item_id FROM items") == []
 
 
 def test_what_does_not_fit_into_memory_is_left_on_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
