@@ -53,7 +53,8 @@ def printable_json(text: str) -> str:
 
 def columns_of(text: str) -> int:
     """Return how many columns of a terminal a text takes: two for a Chinese character."""
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+    wide = 0 if text.isascii() else sum(east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide
 
 
 def padded(text: str, columns: int) -> str:
@@ -330,14 +331,14 @@ GAP = 2  # columns between two cells
 INDENT = "      "
 
 
-class DrawnColumn(NamedTuple):
+class DrawnColumn(msgspec.Struct, frozen=True, dict=True):
     """A column with its cells, and whether it goes below the rows before others do."""
 
     heading: str
     cells: tuple[str, ...]
     aside: bool = False
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Return how many columns of a terminal the widest line takes."""
         lines = (line for text in (self.heading, *self.cells) for line in text.split("\n"))
