@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 
 from ledger.cli.errors import Exit
 from ledger.cli.main import run
+from ledger.config import keys
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import MalformedInput
 from ledger.core.trust.trust_file import encode_trust
@@ -24,6 +26,8 @@ from ledger.core.verification.bundle import Bundle, decode_bundle, encode_bundle
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, founder
 from tests.testkit.time_zones import utc_times
+
+keys._scrypt = lru_cache(500)(keys._scrypt)  # each command opens its key again, with the same passphrase
 
 TALLY = Path(sys.executable).with_name("tally")
 PASSPHRASE = "of the tests"
