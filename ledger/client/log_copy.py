@@ -1,8 +1,8 @@
-"""Copies of the public log: fetch and check its checkpoint and entries, keep them in a folder, read them back."""
+"""Copies of the public log: fetch and check its checkpoint, entries and trust file, keep them, read them back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.messages import Message
+from ledger.core.trust.trust_file import Trust, parse_trust
 
 CHECKPOINT = "checkpoint"
 BATCH = 4096  # leaf hashes
@@ -47,6 +48,22 @@ def verified_checkpoint(session: ClientSession, note: str) -> Checkpoint:
         return verify_checkpoint(note, trust.log_key_of(note))
     session.warn(Message("the checkpoint's signature is not checked: no trust file (tally log trust --pin)"))
     return parse_checkpoint(parse_note(note).text)
+
+
+def fetch_trust(session: ClientSession, blocks: Sequence[str] = ()) -> Trust:
+    """Fetch the trust file, in which the service names these blocks as final: by number, or ``latest-final``.
+
+    Raises IntegrityBroken if it names others. Their hashes are in no digest of the file, so nobody would notice them.
+    """
+    trust = parse_trust(session.service.fetch("/api/v1/log/trust", block=list(blocks) or None))
+    served = (block for chain in trust.chains for block in chain.trusted_blocks)
+    if sum(str(block.number) not in blocks for block in served) > ("latest-final" in blocks):
+        raise IntegrityBroken(
+            "the service names blocks as final that nobody asked it for",
+            field="trust.chains",
+            hint="Do not use this trust file, and tell the agencies: proofs that end in such a block prove nothing.",
+        )
+    return trust
 
 
 def decoded_entries(session: ClientSession, first: int, count: int) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ VOCABULARIES = {
 # What the pages on integrity name; the other types are those of bodies.
 OF_ENVELOPES = ("AgencyId", "OfficerId", "StreamId", "EventId", "EventTypeName", "KeyId", "EnvelopeSignature")
 OF_PAYLOADS = ("Blake3", "LeafHash", "Salt", "Instant", "SectionLabel", "SectionField", "Text", "Line")
-OF_FILES = ("SafeInt", "Suite", "Bytes32", "AgencyKind", "Jurisdiction", "Language")
+OF_FILES = ("SafeInt", "UnixSeconds", "Suite", "Bytes32", "AgencyKind", "Jurisdiction", "Language")
 INTEGRITY = (*OF_ENVELOPES, *OF_PAYLOADS, *OF_FILES)
 VALUES = ("Stream", "Authority")
 MIRRORED = ("registry.agency_admitted", "registry.key_granted", "registry.key_revoked")

@@ -58,6 +58,7 @@ def form_vectors(files: dict[str, bytes]) -> list[Vector]:
         *(refused(f"an integer of 2^53: {path}", put(path, BEYOND)) for path in ("/event", "/anchor/number")),
         *(refused(f"what may be left out, and is empty: {path}", put(path, value)) for path, value in EMPTY.items()),
         refused("a text with NUL", put(f"{body}/description", "a\0b")),
+        refused("signed in the year 3000", put(f"{SHOWN}/envelope/signed_at", 32_503_680_000)),
         refused("an event type of another form", put(f"{SHOWN}/envelope/event_type", "item")),
         refused("a payload with a field of the envelope", put(f"{SHOWN}/payload/sequence", 1)),
         refused("null: previous, at sequence 1", put(f"{SHOWN}/envelope/previous", None)),

@@ -146,6 +146,7 @@ def _print(session: Session, answer: dict[str, Any], data_dir: Path | None, targ
     """Write the report that was shown as a PDF, by the trust file of the installation, the profile or the service."""
     from ledger.audit import AuditReport
     from ledger.cli.exporting import write
+    from ledger.client.log_copy import fetch_trust
     from ledger.config.installation import DataDirectory
     from ledger.core.encoding.decoding import convert
     from ledger.core.trust.trust_file import parse_trust
@@ -157,7 +158,7 @@ def _print(session: Session, answer: dict[str, Any], data_dir: Path | None, targ
     if data_dir is not None:
         trust = parse_trust(DataDirectory(data_dir).trust.read_bytes())
     else:
-        trust = session.trust() or parse_trust(session.service.fetch("/api/v1/log/trust"))
+        trust = session.trust() or fetch_trust(session)
         verify_url = f"{session.profile.url.rstrip('/')}/verify"
     report, name = convert(answer, AuditReport), target.name.removesuffix(".pdf")
     request = AuditPaperRequest(

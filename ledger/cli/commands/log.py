@@ -20,12 +20,13 @@ from ledger.client.log_copy import (
     fetch_checkpoint,
     fetch_entry,
     fetch_entry_proof,
+    fetch_trust,
     save_log,
     verified_checkpoint,
 )
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
-from ledger.core.trust.trust_file import encode_trust, parse_trust
+from ledger.core.trust.trust_file import encode_trust
 from ledger.core.trust.trust_renewal import trust_digest
 
 ENTRY = columns("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
@@ -80,14 +81,14 @@ def trust(
     of_bundles = sorted({block[1] for bundle in bundles if (block := anchor_block(bundle.read()))})
     named = [*blocks, *map(str, of_bundles)]
     if node is None:
-        data = session.service.fetch("/api/v1/log/trust", block=named or None)
+        trusted = fetch_trust(session, named)
     else:
         from ledger.cli.own_node import OwnNode
 
-        without = parse_trust(session.service.fetch("/api/v1/log/trust"))
+        without = fetch_trust(session)
         own = OwnNode(node, without)
-        data = encode_trust(without.naming(own.chain, [own.final(block) for block in named]))
-    trusted = parse_trust(data)
+        trusted = without.naming(own.chain, [own.final(block) for block in named])
+    data = encode_trust(trusted)
     if pin:
         kept = session.profiles.trust(session.profile)
         write_secret(kept, data, field="trust", replace=True)

@@ -87,7 +87,7 @@ class Envelope(terms.Value, frozen=True):
     previous: terms.LeafHash | None
     agency: terms.AgencyId
     payload_digest: terms.Blake3
-    signed_at: terms.SafeInt
+    signed_at: terms.UnixSeconds
     key_id: terms.KeyId
     signature: terms.EnvelopeSignature
 
@@ -106,7 +106,7 @@ class CheckedEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     previous: str | None
     agency: str
     payload_digest: str
-    signed_at: terms.SafeInt
+    signed_at: terms.UnixSeconds
     key_id: str
     signature: str
 

@@ -168,6 +168,7 @@ Instant = Annotated[
     str, text(f"{_DATE}{_TIME}Z", "RFC 3339 in UTC, whole seconds", "2026-03-01T08:30:00Z", kind="moment")
 ]
 SafeInt = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+UnixSeconds = Annotated[int, Meta(ge=0, le=32_503_679_999)]  # of a time that an Instant can say, before the year 3000
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 MAX_DECIMALS = 18  # as the finest units of virtual currencies have
 DecimalText = Annotated[

@@ -9,7 +9,8 @@ first line is another word.
     from <digest of the old file>
     to <digest of the new file>
 
-A digest is over the canonical bytes of the file without its trusted blocks, which are each verifier's own.
+A digest is over the canonical bytes of the file without its trusted blocks. These are each verifier's own: no
+signature covers them, and no renewal has any.
 """
 
 from __future__ import annotations
@@ -76,11 +77,12 @@ def _without_trusted_blocks(trust: Trust) -> Trust:
 
 
 def renew(old: Trust, new: Trust) -> Renewal:
-    """Make the unsigned renewal of ``old`` by ``new``.
+    """Make the unsigned renewal of ``old`` by ``new``, without the trusted blocks of both.
 
     Raises MalformedInput if nothing changes, for another ledger, and if the new file would be for development.
     """
-    renewal = Renewal(format=RENEWAL_FORMAT, renews=trust_digest(old), signatures=(), trust=new)
+    successor = _without_trusted_blocks(new)
+    renewal = Renewal(format=RENEWAL_FORMAT, renews=trust_digest(old), signatures=(), trust=successor)
     _require_successor(old, renewal)
     return renewal
 
@@ -147,7 +149,6 @@ def accepted(renewal: Renewal, old: Trust) -> Trust:
     for chain in old.chains:
         stays = next((each for each in trust.chains if _contracts(each) == _contracts(chain)), None)
         if stays is not None:
-            # Trusted blocks are the verifier's own: no renewal brings or removes them.
             trust = trust.naming(stays, chain.trusted_blocks)
     return trust
 
@@ -188,6 +189,11 @@ def encode_renewal(renewal: Renewal) -> bytes:
 
 def _require_successor(old: Trust, renewal: Renewal) -> None:
     new = renewal.trust
+    # They are in no digest, so whoever passes a signed renewal on could name a block of his own as final.
+    if new != _without_trusted_blocks(new):
+        raise MalformedInput(
+            "a renewal names no trusted blocks: they are each verifier's own", field="renewal.trust.chains"
+        )
     # Keys of one ledger say nothing of another.
     if new.log_id != old.log_id:
         raise MalformedInput("the new trust file is of another ledger", field="renewal.trust.log_id")

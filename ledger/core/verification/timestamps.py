@@ -61,6 +61,8 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
         signers = [(signer.issuer, signer.serial_number) for signer in read.signed_data.signer_infos]
         included = [load_der_x509_certificate(der) for der in read.signed_data.certificates]
         subjects = {(cert.issuer, cert.serial_number): cert.subject.rfc4514_string() for cert in included}
+        if len(subjects) < len(set(read.signed_data.certificates)):
+            raise ValueError("of two certificates of one issuer and number, either could be the signer's")
         imprint, time = read.tst_info.message_imprint, _time(read.tst_info)
     except _refusals() as error:
         raise MalformedInput("this is no timestamp in the form of RFC 3161", field=WHERE) from error

@@ -36,7 +36,7 @@ from ledger.core.errors import (
 )
 from ledger.core.events import decode_payload, decode_submission
 from ledger.core.log.notes import SeedSigner
-from ledger.core.trust.trust_file import parse_trust
+from ledger.core.trust.trust_file import TrustedBlock, encode_trust, parse_trust
 from ledger.i18n import LANGUAGES, translate
 from tests.campaigns.malicious_log.service import filler, receipt
 from tests.testkit.builders import LOG_ID, POLICE, SignedEvent, clerk
@@ -258,6 +258,29 @@ class Counter:
         if asked.path == "/api/v1/log":
             return Answer(body=json.dumps({"log_id": "0x" + LOG_ID.hex()}).encode())
         return Answer(body=json.dumps({"head": HEAD, "sequence": 3}).encode())
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ((), Exit.REFUSED),
+        (("--block", "12"), Exit.REFUSED),
+        (("--block", "latest-final"), Exit.REFUSED),
+        (("--block", "12", "--block", "13"), Exit.OK),
+        (("--block", "12", "--block", "latest-final"), Exit.OK),
+    ],
+)
+def test_no_block_is_trusted_that_nobody_asked_for(tally: Tally, asked: tuple[str, ...], status: Exit) -> None:
+    """A service could name blocks of its own as final, and the digest that agencies compare says nothing of them."""
+    blocks = [TrustedBlock(number, "0x" + f"{number:02}" * 32) for number in (12, 13)]
+    served = encode_trust(trust().naming(trust().chains[0], blocks))
+    with faulty_service(in_turn(Answer(body=served))) as faulty:
+        tally.new_key("clerk")
+        tally.add_profile("police", faulty.url, "police-east", "p-0417", "clerk")
+        done = tally("log", "trust", *asked, "--pin")
+    assert done.status == status, done.err
+    pinned = tally.config / "profiles" / "police" / "trust.json"
+    assert pinned.exists() == (status == Exit.OK)
 
 
 def posted(faulty: FaultyService) -> list[bytes]:

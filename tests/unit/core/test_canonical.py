@@ -147,6 +147,7 @@ FIELD_REFUSALS = {
     "-0": (replaced(SEQUENCE, '"sequence":-0'), "envelope.sequence"),
     "float": (replaced(SEQUENCE, '"sequence":1.5'), "envelope.sequence"),
     "2^53+1": (replaced(SEQUENCE, f'"sequence":{2**53 + 1}'), "envelope.sequence"),
+    "signed after the year 2999": (replaced('"signed_at":', '"signed_at":9'), "envelope.signed_at"),
     "5,000 digits": (replaced(SEQUENCE, f'"sequence":{"1" * 5000}'), "envelope.sequence"),
     "true for int": (replaced(SEQUENCE, '"sequence":true'), "envelope.sequence"),
     "unknown key": (replaced('"item_id":', '"colour":"red","item_id":'), "payload.body.colour"),

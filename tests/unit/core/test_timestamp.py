@@ -7,7 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificateBuilder, Name, NameAttribute, load_der_x509_certificate
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rfc3161_client import HashAlgorithm
@@ -99,6 +103,28 @@ def test_a_timestamp_without_its_certificate_is_refused(authority: Authority) ->
     """Nobody else has the certificate to hold it against."""
     with pytest.raises(SignatureRefused):
         verify_timestamp(authority.stamp(TEXT.encode(), certificate=False), TEXT, (authority.root,))
+
+
+def test_no_other_certificate_can_pass_for_the_signers(tmp_path: Path) -> None:
+    """Nothing signs the certificates beside a timestamp: one of the signer's issuer and number must not name it."""
+    authority = new_authority(tmp_path / "tsa")
+    signer, key = load_der_x509_certificate(authority.certificate("tsa")), generate_private_key(SECP256R1())
+    forged = CertificateBuilder(
+        subject_name=Name([NameAttribute(NameOID.COMMON_NAME, "National Time Service")]),
+        issuer_name=signer.issuer,
+        serial_number=signer.serial_number,
+        public_key=key.public_key(),
+        not_valid_before=signer.not_valid_before_utc,
+        not_valid_after=signer.not_valid_after_utc,
+    ).sign(key, SHA256())
+    (authority.folder / "more.pem").write_bytes(forged.public_bytes(Encoding.PEM))
+    with (authority.folder / "tsa.cnf").open("a") as configuration:
+        configuration.write("certs = more.pem\n")
+    with pytest.raises(MalformedInput):
+        verify_timestamp(authority.stamp(TEXT.encode()), TEXT, (authority.root,))
+    (authority.folder / "more.pem").write_bytes((authority.folder / "tsa.pem").read_bytes())
+    repeated = verify_timestamp(authority.stamp(TEXT.encode()), TEXT, (authority.root,))
+    assert repeated is not None, "the same certificate twice can only be the signer's"
 
 
 @pytest.mark.parametrize(

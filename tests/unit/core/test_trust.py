@@ -245,6 +245,15 @@ def test_trusted_blocks_are_the_verifiers_own() -> None:
     assert trust_renewal.accepted(replace(RENEWAL, trust=moved), mine) == moved
 
 
+def test_a_renewal_names_no_trusted_blocks() -> None:
+    """No signature covers them: whoever passes a signed renewal on must not name one of his own as final."""
+    assert trust_renewal.renew(OLD, NEW.naming(CHAIN, [BLOCK])) == trust_renewal.renew(OLD, NEW)
+    passed_on = replace(signed(FIRST, SECOND), trust=NEW.naming(CHAIN, [BLOCK]))
+    assert passed_on.text() == signed(FIRST, SECOND).text()
+    with refused_at("renewal.trust.chains"):
+        trust_renewal.verify_renewal(passed_on, OLD)
+
+
 def test_copies_are_joined() -> None:
     """Witnesses sign copies of one file; together they are the quorum, and each line counts once."""
     copies = [signed(FIRST), signed(SECOND, by_log=None), signed(FIRST)]

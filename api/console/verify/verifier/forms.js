@@ -77,7 +77,7 @@ export function struct(types) {
     && rows.every(([name, optional, is]) => (Object.hasOwn(value, name) ? is(value[name]) && !(optional && isEmpty(value[name])) : optional));
 }
 
-export const [isSafeInt, isPositive, isSuite] = [integer(0), integer(1), integer(1, 255)];
+export const [isSafeInt, isPositive, isSuite, isUnixSeconds] = [integer(0), integer(1), integer(1, 255), integer(0, 32503679999)];
 export const [isBytes32, isKeyId, isHash] = [like(/^0x[0-9a-f]{64}$/), like(/^0x[0-9a-f]{40}$/), like(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/)];
 const [isBlake3, isSalt, isField] = [like(/^blake3:[0-9a-f]{64}$/), like(/^[0-9a-f]{32}$/), like(/^[a-z][a-z0-9_]{0,31}$/)];
 const isSlug = like(/^[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?$/);
@@ -89,7 +89,7 @@ export const isStream = struct({ kind: oneOf("case", "agency", "supervision", "s
 const hasFields = struct({
   suite: isSuite, event_id: like(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/), event_type: like(/^[a-z_]{1,24}\.[a-z_]{1,24}$/),
   stream: isStream, sequence: isSafeInt, previous: (value) => value === null || like(/^sha256:[0-9a-f]{64}$/)(value), agency: isSlug,
-  payload_digest: isBlake3, signed_at: isSafeInt, key_id: isKeyId, signature: like(/^0x(?:[0-9a-f]{2}){1,16384}$/),
+  payload_digest: isBlake3, signed_at: isUnixSeconds, key_id: isKeyId, signature: like(/^0x(?:[0-9a-f]{2}){1,16384}$/),
 });
 export const isEnvelope = (value) => hasFields(value) && (value.previous === null) === (value.sequence === 0)
   && ({ agency: value.agency, system: "ledger" }[value.stream.kind] ?? value.stream.id) === value.stream.id;

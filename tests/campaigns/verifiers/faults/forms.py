@@ -111,7 +111,7 @@ ENVELOPE_FORMS: dict[str, tuple[Any, ...]] = {
     "agency": (with_newline, "ｐｏｌｉｃｅ"),
     "stream": ({"kind": "person", "id": "case-1"},),
     "key_id": (cut,),
-    "signed_at": (None,),
+    "signed_at": (None, 32_503_680_000),
 }
 for _named, _path, _value in forms("envelope", ENVELOPE_FORMS):
     refused(_named, lambda base, p=_path, v=_value: put(base.tree, base.place(*p), v))
