@@ -15,7 +15,7 @@ from api.auth.sessions import ReaderSession
 from api.services.parts import Parts
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import NotFound, Unauthorized
-from ledger.core.events import NAME_OF, decode_payload
+from ledger.core.events import NAME_OF
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
 from ledger.core.events.letter import LetterReceived, LetterSent
@@ -36,7 +36,7 @@ from ledger.core.visibility import (
 from ledger.store import cases, supervision
 from ledger.store.access import Read
 from ledger.store.database import Connection
-from ledger.store.log import StoredEntry
+from ledger.store.log import StoredEntry, event_of
 
 
 class Reading:
@@ -169,7 +169,7 @@ class Reading:
             return True
         if entry.event_type != NAME_OF[PersonNamed] or sight not in ("party", "offered"):
             return False
-        named = decode_payload(entry.payload, entry.event_type).body
+        named = event_of(entry).body
         assert isinstance(named, PersonNamed), "its type says so"
         return named.person_id in self.arriving(entry.stream_id)
 
@@ -237,7 +237,7 @@ def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides 
 
 def _addressed_to(connection: Connection, entry: StoredEntry) -> Collection[str]:
     """Return the agency to which the event makes, or recalls, an offer, or the two of a letter that it is about."""
-    match decode_payload(entry.payload, entry.event_type).body:
+    match event_of(entry).body:
         case HandoverOffered(to_agency=to_agency):
             return (to_agency,)
         case HandoverRecalled(handover_id=handover_id):

@@ -72,7 +72,9 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
     count = service.limit(limit)
     with service.parts.database.read() as connection:
         entries = log.registry_entries(connection, after=after)[:count]
-    views = [RegistryEntryView(entry.log_index, Raw(entry.envelope), Raw(entry.payload)) for entry in entries]
+    views = [
+        RegistryEntryView(entry.log_index, Raw(entry.envelope), Raw(log.signed_payload(entry))) for entry in entries
+    ]
     return public_page_response("entries", views, count, lambda entry: entry.index)
 
 

@@ -28,7 +28,7 @@ from ledger.core.events.terms import HoldScope, Money, Quantity
 from ledger.core.signing.authority import Agency
 from ledger.core.visibility import Sight
 from ledger.i18n import zone_in_use
-from ledger.store.log import StoredEntry
+from ledger.store.log import StoredEntry, signed_payload
 
 
 class AgencyView(Struct, frozen=True):
@@ -328,11 +328,14 @@ def agency_view(agency: Agency) -> AgencyView:
 
 
 def event_view(entry: StoredEntry, flags: tuple[Flag, ...], sections: dict[str, bytes | None] | None) -> EventView:
-    """Return the view of a stored event. ``sections`` None leaves them out."""
+    """Return the view of a stored event. ``sections`` None leaves them out.
+
+    Raises IntegrityBroken if the stored payload is not the one that was signed.
+    """
     raw_sections: dict[str, Raw | None] | UnsetType = UNSET
     if sections is not None:
         raw_sections = {label: None if data is None else Raw(data) for label, data in sections.items()}
-    envelope, payload = Raw(entry.envelope), Raw(entry.payload)
+    envelope, payload = Raw(entry.envelope), Raw(signed_payload(entry))
     return view_of(
         EventView, entry, index=entry.log_index, flags=flags, envelope=envelope, payload=payload, sections=raw_sections
     )

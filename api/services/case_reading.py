@@ -100,7 +100,7 @@ def viewed_event(
 ) -> EventView:
     """Return the view of an event, with the sections that the reader may read."""
     shows_sections = reading.sees_sections(connection, entry, sight, ground)
-    sections = log.sections(connection, entry.log_index) if shows_sections else None
+    sections = log.signed_sections(connection, entry) if shows_sections else None
     return event_view(entry, log.flags(connection, entry.log_index), sections)
 
 

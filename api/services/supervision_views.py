@@ -378,7 +378,7 @@ def version_of(state: ModelState, version: int | None, field: str = "version") -
 def life_of(connection: Connection, stream_id: str, sight: Sight) -> tuple[EventView, ...]:
     """Return the stream's events as they were signed, with confidential sections for a party."""
     return tuple(
-        event_view(entry, (), log.sections(connection, entry.log_index) if sight == "party" else None)
+        event_view(entry, (), log.signed_sections(connection, entry) if sight == "party" else None)
         for entry in log.stream(connection, "supervision", stream_id)
     )
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, func, select
 
-from ledger.core.events import Event, decode_again
+from ledger.core.events import Event
 from ledger.core.events.record import DatasetRegistered, ImportRecorded
 from ledger.core.log.replay import StreamHead
 from ledger.store import log
@@ -103,18 +103,15 @@ def by_system(connection: Connection, agency: str) -> list[SystemImports]:
 
 def datasets(connection: Connection, agency: str, page: Page) -> list[RegisteredDataset]:
     """Return what the agency registered, in the order of the log; ``page.after`` is an index."""
-    own = and_(ENTRIES.c.stream_kind == "agency", ENTRIES.c.stream_id == agency)
-    # In supervision streams other agencies register, too: there the signer decides.
-    shared = and_(ENTRIES.c.stream_kind == "supervision", ENTRIES.c.agency == agency)
-    query = select(ENTRIES.c.log_index, ENTRIES.c.envelope, ENTRIES.c.payload)
-    query = query.where(or_(own, shared), ENTRIES.c.event_type == "dataset.registered")
+    query = select(*log.ENTRY_COLUMNS).where(ENTRIES.c.stream_kind == "agency", ENTRIES.c.stream_id == agency)
+    query = query.where(ENTRIES.c.event_type == "dataset.registered")
     rows = connection.execute(paged(query, ENTRIES.c.log_index, page))
-    return [_dataset(row.log_index, decode_again(row.envelope, row.payload)) for row in rows]
+    return [_dataset(log.StoredEntry(*row)) for row in rows]
 
 
 def every_dataset(connection: Connection) -> list[RegisteredDataset]:
     """Return what all agencies registered, in the order of the log."""
-    return [_dataset(entry.log_index, log.event_of(entry)) for entry in log.registered_datasets(connection)]
+    return [_dataset(entry) for entry in log.registered_datasets(connection)]
 
 
 def registrations(connection: Connection, agency: str, dataset_id: str) -> list[RegisteredDataset]:
@@ -132,7 +129,9 @@ def first_to_register(connection: Connection, dataset_id: str, agencies: Collect
 _COLUMNS = [IMPORTS.c[name] for name in CaseImport.__struct_fields__]
 
 
-def _dataset(index: int, event: Event) -> RegisteredDataset:
-    body = event.body
-    assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
-    return RegisteredDataset(index, event.event_id, event.agency, event.officer, event.occurred_at, body)
+def _dataset(entry: log.StoredEntry) -> RegisteredDataset:
+    event = log.event_of(entry)
+    assert isinstance(event.body, DatasetRegistered), "the payload is of the type that its entry says"
+    return RegisteredDataset(
+        entry.log_index, event.event_id, event.agency, event.officer, event.occurred_at, event.body
+    )

@@ -316,9 +316,27 @@ def sections(connection: Connection, log_index: int) -> dict[str, bytes | None]:
     return {row.label: row.data for row in connection.execute(query)}
 
 
-def decoded_sections(connection: Connection, log_index: int) -> dict[str, Section | None]:
-    """Return the entry's sections by label, as they were signed; None for an erased one."""
-    stored = sections(connection, log_index).items()
+def signed_sections(connection: Connection, entry: StoredEntry) -> dict[str, bytes | None]:
+    """Return the entry's sections by label; None for an erased one.
+
+    Raises IntegrityBroken if one is not as it was signed.
+    """
+    stored = sections(connection, entry.log_index)
+    commitments = event_of(entry).confidential if stored else {}
+    for label, data in stored.items():
+        if data is not None and digest_of(data) != commitments.get(label):
+            raise IntegrityBroken(
+                "section {label} of entry {index} is not the one that was signed",
+                label=label,
+                index=entry.log_index,
+                hint=CHANGED,
+            )
+    return stored
+
+
+def decoded_sections(connection: Connection, entry: StoredEntry) -> dict[str, Section | None]:
+    """Return what ``signed_sections`` returns, decoded."""
+    stored = signed_sections(connection, entry).items()
     return {label: None if data is None else decode_section(data, label) for label, data in stored}
 
 
@@ -366,13 +384,24 @@ def event_of(entry: StoredEntry) -> Event:
     Raises IntegrityBroken if the stored payload is not the one that was signed, or the envelope can be none: nothing is
     decided by it. Another envelope of the right form is named by an audit, a proof, and the fold of its stream.
     """
+    payload = signed_payload(entry)
+    with suppress(MalformedInput):
+        event = decode_again(entry.envelope, payload)
+        if event.payload_digest == entry.payload_digest:
+            return event
+    raise _not_signed(entry)
+
+
+def signed_payload(entry: StoredEntry) -> bytes:
+    """Return the entry's payload. Raises IntegrityBroken if it is not of the digest that the entry has."""
     # The envelope's signature covers the digest, not the bytes of the payload.
-    if digest_of(entry.payload) == entry.payload_digest:
-        with suppress(MalformedInput):
-            event = decode_again(entry.envelope, entry.payload)
-            if event.payload_digest == entry.payload_digest:
-                return event
-    raise IntegrityBroken(
+    if digest_of(entry.payload) != entry.payload_digest:
+        raise _not_signed(entry)
+    return entry.payload
+
+
+def _not_signed(entry: StoredEntry) -> IntegrityBroken:
+    return IntegrityBroken(
         "the stored payload of entry {index} is not the one that was signed", index=entry.log_index, hint=CHANGED
     )
 

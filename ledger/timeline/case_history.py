@@ -106,7 +106,7 @@ def names_of_persons(connection: Connection, entries: Iterable[StoredEntry]) -> 
             continue
         body = log.event_of(entry).body
         assert isinstance(body, PersonNamed), "its type says so"
-        section = log.decoded_sections(connection, entry.log_index).get(body.section or "")
+        section = log.decoded_sections(connection, entry).get(body.section or "")
         if section is not None and NAME_FIELD in section.fields:
             names[body.person_id] = section.fields[NAME_FIELD]
     return names

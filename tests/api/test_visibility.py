@@ -6,10 +6,12 @@ import pytest
 
 from ledger.core.events.case import PersonNamed
 from ledger.core.verification.bundle import decode_bundle
+from ledger.store.tables import ENTRIES, SECTIONS
 from tests.api.matrix import World, clerk_of, reader
 from tests.api.service import Served, name_confidentially, problem
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, clerk, section
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, Writer, clerk, section
 from tests.testkit.casework import Case, person_id
+from tests.testkit.supervision import dataset
 
 AUDITOR = reader("jurisdiction", "auditor")
 
@@ -110,3 +112,49 @@ def test_a_read_that_cannot_be_recorded_is_not_answered(served: Served) -> None:
         assert "case_number" not in answer.text
         assert answer.headers["retry-after"]
     assert served.get("/checkpoint").status_code == 200
+
+
+# -- what was edited in the database -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "by", "event_type", "signed", "edited"),
+    [
+        ("/api/v1/events/{event_id}", POLICE, "case.opened", b"theft", b"fraud"),
+        ("/api/v1/events?case_id=case-1", POLICE, "case.opened", b"theft", b"fraud"),
+        ("/api/v1/events", POLICE, "case.opened", b"theft", b"fraud"),
+        ("/api/v1/datasets", POLICE, "dataset.registered", b'"rows":2', b'"rows":3'),
+        ("/api/v1/registry", None, "registry.agency_admitted", b'"salt":"', b'"salt":"00'),
+        # Neither does it make anybody a receiver.
+        ("/api/v1/events/{event_id}", COURT, "handover.offered", PROCURATORATE.encode(), COURT.encode()),
+    ],
+)
+def test_no_payload_is_shown_that_nobody_signed(
+    served: Served, path: str, by: str | None, event_type: str, signed: bytes, edited: bytes
+) -> None:
+    """Whoever edits one in the database shows it to nobody: the reader is refused."""
+    served.record(Case().open().register("phone").offer("phone", to=PROCURATORATE))
+    registration = dataset(b"id\n1\n2\n", rows=2)
+    served.submit(Writer("agency", POLICE).write(registration, clerk(POLICE), signed_at=served.ledger.clock.seconds))
+    with served.parts.database.lock() as connection:
+        row = connection.execute(ENTRIES.select().where(ENTRIES.c.event_type == event_type)).first()
+        assert row is not None
+        assert signed in row.payload
+        changed = ENTRIES.update().where(ENTRIES.c.log_index == row.log_index)
+        connection.execute(changed.values(payload=row.payload.replace(signed, edited)))
+    answer = served.get(path.format(event_id=row.event_id), clerk(by) if by else None)
+    assert "was signed" in problem(answer, 500, "integrity_broken")["detail"]
+
+
+def test_no_section_is_shown_that_nobody_signed(served: Served) -> None:
+    """Nor a name that somebody has put into the database: not as JSON, and on no page."""
+    case = served.record(name_confidentially(Case().open()))
+    with served.parts.database.lock() as connection:
+        data = connection.execute(SECTIONS.select()).one().data
+        connection.execute(SECTIONS.update().values(data=data.replace(b"a name", b"b name")))
+    event_id = case.last.envelope.event_id
+    for path in (f"/api/v1/events/{event_id}", "/api/v1/events?case_id=case-1"):
+        assert "was signed" in problem(served.get(path, clerk(POLICE)), 500, "integrity_broken")["detail"]
+    for path in ("/console/cases/case-1", f"/console/cases/case-1/events/{event_id}"):
+        page = served.request("GET", path, headers=served.cookie(clerk(POLICE)))
+        assert (page.status_code, "b name" in page.text) == (500, False)

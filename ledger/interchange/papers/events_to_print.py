@@ -28,14 +28,14 @@ def read_event(
     Nothing that came after the event is read, but that a section was erased. ``kinds`` are the kinds of agencies.
     """
     if entry.stream_kind != "case":
-        sections = log.decoded_sections(connection, entry.log_index) if confidential else None
+        sections = log.decoded_sections(connection, entry) if confidential else None
         return _of_supervision(connection, states, entry, kinds, sections)
     history = tuple(read_history(connection, states, entry.stream_id, limit=entry.sequence + 1))
     event = last_of(states, history, kinds)
     if not confidential:
         return event
     names = names_of_persons(connection, (earlier.entry for earlier in history))
-    return replace(event, sections=log.decoded_sections(connection, entry.log_index), persons=names)
+    return replace(event, sections=log.decoded_sections(connection, entry), persons=names)
 
 
 def last_of(states: CaseStates, history: tuple[HistoryEvent, ...], kinds: Mapping[str, str]) -> PrintedEvent:

@@ -97,7 +97,7 @@ def written_in(database: Database) -> frozenset[str]:
     values = set[str]()
     with database.read() as connection:
         for entry in log.entries(connection, 0, 10_000):
-            sections = log.decoded_sections(connection, entry.log_index)
+            sections = log.decoded_sections(connection, entry)
             values |= {entry.stream_id, *strings(msgspec.json.decode(entry.payload))}
             values |= {text for section in sections.values() if section for text in section.fields.values()}
     values -= codes
