@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 TEMPLATES_KEPT = 1024  # templates whose parts are remembered
 LONGEST_FORM = 4  # characters of the form of a slot, such as ",": it pads no text to more than 9999
+MOST_ADDED = 2000  # characters by forms and by slots named again, which would double another's text over and over
 
 # Receives how much of some long work is done, and how much there is in all; what does the work says what it counts.
 Progress = Callable[[int, int], None]
@@ -86,29 +87,25 @@ def slot_names(msgid: str) -> list[str]:
     return [slot.name for slot in _template(msgid).slots]
 
 
-def filled(template: str, slots: Mapping[str, Any]) -> str:
-    """Fill the slots of a template by their whole names. Raises LookupError or ValueError if they do not fit."""
-    parts = _template(template)
-    return parts.text.format(*_in_order(parts, slots))
+def filled(template: str, slots: Mapping[str, Any], most: int | None = None) -> str:
+    """Fill the slots of a template by their whole names. Raises LookupError or ValueError if they do not fit.
 
-
-def fills_at_most(template: str, slots: Mapping[str, Any], most: int) -> bool:
-    """Say whether the template, filled by these slots, has no more than ``most`` characters.
-
-    No more is made of it than those and one slot. Raises as ``filled`` does.
+    They do not fit either if the text has more than ``most`` characters: without it, ``MOST_ADDED`` more than the
+    template and each value once. No more is made of it than those and one slot.
     """
     parts = _template(template)
-    values = _in_order(parts, slots)
-    for piece in parts.pieces:
-        most -= len(piece.format(*values))
-        if most < 0:
-            return False
-    return True
-
-
-def _in_order(template: _Template, slots: Mapping[str, Any]) -> list[Any]:
     # A slot's name as it stands: no template of a catalogue reaches into values.
-    return [slots[slot.name] for slot in template.slots]
+    values = [slots[slot.name] for slot in parts.slots]
+    if most is None:
+        lengths = (len(value if isinstance(value, str) else str(value)) for value in values)
+        most = MOST_ADDED + len(template) + sum(lengths)
+    pieces = list[str]()
+    for form, number in parts.pieces:
+        pieces.append(form if number is None else form.format(values[number]))
+        most -= len(pieces[-1])
+        if most < 0:
+            raise ValueError("the text is too long")
+    return "".join(pieces)
 
 
 class _Slot(NamedTuple):
@@ -120,29 +117,35 @@ class _Slot(NamedTuple):
 
 
 class _Template(NamedTuple):
-    """A template with the numbers of its ``slots`` in place of their names: ``{0}`` for ``{case.id}``."""
+    """A template with the numbers of its ``slots`` in place of their names: ``{0}`` for ``{case.id}``.
+
+    ``pieces`` are words, or the form of a slot with its number.
+    """
 
     slots: tuple[_Slot, ...]
-    pieces: tuple[str, ...]  # of the text, each of words or of one slot
+    pieces: tuple[tuple[str, int | None], ...]
     text: str
 
 
 @lru_cache(maxsize=TEMPLATES_KEPT)
 def _template(template: str) -> _Template:
-    numbers, parts = dict[str, int](), list[str]()
+    numbers, pieces, text = dict[str, int](), list[tuple[str, int | None]](), list[str]()
     for literal, name, spec, conversion in Formatter().parse(template):
-        parts.append(literal.replace("{", "{{").replace("}", "}}"))
+        pieces.append((literal, None))
+        text.append(literal.replace("{", "{{").replace("}", "}}"))
         if name is not None:
             # It would reach into the values, or ask for a text of any length: a template may be another's.
             if "{" in (spec or "") or len(spec or "") > LONGEST_FORM:
                 raise ValueError("the form of a slot has slots of its own, or is too long")
             number = numbers.setdefault(name, len(numbers))
-            parts.append(f"{{{number}{f'!{conversion}' if conversion else ''}:{spec}}}")
+            form = f"{f'!{conversion}' if conversion else ''}:{spec}}}"
+            pieces.append((f"{{0{form}", number))
+            text.append(f"{{{number}{form}")
     slots = ((name, *name.partition(".")[::2]) for name in numbers)
     return _Template(
         tuple(_Slot(name, root, attrgetter(path) if path else None) for name, root, path in slots),
-        tuple(parts),
-        "".join(parts),
+        tuple(pieces),
+        "".join(text),
     )
 
 

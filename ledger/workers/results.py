@@ -21,7 +21,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ledger.core.encoding.decoding import msgpack_decoder_of
 from ledger.core.errors import TallystickError
-from ledger.core.messages import Message, fills_at_most
+from ledger.core.messages import Message, filled
 
 MOST_CHARACTERS: Final = 20_000  # of a sentence, a traceback: whoever took over a worker would fill pages and log by it
 MOST_NOTES: Final = 10  # of an error
@@ -315,9 +315,10 @@ def _is_bounded(english: str, msgid: str, context: str | None, slots: Mapping[st
     if len(msgid) > MOST_OF_ID or msgid.count("{") > MOST_SLOTS:
         return False
     try:
-        return fills_at_most(msgid, slots, len(english))
+        filled(msgid, slots, len(english))
     except Exception:  # noqa: BLE001 - a forged form may make its value raise anything: the English stands then
         return False
+    return True
 
 
 def _short(value: Any) -> Any:

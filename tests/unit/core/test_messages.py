@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import msgspec
 import pytest
 
 from ledger.core.errors import RuleRefused
-from ledger.core.messages import Message, Term, filled, fills_at_most, joined, plain
+from ledger.core.messages import MOST_ADDED, Message, Term, filled, joined, plain
 
 
 def test_a_message_is_its_english_and_keeps_its_slots() -> None:
@@ -52,14 +53,29 @@ def test_what_does_not_fit_its_slots_stays_unfilled(msgid: str) -> None:
     assert Message.unpacked({"id": msgid, "slots": {"who": "x"}}) == msgid
 
 
-def test_it_is_known_whether_a_template_fills_more() -> None:
+def test_no_text_grows_beyond_its_parts() -> None:
     """Before all of it is made: one of a few bytes that has a slot very often would take the memory of the service."""
-    assert filled("{x} and {x!r:>4}", {"x": "a"}) == "a and  'a'"
-    assert fills_at_most("{x} and {x!r:>4}", {"x": "a"}, 10)
-    assert not fills_at_most("{x} and {x!r:>4}", {"x": "a"}, 9)
-    assert not fills_at_most("{x}" * 100_000, {"x": "a" * 10_000_000}, 20_000)
+    assert filled("{x} and {x!r:>4}", {"x": "a"}) == filled("{x} and {x!r:>4}", {"x": "a"}, 10) == "a and  'a'"
+    with pytest.raises(ValueError, match="too long"):
+        filled("{x} and {x!r:>4}", {"x": "a"}, 9)
+    for most in (None, 20_000):
+        with pytest.raises(ValueError, match="too long"):
+            filled("{x}" * 100_000, {"x": "a" * 10_000_000}, most)
+    assert filled("{n}, {n}", {"n": 10**1000}) == f"{10**1000}, {10**1000}"
     with pytest.raises(LookupError):
-        fills_at_most("{y}", {"x": "a"}, 10)
+        filled("{y}", {"x": "a"}, 10)
+
+
+def test_messages_that_somebody_packed_do_not_multiply() -> None:
+    """One that has a slot twice, filled by such a one and so on, would be longer than any memory."""
+    packed: dict[str, Any] = {"id": "{x}{x}", "slots": {"x": "y"}}
+    for _ in range(60):
+        packed = {"id": "{x}{x}", "slots": {"x": packed}}
+    assert len(Message.unpacked(packed)) < 3 * MOST_ADDED
+    words = [str(number) for number in range(20_000)]
+    long = joined(words)
+    assert isinstance(long, Message)
+    assert Message.unpacked(long.packed()) == "; ".join(words)
 
 
 def test_a_slot_may_name_an_attribute() -> None:
