@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -53,13 +53,10 @@ from api.wiring import make_service
 API_VERSION = "1"
 DESCRIPTION = "Case handovers and evidence between agencies, signed, logged and anchored. Times are UTC."
 
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-
 
 def create_app(
     parts: Parts,
     *,
-    lifespan: Lifespan | None = None,
     write_log: Callable[..., Any] | None = None,
     tracer: RequestTracer | None = None,
 ) -> ASGIApp:
@@ -72,7 +69,7 @@ def create_app(
     service = make_service(parts)
     limits = {"limit": settings.max_body_bytes, "timeout_s": settings.request_timeout_s}
     endpoints = submission_endpoints(service.submissions, bulk_limit=settings.max_bulk_body_bytes, **limits)
-    framework = make_framework(service, lifespan)
+    framework = make_framework(service)
     framework.router.routes += handover_routes(service.submissions, **limits)
     return EdgeMiddleware(
         dispatching_posts(endpoints, framework),
@@ -94,8 +91,14 @@ ROUTE_MODULES = (
 )
 
 
-def make_framework(service: Service, lifespan: Lifespan | None = None) -> FastAPI:
+def make_framework(service: Service) -> FastAPI:
     """Return the FastAPI application: all routes but the plain ASGI ones, and the OpenAPI document of all."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.parts.peers.leave()  # once the requests under way are answered
+
     app = FastAPI(
         title="Tallystick",
         version=API_VERSION,

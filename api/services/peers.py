@@ -37,6 +37,7 @@ NEVER = float("inf")  # when a service that has left looks next, and when one th
 Record: TypeAlias = Callable[[bytes], Awaitable[Any]]
 # Of the receipt that the other service got, or None if nothing came of it: then it is to be recorded here.
 Passed: TypeAlias = "asyncio.Future[Any]"
+_CANNOT_RECORD = (0, None)  # the answer of a service that leaves, to a number that no submission has
 
 logger = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ class Peers:
 
     ``is_able`` tells whether this service would record a submission now. One that answers nothing for ``patience_s`` is
     left out until it answers, and one that could not record what it was passed for as long. To be used from one event
-    loop at a time; ``close`` from any thread.
+    loop at a time; ``close`` from any thread, which cuts off what ``leave`` has not awaited.
 
     Raises MalformedInput if the path of a socket in the folder is too long for the system, or if others may use the
     folder: whoever can write to it is believed.
@@ -88,8 +89,18 @@ class Peers:
         peer = self._members[names[(crc32(case_id) >> 16) % len(names)]]
         return None if peer is None else peer.pass_on(body)
 
+    async def leave(self) -> None:
+        """Let others pass nothing on any more, and answer what they passed before, for as long as they wait for it."""
+        self._next_look = NEVER
+        if self._folder is not None:
+            (self._folder / f"{self._own}{SUFFIX}").unlink(missing_ok=True)
+        if self._server is not None:
+            self._server.close()
+        if leaving := [asyncio.ensure_future(asking.leave()) for asking in self._asking]:
+            await asyncio.wait(leaving, timeout=self._patience_s)
+
     def close(self) -> None:
-        """Leave the folder; whoever waits for this service records by itself."""
+        """Leave the folder at once; whoever waits for this service records by itself."""
         if self._folder is not None:
             (self._folder / f"{self._own}{SUFFIX}").unlink(missing_ok=True)
         if self._loop is not None and not self._loop.is_closed():
@@ -109,7 +120,7 @@ class Peers:
         if self._next_look != NEVER:
             self._next_look = 0.0
         self._asking.add(asking)
-        asking.ended = partial(self._asking.discard, asking)
+        asking.ended.add_done_callback(lambda _: self._asking.discard(asking))
 
     async def _look_around(self, folder: Path, here: Record) -> None:
         """Listen, and connect to those that have come to listen since."""
@@ -166,11 +177,17 @@ class _Frames(ABC, asyncio.Protocol):
 
     def _flush(self) -> None:
         messages, self._outgoing = self._outgoing, []
-        if self._transport is not None and not self._transport.is_closing():
+        if messages and self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame_of(messages))
 
+    def end(self) -> None:
+        """End the connection when all is sent."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
     def abort(self) -> None:
-        """End the connection."""
+        """End the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -250,8 +267,8 @@ class _Asked(_Frames):
 
     def __init__(self, record: Record, is_able: Callable[[], bool], met: Callable[[_Asked], None]):
         super().__init__()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._met = met
-        self.ended: Callable[[], None] | None = None
         self._record = record
         self._is_able = is_able
         self._tasks: set[asyncio.Task[None]] = set()
@@ -262,8 +279,15 @@ class _Asked(_Frames):
 
     def connection_lost(self, _reason: Exception | None) -> None:
         """Forget a service that has ended; what it has asked for is recorded all the same."""
-        if self.ended is not None:
-            self.ended()
+        self.ended.set_result(None)
+
+    async def leave(self) -> None:
+        """Be left out from now on, and end the connection once the other side has all answers."""
+        self.send(_CANNOT_RECORD)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self.end()
+        await self.ended
 
     def take(self, messages: list[tuple[int, bytes]]) -> None:
         """Record each submission, and answer when its outcome is certain."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from api.services import peers as module
 from api.services.peers import SUFFIX, Peers, kind_of
 from ledger.core.errors import Conflict, MalformedInput, Unavailable
 from tests.api.conftest import OFFICERS, SETTINGS, no_chain, serving_ledger
-from tests.api.service import Served, problem, until
-from tests.testkit.builders import COURT, PROCURATORATE, clerk
+from tests.api.service import JSON, Served, listening_for, problem, until
+from tests.testkit.builders import COURT, PROCURATORATE, SignedEvent, clerk
 from tests.testkit.casework import Case, registration
 from tests.testkit.ledgers import open_ledger
 
@@ -32,8 +35,8 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def services(postgres_url: str, folder: Path) -> Iterator[list[Served]]:
-    """Return two services over one database, which know of each other."""
+def apart(postgres_url: str, folder: Path) -> Iterator[list[Served]]:
+    """Return two services over one database, which do not know of each other yet."""
     settings = SETTINGS.model_copy(update={"peers_folder": folder})
     with ExitStack() as stack:
         ledgers = [stack.enter_context(open_ledger(postgres_url)) for _ in range(2)]
@@ -42,21 +45,32 @@ def services(postgres_url: str, folder: Path) -> Iterator[list[Served]]:
         both = [stack.enter_context(serving_ledger(ledger, no_chain, settings)) for ledger in ledgers]
         for service in both:
             stack.callback(service.parts.peers.close)
-        for name in ("case-first", "case-second"):  # the first submission of each begins to listen
-            for service in both:
-                service.submit(Case(name).open().last)
-        until(lambda: all(len(service.parts.peers._members) == 2 for service in both))
         yield both
-        # What one was passed goes on although the other has left it: its loop must not end meanwhile.
-        until(lambda: not any(map(recording_for_others, both)))
 
 
-def recording_for_others(service: Served) -> set[str]:
+@pytest.fixture
+def services(apart: list[Served]) -> Iterator[list[Served]]:
+    """Return the two when they know of each other."""
+    introduce(apart, lambda service, event: service.submit(event))
+    yield apart
+    # What one was passed goes on although the other has left it: its loop must not end meanwhile.
+    until(lambda: not any(map(recording_for_others, apart)))
+
+
+def introduce(services: Sequence[Served], submit: Callable[[Served, SignedEvent], object]) -> None:
+    """Let them meet: the first submission of each begins to listen, the next looks for others."""
+    for name in ("case-first", "case-second"):
+        for service in services:
+            submit(service, Case(name).open().last)
+    until(lambda: all(len(service.parts.peers._members) == 2 for service in services))
+
+
+def recording_for_others(service: Served) -> list[asyncio.Task[Any]]:
     """Return what the service still records of what others passed to it."""
     loop = service.parts.peers._loop
     assert loop is not None, "it has listened"
-    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks(loop)}
-    return names & {module._Asked._answer.__qualname__}
+    own = module._Asked._answer.__qualname__
+    return [task for task in asyncio.all_tasks(loop) if task.get_coro().__qualname__ == own]
 
 
 def held(service: Served, cases: list[Case]) -> set[int]:
@@ -105,6 +119,38 @@ def test_one_that_cannot_write_is_passed_nothing(services: list[Served], folder:
         services[1].record(Case(f"case-{number}").open())
     last = Case("case-last").open().last
     until(lambda: services[0].submit(last) and len([*folder.glob(f"*{SUFFIX}")]) == 1)  # it finds out when it looks
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_what_was_passed_on_is_answered_before_a_service_ends(apart: list[Served], is_cut_off: bool) -> None:
+    """As requests under way are; if that is cut off, the other looks it up and answers with the receipt of it."""
+    staying, ending = apart
+    with ExitStack() as stack, ThreadPoolExecutor(CASES + 1) as threads:
+        port = stack.enter_context(listening_for(staying))
+        until_it_ends = stack.enter_context(ExitStack())
+        ports = {staying: port, ending: until_it_ends.enter_context(listening_for(ending))}
+
+        def submit(service: Served, event: SignedEvent) -> httpx.Response:
+            url = f"http://127.0.0.1:{ports[service]}/api/v1/events"
+            return httpx.post(url, content=event.submission, headers=JSON, trust_env=False, timeout=60)
+
+        introduce(apart, submit)
+        cases = [Case(f"case-{number}").open() for number in range(CASES)]
+        for case in cases:
+            submit(staying, case.last)
+        passed = [cases[number].register("phone").last for number in held(ending, cases)]
+        size = staying.size()
+        with staying.parts.database.lock():  # whoever records waits
+            answers = [threads.submit(submit, staying, event) for event in passed]
+            until(lambda: len(recording_for_others(ending)) == len(passed))
+            if is_cut_off:
+                ending.parts.peers.close()
+            end = threads.submit(until_it_ends.close)
+            time.sleep(1)  # in which it would end
+        end.result()
+        statuses = {answer.result().status_code for answer in answers}
+    assert staying.size() == size + len(passed)
+    assert statuses == {200 if is_cut_off else 201}, "what the other has recorded is in the log already"
 
 
 # -- without services --------------------------------------------------------------------------------------------------
