@@ -54,7 +54,7 @@ from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
-from ledger.recording.clock import RecordingClock, now_ms
+from ledger.recording.clock import RecordingClock, now_ms, seconds_behind
 from ledger.recording.public_store import public_store_of
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
@@ -64,7 +64,7 @@ from ledger.recording.uploading import TileUploader
 from ledger.recording.validation import Validator
 from ledger.recording.validation_process import ValidatorSetup
 from ledger.recording.word_index import index_words
-from ledger.store import bindings, phones, stocktakes
+from ledger.store import bindings, log, phones, stocktakes
 from ledger.store.access import AccessLog
 from ledger.store.activity import Activity
 from ledger.store.append import clear_away
@@ -313,6 +313,11 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     IntegrityBroken for a database from before its keys were replaced, and Unavailable if the database does not answer.
     """
     parts, connector = assemble(settings)
+    with parts.database.read() as connection:
+        if behind_s := seconds_behind(log.tree(connection).recorded_at):
+            logger.warning(
+                "the clock of this machine is behind the last entry, whose time new ones get", seconds=behind_s
+            )
     stop = Event()
     parts.sequencer.start()
     publish_procedures(parts, DataDirectory(settings.data_dir))

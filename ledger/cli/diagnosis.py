@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from socket import create_connection
 from typing import Any, Literal, NamedTuple
@@ -27,6 +28,7 @@ from ledger.workers import sandbox
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 DELETED_WITHIN_S = 3600  # seconds after which a deletion that waits is a fault
+CLOCK_OFF_S = 60  # seconds that a clock may be off; entries are refused or proven wrong from five minutes on
 BACKUP_OLD_S = 2 * 86_400  # seconds after which the last backup is too old
 _SETUP = Path(__file__).parents[2] / "scripts" / "setup"  # of a clone
 LOCAL_S = 5.0  # for an answer of the service of the data directory
@@ -50,6 +52,7 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
         findings.append(Finding("settings", "failed", Message("{error.field}: {error}", error=error), error.hint or ""))
     else:
         findings += [anvil(settings), installation(settings), *keys(settings), *files(settings), database(settings)]
+        findings += [*clock(settings)]
         findings += [*backups(settings), *evidence_store(settings), chain(settings), *witnesses(settings)]
         findings += [] if _has_profile(session) else [*_own_service(settings)]
     return [*findings, *profile_keys(session), *service(session)]
@@ -247,6 +250,56 @@ def database(settings: Settings) -> Finding:
         return url.rpartition("@")[2]
 
     return _tried("database", opened)
+
+
+def clock(settings: Settings) -> Iterator[Finding]:
+    """Check the clock by the log's last entry, and by the answers of chain, timestamp authority and witnesses."""
+    from ledger.recording.clock import seconds_behind
+    from ledger.store import log
+    from ledger.store.backup import attach_to_read
+
+    where = DataDirectory(settings.data_dir)
+    if not where.installation.exists():
+        return
+    mend = Message("Put the clock of this machine right: timedatectl")
+    with suppress(TallystickError):  # of a database, which has a check of its own
+        if settings.database_url or where.database.exists():
+            url = settings.database_url or f"sqlite:///{where.database}"
+            with closing(attach_to_read(url)) as opened, opened.read() as connection:
+                behind_s = seconds_behind(log.tree(connection).recorded_at)
+            if behind_s:
+                detail = Message("{seconds} s behind the log's last entry, whose time new ones get", seconds=behind_s)
+                yield Finding("clock", "failed", detail, mend)
+    urls = [settings.timestamp_url, settings.chain if settings.chain != EMBEDDED else None]
+    with suppress(TallystickError):  # of the file of witnesses, as well
+        urls += [witness.url for witness in WitnessFile(where.witnesses).read()]
+    ahead = {host: seconds for host, seconds in map(_seconds_ahead_of, filter(None, urls)) if seconds is not None}
+    for host, seconds in ahead.items():
+        if abs(seconds) > CLOCK_OFF_S:
+            detail = (
+                Message("{seconds} s ahead of the clock of {host}", seconds=seconds, host=host)
+                if seconds > 0
+                else Message("{seconds} s behind the clock of {host}", seconds=-seconds, host=host)
+            )
+            yield Finding("clock", "failed", detail, mend)
+            return
+    if ahead:
+        yield Finding("clock", "checked", Message("as that of {hosts}", hosts=", ".join(ahead)))
+    else:
+        yield Finding("clock", "not_checked", Message("no chain, authority or witness elsewhere told the time"))
+
+
+def _seconds_ahead_of(url: str) -> tuple[str, int | None]:
+    """Return the host of the URL, and by how much this machine's clock is ahead of the date of its answer, if any."""
+    import httpx
+
+    host = httpx.URL(url).host
+    try:
+        with httpx.stream("GET", url, timeout=LOCAL_S, trust_env=False) as answer:  # its headers are enough
+            date = parsedate_to_datetime(answer.headers["date"])
+    except (httpx.HTTPError, KeyError, ValueError):
+        return host, None
+    return host, round(time.time() - date.timestamp())
 
 
 def chain(settings: Settings) -> Finding:

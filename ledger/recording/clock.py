@@ -22,6 +22,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def seconds_behind(last_entry: int) -> int:
+    """Return by how much this machine's clock is behind ``last_entry`` (unix milliseconds), 0 for up to a minute."""
+    behind_ms = last_entry - now_ms()
+    return behind_ms // 1000 if behind_ms > MOST_AHEAD_MS else 0
+
+
 def elapsed_ms() -> int:
     """Return the milliseconds since this machine began, also those in which it slept; nobody can set them."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # Linux alone has the first

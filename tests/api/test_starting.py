@@ -17,13 +17,15 @@ from api.chain_connector import TrustHolder
 from api.wiring import BoundFile, open_parts
 from ledger.anchoring.worker import ChainWorker
 from ledger.cli.command import EXTRAS
+from ledger.config.installation import DataDirectory
 from ledger.config.keys import create_keystore
 from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.core.trust.trust_file import parse_trust
-from ledger.store import checkpoints
+from ledger.store import checkpoints, log
 from ledger.store.database import Database
 from ledger.store.opening import open_database
+from ledger.store.tables import TREE
 from ledger.workers import sandbox
 from ledger.workers.sandbox import Enforced
 from tests.api.service import until
@@ -124,6 +126,19 @@ def test_a_service_says_what_its_sandbox_lacks(
     assert [(line["log_level"], line["files"], line["calls"]) for line in lines] == [
         ("warning", *parts) for _ in range(not all(parts))
     ]
+
+
+@pytest.mark.parametrize("behind_s", [3600, 0])
+def test_a_service_says_that_its_clock_is_behind_the_log(founded: Settings, behind_s: int) -> None:
+    """Once, when it starts; and it starts: what it records gets the time of the last entry."""
+    last = time.time_ns() // 1_000_000 + behind_s * 1000
+    file = DataDirectory(founded.data_dir).database
+    with closing(open_database(f"sqlite:///{file}")) as database, database.lock() as connection:
+        connection.execute(TREE.update().values(recorded_at=last))
+    with capture_logs() as logged, open_parts(founded) as parts, parts.database.read() as connection:
+        assert log.tree(connection).recorded_at >= last
+    (seconds,) = [line["seconds"] for line in logged if "behind" in line["event"]] or [0]
+    assert behind_s - 60 < seconds <= behind_s
 
 
 def test_the_trust_file_names_the_timestamp_authority(tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ import json
 import socket
 import time
 from contextlib import closing
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import stamina
 
-from ledger.cli.diagnosis import evidence_store, fonts
+from ledger.cli.diagnosis import clock, evidence_store, fonts
 from ledger.cli.errors import Exit
 from ledger.cli.listening import process_lock
 from ledger.config.installation import DataDirectory, load
@@ -24,6 +27,7 @@ from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.store import evidence_files
 from ledger.store.log import initialise
 from ledger.store.opening import open_database
+from ledger.store.tables import TREE
 from ledger.witness.gathering.witnesses import WitnessFile
 from tests.testkit.builders import LOG_ID, POLICE, founder
 from tests.testkit.machine import free_port
@@ -152,6 +156,36 @@ def test_doctor_tells_which_files_wait_to_be_deleted(where: DataDirectory) -> No
             assert finding.result == result
         assert finding.detail.startswith("files still to be deleted: 2")
         assert list(evidence_store(Settings(data_dir=where.path))) == []
+
+
+@pytest.mark.parametrize("ahead_s", [3600, 0, -3600])
+def test_doctor_tells_a_clock_that_is_wrong(tally: Tally, where: DataDirectory, ahead_s: int) -> None:
+    """By what others say the time is, over HTTP, and by the time of the last entry; where nobody says it, it tells."""
+
+    class Clock(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(405)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return formatdate(time.time() - ahead_s, usegmt=True)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing of what is asked."""
+
+    tally.found(where.path)
+    assert [each.result for each in clock(Settings(data_dir=where.path))] == ["not_checked"]
+    with closing(open_database(f"sqlite:///{where.database}")) as database:
+        initialise(database, LOG_ID)
+        with database.write() as connection:
+            connection.execute(TREE.update().values(recorded_at=int(time.time() - ahead_s) * 1000))
+    with HTTPServer(("127.0.0.1", 0), Clock) as server:
+        Thread(target=server.handle_request).start()
+        settings = Settings(data_dir=where.path, timestamp_url=f"http://127.0.0.1:{server.server_port}")
+        findings = [(each.result, each.detail) for each in clock(settings)]
+    assert ("failed" in dict(findings)) == bool(ahead_s)
+    details = " ".join(detail for _, detail in findings)
+    assert ("ahead of the clock of 127.0.0.1" in details, "behind the clock" in details) == (ahead_s > 0, ahead_s < 0)
+    assert ("behind the log's last entry" in details) == (ahead_s < 0)
 
 
 def test_doctor_names_the_fonts_that_paper_lacks() -> None:
