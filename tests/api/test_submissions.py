@@ -56,14 +56,16 @@ def test_the_same_event_again_gets_the_same_receipt(served: Served) -> None:
     assert served.size() == size
 
 
+def beside_second(case: Case) -> bytes:
+    """Return an event of the police in the place of the case's second one."""
+    place = {"sequence": 1, "previous": case.events[0].event.leaf_hash, "event_id": event_id("beside")}
+    return case.draft(registration("coat"), clerk(POLICE), **place).submission
+
+
 def test_an_event_beside_the_head_is_told_where_the_head_is(served: Served) -> None:
     """409 names the head and the next sequence number, so that the client signs again."""
     case = served.record(Case().open().register("phone"))
-    opened = case.events[0]
-    beside = case.draft(
-        registration("knife"), clerk(POLICE), sequence=1, previous=opened.event.leaf_hash, event_id=event_id("beside")
-    )
-    refusal = problem(served.submit(beside), 409, "not_on_head", "envelope.previous")
+    refusal = problem(served.submit(beside_second(case)), 409, "not_on_head", "envelope.previous")
     assert (refusal["head"], refusal["sequence"]) == (case.last.event.leaf_hash, 2)
 
 
@@ -90,16 +92,9 @@ def test_what_comes_at_the_same_time_is_answered_one_by_one(served: Served) -> N
     case = Case("case-a").open().register("phone").offer("phone", to=PROCURATORATE).accept()
     others = [Case(f"case-{number}").open().last for number in range(2 * AT_A_TIME)]
     stranger = case.draft(registration("knife"), clerk("nobody"))
-    beside = case.draft(
-        registration("knife"),
-        clerk(POLICE),
-        sequence=1,
-        previous=case.events[0].event.leaf_hash,
-        event_id=event_id("x"),
-    )
     good = [*case.events[:2], others[0], *case.events[2:], *others[1:]]
     bodies = [event.submission for event in good]
-    bodies[1:1], bodies[9:9] = [b"{}", stranger.submission], [beside.submission, good[0].submission]
+    bodies[1:1], bodies[9:9] = [b"{}", stranger.submission], [beside_second(case), good[0].submission]
     expected = [event.envelope.event_id for event in good]
     expected[1:1], expected[9:9] = ["malformed_input", "key_unknown"], ["not_on_head", good[0].envelope.event_id]
     served.record(Case("case-first").open())  # from here on the service knows the registry
@@ -207,14 +202,7 @@ def test_the_first_refused_line_refuses_all(served: Served) -> None:
     refused = problem(served.post_together(*good, b"{}", good[0]), 400, "malformed_input", "envelope")
     assert refused["line"] == 3
     served.record(case.register("phone"))
-    beside = case.draft(
-        registration("coat"),
-        clerk(POLICE),
-        sequence=1,
-        previous=case.events[0].event.leaf_hash,
-        event_id=event_id("beside"),
-    )
-    refused = problem(served.post_together(*good, beside.submission), 409, "not_on_head", "envelope.previous")
+    refused = problem(served.post_together(*good, beside_second(case)), 409, "not_on_head", "envelope.previous")
     assert (refused["line"], refused["sequence"], served.size()) == (3, 2, size + 1)
     stranger = Case("case-3").open(by=clerk("nobody")).last
     refused = problem(served.post_together(stranger.submission, *good), 403, "key_unknown", "envelope.key_id")
