@@ -36,6 +36,7 @@ def _whole(text: Any) -> str:
 
 # The document must call no time, size or index valid that would be refused for its form.
 INSTANT_PATTERN = f"^{_whole(Instant)}$"
+DATE_PATTERN = f"^{_whole(Date)}$"
 DECIMAL_PATTERN = r"^(?:0|[1-9][0-9]{0,17})$"
 _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"

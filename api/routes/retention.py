@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugQuery, json_response
+from api.dependencies import DATE_PATTERN, LabelsOf, PageOf, Reads, ServiceOf, SlugQuery, json_response
 from api.schemas import answers as views
 from api.schemas.openapi import Paged, Routes
 from api.services.retention import due_list, placed_by
-from ledger.core.events.terms import Date
 from ledger.core.messages import Message
 from ledger.store import retention
 
@@ -20,7 +19,9 @@ Released = Annotated[bool, Query(description="those that were released too")]
 Within = Annotated[int, Query(ge=0, le=36600, description="due within so many days, else by now")]
 Visible = Annotated[bool, Query(alias="seen", description="of every agency, in the cases that you may see")]
 StandingDays = Annotated[int, Query(ge=0, le=36600, description="only those that were placed so many days ago")]
-ReviewBy = Annotated[Date | None, Query(description="only those that are to be looked at again by this day")]
+ReviewBy = Annotated[
+    str | None, Query(pattern=DATE_PATTERN, description="only those that are to be looked at again by this day")
+]
 
 
 @router.reads("/holds", "List legal holds", Paged("holds", views.HoldLine))

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ledger.client.service import ServiceClient
 from ledger.client.session import ClientSession
 from ledger.core.encoding.decoding import convert
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.events import decode_envelope
 from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, leaf_hash
@@ -88,15 +88,14 @@ class EntryProof(Struct, frozen=True):
 
 def fetch_entry_proof(session: ClientSession, index: int) -> EntryProof:
     """Fetch the proof of the entry at ``index`` and verify it. Raises IntegrityBroken if it does not hold."""
+    answer = session.service.get(f"/api/v1/log/inclusion/{index}")
     try:
-        entry_proof = convert(session.service.get(f"/api/v1/log/inclusion/{index}"), EntryProof)
+        entry_proof = convert(answer, EntryProof)
         proof = parse_tlog_proof(entry_proof.proof)
         if proof.index != index:
             raise MalformedInput("expected entry {index}, not {proof.index}", index=index, proof=proof, field="index")
         leaf = Hash(bytes.fromhex(entry_proof.leaf_hash.removeprefix("sha256:")))
         proof.verify_inclusion(leaf, verified_checkpoint(session, proof.checkpoint))
-    except (NotFound, Unavailable):
-        raise
     except (msgspec.ValidationError, ValueError, TallystickError) as error:
         raise IntegrityBroken("no proof of entry {index}: {error}", index=index, error=error, field="proof") from error
     return entry_proof

@@ -78,6 +78,7 @@ def test_holds_are_listed_by_case_agency_day_and_pages(served: Served) -> None:
     served.record(case.say(HoldReleased, CHIEF, hold_id="hold-1", authority=ORDER))
     assert (holds(served), holds(served, released="true")) == (["hold-2"], ["hold-2", "hold-1"])
     assert (holds(served, review_by="2031-12-31"), holds(served, review_by="2032-01-01")) == ([], ["hold-2"])
+    problem(served.get("/api/v1/holds", CHIEF, review_by="2032-13-01"), 400, "malformed_input", "review_by")
     assert (holds(served, agency=COURT), holds(served, case_id="case-1")) == ([], ["hold-2"])
     first = served.get("/api/v1/holds", CHIEF, released="true", limit="1").json()
     following = served.get("/api/v1/holds", CHIEF, released="true", limit="1", after=first["next"]).json()

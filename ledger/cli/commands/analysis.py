@@ -79,17 +79,17 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
     layout = {name: fields.pop(name) for name in ("encoding", "delimiter", "sheet")}
     kind = format_of(file)
     with SourceFile(file, Layout(kind, **layout)) as table:
-        counted = {"rows": table.count(), "digest": table.digest(), "layout": TableLayout(format=kind, **layout)}
-    digest = str(counted["digest"])
+        survey = table.survey(dict.fromkeys(fields["compared"], "--compare"), lambda _row: None, lambda _number: None)
+    counted = {"rows": survey.rows, "digest": survey.digest, "layout": TableLayout(format=kind, **layout)}
     registered = {line["digest"]: line["dataset_id"] for line in _datasets(recorder.session)}
-    if digest in registered:
+    if survey.digest in registered:
         raise Conflict(
             "this file is registered as {registered}",
-            registered=registered[digest],
+            registered=registered[survey.digest],
             field="FILE",
             code="already_registered",
         )
-    dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
+    dataset_id = dataset_id or f"dataset-{survey.digest.partition(':')[2][:16]}"
     recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counted, **fields))
 
 

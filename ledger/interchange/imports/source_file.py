@@ -111,8 +111,8 @@ class SourceFile:
     ) -> Survey:
         """Read the whole file once and return what it holds.
 
-        ``columns`` are those that must exist, with the path in the mapping that asks for each; ``fingerprint`` gives
-        what no two rows may share; ``progress`` is called with each row's number.
+        ``columns`` are those that must exist, with the option or the path in the mapping that asks for each;
+        ``fingerprint`` gives what no two rows may share; ``progress`` is called with each row's number.
 
         Raises MalformedInput if the file is not of its kind, or lacks a column.
         """
@@ -133,10 +133,6 @@ class SourceFile:
             self._require(columns, tuple(present))
         repeated = {mark for bucket in buckets for mark, following in pairwise(sorted(bucket)) if mark == following}
         return Survey(self.digest(), rows, frozenset(repeated))
-
-    def count(self) -> int:
-        """Return the number of rows. Raises MalformedInput."""
-        return sum(1 for _ in self.table().rows())
 
     def digest(self) -> str:
         """Return the SHA-256 of the bytes, as ``sha256sum`` gives it. Raises IntegrityBroken if they change."""
@@ -191,6 +187,5 @@ class SourceFile:
                     column=column,
                     present=", ".join(map(repr, present[:40])),
                     field=asked_by,
-                    hint=nearest(column, present)
-                    or "Do the mapping's encoding, delimiter and header_row fit the file?",
+                    hint=nearest(column, present) or "Do encoding, delimiter and header_row fit the file?",
                 )

@@ -285,7 +285,7 @@ def test_another_identity_key_doubles_nothing(desk: Desk, tmp_path: Path) -> Non
 
 def register(desk: Desk, file: Path, *more: str) -> Done:
     words = ("--source", "social security bureau", "--legal-basis", "agreement 2026-3")
-    period = ("--from", "2026-01-01", "--until", "2026-06-30", "--compare", "person_id")
+    period = ("--from", "2026-01-01", "--until", "2026-06-30", "--compare", "number")
     return desk.world.run("--json", "dataset", "register", file, *words, *period, *more)
 
 
@@ -294,6 +294,8 @@ def test_a_data_set_is_registered_and_listed(desk: Desk) -> None:
     file = desk.write(*ROWS, ("only here", desk.system, "", "", "", "", ""), name="pensions.csv")
     wrong = register(desk, file, "--until", "June")
     assert (wrong.status, "--until" in wrong.err) == (2, True)
+    misspelled = register(desk, file, "--compare", "nummer")
+    assert (misspelled.status, "--compare" in misspelled.err, "number" in misspelled.err) == (2, True, True)
     receipt = register(desk, file).json()
     listed = desk.world.ok("dataset", "list")
     (line,) = [data_set for data_set in listed if data_set["dataset_id"] == receipt["dataset_id"]]

@@ -169,6 +169,8 @@ def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) ->
     leaf = leaf_hash(canonical.encode(json.loads(bundle.read_bytes())["entries"][-1]["envelope"]))
     index = parse_tlog_proof(private.read_text(encoding="utf-8")).index
     assert parse_tlog_proof(private.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
+    unnamed = world.tally("log", "proof", str(index))
+    assert (unnamed.status, "--profile" in unnamed.err) == (Exit.USAGE, True), "no word of a broken ledger"
     answer = world.ok("log", "proof", str(index), "-o", public)
     assert answer["leaf_hash"] == f"sha256:{leaf.hex()}"
     assert parse_tlog_proof(public.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
