@@ -483,6 +483,8 @@ def _read_or_not() -> list[Vector]:
         "absent by a leaf that differs, with padding": [branch(KEY[0], hashed(padded)), padded],
         "a leaf with a list": [leaf(KEY, [b"x"])],
         "a leaf with an empty list": [leaf(KEY, [])],
+        "a leaf without a value": [leaf(KEY, b"")],
+        "an extension to the end of the path": [extension(KEY, FIVE)],
         "an empty part": [[b"", FIVE]],
         "a part that is a list": [[[bytes.fromhex("3" + KEY)], FIVE]],
         "a reference of 31 bytes": [branch(KEY[0], b"x" * 31)],

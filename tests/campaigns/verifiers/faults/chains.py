@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import rlp
 from msgspec.structs import replace
 
-from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import keccak256
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, parse_note
 from ledger.core.trust.trust_file import TrustedBlock, encode_trust
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
-from scripts.docs.chain_states import State, branch, extension, hashed, hexed, leaf, other, quantity, storage_trie
+from scripts.docs.chain_states import State, storage_trie
 from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import put, without
 from tests.campaigns.verifiers.faults.naming import (
@@ -255,61 +253,3 @@ def registered(name: str, change: Callable[[State], Any], *steps: int) -> None:
 registered("another suite", terms(lambda word: word ^ 3 << 32), 11)
 registered("another beginning", terms(lambda word: word ^ 1 << 40), 11)
 registered("empty", lambda state: setattr(state, "registry", {}), 11)
-
-# -- tries -------------------------------------------------------------------------------------------------------------
-# The registry's storage is a branch, under which the path ``P`` leads to the first slot of the key. Nothing else is
-# here: where that slot can be read, the bundle is unverifiable for the nodes of the next one.
-
-PATHS = [keccak256(slot).hex() for slot in grant_slots(clerk(PROCURATORATE).key_id)]
-P = PATHS[0][1:]
-V = rlp.encode(quantity(5))
-
-
-def handmade(name: str, *nodes: Any, fails_by: int = 11) -> None:
-    """``fails_by`` is the step that fails, 0 where the trie holds."""
-
-    @fault(f"trie with {name}")
-    def of(base: Base, chance: Any) -> Mutated | None:
-        if base.name != "accepted":
-            return None
-        world, state = base.world, base.world.state()
-        first = nodes[0] if isinstance(nodes[0], bytes) else rlp.encode(nodes[0])
-        root: list[Any] = [bytes([place + 1] * 32) for place in range(16)] + [b""]
-        root[int(PATHS[0][0], 16)] = keccak256(first) if len(first) >= 32 else nodes[0]
-        anchor = state.with_handmade_trie(state.proving(world.number), [root, *nodes])
-        if world.witnesses:
-            anchor = replace(anchor, block_note=world.block_note(anchor.header))
-        named = TrustedBlock(state.number, hexed(keccak256(bytes.fromhex(anchor.header[2:]))))
-        chain = replace(CHAIN, trusted_blocks=(named,) if world.names_block else ())
-        trust = encode_trust(replace(world.trust, chains=(chain,)))
-        changed = put(base.tree, ("anchor",), json.loads(canonical.encode(anchor)))
-        return fails(changed, fails_by, trust=trust) if fails_by else comes_to(changed, "unverifiable", trust)
-
-
-def nested(levels: int) -> list[Any]:
-    return [nested(levels - 1)] if levels else []
-
-
-handmade("another leaf with a list", leaf(other(P), [b"x"]), fails_by=0)
-PADDED = [bytes.fromhex("21" + P[1:]), V]
-handmade("a leaf with padding", branch(P[0], hashed(PADDED)), PADDED)
-handmade("a leaf that ends too early", leaf(P[:-1], V), fails_by=0)
-handmade("a leaf that ends too late", leaf(P + "0", V), fails_by=0)
-handmade("a leaf without a value", leaf(P, b""))
-handmade("another leaf without a value", leaf(other(P), b""), fails_by=0)
-handmade("a leaf with a list", leaf(P, [b"x"]))
-handmade("a value of 33 bytes", leaf(P, rlp.encode(b"\1" * 33)))
-handmade("a value that is a list", leaf(P, rlp.encode([b"\5"])))
-handmade("a value and more", leaf(P, V + b"\5"))
-handmade("an empty part", [b"", V])
-handmade("an empty extension", extension("", hashed(leaf(P, V))), leaf(P, V), fails_by=0)
-handmade("an extension to the end", extension(P, V))
-handmade("an extension to nothing", extension(P[:8], b""), fails_by=0)
-handmade("another extension to nothing", extension(other(P)[:8], b""), fails_by=0)
-handmade("a node of three", [*leaf(P, V), b""])
-handmade("a node that is text", rlp.encode(b"text of a node that is none whatever"))
-handmade("a reference of 31 bytes", branch(P[0], bytes(31)))
-handmade("a long node that stands in another", branch(P[0], leaf(P[1:], b"x" * 40)))
-handmade("lists nine deep", leaf(P, nested(9)))
-handmade("an extension as long as the path", extension(other(P), bytes(32)), fails_by=0)
-handmade("lists a hundred deep beside the path", branch(other(P)[0], nested(100)), fails_by=0)
