@@ -9,11 +9,10 @@ from __future__ import annotations
 import gettext
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
-from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger.core.events.terms import TABLE_OF
@@ -143,27 +142,16 @@ class Labels:
         return own or self._catalogue.pgettext(vocabulary, word) or None
 
     def _of_procedure_word(self, table: str, word: str) -> str | None:
-        for book in PROCEDURES_IN_USE.get():
-            if (named := getattr(book, table).get(word)) is not None:
-                return self._in(named.label, book.procedure.languages)
-        for tables in TABLES_IN_USE.get()():
-            if word in (words := tables.get(table, {})):
-                return self._in(words[word]["label"], tables["procedure"]["languages"])
-        return None
+        tables, row = _row(table, word)
+        return None if row is None else self._in(row["label"], tables)
 
     def quantity(self, value: str, unit: str) -> str:
         """Return a quantity in words: with the label of the unit that goes with the number in this language."""
         return f"{value} {(None if value == '1' else self._many(unit)) or self.of('quantity_unit', unit)}"
 
     def _many(self, unit: str) -> str | None:
-        for book in PROCEDURES_IN_USE.get():
-            if (row := book.units.get(unit)) is not None:
-                return row.many.get(self.suffix)
-        for tables in TABLES_IN_USE.get()():
-            if unit in (rows := tables.get("units", {})):
-                many: Mapping[str, str] = rows[unit].get("many", {})
-                return many.get(self.suffix)
-        return None
+        many: Mapping[str, str] = (_row("units", unit)[1] or {}).get("many", {})
+        return many.get(self.suffix)
 
     def all(self, vocabulary: str) -> dict[str, str]:
         """Return every word with its label, of a vocabulary that the protocol decides and no procedure."""
@@ -210,14 +198,9 @@ class Labels:
 
     def level_of_flag(self, name: str) -> Level:
         """Return how much the rules' flag matters; it deserves a look where no procedure has it."""
-        for book in PROCEDURES_IN_USE.get():
-            if rules := [rule for rule in book.flags if rule.name == name]:
-                return rules[-1].level
-        for tables in TABLES_IN_USE.get()():
-            if rows := [row for row in tables.get("flags", ()) if row["name"] == name]:
-                level: Level = rows[-1].get("level", "look")
-                return level
-        return "look"
+        rows = _rows("flags", name)[1]
+        level: Level = rows[-1].get("level", "look") if rows else "look"
+        return level
 
     def of_clock(self, name: str) -> str:
         """Return the rules' name of a clock."""
@@ -229,31 +212,16 @@ class Labels:
 
     def of_particular(self, name: str, value: str) -> str:
         """Return the value of a field of the procedure: the label of a choice, yes or no in words, else the value."""
-        for book in PROCEDURES_IN_USE.get():
-            if (row := book.fields.get(name)) is not None:
-                return self._of_value(row.type, row.choices, book.procedure.languages, value)
-        for tables in TABLES_IN_USE.get()():
-            if name in (rows := tables.get("fields", {})):
-                row_type, choices = rows[name].get("type", "text"), rows[name].get("choices", {})
-                return self._of_value(row_type, choices, tables["procedure"]["languages"], value)
-        return value
-
-    def _of_value(
-        self, row_type: str, choices: Mapping[str, Mapping[str, str]], languages: Sequence[str], value: str
-    ) -> str:
-        if row_type == "choice" and value in choices:
-            return self._in(choices[value], languages)
-        return self.of("telling", value) if row_type == "yes_no" else value
+        tables, row = _row("fields", name)
+        if row is not None and row.get("type") == "choice" and value in row["choices"]:
+            return self._in(row["choices"][value], tables)
+        return self.of("telling", value) if row is not None and row.get("type") == "yes_no" else value
 
     def of_procedure(self, procedure_id: str) -> str:
         """Return the title of a procedure, or its id where no package has it."""
-        for book in PROCEDURES_IN_USE.get():
-            if book.procedure.id == procedure_id:
-                return self._in(book.procedure.title, book.procedure.languages)
-        for procedure in (tables["procedure"] for tables in TABLES_IN_USE.get()()):
-            if procedure["id"] == procedure_id:
-                return self._in(procedure["title"], procedure["languages"])
-        return procedure_id
+        of_id = (tables for tables in _all_tables() if tables["procedure"]["id"] == procedure_id)
+        tables = next(of_id, None)
+        return procedure_id if tables is None else self._in(tables["procedure"]["title"], tables)
 
     def of_relation(self, word: str) -> str:
         """Return the label of an edge of a correlation: a relation, a person's role, or a link of two cases."""
@@ -273,35 +241,44 @@ class Labels:
 
     def _law(self, law: str) -> str | None:
         """Return how a law is called in this language, or None where it is called as in an article."""
-        for book in PROCEDURES_IN_USE.get():
-            if (row := book.laws.get(law)) is not None:
-                return row.names.get(self.suffix)
-        for tables in TABLES_IN_USE.get()():
-            if law in (laws := tables.get("laws", {})):
-                names: Mapping[str, str] = laws[law].get("names", {})
-                return names.get(self.suffix)
-        return None
+        names: Mapping[str, str] = (_row("laws", law)[1] or {}).get("names", {})
+        return names.get(self.suffix)
 
     def _of_rule(self, kind: str, name: str, extension: str | None = None) -> str | None:
         """Return the label of a flag or clock, or of an extension of it, or None where no procedure has it."""
-        for book in PROCEDURES_IN_USE.get():
-            rules = [rule for rule in getattr(book, kind) if rule.name == name]
-            parts = rules if extension is None else [rule.extension(extension, None) for rule in rules]
-            if rules:
-                # An amended row may have what the one before lacks.
-                part = next(filter(None, reversed(parts)), None)
-                return None if part is None else self._in(part.label, book.procedure.languages)
-        for tables in TABLES_IN_USE.get()():
-            rows = [row for row in tables.get(kind, ()) if row["name"] == name]
-            if extension is not None:
-                rows = [part for row in rows for part in row.get("extensions", ()) if part["name"] == extension]
-            if rows:
-                return self._in(rows[-1]["label"], tables["procedure"]["languages"])
-        return None
+        tables, rows = _rows(kind, name, extension)
+        return self._in(rows[-1]["label"], tables) if rows else None
 
-    def _in(self, label: Mapping[str, str], languages: Sequence[str]) -> str:
+    def _in(self, label: Mapping[str, str], tables: Mapping[str, Any]) -> str:
         """Return a label in this language, else in the first one of its procedure."""
-        return label.get(self.suffix) or label[languages[0]]
+        return label.get(self.suffix) or label[tables["procedure"]["languages"][0]]
+
+
+def _all_tables() -> Iterator[Mapping[str, Any]]:
+    """Yield the tables of the procedures in use, then those of ``TABLES_IN_USE``."""
+    yield from (book.tables for book in PROCEDURES_IN_USE.get())
+    yield from TABLES_IN_USE.get()()
+
+
+def _row(table: str, word: str) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """Return the first tables that have the word in ``table``, with its row."""
+    return next(
+        ((tables, tables[table][word]) for tables in _all_tables() if word in tables.get(table, ())), ({}, None)
+    )
+
+
+def _rows(table: str, name: str, extension: str | None = None) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """Return the first tables that have rows of this name in the array ``table``, or an extension of them, with these.
+
+    An amended row may lack an extension that the one before it has.
+    """
+    for tables in _all_tables():
+        rows = [row for row in tables.get(table, ()) if row["name"] == name]
+        if extension is not None:
+            rows = [part for row in rows for part in row.get("extensions", ()) if part["name"] == extension]
+        if rows:
+            return tables, rows
+    return {}, []
 
 
 class _Missing(gettext.NullTranslations):
@@ -319,10 +296,3 @@ def _catalogue(language: str) -> gettext.NullTranslations:
         raise RuntimeError("scripts/setup compiles the catalogues: run it once, and when texts have changed") from error
     catalogue.add_fallback(_Missing())
     return catalogue
-
-
-def _data(name: str) -> bytes:
-    """Read a file beside this module by its loader: importing pathlib or importlib.resources would slow every start."""
-    loader = __spec__.loader
-    assert isinstance(loader, SourceFileLoader)
-    return loader.get_data(f"{__path__[0]}/{name}")

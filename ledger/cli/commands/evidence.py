@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 import msgspec
+from msgspec.structs import asdict
 
 from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT
@@ -36,7 +36,6 @@ from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag, 
 from ledger.evidence.folder_hashing import hash_folder
 from ledger.evidence.hashing import Hashed, HashingProgress, hash_file
 from ledger.evidence.store import EvidenceStore
-from ledger.i18n import Labels
 from ledger.procedures import shipped_procedures
 
 EXISTING = click.Path(exists=True, path_type=Path)
@@ -243,9 +242,6 @@ _ARCHIVE = (
 _FILE = f"Give --item or --bundle. {_ARCHIVE}"
 
 
-_COUNTED = re.compile(r"([0-9]+) (missing|extra|changed|no file|not listed|listed twice|unreadable)")
-
-
 def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
     """Print each row as soon as it is computed: a list in JSON, or a line for each digest as ``b3sum`` prints it."""
     if not session.json:
@@ -267,20 +263,12 @@ def show_check(session: Session, checked: EvidenceCheck, findings: Sequence[File
     fields["bytes"] = fields.pop("size")
     if session.json:
         return output.data(fields | {"findings": findings})
-    steps = [step | {"detail": _detail(labels, step["detail"])} for step in fields["steps"]]
+    steps = [asdict(step) | {"detail": labels.translate(step.detail)} for step in checked.steps]
     output.table(steps, columns("number", "name:step", "result:result", "detail"))
     show_findings(session, findings)
     output.record((fields["binding"] or {}) | {name: fields[name] for name in ("digests", "files", "bytes")})
     verdict = click.style(labels.of("verdict", checked.verdict), fg=COLOURS[checked.verdict], bold=True)
     return click.echo(f"{labels.of('field', 'verdict')}: {verdict}")
-
-
-def _detail(labels: Labels, detail: str) -> str:
-    """Return the detail of a step in the reader's language, with the faults that it counts."""
-    text = labels.translate(detail)
-    if text == detail:
-        return detail
-    return _COUNTED.sub(lambda fault: f"{labels.of('fault', fault[2].replace(' ', '_'))} {fault[1]}", text)
 
 
 def show_findings(session: Session, findings: Iterable[FileFinding]) -> None:

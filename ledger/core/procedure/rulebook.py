@@ -517,6 +517,12 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     digest: str = ""  # of the canonical form that it was decoded from
 
     @cached_property
+    def tables(self) -> dict[str, Any]:
+        """Return the rows as the package's files have them, which labels are looked up in."""
+        tables: dict[str, Any] = msgspec.to_builtins(self)
+        return tables
+
+    @cached_property
     def vocabularies(self) -> dict[str, Collection[str]]:
         """Return the words of each vocabulary that events have words of."""
         return {vocabulary: getattr(self, table) for vocabulary, table in terms.TABLE_OF.items()}

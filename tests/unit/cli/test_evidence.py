@@ -115,7 +115,8 @@ def test_each_fault_is_told(tally: Tally, source: Path) -> None:
     for line in ("missing: data/empty", "extra: data/planted", "changed: data/disk.img", "verdict: tampered"):
         assert line in done.out
     chinese = tally("--lang", "zh-CN", "evidence", "check", bag).out
-    assert ("缺失: data/empty" in chinese, "已被篡改" in chinese) == (True, True)
+    for words in ("缺失: data/empty", "已被篡改", "个文件：1 个缺失", "未指定比对所用的记录"):
+        assert words in chinese
     answer = tally("--json", "evidence", "check", bag).json()
     assert (answer["verdict"], len(answer["findings"])) == ("tampered", 3)
     for arguments in ((), (source, "--store", tally.folder / "store"), (source,)):

@@ -204,6 +204,14 @@ def test_the_digest_is_of_what_the_files_say() -> None:
     assert read_package(changed).digest != book.digest
 
 
+def test_the_tables_are_what_the_files_say() -> None:
+    """Labels are looked up by the names that the files have."""
+    tables = shipped_rulebook().tables
+    assert tables["procedure"]["id"] == "cn-criminal"
+    assert tables["purposes"]["prosecution_review"]["label"]["zh"] == "移送审查起诉"
+    assert {row["name"]: row["level"] for row in tables["flags"]}["late_entry"] == "noted"
+
+
 def test_words_keep_their_order() -> None:
     """The canonical form states it: kinds of trial stand from the fastest to the slowest."""
     text = canonical_form(FILES)

@@ -62,6 +62,21 @@ def test_words_of_all_packages_that_ship_have_labels() -> None:
     assert ENGLISH.of_extension("arrest_request", "no_such_row") == "no such row"
 
 
+def test_an_extension_of_some_clocks_has_its_label_in_every_case() -> None:
+    """Also where it is allowed on one base alone, and where a procedure has the clock without it."""
+    for in_use in ((), (shipped_rulebook(),)):
+
+        def labels_of(books: tuple[Rulebook, ...] = in_use) -> list[str]:
+            PROCEDURES_IN_USE.set(books)
+            pairs = ("first_instance", "upper_court"), ("retrial_recommendation_review", "special_circumstances")
+            return [ENGLISH.of_extension(clock, name) for clock, name in pairs]
+
+        assert copy_context().run(labels_of) == [
+            "three months more, approved by the upper court, once",
+            "special circumstances, by the ordinary approval",
+        ]
+
+
 def test_what_is_stated_in_a_field_is_told_in_words() -> None:
     """The label of a choice, yes or no; of the procedures in force and of those that ship. Anything else stays."""
     for in_use in ((), (shipped_rulebook(),)):
