@@ -31,7 +31,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from api.auth.identity_providers import IdentityProvider, ProviderFile
-from api.auth.sessions import AccessToken, SignInService, require_granted
+from api.auth.sessions import AccessToken, SignInService
 from api.middleware.problems import TokenRefused
 from ledger.config.settings import Settings
 from ledger.core.encoding.decoding import decode_json, decoder_of
@@ -417,13 +417,10 @@ def officer_of(provider: IdentityProvider, claims: Mapping[str, Any]) -> str:
 
 def granted_officer(authority: AuthorityState, agency: str, officer: str, now: int) -> Grant:
     """Return the officer's grant from this agency that is valid now, of several the last. Raises Unauthorized."""
-    grants = [each for each in authority.grants.values() if (each.agency_id, each.officer) == (agency, officer)]
-    for grant in sorted(grants, key=lambda each: each.granted, reverse=True):
-        try:
-            return require_granted(authority, grant.key_id, now)
-        except Unauthorized:
-            continue
-    raise _unknown_officer()
+    grants = authority.valid_grants(agency, now, officer)
+    if not grants:
+        raise _unknown_officer()
+    return max(grants, key=lambda grant: grant.granted)
 
 
 def _unknown_officer() -> Unauthorized:

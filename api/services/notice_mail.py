@@ -25,7 +25,6 @@ from api.texts import Texts
 from ledger.config.settings import Settings
 from ledger.core.messages import Message
 from ledger.core.procedure.zones import Zone
-from ledger.core.signing.authority import AuthorityState, Grant
 from ledger.i18n import PROCEDURES_IN_USE, ZONE_IN_USE, Labels
 from ledger.interchange.mail.smtp import MailServer
 from ledger.store import notices
@@ -201,22 +200,13 @@ def _headed(view: NoticeView) -> str:
     return view.says if view.case_number is None else f"{view.case_number}: {view.says}"
 
 
-def valid_grants(authority: AuthorityState, agency: str, officer: str, now_s: int) -> list[Grant]:
-    """Return the grants of the officer's keys that are valid now."""
-    return [
-        grant
-        for grant in authority.grants.values()
-        if (grant.agency_id, grant.officer) == (agency, officer) and service.is_valid(grant, now_s)
-    ]
-
-
 def forget_gone(parts: Parts) -> None:
     """Delete the addresses that ended keys gave, and all that is stored of officers who have no valid key."""
     authority, now_s = parts.authority(), parts.clock() // 1000
     with parts.database.read() as connection:
         everybody = [notices.subscriber(connection, *each) for each in notices.everybody(connection)]
     for row in everybody:
-        if not valid_grants(authority, row.agency, row.officer, now_s):
+        if not authority.valid_grants(row.agency, now_s, row.officer):
             notices.forget(parts.database, row.agency, row.officer)
         elif row.address is not None and service.grant_of(parts, row) is None:
             notices.end_mail(parts.database, row)

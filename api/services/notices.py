@@ -8,14 +8,14 @@ it is stored, and whoever edits the database can make the service send nothing t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from api.auth.reading import Reading
 from api.services.parts import Parts
-from api.services.service import LONGEST, Cursors
+from api.services.service import Cursors
 from ledger.config.settings import ADDRESS
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, NotFound, RuleRefused
@@ -266,12 +266,7 @@ def grant_of(parts: Parts, row: Subscriber) -> Grant | None:
     grant = parts.authority().grants.get(row.key_id or "")
     if grant is None or (grant.agency_id, grant.officer) != (row.agency, row.officer):
         return None
-    return grant if is_valid(grant, parts.clock() // 1000) else None
-
-
-def is_valid(grant: Grant, now_s: int) -> bool:
-    """Return whether the key is valid at ``now_s`` (unix seconds) and not revoked."""
-    return grant.revoked is None and grant.valid_from <= now_s < grant.valid_until
+    return grant if grant.is_valid(parts.clock() // 1000) else None
 
 
 def can_be_sent_to(parts: Parts, row: Subscriber) -> bool:
@@ -292,7 +287,6 @@ class _Link(Struct, frozen=True):
 
 
 _link: Final = decoder_of(_Link)
-Token = Annotated[str, Meta(max_length=LONGEST)]
 
 
 def link_to_confirm(cursors: Cursors, row: Subscriber) -> str:

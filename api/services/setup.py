@@ -253,7 +253,7 @@ class _Look:
 
     def _of_agency(self, agency: Agency) -> Iterator[SetupStep]:
         granted = self._granted[agency.agency_id]
-        held = [grant for grant in granted if grant.revoked is None and self._now < grant.valid_until]
+        held = self._authority.valid_grants(agency.agency_id, self._now)
         values = command_values(self._service, agency.agency_id, self._officer)
         kind = self._labels.of("agency_kind", agency.kind)
         says = Message("Entry {index}, as {kind}.", index=agency.index, kind=kind)

@@ -284,11 +284,9 @@ def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLi
 
 def officers(visit: Visit, agency: str) -> list[tuple[str, str]]:
     """Return the officers of an agency whose keys are valid now, each with his roles, the reader last."""
-    grants, now = visit.reading.authority.grants.values(), unix_seconds(visit.reading.reader.now)
     roles = defaultdict[str, set[str]](set)
-    for grant in grants:
-        if grant.agency_id == agency and grant.revoked is None and grant.valid_from <= now < grant.valid_until:
-            roles[grant.officer].update(grant.roles)
+    for grant in visit.reading.authority.valid_grants(agency, unix_seconds(visit.reading.reader.now)):
+        roles[grant.officer].update(grant.roles)
     own = visit.reading.session.grant.officer if agency == visit.reading.agency else None
 
     def called(officer: str) -> str:

@@ -49,6 +49,14 @@ class Grant(Struct, frozen=True):
     granted: int
     revoked: int | None = None
 
+    def covers(self, at: int) -> bool:
+        """Return whether the validity includes ``at`` (unix seconds)."""
+        return self.valid_from <= at < self.valid_until
+
+    def is_valid(self, at: int) -> bool:
+        """Return whether the key is not revoked, and its validity includes ``at`` (unix seconds)."""
+        return self.revoked is None and self.covers(at)
+
 
 class EarlierServiceKey(Struct, frozen=True, forbid_unknown_fields=True):
     """A former key of the service, which signed entries below index ``until``."""
@@ -108,6 +116,14 @@ class AuthorityState(Struct, frozen=True, dict=True):
     def names(self) -> dict[str, Name]:
         """Return the names of the agencies by their ids."""
         return {agency.agency_id: agency.profile.name for agency in self.agencies.values()}
+
+    def valid_grants(self, agency: str, at: int, officer: str | None = None) -> list[Grant]:
+        """Return the grants of the agency, or of one officer of it, that are valid at ``at`` (unix seconds)."""
+        return [
+            grant
+            for grant in self.grants.values()
+            if grant.agency_id == agency and officer in (None, grant.officer) and grant.is_valid(at)
+        ]
 
 
 def initial(
@@ -225,7 +241,7 @@ def standing_grant(authority: AuthorityState, key_id: str, index: int, *, field:
 
 def require_valid(grant: Grant, at: int, *, field: str) -> None:
     """Accept a grant whose validity includes ``at`` (unix seconds). Raises Unauthorized."""
-    if not grant.valid_from <= at < grant.valid_until:
+    if not grant.covers(at):
         raise Unauthorized(
             "the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds)",
             grant=grant,

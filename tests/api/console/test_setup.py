@@ -87,6 +87,16 @@ def test_steps_are_taken_one_after_the_other(tmp_path: Path, monkeypatch: pytest
         assert states(served, COURT)["witness"] == "done"
 
 
+def test_a_key_that_is_granted_from_next_week_does_nothing_yet(tmp_path: Path) -> None:
+    """A role is held by a key that is valid now, and by none that will be."""
+    with serving(tmp_path, officers=(supervisor(POLICE),)) as served:
+        now = served.parts.clock() // 1000
+        week = 7 * 86_400
+        served.ledger.changes.grant(clerk(POLICE), valid_from=now + week, valid_until=now + 2 * week)
+        served.ledger.mirror(served.ledger.changes.bodies[-1])
+        assert [states(served, POLICE)[name] for name in ("clerk", "supervisor")] == ["missing", "done"]
+
+
 def test_the_page_copies_the_command_of_a_machine(office: Office) -> None:
     """Nobody need be signed in. Commands are filled in for the officer who is named; who is signed in sees his own
     agency open. It holds on a phone, in the dark, and in Chinese, where nothing is in English."""

@@ -99,6 +99,23 @@ def test_a_grant_holds_from_its_first_second_to_before_its_last() -> None:
             judge(mirror.authority, act_of(signed_at=signed_at))
 
 
+def test_the_valid_grants_are_those_that_sign_now() -> None:
+    """Of one agency, or of one officer of it: neither revoked, nor over, nor of the future."""
+    boss, other = supervisor(POLICE), clerk(COURT)
+    mirror = Registry().admit(POLICE).admit(COURT)
+    for officer, since in ((CLERK, 1000), (boss, 2000), (other, 1000)):
+        mirror.grant(officer, valid_from=since, valid_until=3000)
+
+    def valid(at: int, officer: str | None = None) -> list[str]:
+        return [grant.key_id for grant in mirror.authority.valid_grants(POLICE, at, officer)]
+
+    assert valid(999) == valid(3000) == valid(1500, boss.officer_id) == []
+    assert valid(1999) == valid(2000, CLERK.officer_id) == [CLERK.key_id]
+    assert valid(2000) == [CLERK.key_id, boss.key_id]
+    mirror.revoke(CLERK)
+    assert valid(2000) == [boss.key_id]
+
+
 def test_the_right_signature_of_the_wrong_agency_is_refused() -> None:
     """A key acts for the agency that granted it and for no other."""
     court = clerk(COURT)
