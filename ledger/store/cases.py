@@ -181,15 +181,6 @@ def place_of_item(item_id: str, case_id: str) -> str:
     return f"{item_id}/{case_id}"
 
 
-def item(connection: Connection, case_id: str, item_id: str) -> dict[str, Any]:
-    """Return one item of a case. Raises NotFound."""
-    named = (ITEMS.c.case_id == case_id, ITEMS.c.item_id == item_id)
-    row = connection.execute(select(ITEMS).where(*named)).mappings().first()
-    if row is None:
-        raise NotFound("no item {item_id} in case {case_id}", item_id=item_id, case_id=case_id, field="item_id")
-    return dict(row)
-
-
 def list_handovers(
     connection: Connection,
     agency: str,

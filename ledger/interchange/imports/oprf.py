@@ -20,7 +20,6 @@ from ledger.core.errors import MalformedInput
 
 ELEMENT = SCALAR = 32  # bytes
 PROOF = 64
-MAX_BATCH = 2**16 - 1  # elements under one proof, whose index has two bytes
 _CONTEXT = b"OPRFV1-\x01-ristretto255-SHA512"  # mode 1: verifiable
 _BLOCK, _DIGEST = 128, 64  # bytes that SHA-512 takes in at once, and gives
 _ZERO = bytes(SCALAR)
