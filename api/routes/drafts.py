@@ -12,7 +12,6 @@ from api.auth.reading import Reading
 from api.dependencies import LabelsOf, Reads, ServiceOf, json_body, json_response
 from api.schemas.openapi import OF_A_BODY, Routes
 from api.services.drafts import (
-    ActContext,
     CaseAtHand,
     ForeseenEvent,
     body_from,
@@ -31,6 +30,7 @@ from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.events.terms import EventTypeName, Instant, SectionField, SectionLabel, Text
 from ledger.core.signing.signatures import typed_data
 from ledger.i18n import Labels
+from ledger.recording.event_signing import Claims
 
 MAX_BODY: Final = 1024 * 1024  # bytes
 BODY: Final = "payload.body"
@@ -147,7 +147,7 @@ def _draft_in_case(
         by_letter = answers or act.event_type == NAME_OF[LetterReceived]
         at = case_at_hand(service, reading, act.stream.id, by_letter=by_letter)
     body = body_from(body_type, with_made_ids(body_type, act.body), where=BODY)
-    return draft_in_case(service, reading, labels, at=at, body=body, context=_stated(act))
+    return draft_in_case(service, reading, labels, at=at, body=body, claims=_stated(act))
 
 
 def _draft_in_supervision(
@@ -158,12 +158,12 @@ def _draft_in_supervision(
     fields = with_signed_fields(service, reading, body_type, act.body, stream_id=stream_id, state=state)
     body = body_from(body_type, fields, where=BODY)
     return draft_in_supervision(
-        service, reading, labels, stream_id=stream_id, state=state, body=body, context=_stated(act)
+        service, reading, labels, stream_id=stream_id, state=state, body=body, claims=_stated(act)
     )
 
 
-def _stated(act: ActToDraft) -> ActContext:
-    return ActContext(act.occurred_at, act.authority, act.sections)
+def _stated(act: ActToDraft) -> Claims:
+    return Claims(act.occurred_at, act.authority, act.sections)
 
 
 def _view(drafted: ForeseenEvent, labels: Labels, log_id: bytes) -> EventDraftView:

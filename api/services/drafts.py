@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from api.auth.reading import Reading
 from api.services.case_reading import known_persons
 from api.services.parts import Parts
@@ -23,7 +25,6 @@ from ledger.core.errors import MalformedInput, NotFound, RuleRefused, Unauthoriz
 from ledger.core.events import (
     EVENT_TYPES,
     NAME_OF,
-    Authority,
     Body,
     Stream,
 )
@@ -33,22 +34,11 @@ from ledger.core.events.handover import HandoverOffered, HandoverReturned
 from ledger.core.messages import Message, Term, joined
 from ledger.core.visibility import Reader, arriving
 from ledger.i18n import Labels
-from ledger.recording.event_signing import StreamPosition, UnsignedEvent, new_id, unsigned_event
+from ledger.recording.event_signing import Claims, StreamPosition, UnsignedEvent, new_id, unsigned_event
 from ledger.store import cases, log
 from ledger.store.database import Connection
 from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import Narrator, names_by_id
-
-
-class ActContext(NamedTuple):
-    """What an act states beside its body: when it happened (UTC, now unless it is given), and on what authority.
-
-    ``sections`` are confidential texts by label and field.
-    """
-
-    occurred_at: str | None = None
-    authority: Authority | None = None
-    sections: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class PlaceInStream(Protocol):
@@ -153,7 +143,7 @@ def unsigned(
     stream: Stream,
     state: PlaceInStream | None,
     body: Body,
-    context: ActContext,
+    claims: Claims,
 ) -> UnsignedEvent:
     """Return the next event of the stream, unsigned, in the reader's name.
 
@@ -168,9 +158,7 @@ def unsigned(
         grant.officer,
         grant.key_id,
         now=now,
-        occurred_at=_occurred_at(context.occurred_at, now),
-        authority=context.authority,
-        sections=context.sections,
+        claims=replace(claims, occurred_at=_occurred_at(claims.occurred_at, now)),
     )
 
 
@@ -190,17 +178,17 @@ def _occurred_at(claimed: str | None, now: int) -> str:
 
 
 def draft_in_case(
-    service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, body: Body, context: ActContext
+    service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, body: Body, claims: Claims
 ) -> ForeseenEvent:
     """Return the draft of an event of the case, and record that it was made.
 
     Raises what the ledger would refuse of the signed event.
     """
-    return drafts_in_case(service, reading, labels, at=at, acts=[(body, context)])[0]
+    return drafts_in_case(service, reading, labels, at=at, acts=[(body, claims)])[0]
 
 
 def drafts_in_case(
-    service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]]
+    service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, acts: Sequence[tuple[Body, Claims]]
 ) -> list[ForeseenEvent]:
     """Return the drafts of events of the case that follow each other, each judged on the state after those before it.
 
@@ -210,8 +198,8 @@ def drafts_in_case(
     drafts: list[ForeseenEvent] = []
     state = at.state
     persons = {**at.person_names}  # and those whom the acts bring in
-    for body, context in acts:
-        drafted = unsigned(parts, reading, stream=stream, state=state, body=body, context=context)
+    for body, claims in acts:
+        drafted = unsigned(parts, reading, stream=stream, state=state, body=body, claims=claims)
         event = drafted.event
         before, outcome = parts.validator.foresee(event, state)
         with parts.database.read() as connection:
@@ -255,7 +243,7 @@ def _disclosed(body: Body, after: CaseState, now: str) -> Message | None:
 
 
 def refusals_in_case(
-    service: Service, reading: Reading, *, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]]
+    service: Service, reading: Reading, *, at: CaseAtHand, acts: Sequence[tuple[Body, Claims]]
 ) -> dict[int, RuleRefused]:
     """Return what the ledger would refuse of acts that follow each other, by their places; the others follow on.
 
@@ -263,9 +251,9 @@ def refusals_in_case(
     """
     stream, state = Stream(kind="case", id=at.case_id), at.state
     refusals: dict[int, RuleRefused] = {}
-    for place, (body, context) in enumerate(acts):
+    for place, (body, claims) in enumerate(acts):
         try:
-            drafted = unsigned(service.parts, reading, stream=stream, state=state, body=body, context=context)
+            drafted = unsigned(service.parts, reading, stream=stream, state=state, body=body, claims=claims)
             _, outcome = service.parts.validator.foresee(drafted.event, state)
         except RuleRefused as error:
             refusals[place] = error

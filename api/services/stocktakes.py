@@ -13,7 +13,6 @@ from msgspec.structs import asdict, replace
 
 from api.auth.reading import Reading
 from api.services.drafts import (
-    ActContext,
     ForeseenEvent,
     case_at_hand,
     drafts_in_case,
@@ -42,7 +41,7 @@ from ledger.core.events.stocktake import MOST_COUNTED, StocktakeRecorded
 from ledger.core.events.terms import Line, Number, OfficerId, Text
 from ledger.core.messages import Message, Term
 from ledger.i18n import Labels
-from ledger.recording.event_signing import MAX_ACTS, StreamPosition, new_id
+from ledger.recording.event_signing import MAX_ACTS, Claims, StreamPosition, new_id
 from ledger.store import cases, log, stocktakes
 from ledger.store.database import Connection
 from ledger.store.stocktakes import OpenStocktake, RecordedStocktake, Scan, ScanCounts
@@ -474,15 +473,15 @@ def _open_of(
 
 
 def drafts_of(
-    service: Service, reading: Reading, labels: Labels, acts: Sequence[StocktakeAct], context: ActContext
+    service: Service, reading: Reading, labels: Labels, acts: Sequence[StocktakeAct], claims: Claims
 ) -> list[ForeseenEvent]:
     """Return the drafts of the events of a stocktake, those of one case together.
 
     Raises what the ledger would refuse of them.
     """
-    by_case: dict[str, list[tuple[Body, ActContext]]] = {}
+    by_case: dict[str, list[tuple[Body, Claims]]] = {}
     for act in acts[:-1]:
-        by_case.setdefault(act.place.stream.id, []).append((act.body, context))
+        by_case.setdefault(act.place.stream.id, []).append((act.body, claims))
     drafts: list[ForeseenEvent] = []
     for case_id, bodies in by_case.items():
         at = case_at_hand(service, reading, case_id)
@@ -490,7 +489,7 @@ def drafts_of(
     own = acts[-1]
     head = own.place.head
     place = None if head is None else _PlaceOfEvent(own.place.sequence - 1, head)
-    drafted = unsigned(service.parts, reading, stream=own.place.stream, state=place, body=own.body, context=context)
+    drafted = unsigned(service.parts, reading, stream=own.place.stream, state=place, body=own.body, claims=claims)
     event = drafted.event
     reading.record(Message("draft of {event_type}", event_type=Term("event_type", event.event_type)))
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels))

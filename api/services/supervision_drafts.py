@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.auth.reading import Reading
-from api.services.drafts import ActContext, ForeseenEvent, require_free_id, require_role, unsigned
+from api.services.drafts import ForeseenEvent, require_free_id, require_role, unsigned
 from api.services.governance import known_to_models, require_modelling
 from api.services.model_runs import Overlap, alike, overlaps_of_file, words_in_force, work_on_file
 from api.services.service import Service
@@ -17,6 +17,7 @@ from ledger.core.messages import Message, Term
 from ledger.core.supervision import ModelState, SupervisionState
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.i18n import Labels
+from ledger.recording.event_signing import Claims
 from ledger.store import supervision
 from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.conditions import datasets_of
@@ -86,14 +87,14 @@ def draft_in_supervision(
     stream_id: str,
     state: SupervisionState | None,
     body: Body,
-    context: ActContext,
+    claims: Claims,
 ) -> ForeseenEvent:
     """Return the draft of an event of a model, lead or recommendation, and record that it was made.
 
     Raises what the ledger would refuse of the signed event.
     """
     stream = Stream(kind="supervision", id=stream_id)
-    drafted = unsigned(service.parts, reading, stream=stream, state=state, body=body, context=context)
+    drafted = unsigned(service.parts, reading, stream=stream, state=state, body=body, claims=claims)
     event = drafted.event
     step = service.parts.validator.foresee_supervision(event)
     event_type = Term("event_type", event.event_type)

@@ -15,14 +15,14 @@ from ledger.acts import ACTS
 from ledger.cli.options import option_of
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
-from ledger.client.events import Claims, EventClient, send, sign_in_order
+from ledger.client.events import EventClient, send, sign_acts
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
 from ledger.core.events import Body, Stream
 from ledger.core.messages import Message
-from ledger.recording.event_signing import Signed, StreamPosition, UnsignedEvent, unsigned_event
+from ledger.recording.event_signing import Claims, Signed, StreamPosition, UnsignedEvent, unsigned_event
 
 B = TypeVar("B", bound=Body)
 
@@ -107,9 +107,7 @@ class EventRecorder(EventClient[Session]):
                 *session.officer,
                 keystore_key_id(session.keystore),
                 now=int(time.time()),
-                occurred_at=claims.occurred_at,
-                authority=claims.authority,
-                sections=claims.sections,
+                claims=claims,
             )
             for body, place in acts
         ]
@@ -219,7 +217,7 @@ class EventRecorder(EventClient[Session]):
         with errors_by_option():
             claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
             # Signed by the class above: this one's ``sign`` asks for each.
-            signed = sign_in_order(acts, lambda body, place: super(EventRecorder, self).sign(body, place, claims))
+            signed = sign_acts(acts, lambda body, place: super(EventRecorder, self).sign(body, place, claims))
             return zip(signed, self.send_together(signed), strict=True)
 
     def _print_all(self, receipts: Sequence[dict[str, Any]]) -> None:

@@ -17,7 +17,6 @@ from ledger.cli.command import fields_of, signing
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import instant, unix_seconds
 from ledger.cli.session import Session
-from ledger.client.events import Claims
 from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
@@ -26,7 +25,7 @@ from ledger.core.events.terms import TABLE_OF, WORD, choices
 from ledger.i18n import label_first_by, spoken
 from ledger.i18n.money import smallest_units, usual_currency
 from ledger.procedures import tables_that_ship
-from ledger.recording.event_signing import new_id
+from ledger.recording.event_signing import Claims, new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
 _AMOUNT = r"[0-9]{1,13}(?:\.[0-9]{1,4})?(?::[A-Z]{3})?"

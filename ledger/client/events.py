@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ledger.client.exchange import Exchange
 from ledger.client.requests import Requests, at
@@ -22,14 +21,14 @@ from ledger.client.tree_heads import SignedTreeHead
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, TallystickError, Unavailable
-from ledger.core.events import Authority, Body, Stream, decode_submission
+from ledger.core.events import Body, Stream, decode_submission
 from ledger.core.log.checkpoints import parse_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
-from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, Claims, Signed, StreamPosition, sign_event
 
 REBASES = 3  # an event is signed anew as often if others write between the query of the head and the submission
 EVENTS = "/api/v1/events"
@@ -40,18 +39,6 @@ SUPERVISION_SUBJECTS = ("model", "lead", "recommendation")  # what the ids of su
 
 S = TypeVar("S", bound=ClientSession)
 A = TypeVar("A")
-
-
-class Claims(Struct, frozen=True):
-    """What the officer states beside the body of an event: time, authority, confidential sections."""
-
-    occurred_at: str | None = None
-    authority: Authority | None = None
-    sections: Mapping[str, Mapping[str, str]] = {}
-
-    def with_section(self, label: str, fields: Mapping[str, str]) -> Claims:
-        """Return the same claims with one more confidential section."""
-        return replace(self, sections={**self.sections, label: fields})
 
 
 class EventClient(Generic[S]):
@@ -88,15 +75,8 @@ class EventClient(Generic[S]):
 
     def sign(self, body: Body, place: StreamPosition, claims: Claims) -> Signed:
         """Sign an event. Raises MalformedInput."""
-        return sign_event(
-            body,
-            place,
-            Actor(*self.session.officer, self.session.signer),
-            self.session.log_id,
-            occurred_at=claims.occurred_at,
-            authority=claims.authority,
-            sections=claims.sections,
-        )
+        actor = Actor(*self.session.officer, self.session.signer)
+        return sign_event(body, place, actor, self.session.log_id, claims)
 
     def send(self, signed: Signed) -> dict[str, Any]:
         """Send a signed event and return its receipt. The event stays in the outbox until its outcome is known."""
@@ -128,9 +108,7 @@ class EventClient(Generic[S]):
         return Stream(kind="agency", id=self.session.officer[0])
 
 
-def sign_in_order(
-    acts: Iterable[tuple[A, StreamPosition]], sign: Callable[[A, StreamPosition], Signed]
-) -> list[Signed]:
+def sign_acts(acts: Iterable[tuple[A, StreamPosition]], sign: Callable[[A, StreamPosition], Signed]) -> list[Signed]:
     """Sign each act at its place, or behind the last signed one of the same stream if there is one."""
     following: dict[Stream, StreamPosition] = {}
     signed: list[Signed] = []

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from ledger.chain.transaction import TransactionSigner
-from ledger.client.events import Claims, appending, placing, posting, posting_together, require_receipts, sign_in_order
+from ledger.client.events import appending, placing, posting, posting_together, require_receipts, sign_acts
 from ledger.client.exchange import Exchange
 from ledger.client.requests import Requests, at
 from ledger.client.service import TIMEOUT_S, AsyncServiceClient, Connected, ServiceClient, awaiting, blocking
@@ -24,9 +24,7 @@ from ledger.core.events import EVENT_TYPES, Body, Stream
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.verify import verify_event
-from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
-
-NOTHING_ELSE = Claims()
+from ledger.recording.event_signing import NOTHING_ELSE, Actor, Claims, Signed, StreamPosition, sign_event
 
 
 class Officer(Struct, frozen=True):
@@ -85,7 +83,7 @@ class OfficerRequests(Requests):
         """
         place = yield from placing(self, Stream(kind="case", id=case_id))
         stated = [(_body(event_type, body), place) for event_type, body in acts]
-        signed = sign_in_order(stated, lambda body, at_place: self._sign(body, claims, at_place))
+        signed = sign_acts(stated, lambda body, at_place: self._sign(body, claims, at_place))
         submissions = [event.submission for event in signed]
         receipts = yield from posting_together(self, submissions)
         for _ in require_receipts(receipts, submissions, self.trust):
@@ -99,15 +97,8 @@ class OfficerRequests(Requests):
 
     def _sign(self, body: Body, claims: Claims, place: StreamPosition) -> Signed:
         officer = self.officer
-        return sign_event(
-            body,
-            place,
-            Actor(officer.agency, officer.officer, officer.signer),
-            self.trust.log_id,
-            occurred_at=claims.occurred_at,
-            authority=claims.authority,
-            sections=claims.sections,
-        )
+        actor = Actor(officer.agency, officer.officer, officer.signer)
+        return sign_event(body, place, actor, self.trust.log_id, claims)
 
     def _sending(self, signed: Signed) -> Exchange[dict[str, Any]]:
         receipts = yield from posting(self, signed.submission)

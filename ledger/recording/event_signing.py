@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -62,6 +61,21 @@ class Actor(Struct, frozen=True):
     signer: TransactionSigner
 
 
+class Claims(Struct, frozen=True):
+    """What the officer states beside the body of an event: time, authority, confidential sections.
+
+    ``occurred_at`` (RFC 3339 UTC, whole seconds) is now by default. ``sections``: label -> field -> text.
+    """
+
+    occurred_at: str | None = None
+    authority: Authority | None = None
+    sections: Mapping[str, Mapping[str, str]] = {}
+
+    def with_section(self, label: str, fields: Mapping[str, str]) -> Claims:
+        """Return the same claims with one more confidential section."""
+        return replace(self, sections={**self.sections, label: fields})
+
+
 class UnsignedEvent(Struct, frozen=True):
     """An event before it is signed, with its confidential sections by their labels."""
 
@@ -94,6 +108,7 @@ class Signed(Struct, frozen=True):
 
 
 SYSTEM_SOURCES = Sources()
+NOTHING_ELSE = Claims()
 
 
 def unsigned_event(
@@ -104,22 +119,20 @@ def unsigned_event(
     key_id: str,
     *,
     now: int,
-    occurred_at: str | None = None,
-    authority: Authority | None = None,
-    sections: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    claims: Claims = NOTHING_ELSE,
     sources: Sources = SYSTEM_SOURCES,
 ) -> UnsignedEvent:
     """Return ``body`` as the event at ``place``, which the officer's key is to sign ``now`` (unix seconds).
 
     Raises MalformedInput, naming the field, for what no service would accept.
     """
-    kept_apart = {label: Section(salt=sources.salt(), fields=dict(fields)) for label, fields in sections.items()}
+    kept_apart = {label: Section(salt=sources.salt(), fields=dict(fields)) for label, fields in claims.sections.items()}
     payload = Payload(
         officer=officer,
-        occurred_at=occurred_at or instant_text(now),
+        occurred_at=claims.occurred_at or instant_text(now),
         salt=sources.salt(),
         body=body,
-        authority=authority,
+        authority=claims.authority,
         confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
     )
     envelope = unsigned_envelope(
@@ -142,16 +155,13 @@ def sign_event(
     place: StreamPosition,
     actor: Actor,
     log_id: bytes,
+    claims: Claims = NOTHING_ELSE,
     *,
-    occurred_at: str | None = None,
-    authority: Authority | None = None,
-    sections: Mapping[str, Mapping[str, str]] | None = None,
     sources: Sources = SYSTEM_SOURCES,
 ) -> Signed:
     """Sign ``body`` as the event at ``place``, by ``actor``, for the ledger ``log_id`` (32 bytes).
 
-    ``occurred_at`` (RFC 3339 UTC, whole seconds) is now by default. ``sections`` are confidential: label -> field ->
-    text, each under a salt of its own.
+    Each confidential section of ``claims`` gets a salt of its own.
 
     Raises:
         MalformedInput: no service would accept the event; the error names the field.
@@ -164,9 +174,7 @@ def sign_event(
         actor.officer,
         actor.signer.key_id,
         now=sources.now(),
-        occurred_at=occurred_at,
-        authority=authority,
-        sections=sections or {},
+        claims=claims,
         sources=sources,
     )
     require_consistent(unsigned.event)

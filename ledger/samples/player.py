@@ -27,7 +27,7 @@ from ledger.core.events.terms import NAME_FIELD, EventRef
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.procedures import IN_USE
-from ledger.recording.event_signing import Signed, Sources, StreamPosition, sign_event
+from ledger.recording.event_signing import Claims, Signed, Sources, StreamPosition, sign_event
 from ledger.samples.case_acts import CaseActs, person_id
 from ledger.samples.town import BY_PROFILE, CLERKS, KINDS, TownKeys
 
@@ -180,8 +180,8 @@ class SampleStream:
     def moment(self) -> str:
         return instant_text(self.player.began_at)
 
-    def write(self, body: Body, by: str, **fields: Any) -> Self:
-        """Submit one event, signed by the person of this profile; ``fields`` are those of ``sign_event``."""
+    def write(self, body: Body, by: str, **claims: Any) -> Self:
+        """Submit one event, signed by the person of this profile; ``claims`` are those of ``Claims``."""
         # Ids and salts follow from the place of the event: played again, it is the same to the ledger.
         place = (self.stream.kind, self.stream.id, self.sequence)
         noise, stamp = self.player.noise("id", *place), f"{self.player.began_at * 1000:012x}"
@@ -191,7 +191,7 @@ class SampleStream:
             StreamPosition(self.stream, self.sequence, self._head),
             self.player.keys.actor(by),
             self.player.ledger.log_id,
-            **{"occurred_at": self.moment, **fields},
+            Claims(**{"occurred_at": self.moment, **claims}),
             sources=Sources(
                 event_id=lambda: f"{stamp[:8]}-{stamp[8:]}-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}",
                 salt=lambda: self.player.noise("salt", *place, next(salts))[:32],

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Query
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.console.cases.case_forms import (
@@ -43,7 +44,6 @@ from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.drafts import (
-    ActContext,
     CaseAtHand,
     body_from,
     case_at_hand,
@@ -61,7 +61,7 @@ from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.recording.event_signing import MAX_ACTS, new_id
+from ledger.recording.event_signing import MAX_ACTS, Claims, new_id
 
 router = page_router()
 OfQuery = Annotated[str | None, Query(max_length=200)]
@@ -266,13 +266,13 @@ def draft_receipts(visit: VisitOf, form: FormOf) -> Response:
     for offer in picked:
         case_id, _, handover_id = offer.partition("/")
         by_case.setdefault(case_id, []).append(handover_id)
-    context, drafts = stated(form), list[EventDraft]()
+    claims, drafts = stated(form), list[EventDraft]()
     for case_id, handover_ids in by_case.items():
         at = case_at_hand(visit.service, visit.reading, case_id)
         _refuse_in_words(visit, at, "accept", {})
         received = ("received_at", form.get("received_at") or "")
         answers = [PostedForm([("handover_id", handover_id), received]) for handover_id in handover_ids]
-        acts = [(body_of(DRAFTED["accept"], answer, at.state), context) for answer in answers]
+        acts = [(body_of(DRAFTED["accept"], answer, at.state), claims) for answer in answers]
         drafts += _drafts(visit, form, at, acts, "/inbox")
     return visit.page("shared/draft.html", drafts=drafts)
 
@@ -289,15 +289,15 @@ def _refuse_in_words(visit: Visit, at: CaseAtHand, act: str, new_items: Mapping[
     visit.refuse_in(words, things)
 
 
-def _stated(bodies: Sequence[Body], context: ActContext, persons: Sequence[NewPerson]) -> list[tuple[Body, ActContext]]:
+def _stated(bodies: Sequence[Body], claims: Claims, persons: Sequence[NewPerson]) -> list[tuple[Body, Claims]]:
     """Return each act with what is stated beside it: the authority and the form's sections are those of the act itself.
 
     Items and persons that the form brings in beside it have no authority, and persons have sections of their own.
     """
-    beside = context._replace(authority=None)
-    of_persons = {id(person.body): beside._replace(sections=person.sections) for person in persons}
+    beside = replace(claims, authority=None)
+    of_persons = {id(person.body): replace(beside, sections=person.sections) for person in persons}
     return [
-        (body, of_persons.get(id(body)) or (beside if isinstance(body, ItemRegistered) else context)) for body in bodies
+        (body, of_persons.get(id(body)) or (beside if isinstance(body, ItemRegistered) else claims)) for body in bodies
     ]
 
 
@@ -311,7 +311,7 @@ def _drafts(
     visit: Visit,
     form: PostedForm,
     at: CaseAtHand,
-    acts: Sequence[tuple[Body, ActContext]],
+    acts: Sequence[tuple[Body, Claims]],
     following: str,
     *,
     rows: ItemRows | None = None,
@@ -329,7 +329,7 @@ def _drafts(
     return [drafted(visit, form, draft, following=following, sees_others=at.is_visible) for draft in in_words]
 
 
-def _require_rows(visit: Visit, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]], rows: ItemRows) -> None:
+def _require_rows(visit: Visit, at: CaseAtHand, acts: Sequence[tuple[Body, Claims]], rows: ItemRows) -> None:
     """Raise RowsRefused for all rows that are no items yet, or that the ledger would refuse."""
     refusals = refusals_in_case(visit.service, visit.reading, at=at, acts=acts)
     for refusal in refusals.values():

@@ -12,12 +12,13 @@ from api.console.shared.formats import typed
 from api.console.shared.forms import PostedForm, whole_number
 from api.console.shared.refusals import of_line
 from api.console.shared.rendering import PATH, narrator_of
-from api.services.drafts import ActContext, ForeseenEvent, body_from
+from api.services.drafts import ForeseenEvent, body_from
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Authority, Body, Event
+from ledger.recording.event_signing import Claims
 from ledger.store import log
 from ledger.timeline.event_fields import EventField
 
@@ -63,12 +64,10 @@ def named(*names: str, times: Collection[str] = (), lists: Collection[str] = ())
     return read_fields
 
 
-def stated(form: PostedForm, sections: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> ActContext:
+def stated(form: PostedForm, sections: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> Claims:
     """Return what the form states beside the body, with these confidential texts. Raises MalformedInput."""
     authority = form.fields("authorization_type", "authorization_identifier")
-    return ActContext(
-        instant_of(form, "occurred_at"), Authority(**authority) if len(authority) == 2 else None, sections
-    )
+    return Claims(instant_of(form, "occurred_at"), Authority(**authority) if len(authority) == 2 else None, sections)
 
 
 def drafted(

@@ -146,7 +146,7 @@ def _event_draft(
         stream_id=stream_id,
         state=state,
         body=body,
-        context=stated(form),
+        claims=stated(form),
     )
     return drafted(visit, form, foreseen, following=following)
 

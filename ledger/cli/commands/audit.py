@@ -19,10 +19,10 @@ from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
 from ledger.cli.files import bar
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
-from ledger.client.events import Claims
 from ledger.core.events import Stream
 from ledger.core.events.record import AuditRecorded
 from ledger.core.messages import Message
+from ledger.recording.event_signing import Claims
 
 if TYPE_CHECKING:
     from ledger.audit import Look

@@ -17,7 +17,7 @@ from ledger.cli.output import Column, Output, columns
 from ledger.cli.params import FILE
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
-from ledger.client.events import Claims, send, send_together
+from ledger.client.events import send, send_together
 from ledger.client.service import at
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
@@ -26,7 +26,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Instant, LeafHash, SafeInt
 from ledger.core.messages import Term
-from ledger.recording.event_signing import StreamPosition
+from ledger.recording.event_signing import Claims, StreamPosition
 from ledger.timeline.sentences import LABEL_IN, vocabulary_of
 
 HIT_COLUMNS = columns(

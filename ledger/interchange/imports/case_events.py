@@ -24,7 +24,7 @@ from ledger.core.events.terms import EventRef
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.plan import EventKey, Plan, PlannedEvent, event_key
 from ledger.interchange.imports.tables import CellRefused
-from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, Claims, Signed, StreamPosition, sign_event
 
 ABSENT = "null"
 LONGEST = 200  # characters of a Line
@@ -207,10 +207,8 @@ class ImportSigner:
         """Return the events signed one on the other from ``position`` on. Raises MalformedInput."""
         in_order, events = tuple(unsigned), []
         for event in in_order:
-            sections = event.sections or None
-            signed = sign_event(
-                event.body, position, self.actor, self._log_id, occurred_at=event.occurred_at, sections=sections
-            )
+            claims = Claims(event.occurred_at, sections=event.sections)
+            signed = sign_event(event.body, position, self.actor, self._log_id, claims)
             events.append(signed)
             position = signed.following
         return EventChain(in_order, tuple(events))

@@ -12,7 +12,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Authority, Body, Stream, case, decode_section, decode_submission
 from ledger.core.signing.signatures import verify_envelope
-from ledger.recording.event_signing import Actor, Signed, Sources, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, Claims, Signed, Sources, StreamPosition, sign_event
 from tests.testkit.builders import LOG_ID, START, event_id, instant, salt
 
 PRIVATE_KEY = bytes(31) + b"\x07"
@@ -29,7 +29,7 @@ def sign(body: Body = OPENED, place: StreamPosition | None = None, **options: An
     """Signs by a clock that stands still, and salts that count."""
     salts = iter(range(100))
     sources = Sources(now=lambda: START, event_id=lambda: event_id("one"), salt=lambda: salt(str(next(salts))))
-    return sign_event(body, place or StreamPosition(CASE), CLERK, LOG_ID, sources=sources, **options)
+    return sign_event(body, place or StreamPosition(CASE), CLERK, LOG_ID, Claims(**options), sources=sources)
 
 
 def salt_of(data: bytes) -> str:
