@@ -19,7 +19,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ledger.config.secret_files import sync_folder
-from ledger.core.encoding.digests import Algorithm, Digest, digest_of
+from ledger.core.encoding.digests import Algorithm, Digest, digest_by
 from ledger.core.errors import Conflict, MalformedInput, TallystickError
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding
@@ -150,7 +150,7 @@ def _close(workshop: Path, algorithms: Sequence[Algorithm]) -> tuple[Digest, ...
     for number, algorithm in enumerate(algorithms):
         text = "".join(bag.manifest_line(of_file[number], name) for name, of_file in listed)
         (workshop / bag.tag_manifest(algorithm)).write_text(text, encoding="utf-8", newline="\n")
-        digests.append(digest_of(algorithm, text.encode()))
+        digests.append(digest_by(algorithm, text.encode()))
     return tuple(digests)
 
 

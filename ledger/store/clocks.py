@@ -220,11 +220,11 @@ def list_deadlines(
     with_letter = select(LETTERS.c.case_id).where(LETTERS.c.to_agency == reader.agency)
     among = case_id.in_(union(*ids_seen(reader), with_letter, select(literal(NO_CASE))))
     shown = (among, _shown(reader, CLOCKS, reader_sees(reader, case_id)))
-    query = select(*_COLUMNS).where(*shown, *_conditions(wanted), *_behind(after))
+    query = select(*COLUMNS).where(*shown, *_conditions(wanted), *_behind(after))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*_ORDER).limit(limit))]
 
 
-_COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
+COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
 FEW_CASES = 2000  # of a reader, whose clocks are put in order at once
 FIRST_TESTED, MOST_TESTED = 100, 10_000  # clocks that are looked at first, and at most, before all are put in order
 _ORDER = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
@@ -248,7 +248,7 @@ def _walk(
         candidates = _next_open(wanted, after, portion).subquery("candidates")
         is_next = and_(*(CLOCKS.c[name] == candidates.c[name] for name in ("case_id", "deadline_id")))
         shown = _shown(reader, CLOCKS, reader_sees(reader, CLOCKS.c.case_id)).label("shown")
-        query = select(*_COLUMNS, shown).select_from(candidates).join(CLOCKS, is_next).order_by(*_ORDER)
+        query = select(*COLUMNS, shown).select_from(candidates).join(CLOCKS, is_next).order_by(*_ORDER)
         passed = connection.execute(query).all()
         lines += (ClockLine(*row[:-1]) for row in passed if row.shown)
         if len(lines) >= limit or len(passed) < portion:
@@ -292,7 +292,7 @@ def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> d
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.deadline_id)
     place = func.row_number().over(partition_by=CLOCKS.c.case_id, order_by=order).label("place")
     wanted = (one_of(CLOCKS.c.case_id, case_ids), *_conditions(DeadlineFilter(as_of)))
-    ranked = select(*_COLUMNS, place).where(*wanted).subquery()
+    ranked = select(*COLUMNS, place).where(*wanted).subquery()
     first = select(*(ranked.c[name] for name in ClockLine.__struct_fields__)).where(ranked.c.place == 1)
     return {row.case_id: ClockLine(*row) for row in connection.execute(first)}
 

@@ -11,6 +11,7 @@ from ledger.core.custody.triggers import CASE
 from ledger.core.visibility import Reader
 from ledger.store.cases import Page, paged, reader_sees, visible
 from ledger.store.clocks import (
+    COLUMNS,
     FIRST_TESTED,
     MOST_TESTED,
     ClockLine,
@@ -64,7 +65,6 @@ class DuePage(NamedTuple):
 
 
 _ORDER = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)
-_COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
 
 
 def list_due(
@@ -86,7 +86,7 @@ def list_due(
     index = "ix_clocks_open" if agency is None else "ix_clocks_open_agency"
     is_seen = reader_sees(reader, CLOCKS.c.case_id).label("is_seen")
     while tested < max(MOST_TESTED, 2 * limit):
-        query: Select[Any] = select(*_COLUMNS, is_seen).where(
+        query: Select[Any] = select(*COLUMNS, is_seen).where(
             text(IS_OPEN), CLOCKS.c.at_end == "due", CLOCKS.c.due_at <= until
         )
         query = where_set(query, agency=agency).order_by(*_ORDER).limit(portion)

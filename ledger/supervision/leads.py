@@ -23,7 +23,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core.encoding.digests import digest_of, parse_digest
+from ledger.core.encoding.digests import digest_by, parse_digest
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.events import Stream
@@ -357,7 +357,7 @@ def _tables(run: _Run) -> dict[str, DatasetTable]:
     """Build the views of the data sets that the lead cites, from the files that are held."""
     lead = run.raised()
     files = {
-        str(digest_of(parse_digest(cited.digest).algorithm, path.read_bytes())): path
+        str(digest_by(parse_digest(cited.digest).algorithm, path.read_bytes())): path
         for cited in lead.datasets
         for path in run.held.files
     }

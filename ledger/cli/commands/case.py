@@ -17,7 +17,7 @@ from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
 from ledger.core.encoding.decoding import decode_json, decode_toml
-from ledger.core.encoding.digests import Algorithm, digest_of
+from ledger.core.encoding.digests import Algorithm, digest_by
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case
 
@@ -219,7 +219,7 @@ def read_taken_over(file: Path) -> case.CaseTakenOver:
     Raises MalformedInput with the file and the field.
     """
     data = file.read_bytes()
-    content = {"file_digest": str(digest_of(Algorithm.SHA256, data)), **_fields(data, file)}
+    content = {"file_digest": str(digest_by(Algorithm.SHA256, data)), **_fields(data, file)}
     try:
         return make_body(case.CaseTakenOver, **content)
     except MalformedInput as error:

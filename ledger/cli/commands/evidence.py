@@ -34,7 +34,7 @@ from ledger.core.verification.verify import verify_event
 from ledger.evidence.bag import FileFinding, binding
 from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag, check_file
 from ledger.evidence.folder_hashing import hash_folder
-from ledger.evidence.hashing import Hashed, HashingProgress, hash_file
+from ledger.evidence.hashing import BOTH, Hashed, HashingProgress, hash_file
 from ledger.evidence.store import EvidenceStore
 from ledger.procedures import shipped_procedures
 
@@ -42,7 +42,6 @@ EXISTING = click.Path(exists=True, path_type=Path)
 STORE = click.Path(file_okay=False, path_type=Path)
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 FINDINGS = columns("fault:file_state", "subject", "detail")
-USUAL = (Algorithm.BLAKE3, Algorithm.SHA256)
 
 
 @click.group("evidence", cls=Group)
@@ -58,7 +57,7 @@ def evidence_group() -> None:
     "algorithms",
     type=click.Choice([algorithm.value for algorithm in Algorithm]),
     multiple=True,
-    default=[algorithm.value for algorithm in USUAL],
+    default=[algorithm.value for algorithm in BOTH],
     show_default=True,
     help="May be given several times; all are taken in one pass.",
 )
@@ -116,7 +115,7 @@ def seal(
             bound,
             date=datetime.now(UTC).date().isoformat(),
             software=f"tallystick {version('tallystick')}",
-            algorithms=(*USUAL, Algorithm.SM3) if sm3 else USUAL,
+            algorithms=(*BOTH, Algorithm.SM3) if sm3 else BOTH,
             progress=progress,
         )
     summary = {"file": str(bag)} | msgspec.structs.asdict(bound) | {"digests": list(map(str, bag_report.digests))}

@@ -65,7 +65,7 @@ def blake3_text(data: bytes) -> str:
     return "blake3:" + blake3(data).hexdigest()
 
 
-def digest_of(algorithm: Algorithm, data: bytes) -> Digest:
+def digest_by(algorithm: Algorithm, data: bytes) -> Digest:
     """Compute the digest of ``data`` under one algorithm."""
     hasher = new_hasher(algorithm)
     hasher.update(data)

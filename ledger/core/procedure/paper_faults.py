@@ -55,16 +55,7 @@ def faults_of_papers(book: Rulebook) -> Iterator[Fault]:
                 yield (*path, "replaces"), Message("no paper is called {name}", name=replaced)
         yield from _faults_of_values(row, book, path)
         yield from _faults_of_condition(row, book, path)
-        own = PaperPart(
-            title=row.title,
-            text=row.text,
-            fields=row.fields,
-            lists=row.lists,
-            blanks=row.blanks,
-            seals=row.seals,
-            signs=row.signs,
-        )
-        yield from _faults_of_sheet(own, row, book, path)
+        yield from _faults_of_sheet(row.own_sheet, row, book, path)
         for place, part in enumerate(row.parts):
             yield from faults_of_label(book, (*path, "parts", place, "title"), part.title)
             yield from _faults_of_sheet(part, row, book, (*path, "parts", place))

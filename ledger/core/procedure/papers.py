@@ -124,9 +124,9 @@ class PaperRow(Sourced, frozen=True, kw_only=True):
     valid_until: terms.Date | None = None
 
     @property
-    def sheets(self) -> tuple[PaperPart, ...]:
-        """Return its parts, each with all that stands on it; of a paper without parts, one without a title."""
-        own = PaperPart(
+    def own_sheet(self) -> PaperPart:
+        """Return what stands on the paper beside its parts, without a title."""
+        return PaperPart(
             title={},
             text=self.text,
             fields=self.fields,
@@ -135,6 +135,11 @@ class PaperRow(Sourced, frozen=True, kw_only=True):
             seals=self.seals,
             signs=self.signs,
         )
+
+    @property
+    def sheets(self) -> tuple[PaperPart, ...]:
+        """Return its parts, each with all that stands on it; of a paper without parts, one without a title."""
+        own = self.own_sheet
         return tuple(_completed(part, own) for part in self.parts) or (own,)
 
 

@@ -18,7 +18,7 @@ from typing import IO, Final
 
 from msgspec import Struct
 
-from ledger.core.encoding.digests import Algorithm, Digest, digest_of
+from ledger.core.encoding.digests import Algorithm, Digest, digest_by
 from ledger.core.errors import IntegrityBroken
 from ledger.evidence.bag import DECLARATION, DECLARED, INFO, PAYLOAD, manifest, manifest_line, tag_manifest
 from ledger.evidence.names import collation_key
@@ -93,7 +93,7 @@ def case_archive(
         for name, data in tags.items():
             yield from writer.write(name, [data], sink)
         lines = (
-            manifest_line(digest_of(Algorithm.SHA256, data), name)
+            manifest_line(digest_by(Algorithm.SHA256, data), name)
             for name, data in {DECLARATION: DECLARED, **tags}.items()
         )
         yield from writer.write(tag_manifest(Algorithm.SHA256), ["".join(lines).encode()], sink)

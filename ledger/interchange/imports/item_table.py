@@ -28,7 +28,7 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import LANGUAGES, Labels
 from ledger.i18n.money import usual_currency
 from ledger.interchange.imports import values
-from ledger.interchange.imports.tables import BOM, MAX_CELL, Cell, Unusable, refuse_file
+from ledger.interchange.imports.tables import BOM, IN_PARTS, MAX_CELL, Cell, Unusable, refuse_file
 from ledger.interchange.imports.values import DateStyle, Misread
 from ledger.timeline.sentences import LABEL_IN
 
@@ -249,7 +249,7 @@ def read_sheets(content: bytes) -> list[list[list[Cell]]]:
         limits = {"most_rows": MOST_ITEMS + HEADINGS_WITHIN, "most_columns": MOST_COLUMNS}
         sheets = list(small_sheets(io.BytesIO(content), **limits))
         if sum(len(cell) for rows in sheets for row in rows for cell in row if isinstance(cell, str)) > MOST_TEXT:
-            refuse_file("the sheets have more than {limit} characters", limit=MOST_TEXT, hint=_IN_PARTS)
+            refuse_file("the sheets have more than {limit} characters", limit=MOST_TEXT, hint=IN_PARTS)
         return sheets
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         refuse_file("this is an old XLS file", hint="Save it as XLSX, and open that.")
@@ -281,7 +281,7 @@ def _text_rows(text: str, delimiter: str | None = None) -> list[list[Cell]]:
     try:
         for number, cells in enumerate(reader, 1):
             if number > MOST_ITEMS + HEADINGS_WITHIN:
-                refuse_file("expected at most {limit} rows", limit=MOST_ITEMS, hint=_IN_PARTS)
+                refuse_file("expected at most {limit} rows", limit=MOST_ITEMS, hint=IN_PARTS)
             if max(map(len, cells), default=0) > MAX_CELL:
                 refuse_file("a cell has more than {limit} characters", limit=MAX_CELL, number=number)
             rows.append([cell or None for cell in cells[:MOST_COLUMNS]])
@@ -293,9 +293,6 @@ def _text_rows(text: str, delimiter: str | None = None) -> list[list[Cell]]:
             hint="Look for a quotation mark that is not closed; within a cell it is written twice.",
         )
     return rows
-
-
-_IN_PARTS = Message("Split the table, and take one part after the other.")
 
 
 def table_of(sheets: Sequence[list[list[Cell]]], columns: Sequence[ItemColumn]) -> ItemTable:
@@ -358,7 +355,7 @@ def _table(rows: list[list[Cell]], first: int, headings: Sequence[str | None], s
         if (row := _table_row(number, cells, headings)).cells or row.faults
     ]
     if len(table) > MOST_ITEMS:
-        refuse_file("expected at most {limit} rows", limit=MOST_ITEMS, hint=_IN_PARTS)
+        refuse_file("expected at most {limit} rows", limit=MOST_ITEMS, hint=IN_PARTS)
     unknown = (text for text, path in zip(spoken, headings, strict=False) if text and path is None)
     ignored = (text for text in unknown if _folded(text) not in _COUNTS_ROWS)
     return ItemTable(tuple(table), tuple(dict.fromkeys(ignored)))

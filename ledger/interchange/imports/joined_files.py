@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.core.encoding.digests import Algorithm, digest_of
+from ledger.core.encoding.digests import Algorithm, digest_by
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.interchange.imports.mapping import ImportMapping, JoinedFile
@@ -106,7 +106,7 @@ class JoinedSource(SourceFile):
         digests = [super().digest(), *(other.digest() for _, other in self._others.values())]
         if len(digests) == 1:
             return digests[0]
-        return str(digest_of(Algorithm.SHA256, "".join(f"{each}\n" for each in digests).encode()))
+        return str(digest_by(Algorithm.SHA256, "".join(f"{each}\n" for each in digests).encode()))
 
     def require_unchanged(self) -> None:
         """Raise IntegrityBroken if one of the files was written to since it was opened."""

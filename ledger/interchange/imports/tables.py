@@ -15,6 +15,7 @@ from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.messages import Message
 
 MAX_COLUMNS = 1000
+IN_PARTS = Message("Split the table, and take one part after the other.")
 MAX_CELL = 32_767  # characters, as many as a spreadsheet's cell has
 MAX_RECORD = 1024 * 1024  # bytes of one row
 CHUNK = 64 * 1024  # bytes

@@ -21,6 +21,7 @@ from openpyxl.xml.functions import iterparse
 from ledger.core.errors import NotFound
 from ledger.core.messages import Message
 from ledger.interchange.imports.tables import (
+    IN_PARTS,
     MAX_CELL,
     MAX_COLUMNS,
     Cell,
@@ -37,7 +38,6 @@ MAX_BETWEEN_TAGS = 1024**2  # bytes
 MAX_ROW = 16 * 1024**2  # bytes
 CHUNK = 256 * 1024  # bytes
 SHEETS = "xl/worksheets/"
-IN_PARTS = Message("Split the table, and take one part after the other.")
 SAVE_AS_CSV = "Save the sheet as CSV (UTF-8) and import that."
 MAX_ROWS = 1_048_576  # of a sheet
 EXACT = 10**15  # integers from here on have lost digits in a spreadsheet, which calculates with 15

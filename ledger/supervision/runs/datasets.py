@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding import canonical
-from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of, new_hasher, parse_digest
+from ledger.core.encoding.digests import Algorithm, blake3_text, digest_by, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.messages import Message
@@ -116,7 +116,7 @@ class DatasetFiles:
         table of as many rows as were registered.
         """
         digest, path = registered.digest, self.path(registered.digest)
-        if (actual := str(digest_of(parse_digest(digest).algorithm, data))) != digest:
+        if (actual := str(digest_by(parse_digest(digest).algorithm, data))) != digest:
             raise MalformedInput(
                 "the file of {registered.dataset_id} has the digest {registered.digest}, this one has {actual}",
                 registered=registered,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.commands.case import read_taken_over
-from ledger.core.encoding.digests import Algorithm, digest_of
+from ledger.core.encoding.digests import Algorithm, digest_by
 from ledger.core.errors import MalformedInput
 from tests.testkit.machine import REPOSITORY
 
@@ -43,7 +43,7 @@ def test_a_statement_is_json_or_toml(tmp_path: Path, suffix: str) -> None:
     file.write_text(json.dumps(FIELDS) if suffix == ".json" else toml)
     body = read_taken_over(file)
     assert [line.clock for line in body.deadlines] == ["prosecution_review"]
-    assert body.file_digest == str(digest_of(Algorithm.SHA256, file.read_bytes()))
+    assert body.file_digest == str(digest_by(Algorithm.SHA256, file.read_bytes()))
     source = "sha256:" + "11" * 32
     file.write_text(
         json.dumps(FIELDS | {"file_digest": source}) if suffix == ".json" else f'file_digest = "{source}"\n' + toml

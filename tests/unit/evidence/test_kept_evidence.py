@@ -19,7 +19,7 @@ from blake3 import blake3
 from ledger.config.installation import DataDirectory
 from ledger.config.keys import KeyRefused, create_keystore
 from ledger.config.settings import Settings
-from ledger.core.encoding.digests import Algorithm, Digest, digest_of  # noqa: F401 - for the process that is killed
+from ledger.core.encoding.digests import Algorithm, Digest, digest_by  # noqa: F401 - for the process that is killed
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.evidence import file_encryption, kept_evidence
@@ -86,7 +86,7 @@ def give(
     store: KeptEvidence, data: bytes, item: str = "disk", agency: str = "police", kept_at: int = NOW_MS
 ) -> ItemFile:
     """Give a file in pieces of odd sizes, as one of an item."""
-    wanted = digest_of(Algorithm.SHA256, data)
+    wanted = digest_by(Algorithm.SHA256, data)
     with store.database.read() as connection:
         arrival = store.expect(wanted, evidence_files.file_with(connection, str(wanted)))
     for start in range(0, len(data), 999_983):
@@ -97,7 +97,7 @@ def give(
 
 def stored(store: KeptEvidence, data: bytes) -> StoredFile:
     with store.database.read() as connection:
-        row = evidence_files.file(connection, str(digest_of(Algorithm.BLAKE3, data)))
+        row = evidence_files.file(connection, str(digest_by(Algorithm.BLAKE3, data)))
     assert row is not None
     return row
 
@@ -144,7 +144,7 @@ def test_another_file_is_refused_and_leaves_nothing(store: KeptEvidence) -> None
     """A file that is cut, changed or another one is not kept; the refusal names what was expected and received."""
     data = os.urandom(SEGMENT + 5)
     for wrong in (data[:-1], data[:-1] + bytes([data[-1] ^ 1]), b""):
-        arrival = store.expect(digest_of(Algorithm.SHA256, data), None)
+        arrival = store.expect(digest_by(Algorithm.SHA256, data), None)
         arrival.take(wrong)
         with pytest.raises(MalformedInput) as refused:
             arrival.finish()
@@ -221,7 +221,7 @@ def test_what_was_changed_in_the_storage_is_never_handed_out(tmp_path: Path, dat
     assert refused.value.code == ("file_missing" if lost else "file_damaged")
     assert data.startswith(b"".join(received))
     assert [(each.fault, each.subject) for each in store.check()] == [("missing" if lost else "damaged", digest)]
-    arrival = store.expect(digest_of(Algorithm.SHA256, data), None)
+    arrival = store.expect(digest_by(Algorithm.SHA256, data), None)
     arrival.take(data)
     digests = arrival.finish()
     again = ItemFile("case-1", "disk", digest, str(digests[1]), "police", "p-2", NOW_MS)
@@ -284,7 +284,7 @@ def test_a_commit_that_took_effect_though_it_failed_keeps_the_file(
     if is_damaged:
         give(store, data)
         (tmp_path / "a store" / objects(store)[0]).write_bytes(b"other")
-    arrival = store.expect(digest_of(Algorithm.SHA256, data), None)
+    arrival = store.expect(digest_by(Algorithm.SHA256, data), None)
     arrival.take(data)
     digests = arrival.finish()
     _failing_after(database, monkeypatch)
@@ -298,7 +298,7 @@ def test_a_commit_that_took_effect_though_it_failed_keeps_the_file(
 def test_what_may_not_be_kept_any_more_is_discarded(tmp_path: Path, database: Database) -> None:
     """What is required is asked under the writer's lock; nothing of a refused file stays."""
     store = in_folder(tmp_path, database)
-    arrival = store.expect(digest_of(Algorithm.SHA256, b"late"), None)
+    arrival = store.expect(digest_by(Algorithm.SHA256, b"late"), None)
     arrival.take(b"late")
     digests = arrival.finish()
 
@@ -460,7 +460,7 @@ def test_nothing_is_written_over(store: KeptEvidence) -> None:
 def test_size_and_quota_are_limits(tmp_path: Path, database: Database) -> None:
     """A file that is too large is refused before it is whole; an agency keeps no more than its share."""
     store = replace(in_folder(tmp_path, database), limits=StoreLimits(file=1000, agency=1500))
-    arrival = store.expect(digest_of(Algorithm.SHA256, b""), None)
+    arrival = store.expect(digest_by(Algorithm.SHA256, b""), None)
     with pytest.raises(MalformedInput) as refused:
         arrival.take(bytes(1001))
     assert refused.value.code == "file_too_large"

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select, text, true
 from structlog.testing import capture_logs
 
 from ledger.audit import audit_case, left_out
-from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of
+from ledger.core.encoding.digests import Algorithm, blake3_text, digest_by
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import Authority
 from ledger.core.events.hold import HoldPlaced, HoldReleased
@@ -38,7 +38,7 @@ from tests.unit.evidence.test_kept_evidence import give, in_folder, objects, unr
 
 ORDER = Authority("court_order", "O-1")
 DATA = os.urandom(1000)
-DIGEST = str(digest_of(Algorithm.SHA256, DATA))
+DIGEST = str(digest_by(Algorithm.SHA256, DATA))
 
 
 @dataclass
@@ -454,7 +454,7 @@ def test_what_somebody_has_changed_deletes_no_file(stand: Stand, deed: str, is_b
     """
     case = Case(start=stand.ledger.clock.seconds - 600).open()
     for item in ("disk", "phone"):
-        case.register(item, kind="property", digests=(str(digest_of(Algorithm.SHA256, item.encode())),))
+        case.register(item, kind="property", digests=(str(digest_by(Algorithm.SHA256, item.encode())),))
     stand.record(case)
     kept = {item: give(stand.store, item.encode(), item=item).digest for item in ("disk", "phone")}
     with stand.ledger.database.lock() as connection:
