@@ -102,7 +102,7 @@ class SubmissionService:
             finally:
                 judged = time.perf_counter()
                 self._measures.validation.note(judged - began)
-                _trace_step("validate", began, judged)
+                _trace_validation(began, judged)
             if check_route is not None:
                 check_route(verdict.event if isinstance(verdict, ValidatedSubmission) else log.event_of(verdict.entry))
             result = await self._wait_for_result(self._queue(verdict))
@@ -194,7 +194,7 @@ class SubmissionService:
             verdicts.append(verdict)
         ended = time.perf_counter()
         self._measures.bulk_validation.note(ended - began)
-        _trace_step("validate", began, ended)
+        _trace_validation(began, ended)
         return verdicts
 
     def _validate_each(self, lines: Sequence[bytes], now: int, until_refused: bool) -> list[Verdict]:
@@ -276,9 +276,9 @@ class SubmissionService:
             trace.step("publish", batch.durable_at, answered_at)
 
 
-def _trace_step(name: str, began: float, ended: float) -> None:
+def _trace_validation(began: float, ended: float) -> None:
     if (trace := TRACE_IN_USE.get()) is not None:
-        trace.step(name, began, ended)
+        trace.step("validate", began, ended)
 
 
 def _agency_of(accepted: Accepted) -> str:

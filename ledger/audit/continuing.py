@@ -85,7 +85,7 @@ def plan(connection: Connection, since: Basis, size: int, share: int, entries_ea
         for part in parts
         for index in rows.indices(connection, part.kind, part.first, part.last, below=start, only=part.only)
     }
-    indices.update(rows.indices_of_type(connection, "section.erased", below=start))
+    indices.update(rows.indices_of_erasures(connection, below=start))
     return Again(since, share, parts, sorted(indices), unread)
 
 

@@ -197,11 +197,9 @@ def require_asked(
         raise IntegrityBroken(
             "the service gave the proof of {actual}, not of {asked}", actual=actual, asked=asked, field="bundle"
         )
-    file = session.profiles.trust(session.profile)
-    if file.exists():
-        from ledger.core.trust.trust_file import parse_trust
-
-        report = verify(data, parse_trust(file.read_bytes()), None)
+    trust = session.trust()
+    if trust is not None:
+        report = verify(data, trust, None)
         if report.verdict == "tampered":
             fault = next(step for step in report.steps if step.result == "failed")
             hint = RENEW if fault.name == "checkpoint" else None
@@ -229,13 +227,13 @@ def ledger_of(data: bytes) -> str:
     return _head(data).log_id
 
 
-def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO], *, kind: str = BUNDLE) -> Trust:
-    """Return the trust file for a bundle, or for a file of another ``kind``: one of ``files``, or else the profile's.
+def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO]) -> Trust:
+    """Return the trust file for a bundle: one of ``files``, or else the profile's.
 
     If none is of its ledger it is the first one, against which the bundle then fails. Raises MalformedInput.
     """
     trusted = _trusted(session, files)
-    _require_format(data, kind, "FILE")
+    _require_format(data, BUNDLE, "FILE")
     log_id = _head(data).log_id
     return next((trust for trust in trusted if f"0x{trust.log_id.hex()}" == log_id), trusted[0])
 

@@ -12,11 +12,11 @@ import click
 from ledger.cli.errors import Exit
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Output, columns, printable_line
-from ledger.cli.params import DigestedFile, outsider
+from ledger.cli.params import DigestedFile, outsider, split_once
 from ledger.cli.proofs import blocks_at_node, trust_for
 from ledger.cli.session import Session
 from ledger.client.service import at
-from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.errors import NotFound
 from ledger.core.events import Body
 from ledger.core.events.registry import names_of
 
@@ -55,12 +55,6 @@ def record_supervision(recorder: EventRecorder, stream_id: str, body: type[Body]
     recorder.record_supervision(stream_id, make_body(body, **fields))
 
 
-def fetch_view(session: Session, path: str, *ids: str) -> dict[str, Any]:
-    """Fetch a model, lead or recommendation."""
-    view: dict[str, Any] = session.service.get(at(path, *ids))
-    return view
-
-
 def print_life(output: Output, events: Iterable[Mapping[str, Any]]) -> None:
     """Print for people the steps of a life, each with its signed event."""
     rows = [{**event["payload"], **event["envelope"], **event} for event in events]
@@ -86,10 +80,7 @@ FOUND = columns("lead_id", "supervised", "says", "events", "known")
 
 def parameters_of(settings: Sequence[str]) -> dict[str, str]:
     """Parse ``NAME=VALUE`` parameters. Raises MalformedInput."""
-    parted = [text.partition("=") for text in settings]
-    if wrong := next((name for name, equals, value in parted if not (name and equals and value)), None):
-        raise MalformedInput("expected NAME=VALUE, not {wrong}", wrong=wrong, field="--set")
-    return {name: value for name, _, value in parted}
+    return dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
 
 
 def show_run(session: Session, run: dict[str, Any]) -> None:

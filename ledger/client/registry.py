@@ -27,7 +27,6 @@ from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId, SafeInt
 from ledger.core.signing.signatures import recover
-from ledger.core.trust.trust_file import parse_trust
 from ledger.i18n import Labels
 from ledger.recording.event_signing import SYSTEM_SOURCES
 
@@ -107,11 +106,8 @@ def relay(
 
 def require_trusted(session: ClientSession, chain_id: int, registry: str) -> None:
     """Check that the profile's trust file, if there is one, names the registry. Raises IntegrityBroken."""
-    file = session.profiles.trust(session.profile)
-    if not file.exists():
-        return
-    trusted = {(chain.chain_id, chain.registry) for chain in parse_trust(file.read_bytes()).chains}
-    if (chain_id, registry) not in trusted:
+    trust = session.trust()
+    if trust and (chain_id, registry) not in {(chain.chain_id, chain.registry) for chain in trust.chains}:
         raise IntegrityBroken("the trust file names another registry than {registry}", registry=registry, field="to")
 
 

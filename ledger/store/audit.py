@@ -257,9 +257,9 @@ def count_of_kind(connection: Connection, kind: str, below: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def indices_of_type(connection: Connection, event_type: str, below: int) -> list[int]:
-    """Return the indices below one that the entries of an event type have."""
-    query = select(ENTRIES.c.log_index).where(ENTRIES.c.event_type == event_type, ENTRIES.c.log_index < below)
+def indices_of_erasures(connection: Connection, below: int) -> list[int]:
+    """Return the indices below one at which sections were erased."""
+    query = select(ENTRIES.c.log_index).where(ENTRIES.c.event_type == "section.erased", ENTRIES.c.log_index < below)
     return [*connection.execute(query).scalars()]
 
 

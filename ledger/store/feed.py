@@ -42,11 +42,11 @@ class FeedStep(Struct, frozen=True):
     entry: StoredEntry
 
 
-def parse_cursor(text: str, *, field: str = "after") -> Cursor:
+def parse_cursor(text: str) -> Cursor:
     """Parse a cursor. Raises MalformedInput."""
     match = _CURSOR.fullmatch(text)
     if match is None:
-        raise MalformedInput("expected `next` of the page before, not {text!r}", text=text[:100], field=field)
+        raise MalformedInput("expected `next` of the page before, not {text!r}", text=text[:100], field="after")
     sequence = match["sequence"]
     return Cursor(int(match["index"]), None if sequence is None else int(sequence))
 

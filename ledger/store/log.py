@@ -360,10 +360,10 @@ def flag_of(name: str, article: str, stored: str) -> Flag:
         return Flag(name, article, stored)
 
 
-def flags_of_stream(connection: Connection, kind: str, stream_id: str) -> dict[int, tuple[Flag, ...]]:
-    """Return the flags of the stream's entries that raised any, by log index."""
+def flags_of_case(connection: Connection, case_id: str) -> dict[int, tuple[Flag, ...]]:
+    """Return the flags of the case's entries that raised any, by log index."""
     query = select(FLAGS).join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
-    query = query.where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id)
+    query = query.where(ENTRIES.c.stream_kind == "case", ENTRIES.c.stream_id == case_id)
     by_index: dict[int, tuple[Flag, ...]] = {}
     for row in connection.execute(query.order_by(FLAGS.c.log_index, FLAGS.c.position)):
         by_index[row.log_index] = (

@@ -416,12 +416,12 @@ class TimelineBuilder:
     def page(self, connection: Connection, case_id: str, *, after: int, limit: int) -> list[TimelineStep]:
         """Return at most ``limit`` steps of a sequence above ``after``, in their order."""
         events = self.histories.since(connection, case_id, after + 1)[:limit]
-        flags = log.flags_of_stream(connection, "case", case_id)
+        flags = log.flags_of_case(connection, case_id)
         return self._steps(events, flags, told_once_in=sorted(flags))
 
     def steps(self, connection: Connection, case_id: str, events: Collection[HistoryEvent]) -> list[TimelineStep]:
         """Return the steps of these events of the case."""
-        flags = log.flags_of_stream(connection, "case", case_id)
+        flags = log.flags_of_case(connection, case_id)
         return self._steps(events, flags, told_once_in=[event.entry.log_index for event in events])
 
     def _steps(

@@ -294,7 +294,7 @@ def _gone_on(connection: Connection, timelines: TimelineBuilder, trail: Trail, s
     level_of = timelines.words(state).level_of_flag
     flags = {
         index: tuple(flag for flag in raised if level_of(flag.name) != "noted")
-        for index, raised in log.flags_of_stream(connection, "case", state.case_id).items()
+        for index, raised in log.flags_of_case(connection, state.case_id).items()
     }
     findings = (timelines.findings(event, flags.get(event.entry.log_index, ())) for event in history)
     return followed(trail, history, findings)

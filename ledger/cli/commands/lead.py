@@ -22,7 +22,6 @@ from ledger.cli.supervision import (
     MATERIAL,
     OUTSIDE,
     PLACE,
-    fetch_view,
     parameters_of,
     print_life,
     record_supervision,
@@ -85,7 +84,7 @@ def list_(session: Session, /, **query: str | None) -> None:
 @LEAD
 def show(session: Session, lead_id: str) -> None:
     """Show a lead: what was found and how, what must be checked, and each step since."""
-    lead, output = fetch_view(session, "/api/v1/leads/{}", lead_id), session.output
+    lead, output = session.service.get(at("/api/v1/leads/{}", lead_id)), session.output
     output.record(lead, SHOWN)
     output.parts((("checks", lead["raised"].get("checks", ()), CHECKS), ("answers", lead["answers"], ANSWERS)))
     print_life(output, lead["events"])

@@ -15,10 +15,9 @@ from ledger.cli.event_recorder import EventRecorder, errors_by_option, make_body
 from ledger.cli.exporting import write
 from ledger.cli.library import text_of
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, IN_FORCE, MOMENT, acting, add_act, split_once
+from ledger.cli.params import FILE, IN_FORCE, MOMENT, acting, add_act
 from ledger.cli.session import Session
 from ledger.cli.supervision import (
-    fetch_view,
     lead_counts,
     parameters_of,
     printing_faults,
@@ -266,7 +265,7 @@ def adopt(
 ) -> None:
     """Adopt a model for your agency, with parameters of your own within its bounds."""
     view = _model(recorder.session, model_id, version)
-    parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
+    parameters = parameters_of(settings)
     version_fields = {"version": view["version"], "model_digest": view["model_digest"]}
     body = make_body(supervision.ModelAdopted, **version_fields, parameters=parameters, note=note)
     _warn(recorder, STREAM + model_id, body)
@@ -296,7 +295,8 @@ def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | N
 def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:
     """Fetch a model. Raises IntegrityBroken if the service shows another text than the digest is of."""
     path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
-    view = fetch_view(session, path, model_id, *(() if version is None else (str(version),)))
+    version_part = () if version is None else (str(version),)
+    view: dict[str, Any] = session.service.get(at(path, model_id, *version_part))
     if digest_of(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken(
             "the service shows another text of {model_id} than was signed", model_id=model_id, field="definition"

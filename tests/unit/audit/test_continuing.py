@@ -206,7 +206,7 @@ def test_an_erasure_is_read_again_wherever_it_is(stand: Stand) -> None:
     """By it other rows are judged."""
     since = kept(stand.audit())
     with stand.database.read() as connection:
-        (index,) = rows.indices_of_type(connection, "section.erased", below=stand.size)
+        (index,) = rows.indices_of_erasures(connection, below=stand.size)
         again = continuing.plan(connection, since, stand.size, other_share(stand, since, "case-1"), 100)
     assert index in again.indices
 
