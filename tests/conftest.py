@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import Phase, settings
@@ -19,6 +20,9 @@ from ledger.procedures import shipped_rulebook, tables_that_ship
 from tests.testkit import machine
 from tests.testkit.parsing import parse_packages_once
 from tests.testkit.postgres import PostgresServer, running_server
+
+if TYPE_CHECKING:
+    from tests.testkit.object_storage import ObjectStorage
 
 # eth_account and web3 bring in py_ecc, which raises the recursion limit to 100,000: there a deeply nested JSON body
 # overflows the C stack and kills the process. The product imports neither.
@@ -154,6 +158,15 @@ def postgres_template(postgres: PostgresServer) -> Iterator[str]:
     with postgres.fresh_database() as url:
         open_database(url).close()
         yield url.rpartition("/")[2]
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
+    """A SeaweedFS of this module."""
+    from tests.testkit.object_storage import running_storage
+
+    with running_storage(tmp_path_factory.mktemp("storage")) as storage:
+        yield storage
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

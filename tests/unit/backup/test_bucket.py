@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,10 @@ from ledger.backup.pruning import prune
 from ledger.config.settings import Settings
 from ledger.core.errors import Conflict, MalformedInput, Unavailable
 from ledger.storage.objects import BucketObjects, Objects
-from tests.testkit.object_storage import ObjectStorage, running_storage
+from tests.testkit.object_storage import ObjectStorage
 from tests.unit.backup.stand import NOW, TRUST, Stand, audit, handed_over, listed
 
 PREFIXES = iter(f"backups-{number}" for number in range(100))
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
-    """A SeaweedFS of this module."""
-    with running_storage(tmp_path_factory.mktemp("storage")) as storage:
-        yield storage
 
 
 def settings_of(storage: ObjectStorage, prefix: str, **changes: str) -> Settings:

@@ -14,7 +14,7 @@ import pytest
 from ledger.cli.errors import Exit
 from ledger.config.settings import Settings
 from ledger.storage.objects import objects_at, storage_of
-from tests.testkit.object_storage import ObjectStorage, running_storage
+from tests.testkit.object_storage import ObjectStorage
 from tests.unit.cli.test_public_store import configure
 from tests.unit.cli.world import World, accept, offer, open_case, register, service_of
 
@@ -22,13 +22,6 @@ pytestmark = pytest.mark.extended
 
 PREFIX = "evidence"
 SIZE = 20_000_000  # three segments
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
-    """A SeaweedFS of this module."""
-    with running_storage(tmp_path_factory.mktemp("storage")) as storage:
-        yield storage
 
 
 @pytest.fixture(scope="module")

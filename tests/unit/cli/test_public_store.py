@@ -12,20 +12,13 @@ import pytest
 
 from ledger.cli.errors import Exit
 from tests.testkit.machine import free_port
-from tests.testkit.object_storage import ObjectStorage, running_storage
+from tests.testkit.object_storage import ObjectStorage
 from tests.unit.cli.world import World, service_of
 
 pytestmark = pytest.mark.extended
 
 PREFIX = "ledger"
 CASE = ("case", "open", "--number", "A-1", "--type", "theft")
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
-    """A SeaweedFS of this module."""
-    with running_storage(tmp_path_factory.mktemp("storage")) as storage:
-        yield storage
 
 
 @pytest.fixture(scope="module")

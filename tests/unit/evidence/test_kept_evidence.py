@@ -37,18 +37,11 @@ from ledger.store.tables import EVIDENCE_FILES
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import sqlite_url
 from tests.testkit.machine import REPOSITORY, environment
-from tests.testkit.object_storage import ObjectStorage, running_storage
+from tests.testkit.object_storage import ObjectStorage
 
 PASSPHRASE = "passphrase"
 NOW_MS = 1_772_400_000_000
 DAY_MS = 24 * 3600 * 1000
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
-    """A SeaweedFS of this module."""
-    with running_storage(tmp_path_factory.mktemp("storage")) as storage:
-        yield storage
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from tests.testkit.builders import POLICE, clerk, section
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_founded, sqlite_url
 from tests.testkit.machine import REPOSITORY, environment, program
-from tests.testkit.object_storage import ObjectStorage, running_storage
+from tests.testkit.object_storage import ObjectStorage
 
 TRUST = bundles.trust(chains=(), log_key=LOG_SIGNER.verifying_key)
 ATTACK = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x66" * 32)
@@ -57,13 +57,6 @@ class Place:
         store = public_store_of(Settings(**self.settings))  # type: ignore[arg-type]
         assert store is not None
         return store
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
-    """A SeaweedFS of this module."""
-    with running_storage(tmp_path_factory.mktemp("storage")) as storage:
-        yield storage
 
 
 def bucket_of(storage: ObjectStorage, prefix: str) -> Place:
