@@ -18,7 +18,7 @@ from api.services.drafts import (
     case_at_hand,
     draft_in_case,
     require_role,
-    with_made_ids,
+    with_generated_ids,
 )
 from api.services.service import Service
 from api.services.supervision_drafts import draft_in_supervision, state_at_hand, with_signed_fields
@@ -146,7 +146,7 @@ def _draft_in_case(
         answers = act.event_type == NAME_OF[LetterSent] and act.body.get("answers") is not None
         by_letter = answers or act.event_type == NAME_OF[LetterReceived]
         at = case_at_hand(service, reading, act.stream.id, by_letter=by_letter)
-    body = body_from(body_type, with_made_ids(body_type, act.body), where=BODY)
+    body = body_from(body_type, with_generated_ids(body_type, act.body), where=BODY)
     return draft_in_case(service, reading, labels, at=at, body=body, claims=_stated(act))
 
 

@@ -107,7 +107,7 @@ def case_at_hand(service: Service, reading: Reading, case_id: str, *, by_letter:
     return CaseAtHand(case_id, service.parts.validator.states.of_listed_case(case_id), person_names, is_visible)
 
 
-def with_made_ids(body: type[Body], fields: Mapping[str, Any]) -> dict[str, Any]:
+def with_generated_ids(body: type[Body], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields with the ids of what the act brings in: they are made up unless they are given."""
     act, filled = ACTS.get(NAME_OF[body]), dict(fields)
     own = field_of(body, act.makes) if act and act.makes else None

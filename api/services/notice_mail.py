@@ -61,7 +61,7 @@ class NoticeMail:
         if self._in_vain.get((row.agency, row.officer)) == looked_at:
             return None
         with self._parts.database.read() as connection:
-            last_of_day = notices.last_number(connection, row.agency, made_by=boundary)
+            last_of_day = notices.last_number(connection, row.agency, made_until=boundary)
         reading = self._reading(row)
         for rhythm, up_to in (("once", last), ("daily", last_of_day)):
             due = self._due(row, reading, rhythm, up_to)

@@ -103,7 +103,7 @@ def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules:
     return findings
 
 
-def made_again(
+def rebuilt_rows(
     connection: Connection, part: StreamRange, rules: Rules
 ) -> Iterator[tuple[dict[Table, list[Row]], list[AuditFinding]]]:
     """Yield the rows that each stream's events lead to, by table, its head among them, with what is wrong with them.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ledger.audit.chain import kinds_of, read_ground, read_mirror
 from ledger.audit.findings import AuditFinding
-from ledger.audit.streams import Rules, StreamRange, made_again
+from ledger.audit.streams import Rules, StreamRange, rebuilt_rows
 from ledger.audit.workers import Judging
 from ledger.core.messages import Progress
 from ledger.core.procedure.adoption import Procedures
@@ -101,7 +101,7 @@ class Maker:
         findings: list[AuditFinding] = []
         with self._database.read() as connection:
             log.tree(connection)  # a snapshot begins with its first statement
-            for of_stream, faults in made_again(connection, part, self._rules):
+            for of_stream, faults in rebuilt_rows(connection, part, self._rules):
                 for table, some in of_stream.items():
                     by_table.setdefault(str(table.name), []).extend(some)
                 findings += faults

@@ -74,7 +74,7 @@ class Parsed(click.ParamType[Any]):
 
 
 class EventReference(click.ParamType[str]):
-    """``EVENT_ID`` or ``EVENT_ID=DIGEST``; ``acting`` gives the command the reference, as ``event_ref`` does."""
+    """``EVENT_ID`` or ``EVENT_ID=DIGEST``, of which the command gets the reference, as ``event_ref`` does."""
 
     name = "EVENT_ID[=DIGEST]"
 
@@ -83,14 +83,14 @@ class EventReference(click.ParamType[str]):
 
 
 class DigestedFile(click.Path):
-    """An existing file; ``acting`` gives the command its digests, of all files if there are several."""
+    """An existing file, of which the command gets the digests, of all files if there are several."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, dir_okay=False, path_type=Path)
 
 
 class MoneyOfCase(Parsed):
-    """An amount, or a part with one; ``acting`` gives the command what ``read`` parses by the procedure of the case."""
+    """An amount, or a part with one, of which the command gets what ``read`` parses by the procedure of the case."""
 
     def __init__(self, name: str, form: re.Pattern[str], read: Callable[[str], Any]):
         super().__init__(name, read)
@@ -217,12 +217,12 @@ def options(*decorators: Callable[..., Any]) -> Callable[..., Any]:
     return add
 
 
-def made_id(option: str, noun: str, help_text: str = "Made up unless given.") -> Callable[..., Any]:
+def generated_id(option: str, noun: str, help_text: str = "Made up unless given.") -> Callable[..., Any]:
     """Return an option for the id of what the command brings in."""
     return click.option(option, default=lambda: new_id(noun), help=help_text)
 
 
-def acting(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_event_recorder(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give the command an ``EventRecorder`` as its first argument, the options of ``Claims``, and ``--yes``."""
 
     @wraps(command)
@@ -232,7 +232,7 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
         # Only now is the profile known: it may stand behind the options that need it.
         for parameter in click.get_current_context().command.params:
             if parameter.name in fields:
-                fields[parameter.name] = _resolved(session, parameter, fields[parameter.name])
+                fields[parameter.name] = _resolve_value(session, parameter, fields[parameter.name])
         # What is malformed is refused before anybody is asked for confidential text.
         claimed_authority = _authority(authority)
         sections: dict[str, dict[str, str]] = {}
@@ -249,7 +249,7 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
     return act
 
 
-def _resolved(session: Session, parameter: click.Parameter, value: Any) -> Any:
+def _resolve_value(session: Session, parameter: click.Parameter, value: Any) -> Any:
     """Return what a command gets for the files to be digested and the cited events on its command line."""
     values = value if isinstance(value, tuple) else () if value is None else (value,)
     if values and isinstance(parameter.type, MoneyOfCase):
@@ -304,7 +304,7 @@ def add_act(
     def act(recorder: EventRecorder, **fields: Any) -> None:
         record(recorder, fields.pop(subject), body, fields)
 
-    command = acting(act)
+    command = with_event_recorder(act)
     for parameter in reversed((subject, *parameters)):
         if not isinstance(parameter, str):
             command = parameter(command)

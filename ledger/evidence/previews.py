@@ -92,10 +92,10 @@ def _picture(data: bytes) -> bytes | None:
             turned.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             pixels = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
             # A new picture: nothing but pixels comes along, no place or comment of the file.
-            made_anew = Image.new(pixels.mode, pixels.size)
-            made_anew.paste(pixels)
+            copy = Image.new(pixels.mode, pixels.size)
+            copy.paste(pixels)
             target = BytesIO()
-            made_anew.save(target, "PNG")
+            copy.save(target, "PNG")
     except Image.DecompressionBombError as error:
         raise MalformedInput(
             "a preview is made of pictures up to {limit} pixels: this one has more",

@@ -360,7 +360,7 @@ class Sequencer:
         except Unavailable as refusal:
             batch.refusal = refusal
         authority = self._registry.at(connection, tree.registry_changes)
-        submissions = _made_first(queued, connection, tree.size, batch)
+        submissions = _in_order(queued, connection, tree.size, batch)
         view = LogView(connection, [accepted for pairs in submissions for accepted, _ in pairs], authority)
         view = _place(submissions, view, tree.size, batch)
         if batch.entries:
@@ -439,7 +439,7 @@ class Sequencer:
                 sink.set_result(receipt)
 
 
-def _made_first(queued: Sequence[Queued], connection: Connection, size: int, batch: Batch) -> list[tuple[Pair, ...]]:
+def _in_order(queued: Sequence[Queued], connection: Connection, size: int, batch: Batch) -> list[tuple[Pair, ...]]:
     """Return the groups to place, the one built for index ``size`` first.
 
     A builder that fails, and every builder after the first, is answered here.

@@ -304,16 +304,16 @@ def _of_server(connection: Connection, store: Store) -> list[SchemaDifference]:
     names = [*metadata(store).tables, version_table(store)]
     names += [partitions.name_of(table, number) for table in partitions.PARTITIONED for number in range(parts)]
     actual = _server_objects(connection, "current_schema()::regnamespace", names)
-    made_by = store, connection.dialect.server_version_info, parts, partitions.EACH
-    if made_by not in _of_servers:
-        _of_servers[made_by] = _made_anew(connection, store, parts, names)
-    return _between(_of_servers[made_by], actual)
+    server = store, connection.dialect.server_version_info, parts, partitions.EACH
+    if server not in _of_servers:
+        _of_servers[server] = _schema_as_declared(connection, store, parts, names)
+    return _between(_of_servers[server], actual)
 
 
 _of_servers: dict[tuple[object, ...], dict[str, str]] = {}  # it takes a server longer than all else that a start asks
 
 
-def _made_anew(connection: Connection, store: Store, parts: int, names: list[str]) -> dict[str, str]:
+def _schema_as_declared(connection: Connection, store: Store, parts: int, names: list[str]) -> dict[str, str]:
     """Return the schema of the declared tables, made beside the others as temporary ones, and never committed."""
     connection.execute(text("SET LOCAL search_path TO pg_temp"))
     metadata(store).create_all(connection, checkfirst=False)

@@ -79,11 +79,11 @@ def position(connection: Connection) -> NoticePosition:
     return NoticePosition() if kept is None else NoticePosition(*map(int, kept.split()))
 
 
-def last_number(connection: Connection, agency: str, *, made_by: int | None = None) -> int:
+def last_number(connection: Connection, agency: str, *, made_until: int | None = None) -> int:
     """Return the number of the agency's last notice, of those made by a moment (unix milliseconds); 0 if none."""
     query = select(NOTICES.c.number).where(NOTICES.c.agency == agency)
-    if made_by is not None:
-        query = query.where(NOTICES.c.made_at <= made_by)
+    if made_until is not None:
+        query = query.where(NOTICES.c.made_at <= made_until)
     return connection.execute(query.order_by(NOTICES.c.number.desc()).limit(1)).scalar() or 0
 
 

@@ -33,8 +33,13 @@ QUALIFYING = (
 )
 SHARED_MODULES = frozenset(("app", "errors"))  # what serves a package, and what it raises
 
-# Words that name a variable after how it was come by, not after what it holds.
+# Words that name a variable after how it was come by, not after what it holds; so does ``made_`` before another word.
 RIDDLES = frozenset(("told", "said", "found", "one", "known", "seen", "there", "what", "made", "given"))
+TIMES = frozenset(("made_at", "made_until"))  # when something was made
+
+
+def is_riddle(name: str) -> bool:
+    return name in RIDDLES or (name.lstrip("_").startswith("made_") and name not in TIMES)
 
 
 @cache
@@ -62,9 +67,13 @@ def test_a_class_name_stands_for_one_class() -> None:
 
 
 def test_a_module_name_stands_for_one_module() -> None:
-    """No two modules of ledger and api have one name, except where their package says what of the subject they are."""
+    """No two modules of ledger and api have one name, except where their package says what of the subject they are.
+
+    None is named for how its subject was come by.
+    """
     paths = (path for tree in SOURCES for path, _ in parsed(tree) if not path.as_posix().startswith(QUALIFYING))
-    modules = ((path.stem, path) for path in paths if not path.name.startswith("__"))
+    modules = [(path.stem, path) for path in paths if not path.name.startswith("__")]
+    assert [name for name, _ in modules if is_riddle(name)] == []
     assert [(name, paths) for name, paths in shared(modules).items() if name not in SHARED_MODULES] == []
 
 
@@ -89,24 +98,24 @@ def struct_fields(module: ast.Module) -> frozenset[int]:
 
 @pytest.mark.parametrize("tree", TREES)
 def test_a_variable_is_named_for_what_it_holds(tree: str) -> None:
-    """No variable or parameter is called told, said, found, one, known, seen, there, what, made or given."""
+    """No variable or parameter is called told, said, found, one, known, seen, there, what, made or given, or made_x."""
     riddles = [
         f"{path.as_posix()}:{line}: {name}"
         for path, module in parsed(tree)
         for name, line in names_bound(module)
-        if name in RIDDLES and line not in struct_fields(module)
+        if is_riddle(name) and line not in struct_fields(module)
     ]
     assert riddles == []
 
 
 @pytest.mark.parametrize("tree", SOURCES)
 def test_a_function_or_class_is_named_for_what_it_gives(tree: str) -> None:
-    """No function, method or class of ledger and api is called by such a word alone."""
+    """No function, method or class of ledger and api is called by such a word alone, or begins with made_."""
     definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     riddles = [
         f"{path.as_posix()}:{node.lineno}: {node.name}"
         for path, module in parsed(tree)
         for node in ast.walk(module)
-        if isinstance(node, definitions) and node.name.strip("_").lower() in RIDDLES
+        if isinstance(node, definitions) and is_riddle(node.name.strip("_").lower())
     ]
     assert riddles == []

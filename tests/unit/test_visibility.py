@@ -197,10 +197,10 @@ def views(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vi
     """Return the views of models over this ledger."""
     ledger, validator = world.ledger, world.ledger.validator
     source = LedgerViewSource(ledger.database, validator.states, ledger.recording.authority)
-    made_views = Views(tmp_path_factory.mktemp("views") / "views", source)
-    made_views.refresh()
-    yield made_views
-    made_views.close()
+    opened = Views(tmp_path_factory.mktemp("views") / "views", source)
+    opened.refresh()
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize("agency", [UPPER, NEIGHBOUR, POLICE, COURT])

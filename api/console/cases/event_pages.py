@@ -24,7 +24,7 @@ from api.services.service import position_after
 from ledger.core.events import EVENT_TYPES
 from ledger.core.messages import Message
 from ledger.i18n import translate
-from ledger.interchange.papers.events_to_print import last_of
+from ledger.interchange.papers.events_to_print import last_printable_event
 from ledger.interchange.papers.paper_text import language_for
 from ledger.proofs.bundles import Withheld
 from ledger.store import log
@@ -52,7 +52,7 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
     sections = {label: section for label, section in stored.items() if section is not None}
     words = narrator_of(visit.service, visit.labels, visible.person_names).words(here.event, here.after)
     states, kinds = visit.service.parts.validator.states, visit.reading.authority.kinds
-    printed = last_of(states, history[: entry.sequence + 1], kinds)
+    printed = last_printable_event(states, history[: entry.sequence + 1], kinds)
     return visit.page(
         "cases/event.html",
         **visible._asdict(),

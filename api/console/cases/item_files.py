@@ -26,9 +26,9 @@ from ledger.interchange.imports.item_table import (
     TableRow,
     block_of,
     item_fields,
+    normalized_cells,
     pasted_rows,
     read_sheets,
-    settled,
     table_of,
 )
 
@@ -94,7 +94,7 @@ def _columns(visit: Visit, case_id: str, procedure: str | None) -> tuple[Ruleboo
 
 
 def _row(visit: Visit, row: TableRow, columns: tuple[ItemColumn, ...], book: Rulebook) -> dict[str, Any]:
-    cells = settled(row.cells, columns)
+    cells = normalized_cells(row.cells, columns)
     faults: list[CellFault] = [*item_fields(cells, columns, book)[1], *row.faults]
     # What could not be read is not taken for what a row has by itself: the form is not accepted before it is mended.
     has_options = {column.path: bool(column.options) for column in columns}

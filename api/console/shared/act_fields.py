@@ -12,7 +12,7 @@ from msgspec import Struct
 from api.console.shared.access import Visit
 from api.console.shared.drafting import instant_of, required_number
 from api.console.shared.forms import PostedForm
-from api.services.drafts import with_made_ids
+from api.services.drafts import with_generated_ids
 from ledger.acts import ACTS, MADE_IN_PARTS
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import EVENT_TYPES
@@ -248,7 +248,7 @@ class ActForm:
     def body_fields(self, form: PostedForm) -> dict[str, Any]:
         """Return the fields of the body that are filled in. Raises MalformedInput or NotFound, naming the field."""
         cited: Citations = []
-        fields = with_made_ids(self._body, self._values(form, self._body, "", self._makes, cited))
+        fields = with_generated_ids(self._body, self._values(form, self._body, "", self._makes, cited))
         self._add_digests(cited)
         if self._name(form):
             fields["section"] = PERSON_SECTION

@@ -43,7 +43,7 @@ def report(
     last = until or today.isoformat()
     first = since or (today - timedelta(days=PERIOD_DAYS)).isoformat()
     scope = ReportScope(first, last, within_own(visit.reading, jurisdiction or None), business_line or None)
-    made_report = report_on(visit.service, visit.reading, scope)
+    report = report_on(visit.service, visit.reading, scope)
     called = called_in(visit.service, visit.labels)
 
     def picture(table: ReportTable) -> Markup | None:
@@ -56,8 +56,8 @@ def report(
     return visit.page(
         "supervision/report.html",
         scope=scope,
-        head=head_of(made_report, visit.labels),
-        tables=made_report.tables,
+        head=head_of(report, visit.labels),
+        tables=report.tables,
         picture=picture,
         cell_text=lambda column, cell: cell_text(column, cell, visit.labels, called),
         jurisdictions=sorted(jurisdiction for jurisdiction in jurisdictions if lies_within(jurisdiction, own)),

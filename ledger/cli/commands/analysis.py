@@ -12,7 +12,7 @@ from ledger.cli.command import Command, Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.exporting import write
 from ledger.cli.output import Column, columns, printable
-from ledger.cli.params import FILE, ProcedureWord, acting, identity_key_option, options
+from ledger.cli.params import FILE, ProcedureWord, identity_key_option, options, with_event_recorder
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_json
@@ -66,7 +66,7 @@ def dataset_group() -> None:
     help="A column that models may compare, where its cells are not shown; may be given several times.",
 )
 @LAYOUT
-@acting
+@with_event_recorder
 def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, **fields: Any) -> None:
     """Register FILE (CSV, XLSX, JSON): rows, layout and digest are recorded; the file stays here until you give it.
 

@@ -12,7 +12,15 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, EventReference, ProcedureWord, act_command, acting, add_act, made_id
+from ledger.cli.params import (
+    FILE,
+    EventReference,
+    ProcedureWord,
+    act_command,
+    add_act,
+    generated_id,
+    with_event_recorder,
+)
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
@@ -49,9 +57,9 @@ def case_group() -> None:
 )
 @click.option("--stage", type=ProcedureWord("stage"), help="Stage that the case is at [the procedure's first].")
 @click.option("--procedure", metavar="ID", help="The one that judges its acts [the ledger's, if it has one].")
-@made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
+@generated_id("--case-id", "case", "Unique over all agencies; made up unless given.")
 @click.option("--split-from", type=EventReference(), help="The split that this case comes out of.")
-@acting
+@with_event_recorder
 def open_(recorder: EventRecorder, case_id: str, procedure: str | None, **fields: Any) -> None:
     """Open a case."""
     fields["procedure"] = procedure or only_procedure(recorder.session)
@@ -77,8 +85,8 @@ def only_procedure(session: Session) -> str:
 
 @act_command(case_group, "case.taken_over")
 @click.argument("file", type=FILE)
-@made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
-@acting
+@generated_id("--case-id", "case", "Unique over all agencies; made up unless given.")
+@with_event_recorder
 def take_over(recorder: EventRecorder, case_id: str, *, file: Path) -> None:
     """Take over a case that was under way elsewhere.
 
@@ -195,7 +203,7 @@ act(
 act("case.linked", "other_case_id", RELATION)
 act(
     "case.split",
-    made_id("--new-case-id", "case", "Made up unless given; its opening cites this event."),
+    generated_id("--new-case-id", "case", "Made up unless given; its opening cites this event."),
     ITEMS,
     PERSONS,
     GROUND,

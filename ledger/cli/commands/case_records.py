@@ -17,11 +17,11 @@ from ledger.cli.params import (
     EventReference,
     ProcedureWord,
     act_command,
-    acting,
     add_act,
-    made_id,
+    generated_id,
     particulars_of,
     split_once,
+    with_event_recorder,
     words,
 )
 from ledger.client.service import at
@@ -57,8 +57,8 @@ def decision_group() -> None:
 @click.option("--answers", metavar="LETTER", help="The letter that it answers.")
 @PARTICULARS
 @click.option("--file", "digests", type=DigestedFile(), help="The document, to digest.")
-@made_id("--decision-id", "decision")
-@acting
+@generated_id("--decision-id", "decision")
+@with_event_recorder
 def record(recorder: EventRecorder, case_id: str, items: tuple[str, ...], **fields: Any) -> None:
     """Record a decision."""
     lines = [split_once(text, "=", "--item", "ITEM=DISPOSAL") if "=" in text else (text,) for text in items]
@@ -85,7 +85,7 @@ def record_group() -> None:
     help="What was recorded in a field, such as quantity.value, and what is correct.",
 )
 @GROUND
-@acting
+@with_event_recorder
 def correct(
     recorder: EventRecorder, case_id: str, corrections: tuple[tuple[str, str, str], ...], **fields: Any
 ) -> None:
@@ -116,7 +116,7 @@ add_act(
     click.option("--kind", type=words(DiscrepancyKind), required=True, help="In what it differs."),
     click.option("--expected", required=True, help="What the record says."),
     click.option("--found", required=True, help="What there is."),
-    made_id("--discrepancy-id", "discrepancy"),
+    generated_id("--discrepancy-id", "discrepancy"),
 )
 add_act(
     discrepancy_group,
@@ -136,7 +136,7 @@ def section_group() -> None:
 @click.argument("concerns", type=EventReference())
 @click.argument("label")
 @GROUND
-@acting
+@with_event_recorder
 def propose_erasure(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Propose to erase a confidential section of an event.
 
@@ -155,7 +155,7 @@ def propose_erasure(recorder: EventRecorder, case_id: str, **fields: Any) -> Non
     type=ProcedureWord("erasure_ground"),
     help="On which ground of the procedure it is erased before its case has been kept long enough.",
 )
-@acting
+@with_event_recorder
 def erase(
     recorder: EventRecorder, case_id: str, cites: dict[str, str], ground: str | None, erased_for: str | None
 ) -> None:
@@ -163,11 +163,11 @@ def erase(
 
     PROPOSAL is the event that proposed it; --authority names what orders it. Takes a supervisor.
     """
-    shown = recorder.session.service.get(at("/api/v1/events/{}", cites["event_id"]))
-    proposed = shown["payload"]["body"]
-    if shown["envelope"]["event_type"] != NAME_OF[ErasureProposed]:
+    event = recorder.session.service.get(at("/api/v1/events/{}", cites["event_id"]))
+    proposal = event["payload"]["body"]
+    if event["envelope"]["event_type"] != NAME_OF[ErasureProposed]:
         raise MalformedInput("{event_id} proposes no erasure", event_id=cites["event_id"], field="PROPOSAL")
-    fields = {"concerns": proposed["concerns"], "label": proposed["label"], "ground": ground or proposed["ground"]}
+    fields = {"concerns": proposal["concerns"], "label": proposal["label"], "ground": ground or proposal["ground"]}
     recorder.record(case_id, make_body(SectionErased, cites=cites, erased_for=erased_for, **fields))
 
 
@@ -191,7 +191,7 @@ def disclosure_group() -> None:
     help="Another file that goes with it, told by its digests; may be given several times.",
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [CASE_ID.disclosed.json].")
-@acting
+@with_event_recorder
 def make(
     recorder: EventRecorder,
     *,

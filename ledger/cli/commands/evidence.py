@@ -87,8 +87,8 @@ def _hashed(
 
 
 def _row(path: Path, hashed: Hashed) -> dict[str, Any]:
-    shown = str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return {"path": shown, "bytes": hashed.size, "digests": [str(digest) for digest in hashed.digests]}
+    printable_path = str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return {"path": printable_path, "bytes": hashed.size, "digests": [str(digest) for digest in hashed.digests]}
 
 
 @evidence_group.command("seal")
@@ -107,18 +107,20 @@ def seal(
     from ledger.evidence import sealing
     from ledger.recording.event_signing import new_id
 
-    bound = binding(case_id=case_id, item_id=item_id or new_id("item"), log_id=log_id or f"0x{session.log_id.hex()}")
+    bag_binding = binding(
+        case_id=case_id, item_id=item_id or new_id("item"), log_id=log_id or f"0x{session.log_id.hex()}"
+    )
     with progress_of(source.name, session.output) as progress:
         bag_report = sealing.seal(
             source,
             bag,
-            bound,
+            bag_binding,
             date=datetime.now(UTC).date().isoformat(),
             software=f"tallystick {version('tallystick')}",
             algorithms=(*BOTH, Algorithm.SM3) if sm3 else BOTH,
             progress=progress,
         )
-    summary = {"file": str(bag)} | msgspec.structs.asdict(bound) | {"digests": list(map(str, bag_report.digests))}
+    summary = {"file": str(bag)} | msgspec.structs.asdict(bag_binding) | {"digests": list(map(str, bag_report.digests))}
     session.output.record(summary | {"files": bag_report.files, "bytes": bag_report.size})
 
 
@@ -194,12 +196,12 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
     from ledger.store.opening import open_database
 
     settings = read_settings(data_dir)
-    where = DataDirectory(settings.data_dir)
-    load(where)
-    secret = read_service_passphrase(settings, where, passphrase, of="the service's keys")
-    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    directory = DataDirectory(settings.data_dir)
+    load(directory)
+    secret = read_service_passphrase(settings, directory, passphrase, of="the service's keys")
+    database = open_database(settings.database_url or f"sqlite:///{directory.database}")
     try:
-        kept = open_kept_evidence(settings, where, secret, database, lambda: time_ns() // 1_000_000)
+        kept = open_kept_evidence(settings, directory, secret, database, lambda: time_ns() // 1_000_000)
         if kept is None:
             raise MalformedInput(
                 "this ledger has no evidence store", field="evidence_store", hint="docs/operations/evidence-store.md"

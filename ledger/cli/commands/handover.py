@@ -16,7 +16,17 @@ import click
 from ledger.cli.command import Group, Words
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
-from ledger.cli.params import MOMENT, ProcedureWord, act_command, acting, add_act, made_id, quantity, split_once, words
+from ledger.cli.params import (
+    MOMENT,
+    ProcedureWord,
+    act_command,
+    add_act,
+    generated_id,
+    quantity,
+    split_once,
+    with_event_recorder,
+    words,
+)
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
@@ -57,7 +67,7 @@ OUTLINE = click.option(
     help="A point of what is to be completed, about a person or item if it begins with its id; of a file, each line.",
 )
 NUMBER = click.option("--number")
-NEW_ID = made_id("--handover-id", "handover", "Unique within the case; made up unless given.")
+NEW_ID = generated_id("--handover-id", "handover", "Unique within the case; made up unless given.")
 STATUS = click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
 ODD = "custody rule: claimed times fit each other"
 
@@ -91,7 +101,7 @@ def handover_group() -> None:
 @CASE_STAYS
 @NUMBER
 @NEW_ID
-@acting
+@with_event_recorder
 def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Offer a case, items or persons to another agency.
 
@@ -116,7 +126,7 @@ def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @click.option("--except", "refused", multiple=True, metavar="ITEM=REASON[:TEXT]", help=EXCEPT)
 @click.option("--absent", "absent_person_ids", multiple=True, metavar="PERSON", help="A person who did not come.")
 @NUMBER
-@acting
+@with_event_recorder
 def accept(
     recorder: EventRecorder,
     /,
@@ -164,7 +174,7 @@ def accept(
 @click.option("--received-at", type=MOMENT, help="When it was delivered.")
 @click.option("--due-at", type=MOMENT, help="Until when the remedy is due.")
 @NUMBER
-@acting
+@with_event_recorder
 def refuse(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Refuse a handover."""
     if fields["received_at"] is not None:

@@ -102,8 +102,8 @@ def init_command(
     from ledger.core.procedure.package import canonical_form, decode_package
     from ledger.witness.gathering.witnesses import read_witnesses
 
-    where = DataDirectory(data_dir)
-    if where.installation.exists():
+    directory = DataDirectory(data_dir)
+    if directory.installation.exists():
         raise MalformedInput(
             "{data_dir} holds a ledger already", data_dir=data_dir, field="--data-dir", hint="Choose another one."
         )
@@ -111,7 +111,7 @@ def init_command(
     founding = (
         _founding(file, agencies, quorum, development=development)
         if by_others
-        else _town(where, development=development)
+        else _town(directory, development=development)
     )
     if not (procedures or founding.procedures):
         procedures = ("evidence",) if by_others else (IN_USE,)
@@ -126,20 +126,20 @@ def init_command(
                     kinds=", ".join(sorted(kinds)),
                 )
             )
-    secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the service's keys")
+    secret = new_service_passphrase(directory.passphrase, passphrase, keep=keep_passphrase, of="the service's keys")
     addresses = witness_addresses(founding)
-    asked = read_witnesses(addresses)
-    if asked:  # before the ledger is there: an init that was cut off can be repeated until then
-        write_secret(where.witnesses, addresses.encode(), field="witnesses.toml", replace=True)
-    installation = create(where, founding, origin, secret, procedures=texts, light=light or keep_passphrase)
+    witnesses = read_witnesses(addresses)
+    if witnesses:  # before the ledger is there: an init that was cut off can be repeated until then
+        write_secret(directory.witnesses, addresses.encode(), field="witnesses.toml", replace=True)
+    installation = create(directory, founding, origin, secret, procedures=texts, light=light or keep_passphrase)
     adopted = ", ".join(procedures) or ", ".join(founding.procedures)
-    shown = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
-    shown |= {"development": founding.development, "procedures": adopted}
-    session.output.record({"data_dir": str(data_dir)} | shown)
+    fields = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
+    fields |= {"development": founding.development, "procedures": adopted}
+    session.output.record({"data_dir": str(data_dir)} | fields)
     session.output.done(f"Next: tally serve --data-dir {data_dir}")
 
 
-def _town(where: DataDirectory, *, development: bool) -> Founding:
+def _town(directory: DataDirectory, *, development: bool) -> Founding:
     """Make the keys of a development town and return its founding."""
     from ledger.samples.town import TownKeys
 
@@ -149,7 +149,7 @@ def _town(where: DataDirectory, *, development: bool) -> Founding:
             field="--founding",
             hint="To try things out, --development founds a town whose keys are kept in the data directory.",
         )
-    return TownKeys.of(where).make()
+    return TownKeys.of(directory).make()
 
 
 def _founding(file: Path | None, agencies: Sequence[Path], quorum: int | None, *, development: bool) -> Founding:
@@ -214,22 +214,22 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
         from ledger.cli.listening import exposing_metrics, listening, private, process_lock, tracing
 
     settings = read_settings(data_dir, **options)
-    where = DataDirectory(settings.data_dir)
-    installations.load(where)
-    owned = private(where.path, keys=where.keys.path, output=session.output)
-    if passphrase.is_named or not settings.knows_passphrase(where):
+    directory = DataDirectory(settings.data_dir)
+    installations.load(directory)
+    private_directory = private(directory.path, keys=directory.keys.path, output=session.output)
+    if passphrase.is_named or not settings.knows_passphrase(directory):
         secret = passphrase.read(of="the service's keys")
         settings = read_settings(data_dir, **options, key_passphrase=secret)
     # Services share a ledger that share a database server and a chain; of an embedded chain each would follow its own.
     shares = settings.database_url is not None and settings.chain != EMBEDDED
-    alone = process_lock(
-        where.lock,
+    lock = process_lock(
+        directory.lock,
         shares=shares,
-        message=f"another service runs on the ledger in {where.path}",
+        message=f"another service runs on the ledger in {directory.path}",
         hint="Work with that one, stop it, or name the directory of another ledger.",
     )
     port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
-    with owned, alone, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
+    with private_directory, lock, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
         session.output.note(f"serving {settings.data_dir} at {settings.url}")
         with (
             tracing(settings) as tracer,
@@ -281,9 +281,9 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
     from ledger.samples import load as loading
 
     settings = read_settings(data_dir)
-    where = DataDirectory(settings.data_dir)
-    keys = loading.require_development(where)
-    ledger = ServiceLedger(url or settings.url, installations.load(where).log_id_bytes, keys)
+    directory = DataDirectory(settings.data_dir)
+    keys = loading.require_development(directory)
+    ledger = ServiceLedger(url or settings.url, installations.load(directory).log_id_bytes, keys)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), disable=session.json) as bar:
         task = bar.add_task("", total=len(loading.PARTS))
@@ -293,7 +293,7 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
             text = session.labels.in_language(part) if part else ""
             bar.update(task, completed=progress.done, description=text)
 
-        events = loading.load(where, ledger, show_progress)
+        events = loading.load(directory, ledger, show_progress)
     session.output.record({"stories": 12, "events": events})
     session.output.done("Next: tally sample profiles")
 
@@ -309,8 +309,8 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
     from ledger.samples.town import PEOPLE
 
     settings = read_settings(data_dir)
-    where = DataDirectory(settings.data_dir.absolute())
-    keys = require_development(where)
+    directory = DataDirectory(settings.data_dir.absolute())
+    keys = require_development(directory)
     existing = {person.profile for person in PEOPLE} & set(session.profiles.names())
     if existing and not replace:
         raise Conflict(
@@ -326,7 +326,7 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
             agency=person.agency,
             officer=person.officer,
             key=person.profile,
-            log_id=installations.load(where).log_id,
+            log_id=installations.load(directory).log_id,
             key_dir=str(keys.directory.path),
             passphrase_file=str(keys.passphrase_file),
         )
@@ -336,8 +336,8 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
         session.profiles.write(profile, replace=replace)
         session.profiles.token(profile).unlink(missing_ok=True)
         session.profiles.trust(profile).unlink(missing_ok=True)
-        if where.trust.exists():  # the contracts are on the chain
-            write_secret(session.profiles.trust(profile), where.trust.read_bytes(), field="trust")
+        if directory.trust.exists():  # the contracts are on the chain
+            write_secret(session.profiles.trust(profile), directory.trust.read_bytes(), field="trust")
     rows = [
         msgspec.to_builtins(profile) | {"role": person.role}
         for profile, person in zip(town_profiles, PEOPLE, strict=True)

@@ -24,9 +24,9 @@ from ledger.cli.params import (
     EventReference,
     ProcedureWord,
     act_command,
-    acting,
     add_act,
     particulars_of,
+    with_event_recorder,
     words,
 )
 from ledger.cli.session import Session
@@ -130,7 +130,7 @@ SIZE = "A sheet of 24, 70 × 37 mm each, or a roll of 60 × 40 mm."
 @click.option(
     "--recording", "recordings", type=DigestedFile(), multiple=True, help="A recording of the collection, to digest."
 )
-@acting
+@with_event_recorder
 def register(
     recorder: EventRecorder, case_id: str, item_id: str | None, digests: list[str], bag: Path | None, **stated: Any
 ) -> None:
@@ -180,7 +180,7 @@ PARTS_OF_ITEM = {
 @item_group.command("register-table")
 @click.argument("case_id")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@acting
+@with_event_recorder
 def register_table(recorder: EventRecorder, case_id: str, file: Path) -> None:
     """Register the items of an XLSX or CSV file, a row each: all of them, or none.
 

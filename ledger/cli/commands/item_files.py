@@ -14,7 +14,7 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
 from ledger.cli.options import TRUST
 from ledger.cli.output import columns
-from ledger.cli.params import acting
+from ledger.cli.params import with_event_recorder
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.digests import Hasher, new_hasher, parse_digest
@@ -131,7 +131,7 @@ def get(
 @click.option("--digest", help="Of the file, if the item has several that are kept.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new file.")
 @TRUST
-@acting
+@with_event_recorder
 def copy(
     recorder: EventRecorder,
     /,

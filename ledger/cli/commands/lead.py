@@ -16,7 +16,16 @@ from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.options import Node, takes_node
 from ledger.cli.output import columns, printable_line
-from ledger.cli.params import FILE, MOMENT, EventReference, ProcedureWord, act_command, acting, add_act, words
+from ledger.cli.params import (
+    FILE,
+    MOMENT,
+    EventReference,
+    ProcedureWord,
+    act_command,
+    add_act,
+    with_event_recorder,
+    words,
+)
 from ledger.cli.session import Session
 from ledger.cli.supervision import (
     MATERIAL,
@@ -106,7 +115,7 @@ DOCUMENT = "Number of the paper, where the outcome is one."
     "--line", "business_line", type=ProcedureWord("business_line"), help="The business line that takes it up."
 )
 @click.option("--note", help="For the handler.")
-@acting
+@with_event_recorder
 def assign(recorder: EventRecorder, lead_ids: Sequence[str], file: TextIO | None, **fields: Any) -> None:
     """Assign leads.
 
@@ -120,7 +129,7 @@ def assign(recorder: EventRecorder, lead_ids: Sequence[str], file: TextIO | None
 @LISTED_IN
 @click.option("--reason", "reason_code", type=words(DismissalReason), required=True)
 @GROUND
-@acting
+@with_event_recorder
 def dismiss(recorder: EventRecorder, lead_ids: Sequence[str], file: TextIO | None, **fields: Any) -> None:
     """Dismiss leads.
 

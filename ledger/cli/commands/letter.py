@@ -16,10 +16,10 @@ from ledger.cli.params import (
     DigestedFile,
     ProcedureWord,
     act_command,
-    acting,
-    made_id,
+    generated_id,
     outsider,
     particulars_of,
+    with_event_recorder,
 )
 from ledger.cli.session import Session
 from ledger.client.service import at
@@ -48,7 +48,7 @@ ABOUT_LETTER = (
     click.option("--about", metavar="DECISION", help="The decision that it is about."),
     click.option("--answers", metavar="LETTER", help="The letter that it answers."),
     click.option("--file", "digests", type=DigestedFile(), help="The letter, to digest."),
-    made_id("--letter-id", "letter"),
+    generated_id("--letter-id", "letter"),
 )
 
 
@@ -110,7 +110,7 @@ def show(session: Session, /, *, case_id: str, letter_id: str) -> None:
 @click.option("--content", help="What it says, without names of persons.")
 @PARTICULARS
 @_add_options(*ABOUT_LETTER)
-@acting
+@with_event_recorder
 def send(
     recorder: EventRecorder,
     case_id: str,
@@ -131,7 +131,7 @@ def send(
 @click.option("--received-at", type=MOMENT, required=True, help="When it was delivered.")
 @click.option("--service", type=ProcedureWord("service"), help="How it was delivered.")
 @click.option("--file", "digests", type=DigestedFile(), help="The receipt, to digest.")
-@acting
+@with_event_recorder
 def receive(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Record the receipt of a letter, as its addressee or as its sender with the receipt in hand."""
     recorder.record(case_id, make_body(LetterReceived, **fields))
@@ -144,7 +144,7 @@ def receive(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @_add_options(*CORRESPONDENT)
 @click.option("--number", help="As written on the paper.")
 @_add_options(*ABOUT_LETTER)
-@acting
+@with_event_recorder
 def file(
     recorder: EventRecorder,
     case_id: str,

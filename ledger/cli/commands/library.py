@@ -16,7 +16,7 @@ from ledger.cli.exporting import write
 from ledger.cli.library import check_package, find_publication, imported_publication, is_own, require_proven
 from ledger.cli.options import TRUST
 from ledger.cli.output import Output, columns
-from ledger.cli.params import ProcedureWord, acting, words
+from ledger.cli.params import ProcedureWord, with_event_recorder, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import lead_counts, parameters_of
 from ledger.client.service import at
@@ -263,7 +263,7 @@ def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) 
 )
 @click.option("--note", help="What it is taken over for.")
 @click.option("--without-case-study", is_flag=True, help="Leave the case study out.")
-@acting
+@with_event_recorder
 def import_(
     recorder: EventRecorder,
     *,

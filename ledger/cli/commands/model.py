@@ -15,7 +15,7 @@ from ledger.cli.event_recorder import EventRecorder, errors_by_option, make_body
 from ledger.cli.exporting import write
 from ledger.cli.library import text_of
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, IN_FORCE, MOMENT, acting, add_act
+from ledger.cli.params import FILE, IN_FORCE, MOMENT, add_act, with_event_recorder
 from ledger.cli.session import Session
 from ledger.cli.supervision import (
     lead_counts,
@@ -218,7 +218,7 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
 @click.option(
     "--figures", type=FILE, help="File with measured_on, cases, planted, found, false_leads of a measurement."
 )
-@acting
+@with_event_recorder
 def publish(recorder: EventRecorder, model: str, case_study: Path | None, figures: Path | None) -> None:
     """Publish the model of FILE, or the shipped one of this NAME: signed with its text, for every agency to see.
 
@@ -259,7 +259,7 @@ add_act(
 @click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of your own.")
 @click.option("--note", help="What it is adopted for.")
-@acting
+@with_event_recorder
 def adopt(
     recorder: EventRecorder, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None
 ) -> None:

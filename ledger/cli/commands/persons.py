@@ -8,7 +8,16 @@ import click
 
 from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import MOMENT, PARTICULARS, ProcedureWord, act_command, acting, add_act, made_id, particulars_of
+from ledger.cli.params import (
+    MOMENT,
+    PARTICULARS,
+    ProcedureWord,
+    act_command,
+    add_act,
+    generated_id,
+    particulars_of,
+    with_event_recorder,
+)
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import ON, show_custody
 from ledger.client.service import at
@@ -37,7 +46,7 @@ def person_group() -> None:
 )
 @PARTICULARS
 @click.option("--person-id", help="32 hex digits, as your own system derives them; random unless given.")
-@acting
+@with_event_recorder
 def name(
     recorder: EventRecorder,
     /,
@@ -85,7 +94,7 @@ add_act(
     click.argument("measure", type=ProcedureWord("measure")),
     *(STARTED_AT, UNTIL, GROUND),
     "--number",
-    made_id("--measure-id", "measure"),
+    generated_id("--measure-id", "measure"),
 )
 add_act(
     measure_group,
@@ -94,7 +103,7 @@ add_act(
     click.argument("measure", type=ProcedureWord("measure")),
     *(STARTED_AT, UNTIL, GROUND),
     "--number",
-    made_id("--new-measure-id", "measure"),
+    generated_id("--new-measure-id", "measure"),
 )
 add_act(
     measure_group,
@@ -131,7 +140,7 @@ add_act(
     click.option("--from", "period_from", metavar="DAY", help="The first day of the period, such as 2026-03-01."),
     click.option("--until", metavar="DAY", help="The last day of the period, such as 2026-03-31."),
     click.option("--article", help="The clause that the period rests on."),
-    made_id("--custody-change-id", "custody"),
+    generated_id("--custody-change-id", "custody"),
 )
 add_act(
     custody_group,

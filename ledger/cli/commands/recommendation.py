@@ -15,7 +15,16 @@ from ledger.cli.commands.case import only_procedure
 from ledger.cli.commands.deadline import end_in_words
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns
-from ledger.cli.params import MOMENT, ProcedureWord, act_command, acting, add_act, made_id, outsider, words
+from ledger.cli.params import (
+    MOMENT,
+    ProcedureWord,
+    act_command,
+    add_act,
+    generated_id,
+    outsider,
+    with_event_recorder,
+    words,
+)
 from ledger.cli.session import Session
 from ledger.cli.supervision import (
     MATERIAL,
@@ -112,8 +121,8 @@ def show(session: Session, recommendation_id: str) -> None:
 @click.option("--advice", required=True, help="What should be done.")
 @click.option("--lead", "leads", metavar="LEAD", multiple=True, help="A lead that it rests on.")
 @click.option("--model", "model_id", metavar="MODEL", help="The model that finds what it is about.")
-@made_id("--recommendation-id", "advice")
-@acting
+@generated_id("--recommendation-id", "advice")
+@with_event_recorder
 def issue(
     recorder: EventRecorder,
     procedure: str | None,
@@ -196,7 +205,7 @@ act(
 @click.option("--after", type=(int, str, str, int), metavar="COUNT FROM UNTIL SIZE", help="Likewise after it.")
 @click.option("--model", "model_id", metavar="MODEL", help="The model that counted.")
 @click.option("--note", help="In a sentence or two.")
-@acting
+@with_event_recorder
 def recheck(recorder: EventRecorder, /, *, recommendation_id: str, **fields: Any) -> None:
     """Record whether what a recommendation is about came again.
 

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.output import columns
-from ledger.cli.params import EventReference, ProcedureWord, add_act, made_id, words
+from ledger.cli.params import EventReference, ProcedureWord, add_act, generated_id, words
 from ledger.cli.session import Session
 from ledger.core.events.terms import HoldScope
 
@@ -55,7 +55,7 @@ act(
         help="An event whose confidential sections it covers; may be given several times.",
     ),
     click.option("--review-on", metavar="DAY", help="When to look at it again."),
-    made_id("--hold-id", "hold"),
+    generated_id("--hold-id", "hold"),
 )
 act("hold.released", "hold_id", GROUND, click.option("--number", help="As written on the paper."))
 

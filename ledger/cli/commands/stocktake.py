@@ -13,7 +13,7 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns, printable_line
-from ledger.cli.params import act_command, acting
+from ledger.cli.params import act_command, with_event_recorder
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert
@@ -240,7 +240,7 @@ def abandon(session: Session, stocktake_id: str) -> None:
     metavar="CASE/ITEM",
     help="A thing that is not there although it came in by the record since the count began; may be repeated.",
 )
-@acting
+@with_event_recorder
 def close(recorder: EventRecorder, stocktake_id: str, missing: tuple[str, ...], **stated: Any) -> None:
     """Record what was counted.
 

@@ -195,8 +195,8 @@ def _columns_of_particulars(book: Rulebook, labels: Labels) -> Iterator[ItemColu
         path, label, of = f"particulars.{name}", labels.of("particular", name), tuple(kinds)
         words = tuple(rule.choices) if rule.type == "choice" else ("yes", "no") if rule.type == "yes_no" else ()
         options = {word: labels.of_particular(name, word) for word in words}
-        spoken = ((word, Labels(language).of_particular(name, word)) for language in LANGUAGES for word in words)
-        spellings = {_folded(text): word for word, text in spoken} | {_folded(word): word for word in words}
+        labelled = ((word, Labels(language).of_particular(name, word)) for language in LANGUAGES for word in words)
+        spellings = {_folded(text): word for word, text in labelled} | {_folded(word): word for word in words}
         field_kind: FieldKind = "day" if rule.type == "date" else "choice" if words else "line"
         yield ItemColumn(path, label, field_kind, False, options, of, spellings=spellings)
 
@@ -204,29 +204,29 @@ def _columns_of_particulars(book: Rulebook, labels: Labels) -> Iterator[ItemColu
 def _chosen(path: str, label: str, vocabulary: str, words: Iterable[str], labels: Labels) -> ItemColumn:
     """Return a column of words of a vocabulary, which are read in any language."""
     options = {word: labels.of(vocabulary, word) for word in words}
-    spoken = [(word, Labels(language).of(vocabulary, word)) for language in LANGUAGES for word in options]
+    labelled = [(word, Labels(language).of(vocabulary, word)) for language in LANGUAGES for word in options]
     pieces = dict.fromkeys(_OF_PIECES, "piece") if path == UNIT and "piece" in options else {}
     # Of two words that people call the same, such as two units, the first is meant.
     spellings = (
-        pieces | {_folded(text): word for word, text in reversed(spoken)} | {_folded(word): word for word in options}
+        pieces | {_folded(text): word for word, text in reversed(labelled)} | {_folded(word): word for word in options}
     )
     return ItemColumn(path, label, "word", False, options, spellings=spellings)
 
 
 def _headings(column: ItemColumn) -> frozenset[str]:
     """Return the headings of a column, folded: its labels in each language, its path, and what lists call it."""
-    spoken = [column.label, column.path, *_HEADINGS.get(column.path, ())]
+    texts = [column.label, column.path, *_HEADINGS.get(column.path, ())]
     for language in LANGUAGES:
         labels = Labels(language)
         if column.path.startswith("particulars."):
-            spoken.append(labels.of("particular", column.path.removeprefix("particulars.")))
+            texts.append(labels.of("particular", column.path.removeprefix("particulars.")))
         elif column.path == UNIT:
-            spoken.append(labels.of("field", UNIT))
+            texts.append(labels.of("field", UNIT))
         elif column.path == FILES:
-            spoken.append(labels.translate(Message("Names of files")))
+            texts.append(labels.translate(Message("Names of files")))
         else:
-            spoken += (label for path, _, label in _leaves(labels) if path == column.path)
-    return frozenset(map(_folded, spoken))
+            texts += (label for path, _, label in _leaves(labels) if path == column.path)
+    return frozenset(map(_folded, texts))
 
 
 def _folded(text: str) -> str:
@@ -312,18 +312,18 @@ def table_of(sheets: Sequence[list[list[Cell]]], columns: Sequence[ItemColumn]) 
 _TEMPLATE = Message("Take the template, which has them, and copy your rows below them.")
 
 
-def block_of(rows: list[list[Cell]], columns: Sequence[ItemColumn], at: Sequence[str]) -> ItemTable:
-    """Return a block of cells that begins in the first of the columns ``at``, or that has a row of headings itself.
+def block_of(rows: list[list[Cell]], columns: Sequence[ItemColumn], start_columns: Sequence[str]) -> ItemTable:
+    """Return a block of cells that begins in the first of the ``start_columns``, or that has a row of headings itself.
 
     Raises MalformedInput for a column that there is not, and as a file's rows do.
     """
-    unknown = sorted(set(at) - {column.path for column in columns})
+    unknown = sorted(set(start_columns) - {column.path for column in columns})
     if unknown:
         raise MalformedInput("expected columns of the table, not {name!r}", name=unknown[0], field="at")
     first = [_text(cell) for cell in rows[0]] if rows else []
     headings = _recognised(first, columns)
     has_headings = len([path for path in headings if path]) >= LEAST_HEADINGS
-    return _table(rows, 1, headings, first) if has_headings else _table(rows, 0, at, [])
+    return _table(rows, 1, headings, first) if has_headings else _table(rows, 0, start_columns, [])
 
 
 def _recognised(texts: Sequence[str], columns: Sequence[ItemColumn]) -> list[str | None]:
@@ -343,11 +343,11 @@ def _text(cell: Cell) -> str:
         return ""
 
 
-def _table(rows: list[list[Cell]], first: int, headings: Sequence[str | None], spoken: Sequence[str]) -> ItemTable:
+def _table(rows: list[list[Cell]], first: int, headings: Sequence[str | None], texts: Sequence[str]) -> ItemTable:
     """Return the rows from ``first`` on. Raises MalformedInput for a column that is there twice, or too many rows."""
     twice = [path for path, times in Counter(filter(None, headings)).items() if times > 1]
     if twice:
-        which = ", ".join(text for text, path in zip(spoken, headings, strict=False) if path == twice[0]) or twice[0]
+        which = ", ".join(text for text, path in zip(texts, headings, strict=False) if path == twice[0]) or twice[0]
         raise MalformedInput("two columns say the same: {columns}", columns=which, field="FILE")
     table = [
         row
@@ -356,7 +356,7 @@ def _table(rows: list[list[Cell]], first: int, headings: Sequence[str | None], s
     ]
     if len(table) > MOST_ITEMS:
         refuse_file("expected at most {limit} rows", limit=MOST_ITEMS, hint=IN_PARTS)
-    unknown = (text for text, path in zip(spoken, headings, strict=False) if text and path is None)
+    unknown = (text for text, path in zip(texts, headings, strict=False) if text and path is None)
     ignored = (text for text in unknown if _folded(text) not in _COUNTS_ROWS)
     return ItemTable(tuple(table), tuple(dict.fromkeys(ignored)))
 
@@ -383,7 +383,7 @@ def _table_row(number: int, cells: Sequence[Cell], headings: Sequence[str | None
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def settled(cells: Mapping[str, str], columns: Sequence[ItemColumn]) -> dict[str, str]:
+def normalized_cells(cells: Mapping[str, str], columns: Sequence[ItemColumn]) -> dict[str, str]:
     """Return the texts of a row as a form has them: choices by their words, a unit such as of 3瓶 in its own column.
 
     A row without a kind is of the procedure's first one; a quantity without a unit counts pieces. What is none of the
@@ -412,7 +412,7 @@ def item_fields(
     by_path = {column.path: column for column in columns}
     faults: list[CellFault] = []
     fields: dict[str, Any] = {}
-    for path, text in settled(cells, columns).items():
+    for path, text in normalized_cells(cells, columns).items():
         if path == FILES:
             continue
         try:

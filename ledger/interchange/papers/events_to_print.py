@@ -31,15 +31,17 @@ def read_event(
         sections = log.decoded_sections(connection, entry) if confidential else None
         return _of_supervision(connection, states, entry, kinds, sections)
     history = tuple(read_history(connection, states, entry.stream_id, limit=entry.sequence + 1))
-    event = last_of(states, history, kinds)
+    event = last_printable_event(states, history, kinds)
     if not confidential:
         return event
     names = names_of_persons(connection, (earlier.entry for earlier in history))
     return replace(event, sections=log.decoded_sections(connection, entry), persons=names)
 
 
-def last_of(states: CaseStates, history: tuple[HistoryEvent, ...], kinds: Mapping[str, str]) -> PrintedEvent:
-    """Return the last event of a case's history up to it, as it is for whoever may see no names."""
+def last_printable_event(
+    states: CaseStates, history: tuple[HistoryEvent, ...], kinds: Mapping[str, str]
+) -> PrintedEvent:
+    """Return the last event of a case's history so far, as it prints for whoever may see no names."""
     last = history[-1]
     return PrintedEvent(last.entry, last.event, _book_of(states, last), kinds, history=history)
 

@@ -68,8 +68,11 @@ def uses_of(
     shown: Container[str],
     compared: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> dict[str, ListUse]:
-    """Return how a condition asks the data sets ``named``, of which it shows some, and compares columns: those of
-    parameters by the columns that these state."""
+    """Return how a condition uses each of its lists.
+
+    ``named`` are the ids of the data sets by the names of the lists; ``shown`` are the lists whose cells it shows, and
+    ``compared`` the columns of each that it compares. A list that is a parameter has the columns that this states.
+    """
     stated = {f"{LIST}{name}": parameter.columns for name, parameter in parameters.items()}
     return {
         name: ListUse(dataset_id, stated.get(name, {}), name in shown, frozenset(compared.get(name, ())))

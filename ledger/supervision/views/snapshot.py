@@ -23,8 +23,8 @@ from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.query_session import Limits, QuerySession, SessionDataset, open_database, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
+from ledger.supervision.views.case_cache import CachedCase, CaseCache, build_rows
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
-from ledger.supervision.views.made_cases import MadeCase, MadeCases, made_of
 from ledger.supervision.views.view_rows import SupervisionRecord
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Views:
         self._datasets = datasets
         self._left_with = left_with
         self._lock = Lock()
-        self._made = MadeCases()
+        self._cache = CaseCache()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def refresh(self) -> LogHead:
@@ -284,7 +284,7 @@ class Views:
     def close(self) -> None:
         """Close the database; sessions end."""
         with self._lock:
-            self._made = MadeCases()
+            self._cache = CaseCache()
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -294,13 +294,13 @@ class Views:
     def _write(self, connection: duckdb.DuckDBPyConnection, touched: list[str], start: int, head: LogHead) -> None:
         """Bring the views up in one transaction: a session sees the views of before or of after."""
         began = time.monotonic()
-        in_tables, self._made = self._made, MadeCases()  # if this fails, it is not known what the tables have
+        in_tables, self._cache = self._cache, CaseCache()  # if this fails, it is not known what the tables have
         connection.execute("BEGIN TRANSACTION")
         try:
             for first in range(0, len(touched), CASES_AT_ONCE):
                 part = touched[first : first + CASES_AT_ONCE]
                 snapshot_tables.replace_cases(
-                    connection, (self._made_case(in_tables, case_id, head.size) for case_id in part)
+                    connection, (self._fold_on(in_tables, case_id, head.size) for case_id in part)
                 )
             snapshot_tables.replace_supervision(connection, self._source.supervision_records(start, head.size))
             snapshot_tables.replace_all(connection, "agencies", self._source.agencies())
@@ -311,16 +311,16 @@ class Views:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
-        self._made = in_tables
+        self._cache = in_tables
         if (took := time.monotonic() - began) > 1:
             logger.info("views brought up to the log", size=head.size, cases=len(touched), seconds=round(took, 1))
 
-    def _made_case(self, in_tables: MadeCases, case_id: str, size: int) -> tuple[str, MadeCase, MadeCase | None]:
+    def _fold_on(self, in_tables: CaseCache, case_id: str, size: int) -> tuple[str, CachedCase, CachedCase | None]:
         """Return a case's id, the case as it is below ``size``, and as the tables have it, if that is kept."""
         kept = in_tables.get(case_id)
         record = None if kept is None else kept.record
         later = self._source.case(case_id, size, after=-1 if record is None else record.state.sequence)
-        case = made_of(read_case(later, self._source.acts, size, record), kept)
+        case = build_rows(read_case(later, self._source.acts, size, record), kept)
         in_tables.keep(case)
         return case_id, case, kept
 
@@ -386,7 +386,7 @@ class Views:
                 rmtree(folder, ignore_errors=True)
 
     def _anew(self, size: int) -> duckdb.DuckDBPyConnection:
-        self._made = MadeCases()
+        self._cache = CaseCache()
         if self._connection is not None:
             self._connection.close()
         if self._path is not None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ledger.supervision.runs.query_session import Limits, open_database, quoted, table_of
 from ledger.supervision.view_catalogue import kept_kinds, views
+from ledger.supervision.views.case_cache import CachedCase
 from ledger.supervision.views.case_record import Row
-from ledger.supervision.views.made_cases import MadeCase
 from ledger.supervision.views.view_rows import OF_A_CASE, OF_SUPERVISION, SupervisionRecord
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str
 
 
 def replace_cases(
-    connection: duckdb.DuckDBPyConnection, changed: Iterable[tuple[str, MadeCase, MadeCase | None]]
+    connection: duckdb.DuckDBPyConnection, changed: Iterable[tuple[str, CachedCase, CachedCase | None]]
 ) -> None:
     """Let the tables have the rows of these cases.
 
@@ -115,9 +115,9 @@ def replace_cases(
     tables = (*OF_A_CASE, "parties")
     replaced: dict[str, list[str]] = {table: [] for table in tables}
     added: dict[str, list[Row]] = {table: [] for table in tables}
-    for case_id, made_case, kept in changed:
+    for case_id, cached_case, kept in changed:
         for table in tables:
-            rows, before = made_case.rows[table], None if kept is None else kept.rows[table]
+            rows, before = cached_case.rows[table], None if kept is None else kept.rows[table]
             if before is not None and rows[: len(before)] == before:
                 added[table] += rows[len(before) :]
             else:

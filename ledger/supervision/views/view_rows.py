@@ -530,8 +530,8 @@ OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
         *(corrections, links),
     )
 }
-# Of these most rows stay as they were, and are costly to make.
-GOING_ON: Mapping[str, Callable[[CaseRecord, CaseRecord | None, Iterable[Row]], Iterator[Row]]] = {
+# Views that are extended when a case grows: most of their rows stay as they were, and are costly to compute.
+EXTENDED_VIEWS: Mapping[str, Callable[[CaseRecord, CaseRecord | None, Iterable[Row]], Iterator[Row]]] = {
     "custody_spans": custody_spans,
     "deadlines": deadlines,
 }

@@ -23,11 +23,11 @@ from ledger.core.events.terms import EventRef, Quantity
 from ledger.core.procedure.adoption import Procedures
 from ledger.procedures import shipped_procedures, shipped_rulebook
 from ledger.supervision.view_catalogue import views
-from ledger.supervision.views import made_cases
+from ledger.supervision.views import case_cache
 from ledger.supervision.views.case_record import Row, SourceEvent, read_case
 from ledger.supervision.views.snapshot import LeftDigest, Views
 from ledger.supervision.views.sources import BundleActs, BundleViewSource
-from ledger.supervision.views.view_rows import GOING_ON, OF_A_CASE, OF_A_STEP
+from ledger.supervision.views.view_rows import EXTENDED_VIEWS, OF_A_CASE, OF_A_STEP
 from tests.testkit.builders import POLICE, PROCURATORATE, SignedEvent, clerk
 from tests.testkit.casework import Case, person_id
 from tests.unit.core.test_custody_machine import Custody
@@ -294,8 +294,8 @@ def test_a_case_that_grows_is_written_as_if_it_were_new(handed_over: Case, monke
     other = Case("case-2").open().name("wang").register("car", kind="property")
     other.act(acts.CaseLinked(other_case_id="case-1", relation="related"), clerk(POLICE))
     in_turn = [event for pair in zip_longest(handed_over.events, other.events) for event in pair if event is not None]
-    for kept in (made_cases.EVENTS_KEPT, 3, 0):
-        monkeypatch.setattr(made_cases, "EVENTS_KEPT", kept)
+    for kept in (case_cache.EVENTS_KEPT, 3, 0):
+        monkeypatch.setattr(case_cache, "EVENTS_KEPT", kept)
         require_same_as_at_once(in_turn, step=1)
 
 
@@ -318,10 +318,12 @@ def test_what_could_not_be_written_is_made_anew(handed_over: Case, monkeypatch: 
 
 def test_rows_that_change_are_replaced_and_others_left(handed_over: Case) -> None:
     """An event writes what it adds; only where it changes a row are those of the case written again."""
-    before = made_cases.made_of(read_case(log_of(handed_over.events[:4]).events, ACTS, 4))
+    before = case_cache.build_rows(read_case(log_of(handed_over.events[:4]).events, ACTS, 4))
     record = read_case(log_of(handed_over.events).events[4:], ACTS, len(handed_over.events), before.record)
-    after = made_cases.made_of(record, before)
-    assert after.rows == made_cases.made_of(read_case(log_of(handed_over.events).events, ACTS, len(record.steps))).rows
+    after = case_cache.build_rows(record, before)
+    assert (
+        after.rows == case_cache.build_rows(read_case(log_of(handed_over.events).events, ACTS, len(record.steps))).rows
+    )
     assert {*OF_A_STEP} < {
         table for table, rows in after.rows.items() if rows[: len(before.rows[table])] == before.rows[table]
     }
@@ -333,9 +335,9 @@ def test_rows_of_what_stays_are_not_made_again(handed_over: Case) -> None:
     first = len(handed_over.events)
     moved = handed_over.say(item.ItemMoved, clerk(PROCURATORATE), item_id="knives", storage_location="room 4")
     events = log_of(moved.events).events
-    before = made_cases.made_of(read_case(events[:first], ACTS, first))
-    after = made_cases.made_of(read_case(events[first:], ACTS, len(events), before.record), before)
-    new = {view: {*map(id, after.rows[view])} - {*map(id, before.rows[view])} for view in GOING_ON}
+    before = case_cache.build_rows(read_case(events[:first], ACTS, first))
+    after = case_cache.build_rows(read_case(events[first:], ACTS, len(events), before.record), before)
+    new = {view: {*map(id, after.rows[view])} - {*map(id, before.rows[view])} for view in EXTENDED_VIEWS}
     assert {view: len(rows) for view, rows in new.items()} == {"custody_spans": 2, "deadlines": 0}
     assert after.rows["deadlines"]
 

@@ -177,9 +177,9 @@ def test_a_grant_that_the_chain_does_not_have_is_found_when_catching_up(chained:
 
 def make_up_a_grant(stand: Stand, *, ahead: int = 0) -> None:
     """The log mirrors a change that the registry never made, and takes an event of the stranger whom it lets in."""
-    made_up = Registry()
-    made_up.authority = stand.follower.followed.authority
-    forged = made_up.grant(STRANGER).bodies[-1]
+    forged_registry = Registry()
+    forged_registry.authority = stand.follower.followed.authority
+    forged = forged_registry.grant(STRANGER).bodies[-1]
     final = stand.linked.final
     location = replace(forged.location, block_number=final.number + ahead, block_hash="0x" + final.hash.hex())
     stand.log.mirror(replace(forged, location=location))
