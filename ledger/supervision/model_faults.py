@@ -95,8 +95,8 @@ class Unfit(ValueError):
 
 
 def unknown(kind: str | Message, word: str, words: Iterable[str]) -> Wording:
-    """Word that there is no such word, with the nearest of those that there are, or with all if they are few."""
-    choices = sorted(words)
+    """Word that there is no such word, with the nearest of those that there are, or with the first of them."""
+    choices = in_order(words)
     kind = kind if isinstance(kind, Message) else Wording(f"a_{kind}")
     near = get_close_matches(word, choices, n=3, cutoff=0.6)
     if near:
@@ -104,6 +104,11 @@ def unknown(kind: str | Message, word: str, words: Iterable[str]) -> Wording:
     if len(choices) == 1:
         return Wording("unknown_one", what=kind, word=repr(word), only=choices[0])
     return Wording("unknown_of" if choices else "unknown_none", what=kind, word=repr(word), words=first_of(choices))
+
+
+def in_order(words: Iterable[str]) -> Sequence[str]:
+    """Return the words in the order that they have, or by the alphabet if they have none."""
+    return words if isinstance(words, Sequence) else sorted(words)
 
 
 def first_of(words: Sequence[str]) -> tuple[str, ...]:

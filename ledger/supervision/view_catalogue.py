@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ledger.supervision.model_faults import Unfit, Wording, first_of, one_of, unknown
+from ledger.supervision.model_faults import Unfit, Wording, first_of, in_order, one_of, unknown
 
 DATASET = "dataset_"  # what the names of the views of registered data sets begin with
 DATASET_COLUMNS: Mapping[str, str] = {"row_digest": "VARCHAR", "evidence": "VARCHAR[]"}  # beside its own, as text
@@ -93,7 +93,7 @@ def dataset_view(dataset_id: str) -> str:
 
 def nearest(word: str, words: Iterable[str]) -> Wording:
     """Word a hint at what may have been meant; at the first of all words if nothing is near."""
-    choices = sorted(words)
+    choices = in_order(words)
     near = get_close_matches(word, choices, n=3, cutoff=0.5)
     if near:
         return Wording("near", near=one_of(near))

@@ -247,8 +247,9 @@ def _require_function(node: dict[str, Any], name: str) -> None:
             raise QueryRefused(Wording("needs_order", name=name), Wording("hint_example", example=f"{name}{example}"))
     elif name not in kinds["repeatable"]:
         _require_repeatable(name)
-        near = nearest(name, kinds["repeatable"] | kinds["ordered"])
-        raise QueryRefused(Wording("no_function", name=name), near)
+        named = sorted(each for each in kinds["repeatable"] | kinds["ordered"] if each[0].isalpha())
+        named.sort(key=lambda each: each not in kinds["usual"])
+        raise QueryRefused(Wording("no_function", name=name), nearest(name, named))
 
 
 def _joined(node: dict[str, Any]) -> int:

@@ -143,6 +143,15 @@ def test_no_function_is_both_repeatable_and_not() -> None:
     assert kinds["repeatable"] & (kinds["unrepeatable"] | volatile) == set()
 
 
+def test_what_is_like_no_function_is_answered_by_usual_ones(session: QuerySession) -> None:
+    """By names that a query calls, those that conditions ask most before the others, and by no operator."""
+    with pytest.raises(QueryRefused) as refused:
+        ask(session, "SELECT zzqqxxww(case_id) AS r FROM cases")
+    kinds = sql_guard._functions()
+    assert f"There are {', '.join(sorted(kinds['usual']))}, ..." in str(refused.value.hint)
+    assert kinds["usual"] <= kinds["repeatable"] | kinds["ordered"]
+
+
 def test_what_says_its_order_is_answered(session: QuerySession) -> None:
     """The same functions with an order, and the parts of a query by names of its own."""
     sql = """
