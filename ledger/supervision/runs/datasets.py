@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from struct import unpack_from
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
@@ -318,18 +319,20 @@ def mapped_table(target: Path, rows: int) -> pyarrow.Table:
 
 def _is_compressed(metadata: bytes) -> bool:
     """Return whether the message of a record batch, a table of flatbuffers that Arrow has verified, says so: now it is
-    in the header, before Arrow 1.0 it was in metadata that we write none of."""
+    in the header, before Arrow 1.0 it was in metadata that we write none of. pyarrow tells it nowhere."""
 
-    def place(table: int, field: int) -> int:
-        names = table - int.from_bytes(metadata[table : table + 4], "little", signed=True)
-        at = names + 4 + 2 * field
-        is_there = at < names + int.from_bytes(metadata[names : names + 2], "little")
-        return int.from_bytes(metadata[at : at + 2], "little") if is_there else 0
+    def at(place: int, form: str = "<i") -> int:
+        number: int = unpack_from(form, metadata, place)[0]
+        return number
 
-    message = int.from_bytes(metadata[:4], "little")
-    header = message + place(message, _HEADER)
-    batch = header + int.from_bytes(metadata[header : header + 4], "little")
-    return place(batch, _COMPRESSION) != 0 or place(message, _METADATA) != 0
+    def field(table: int, number: int) -> int:
+        places = table - at(table)
+        place = places + 4 + 2 * number
+        return at(place, "<H") if place < places + at(places, "<H") else 0
+
+    message = at(0)
+    header = message + field(message, _HEADER)
+    return field(header + at(header), _COMPRESSION) != 0 or field(message, _METADATA) != 0
 
 
 def _digest_of(path: Path, algorithm: Algorithm) -> str:
