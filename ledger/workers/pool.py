@@ -72,7 +72,7 @@ class WorkLimits(Struct, frozen=True):
     """The limits of one piece of work.
 
     Memory beyond that of an idle worker, seconds of computing, seconds of waiting on a machine that does other things
-    as well, and the size of the result in bytes and in values, of which each takes the service some 300 bytes at most.
+    as well, and the size of the result in bytes and in values, of which each takes the service some 110 bytes at most.
     """
 
     memory_mb: int = 256

@@ -26,7 +26,7 @@ from contextlib import suppress
 from enum import IntEnum
 
 from ledger.core.errors import TallystickError
-from ledger.workers.results import TooManyValues, encode_result
+from ledger.workers.results import MOST_CHARACTERS, TooManyValues, encode_result
 from ledger.workers.sandbox import Sandbox
 
 # Bytes of the pickled (function, arguments, files); then memory in bytes, CPU seconds, seconds, bytes of the result and
@@ -182,7 +182,7 @@ def _outcome(job: bytearray, sandbox: Sandbox, values: int) -> tuple[Ending, byt
         return Ending.TOO_MANY, b""
     except BaseException as error:  # noqa: BLE001 - the border of the process
         reserve.close()
-        return Ending.FAILED, encode_result("".join(traceback.format_exception(error)), values)
+        return Ending.FAILED, encode_result("".join(traceback.format_exception(error))[-MOST_CHARACTERS:], values)
 
 
 # -- pipes -------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,6 @@ from ledger.interchange.imports.item_table import (
     item_fields,
     normalized_cells,
     pasted_rows,
-    read_sheets,
     table_of,
 )
 
@@ -68,7 +67,7 @@ def read_table(
     book, columns = _columns(visit, case_id, procedure)
     if at is None:
         workers, agency = visit.service.parts.workers, visit.reading.agency
-        table = table_of(workers.run(read_sheets, content, agency=agency, field="FILE"), columns)
+        table = workers.run(table_of, content, columns, agency=agency, field="FILE")
     else:
         table = block_of(pasted_rows(content.decode(errors="replace")), columns, at.split(","))
     charge(visit.request.scope, len(table.rows) // ROWS)

@@ -187,7 +187,7 @@ def register_table(recorder: EventRecorder, case_id: str, file: Path) -> None:
     Its headings are those of the console's template. Files that a row names lie beside the table, and are digested.
     """
     from ledger.cli.files import digests_of
-    from ledger.interchange.imports.item_table import DIGESTS, FILES, item_columns, item_fields, read_sheets, table_of
+    from ledger.interchange.imports.item_table import DIGESTS, FILES, item_columns, item_fields, table_of
 
     session = recorder.session
     book = session.procedure_of(case_id)
@@ -196,7 +196,7 @@ def register_table(recorder: EventRecorder, case_id: str, file: Path) -> None:
     headings = {column.path: column.label for column in columns}
     bodies: list[item.ItemRegistered] = []
     faults: list[str] = []
-    for row in table_of(read_sheets(file.read_bytes()), columns).rows:
+    for row in table_of(file.read_bytes(), columns).rows:
         names = [name.strip() for name in _BETWEEN_NAMES.split(row.cells.get(FILES, "")) if name.strip()]
         # Whoever sent the table must not have other files of this machine digested into the record.
         beside = {

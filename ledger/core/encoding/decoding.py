@@ -22,16 +22,16 @@ _describing = Lock()
 
 
 @overload
-def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]: ...
+def decoder_of(kind: type[T], **hooks: Any) -> msgspec.json.Decoder[T]: ...
 
 
 @overload
-def decoder_of(kind: Any) -> msgspec.json.Decoder[Any]: ...
+def decoder_of(kind: Any, **hooks: Any) -> msgspec.json.Decoder[Any]: ...
 
 
-def decoder_of(kind: Any) -> msgspec.json.Decoder[Any]:
-    """Return the JSON decoder of a type; it may be used in several threads at once."""
-    return _decoder_of(kind)
+def decoder_of(kind: Any, **hooks: Any) -> msgspec.json.Decoder[Any]:
+    """Return the JSON decoder of a type, with ``hooks`` as msgspec has them; several threads may use it at once."""
+    return _decoder_of(kind, **hooks)
 
 
 @overload
@@ -62,9 +62,9 @@ def convert(value: Any, kind: Any, *, builtin_types: tuple[type, ...] = ()) -> A
 
 
 @cache
-def _decoder_of(kind: Any) -> msgspec.json.Decoder[Any]:
+def _decoder_of(kind: Any, **hooks: Any) -> msgspec.json.Decoder[Any]:
     with _describing:
-        return msgspec.json.Decoder(kind)
+        return msgspec.json.Decoder(kind, **hooks)
 
 
 def decode_toml(data: bytes | str, *, field: str, hint: str | None = None) -> dict[str, Any]:
@@ -79,10 +79,3 @@ def decode_toml(data: bytes | str, *, field: str, hint: str | None = None) -> di
         return tomllib.loads(data.decode("utf-8") if isinstance(data, bytes) else data)
     except (ValueError, RecursionError) as error:
         raise MalformedInput("not TOML in UTF-8: {error}", error=error, field=field, hint=hint) from error
-
-
-@cache
-def msgpack_decoder_of(kind: Any) -> msgspec.msgpack.Decoder[Any]:
-    """Return the MessagePack decoder of a type; it may be used in several threads at once."""
-    with _describing:
-        return msgspec.msgpack.Decoder(kind)

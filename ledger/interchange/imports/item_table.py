@@ -1,8 +1,8 @@
 """Items as a table: a row for each item, a column for each field of its registration, as spreadsheets have them.
 
-``read_sheets`` reads a file and knows nothing of items: whoever made the file decides what that costs, so a service
-does it in a process with limits. ``item_columns`` gives the columns that a procedure has, ``table_of`` finds them in a
-sheet, and ``item_fields`` makes of a row the fields of an event. A fault names its column, and all come at once.
+``item_columns`` gives the columns that a procedure has, ``table_of`` finds them in a file, and ``item_fields`` makes of
+a row the fields of an event. A fault names its column, and all come at once. Whoever made a file decides what it costs
+to read it, so a service does that in a process with limits.
 """
 
 from __future__ import annotations
@@ -237,11 +237,10 @@ def _folded(text: str) -> str:
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def read_sheets(content: bytes) -> list[list[list[Cell]]]:
+def _sheets(content: bytes) -> list[list[list[Cell]]]:
     """Return the sheets of an XLSX file, or the only one of a CSV or TSV file, as rows of cells.
 
-    A text is in UTF-8, in UTF-16 with a byte order mark, or in GB18030. Raises MalformedInput for a file of another
-    kind, one that is made to harm, and one of more than ``MOST_ITEMS`` rows.
+    A text is in UTF-8, in UTF-16 with a byte order mark, or in GB18030.
     """
     if content.startswith(b"PK\x03\x04"):
         from ledger.interchange.imports.workbooks import small_sheets
@@ -295,9 +294,13 @@ def _text_rows(text: str, delimiter: str | None = None) -> list[list[Cell]]:
     return rows
 
 
-def table_of(sheets: Sequence[list[list[Cell]]], columns: Sequence[ItemColumn]) -> ItemTable:
-    """Return the table in the first sheet that has headings. Raises MalformedInput if none has."""
-    for rows in sheets:
+def table_of(content: bytes, columns: Sequence[ItemColumn]) -> ItemTable:
+    """Return the table in the first sheet of a file that has headings.
+
+    Raises MalformedInput if none has, for a file of another kind, one that is made to harm, and one of more than
+    ``MOST_ITEMS`` rows.
+    """
+    for rows in _sheets(content):
         for place, row in enumerate(rows[:HEADINGS_WITHIN]):
             texts = [_text(cell) for cell in row]
             headings = _recognised(texts, columns)

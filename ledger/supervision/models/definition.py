@@ -213,21 +213,21 @@ class Query(Struct, frozen=True):
     stands_alone: bool = True
 
 
-class Template(Struct, frozen=True):
+class Template(Struct, frozen=True, tag=True):
     """A condition without a query language: the name of a form, and how it was filled in."""
 
     name: str
     fields: Mapping[str, Any]
 
 
-class Cel(Struct, frozen=True):
+class Cel(Struct, frozen=True, tag=True):
     """A condition on each row of one view, in the Common Expression Language."""
 
     view: str
     expression: str
 
 
-class Sql(Struct, frozen=True):
+class Sql(Struct, frozen=True, tag=True):
     """A condition as a query over the views."""
 
     text: str

@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 20_000  # of a view that is gone through row by row
 MAX_VALUE = 4000  # characters: a longer list of a row is left out of the values of its finding
 
 
-class ModelFinding(Struct, frozen=True, kw_only=True):
+class ModelFinding(Struct, frozen=True, kw_only=True, array_like=True):
     """A row of a condition. ``key`` makes it the same finding; ``values`` are its columns that are not empty.
 
     ``evidence`` are payload digests, sorted, each once: who cites them puts them into the order of the log.

@@ -38,7 +38,7 @@ from ledger.workers.sandbox import NO_FILES, Files
 # Whenever DuckDB is opened, it asks how many processors and how much memory there are, also where it is told.
 ASKED_OF_THE_SYSTEM: Final = ("/proc/self/cgroup", "/sys/fs/cgroup", "/sys/devices/system/cpu")
 DATABASE_SHARE: Final = 2  # what DuckDB counts is not all that it takes: it has half, so that it says what is too much
-VALUES_OF_FINDING: Final = 40  # in a result: of one with ten columns that cites ten events
+VALUES_OF_FINDING: Final = 35  # in a result: of one with ten columns that cites an event
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

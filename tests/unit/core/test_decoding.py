@@ -7,11 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import msgspec
 import pytest
 
-from ledger.core.encoding.decoding import convert, decode_json, decoder_of, msgpack_decoder_of
+from ledger.core.encoding.decoding import convert, decode_json, decoder_of
 from tests.testkit import machine
 
 # One thread describes Outer and is held where Outer is half described; another uses it then.
@@ -95,11 +96,11 @@ def test_msgspec_alone_does_not_bear_it() -> None:
     assert run('msgspec.json.decode(b\'{"inner":{"number":1}}\', type=Outer)') == -signal.SIGSEGV
 
 
-def test_msgpack_is_decoded_by_type() -> None:
-    """And what is of another type is refused."""
-    assert msgpack_decoder_of(list[int]).decode(msgspec.msgpack.encode([1])) == [1]
-    with pytest.raises(msgspec.ValidationError):
-        msgpack_decoder_of(list[int]).decode(msgspec.msgpack.encode(["1"]))
+def test_what_msgspec_does_not_know_is_made_by_a_hook() -> None:
+    """Each time by the hook that was given."""
+    assert decoder_of(complex, dec_hook=lambda kind, value: kind(value)).decode(b"1") == complex(1)
+    assert decoder_of(list[Any], float_hook=str).decode(b"[1.50]") == ["1.50"]
+    assert decoder_of(list[Any]).decode(b"[1.50]") == [1.5]
 
 
 def test_nothing_decodes_by_type_beside_the_lock() -> None:

@@ -25,7 +25,6 @@ from ledger.interchange.imports.item_table import (
     item_columns,
     item_fields,
     pasted_rows,
-    read_sheets,
     table_of,
 )
 from ledger.procedures import books_that_ship, shipped_rulebook
@@ -61,7 +60,7 @@ def xlsx(rows: Sequence[Sequence[Any]], change: Callable[[Any], None] = lambda _
 
 
 def table(content: bytes, columns: tuple[ItemColumn, ...]) -> ItemTable:
-    return table_of(read_sheets(content), columns)
+    return table_of(content, columns)
 
 
 def faults(columns: tuple[ItemColumn, ...], book: Rulebook, **cells: str) -> dict[str, str]:

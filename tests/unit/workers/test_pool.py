@@ -17,7 +17,9 @@ import pytest
 from openpyxl import Workbook
 
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
-from ledger.interchange.imports.item_table import read_sheets
+from ledger.i18n import Labels
+from ledger.interchange.imports.item_table import item_columns, table_of
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.model_file import parse_model
 from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
@@ -122,13 +124,15 @@ def test_every_kind_of_cell_comes_back(pool: WorkerPool) -> None:
     book, file = Workbook(), BytesIO()
     sheet = book.active
     assert sheet is not None
-    for row in (["at"], [time_of_day(9, 30)], [datetime(2026, 2, 28, 9, 30)], ["=1+1"], [0.5], [True]):  # noqa: DTZ001
+    values = (time_of_day(9, 30), datetime(2026, 2, 28, 9, 30), "=1+1", 0.5, True)  # noqa: DTZ001
+    for row in (["Description", "Quantity"], *([f"item {number}", value] for number, value in enumerate(values))):
         sheet.append(row)
     book.save(file)
-    limits = WorkLimits(memory_mb=256)
-    sheets = pool.run(read_sheets, file.getvalue(), agency="east", limits=limits)
-    assert sheets == read_sheets(file.getvalue())
-    assert time_of_day(9, 30) in {row[0] for row in sheets[0]}
+    columns = item_columns(shipped_rulebook(), Labels("en"))
+    table = pool.run(table_of, file.getvalue(), columns, agency="east", limits=WorkLimits(memory_mb=256))
+    assert table == table_of(file.getvalue(), columns)
+    assert [row.cells.get("quantity") for row in table.rows] == ["09:30:00", "2026-02-28 09:30:00", None, "0.5", "true"]
+    assert table.rows[2].faults[0].reason.msgid == "a formula: paste its value"
 
 
 def test_a_defect_is_no_refusal(pool: WorkerPool) -> None:

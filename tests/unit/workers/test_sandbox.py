@@ -32,11 +32,14 @@ from tests.testkit.attacks import (
     in_thread,
     is_in_memory,
     is_refused,
+    make_file,
     open_to_all,
+    overwrite_file,
     own_descriptors,
     put_together,
     read_file,
     read_memory_of_process,
+    rename_file,
     shorten_file,
     start_program,
     take_more_memory,
@@ -141,13 +144,23 @@ def test_work_opens_no_files_of_other_work(pool: WorkerPool, tmp_path: Path) -> 
         assert "PermissionError" in failure.value.__notes__[0] or "No usable temporary" in failure.value.__notes__[0]
 
 
+@needs_files
+@pytest.mark.parametrize("attack", [make_file, overwrite_file, rename_file], ids=lambda attack: attack.__name__)
+def test_work_that_writes_a_file_writes_no_other(pool: WorkerPool, targets: Targets, attack: Attack) -> None:
+    """So that what it may write is not multiplied, beside its file as elsewhere."""
+    files = Files(write=(str(targets.place / "table"),), most=4 * 1024**3)
+    with pytest.raises(WorkFailed) as failure:
+        pool.run(attack, *targets, agency="east", files=files)
+    assert "PermissionError" in failure.value.__notes__[0]
+
+
 def test_work_reads_what_is_installed(pool: WorkerPool) -> None:
     """A module that nothing has loaded, of the interpreter or of a package, a library that it is linked to, and the
     zones: they are imported where they are needed."""
     names = ("sqlite3", "lzma", "openpyxl", "ledger.core.procedure.zones")
     assert pool.run(imported, *names, agency="east", limits=WorkLimits(memory_mb=256)) == imported(*names)
     noon = datetime(2026, 7, 1, 12, tzinfo=ZoneInfo("Asia/Urumqi"))
-    assert pool.run(datetime.astimezone, noon, ZoneInfo("Asia/Kolkata"), agency="east") == noon
+    assert pool.run(datetime.astimezone, noon, ZoneInfo("Asia/Kolkata"), agency="east") == "2026-07-01T11:30:00+05:30"
     assert pool.run(in_thread, agency="east") == 7
 
 
