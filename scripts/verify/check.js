@@ -2,7 +2,10 @@
 // 6 intact, but events of the stream are left out.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { readTrust } from "../../api/console/verify/verifier/files.js";
 import { Refused, verifyFile } from "../../api/console/verify/verifier/verify.js";
+
+const USAGE = "usage: check.js BUNDLE --trust TRUST [--json]";
 
 const EXIT = { intact: 0, tampered: 1, unverifiable: 3, not_yet_anchored: 4 };
 const INCOMPLETE = 6;
@@ -12,10 +15,23 @@ const english = ({ id, slots }) => id.replace(/{(\w+)}/g, (_, slot) => (slots[sl
 
 const plain = (key, value) => (typeof value === "bigint" ? Number(value) : key === "detail" && value.slots ? english(value) : value);
 
+// Of two files, an error names the one that it is of.
+function naming(file, read) {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof Refused ? new Error(`${file}: ${english(error.detail)}`) : error;
+  }
+}
+
 function main() {
-  const { values, positionals } = parseArgs({ options: { trust: { type: "string" }, json: { type: "boolean" } }, allowPositionals: true });
-  if (positionals.length !== 1 || !values.trust) throw new Error("usage: check.js BUNDLE --trust TRUST [--json]");
-  const result = verifyFile(readFileSync(positionals[0]), readFileSync(values.trust));
+  const options = { trust: { type: "string" }, json: { type: "boolean" }, help: { type: "boolean" } };
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  if (values.help) return console.log(USAGE);
+  if (positionals.length !== 1 || !values.trust) throw new Error(USAGE);
+  const trust = readFileSync(values.trust);
+  naming(values.trust, () => readTrust(trust));
+  const result = naming(positionals[0], () => verifyFile(readFileSync(positionals[0]), trust));
   if (values.json) console.log(JSON.stringify(result, plain));
   else {
     for (const { number, name, status, detail } of result.steps) {
@@ -30,6 +46,6 @@ function main() {
 try {
   process.exitCode = main();
 } catch (error) {
-  console.error(error instanceof Refused ? english(error.detail) : error.message);
+  console.error(error.message);
   process.exitCode = 2;
 }

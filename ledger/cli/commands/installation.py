@@ -209,6 +209,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
 
         save_memory()
         from api.app import create_app
+        from api.middleware import logs
         from api.middleware.clients import Connections
         from api.wiring import open_parts
         from ledger.cli.listening import exposing_metrics, listening, private, process_lock, tracing
@@ -229,6 +230,7 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
         hint="Work with that one, stop it, or name the directory of another ledger.",
     )
     port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
+    logs.configure()  # before the parts are made, which write the first lines
     with private_directory, lock, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
         session.output.note(f"serving {settings.data_dir} at {settings.url}")
         with (

@@ -105,8 +105,13 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
     for bundle in (tmp_path / "bundle.json", tmp_path / "none.json"):
         done = check(bundle, tmp_path / "trust.json")
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+        assert "trust.json: " in done.stderr
+    (tmp_path / "trust.json").write_bytes(encode_trust(TRUST))
+    assert "bundle.json: " in check(tmp_path / "bundle.json", tmp_path / "trust.json").stderr
     usage = subprocess.run(["node", FOLDER / "check.js"], capture_output=True, text=True)
     assert (usage.returncode, usage.stderr.startswith("usage: ")) == (2, True)
+    asked = subprocess.run(["node", FOLDER / "check.js", "--help"], capture_output=True, text=True)
+    assert (asked.returncode, asked.stdout) == (0, usage.stderr)
 
 
 def test_the_examples_of_the_document() -> None:
