@@ -24,7 +24,7 @@ def test_an_acceptance_is_shown_in_words_and_signed_after_a_yes(world: World) ->
     refused = world.tally.at_terminal(*at_terminal, answers=["n"])
     assert (refused.status, "nothing was signed" in refused.err) == (Exit.REFUSED, True)
     for text in (
-        "prosecutor",
+        "procuratorate-east",
         f": {case_id}",
         "j-0021",
         "No. 7",
