@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.events import decode_envelope
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.log.merkle import HASH_LENGTH, Hash, included_root, leaf_hash, verify_inclusion
+from ledger.core.log.merkle import HASH_LENGTH, SIZE_LIMIT, Hash, included_root, leaf_hash, verify_inclusion
 from ledger.core.log.notes import NoteSigner, SignatureType, VerifyingKey, require_type
 
 RECEIPT_TYPE = "application/scitt-receipt+cose"  # the media type, RFC 9943 10.2
@@ -148,7 +148,9 @@ def parse_receipt(data: bytes) -> CoseReceipt:
         case (
             {_Label.KEY_ID: bytes(key_id), _Label.CLAIMS: {_Label.ISSUER: str(issuer), _Label.SUBJECT: str(subject)}},
             [int(size), int(index), [*hashes]],
-        ) if all(isinstance(node, bytes) and len(node) == HASH_LENGTH for node in hashes):
+        ) if 0 <= index < SIZE_LIMIT > size >= 0 and all(
+            isinstance(node, bytes) and len(node) == HASH_LENGTH for node in hashes
+        ):
             # int() of a boolean is encoded otherwise, and so refused.
             receipt = CoseReceipt(issuer, subject, key_id, int(size), int(index), tuple(hashes), signature)
         case _:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
-from ledger.core.log.cose_receipts import sign_receipt
+from ledger.core.log.cose_receipts import parse_receipt, sign_receipt
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner
 from ledger.core.trust.trust_file import EarlierLogKey, Trust, parse_trust
@@ -112,6 +112,13 @@ def test_the_entry_of_another_event_fails() -> None:
     """A receipt proves the entry that it was made of, and no other."""
     other = verify_receipt(receipt(), LOG.events[REGISTERED - 1].entry, WITNESSED)
     assert (results(other), other.verdict, other.subject.index) == (["checked", "checked", "failed"], "tampered", None)
+
+
+def test_an_index_of_thousands_of_digits_fails() -> None:
+    """A number that Python writes out for nobody ends in a report too, as any other that is beyond the tree."""
+    long = replace(parse_receipt(receipt()), index=10**4400, hashes=(), signature=bytes(64))
+    report = verify_receipt(long.encode(), ENTRY, WITNESSED)
+    assert (results(report), report.verdict) == (["failed", "checked", "not_checked"], "tampered")
 
 
 def test_what_is_no_entry_is_refused() -> None:
