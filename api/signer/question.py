@@ -12,14 +12,13 @@ from contextvars import copy_context
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from api.auth.sessions import sign_in_text
 from ledger.chain.transaction import TransactionSigner
 from ledger.client.case_names import CaseNames
 from ledger.core.encoding import canonical
-from ledger.core.encoding.decoding import convert
+from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Stream, decode_event, digest_of
 from ledger.core.events.payload import decode_section
@@ -196,15 +195,19 @@ class QuestionBuilder:
         except ValueError as error:
             raise MalformedInput("expected a text, or its bytes in hex", field="params") from error
         match, holder = _VARYING.search(text), self.holder
+        foreign = SignatureRefused(
+            "only the text that signs in at this console is signed", field="params", code="foreign_sign_in"
+        )
         # The whole text is made again from the parts that vary from text to text, which can say nothing else.
         if match is None or text != sign_in_text(
             holder.url, holder.key_id, f"0x{holder.log_id.hex()}", **match.groupdict()
         ):
-            raise SignatureRefused(
-                "only the text that signs in at this console is signed", field="params", code="foreign_sign_in"
-            )
+            raise foreign
         now = self._now()
-        issued, expires = (datetime.fromisoformat(match[name]).timestamp() for name in ("issued", "expires"))
+        try:
+            issued, expires = (datetime.fromisoformat(match[name]).timestamp() for name in ("issued", "expires"))
+        except ValueError as error:  # no calendar has it
+            raise foreign from error
         if not issued - 300 <= now < expires:
             raise SignatureRefused(
                 "the text to sign in with is of another time", field="params", code="sign_in_expired"
@@ -221,7 +224,9 @@ class QuestionBuilder:
 
     def _envelope(self, data: Any) -> Envelope:
         """Return the envelope in the typed data, which must contain nothing else."""
-        document = msgspec.json.decode(data) if isinstance(data, str) else data
+        document: Any = (
+            canonical.parse(data.encode(), decoder_of(Any), where="params") if isinstance(data, str) else data
+        )
         try:
             message = document["message"]
             envelope = convert(

@@ -166,6 +166,9 @@ def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
         [address, json.dumps(document | {"primaryType": "Permit"}), beside],
         [address, "{}", beside],
         [address, "not JSON", beside],
+        [address, "[" * 100_000, beside],
+        [address, '{"message":' * 3000 + "1" + "}" * 3000, beside],
+        [address, data.replace(str(OFFER.envelope.signed_at), "1" * 5000), beside],
         [address, 7, beside],
         [clerk(PROCURATORATE).key_id, data, beside],
         asked_for(Case().open(clerk(POLICE, 2)).last),
@@ -179,7 +182,7 @@ def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
 
 
 def test_only_the_console_s_sign_in_text_is_signed(desk: Desk) -> None:
-    """Not any text, not that of another site, not with a line more, not after its time."""
+    """Not any text, not that of another site, not with a line more, not after its time, nor of no calendar's time."""
     times = {"issued": "2026-03-02T02:00:00Z", "expires": "2026-03-02T02:02:00Z"}
     good = sign_in_text(CONSOLE, OFFICER.key_id, f"0x{LOG_ID.hex()}", chain_id="1", nonce="ab" * 16, **times)
     question, answer = desk.asked(True, "personal_sign", "0x" + good.encode().hex(), OFFICER.key_id)
@@ -191,6 +194,8 @@ def test_only_the_console_s_sign_in_text_is_signed(desk: Desk) -> None:
         good + "\n- urn:more",
         good.replace("This signs no event.", "This signs everything."),
         good.replace("2026-03-02T02:02:00Z", "2026-03-02T01:59:59Z"),
+        good.replace("2026-03-02T02:02:00Z", "2026-02-30T02:02:00Z"),
+        good.replace("2026-03-02T02:00:00Z", "2026-99-02T02:00:00Z"),
         "0xzz",
     ):
         refusal = desk.call("personal_sign", text, OFFICER.key_id)
