@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from itertools import accumulate, takewhile
 from types import UnionType
@@ -34,8 +35,9 @@ _REGEX = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'\Z", re.DOT
 _WORD = re.compile(r"Invalid enum value '(?P<word>.*)'\Z", re.DOTALL)
 _NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
 _EXPECTED = re.compile(r"Expected `(?P<kind>[^`]*)`(?P<relation>, got | of length | )(?P<value>`[^`]*`|[<>=]+ \S+)\Z")
-# What msgspec says of a value or a field, as messages.
+# What msgspec says of a value or a field, as messages, and what is refused in every text.
 MISSING = Message("Object missing required field `{name}`")
+NUL = Message("a string holds the character NUL")
 OTHER_LENGTH = Message("Expected `{kind}` of length {value}")
 _SAID_OF = {
     ", got ": Message("Expected `{kind}`, got {value}"),
@@ -110,7 +112,9 @@ def require_distinct_keys(data: bytes, *, where: str = "") -> None:
 
     def notice(pairs: list[tuple[str, Any]]) -> None:
         if len({key for key, _ in pairs}) != len(pairs):
-            raise MalformedInput("the key stands twice in one object", field=_join(where, next(repeated_keys(data))))
+            raise MalformedInput(
+                "the key stands twice in one object", field=_join(where, next(repeated_keys(data), ""))
+            )
 
     _require_shallow(data, where)
     try:
@@ -129,7 +133,8 @@ def require_same(data: bytes, canonical: bytes, *, where: str = "") -> None:
     if data == canonical:
         return
     require_distinct_keys(data, where=where)
-    position = next((i for i, (a, b) in enumerate(zip(data, canonical, strict=False)) if a != b), len(canonical))
+    ends = range(min(len(data), len(canonical)))
+    position = bisect_left(ends, True, key=lambda end: data[: end + 1] != canonical[: end + 1])
     raise MalformedInput(
         "not in canonical form (RFC 8785) at byte {position}: expected {canonical}, found {given}",
         position=position,
@@ -146,9 +151,7 @@ def require_profile(data: bytes, *, where: str = "") -> None:
     Requires ``data`` to be canonical: then only quotation marks, backslashes and control characters are escaped.
     Raises MalformedInput, which names the field.
     """
-    # A NUL ends a string in C and in PostgreSQL's text, so two readers would see two texts.
-    if b"\\u0000" in data and (nul := _NUL.search(data)):
-        raise MalformedInput("a string holds the character NUL", field=_field_at(data, nul.start(), where))
+    require_no_nul(data, where=where)
     if data.isascii():
         return
     try:
@@ -164,6 +167,13 @@ def require_profile(data: bytes, *, where: str = "") -> None:
         )
 
 
+def require_no_nul(data: bytes, *, where: str = "") -> None:
+    """Accept a JSON text none of whose strings holds the character NUL. Raises MalformedInput, naming the field."""
+    # A NUL ends a string in C, and PostgreSQL's text has none, so two readers would see two texts.
+    if b"\\u0000" in data and (nul := _NUL.search(data)):
+        raise MalformedInput(NUL, field=_field_at(data, nul.start(), where))
+
+
 def require_nfc(data: bytes) -> None:
     """Accept canonical bytes whose strings are in Unicode Normalization Form C. Raises MalformedInput, with the field.
 
@@ -174,9 +184,9 @@ def require_nfc(data: bytes) -> None:
         return
     # The whole text is no measure: a combining mark after the ``n`` of an escaped newline composes with nothing.
     for string in _STRING.finditer(text):
-        if not unicodedata.is_normalized("NFC", json.loads(string[0])):
+        if not (string[0].isascii() or unicodedata.is_normalized("NFC", json.loads(string[0]))):
             position = len(text[: string.start()].encode())
-            raise MalformedInput("a string is not in normal form C", field=path_at(data, position).lstrip("."))
+            raise MalformedInput("a string is not in normal form C", field=_field_at(data, position, ""))
 
 
 def _blank(string: re.Match[bytes]) -> bytes:
@@ -261,6 +271,7 @@ def _join(where: str, path: str) -> str | None:
 MAX_LEVELS = 32  # of nesting; bundles have at most 12
 SHOWN_LEVELS = 12  # of a path
 SHOWN_CHARACTERS = 80  # of a key
+NAMED_WITHIN = 2**16  # bytes, behind which no path is made of a refused text: token by token, that takes its time
 
 # A string may lack its end; possessive, so that a text of quotation marks and backslashes is read once.
 _SPLIT_AT_MOST = 2**20  # bytes
@@ -297,7 +308,12 @@ class _Level:
 
 
 def path_at(data: bytes, position: int) -> str:
-    """Return the path of the field whose name or value has byte ``position``: ``.a.b[0]``, or "" outside of fields."""
+    """Return the path of the field whose name or value has byte ``position``: ``.a.b[0]``.
+
+    It is "" outside of fields, and behind ``NAMED_WITHIN``.
+    """
+    if position > NAMED_WITHIN:
+        return ""
     levels: list[_Level] = []
     for levels, _ in _walk(data, position):  # noqa: B007 - the last one counts
         pass
@@ -305,12 +321,15 @@ def path_at(data: bytes, position: int) -> str:
 
 
 def repeated_keys(data: bytes) -> Iterator[str]:
-    """Yield the path of each field that its object has already."""
+    """Yield the path of each field that its object has already, up to ``NAMED_WITHIN``."""
     return (_path_text(levels) for levels, new in _walk(data, len(data)) if not new)
 
 
 def deep_field(data: bytes) -> str | None:
-    """Return the path of the first value nested deeper than ``MAX_LEVELS``, or None if there is none."""
+    """Return the path of the first value nested deeper than ``MAX_LEVELS``, or None if there is none.
+
+    The path is "" if it lies behind ``NAMED_WITHIN``.
+    """
     # Brackets inside strings do not count: without escapes, a string is what stands between two quotation marks.
     # Of a long text the parts would take many times its memory.
     is_simple = len(data) <= _SPLIT_AT_MOST and b"\\" not in data
@@ -318,8 +337,10 @@ def deep_field(data: bytes) -> str | None:
     if max(accumulate(step - 1 for step in outside.translate(_STEPS, _NO_BRACKET)), default=0) <= MAX_LEVELS:
         return None
     deep = next((levels for levels, _ in _walk(data, len(data)) if len(levels) > MAX_LEVELS), None)
-    # A string without its end may hold all of the brackets. Else the path goes down to the first array.
-    return None if deep is None else _path_text(list(takewhile(lambda level: isinstance(level.key, str), deep)))
+    if deep is None:  # a string without its end may hold all of the brackets
+        return "" if len(data) > NAMED_WITHIN else None
+    # Down to the first array.
+    return _path_text(list(takewhile(lambda level: isinstance(level.key, str), deep)))
 
 
 def shown(text: str) -> str:
@@ -329,9 +350,12 @@ def shown(text: str) -> str:
 
 
 def _walk(data: bytes, until: int) -> Iterator[tuple[list[_Level], bool]]:
-    """Yield the open levels after each token that begins before ``until``, and False with a key that is repeated."""
+    """Yield the open levels after each token that begins before ``until``, and False with a key that is repeated.
+
+    What lies behind ``NAMED_WITHIN`` is not read.
+    """
     levels: list[_Level] = []
-    for token in _TOKEN.finditer(data):
+    for token in _TOKEN.finditer(data, 0, NAMED_WITHIN):
         if token.start() >= until:
             return
         new = True
