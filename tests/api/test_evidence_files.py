@@ -122,6 +122,13 @@ def test_a_file_is_kept_encrypted_and_comes_back(desk: Desk) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in desk.folder.rglob("*"))
 
 
+def test_a_length_of_thousands_of_digits_is_as_good_as_none(desk: Desk) -> None:
+    """Servers pass on zeros before it; the bytes are counted as they come."""
+    path, long = desk.path("disk", digests_of(LARGE)[0]), {"content-length": str(len(LARGE)).zfill(5000)}
+    answer = desk.served.request("POST", path, content=LARGE, headers=FILE | desk.served.token(HOLDER) | long)
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize(
     ("asked", "start", "end"),
     [("bytes=0-0", 0, 1), ("bytes=8388600-8388620", 8388600, 8388621), ("bytes=-5", 8999995, 9000000)],

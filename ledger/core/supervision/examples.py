@@ -261,7 +261,8 @@ def _resolved(value: Any, stage: _Stage, zone: Zone) -> Any:
         name = value[1:]
         if not name.isdecimal():
             return _person_id(name)
-        return stage.cited[int(name) - 1] if 0 < int(name) <= len(stage.cited) else value
+        # Python reads no number of thousands of digits.
+        return stage.cited[int(name) - 1] if len(name) < 9 and 0 < int(name) <= len(stage.cited) else value
     return _instant(_OF_PERSON.sub(lambda match: f"/{_person_id(match[1])}/", value), zone)
 
 

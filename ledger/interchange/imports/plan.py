@@ -314,7 +314,7 @@ class _RowReader:
 
     def _item_of(self, number: int) -> str | None:
         """Return the id of an item by its number in the mapping, or None if the row does not have it."""
-        if number > len(self._mapping.items):
+        if not 0 < number <= len(self._mapping.items):
             return None
         part = self._mapping.items[number - 1]
         present = self._present(_parts(part, *PARTS_OF_ITEM), lead="description", other="exhibit_number")
@@ -350,7 +350,7 @@ class _RowReader:
             if value is None:
                 continue
             if row_type in ("person", "item"):
-                number = int(value) if value.isdecimal() else 0
+                number = int(value) if value.isdecimal() and len(value) < 4 else 0
                 persons = self._persons.get(number)
                 value = persons if row_type == "person" else self._item_of(number)
             if value is None:

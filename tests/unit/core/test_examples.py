@@ -96,6 +96,11 @@ def test_what_comes_out_as_it_says_is_no_fault(example: str) -> None:
             (0, "acts", 3),
             "act 4: item.disposed.cites: Expected `object`, got `str`",
         ),
+        (
+            OPENED + ACCEPTED.replace("@3", "@" + "9" * 5000),
+            (0, "acts", 3),
+            "act 4: item.disposed.cites: Expected `object`, got `str`",
+        ),
         (NAMED, (0, "acts", 0), "act 1: refused as not_opened"),
         (
             HELD + REQUEST + 'last_day = "2026-03-06"\n',

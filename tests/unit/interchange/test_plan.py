@@ -244,8 +244,8 @@ lawyer_present = { value = "1" }
 """
 
 
-def with_particulars(folder: Path, cells: str) -> Tried:
-    planner = Planner(parse_mapping((MAPPING + STATED).encode(), "m.toml", BOOKS), KEY, BOOKS)
+def with_particulars(folder: Path, cells: str, stated: str = STATED) -> Tried:
+    planner = Planner(parse_mapping((MAPPING + stated).encode(), "m.toml", BOOKS), KEY, BOOKS)
     columns = "firm,number_of_firm,paper,day,charge,accepted"
     with surveyed(csv_file(folder, f"{COLUMNS},{columns}\n{FULL},{cells}\n"), planner) as (source, survey):
         (row,) = source.table().rows()
@@ -273,6 +273,15 @@ def test_particulars_that_are_none_are_refused_at_their_column(tmp_path: Path) -
     ]
     ((_, _, reason),) = with_particulars(tmp_path, "Works,1,P-1,2026-03-05,,是").faults
     assert "charge" in reason
+
+
+@pytest.mark.parametrize("number", ["0", "9", "9" * 5000, "nobody"])
+def test_a_number_of_no_person_is_refused_at_its_column(tmp_path: Path, number: str) -> None:
+    """Also one of more digits than Python reads."""
+    stated = STATED.replace('lawyer_present = { value = "1" }', 'lawyer_present = "accepted"')
+    stated = stated.replace('{ column = "accepted", words = { "是" = "yes", "否" = "no" } }', '{ value = "yes" }')
+    ((_, column, reason),) = with_particulars(tmp_path, f"Works,1,P-1,2026-03-05,theft,{number}", stated).faults
+    assert (column, reason) == ("accepted", "the row has no such person or item")
 
 
 TWO_LANDS = """
