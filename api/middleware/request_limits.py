@@ -8,12 +8,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
+from urllib.parse import unquote_plus
 
 import msgspec
 from starlette.types import Receive, Scope
 
 from api.middleware.problems import Refused
 from ledger.core.encoding import canonical
+from ledger.core.errors import MalformedInput
 
 T = TypeVar("T")
 
@@ -64,10 +66,22 @@ def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str) 
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Return the value of a JSON body. Raises MalformedInput, naming the field, also for a duplicate key."""
+    """Return the value of a JSON body. Raises MalformedInput, naming the field, also for a duplicate key and a NUL."""
     value = canonical.parse(body, decoder)
     canonical.require_distinct_keys(body)
+    canonical.require_no_nul(body)
     return value
+
+
+def require_no_nul(encoded: bytes) -> None:
+    """Accept the fields of a query or form, as they are encoded, if none holds the character NUL.
+
+    Raises MalformedInput, which names the field: PostgreSQL has no text with a NUL to look for.
+    """
+    for field in encoded.split(b"&") if b"%00" in encoded or b"\0" in encoded else ():
+        if b"%00" in field or b"\0" in field:
+            name = unquote_plus(field.partition(b"=")[0].decode("utf-8", "replace"))
+            raise MalformedInput(canonical.NUL, field=canonical.shown(name))
 
 
 async def _read_on(receive: Receive, message: object, limit: int) -> bytes:

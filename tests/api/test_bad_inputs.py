@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.api.console.pages import OWN, post
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case
@@ -71,6 +72,16 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
     problem(shared.post(EVENTS, b" " * 1024 * 1024), 400, "malformed_input")
 
 
+# Those without a pattern. PostgreSQL takes no NUL in a text that it is asked for.
+TEXTS_IN_QUERIES = (
+    ("search?q", "q"),
+    ("cases?number", "number"),
+    ("library?model", "model"),
+    ("imports?source_system", "source_system"),
+    ("handovers?box=outbox&to_agency", "to_agency"),
+)
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [
@@ -93,6 +104,11 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
         ("/api/v1/log/absence?kind=case", "id"),
         ("/api/v1/log/consistency?first=0&second=5", "first"),
         ("/api/v1/log/consistency?first=%2B3&second=5", "first"),
+        *((f"/api/v1/{listed}=a%00b", name) for listed, name in TEXTS_IN_QUERIES),
+        ("/console/search?q=%00", "q"),
+        ("/console/cases?all=true&num%00ber=1", "num\\u0000ber"),
+        ("/console/documents/a%00b", "path"),
+        ("/checkpoint%00", "path"),
     ],
 )
 def test_a_parameter_of_another_form_is_refused(shared: Served, path: str, field: str) -> None:
@@ -121,6 +137,8 @@ SENDER = b'"sender":"0x%s"' % (b"ab" * 20)
         ("sign-in/challenge", b'{%s,"x":1}' % (KEY_ID % (b"ab" * 20)), "x"),
         ("sign-in/token", b'{"nonce":"a","signature":"0x00"}', "signature"),
         ("sign-in/token", b"[]", None),
+        ("sign-in/token", b'{"nonce":"a\\u0000b","signature":"0x%s"}' % (b"1b" * 65), "nonce"),
+        ("imports/look-up", LOOK_UP % b'{"source_key":"\\u0000","case_id":"a"}', "rows[0].source_key"),
         ("chain/transactions/prepare", b"{%s}" % SENDER, "call"),
         ("chain/transactions/prepare", b'{"sender":"0xAB","call":"0x00"}', "sender"),
         ("chain/transactions/prepare", b'{%s,"call":"0x0"}' % SENDER, "call"),
@@ -132,6 +150,15 @@ def test_a_request_of_another_form_is_refused(shared: Served, path: str, body: b
     """400 that names the field."""
     answer = shared.post(f"/api/v1/{path}", body, **shared.token(supervisor(POLICE)))
     problem(answer, 400, "malformed_input", field)
+
+
+def test_what_the_console_posts_has_no_nul(shared: Served) -> None:
+    """A form with a NUL is refused by its field, and so is what its sign-in page sends, without a session."""
+    answer = post(shared, clerk(POLICE), "/find", {"code": "a\0b"})
+    assert (answer.status_code, "the character NUL" in answer.text) == (400, True), answer.text
+    signed = {"nonce": "a\0b", "signature": "0x" + "1b" * 65}
+    answer = shared.request("POST", "/console/sign-in", json=signed, headers=OWN)
+    assert (answer.status_code, "the character NUL" in answer.text) == (400, True), answer.text
 
 
 @pytest.mark.parametrize(
