@@ -7,17 +7,15 @@ from threading import Lock
 from typing import Annotated
 
 import structlog
-from fastapi import Request
+from fastapi import Depends, Request
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from api.auth.reading import Reading
 from api.dependencies import Reads, ServiceOf, SlugPath, json_body, json_response
 from api.middleware.problems import Refused
 from api.middleware.request_limits import charge
 from api.routes.imports import REGISTERING
 from api.schemas.openapi import OF_A_BODY, Routes
-from api.services.service import Service
 from ledger.config.installation import DataDirectory
 from ledger.config.secret_files import SecretRefused, read_key
 from ledger.core.errors import MalformedInput, NotFound, Unauthorized, Unavailable
@@ -76,29 +74,7 @@ class DailyCount:
 _asked_today = DailyCount()
 
 
-@router.reads("/pseudonyms/{agency_id}", "Get the public key of a supervising agency's pseudonyms", PublicKey)
-def pseudonym_public_key(service: ServiceOf, reading: Reads, agency_id: SlugPath) -> Response:
-    """Return the public key, for the agencies in line with the supervising one."""
-    return json_response(PublicKey(agency_id, _key_of(service, reading, agency_id).public))
-
-
-@router.posts("/pseudonyms/{agency_id}", "Evaluate blinded persons", BlindedPersons, PseudonymAnswer, *OF_A_BODY, 429)
-def evaluate_pseudonyms(
-    request: Request, service: ServiceOf, reading: Reads, agency_id: SlugPath, asked: Asked
-) -> Response:
-    """Return the evaluations of blinded persons under the supervising agency's key, with a proof (RFC 9497).
-
-    Takes a role that may register data sets, of an agency in line with the supervising one. Persons count against the
-    rate of the address and the day of the agency, and the number of them is recorded as a read.
-    """
-    key, count = _key_of(service, reading, agency_id), len(asked.elements)
-    charge(request.scope, count // COST)
-    _asked_today.add(reading.agency, reading.reader.now[:10], count)
-    reading.record(Message("{count} pseudonyms under the key of {agency}", count=count, agency=agency_id))
-    return json_response(key.answer(PseudonymRequest(asked.elements)))
-
-
-def _key_of(service: Service, reading: Reading, agency_id: str) -> PseudonymKey:
+def key_in_line(service: ServiceOf, reading: Reads, agency_id: SlugPath) -> PseudonymKey:
     """Return the key of a supervising agency in line with the reader's.
 
     Raises Unauthorized, NotFound, or Unavailable if its file is not one that only the service can read, of 32 bytes.
@@ -121,3 +97,28 @@ def _key_of(service: Service, reading: Reading, agency_id: str) -> PseudonymKey:
             agency_id=agency_id,
             retry_after=3600,
         ) from error
+
+
+KeyInLine = Annotated[PseudonymKey, Depends(key_in_line)]
+
+
+@router.reads("/pseudonyms/{agency_id}", "Get the public key of a supervising agency's pseudonyms", PublicKey)
+def pseudonym_public_key(key: KeyInLine, agency_id: SlugPath) -> Response:
+    """Return the public key, for the agencies in line with the supervising one."""
+    return json_response(PublicKey(agency_id, key.public))
+
+
+@router.posts("/pseudonyms/{agency_id}", "Evaluate blinded persons", BlindedPersons, PseudonymAnswer, *OF_A_BODY, 429)
+def evaluate_pseudonyms(
+    request: Request, key: KeyInLine, reading: Reads, agency_id: SlugPath, asked: Asked
+) -> Response:
+    """Return the evaluations of blinded persons under the supervising agency's key, with a proof (RFC 9497).
+
+    Takes a role that may register data sets, of an agency in line with the supervising one. Persons count against the
+    rate of the address and the day of the agency, and the number of them is recorded as a read.
+    """
+    count = len(asked.elements)
+    charge(request.scope, count // COST)
+    _asked_today.add(reading.agency, reading.reader.now[:10], count)
+    reading.record(Message("{count} pseudonyms under the key of {agency}", count=count, agency=agency_id))
+    return json_response(key.answer(PseudonymRequest(asked.elements)))

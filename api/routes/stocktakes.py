@@ -9,6 +9,7 @@ from fastapi import Path
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import PageOf, Reads, ScanNumberPath, ServiceOf, json_body, json_response
 from api.routes.proofs import PDF, Language, pdf_response
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
@@ -33,7 +34,14 @@ from ledger.store.stocktakes import RecordedStocktake
 
 MAX_BODY = 256 * 1024  # bytes
 
-router = Routes(400, 401, 403, 503, prefix="/api/v1/stocktakes", tags=["stocktakes"])
+
+def counting_officer(reading: Reads) -> Reading:
+    """Return the reader, whose role may record stocktakes. Raises Unauthorized."""
+    require_role(reading, StocktakeRecorded)
+    return reading
+
+
+router = Routes(*(400, 401, 403, 503), prefix="/api/v1/stocktakes", tags=["stocktakes"], asks_first=counting_officer)
 StocktakePath = Annotated[str, Path(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
 
 
@@ -95,7 +103,6 @@ ClosingBody = Annotated[ClosingRequest, json_body(ClosingRequest, limit=MAX_BODY
 @router.reads("", "List your agency's open stocktakes", Paged("stocktakes", StocktakeOpened))
 def list_open(service: ServiceOf, reading: Reads) -> Response:
     """List the stocktakes of your agency that are not recorded yet, the newest first."""
-    require_role(reading, StocktakeRecorded)
     with service.parts.database.read() as connection:
         rows = stocktakes.open_of(connection, reading.agency)
     reading.record(Message("list of stocktakes"))
@@ -105,7 +112,6 @@ def list_open(service: ServiceOf, reading: Reads) -> Response:
 @router.reads("/recorded", "List your agency's recorded stocktakes", Paged("stocktakes", RecordedStocktake))
 def list_recorded(service: ServiceOf, reading: Reads, page: PageOf) -> Response:
     """List the stocktakes that your agency recorded, the newest first, with the number of lines of each kind."""
-    require_role(reading, StocktakeRecorded)
     window = page.window("stocktakes")
     with service.parts.database.read() as connection:
         rows = stocktakes.recorded_of(connection, reading.agency, window)

@@ -108,13 +108,17 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 class Routes(APIRouter):
     """A router whose routes are documented by what they take and answer, and by the statuses of their refusals.
 
-    ``refusals`` are those of all of its routes; each names its further ones. Below a prefix they take no unknown
-    parameter. Tiles and checkpoints have no prefix and take anything, since programs of other projects read them.
+    ``refusals`` are those of all of its routes; each names its further ones. ``asks_first`` is a dependency by which
+    all of them refuse who may not use them, before a body is read. Below a prefix they take no unknown parameter. Tiles
+    and checkpoints have no prefix and take anything, since programs of other projects read them.
     """
 
-    def __init__(self, *refusals: int, prefix: str = "", **options: Any):
+    def __init__(
+        self, *refusals: int, prefix: str = "", asks_first: Callable[..., object] | None = None, **options: Any
+    ):
+        first = [Depends(asks_first)] if asks_first else []
         strict = [Depends(require_known_parameters)] if prefix else []
-        super().__init__(prefix=prefix, dependencies=strict, **options)
+        super().__init__(prefix=prefix, dependencies=first + strict, **options)
         self._refusals = refusals
 
     def reads(

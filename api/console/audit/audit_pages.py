@@ -28,7 +28,13 @@ from ledger.store.search import LONGEST, folded, is_searchable
 ROWS = 20
 SHOWN = 200  # findings on the page; the file has all
 
-router = page_router()
+
+def auditing(visit: VisitOf) -> None:
+    """Let an auditor pass. Raises Unauthorized."""
+    visit.reading.require_role("auditor")
+
+
+router = page_router(auditing)
 NumberQuery = Annotated[str, Query(max_length=LONGEST)]
 AuditIdPath = Annotated[str, Path(pattern=r"^audit-[0-9a-f]{10}$")]
 
@@ -36,7 +42,6 @@ AuditIdPath = Annotated[str, Path(pattern=r"^audit-[0-9a-f]{10}$")]
 @router.get("/audit")
 def audit_page(visit: VisitOf, case_id: SlugQuery = None, number: NumberQuery = "") -> Response:
     """Show what can be audited, the running audit, and earlier ones; of a case by its id or what finds its number."""
-    visit.reading.require_role("auditor")
     case, named = None, dict[str, str]()
     if number.strip():
         named = _cases_called(visit, number.strip())
@@ -75,7 +80,6 @@ def _cases_called(visit: Visit, text: str) -> dict[str, str]:
 @router.post("/audit")
 def start(visit: VisitOf, form: FormOf) -> Response:
     """Start an audit of the case that the form names, or of the whole log."""
-    visit.reading.require_role("auditor")
     case_id = form.get("case_id")
     if case_id is None:
         visit.reading.record(Message("audit of the log"))
@@ -118,7 +122,6 @@ def audit_paper(visit: VisitOf, audit_id: AuditIdPath) -> Response:
 
 
 def _shown(visit: Visit, audit_id: str, template: str) -> Response:
-    visit.reading.require_role("auditor")
     running = visit.service.audits.running
     values: dict[str, Any] = {"running": None, "kept": None, "report": None, "shown": SHOWN}
     if running is not None and running.audit_id == audit_id:
@@ -145,7 +148,6 @@ def _shown(visit: Visit, audit_id: str, template: str) -> Response:
 
 
 def _kept(visit: Visit, audit_id: str) -> KeptAudit:
-    visit.reading.require_role("auditor")
     with visit.service.parts.database.read() as connection:
         kept = audits.stored_audit(connection, audit_id)
     _require_visible(visit, kept)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import Query
+from fastapi import Depends, Query
 from msgspec.structs import replace
 from starlette.responses import Response
 
@@ -255,10 +255,14 @@ def _complete(visit: Visit, state: CaseState, act: str, fields: dict[str, Any]) 
                 line.setdefault("recorded", stated_then[line["field"]][0])
 
 
-@router.post("/inbox/drafts")
+def receiving(visit: VisitOf) -> None:
+    """Let a reader pass whose role accepts handovers. Raises Unauthorized."""
+    require_role(visit.reading, handover.HandoverAccepted)
+
+
+@router.post("/inbox/drafts", dependencies=[Depends(receiving)])
 def draft_receipts(visit: VisitOf, form: FormOf) -> Response:
     """Return a part of a page: the drafts of the acceptances of offers, each as listed and in full."""
-    require_role(visit.reading, handover.HandoverAccepted)
     picked, by_case = dict.fromkeys(form.all("handover")), dict[str, list[str]]()
     if not picked:
         raise MalformedInput("choose one offer at least", field="handover")

@@ -75,9 +75,12 @@ async def require_own_page(request: Request) -> None:
         raise Refused(403, "this was not asked by a page of this console", code="foreign_origin", field="Origin")
 
 
-def page_router() -> APIRouter:
-    """Return a router for pages of the console, which all are for own pages alone to post to."""
-    return APIRouter(dependencies=[Depends(require_own_page)])
+def page_router(*asks_first: Callable[..., object]) -> APIRouter:
+    """Return a router for pages of the console, which all are for own pages alone to post to.
+
+    ``asks_first`` are dependencies by which all of them refuse who may not use them, before a form is read.
+    """
+    return APIRouter(dependencies=[Depends(require_own_page), *map(Depends, asks_first)])
 
 
 class SignInNeeded(Exception):

@@ -31,13 +31,18 @@ T = TypeVar("T")
 ROWS: Final = 50  # of recorded stocktakes on one page
 SHOWN: Final = 50  # lines of each list beside the scanner; the whole lists are on a page of their own
 
-router = page_router()
+
+def counting_officer(visit: VisitOf) -> None:
+    """Let a reader pass whose role may record stocktakes. Raises Unauthorized."""
+    require_role(visit.reading, StocktakeRecorded)
+
+
+router = page_router(counting_officer)
 
 
 @router.get("/stocktakes")
 def show_stocktakes(visit: VisitOf, after: Following = None) -> Response:
     """Show the stocktakes that are open, the form that opens one, and those that were recorded."""
-    require_role(visit.reading, StocktakeRecorded)
     window = Page(ROWS, position_after(visit.service, "stocktakes", after))
     with visit.service.parts.database.read() as connection:
         opened = stocktakes.open_of(connection, visit.reading.agency)
@@ -60,7 +65,6 @@ def open_stocktake(visit: VisitOf, form: FormOf) -> Response:
 @router.get("/stocktakes/{stocktake_id}")
 def show_stocktake(visit: VisitOf, stocktake_id: SlugPath, whole: bool = False) -> Response:
     """Show the count as it stands with the field for a scanner; once it is recorded, what was recorded."""
-    require_role(visit.reading, StocktakeRecorded)
     with visit.service.parts.database.read() as connection:
         is_open = stocktakes.find_open(connection, visit.reading.agency, stocktake_id) is not None
     if not is_open:

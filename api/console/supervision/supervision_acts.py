@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from fastapi import Depends
 from starlette.responses import Response
 
 from api.console.shared.access import Visit, VisitOf, page_router
@@ -82,14 +83,21 @@ def form_of(visit: Visit, act: str, offers: Offers | None = None, book: Rulebook
     return ActForm(visit, act, words, offers=offered_for, vocabulary=vocabulary, prefix=f"{act}.")
 
 
-@router.post("/supervision/drafts/{act}")
-def draft_first(visit: VisitOf, form: FormOf, act: str) -> Response:
-    """Return the draft of an act that begins its subject: publishing a model, issuing a recommendation."""
-    make = {"model.published": _published, "recommendation.issued": _issued}.get(act)
-    if make is None:
+def first_act(visit: VisitOf, act: str) -> type[Body]:
+    """Return the body of an act that begins its subject, which the reader may sign. Raises NotFound or Unauthorized."""
+    if act not in ("model.published", "recommendation.issued"):
         raise NotFound("no act {act} is drafted here", act=act[:40])
     body = EVENT_TYPES[act].body
     require_role(visit.reading, body)
+    if body is ModelPublished:
+        require_modelling(visit.reading)
+    return body
+
+
+@router.post("/supervision/drafts/{act}")
+def draft_first(visit: VisitOf, body: Annotated[type[Body], Depends(first_act)], form: FormOf, act: str) -> Response:
+    """Return the draft of an act that begins its subject: publishing a model, issuing a recommendation."""
+    make = _published if act == "model.published" else _issued
     visit.refuse_in(narrator_of(visit.service, visit.labels).words_of(act, None), dict)
     stream_id, fields = make(visit, form)
     state = state_at_hand(visit.service, visit.reading, stream_id, body)
@@ -166,7 +174,6 @@ def _published(visit: Visit, form: PostedForm) -> tuple[str, Mapping[str, Any]]:
 
     Raises ModelRefused if it is not fit to be published.
     """
-    require_modelling(visit.reading)  # before its file is read
     study = {language: text for language in ("zh", "en") if (text := form.get(f"case_study_{language}"))}
     typed_fields = {"definition": f"{form.get('definition') or ''}\n", "case_study": study}
     fields = with_signed_fields(visit.service, visit.reading, ModelPublished, typed_fields, stream_id="", state=None)

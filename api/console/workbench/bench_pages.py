@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-import msgspec
 from fastapi import Query
 from starlette.responses import Response
 
@@ -16,11 +15,12 @@ from api.console.shared.rendering import download
 from api.console.workbench.bench_fields import OPERATORS, example_of
 from api.console.workbench.bench_form import EXAMPLES_HEADING, BenchForm
 from api.dependencies import SlugQuery
+from api.middleware.request_limits import decode
 from api.services.governance import require_modelling
 from api.services.model_runs import example_of_file, run_model_file, words_in_force, work_on_file
 from api.services.supervision_views import require_supervision_state
 from api.texts import Texts, later
-from ledger.core.encoding.decoding import decode_json
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import PUBLISHING
 from ledger.core.messages import Message
@@ -41,7 +41,13 @@ from ledger.supervision.runs.example_rows import ExampleSource
 HITS_SHOWN = 50  # of a run
 CASES_AT_MOST = 4  # whose rows an example has
 
-router = page_router()
+
+def modelling(visit: VisitOf) -> None:
+    """Let a supervising agency's officer pass, of a role that runs models. Raises Unauthorized."""
+    require_modelling(visit.reading)
+
+
+router = page_router(modelling)
 
 Start = Literal["form", "shipped", "published", "lead"]
 FREE = {
@@ -68,7 +74,6 @@ TITLES = {
 @router.get("/models")
 def models(visit: VisitOf) -> Response:
     """Show how to begin a model, and those that the supervising agency has published."""
-    require_modelling(visit.reading)
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(1000))
     visit.reading.record(Message("workbench"))
@@ -85,7 +90,6 @@ def begin(
     visit: VisitOf, start: Start, name: Annotated[str, Query(max_length=64)], model_id: SlugQuery = None
 ) -> Response:
     """Show the file of a new model: from a template, a shipped or a published model, or the model of a lead."""
-    require_modelling(visit.reading)
     return _shown(visit, _begun(visit, start, name, model_id), "workbench/workbench.html")
 
 
@@ -98,7 +102,6 @@ def take_up(visit: VisitOf, form: FormOf) -> Response:
 @router.post("/models/workbench/write")
 def write(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with the file after what was typed into the form, and its faults now."""
-    require_modelling(visit.reading)
     text = definition_of(form)
     try:
         tree = work_on_file(visit.service, visit.reading, read_document, text).tree
@@ -119,7 +122,6 @@ def read(visit: VisitOf, form: FormOf) -> Response:
 @router.post("/models/workbench/examples")
 def try_examples(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with what each example must raise, and what the model finds in it."""
-    require_modelling(visit.reading)
     results = work_on_file(
         visit.service, visit.reading, tried_examples, definition_of(form), words_in_force(visit.service)
     )
@@ -129,14 +131,12 @@ def try_examples(visit: VisitOf, form: FormOf) -> Response:
 @router.post("/models/workbench/hits")
 def try_live(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with what the model finds in the record now. Nothing is raised."""
-    require_modelling(visit.reading)
     return visit.page("workbench/bench_hits.html", **_hits(visit, definition_of(form)))
 
 
 @router.post("/models/workbench/example")
 def add_example(visit: VisitOf, form: FormOf) -> Response:
     """Return the workbench with an example more in the file, made of what the model found, and with its hits."""
-    require_modelling(visit.reading)
     text, key = definition_of(form), _texts_by_name(form.get("key") or "")
     source = ExampleSource(
         key=key,
@@ -152,8 +152,8 @@ def add_example(visit: VisitOf, form: FormOf) -> Response:
 def _texts_by_name(text: str) -> dict[str, str]:
     """Return a mapping of texts from JSON. Raises MalformedInput."""
     try:
-        return decode_json(text, dict[str, str])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        return decode(text.encode(), decoder_of(dict[str, str]))
+    except MalformedInput as error:
         raise MalformedInput("expected the key of a finding", field="key") from error
 
 
@@ -179,7 +179,6 @@ def _hits(visit: Visit, text: str) -> dict[str, Any]:
 @router.post("/models/workbench/file")
 def save(visit: VisitOf, form: FormOf) -> Response:
     """Return the file for download."""
-    require_modelling(visit.reading)
     text = definition_of(form)
     named = _id_in(work_on_file(visit.service, visit.reading, examine, text, words_in_force(visit.service)).tree)
     return download(text.encode(), f"{named}.yaml", "application/yaml")
@@ -230,7 +229,6 @@ def _shown(
 
     ``hits`` are those of ``_hits``, if it was run.
     """
-    require_modelling(visit.reading)
     visit.reading.record(Message("model on the workbench"))
     examined = work_on_file(visit.service, visit.reading, examine, text, words_in_force(visit.service))
     with visit.service.parts.database.read() as connection:
