@@ -51,7 +51,9 @@ from api.services.service import Service
 from api.wiring import make_service
 
 API_VERSION = "1"
-DESCRIPTION = "Case handovers and evidence between agencies, signed, logged and anchored. Times are UTC."
+DESCRIPTION = (
+    "Case handovers and evidence between agencies, signed, logged and anchored. Times are UTC. No text has a NUL."
+)
 
 
 def create_app(
