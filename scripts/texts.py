@@ -12,7 +12,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from inspect import cleandoc
 from io import BytesIO
 from pathlib import Path
@@ -55,10 +55,12 @@ msgstr ""
 "Content-Transfer-Encoding: 8bit\\n\""""
 # Functions by name, and the place of the text among their arguments; errors have it first.
 TEXT_AT = {"Message": 0, "_": 0, "texts": 0, "later": 0, "told_as": 0, "refuse": 1, "Refused": 1, "refuse_file": 0}
+TEXT_AT |= dict.fromkeys((f"session.{to}{how}" for to in ("", "output.") for how in ("note", "done", "warn")), 0)
 TEXT_AT |= {"text": 1, "LogFault": 1, "CellRefused": 2, "NotChecked": 0, "Misread": 0, "Statement": 1}
 # The context of what the verifier in the browser says, and the calls in its code that say it.
 VERIFIER = "verifier"
 REASON = re.compile(r'\b(?:reason|refuse|lack|unshown)\(("(?:[^"\\]|\\.)*"|`)')
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 NOT_ERRORS = ("ModelRefused", "QueryRefused", "RpcRefused", "OtherContracts", "OtherSize", "RootMismatch", "Moved")
 
 
@@ -105,19 +107,51 @@ def messages() -> set[str | tuple[str, str]]:
 
 
 def in_code() -> Iterator[tuple[str, str]]:
-    """Yield place and message id of each text that Python code says: of messages, errors, and their hints."""
+    """Yield place and message id of each text that Python code says: of messages, errors, and all hints."""
     files = [file for folder in PLACES for file in sorted((ROOT / folder).rglob("*.py"))]
     trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
     text_at = dict.fromkeys(_errors(trees.values()), 0) | TEXT_AT
+    # A constant is imported by its own name, so that one name has the same texts wherever it is read.
+    constants = _bound([node for tree in trees.values() for node in tree.body])
     for file, tree in trees.items():
-        for call in ast.walk(tree):
-            if isinstance(call, ast.Call):
-                # Forms of texts are described by ``text``, which some modules take from ``terms``.
-                name = getattr(call.func, "id", "") or ast.unparse(call.func).removeprefix("terms.")
-                at = text_at.get(name, len(call.args))
-                hints = [keyword.value for keyword in call.keywords if keyword.arg == "hint" and name in text_at]
-                for argument in (*call.args[at : at + 1], *hints):
-                    yield from ((f"{file.relative_to(ROOT)}:{call.lineno}", text) for text in _constants(argument))
+        outer = constants | _bound(tree.body)
+        for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, FUNCTIONS))):
+            nodes = list(_of_scope(scope))
+            names = outer if scope is tree else outer | _bound(nodes)
+            for place, argument in _texts_in(nodes, text_at):
+                yield from ((f"{file.relative_to(ROOT)}:{place}", text) for text in _constants(argument, names))
+
+
+def _of_scope(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a module or function, without those of the functions in it."""
+    for node in ast.iter_child_nodes(scope):
+        yield node
+        if not isinstance(node, FUNCTIONS):
+            yield from _of_scope(node)
+
+
+def _texts_in(nodes: Iterable[ast.AST], text_at: Mapping[str, int]) -> Iterator[tuple[int, ast.expr]]:
+    """Yield line and expression of each text: at its place in a call, of a ``hint=``, or put into ``error.hint``."""
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            # Forms of texts are described by ``text``, which some modules take from ``terms``.
+            name = getattr(node.func, "id", "") or ast.unparse(node.func).removeprefix("terms.")
+            at = text_at.get(name, len(node.args))
+            hints = [keyword.value for keyword in node.keywords if keyword.arg == "hint"]
+            yield from ((node.lineno, argument) for argument in (*node.args[at : at + 1], *hints))
+        elif isinstance(node, ast.Assign) and any(getattr(target, "attr", "") == "hint" for target in node.targets):
+            yield node.lineno, node.value
+
+
+def _bound(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
+    """Return what is bound to each name by the assignments among these nodes."""
+    bound: dict[str, list[ast.expr]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    bound.setdefault(target.id, []).append(node.value)
+    return bound
 
 
 def _errors(trees: Iterable[ast.Module]) -> set[str]:
@@ -134,17 +168,24 @@ def _errors(trees: Iterable[ast.Module]) -> set[str]:
     return errors - {*NOT_ERRORS}
 
 
-def _constants(argument: ast.expr) -> Iterator[str]:
+def _constants(argument: ast.expr, names: Mapping[str, Sequence[ast.expr]]) -> Iterator[str]:
     """Yield the constants that an argument can be. Refuse what is rendered before it can be translated."""
     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
         yield argument.value
     elif isinstance(argument, ast.IfExp):
-        yield from (*_constants(argument.body), *_constants(argument.orelse))
+        yield from (*_constants(argument.body, names), *_constants(argument.orelse, names))
     elif isinstance(argument, ast.BoolOp):
         for value in argument.values:
-            yield from _constants(value)
-    elif isinstance(argument, ast.JoinedStr):
+            yield from _constants(value, names)
+    elif isinstance(argument, ast.Name):
+        for value in names.get(argument.id, ()):
+            yield from _constants(value, {})
+    elif isinstance(argument, ast.JoinedStr) and any(map(_has_words, argument.values)):
         raise TypeError(f"write a Message, which can be translated, for {ast.unparse(argument)}")
+
+
+def _has_words(part: ast.expr) -> bool:
+    return isinstance(part, ast.Constant) and any(map(str.isalpha, str(part.value)))
 
 
 def in_templates() -> Iterator[tuple[str, str]]:

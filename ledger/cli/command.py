@@ -235,9 +235,9 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "key new": ("tally key new court", "tally key new court --passphrase-file passphrase"),
     "key request": ("tally --profile court key request -o c-0007.json",),
     "key grant": (
-        "tally --profile admin-court key grant c-0007.json --role recorder --until 2035-01-01T00:00:00Z",
+        "tally --profile admin-court key grant c-0007.json --role clerk --until 2035-01-01T00:00:00Z",
         "tally --profile admin-court key grant 0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a"
-        " --officer c-0007 --role recorder --until 2035-01-01T00:00:00Z",
+        " --officer c-0007 --role clerk --until 2035-01-01T00:00:00Z",
     ),
     "case open": ("tally case open --case-id case-1 --number 2026-118 --type theft",),
     "item register": (

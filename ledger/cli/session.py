@@ -141,6 +141,10 @@ class Session(ClientSession):
         """Print a note on standard error."""
         self.output.note(self.labels.translate(text))
 
+    def done(self, text: str) -> None:
+        """Print on standard error that something was done."""
+        self.output.done(self.labels.translate(text))
+
     def warn(self, text: str) -> None:
         """Print a warning on standard error."""
         self.output.warn(self.labels.translate(text))

@@ -130,7 +130,9 @@ def evidence_kept(file: Path, note: str) -> Iterator[None]:
     except LogFault as fault:
         evidence = file.with_name(f"monitor-{fault.kind}.note")
         write_secret(evidence, note.encode(), field="monitor", replace=True)
-        fault.hint = f"Keep {evidence} and {file}: the log has signed the checkpoints in both."
+        fault.hint = Message(
+            "Keep {evidence} and {file}: the log has signed the checkpoints in both.", evidence=evidence, file=file
+        )
         raise
 
 

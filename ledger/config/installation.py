@@ -307,7 +307,7 @@ def policy_of(where: DataDirectory, installation: Installation) -> Policy:
         earlier = (former.key for former in installation.earlier_log_keys)
         require_no_own_witness(policy, parse_vkey(installation.log_key), *earlier)
     except (MalformedInput, UnicodeDecodeError) as error:
-        reason = error.message if isinstance(error, MalformedInput) else "not UTF-8"
+        reason = error.text if isinstance(error, MalformedInput) else "not UTF-8"
         raise MalformedInput(reason, field=where.policy.name) from error
     return policy
 

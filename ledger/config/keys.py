@@ -43,6 +43,7 @@ _PBES2 = bytes.fromhex("06092a864886f70d01050d")
 _SCRYPT = bytes.fromhex("06092b06010401da47040b")
 _AES256_CBC = bytes.fromhex("060960864801650304012a")
 
+DOES_NOT_OPEN = "{path} does not open: wrong passphrase, or damaged"
 REMEMBER = "Give the one that was chosen when the key was made; no one can look it up."
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
@@ -126,7 +127,7 @@ def keystore_secret(path: Path, passphrase: str) -> bytes:
         derived = _derived(crypto, passphrase)
         ciphertext = bytes.fromhex(crypto.ciphertext)
         if not compare_digest(_mac(derived, ciphertext), bytes.fromhex(crypto.mac)):
-            raise ValueError("wrong passphrase, or damaged")
+            raise KeyRefused(DOES_NOT_OPEN, path=path, field="passphrase", hint=REMEMBER)
         private_key = _aes_128_ctr(derived, bytes.fromhex(crypto.cipherparams.iv), ciphertext)
         signer = LocalSigner.from_private_key(private_key)
     except (ValidationError, ValueError, TypeError, KeyError, MemoryError) as error:
@@ -312,9 +313,7 @@ def _note_key_secret(path: Path, passphrase: str) -> tuple[VerifyingKey, bytes]:
     try:
         private_key = load_pem_private_key(pem, passphrase.encode())
     except (ValueError, TypeError) as error:
-        raise KeyRefused(
-            "{path} does not open: wrong passphrase, or damaged", path=path, field="passphrase", hint=REMEMBER
-        ) from error
+        raise KeyRefused(DOES_NOT_OPEN, path=path, field="passphrase", hint=REMEMBER) from error
     algorithm = MLDSA44PrivateKey if public.is_ml_dsa_44 else Ed25519PrivateKey
     if not isinstance(private_key, algorithm):
         name = "ML-DSA-44" if public.is_ml_dsa_44 else "Ed25519"

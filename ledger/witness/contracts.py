@@ -12,6 +12,7 @@ from ledger.chain.eth import BlockRef, Eth, final_block
 from ledger.chain.journal import ChainFingerprint, Deployment
 from ledger.core.errors import Conflict, NotFound
 from ledger.core.events.registry import RegistryChange
+from ledger.core.messages import Message
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.trust.trust_file import FinalityRule, Trust, TrustedChain
 
@@ -50,10 +51,15 @@ class Contracts:
     def finality_hint(self) -> str:
         """Explain by which rule blocks are final here, and where that is set."""
         rule = self._finality
-        final = f"under {rule} blocks on top of it" if isinstance(rule, int) else f"once the node calls it {rule}"
-        return (
-            f"Finality here: a block is final {final}. The ledger's trust file says so (chains: finality), unless "
-            "TALLYSTICK_WITNESS_FINALITY overrides it."
+        final = (
+            Message("under {count} blocks on top of it", count=rule)
+            if isinstance(rule, int)
+            else Message("once the node calls it {rule}", rule=rule)
+        )
+        return Message(
+            "Finality here: a block is final {final}. The ledger's trust file says so (chains: finality), unless "
+            "TALLYSTICK_WITNESS_FINALITY overrides it.",
+            final=final,
         )
 
     def final_at(self, number: int) -> BlockRef:

@@ -433,6 +433,9 @@ def _advise(session: Session, data_dir: Path, lacking: int | None, *, contradict
                 count=lacking,
             )
         )
-    session.output.done(
-        f"Next: put back keys/, then tally audit --data-dir {data_dir}, then tally serve --data-dir {data_dir}"
+    session.done(
+        Message(
+            "Next: put back keys/, then tally audit --data-dir {data_dir}, then tally serve --data-dir {data_dir}",
+            data_dir=data_dir,
+        )
     )

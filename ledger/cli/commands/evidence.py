@@ -169,7 +169,7 @@ def check(
             checked = check_file(path, record, progress=progress)
     show_check(session, checked, findings)
     if checked.verdict == "tampered" and path.suffix.lower() in ARCHIVES:
-        session.output.warn(_ARCHIVE)
+        session.warn(_ARCHIVE)
     return EXIT_OF_VERDICT[checked.verdict]
 
 
@@ -237,10 +237,10 @@ def _check_store(session: Session, folder: Path) -> int:
     return EXIT_OF_VERDICT[verdict]
 
 
-_ARCHIVE = (
+_ARCHIVE = Message(
     "An archive has other digests than the sealed folder in it, and is not opened here: unpack it, check the folder."
 )
-_FILE = f"Give --item or --bundle. {_ARCHIVE}"
+_FILE = Message("Give --item or --bundle. {archive}", archive=_ARCHIVE)
 
 
 def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -136,7 +136,7 @@ def init_command(
     fields = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
     fields |= {"development": founding.development, "procedures": adopted}
     session.output.record({"data_dir": str(data_dir)} | fields)
-    session.output.done(f"Next: tally serve --data-dir {data_dir}")
+    session.done(Message("Next: {command}", command=f"tally serve --data-dir {data_dir}"))
 
 
 def _town(directory: DataDirectory, *, development: bool) -> Founding:
@@ -226,13 +226,13 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
     lock = process_lock(
         directory.lock,
         shares=shares,
-        message=f"another service runs on the ledger in {directory.path}",
+        message=Message("another service runs on the ledger in {directory.path}", directory=directory),
         hint="Work with that one, stop it, or name the directory of another ledger.",
     )
     port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
     logs.configure()  # before the parts are made, which write the first lines
     with private_directory, lock, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
-        session.output.note(f"serving {settings.data_dir} at {settings.url}")
+        session.note(Message("serving {settings.data_dir} at {settings.url}", settings=settings))
         with (
             tracing(settings) as tracer,
             open_parts(settings) as parts,
@@ -297,7 +297,7 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
 
         events = loading.load(directory, ledger, show_progress)
     session.output.record({"stories": 12, "events": events})
-    session.output.done("Next: tally sample profiles")
+    session.done(Message("Next: {command}", command="tally sample profiles"))
 
 
 @sample_group.command("profiles")

@@ -135,7 +135,7 @@ def copy(session: Session, package: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    session.output.done(Message("Copied to {folder}: {files}", folder=str(folder), files=", ".join(files)))
+    session.done(Message("Copied to {folder}: {files}", folder=str(folder), files=", ".join(files)))
 
 
 @procedure_group.command("check")

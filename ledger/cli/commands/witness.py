@@ -23,7 +23,7 @@ from ledger.cli.passphrase import (
 )
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.core.messages import plain
+from ledger.core.messages import Message, Term, plain
 
 if TYPE_CHECKING:
     from api.witness.app import RunningWitness
@@ -157,7 +157,8 @@ def run(
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the witness's keys")
         settings = read_witness_settings(data_dir, **options, key_passphrase=secret)
-    message, hint = f"another process runs the witness in {where.path}", "Stop it first: a witness is one process."
+    message = Message("another process runs the witness in {where.path}", where=where)
+    hint = "Stop it first: a witness is one process."
     with (
         private(where.path, keys=where.keys, output=session.output),
         process_lock(where.lock, message=message, hint=hint),
@@ -165,7 +166,7 @@ def run(
         open_witness(settings) as witness,
         exposing_metrics(settings, lambda: _metrics_of(witness)),
     ):
-        session.output.note(f"witnessing {settings.log_url} at {settings.host}:{settings.port}")
+        session.note(Message("witnessing {settings.log_url} at {settings.host}:{settings.port}", settings=settings))
         server = make_server(
             witness.app,
             host=settings.host,
@@ -227,7 +228,8 @@ def clear(session: Session, /, *, number: int, because: str, data_dir: Path | No
         cleared = store.clear(number, because, time.time_ns() // 1_000_000)
     if not cleared:
         raise NotFound("no alarm {number} stands", number=number, field="NUMBER", hint="See: tally witness alarms")
-    session.output.done(f"alarm {number} ({cleared[0].kind}) is cleared")
+    kind = Term("witness_alarm", cleared[0].kind)
+    session.done(Message("alarm {number} ({kind}) is cleared", number=number, kind=kind))
 
 
 def _opened(data_dir: Path | None) -> tuple[WitnessSettings, WitnessStore]:

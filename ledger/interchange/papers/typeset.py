@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ledger.core.errors import MalformedInput, Unavailable
-from ledger.core.messages import Message
+from ledger.core.messages import Message, joined
 from ledger.interchange.papers.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def require_fonts(fonts: typst.Fonts | None = None) -> None:
     """Raise Unavailable if fonts are missing, naming the command that installs them."""
     missing = missing_fonts(fonts)
     if missing:
-        message = f"paper is set in {' and '.join(missing)}, not installed here"
+        message = Message("paper is set in {fonts}, not installed here", fonts=joined(missing, by=" and "))
         raise Unavailable(message, code="no_font", hint=Message("On the machine of the service: {mend}", mend=MEND))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -289,6 +290,45 @@ def test_every_text_is_in_chinese_and_none_is_left_over() -> None:
     assert messages - translations.keys() == set()
     assert translations.keys() - messages == set()
     assert [text for text, chinese in translations.items() if chinese.isascii() and re.search("[a-z]{2} ", text)] == []
+
+
+SOURCE = """
+from elsewhere import AGAIN
+class Lost(TallystickError): ...
+LOST = "it is lost"
+def lose(error):
+    text = "there is nothing" if error else "there is little"
+    error.hint = "Look for it."
+    lock(error, message=LOST, hint="Stop it.")
+    error.told_with(hint=AGAIN)
+    raise Lost(text) from Lost(LOST)
+"""
+
+
+def test_texts_are_read_where_a_name_stands_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant of this module or of another one, what a function bound, and any hint: each must be translated."""
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "lost.py").write_text(SOURCE, encoding="utf-8")
+    (tmp_path / "api" / "elsewhere.py").write_text('AGAIN: str = "Ask again."\nOTHER = "Not said."', encoding="utf-8")
+    monkeypatch.setattr(texts, "ROOT", tmp_path)
+    assert {text for _, text in texts.in_code()} == {
+        *("it is lost", "there is nothing", "there is little"),
+        *("Look for it.", "Stop it.", "Ask again."),
+    }
+
+
+@pytest.mark.parametrize(
+    "source", ['why = f"no {name}"\nraise TallystickError(why)', 'session.done(f"{name} is gone")']
+)
+def test_what_is_rendered_before_it_is_translated_is_refused(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence with values is a Message, also where a name stands for it."""
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "lost.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(texts, "ROOT", tmp_path)
+    with pytest.raises(TypeError, match="write a Message"):
+        list(texts.in_code())
 
 
 def test_slots_are_the_same_in_both_languages() -> None:
