@@ -222,7 +222,7 @@ def known_agency(authority: AuthorityState, agency_id: str, *, field: str = "age
     return agency
 
 
-Day = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="day of the ledger's time zone")]
+Day = Annotated[str, Query(pattern=f"^{_whole(Date)}$", description="day of the ledger's time zone")]
 
 
 # What no calendar has is refused where it is read.

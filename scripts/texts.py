@@ -111,10 +111,15 @@ def in_code() -> Iterator[tuple[str, str]]:
     files = [file for folder in PLACES for file in sorted((ROOT / folder).rglob("*.py"))]
     trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
     text_at = dict.fromkeys(_errors(trees.values()), 0) | TEXT_AT
-    # A constant is imported by its own name, so that one name has the same texts wherever it is read.
-    constants = _bound([node for tree in trees.values() for node in tree.body])
+    constants = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): _bound(tree.body) for file, tree in trees.items()
+    }
     for file, tree in trees.items():
-        outer = constants | _bound(tree.body)
+        outer = _bound(tree.body)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                of_module = constants.get(node.module or "", {})
+                outer |= {alias.name: of_module[alias.name] for alias in node.names if alias.name in of_module}
         for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, FUNCTIONS))):
             nodes = list(_of_scope(scope))
             names = outer if scope is tree else outer | _bound(nodes)

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.middleware.measuring import MEASURES_IN_USE
-from ledger.core.encoding.canonical import MEANINGS
+from ledger.core.encoding.canonical import MEANINGS, MISSING
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -177,12 +177,36 @@ async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
     """Handle FastAPI's refusal of a path or query parameter."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    meaning = MEANINGS.get(f"{first.get('ctx', {}).get('pattern')}(?!\\n)")
-    expected = Message("Expected {meaning}", meaning=meaning) if meaning else str(first["msg"])
     field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    return response_of(
-        MalformedInput("{expected}, not {given!r}", expected=expected, given=str(first.get("input"))[:100], field=field)
-    )
+    if first["type"] == "missing":
+        return response_of(MalformedInput(MISSING, name=field, field=field))
+    value = str(first.get("input"))[:100]
+    return response_of(MalformedInput("{expected}, not {given!r}", expected=_expected(first), given=value, field=field))
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    """Return what FastAPI expected of a parameter, in the words of the refusals of bodies; its own for a rare type."""
+    match error["type"], error.get("ctx", {}):
+        case "string_pattern_mismatch", {"pattern": pattern}:
+            meaning = MEANINGS.get(f"{pattern}(?!\\n)") or Message("text like {pattern}", pattern=pattern)
+            return Message("Expected {meaning}", meaning=meaning)
+        case "string_too_short", {"min_length": least}:
+            return Message("Expected at least {count} characters", count=least)
+        case "string_too_long", {"max_length": most}:
+            return Message("Expected at most {count} characters", count=most)
+        case "literal_error" | "enum", {"expected": words}:
+            return Message("Expected one of {words}", words=words.replace("'", "").replace(" or ", ", "))
+        case "bool_parsing", _:
+            return Message("Expected true or false")
+        case (("int_parsing" | "int_parsing_size"), _):
+            return Message("Expected a whole number")
+        case ("greater_than_equal" | "greater_than" | "less_than_equal" | "less_than") as relation, {**bounds}:
+            (bound,) = bounds.values()
+            sign = {"greater_than_equal": ">=", "greater_than": ">", "less_than_equal": "<=", "less_than": "<"}[
+                relation
+            ]
+            return Message("Expected a number {sign} {bound}", sign=sign, bound=bound)
+    return str(error["msg"])
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

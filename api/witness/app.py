@@ -224,7 +224,7 @@ def read_trust(settings: WitnessSettings) -> Trust:
     try:
         return parse_trust(path.read_bytes())
     except FileNotFoundError as error:
-        hint = Message("Lay it there, or name it: {variable}", variable=_hint("TRUST"))
+        hint = Message("Lay it there, or name it by --trust or {variable}.", variable=f"{WITNESS_PREFIX}TRUST")
         raise MalformedInput(
             "expected the ledger's trust file at {path}", path=path, field="--trust", hint=hint
         ) from error
@@ -298,4 +298,4 @@ def now_ms() -> int:
 
 
 def _hint(name: str) -> str:
-    return f"It comes from the option or from the variable {WITNESS_PREFIX}{name}."
+    return Message("It comes from the option or from the variable {variable}.", variable=f"{WITNESS_PREFIX}{name}")

@@ -43,6 +43,7 @@ from ledger.core.errors import (
 )
 from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt
 from ledger.core.log.notes import parse_vkey
+from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.signing.signatures import recover
 from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
@@ -226,12 +227,18 @@ def request_wallet_key(session: Session, key_id: str, signature: str) -> Request
     return _request_file(registry_domain(session), request)
 
 
+_ASK_FIRST = "Its holder signs a request on his own machine: tally key request -o FILE. Then: tally key grant FILE."
+
+
 def read_request(session: Session, path: Path, officer: str | None) -> KeyRequest:
     """Read and verify the request in a file.
 
     Raises IntegrityBroken for the registry of another ledger, SignatureRefused if the key did not sign it,
-    MalformedInput for another agency than the profile's or another officer than ``officer``.
+    MalformedInput for no file, and for another agency than the profile's or another officer than ``officer``.
     """
+    if not path.is_file():
+        message = Message("expected the file of a request, or the id of a key, not {key}", key=path)
+        raise MalformedInput(message, field="KEY", hint=_ASK_FIRST)
     file: RequestFile = read_file(path, RequestFile)
     if file.domain != registry_domain(session):
         raise IntegrityBroken(
@@ -321,5 +328,5 @@ def _signer_here(session: Session, key_id: str) -> TransactionSigner:
         "the key {key_id} is not on this machine",
         key_id=key_id,
         field="KEY",
-        hint="Its holder signs a request on his own machine: tally key request -o FILE. Then: tally key grant FILE.",
+        hint=_ASK_FIRST,
     )

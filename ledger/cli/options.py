@@ -45,10 +45,15 @@ def takes_node(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_node
 
 
+# The parameter of a command by the service's name of it, where that is another one.
+PARAMETER_OF_QUERY = {"q": "text", "from": "node"}
+
+
 def option_of(field: str | None) -> str | None:
     """Return the option (or argument) of the running command that a field comes from, or the field if there is none."""
     context = click.get_current_context(silent=True)
     name = (field or "").partition(".")[0].partition("[")[0]
+    name = PARAMETER_OF_QUERY.get(name, name)
     for parameter in context.command.params if context else ():
         if parameter.name == name:
             return parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name

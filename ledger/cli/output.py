@@ -119,12 +119,13 @@ VOCABULARY_OF = {
         for name in (
             *("verdict", "stage", "purpose", "reason_code", "remedy", "status", "state", "item_kind", "trial"),
             *("business_line", "role", "measure", "disposal", "event_type", "seal_state", "match_result", "sight"),
-            "severity",
+            *("severity", "health"),
         )
     },
     "roles": "role",
     "kinds": "discrepancy_kind",
     "outcome": "lead_outcome",
+    "waits": "wait_reason",
 }
 
 
@@ -300,7 +301,7 @@ class Output:
         of_field: dict[str, Callable[[str], str]] = {"parameters": str, "numbers": self.names}
         name_of = of_field.get(field, self.heading)
         pairs = ((name_of(key), self.words(key, part)) for key, part in value.items())
-        return ", ".join(f"{name}: {text}" if text else name for name, text in pairs)
+        return ", ".join(f"{name}: {text}" for name, text in pairs if text)
 
     def sides(self, difference: Mapping[str, Any]) -> dict[str, str]:
         """Return both sides of a difference in words, by their fields: ``expected`` and ``found``."""

@@ -61,7 +61,7 @@ _VOCABULARY = {
 _THINGS = {"items", "person_ids"}
 _NUMBERED = re.compile(r"\[[0-9]+\]")
 _NUMBER = re.compile(r"[0-9.]+")
-_DAYS = frozenset({"until", "period_from", "day", "lawful", "ends_at"})
+_DAYS = frozenset({"until", "period_from", "period_until", "frozen_until", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The label of a field where another than the field's own is meant: by the event type and the field's name.
 _WITH_MATERIAL = (

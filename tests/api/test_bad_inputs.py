@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.api.console.pages import OWN, post
@@ -166,7 +168,15 @@ def test_what_the_console_posts_has_no_nul(shared: Served) -> None:
     [
         ("/api/v1/cases/NO_SLUG", "Expected a slug of at most 64 characters: a-z, 0-9 and hyphens between them"),
         ("/api/v1/events/1", "Expected UUIDv7, lower case, for example 01940000-0000-7000-8000-000000000000"),
-        ("/api/v1/handovers?box=letter", "Input should be 'inbox', 'outbox' or 'all'"),
+        ("/api/v1/handovers?box=letter", "Expected one of inbox, outbox, all"),
+        ("/api/v1/search?q=x", "Expected at least 2 characters"),
+        ("/api/v1/deadlines?within_days=soon", "Expected a whole number"),
+        ("/api/v1/deadlines?within_days=-1", "Expected a number >= 0"),
+        ("/api/v1/deadlines?mine=maybe", "Expected true or false"),
+        (
+            "/api/v1/report?since=2026-01-01&until=tomorrow",
+            "Expected calendar date, in the time zone of the procedure, for example 2026-03-01",
+        ),
     ],
 )
 def test_what_a_parameter_should_have_been_is_said_in_words(shared: Served, path: str, expected: str) -> None:
@@ -174,6 +184,9 @@ def test_what_a_parameter_should_have_been_is_said_in_words(shared: Served, path
     answer = shared.request("GET", path, headers=shared.token(clerk(PROCURATORATE)))
     text = path.replace("=", "/").rpartition("/")[2]
     assert answer.json()["detail"] == f"{expected}, not {text!r}"
+    headers = shared.token(clerk(PROCURATORATE)) | {"Accept-Language": "zh-CN"}
+    chinese = shared.request("GET", path, headers=headers).json()["detail"]
+    assert not re.search("[a-z]{3,} [a-z]", chinese), chinese
 
 
 @pytest.mark.parametrize("path", ["/../etc/passwd", "/docs/..%2fapp.py", "/api/v2/cases"])

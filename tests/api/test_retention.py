@@ -45,6 +45,7 @@ def test_what_is_held_is_erased_by_two_once_it_is_released(served: Served) -> No
     assert "hold-1" in document["detail"]
     assert "H-1" in document["detail"]
     assert POLICE in document["detail"]
+    assert document["hint"].endswith(": tally hold release")
     assert is_kept(served)
     shown = served.get("/api/v1/cases/case-1", CHIEF).json()["holds"]
     assert [(hold["hold_id"], hold["released_at"]) for hold in shown] == [("hold-1", None)]

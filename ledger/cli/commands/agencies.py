@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.cli.command import Group, signing
 from ledger.cli.exporting import print_or_write
-from ledger.cli.output import columns, printable_line
+from ledger.cli.output import Column, columns, printable_line
 from ledger.cli.params import FILE
 from ledger.cli.session import Session
 from ledger.client.service import at
@@ -71,7 +71,7 @@ def setup(session: Session, agency_id: str | None, officer: str | None) -> None:
     everywhere = [(None, step) for step in answer["steps"]]
     steps = [*everywhere, *((agency["agency_id"], step) for agency in agencies for step in agency["steps"])]
     rows = [step | {"agency": agency} for agency, step in steps]
-    session.output.table(rows, columns("agency", "title", "state:setup_state", "says"))
+    session.output.table(rows, (*columns("agency", "title", "state:setup_state"), Column("says", label="content")))
     for agency, step in steps:
         if step["state"] != "missing":
             continue

@@ -252,7 +252,8 @@ class _TrialSummary:
             output.data({**summary, "events": dict(self._events), "planned": planned, "faults": faults})
             return
         planned = [row | {"comes_to": self._words(session, row["events"])} for row in planned]
-        faults = [row | {"reason": output.labels.translate(row["reason"])} for row in faults]
+        reasons = [output.labels.translate(fault.reason) for fault in self._faults]
+        faults = [row | {"reason": reason} for row, reason in zip(faults, reasons, strict=True)]
         output.parts((("planned", planned, PLANNED), ("faults", faults, FAULTS)))
         output.record({**summary, "comes_to": self._words(session, self._events)})
 

@@ -71,12 +71,12 @@ def list_(session: Session, /, *, in_use: bool, **filters: str | None) -> None:
 
 
 @library_group.command("search")
-@click.argument("query", metavar="WORDS", nargs=-1, required=True)
+@click.argument("text", metavar="WORDS", nargs=-1, required=True)
 @BUSINESS_LINE
 @SEVERITY
-def search(session: Session, /, *, query: tuple[str, ...], **filters: str | None) -> None:
+def search(session: Session, /, *, text: tuple[str, ...], **filters: str | None) -> None:
     """Search titles, texts and case studies, in Chinese or English: what fits best comes first."""
-    models = session.service.get("/api/v1/library", q=" ".join(query), **filters)["models"]
+    models = session.service.get("/api/v1/library", q=" ".join(text), **filters)["models"]
     session.output.table(models, FOUND, style_of=lambda row: "dim" if row["retired"] else "")
 
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.output import columns
+from ledger.cli.output import Column, columns
 from ledger.cli.params import DATA_DIR
 from ledger.cli.session import Session
 from ledger.config.settings import read_settings
@@ -21,7 +21,7 @@ from ledger.notices.topics import TOPICS, MailRhythm
 from ledger.notices.wording import TITLES
 
 NOTICES = "/api/v1/notices"
-LISTED = columns("number", "case_number", "says", "until", "is_open", "is_read")
+LISTED = (*columns("number", "case_number"), Column("says", label="content"), *columns("until", "is_open", "is_read"))
 CHOSEN = columns("topic", "browser", "mail", "when")
 
 

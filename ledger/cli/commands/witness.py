@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.cli.command import Group, without_extras
 from ledger.cli.errors import Exit
-from ledger.cli.output import columns, printable
+from ledger.cli.output import Column, columns
 from ledger.cli.params import LIGHT
 from ledger.cli.passphrase import (
     KEEP_PASSPHRASE,
@@ -46,7 +46,12 @@ OF_HEALTH = {
     "silent": Exit.UNREACHABLE,
     "halted": Exit.REFUSED,
 }
-LISTED = columns("number", "kind", "halts", "message", "raised_at")
+LISTED = columns("number", "kind:witness_alarm", "halts", "message", "raised_at")
+STATUS = (
+    *columns("health", "origin", "log_id", "looked_at", "followed"),
+    Column("published", label="published_size"),
+    *columns("cosigned_size", "cosigned_root", "cosigned_at", "anchored_size", "registry_changes"),
+)
 
 
 @click.group("witness", cls=Group)
@@ -196,10 +201,14 @@ def status(session: Session, /, *, data_dir: Path | None) -> int:
     settings, store = _opened(data_dir)
     with closing(store):
         status = status_of(store, now=time.time_ns() // 1_000_000, silence_s=settings.silence_s)
+    answer = msgspec.to_builtins(status, enc_hook=plain)
     if session.json:
-        session.output.data(status)
+        session.output.data(answer)
     else:
-        click.echo(printable(status.lines()), nl=False)
+        # A time of 0 stands for what has not happened yet.
+        happened = {name: value for name, value in answer.items() if value or not name.endswith("_at")}
+        session.output.record(happened, STATUS)
+        session.output.parts([("open_alarms", answer["alarms"], LISTED)])
     return OF_HEALTH[status.health]
 
 

@@ -11,7 +11,7 @@ from ledger.core.events import Event, record
 from ledger.core.messages import Message
 
 _TO_BE_RELEASED = Message(
-    "Each hold is released by whoever placed it, or by an agency that the procedure sets above: hold.released."
+    "Each hold is released by whoever placed it, or by an agency that the procedure sets above: tally hold release"
 )
 
 

@@ -162,7 +162,7 @@ def released(state: CaseState, act: Act, body: holds.HoldReleased) -> CaseState:
             "{hold.agency} placed hold {hold.hold_id}",
             hold=hold,
             field="agency",
-            hint=Message("{hold.agency} signs hold.released.", hold=hold),
+            hint=Message("{hold.agency} releases it: tally hold release", hold=hold),
         )
     over = replace(hold, released_at=act.event.occurred_at, released_by=act.agency)
     return replace(state, holds=state.holds | {hold.hold_id: over})

@@ -327,8 +327,8 @@ def _require_not_held(state: CaseState, item: Item, despite: Collection[str], fi
 
 # What is planned can wait; what has happened to a thing in spite of a hold is recorded, or nobody would know of it.
 _ON_HOLD = Message(
-    "Each hold is released by whoever placed it: hold.released. If it has happened in spite of them, name all in "
-    "`despite_holds`: that is recorded, and flagged."
+    "Each hold is released by whoever placed it: tally hold release. If it has happened in spite of them, name each "
+    "by --despite-hold: that is recorded, and flagged."
 )
 
 

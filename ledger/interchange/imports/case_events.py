@@ -21,6 +21,7 @@ from ledger.core.events import Body, Event, Stream
 from ledger.core.events.case import CaseTakenOver
 from ledger.core.events.record import Correction, ImportRecorded, RecordCorrected
 from ledger.core.events.terms import EventRef
+from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.plan import EventKey, Plan, PlannedEvent, event_key
 from ledger.interchange.imports.tables import CellRefused
@@ -240,6 +241,6 @@ def at_column(error: TallystickError, event: PlannedEvent) -> TallystickError:
 def fault_of(row: int, source_key: str | None, error: TallystickError) -> RowFault:
     """Return the fault of a row that was refused."""
     if isinstance(error, CellRefused):
-        return RowFault(row, source_key, error.column or None, error.value[:200] or None, error.message, error.code)
-    where = f"{error.field}: " if error.field else ""
-    return RowFault(row, source_key, None, None, f"{where}{error.message}", error.code)
+        return RowFault(row, source_key, error.column or None, error.value[:200] or None, error.text, error.code)
+    reason = Message("{name}: {fault}", name=error.field, fault=error.text) if error.field else error.text
+    return RowFault(row, source_key, None, None, reason, error.code)

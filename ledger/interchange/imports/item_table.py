@@ -376,7 +376,7 @@ def _table_row(number: int, cells: Sequence[Cell], headings: Sequence[str | None
         try:
             text = values.text(cell)
         except Misread as error:
-            faults.append(CellFault(path, _reason(error)))
+            faults.append(CellFault(path, error.text))
         else:
             if text is not None:
                 texts[path] = text
@@ -421,7 +421,7 @@ def item_fields(
         try:
             value = _value(by_path[path], text)
         except Misread as error:
-            faults.append(CellFault(path, _reason(error)))
+            faults.append(CellFault(path, error.text))
         else:
             _put(fields, path, value)
     if QUANTITY in fields or UNIT in fields:
@@ -431,11 +431,6 @@ def item_fields(
     faults += (fault for fault in _of_wrong_type(fields) if fault.path not in {each.path for each in faults})
     order = list(by_path)
     return fields, sorted(faults, key=lambda fault: order.index(fault.path))
-
-
-def _reason(error: Exception) -> Message:
-    (reason,) = error.args
-    return reason if isinstance(reason, Message) else Message(str(reason))
 
 
 def _put(fields: dict[str, Any], path: str, value: Any) -> None:

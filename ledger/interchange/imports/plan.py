@@ -426,7 +426,7 @@ class _RowReader:
             return canonical.parse(canonical.encode(present), decoder_of(kind))
         except MalformedInput as error:
             name = (error.field or "").partition(".")[0].partition("[")[0]
-            reason = error.message if name in present else "blank, and the event needs it"
+            reason = error.text if name in present else "blank, and the event needs it"
             column = source_of(parts.get(name) or CellSource()).column
             if column is None:
                 raise RowRefused("{error.field}: {reason}", error=error, reason=reason) from error
@@ -457,7 +457,7 @@ def _read(row: SourceRow, source: CellSource, reader: Callable[..., Any], dates:
             cell = source.default if word is None else source.words.get(word, word)
         return reader(cell, dates) if reader in _DATED else reader(cell)
     except Misread as error:
-        raise CellRefused(source.column or "", _shown(row.cells.get(source.column or "")), str(error)) from error
+        raise CellRefused(source.column or "", _shown(row.cells.get(source.column or "")), error.text) from error
 
 
 def _shown(cell: Any) -> str:

@@ -116,7 +116,7 @@ class CsvTable:
                 fault = Message("expected {width} cells: is a delimiter or quotation mark too many?", width=width)
                 row = SourceRow(self._number, {}, fault)
             elif max(map(len, cells)) > MAX_CELL:
-                row = SourceRow(self._number, {}, f"a cell has more than {MAX_CELL} characters")
+                row = SourceRow(self._number, {}, Message("a cell has more than {limit} characters", limit=MAX_CELL))
             yield row
 
     def _next(self) -> list[str] | None:
@@ -213,9 +213,10 @@ class JsonTable:
             try:
                 yield _json_row(number, _decoder.decode(line.decode(self._codec)))
             except UnicodeDecodeError as error:
-                yield SourceRow(number, {}, f"these are no bytes of {self._codec}: {error.reason}")
+                fault = Message("these are no bytes of {encoding}: {reason}", encoding=self._codec, reason=error.reason)
+                yield SourceRow(number, {}, fault)
             except (ValueError, RecursionError) as error:
-                yield SourceRow(number, {}, f"this is no JSON: {error}")
+                yield SourceRow(number, {}, Message("this is no JSON: {error}", error=error))
 
     def _elements(self) -> Iterator[SourceRow]:
         text = _JsonText(self._file, self._codec)
@@ -289,9 +290,9 @@ def _json_row(number: int, value: Any) -> SourceRow:
         else:
             cells[path] = part
         if len(cells) + len(pending) > MAX_COLUMNS:
-            return SourceRow(number, {}, f"more than {MAX_COLUMNS} values")
+            return SourceRow(number, {}, Message("more than {limit} values", limit=MAX_COLUMNS))
     if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells.values()):
-        return SourceRow(number, {}, f"a value has more than {MAX_CELL} characters")
+        return SourceRow(number, {}, Message("a value has more than {limit} characters", limit=MAX_CELL))
     return SourceRow(number, cells)
 
 

@@ -53,7 +53,8 @@ class Misread(Exception):
     """A cell with another content than is asked of it; the message tells what was expected."""
 
     def __init__(self, expected: str, /, **slots: object):
-        super().__init__(Message(expected, **slots) if slots else expected)
+        self.text = Message(expected, **slots) if slots or not isinstance(expected, Message) else expected
+        super().__init__(self.text)
 
 
 def text(cell: Cell) -> str | None:
@@ -157,7 +158,7 @@ def _read_digits(match: re.Match[str] | None) -> datetime | None:
     try:
         clock = time(int(parts["H"] or 0), int(parts["M"] or 0), int(parts["S"] or 0))
     except ValueError as error:
-        raise Misread("there is no such time of day: {error}", error=error) from error
+        raise Misread("there is no such time of day") from error
     shown = _shown(int(parts["y"]), int(parts["m"]), int(parts["d"]), clock)
     if zone := parts.get("zone"):
         return shown.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo)
@@ -170,7 +171,7 @@ def _shown(year: int, month: int, day_: int, clock: time) -> datetime:
     try:
         return datetime.combine(date(year, month, day_), clock)
     except ValueError as error:
-        raise Misread("the calendar has no such day: {error}", error=error) from error
+        raise Misread("the calendar has no such day") from error
 
 
 def _moment_of(shown: datetime) -> datetime:

@@ -204,7 +204,7 @@ class XlsxTable:
                 refuse_file("a sheet has at most {limit} rows", limit=MAX_ROWS)
             cells = list(map(_cell, row))
             if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells):
-                yield SourceRow(number, {}, f"a cell has more than {MAX_CELL} characters")
+                yield SourceRow(number, {}, Message("a cell has more than {limit} characters", limit=MAX_CELL))
             elif any(cell is not None for cell in cells):
                 yield SourceRow(number, dict(zip(self.columns, cells, strict=False)))
 

@@ -15,7 +15,7 @@ from tests.api.console.desk import READ, Office, barriers
 from tests.api.console.pages import page_of
 from tests.api.service import Served
 from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, auditor, clerk, instant, supervisor
-from tests.testkit.casework import AT, DAY, Case, li_detained, person_id, proposed
+from tests.testkit.casework import AT, DAY, Case, dispose, li_detained, part, person_id, proposed
 
 TABS = ("items", "persons", "handovers", "deadlines", "timeline", "documents")
 
@@ -63,6 +63,15 @@ def test_each_rule_asks_its_agency_for_what_is_next(served: Served, language: st
     read_only = page_of(served, auditor(POLICE), "/cases/case-1", **shown).text
     assert tasks_of(read_only) == {}
     assert ("A clerk or supervisor of your agency signs what is to be done." in read_only) == (language == "en")
+
+
+def test_the_proceeds_of_a_sale_are_named_in_the_readers_language(served: Served) -> None:
+    """In the list of the items, for an offer, and in the pictures of descent and custody."""
+    served.record(dispose(proposed("car", disposal="sold_early"), proceeds=part("money", 1, amount=4_000_000)))
+    for path in ("?tab=items", "/offer", "/lineage", "/picture", "/items/money"):
+        shown = page_of(served, clerk(POLICE), f"/cases/case-1{path}", **{"accept-language": "zh-CN"}).text
+        assert "proceeds of" not in shown, path
+        assert "的变卖所得" in shown, path
 
 
 def test_the_documents_of_a_case_are_its_decisions_and_letters_too(served: Served) -> None:

@@ -252,6 +252,10 @@ def test_check_needs_no_service(desk: Desk, tally: Tally) -> None:
     assert answer["rows"] == {"good": 4, "refused": 0}
     assert answer["planned"][0]["events"]["person.named"] == 2
     assert "在办案件接续" in tally("import", "check", file, "--mapping", mapping, "--lang", "zh-CN").out
+    unreadable, rejects = desk.write(("B-1", "theft", "2026-02-30", "", "", "", "")), desk.folder / "rejects.csv"
+    words = ("--mapping", desk.mapping, "--rejects", rejects, "--lang", "zh-CN")
+    assert "日历中没有这一天" in tally("import", "check", unreadable, *words).out
+    assert "日历中没有这一天" in rejects.read_text(encoding="utf-8")
     file = desk.write(*ROWS)
     planned = tally.ok("import", "check", file, "--mapping", desk.mapping)["events"]
     desk.rows(file)

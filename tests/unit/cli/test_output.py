@@ -191,3 +191,15 @@ def test_each_column_has_a_heading_in_chinese() -> None:
                 if not any(labels.find("field", name) for name in names):
                     missing.add(column.heading)
     assert missing == set()
+
+
+def test_what_is_empty_in_a_part_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """A chain that is well is shown without the word fault; why it waits stands in words, in both languages."""
+    chain = {"state": "connected", "waits": "nothing_new", "detail": None, "fault": None, "hint": None}
+    for language, shown in (("en", "waits: something new to anchor"), ("zh-CN", "等待原因: 有新内容可上链")):
+        Output(json=False, labels=Labels(language)).record({"chain": chain})
+        out = capsys.readouterr().out
+        assert shown in out
+        assert "fault" not in out
+        assert "故障" not in out
+        assert language == "en" or "已连接" in out

@@ -32,6 +32,14 @@ def test_admin_signs_only_at_the_trusted_contract(world: World, tmp_path: Path) 
     assert (done.status, "trust file names another registry" in done.err) == (Exit.REFUSED, True)
 
 
+def test_a_grant_of_no_file_names_what_is_expected(world: World) -> None:
+    """The argument has its name, and who makes the file is said."""
+    done = world.run("key", "grant", "team", "--role", "clerk", "--until", UNTIL, profile="admin-police-east")
+    assert done.status == 2
+    assert "KEY: expected the file of a request, or the id of a key, not team" in done.err
+    assert "tally key request -o FILE" in done.err
+
+
 def test_revoked_key_signs_nothing_more(world: World) -> None:
     """Once the log has the revocation, the key is refused; what it signed before stays. The registry is as the log has
     it: agencies with their names, keys with officer and roles."""

@@ -13,7 +13,7 @@ from babel.messages.catalog import Catalog
 
 from api.routes.chain import AnchorView
 from api.routes.deadlines import DeadlineView
-from api.routes.log import LogStateView
+from api.routes.log import FollowedView, LogStateView
 from api.schemas.answers import AgencyView, CaseView, HandoverLine, HandoverView, ItemView, KeyView
 from api.services.setup import Machine, StepState
 from api.services.supervision_views import (
@@ -24,6 +24,8 @@ from api.services.supervision_views import (
     RecommendationLine,
     RecommendationView,
 )
+from ledger.anchoring.anchors import WaitReason
+from ledger.anchoring.worker import ChainWord
 from ledger.audit.findings import STEPS as AUDIT_STEPS
 from ledger.chain.journal import Purpose
 from ledger.client.monitoring import Alarm
@@ -61,6 +63,7 @@ from ledger.supervision.models.model_file import parse_model, shipped_model, shi
 from ledger.supervision.view_catalogue import views
 from ledger.timeline.case_history import NoteKind
 from ledger.timeline.sentences import CLAUSES
+from ledger.witness import alarms
 from scripts import texts
 from tests.testkit.machine import REPOSITORY
 from tests.unit.interchange.printing import paper_words
@@ -102,7 +105,10 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
         *("split", "merged", "left", "disposed"),
     ),
     "vocabulary": (*terms.TABLE_OF, STEP),
-    "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),
+    "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid", *get_args(ChainWord)),
+    "wait_reason": tuple(WaitReason),
+    "health": tuple(alarms.Health),
+    "witness_alarm": (*alarms.HALTING, *alarms.PASSING),
     "role": terms.choices(terms.Role),
     "deadline_status": terms.choices(Status),
     "seal_state": terms.choices(terms.SealState),
@@ -242,7 +248,17 @@ def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
 
 VIEWS = (
     *(AgencyView, KeyView, CaseView, ItemView, HandoverView, HandoverLine, DeadlineView, Warned, AnchorView),
-    *(LogStateView, LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView),
+    *(
+        alarms.Status,
+        FollowedView,
+        LogStateView,
+        LeadLine,
+        LeadView,
+        ModelLine,
+        ModelView,
+        RecommendationLine,
+        RecommendationView,
+    ),
 )
 
 
@@ -293,7 +309,7 @@ def test_every_text_is_in_chinese_and_none_is_left_over() -> None:
 
 
 SOURCE = """
-from elsewhere import AGAIN
+from api.elsewhere import AGAIN
 class Lost(TallystickError): ...
 LOST = "it is lost"
 def lose(error):
@@ -309,7 +325,7 @@ def test_texts_are_read_where_a_name_stands_for_them(tmp_path: Path, monkeypatch
     """A constant of this module or of another one, what a function bound, and any hint: each must be translated."""
     (tmp_path / "api").mkdir()
     (tmp_path / "api" / "lost.py").write_text(SOURCE, encoding="utf-8")
-    (tmp_path / "api" / "elsewhere.py").write_text('AGAIN: str = "Ask again."\nOTHER = "Not said."', encoding="utf-8")
+    (tmp_path / "api" / "elsewhere.py").write_text('AGAIN: str = "Ask again."\nLOST = "not said"', encoding="utf-8")
     monkeypatch.setattr(texts, "ROOT", tmp_path)
     assert {text for _, text in texts.in_code()} == {
         *("it is lost", "there is nothing", "there is little"),

@@ -354,5 +354,7 @@ def test_values_of_the_registry_and_of_a_recheck_are_told_in_words() -> None:
         assert words.value("allowed", True) == yes
         assert words.value("valid_from", 0) == ever
         assert "2035" in words.value("valid_until", 2051222400)
+        days = {words.value(field, "2026-10-27") for field in ("period_from", "period_until", "frozen_until", "until")}
+        assert days == {"2026-10-27" if language == "en" else "2026年10月27日"}
         counted = PeriodCount(count=5, period_from="2026-08-29", period_until="2026-10-27", tree_size=302)
         assert re.fullmatch(r"5[ （]\(?2026-08-29 – 2026-10-27[)）]", words.value("before", counted))

@@ -54,11 +54,11 @@ class Running:
         self.process.wait()
 
 
-def tally(folder: Path, *arguments: str) -> Done:
+def tally(folder: Path, *arguments: str, shared: tuple[str, ...] = ("--json",)) -> Done:
     """Run a command on the witness in ``folder``, in this process: to start another one takes longer than to run it."""
     variables = {"TALLYSTICK_WITNESS_DATA_DIR": str(folder / "witness")}
     with alone(), CliRunner().isolation(env=variables) as (out, err, _):
-        status = run(["--json", *arguments])
+        status = run([*shared, *arguments])
         return Done(status, out.getvalue().decode(), err.getvalue().decode())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path)
     assert tally(tmp_path, "witness", "key", "witness.test/w9", "--keep-passphrase").status == Exit.USAGE
     none = tally(tmp_path, "witness", "status")
     assert (none.status, "tally witness run" in none.err) == (Exit.USAGE, True)
+    none = tally(tmp_path, "witness", "run", "--listen", f"127.0.0.1:{free_port()}")
+    assert (none.status, "or name it by --trust or TALLYSTICK_WITNESS_TRUST." in none.err) == (Exit.USAGE, True)
 
     store = WitnessStore.open(tmp_path / "witness" / "witness.db", stand.trust)
     assert tally(tmp_path, "witness", "status").status == Exit.UNREACHABLE
@@ -87,6 +90,12 @@ def test_commands_tell_what_the_operator_must_know(stand: Stand, tmp_path: Path)
     ):
         store.raise_alarm(kind, halts=halts, text="told", evidence={"checkpoint": "note"}, now=1)
         assert tally(tmp_path, "witness", "status").status == status
+    shown = tally(tmp_path, "witness", "status", shared=("--lang", "zh-CN")).out
+    for words in ("状态  ", "已停止联署", "上次查看  ", "日志分叉", "待处理的告警"):
+        assert words in shown, shown
+    assert re.search(r"上次查看 +20\d\d-", shown), shown
+    assert not re.search("[a-z]_[a-z]", shown), shown
+    assert "1970" not in shown.partition("待处理的告警")[0]
     listed = json.loads(tally(tmp_path, "witness", "alarms").out)
     assert [(alarm["number"], alarm["kind"]) for alarm in listed] == [(1, "anchor_lag"), (2, "unreadable"), (3, "fork")]
     assert listed[2]["evidence"] == {"checkpoint": "note"}
