@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.testkit.builders import (
     NEIGHBOUR,
     POLICE,
     PROCURATORATE,
+    START,
     UPPER,
     Officer,
     Writer,
@@ -203,6 +205,53 @@ def test_what_keeps_a_model_from_being_run_is_told(served: Served) -> None:
     (fault,) = served.get("/api/v1/supervision", analyst(PROCURATORATE)).json()["faults"]
     assert (fault["model_id"], fault["supervising"]) == ("pension-in-execution", PROCURATORATE)
     assert "the data set pensions is not registered" in fault["message"]
+
+
+NUMBER_OF_TEXT = "SELECT case_id, item_id, holder,\n  CAST(description AS INTEGER) AS number, evidence FROM items"
+ONLY_OF_7 = "SELECT *, CASE description WHEN '7' THEN holder END AS of_7 FROM items"
+NO_EVENT = "SELECT case_id, item_id, holder, [description] AS evidence FROM items"
+CEL = "condition:\n  view: items\n  cel: {}\n"
+# What each fails on where a description is another than 7, and what is said of that.
+FAILING = (
+    (with_sql(NUMBER_OF_TEXT, key=("item_id",), supervised="holder"), "at line 2 of it (ConversionException)"),
+    (with_condition(CEL.format("int(row.description) > 0"), key=("item_id",), supervised="holder"), "what a row holds"),
+    (
+        with_condition(CEL.format("row.description == '7' || row.item_id"), key=("item_id",), supervised="holder"),
+        "fails on what a row holds",
+    ),
+    (with_sql(ONLY_OF_7, key=("item_id",), supervised="of_7"), "no lead because of its lead (failing-3)"),
+    (
+        with_sql("SELECT * FROM items", key=("item_id",), supervised="description"),
+        "no agency supervises what a row has in its description",
+    ),
+    (with_sql(NO_EVENT, key=("item_id",), supervised="holder"), "no lead because of its evidence"),
+)
+
+
+def test_what_a_run_fails_on_is_shown_only_to_whoever_may_see_the_row(served: Served) -> None:
+    """Every officer reads what kind of error it is and where in the model, and no value of a case: a court that sees
+    neither case nor thing learns nothing of them, by the API or the console. Whoever may run the model has it all."""
+    row = f"{{case_id: a, item_id: a, holder: {POLICE}, description: '7', evidence: ['blake3:{'11' * 32}']}}"
+    texts = [
+        text.replace("rows: {}", f"rows: {{items: [{row}]}}", 1).replace("unanswered", f"failing-{number}", 1)
+        for number, (text, _) in enumerate(FAILING)
+    ]
+    for number, text in enumerate(texts):
+        model = Model(f"failing-{number}", start=START - number, step=1)
+        served.ledger.post(model.published(definition=text, model_digest=parse_model(text).digest).last)
+    served.parts.supervisor.step()
+    by = clerk(COURT)
+    problem(served.get("/api/v1/items/phone", by), 404, "not_found", "item_id")
+    shown = {each["model_id"]: each["message"] for each in served.get("/api/v1/supervision", by).json()["faults"]}
+    page = unescape(page_of(served, by, "/operation").text)
+    for number, (_, expected) in enumerate(FAILING):
+        assert expected in shown[f"failing-{number}"]
+        assert shown[f"failing-{number}"] in page
+    for value in ("the phone", "the car", "case-east", "case-west"):
+        assert value not in page
+        assert value not in str(shown)
+    for text in texts[:4]:
+        assert "phone" in run(served, text, analyst(PROCURATORATE)).json()["detail"]
 
 
 def for_models(served: Served, by: Officer) -> Any:

@@ -151,11 +151,16 @@ def _truth(program: Program, context: Any, row: Mapping[str, Any]) -> bool:
         hint = Wording("hint_empty", names=tuple(empty), first=empty[0]) if empty else None
         message = str(error).split(". ")[0]
         raise QueryRefused(
-            Wording("cel_fails", row=_shown(row), why=message), field="condition.cel", hint=hint
+            Wording("cel_fails", row=_shown(row), why=message),
+            field="condition.cel",
+            hint=hint,
+            without_values=Wording("cel_fails_somewhere"),
         ) from error
     if not isinstance(result, bool):
         raise QueryRefused(
-            Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)), field="condition.cel"
+            Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)),
+            field="condition.cel",
+            without_values=Wording("cel_no_truth_somewhere"),
         )
     return result
 

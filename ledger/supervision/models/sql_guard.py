@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, lru_cache
@@ -31,18 +32,35 @@ _CLOSED: Final[dict[str, _Setting]] = {
     "autoload_known_extensions": False,
     "python_enable_replacements": False,
 }
+_LINE: Final = re.compile(r"^LINE (\d{1,5}):", re.MULTILINE)  # of the query, in an error of DuckDB's
 _CLOSING: Final = "SET enable_external_access = false"  # as an option, it would bar the folder's above
 
 
 class QueryRefused(TallystickError):
-    """A query that is not run, or was ended; the message tells why in one sentence."""
+    """A query that is not run, or was ended; the message tells why in one sentence.
+
+    It may quote what rows hold, and then goes only to whoever may see them; ``without_values`` is for others.
+    """
 
     code = "query_refused"
     expected: Message
+    without_values: Message
 
-    def __init__(self, message: Wording, hint: Wording | None = None, *, field: str = "sql"):
+    def __init__(
+        self,
+        message: Wording,
+        hint: Wording | None = None,
+        *,
+        field: str = "sql",
+        without_values: Wording | None = None,
+    ):
         super().__init__(message, field=field, hint=hint)
         self.expected = message if hint is None else Wording("hinted", said=message, hint=hint)
+        self.without_values = (
+            self.expected
+            if without_values is None
+            else Wording("hinted", said=without_values, hint=Wording("hint_run_it"))
+        )
 
 
 @cache
@@ -275,7 +293,17 @@ def _engine_names() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def refused(error: duckdb.Error) -> QueryRefused:
-    """Return what DuckDB says as a refusal in one sentence; a later line may have a hint."""
+    """Return what DuckDB says as a refusal in one sentence; a later line may have a hint.
+
+    Without values it has only the kind of the error, and its line in the query where DuckDB names one.
+    """
     first, _, rest = str(error).strip().partition("\n")
     hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Candidate", "Did you mean"))), None)
-    return QueryRefused(Wording("engine_said", why=first), Wording("engine_said", why=hint) if hint else None)
+    kind, lines = type(error).__name__, _LINE.findall(rest)
+    # The last one is DuckDB's own: a value that it quotes before may look like one.
+    place = Wording("engine_fails_at", kind=kind, line=lines[-1]) if lines else Wording("engine_fails", kind=kind)
+    return QueryRefused(
+        Wording("engine_said", why=first),
+        Wording("engine_said", why=hint) if hint else None,
+        without_values=place,
+    )

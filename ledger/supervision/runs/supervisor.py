@@ -64,7 +64,7 @@ class ModelRun(Struct, frozen=True):
 
 class RunFault(Struct, frozen=True):
     """What keeps an agency's run of a model from being done, or from raising all that it finds. ``says`` tells it in
-    both languages where it has words for that, else in English."""
+    both languages where it has words for that, else in English. Every officer reads it: it has no value of a row."""
 
     model_id: str
     supervising: str
@@ -72,8 +72,8 @@ class RunFault(Struct, frozen=True):
 
 
 def fault_of(model_id: str, supervising: str, error: TallystickError) -> RunFault:
-    """Return what the error says of this run."""
-    says = error.expected if isinstance(error, QueryRefused) else error.text
+    """Return what the error says of this run to whoever may see none of its rows."""
+    says = error.without_values if isinstance(error, QueryRefused) else error.text
     return RunFault(model_id, supervising, says)
 
 
@@ -337,7 +337,8 @@ class Supervisor:
             self._note_error(run, error)
             return []
         if result.refused_row is not None:
-            self._note_error(run, result.refused_row)
+            says = Wording("row_no_lead", place=result.refused_row.field or result.refused_row.code)
+            self._note_row(run, result.refused_row, Wording("hinted", said=says, hint=Wording("hint_run_it")))
         return result.findings
 
     def _raise(self, run: ModelRun, findings: Sequence[ModelFinding], size: int, as_of: datetime) -> int:
@@ -354,7 +355,8 @@ class Supervisor:
                     supervised=supervised,
                     finding=finding,
                 )
-                self._note_error(run, NotFound(message, field="supervised"))
+                says = Wording("row_no_agency", column=run.model.lead.supervised)
+                self._note_row(run, NotFound(message, field="supervised"), says)
                 continue
             if not is_within(agencies[supervised], agencies[run.supervising]):
                 continue  # the agency that must answer is outside the jurisdiction of who runs the model
@@ -362,6 +364,8 @@ class Supervisor:
                 raised += self._put(run, finding, supervising, size, as_of)
             except Unavailable:
                 raise  # nothing can be written now: all of it is looked at again
+            except TallystickError as error:
+                self._note_row(run, error, Wording("row_no_lead", place=error.field or error.code))
             except Exception as error:  # noqa: BLE001 - it is logged and kept; the other findings are raised
                 self._note_error(run, error)
         return raised
@@ -398,6 +402,12 @@ class Supervisor:
             logger.error("a model failed for a reason that nobody foresaw", model=model_id, exc_info=error)
             fault = RunFault(model_id, agency, type(error).__name__)
         self._faults.setdefault((model_id, agency), fault)
+
+    def _note_row(self, run: ModelRun, error: TallystickError, says: Wording) -> None:
+        """Log why a row becomes no lead. The error may quote the row; the fault ``says`` it without."""
+        model_id, agency = run.model.model_id, run.supervising
+        logger.warning("a row becomes no lead", model=model_id, agency=agency, reason=error.for_operator)
+        self._faults.setdefault((model_id, agency), RunFault(model_id, agency, says))
 
     def _sorted_faults(self) -> tuple[RunFault, ...]:
         return tuple(fault for _, fault in sorted(self._faults.items()))

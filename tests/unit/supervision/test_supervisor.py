@@ -147,7 +147,7 @@ def test_a_finding_for_whom_nobody_supervises_is_told(watched: Watched) -> None:
     assert watched.supervisor.step() == 1
     (fault,) = watched.supervisor.state.faults
     assert fault.supervising == PROCURATORATE
-    assert "no agency supervises elsewhere" in str(fault.says)
+    assert str(fault.says) == "no agency supervises what a row has in its answers: nobody is told of it"
 
 
 def test_a_retired_model_is_not_run(watched: Watched) -> None:
@@ -174,7 +174,7 @@ def test_a_bad_model_stops_no_other(watched: Watched) -> None:
     watched.post(sent_back("case-1", 3))
     assert watched.supervisor.step() == 1
     assert set(faults(watched)) == {("broken", PROCURATORATE), ("from-another-release", PROCURATORATE)}
-    assert "Could not convert" in faults(watched)["broken", PROCURATORATE]
+    assert "line 1 of it (ConversionException)" in faults(watched)["broken", PROCURATORATE]
     assert are_told_in_chinese(watched)
 
 
