@@ -14,12 +14,12 @@ from api.auth.reading import Reading, no_such_letter
 from api.middleware.request_limits import charge
 from api.schemas.answers import EventView, event_view, view_of
 from api.services.service import Service, position_after
-from ledger.core.custody import Handover, Letter
+from ledger.core.custody import Flag, Handover, Letter
 from ledger.core.errors import NotFound, RuleRefused
-from ledger.core.events import NAME_OF
+from ledger.core.events import EVENT_TYPES, NAME_OF
 from ledger.core.events.case import PersonNamed
 from ledger.core.messages import Message
-from ledger.core.visibility import Sight, concerned
+from ledger.core.visibility import Sight, concerned, visible_flags
 from ledger.i18n import Labels
 from ledger.store import cases, log, search
 from ledger.store.access import RecordedRead
@@ -101,7 +101,16 @@ def viewed_event(
     """Return the view of an event, with the sections that the reader may read."""
     shows_sections = reading.sees_sections(connection, entry, sight, ground)
     sections = log.signed_sections(connection, entry) if shows_sections else None
-    return event_view(entry, log.flags(connection, entry.log_index), sections)
+    return event_view(entry, flags_of(connection, reading, entry), sections)
+
+
+def flags_of(connection: Connection, reading: Reading, entry: StoredEntry) -> tuple[Flag, ...]:
+    """Return the flags of an event that the reader sees."""
+    flags = log.flags(connection, entry.log_index)
+    if not flags or entry.stream_kind != "case":
+        return flags
+    sees_case = cases.sight(connection, entry.stream_id, reading.reader) is not None
+    return visible_flags(EVENT_TYPES[entry.event_type].body, flags, sees_case=sees_case)
 
 
 def known_persons(

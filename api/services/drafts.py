@@ -32,7 +32,7 @@ from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, Per
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.events.handover import HandoverOffered, HandoverReturned
 from ledger.core.messages import Message, Term, joined
-from ledger.core.visibility import Reader, arriving
+from ledger.core.visibility import Reader, arriving, visible_flags
 from ledger.i18n import Labels
 from ledger.recording.event_signing import Claims, StreamPosition, UnsignedEvent, new_id, unsigned_event
 from ledger.store import cases, log
@@ -217,7 +217,8 @@ def drafts_in_case(
         words = narrator.words(event, outcome.state if at.is_visible else None)
         sentence = narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event)
         of_flags = narrator.words_of("", outcome.state if at.is_visible else None)
-        flags = [(flag, of_flags.value("detail", flag.detail)) for flag in outcome.flags]
+        visible = visible_flags(type(body), outcome.flags, sees_case=at.is_visible)
+        flags = [(flag, of_flags.value("detail", flag.detail)) for flag in visible]
         warnings = [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins]
         particulars = event_fields(event, drafted.sections, words, labels)
         discloses = _disclosed(body, outcome.state, reading.reader.now)

@@ -17,7 +17,8 @@ who a person is           in a case, who holds it or a thing of it; an agency to
                           offer: whom the offer names, and the accused where it offers the case
 a file of evidence        who holds the case or a thing of it; its other parties, on a ground that they state
 a letter of a case        whoever sees the case; its sender and its addressee, who also see how the stream of the case
-                          goes on, so that they can sign its receipt and the answer, and the time that an answer has
+                          goes on, so that they can sign its receipt and the answer, and the time that an answer has;
+                          of the flags of what is signed of it, these two see those that rest on nothing else
 reports, correlation      auditors, analysts and supervisors of an agency that supervises: these look at every case
                           that its auditors see, also for a supervisor, who opens none of them by jurisdiction
 runs of a model           the same, and clerks of such an agency; nobody opens a case by what a run finds in it
@@ -34,7 +35,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from ledger.core.custody import CaseState
+from ledger.core.custody import CaseState, Flag
+from ledger.core.events import Body
+from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.events.terms import Role
 from ledger.core.procedure.jurisdiction import may_supervise, supervised_by
 from ledger.core.signing.authority import Agency
@@ -43,6 +46,9 @@ from ledger.core.supervision import LeadState, RecommendationState, SupervisionS
 Sight = Literal["party", "offered", "assigned", "jurisdiction"]  # strongest reason first
 SUPERVISORS: Final[tuple[Role, ...]] = ("auditor", "analyst")  # whose agency's jurisdiction counts
 GOVERNING: Final[tuple[Role, ...]] = (*SUPERVISORS, "supervisor")  # who may have all of it searched
+# Flags of a letter's events that rest on the event and its procedure alone. Others tell of what else happened in the
+# case: even without their words, drafts at many times would show when.
+OF_LETTER_ALONE: Final = frozenset({"particulars_missing"})
 MODELLING: Final[tuple[Role, ...]] = (*GOVERNING, "clerk")  # who may run models over it
 
 
@@ -220,6 +226,17 @@ def can_see_letter(reader: Reader, sides: CaseSides, agencies: Collection[str]) 
     With it comes the head of the case's stream, which anybody reads in the public log, and nothing else of the case.
     """
     return reader.agency in agencies or can_see(reader, sides) is not None
+
+
+def visible_flags(body: type[Body], flags: tuple[Flag, ...], *, sees_case: bool) -> tuple[Flag, ...]:
+    """Return the flags of an event of a case that a reader sees who may see the event.
+
+    Of what is signed of a letter, its two agencies may see no more of the case than that. Whoever signs anything else
+    saw the case, and whoever reads it has seen it.
+    """
+    if sees_case or body not in (LetterSent, LetterReceived):
+        return flags
+    return tuple(flag for flag in flags if flag.name in OF_LETTER_ALONE)
 
 
 def concerned(sides: Sides) -> frozenset[str]:

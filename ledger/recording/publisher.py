@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ledger.core.custody import Flag
 from ledger.core.errors import Unavailable
+from ledger.core.events import EVENT_TYPES
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
 from ledger.core.log.cose_receipts import sign_receipt
@@ -17,7 +18,8 @@ from ledger.core.log.merkle import Hash, NodeReader
 from ledger.core.log.notes import NoteSigner
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
-from ledger.store import checkpoints, log
+from ledger.core.visibility import visible_flags
+from ledger.store import cases, checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
@@ -94,6 +96,9 @@ class Publisher:
             hashes = merkle.inclusion_proof(entry.log_index, entry.committed_size, nodes)
             root = merkle.frontier_at(entry.committed_size, nodes).root()
             flags = log.flags(connection, entry.log_index)
+            if flags and entry.stream_kind == "case":
+                sees_case = bool(cases.parties_among(connection, entry.agency, [entry.stream_id]))
+                flags = visible_flags(EVENT_TYPES[entry.event_type].body, flags, sees_case=sees_case)
         proof = TlogProof(entry.log_index, hashes, self.checkpoint(entry.committed_size, root))
         return self.receipt(entry.event_id, merkle.leaf_hash(entry.envelope), proof, flags, entry.recorded_at)
 

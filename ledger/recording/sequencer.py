@@ -433,7 +433,7 @@ class Sequencer:
         for entry, leaf, hashes, sinks in zip(batch.entries, batch.leaves, proofs, batch.sinks, strict=True):
             proof = TlogProof(entry.log_index, hashes, note)
             receipt = self._publisher.receipt(
-                entry.submission.event.event_id, leaf, proof, entry.submission.flags, batch.at
+                entry.submission.event.event_id, leaf, proof, entry.submission.receipt_flags, batch.at
             )
             for sink in sinks:
                 sink.set_result(receipt)

@@ -38,6 +38,7 @@ from ledger.core.signing import signatures
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import SupervisionAct, SupervisionState, SupervisionStep, advance
 from ledger.core.supervision.state import refuse_unknown_agency
+from ledger.core.visibility import visible_flags
 from ledger.recording import supervision_streams
 from ledger.recording.case_states import CaseStates, NoDatabase
 from ledger.recording.registry_view import ReadAccess, Registry
@@ -230,8 +231,16 @@ class Validator:
         rows = rows_of(submitted.event, before, after, lines, step)
         if after is not None:
             rows += self.states.row_to_keep(after)
+        event = submitted.event
+        # As the stored receipt has them: an agency that is a party stays one.
+        sees_case = after is None or submitted.envelope.agency in after.agencies
         return ValidatedSubmission(
-            **asdict(submitted), registry_changes=changes, adopted=adopted, flags=flags, rows=rows
+            **asdict(submitted),
+            registry_changes=changes,
+            adopted=adopted,
+            flags=flags,
+            receipt_flags=visible_flags(type(event.body), flags, sees_case=sees_case),
+            rows=rows,
         )
 
     def foresee(self, event: Event, before: CaseState | None = None) -> tuple[CaseState | None, Outcome]:

@@ -100,12 +100,13 @@ class ValidatedSubmission(Submitted, frozen=True, kw_only=True):
 
     ``registry_changes`` is the version of the registry that it was validated against, ``adopted`` the index of the
     newest adoption of a procedure by which it was judged, None if no procedure judges it. ``rows`` are what it changes
-    in the read models (``rows_of``).
+    in the read models (``rows_of``), ``receipt_flags`` those of its ``flags`` that its signer sees.
     """
 
     registry_changes: int
     adopted: int | None = None
     flags: tuple[Flag, ...] = ()
+    receipt_flags: tuple[Flag, ...] = ()
     rows: tuple[Change, ...] = ()
 
 

@@ -12,7 +12,7 @@ from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.verification.bundle import decode_bundle
 from tests.api.console.pages import page_of, post
 from tests.api.service import Served, name_confidentially, problem
-from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
+from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, START, Officer, auditor, clerk, instant, section
 from tests.testkit.casework import Case, person_id
 
 STRANGER = clerk(DETENTION)
@@ -138,6 +138,30 @@ def test_the_time_for_the_answer_is_among_the_addressee_s_deadlines(asked: Asked
     assert served.get("/api/v1/deadlines", clerk(LAB), agency=DETENTION).json()["deadlines"] == []
     served.record(answer(case))
     assert own() == []
+
+
+def test_the_addressee_learns_of_no_time_in_the_case_by_flags(served: Served) -> None:
+    """What it signs of its letter is flagged for acts that it does not see. Neither a draft, in which it could try
+    any time, nor the receipt, the same bytes again, or the event as it reads it says so; whoever sees the case reads
+    the flags."""
+    case, sent_at, at = Case().open(), instant(START - 5 * 86400), instant(START - 3 * 86400)
+    letter = {"letter_id": "letter-1", "kind": "refusal_reasons_required", "number": "No. 7", "content": "why"}
+    case.say(LetterSent, **letter, to_agency=DETENTION, sent_at=sent_at)
+    case.register("hidden")
+    served.record(case)
+    body = {"letter_id": "letter-1", "received_at": at}
+    act = {"event_type": "letter.received", "stream": {"kind": "case", "id": "case-1"}, "body": body, "occurred_at": at}
+    with served.ledger.clock.not_before(case.now):
+        draft = served.request("POST", "/api/v1/drafts", json=act, headers=served.token(STRANGER))
+    assert draft.status_code == 200, draft.text
+    assert draft.json()["flags"] == []
+    case.say(LetterReceived, STRANGER, letter_id="letter-1", received_at=at, occurred_at=at)
+    first, again = served.submit(case.last), served.submit(case.last)
+    assert (first.status_code, again.status_code, first.content) == (201, 200, again.content)
+    assert first.json()["flags"] == []
+    path = f"/api/v1/events/{case.last.envelope.event_id}"
+    assert served.get(path, STRANGER).json()["flags"] == []
+    assert "backdated" in [each["name"] for each in served.get(path, clerk(POLICE)).json()["flags"]]
 
 
 # -- in the console ----------------------------------------------------------------------------------------------------

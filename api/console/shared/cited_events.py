@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from api.console.shared.access import Visit
 from api.console.shared.rendering import narrator_of
-from api.services.case_reading import find_event, known_persons, timeline_builder
+from api.services.case_reading import find_event, flags_of, known_persons, timeline_builder
 from api.services.service import Service
 from ledger.core.custody import Flag
 from ledger.core.errors import NotFound
@@ -134,7 +134,7 @@ def recorded(
             with suppress(NotFound):
                 entry, _ = find_event(connection, visit.reading, event_id)
                 if entry.key_id == visit.reading.session.grant.key_id:
-                    flags = log.flags(connection, entry.log_index)
+                    flags = flags_of(connection, visit.reading, entry)
                     events.append(
                         RecordedEvent(sentence_of(visit, connection, narrator, entry), entry.log_index, flags)
                     )

@@ -8,7 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core import visibility
-from ledger.core.events.letter import Outsider
+from ledger.core.custody import Flag
+from ledger.core.events import Body
+from ledger.core.events.handover import HandoverRefused
+from ledger.core.events.letter import LetterReceived, LetterSent, Outsider
 from ledger.core.events.terms import Role, Trait
 from ledger.core.procedure.jurisdiction import keeps_persons
 from tests.testkit.builders import (
@@ -289,6 +292,17 @@ def test_a_letter_is_seen_by_its_two_sides_and_by_whoever_sees_its_case() -> Non
     """Its sides need not see the case, and a third agency that does not see the case sees no letter of it."""
     shown = {agency for agency in KINDS if visibility.can_see_letter(reader(agency), CASE, (POLICE, LAB))}
     assert shown == {POLICE, COURT, LAB}
+
+
+FLAGS = tuple(Flag(name, "an article", "in words") for name in ("backdated", "particulars_missing"))
+
+
+@pytest.mark.parametrize("body", [LetterSent, LetterReceived, HandoverRefused])
+@pytest.mark.parametrize("sees_case", [True, False])
+def test_flags_of_a_letter_tell_nothing_of_a_case_that_is_not_seen(body: type[Body], sees_case: bool) -> None:
+    """They are those that rest on the event alone. Whoever signs anything else saw the case."""
+    shown = visibility.visible_flags(body, FLAGS, sees_case=sees_case)
+    assert shown == (FLAGS if sees_case or body is HandoverRefused else FLAGS[1:])
 
 
 @pytest.mark.parametrize("trait", get_args(Trait))
