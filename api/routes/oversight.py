@@ -12,6 +12,7 @@ from api.dependencies import PageOf, Reads, ServiceOf, SlugQuery, json_response
 from api.routes.proofs import PDF, Language, pdf_response
 from api.schemas.openapi import Paged, Routes
 from api.services import documents
+from api.services.auditing import visible_report
 from api.services.case_reading import ACCESS_LOG_ROLES, ReadView, visible_reads
 from api.services.service import Service
 from ledger.audit import AuditReport
@@ -64,7 +65,8 @@ def access(
 def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Response:
     """Audit a case as far as you may see it, or the whole log if there is no `case_id`.
 
-    Takes the role auditor. Only one audit of the whole log runs at a time.
+    Of findings in cases that you may not see, a report on the whole log has step, index and kind; key and values are
+    shown as `…`. Takes the role auditor. Only one audit of the whole log runs at a time.
     """
     return json_response(_audited(service, reading, case_id))
 
@@ -85,7 +87,9 @@ def _audited(service: Service, reading: Reading, case_id: str | None) -> AuditRe
     reading.require_role("auditor")
     if case_id is None:
         reading.record(Message("audit of the log"))
-        return service.audits.of_log_alone()
+        report = service.audits.of_log_alone()
+        with service.parts.database.read() as connection:
+            return visible_report(connection, reading, report)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
     reading.record(Message("audit of the case"), case_id)

@@ -10,21 +10,24 @@ from threading import Lock
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
-from api.auth.reading import Reading
+from api.auth.reading import Reading, sides_of_stream
 from api.schemas.answers import view_of
 from api.services.parts import Parts
 from ledger.audit import AuditReport, Look, NodeContracts, asking, audit_case, audit_log, replaying
+from ledger.audit.findings import AuditFinding
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import EMBEDDED
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message, Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
+from ledger.core.visibility import can_see_event
 from ledger.store import audit as audits
 from ledger.store import log
 from ledger.store.audit import KeptAudit
-from ledger.store.database import Database
+from ledger.store.database import Connection, Database
 from ledger.supervision.runs.datasets import DatasetFiles
 
 logger = structlog.get_logger(__name__)
@@ -45,6 +48,33 @@ class Running(Struct):
 
     def progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
+
+
+def visible_report(connection: Connection, reading: Reading, report: AuditReport) -> AuditReport:
+    """Return the report as the reader may see it.
+
+    An audit of the log finds faults in streams that are not the reader's: of these it tells step, index and kind, and
+    so of those that name no stream.
+    """
+    if report.scope != "log":
+        return report
+    quoting = [fault for fault in report.findings if fault.quotes_stream]
+    at = log.streams_at(connection, {fault.index for fault in quoting if fault.index is not None})
+
+    def stream_of(fault: AuditFinding) -> tuple[str, str] | None:
+        return fault.named_stream if fault.index is None else at.get(fault.index)
+
+    visible = {stream for stream in {*map(stream_of, quoting)} if stream and _sees(connection, reading, *stream)}
+    findings = (
+        fault.without_values() if fault.quotes_stream and stream_of(fault) not in visible else fault
+        for fault in report.findings
+    )
+    return replace(report, findings=tuple(findings))
+
+
+def _sees(connection: Connection, reading: Reading, kind: str, stream_id: str) -> bool:
+    sides = sides_of_stream(connection, kind, stream_id)
+    return can_see_event(reading.reader, kind, stream_id, signer="", sides=sides) is not None
 
 
 class Audits:

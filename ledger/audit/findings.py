@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.audit.basis import Basis, ContinuedFrom
 from ledger.core.errors import TallystickError
@@ -13,9 +14,12 @@ from ledger.core.events.terms import AuditVerdict, Verdict
 from ledger.core.messages import Message
 from ledger.core.verification.report import CheckedStep, Result, worst
 from ledger.i18n import Labels
-from ledger.i18n.audit_words import finding_text
+from ledger.i18n.audit_words import VALUES, finding_text
+from ledger.store.database import key_names
+from ledger.store.tables import TREE
 
 MAX_FINDINGS = 10_000  # listed; further ones are only counted
+HIDDEN = "…"  # in the place of what a reader may not see
 _ENGLISH = Labels("en")
 
 STEPS = (
@@ -44,6 +48,13 @@ OF_ROWS = (
 )
 
 
+# On what everybody gets: the registry, the tree, the chain; and on no rows of a stream.
+_PUBLIC_STEPS = ("registry", "tree", "checkpoints", "anchors", "chain", "access", "schema", "maps")
+# What findings of the other steps may quote, by their words; those of earlier releases have none.
+_QUOTING = ("", "refused", "refused_at", "impossible", "differs", "section", "flags", "place", "stream", "row", "bound")
+_OF_ROWS = {"differs": "of", "row": "row", "bound": "row", "stream": "name"}  # the slots that name table and key
+
+
 class AuditFinding(Struct, frozen=True):
     """A fault: the step that found it, its log index (None if no entry can be named), and what differs.
 
@@ -58,6 +69,35 @@ class AuditFinding(Struct, frozen=True):
     found: str | None = None
     word: str = ""
     slots: dict[str, Any] = {}
+
+    @property
+    def quotes_stream(self) -> bool:
+        """Return whether it may tell what an event, or a row that follows from one, has in it."""
+        return self.step not in _PUBLIC_STEPS and self.word in _QUOTING
+
+    @property
+    def named_stream(self) -> tuple[str, str] | None:
+        """Return kind and id of the stream that its row is of, by the row's key; None if that does not show it."""
+        name, *key = str(self.slots.get(_OF_ROWS.get(self.word, ""), "")).split(" ")
+        if self.word == "stream":
+            return (name, key[0]) if len(key) == 1 else None
+        table = TREE.metadata.tables.get(name)
+        columns = () if table is None else key_names(table)
+        if "case_id" not in columns or len(key) != len(columns):
+            return None
+        return "case", key[columns.index("case_id")]
+
+    def without_values(self) -> AuditFinding:
+        """Return the finding with its step, index and kind, and the table of a row: without key, expected and found."""
+        expected, actual = (side if side is None or side in VALUES else HIDDEN for side in (self.expected, self.found))
+        if not self.word:
+            return replace(self, what=HIDDEN, expected=expected, found=actual)
+        slots = dict(self.slots)
+        if name := _OF_ROWS.get(self.word):
+            slots[name] = f"{str(slots[name]).partition(' ')[0]} {HIDDEN}"
+        slots |= {name: HIDDEN for name in ("message", "label") if name in slots}
+        sentence = finding_text(_ENGLISH, self.word, slots)
+        return replace(self, what=sentence, expected=expected, found=actual, slots=slots)
 
 
 class AuditReport(Struct, frozen=True):

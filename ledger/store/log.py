@@ -164,6 +164,13 @@ def references(connection: Connection, payload_digests: Sequence[str]) -> list[t
     return [(row.event_id, row.payload_digest) for row in connection.execute(query)]
 
 
+def streams_at(connection: Connection, indices: Collection[int]) -> dict[int, tuple[str, str]]:
+    """Return kind and id of the streams of the entries at these indices, by index; missing ones are left out."""
+    query = select(ENTRIES.c.log_index, ENTRIES.c.stream_kind, ENTRIES.c.stream_id)
+    rows = connection.execute(query.where(ENTRIES.c.log_index.in_(indices)))
+    return {row.log_index: (row.stream_kind, row.stream_id) for row in rows}
+
+
 def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry]:
     """Yield the entries of indices ``start <= i < end`` in order, fetched a page at a time."""
     # No cursor stays open between pages: it would keep the write-ahead log from being emptied.

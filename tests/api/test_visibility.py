@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
+import time
 
+import pytest
+from sqlalchemy import text
+
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.case import PersonNamed
+from ledger.core.events.registry import ProcedureAdopted
+from ledger.core.procedure.adoption import publication_of
 from ledger.core.verification.bundle import decode_bundle
 from ledger.store.tables import ENTRIES, SECTIONS
+from tests.api.console.pages import page_of, post
 from tests.api.matrix import World, clerk_of, reader
 from tests.api.service import Served, name_confidentially, problem
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, Writer, clerk, section
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, Writer, auditor, clerk, section
 from tests.testkit.casework import Case, person_id
 from tests.testkit.supervision import dataset
+from tests.unit.core.test_adoption import FIRST
 
 AUDITOR = reader("jurisdiction", "auditor")
 
@@ -158,3 +166,43 @@ def test_no_section_is_shown_that_nobody_signed(served: Served) -> None:
     for path in ("/console/cases/case-1", f"/console/cases/case-1/events/{event_id}"):
         page = served.request("GET", path, headers=served.cookie(clerk(POLICE)))
         assert (page.status_code, "b name" in page.text) == (500, False)
+
+
+# -- an audit of the whole log -----------------------------------------------------------------------------------------
+
+
+def test_an_audit_of_the_log_tells_others_of_a_case_only_that_and_where_something_is_wrong(served: Served) -> None:
+    """Any auditor may have it. Of a case that he may not see he gets step, entry and kind of each finding, by the API
+    and in the report that the console keeps; whoever sees the case gets all of it."""
+    # By its trust file alone, which adopts nothing, an audit judges no case.
+    served.ledger.system.append(publication_of(FIRST))
+    served.ledger.system.append(served.ledger.changes.add(ProcedureAdopted, digest=blake3_text(FIRST)))
+    served.record(Case("case-east").open(case_number="Secret-2026-77").register("phone", "knife"))
+    with served.ledger.database.log.begin() as connection:
+        connection.execute(text("UPDATE items SET description = 'spoiled' WHERE item_id = 'phone'"))
+        connection.execute(text("UPDATE case_agencies SET case_number = 'spoiled'"))
+        connection.execute(text("DELETE FROM items WHERE item_id = 'knife'"))
+    insider, outsider, quoted = (
+        auditor(POLICE),
+        auditor(COURT),
+        ("the phone", "Secret", "spoiled", "case-east", "knife"),
+    )
+    assert served.get("/api/v1/audit", outsider, case_id="case-east").status_code == 404
+    whole, rest = (served.get("/api/v1/audit", by) for by in (insider, outsider))
+    kinds = [
+        [(each["step"], each["index"], each["word"]) for each in answer.json()["findings"]] for answer in (whole, rest)
+    ]
+    assert kinds[0] == kinds[1]
+    assert len(kinds[0]) > 2
+    assert all(value in whole.text for value in quoted)
+    assert not any(value in rest.text for value in quoted)
+    assert "items …" in rest.text
+    path = post(served, insider, "/audit", {"whole": "log"}).headers["location"].removeprefix("/console")
+    while "The audit is running." in page_of(served, insider, path).text:
+        time.sleep(0.05)
+    for part in ("", "/report"):
+        assert "the phone" in page_of(served, insider, path + part).text
+        page = page_of(served, outsider, path + part)
+        assert page.status_code == 200
+        assert not any(value in page.text for value in quoted)
+    assert page_of(served, outsider, f"{path}/paper").status_code == 200

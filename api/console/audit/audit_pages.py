@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Path, Query
+from msgspec import json
 from starlette.responses import RedirectResponse, Response
 
 from api.console.shared.access import Visit, VisitOf, page_router
@@ -12,7 +13,7 @@ from api.console.shared.forms import FormOf
 from api.console.shared.rendering import PATH, download
 from api.dependencies import SlugQuery
 from api.services import documents
-from api.services.auditing import Running
+from api.services.auditing import Running, visible_report
 from api.services.case_reading import search_cases
 from ledger.audit import AuditReport
 from ledger.core.encoding.decoding import decode_json
@@ -105,18 +106,18 @@ def audit_state(visit: VisitOf, audit_id: AuditIdPath) -> Response:
 
 @router.get("/audit/{audit_id}/report")
 def audit_report(visit: VisitOf, audit_id: AuditIdPath) -> Response:
-    """Return the whole report in the form of ``tally audit --json``."""
-    kept = _kept(visit, audit_id)
-    return download(kept.report or b"null", f"{audit_id}.json")
+    """Return the report, as the reader may see it, in the form of ``tally audit --json``."""
+    report = _report(visit, _kept(visit, audit_id))
+    return download(json.encode(report), f"{audit_id}.json")
 
 
 @router.get("/audit/{audit_id}/paper")
 def audit_paper(visit: VisitOf, audit_id: AuditIdPath) -> Response:
     """Return the report as a PDF in the reader's language. Raises NotFound if the audit did not come to its end."""
     kept = _kept(visit, audit_id)
-    if kept.report is None:
+    report, language = _report(visit, kept), language_for(visit.labels.language)
+    if report is None:
         raise NotFound("the audit {audit_id} was not brought to its end", audit_id=audit_id, field="audit_id")
-    report, language = decode_json(kept.report, AuditReport), language_for(visit.labels.language)
     pdf = documents.audited(visit.service, report, language, made_at=kept.ended_at // 1000, name=audit_id)
     return download(pdf, f"{audit_id}.pdf", "application/pdf")
 
@@ -130,7 +131,7 @@ def _shown(visit: Visit, audit_id: str, template: str) -> Response:
         values |= {"running": running, "seconds": seconds}
     else:
         kept = _kept(visit, audit_id)
-        report = None if kept.report is None else decode_json(kept.report, AuditReport)
+        report = _report(visit, kept)
         failure = Message.unpacked(decode_json(kept.failure, dict[str, Any])) if kept.failure else None
         seconds = (kept.ended_at - kept.started_at) // 1000
         values |= {"kept": kept, "report": report, "failure": failure, "seconds": seconds}
@@ -153,6 +154,14 @@ def _kept(visit: Visit, audit_id: str) -> KeptAudit:
     _require_visible(visit, kept)
     visit.reading.record(Message("report of an audit"), *([kept.case_id] if kept.case_id else []))
     return kept
+
+
+def _report(visit: Visit, kept: KeptAudit) -> AuditReport | None:
+    """Return the report as the reader may see it; None if the audit did not come to its end."""
+    if kept.report is None:
+        return None
+    with visit.service.parts.database.read() as connection:
+        return visible_report(connection, visit.reading, decode_json(kept.report, AuditReport))
 
 
 def _require_visible(visit: Visit, audit: KeptAudit | Running) -> None:
