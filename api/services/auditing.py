@@ -23,7 +23,7 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message, Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
-from ledger.core.visibility import can_see_event
+from ledger.core.visibility import CaseSides, can_see_event
 from ledger.store import audit as audits
 from ledger.store import log
 from ledger.store.audit import KeptAudit
@@ -74,6 +74,8 @@ def visible_report(connection: Connection, reading: Reading, report: AuditReport
 
 def _sees(connection: Connection, reading: Reading, kind: str, stream_id: str) -> bool:
     sides = sides_of_stream(connection, kind, stream_id)
+    if isinstance(sides, CaseSides):  # whoever signed is a party, also where the row that says so is what is missing
+        sides = replace(sides, parties=sides.parties | log.signers(connection, kind, stream_id))
     return can_see_event(reading.reader, kind, stream_id, signer="", sides=sides) is not None
 
 

@@ -279,7 +279,8 @@ class _Asked(_Frames):
 
     def connection_lost(self, _reason: Exception | None) -> None:
         """Forget a service that has ended; what it has asked for is recorded all the same."""
-        self.ended.set_result(None)
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     async def leave(self) -> None:
         """Be left out from now on, and end the connection once the other side has all answers."""
@@ -287,7 +288,7 @@ class _Asked(_Frames):
         while self._tasks:
             await asyncio.wait(self._tasks)
         self.end()
-        await self.ended
+        await asyncio.shield(self.ended)  # whoever stops waiting ends the connection for nobody else
 
     def take(self, messages: list[tuple[int, bytes]]) -> None:
         """Record each submission, and answer when its outcome is certain."""

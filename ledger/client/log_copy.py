@@ -56,8 +56,9 @@ def fetch_trust(session: ClientSession, blocks: Sequence[str] = ()) -> Trust:
     Raises IntegrityBroken if it names others. Their hashes are in no digest of the file, so nobody would notice them.
     """
     trust = parse_trust(session.service.fetch("/api/v1/log/trust", block=list(blocks) or None))
+    numbers = {int(block) for block in blocks if block.isdecimal()}
     served = (block for chain in trust.chains for block in chain.trusted_blocks)
-    if sum(str(block.number) not in blocks for block in served) > ("latest-final" in blocks):
+    if sum(block.number not in numbers for block in served) > ("latest-final" in blocks):
         raise IntegrityBroken(
             "the service names blocks as final that nobody asked it for",
             field="trust.chains",

@@ -206,6 +206,12 @@ def streams_between(connection: Connection, kind: str, start: int, end: int) -> 
     return sorted(connection.execute(query.where(ENTRIES.c.stream_kind == kind)).scalars())
 
 
+def signers(connection: Connection, kind: str, stream_id: str) -> frozenset[str]:
+    """Return the agencies that have signed an entry of the stream."""
+    of_stream = (ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id)
+    return frozenset(connection.execute(select(ENTRIES.c.agency).distinct().where(*of_stream)).scalars())
+
+
 def stream(
     connection: Connection,
     kind: str,

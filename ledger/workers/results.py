@@ -35,7 +35,9 @@ _RAISING: Final = ("ledger.core.", "ledger.evidence.", "ledger.interchange.", "l
 # label of metrics.
 CODES: Final = frozenset({"no_font", "no_paper", "paper_unavailable", "too_large_to_show"})
 # A text that has no end is one, too: to look for it again from each of its quotation marks would take hours.
-_BETWEEN_BRACKETS: Final = re.compile(rb'(?:[^][{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z))++', re.DOTALL)
+_TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+_TEXTS: Final = re.compile(_TEXT, re.DOTALL)
+_BETWEEN_BRACKETS: Final = re.compile(rb'(?:[^][{}"]++|' + _TEXT + rb")++", re.DOTALL)
 
 
 class ResultRefused(ValueError):
@@ -60,7 +62,7 @@ def encode_result(value: object, most: int) -> bytes:
     except UnicodeEncodeError:
         tree = msgspec.to_builtins(value, builtin_types=(Decimal,), str_keys=True, enc_hook=_parts)
         data = _ENCODER.encode(_escaped(tree))
-    if _values_in(data) > most:
+    if _has_more_values(data, most):
         raise TooManyValues
     return data
 
@@ -71,7 +73,7 @@ def decode_result(data: bytes, kind: Any, most: int) -> Any:
     Raises ResultRefused, also for more than ``most`` values and for such as lie deep: before they are made.
     """
     try:
-        if _values_in(data) > most:
+        if _has_more_values(data, most):
             raise ResultRefused(f"it has more than {most} values")
         if _is_deep(data):
             raise ResultRefused(f"its values lie more than {MOST_DEPTH} deep")
@@ -80,9 +82,14 @@ def decode_result(data: bytes, kind: Any, most: int) -> Any:
         raise ResultRefused(f"a worker sent no result: {error!r}") from error
 
 
-def _values_in(data: bytes) -> int:
-    """Return how many values there are at most: each but the first follows a comma, a colon or a bracket."""
-    return 1 + sum(map(data.count, (b",", b":", b"[", b"{")))
+def _has_more_values(data: bytes, most: int) -> bool:
+    """Return whether there may be more values: each but the first follows a comma, a colon or a bracket."""
+    # Those within texts count for nothing, and are looked for only where it matters.
+    return _marks_in(data) >= most and _marks_in(_TEXTS.sub(b"", data)) >= most
+
+
+def _marks_in(data: bytes) -> int:
+    return sum(map(data.count, (b",", b":", b"[", b"{")))
 
 
 def _is_deep(data: bytes) -> bool:

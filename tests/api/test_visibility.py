@@ -206,3 +206,7 @@ def test_an_audit_of_the_log_tells_others_of_a_case_only_that_and_where_somethin
         assert page.status_code == 200
         assert not any(value in page.text for value in quoted)
     assert page_of(served, outsider, f"{path}/paper").status_code == 200
+    with served.ledger.database.log.begin() as connection:
+        connection.execute(text("DELETE FROM case_agencies WHERE case_id = 'case-east'"))
+    assert "the phone" in served.get("/api/v1/audit", insider).text, "whoever signed in it is no stranger to it"
+    assert "the phone" not in served.get("/api/v1/audit", outsider).text

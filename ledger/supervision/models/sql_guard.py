@@ -292,18 +292,22 @@ def _engine_names() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(name for (name,) in own), frozenset(name for (name,) in changing)
 
 
+_OF_TEXTS = ("BinderException", "CatalogException", "ParserException")  # DuckDB's errors that quote no row
+
+
 def refused(error: duckdb.Error) -> QueryRefused:
     """Return what DuckDB says as a refusal in one sentence; a later line may have a hint.
 
-    Without values it has only the kind of the error, and its line in the query where DuckDB names one.
+    Without values it has only the kind of the error, and its line in the query where DuckDB names one, unless it is one
+    of the query's own text.
     """
     first, _, rest = str(error).strip().partition("\n")
     hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Candidate", "Did you mean"))), None)
     kind, lines = type(error).__name__, _LINE.findall(rest)
     # The last one is DuckDB's own: a value that it quotes before may look like one.
-    place = Wording("engine_fails_at", kind=kind, line=lines[-1]) if lines else Wording("engine_fails", kind=kind)
+    place = Wording("engine_fails_at", error=kind, line=lines[-1]) if lines else Wording("engine_fails", error=kind)
     return QueryRefused(
         Wording("engine_said", why=first),
         Wording("engine_said", why=hint) if hint else None,
-        without_values=place,
+        without_values=None if kind in _OF_TEXTS else place,
     )

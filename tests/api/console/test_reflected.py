@@ -17,6 +17,7 @@ from tests.api.console.matrix import PAGES, PUBLIC
 from tests.api.console.pages import page_of, post
 from tests.api.console.spoiled import MARKUP
 from tests.api.matrix import World, reader
+from tests.api.service import problem
 from tests.testkit.builders import Officer
 
 RAW = "<img src=x"
@@ -127,23 +128,27 @@ def test_no_parameter_makes_a_page_fail(world: World, path: str) -> None:
 
 @pytest.mark.parametrize("value", EXTREMES)
 def test_what_scripts_add_to_forms_is_bounded_too(world: World, value: str) -> None:
-    """Where the next cited events begin, and what an earlier draft stood on."""
-    assert post(world.served, CLERK, "/cited", {"digest": "blake3:" + "0" * 64, "first": value}).status_code == 200
+    """Where the next cited events begin, and what an earlier draft stood on; no form has a NUL."""
+    status = 400 if "\0" in value else 200
+    cited = {"digest": "blake3:" + "0" * 64, "first": value}
+    assert post(world.served, CLERK, "/cited", cited).status_code == status
     recalled = {"handover_id": world.offer, "ground": "error", "drafted_at": value}
-    assert post(world.served, CLERK, "/cases/case-1/drafts/recall", recalled).status_code == 200
+    assert post(world.served, CLERK, "/cases/case-1/drafts/recall", recalled).status_code == status
 
 
 @pytest.mark.parametrize("field", ["since", "until"])
 @pytest.mark.parametrize("year", ["1948", "2201", "0001"])
 def test_the_years_that_a_page_takes_are_told(world: World, field: str, year: str) -> None:
-    """A picture or a report of another time is refused at its field."""
+    """A picture or a report of another time is refused at its field. No date has the year 1."""
     days = urlencode({"since": "2026-03-01", "until": "2026-03-02"} | {field: f"{year}-01-01"})
     for answer in (
         page_of(world.served, CLERK, f"/cases/case-1/picture?{field}={year}-01-01T00:00"),
         page_of(world.served, GOVERNING, f"/reports?{days}"),
-        world.served.request("GET", f"/api/v1/report?{days}", headers=world.served.token(GOVERNING)),
     ):
         assert (answer.status_code, "in the years 1949 to 2200" in answer.text) == (400, True)
+    answer = world.served.request("GET", f"/api/v1/report?{days}", headers=world.served.token(GOVERNING))
+    expected = "Expected calendar date" if year == "0001" else "in the years 1949 to 2200"
+    assert expected in problem(answer, 400, "malformed_input", field)["detail"]
 
 
 def test_a_picture_leads_nowhere_beyond_its_years(world: World) -> None:

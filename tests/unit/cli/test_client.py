@@ -266,7 +266,7 @@ class Counter:
         ((), Exit.REFUSED),
         (("--block", "12"), Exit.REFUSED),
         (("--block", "latest-final"), Exit.REFUSED),
-        (("--block", "12", "--block", "13"), Exit.OK),
+        (("--block", "12", "--block", "0013"), Exit.OK),
         (("--block", "12", "--block", "latest-final"), Exit.OK),
     ],
 )

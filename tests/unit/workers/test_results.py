@@ -270,6 +270,8 @@ def test_as_many_values_come_back_as_were_agreed() -> None:
     assert returned([0] * (MOST - 1)) == [0] * (MOST - 1)
     with pytest.raises(TooManyValues):
         encode_result([0] * MOST, MOST)
+    text = '[a, b: {c}, \\"d"], ' * MOST
+    assert returned([text, text], list[str]) == [text, text], "what stands in texts is no value"
 
 
 def long_refusals() -> list[TallystickError]:
