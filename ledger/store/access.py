@@ -234,9 +234,11 @@ def _last_bindings(connection: Connection) -> BindingHead:
     return next(_binding_heads(connection, newest), BindingHead(0, FIRST))
 
 
+_LAST = select(ACCESS_LOG.c.number, ACCESS_LOG.c.digest).order_by(ACCESS_LOG.c.number.desc()).limit(1)
+
+
 def _head(connection: Connection) -> AccessHead:
-    query = select(ACCESS_LOG.c.number, ACCESS_LOG.c.digest).order_by(ACCESS_LOG.c.number.desc()).limit(1)
-    row = connection.execute(query).first()
+    row = connection.execute(_LAST).first()
     return AccessHead(row.number + 1, row.digest) if row else AccessHead(0, FIRST)
 
 

@@ -58,7 +58,7 @@ def filtered(
         "number": CASES.c.case_number,
         "opened": CASES.c.opened_at,
         "changed": CASES.c.updated_index,
-        "deadline": clocks.first_end(CASES.c.case_id, wanted.as_of),
+        "deadline": clocks.first_end(CASES.c.case_id, literal(wanted.as_of)),
     }
     key = keys[order]
     query = where_set(select(CASES, key.label("place")), stage=wanted.stage, responsible=wanted.responsible)

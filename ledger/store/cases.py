@@ -62,23 +62,42 @@ def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
 
 def sides(connection: Connection, case_id: str) -> CaseSides:
     """Return who has a part in the case, an open offer or a lead that cites it; nobody if there is no such case."""
-    parties = connection.execute(select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == case_id)).scalars()
-    is_open = (HANDOVERS.c.case_id == case_id, HANDOVERS.c.status == "offered")
-    offers = connection.execute(select(HANDOVERS.c.to_agency, HANDOVERS.c.expires_at).where(*is_open))
-    assigned = (LEAD_CASES.c.case_id == case_id, LEAD_CASES.c.officer.is_not(None))
-    leads = connection.execute(select(LEAD_CASES.c.lead_id, LEAD_CASES.c.agency, LEAD_CASES.c.officer).where(*assigned))
+    parties, offers, leads = (connection.execute(query, {"case_id": case_id}) for query in _SIDES)
     return CaseSides(
-        frozenset(parties), tuple(Offer(*offer) for offer in offers), tuple(AssignedLead(*lead) for lead in leads)
+        frozenset(parties.scalars()),
+        tuple(Offer(*offer) for offer in offers),
+        tuple(AssignedLead(*lead) for lead in leads),
     )
+
+
+_OF_CASE = texts_named("case_id")
+# Built once, as is what else every page of a case asks for.
+_SIDES = (
+    select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == _OF_CASE),
+    select(HANDOVERS.c.to_agency, HANDOVERS.c.expires_at).where(
+        HANDOVERS.c.case_id == _OF_CASE, HANDOVERS.c.status == "offered"
+    ),
+    select(LEAD_CASES.c.lead_id, LEAD_CASES.c.agency, LEAD_CASES.c.officer).where(
+        LEAD_CASES.c.case_id == _OF_CASE, LEAD_CASES.c.officer.is_not(None)
+    ),
+)
 
 
 def seen_by_lead(connection: Connection, reader: Reader, case_ids: Collection[str]) -> dict[str, str]:
     """Return those of the cases that the reader sees only because a lead is assigned to him, with the lead's id."""
-    of_reader = select(LEAD_CASES.c.case_id).where(*_assigned(reader), one_of(LEAD_CASES.c.case_id, case_ids))
-    cited = connection.execute(of_reader.distinct()).scalars()
+    wanted = {"agency": reader.agency, "officer": reader.officer or "", "case_ids": array_of(case_ids)}
+    cited = connection.execute(_CITED, wanted).scalars()
     of_cases = {case_id: sides(connection, case_id) for case_id in cited}
     only_so = {case_id: of_case for case_id, of_case in of_cases.items() if can_see(reader, of_case) == "assigned"}
     return {case_id: assigned_lead(reader, of_case) or "" for case_id, of_case in only_so.items()}
+
+
+_CITED = (
+    select(LEAD_CASES.c.case_id)
+    .where(LEAD_CASES.c.agency == texts_named("agency"), LEAD_CASES.c.officer == texts_named("officer"))
+    .where(one_of(LEAD_CASES.c.case_id, texts_named("case_ids")))
+    .distinct()
+)
 
 
 def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight:
@@ -144,19 +163,27 @@ def list_cases(
 
 def case(connection: Connection, case_id: str) -> dict[str, Any]:
     """Return one case with each agency's number for it. Raises NotFound."""
-    row = connection.execute(select(CASES).where(CASES.c.case_id == case_id)).mappings().first()
+    row = connection.execute(_CASE, {"case_id": case_id}).mappings().first()
     if row is None:
         raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
-    agencies = select(CASE_AGENCIES.c.agency, CASE_AGENCIES.c.case_number).where(CASE_AGENCIES.c.case_id == case_id)
-    return {**row, "agencies": dict(connection.execute(agencies.order_by("agency")).all())}
+    return {**row, "agencies": dict(connection.execute(_NUMBERS_OF_CASE, {"case_id": case_id}).all())}
+
+
+_CASE = select(CASES).where(CASES.c.case_id == _OF_CASE)
+_NUMBERS_OF_CASE = (
+    select(CASE_AGENCIES.c.agency, CASE_AGENCIES.c.case_number)
+    .where(CASE_AGENCIES.c.case_id == _OF_CASE)
+    .order_by(CASE_AGENCIES.c.agency)
+)
 
 
 def numbers_of(connection: Connection, case_ids: Collection[str], reader: Reader | None = None) -> dict[str, str]:
     """Return the opening agencies' case numbers, by case id; with a ``reader`` only of cases that he sees."""
-    query = select(CASES.c.case_id, CASES.c.case_number).where(one_of(CASES.c.case_id, case_ids))
-    if reader is not None:
-        query = query.where(reader_sees(reader, CASES.c.case_id))
-    return dict(connection.execute(query).all())
+    query = _NUMBERS if reader is None else _NUMBERS.where(reader_sees(reader, CASES.c.case_id))
+    return dict(connection.execute(query, {"case_ids": array_of(case_ids)}).all())
+
+
+_NUMBERS = select(CASES.c.case_id, CASES.c.case_number).where(one_of(CASES.c.case_id, texts_named("case_ids")))
 
 
 def with_number(connection: Connection, case_number: str) -> list[str]:
@@ -245,7 +272,8 @@ def reader_sees(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bo
 def sees_more_than(connection: Connection, reader: Reader, count: int) -> bool:
     """Return whether the reader sees more cases than that by one of the ways by which he sees them, or nearly so."""
     first = (ids.limit(count + 1).subquery() for ids in ids_seen(reader))
-    return any(connection.execute(select(func.count()).select_from(some)).scalar_one() > count for some in first)
+    counts = (select(func.count()).select_from(some).scalar_subquery() for some in first)
+    return any(each > count for each in connection.execute(select(*counts)).one())
 
 
 def ids_seen(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...]:
@@ -280,19 +308,15 @@ def _of_leads(reader: Reader) -> list[Select[Any]]:
         return []  # he sees them all without a lead
     # By case: an officer's leads cite few cases, and a jurisdiction has very many.
     within = _of_agencies(reader, reader.jurisdiction, by_case=True)
+    # Of no officer: without the text, None would be compared as null, which is that of leads without an officer.
+    assigned = (LEAD_CASES.c.agency == reader.agency, LEAD_CASES.c.officer == literal(reader.officer or ""))
     return [
         select(LEAD_CASES.c.case_id).where(
-            *_assigned(reader),
+            *assigned,
             ids.where(ids.selected_columns.case_id == LEAD_CASES.c.case_id).correlate(LEAD_CASES).exists(),
         )
         for ids in within
     ]
-
-
-def _assigned(reader: Reader) -> tuple[ColumnElement[bool], ...]:
-    """Build the conditions that a lead is assigned to the reader."""
-    # Of no officer: without the text, None would be compared as null, which is that of leads without an officer.
-    return LEAD_CASES.c.agency == reader.agency, LEAD_CASES.c.officer == literal(reader.officer or "")
 
 
 def paged(query: Select[Any], key: ColumnElement[Any], page: Page) -> Select[Any]:

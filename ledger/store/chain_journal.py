@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, RowMapping, Select, Update, and_, case, exists, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, Update, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Deployment, Purpose, WriteState
@@ -132,10 +132,8 @@ class DatabaseJournal:
 
     def sizes(self) -> Mapping[WriteState, int]:
         """Return the largest tree size that was brought to each state; 0 if none was."""
-        size = select(func.max(CHAIN_WRITES.c.anchored_size))
-        largest = [size.where(CHAIN_WRITES.c.state == state.value).scalar_subquery() for state in _VALID]
         with self._database.read() as connection:
-            row = connection.execute(select(*largest)).one()
+            row = connection.execute(_SIZES).one()
         return {state: largest_size or 0 for state, largest_size in zip(_VALID, row, strict=True)}
 
     def proven_times(self, log_indices: Sequence[int]) -> Mapping[int, int]:
@@ -143,16 +141,11 @@ class DatabaseJournal:
 
         Entries that no confirmed anchor covers, or whose block time is not known, are left out.
         """
-        first = select(CHAIN_WRITES.c.block_time).where(
-            _IS_CONFIRMED, CHAIN_WRITES.c.anchored_size > ENTRIES.c.log_index
-        )
-        first = first.order_by(CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.number).limit(1)
-        times = select(ENTRIES.c.log_index, first.correlate(ENTRIES).scalar_subquery())
         times_by_index: dict[int, int] = {}
         with self._database.read() as connection:
             for start in range(0, len(log_indices), _PAGE):
                 part = log_indices[start : start + _PAGE]
-                rows = connection.execute(times.where(ENTRIES.c.log_index.in_(part))).all()
+                rows = connection.execute(_PROVEN_TIMES, {"indices": part}).all()
                 times_by_index |= {index: time for index, time in rows if time is not None}
         return times_by_index
 
@@ -220,6 +213,21 @@ class DatabaseJournal:
 
     def _first(self, query: Select[Any]) -> ChainWrite | None:
         return next(iter(self._writes(query.limit(1))), None)
+
+
+_SIZE = select(func.max(CHAIN_WRITES.c.anchored_size))
+_SIZES = select(*(_SIZE.where(CHAIN_WRITES.c.state == state.value).scalar_subquery() for state in _VALID))
+_FIRST_PROOF = (
+    select(CHAIN_WRITES.c.block_time)
+    .where(_IS_CONFIRMED, CHAIN_WRITES.c.anchored_size > ENTRIES.c.log_index)
+    .order_by(CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.number)
+    .limit(1)
+    .correlate(ENTRIES)
+    .scalar_subquery()
+)
+_PROVEN_TIMES = select(ENTRIES.c.log_index, _FIRST_PROOF).where(
+    ENTRIES.c.log_index.in_(bindparam("indices", expanding=True))
+)
 
 
 def _set(number: int) -> Update:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from operator import itemgetter
 from typing import Any, Final, Literal, TypeVar, get_args
 
 from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Select,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -43,7 +47,7 @@ from ledger.core.supervision import RecommendationState, SupervisionStep
 from ledger.core.visibility import Reader
 from ledger.store import bindings, log
 from ledger.store.cases import ids_seen, reader_sees, sees_more_than
-from ledger.store.database import Database, Row, fetched, one_of
+from ledger.store.database import Database, Row, array_of, fetched, one_of, texts_named
 from ledger.store.supervision import sees_recommendation
 from ledger.store.tables import CLOCKS, HANDOVERS, IS_OPEN, LETTERS, NO_CASE, WARNINGS
 
@@ -289,17 +293,22 @@ def _next_open(wanted: DeadlineFilter, after: DeadlinePosition | None, limit: in
 
 def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> dict[str, ClockLine]:
     """Return for each of these cases its open clock that ends first, if it has one. Visibility is not checked."""
+    wanted = {"case_ids": array_of(case_ids), "as_of": as_of}
+    return {row.case_id: ClockLine(*row) for row in connection.execute(_nearest(), wanted)}
+
+
+@cache
+def _nearest() -> Select[Any]:
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.deadline_id)
     place = func.row_number().over(partition_by=CLOCKS.c.case_id, order_by=order).label("place")
-    wanted = (one_of(CLOCKS.c.case_id, case_ids), *_conditions(DeadlineFilter(as_of)))
+    wanted = (one_of(CLOCKS.c.case_id, texts_named("case_ids")), *_of_status(None, texts_named("as_of")))
     ranked = select(*COLUMNS, place).where(*wanted).subquery()
-    first = select(*(ranked.c[name] for name in ClockLine.__struct_fields__)).where(ranked.c.place == 1)
-    return {row.case_id: ClockLine(*row) for row in connection.execute(first)}
+    return select(*(ranked.c[name] for name in ClockLine.__struct_fields__)).where(ranked.c.place == 1)
 
 
-def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
+def first_end(case_id: ColumnElement[str], as_of: BindParameter[str]) -> ColumnElement[str]:
     """Build the end of the case's open clock that ends first, or a text after every instant if there is none."""
-    ends = select(func.min(CLOCKS.c.due_at)).where(CLOCKS.c.case_id == case_id, *_conditions(DeadlineFilter(as_of)))
+    ends = select(func.min(CLOCKS.c.due_at)).where(CLOCKS.c.case_id == case_id, *_of_status(None, as_of))
     return func.coalesce(ends.correlate(case_id.table).scalar_subquery(), _NEVER)
 
 
@@ -348,37 +357,45 @@ def _parsed(kind: type[P], text: str, expected: str) -> P:
 
 
 def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
-    # What had not begun at that moment is in no list of it.
-    yield CLOCKS.c.started_at <= wanted.as_of
-    yield CLOCKS.c.status != "void"
-    # What is kept for years is in a list of its own (``store.retention``).
-    yield CLOCKS.c.at_end != "due"
-    # What ``ledger.core.custody.due_dates`` decides: the status of a clock at a moment; None is any open one.
-    is_open = or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > wanted.as_of)
-    was_stopped = CLOCKS.c.stopped_at <= wanted.as_of
-    has_passed = or_(
-        and_(is_open, CLOCKS.c.due_at <= wanted.as_of), and_(was_stopped, CLOCKS.c.stopped_at >= CLOCKS.c.due_at)
-    )
-    at_end, is_suspended = CLOCKS.c.at_end, CLOCKS.c.status == "suspended"
-    promptly = and_(at_end == "promptly", ~is_suspended)
-    nothing_counted = and_(at_end != "promptly", ~is_suspended, CLOCKS.c.due_at.is_(None))
-    statuses: dict[Status | None, ColumnElement[bool]] = {
-        None: and_(is_open, or_(at_end != "ended", CLOCKS.c.due_at.is_(None), CLOCKS.c.due_at > wanted.as_of)),
-        "running": and_(is_open, or_(CLOCKS.c.due_at > wanted.as_of, promptly)),
-        "overdue": and_(is_open, has_passed, at_end == "late"),
-        "met": and_(was_stopped, or_(CLOCKS.c.stopped_at < CLOCKS.c.due_at, promptly)),
-        "missed": and_(was_stopped, has_passed, at_end == "late"),
-        "ended": and_(has_passed, at_end == "ended"),
-        "suspended": is_suspended,
-        "uncountable": or_(nothing_counted, and_(has_passed, at_end == "not_before")),
-    }
-    yield statuses[wanted.status]
+    yield from _of_status(wanted.status, literal(wanted.as_of))
     for name in ("agency", "handler", "case_id"):
         if (value := getattr(wanted, name)) is not None:
             yield CLOCKS.c[name] == value
     if wanted.within_days is not None:
         last = wanted.zone.day_of_text(wanted.as_of) + timedelta(days=wanted.within_days)
         yield CLOCKS.c.due_at <= spelled(wanted.zone.end_of(last))
+
+
+def _of_status(status: Status | None, as_of: BindParameter[str]) -> Iterator[ColumnElement[bool]]:
+    """Yield what ``ledger.core.custody.due_dates`` decides: the status of a clock at a moment; None is any open one."""
+    # What had not begun at that moment is in no list of it.
+    yield CLOCKS.c.started_at <= as_of
+    yield CLOCKS.c.status != "void"
+    # What is kept for years is in a list of its own (``store.retention``).
+    yield CLOCKS.c.at_end != "due"
+    is_open = or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > as_of)
+    was_stopped = CLOCKS.c.stopped_at <= as_of
+    has_passed = or_(and_(is_open, CLOCKS.c.due_at <= as_of), and_(was_stopped, CLOCKS.c.stopped_at >= CLOCKS.c.due_at))
+    at_end, is_suspended = CLOCKS.c.at_end, CLOCKS.c.status == "suspended"
+    promptly = and_(at_end == "promptly", ~is_suspended)
+    match status:
+        case None:
+            yield and_(is_open, or_(at_end != "ended", CLOCKS.c.due_at.is_(None), CLOCKS.c.due_at > as_of))
+        case "running":
+            yield and_(is_open, or_(CLOCKS.c.due_at > as_of, promptly))
+        case "overdue":
+            yield and_(is_open, has_passed, at_end == "late")
+        case "met":
+            yield and_(was_stopped, or_(CLOCKS.c.stopped_at < CLOCKS.c.due_at, promptly))
+        case "missed":
+            yield and_(was_stopped, has_passed, at_end == "late")
+        case "ended":
+            yield and_(has_passed, at_end == "ended")
+        case "suspended":
+            yield is_suspended
+        case "uncountable":
+            nothing_counted = and_(at_end != "promptly", ~is_suspended, CLOCKS.c.due_at.is_(None))
+            yield or_(nothing_counted, and_(has_passed, at_end == "not_before"))
 
 
 Box = Literal["inbox", "outbox"]
@@ -400,14 +417,22 @@ def open_offers(
 
     Each row also has its case's ``first_end``. ``as_of`` is RFC 3339 in UTC.
     """
+    place = {} if after is None else asdict(after)
+    wanted = {"agency": agency, "as_of": as_of, "rows": limit}
+    return fetched(connection, _open_offers(box, is_continued=after is not None), **wanted, **place)
+
+
+@cache
+def _open_offers(box: Box, *, is_continued: bool) -> Select[Any]:
     side = HANDOVERS.c.to_agency if box == "inbox" else HANDOVERS.c.from_agency
-    ends = first_end(HANDOVERS.c.case_id, as_of).label("first_end")
-    offers = select(HANDOVERS, ends).where(side == agency, HANDOVERS.c.status == "offered").subquery()
+    ends = first_end(HANDOVERS.c.case_id, texts_named("as_of")).label("first_end")
+    is_offered = (side == texts_named("agency"), HANDOVERS.c.status == "offered")
+    offers = select(HANDOVERS, ends).where(*is_offered).subquery()
     order = [offers.c[name] for name in OfferPosition.__struct_fields__]
-    query = select(offers)
-    if after is not None:
-        query = query.where(tuple_(*order) > tuple_(*astuple(after)))
-    return fetched(connection, query.order_by(*order).limit(limit))
+    query = select(offers).order_by(*order).limit(bindparam("rows", type_=Integer()))
+    if is_continued:
+        query = query.where(tuple_(*order) > tuple_(*map(texts_named, OfferPosition.__struct_fields__)))
+    return query
 
 
 def offer_position(row: dict[str, Any]) -> OfferPosition:

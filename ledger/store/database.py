@@ -276,10 +276,10 @@ def attach(url: str, copies: int = 1) -> Database:
     return Database(engine_of(of_log), engine_of(of_access), copies)
 
 
-def fetched(connection: Connection, query: Select[Any]) -> list[Row]:
-    """Return the rows of a query, each by the names of its columns."""
+def fetched(connection: Connection, query: Select[Any], **values: object) -> list[Row]:
+    """Return the rows of a query, each by the names of its columns; ``values`` are for its places."""
     # A subquery's names are of a class derived from str, which msgspec takes for no key.
-    return [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
+    return [{str(name): value for name, value in row.items()} for row in connection.execute(query, values).mappings()]
 
 
 def write_rows(connection: Connection, database: Database, new: NewRows, latest: NewRows) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import date, timedelta
 from threading import Lock
 
 from msgspec import Struct
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from ledger.core.procedure.zones import Zone
 from ledger.store.database import Database
@@ -25,21 +26,30 @@ class Day(Struct, frozen=True):
 def days(connection: Connection, size: int, today: date, count: int, zone: Zone) -> list[Day]:
     """Return the last ``count`` days up to today, oldest first. ``size`` is the tree's."""
     dates = [today - timedelta(days=back) for back in reversed(range(count))]
-    bounds = [*(recorded_before(connection, size, int(zone.start_of(day).timestamp() * 1000)) for day in dates), size]
+    starts = [int(zone.start_of(day).timestamp() * 1000) for day in dates]
+    bounds = [*recorded_before(connection, size, starts), size]
     return [Day(day, bounds[at + 1] - bounds[at]) for at, day in enumerate(dates)]
 
 
-def recorded_before(connection: Connection, size: int, moment_ms: int) -> int:
-    """Return how many of the first ``size`` entries were recorded before a moment (unix milliseconds).
+_RECORDED_AT = select(ENTRIES.c.log_index, ENTRIES.c.recorded_at).where(
+    ENTRIES.c.log_index.in_(bindparam("indices", expanding=True))
+)
 
-    Found by bisection: ``recorded_at`` never runs backwards, and no index of it is kept for this.
+
+def recorded_before(connection: Connection, size: int, moments: Sequence[int]) -> list[int]:
+    """Return how many of the first ``size`` entries were recorded before each moment (unix milliseconds).
+
+    Found by bisection, of all moments at once: ``recorded_at`` never runs backwards, and no index of it is kept for
+    this.
     """
-    low, high = 0, size
-    while low < high:
-        middle = (low + high) // 2
-        at = connection.execute(select(ENTRIES.c.recorded_at).where(ENTRIES.c.log_index == middle)).scalar_one()
-        low, high = (middle + 1, high) if at < moment_ms else (low, middle)
-    return low
+    spans = [(0, size)] * len(moments)
+    while middles := {(low + high) // 2 for low, high in spans if low < high}:
+        times = dict(connection.execute(_RECORDED_AT, {"indices": list(middles)}).all())
+        for place, (moment, (low, high)) in enumerate(zip(moments, spans, strict=True)):
+            if low < high:
+                middle = (low + high) // 2
+                spans[place] = (middle + 1, high) if times[middle] < moment else (low, middle)
+    return [low for low, _ in spans]
 
 
 def bytes_kept(database: Database) -> int:

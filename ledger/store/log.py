@@ -375,15 +375,21 @@ def flag_of(name: str, article: str, stored: str) -> Flag:
 
 def flags_of_case(connection: Connection, case_id: str) -> dict[int, tuple[Flag, ...]]:
     """Return the flags of the case's entries that raised any, by log index."""
-    query = select(FLAGS).join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
-    query = query.where(ENTRIES.c.stream_kind == "case", ENTRIES.c.stream_id == case_id)
     by_index: dict[int, tuple[Flag, ...]] = {}
-    for row in connection.execute(query.order_by(FLAGS.c.log_index, FLAGS.c.position)):
+    for row in connection.execute(_FLAGS_OF_CASE, {"case_id": case_id}):
         by_index[row.log_index] = (
             *by_index.get(row.log_index, ()),
             flag_of(row.name, row.article, row.detail),
         )
     return by_index
+
+
+_FLAGS_OF_CASE = (
+    select(FLAGS)
+    .join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
+    .where(ENTRIES.c.stream_kind == "case", ENTRIES.c.stream_id == texts_named("case_id"))
+    .order_by(FLAGS.c.log_index, FLAGS.c.position)
+)
 
 
 def count_entries(connection: Connection) -> int:

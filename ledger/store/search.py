@@ -43,7 +43,7 @@ from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import RecordCorrected
 from ledger.core.visibility import Reader
 from ledger.store.cases import agency_holds, reader_sees
-from ledger.store.database import Change, one_of
+from ledger.store.database import Change, one_of, texts_named
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, SECTIONS, WORDS
 from ledger.store.word_parts import TWO_IDEOGRAPHS, cases_with, name_in, names_with, parts_of, position
 
@@ -281,9 +281,9 @@ def search(
 
 def _by_id(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Found:
     """Return the things that have this very id or payload digest, in order, after the position."""
-    ids = union_all(*_ids(folded(text))).subquery("ids")
-    key = {"word": ids.c.word, "kind": ids.c.kind, "case_id": ids.c.case_id}
-    return _page(connection, ids.select().where(reader_sees(reader, ids.c.case_id)), key, limit, after), None
+    key = {name: _IDS.c[name] for name in _BY_WORD}
+    query = _IDS.select().where(reader_sees(reader, _IDS.c.case_id))
+    return _page(connection, query, key, limit, after, searched=folded(text)), None
 
 
 def _beginning(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Found:
@@ -343,7 +343,8 @@ def _named(connection: Connection, reader: Reader, text: str, limit: int, after:
     Only of cases to which the reader's agency is a party, and of which it holds something: it reads their sections.
     """
     word, start, indexed = folded(text), int(after.word or -1), position(connection, PARTS_MARK)
-    by_part = names_with(connection, word).subquery()
+    with_parts, parts = names_with(connection, word)
+    by_part = with_parts.subquery()
     # Those that the index has come to, then the few behind it.
     sources = (
         (by_part.join(SECTIONS, SECTIONS.c.log_index == by_part.c.log_index), SECTIONS.c.log_index <= indexed),
@@ -352,7 +353,7 @@ def _named(connection: Connection, reader: Reader, text: str, limit: int, after:
     places: _Places = []
     for source, of_source in sources:
         query = _sections_naming(reader, source).where(of_source, SECTIONS.c.log_index > start)
-        with connection.execute(query.execution_options(yield_per=100)) as rows:
+        with connection.execute(query.execution_options(yield_per=100), parts) as rows:
             for row in rows:
                 name = name_in(row.data, row.label)
                 if name is not None and word in folded(name):
@@ -400,13 +401,14 @@ def _page(
     key: Mapping[str, ColumnElement[str]],
     limit: int,
     after: SearchPosition,
+    **values: str,
 ) -> _Places:
     """Return the first of these candidates, in the order of the key, behind the position."""
     if after.case_id:
         query = query.where(tuple_(*key.values()) > tuple_(*(literal(getattr(after, name)) for name in key)))
     # Limited before it is joined: any number may match.
     first = query.order_by(*key.values()).limit(limit).subquery("candidates")
-    rows = connection.execute(_with_case(first).order_by(*(first.c[name] for name in key)))
+    rows = connection.execute(_with_case(first).order_by(*(first.c[name] for name in key)), values)
     return [(SearchPosition(after.rank, row.word, row.kind, row.case_id), _hit(row)) for row in rows]
 
 
@@ -451,8 +453,9 @@ def _begins(word: str) -> ColumnElement[bool]:
     return and_(WORDS.c.word >= word, WORDS.c.word < word + _LAST)
 
 
-def _ids(word: str) -> Iterator[Select[Any]]:
-    """Yield a query for each kind of thing that has this very id or payload digest."""
+def _ids() -> Iterator[Select[Any]]:
+    """Yield a query for each kind of thing that has the very id or payload digest that is ``searched``."""
+    word = texts_named("searched")
     nothing: ColumnElement[Any] = null()
     event = (ENTRIES.c.event_id, nothing, ENTRIES.c.stream_id, ENTRIES.c.log_index)
     of_case = _candidates(literal("event"), *event).where(ENTRIES.c.stream_kind == "case")
@@ -468,6 +471,9 @@ def _candidates(*columns: ColumnElement[Any]) -> Select[Any]:
     """Select kind, word, item, case and log index under their names."""
     named = zip(("kind", "word", "item_id", "case_id", "log_index"), columns, strict=True)
     return select(*(column.label(name) for name, column in named))
+
+
+_IDS = union_all(*_ids()).subquery("ids")
 
 
 _COLUMNS = {  # each with the case that it is of

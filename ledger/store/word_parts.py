@@ -15,9 +15,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, and_, delete, func, literal, select, tuple_, union, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Select,
+    Table,
+    delete,
+    func,
+    literal,
+    select,
+    tuple_,
+    union,
+    union_all,
+)
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events.payload import decode_section
@@ -25,7 +38,7 @@ from ledger.core.events.terms import NAME_FIELD
 from ledger.core.visibility import Reader
 from ledger.store import log
 from ledger.store.cases import reader_sees
-from ledger.store.database import Database, one_of
+from ledger.store.database import Database, one_of, texts_named
 from ledger.store.tables import ENTRIES, NAME_PARTS, WORD_PARTS
 
 POSITION = "word_parts_up_to"
@@ -118,43 +131,64 @@ def cases_with(connection: Connection, reader: Reader, word: str, indexed: int) 
     """
     if log.tree(connection).size - 1 - indexed > MOST_BEHIND:
         return None
-    having = _having(connection, WORD_PARTS, word, MOST_ENTRIES)
-    if having is None:
+    parts, of_rarest = _rarest_first(connection, WORD_PARTS, word)
+    if of_rarest > MOST_ENTRIES:
         return None
-    entries = having.subquery()
+    entries = _having(WORD_PARTS, len(parts)).subquery()
     # Written as an expression, the kind does not use its index, which would give all entries of cases.
     of_case = ENTRIES.c.stream_kind.concat("") == "case"
     by_part = select(ENTRIES.c.stream_id).join_from(entries, ENTRIES, ENTRIES.c.log_index == entries.c.log_index)
     behind = select(ENTRIES.c.stream_id).where(of_case, ENTRIES.c.log_index > indexed)
     either = union(by_part.where(of_case), behind).subquery()
     visible = select(either.c.stream_id).where(reader_sees(reader, either.c.stream_id)).limit(MOST_CASES + 1)
-    case_ids = [*connection.execute(visible).scalars()]
+    case_ids = [*connection.execute(visible, parts).scalars()]
     return None if len(case_ids) > MOST_CASES else case_ids
 
 
-def names_with(connection: Connection, word: str) -> Select[Any]:
-    """Select the ``log_index`` of the entries of which a name may have the folded text in it, those with rows."""
-    having = _having(connection, NAME_PARTS, word, None)
-    assert having is not None, "no number of them is too many"
-    return having
+def names_with(connection: Connection, word: str) -> tuple[Select[Any], dict[str, str]]:
+    """Select the ``log_index`` of the entries of which a name may have the folded text in it, those with rows.
+
+    Returns the query with the values of its places.
+    """
+    parts, _ = _rarest_first(connection, NAME_PARTS, word)
+    return _having(NAME_PARTS, len(parts)), parts
 
 
-def _having(connection: Connection, table: Table, word: str, most: int | None) -> Select[Any] | None:
-    """Select the entries that have all parts of the text; None if more than ``most`` have the rarest of them."""
+def _rarest_first(connection: Connection, table: Table, word: str) -> tuple[dict[str, str], int]:
+    """Return the parts of the text by their places in a query, the rarest first, and how many entries have that.
+
+    More than ``MOST_ENTRIES`` are not counted.
+    """
     parts = sorted(parts_of(word))
     parts = parts[:: -(-len(parts) // MOST_PARTS)]
-    some = (select(table.c.log_index).where(table.c.part == part).limit(MOST_ENTRIES + 1).subquery() for part in parts)
-    counts = [
-        select(literal(place).label("place"), func.count().label("entries")).select_from(each)
-        for place, each in enumerate(some)
-    ]
-    entries, place = min((row.entries, row.place) for row in connection.execute(union_all(*counts)))
-    if most is not None and entries > most:
-        return None
-    rarest = table.alias("rarest")
-    others = [table.alias() for _ in parts[1:]]
-    has_others = (
-        select(literal(1)).where(and_(other.c.part == part, other.c.log_index == rarest.c.log_index)).exists()
-        for other, part in zip(others, (*parts[:place], *parts[place + 1 :]), strict=True)
+    counted = connection.execute(_counting(table, len(parts)), dict(zip(_PLACES, parts, strict=False)))
+    entries, place = min((row.entries, row.place) for row in counted)
+    parts.insert(0, parts.pop(place))
+    return dict(zip(_PLACES, parts, strict=False)), entries
+
+
+_PLACES = tuple(f"part_{number}" for number in range(MOST_PARTS))
+
+
+@cache
+def _counting(table: Table, count: int) -> CompoundSelect[Any]:
+    """Build the query for the numbers of entries that have each of so many parts."""
+    few = select(table.c.log_index).limit(MOST_ENTRIES + 1)
+    some = (few.where(table.c.part == texts_named(place)).subquery() for place in _PLACES[:count])
+    counts = (
+        select(literal(number).label("place"), func.count().label("entries")).select_from(each)
+        for number, each in enumerate(some)
     )
-    return select(rarest.c.log_index).where(rarest.c.part == parts[place], *has_others)
+    return union_all(*counts)
+
+
+@cache
+def _having(table: Table, count: int) -> Select[Any]:
+    """Build the query for the entries that have each of so many parts, of which the first is looked up."""
+    rarest = table.alias("rarest")
+    others = ((table.alias(), place) for place in _PLACES[1:count])
+    has_others = (
+        select(literal(1)).where(other.c.part == texts_named(place), other.c.log_index == rarest.c.log_index).exists()
+        for other, place in others
+    )
+    return select(rarest.c.log_index).where(rarest.c.part == texts_named(_PLACES[0]), *has_others)

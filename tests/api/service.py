@@ -47,10 +47,14 @@ structlog.configure([keep_failure, *structlog.get_config()["processors"]])
 
 
 class ZoneWatch:
-    """Passes requests on to an application, and collects in ``utc_times`` what its pages for people show in UTC."""
+    """Passes requests on to an application, and collects in ``utc_times`` what its pages for people show in UTC.
+
+    What measures the application sets ``is_on`` to false: to look through a long page takes a tenth of its time.
+    """
 
     def __init__(self, app: ASGIApp):
         self._app = app
+        self.is_on = True
         self.utc_times: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +70,7 @@ class ZoneWatch:
                 body += message.get("body", b"")
             await send(message)
 
-        await self._app(scope, receive, watched)
+        await self._app(scope, receive, watched if self.is_on else send)
         # Documents give examples as the log has them.
         if is_page and scope["path"].startswith("/console") and not scope["path"].startswith("/console/documents/"):
             self.utc_times += [f"{scope['path']}: {utc_time}" for utc_time in utc_times_of_page(body.decode())]

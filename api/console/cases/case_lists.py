@@ -60,11 +60,11 @@ def start(visit: VisitOf) -> Response:
     letters = waiting_letters(visit, FEW)
     with visit.service.parts.database.read() as connection:
         clocks = clock_views.urgent(connection, visit, FEW)
-        first_case = cases.list_cases(connection, visit.reading.reader, Page(1))
+        may_begin = visit.reading.session.has_role("clerk", "supervisor")
+        is_empty = may_begin and not cases.list_cases(connection, visit.reading.reader, Page(1))
         leads = waiting(connection, visit.reading, FEW)
         of_leads = {lead.case_id for lead in leads if lead.case_id}
         names = visit.names(connection, of_leads.union(case_id for case_id, _, _ in clocks))
-    is_empty = not first_case and visit.reading.session.has_role("clerk", "supervisor")
     read_ids = (*(case_id for case_id, _, _ in clocks if case_id), *of_leads)
     visit.reading.record(Message("start page"), *dict.fromkeys(read_ids))
     return visit.page(

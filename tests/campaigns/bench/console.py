@@ -66,6 +66,7 @@ def town(folder: Path, events: int, anchors: int) -> Iterator[tuple[Served, str]
 
 def asked(served: Served, path: str) -> None:
     """Ask for one page, as its reader's browser asks for it."""
+    served.app.is_on = False
     token = served.token(READER)["authorization"].removeprefix("Bearer ")
     answer = served.request("GET", f"/console{path}", headers={"cookie": f"__Secure-tallystick={token}"})
     assert answer.status_code == 200, (path, answer.status_code)
