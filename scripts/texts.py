@@ -115,24 +115,28 @@ def in_code() -> Iterator[tuple[str, str]]:
         ".".join(file.relative_to(ROOT).with_suffix("").parts): _bound(tree.body) for file, tree in trees.items()
     }
     for file, tree in trees.items():
+        scopes = list(_scopes(tree))
         outer = _bound(tree.body)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom):
-                of_module = constants.get(node.module or "", {})
-                outer |= {alias.name: of_module[alias.name] for alias in node.names if alias.name in of_module}
-        for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, FUNCTIONS))):
-            nodes = list(_of_scope(scope))
-            names = outer if scope is tree else outer | _bound(nodes)
-            for place, argument in _texts_in(nodes, text_at):
+        for node in (node for scope in scopes for node in scope if isinstance(node, ast.ImportFrom)):
+            of_module = constants.get(node.module or "", {})
+            outer |= {alias.name: of_module[alias.name] for alias in node.names if alias.name in of_module}
+        for scope in scopes:
+            names = outer | _bound(scope)
+            for place, argument in _texts_in(scope, text_at):
                 yield from ((f"{file.relative_to(ROOT)}:{place}", text) for text in _constants(argument, names))
 
 
-def _of_scope(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a module or function, without those of the functions in it."""
-    for node in ast.iter_child_nodes(scope):
-        yield node
-        if not isinstance(node, FUNCTIONS):
-            yield from _of_scope(node)
+def _scopes(tree: ast.Module) -> Iterator[list[ast.AST]]:
+    """Yield the nodes of the module and of each function, without those of the functions in it."""
+    scopes: list[ast.AST] = [tree]
+    while scopes:
+        scope: list[ast.AST] = []
+        inner = [scopes.pop()]
+        while inner:
+            for node in ast.iter_child_nodes(inner.pop()):
+                scope.append(node)
+                (scopes if isinstance(node, FUNCTIONS) else inner).append(node)
+        yield scope
 
 
 def _texts_in(nodes: Iterable[ast.AST], text_at: Mapping[str, int]) -> Iterator[tuple[int, ast.expr]]:
