@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -179,6 +179,8 @@ _NUMBERS_OF_CASE = (
 
 def numbers_of(connection: Connection, case_ids: Collection[str], reader: Reader | None = None) -> dict[str, str]:
     """Return the opening agencies' case numbers, by case id; with a ``reader`` only of cases that he sees."""
+    if not case_ids:
+        return {}
     query = _NUMBERS if reader is None else _NUMBERS.where(reader_sees(reader, CASES.c.case_id))
     return dict(connection.execute(query, {"case_ids": array_of(case_ids)}).all())
 
@@ -269,9 +271,9 @@ def reader_sees(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bo
     )
 
 
-def sees_more_than(connection: Connection, reader: Reader, count: int) -> bool:
-    """Return whether the reader sees more cases than that by one of the ways by which he sees them, or nearly so."""
-    first = (ids.limit(count + 1).subquery() for ids in ids_seen(reader))
+def sees_more_than(connection: Connection, ways: Iterable[Select[Any]], count: int) -> bool:
+    """Return whether one of these ways (``ids_seen``) shows its reader more cases than that, or nearly so."""
+    first = (ids.limit(count + 1).subquery() for ids in ways)
     counts = (select(func.count()).select_from(some).scalar_subquery() for some in first)
     return any(each > count for each in connection.execute(select(*counts)).one())
 

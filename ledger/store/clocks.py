@@ -215,14 +215,15 @@ def list_deadlines(
     the reader does not see, or the filter has others, those of all cases that he sees are put in order.
     """
     is_walked = wanted.as_of >= reader.now and wanted.case_id is None and wanted.status in _OF_OPEN
-    if is_walked and sees_more_than(connection, reader, FEW_CASES):
+    ways = ids_seen(reader)
+    if is_walked and sees_more_than(connection, ways, FEW_CASES):
         lines = _walk(connection, reader, wanted, limit, after)
         if lines is not None:
             return lines
     # First by the cases, which are found by indexes, then by what he sees in them.
     case_id = CLOCKS.c.case_id
     with_letter = select(LETTERS.c.case_id).where(LETTERS.c.to_agency == reader.agency)
-    among = case_id.in_(union(*ids_seen(reader), with_letter, select(literal(NO_CASE))))
+    among = case_id.in_(union(*ways, with_letter, select(literal(NO_CASE))))
     shown = (among, _shown(reader, CLOCKS, reader_sees(reader, case_id)))
     query = select(*COLUMNS).where(*shown, *_conditions(wanted), *_behind(after))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*_ORDER).limit(limit))]
