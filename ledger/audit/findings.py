@@ -174,7 +174,8 @@ class AuditFindings:
     def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
         steps = tuple(self._counted(name) for name in STEPS)
         findings = sorted(self._kept, key=lambda fault: (fault.index is None, fault.index or 0))
-        verdict: AuditVerdict = worst(step.verdict for step in steps)
+        verdict = worst(step.verdict for step in steps)
+        assert verdict != "other_ledger", "that is a verdict on files of others"
         return AuditReport(
             verdict="continued" if self._since is not None and verdict == "intact" else verdict,
             development=development,

@@ -94,6 +94,7 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     CONTRADICTED = 6
     CONTINUED = 7
+    OTHER_LEDGER = 8
     FAULT = 70
     INTERRUPTED = 130
     CUT_OFF = 141
@@ -108,11 +109,13 @@ MEANINGS = {
     Exit.UNREACHABLE: "the service or the chain is not reachable; an event that was sent is kept and can be sent again",
     Exit.CONTRADICTED: "intact, but the custody rules were not kept, or events of the case are left out",
     Exit.CONTINUED: "nothing is wrong in what was read by an audit that goes on from an earlier one",
+    Exit.OTHER_LEDGER: "of another ledger than the trust file: this proves nothing of that ledger, and accuses nobody",
 }
 EXIT_OF_VERDICT = {
     "intact": Exit.OK,
     "continued": Exit.CONTINUED,
     "tampered": Exit.REFUSED,
+    "other_ledger": Exit.OTHER_LEDGER,
     "unverifiable": Exit.UNVERIFIABLE,
     "not_yet_anchored": Exit.NOT_YET_ANCHORED,
 }

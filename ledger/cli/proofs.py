@@ -184,6 +184,7 @@ def require_asked(
     and nobody would notice.
     """
     from ledger.core.verification.bundle import decode_bundle
+    from ledger.core.verification.report import FAILED
 
     bundle = decode_bundle(data)
     if case_id is not None:
@@ -200,12 +201,11 @@ def require_asked(
     trust = session.trust()
     if trust is not None:
         report = verify(data, trust, None)
-        if report.verdict == "tampered":
-            fault = next(step for step in report.steps if step.result == "failed")
+        if report.verdict in FAILED:
+            fault = next(step for step in report.steps if step.verdict == report.verdict)
             hint = RENEW if fault.name == "checkpoint" else None
-            raise IntegrityBroken(
-                "step {fault.number}, {fault.name}: {fault.detail}", fault=fault, field="bundle", hint=hint
-            )
+            why = Message("step {fault.number}, {fault.name}: {fault.detail}", fault=fault)
+            raise FAILED[report.verdict](why, field="bundle", hint=hint)
         if report.completeness.result == "contradicted":
             raise IntegrityBroken(
                 "the bundle is not whole: {detail}", detail=report.completeness.detail, field="bundle"

@@ -29,6 +29,7 @@ COLOURS = {
     "intact": "green",
     "continued": "yellow",
     "tampered": "red",
+    "other_ledger": "red",
     "unverifiable": "yellow",
     "not_yet_anchored": "yellow",
     "checked": "green",

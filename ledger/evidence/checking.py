@@ -25,7 +25,7 @@ from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events.terms import Verdict
 from ledger.core.messages import Message, joined
-from ledger.core.verification.report import Check, CheckedStep, NotChecked, StepResult, perform, worst
+from ledger.core.verification.report import Check, CheckedStep, NotChecked, OtherLedger, StepResult, perform, worst
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding, FileFault, FileFinding, Listed, ReportFinding
 from ledger.evidence.folder import Folder, FolderEntry
@@ -204,6 +204,8 @@ STEPS: tuple[tuple[str, Check[_BagCheck]], ...] = (
 def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> StepResult:
     if record.verdict == "tampered":
         raise IntegrityBroken("{record.said_by} is itself tampered", record=record, field="record")
+    if record.verdict == "other_ledger":
+        raise OtherLedger("{record.said_by} is of another ledger than the trust file", record=record, field="record")
     recorded = set(record.digests)
     algorithms = {digest.partition(":")[0] for digest in recorded}
     shared = [digest for digest in digests if digest.algorithm in algorithms]

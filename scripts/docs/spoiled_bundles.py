@@ -32,6 +32,7 @@ from scripts.docs.vector import (
     Vector,
     failing,
     ledger,
+    of_another,
     on_page,
     plain,
     policy,
@@ -112,7 +113,7 @@ def _log() -> list[Vector]:
     node, size = f"/nodes/0~1{NEXT}", ledger().checkpoint.size
     envelope = f"{SHOWN}/envelope"
     return [
-        Fails.ledger("another ledger", put("/log_id", OTHER)),
+        Fails.ledger("made to name another ledger", put("/log_id", OTHER)),
         failing(6, 8, unchecked=(10, 11, 12))(
             "another signature", put(f"{envelope}/signature", f"{signature[:10]}00{signature[12:]}")
         ),
@@ -271,7 +272,8 @@ def _authority() -> list[Vector]:
         Fails.authority("a ledger that takes another suite alone, of a mirror", of="mirror", trust=put("/suites", [2])),
         Fails.authority("another key of the ledger, of a mirror", of="mirror", trust=other_key),
         *_by_suite_2(),
-        failing(1, 6, unchecked=(4, 5, 10, 11))("a trust file of another ledger", trust=put("/log_id", OTHER)),
+        of_another("a trust file of another ledger", trust=put("/log_id", OTHER)),
+        of_another("a mirror, and a trust file of another ledger", of="mirror", trust=put("/log_id", OTHER)),
         # The time of step 12.
         Fails.time("signed in the future", _other(signed_at=FUTURE)),
         Vector("signed as late as the tolerance allows", _other(signed_at=FUTURE - 1)),
@@ -385,8 +387,16 @@ def _case() -> list[Vector]:
         case("a copy of another log", whole(another_log), with_log=True),
         impossible_case("an event left out in the middle", without(THIRD)),
         impossible_case("the first event left out", without(FIRST)),
-        failing(1, 6, unchecked=(8, 9), of="case", conformity="not_checked")(
-            "a case of another ledger", put("/log_id", OTHER)
+        failing(1, 6, unchecked=(2, 3, 4, 5, 7, 8, 9), of="case", conformity="not_checked")(
+            "a case that was made to name another ledger", put("/log_id", OTHER)
+        ),
+        case(
+            "a case, and a trust file of another ledger",
+            trust=put("/log_id", OTHER),
+            verdict="other_ledger",
+            failed=(1, 6),
+            unchecked=(2, 3, 4, 5, 7, 8, 9),
+            conformity="not_checked",
         ),
         refused("a case of another name", put("/stream/id", "case-7f3b"), of="case"),
         not_judged(

@@ -299,7 +299,17 @@ def _absent() -> list[Vector]:
         unproven("an absence without nodes", without("/nodes"), unchecked=(6, 7)),
         unproven("an absence without the quorum", put("/note", one_witness), unchecked=(3, 7)),
         absent("an absence without an anchor", without("/anchor"), "not_yet_anchored", unchecked=(4, 5)),
-        failing(1, of="absent")("an absence of another ledger", put("/log_id", "0x" + "00" * 32)),
+        failing(1, 6, unchecked=(2, 3, 4, 5, 7), of="absent", completeness="not_checked")(
+            "an absence that was made to name another ledger", put("/log_id", OTHER)
+        ),
+        absent(
+            "an absence, and a trust file of another ledger",
+            verdict="other_ledger",
+            trust=put("/log_id", OTHER),
+            failed=(1,),
+            unchecked=(2, 3, 4, 5, 6, 7),
+            completeness="not_checked",
+        ),
         failing(3, unchecked=(7,), of="absent", completeness="not_checked")(
             "an absence whose note somebody spoiled", put("/note", spoiled_line(file.note))
         ),

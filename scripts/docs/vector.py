@@ -96,6 +96,7 @@ def failing(*steps: int, unchecked: tuple[int, ...] = (), **more: Any) -> partia
 
 refused = partial(Vector, verdict=NO_BUNDLE)
 distrusted = partial(Vector, verdict=NO_TRUST_FILE)
+of_another = partial(Vector, verdict="other_ledger", failed=(1,), unchecked=(2, 3, 4, 5, 8, 10, 11, 12))
 unverifiable = partial(Vector, verdict="unverifiable")
 untrusted = partial(Vector, verdict="not_yet_anchored", unchecked=(4, 5, 11))
 quorum_of_none = partial(Vector, verdict="not_yet_anchored", unchecked=(3, 4, 5, 11, 12))
@@ -104,7 +105,7 @@ quorum_of_none = partial(Vector, verdict="not_yet_anchored", unchecked=(3, 4, 5,
 class Fails:
     """Makers of vectors in which one step fails, and those after it that need what it shows are not checked."""
 
-    ledger = failing(1)
+    ledger = failing(1, 6, unchecked=(2, 3, 4, 5, 8, 10, 11, 12))
     checkpoint = failing(2, unchecked=(3, 5, 8, 10, 11, 12))
     witnesses = failing(3)
     block = failing(4, unchecked=(5, 11))

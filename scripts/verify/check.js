@@ -1,5 +1,5 @@
 // node scripts/verify/check.js BUNDLE --trust TRUST [--json]: exit codes 0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 not yet anchored,
-// 6 intact, but events of the stream are left out.
+// 6 intact, but events of the stream are left out, 8 of another ledger than the trust file.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { readTrust } from "../../api/console/verify/verifier/files.js";
@@ -7,7 +7,7 @@ import { Refused, verifyFile } from "../../api/console/verify/verifier/verify.js
 
 const USAGE = "usage: check.js BUNDLE --trust TRUST [--json]";
 
-const EXIT = { intact: 0, tampered: 1, unverifiable: 3, not_yet_anchored: 4 };
+const EXIT = { intact: 0, tampered: 1, other_ledger: 8, unverifiable: 3, not_yet_anchored: 4 };
 const INCOMPLETE = 6;
 
 // A reason in English, which its id is, with slots.

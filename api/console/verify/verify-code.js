@@ -29,6 +29,6 @@ export function compared(results) {
   const code = lookedFor();
   if (!code) return null;
   const same = results.filter(({ envelope }) => envelope.payload_digest === code.digest);
-  const holds = same.some(({ verdict }) => verdict !== "tampered");
+  const holds = same.some(({ verdict }) => !["tampered", "other_ledger"].includes(verdict));
   return { isFound: holds, text: say(holds ? "found" : same.length ? "found_failed" : "not_found", code) };
 }

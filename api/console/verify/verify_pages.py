@@ -43,6 +43,10 @@ MEANINGS: Final = {
     "intact": later("Nothing was changed since it was put into the ledger: every step that the verdict needs held."),
     "not_yet_anchored": later("Nothing is wrong, and no block that you trust has it yet. Step 4 says what helps."),
     "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
+    "other_ledger": later(
+        "It is of another ledger than the trust file, and proves nothing of that ledger. That is no sign that somebody "
+        "changed it: drop the trust file of its own ledger."
+    ),
     "tampered": later("A step failed. It is not said who did it, nor why."),
 }
 # The report's other statements; they are never mixed with the verdict, which is on integrity.

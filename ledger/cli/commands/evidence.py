@@ -320,10 +320,8 @@ def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigest
     if item_id is None:
         raise MalformedInput("expected the item of the case that this is", field="--item")
     report = verify_whole_case(data, trust, shipped_procedures())  # only items are asked for, under whatever procedure
-    source, log_id = (
-        Message("item {item_id} of case {report.case_id}", item_id=item_id, report=report),
-        f"0x{trust.log_id.hex()}",
-    )
+    source = Message("item {item_id} of case {report.case_id}", item_id=item_id, report=report)
+    log_id = ledger_of(data)
     if report.state is None:
         return RecordedDigests(source, (), report.verdict, item_id, log_id)
     item = report.state.items.get(item_id)

@@ -310,7 +310,7 @@ Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
 RecheckResult = Literal["fell", "recurs", "unchanged"]
 ReviewResult = Literal["upheld", "changed", "withdrawn"]
-Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
+Verdict = Literal["intact", "tampered", "other_ledger", "unverifiable", "not_yet_anchored"]
 # Of an audit, which may go on from an earlier one: then what it did not read again is not intact by it.
 AuditVerdict = Literal["intact", "continued", "tampered", "unverifiable", "not_yet_anchored"]
 

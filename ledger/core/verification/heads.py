@@ -4,7 +4,8 @@ The map is a claim of the log until a quorum of witnesses has co-signed the tree
 
 A bundle about an absent stream has these steps after the five about the bundle:
 
-6  map      the entry holds, is of the ledger, and commits to the root that the proof leads to
+6  map      the entry holds, is of the ledger, and commits to the root that the proof leads to; of a bundle that names
+            another ledger than the trust file: it fails if the entry is not signed for that one
 7  absence  the map does not have the stream
 
 Both make the verdict. Step 7 is also the statement on completeness.
@@ -19,10 +20,10 @@ from ledger.core.events import Stream, require_kind
 from ledger.core.log.head_map import is_map, map_key, proven_root, require_mapped, state_in
 from ledger.core.messages import Message, joined
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.bundle import decode_bundle
+from ledger.core.verification.bundle import Bundle, BundleEntry, MapProof, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Report, Statement, StepResult, statement_of, worst
-from ledger.core.verification.verify import BundleVerification, ProvenHead
+from ledger.core.verification.verify import BundleVerification, ProvenHead, signed
 
 NO_QUORUM = Message("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word")
 CONFORMITY = Statement("not_checked", "there is no act to judge")
@@ -41,9 +42,7 @@ def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
     Requires a bundle with a map. Raises NotChecked if a part is missing, and a TallystickError if the entry does not
     hold, is not of the ledger, or commits to another root than the proof leads to.
     """
-    place = run.bundle.map
-    assert place is not None, "the bundle has a map"
-    entry = next(entry for entry in run.bundle.entries if entry.index == place.index)
+    place, entry = _commitment(run.bundle)
     fault = run.entries.fault(entry)
     if fault is not None:
         raise fault
@@ -54,6 +53,12 @@ def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
     key, proof = map_key(stream), place.head_proof
     require_mapped(entry.envelope, proven_root(key, proof))
     return ProvenHead(entry.index, state_in(key, proof))
+
+
+def _commitment(bundle: Bundle) -> tuple[MapProof, BundleEntry]:
+    """Return the place of the stream in the map, and the entry that commits to the map. Requires a bundle with one."""
+    assert bundle.map is not None, "the bundle has a map"
+    return bundle.map, next(entry for entry in bundle.entries if entry.index == bundle.map.index)
 
 
 def require_whole(run: BundleVerification, stream: Stream) -> StepResult:
@@ -102,6 +107,9 @@ def _up_to(run: BundleVerification, shown: Message, size: int) -> str:
 
 # 6
 def _map(run: BundleVerification) -> StepResult:
+    if run.log_id != run.trust.log_id:
+        # As step 6 of an event: signed for another ledger than it names, the bundle contradicts itself.
+        signed(_commitment(run.bundle)[1].envelope, run.log_id)
     run.checkpoint()
     run.mapped = proven_head(run, run.bundle.require_absent())
     return Message("the head map of the first {size} entries", size=run.mapped.size)

@@ -67,7 +67,7 @@ def _form(run: _Run) -> StepResult:
 
 # 2
 def _signature(run: _Run) -> StepResult:
-    return signed(run.envelope, run.trust)
+    return signed(run.envelope, run.trust.log_id)
 
 
 # 3

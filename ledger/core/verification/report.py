@@ -22,7 +22,7 @@ R = TypeVar("R")
 Result = Literal["checked", "failed", "not_checked"]
 
 # Worst first: the worst of all steps is the verdict.
-_SEVERITY: tuple[Verdict, ...] = ("tampered", "unverifiable", "not_yet_anchored")
+_SEVERITY: tuple[Verdict, ...] = ("tampered", "other_ledger", "unverifiable", "not_yet_anchored")
 
 
 class CheckedStep(Struct, frozen=True, gc=False):
@@ -45,6 +45,12 @@ class CheckedStep(Struct, frozen=True, gc=False):
         return Message.unpacked(self.message) if isinstance(self.message, dict) else self.detail
 
 
+class OtherLedger(IntegrityBroken):
+    """A file is of another ledger than the trust file: it proves nothing here, and nothing in it contradicts itself."""
+
+    code = "bundle_of_other_ledger"
+
+
 class NotChecked(Exception):
     """A step could not be checked; ``verdict`` is the verdict that follows from that.
 
@@ -56,6 +62,9 @@ class NotChecked(Exception):
         super().__init__(self.why)
         self.verdict = verdict
 
+
+# The verdicts that follow from failed steps, and what is raised where more than a step fails by them.
+FAILED: dict[Verdict, type[IntegrityBroken]] = {"tampered": IntegrityBroken, "other_ledger": OtherLedger}
 
 StepResult = str | NotChecked  # what a step compared, or why it could not be checked; a refusal is raised
 Check = Callable[[R], StepResult]
@@ -86,7 +95,8 @@ def perform(number: int, name: str, check: Check[R], run: R) -> CheckedStep:
     except TallystickError as error:
         # Only refusals are verdicts; any other exception is a bug and must surface.
         detail = Message("{error.field}: {error}", error=error) if error.field else error.text
-        return CheckedStep(number, name, "failed", detail, "tampered")
+        verdict: Verdict = "other_ledger" if isinstance(error, OtherLedger) else "tampered"
+        return CheckedStep(number, name, "failed", detail, verdict)
     if isinstance(result, NotChecked):
         return CheckedStep(number, name, "not_checked", result.why, result.verdict)
     return CheckedStep(number, name, "checked", result)
@@ -174,8 +184,8 @@ def of_all(reports: Sequence[ProofReport], noun: str) -> StepResult:
         numbers=in_ranges(concerned),
         verdict=Term("verdict", verdict),
     )
-    if verdict == "tampered":
-        raise IntegrityBroken(detail, field=noun)
+    if verdict in FAILED:
+        raise FAILED[verdict](detail, field=noun)
     if verdict != "intact":
         return NotChecked(detail, verdict)
     return Message("{count} {noun}, each of them intact", count=len(reports), noun=Term("noun", noun))

@@ -10,7 +10,7 @@ About the bundle, once:
 
 About each event:
 
- 6  signature   the envelope is signed by the key it names, for this ledger
+ 6  signature   the envelope is signed by the key it names, for the ledger that the bundle names
  7  payload     the payload has the digest that was signed
  8  inclusion   the envelope is the entry at this index of the tree
  9  sections    each section shown has the digest that the payload commits to
@@ -18,7 +18,10 @@ About each event:
 11  revocation  the registry's storage in that block has the grant of step 10, and the key was good for this entry
 12  time        the entry existed by a proven time, and was not signed after it
 
-A step is checked, failed or not checked. One failed step makes the verdict ``tampered``. Not checked makes it
+A step is checked, failed or not checked. One failed step makes the verdict ``tampered``, but step 1 ``other_ledger``:
+then the trust file says nothing of the bundle, and of steps 2 to 12 only those that need no trust file are performed.
+Step 6 is one of them. A signature is good for one ledger alone, so a bundle that was made to name another than its
+events are signed for contradicts itself, and is ``tampered``. Not checked makes the verdict
 ``unverifiable`` for steps 3 (quorum not reached), 6 and whatever rests on a suite that this program has not, 7 (payload
 withheld), 8, 10, and 11 (revoked in the very second of the anchor), and where a node of a tree or trie is missing; and
 ``not_yet_anchored`` for steps 4, 5 and 11 if no block is trusted. It does not change the verdict for step 3 if the
@@ -69,6 +72,7 @@ from ledger.core.verification.report import (
     Check,
     CheckedStep,
     NotChecked,
+    OtherLedger,
     ProofReport,
     ProvenRecord,
     R,
@@ -187,6 +191,16 @@ class BundleVerification:
         """Return this verification with the entries of unknown suites as signed."""
         return BundleVerification(self.bundle, self.trust, self.observed, assumed=True)
 
+    @cached_property
+    def log_id(self) -> bytes:
+        """Return the id of the ledger that the bundle names."""
+        return bytes.fromhex(self.bundle.log_id[2:])
+
+    def require_ledger(self) -> None:
+        """Accept a bundle that names the ledger of the trust file. Raises NotChecked."""
+        if self.log_id != self.trust.log_id:
+            raise NotChecked("the trust file is of another ledger")
+
     def checkpoint(self) -> Checkpoint:
         """Return the tree head that step 2 accepted. Raises NotChecked if it did not."""
         if self.accepted is None:
@@ -235,9 +249,13 @@ class BundleVerification:
 
 # 1
 def _ledger(run: BundleVerification) -> StepResult:
-    expected = run.trust.log_id_text
-    if run.bundle.log_id != expected:
-        raise IntegrityBroken("expected the ledger {expected}", expected=expected, field="log_id")
+    actual, expected = run.bundle.log_id, run.trust.log_id_text
+    if actual != expected:
+        raise OtherLedger(
+            "the bundle is of the ledger {actual}, the trust file of {expected}: take the trust file of the former",
+            actual=actual,
+            expected=expected,
+        )
     return _ledger_named(expected)
 
 
@@ -261,6 +279,7 @@ def _of_note(verify: Callable[[str, A], T], note: str, keys: A) -> T:
 
 # 2
 def _checkpoint(run: BundleVerification) -> StepResult:
+    run.require_ledger()
     note = run.bundle.note
     checkpoint = run.accepted = _of_note(verify_checkpoint, note, run.trust.log_key_of(note))
     return _tree_head(checkpoint)
@@ -290,6 +309,7 @@ def _witnesses(run: BundleVerification) -> StepResult:
 
 # 4
 def _block(run: BundleVerification) -> StepResult:
+    run.require_ledger()
     anchor = run.bundle.anchor
     if anchor is None:
         return NotChecked("the bundle has no anchor: ask for a newer proof", "not_yet_anchored")
@@ -385,13 +405,13 @@ def _conformity(run: _EventRun) -> Statement:
 
 # 6
 def _signature(run: _EventRun) -> StepResult:
-    return signed(run.envelope, run.bundle_run.trust)
+    return signed(run.envelope, run.bundle_run.log_id)
 
 
-def signed(envelope: Envelope, trust: Trust) -> StepResult:
+def signed(envelope: Envelope, log_id: bytes) -> StepResult:
     """Accept an envelope that is signed for the ledger, if this program has its suite. Raises SignatureRefused."""
     try:
-        signatures.verify_envelope(envelope, trust.log_id)
+        signatures.verify_envelope(envelope, log_id)
     except signatures.SuiteUnknown as unknown:
         return NotChecked(unknown.text)
     return _signed_by(envelope.key_id)

@@ -19,7 +19,7 @@ from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Anchor, decode_bundle
 from ledger.core.verification.case import RaisedFlag, judge_case, open_case
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import CheckedStep, ProofReport, Report, Statement
+from ledger.core.verification.report import CheckedStep, OtherLedger, ProofReport, Report, Statement
 from ledger.core.verification.stream import VerifiedStream
 from ledger.core.verification.verify import BundleVerification
 from ledger.i18n import Labels
@@ -90,20 +90,20 @@ def certify(
 ) -> Certified:
     """Verify a bundle of either kind; arguments as in ``ledger.core.verification.case``.
 
-    Raises MalformedInput for what is no bundle, and IntegrityBroken for one that was tampered with: that is not
-    certified.
+    Raises MalformedInput for what is no bundle, and IntegrityBroken for one that was tampered with, or that is of
+    another ledger: that is not certified.
     """
     bundle = decode_bundle(data)
     if bundle.event is not None:
         verification = BundleVerification(bundle, trust, observed)
         verified = verification.event(bundle.require_event())
-        _require_untampered(verified.report.verdict, verified.report.faults)
+        _require_unfailed(verified.report.verdict, verified.report.faults)
         event = CertifiedEvent(verified.report, verified.event)
         return _certified(verified.envelope.event_id, verified.report, verification, (event,))
     case = open_case(data, trust, entries=entries, observed=observed)
     report = judge_case(case, procedures)
     faults = (*report.faults, *(fault for event in report.events for fault in event.faults))
-    _require_untampered(report.verdict, faults)
+    _require_unfailed(report.verdict, faults)
     events = tuple(_follow(case, report.procedures))
     book, index = None, report.events[-1].subject.index
     if (state := report.state) is not None:
@@ -131,12 +131,15 @@ def _certified(
     )
 
 
-def _require_untampered(verdict: Verdict, faults: Sequence[CheckedStep]) -> None:
+def _require_unfailed(verdict: Verdict, faults: Sequence[CheckedStep]) -> None:
+    if verdict == "other_ledger":
+        raise OtherLedger(
+            "bundles of another ledger are not certified: {detail}", detail=faults[0].detail, field="bundle"
+        )
     if verdict == "tampered":
-        fault = faults[0]
         raise IntegrityBroken(
             "tampered bundles are not certified: step {fault.number}, {fault.name}: {fault.detail}",
-            fault=fault,
+            fault=next(fault for fault in faults if fault.verdict == verdict),
             field="bundle",
             hint="See all steps with: tally proof check",
         )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
-from ledger.core.trust.trust_file import encode_trust
+from ledger.core.trust.trust_file import Trust, encode_trust
 from ledger.core.verification.bundle import MAX_BUNDLE_LENGTH, encode_bundle
 from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.compare import Sample, compared
@@ -32,11 +33,11 @@ def check(bundle: Path, trusted: Path, *options: str) -> subprocess.CompletedPro
     )
 
 
-def checked(folder: Path, bundle: Tree | bytes) -> tuple[int, dict[str, Any]]:
+def checked(folder: Path, bundle: Tree | bytes, trust: Trust = TRUST) -> tuple[int, dict[str, Any]]:
     """Exit code and what ``--json`` says."""
     data = bundle if isinstance(bundle, bytes) else canonical.encode(bundle)
     (folder / "bundle.json").write_bytes(data)
-    (folder / "trust.json").write_bytes(encode_trust(TRUST))
+    (folder / "trust.json").write_bytes(encode_trust(trust))
     done = check(folder / "bundle.json", folder / "trust.json", "--json")
     return done.returncode, json.loads(done.stdout or "{}")
 
@@ -60,6 +61,17 @@ def test_exit_codes(verdict: str, tmp_path: Path) -> None:
     assert (status, answer["verdict"], report.verdict) == (code, verdict, verdict)
     assert [step["status"] for step in answer["steps"]] == [step.result for step in report.steps]
     assert answer["development"] is True
+
+
+def test_a_bundle_of_another_ledger_is_not_called_tampered(tmp_path: Path) -> None:
+    """It has a verdict and an exit code of its own, as of ``tally proof check``; made to name that ledger it is."""
+    other = replace(TRUST, log_id_text="0x" + "ab" * 32)
+    status, answer = checked(tmp_path, tree(GOOD), other)
+    report = verify_event(encode_bundle(GOOD), other).report
+    assert (status, answer["verdict"], report.verdict) == (8, "other_ledger", "other_ledger")
+    assert [step["status"] for step in answer["steps"]] == [step.result for step in report.steps]
+    status, answer = checked(tmp_path, tree(GOOD) | {"log_id": "0x" + "ab" * 32})
+    assert (status, answer["verdict"]) == (1, "tampered")
 
 
 def test_case_whose_last_event_is_cut_off(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def log() -> bundles.Log:
     return bundles.log_with(Case().open().register("item-1"))
 
 
-def check(tally: Tally, bundle: Path, *more: str | Path) -> tuple[int, str]:
+def check(tally: Tally, bundle: Path, *more: str | Path, trust_file: Path | None = None) -> tuple[int, str]:
     """Exit code and output of a check against the builders' trust file."""
-    options = ("--procedure", "cn-criminal", "--trust", write_trust(tally.folder))
+    options = ("--procedure", "cn-criminal", "--trust", trust_file or write_trust(tally.folder))
     done = tally("proof", "check", bundle, *options, *more)
     assert done.err == ""
     return done.status, done.out
@@ -86,7 +86,10 @@ def test_trust_file_of_the_bundles_ledger_is_chosen(tally: Tally, log: bundles.L
     foreign = write_trust(other, log_id_text="0x" + "00" * 32)
     assert tally.ok("proof", "check", path, "--trust", foreign, "--trust", own)["verdict"] == "intact"
     done = tally("--json", "proof", "check", path, "--trust", foreign)
-    assert (done.status, done.json()["steps"][0]["result"]) == (Exit.REFUSED, "failed")
+    assert (done.status, done.json()["steps"][0]["result"]) == (Exit.OTHER_LEDGER, "failed")
+    for language, words in (("en", "of another ledger: ledger: the bundle is of"), ("zh-CN", "属于另一账本")):
+        _, shown = check(tally, path, "--lang", language, trust_file=foreign)
+        assert words in shown
     tally.refuses(Exit.USAGE, "--trust", "proof", "check", path)
     key = tally.new_key("clerk")
     who = ("--agency", POLICE, "--officer", "p-1", "--key", "clerk", "--trust", own)

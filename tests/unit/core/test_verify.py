@@ -23,6 +23,7 @@ from tests.testkit.builders import START
 from tests.testkit.bundles import ORIGIN, TWO_OF_THREE, WITNESSES, naming, trust
 from tests.testkit.changed_bundles import CASE, FOUNDING, GOOD, LOG, NOTE, REGISTERED, TRUST, results, verdict_of
 
+OTHER_KEY = SeedSigner.from_seed("other.example/log", bytes([9]) * 32).verifying_key
 KEPT = (verify_checkpoint, require_signed, kept_event, kept_entry, node_hash, read_node)
 
 
@@ -33,6 +34,46 @@ def test_good_bundle() -> None:
     assert report.development
     assert {name for name, result in results(report).items() if result != "checked"} == {"witnesses"}
     assert [step.number for step in report.steps] == list(range(1, len(STEPS) + len(EVENT_STEPS) + 1))
+
+
+OTHER_ID = "0x" + "ab" * 32
+
+
+def test_a_bundle_of_another_ledger_accuses_nobody() -> None:
+    """By a trust file of another ledger nothing is shown of it, and nothing of it contradicts itself: each is said."""
+    for trust_file in (replace(TRUST, log_id_text=OTHER_ID), trust(log_id_text=OTHER_ID, log_key=OTHER_KEY)):
+        report = verdict_of(GOOD, trust_file)
+        assert report.verdict == "other_ledger"
+        assert [step.name for step in report.steps if step.result == "checked"] == ["signature", "payload", "sections"]
+        assert [(step.name, step.verdict) for step in report.faults] == [("ledger", "other_ledger")]
+        assert GOOD.log_id in report.steps[0].detail
+        assert OTHER_ID in report.steps[0].detail
+        assert (report.subject.index, report.proven_time, report.block, report.record) == (None, None, None, None)
+
+
+def test_a_bundle_that_was_made_to_name_another_ledger_is_tampered() -> None:
+    """Its events are signed for the ledger that they are of, so it gets no milder verdict by another name."""
+    renamed = replace(GOOD, log_id=OTHER_ID)
+    for using in (TRUST, trust(log_key=OTHER_KEY)):
+        report = verdict_of(renamed, using)
+        assert (report.verdict, [step.name for step in report.faults]) == ("tampered", ["ledger", "signature"])
+    # What is not as it was signed is so by any trust file.
+    edited = replace(GOOD.entries[-1], payload=GOOD.entries[0].payload)
+    report = verdict_of(replace(GOOD, entries=(*GOOD.entries[:-1], edited)), replace(TRUST, log_id_text=OTHER_ID))
+    assert (report.verdict, [step.name for step in report.faults]) == ("tampered", ["ledger", "payload"])
+
+
+@pytest.mark.parametrize("left_out", ["anchor", "nodes", "payload", "entries"])
+def test_leaving_out_does_not_bring_a_bundle_nearer_to_a_ledger(left_out: str) -> None:
+    """Whatever is withheld of a bundle of another ledger, its verdict is no better."""
+    bundle = GOOD
+    if left_out == "payload":
+        bundle = replace(GOOD, entries=(*GOOD.entries[:-1], replace(GOOD.entries[-1], payload=None, sections={})))
+    elif left_out == "entries":
+        bundle = replace(GOOD, entries=GOOD.entries[-1:])
+    else:
+        bundle = replace(GOOD, anchor=None) if left_out == "anchor" else replace(GOOD, nodes={})
+    assert verdict_of(bundle, replace(TRUST, log_id_text=OTHER_ID)).verdict == "other_ledger"
 
 
 def test_the_detail_of_a_step_is_its_text() -> None:

@@ -65,6 +65,17 @@ def test_an_event_that_its_type_does_not_allow() -> None:
     assert "events[2]" in report.conformity.detail
 
 
+def test_a_case_of_another_ledger_accuses_nobody() -> None:
+    """The verdict of its events, which nothing contradicts, is that of the whole; that it is whole is not shown."""
+    bundle = LOG.case_bundle()
+    report = verify_case(
+        encode_bundle(bundle), replace(naming(bundle), log_id_text="0x" + "ab" * 32), PROCEDURES, entries=LOG.entries()
+    )
+    assert (report.verdict, report.completeness.result) == ("other_ledger", "not_checked")
+    assert {event.verdict for event in report.events} == {"other_ledger"}
+    assert {step.name: step.result for step in report.steps}["events"] == "failed"
+
+
 def test_stream_without_rules() -> None:
     """A stream that is neither a case nor a model has integrity and completeness; there are no rules to conform to."""
     stream = Stream(kind="system", id=SYSTEM_STREAM_ID)

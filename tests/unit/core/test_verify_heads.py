@@ -87,6 +87,15 @@ def test_events_after_the_map_are_not_counted() -> None:
     assert report.completeness.detail.startswith("these 3 events")
 
 
+def test_an_absence_in_another_ledger_shows_nothing_of_this_one() -> None:
+    """It is of another ledger than the trust file; if it was only made to name that one, it is tampered with."""
+    bundle, other = NONE_SUCH, "0x" + "ab" * 32
+    report = verify_absence(encode_bundle(bundle), replace(naming(bundle), log_id_text=other))
+    assert (*stated(report), report.size) == ("other_ledger", "not_checked", None)
+    report = verify_absence(encode_bundle(replace(bundle, log_id=other)), naming(bundle))
+    assert (*stated(report), step(report, "map").result) == ("tampered", "not_checked", "failed")
+
+
 def test_how_much_of_the_tree_the_map_leaves_out_is_said() -> None:
     """A holder can put an older map under the same tree head, and leave out what came after it."""
     log = mapped_log()

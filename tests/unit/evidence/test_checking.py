@@ -188,6 +188,7 @@ def test_forged_bag_agrees_with_itself_and_not_with_the_record(bag: Path) -> Non
         ({"digests": ("sm3:" + "00" * 32,)}, "unverifiable", "has no digest to compare with"),
         ({"digests": ("sha256:" + "00" * 32,)}, "tampered", "is not among the digests"),
         ({"verdict": "tampered"}, "tampered", "is itself tampered"),
+        ({"verdict": "other_ledger"}, "other_ledger", "is of another ledger than the trust file"),
         ({"verdict": "unverifiable"}, "unverifiable", "which is itself no more"),
         ({"verdict": "not_yet_anchored"}, "not_yet_anchored", "which is itself no more"),
     ],

@@ -70,7 +70,9 @@ from tests.unit.interchange.printing import paper_words
 from tests.unit.supervision.test_public_library import public_words
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
-    "verdict": terms.choices(terms.AuditVerdict),
+    "verdict": tuple(
+        {**dict.fromkeys(terms.choices(terms.AuditVerdict)), **dict.fromkeys(terms.choices(terms.Verdict))}
+    ),
     "incident": terms.choices(IncidentKind),
     "machine": get_args(Machine),
     "setup_state": get_args(StepState),

@@ -22,6 +22,7 @@ from ledger.core.events.item import Seizure
 from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.case import verify_case
+from ledger.core.verification.report import OtherLedger
 from ledger.core.verification.verify import EVENT_STEPS, STEPS, verify_event
 from ledger.i18n import Labels
 from ledger.interchange.papers.certificate import LIMITS, CertificateRequest, certificate
@@ -274,8 +275,8 @@ def test_what_is_not_anchored_is_not_certified_as_intact() -> None:
     assert "Without a trusted block nothing is shown of a record" in text
 
 
-def test_nothing_tampered_with_is_certified() -> None:
-    """Not an event, not a case; the refusal names the step."""
+def test_nothing_that_failed_is_certified() -> None:
+    """Not an event, not a case; the refusal names the step, or the other ledger that the bundle is of."""
     spoiled = tree(OF_EVENT)
     spoiled["entries"][-1]["payload"]["body"]["handover_id"] = "handover-2"
     with pytest.raises(IntegrityBroken, match="step 7, payload"):
@@ -286,6 +287,9 @@ def test_nothing_tampered_with_is_certified() -> None:
         certify(as_bytes(whole), TRUST, PROCEDURES)
     with pytest.raises(MalformedInput):
         certify(b"no bundle", TRUST, PROCEDURES)
+    for bundle in (OF_EVENT, OF_CASE):
+        with pytest.raises(OtherLedger, match=TRUST.log_id_text):
+            certify(encode_bundle(bundle), replace(TRUST, log_id_text="0x" + "ab" * 32), PROCEDURES)
 
 
 def as_bytes(value: object) -> bytes:

@@ -8,7 +8,8 @@ import { both, canonical, hex, joined, lack, MIRRORED, reason, Refused, refuse, 
 import * as log from "./log.js";
 
 export { Refused };
-const WORST_FIRST = ["tampered", "unverifiable", "not_yet_anchored", "intact"];
+const WORST_FIRST = ["tampered", "other_ledger", "unverifiable", "not_yet_anchored", "intact"];
+const FAILED = WORST_FIRST.slice(0, 2);
 const NOT_YET = "not_yet_anchored";
 const TOLERANCE = 300n; // seconds that a signer's clock may be ahead
 
@@ -53,21 +54,24 @@ function attempt(work) {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const { detail, verdict } = error;
-    return { status: verdict === "tampered" ? "failed" : "not_checked", detail, verdict };
+    return { status: FAILED.includes(verdict) ? "failed" : "not_checked", detail, verdict };
   }
 }
 
 const verdictOf = (steps) => WORST_FIRST.find((verdict) => steps.some((step) => step.verdict === verdict));
+const isOther = ({ bundle, trust }) => bundle.log_id !== trust.log_id;
+const requireLedger = (of) => isOther(of) && lack("the trust file is of another ledger");
 const headOf = ({ checkpoint }) => checkpoint ?? lack("there is no tree head to go by");
 const indexOf = ({ index }) => index ?? lack("there is no index to go by");
 const statesOf = ({ states }) => states ?? lack("there is no trusted block to go by", NOT_YET);
 
 const BUNDLE_STEPS = {
   ledger({ of: { bundle: { log_id: logId }, trust } }) {
-    return logId === trust.log_id ? logId : refuse("a bundle of ledger {log_id}", { log_id: logId });
+    return logId === trust.log_id ? logId : lack("a bundle of ledger {log_id}, and a trust file of {trusted}: take the trust file of the former", "other_ledger", { log_id: logId, trusted: trust.log_id });
   },
 
   checkpoint({ of }) {
+    requireLedger(of);
     const checkpoint = log.parseCheckpoint(of.bundle.note);
     if (checkpoint.origin !== of.trust.origin) refuse("the tree head of another log, {origin}", { origin: checkpoint.origin });
     const keys = of.trust.logKeys.filter(({ until }) => checkpoint.size <= until);
@@ -84,6 +88,7 @@ const BUNDLE_STEPS = {
   },
 
   block({ of, of: { bundle: { anchor }, trust } }) {
+    requireLedger(of);
     if (!anchor) lack("the bundle has no anchor", NOT_YET);
     const header = readHeader(unhex(anchor.header));
     const { number, hash } = header;
@@ -187,7 +192,7 @@ const erasureOf = (stream, concerns, label) => canonical(["section.erased", stre
 const EVENT_STEPS = {
   signature({ of, entry: { envelope } }) {
     if (envelope.suite !== SUITE) lack("a signature of a suite that this program has not");
-    return signatureHolds(envelope, of.trust.log_id) ? reason("signed by {key_id}", { key_id: envelope.key_id }) : refuse("not signed by the key it names");
+    return signatureHolds(envelope, of.bundle.log_id) ? reason("signed by {key_id}", { key_id: envelope.key_id }) : refuse("not signed by the key it names");
   },
 
   payload(run) {
@@ -281,6 +286,8 @@ const ABSENCE_STEPS = {
   // What the head map has for the stream, by an entry of the ledger that holds and commits to its root.
   map(run) {
     const { of, of: { bundle: { map, commitment, commitment: { envelope, index } } }, stream } = run;
+    // As the signature of an event: signed for another ledger than it names, the bundle contradicts itself.
+    if (isOther(of) && envelope.suite === SUITE && !signatureHolds(envelope, of.bundle.log_id)) refuse("not signed by the key it names");
     const { status, detail, verdict } = of.resultOf(commitment);
     if (status !== "checked") lack(detail, verdict);
     if (envelope.event_type !== "heads.mapped" || envelope.stream.kind !== "system" || !of.isOfLedger(commitment)) refuse("not the ledger's entry of a head map");

@@ -224,7 +224,7 @@ harmless(
 # -- chance ------------------------------------------------------------------------------------------------------------
 
 WORSE = Expected(("tampered", REFUSED), None)
-ANY = Expected((REFUSED, "tampered", "unverifiable", "not_yet_anchored", "intact"), None)
+ANY = Expected((REFUSED, "tampered", "other_ledger", "unverifiable", "not_yet_anchored", "intact"), None)
 VALUES: tuple[Any, ...] = (None, True, False, 0, 1, -1, 2**53 - 1, 1.5, "", "0", "case-1", [], {}, [{}], OTHER)
 CHARACTERS = ("", "0", "a", "A", " ", "\n", "é", "\0", "\u202e", "=", "\ufeff", "\x7f")
 BYTES = (b"", b'"', b"{", b"}", b"[", b"null", b"0", b"-", b",", b"\\", b"\\n", b"\\u0000", b" ", b"\xff")

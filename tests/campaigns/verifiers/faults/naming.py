@@ -122,7 +122,7 @@ def forms(part: str, table: dict[str, tuple[Any, ...]]) -> Iterator[tuple[str, t
 
 
 def worse(first: str, other: str) -> str:
-    order = ("tampered", "unverifiable", "not_yet_anchored", "intact")
+    order = ("tampered", "other_ledger", "unverifiable", "not_yet_anchored", "intact")
     return min(first, other, key=order.index)
 
 
