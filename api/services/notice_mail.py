@@ -145,8 +145,8 @@ class NoticeMail:
         return self._message(row, subject, "\n\n".join(lines), f"confirm.{row.to_confirm}")
 
     def _telling(self, row: Subscriber, shown: list[NoticeView], rhythm: str, name: str) -> EmailMessage:
-        texts, labels = Texts(row.language), Labels(row.language)
-        blocks = [self._block(view, texts, labels) for view in shown]
+        texts = Texts(row.language)
+        blocks = [self._block(view) for view in shown]
         if rhythm == "once" and len(shown) == 1:
             subject = _headed(shown[0])
         else:
@@ -166,10 +166,10 @@ class NoticeMail:
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         return message
 
-    def _block(self, view: NoticeView, texts: Texts, labels: Labels) -> str:
+    def _block(self, view: NoticeView) -> str:
         lines = [_headed(view)]
-        if view.until is not None:
-            lines.append(texts("Until {at}", at=labels.moment(datetime.fromisoformat(view.until))))
+        if view.in_time is not None and view.kind != "deadline":  # the sentence about a deadline says it
+            lines.append(view.in_time)
         return "\n".join((*lines, self._url(f"/notices/{view.number}")))
 
     def _message(self, row: Subscriber, subject: str, text: str, name: str) -> EmailMessage:

@@ -25,7 +25,7 @@ from ledger.core.signing.authority import Grant
 from ledger.i18n import Labels
 from ledger.notices.noticing import COUNTED, NO_HANDOVER
 from ledger.notices.topics import TOPICS, NoticeChoice, Topic, choices_of
-from ledger.notices.wording import sentence
+from ledger.notices.wording import in_time, sentence
 from ledger.store import cases, notices
 from ledger.store.database import Connection
 from ledger.store.notices import AddressLimits, NoticeFilter, NumberedNotice, Subscriber
@@ -45,7 +45,8 @@ class NoticeView(Struct, frozen=True):
     """A notice. ``page`` is that of the console on which it is worked; ``says`` names no person and no case.
 
     ``case_number`` is null where the reader sees the letter and not its case, and of what has no case. ``until`` is by
-    when, ``is_open`` whether it still waits. ``made_at`` is in unix milliseconds.
+    when, the first instant that is too late; ``in_time`` says the last day in the reader's language, or where hours
+    count the moment. ``is_open`` is whether it still waits, ``made_at`` in unix milliseconds.
     """
 
     number: int
@@ -55,6 +56,7 @@ class NoticeView(Struct, frozen=True):
     case_id: str | None
     case_number: str | None
     until: str | None
+    in_time: str | None
     made_at: int
     is_open: bool
     is_read: bool
@@ -151,10 +153,11 @@ def views(connection: Connection, reading: Reading, rows: Sequence[NumberedNotic
             number=row.number,
             topic=row.topic,
             kind=row.kind,
-            says=labels.translate(sentence(row, names, labels.of_clock)),
+            says=labels.with_moments(labels.translate(sentence(row, names, labels.of_clock))),
             case_id=row.case_id or None,
             case_number=numbers.get(row.case_id),
             until=row.until,
+            in_time=None if row.until is None else labels.with_moments(labels.translate(in_time(row.until))),
             made_at=row.made_at,
             is_open=row.is_open,
             is_read=row.is_read,

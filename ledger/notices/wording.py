@@ -6,9 +6,11 @@ The same sentence stands in the browser and in mail, which is read by others on 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 from ledger.core.messages import Message
+from ledger.i18n import zone_in_use
 from ledger.notices.topics import Topic
 from ledger.store.tables import Notice
 
@@ -37,9 +39,8 @@ _SENTENCES: Final[Mapping[str, Message]] = {
     "recommendation.escalated": Message("{agency} has gone on with a recommendation that was not followed."),
     "recommendation.rechecked": Message("{agency} has checked what came of its recommendation."),
 }
-_PASSED = Message("Overdue: {clock}.")
-_LAST_DAY = Message("One day left: {clock}.")
-_DAYS_LEFT = Message("{days} days left: {clock}.")
+_PASSED = Message("Overdue ({ends}): {clock}.")
+_TO_COME = Message("{clock}: {ends}.")
 TITLES: Final[Mapping[Topic, Message]] = {
     "offered": Message("Something is offered or returned to my agency, or recalled"),
     "answered": Message("My agency's offer is accepted or refused"),
@@ -57,5 +58,14 @@ def sentence(notice: Notice, name_of: Callable[[str], str], clock_of: Callable[[
     """Return what the notice says. ``name_of`` names agencies by their ids, ``clock_of`` clocks by their names."""
     if notice.kind != "deadline":
         return Message(_SENTENCES[notice.kind].msgid, agency=name_of(notice.by_agency or ""))
-    pattern = {0: _PASSED, 1: _LAST_DAY}.get(notice.days or 0, _DAYS_LEFT)
-    return Message(pattern.msgid, days=notice.days, clock=clock_of(notice.word or ""))
+    # The day, not how many are left: it is still right when the notice is read later.
+    pattern, ends = _TO_COME if notice.days else _PASSED, "" if notice.until is None else in_time(notice.until)
+    return Message(pattern.msgid, ends=ends, clock=clock_of(notice.word or ""))
+
+
+def in_time(until: str) -> Message:
+    """Return until when one can still act, by the first instant that is too late: the last day, or where hours count
+    the moment, as ``Labels.with_moments`` formats it.
+    """
+    day = zone_in_use().day_that_ends(datetime.fromisoformat(until))
+    return Message("until {at}", at=until) if day is None else Message("last day {day}", day=day)

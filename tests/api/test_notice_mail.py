@@ -325,7 +325,7 @@ def test_mail_says_little_and_is_for_who_may_see_it_when_it_is_sent(mailing: Ser
     text = text_of(message)
     assert message["Subject"].startswith(f"{case.state.numbers[POLICE]}: ")
     assert "https://ledger.test/console/notices/1" in text
-    assert "Until 2026-03-09 09:00" in text
+    assert "until 2026-03-09 09:00" in text
     assert not re.search(r"phone|\bli\b|prosecution|case-1|handover-1", text)
     assert mailing.reads() == before + 1
     mailing.record(case.recall())

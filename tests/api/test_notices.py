@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ from ledger.core.events import case as acts
 from ledger.core.events import handover as halves
 from ledger.core.events.letter import LetterSent
 from ledger.deadlines.upkeep import warn
+from ledger.i18n import Labels
 from ledger.notices import noticing
 from ledger.notices.noticing import KEPT_MS, notice
 from ledger.notices.topics import TOPICS
+from ledger.notices.wording import sentence
 from ledger.store import cases, supervision
 from ledger.store import notices as stored
 from ledger.store.notices import NoticeFilter
 from ledger.store.opening import open_database
-from ledger.store.tables import ENTRIES
+from ledger.store.tables import ENTRIES, Notice
 from tests.api.conftest import serving
 from tests.api.console.pages import page_of, post
 from tests.api.matrix import AGENCY, RELATIONS, ROLES, World, reader
@@ -82,7 +85,29 @@ def test_letters_assignments_and_deadlines_reach_whom_they_concern(served: Serve
     assert kinds(served, supervisor(POLICE)) == ["deadline"]
     (row,) = listed(served, clerk(COURT))
     assert (row["kind"], row["case_number"], row["page"]) == ("letter.sent", None, "/cases/case-1/letters/l-1")
-    assert "days left" in listed(served, clerk(POLICE))[0]["says"]
+    warned = listed(served, clerk(POLICE))[0]
+    last_day = served.parts.zone().day_that_ends(datetime.fromisoformat(warned["until"]))
+    assert warned["in_time"] == f"last day {last_day}"
+    assert warned["says"].endswith(f": last day {last_day}.")
+
+
+def test_a_notice_names_the_last_day_on_which_one_can_act() -> None:
+    """What ends with a day by that day, not by the first instant of the next; what ends at an hour by the hour. How
+    many days were left when it was made is not said: it is read later."""
+
+    def says(until: str, days: int, language: str) -> str:
+        notice = Notice(
+            agency="psb-east", topic="due", kind="deadline", subject="p", word="x", until=until, days=days, made_at=0
+        )
+        labels = Labels(language)
+        return labels.with_moments(labels.translate(sentence(notice, str, str)))
+
+    day_ends, an_hour = "2026-03-10T16:00:00Z", "2026-03-10T09:30:00Z"
+    assert says(day_ends, 7, "en") == "x: last day 2026-03-10."
+    assert says(day_ends, 0, "en") == "Overdue (last day 2026-03-10): x."
+    assert says(an_hour, 1, "en") == "x: until 2026-03-10 17:30."
+    assert says(day_ends, 1, "zh") == "x：届满日 2026-03-10。"
+    assert says(day_ends, 0, "zh") == "已逾期（届满日 2026-03-10）：x。"
 
 
 def test_leads_and_recommendations_reach_whom_they_concern(tmp_path: Path) -> None:

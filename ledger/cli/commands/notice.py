@@ -21,7 +21,12 @@ from ledger.notices.topics import TOPICS, MailRhythm
 from ledger.notices.wording import TITLES
 
 NOTICES = "/api/v1/notices"
-LISTED = (*columns("number", "case_number"), Column("says", label="content"), *columns("until", "is_open", "is_read"))
+LISTED = (
+    *columns("number", "case_number"),
+    Column("says", label="content"),
+    Column("in_time", label="until"),
+    *columns("is_open", "is_read"),
+)
 CHOSEN = columns("topic", "browser", "mail", "when")
 
 
