@@ -276,8 +276,6 @@ class Output:
             return when(value // 1000 if value > MILLISECONDS_FROM else value)
         if isinstance(value, str) and field == "article":
             return self.labels.of_article(value)
-        if isinstance(value, str) and field == "description":
-            return self.labels.translate(value)  # of proceeds the custody rules say what they are of
         if isinstance(value, str) and field in AGENCY_FIELDS:
             return self.names(value)
         if isinstance(value, str) and vocabulary:

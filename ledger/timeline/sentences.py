@@ -346,9 +346,7 @@ class EventWords:
     def _thing(self, text: str) -> str:
         """Return an item and a handover with what they are, a person shortened; anything else as it is."""
         if self._after is not None and text in self._after.items:
-            return self._labels.of("telling", "item").format(
-                self._labels.translate(self._after.items[text].description), text
-            )
+            return self._labels.of("telling", "item").format(self._after.items[text].description, text)
         if self._after is not None and (handed := self._after.handovers.get(text)) is not None:
             purpose = self._labels.of("purpose", handed.purpose)
             at = self._labels.moment(datetime.fromisoformat(handed.offered_at))

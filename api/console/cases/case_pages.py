@@ -142,8 +142,8 @@ def book_of_new_case(visit: Visit, procedure: str | None) -> Rulebook:
 
 def called_items(visit: Visit, state: CaseState) -> dict[str, str]:
     """Return what readers call the items of a case, by their ids."""
-    item, translate = visit.labels.of("telling", "item"), visit.labels.translate
-    return {item_id: item.format(translate(each.description), item_id) for item_id, each in state.items.items()}
+    item = visit.labels.of("telling", "item")
+    return {item_id: item.format(each.description, item_id) for item_id, each in state.items.items()}
 
 
 class TabRequest(NamedTuple):

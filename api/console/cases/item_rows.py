@@ -68,7 +68,7 @@ def columns_of_case(
         f"{person_names.get(person.person_id) or person.person_id[:12]}"
         for person in state.persons.values()
     }
-    items = {item.item_id: visit.labels.translate(item.description) for item in state.items.values()}
+    items = {item.item_id: item.description for item in state.items.values()}
     return item_columns(book, visit.labels, {"person": persons, "item": items})
 
 

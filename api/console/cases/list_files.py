@@ -257,7 +257,7 @@ def _items(visit: Visit, state: CaseState) -> Iterable[Row]:
     label, agency = visit.labels.of, visit.agency_names
     for item in state.items.values():
         yield (
-            *(visit.labels.translate(item.description), item.item_id, item.exhibit_number),
+            *(item.description, item.item_id, item.exhibit_number),
             *(label("item_kind", item.kind), item.quantity.value),
             *(label("quantity_unit", item.quantity.unit), item.seal_number, agency(item.holder)),
             *(agency(item.responsible), label("status", item.status)),
@@ -289,7 +289,7 @@ def _deadlines(visit: Visit, state: CaseState) -> Iterable[Row]:
     for clock in clock_views.of_case(visit, state):
         view = clock_views.view_of(clock, visit.labels)
         item = state.items.get(clock.subject)
-        of = visit.labels.translate(item.description) if item else clock.subject
+        of = item.description if item else clock.subject
         yield (
             *(view.label, view.article, None if clock.subject == "case" else of, agency(clock.agency)),
             *(_at(clock.started_at), _last(clock.due_at), view.left, _at(clock.stopped_at)),

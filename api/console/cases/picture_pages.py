@@ -86,7 +86,7 @@ def things(bar: CustodyBar, state: CaseState, labels: Labels) -> str:
     if len(bar.ids) > 1:
         return f"{labels.of('subject', bar.subject)} ×{len(bar.ids)}"
     if bar.subject == "item" and bar.ids[0] in state.items:
-        return labels.translate(state.items[bar.ids[0]].description)
+        return state.items[bar.ids[0]].description
     return f"{labels.of('subject', bar.subject)} {bar.ids[0][:8]}"
 
 

@@ -348,7 +348,8 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
             kind=kind,
             is_property=True,
             can_be_frozen=True,
-            description=part.description or Message("proceeds of {sold.description}", sold=sold),
+            # In no language: others sign it, in leads, and read it in their own.
+            description=part.description or f"{sold.description} → {part.money.currency if part.money else '¤'}",
             quantity=part.quantity,
             holder=act.agency,
             responsible=sold.responsible,

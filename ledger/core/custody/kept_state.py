@@ -12,20 +12,19 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct, defstruct
-from msgspec.structs import astuple, fields, replace
+from msgspec.structs import astuple, fields
 
 from ledger.core.custody.register import Register
-from ledger.core.custody.state import CaseState, Item
+from ledger.core.custody.state import CaseState
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
-from ledger.core.messages import Message, plain
+from ledger.core.messages import plain
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import ClockRule
 
 KEPT_FROM = 256  # events of a case
-_MESSAGE = "\0"  # begins the words for an item that the rules have given it; no text of an event has this letter
 
 
 def is_kept(state: CaseState) -> bool:
@@ -65,8 +64,6 @@ def encode_state(state: CaseState) -> bytes:
 
 
 def _plain(entry: object) -> object:
-    if isinstance(entry, Item) and isinstance(entry.description, Message):
-        return replace(entry, description=_MESSAGE + msgspec.json.encode(entry.description.packed()).decode())
     if isinstance(entry, Clock):
         rule = entry.rule
         return [(rule.name, rule.valid_from) if value is rule else value for value in astuple(entry)]
@@ -88,19 +85,11 @@ def decode_state(data: bytes, procedures: Procedures) -> CaseState:
         kept = decoder_of(_kept_state()).decode(data)
         values = {name: getattr(kept, name) for name in CaseState.__struct_fields__}
         values["clocks"] = [(key, _clock(clock, rows)) for key, clock in values["clocks"]]
-        values["items"] = [(key, _item(item)) for key, item in values["items"]]
     except (msgspec.MsgspecError, KeyError) as error:
         raise MalformedInput("expected a state that was kept", field="state") from error
     for name, empty in _REGISTERS.items():
         values[name] = empty() | dict(values[name])
     return CaseState(**values)
-
-
-def _item(kept: Item) -> Item:
-    if not kept.description.startswith(_MESSAGE):
-        return kept
-    packed = msgspec.json.decode(kept.description.removeprefix(_MESSAGE))
-    return replace(kept, description=Message.unpacked(packed))
 
 
 def _clock(kept: Struct, rows: Mapping[tuple[str, str, str], ClockRule]) -> Clock:

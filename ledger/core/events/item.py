@@ -229,7 +229,8 @@ class ItemDisposalProposed(Body, frozen=True):
 class ItemDisposed(Body, frozen=True):
     """The second signature, by another officer; ``cites`` is the proposal.
 
-    ``proceeds`` is the child item of an early sale, held by the signing agency until it hands it over.
+    ``proceeds`` is the child item of an early sale, held by the signing agency until it hands it over. Without words of
+    its own it is called after the first thing sold and the currency, in no language: ``the car → CNY``.
     ``despite_holds`` are the legal holds in spite of which it has happened.
     """
 

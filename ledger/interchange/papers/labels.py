@@ -80,7 +80,7 @@ def label_sheet(
             code=item.item_id,
             number=item.exhibit_number
             or translate(Message("No. {number}", number=places[item.item_id]), labels.language),
-            description=labels.translate(item.description),
+            description=item.description,
             case_number=case_number,
             seal_number=item.seal_number or "",
             agency=names(item.holder),

@@ -10,7 +10,6 @@ from msgspec import Struct
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import Event
 from ledger.core.events.stocktake import CountedDifference, CountedItem, StocktakeRecorded
-from ledger.i18n import Labels
 from ledger.interchange.papers.document import link, record_block
 from ledger.interchange.papers.paper_text import PaperText, cell
 from ledger.interchange.papers.sheet import (
@@ -89,7 +88,7 @@ def _blocks(printed: PrintedStocktake, text: PaperText) -> Iterator[SheetBlock]:
     yield from text.table("stocktake_seal", _DIFFERING, of_kind("seal"))
     yield from text.table("stocktake_changed", _CHANGED, _changes(printed, text))
     yield from _unknown(text, body)
-    yield from text.table("stocktake_present", _THING, _things(printed, text, body.present))
+    yield from text.table("stocktake_present", _THING, _things(printed, body.present))
     here, date = text.paper("stamp.here"), text.paper("stamp.date")
     agency = Stamp(text.agency(printed.event.agency), here, (text.paper("stamp.officer"), date))
     counter = Stamp(text.paper("stamp.counter"), text.paper("stamp.sign_here"), (date,))
@@ -112,7 +111,7 @@ def _differences(printed: PrintedStocktake, text: PaperText, kind: str) -> Itera
             else:
                 discrepancy = (line.discrepancy_id,)
             yield (
-                *_thing(printed, text, line),
+                *_thing(printed, line),
                 cell(words.value("expected", sides["expected"])),
                 cell(words.value("found", sides["found"])),
                 cell(discrepancy),
@@ -121,19 +120,15 @@ def _differences(printed: PrintedStocktake, text: PaperText, kind: str) -> Itera
 
 def _changes(printed: PrintedStocktake, text: PaperText) -> Iterator[tuple[Cell, ...]]:
     for line in printed.body.changed_since:
-        yield (*_thing(printed, text, line), cell(text.of("change_in_count", line.change)))
+        yield (*_thing(printed, line), cell(text.of("change_in_count", line.change)))
 
 
-def _things(printed: PrintedStocktake, text: PaperText, lines: Iterable[CountedItem]) -> Iterator[tuple[Cell, ...]]:
-    return (_thing(printed, text, line) for line in lines)
+def _things(printed: PrintedStocktake, lines: Iterable[CountedItem]) -> Iterator[tuple[Cell, ...]]:
+    return (_thing(printed, line) for line in lines)
 
 
-def _thing(printed: PrintedStocktake, text: PaperText, line: CountedItem | CountedDifference) -> tuple[Cell, ...]:
+def _thing(printed: PrintedStocktake, line: CountedItem | CountedDifference) -> tuple[Cell, ...]:
     """Return id, case and description of a thing."""
-    description = printed.descriptions.get((line.case_id, line.item_id), "")
-
-    def described(labels: Labels) -> str:
-        return labels.translate(description)
-
+    description = printed.descriptions.get((line.case_id, line.item_id))
     number = printed.numbers.get(line.case_id, line.case_id)
-    return cell((line.item_id,)), cell((number,)), cell(text.each(described) if description else BLANK)
+    return cell((line.item_id,)), cell((number,)), cell((description,) if description else BLANK)

@@ -272,7 +272,7 @@ def test_the_proceeds_of_a_sale_are_a_child_in_the_sellers_hands() -> None:
     assert (money.kind, money.holder, money.responsible, money.parents) == ("property", POLICE, POLICE, ("car",))
     assert (money.quantity, money.money) == (pieces(1), Money(amount=4_000_000, currency="CNY"))
     assert (money.condition, money.storage_location, money.seal_number) == (None, None, None)
-    assert (money.fungible, money.status, money.description) == (True, "held", "proceeds of the car")
+    assert (money.fungible, money.status, money.description) == (True, "held", "the car → CNY")
     assert written.state.items["car"].disposal == "sold_early"
 
 
@@ -284,7 +284,7 @@ def test_the_proceeds_of_several_things_take_after_the_first() -> None:
     written.say(item.ItemDisposalProposed, clerk(POLICE), item_ids=("boat", "car"), **proposal)
     dispose(written, proceeds=part("money", 1, amount=100))
     money = written.state.items["money"]
-    assert (money.description, money.responsible) == ("proceeds of the boat", PROCURATORATE)
+    assert (money.description, money.responsible) == ("the boat → CNY", PROCURATORATE)
     assert money.parents == ("boat", "car")
 
 
