@@ -19,7 +19,7 @@ from ledger.config.installation import DataDirectory, load, policy_of, require_o
 from ledger.config.secret_files import open_to_others, read_secret
 from ledger.config.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 from ledger.core.encoding.instants import instant_text
-from ledger.core.errors import NotFound, TallystickError
+from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.interchange.papers import typeset
 from ledger.witness.gathering.witnesses import WitnessFile
@@ -369,7 +369,17 @@ def service(session: Session) -> Iterator[Finding]:
         return
 
     def ready() -> str:
-        session.service.fetch("/readyz")
+        try:
+            session.service.fetch("/readyz")
+        except Unavailable as error:
+            if error.code != "service_unreachable":
+                raise
+            # The hint of other commands is to ask this one.
+            raise error.told_with(
+                hint=Message(
+                    "Start it: tally serve. If it is elsewhere, make the profile again: tally profile add --replace"
+                )
+            ) from error
         return Message("{session.profile.url} is ready", session=session)
 
     asked = _tried("service", ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
@@ -83,6 +84,19 @@ def setup(session: Session, agency_id: str | None, officer: str | None) -> None:
     return None
 
 
+_PART = re.compile(r"^(?:founding\.agencies\[0\]\.|founding\.|witnesses\.toml: witnesses\[0\]\.|witness\.)+")
+# The option that gives each part of an agency's file; what else is wrong is of its witness.
+_PREPARED = {
+    "agency_id": "AGENCY_ID",
+    "kind": "--kind",
+    "jurisdiction": "--jurisdiction",
+    "name": "--name",
+    "admin": "--admin",
+    "url": "--witness-url",
+    "": "--witness",
+}
+
+
 @agency_group.command("prepare")
 @click.argument("agency_id")
 @click.option("--kind", required=True, help="What kind of agency it is, a word of the procedure.")
@@ -116,8 +130,10 @@ def prepare(
     ('tally registry propose agency FILE'). It has nothing secret.
     """
     from ledger.cli.passphrase import key_file
-    from ledger.config.installation import FoundingAgency
+    from ledger.config.installation import read_founding, witness_addresses
     from ledger.config.keys import public_key
+    from ledger.procedures import books_that_ship
+    from ledger.witness.gathering.witnesses import read_witnesses
 
     if witness_url and not witness:
         raise MalformedInput("expected the witness's directory with it", field="--witness")
@@ -125,7 +141,24 @@ def prepare(
     parts: dict[str, object] = {**fields, "name": {"en": name} | ({"zh": name_zh} if name_zh else {})}
     if witness:
         parts["witness"] = _witness_keys(witness) | ({"url": witness_url.rstrip("/")} if witness_url else {})
-    agency = canonical.parse(canonical.encode(parts), decoder_of(FoundingAgency))
+    # By the rules of whoever founds the ledger, who would refuse the file later.
+    try:
+        founding = read_founding(canonical.encode({"agencies": [parts], "development": True}))
+        read_witnesses(witness_addresses(founding))
+    except MalformedInput as error:
+        named = _PART.sub("", error.field or "")
+        option = next((each for part, each in _PREPARED.items() if named.startswith(part)), None)
+        raise error.told_with(field=option) from error
+    (agency,) = founding.agencies
+    kinds = {kind for book in books_that_ship().values() for kind in book.kinds}
+    if agency.kind not in kinds:
+        session.warn(
+            Message(
+                "No procedure that comes with this release knows the kind {kind}. They know: {kinds}",
+                kind=agency.kind,
+                kinds=", ".join(sorted(kinds)),
+            )
+        )
     print_or_write(session, agency, output or Path(f"{agency.agency_id}.json"))
 
 

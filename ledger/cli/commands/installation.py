@@ -155,23 +155,34 @@ def _town(directory: DataDirectory, *, development: bool) -> Founding:
 def _founding(file: Path | None, agencies: Sequence[Path], quorum: int | None, *, development: bool) -> Founding:
     """Read the founding from its file, the files of agencies, and the options. Raises MalformedInput."""
     hint = Message("A founding ends in .toml or .json; docs/tutorial.md begins with one.")
-    tables = _tables(file, hint) if file else {}
+    own_hint = Message("The agency writes it by: tally agency prepare")
+    tables = _tables(file, "--founding", hint) if file else {}
+    options: dict[str, str] = {}  # by the field of the founding that each gives
     if isinstance(tables, dict):
         if agencies:
-            own_hint = Message("The agency writes it by: tally agency prepare")
             named = tables.get("agencies", [])
             if not isinstance(named, list):
                 raise MalformedInput("expected a list of agencies", field="--founding: agencies", hint=hint)
-            own = [*named, *(_tables(path, own_hint) for path in agencies)]
+            own = [*named, *(_tables(path, f"--agency {path}", own_hint) for path in agencies)]
+            options = {f"agencies[{number}]": f"--agency {path}" for number, path in enumerate(agencies, len(named))}
             witnessed = sum(isinstance(row, dict) and row.get("witness") is not None for row in own)
             tables = {"quorum": _majority(witnessed)} | tables | {"agencies": own}
         if quorum is not None:
             tables["quorum"] = quorum
+            options["quorum"] = "--quorum"
         if development:
             tables["development"] = True
     try:
         return read_founding(msgspec.json.encode(tables))
     except MalformedInput as error:
+        place = (error.field or "").removeprefix("founding.")
+        first, _, rest = place.partition(".")
+        if first in options:
+            field = f"{options[first]}: {rest}" if rest else options[first]
+            raise MalformedInput(error.text, field=field, hint=error.hint or (own_hint if rest else None)) from error
+        if file is None:  # nothing else of it can be wrong than that the files do not make a founding together
+            needed = Message("Each that has a witness puts it into its file: tally agency prepare --witness")
+            raise MalformedInput(error.text, field="--agency", hint=error.hint or needed) from error
         valid = Message("docs/tutorial.md begins with a founding that is valid.")
         raise MalformedInput(error.text, field=f"--founding: {error.field}", hint=error.hint or valid) from error
 
@@ -181,15 +192,13 @@ def _majority(count: int) -> int:
     return count // 2 + 1 if count else 0
 
 
-def _tables(file: Path, hint: Message) -> Any:
+def _tables(file: Path, option: str, hint: Message) -> Any:
     """Read a file in TOML or JSON. Raises MalformedInput."""
     data = file.read_bytes()
     try:
-        return decode_toml(data, field="--founding", hint=hint) if file.suffix == ".toml" else msgspec.json.decode(data)
+        return decode_toml(data, field=option, hint=hint) if file.suffix == ".toml" else msgspec.json.decode(data)
     except (ValueError, RecursionError) as error:
-        raise MalformedInput(
-            "{file} is not JSON: {error}", file=file, error=error, field="--founding", hint=hint
-        ) from error
+        raise MalformedInput("{file} is not JSON: {error}", file=file, error=error, field=option, hint=hint) from error
 
 
 @click.command("serve", cls=Command)

@@ -92,9 +92,42 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
     assert list(founding.agencies[1].witness.verifier_keys) == keys["verifier_keys"]
     refused = tally("agency", "prepare", "psb-east", *about, "--witness-url", "https://witness.example")
     assert (refused.status, "--witness" in refused.err) == (Exit.USAGE, True)
+    wrong = {"--kind": "Police", "--jurisdiction": "31 01", "--name": "n" * 2000, "--witness-url": "witness.example"}
+    for option, value in wrong.items():  # what whoever founds the ledger would be refused
+        refused = tally(
+            "agency", "prepare", "psb-east", *about, "--admin", "psb-east", "--witness", witness, option, value
+        )
+        assert (refused.status, refused.err.startswith(f"{option}: ")) == (Exit.USAGE, True), refused.err
+    unknown = tally("agency", "prepare", "x", *about[2:6], "--kind", "constable", "--admin", "psb-east", "-o", sent)
+    assert (unknown.status, "knows the kind constable" in unknown.err) == (Exit.OK, True), unknown.err
     for place in (tmp_path, tally.passphrase_file):
         lacking = tally("agency", "prepare", "psb-east", *about[:6], "--admin", "psb-east", "--witness", place)
         assert (lacking.status, "tally witness key" in lacking.err) == (Exit.USAGE, True)
+
+
+def test_what_is_wrong_in_an_option_is_not_laid_to_the_founding(
+    tally: Tally, where: DataDirectory, tmp_path: Path
+) -> None:
+    """A file that is named twice or is none, a quorum of more than there are, and no witness: each by its option."""
+    tally.new_key("psb-east")
+    file, spoiled = tmp_path / "psb-east.json", tmp_path / "spoiled.json"
+    about = ("--kind", "police", "--jurisdiction", "31/01", "--name", "A", "--admin", "psb-east")
+    tally.ok("agency", "prepare", "psb-east", *about, "-o", file)
+    spoiled.write_text('{"agency_id": "X"}')
+    secret = ("--light", "--passphrase-file", tally.passphrase_file)
+
+    def refused(*options: str | Path) -> str:
+        done = tally("init", "--data-dir", where.path, *secret, *options)
+        assert done.status == Exit.USAGE
+        assert "--founding" not in done.err
+        return done.err
+
+    assert refused("--development", "--agency", file, "--agency", file).startswith(f"--agency {file}: agency_id: ")
+    assert refused("--development", "--agency", spoiled).startswith(f"--agency {spoiled}: agency_id: ")
+    assert refused("--agency", file, "--quorum", "3").startswith("--quorum: ")
+    assert refused("--agency", file).startswith("--agency: expected a quorum of 1")
+    spoiled.write_text("x")
+    assert refused("--agency", spoiled).startswith(f"--agency {spoiled}: ")
 
 
 def test_passphrase_can_be_minted(tally: Tally, where: DataDirectory) -> None:
@@ -207,6 +240,8 @@ def test_doctor_tells_what_is_wrong_and_what_mends_it(tally: Tally, where: DataD
         wrong = failed(tally, where)
     assert wrong.keys() == {"key", "files", "passphrase", "chain", "service"}
     assert f"chmod 600 {where.keys.keystore('service')}" in wrong["key"]["mend"]
+    assert "tally serve" in wrong["service"]["mend"]
+    assert "tally doctor" not in wrong["service"]["mend"]
     (where.path / "settings.env").write_text("TALLYSTICK_PORT=none\n")
     tally("profile", "remove", "reader")
     assert failed(tally, where)["settings"]["detail"].startswith("port: ")
