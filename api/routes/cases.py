@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, WordQuery, json_response
+from api.dependencies import (
+    LabelsOf,
+    PageOf,
+    Reads,
+    ServiceOf,
+    SlugPath,
+    SlugQuery,
+    WordQuery,
+    json_response,
+    require_agencies,
+    require_stage,
+)
 from api.schemas import answers as views
 from api.schemas.openapi import Paged, Routes, problems
 from api.services.case_reading import read_letter, require_handover, search_cases, timeline_builder
@@ -29,6 +40,8 @@ def list_cases(
     *, service: ServiceOf, reading: Reads, page: PageOf, stage: WordQuery = None, responsible: SlugQuery = None
 ) -> Response:
     """List the cases that you may see, in the order of their ids."""
+    require_stage(service, stage)
+    require_agencies(reading, responsible=responsible)
     window = page.window("cases")
     with service.parts.database.read() as connection:
         rows = cases.list_cases(connection, reading.reader, window, stage=stage, responsible=responsible)
@@ -63,13 +76,16 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     return json_response(views.HeadView(case_id, stream_head.sequence + 1, stream_head.leaf_hash))
 
 
-@router.reads("/items", "List the items", Paged("items", views.ItemLine), tags=["items"])
+@router.reads("/items", "List the items", Paged("items", views.ItemLine), 404, tags=["items"])
 def list_items(
     *, service: ServiceOf, reading: Reads, page: PageOf, case_id: SlugQuery = None, holder: SlugQuery = None
 ) -> Response:
     """List the items of the cases that you may see, in the order of their ids."""
+    require_agencies(reading, holder=holder)
     window = page.window("items")
     with service.parts.database.read() as connection:
+        if case_id is not None:
+            reading.require_case(connection, case_id)
         rows = cases.list_items(connection, reading.reader, window, case_id=case_id, holder=holder)
     lines = [views.item_line(row) for row in rows]
     reading.record(Message("list of items"), *dict.fromkeys(line.case_id for line in lines))

@@ -9,7 +9,17 @@ from fastapi import Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import INSTANT_PATTERN, LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
+from api.dependencies import (
+    INSTANT_PATTERN,
+    LabelsOf,
+    PageOf,
+    Reads,
+    ServiceOf,
+    SlugPath,
+    SlugQuery,
+    json_response,
+    require_agencies,
+)
 from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, Routes
 from api.services.supervision_views import timing_of
@@ -47,7 +57,7 @@ class DeadlineView(ClockAtMoment, frozen=True, kw_only=True):
     arithmetic: tuple[str, ...]
 
 
-@router.reads("/deadlines", "List deadlines, those that end first at the top", Paged("deadlines", DeadlineView))
+@router.reads("/deadlines", "List deadlines, those that end first at the top", Paged("deadlines", DeadlineView), 404)
 def list_deadlines(
     *,
     service: ServiceOf,
@@ -67,6 +77,7 @@ def list_deadlines(
     Those of recommendations are among them. Those that have ended are left out unless you ask for a status. Clocks
     that are paused or cannot be counted come last.
     """
+    require_agencies(reading, agency=agency)
     moment, last = _moment(reading, as_of), page.position("deadlines")
     own = reading.agency if mine or not (visible or case_id) else None
     wanted = DeadlineFilter(
@@ -80,6 +91,8 @@ def list_deadlines(
     )
     position = None if last is None else clocks.parse_deadline_position(last)
     with service.parts.database.read() as connection:
+        if case_id is not None:
+            reading.require_case(connection, case_id)
         lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=page.limit, after=position)
         validator = service.parts.validator
         states = {}

@@ -7,7 +7,16 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from api.dependencies import DATE_PATTERN, LabelsOf, PageOf, Reads, ServiceOf, SlugQuery, json_response
+from api.dependencies import (
+    DATE_PATTERN,
+    LabelsOf,
+    PageOf,
+    Reads,
+    ServiceOf,
+    SlugQuery,
+    json_response,
+    require_agencies,
+)
 from api.schemas import answers as views
 from api.schemas.openapi import Paged, Routes
 from api.services.retention import due_list, placed_by
@@ -40,6 +49,7 @@ def list_holds(
 
     Who supervises sees those of all cases in the jurisdiction: who placed each, why, and for how many days it stands.
     """
+    require_agencies(reading, agency=agency)
     window = page.window("holds")
     with service.parts.database.read() as connection:
         rows = retention.list_holds(
@@ -73,6 +83,7 @@ def list_due(
     Each line says what it is due for, and what stands in the way: legal holds, open handovers, and deadlines that the
     procedure names. A page may have fewer lines than its `limit`, and a `next`.
     """
+    require_agencies(reading, agency=agency)
     own = None if visible else reading.agency
     wanted = agency or own
     listed = due_list(

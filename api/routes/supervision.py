@@ -8,7 +8,7 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
+from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response, require_agencies
 from api.schemas.openapi import Paged, Routes
 from api.services import supervision_views as views
 from api.services.service import Service
@@ -44,6 +44,7 @@ def list_leads(
     A supervising agency sees its own leads, its auditors and analysts also those of agencies below, and an agency
     those that it has to answer, once they were assigned.
     """
+    require_agencies(reading, agency=agency, supervising=supervising)
     window, wanted = page.window("leads"), LeadFilter(state, model, case_id, agency, supervising)
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
@@ -115,6 +116,7 @@ def list_recommendations(
 
     Auditors and analysts also see those of the supervising agencies below.
     """
+    require_agencies(reading, to_agency=to_agency)
     window = page.window("recommendations")
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
