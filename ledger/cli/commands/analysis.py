@@ -81,15 +81,21 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
     with SourceFile(file, Layout(kind, **layout)) as table:
         survey = table.survey(dict.fromkeys(fields["compared"], "--compare"), lambda _row: None, lambda _number: None)
     counted = {"rows": survey.rows, "digest": survey.digest, "layout": TableLayout(format=kind, **layout)}
-    registered = {line["digest"]: line["dataset_id"] for line in _datasets(recorder.session)}
-    if survey.digest in registered:
-        raise Conflict(
-            "this file is registered as {registered}",
-            registered=registered[survey.digest],
-            field="FILE",
-            code="already_registered",
-        )
-    dataset_id = dataset_id or f"dataset-{survey.digest.partition(':')[2][:16]}"
+    same_file = [line for line in _datasets(recorder.session) if line["digest"] == survey.digest]
+    newest = {line["dataset_id"]: line for line in same_file}.values()  # of each: what models ask
+    for line in newest:
+        old = {name: line[name] for name in DatasetRegistered.__struct_fields__ if name != "dataset_id"}
+        body = make_body(DatasetRegistered, dataset_id=line["dataset_id"], **counted, **fields)
+        if convert({"dataset_id": line["dataset_id"]} | old, DatasetRegistered) == body:
+            raise Conflict(
+                "this file is registered as {registered}, read in the same way",
+                registered=line["dataset_id"],
+                field="FILE",
+                code="already_registered",
+            )
+    # The same file that is read in another way takes the place of what it was registered as.
+    own_id = same_file[-1]["dataset_id"] if same_file else f"dataset-{survey.digest.partition(':')[2][:16]}"
+    dataset_id = dataset_id or own_id
     recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counted, **fields))
 
 

@@ -34,7 +34,7 @@ LISTED = columns("case_id", "stage", "responsible", "case_number", "closed")
 PAGE = 1000  # events that are asked for at a time
 PARTS = {
     "assignments": columns("agency", "department", "handler"),
-    "items": columns("item_id", "item_kind", "quantity", "holder", "responsible", "status"),
+    "items": columns("description", "item_id", "item_kind", "quantity", "holder", "responsible", "status"),
     "persons": columns("person_id", "role:person_role", "stage", "trial", "responsible", "kept_for"),
     "measures": columns("measure_id", "person_id", "measure", "started_at", "until", "ended_at"),
     "decisions": columns("decision_id", "kind:decision_kind", "number", "decided_at", "served_at", "effective_at"),

@@ -35,9 +35,9 @@ SCANS = (
     Column("number", label="scan_number"),
     *columns("code", "result:scan_result", "officer", "scanned_at", "taken_back_by"),
 )
-LINES = columns("item_id", "case_id", "description", "seal_number", "storage_location")
-CHANGES = columns("item_id", "case_id", "change:change_in_count", "description", "storage_location")
-DIFFERENCES = columns("item_id", "case_id", "kinds", "expected", "found")
+LINES = columns("description", "item_id", "case_id", "seal_number", "storage_location")
+CHANGES = columns("description", "item_id", "case_id", "change:change_in_count", "storage_location")
+DIFFERENCES = columns("description", "item_id", "case_id", "kinds", "expected", "found")
 
 
 @click.group("stocktake", cls=Group)

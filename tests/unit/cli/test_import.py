@@ -312,6 +312,16 @@ def test_a_data_set_is_registered_and_listed(desk: Desk) -> None:
     assert receipt["dataset_id"] not in json.dumps(desk.world.ok("dataset", "list", profile="prosecutor"))
 
 
+def test_a_file_that_was_registered_with_a_wrong_layout_is_registered_again(desk: Desk) -> None:
+    """Under its id, from then on as it is read now; in the same way it is refused again."""
+    file = desk.write(*ROWS, ("again", desk.system, "", "", "", "", ""), name="again.csv")
+    first = register(desk, file, "--readable").json()
+    second = register(desk, file)
+    assert second.status == 0, second.err
+    assert second.json()["dataset_id"] == first["dataset_id"]
+    assert register(desk, file).status == 1
+
+
 def test_the_file_of_a_data_set_is_given_as_it_was_registered(desk: Desk) -> None:
     """Read by the layout that was signed; from then on it is listed as kept. Another file is refused."""
     file = desk.write(*ROWS, ("given", desk.system, "", "", "", "", ""), name="given.csv")

@@ -34,7 +34,10 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     assert world.run("stocktake", "take-back", stocktake_id, "99").status == Exit.REFUSED
     register(world, case_id, "hat", "--item-id", f"{case_id}-hat", "--storage-location", room)
     assert f"{case_id}-hat" in world.run("stocktake", "show", stocktake_id).out
-    assert f"{case_id}-coat" in world.run("stocktake", "show", stocktake_id).out
+    shown = world.run("stocktake", "show", stocktake_id).out
+    assert f"{case_id}-coat" in shown
+    (line,) = (line for line in shown.splitlines() if f"{case_id}-coat" in line)
+    assert not line.lstrip().startswith(case_id), "its name stands first"
     stated = ("--remark", "dark", "--counter", "p-0099", "--missing", f"{case_id}/{case_id}-hat")
     receipts = world.ok("stocktake", "close", stocktake_id, *stated)
     assert len(receipts) == 4
