@@ -18,6 +18,7 @@ from api.services import stocktakes as counting
 from api.services.drafts import require_role
 from api.services.stocktakes import (
     ClosingRequest,
+    DescribedItem,
     NamedDiscrepancy,
     ScanAnswers,
     ScannedCode,
@@ -86,13 +87,15 @@ class StocktakeAbandoned(Struct, frozen=True):
 class StocktakeRead(Struct, frozen=True):
     """A stocktake as it was recorded; ``stocktake`` is what was signed.
 
-    ``nonexistent`` are the discrepancies that it names and that your agency did not raise in their cases.
+    ``nonexistent`` are the discrepancies that it names and that your agency did not raise in their cases,
+    ``descriptions`` what the things that it names are called now.
     """
 
     event_id: str
     ended_at: str
     stocktake: StocktakeRecorded
     nonexistent: tuple[NamedDiscrepancy, ...]
+    descriptions: tuple[DescribedItem, ...]
 
 
 OpeningBody = Annotated[StocktakeRequest, json_body(StocktakeRequest, limit=MAX_BODY)]
@@ -141,7 +144,8 @@ def show_recorded(service: ServiceOf, reading: Reads, stocktake_id: StocktakePat
     """Return a stocktake as your agency recorded it."""
     row, body = counting.recorded_body(service, reading, stocktake_id)
     nonexistent = counting.nonexistent(service, reading, body)
-    return json_response(StocktakeRead(row.event_id, row.ended_at, body, nonexistent))
+    descriptions = counting.descriptions(service, reading, body)
+    return json_response(StocktakeRead(row.event_id, row.ended_at, body, nonexistent, descriptions))
 
 
 @router.files("/{stocktake_id}/paper", "Print a recorded stocktake", PDF)

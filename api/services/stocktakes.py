@@ -207,7 +207,7 @@ def require_open(connection: Connection, reading: Reading, stocktake_id: str) ->
         "{stocktake_id} is recorded already",
         stocktake_id=stocktake_id,
         code="already_recorded",
-        hint="Open a new one to count again.",
+        hint="See it: tally stocktake show --recorded. Open a new one to count again.",
     )
 
 
@@ -514,6 +514,21 @@ class NamedDiscrepancy(Struct, frozen=True):
 
     case_id: str
     discrepancy_id: str
+
+
+class DescribedItem(Struct, frozen=True):
+    """What an item is called."""
+
+    case_id: str
+    item_id: str
+    description: str
+
+
+def descriptions(service: Service, reading: Reading, body: StocktakeRecorded) -> tuple[DescribedItem, ...]:
+    """Return what the things that a recorded stocktake names are called now, those that the agency has a part in."""
+    with service.parts.database.read() as connection:
+        items = stocktakes.items_named(connection, reading.agency, set(lines_of(body)))
+    return tuple(DescribedItem(*key, item.description) for key, item in sorted(items.items()))
 
 
 def nonexistent(service: Service, reading: Reading, body: StocktakeRecorded) -> tuple[NamedDiscrepancy, ...]:

@@ -67,11 +67,11 @@ class TallystickError(Exception):
 
     @property
     def for_operator(self) -> str:
-        """Return the message with its notes, for the operator of the part that failed.
+        """Return the message with its notes, for the operator of the part that failed; without any it is translatable.
 
         Notes may name addresses and internals: do not show them to clients.
         """
-        return ": ".join((self.message, *self.notes))
+        return ": ".join((self.message, *self.notes)) if self.notes else self.text
 
     @property
     def notes(self) -> tuple[str, ...]:

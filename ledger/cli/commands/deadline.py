@@ -200,5 +200,7 @@ def _chosen(deadlines: list[dict[str, Any]], deadline_id: str) -> dict[str, Any]
     ]
     if len(fitting) == 1:
         return fitting[0]
-    ids = ", ".join(deadline["deadline_id"] for deadline in fitting or deadlines) or "none"
+    if not deadlines:
+        raise NotFound("the case has no deadlines", field="DEADLINE_ID")
+    ids = ", ".join(deadline["deadline_id"] for deadline in fitting or deadlines)
     raise NotFound("expected one of {ids}, not {deadline_id}", ids=ids, deadline_id=deadline_id, field="DEADLINE_ID")

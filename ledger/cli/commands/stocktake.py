@@ -184,14 +184,19 @@ def _show_recorded(session: Session, answer: dict[str, Any]) -> None:
         return
     lists = ("present", "differences", "unknown_codes", "changed_since")
     session.output.record(recorded, columns(*(name for name in recorded if name not in lists)))
-    differing = [
-        line | {"kinds": [line["kind"]], **session.output.sides(line)} for line in recorded.get("differences", ())
-    ]
+    called = {(item["case_id"], item["item_id"]): item["description"] for item in answer["descriptions"]}
+
+    def lines(name: str) -> list[dict[str, Any]]:
+        return [
+            {"description": called.get((line["case_id"], line["item_id"]))} | line for line in recorded.get(name, ())
+        ]
+
+    differing = [line | {"kinds": [line["kind"]], **session.output.sides(line)} for line in lines("differences")]
     session.output.parts(
         (
             ("differences", differing, (*DIFFERENCES, *columns("discrepancy_id"))),
-            ("changed_since", recorded.get("changed_since", ()), CHANGES),
-            ("present", recorded.get("present", ()), LINES),
+            ("changed_since", lines("changed_since"), CHANGES),
+            ("present", lines("present"), LINES),
             ("unknown_codes", [{"code": code} for code in recorded.get("unknown_codes", ())], columns("code")),
             ("nonexistent", answer["nonexistent"], columns("case_id", "discrepancy_id")),
         )

@@ -135,6 +135,11 @@ def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
     assert "kept for" in out
 
 
+def test_a_case_without_deadlines_says_so(world: World) -> None:
+    """Whoever asks for one is not sent to choose among none."""
+    world.refuses(Exit.REFUSED, "the case has no deadlines", "deadline", "show", open_case(world), "arrest_request")
+
+
 def test_warnings_reach_their_handler(world: World) -> None:
     """What has passed is warned of by itself within seconds, to the handler; a watch says it in lines as it comes."""
     before = world.ok("deadline", "warnings")

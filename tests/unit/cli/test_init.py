@@ -95,7 +95,16 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
     wrong = {"--kind": "Police", "--jurisdiction": "31 01", "--name": "n" * 2000, "--witness-url": "witness.example"}
     for option, value in wrong.items():  # what whoever founds the ledger would be refused
         refused = tally(
-            "agency", "prepare", "psb-east", *about, "--admin", "psb-east", "--witness", witness, option, value
+            "agency",
+            "prepare",
+            "psb-east",
+            *about,
+            "--admin",
+            "psb-east",
+            "--witness",
+            tmp_path / "psb-east",
+            option,
+            value,
         )
         assert (refused.status, refused.err.startswith(f"{option}: ")) == (Exit.USAGE, True), refused.err
     unknown = tally("agency", "prepare", "x", *about[2:6], "--kind", "constable", "--admin", "psb-east", "-o", sent)
@@ -238,7 +247,9 @@ def test_doctor_tells_what_is_wrong_and_what_mends_it(tally: Tally, where: DataD
     tally.ok("profile", "add", "reader", "--url", "http://127.0.0.1:1")
     with stamina.set_testing(True, attempts=1):
         wrong = failed(tally, where)
+        chinese = tally("--lang", "zh-CN", "doctor", "--data-dir", where.path).out
     assert wrong.keys() == {"key", "files", "passphrase", "chain", "service"}
+    assert "is not reachable" not in chinese
     assert f"chmod 600 {where.keys.keystore('service')}" in wrong["key"]["mend"]
     assert "tally serve" in wrong["service"]["mend"]
     assert "tally doctor" not in wrong["service"]["mend"]

@@ -47,7 +47,11 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     recorded = answer["stocktake"]
     assert answer["nonexistent"] == []
     assert (recorded["remark"], len(recorded["differences"])) == ("dark", 3)
-    assert "not there" in world.run("stocktake", "show", stocktake_id, "--recorded").out
+    shown = world.run("stocktake", "show", stocktake_id, "--recorded").out
+    assert "not there" in shown
+    assert {each["description"] for each in answer["descriptions"]} >= {"hat"}
+    (line,) = (line for line in shown.splitlines() if f"{case_id}-hat" in line)
+    assert line.lstrip().startswith("hat")
     assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list", "--recorded")]
     paper = tmp_path / "room.pdf"
     assert world.ok("stocktake", "paper", stocktake_id, "--both", "-o", str(paper)) == {"file": str(paper)}
