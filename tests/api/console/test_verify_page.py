@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from api.app import create_app
@@ -169,6 +170,17 @@ def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> N
     visitor.drop(**OF_TESTS)
     expect(visitor.page.locator("#trusted-by")).to_contain_text("Checked against the trust file trust.json")
     assert visitor.verdict() != "tampered"
+
+
+def test_a_bundle_of_another_ledger_is_said_to_be_one(tmp_path: Path, browser: Browser) -> None:
+    """Not that it was tampered with: both ledgers are named, and that this is no sign of it."""
+    other = encode_trust(replace(naming(BUNDLES.bundle(FIRST)), log_id_text="0x" + "ab" * 32))
+    with visiting(tmp_path, browser, locale="zh-CN") as visitor:
+        visitor.drop(trust__json=other, bundle__json=encoded(REGISTERED))
+        expect(visitor.page.locator("#verdict.other_ledger")).to_have_text("属于另一账本")
+        expect(visitor.page.locator("#meaning")).to_contain_text("这不表示有人改动过它")
+        expect(visitor.page.locator("#faults")).to_contain_text("0x" + "ab" * 32)
+        assert axe_findings(visitor.page) == []
 
 
 def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
