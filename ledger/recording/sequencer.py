@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from copy import copy
+from functools import cache
 from threading import Lock, Thread
 from typing import Protocol
 
@@ -28,7 +29,7 @@ from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
-from ledger.core.log.tiles import Appended, RightEdge, TileNodes
+from ledger.core.log.tiles import Appended, RightEdge, TileNodes, TileReader
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
@@ -39,7 +40,7 @@ from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, require_same_event
 from ledger.store import cases, log, stocktakes
-from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
+from ledger.store.append import NewEntry, ValidatedSubmission, write_batch
 from ledger.store.connections import DiskFailed
 from ledger.store.database import CHANGED, Connection, Database
 from ledger.store.log import TreeState
@@ -352,7 +353,8 @@ class Sequencer:
         # Other processes may have held the lock for long: what was queued meanwhile joins this batch.
         self._gather(queued)
         tree = log.tree(connection)
-        self._require_acknowledged(connection, tree)
+        read_tile = cache(log.tile_reader(connection))  # both below read the right edge if another process moved it
+        self._require_acknowledged(read_tile, tree)
         batch = Batch(before=tree)
         try:
             # recorded_at never runs backwards, even if the clock was set back.
@@ -364,14 +366,14 @@ class Sequencer:
         view = LogView(connection, [accepted for pairs in submissions for accepted, _ in pairs], authority)
         view = _place(submissions, view, tree.size, batch)
         if batch.entries:
-            batch.grown = grown = self._right_edge(connection, tree).append(batch.leaves)
-            new = NewTree(grown.size, grown.root, view.authority.changes, batch.at)
+            batch.grown = grown = self._right_edge(read_tile, tree).append(batch.leaves)
+            new = TreeState(tree.log_id, grown.size, grown.root, view.authority.changes, batch.at)
             write_batch(connection, self._database, batch.entries, grown.tiles, new)
         elif any(isinstance(reply, Duplicate) for _, reply in batch.replies):
             log.make_durable(connection, self._database)
         return batch
 
-    def _require_acknowledged(self, connection: Connection, tree: TreeState) -> None:
+    def _require_acknowledged(self, read_tile: TileReader, tree: TreeState) -> None:
         """Require that the log has all that was acknowledged here.
 
         Raises IntegrityBroken: the database was exchanged for one that had not received all of it, as a standby is that
@@ -381,7 +383,7 @@ class Sequencer:
             return
         size, root = self._acknowledged
         if tree.size >= size:
-            nodes = TileNodes(tree.size, log.tile_reader(connection))
+            nodes = TileNodes(tree.size, read_tile)
             if merkle.frontier_at(size, nodes).root() == root:
                 return
         raise IntegrityBroken(
@@ -390,7 +392,7 @@ class Sequencer:
             hint="Was another server promoted? Bring back the one that has them, then start the service again.",
         )
 
-    def _right_edge(self, connection: Connection, tree: TreeState) -> RightEdge:
+    def _right_edge(self, read_tile: TileReader, tree: TreeState) -> RightEdge:
         """Return the edge kept from the last batch if the tree still ends there, else read it.
 
         Raises:
@@ -399,7 +401,7 @@ class Sequencer:
         # Another process may have appended since: size and root tell whether the cached edge still holds.
         if self._edge is not None and self._edge[:2] == (tree.size, tree.root):
             return self._edge[2]
-        edge = RightEdge.read(tree.size, log.tile_reader(connection))
+        edge = RightEdge.read(tree.size, read_tile)
         if edge.frontier.root() != tree.root:
             raise IntegrityBroken(
                 "the tiles at size {size} do not lead to the root {root}",

@@ -14,9 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import Any, NamedTuple, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Table, bindparam, delete, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.core.custody import CaseState, Flag
@@ -29,6 +28,7 @@ from ledger.core.supervision import SupervisionStep
 from ledger.store import bindings, cases, clocks, feed, imports, log, search, stocktakes, supervision, word_parts
 from ledger.store.clocks import ClockLine
 from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_in, row_of, write_rows
+from ledger.store.log import TreeState
 from ledger.store.stocktake_tables import STOCKTAKES
 from ledger.store.tables import (
     BINDINGS,
@@ -132,26 +132,14 @@ class NewEntry(NamedTuple):
     submission: ValidatedSubmission
 
 
-class NewTree(Struct, frozen=True):
-    """The tree after the batch; ``recorded_at`` is in unix milliseconds."""
-
-    size: int
-    root: bytes
-    registry_changes: int
-    recorded_at: int
-
-
-_MOVE_TREE = update(TREE).values({name: bindparam(name) for name in NewTree.__struct_fields__})
-
-
 def write_batch(
     connection: Connection,
     database: Database,
     entries: Sequence[NewEntry],
     tiles: Sequence[TileContents],
-    tree: NewTree,
+    tree: TreeState,
 ) -> None:
-    """Write everything that the batch changes into the open transaction. Requires the writer's lock.
+    """Write all that the batch changes into the open transaction, up to the new ``tree``. Requires the writer's lock.
 
     Raises IntegrityBroken for a row in the way that no batch has written, Unavailable where PostgreSQL has no partition
     for the entries.
@@ -191,7 +179,7 @@ def write_batch(
     }
     # A tile at the right edge grows, so it is replaced by the one with more hashes.
     rows_of_tiles = [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles]
-    latest = {TILES: rows_of_tiles, **latest}
+    latest = {TILES: rows_of_tiles, **latest, TREE: [{"id": 1, **asdict(tree), "log_id": tree.log_id.hex()}]}
     # New rows are inserted, never replaced: a row in the way was written by somebody else.
     try:
         write_rows(connection, database, new, latest)
@@ -211,8 +199,6 @@ def write_batch(
     for entry in entries:
         if isinstance(entry.submission.event.body, SectionErased):
             erase(connection, database, entry.submission.event.body)
-    # Nothing of the batch counts until the caller's transaction is committed.
-    connection.execute(_MOVE_TREE, asdict(tree))
 
 
 def _placed_rows(entries: Sequence[NewEntry]) -> tuple[list[Row], NewRows]:

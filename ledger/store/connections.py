@@ -11,13 +11,15 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
+from math import inf
 from pathlib import Path
 from stat import S_IMODE
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.core.errors import MalformedInput, Unavailable
@@ -25,6 +27,7 @@ from ledger.core.messages import Message
 
 POOL_SIZE, POOL_OVERFLOW = 10, 20  # connections that are kept, and those beyond them under load
 BUSY_TIMEOUT_MS = 30_000
+TRUSTED_S = 1.0  # for which a connection to PostgreSQL is taken to be alive after its last use
 PRIVATE = 0o600  # the mode of database files
 DRIVERS = ("sqlite", "postgresql+psycopg")
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
@@ -92,6 +95,7 @@ _PATIENCE = text(f"SELECT set_config('statement_timeout', '{BUSY_TIMEOUT_MS}', t
 _LESS_PATIENCE = text("SELECT set_config('lock_timeout', :patience_ms, true)")
 _LOADED = b"SELECT pg_conf_load_time()"
 _JUDGED = "judged_settings_of"  # in a connection's info: the time of the settings that were found durable
+_USED_AT = "used_at"  # in a connection's info: when it came back to the pool
 _WARNING = "warning"  # in a connection's info: what the server warned of
 
 
@@ -261,8 +265,20 @@ def engine_of(url: URL) -> Engine:
     # Payloads stay out of errors.
     pool: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": POOL_OVERFLOW, "hide_parameters": True}
     if url.get_backend_name() != "sqlite":
-        # The server may have been restarted since a connection was last used.
-        engine = create_engine(_bounded(url), pool_pre_ping=True, **pool)
+        engine = create_engine(_bounded(url), **pool)
+
+        @event.listens_for(engine, "checkin")
+        def note_use(_connection: Any, record: Any) -> None:
+            record.info[_USED_AT] = monotonic()
+
+        @event.listens_for(engine, "checkout")
+        def require_alive(connection: Any, record: Any, _proxy: Any) -> None:
+            # The server may have been restarted since; asked each time, a batch would cost a trip more.
+            if monotonic() - record.info.get(_USED_AT, inf) > TRUSTED_S:
+                try:
+                    engine.dialect.do_ping(connection)
+                except engine.dialect.loaded_dbapi.Error as error:
+                    raise InvalidatePoolError from error
 
         @event.listens_for(engine, "connect")
         def keep_warnings(connection: Any, record: Any) -> None:

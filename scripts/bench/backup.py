@@ -32,8 +32,9 @@ from ledger.procedures import shipped_procedures
 from ledger.recording.clock import now_ms
 from ledger.storage.objects import FolderObjects
 from ledger.store import log
-from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
+from ledger.store.append import NewEntry, ValidatedSubmission, write_batch
 from ledger.store.database import attach
+from ledger.store.log import TreeState
 from scripts.bench.audit import apart, fill
 from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, options, show
@@ -106,7 +107,7 @@ def lay(url: str, entries: int) -> int:
                     NewEntry(edge.size + offset, ValidatedSubmission(**in_fields(each), registry_changes=0))
                     for offset, each in enumerate(submitted)
                 ]
-                new = NewTree(grown.size, grown.root, tree.registry_changes, now_ms())
+                new = TreeState(tree.log_id, grown.size, grown.root, tree.registry_changes, now_ms())
                 with database.write() as connection:
                     write_batch(connection, database, placed, grown.tiles, new)
                 edge = grown.edge

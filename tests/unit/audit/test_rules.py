@@ -19,7 +19,7 @@ from ledger.core.log.merkle import leaf_hash, root_of
 from ledger.core.log.tiles import RightEdge, hashes_in
 from ledger.store import log as stored_log
 from ledger.store import stocktakes
-from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, rows_of, write_batch
+from ledger.store.append import NewEntry, ValidatedSubmission, rows_of, write_batch
 from ledger.store.opening import open_database
 from tests.testkit.builders import (
     COURT,
@@ -50,7 +50,13 @@ def force(ledger: Ledger, *events: SignedEvent) -> int:
         forced = [ValidatedSubmission(*part, registry_changes=0, rows=rows_of(part[0])) for part in parts]
         entries = [NewEntry(index, submission) for index, submission in enumerate(forced, tree.size)]
         changes = sum(isinstance(event.payload.body, RegistryChange) for event in events)
-        new = NewTree(grown.size, grown.root, tree.registry_changes + changes, ledger.clock())
+        new = replace(
+            tree,
+            size=grown.size,
+            root=grown.root,
+            registry_changes=tree.registry_changes + changes,
+            recorded_at=ledger.clock(),
+        )
         write_batch(connection, database, entries, grown.tiles, new)
         return tree.size
 
