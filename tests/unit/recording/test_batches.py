@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.event import listen
 
 from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.log.checkpoints import verify_checkpoint
@@ -270,6 +271,26 @@ def test_tiles_and_root_are_the_reference_trees_at_every_size(ledger: Ledger) ->
             assert (tree.size, tree.root) == (len(entries), mth(entries))
             stored = list(connection.execute(text("SELECT level, tile_index, hashes FROM tiles ORDER BY 1, 2")))
         assert [tuple(row) for row in stored] == reference_tiles(entries)
+
+
+def test_writers_in_turn_read_the_right_edge_once_a_batch(ledger: Ledger) -> None:
+    """Behind a batch of another process each tile at the right edge is read once: for the check that the log has what
+    was acknowledged here, and for the entries that follow.
+    """
+    with open_ledger(ledger.database.url) as other:
+        case, another = Case(step=1).open(), Case("case-2", step=1).open()
+        case.register(*(f"item-{number}" for number in range(256)))
+        ledger.post_all(case.events)
+        other.post(another.last)
+        reads: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+            if "FROM tiles" in statement:
+                reads.append(statement)
+
+        listen(ledger.database.log, "before_cursor_execute", note)
+        ledger.post(case.register("last").last)
+        assert len(reads) == 2, "of the two levels of a tree of more than 256 leaves"
 
 
 def reference_tiles(entries: list[bytes]) -> list[tuple[int, int, bytes]]:

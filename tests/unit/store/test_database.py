@@ -213,6 +213,30 @@ def test_a_server_that_takes_no_writes_is_an_unavailable_database(postgres_url: 
             writer.execute(text("UPDATE tree SET size = 7"))
 
 
+def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was long without use is asked first, and replaced; until then an error ends its use, once."""
+    ending = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid() AND datname = :n"
+    )
+    name = {"n": make_url(postgres_url).database}
+
+    def end_all() -> None:
+        with closing(attach(postgres_url)) as other, other.write() as connection:
+            connection.execute(ending, name)
+
+    with closing(open_database(postgres_url)) as database:
+        monkeypatch.setattr(connections, "TRUSTED_S", 0.0)
+        end_all()
+        with database.read() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+        monkeypatch.setattr(connections, "TRUSTED_S", 3600.0)
+        end_all()
+        with refused("database_unavailable", error=Unavailable), database.read() as connection:
+            connection.execute(text("SELECT 1"))
+        with database.read() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
 def test_a_file_that_is_no_database_is_a_disk_fault(tmp_path: Path) -> None:
     """A file of other bytes is told as a failed disk: nothing is acknowledged from it."""
     (tmp_path / "ledger.db").write_bytes(b"not a database, not at all" * 400)
