@@ -20,20 +20,20 @@ An issuer is that of one agency, and an agency has one: so a provider can vouch 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import msgspec
-import structlog
 from msgspec import Meta, Struct, field
 
 from ledger.config.secret_files import read_secret
+from ledger.config.watched_file import WatchedFile
 from ledger.core.encoding.decoding import convert, decode_toml
-from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import AgencyId, OfficerId
 
-logger = structlog.get_logger(__name__)
 FILE = "identity_providers.toml"
 MAX_SECRET = 1024  # characters
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -98,38 +98,16 @@ def _require_issuer(issuer: str, where: str, *, development: bool) -> None:
         raise MalformedInput("expected the https URL of the issuer, as its tokens name it", field=where)
 
 
-class ProviderFile:
-    """The file, read again when it changes: who is taken out of it ends, with every session that it vouched for."""
+class ProviderFile(WatchedFile[IdentityProvider]):
+    """The providers of the file: who is taken out of it ends, with every session that it vouched for.
+
+    Nobody signs in by what cannot be read: an earlier provider may be what was taken out of it.
+    """
 
     def __init__(self, path: Path | None, *, development: bool = False):
-        self._path, self._development = path, development
-        self._stamp: tuple[int, int] | None = None
-        self._providers: tuple[IdentityProvider, ...] = ()
-
-    def __call__(self) -> tuple[IdentityProvider, ...]:
-        """Return the providers that the file names now; none if it cannot be read, which is logged once a change."""
-        stamp = self._stamped()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._providers = self._read() if stamp else ()
-        return self._providers
+        warning = "the file of identity providers cannot be read, nobody signs in by one"
+        super().__init__(path, partial(read_providers, development=development), keeps=False, warning=warning)
 
     def of_agency(self, agency: str) -> IdentityProvider | None:
         """Return the agency's provider."""
         return next((provider for provider in self() if provider.agency == agency), None)
-
-    def _read(self) -> tuple[IdentityProvider, ...]:
-        assert self._path is not None, "it has a stamp"
-        try:
-            return read_providers(self._path.read_text(encoding="utf-8"), development=self._development)
-        except (TallystickError, OSError, UnicodeDecodeError) as error:
-            # Nobody signs in by what cannot be read: an earlier provider may be what was taken out of it.
-            logger.warning("the file of identity providers cannot be read, nobody signs in by one", reason=str(error))
-            return ()
-
-    def _stamped(self) -> tuple[int, int] | None:
-        try:
-            status = self._path.stat() if self._path else None
-        except FileNotFoundError:
-            return None
-        return None if status is None else (status.st_mtime_ns, status.st_size)

@@ -26,6 +26,7 @@ import msgspec
 import structlog
 from msgspec import Meta, Struct
 
+from ledger.config.watched_file import WatchedFile
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decode_toml, decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
@@ -127,37 +128,12 @@ def _witness(row: _Row, where: str) -> Witness:
     return Witness(row.url.rstrip("/"), keys, row.account, mirror)
 
 
-class WitnessFile:
-    """The file, read again when it changes: witnesses are added and removed while the service runs."""
+class WitnessFile(WatchedFile[Witness]):
+    """The witnesses of the file, which are added and removed while the service runs."""
 
     def __init__(self, path: Path):
-        self._path = path
-        self._stamp: tuple[int, int] | None = None
-        self._witnesses: tuple[Witness, ...] = ()
-
-    def read(self) -> tuple[Witness, ...]:
-        """Return the witnesses that the file names now; none without a file. Raises MalformedInput."""
-        stamp = self._stamped()
-        if stamp != self._stamp:
-            self._witnesses = read_witnesses(self._path.read_text(encoding="utf-8")) if stamp else ()
-            self._stamp = stamp
-        return self._witnesses
-
-    def __call__(self) -> tuple[Witness, ...]:
-        """Return the witnesses, or the earlier ones if the file cannot be read now."""
-        try:
-            return self.read()
-        except (TallystickError, OSError, UnicodeDecodeError) as error:
-            logger.warning("the file of witnesses cannot be read, the witnesses of before are asked", reason=str(error))
-            self._stamp = self._stamped()  # warned once for each change
-            return self._witnesses
-
-    def _stamped(self) -> tuple[int, int] | None:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_mtime_ns, status.st_size
+        warning = "the file of witnesses cannot be read, the witnesses of before are asked"
+        super().__init__(path, read_witnesses, keeps=True, warning=warning)
 
 
 T = TypeVar("T")
