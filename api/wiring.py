@@ -12,7 +12,7 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from secrets import token_bytes
-from threading import Event, Thread, current_thread
+from threading import Event, Thread
 from typing import Any
 
 import structlog
@@ -66,7 +66,7 @@ from ledger.recording.validation_process import ValidatorSetup
 from ledger.recording.word_index import index_words
 from ledger.store import bindings, log, phones, stocktakes
 from ledger.store.access import AccessLog
-from ledger.store.activity import Activity
+from ledger.store.activity import Activity, failure_of
 from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
@@ -521,18 +521,7 @@ def _repeat(activity: Activity, pause_s: float, step: Callable[[], object]) -> C
 
     An error of one step is logged and does not prevent the next.
     """
-
-    def run(stop: Event) -> None:
-        name = current_thread().name
-        while not activity.pause(stop, pause_s):
-            try:
-                step()
-            except TallystickError as error:
-                logger.warning("step failed", thread=name, reason=error.for_operator)
-            except Exception:  # the thread goes on: a loop that ended would stop anchoring or sealing unnoticed
-                logger.exception("step failed for a reason that nobody foresaw", thread=name)
-
-    return run
+    return lambda stop: activity.repeat(stop, lambda: failure_of(step, "step failed") is None, pause_s)
 
 
 def _start_threads(runs: dict[str, Callable[[Event], Any]], stop: Event) -> list[Thread]:

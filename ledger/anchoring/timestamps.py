@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
-from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError, Unavailable
+from ledger.core.errors import MalformedInput, SignatureRefused, Unavailable
 from ledger.core.log.notes import parse_note
 from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
 from ledger.store import checkpoints
+from ledger.store.activity import failure_of
 from ledger.store.checkpoints import StoredTimestamp
 from ledger.store.database import Database
 
@@ -71,27 +72,15 @@ class TimestampWorker:
 
     def run(self, stop: Event) -> None:
         """Take steps until ``stop`` is set; after each failure wait longer."""
-        self.database.activity.repeat(
-            stop,
-            self.try_step,
-            every_s=LOOK_EVERY_S,
-            first_pause_s=FIRST_PAUSE_S,
-            longest_pause_s=LONGEST_PAUSE_S,
-        )
+        repeat = self.database.activity.repeat
+        repeat(stop, self.try_step, LOOK_EVERY_S, first_s=FIRST_PAUSE_S, longest_s=LONGEST_PAUSE_S)
 
     def try_step(self) -> bool:
         """Take one step, keep a failure in ``state``, and return whether it succeeded."""
-        try:
-            self.step()
-        except TallystickError as error:
-            logger.warning("no timestamp", reason=error.for_operator, hint=error.hint)
-            self.state = TimestampWorkerState(error.message, error.hint)
-            return False
-        except Exception as error:
-            logger.exception("no timestamp, for a reason that nobody foresaw")
-            self.state = TimestampWorkerState(f"checkpoints cannot be timestamped ({type(error).__name__})")
-            return False
-        return True
+        failure = failure_of(self.step, "checkpoints cannot be timestamped")
+        if failure is not None:
+            self.state = TimestampWorkerState(*failure)
+        return failure is None
 
     def step(self) -> StoredTimestamp | None:
         """Have the newest published checkpoint timestamped if that is due, and return what was stored.

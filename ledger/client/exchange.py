@@ -73,7 +73,7 @@ class Reply(Struct, frozen=True):
 
     def require_final(self) -> Reply:
         """Return the reply, unless it is a fault that may pass. Raises Unavailable for that."""
-        if not self.is_success and pause_after(error := self.error()):
+        if not self.is_success and retry_after_s(error := self.error()):
             raise error
         return self
 
@@ -114,7 +114,7 @@ def unreachable(url: str, error: httpx.HTTPError) -> Unavailable:
     )
 
 
-def pause_after(error: Exception) -> bool | float:
+def retry_after_s(error: Exception) -> bool | float:
     """Return whether to try again, or after how many seconds if the service said so."""
     if not isinstance(error, Unavailable) or error.code == "service_garbled":
         return False
@@ -127,7 +127,11 @@ def attempts(call: ServiceCall) -> Mapping[str, Any]:
     """Return how ``stamina`` is to try a call again; what was cut off on its way into or from a file is not
     begun anew."""
     waits: dict[str, Any] = {"timeout": 60, "wait_initial": 0.2, "wait_max": 3, "wait_jitter": 0.2}
-    return {"on": pause_after if call.target is None and call.source is None else _never, "attempts": ATTEMPTS, **waits}
+    return {
+        "on": retry_after_s if call.target is None and call.source is None else _never,
+        "attempts": ATTEMPTS,
+        **waits,
+    }
 
 
 def _never(_error: Exception) -> bool:

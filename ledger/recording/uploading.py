@@ -35,6 +35,7 @@ from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
 from ledger.recording.public_store import KeptCheckpoint, PublicStore
 from ledger.store import checkpoints, log
+from ledger.store.activity import failure_of
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection, Database
 
@@ -88,27 +89,15 @@ class TileUploader:
 
     def run(self, stop: Event) -> None:
         """Take steps until ``stop`` is set; after each failure wait longer."""
-        self.database.activity.repeat(
-            stop,
-            self.try_step,
-            every_s=LOOK_EVERY_S,
-            first_pause_s=FIRST_PAUSE_S,
-            longest_pause_s=LONGEST_PAUSE_S,
-        )
+        repeat = self.database.activity.repeat
+        repeat(stop, self.try_step, LOOK_EVERY_S, first_s=FIRST_PAUSE_S, longest_s=LONGEST_PAUSE_S)
 
     def try_step(self) -> bool:
         """Take one step, keep a failure in ``state``, and return whether it succeeded."""
-        try:
-            self.step()
-        except TallystickError as error:
-            logger.warning("no upload", reason=error.for_operator, hint=error.hint)
-            self.state = UploadState(self.state.size, error.message, error.hint)
-            return False
-        except Exception as error:
-            logger.exception("no upload, for a reason that nobody foresaw")
-            self.state = UploadState(self.state.size, f"checkpoints cannot be uploaded ({type(error).__name__})")
-            return False
-        return True
+        failure = failure_of(self.step, "checkpoints cannot be uploaded")
+        if failure is not None:
+            self.state = UploadState(self.state.size, *failure)
+        return failure is None
 
     def step(self) -> bool:
         """Upload the newest checkpoint for everybody if the store lacks it, and return whether that was done.

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Condition, Event
+from threading import Condition, Event, current_thread
+from typing import NamedTuple
+
+import structlog
+
+from ledger.core.errors import TallystickError
+
+logger = structlog.get_logger(__name__)
 
 LIVELY_S = 3.0  # seconds after a write in which more is expected to follow from it
 RESTED_S = 5.0  # seconds between looks while nothing is written: the clock, or another process, may have made work
@@ -49,26 +56,41 @@ class Activity:
         return stop.is_set()
 
     def repeat(
-        self,
-        stop: Event,
-        try_step: Callable[[], bool],
-        *,
-        every_s: float,
-        first_pause_s: float,
-        longest_pause_s: float,
+        self, stop: Event, try_step: Callable[[], bool], every_s: float, *, first_s: float = 0.0, longest_s: float = 0.0
     ) -> None:
         """Call ``try_step`` every ``every_s`` seconds, more seldom at rest, until ``stop`` is set.
 
-        It returns whether it succeeded. After each failure the pause is longer, as ``pause_after`` says.
+        It returns whether it succeeded. After each failure the pause is at least what ``pause_after`` says.
         """
         failures = 0
         pause_s = every_s
         while not self.pause(stop, pause_s):
             failures = 0 if try_step() else failures + 1
-            pause_s = pause_after(failures, first_pause_s, longest_pause_s) if failures else every_s
+            pause_s = max(every_s, pause_after(failures, first_s, longest_s))
 
 
 def pause_after(failures: int, first_s: float, longest_s: float) -> float:
-    """Return the seconds to wait after ``failures`` (at least one) in a row: doubled by each, up to ``longest_s``."""
+    """Return the seconds to wait after ``failures`` in a row: doubled by each that follows, up to ``longest_s``."""
     # Bounded: 2 ** 1024 is no float any more, and a loop that fails each minute comes there within a day.
-    return min(longest_s, first_s * 2.0 ** min(failures - 1, 64))
+    return min(longest_s, first_s * 2.0 ** min(failures - 1, 64)) if failures else 0.0
+
+
+class Failure(NamedTuple):
+    """Why a step failed, in one sentence, and what to do about it."""
+
+    fault: str
+    hint: str | None = None
+
+
+def failure_of(step: Callable[[], object], event: str) -> Failure | None:
+    """Take a step; log a failure as ``event`` and return it, so that the loop goes on. Return None for a success."""
+    thread = current_thread().name
+    try:
+        step()
+    except TallystickError as error:
+        logger.warning(event, thread=thread, reason=error.for_operator, hint=error.hint)
+        return Failure(error.message, error.hint)
+    except Exception as error:  # a thread that ended would stop its work unnoticed
+        logger.exception("%s, for a reason that nobody foresaw", event, thread=thread)
+        return Failure(f"{event} ({type(error).__name__})")
+    return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
 from email.message import EmailMessage
+from functools import partial
 from threading import Event
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ import structlog
 from ledger.core.errors import TallystickError
 from ledger.interchange.mail.smtp import MailConnection, MailServer, ServerAway, Unsent
 from ledger.store import notices
+from ledger.store.activity import failure_of, pause_after
 from ledger.store.database import Database
 from ledger.store.notices import Subscriber
 
@@ -57,13 +59,8 @@ class MailSender:
 
     def run(self, stop: Event) -> None:
         """Send until ``stop`` is set."""
-        while not self.database.activity.pause(stop, LOOK_EVERY_S):
-            try:
-                self.step()
-            except TallystickError as error:
-                logger.warning("mail cannot be looked at", reason=error.for_operator)
-            except Exception:  # the thread goes on: one that ended would stop all mail unnoticed
-                logger.exception("mail cannot be looked at for a reason that nobody foresaw")
+        step = partial(failure_of, self.step, "mail cannot be looked at")
+        self.database.activity.repeat(stop, lambda: step() is None, LOOK_EVERY_S)
 
     def step(self) -> None:
         """Send all that is due now, over one connection; rest for a while if the server takes nothing."""
@@ -106,7 +103,7 @@ class MailSender:
 
     def _settle_failed(self, claimed: Subscriber, error: TallystickError) -> None:
         now = self.clock()
-        again_at = now + _pause_ms(claimed.failures)
+        again_at = now + _pause_ms(claimed.failures + 1)
         reason = msgspec.json.encode(error.text.packed()).decode()  # for readers of any language
         is_away, failures = isinstance(error, ServerAway), claimed.failures + 1
         failed: dict[str, Any] = {"failures": failures, "last_error": reason, "next_try_at": again_at}
@@ -114,11 +111,10 @@ class MailSender:
             failed |= {"former": None, "failures": 0, "last_error": None}
         notices.changed(self.database, claimed, **failed)
         if is_away:
-            self.resting_until = now + _pause_ms(self.failures)
             self.failures += 1
+            self.resting_until = now + _pause_ms(self.failures)
         logger.warning("mail failed", agency=claimed.agency, officer=claimed.officer, reason=error.for_operator)
 
 
 def _pause_ms(failures: int) -> int:
-    doubled: int = FIRST_PAUSE_S * 2 ** min(failures, 20)
-    return 1000 * min(doubled, LONGEST_PAUSE_S)
+    return int(1000 * pause_after(failures, FIRST_PAUSE_S, LONGEST_PAUSE_S))

@@ -22,6 +22,7 @@ from msgspec import Struct
 from ledger.core.errors import TallystickError
 from ledger.interchange.webhooks.receiver import ANSWER_WITHIN_S, Receivers, Undelivered, post
 from ledger.store import webhooks
+from ledger.store.activity import pause_after
 from ledger.store.database import Database
 from ledger.store.webhooks import DeliveryProgress, Webhook
 
@@ -143,7 +144,7 @@ class Deliverer:
                 headers = outgoing.message.headers(self.secret(claimed.webhook_id), self.clock() // 1000)
                 await post(self.receivers, claimed.url, outgoing.message.body, headers)
         except TallystickError as error:
-            pause_s = min(FIRST_PAUSE_S * 2 ** min(claimed.failures, 20), LONGEST_PAUSE_S)
+            pause_s = int(pause_after(claimed.failures + 1, FIRST_PAUSE_S, LONGEST_PAUSE_S))
             again_at = self.clock() + pause_s * 1000
             await asyncio.to_thread(webhooks.settle_failed, self.database, claimed, error.message, again_at)
             level = logger.info if isinstance(error, Undelivered) else logger.warning

@@ -53,6 +53,7 @@ from ledger.core.log.witness_protocol import (
     CosignBlock,
 )
 from ledger.core.messages import Message
+from ledger.store.activity import pause_after
 
 logger = structlog.get_logger(__name__)
 
@@ -305,12 +306,12 @@ class Refusals:
     def add(self, witness: Witness, reason: str) -> None:
         """Note that the witness did not sign; only another reason than the last one is logged."""
         before = self._refused.get(witness)
-        failures = before.failures if before else 0
-        pause_s = min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), self._longest_pause_s)
+        failures = before.failures + 1 if before else 1
+        pause_s = pause_after(failures, FIRST_PAUSE_S, self._longest_pause_s)
         if before is None or before.reason != reason:
             logger.warning(self._event, witness=witness.name, reason=reason, again_in_s=pause_s)
         now = time.monotonic()
-        self._refused[witness] = _Refusal(reason, failures + 1, before.since if before else now, now + pause_s)
+        self._refused[witness] = _Refusal(reason, failures, before.since if before else now, now + pause_s)
 
     def remove(self, witness: Witness) -> None:
         """Note that the witness signed."""

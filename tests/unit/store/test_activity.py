@@ -80,8 +80,7 @@ def test_a_loop_waits_longer_after_each_failure_and_goes_on() -> None:
 
     pauses: list[float] = []
     results = [True, False, False, False, True, False]
-    options = {"every_s": 0.5, "first_pause_s": 1.0, "longest_pause_s": 3.0}
-    Timed().repeat(threading.Event(), lambda: results.pop(0), **options)
+    Timed().repeat(threading.Event(), lambda: results.pop(0), 0.5, first_s=1.0, longest_s=3.0)
     assert pauses == [0.5, 0.5, 1.0, 2.0, 3.0, 0.5, 1.0]
 
 
