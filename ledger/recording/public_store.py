@@ -7,7 +7,6 @@ durable when the call returns.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -15,21 +14,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ledger.config.secret_files import sync_folder
 from ledger.config.settings import Settings
 from ledger.core.errors import Conflict
 from ledger.core.log.notes import MAX_NOTE_LENGTH
 from ledger.storage.objects import (
     NAMES,
+    PUBLIC_FOLDER,
     STAGED,
-    changed_object,
+    BucketObjects,
+    FolderObjects,
     locked,
     make_folders,
     of_the_bucket,
     of_the_disk,
     read_file,
     storage_of,
-    write_file,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ CHECKPOINT = "checkpoint"
 LOCK = ".lock"  # in a folder; held while its checkpoint is replaced
 AT_ONCE = 16  # requests
 LEFT_OVER_S = 3600.0  # seconds after which nobody writes a file any more
-OPEN_FILE, OPEN_FOLDER = 0o644, 0o755  # what is public is read by a web server under another user
 _NAME = NAMES["tile_store"]
 _ETERNAL = "public, max-age=31536000, immutable"
 
@@ -78,6 +76,7 @@ class FolderStore:
 
     def __init__(self, folder: Path):
         self._folder = folder
+        self._objects = FolderObjects(folder, _NAME, is_made=True, is_public=True)
         self._is_swept = False
 
     def checkpoint(self) -> KeptCheckpoint | None:
@@ -86,9 +85,8 @@ class FolderStore:
         return None if note is None else KeptCheckpoint(note, "")
 
     def put(self, objects: Mapping[str, bytes]) -> None:
-        with of_the_disk(_NAME):
-            for name, data in objects.items():
-                self._write(self._folder / name, data)
+        for name, data in objects.items():
+            self._objects.put(name, data)
 
     def lacks(self, names: Iterable[str]) -> set[str]:
         with of_the_disk(_NAME):
@@ -96,12 +94,12 @@ class FolderStore:
 
     def replace_checkpoint(self, note: bytes, before: KeptCheckpoint | None) -> None:
         with of_the_disk(_NAME):
-            make_folders(self._folder, OPEN_FOLDER)
+            make_folders(self._folder, PUBLIC_FOLDER)
             with locked(self._folder / LOCK):
                 if self.checkpoint() != before:
                     raise _overtaken()
                 self._sweep()
-                self._write(self._folder / CHECKPOINT, note)
+                self._objects.put(CHECKPOINT, note)
 
     def forget(self, folders: Iterable[str]) -> None:
         for name in folders:
@@ -116,39 +114,17 @@ class FolderStore:
                         file.unlink()
             self._is_swept = True
 
-    def _write(self, file: Path, data: bytes) -> None:
-        make_folders(file.parent, OPEN_FOLDER)
-        # Others may write the same tile at the same time, and nobody knows the name in advance.
-        staged = file.with_name(f"{file.name}.{secrets.token_hex(8)}{STAGED}")
-        try:
-            write_file(staged, data, OPEN_FILE)
-            staged.replace(file)
-        except BaseException:
-            staged.unlink(missing_ok=True)
-            raise
-        sync_folder(file.parent)
-
 
 class BucketStore:
     """A bucket of an object storage that speaks S3, below a prefix."""
 
     def __init__(self, bucket: S3Store):
         self._bucket = bucket
+        self._objects = BucketObjects(bucket, _NAME)
 
     def checkpoint(self) -> KeptCheckpoint | None:
-        import obstore
-
-        with of_the_bucket(_NAME):
-            try:
-                answer = obstore.get(self._bucket, CHECKPOINT)  # its head: the bytes are not read yet
-            except FileNotFoundError as error:
-                # A bucket that is not there is no empty one.
-                if "NoSuchBucket" in str(error):
-                    raise
-                return None
-            if answer.meta["size"] > MAX_NOTE_LENGTH:
-                raise changed_object(CHECKPOINT)
-            return KeptCheckpoint(bytes(answer.bytes()), answer.meta["e_tag"] or "")
+        tagged = self._objects.read_tagged(CHECKPOINT, MAX_NOTE_LENGTH)
+        return None if tagged is None else KeptCheckpoint(*tagged)
 
     def put(self, objects: Mapping[str, bytes]) -> None:
         async def put(name: str) -> None:
@@ -185,12 +161,8 @@ class BucketStore:
                 raise _overtaken() from error
 
     def forget(self, folders: Iterable[str]) -> None:
-        import obstore
-
-        with of_the_bucket(_NAME):
-            for folder in folders:
-                for page in obstore.list(self._bucket, prefix=folder):
-                    obstore.delete(self._bucket, [listed["path"] for listed in page])
+        for folder in folders:
+            self._objects.forget(folder)
 
 
 def public_store_of(settings: Settings) -> PublicStore | None:

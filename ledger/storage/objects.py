@@ -39,6 +39,7 @@ RETRIES = 2
 LOCK_TRIED_EVERY_S = 0.05
 AT_ONCE = 1000  # objects that are deleted with one request
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+PUBLIC_FILE, PUBLIC_FOLDER = 0o644, 0o755  # what is public is read by a web server under another user
 
 StorageSetting = Literal["tile_store", "evidence_store", "backup_store"]
 # What people call the storage that a setting names, and the heading under which docs/operations.md tells of it.
@@ -91,15 +92,23 @@ class Objects(Protocol):
 
 
 class FolderObjects:
-    """Objects as files below a folder, which nobody else may read.
+    """Objects as files below a folder, which nobody else may read unless it ``is_public``.
 
     ``is_made`` says that the folder is made for the first object; else it must be there, as a disk that is mounted.
     """
 
-    def __init__(self, folder: Path, name: Message = NAMES["evidence_store"], *, is_made: bool = False):
+    def __init__(
+        self,
+        folder: Path,
+        name: Message = NAMES["evidence_store"],
+        *,
+        is_made: bool = False,
+        is_public: bool = False,
+    ):
         self._folder = folder
         self._name = name
         self._is_made = is_made
+        self._modes = (PUBLIC_FILE, PUBLIC_FOLDER) if is_public else (PRIVATE_FILE, PRIVATE_FOLDER)
 
     def create(self, name: str, data: bytes) -> None:
         with of_the_disk(self._name), self._staged(name, data) as (staged, file):
@@ -118,10 +127,12 @@ class FolderObjects:
         if not self._is_made:
             self._require_folder()
         file = self._folder / name
-        make_folders(file.parent, PRIVATE_FOLDER)
+        file_mode, folder_mode = self._modes
+        make_folders(file.parent, folder_mode)
+        # Others may write the same object at the same time, and nobody knows the name in advance.
         staged = file.with_name(f"{file.name}.{secrets.token_hex(8)}{STAGED}")
         try:
-            write_file(staged, data, PRIVATE_FILE)
+            write_file(staged, data, file_mode)
             yield staged, file
         finally:
             staged.unlink(missing_ok=True)
@@ -184,6 +195,11 @@ class BucketObjects:
             obstore.put(self._bucket, name, data)
 
     def read(self, name: str, most: int) -> bytes | None:
+        tagged = self.read_tagged(name, most)
+        return None if tagged is None else tagged[0]
+
+    def read_tagged(self, name: str, most: int) -> tuple[bytes, str] | None:
+        """Return an object, as ``read``, with the tag by which the storage tells it from another version of it."""
         import obstore
 
         with of_the_bucket(self._name):
@@ -191,9 +207,9 @@ class BucketObjects:
                 answer = obstore.get(self._bucket, name)  # its head: the bytes are not read yet
                 if answer.meta["size"] > most:
                     raise changed_object(name)
-                return bytes(answer.bytes())
+                return bytes(answer.bytes()), answer.meta["e_tag"] or ""
             except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
+                if "NoSuchBucket" in str(error):  # a bucket that is not there is no empty one
                     raise
                 return None
 
