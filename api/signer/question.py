@@ -19,8 +19,9 @@ from ledger.chain.transaction import TransactionSigner
 from ledger.client.case_names import CaseNames
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
-from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Stream, decode_event, digest_of
+from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Stream, decode_event
 from ledger.core.events.payload import decode_section
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
@@ -162,7 +163,7 @@ class QuestionBuilder:
         if event.confidential.keys() != disclosed.sections.keys():
             raise MalformedInput("each confidential section must be shown before it is signed", field="params")
         for label, text in disclosed.sections.items():
-            if digest_of(text.encode()) != event.confidential[label]:
+            if blake3_text(text.encode()) != event.confidential[label]:
                 raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
         sections = {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
         persons = dict[str, str]()

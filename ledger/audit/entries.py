@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.audit.maps import MapPart, MapParts
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import (
     Body,
@@ -17,7 +18,6 @@ from ledger.core.events import (
     Payload,
     decode_envelope,
     decode_payload,
-    digest_of,
     require_digest,
     require_kind,
 )
@@ -149,7 +149,7 @@ def _sections(row: StoredEntry, payload: Payload[Body], sections: Sections, grou
             yield finding("payloads", row.log_index, "section", committed[label], "no such section", label=label)
             continue
         data, erased = sections[label], (row.event_id, row.payload_digest, label) in ground.erased
-        actual = ERASED if data is None else digest_of(data)
+        actual = ERASED if data is None else blake3_text(data)
         expected = ERASED if erased else committed.get(label, "no such section")
         if actual != expected:
             yield finding("payloads", row.log_index, "section", expected, actual, label=label)

@@ -16,7 +16,6 @@ from ledger.backup.chunks import ChunkRef, Damaged, RowChunk, Vault, stored_at, 
 from ledger.backup.generations import Generation, Manifest
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import TallystickError
-from ledger.core.events import digest_of
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, leaf_hash
 from ledger.core.messages import Message, Progress
@@ -201,7 +200,7 @@ def _of_entries(backup: OpenBackup, vault: Vault, trust: Trust | None, looked: _
         for offset, row in enumerate(entries):
             if row[index_at] != start + offset:
                 faults.append(Message("entry {index} is not in its place", index=start + offset))
-            elif digest_of(row[payload_at]) != row[digest_at]:
+            elif blake3_text(row[payload_at]) != row[digest_at]:
                 faults.append(Message("the payload of entry {index} is another one", index=start + offset))
         if tree is not None:
             leaves = [leaf_hash(row[envelope_at]) for row in entries]

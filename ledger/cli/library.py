@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_json
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -22,7 +23,6 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from ledger.core.events import digest_of
 from ledger.core.events.supervision import ModelPublished, Origin
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
@@ -140,7 +140,7 @@ def _of_view(view: Mapping[str, Any]) -> ModelPublished:
 
     Raises IntegrityBroken if the service shows another text than the digest is of.
     """
-    if digest_of(view["definition"].encode()) != view["model_digest"]:
+    if blake3_text(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken("the definition that the service shows is not the one of its digest", field="definition")
     fields = {name: view[name] for name in ModelPublished.__struct_fields__ if view.get(name) is not None}
     return convert(fields, ModelPublished)

@@ -19,8 +19,9 @@ from ledger.cli.output import instant, unix_seconds
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.events import EVENT_TYPES, Authority, Body, digest_of
+from ledger.core.events import EVENT_TYPES, Authority, Body
 from ledger.core.events.terms import TABLE_OF, WORD, choices
 from ledger.i18n import label_first_by, spoken
 from ledger.i18n.money import smallest_units, usual_currency
@@ -341,7 +342,7 @@ def event_ref(session: Session, text: str, *, option: str) -> dict[str, str]:
         event_id, digest = split_once(text, "=", option, "EVENT_ID or EVENT_ID=blake3:...")
         return {"event_id": event_id, "payload_digest": digest}
     shown = session.service.get(at("/api/v1/events/{}", text))
-    digest = digest_of(canonical.encode(shown["payload"]))
+    digest = blake3_text(canonical.encode(shown["payload"]))
     if (shown["envelope"]["event_id"], shown["envelope"]["payload_digest"]) != (text, digest):
         raise IntegrityBroken("the service shows another event than {text}", text=text, field=option)
     return {"event_id": text, "payload_digest": digest}

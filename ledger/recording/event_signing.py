@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import instant_text
 from ledger.core.events import (
     Authority,
@@ -26,7 +27,6 @@ from ledger.core.events import (
     Section,
     Stream,
     decode_submission,
-    digest_of,
     encode_submission,
     make_event,
     unsigned_envelope,
@@ -133,7 +133,7 @@ def unsigned_event(
         salt=sources.salt(),
         body=body,
         authority=claims.authority,
-        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
+        confidential={label: blake3_text(canonical.encode(section)) for label, section in kept_apart.items()},
     )
     envelope = unsigned_envelope(
         payload,

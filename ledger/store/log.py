@@ -10,8 +10,9 @@ from msgspec import DecodeError, Struct, json
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from ledger.core.custody import Flag
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
-from ledger.core.events import Event, Section, decode_again, decode_section, digest_of
+from ledger.core.events import Event, Section, decode_again, decode_section
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.record import HOUSEKEEPING
 from ledger.core.log.merkle import EMPTY_ROOT
@@ -297,7 +298,7 @@ def publications(connection: Connection, digests: Collection[str]) -> dict[str, 
     entries: dict[str, StoredEntry] = {}
     for entry in published_procedures(connection):
         body = event_of(entry).body
-        if isinstance(body, ProcedurePublished) and (digest := digest_of(body.text.encode())) in digests:
+        if isinstance(body, ProcedurePublished) and (digest := blake3_text(body.text.encode())) in digests:
             entries.setdefault(digest, entry)
     return entries
 
@@ -337,7 +338,7 @@ def signed_sections(connection: Connection, entry: StoredEntry) -> dict[str, byt
     stored = sections(connection, entry.log_index)
     commitments = event_of(entry).confidential if stored else {}
     for label, data in stored.items():
-        if data is not None and digest_of(data) != commitments.get(label):
+        if data is not None and blake3_text(data) != commitments.get(label):
             raise IntegrityBroken(
                 "section {label} of entry {index} is not the one that was signed",
                 label=label,
@@ -414,7 +415,7 @@ def event_of(entry: StoredEntry) -> Event:
 def signed_payload(entry: StoredEntry) -> bytes:
     """Return the entry's payload. Raises IntegrityBroken if it is not of the digest that the entry has."""
     # The envelope's signature covers the digest, not the bytes of the payload.
-    if digest_of(entry.payload) != entry.payload_digest:
+    if blake3_text(entry.payload) != entry.payload_digest:
         raise _not_signed(entry)
     return entry.payload
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 
 import msgspec
 
-from ledger.core.events import digest_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.log.tlog_proofs import parse_tlog_proof
@@ -141,7 +141,7 @@ def entry_faults(entries: Sequence[StoredEntry]) -> Iterator[str]:
             yield f"expected entry {index}, found {entry.log_index}"
         if envelope["event_id"] in event_ids:
             yield f"entry {index} repeats the event {envelope['event_id']}"
-        if digest_of(entry.payload) != envelope["payload_digest"]:
+        if blake3_text(entry.payload) != envelope["payload_digest"]:
             yield f"entry {index} has another payload than it signs"
         if (envelope["sequence"], envelope["previous"]) != heads.get(stream, (0, None)):
             yield f"entry {index} does not follow its stream"

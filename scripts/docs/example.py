@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decode_json
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import instant_text
 from ledger.core.ethereum import contract_changes
 from ledger.core.ethereum.block_headers import read_header
@@ -30,7 +31,6 @@ from ledger.core.events import (
     Section,
     Stream,
     case,
-    digest_of,
     entry_hash,
     item,
     make_event,
@@ -177,7 +177,7 @@ class Writer:
             salt=of_payload.get("salt", f"{number:032x}"),
             body=body,
             authority=None if of_service else AUTHORIZED,
-            confidential={label: digest_of(canonical.encode(section)) for label, section in sections.items()},
+            confidential={label: blake3_text(canonical.encode(section)) for label, section in sections.items()},
         )
         signer = LocalSigner.from_private_key((SERVICE_KEY if of_service else OFFICERS[officer]).secret)
         envelope = unsigned_envelope(
@@ -198,7 +198,7 @@ class Writer:
 def resigned(entry: Entry, body: Any = None, **envelope: Any) -> Entry:
     """Return the entry with another body, or other fields of the envelope, signed again by its key."""
     payload = entry.payload if body is None else replace(entry.payload, body=body)
-    unsigned = replace(entry.envelope, payload_digest=digest_of(canonical.encode(payload)), **envelope)
+    unsigned = replace(entry.envelope, payload_digest=blake3_text(canonical.encode(payload)), **envelope)
     key = next(key for key in (SERVICE_KEY, *OFFICERS.values()) if key_id(key) == entry.envelope.key_id)
     return Entry(payload, sign_envelope(unsigned, LocalSigner.from_private_key(key.secret), LOG_ID), entry.sections)
 
@@ -246,7 +246,7 @@ def model_version(version: int) -> supervision.ModelPublished:
         model_id=MODEL_ID,
         version=version,
         definition=definition,
-        model_digest=digest_of(definition.encode()),
+        model_digest=blake3_text(definition.encode()),
         title=supervision.BilingualText(en="Seized, not stored", zh="扣押未入库"),
         business_line="criminal",
         severity="low",

@@ -28,9 +28,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from ledger.core.encoding import canonical
-from ledger.core.encoding.digests import keccak256
+from ledger.core.encoding.digests import blake3_text, keccak256
 from ledger.core.ethereum import contract_changes
-from ledger.core.events import Envelope, Payload, Section, digest_of
+from ledger.core.events import Envelope, Payload, Section
 from ledger.core.log import merkle, tiles
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint
 from ledger.core.log.tlog_proofs import TlogProof
@@ -86,9 +86,9 @@ def payload() -> str:
     return "\n\n".join(
         [
             f"The section `narrative`, {len(section)} bytes, and its digest:",
-            block(section.decode(), digest_of(section)),
+            block(section.decode(), blake3_text(section)),
             f"The payload, {len(shown.payload_bytes)} bytes, and its digest:",
-            block(shown.payload_bytes.decode(), digest_of(shown.payload_bytes)),
+            block(shown.payload_bytes.decode(), blake3_text(shown.payload_bytes)),
         ]
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ledger.core.events import digest_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.supervision import BilingualText
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
@@ -38,7 +38,7 @@ OFFICERS = tuple(role(agency) for agency in AGENCIES for role in (clerk, supervi
 
 
 def of_text(text: str, **fields: Any) -> dict[str, Any]:
-    return {"definition": text, "model_digest": digest_of(text.encode()), **fields}
+    return {"definition": text, "model_digest": blake3_text(text.encode()), **fields}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         ledger = running.ledger
         model = Model(MODEL).published(**of_text(SOUND, title=TITLE))
         model.published(**of_text(LATER, title=TITLE, case_study=STUDY, figures=figures()))
-        digest = digest_of(LATER.encode())
+        digest = blake3_text(LATER.encode())
         for agency, parameters in ((NEIGHBOUR, {"days": "21"}), (UPPER, {})):
             model.act(adopted(2, model_digest=digest, parameters=parameters), analyst(agency))
         fields = {"model_version": 2, "model_digest": digest}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.events import digest_of
+from ledger.core.encoding.digests import blake3_text
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit import builders, supervision
@@ -83,7 +83,7 @@ def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) ->
     first.act(supervision.closed(), clerk(PROCURATORATE))
     record(served, model, first, second)
     shown = served.get("/api/v1/models/item-not-handed-over/1", clerk(UPPER)).json()
-    assert digest_of(shown["definition"].encode()) == shown["model_digest"]
+    assert blake3_text(shown["definition"].encode()) == shown["model_digest"]
     assert shown["leads"] == {
         "total": 2,
         "by_status": {"closed": 1, "raised": 1},

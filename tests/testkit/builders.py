@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.claimed_times import HAPPENED, begins_at, times_of
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import (
@@ -34,7 +35,6 @@ from ledger.core.events import (
     Payload,
     Section,
     Stream,
-    digest_of,
     encode_submission,
     make_event,
     registry,
@@ -251,7 +251,7 @@ def event_of(
     """Return a whole event; ``sections`` are committed to, ``fields`` replace defaults of envelope and payload."""
     sections = sections or {}
     if sections:
-        fields["confidential"] = {label: digest_of(canonical.encode(part)) for label, part in sections.items()}
+        fields["confidential"] = {label: blake3_text(canonical.encode(part)) for label, part in sections.items()}
     content = {name: fields.pop(name) for name in Payload.__struct_fields__ if name in fields}
     stream = fields.get("stream") or stream_for(body, by)
     content.setdefault("salt", salt(f"{stream.kind} {stream.id} {fields.get('sequence', 0)}"))
@@ -423,7 +423,7 @@ def changed_in_every_way() -> Registry:
     changed.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=True)
     changed.add(registry.SubmitterSet, submitter=key_id("second submitter"), allowed=True)
     changed.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=False)
-    changed.add(registry.ProcedureAdopted, digest=digest_of(b"a package"))
+    changed.add(registry.ProcedureAdopted, digest=blake3_text(b"a package"))
     return changed
 
 

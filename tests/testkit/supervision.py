@@ -12,8 +12,9 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Generic, Self, TypeVar, cast
 
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
-from ledger.core.events import Body, digest_of
+from ledger.core.events import Body
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import (
     BilingualText,
@@ -173,7 +174,7 @@ def published(version: int = 1, model_id: str = "item-not-handed-over", **fields
         "model_id": model_id,
         "version": version,
         "definition": definition,
-        "model_digest": digest_of(definition.encode()),
+        "model_digest": blake3_text(definition.encode()),
         "title": beside.title,
         "business_line": beside.business_line,
         "severity": beside.severity,

@@ -28,8 +28,9 @@ from ledger.cli.supervision import (
 )
 from ledger.client.service import at
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
-from ledger.core.events import NAME_OF, Body, digest_of, supervision
+from ledger.core.events import NAME_OF, Body, supervision
 from ledger.core.supervision.models import STREAM
 from ledger.supervision.model_faults import ModelRefused, unknown
 from ledger.supervision.models import model_file
@@ -297,7 +298,7 @@ def _model(session: Session, model_id: str, version: int | None) -> dict[str, An
     path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
     version_part = () if version is None else (str(version),)
     view: dict[str, Any] = session.service.get(at(path, model_id, *version_part))
-    if digest_of(view["definition"].encode()) != view["model_digest"]:
+    if blake3_text(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken(
             "the service shows another text of {model_id} than was signed", model_id=model_id, field="definition"
         )

@@ -40,7 +40,6 @@ from ledger.core.events.payload import decode_event as decode_event
 from ledger.core.events.payload import decode_payload as decode_payload
 from ledger.core.events.payload import decode_section as decode_section
 from ledger.core.events.payload import decode_submission as decode_submission
-from ledger.core.events.payload import digest_of as digest_of
 from ledger.core.events.payload import encode_submission as encode_submission
 from ledger.core.events.payload import entry_hash as entry_hash
 from ledger.core.events.payload import make_event as make_event

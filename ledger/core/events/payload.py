@@ -178,15 +178,10 @@ def unsigned_envelope(payload: Payload[Any], **fields: Any) -> Envelope:
 
     ``fields`` are ``event_id``, ``stream``, ``sequence``, ``previous``, ``agency``, ``key_id`` and ``signed_at``.
     """
-    event_type, digest = NAME_OF[type(payload.body)], digest_of(canonical.encode(payload))
+    event_type, digest = NAME_OF[type(payload.body)], blake3_text(canonical.encode(payload))
     return Envelope(
         suite=SUITE_SECP256K1_EIP712, event_type=event_type, payload_digest=digest, signature=UNSIGNED, **fields
     )
-
-
-def digest_of(data: bytes) -> str:
-    """Compute ``blake3:<hex>`` of canonical bytes: the identity of a payload or section."""
-    return blake3_text(data)
 
 
 def entry_hash(entry: bytes) -> str:
@@ -304,10 +299,10 @@ def decode_submission(data: bytes) -> Submitted:
         committed = payload.confidential.get(label)
         if committed is None:
             raise MalformedInput("the payload commits to no section of this label", field=f"sections.{label}")
-        if committed != digest_of(section):
+        if committed != blake3_text(section):
             raise MalformedInput(
                 "expected {digest}, that of the section",
-                digest=digest_of(section),
+                digest=blake3_text(section),
                 field=f"payload.confidential.{label}",
             )
     event = make_event(envelope, payload, envelope_bytes)
@@ -327,7 +322,7 @@ def require_length(entry: bytes) -> None:
 
 def require_digest(envelope: Envelope, payload: bytes) -> None:
     """Accept the payload whose digest the envelope signs. Raises MalformedInput."""
-    calculated = digest_of(payload)
+    calculated = blake3_text(payload)
     if envelope.payload_digest != calculated:
         raise MalformedInput("expected {digest}, the payload's", digest=calculated, field="envelope.payload_digest")
 

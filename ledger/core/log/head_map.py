@@ -26,9 +26,10 @@ from typing import NamedTuple, NewType
 from msgspec import Struct
 
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import IntegrityBroken, ProofRefused
-from ledger.core.events import NAME_OF, Envelope, Payload, Stream, digest_of
+from ledger.core.events import NAME_OF, Envelope, Payload, Stream
 from ledger.core.events.record import HeadsMapped
 from ledger.core.log.merkle import HASH_LENGTH, Hash, RootMismatch, node_hash
 from ledger.core.signing.authority import SERVICE_OFFICER
@@ -144,7 +145,7 @@ def map_payload(envelope: Envelope, root: Hash) -> bytes:
 
 def require_mapped(envelope: Envelope, root: Hash) -> None:
     """Accept an entry that commits to the head map with this root. Raises ProofRefused."""
-    expected = digest_of(map_payload(envelope, root))
+    expected = blake3_text(map_payload(envelope, root))
     if envelope.payload_digest != expected:
         raise ProofRefused(
             "expected {expected}, the digest of a payload with the map's root {root}",

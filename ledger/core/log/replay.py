@@ -21,13 +21,13 @@ from typing import Literal
 from msgspec import Struct, field
 
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.events import (
     EVENT_TYPES,
     Envelope,
     decode_envelope,
     decode_payload,
-    digest_of,
     require_kind,
 )
 from ledger.core.events.record import HOUSEKEEPING
@@ -362,7 +362,7 @@ def with_change(
     Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
     """
     # The log signed the digest, not these bytes: whoever passed them on may have changed them.
-    if payload is None or digest_of(payload) != envelope.payload_digest:
+    if payload is None or blake3_text(payload) != envelope.payload_digest:
         raise LogUnreadable("the log does not serve the payload of entry {index}", index=index)
     with _fault_of(index, "false_mirror"):
         decoded = decode_payload(payload, envelope.event_type)

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from ledger.core.custody.letters import require_one
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import refuse
-from ledger.core.events import Body, digest_of, supervision
+from ledger.core.events import Body, supervision
 from ledger.core.messages import Term, joined
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.procedure.rulebook import LeadOutcome
@@ -24,7 +25,7 @@ _DECIDED: tuple[LeadStatus, ...] = ("confirmed", "dismissed")
 
 def finding_digest(model_id: str, key: Mapping[str, str]) -> str:
     """Compute ``blake3:<hex>`` of the canonical ``{"key": key, "model_id": model_id}``, without the model's version."""
-    return digest_of(canonical.encode({"model_id": model_id, "key": dict(key)}))
+    return blake3_text(canonical.encode({"model_id": model_id, "key": dict(key)}))
 
 
 def lead_id_of(finding: str) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import asdict
 
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.events import digest_of
 from ledger.core.events.supervision import ModelPublished
 from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
@@ -108,7 +108,7 @@ def _versions(model_id: str, events: Sequence[VerifiedEvent]) -> StepResult:
         field = f"events[{number}]"
         if (body.model_id, body.version) != (model_id, number + 1):
             raise IntegrityBroken("expected version {version} of the model", version=number + 1, field=field)
-        calculated = digest_of(body.definition.encode())
+        calculated = blake3_text(body.definition.encode())
         if body.model_digest != calculated:
             raise IntegrityBroken("expected {digest}, the definition's", digest=calculated, field=field)
     agency, *others = _publishers(events)

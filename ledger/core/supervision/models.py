@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import refuse
-from ledger.core.events import Body, digest_of
+from ledger.core.events import Body
 from ledger.core.events.supervision import ModelAdopted, ModelPublished, ModelRetired
 from ledger.core.messages import Message
 from ledger.core.supervision.state import Adoption, ModelState, ModelVersion, SupervisionAct
@@ -80,7 +81,7 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
             field="body.version",
             hint="Set `version` in the model's file to that number, then publish again.",
         )
-    calculated = digest_of(body.definition.encode())
+    calculated = blake3_text(body.definition.encode())
     if body.model_digest != calculated:
         refuse("digest_differs", "expected {digest}, the definition's", digest=calculated, field="body.model_digest")
     figures = body.figures

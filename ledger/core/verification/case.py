@@ -14,8 +14,9 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.custody.fold import book_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import RuleRefused, TallystickError
-from ledger.core.events import Body, Event, case, digest_of
+from ledger.core.events import Body, Event, case
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.messages import Message, joined
@@ -98,7 +99,7 @@ def carried_procedures(stream: VerifiedStream, before: Procedures) -> Procedures
             continue
         if isinstance(body, ProcedurePublished):
             text = body.text.encode()
-            texts.setdefault(digest_of(text), (entry.index, text))
+            texts.setdefault(blake3_text(text), (entry.index, text))
         else:
             adoptions.append((entry.index, body.digest))
     procedures = before

@@ -48,10 +48,11 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError, Unauthorized
 from ledger.core.ethereum.block_headers import BlockHeader, read_header
 from ledger.core.ethereum.trie import node_hash
-from ledger.core.events import EVENT_TYPES, Envelope, Event, Payload, digest_of, require_kind
+from ledger.core.events import EVENT_TYPES, Envelope, Event, Payload, require_kind
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import AgencyAdmitted, KeyRevoked
 from ledger.core.log.checkpoints import Checkpoint, names_of, verify_checkpoint, verify_cosignatures
@@ -446,7 +447,7 @@ def _sections(run: _EventRun) -> StepResult:
         return NotChecked("there is no payload that commits to sections", "intact")
     committed = run.payload.confidential
     for label, section in run.entry.sections.items():
-        calculated = digest_of(canonical.encode(section))
+        calculated = blake3_text(canonical.encode(section))
         if committed.get(label) != calculated:
             raise IntegrityBroken(
                 "expected {committed}, calculated {calculated}",

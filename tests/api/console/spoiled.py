@@ -14,12 +14,12 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.events import (
     NAME_OF,
     Authority,
     Body,
     case,
-    digest_of,
     handover,
     hold,
     item,
@@ -263,7 +263,7 @@ def _model() -> ModelPublished:
         "parameters:\n", f"parameters:\n  word: {word}\n", 1
     )
     definition += f"# {MARKUP}model.published.definition\n"
-    return msgspec.structs.replace(model, definition=definition, model_digest=digest_of(definition.encode()))
+    return msgspec.structs.replace(model, definition=definition, model_digest=blake3_text(definition.encode()))
 
 
 def _lead(key: dict[str, str]) -> Lead:

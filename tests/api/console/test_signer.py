@@ -20,7 +20,7 @@ from ledger.client.service import ServiceClient
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
-from ledger.core.events import Section, digest_of
+from ledger.core.events import Section
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import SeedSigner
@@ -153,7 +153,7 @@ def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
     domain = document["domain"] | {"salt": "0x" + "22" * 32}
     more = document["message"] | {"more": "than is told"}
     chained = document["domain"] | {"chainId": 1}
-    other_digest = document["message"] | {"payloadBlake3": "0x" + digest_of(b"another")[7:]}
+    other_digest = document["message"] | {"payloadBlake3": "0x" + blake3_text(b"another")[7:]}
     unspeakable: list[list[Any]] = [
         [address, data],
         [address, data, {}],

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
-from ledger.core.events import Envelope, Payload, digest_of
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.events import Envelope, Payload
 from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
 from scripts.docs.spoiled_signatures import SECP256K1_ORDER
@@ -107,7 +108,7 @@ def resaid(base: Base, **fields: Any) -> SignedEvent:
 
 def resealed(event: SignedEvent, payload: Payload, **envelope: Any) -> SignedEvent:
     """Return ``payload`` under a true signature of the same officer; ``envelope`` are other values of its fields."""
-    digest = digest_of(canonical.encode(payload))
+    digest = blake3_text(canonical.encode(payload))
     changed = replace(event.envelope, **({"payload_digest": digest} | envelope))
     return SignedEvent(signed(changed, officer_of(event)), payload, event.sections)
 

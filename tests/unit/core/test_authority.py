@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, Unauthorized
-from ledger.core.events import Envelope, case, digest_of, record, registry
+from ledger.core.events import Envelope, case, record, registry
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AdoptedProcedure, AuthorityState, EarlierServiceKey, ServiceKeys
 from tests.testkit.builders import (
@@ -233,7 +234,7 @@ def test_the_registry_is_what_its_changes_say() -> None:
     assert state.agencies[POLICE].admin == key_id("new admin")
     assert (state.agencies[POLICE].witness, state.agencies[COURT].witness) == (None, key_id("court witness"))
     assert (state.quorum, state.submitters) == (1, frozenset({key_id("second submitter")}))
-    assert state.procedures == (AdoptedProcedure(digest_of(b"a package"), 16),)
+    assert state.procedures == (AdoptedProcedure(blake3_text(b"a package"), 16),)
     assert (state.changes, state.last_block, state.last_index) == (10, 10, 16)
     mirror.add(registry.WitnessSet, agency=COURT, witness=None)
     assert mirror.authority.agencies[COURT].witness is None
@@ -241,7 +242,7 @@ def test_the_registry_is_what_its_changes_say() -> None:
 
 def test_procedures_are_kept_in_the_order_of_their_adoption() -> None:
     """A package adopted before is adopted again by the next change: so a ledger returns to it."""
-    digests = [digest_of(text) for text in (b"first", b"second", b"first")]
+    digests = [blake3_text(text) for text in (b"first", b"second", b"first")]
     mirror = Registry(first=3)
     for digest in digests:
         mirror.add(registry.ProcedureAdopted, digest=digest)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, ProofRefused
-from ledger.core.events import Stream, decode_payload, digest_of, require_digest
+from ledger.core.events import Stream, decode_payload, require_digest
 from ledger.core.events.record import AccessSealed, HeadsMapped
 from ledger.core.log.head_map import (
     EMPTY_MAP,
@@ -266,7 +267,7 @@ def test_the_payload_of_a_map_follows_from_its_envelope_and_root() -> None:
     assert decode_payload(payload, "heads.mapped").occurred_at == "2026-03-02T01:00:30Z"
     assert is_map(mapped.envelope)
     assert not is_map(event_of(AccessSealed(count=0, head="sha256:" + "00" * 32), SERVICE).envelope)
-    committed = replace(mapped.envelope, payload_digest=digest_of(payload))
+    committed = replace(mapped.envelope, payload_digest=blake3_text(payload))
     require_mapped(committed, MAP.root)
     require_digest(committed, payload)
     assert canonical.encode(decode_payload(payload, "heads.mapped")) == payload
