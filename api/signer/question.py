@@ -27,7 +27,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.signatures import personal_digest, require_window, typed_data
 from ledger.i18n import Labels, label_first_by, zone_in_use
-from ledger.recording.event_signing import MAX_ACTS, sign_in_order
+from ledger.recording.event_signing import MAX_ACTS, sign_envelopes
 from ledger.timeline.event_fields import EventField, fields_to_sign
 from ledger.timeline.sentences import Names, Narrator
 
@@ -144,7 +144,7 @@ class QuestionBuilder:
         return SigningQuestion(
             "event",
             tuple(acts),
-            lambda signer: [envelope.signature for envelope in sign_in_order(envelopes, signer, log_id)],
+            lambda signer: [envelope.signature for envelope in sign_envelopes(envelopes, signer, log_id)],
         )
 
     def _act(self, envelope: Envelope, beside: Any, record: CaseNames | None) -> ActInWords:

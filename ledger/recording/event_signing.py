@@ -28,10 +28,10 @@ from ledger.core.events import (
     Stream,
     decode_submission,
     encode_submission,
+    entry_hash,
     make_event,
     unsigned_envelope,
 )
-from ledger.core.log.merkle import leaf_hash
 from ledger.core.signing.signatures import signing_hash
 
 MAX_ACTS = 100  # events that one consent is asked for: more than anybody reads at once
@@ -187,7 +187,7 @@ def sign_envelope(envelope: Envelope, signer: TransactionSigner, log_id: bytes) 
     return replace(envelope, signature="0x" + signer.sign(signing_hash(envelope, log_id)).hex())
 
 
-def sign_in_order(envelopes: Sequence[Envelope], signer: TransactionSigner, log_id: bytes) -> list[Envelope]:
+def sign_envelopes(envelopes: Sequence[Envelope], signer: TransactionSigner, log_id: bytes) -> list[Envelope]:
     """Return the envelopes under the signature of their key, to be recorded in this order.
 
     One that comes after another of its stream follows it as it was signed, whatever it says of ``previous``.
@@ -197,7 +197,7 @@ def sign_in_order(envelopes: Sequence[Envelope], signer: TransactionSigner, log_
     for envelope in envelopes:
         placed = replace(envelope, previous=heads.get(envelope.stream, envelope.previous))
         signed.append(sign_envelope(placed, signer, log_id))
-        heads[envelope.stream] = f"sha256:{leaf_hash(canonical.encode(signed[-1])).hex()}"
+        heads[envelope.stream] = entry_hash(canonical.encode(signed[-1]))
     return signed
 
 
