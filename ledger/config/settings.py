@@ -76,6 +76,10 @@ class Locked(Protocol):
 class KeyedSettings(BaseSettings):
     """The settings of every process with keys of its own."""
 
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", validate_default=False, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
     key_passphrase: SecretStr | None = None  # of the service's keys; the file is the better place
     key_passphrase_file: Path | None = None
 
@@ -106,14 +110,7 @@ class KeyedSettings(BaseSettings):
 class Settings(KeyedSettings):
     """The settings of a service, created once. Units are in the names."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        frozen=True,
-        extra="forbid",
-        validate_default=False,
-        env_ignore_empty=True,
-        hide_input_in_errors=True,
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
 
     data_dir: Path = DEFAULT_DATA_DIR
     database_url: str | None = None  # SQLite in the data directory, unless postgresql+psycopg://...
@@ -353,14 +350,7 @@ def installed_anvil(version: str) -> Path:
 class WitnessSettings(KeyedSettings):
     """The settings of a witness: an agency's own process, with its own keys and database. Units are in the names."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=WITNESS_PREFIX,
-        frozen=True,
-        extra="forbid",
-        validate_default=False,
-        env_ignore_empty=True,
-        hide_input_in_errors=True,
-    )
+    model_config = SettingsConfigDict(env_prefix=WITNESS_PREFIX)
 
     data_dir: Path = DEFAULT_WITNESS_DIR
     trust: Path | None = None  # the trust file of the ledger
