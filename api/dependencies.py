@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from api.auth.reading import Reading
 from api.auth.sessions import require_key
@@ -152,6 +152,19 @@ def json_body(kind: type[T], *, limit: int) -> Any:
         return await read_json(request, service_of(request), decoder, limit=limit)
 
     return Depends(body)
+
+
+def shown_pdf(pdf: bytes, name: str) -> Response:
+    """Return a PDF that the browser shows, under this name for a file of it."""
+    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
+    return Response(pdf, media_type="application/pdf", headers=headers)
+
+
+def download(content: bytes | Iterator[bytes], name: str, media_type: str = "application/json") -> Response:
+    """Return a file that the browser saves under this name."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    kind: type[Response] = Response if isinstance(content, bytes) else StreamingResponse
+    return kind(content, media_type=media_type, headers=headers)
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

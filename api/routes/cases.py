@@ -15,6 +15,7 @@ from api.dependencies import (
     SlugPath,
     SlugQuery,
     WordQuery,
+    download,
     json_response,
     require_agencies,
     require_stage,
@@ -246,5 +247,4 @@ def export_case(
             case "case-uco":
                 content = case_uco(timeline, names_by_id(reading.authority.names, labels))
     reading.record(Message("export of the case as {file_format}", file_format=file_format), case_id)
-    headers = {"Content-Disposition": f'attachment; filename="{case_id}.{suffix}"'}
-    return Response(content, media_type=media_type, headers=headers)
+    return download(content, f"{case_id}.{suffix}", media_type)

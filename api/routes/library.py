@@ -8,7 +8,7 @@ from fastapi import Query
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from api.dependencies import Models, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_body, json_response
+from api.dependencies import Models, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, download, json_body, json_response
 from api.routes.supervision import Retired
 from api.schemas.openapi import OF_A_BODY, Paged, Routes
 from api.services.library_views import (
@@ -124,9 +124,7 @@ def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: Ver
 
     The package is verified before it is returned.
     """
-    content, name = model_package(service, reading, model_id, version)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="application/json", headers=headers)
+    return download(*model_package(service, reading, model_id, version))
 
 
 @router.reads("/{model_id}/comparison", "Compare two versions of a model, or two models", ModelComparison, 404)

@@ -8,8 +8,8 @@ from fastapi import Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import PageOf, Reads, ServiceOf, SlugQuery, json_response
-from api.routes.proofs import PDF, Language, pdf_response
+from api.dependencies import PageOf, Reads, ServiceOf, SlugQuery, json_response, shown_pdf
+from api.routes.proofs import PDF, Language
 from api.schemas.openapi import Paged, Routes
 from api.services import documents
 from api.services.auditing import visible_report
@@ -79,7 +79,7 @@ def audit_report(service: ServiceOf, reading: Reads, language: Language, case_id
     """
     report, name = _audited(service, reading, case_id), f"audit-{case_id or 'log'}"
     pdf = documents.audited(service, report, language, made_at=service.parts.clock() // 1000, name=name)
-    return pdf_response(pdf, name)
+    return shown_pdf(pdf, name)
 
 
 def _audited(service: Service, reading: Reading, case_id: str | None) -> AuditReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api.dependencies import (
     EventIdPath,
@@ -18,6 +18,8 @@ from api.dependencies import (
     SlugPath,
     SlugQuery,
     WordQuery,
+    download,
+    shown_pdf,
 )
 from api.schemas.openapi import Paged, Routes
 from api.services import documents
@@ -102,7 +104,7 @@ def paper(
     With `withhold` there are none of these. The same event gives the same file until a section is erased.
     """
     pdf = documents.printed_event(service, reading, event_id, language, name=document, withhold=withhold, ground=ground)
-    return pdf_response(pdf, event_id)
+    return shown_pdf(pdf, event_id)
 
 
 @router.files("/events/{event_id}/certificate", "Certify what is proven of an event", PDF, tags=["paper"])
@@ -115,7 +117,7 @@ def event_certificate(
     returns it to you.
     """
     pdf = documents.certified_event(service, reading, event_id, language, disclosure)
-    return pdf_response(pdf, f"{event_id}.certificate")
+    return shown_pdf(pdf, f"{event_id}.certificate")
 
 
 @router.files("/cases/{case_id}/labels", "Print labels of items", PDF, 422, tags=["paper"])
@@ -130,7 +132,7 @@ def item_labels(
 
     Without `item_id`, those of all items from number `first` of the case on.
     """
-    return pdf_response(documents.labels_of_items(service, reading, case_id, labels, wanted), f"{case_id}.labels")
+    return shown_pdf(documents.labels_of_items(service, reading, case_id, labels, wanted), f"{case_id}.labels")
 
 
 @router.files("/cases/{case_id}/certificate", "Certify what is proven of a case, or of one item", PDF, tags=["paper"])
@@ -145,7 +147,7 @@ def case_certificate(
 ) -> Response:
     """Return the same for all events of the case, with items, their digests and the handling chain."""
     pdf = documents.certified_case(service, reading, case_id, language, disclosure, item_id=item_id)
-    return pdf_response(pdf, f"{case_id}.certificate")
+    return shown_pdf(pdf, f"{case_id}.certificate")
 
 
 _ZIP: dict[str, Any] = {"description": "The archive, a ZIP", "content": {"application/zip": {}}}
@@ -161,11 +163,4 @@ def case_archive(
     has no list of files and does not open. Only what you may see is in it, and each part is recorded as a read.
     """
     pieces = archive_of_case(service, reading, case_id, labels, language)
-    headers = {"Content-Disposition": f'attachment; filename="{case_id}.zip"'}
-    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
-
-
-def pdf_response(pdf: bytes, name: str) -> Response:
-    """Return a response with the PDF under this file name."""
-    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
-    return Response(pdf, media_type="application/pdf", headers=headers)
+    return download(pieces, f"{case_id}.zip", "application/zip")

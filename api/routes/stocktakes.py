@@ -10,8 +10,8 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import PageOf, Reads, ScanNumberPath, ServiceOf, json_body, json_response
-from api.routes.proofs import PDF, Language, pdf_response
+from api.dependencies import PageOf, Reads, ScanNumberPath, ServiceOf, json_body, json_response, shown_pdf
+from api.routes.proofs import PDF, Language
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services import documents
 from api.services import stocktakes as counting
@@ -155,7 +155,7 @@ def paper(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, langu
     Descriptions and case numbers are as the record has them now; everything else is as it was signed.
     """
     pdf = documents.printed_stocktake(service, reading, stocktake_id, language)
-    return pdf_response(pdf, stocktake_id)
+    return shown_pdf(pdf, stocktake_id)
 
 
 @router.posts("/{stocktake_id}/scans", "Scan codes", ScansRequest, ScanAnswers, 404, 409, *OF_A_BODY)

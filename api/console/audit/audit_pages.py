@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.forms import FormOf
-from api.console.shared.rendering import PATH, download
-from api.dependencies import SlugQuery
+from api.console.shared.rendering import PATH
+from api.dependencies import SlugQuery, download
 from api.services import documents
 from api.services.auditing import Running, visible_report
 from api.services.case_reading import search_cases

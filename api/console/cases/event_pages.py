@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf, page_router
-from api.console.shared.rendering import PATH, download, language, narrator_of, shown_pdf
-from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery
+from api.console.shared.rendering import PATH, language, narrator_of
+from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery, download, shown_pdf
 from api.services.archives import archive_of_case
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
 from api.services.documents import (
@@ -92,8 +92,7 @@ def archive(visit: VisitOf, case_id: SlugPath) -> Response:
     """Return the case with all its papers and proofs for download."""
     in_language = language_for(language(visit.request))
     pieces = archive_of_case(visit.service, visit.reading, case_id, visit.labels, in_language)
-    headers = {"Content-Disposition": f'attachment; filename="{case_id}.zip"'}
-    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+    return download(pieces, f"{case_id}.zip", "application/zip")
 
 
 @router.get("/cases/{case_id}/events/{event_id}/certificate")

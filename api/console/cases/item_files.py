@@ -10,8 +10,7 @@ from starlette.responses import JSONResponse, Response
 from api.console.cases.case_pages import ROWS, ProcedureQuery, book_of, book_of_new_case, read_case
 from api.console.cases.item_rows import columns_of_case
 from api.console.shared.access import Visit, VisitOf, page_router
-from api.console.shared.rendering import download, shown_pdf
-from api.dependencies import LabelsWanted, SlugPath
+from api.dependencies import LabelsWanted, SlugPath, download, shown_pdf
 from api.middleware.request_limits import charge, read_body
 from api.services.documents import labels_of_items
 from api.texts import Texts

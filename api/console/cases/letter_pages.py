@@ -14,8 +14,8 @@ from starlette.responses import Response
 from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.formats import minute
-from api.console.shared.rendering import download, narrator_of
-from api.dependencies import Following, SlugPath
+from api.console.shared.rendering import narrator_of
+from api.dependencies import Following, SlugPath, download
 from api.schemas.answers import LetterLine, letter_line
 from api.services.case_reading import known_persons, read_letter
 from api.services.documents import bundle_of_event

@@ -19,9 +19,8 @@ from api.console.cases.letter_pages import BoxQuery, NumberQuery
 from api.console.registry.registry_pages import agency_lines
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf, page_router
-from api.console.shared.rendering import download
 from api.console.supervision.lead_pages import Filters
-from api.dependencies import SlugPath
+from api.dependencies import SlugPath, download
 from api.middleware.request_limits import charge
 from api.schemas.answers import case_line, handover_line, letter_line
 from api.services.case_reading import ACCESS_LOG_ROLES, search_cases, visible_reads

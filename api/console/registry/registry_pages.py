@@ -13,8 +13,8 @@ from fastapi import Path
 from starlette.responses import Response
 
 from api.console.shared.access import PublicVisit, PublicVisitOf, Visit, VisitOf, page_router
-from api.console.shared.rendering import download, narrator_of
-from api.dependencies import After, OfficerQuery, SlugPath, SlugQuery, known_agency
+from api.console.shared.rendering import narrator_of
+from api.dependencies import After, OfficerQuery, SlugPath, SlugQuery, download, known_agency
 from api.services.documents import bundle_of_event
 from api.services.setup import ledger_setup
 from ledger.chain.journal import Purpose

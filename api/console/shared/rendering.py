@@ -183,18 +183,6 @@ def _unless_unavailable(part: Callable[[], T]) -> T | None:
         return None
 
 
-def shown_pdf(pdf: bytes, name: str) -> Response:
-    """Return a PDF that the browser shows, under this name for a file of it."""
-    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
-    return Response(pdf, media_type="application/pdf", headers=headers)
-
-
-def download(content: bytes, name: str, media_type: str = "application/json") -> Response:
-    """Return a file that the browser saves under this name."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=media_type, headers=headers)
-
-
 def names_of(service: Service, labels: Labels) -> Names:
     """Return the function that names agencies by the registry."""
     return names_by_id(lambda: service.authority().names(), labels)

@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.drafting import drafted, stated
 from api.console.shared.forms import FormOf
-from api.console.shared.rendering import PATH, narrator_of, shown_pdf
-from api.dependencies import Following, ScanNumberPath, SlugPath
+from api.console.shared.rendering import PATH, narrator_of
+from api.dependencies import Following, ScanNumberPath, SlugPath, shown_pdf
 from api.services import documents
 from api.services import stocktakes as counting
 from api.services.drafts import require_role

@@ -10,9 +10,8 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.console.shared.access import VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
-from api.console.shared.rendering import download
 from api.console.supervision.supervision_acts import act_to_do
-from api.dependencies import Following, SlugPath
+from api.dependencies import Following, SlugPath, download
 from api.services.library_views import (
     adopters,
     by_quarter,

@@ -11,9 +11,9 @@ from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, events_of_stream, recorded
 from api.console.shared.formats import brief, minute
-from api.console.shared.rendering import language, shown_pdf
+from api.console.shared.rendering import language
 from api.console.supervision.supervision_acts import Offers, act_to_do, agencies_offered
-from api.dependencies import Following, SlugPath, SlugQuery, WordQuery
+from api.dependencies import Following, SlugPath, SlugQuery, WordQuery, shown_pdf
 from api.services.documents import event_to_print, offered_papers, printed_event
 from api.services.governance import require_governing
 from api.services.service import position_after

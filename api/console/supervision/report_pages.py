@@ -10,8 +10,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.console.shared.access import VisitOf, page_router
-from api.console.shared.rendering import download
-from api.dependencies import Day, Tree
+from api.dependencies import Day, Tree, download
 from api.services.governance import called_in, report_file, report_on, require_governing, within_own
 from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.jurisdiction import lies_within

@@ -11,10 +11,9 @@ from starlette.responses import Response
 
 from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.forms import FormOf, PostedForm
-from api.console.shared.rendering import download
 from api.console.workbench.bench_fields import OPERATORS, example_of
 from api.console.workbench.bench_form import EXAMPLES_HEADING, BenchForm
-from api.dependencies import SlugQuery
+from api.dependencies import SlugQuery, download
 from api.middleware.request_limits import decode
 from api.services.governance import require_modelling
 from api.services.model_runs import example_of_file, run_model_file, words_in_force, work_on_file
