@@ -250,7 +250,9 @@ class ProviderSignIn:
         if now - self._failed.get(key, -math.inf) < PAUSE_S or not self._asking.acquire(blocking=False):
             _away(Message("it is being asked, or did not answer a moment ago"))
         try:
-            metadata = _decoded(self._ask(provider, "GET", _discovery(provider)), _Metadata)
+            # OpenID Connect Discovery 1.0, section 4.
+            address = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
+            metadata = _decoded(self._ask(provider, "GET", address), _Metadata)
             if metadata.issuer != provider.issuer:
                 _away(Message("it calls itself {issuer}", issuer=metadata.issuer[:100]))
             for endpoint in (metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri):
@@ -429,11 +431,6 @@ def _unknown_officer() -> Unauthorized:
         code="officer_unknown",
         hint="Who reads has the roles of his key: ask the admin of your agency for its grant.",
     )
-
-
-def _discovery(provider: IdentityProvider) -> str:
-    """Return the address at which the provider describes itself (OpenID Connect Discovery 1.0, section 4)."""
-    return f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
 
 
 def _decoded(data: bytes, kind: type[T]) -> T:

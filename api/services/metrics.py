@@ -276,8 +276,9 @@ def _of_work(status: ServiceStatus, inside: SignedInOverview, warnings: int) -> 
     failing = sum(hook.failures > 0 for hook in hooks)
     since = mail.waiting_since if mail is not None else None
     newest = max((incident.recorded_at for incident in inside.incidents), default=None)
-    raised = Counter(alarm.kind for alarm in alarms(status))
-    yield gauges("alarms", "What the console's page on operation says to look at.", ["kind"], _counts(raised))
+    kinds = Counter(alarm.kind for alarm in alarms(status))
+    raised: dict[tuple[str, ...], float] = {(kind,): kinds[kind] for kind in SAYINGS}
+    yield gauges("alarms", "What the console's page on operation says to look at.", ["kind"], raised)
     yield gauge("incident_timestamp_seconds", "When the last incident was recorded.", newest and newest / 1000)
     yield gauge("webhooks", "Webhooks of all agencies.", len(hooks))
     yield gauge("webhooks_failing", "Webhooks to which the last delivery failed.", failing)
@@ -317,10 +318,6 @@ def _of_kept(kept: KeptFacts, parts: Parts) -> Iterator[Metric]:
     yield gauge("backup_configured", "Whether the settings name a place of backups.", float(is_configured))
     yield gauge("backup_timestamp_seconds", "When the last backup was made, 0 for never.", made_at)
     yield gauge("backup_failed_timestamp_seconds", "When a backup failed since.", failed)
-
-
-def _counts(raised: Counter[str]) -> dict[tuple[str, ...], float]:
-    return {(kind,): raised[kind] for kind in SAYINGS}
 
 
 def _age(now_ms: int, since_ms: int | None) -> float:

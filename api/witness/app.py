@@ -8,7 +8,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from threading import Event, Thread
 from typing import Any
 
@@ -267,7 +266,11 @@ def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
         mirror_lag_s=settings.mirror_lag_s,
     )
     cosigner = Cosigner(watch, contracts, keys.notes, keys.account, keys.mirror)
-    status, requests = partial(_status_now, store, settings.silence_s), RequestMeasures()
+    requests = RequestMeasures()
+
+    def status() -> Status:
+        return status_of(store, now=now_ms(), silence_s=settings.silence_s)
+
     app = create_app(
         cosigner,
         status,
@@ -286,10 +289,6 @@ def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
         looking.join(ENDING_S)
         source.close()
         store.close()
-
-
-def _status_now(store: WitnessStore, silence_s: int) -> Status:
-    return status_of(store, now=now_ms(), silence_s=silence_s)
 
 
 def now_ms() -> int:

@@ -172,10 +172,6 @@ def _opened(
         yield -1, None
 
 
-def _damage(where: Message | str, error: TallystickError) -> Message:
-    return Message("{where}: {error}", where=where, error=error)
-
-
 def _damage_of(where: Message, error: TallystickError, ref: ChunkRef) -> Message:
     """Say what is wrong with a chunk, and where it is kept."""
     return Message("{where}: {error}: {ref.path}", where=where, error=error, ref=ref)
@@ -230,7 +226,7 @@ def _of_checkpoint(note: str, trust: Trust | None, size: int, root: bytes) -> It
     try:
         checkpoint = verify_checkpoint(note, trust.log_key_of(note))
     except TallystickError as error:
-        yield _damage(Message("the checkpoint"), error)
+        yield Message("{where}: {error}", where=Message("the checkpoint"), error=error)
         return
     if checkpoint.size and (checkpoint.size, bytes(checkpoint.root)) != (size, root):
         yield Message("the entries do not lead to the checkpoint of size {size}", size=checkpoint.size)

@@ -128,14 +128,10 @@ def attempts(call: ServiceCall) -> Mapping[str, Any]:
     begun anew."""
     waits: dict[str, Any] = {"timeout": 60, "wait_initial": 0.2, "wait_max": 3, "wait_jitter": 0.2}
     return {
-        "on": retry_after_s if call.target is None and call.source is None else _never,
+        "on": retry_after_s if call.target is None and call.source is None else lambda _error: False,
         "attempts": ATTEMPTS,
         **waits,
     }
-
-
-def _never(_error: Exception) -> bool:
-    return False
 
 
 _BROKEN = (IntegrityBroken.code, "file_damaged", "file_missing", "file_unverifiable")

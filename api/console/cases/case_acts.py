@@ -462,9 +462,9 @@ def _answered_line(form: PostedForm, item_id: str, state: CaseState, *, differs:
         line |= _of_item(form, item_id, "explanation")
     if photographs := form.all(f"photograph:{item_id}"):
         line["photographs"] = photographs
-    if form.get(quantity):
+    if amount := form.get(quantity):
         unit = state.items[item_id].quantity.unit if item_id in state.items else None
-        line["quantity"] = _quantity(form, quantity, unit)
+        line["quantity"] = {"value": amount, "unit": unit or "piece"}
     return line
 
 
@@ -517,7 +517,3 @@ DRAFTED: dict[str, FormAct] = {
     ),
     "close": (case.CaseClosed, named("ground", "decision_id")),
 }
-
-
-def _quantity(form: PostedForm, name: str, unit: str | None) -> dict[str, str]:
-    return {"value": form.get(name) or "1", "unit": unit or "piece"}

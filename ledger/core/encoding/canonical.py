@@ -80,7 +80,7 @@ def require_canonical(data: bytes, *, where: str = "") -> None:
     require_same(data, encode(parse(data, decoder_of(Any), where=where)), where=where)
     require_profile(data, where=where)
     has_numbers = _NUMBER.search(_KEY_OR_TEXT.sub(b"", data))  # blanks, which keep positions, take longer
-    for number in _NUMBER.finditer(_KEY_OR_TEXT.sub(_blank, data)) if has_numbers else ():
+    for number in _NUMBER.finditer(_KEY_OR_TEXT.sub(lambda text: b" " * len(text[0]), data)) if has_numbers else ():
         if not number[0].lstrip(b"-").isdigit() or abs(int(number[0])) >= _LARGEST:
             field = _field_at(data, number.start(), where)
             raise MalformedInput("a number that is no integer below 2**53", field=field)
@@ -187,10 +187,6 @@ def require_nfc(data: bytes) -> None:
         if not (string[0].isascii() or unicodedata.is_normalized("NFC", json.loads(string[0]))):
             position = len(text[: string.start()].encode())
             raise MalformedInput("a string is not in normal form C", field=_field_at(data, position, ""))
-
-
-def _blank(string: re.Match[bytes]) -> bytes:
-    return b" " * len(string[0])
 
 
 def _require_shallow(data: bytes, where: str) -> None:

@@ -247,13 +247,8 @@ def _moved(path: Path, rows_before: Mapping[str, int]) -> Path:
 
 def _place(path: Path, places: Mapping[Path, str]) -> str:
     """Return ``clocks.toml:41: clocks[3].adds``: the nearest place that is known, and the whole key."""
-    where = next((places[part] for part in _prefixes(path) if part in places), MAIN_FILE)
+    where = next((places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in places), MAIN_FILE)
     return f"{where}: {_spelled(path)}" if path else where
-
-
-def _prefixes(path: Path) -> Iterator[Path]:
-    for length in range(len(path), 0, -1):
-        yield path[:length]
 
 
 def _spelled(path: Path) -> str:

@@ -7,7 +7,7 @@ text (as by an apostrophe before it), so that it stays one when somebody edits t
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,8 @@ def workbook(
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(headings))}{len(rows) + 1}"
     for number, column in enumerate(zip(headings, *(row[: len(headings)] for row in rows), strict=False), 1):
-        sheet.column_dimensions[get_column_letter(number)].width = _width(column)
+        width = max(map(_length, column))  # in Latin characters, of which an ideograph takes two
+        sheet.column_dimensions[get_column_letter(number)].width = min(_WIDEST, 2 + width)
     sheet.append([_cell(sheet, heading, Font(bold=True)) for heading in headings])
     for row in rows:
         sheet.append([_cell(sheet, value) for value in row])
@@ -94,11 +95,6 @@ def _cell(sheet: object, value: Cell, font: Font | None = None) -> WriteOnlyCell
     if font is not None:
         cell.font = font
     return cell
-
-
-def _width(column: Iterable[Cell]) -> int:
-    """Return the width of a column in Latin characters, of which an ideograph takes two."""
-    return min(_WIDEST, 2 + max(_length(value) for value in column))
 
 
 def _length(value: Cell) -> int:

@@ -100,7 +100,8 @@ def _items(writer: PaperWriter, listed: ListRow) -> Iterator[Row]:
     """Yield the things that the event is about: as its list states them, and else as they are recorded."""
     printed = writer.printed
     lines = {} if printed.handover is None else printed.handover.items
-    decided = {line.item_id: line.disposal for line in getattr(printed.event.body, "items", ()) if _orders(line)}
+    stated = getattr(printed.event.body, "items", ())
+    decided = {line.item_id: line.disposal for line in stated if hasattr(line, "disposal")}
     for item_id in printed.item_ids:
         item = printed.case.items[item_id]
         if listed.kinds and item.kind not in listed.kinds:
@@ -116,10 +117,6 @@ def _items(writer: PaperWriter, listed: ListRow) -> Iterator[Row]:
         disposal = decided.get(item_id) or printed.values.get("disposal")
         row["disposal"] = cell(writer.words("disposal", disposal))
         yield row
-
-
-def _orders(line: Any) -> bool:
-    return hasattr(line, "disposal")
 
 
 def _item_row(writer: PaperWriter, item: Item) -> Row:

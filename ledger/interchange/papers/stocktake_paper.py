@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -21,7 +21,6 @@ from ledger.interchange.papers.sheet import (
     SheetBlock,
     Stamp,
     StampsBlock,
-    TableBlock,
 )
 from ledger.store.log import StoredEntry
 from ledger.timeline.sentences import sides_by_field
@@ -87,16 +86,12 @@ def _blocks(printed: PrintedStocktake, text: PaperText) -> Iterator[SheetBlock]:
     yield from text.table("stocktake_elsewhere", _DIFFERING, of_kind("location"))
     yield from text.table("stocktake_seal", _DIFFERING, of_kind("seal"))
     yield from text.table("stocktake_changed", _CHANGED, _changes(printed, text))
-    yield from _unknown(text, body)
-    yield from text.table("stocktake_present", _THING, _things(printed, body.present))
+    yield from text.table("stocktake_unknown", {"code": 1.0}, [(cell((code,)),) for code in body.unknown_codes])
+    yield from text.table("stocktake_present", _THING, (_thing(printed, line) for line in body.present))
     here, date = text.paper("stamp.here"), text.paper("stamp.date")
     agency = Stamp(text.agency(printed.event.agency), here, (text.paper("stamp.officer"), date))
     counter = Stamp(text.paper("stamp.counter"), text.paper("stamp.sign_here"), (date,))
     yield StampsBlock((agency, counter))
-
-
-def _unknown(text: PaperText, body: StocktakeRecorded) -> Iterator[TableBlock]:
-    yield from text.table("stocktake_unknown", {"code": 1.0}, [(cell((code,)),) for code in body.unknown_codes])
 
 
 def _differences(printed: PrintedStocktake, text: PaperText, kind: str) -> Iterator[tuple[Cell, ...]]:
@@ -121,10 +116,6 @@ def _differences(printed: PrintedStocktake, text: PaperText, kind: str) -> Itera
 def _changes(printed: PrintedStocktake, text: PaperText) -> Iterator[tuple[Cell, ...]]:
     for line in printed.body.changed_since:
         yield (*_thing(printed, line), cell(text.of("change_in_count", line.change)))
-
-
-def _things(printed: PrintedStocktake, lines: Iterable[CountedItem]) -> Iterator[tuple[Cell, ...]]:
-    return (_thing(printed, line) for line in lines)
 
 
 def _thing(printed: PrintedStocktake, line: CountedItem | CountedDifference) -> tuple[Cell, ...]:

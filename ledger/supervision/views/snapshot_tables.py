@@ -194,7 +194,8 @@ def export(
 
     within = _restrictions(connection, case_ids, jurisdiction, now)
     for name in (*OF_A_CASE, *OF_SUPERVISION, *OF_THE_LOG, "anchors"):
-        reader = connection.sql(f"{_select_all(name)}{within.get(name, '')}").to_arrow_reader(EXPORTED_AT_ONCE)
+        selection = f"SELECT * FROM {KEPT}.{quoted(name)}{within.get(name, '')}"  # noqa: S608 - of the catalogue
+        reader = connection.sql(selection).to_arrow_reader(EXPORTED_AT_ONCE)
         assert reader is not None, "it is a selection"
         with pyarrow.ipc.new_file(str(folder / f"{name}{ARROW}"), reader.schema) as writer:
             for batch in reader:
@@ -232,10 +233,6 @@ def map_table(file: Path) -> pyarrow.Table:
     import pyarrow.ipc
 
     return pyarrow.ipc.open_file(pyarrow.memory_map(str(file))).read_all()
-
-
-def _select_all(table: str) -> str:
-    return f"SELECT * FROM {KEPT}.{quoted(table)}"  # noqa: S608 - of the catalogue
 
 
 def _restrictions(
