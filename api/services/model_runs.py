@@ -228,10 +228,10 @@ def overlaps_of_file(service: Service, reading: Reading, definition: str) -> lis
         listed = supervision.models_with_leads_on(connection, reading.reader, case_ids, COMPARED_AT_MOST + 1)
         others = [require_model(connection, reading, model_id) for model_id in listed if model_id != own.model_id]
     overlaps = []
-    for other in others[:COMPARED_AT_MOST]:
-        run = run_model_file(service, reading, other.newest.body.definition, {}, None)
+    for model in others[:COMPARED_AT_MOST]:
+        run = run_model_file(service, reading, model.newest.body.definition, {}, None)
         events = {digest for finding in run.findings for digest in finding.evidence}
         shared = sum(1 for finding in own.findings if not events.isdisjoint(finding.evidence))
         if shared:
-            overlaps.append(Overlap(other.model_id, shared, own.total))
+            overlaps.append(Overlap(model.model_id, shared, own.total))
     return overlaps

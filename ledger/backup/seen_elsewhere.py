@@ -77,8 +77,8 @@ async def _ask(client: httpx.AsyncClient, published: PublishedCheckpoint, witnes
     try:
         asked = AddCheckpoint(published.size, (), log_signed(published.note))
         await add_checkpoint(client, witness.url, asked)
-    except OtherSize as other:
-        return SeenBy(witness.name, other.size)
+    except OtherSize as error:
+        return SeenBy(witness.name, error.size)
     except OtherHistory:
         return SeenBy(witness.name, published.size, Message("it has seen another history"), contradicts=True)
     except TallystickError as error:

@@ -334,7 +334,7 @@ def _content_fault(compared: _ComparedPath, outcome: Hashed | TallystickError) -
         return FileFinding("no_file", shown, outcome.message)
     for digest in outcome.digests:
         if digest not in compared.listed:
-            listed = next(other for other in compared.listed if other.algorithm is digest.algorithm)
+            listed = next(recorded for recorded in compared.listed if recorded.algorithm is digest.algorithm)
             return FileFinding(
                 "changed", shown, Message("{listed} listed, {digest} found", listed=listed, digest=digest)
             )

@@ -114,10 +114,10 @@ class LogView:
 
     def fork(self) -> LogView:
         """Return a view of the same log that is updated on its own."""
-        other = copy(self)
-        other.heads, other.splitting = dict(self.heads), dict(self.splitting)
-        other.recorded_counts = set(self.recorded_counts)
-        return other
+        view = copy(self)
+        view.heads, view.splitting = dict(self.heads), dict(self.splitting)
+        view.recorded_counts = set(self.recorded_counts)
+        return view
 
     def _require_same_procedures(self, validated: ValidatedSubmission) -> None:
         """Turn an act away (procedure_changed) that was judged before the adoption of a procedure that precedes it."""

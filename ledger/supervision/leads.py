@@ -321,9 +321,9 @@ def _cited(run: _Run) -> StepResult:
         run.withheld = missing[0]
         return NotChecked("the cited event {missing} is not shown to you", missing=missing[0])
     # Which of these cases the supervising agency saw then is not told by the events: it may be fewer, never others.
-    other = next(iter(sorted({*lead.cases} - {run.case_ids[ref.payload_digest] for ref in lead.events})), None)
-    if other is not None:
-        raise ProofRefused("cites the case {other}, and no event of it", other=other, field="cases")
+    case_id = next(iter(sorted({*lead.cases} - {run.case_ids[ref.payload_digest] for ref in lead.events})), None)
+    if case_id is not None:
+        raise ProofRefused("cites the case {other}, and no event of it", other=case_id, field="cases")
     return Message("{count} cited events are among them", count=len(lead.events))
 
 

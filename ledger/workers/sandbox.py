@@ -235,7 +235,7 @@ def _readable(further: Iterable[str]) -> tuple[str, ...]:
     paths.update((*zoneinfo.TZPATH, *map(str, mimetypes.knownfiles), "/etc/localtime", "/dev/urandom", "/dev/null"))
     real = {str(Path(path).resolve()) for path in (*paths, *further) if path and os.access(path, os.R_OK)}
     # What lies in another one of them needs no rule of its own.
-    return tuple(sorted(path for path in real if not any(path.startswith(f"{other}{os.sep}") for other in real)))
+    return tuple(sorted(path for path in real if not any(path.startswith(f"{folder}{os.sep}") for folder in real)))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

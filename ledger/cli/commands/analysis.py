@@ -230,10 +230,10 @@ def _tree(correlation: dict[str, Any], labels: Labels) -> Tree:
     root = Tree(drawn(correlation["start"]))
     waiting = [(correlation["start"], root)]
     for name, branch in waiting:
-        for other in sorted(set(near.get(name, ())) - drawn_nodes):
-            if places[other]["distance"] == places[name]["distance"] + 1:
-                drawn_nodes.add(other)
-                waiting.append((other, branch.add(drawn(other))))
+        for neighbour in sorted(set(near.get(name, ())) - drawn_nodes):
+            if places[neighbour]["distance"] == places[name]["distance"] + 1:
+                drawn_nodes.add(neighbour)
+                waiting.append((neighbour, branch.add(drawn(neighbour))))
     return root
 
 

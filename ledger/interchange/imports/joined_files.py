@@ -38,12 +38,12 @@ class JoinedTable:
         self._key = key
         self._others = others
         columns = first.columns
-        for name, other in others.items():
+        for name, joined in others.items():
             if columns is not None:
-                nested = (f"{name}.{n}.{column}" for n in range(other.places) for column in other.columns or ())
+                nested = (f"{name}.{n}.{column}" for n in range(joined.places) for column in joined.columns or ())
                 columns = (*columns, *nested)
         # What another file has in JSON, nobody knows before all of its rows are read.
-        self.columns = None if any(other.columns is None for other in others.values()) else columns
+        self.columns = None if any(joined.columns is None for joined in others.values()) else columns
 
     def rows(self) -> Iterator[SourceRow]:
         """Yield the rows. Raises MalformedInput if a row of another file belongs to none."""
@@ -52,23 +52,23 @@ class JoinedTable:
             key = key_of(row, self._key)
             cells: dict[str, Cell] = dict(row.cells)
             fault = row.fault
-            for name, other in self._others.items():
+            for name, joined in self._others.items():
                 taken[name].add(key)
-                belonging = other.by_key.get(key, [])
-                if len(belonging) > other.places:
+                belonging = joined.by_key.get(key, [])
+                if len(belonging) > joined.places:
                     fault = fault or Message(
                         "{name} has {count} rows of this case, and the mapping reads {places}",
                         name=name,
                         count=len(belonging),
-                        places=other.places,
+                        places=joined.places,
                     )
                 for number, part in enumerate(belonging):
                     cells |= {f"{name}.{number}.{column}": cell for column, cell in part.cells.items()}
             yield SourceRow(row.number, cells, fault)
-        for name, other in self._others.items():
-            for key in other.by_key.keys() - taken[name]:
+        for name, joined in self._others.items():
+            for key in joined.by_key.keys() - taken[name]:
                 reason = Message("{name} has a key that no row of the first file has", name=name)
-                refuse_file(reason, number=other.by_key[key][0].number)
+                refuse_file(reason, number=joined.by_key[key][0].number)
 
 
 class JoinedSource(SourceFile):
@@ -91,19 +91,19 @@ class JoinedSource(SourceFile):
             raise MalformedInput("the mapping joins no file {name}", name=name, field="--with")
 
     def __exit__(self, *raised: object) -> None:
-        for _, other in self._others.values():
-            other.__exit__(*raised)
+        for _, file in self._others.values():
+            file.__exit__(*raised)
         super().__exit__(*raised)
 
     def table(self) -> SourceTable:
         """Return the rows from the beginning. Raises MalformedInput."""
         asked = self._mapping.columns()
-        joined = {name: _rows_of(part, other, asked) for name, (part, other) in self._others.items()}
+        joined = {name: _rows_of(part, file, asked) for name, (part, file) in self._others.items()}
         return JoinedTable(super().table(), self._mapping.key, joined) if joined else super().table()
 
     def digest(self) -> str:
         """Return the digest of the first file; of several, the SHA-256 of all digests, each on a line."""
-        digests = [super().digest(), *(other.digest() for _, other in self._others.values())]
+        digests = [super().digest(), *(file.digest() for _, file in self._others.values())]
         if len(digests) == 1:
             return digests[0]
         return str(digest_by(Algorithm.SHA256, "".join(f"{each}\n" for each in digests).encode()))
@@ -111,8 +111,8 @@ class JoinedSource(SourceFile):
     def require_unchanged(self) -> None:
         """Raise IntegrityBroken if one of the files was written to since it was opened."""
         super().require_unchanged()
-        for _, other in self._others.values():
-            other.require_unchanged()
+        for _, file in self._others.values():
+            file.require_unchanged()
 
 
 def key_of(row: SourceRow, columns: tuple[str, ...]) -> Key:
@@ -127,8 +127,8 @@ def _text(cell: Cell) -> str | None:
         return None
 
 
-def _rows_of(part: JoinedFile, other: SourceFile, asked: Mapping[str, str]) -> JoinedRows:
-    table = other.table()
+def _rows_of(part: JoinedFile, file: SourceFile, asked: Mapping[str, str]) -> JoinedRows:
+    table = file.table()
     by_key: dict[Key, list[SourceRow]] = {}
     for row in table.rows():
         if row.fault is not None:

@@ -336,7 +336,7 @@ def parse_mapping(data: bytes, name: str, procedures: Mapping[str, Rulebook]) ->
     for path, source in mapping.sources():
         _require_source(name, path, source, books)
     for place, file in enumerate(mapping.files):
-        if len(file.key) != len(mapping.key) or file.name in {other.name for other in mapping.files[:place]}:
+        if len(file.key) != len(mapping.key) or file.name in {earlier.name for earlier in mapping.files[:place]}:
             raise MalformedInput(
                 "expected a name of its own, and as many columns in `key` as the mapping has",
                 field=f"{name}: files[{place}]",

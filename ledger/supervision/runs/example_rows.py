@@ -97,7 +97,7 @@ def example_in_export(
         raise MalformedInput(
             "the rows of this case alone do not show it: write the example in the file", field="examples"
         )
-    return asdict(replace(example, raises=[dict(other) for other in result.found if source.raises or other != own]))
+    return asdict(replace(example, raises=[dict(key) for key in result.found if source.raises or key != own]))
 
 
 def _rows(

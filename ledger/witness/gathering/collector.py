@@ -220,19 +220,19 @@ class CosignatureCollector:
             try:
                 request = AddCheckpoint(old_size, proof, log_signed(published.note))
                 lines = await add_checkpoint(client, witness.url, request)
-            except OtherHistory as other:
+            except OtherHistory as error:
                 if old_size == published.size:
-                    raise _other_root(witness, old_size) from other
+                    raise _other_root(witness, old_size) from error
                 raise WitnessAhead(
                     "the witness {witness.name} has seen another history of this log below size {old_size}",
                     witness=witness,
                     old_size=old_size,
                     hint=_HINT,
-                ) from other
-            except OtherSize as other:
-                await asyncio.to_thread(self._require_behind, witness, other.size, old_size, published.size)
-                course.size = other.size
-                if other.size > published.size:
+                ) from error
+            except OtherSize as error:
+                await asyncio.to_thread(self._require_behind, witness, error.size, old_size, published.size)
+                course.size = error.size
+                if error.size > published.size:
                     return  # more was published since, perhaps by another process: the next step asks for that
                 continue
             course.is_heard = True
