@@ -1,13 +1,16 @@
-"""A camera of the tests' own: a film of barcodes that Chromium shows in the place of its camera's picture."""
+"""What a camera sees: the pages of a PDF, and a film of barcodes that Chromium shows in the place of its camera's."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import segno
+from PIL.Image import Image
+from pypdfium2 import PdfDocument
 
 from tests.testkit.machine import REPOSITORY
 
@@ -25,6 +28,13 @@ writeBarcode(text, { format, addQuietZones: false }).then(({ symbol: { data, wid
   console.log(JSON.stringify([...data.slice(0, width)].map((value) => value === 0)));
 });
 """
+
+
+def pages_of(pdf: bytes, *, dots_per_inch: float = 144) -> list[Image]:
+    """Draw each page of a PDF."""
+    with closing(PdfDocument(pdf)) as document:
+        return [page.render(scale=dots_per_inch / 72).to_pil() for page in document]
+
 
 Rows = list[list[bool]]  # of modules, from above; True is dark
 

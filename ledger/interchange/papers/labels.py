@@ -7,7 +7,7 @@ take (docs/console.md, "Labels").
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +16,7 @@ from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.messages import Message
 from ledger.i18n import Labels, translate
-from ledger.interchange.papers.typeset import pictures_of, qr_code, typeset_data
+from ledger.interchange.papers.typeset import qr_code, typeset_data
 from ledger.timeline.sentences import Names
 
 LabelSize = Literal["a4-24", "roll"]
@@ -92,16 +92,7 @@ def label_sheet(
 
 def print_labels(sheet: LabelSheet) -> bytes:
     """Return the PDF. Raises Unavailable if this machine lacks the fonts."""
-    return typeset_data("labels", _data(sheet))
-
-
-def label_pictures(sheet: LabelSheet) -> list[bytes]:
-    """Return the same pages as PNG."""
-    return pictures_of("labels", _data(sheet))
-
-
-def _data(sheet: LabelSheet) -> dict[str, Any]:
-    return {
+    data = {
         "language": sheet.language,
         "size": SIZES[sheet.size],
         "words": {
@@ -112,3 +103,4 @@ def _data(sheet: LabelSheet) -> dict[str, Any]:
         "labels": [msgspec.to_builtins(label) for label in sheet.labels],
         "codes": [qr_code(label.code, field="item_id") for label in sheet.labels],
     }
+    return typeset_data("labels", data)

@@ -52,12 +52,12 @@ def typeset(sheet: Sheet, attached: str = "") -> bytes:
 
     Raises Unavailable if this machine lacks the Chinese fonts, and MalformedInput for a link that no QR code holds.
     """
-    return _typeset(sheet, attached)[0]
-
-
-def pictures(sheet: Sheet, *, dots_per_inch: float = 144) -> list[bytes]:
-    """Return the same pages as PNG."""
-    return _pages(sheet.layout, _typeset(sheet, "")[1], dots_per_inch)
+    require_fonts()
+    at = datetime.fromtimestamp(sheet.date, UTC)
+    date = {name: getattr(at, name) for name in ("year", "month", "day", "hour", "minute", "second")}
+    data = msgspec.to_builtins(sheet) | {"date": date}
+    inputs = {"attached": attached, "qr": qr_code(sheet.link, field="verify_url")}
+    return _set(sheet.layout, data, inputs, pdf_standards=["a-3b"])
 
 
 def missing_fonts(fonts: typst.Fonts | None = None) -> list[str]:
@@ -79,31 +79,10 @@ def legible(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\t", " ").translate(_CODE_POINTS)
 
 
-def _typeset(sheet: Sheet, attached: str) -> tuple[bytes, dict[str, str]]:
-    """Return the PDF and the inputs that it was set from, in which characters that no font has are code points."""
-    require_fonts()
-    at = datetime.fromtimestamp(sheet.date, UTC)
-    date = {name: getattr(at, name) for name in ("year", "month", "day", "hour", "minute", "second")}
-    data = msgspec.to_builtins(sheet) | {"date": date}
-    inputs = {"attached": attached, "qr": qr_code(sheet.link, field="verify_url")}
-    return _set(sheet.layout, data, inputs, pdf_standards=["a-3b"])
-
-
 def typeset_data(layout: str, data: dict[str, Any]) -> bytes:
     """Return the PDF that a template makes of other data than a sheet. Raises Unavailable as ``typeset`` does."""
     require_fonts()
-    return _set(layout, data, {})[0]
-
-
-def pictures_of(layout: str, data: dict[str, Any], *, dots_per_inch: float = 144) -> list[bytes]:
-    """Return the same pages as PNG."""
-    require_fonts()
-    return _pages(layout, _set(layout, data, {})[1], dots_per_inch)
-
-
-def _pages(layout: str, inputs: dict[str, str], dots_per_inch: float) -> list[bytes]:
-    pages = _compile(layout, inputs, format="png", ppi=dots_per_inch)
-    return pages if isinstance(pages, list) else [pages]
+    return _set(layout, data, {})
 
 
 def qr_code(text: str, *, field: str) -> str:
@@ -118,30 +97,22 @@ def qr_code(text: str, *, field: str) -> str:
     return code.getvalue().decode()
 
 
-def _set(layout: str, data: Any, inputs: dict[str, str], **options: Any) -> tuple[bytes, dict[str, str]]:
-    """Return the PDF and the inputs that it was set from, in which characters that no font has are code points."""
+def _set(layout: str, data: Any, inputs: dict[str, str], **options: Any) -> bytes:
+    """Return the PDF, in which characters that no font has are code points."""
     import typst
 
+    template = str(TEMPLATES / f"{layout}.typ")
     data = _map_texts(data, legible)
     while True:  # each round has fewer characters that no font has
         with_data = inputs | {"sheet": msgspec.json.encode(data).decode()}
         try:
-            pdf = _compile(layout, with_data, format="pdf", **options)
+            pdf: bytes = typst.compile(
+                template, root=str(TEMPLATES), font_paths=_fonts(), sys_inputs=with_data, format="pdf", **options
+            )
         except typst.TypstError as error:
             data = _spell_missing(data, error)
         else:
-            assert isinstance(pdf, bytes), "a PDF is one file"
-            return pdf, with_data
-
-
-def _compile(layout: str, inputs: dict[str, str], **options: Any) -> bytes | list[bytes]:
-    import typst
-
-    template = str(TEMPLATES / f"{layout}.typ")
-    compiled: bytes | list[bytes] = typst.compile(
-        template, root=str(TEMPLATES), font_paths=_fonts(), sys_inputs=inputs, **options
-    )
-    return compiled
+            return pdf
 
 
 @cache

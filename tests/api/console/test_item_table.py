@@ -9,16 +9,16 @@ from pathlib import Path
 
 import zxingcpp
 from openpyxl import Workbook, load_workbook
-from PIL import Image
 from playwright.sync_api import Page, expect
 
 from ledger.core.custody import CaseState
 from ledger.i18n import Labels
-from ledger.interchange.papers.labels import label_pictures, label_sheet, print_labels
+from ledger.interchange.papers.labels import label_sheet, print_labels
 from ledger.recording.event_signing import MAX_ACTS
 from tests.api.console.desk import Office, barriers, drop
 from tests.api.console.test_together import COUNT_CLICKS, clicks
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
+from tests.testkit.camera import pages_of
 from tests.testkit.casework import Case
 
 BLOCK = "序号\t物品名称\t数量（件）\t物证编号\t封条编号\n" + "\n".join(
@@ -55,9 +55,7 @@ def paste(page: Page, cell: str, text: str) -> None:
 def codes_of(state: CaseState) -> list[str]:
     """Return what a scanner reads on the labels of a case, on the roll, where each has a page."""
     sheet = label_sheet(state, "A-2026-30", Labels("en"), str, size="roll")
-    assert print_labels(sheet).startswith(b"%PDF-")
-    pages = (Image.open(io.BytesIO(page)) for page in label_pictures(sheet))
-    return [code.text for page in pages for code in zxingcpp.read_barcodes(page)]
+    return [code.text for page in pages_of(print_labels(sheet)) for code in zxingcpp.read_barcodes(page)]
 
 
 def test_a_case_of_thirty_items_is_a_dozen_clicks(office: Office) -> None:

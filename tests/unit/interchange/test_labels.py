@@ -6,12 +6,12 @@ import io
 
 import pytest
 import zxingcpp
-from PIL import Image
 from pypdf import PdfReader
 
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.i18n import Labels
-from ledger.interchange.papers.labels import MOST_LABELS, LabelSheet, label_pictures, label_sheet, print_labels
+from ledger.interchange.papers.labels import MOST_LABELS, LabelSheet, label_sheet, print_labels
+from tests.testkit.camera import pages_of
 from tests.testkit.casework import Case
 
 LONG = "一部黑色手机，屏幕有裂痕，" * 40
@@ -23,8 +23,7 @@ def sheet(case: Case, **options: object) -> LabelSheet:
 
 def codes(labels: LabelSheet) -> list[list[str]]:
     """Return what a scanner reads on each page, from above."""
-    pages = (Image.open(io.BytesIO(page)) for page in label_pictures(labels))
-    return [[code.text for code in zxingcpp.read_barcodes(page)] for page in pages]
+    return [[code.text for code in zxingcpp.read_barcodes(page)] for page in pages_of(print_labels(labels))]
 
 
 def test_a_sheet_has_24_labels_from_its_first_free_place_on() -> None:

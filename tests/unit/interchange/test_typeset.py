@@ -12,13 +12,13 @@ import pytest
 import typst
 import zxingcpp
 from msgspec.structs import replace
-from PIL import Image
 from pypdf import PdfReader
 from pypdfium2 import PdfDocument
 
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.interchange.papers.sheet import FactsBlock, LabelledValue, ProseBlock, Sheet, Stamp, StampsBlock, TableBlock
-from ledger.interchange.papers.typeset import _spell_missing, legible, missing_fonts, pictures, require_fonts, typeset
+from ledger.interchange.papers.typeset import _spell_missing, legible, missing_fonts, require_fonts, typeset
+from tests.testkit.camera import pages_of
 
 NASTY = {
     "markup": '#panic("x") *bold* _it_ $x^2$ @label <l> [#eval("1")] \\ // /* ` ```',
@@ -100,8 +100,8 @@ def test_long_texts_go_over_pages_and_nothing_is_lost() -> None:
 @pytest.mark.parametrize("text", ["x" * 900, "涉案" * 2000, "行\n" * 900, "a\n" * 25 + "b" * 200])
 def test_a_text_never_runs_out_of_its_page(text: str) -> None:
     """What has no place to break is broken, what is longer than a page goes on: the page's edges stay white."""
-    for page in pictures(sheet(text), dots_per_inch=50):
-        picture = Image.open(io.BytesIO(page)).convert("L")
+    for page in pages_of(typeset(sheet(text)), dots_per_inch=50):
+        picture = page.convert("L")
         width, height = picture.size
         edge = width // 40  # half a centimetre
         for strip in ((width - edge, 0, width, height), (0, height - edge, width, height)):
@@ -132,8 +132,8 @@ def test_a_machine_without_the_fonts_says_what_mends_it() -> None:
 def test_the_code_leads_where_the_sheet_says() -> None:
     """A reader of QR codes reads it off the page as it is set, with a link as long as they come."""
     link = "https://ledger.district-court.example.gov.test/verify#log=0x" + "5a" * 32 + "&of=" + "c" * 64 + "&digest=1"
-    (page, *_) = pictures(replace(sheet("涉案"), link=link), dots_per_inch=200)
-    assert [code.text for code in zxingcpp.read_barcodes(Image.open(io.BytesIO(page)))] == [link]
+    (page, *_) = pages_of(typeset(replace(sheet("涉案"), link=link)), dots_per_inch=200)
+    assert [code.text for code in zxingcpp.read_barcodes(page)] == [link]
 
 
 def test_a_link_that_no_code_holds_is_refused() -> None:
