@@ -159,10 +159,10 @@ class State:
         """Return the path that shows that there is no such account."""
         return tuple(map(hexed, path(self._tries()[0], address)))
 
-    def with_handmade_trie(self, anchor: Anchor, nodes: list[Any], root: bytes | None = None) -> Anchor:
+    def with_handmade_trie(self, anchor: Anchor, nodes: list[Any]) -> Anchor:
         """Return an anchor of this state whose registry keeps these nodes as storage."""
         proof = [node if isinstance(node, bytes) else rlp.encode(node) for node in nodes]
-        trie = self._state_trie(storage_trie(self.anchor).root_hash, root or keccak256(proof[0]))
+        trie = self._state_trie(storage_trie(self.anchor).root_hash, keccak256(proof[0]))
         accounts = (path(trie, bytes.fromhex(address[2:])) for address in (self.chain.anchor, self.chain.registry))
         more = {hexed(node) for node in (*(node for nodes in accounts for node in nodes), *proof)}
         header = hexed(header_rlp(trie.root_hash, self.number, self.timestamp))

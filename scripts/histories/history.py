@@ -87,20 +87,16 @@ class Fate(NamedTuple):
     twin: int = 0
 
 
-def generate(
-    seed: int, count: int, *, rate: float = RATE, rates: Mapping[str, float] | None = None
-) -> GeneratedHistory:
-    """Generate a history of so many cases; of each plant as many as its rate says, at least one if that is not 0.
+def generate(seed: int, count: int, *, rate: float = RATE) -> GeneratedHistory:
+    """Generate a history of so many cases, of which each plant has the share ``rate``, at least one if that is not 0.
 
-    ``rates`` are shares of the cases by ``rule/part``, ``rate`` is that of all others. Raises ValueError if there are
-    too few cases.
+    Raises ValueError if there are too few cases.
     """
-    shares = defaultdict(lambda: rate, rates or {})
     towns = cities()
-    careless = (towns[1]["police"],) if shares["14/discrepancies"] else ()
-    correcting = (towns[4]["police"],) if shares["14/corrections"] else ()
+    careless = (towns[1]["police"],) if rate else ()
+    correcting = (towns[4]["police"],) if rate else ()
     cases: list[SimulatedCase] = []
-    for number, (plant, shared, twin) in enumerate(_fates(seed, count, shares)):
+    for number, (plant, shared, twin) in enumerate(_fates(seed, count, rate)):
         chance = Random(f"{seed}/{number}")
         plan = replace(drawn(chance), careless=careless, correcting=correcting)
         latest = (ENDS - BEGINS).days - (plant.days if plant else LAST_OPENED)
@@ -120,12 +116,11 @@ def _case_id(seed: int, number: int) -> str:
     return f"c{seed}-{number:05}"
 
 
-def _fates(seed: int, count: int, shares: Mapping[str, float]) -> list[Fate]:
+def _fates(seed: int, count: int, rate: float) -> list[Fate]:
     """Choose a fate for each case; twins stand beside each other."""
     chosen = []
     for plant in (*PLANTS, LINKED):
-        share = shares[f"{plant.rule}/{plant.part}"]
-        for number in range(max(1, round(share * count)) if share else 0):
+        for number in range(max(1, round(rate * count)) if rate else 0):
             shared = sha256(f"{seed} {plant.part} {number}".encode()).hexdigest()
             chosen.append([Fate(plant, shared, 1), Fate(plant, shared, -1)] if plant.twins else [Fate(plant)])
     planted = sum(map(len, chosen))

@@ -52,7 +52,7 @@ class Period(Struct, frozen=True):
 
 
 @lru_cache(maxsize=TEXTS_KEPT)
-def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
+def parse_periods(text: str) -> tuple[Period, ...]:
     """Parse a period of the rules: ``24 h``, ``3 d``, ``3 wd`` (working days), ``1 m``, ``1 y``.
 
     ``1 m 15 d`` is a month and 15 days. Raises MalformedInput.
@@ -61,7 +61,7 @@ def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
         raise MalformedInput(
             "{text!r} is no period: expected 1 to 999 of h, d, wd, m or y, as in '24 h' or '1 m 15 d'",
             text=text,
-            field=field,
+            field="period",
         )
     return tuple(Period(int(amount), _UNITS[unit]) for amount, unit in _PARTS.findall(text))
 
