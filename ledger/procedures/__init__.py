@@ -8,7 +8,6 @@ from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ledger.core.events.terms import Trait
     from ledger.core.procedure.adoption import Procedures
     from ledger.core.procedure.rulebook import Rulebook
 
@@ -79,16 +78,6 @@ def tables_that_ship() -> Iterator[dict[str, Any]]:
     """Yield the tables of each package, of the procedure in use first."""
     yield shipped_tables()
     yield from (shipped_tables(name) for name in SHIPPED if name != IN_USE)
-
-
-def shipped_words(vocabulary: str) -> tuple[str, ...]:
-    """Return the words of a vocabulary of the procedure in use, in their order."""
-    return tuple(shipped_rulebook().vocabularies[vocabulary])
-
-
-def shipped_traits() -> dict[str, frozenset[Trait]]:
-    """Return the traits of the kinds of agencies that the procedure in use has."""
-    return shipped_rulebook().traits
 
 
 @cache

@@ -45,7 +45,7 @@ from ledger.core.events.terms import AgencyKind, EventRef, Role
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, Agency, AuthorityState
 from ledger.core.signing.signatures import address_of, signing_hash
-from ledger.procedures import shipped_rulebook, shipped_traits, shipped_words
+from ledger.procedures import shipped_rulebook
 
 START = 1772413200  # 2026-03-02T01:00:00Z, nine in the morning in Shanghai
 LOG_ID = sha256(b"the ledger of the tests").digest()
@@ -313,7 +313,7 @@ class Registry:
     """
 
     def __init__(self, *, first: int = 0) -> None:
-        self.authority: AuthorityState = authorities.initial(LOG_ID, SERVICE.key_id, shipped_traits())
+        self.authority: AuthorityState = authorities.initial(LOG_ID, SERVICE.key_id, shipped_rulebook().traits)
         self.bodies: list[RegistryChange] = []
         self._next = first
 
@@ -379,7 +379,7 @@ def profile(agency: str) -> AgencyProfile:
 
 def admitted_agency(name: str, index: int = 0) -> Agency:
     """Return an agency as the log admitted it at this index, with the traits of its kind."""
-    return Agency(name, KINDS[name], profile(name), key_id(name), index, traits=shipped_traits()[KINDS[name]])
+    return Agency(name, KINDS[name], profile(name), key_id(name), index, traits=shipped_rulebook().traits[KINDS[name]])
 
 
 def location(number: int) -> ChangeLocation:
@@ -452,7 +452,7 @@ def sample(kind: Any, *, full: bool) -> Any:
     """Return a value of the type as plain data. Requires that every pattern comes with an example."""
     match kind:
         case inspect.Metadata(extra={"vocabulary": vocabulary}):
-            return WORDS.get(vocabulary) or shipped_words(vocabulary)[0]
+            return WORDS.get(vocabulary) or next(iter(shipped_rulebook().vocabularies[vocabulary]))
         case inspect.Metadata(type=inner, extra_json_schema=schema):
             examples = (schema or {}).get("examples")
             return examples[0] if examples else sample(inner, full=full)

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from ledger.core.events import terms
-from ledger.procedures import shipped_rulebook, shipped_words
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.models.definition import Template
 from ledger.supervision.models.model_file import model_id_of, require_publishable, shipped_models, shipped_titles
 from ledger.supervision.models.procedure_words import words_that_ship
@@ -16,20 +16,21 @@ from ledger.supervision.models.templates import forms
 from tests.unit.supervision.modelling import model_of
 
 MODELS = shipped_models()
+VOCABULARIES = shipped_rulebook().vocabularies
 # Words of the protocol that example rows and conditions may use, by the view's column.
 WORDS = {
-    "measure": shipped_words("measure"),
-    "purpose": shipped_words("purpose"),
-    "stage": shipped_words("stage"),
+    "measure": VOCABULARIES["measure"],
+    "purpose": VOCABULARIES["purpose"],
+    "stage": VOCABULARIES["stage"],
     "role": words_that_ship(("cn-criminal",))["cn-criminal"].words["person_role"],
     "clock": words_that_ship(("cn-criminal",))["cn-criminal"].words["clock"],
-    "qualifying_ground": shipped_words("qualifying_ground"),
+    "qualifying_ground": VOCABULARIES["qualifying_ground"],
     "match_result": terms.choices(terms.MatchResult),
     "seal_state": terms.choices(terms.SealState),
-    "disposal": shipped_words("disposal"),
+    "disposal": VOCABULARIES["disposal"],
     "event_type": ("item.moved", "handover.accepted", "decision.recorded"),
 }
-KINDS = {"decisions": shipped_words("decision_kind"), "items": shipped_words("item_kind")}
+KINDS = {"decisions": VOCABULARIES["decision_kind"], "items": VOCABULARIES["item_kind"]}
 
 
 @pytest.mark.parametrize("name", MODELS)
