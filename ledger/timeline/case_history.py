@@ -370,18 +370,26 @@ class RecentCache(Generic[T]):
         self._lock = Lock()
         self._most = most
 
-    def of(self, key: Hashable, tell: Callable[[], T]) -> T:
-        """Return what is kept under the key, or what ``tell`` returns."""
+    def get(self, key: Hashable) -> T | None:
+        """Return what is kept under the key, which is used by that, or None."""
         with self._lock:
-            kept = self._kept.get(key)
-        if kept is None:
-            kept = tell()
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def keep(self, key: Hashable, told: T) -> T:
+        """Keep this under the key in the place of what was used least lately, and return it."""
         with self._lock:
-            self._kept[key] = kept
+            self._kept[key] = told
             self._kept.move_to_end(key)
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-        return kept
+        return told
+
+    def of(self, key: Hashable, tell: Callable[[], T]) -> T:
+        """Return what is kept under the key, or what ``tell`` returns."""
+        kept = self.get(key)
+        return self.keep(key, tell()) if kept is None else kept
 
 
 class CaseTimeline(Struct, frozen=True):

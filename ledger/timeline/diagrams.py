@@ -6,13 +6,12 @@ Times are those that the events claim, in unix seconds where they are drawn to s
 from __future__ import annotations
 
 import zlib
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from hmac import compare_digest
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from threading import Lock
 from typing import Literal, get_args
 
 import msgspec
@@ -247,18 +246,14 @@ class Pictures:
 
     def __init__(self, files: TrailFiles | None = None) -> None:
         self._files = files
-        self._kept: OrderedDict[str, tuple[Trail, Picture]] = OrderedDict()
-        self._lock = Lock()
+        self._kept = RecentCache[tuple[Trail, Picture]](KEPT)
         self.tables = RecentCache[str](KEPT)
 
     def of(self, connection: Connection, timelines: TimelineBuilder, case_id: str) -> Picture:
         """Return the picture of the case as ``connection`` sees it. Requires that there is such a case."""
         state, adopted = timelines.histories.state(connection, case_id), timelines.validator.procedures().last_index
-        with self._lock:
-            trail, drawn = self._kept.get(case_id, (None, None))
+        trail, drawn = self._kept.get(case_id) or (None, None)
         if drawn is not None and trail is not None and (trail.head, trail.adopted) == (state.head, adopted):
-            with self._lock:
-                self._kept.move_to_end(case_id)
             return drawn
         if trail is None and self._files is not None and last_kept(state.sequence + 1):
             trail = self._files.read(case_id)
@@ -267,11 +262,7 @@ class Pictures:
         begun = trail or Trail(case_id, -1, "", adopted)
         whole = _gone_on(connection, timelines, begun, state)
         drawn = picture(whole, state)
-        with self._lock:
-            self._kept[case_id] = whole, drawn
-            self._kept.move_to_end(case_id)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+        self._kept.keep(case_id, (whole, drawn))
         # What goes on from it after a start is walked from the kept state, and has nothing before that.
         if self._files is not None and begun.sequence + 1 < last_kept(whole.sequence + 1):
             self._files.write(whole)
