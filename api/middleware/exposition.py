@@ -28,8 +28,6 @@ from starlette.routing import Route
 from api.middleware.clients import Connections
 from api.middleware.measuring import RequestMeasures
 from api.middleware.server import make_server
-from ledger.core.errors import MalformedInput
-from ledger.core.messages import Message
 from ledger.recording.measures import Histogram
 
 PREFIX = "tallystick_"
@@ -100,11 +98,10 @@ MOST_SCRAPERS = 16  # connections at once; another one takes the place of the lo
 
 
 @contextmanager
-def exposing(collector: Collector, host: str, port: int) -> Iterator[None]:
+def exposing(collector: Collector, listener: socket.socket) -> Iterator[None]:
     """Serve what the collector gathers, and memory, processor time and files of the process, until the block is left.
 
     It is a server like that of clients, in a thread: who is slow is cut off, and there are at most ``MOST_SCRAPERS``.
-    Raises MalformedInput if the address cannot be bound.
     """
     registry = CollectorRegistry()
     registry.register(collector)
@@ -117,29 +114,16 @@ def exposing(collector: Collector, host: str, port: int) -> Iterator[None]:
     app = Starlette(routes=[Route("/metrics", metrics)], middleware=[Middleware(GZipMiddleware)])
     server = make_server(
         app,
-        host=host,
-        port=port,
+        host=listener.getsockname()[0],
+        port=listener.getsockname()[1],
         header_timeout_s=HEADERS_S,
         connections=Connections(MOST_SCRAPERS, MOST_SCRAPERS),
         is_beside=True,
     )
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise MalformedInput(
-            "cannot listen at {host} port {port}: {error.strerror}",
-            host=host,
-            port=port,
-            error=error,
-            field="metrics_port",
-            hint=Message("Choose another port for the metrics."),
-        ) from error
     thread = Thread(target=server.run, args=([listener],), name="exposition", daemon=True)
-    with listener:
-        thread.start()
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            thread.join()
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()

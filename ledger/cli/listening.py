@@ -79,7 +79,9 @@ def exposing_metrics(settings: Settings | WitnessSettings, collector: Callable[[
         return
     from api.middleware.exposition import exposing
 
-    with exposing(collector(), settings.metrics_host, settings.metrics_port):
+    hint = Message("Choose another port for the metrics.")
+    address = settings.metrics_host, settings.metrics_port
+    with listening(*address, field="metrics_port", hint=hint) as listener, exposing(collector(), listener):
         yield
 
 

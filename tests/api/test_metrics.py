@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from api.middleware.measuring import OTHER
 from api.services import metrics
 from api.services.metrics import ServiceMetrics
 from ledger.backup.of_directory import LastBackup, remember
+from ledger.cli.listening import exposing_metrics
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import Settings, WitnessSettings
 from ledger.core.errors import MalformedInput
@@ -32,18 +34,19 @@ from tests.api.service import Served
 from tests.testkit.builders import POLICE, clerk, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger
-from tests.testkit.machine import free_port
 from tests.testkit.postgres import running_server
 
 ORDER = Authority("court_order", "12/2026")
 
 
 @contextmanager
-def exposed(served: Served) -> Iterator[str]:
+def exposed(served: Served, **changes: Any) -> Iterator[str]:
     """The URL at which the metrics of this service are read."""
-    port = free_port()
-    with exposing(ServiceMetrics(served.parts), "127.0.0.1", port):
-        yield f"http://127.0.0.1:{port}/metrics"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        exposing(ServiceMetrics(replace(served.parts, **changes)), listener),
+    ):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/metrics"
 
 
 def samples_at(url: str) -> list[Sample]:
@@ -157,9 +160,8 @@ def test_what_is_due_and_the_last_backup_are_told(served: Served, tmp_path: Path
     remember(where, "file:///mnt", LastBackup(2, "blake3:22", 700, failed=800))
     served.ledger.clock.forward(9 * 86400)
     settings = served.parts.settings.model_copy(update={"data_dir": tmp_path, "backup_store": "file:///mnt"})
-    port = free_port()
-    with exposing(ServiceMetrics(replace(served.parts, settings=settings)), "127.0.0.1", port):
-        scrape = samples_at(f"http://127.0.0.1:{port}/metrics")
+    with exposed(served, settings=settings) as url:
+        scrape = samples_at(url)
     assert [value(scrape, "retention_due", subject=subject) for subject in ("case", "item")] == [1, 1]
     of_backup = ("backup_configured", "backup_timestamp_seconds", "backup_failed_timestamp_seconds")
     assert [value(scrape, name) for name in of_backup] == [1, 700, 800]
@@ -244,10 +246,10 @@ def test_an_address_that_is_taken_is_refused(served: Served) -> None:
     """With the setting to change."""
     with exposed(served) as url:
         port = httpx.URL(url).port
-        assert port is not None
+        settings = served.parts.settings.model_copy(update={"metrics_port": port})
         with (
             pytest.raises(MalformedInput, match="cannot listen") as refused,
-            exposing(ServiceMetrics(served.parts), "127.0.0.1", port),
+            exposing_metrics(settings, lambda: ServiceMetrics(served.parts)),
         ):
             pass
         assert refused.value.field == "metrics_port"
