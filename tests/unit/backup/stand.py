@@ -16,8 +16,7 @@ from ledger.backup.creating import Created, create, newest_of
 from ledger.backup.generations import numbers_at, read_generation, read_manifest
 from ledger.backup.restoring import restore
 from ledger.backup.verifying import OpenBackup, Verified, verify
-from ledger.core.events import SUITE_SECP256K1_EIP712, Authority
-from ledger.core.trust.trust_file import TRUST_FORMAT, Trust
+from ledger.core.events import Authority
 from ledger.procedures import shipped_procedures
 from ledger.storage.objects import FolderObjects, Objects, StoredObject
 from ledger.store import backup as rows
@@ -26,22 +25,13 @@ from ledger.store.migrating import metadata
 from ledger.store.opening import open_database
 from ledger.store.tables import KEPT_STATES, MAP_PAGES, NAME_PARTS, WORD_PARTS
 from tests.api.service import name_confidentially
-from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, SERVICE, SignedEvent, clerk, supervisor
+from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, SignedEvent, clerk, supervisor
+from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger
 
 OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
-TRUST = Trust(
-    format=TRUST_FORMAT,
-    log_id_text="0x" + LOG_ID.hex(),
-    origin=LOG_SIGNER.verifying_key.name,
-    log_vkey=LOG_SIGNER.verifying_key.vkey(),
-    service_key_id=SERVICE.key_id,
-    policy_text="quorum none\n",
-    development=True,
-    chains=(),
-    suites=(SUITE_SECP256K1_EIP712,),
-)
+TRUST = trust(log_key=LOG_SIGNER.verifying_key, chains=())
 NOW = 1_800_000_000  # unix seconds
 MADE_LATER = (KEPT_STATES, MAP_PAGES, WORD_PARTS, NAME_PARTS)  # by the service once it runs, or never
 

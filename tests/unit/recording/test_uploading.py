@@ -335,53 +335,48 @@ def test_nobody_is_sent_to_a_store_that_is_filled_again(
     assert uploader.redirect(TileName(0, 0)) is not None
 
 
+class Failing(Watched):
+    """A store that is away once it has taken objects ``left`` times; ``sent`` are their names."""
+
+    def __init__(self, store: PublicStore):
+        super().__init__(store, lambda _: None)
+        self.left, self.sent = 1, list[str]()
+
+    def put(self, objects: Mapping[str, bytes]) -> None:
+        if not self.left:
+            raise Unavailable("the public store is away")
+        self.left -= 1
+        self.sent.extend(objects)
+        super().put(objects)
+
+
 def test_what_was_sent_before_an_outage_is_not_sent_again(ledger: Ledger, place: Place) -> None:
     """The store fails after some tiles of many; the next step begins behind the last full one that it took."""
-    sent: list[str] = []
-    left = 1
-
-    class Failing(Watched):
-        def put(self, objects: Mapping[str, bytes]) -> None:
-            nonlocal left
-            if not left:
-                raise Unavailable("the public store is away")
-            left -= 1
-            sent.extend(objects)
-            super().put(objects)
-
-    uploader = uploader_to(ledger, Failing(place.store, lambda _: None))
+    store = Failing(place.store)
+    uploader = uploader_to(ledger, store)
     grow_to(ledger, 1100)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uploading, "NAMES_AT_ONCE", 2)
         assert not uploader.try_step()
-        assert sent == ["tile/0/000", "tile/entries/000", "tile/0/001", "tile/entries/001"]
-        left = 1000
+        assert store.sent == ["tile/0/000", "tile/entries/000", "tile/0/001", "tile/entries/001"]
+        store.left = 1000
         grow_to(ledger, 1200)
         assert uploader.try_step()
-    assert sorted(sent) == sorted({*sent})
+    assert sorted(store.sent) == sorted({*store.sent})
     assert verified(ledger, place.read) == 1200
 
 
 def test_what_was_sent_and_is_gone_is_sent_again(ledger: Ledger, place: Place) -> None:
     """The first upload fails half-way, and the place is emptied: the checkpoint that follows has all its tiles."""
-    left = 1
-
-    class Failing(Watched):
-        def put(self, objects: Mapping[str, bytes]) -> None:
-            nonlocal left
-            if not left:
-                raise Unavailable("the public store is away")
-            left -= 1
-            super().put(objects)
-
-    uploader = uploader_to(ledger, Failing(place.store, lambda _: None))
+    store = Failing(place.store)
+    uploader = uploader_to(ledger, store)
     grow_to(ledger, 800)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uploading, "NAMES_AT_ONCE", 2)
         assert not uploader.try_step()
         assert place.read("tile/0/000") is not None
         place.store.forget(["tile"])
-        left = 1000
+        store.left = 1000
         assert uploader.try_step()
     assert verified(ledger, place.read) == 800
 
