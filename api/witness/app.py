@@ -49,6 +49,7 @@ from ledger.core.log.witness_protocol import (
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.i18n import in_readers_language
+from ledger.recording.clock import now_ms
 from ledger.store.witness import Moved, WitnessStore
 from ledger.witness.alarms import Alarms, Health, Status, status_of
 from ledger.witness.contracts import contracts_at
@@ -289,11 +290,6 @@ def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
         looking.join(ENDING_S)
         source.close()
         store.close()
-
-
-def now_ms() -> int:
-    """Return unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def _hint(name: str) -> str:
