@@ -22,12 +22,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound, RuleRefused, Unauthorized
-from ledger.core.events import (
-    EVENT_TYPES,
-    NAME_OF,
-    Body,
-    Stream,
-)
+from ledger.core.events import EVENT_TYPES, NAME_OF, Body, Stream
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.events.handover import HandoverOffered, HandoverReturned

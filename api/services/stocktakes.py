@@ -12,12 +12,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
 from api.auth.reading import Reading
-from api.services.drafts import (
-    ForeseenEvent,
-    case_at_hand,
-    drafts_in_case,
-    unsigned,
-)
+from api.services.drafts import ForeseenEvent, case_at_hand, drafts_in_case, unsigned
 from api.services.service import Service
 from ledger.core.custody import Discrepancy
 from ledger.core.custody.discrepancies import has_held

@@ -12,15 +12,7 @@ from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.audit.maps import MapPart, MapParts
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.events import (
-    Body,
-    Envelope,
-    Payload,
-    decode_envelope,
-    decode_payload,
-    require_digest,
-    require_kind,
-)
+from ledger.core.events import Body, Envelope, Payload, decode_envelope, decode_payload, require_digest, require_kind
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures

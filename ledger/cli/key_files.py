@@ -33,14 +33,7 @@ from ledger.config.keys import (
     public_key,
 )
 from ledger.config.secret_files import sync_folder
-from ledger.core.errors import (
-    Conflict,
-    IntegrityBroken,
-    MalformedInput,
-    NotFound,
-    SignatureRefused,
-    TallystickError,
-)
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, SignatureRefused, TallystickError
 from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt
 from ledger.core.log.notes import parse_vkey
 from ledger.core.messages import Message

@@ -41,14 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ledger.core.errors import IntegrityBroken
-from ledger.store import (  # noqa: F401 - imported, they are in the schema
-    partitions,
-    phones,
-    stocktake_tables,
-    supervision,
-    tables,
-    witness_tables,
-)
+from ledger.store import partitions, phones, stocktake_tables, supervision, tables, witness_tables  # noqa: F401 - imported, they are in the schema
 from ledger.store.access import AccessBase
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, StoreTable, WitnessTable
 

@@ -14,20 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    case,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, insert, or_, select, tuple_, update
 
 from ledger.core.custody.stocktakes import GOES_ON, StoredItem, lies_in
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound

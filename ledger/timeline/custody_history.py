@@ -25,13 +25,7 @@ from ledger.core.procedure.rulebook import Level
 from ledger.core.procedure.zones import Zone
 from ledger.store import log
 from ledger.store.database import Connection
-from ledger.timeline.case_history import (
-    EndedDeadline,
-    HistoryEvent,
-    TimelineBuilder,
-    TimelineStep,
-    break_note,
-)
+from ledger.timeline.case_history import EndedDeadline, HistoryEvent, TimelineBuilder, TimelineStep, break_note
 from ledger.timeline.sentences import EventWords
 
 # Flags by which an act, or its record, came after its time.

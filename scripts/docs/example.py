@@ -52,15 +52,7 @@ from ledger.core.signing import authority
 from ledger.core.signing.signatures import address_of
 from ledger.core.trust.block_notes import BlockStatement
 from ledger.core.trust.trust_file import TRUST_FORMAT, Trust, TrustedBlock, TrustedChain
-from ledger.core.verification.bundle import (
-    FORMAT,
-    Anchor,
-    Bundle,
-    BundleEntry,
-    MapLeaf,
-    MapProof,
-    nodes_of,
-)
+from ledger.core.verification.bundle import FORMAT, Anchor, Bundle, BundleEntry, MapLeaf, MapProof, nodes_of
 from ledger.recording.event_signing import sign_envelope
 from scripts.docs.chain_states import State
 

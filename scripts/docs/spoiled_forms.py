@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.docs.vector import (
-    Fails,
-    Vector,
-    at,
-    distrusted,
-    failing,
-    put,
-    refused,
-    untrusted,
-    without,
-)
+from scripts.docs.vector import Fails, Vector, at, distrusted, failing, put, refused, untrusted, without
 
 UNFIT_SUITES = {"none": [], "not in order": [2, 1], "twice the same": [1, 1], "beyond a byte": [256]}
 GRANT, SHOWN = "/entries/1", "/entries/2"  # in bundle.json

@@ -10,18 +10,7 @@ from msgspec.structs import replace
 from ledger.core.events import Stream
 from scripts.docs import example
 from scripts.docs.example import CASE, PROCEDURE_ENTRIES, REGISTERED, SEALED
-from scripts.docs.vector import (
-    Fails,
-    Patch,
-    Vector,
-    failing,
-    ledger,
-    plain,
-    put,
-    unverifiable,
-    whole,
-    without,
-)
+from scripts.docs.vector import Fails, Patch, Vector, failing, ledger, plain, put, unverifiable, whole, without
 
 OFFICER = example.key_id(example.OFFICER_KEY)
 ADMITTED, GRANTED = 0, 1  # entries

@@ -22,19 +22,7 @@ from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, VerifyingKey, parse_note
 from scripts.docs import example
 from scripts.docs.example import LOG, REGISTERED, WITNESS
-from scripts.docs.vector import (
-    Edit,
-    Fails,
-    Patch,
-    Vector,
-    distrusted,
-    failing,
-    ledger,
-    on_page,
-    put,
-    repeated,
-    whole,
-)
+from scripts.docs.vector import Edit, Fails, Patch, Vector, distrusted, failing, ledger, on_page, put, repeated, whole
 
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

@@ -22,13 +22,7 @@ from ledger.core.procedure import rulebook
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.signing.authority import Agency
 from ledger.procedures import shipped_rulebook
-from ledger.samples.case_acts import (  # noqa: F401 - tests take them from here
-    CaseActs,
-    person_id,
-    pieces,
-    registration,
-    stays,
-)
+from ledger.samples.case_acts import CaseActs, person_id, pieces, registration, stays  # noqa: F401 - tests take them from here
 from tests.testkit.builders import (
     LAB,
     POLICE,

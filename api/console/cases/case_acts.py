@@ -30,27 +30,12 @@ from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, chang
 from api.console.cases.item_rows import ItemRows, RowsRefused, columns_of_case
 from api.console.shared.access import Visit, VisitOf, page_router
 from api.console.shared.act_fields import Sections, heading_of
-from api.console.shared.drafting import (
-    EventDraft,
-    FormAct,
-    body_of,
-    drafted,
-    instant_of,
-    named,
-    stated,
-)
+from api.console.shared.drafting import EventDraft, FormAct, body_of, drafted, instant_of, named, stated
 from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
-from api.services.drafts import (
-    CaseAtHand,
-    body_from,
-    case_at_hand,
-    drafts_in_case,
-    refusals_in_case,
-    require_role,
-)
+from api.services.drafts import CaseAtHand, body_from, case_at_hand, drafts_in_case, refusals_in_case, require_role
 from ledger.acts import ACTS, HEADINGS
 from ledger.core.custody import CaseState
 from ledger.core.encoding.instants import unix_seconds

@@ -14,15 +14,7 @@ from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events.item import ItemRegistered
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.interchange.imports.item_table import (
-    KIND,
-    QUANTITY,
-    UNIT,
-    CellFault,
-    ItemColumn,
-    item_columns,
-    item_fields,
-)
+from ledger.interchange.imports.item_table import KIND, QUANTITY, UNIT, CellFault, ItemColumn, item_columns, item_fields
 from ledger.recording.event_signing import MAX_ACTS, new_id
 
 _STATED = (KIND, QUANTITY, UNIT)  # by a row that nobody has filled in

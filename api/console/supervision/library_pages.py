@@ -12,14 +12,7 @@ from api.console.shared.access import VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.supervision.supervision_acts import act_to_do
 from api.dependencies import Following, SlugPath, download
-from api.services.library_views import (
-    adopters,
-    by_quarter,
-    counted_leads,
-    library_entry,
-    lines_of,
-    model_package,
-)
+from api.services.library_views import adopters, by_quarter, counted_leads, library_entry, lines_of, model_package
 from api.services.service import position_after
 from api.services.supervision_views import require_supervision_state, version_of
 from ledger.core.events import EVENT_TYPES, terms

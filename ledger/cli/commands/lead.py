@@ -27,15 +27,7 @@ from ledger.cli.params import (
     words,
 )
 from ledger.cli.session import Session
-from ledger.cli.supervision import (
-    MATERIAL,
-    OUTSIDE,
-    PLACE,
-    parameters_of,
-    print_life,
-    record_supervision,
-    show_run,
-)
+from ledger.cli.supervision import MATERIAL, OUTSIDE, PLACE, parameters_of, print_life, record_supervision, show_run
 from ledger.client.service import at
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import LeadAssigned, LeadDismissed

@@ -26,14 +26,7 @@ from ledger.cli.params import (
     words,
 )
 from ledger.cli.session import Session
-from ledger.cli.supervision import (
-    MATERIAL,
-    OUTSIDE,
-    PLACE,
-    print_life,
-    record_supervision,
-    with_renamed_fields,
-)
+from ledger.cli.supervision import MATERIAL, OUTSIDE, PLACE, print_life, record_supervision, with_renamed_fields
 from ledger.client.service import at
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound

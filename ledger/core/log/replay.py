@@ -23,13 +23,7 @@ from msgspec import Struct, field
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, TallystickError, Unavailable
-from ledger.core.events import (
-    EVENT_TYPES,
-    Envelope,
-    decode_envelope,
-    decode_payload,
-    require_kind,
-)
+from ledger.core.events import EVENT_TYPES, Envelope, decode_envelope, decode_payload, require_kind
 from ledger.core.events.record import HOUSEKEEPING
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log import merkle

@@ -48,12 +48,7 @@ from ledger.supervision.models.definition import (
     text_of,
 )
 from ledger.supervision.models.filters import PREFIX
-from ledger.supervision.models.procedure_words import (
-    ProcedureWords,
-    united,
-    words_that_ship,
-    zone_of_examples,
-)
+from ledger.supervision.models.procedure_words import ProcedureWords, united, words_that_ship, zone_of_examples
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.query_session import QuerySession, open_database

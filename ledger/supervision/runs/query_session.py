@@ -19,15 +19,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.sql_guard import QueryRefused, closed_database, refused, require_sound
-from ledger.supervision.view_catalogue import (
-    DATASET,
-    DATASET_COLUMNS,
-    LISTED,
-    ListUse,
-    dataset_view,
-    nearest,
-    views,
-)
+from ledger.supervision.view_catalogue import DATASET, DATASET_COLUMNS, LISTED, ListUse, dataset_view, nearest, views
 
 if TYPE_CHECKING:
     import duckdb

@@ -32,12 +32,7 @@ from ledger.core.encoding.decoding import convert, decode_toml, decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events.terms import KeyId
 from ledger.core.log.checkpoints import Cosignature, parse_size
-from ledger.core.log.notes import (
-    NoteSignature,
-    SignedNote,
-    VerifyingKey,
-    parse_signature_lines,
-)
+from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey, parse_signature_lines
 from ledger.core.log.policy import parse_witness_keys
 from ledger.core.log.witness_protocol import (
     ADD_CHECKPOINT,

@@ -15,19 +15,7 @@ from msgspec import inspect
 from msgspec.structs import replace
 
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.events import (
-    NAME_OF,
-    Authority,
-    Body,
-    case,
-    handover,
-    hold,
-    item,
-    letter,
-    record,
-    registry,
-    retention,
-)
+from ledger.core.events import NAME_OF, Authority, Body, case, handover, hold, item, letter, record, registry, retention
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
 from ledger.supervision.models.model_file import shipped_model

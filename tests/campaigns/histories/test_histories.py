@@ -11,11 +11,7 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decode_json
 from ledger.supervision.models.model_file import shipped_models
-from scripts.histories.history import (
-    GeneratedHistory,
-    generate,
-    pension_list,
-)
+from scripts.histories.history import GeneratedHistory, generate, pension_list
 from scripts.histories.measure import ASKED, ModelResult, measure
 from scripts.histories.plants import PLANTS
 from scripts.histories.reference import UnusualLimits, broken

@@ -8,16 +8,7 @@ from msgspec.structs import replace
 
 from ledger.core.events import record
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, section, supervisor
-from tests.testkit.casework import (
-    Case,
-    Refusal,
-    Refusals,
-    each_refusal,
-    holding,
-    passed,
-    require_refusal,
-    second_of,
-)
+from tests.testkit.casework import Case, Refusal, Refusals, each_refusal, holding, passed, require_refusal, second_of
 from tests.unit.core.test_custody_holds import place
 
 

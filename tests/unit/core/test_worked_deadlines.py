@@ -18,16 +18,7 @@ from ledger.core.encoding.instants import instant_text, unix_seconds
 from ledger.core.events import Body, case, item, letter
 from ledger.core.procedure.clock_periods import Clock
 from ledger.procedures import shipped_rulebook
-from tests.testkit.builders import (
-    COURT,
-    PARALLEL,
-    POLICE,
-    PRISON,
-    PROCURATORATE,
-    UPPER_COURT,
-    Officer,
-    clerk,
-)
+from tests.testkit.builders import COURT, PARALLEL, POLICE, PRISON, PROCURATORATE, UPPER_COURT, Officer, clerk
 from tests.testkit.builders import KINDS as OF_THE_TESTS
 from tests.testkit.casework import Case, person_id
 
