@@ -307,6 +307,7 @@ ACTS = (
 
 
 @example([("judgment", "li", 0), ("case_withdrawn", "wang", 0), ("extend", "li", 0)])  # moves all that waits
+@example([("judgment", "li", 0), ("adopt", "li", 1), ("register", "li", 0)])  # other days off count for all
 @given(st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(PERSONS), st.integers(0, 3)), max_size=25))
 def test_what_an_act_does_not_concern_need_not_be_counted(acts: list[tuple[str, str, int]]) -> None:
     """Against the slow way, which counts the clocks of all subjects after each act: the clocks are the same."""
