@@ -377,14 +377,14 @@ class RecentCache(Generic[T]):
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def keep(self, key: Hashable, told: T) -> T:
+    def keep(self, key: Hashable, value: T) -> T:
         """Keep this under the key in the place of what was used least lately, and return it."""
         with self._lock:
-            self._kept[key] = told
+            self._kept[key] = value
             self._kept.move_to_end(key)
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-        return told
+        return value
 
     def of(self, key: Hashable, tell: Callable[[], T]) -> T:
         """Return what is kept under the key, or what ``tell`` returns."""
