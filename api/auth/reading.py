@@ -14,7 +14,7 @@ from datetime import datetime
 from api.auth.sessions import ReaderSession
 from api.services.parts import Parts
 from ledger.core.encoding.instants import instant_text
-from ledger.core.errors import NotFound, Unauthorized
+from ledger.core.errors import IntegrityBroken, NotFound, Unauthorized
 from ledger.core.events import NAME_OF
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
@@ -33,7 +33,7 @@ from ledger.core.visibility import (
     may_search_jurisdiction,
     reader_of,
 )
-from ledger.store import cases, supervision
+from ledger.store import cases, log, supervision
 from ledger.store.access import Read
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry, event_of
@@ -49,6 +49,9 @@ class Reading:
         self._now_ms = parts.clock()
         self._held: dict[str, bool] = {}  # cases, by whether the agency holds them
         self._arriving: dict[str, frozenset[str]] = {}  # persons who are offered to it, by case
+        # Entries with sections that are not as they were signed, by log index: a page leaves those out and names the
+        # entries. Any other answer is refused, and has None.
+        self.unsigned: dict[int, StoredEntry] | None = None
         self.reader = reader_of(
             session.agency,
             session.grant.roles,
@@ -172,6 +175,19 @@ class Reading:
         named = event_of(entry).body
         assert isinstance(named, PersonNamed), "its type says so"
         return named.person_id in self.arriving(entry.stream_id)
+
+    def sections(self, connection: Connection, entry: StoredEntry) -> dict[str, bytes | None]:
+        """Return the entry's sections by label, None for an erased one; whether they may be read is not asked.
+
+        If one is not as it was signed, a page gets none of them, and any other answer IntegrityBroken.
+        """
+        try:
+            return log.signed_sections(connection, entry)
+        except IntegrityBroken:
+            if self.unsigned is None:
+                raise
+            self.unsigned[entry.log_index] = entry
+            return {}
 
     def require_files(self, connection: Connection, case_id: str, ground: str | None) -> None:
         """Let a reader pass who may read the evidence files of the case: as one of its confidential sections.

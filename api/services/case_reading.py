@@ -100,7 +100,7 @@ def viewed_event(
 ) -> EventView:
     """Return the view of an event, with the sections that the reader may read."""
     shows_sections = reading.sees_sections(connection, entry, sight, ground)
-    sections = log.signed_sections(connection, entry) if shows_sections else None
+    sections = reading.sections(connection, entry) if shows_sections else None
     return event_view(entry, flags_of(connection, reading, entry), sections)
 
 
@@ -127,7 +127,8 @@ def known_persons(
     reads_all = sight == "party" and reading.holds(connection, case_id)
     if not reads_all and not reading.arriving(case_id):
         return {}
-    names = names_of_persons(connection, log.stream(connection, "case", case_id, event_type=NAME_OF[PersonNamed]))
+    naming = log.stream(connection, "case", case_id, event_type=NAME_OF[PersonNamed])
+    names = names_of_persons(connection, naming, reading.sections)
     return names if reads_all else {person: names[person] for person in reading.arriving(case_id) & names.keys()}
 
 
@@ -182,7 +183,8 @@ def search_cases(
 ) -> SearchResults:
     """Return a page of hits and record the search, which counts as many requests of the address in ``scope``.
 
-    Raises RuleRefused for a text that is too short, and Refused (429).
+    Raises RuleRefused for a text that is too short, and Refused (429); and IntegrityBroken, unless it is for a page, if
+    a name that may have the text is not as it was signed.
     """
     position = position_after(service, "hits", after)
     place = None
@@ -195,6 +197,9 @@ def search_cases(
     charge(scope, SEARCH_COST)
     with service.parts.database.read() as connection:
         matches = search.search(connection, reading.reader, text, limit, place)
+        for hit in matches.hits:
+            if hit.word == search.UNSIGNED:
+                reading.sections(connection, log.entry(connection, hit.index))
     reading.record(Message(SEARCH_FOR, text=text), *dict.fromkeys(hit.case_id for hit in matches.hits))
     last = matches.following
     if last is None:

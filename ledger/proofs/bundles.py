@@ -26,7 +26,7 @@ from ledger.core.errors import (
     Unavailable,
 )
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.events import Payload, Section, Stream, decode_envelope, record
+from ledger.core.events import Payload, Stream, decode_envelope, record
 from ledger.core.events.record import HeadsMapped
 from ledger.core.events.terms import EventRef
 from ledger.core.log import merkle
@@ -315,8 +315,7 @@ def blocks_of(file: Bundle) -> tuple[ObservedBlock, ...]:
 
 
 def _entry(view: _View, entry: StoredEntry, withheld: Withheld | None) -> BundleEntry:
-    sections = log.sections(view.connection, entry.log_index) if withheld is None else {}
-    decode = decoder_of(Section).decode
+    sections = log.decoded_sections(view.connection, entry) if withheld is None else {}
     with _readable(entry.log_index):
         envelope = decode_envelope(entry.envelope)
         payload = canonical.parse(entry.payload, decoder_of(Payload[Raw]), where="payload")
@@ -324,7 +323,7 @@ def _entry(view: _View, entry: StoredEntry, withheld: Withheld | None) -> Bundle
         index=entry.log_index,
         envelope=envelope,
         payload=None if withheld == "payload" else payload,
-        sections={label: decode(data) for label, data in sections.items() if data is not None},
+        sections={label: section for label, section in sections.items() if section is not None},
     )
 
 

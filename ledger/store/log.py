@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -336,6 +336,12 @@ def signed_sections(connection: Connection, entry: StoredEntry) -> dict[str, byt
     Raises IntegrityBroken if one is not as it was signed.
     """
     stored = sections(connection, entry.log_index)
+    require_signed(entry, stored)
+    return stored
+
+
+def require_signed(entry: StoredEntry, stored: Mapping[str, bytes | None]) -> None:
+    """Raise IntegrityBroken if one of these stored sections of the entry, by label, is not as it was signed."""
     commitments = event_of(entry).confidential if stored else {}
     for label, data in stored.items():
         if data is not None and blake3_text(data) != commitments.get(label):
@@ -345,7 +351,6 @@ def signed_sections(connection: Connection, entry: StoredEntry) -> dict[str, byt
                 index=entry.log_index,
                 hint=CHANGED,
             )
-    return stored
 
 
 def decoded_sections(connection: Connection, entry: StoredEntry) -> dict[str, Section | None]:

@@ -38,12 +38,15 @@ from sqlalchemy import (
 
 from ledger.core.custody import CaseState
 from ledger.core.encoding.digests import Algorithm
+from ledger.core.errors import IntegrityBroken
 from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import RecordCorrected
 from ledger.core.visibility import Reader
+from ledger.store import log
 from ledger.store.cases import agency_holds, reader_sees
 from ledger.store.database import Change, one_of, texts_named
+from ledger.store.log import ENTRY_COLUMNS, StoredEntry
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, SECTIONS, WORDS
 from ledger.store.word_parts import TWO_IDEOGRAPHS, cases_with, name_in, names_with, parts_of, position
 
@@ -54,6 +57,7 @@ _BRACKETS = str.maketrans("", "", "()[]{}<>〔〕【】《》〈〉「」『』�
 _ORDINAL = re.compile("第(?=[0-9])")  # 〔2026〕第88号 is 〔2026〕88号
 SHORTEST: Final = 2  # characters that are searched for at least; three where not both are ideographs
 LONGEST: Final = 200
+UNSIGNED: Final = ""  # the word of a hit in place of a name that nobody signed
 PERSONS: Final = 1000  # by whom cases are filtered at most
 # A long text is kept in pieces, each a row of an index; any text that may be searched for lies within one of them.
 _PIECE, _STEP = 300, 100
@@ -100,9 +104,9 @@ class Hit(Struct, frozen=True):
     """A case that matches: the word and its kind, and the item and event that last contained it.
 
     The event of a case's id is the case's latest one, that of an item's id the latest that changed the item, that of a
-    name the one that named the person. ``description`` is that of the item, ``sequence`` the event's place in the case,
-    ``index`` in the log. ``item_corrected_in`` and ``case_corrected_in`` are the events that last corrected the words
-    for the item and for the case.
+    name the one that named the person; if its section is not as it was signed, the word is UNSIGNED. ``description`` is
+    that of the item, ``sequence`` the event's place in the case, ``index`` in the log. ``item_corrected_in`` and
+    ``case_corrected_in`` are the events that last corrected the words for the item and for the case.
     """
 
     kind: Kind
@@ -355,8 +359,8 @@ def _named(connection: Connection, reader: Reader, text: str, limit: int, after:
         query = _sections_naming(reader, source).where(of_source, SECTIONS.c.log_index > start)
         with connection.execute(query.execution_options(yield_per=100), parts) as rows:
             for row in rows:
-                name = name_in(row.data, row.label)
-                if name is not None and word in folded(name):
+                name = _signed_name(row)
+                if name is not None and (not name or word in folded(name)):
                     place = SearchPosition(after.rank, str(row.log_index), "name", row.case_id)
                     places.append((place, _hit(row, kind="name", word=name)))
                 if len(places) == limit:
@@ -364,12 +368,24 @@ def _named(connection: Connection, reader: Reader, text: str, limit: int, after:
     return places, None
 
 
+def _signed_name(row: Any) -> str | None:
+    """Return the name in a section, None if it has none; nothing if the section is not as it was signed.
+
+    Which name was signed nobody can say then, nor whether it has a text.
+    """
+    try:
+        log.require_signed(StoredEntry(*row[: len(ENTRY_COLUMNS)]), {row.label: row.data})
+    except IntegrityBroken:
+        return UNSIGNED
+    return name_in(row.data, row.label) or None
+
+
 def _sections_naming(reader: Reader, source: FromClause) -> Select[Any]:
     """Select the sections of the source in which persons are named and that the reader's agency reads, in order."""
     case_id, of_party = ENTRIES.c.stream_id, CASE_AGENCIES.c.agency == reader.agency
     is_party = select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == case_id, of_party).exists()
     return (
-        select(SECTIONS.c.data, SECTIONS.c.label, *_NO_ITEM, *_SHOWN)
+        select(*ENTRY_COLUMNS, SECTIONS.c.data, SECTIONS.c.label, *_NO_ITEM, *_OF_CASE)
         .select_from(source)
         # Written as an expression, the index is looked up for each section, never the other way round.
         .join(ENTRIES, ENTRIES.c.log_index == SECTIONS.c.log_index + 0)
@@ -383,7 +399,8 @@ def _sections_naming(reader: Reader, source: FromClause) -> Select[Any]:
 def cases_of_person(connection: Connection, reader: Reader, text: str) -> list[str]:
     """Return cases with a person whose name has the text in it, or whose pseudonym begins with it.
 
-    The name counts where the reader may read it. Of very many persons, the first are considered.
+    The name counts where the reader may read it, also if it is not as it was signed and may have been such a name. Of
+    very many persons, the first are considered.
     """
     named, _ = _named(connection, reader, text, PERSONS, SearchPosition(0))
     begins = (WORDS.c.kind == "person", _begins(folded(text)), reader_sees(reader, WORDS.c.case_id))
@@ -413,16 +430,14 @@ def _page(
 
 
 _NO_ITEM = tuple(null().label(name) for name in ("item_id", "description", "item_corrected_in"))
-_SHOWN = (
+_OF_CASE = (
     CASES.c.case_id,
     CASES.c.case_number,
     CASES.c.case_type,
     CASES.c.stage,
     CASES.c.corrected_in.label("case_corrected_in"),
-    ENTRIES.c.event_id,
-    ENTRIES.c.sequence,
-    ENTRIES.c.log_index,
 )
+_SHOWN = (*_OF_CASE, ENTRIES.c.event_id, ENTRIES.c.sequence, ENTRIES.c.log_index)
 
 
 def _with_case(candidates: Subquery) -> Select[Any]:

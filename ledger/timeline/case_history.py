@@ -24,7 +24,7 @@ from ledger.core.custody.due_dates import Status, deadline
 from ledger.core.custody.spans import Concerned, Span, concerned, custody_spans
 from ledger.core.custody.stocktakes import CountedSide
 from ledger.core.encoding.instants import spelled
-from ledger.core.events import NAME_OF, Authority, Event
+from ledger.core.events import NAME_OF, Authority, Event, decode_section
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.terms import NAME_FIELD
 from ledger.core.procedure.rulebook import Level
@@ -95,20 +95,28 @@ def read_history(
         before = after
 
 
-def names_of_persons(connection: Connection, entries: Iterable[StoredEntry]) -> dict[str, str]:
+def names_of_persons(
+    connection: Connection,
+    entries: Iterable[StoredEntry],
+    sections_of: Callable[[Connection, StoredEntry], Mapping[str, bytes | None]] = log.signed_sections,
+) -> dict[str, str]:
     """Return the names of the persons whom these entries of a case name, by their ids.
 
-    They stand in confidential sections: requires a reader who may read those. An erased name is left out.
+    They stand in confidential sections, which ``sections_of`` returns: requires a reader who may read those. An erased
+    name is left out.
     """
     names: dict[str, str] = {}
     for entry in entries:
         if entry.event_type != NAME_OF[PersonNamed]:
             continue
+        sections = sections_of(connection, entry)
+        if not sections:
+            continue
         body = log.event_of(entry).body
         assert isinstance(body, PersonNamed), "its type says so"
-        section = log.decoded_sections(connection, entry).get(body.section or "")
-        if section is not None and NAME_FIELD in section.fields:
-            names[body.person_id] = section.fields[NAME_FIELD]
+        data = sections.get(body.section or "")
+        if data is not None and NAME_FIELD in (fields := decode_section(data, body.section or "").fields):
+            names[body.person_id] = fields[NAME_FIELD]
     return names
 
 

@@ -12,7 +12,9 @@ from ledger.core.events.case import PersonNamed
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.procedure.adoption import publication_of
 from ledger.core.verification.bundle import decode_bundle
-from ledger.store.tables import ENTRIES, SECTIONS
+from ledger.store import search, word_parts
+from ledger.store.tables import ENTRIES, NAME_PARTS, SECTIONS
+from ledger.store.word_parts import parts_of
 from tests.api.console.pages import page_of, post
 from tests.api.matrix import World, clerk_of, reader
 from tests.api.service import Served, name_confidentially, problem
@@ -154,18 +156,60 @@ def test_no_payload_is_shown_that_nobody_signed(
     assert "was signed" in problem(answer, 500, "integrity_broken")["detail"]
 
 
-def test_no_section_is_shown_that_nobody_signed(served: Served) -> None:
-    """Nor a name that somebody has put into the database: not as JSON, and on no page."""
-    case = served.record(name_confidentially(Case().open()))
+@pytest.fixture(params=[b"b name", b'b name","'])
+def edited(request: pytest.FixtureRequest, served: Served) -> Case:
+    """Return a case in which somebody has edited a name in the database, be it so that nothing can read it."""
+    case = served.record(name_confidentially(Case().open()).register("phone"))
     with served.parts.database.lock() as connection:
         data = connection.execute(SECTIONS.select()).one().data
-        connection.execute(SECTIONS.update().values(data=data.replace(b"a name", b"b name")))
-    event_id = case.last.envelope.event_id
-    for path in (f"/api/v1/events/{event_id}", "/api/v1/events?case_id=case-1"):
-        assert "was signed" in problem(served.get(path, clerk(POLICE)), 500, "integrity_broken")["detail"]
-    for path in ("/console/cases/case-1", f"/console/cases/case-1/events/{event_id}"):
-        page = served.request("GET", path, headers=served.cookie(clerk(POLICE)))
-        assert (page.status_code, "b name" in page.text) == (500, False)
+        connection.execute(SECTIONS.update().values(data=data.replace(b"a name", request.param)))
+    return case
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_no_section_is_shown_that_nobody_signed(served: Served, edited: Case, is_indexed: bool) -> None:
+    """Nor a name that somebody has put into the database: not as an event, as what a search finds, by the name that
+    stands there or the one that was signed, in a proof, or in a file."""
+    if is_indexed:
+        with served.parts.database.lock() as connection:
+            index = connection.execute(SECTIONS.select()).one().log_index
+            rows = [{"part": part, "log_index": index} for part in parts_of("aname") | parts_of("bname")]
+            connection.execute(NAME_PARTS.insert(), rows)
+            word_parts.keep_position(connection, served.parts.database, 99, search.PARTS_MARK)
+    event_id = edited.events[1].envelope.event_id
+    paths = [f"/api/v1/events/{event_id}", "/api/v1/events?case_id=case-1"]
+    paths += [f"/api/v1/events/{event_id}/proof", "/api/v1/cases/case-1/proof"]
+    paths += [f"/api/v1/search?q={text}" for text in ("a name", "b name")]
+    for path in paths:
+        assert "was signed" in problem(served.get(path, clerk(POLICE)), 500, "integrity_broken")["detail"], path
+    # What the index has not come to may have any name.
+    assert served.get("/api/v1/search", clerk(POLICE), q="the phone").status_code == (200 if is_indexed else 500)
+    for path in ("/cases/case-1/persons", "/search?q=b%20name"):
+        assert page_of(served, clerk(POLICE), f"/lists{path}").status_code == 500, path
+
+
+def test_a_page_names_the_event_that_is_not_as_it_was_signed(served: Served, edited: Case) -> None:
+    """Somebody who edits one name in the database takes the case from nobody: its pages show all else, and mark that
+    event and no other one, in the reader's language."""
+    named, event_id = edited.events[1].envelope, edited.events[1].envelope.event_id
+    pages = ["/cases/case-1", f"/cases/case-1/events/{event_id}", "/cases/case-1/items/phone", "/search?q=a%20name"]
+    pages += [f"/cases/case-1?tab={tab}" for tab in ("persons", "timeline", "documents")]
+    for path in pages:
+        page = page_of(served, clerk(POLICE), path)
+        assert page.status_code == 200, path
+        assert "b name" not in page.text, path
+        alert = page.text.partition('role="alert"')[2].partition("</div>")[0]
+        assert "does not match its signature" in alert, path
+        assert alert.count("/events/") == alert.count(event_id) == 1, path
+        assert "case-1" in page.text.replace(alert, ""), path
+    steps = page_of(served, clerk(POLICE), "/cases/case-1/timeline").text.split("<li ")[1:]
+    marked = [step for step in steps if "Does not match its signature. Tell the auditor." in step]
+    assert [named.event_id in step for step in marked] == [True]
+    cookie = served.cookie(clerk(POLICE))["cookie"] + "; tallystick-language=zh-CN"
+    page = served.request("GET", "/console/cases/case-1", headers={"cookie": cookie})
+    assert "请告知监督核查员" in page.text
+    served.record(Case("case-2").open())
+    assert 'role="alert"' not in page_of(served, clerk(POLICE), "/cases/case-2").text
 
 
 # -- an audit of the whole log -----------------------------------------------------------------------------------------

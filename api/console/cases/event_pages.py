@@ -21,13 +21,12 @@ from api.services.documents import (
     printed_event,
 )
 from api.services.service import position_after
-from ledger.core.events import EVENT_TYPES
+from ledger.core.events import EVENT_TYPES, decode_section
 from ledger.core.messages import Message
 from ledger.i18n import translate
 from ledger.interchange.papers.events_to_print import last_printable_event
 from ledger.interchange.papers.paper_text import language_for
 from ledger.proofs.bundles import Withheld
-from ledger.store import log
 from ledger.timeline.anchored_sizes import stages
 from ledger.timeline.event_fields import event_fields
 from ledger.timeline.sentences import naming
@@ -47,9 +46,9 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
             connection, case_id, [here]
         )
         shows_sections = visit.reading.sees_sections(connection, entry, sight, None)
-        stored = log.decoded_sections(connection, entry) if shows_sections else {}
+        stored = visit.reading.sections(connection, entry) if shows_sections else {}
         proof_stages = stages(connection, entry, step.state, step.proven_at)
-    sections = {label: section for label, section in stored.items() if section is not None}
+    sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
     words = narrator_of(visit.service, visit.labels, visible.person_names).words(here.event, here.after)
     states, kinds = visit.service.parts.validator.states, visit.reading.authority.kinds
     printed = last_printable_event(states, history[: entry.sequence + 1], kinds)
@@ -64,7 +63,7 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         stages=proof_stages,
         particulars=event_fields(here.event, sections, words, visit.labels),
         hidden=() if shows_sections else step.confidential,
-        erased=[label for label, section in stored.items() if section is None],
+        erased=[label for label, data in stored.items() if data is None],
         papers=offered_papers(printed, visit.labels),
         previous=history[entry.sequence - 1].entry.event_id if entry.sequence else None,
         following=history[entry.sequence + 1].entry.event_id if entry.sequence + 1 < len(history) else None,

@@ -18,7 +18,7 @@ from api.console.cases.case_pages import read_case
 from api.console.cases.letter_pages import BoxQuery, NumberQuery
 from api.console.registry.registry_pages import agency_lines
 from api.console.shared import clock_views
-from api.console.shared.access import Visit, VisitOf, page_router
+from api.console.shared.access import Visit, VisitOf, page_router, refusing_unsigned
 from api.console.supervision.lead_pages import Filters
 from api.dependencies import SlugPath, download
 from api.middleware.request_limits import charge
@@ -43,7 +43,7 @@ OF_SEARCH = 200  # hits: more of them say that more should be typed
 Row = Sequence[Cell]
 Part = Literal["items", "persons", "handovers", "deadlines"]
 
-router = page_router()
+router = page_router(refusing_unsigned)
 
 
 def list_file(

@@ -81,7 +81,9 @@ class PhoneVisit(Struct, frozen=True):
 
     def page(self, template: str, **values: Any) -> Response:
         """Return the page or fragment of this template, as one for nobody who is signed in."""
-        return page(self.visit.request, self.visit.service, template, prepared=self.prepared, **values)
+        unsigned = self.visit.reading.unsigned or {}
+        request, service = self.visit.request, self.visit.service
+        return page(request, service, template, unsigned=unsigned, prepared=self.prepared, **values)
 
 
 def phone_visit(request: Request) -> PhoneVisit:
@@ -93,6 +95,7 @@ def phone_visit(request: Request) -> PhoneVisit:
     authority = service.authority()
     prepared, session = service.phones.session(token, authority)
     visit = Visit(request, service, Reading(service.parts, session, authority), labels(request))
+    visit.reading.unsigned = {}
     visit.reading.require_role(*HANDLING)
     phone = PhoneVisit(visit, token, prepared)
     _ = phone.handover

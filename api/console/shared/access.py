@@ -146,7 +146,9 @@ class Visit(Struct, frozen=True):
 
     def page(self, template: str, **values: Any) -> Response:
         """Return the page or fragment of this template, with a new token for a session in use."""
-        response = page(self.request, self.service, template, self.reading, **values)
+        response = page(
+            self.request, self.service, template, self.reading, unsigned=self.reading.unsigned or {}, **values
+        )
         if (token := self.service.sign_in.renewed(self.reading.session)) is not None:
             SessionCookie(self.service.parts.settings).give(response, token.access_token, token.expires_in)
         return response
@@ -167,7 +169,9 @@ class PublicVisit(Struct, frozen=True):
 
 def visit(request: Request) -> Visit:
     """Return the visit of a reader. Raises SignInNeeded."""
-    return Visit(request, service_of(request), reading(request), labels(request))
+    own = Visit(request, service_of(request), reading(request), labels(request))
+    own.reading.unsigned = {}
+    return own
 
 
 def public_visit(request: Request) -> PublicVisit:
@@ -176,6 +180,13 @@ def public_visit(request: Request) -> PublicVisit:
 
 
 VisitOf = Annotated[Visit, Depends(visit)]
+
+
+def refusing_unsigned(visit: VisitOf) -> None:
+    """Let what is not as it was signed refuse the answer: a file that is kept has no notice beside it."""
+    visit.reading.unsigned = None
+
+
 PublicVisitOf = Annotated[PublicVisit, Depends(public_visit)]
 
 

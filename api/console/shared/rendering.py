@@ -38,6 +38,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.signing.authority import AuthorityState
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of, zone_in_use
 from ledger.interchange.papers.labels import SIZE_NAMES
+from ledger.store.log import StoredEntry
 from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
 
 T = TypeVar("T")
@@ -127,11 +128,13 @@ def page(
     *,
     status: int = 200,
     connects: bool = True,
+    unsigned: Mapping[int, StoredEntry] = MappingProxyType({}),
     **values: Any,
 ) -> Response:
     """Return the page or fragment with the console's content policy; without ``reading`` it is one for anybody.
 
-    Without ``connects``, its scripts may not send requests.
+    Without ``connects``, its scripts may not send requests. ``unsigned`` are the entries, by log index, of which it
+    says that they are not as they were signed.
     """
     settings = service.parts.settings
     reader_language = language(request)
@@ -149,6 +152,7 @@ def page(
         "log_id": "0x" + service.parts.trust.trust.log_id.hex(),
         "development": service.parts.trust.trust.development,
         "session": session,
+        "unsigned": unsigned,
         "menu": menu_of(session, own, request.app.state.pages, here),
         "languages": _NAMES,
         "agency_name": names_by_id(lambda: authority().names(), Labels(reader_language)),
