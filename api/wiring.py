@@ -166,7 +166,7 @@ def make_recording_parts(
     """
     registry = Registry(log_id, service_keys, procedures)
     validator = Validator(database, registry, definitions, state_key=state_key)
-    publisher = Publisher(log_signer, checkpoint_interval_ms)
+    publisher = Publisher(log_signer, validator.states, checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, clock)
     system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
     return RecordingParts(database, registry, validator, publisher, sequencer, system)

@@ -203,6 +203,15 @@ class CaseStates:
         assert state is not None, "the read model shows a case that has a stream"
         return state
 
+    def after(self, entry: StoredEntry) -> CaseState:
+        """Return the state of a case right after one of its entries, whatever has become of it since."""
+        head, adopted = StreamHead(entry.sequence, log.event_of(entry).leaf_hash), self.procedures().last_index
+        with self._reading() as connection:
+            state = self._kept.get((adopted, head.leaf_hash))
+            state = state or self._read_on(connection, entry.stream_id, head, adopted)
+        assert state is not None, "its stream has the entry"
+        return state
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """Read the database, by the connection that this thread reads by already if it folds another case.

@@ -19,7 +19,8 @@ from ledger.core.log.notes import NoteSigner
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.visibility import visible_flags
-from ledger.store import cases, checkpoints, log
+from ledger.recording.case_states import CaseStates
+from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
@@ -42,10 +43,14 @@ class Receipt(Struct, frozen=True):
 
 
 class Publisher:
-    """Signs checkpoints with the log's key; publishes one every ``interval_ms`` at most."""
+    """Signs checkpoints with the log's key; publishes one every ``interval_ms`` at most.
 
-    def __init__(self, signer: NoteSigner, interval_ms: int = INTERVAL_MS):
+    ``states`` are those of the cases whose events get receipts.
+    """
+
+    def __init__(self, signer: NoteSigner, states: CaseStates, interval_ms: int = INTERVAL_MS):
         self._signer = signer
+        self._states = states
         self._interval_ms = interval_ms
         self.origin = signer.verifying_key.name
         self._durable = 0  # size of the largest tree that is known to be durable
@@ -96,9 +101,11 @@ class Publisher:
             hashes = merkle.inclusion_proof(entry.log_index, entry.committed_size, nodes)
             root = merkle.frontier_at(entry.committed_size, nodes).root()
             flags = log.flags(connection, entry.log_index)
-            if flags and entry.stream_kind == "case":
-                sees_case = bool(cases.parties_among(connection, entry.agency, [entry.stream_id]))
-                flags = visible_flags(EVENT_TYPES[entry.event_type].body, flags, sees_case=sees_case)
+        body = EVENT_TYPES[entry.event_type].body
+        of_event = visible_flags(body, flags, sees_case=False)
+        # By who was a party then: an agency that has become one since had a receipt without them.
+        if of_event != flags and entry.agency not in self._states.after(entry).agencies:
+            flags = of_event
         proof = TlogProof(entry.log_index, hashes, self.checkpoint(entry.committed_size, root))
         return self.receipt(entry.event_id, merkle.leaf_hash(entry.envelope), proof, flags, entry.recorded_at)
 

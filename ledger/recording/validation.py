@@ -232,7 +232,7 @@ class Validator:
         if after is not None:
             rows += self.states.row_to_keep(after)
         event = submitted.event
-        # As the stored receipt has them: an agency that is a party stays one.
+        # As the stored receipt has them (``publisher``).
         sees_case = after is None or submitted.envelope.agency in after.agencies
         return ValidatedSubmission(
             **asdict(submitted),

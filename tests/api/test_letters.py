@@ -162,6 +162,10 @@ def test_the_addressee_learns_of_no_time_in_the_case_by_flags(served: Served) ->
     path = f"/api/v1/events/{case.last.envelope.event_id}"
     assert served.get(path, STRANGER).json()["flags"] == []
     assert "backdated" in [each["name"] for each in served.get(path, clerk(POLICE)).json()["flags"]]
+    received = case.last
+    served.record(case.offer("hidden", to=DETENTION).accept())
+    assert "backdated" in [each["name"] for each in served.get(path, STRANGER).json()["flags"]]
+    assert served.submit(received).content == first.content, "also once it has become a party"
 
 
 # -- in the console ----------------------------------------------------------------------------------------------------
