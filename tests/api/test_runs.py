@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
@@ -213,24 +214,25 @@ NO_EVENT = "SELECT case_id, item_id, holder, [description] AS evidence FROM item
 CEL = "condition:\n  view: items\n  cel: {}\n"
 # What each fails on where a description is another than 7, and what is said of that.
 FAILING = (
-    (with_sql(NUMBER_OF_TEXT, key=("item_id",), supervised="holder"), "at line 2 of it (ConversionException)"),
+    (with_sql(NUMBER_OF_TEXT, key=("item_id",), supervised="holder"), "fails on what rows hold, at line 2 of it"),
     (with_condition(CEL.format("int(row.description) > 0"), key=("item_id",), supervised="holder"), "what a row holds"),
     (
         with_condition(CEL.format("row.description == '7' || row.item_id"), key=("item_id",), supervised="holder"),
         "fails on what a row holds",
     ),
-    (with_sql(ONLY_OF_7, key=("item_id",), supervised="of_7"), "no lead because of its lead (failing-3)"),
+    (with_sql(ONLY_OF_7, key=("item_id",), supervised="of_7"), "a row has nothing in its of_7"),
     (
         with_sql("SELECT * FROM items", key=("item_id",), supervised="description"),
         "no agency supervises what a row has in its description",
     ),
-    (with_sql(NO_EVENT, key=("item_id",), supervised="holder"), "no lead because of its evidence"),
+    (with_sql(NO_EVENT, key=("item_id",), supervised="holder"), "a row becomes no lead; the service's log says why"),
 )
 
 
 def test_what_a_run_fails_on_is_shown_only_to_whoever_may_see_the_row(served: Served) -> None:
-    """Every officer reads what kind of error it is and where in the model, and no value of a case: a court that sees
-    neither case nor thing learns nothing of them, by the API or the console. Whoever may run the model has it all."""
+    """Every officer reads where in the model it is, in whole sentences of his language, and no value of a case: a court
+    that sees neither case nor thing learns nothing of them, by the API or the console. Whoever may run the model has it
+    all."""
     row = f"{{case_id: a, item_id: a, holder: {POLICE}, description: '7', evidence: ['blake3:{'11' * 32}']}}"
     texts = [
         text.replace("rows: {}", f"rows: {{items: [{row}]}}", 1).replace("unanswered", f"failing-{number}", 1)
@@ -247,6 +249,9 @@ def test_what_a_run_fails_on_is_shown_only_to_whoever_may_see_the_row(served: Se
     for number, (_, expected) in enumerate(FAILING):
         assert expected in shown[f"failing-{number}"]
         assert shown[f"failing-{number}"] in page
+    chinese = served.request("GET", "/api/v1/supervision", headers=served.token(by) | {"accept-language": "zh-CN"})
+    latin = {word for each in chinese.json()["faults"] for word in re.findall("[A-Za-z_0-9]+", each["message"])}
+    assert latin <= {"tally", "model", "run", "2", "of_7", "description"}
     for value in ("the phone", "the car", "case-east", "case-west"):
         assert value not in page
         assert value not in str(shown)

@@ -298,16 +298,16 @@ _OF_TEXTS = ("BinderException", "CatalogException", "ParserException")  # DuckDB
 def refused(error: duckdb.Error) -> QueryRefused:
     """Return what DuckDB says as a refusal in one sentence; a later line may have a hint.
 
-    Without values it has only the kind of the error, and its line in the query where DuckDB names one, unless it is one
-    of the query's own text.
+    Without values it has only the line in the query where DuckDB names one, unless it is an error of the query's own
+    text.
     """
     first, _, rest = str(error).strip().partition("\n")
     hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Candidate", "Did you mean"))), None)
-    kind, lines = type(error).__name__, _LINE.findall(rest)
+    lines = _LINE.findall(rest)
     # The last one is DuckDB's own: a value that it quotes before may look like one.
-    place = Wording("engine_fails_at", error=kind, line=lines[-1]) if lines else Wording("engine_fails", error=kind)
+    place = Wording("engine_fails_at", line=lines[-1]) if lines else Wording("engine_fails")
     return QueryRefused(
         Wording("engine_said", why=first),
         Wording("engine_said", why=hint) if hint else None,
-        without_values=None if kind in _OF_TEXTS else place,
+        without_values=None if type(error).__name__ in _OF_TEXTS else place,
     )

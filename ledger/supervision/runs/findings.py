@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 from ledger.core.supervision import finding_digest, lead_id_of
+from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.conditions import EVIDENCE, bindings_of, counting, matching_rows, query_of
 from ledger.supervision.models.definition import Cel, Model, Query, text_of
 from ledger.supervision.runs.query_session import QuerySession, quoted
@@ -19,6 +21,16 @@ from ledger.supervision.view_catalogue import LISTED
 
 ROWS_AT_ONCE = 20_000  # of a view that is gone through row by row
 MAX_VALUE = 4000  # characters: a longer list of a row is left out of the values of its finding
+
+
+class RowRefused(MalformedInput):
+    """A row that is no finding. The message may quote it; ``without_values`` is for whoever may not see it."""
+
+    without_values: Message
+
+    def __init__(self, message: str, without_values: Wording, *, field: str, **slots: Any):
+        super().__init__(message, field=field, **slots)
+        self.without_values = Wording("hinted", said=without_values, hint=Wording("hint_run_it"))
 
 
 class ModelFinding(Struct, frozen=True, kw_only=True, array_like=True):
@@ -54,11 +66,11 @@ def find(
     session: QuerySession,
     as_of: datetime,
     *,
-    refused: Callable[[MalformedInput], None] | None = None,
+    refused: Callable[[RowRefused], None] | None = None,
 ) -> list[ModelFinding]:
     """Return all that the model finds in the session's rows at ``as_of``, sorted by key.
 
-    A row that is no finding raises MalformedInput, unless ``refused`` is given: then it is called with the error, and
+    A row that is no finding raises RowRefused, unless ``refused`` is given: then it is called with the error, and
     the other rows are still found. Raises MalformedInput for parameters out of bounds, QueryRefused if the condition
     cannot be asked.
     """
@@ -75,7 +87,7 @@ def find(
     for row in rows:
         try:
             findings.append(_finding(model, row, asked, registrations))
-        except MalformedInput as error:
+        except RowRefused as error:
             if refused is None:
                 raise
             refused(error)
@@ -98,8 +110,11 @@ def _finding(
 ) -> ModelFinding:
     for column in (*model.lead.key, model.lead.supervised, EVIDENCE):
         if column not in row:
-            raise MalformedInput(
-                "the condition's rows have no column {column}", column=column, field=f"condition ({model.model_id})"
+            raise RowRefused(
+                "the condition's rows have no column {column}",
+                Wording("row_no_column", column=column),
+                column=column,
+                field=f"condition ({model.model_id})",
             )
     named = ((name, value) for name, value in row.items() if value is not None and name not in (EVIDENCE, LISTED))
     values = {name: text for name, value in named if 0 < len(text := text_of(value)) <= MAX_VALUE}
@@ -107,8 +122,9 @@ def _finding(
     key = {name: values[name] for name in model.lead.key if name in values}
     if supervised is None or not key:
         wrong = model.lead.supervised if supervised is None else ", ".join(model.lead.key)
-        raise MalformedInput(
+        raise RowRefused(
             "a row has nothing in {wrong}: {values}",
+            Wording("row_empty", column=wrong),
             wrong=wrong,
             values=canonical.encode(values).decode()[:200],
             field=f"lead ({model.model_id})",
@@ -131,7 +147,12 @@ def _listed_rows(rows: Any, asked: Collection[str]) -> dict[str, tuple[str, ...]
     for text in rows or ():
         dataset_id, _, digest = str(text).partition(" ")
         if dataset_id not in digests:
-            raise MalformedInput("{text!r} names no row of a list that was asked", text=str(text)[:80], field=LISTED)
+            raise RowRefused(
+                "{text!r} names no row of a list that was asked",
+                Wording("row_of_no_list", column=LISTED),
+                text=str(text)[:80],
+                field=LISTED,
+            )
         digests[dataset_id].add(digest)
     return {dataset_id: tuple(sorted(of_list)) for dataset_id, of_list in digests.items()}
 

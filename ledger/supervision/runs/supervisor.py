@@ -259,10 +259,10 @@ class Supervisor:
             self.failed_runs += 1
             logger.warning("supervision cannot look", reason=error.for_operator)
             self._report_that_none_runs(fault_of(ALL, "", error))
-        except Exception as error:
+        except Exception:
             self.failed_runs += 1
             logger.exception("supervision cannot look for a reason that nobody foresaw")
-            self._report_that_none_runs(RunFault(ALL, "", type(error).__name__))
+            self._report_that_none_runs(RunFault(ALL, "", Wording("run_failed")))
 
     def step(self) -> int:
         """Look at what has changed, or at everything if that is due; return the number of leads raised."""
@@ -337,8 +337,7 @@ class Supervisor:
             self._note_error(run, error)
             return []
         if result.refused_row is not None:
-            says = Wording("row_no_lead", place=result.refused_row.field or result.refused_row.code)
-            self._note_row(run, result.refused_row, Wording("hinted", said=says, hint=Wording("hint_run_it")))
+            self._note_row(run, result.refused_row, result.refused_row.without_values)
         return result.findings
 
     def _raise(self, run: ModelRun, findings: Sequence[ModelFinding], size: int, as_of: datetime) -> int:
@@ -365,7 +364,7 @@ class Supervisor:
             except Unavailable:
                 raise  # nothing can be written now: all of it is looked at again
             except TallystickError as error:
-                self._note_row(run, error, Wording("row_no_lead", place=error.field or error.code))
+                self._note_row(run, error, Wording("row_no_lead"))
             except Exception as error:  # noqa: BLE001 - it is logged and kept; the other findings are raised
                 self._note_error(run, error)
         return raised
@@ -400,10 +399,10 @@ class Supervisor:
             fault = fault_of(model_id, agency, error)
         else:  # a defect of ours
             logger.error("a model failed for a reason that nobody foresaw", model=model_id, exc_info=error)
-            fault = RunFault(model_id, agency, type(error).__name__)
+            fault = RunFault(model_id, agency, Wording("run_failed"))
         self._faults.setdefault((model_id, agency), fault)
 
-    def _note_row(self, run: ModelRun, error: TallystickError, says: Wording) -> None:
+    def _note_row(self, run: ModelRun, error: TallystickError, says: Message) -> None:
         """Log why a row becomes no lead. The error may quote the row; the fault ``says`` it without."""
         model_id, agency = run.model.model_id, run.supervising
         logger.warning("a row becomes no lead", model=model_id, agency=agency, reason=error.for_operator)

@@ -174,7 +174,7 @@ def test_a_bad_model_stops_no_other(watched: Watched) -> None:
     watched.post(sent_back("case-1", 3))
     assert watched.supervisor.step() == 1
     assert set(faults(watched)) == {("broken", PROCURATORATE), ("from-another-release", PROCURATORATE)}
-    assert "line 1 of it (ConversionException)" in faults(watched)["broken", PROCURATORATE]
+    assert "at line 1 of it" in faults(watched)["broken", PROCURATORATE]
     assert are_told_in_chinese(watched)
 
 
@@ -192,7 +192,9 @@ def test_a_defect_at_one_model_stops_no_other(watched: Watched, monkeypatch: pyt
     watched.publish()
     watched.post(sent_back("case-1", 3))
     assert watched.supervisor.step() == 1
-    assert [(fault.model_id, fault.says) for fault in watched.supervisor.state.faults] == [("broken", "KeyError")]
+    assert [(fault.model_id, fault.says) for fault in watched.supervisor.state.faults] == [
+        ("broken", "the run failed by a defect of this service: its log has the traceback")
+    ]
 
 
 def test_leads_and_recommendations_are_views_too(watched: Watched) -> None:
@@ -344,7 +346,7 @@ def test_while_nothing_can_be_read_or_written_nothing_is_lost(
     with monkeypatch.context() as patched:
         patched.setattr(watched.supervisor.views, "refresh", failing(KeyError("defect")))
         watched.supervisor.try_step()
-    assert faults(watched) == {("*", ""): "KeyError"}
+    assert faults(watched) == {("*", ""): "the run failed by a defect of this service: its log has the traceback"}
     watched.supervisor.try_step()
     assert (len(watched.leads()), faults(watched)) == (1, {})
 
