@@ -246,9 +246,16 @@ def no_such_letter(case_id: str, letter_id: str) -> NotFound:
 def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides | None:
     """Return the parties of a stream and their roles, or None for one without parties: an agency's, the system's, a
     missing one."""
-    if kind == "case":
-        return cases.sides(connection, stream_id)
-    return supervision.sides(connection, stream_id) if kind == "supervision" else None
+    return sides_of_streams(connection, ((kind, stream_id),)).get((kind, stream_id))
+
+
+def sides_of_streams(connection: Connection, streams: Collection[tuple[str, str]]) -> dict[tuple[str, str], Sides]:
+    """Return what ``sides_of_stream`` returns of these streams, by kind and id: it asks but once for many."""
+    sides: dict[tuple[str, str], Sides] = {}
+    for kind, of_kind in (("case", cases.sides_of_cases), ("supervision", supervision.sides)):
+        if stream_ids := [stream_id for own_kind, stream_id in streams if own_kind == kind]:
+            sides |= {(kind, stream_id): each for stream_id, each in of_kind(connection, stream_ids).items()}
+    return sides
 
 
 def _addressed_to(connection: Connection, entry: StoredEntry) -> Collection[str]:

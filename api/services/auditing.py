@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from collections.abc import Collection
 from threading import Lock
 
 import msgspec
@@ -12,7 +13,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from api.auth.reading import Reading, sides_of_stream
+from api.auth.reading import Reading, sides_of_streams
 from api.schemas.answers import view_of
 from api.services.parts import Parts
 from ledger.audit import AuditReport, Look, NodeContracts, asking, audit_case, audit_log, replaying
@@ -64,7 +65,7 @@ def visible_report(connection: Connection, reading: Reading, report: AuditReport
     def stream_of(fault: AuditFinding) -> tuple[str, str] | None:
         return fault.named_stream if fault.index is None else at.get(fault.index)
 
-    visible = {stream for stream in {*map(stream_of, quoting)} if stream and _sees(connection, reading, *stream)}
+    visible = _seen_among(connection, reading, {stream for stream in map(stream_of, quoting) if stream})
     findings = (
         fault.without_values() if fault.quotes_stream and stream_of(fault) not in visible else fault
         for fault in report.findings
@@ -72,11 +73,18 @@ def visible_report(connection: Connection, reading: Reading, report: AuditReport
     return replace(report, findings=tuple(findings))
 
 
-def _sees(connection: Connection, reading: Reading, kind: str, stream_id: str) -> bool:
-    sides = sides_of_stream(connection, kind, stream_id)
-    if isinstance(sides, CaseSides):  # whoever signed is a party, also where the row that says so is what is missing
-        sides = replace(sides, parties=sides.parties | log.signers(connection, kind, stream_id))
-    return can_see_event(reading.reader, kind, stream_id, signer="", sides=sides) is not None
+def _seen_among(connection: Connection, reading: Reading, streams: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of the streams that the reader sees. There may be thousands: it asks for all of them at once."""
+    sides = sides_of_streams(connection, streams)
+    signers = log.signers(connection, "case", [stream_id for kind, stream_id in streams if kind == "case"])
+    for stream, of_stream in sides.items():
+        if isinstance(of_stream, CaseSides):  # whoever signed is a party, also where the row that says so is missing
+            sides[stream] = replace(of_stream, parties=of_stream.parties | signers[stream[1]])
+    return {
+        stream
+        for stream in streams
+        if can_see_event(reading.reader, *stream, signer="", sides=sides.get(stream)) is not None
+    }
 
 
 class Audits:

@@ -245,7 +245,7 @@ def visible_reads(service: Service, reading: Reading, records: list[RecordedRead
     }
     with service.parts.database.read() as connection:
         own = cases.parties_among(connection, reading.agency, [case_id for case_id in foreign if case_id])
-        sides = {case_id: concerned(cases.sides(connection, case_id)) for case_id in own}
+        sides = {case_id: concerned(of_case) for case_id, of_case in cases.sides_of_cases(connection, own).items()}
     views = []
     for record in records:
         read = record.read

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 from msgspec import Struct
 
-from api.auth.reading import Reading, sides_of_stream
+from api.auth.reading import Reading, sides_of_streams
 from api.schemas.answers import EventView
 from api.services.case_reading import viewed_event
 from api.services.parts import Parts
 from ledger.core.messages import Message
-from ledger.core.visibility import Sides
 from ledger.store import feed
 from ledger.store.database import Connection
 from ledger.store.feed import Cursor, FeedStep
@@ -56,12 +54,9 @@ def _shown(
     connection: Connection, reading: Reading, steps: Sequence[FeedStep]
 ) -> Iterator[tuple[StoredEntry, EventView]]:
     """Yield what the reader may see now, with the confidential sections that he may read."""
-
-    @cache
-    def sides(kind: str, stream_id: str) -> Sides | None:
-        return sides_of_stream(connection, kind, stream_id)
-
-    for entry in (step.entry for step in steps):
-        sight = reading.sight(connection, entry, sides(entry.stream_kind, entry.stream_id))
+    entries = [step.entry for step in steps]
+    sides = sides_of_streams(connection, {(entry.stream_kind, entry.stream_id) for entry in entries})
+    for entry in entries:
+        sight = reading.sight(connection, entry, sides.get((entry.stream_kind, entry.stream_id)))
         if sight is not None:
             yield entry, viewed_event(connection, reading, entry, sight)

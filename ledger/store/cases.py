@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -62,32 +62,55 @@ def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
 
 def sides(connection: Connection, case_id: str) -> CaseSides:
     """Return who has a part in the case, an open offer or a lead that cites it; nobody if there is no such case."""
-    parties, offers, leads = (connection.execute(query, {"case_id": case_id}) for query in _SIDES)
-    return CaseSides(
-        frozenset(parties.scalars()),
-        tuple(Offer(*offer) for offer in offers),
-        tuple(AssignedLead(*lead) for lead in leads),
+    return _sides(connection, _OF_ONE, {"case_id": case_id}, (case_id,))[case_id]
+
+
+def sides_of_cases(connection: Connection, case_ids: Collection[str]) -> dict[str, CaseSides]:
+    """Return what ``sides`` returns of each of these cases, by their ids. However many they are, it asks thrice."""
+    return _sides(connection, _OF_MANY, {"case_ids": array_of(case_ids)}, case_ids)
+
+
+def _sides(
+    connection: Connection, asked: Iterable[Select[Any]], values: Mapping[str, str], case_ids: Collection[str]
+) -> dict[str, CaseSides]:
+    rows: dict[str, tuple[list[Any], ...]] = {case_id: ([], [], []) for case_id in case_ids}
+    for place, query in enumerate(asked):
+        for case_id, *row in connection.execute(query, values):
+            rows[case_id][place].append(row)
+    return {
+        case_id: CaseSides(
+            frozenset(agency for (agency,) in agencies),
+            tuple(Offer(*offer) for offer in offers),
+            tuple(AssignedLead(*lead) for lead in leads),
+        )
+        for case_id, (agencies, offers, leads) in rows.items()
+    }
+
+
+def _sides_where(is_asked: Callable[[Column[str]], ColumnElement[bool]]) -> tuple[Select[Any], ...]:
+    """Build the queries for parties, open offers and assigned leads of the cases for which this condition holds."""
+    parties, offers, leads = CASE_AGENCIES.c, HANDOVERS.c, LEAD_CASES.c
+    return (
+        select(parties.case_id, parties.agency).where(is_asked(parties.case_id)),
+        select(offers.case_id, offers.to_agency, offers.expires_at).where(
+            is_asked(offers.case_id), offers.status == "offered"
+        ),
+        select(leads.case_id, leads.lead_id, leads.agency, leads.officer).where(
+            is_asked(leads.case_id), leads.officer.is_not(None)
+        ),
     )
 
 
-_OF_CASE = texts_named("case_id")
+_OF_CASE, _OF_CASES = texts_named("case_id"), texts_named("case_ids")
 # Built once, as is what else every page of a case asks for.
-_SIDES = (
-    select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == _OF_CASE),
-    select(HANDOVERS.c.to_agency, HANDOVERS.c.expires_at).where(
-        HANDOVERS.c.case_id == _OF_CASE, HANDOVERS.c.status == "offered"
-    ),
-    select(LEAD_CASES.c.lead_id, LEAD_CASES.c.agency, LEAD_CASES.c.officer).where(
-        LEAD_CASES.c.case_id == _OF_CASE, LEAD_CASES.c.officer.is_not(None)
-    ),
-)
+_OF_ONE = _sides_where(lambda case_id: case_id == _OF_CASE)
+_OF_MANY = _sides_where(lambda case_id: one_of(case_id, _OF_CASES))
 
 
 def seen_by_lead(connection: Connection, reader: Reader, case_ids: Collection[str]) -> dict[str, str]:
     """Return those of the cases that the reader sees only because a lead is assigned to him, with the lead's id."""
     wanted = {"agency": reader.agency, "officer": reader.officer or "", "case_ids": array_of(case_ids)}
-    cited = connection.execute(_CITED, wanted).scalars()
-    of_cases = {case_id: sides(connection, case_id) for case_id in cited}
+    of_cases = sides_of_cases(connection, connection.execute(_CITED, wanted).scalars().all())
     only_so = {case_id: of_case for case_id, of_case in of_cases.items() if can_see(reader, of_case) == "assigned"}
     return {case_id: assigned_lead(reader, of_case) or "" for case_id, of_case in only_so.items()}
 

@@ -207,10 +207,13 @@ def streams_between(connection: Connection, kind: str, start: int, end: int) -> 
     return sorted(connection.execute(query.where(ENTRIES.c.stream_kind == kind)).scalars())
 
 
-def signers(connection: Connection, kind: str, stream_id: str) -> frozenset[str]:
-    """Return the agencies that have signed an entry of the stream."""
-    of_stream = (ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id)
-    return frozenset(connection.execute(select(ENTRIES.c.agency).distinct().where(*of_stream)).scalars())
+def signers(connection: Connection, kind: str, stream_ids: Collection[str]) -> dict[str, set[str]]:
+    """Return the agencies that have signed an entry of each of these streams of a kind, by the stream's id."""
+    of_streams = (ENTRIES.c.stream_kind == kind, one_of(ENTRIES.c.stream_id, stream_ids))
+    agencies: dict[str, set[str]] = {stream_id: set() for stream_id in stream_ids}
+    for row in connection.execute(select(ENTRIES.c.stream_id, ENTRIES.c.agency).distinct().where(*of_streams)):
+        agencies[row.stream_id].add(row.agency)
+    return agencies
 
 
 def stream(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -173,27 +174,37 @@ STREAM_IDS: Mapping[Table, ColumnElement[str]] = {
 
 def sight(connection: Connection, stream_id: str, reader: Reader) -> Sight | None:
     """Return what makes the stream visible to the reader; None if nothing does, or if there is no such stream."""
-    of_stream = sides(connection, stream_id)
+    of_stream = sides(connection, (stream_id,)).get(stream_id)
     return None if of_stream is None else can_see(reader, of_stream)
 
 
-def sides(connection: Connection, stream_id: str) -> Sides | None:
-    """Return the agencies that have a part in the stream's subject, or None; of a model only its publisher."""
-    match subject_kind_of(stream_id):
-        case "model":
-            own_id = stream_id.removeprefix(MODEL_STREAM)
-            publisher = connection.execute(select(MODELS.c.publisher).where(MODELS.c.model_id == own_id)).scalar()
-            return None if publisher is None else ModelSides(frozenset((publisher,)))
-        case "lead":
-            lead = (LEADS.c.supervising, LEADS.c.supervised, LEADS.c.notified, LEADS.c.passed_to)
-            lead_row = connection.execute(select(*lead).where(LEADS.c.lead_id == stream_id)).first()
-            return None if lead_row is None else LeadSides(*lead_row[:2], bool(lead_row.notified), lead_row.passed_to)
-        case "recommendation":
-            own_id = stream_id.removeprefix(RECOMMENDATION_STREAM)
-            of_it = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency, RECOMMENDATIONS.c.copied_to)
-            row = connection.execute(select(*of_it).where(RECOMMENDATIONS.c.recommendation_id == own_id)).first()
-            return None if row is None else RecommendationSides(*row[:2], frozenset(row.copied_to.split()))
-    return None
+def sides(connection: Connection, stream_ids: Collection[str]) -> dict[str, Sides]:
+    """Return the agencies that have a part in the subjects of these streams, by the streams' ids.
+
+    Of a model that is only its publisher. Streams without a subject are left out. It asks once for each kind.
+    """
+    by_kind: dict[str | None, list[str]] = defaultdict(list)
+    for stream_id in stream_ids:
+        by_kind[subject_kind_of(stream_id)].append(stream_id)
+    of_streams: dict[str, Sides] = {}
+    if models := [stream_id.removeprefix(MODEL_STREAM) for stream_id in by_kind["model"]]:
+        publishers = select(MODELS.c.model_id, MODELS.c.publisher).where(one_of(MODELS.c.model_id, models))
+        for own_id, publisher in connection.execute(publishers):
+            of_streams[MODEL_STREAM + own_id] = ModelSides(frozenset((publisher,)))
+    if by_kind["lead"]:
+        lead = (LEADS.c.lead_id, LEADS.c.supervising, LEADS.c.supervised, LEADS.c.notified, LEADS.c.passed_to)
+        leads = connection.execute(select(*lead).where(one_of(LEADS.c.lead_id, by_kind["lead"])))
+        for lead_id, supervising, supervised, notified, passed_to in leads:
+            of_streams[lead_id] = LeadSides(supervising, supervised, bool(notified), passed_to)
+    if issued := [stream_id.removeprefix(RECOMMENDATION_STREAM) for stream_id in by_kind["recommendation"]]:
+        own = RECOMMENDATIONS.c
+        of_it = select(own.recommendation_id, own.supervising, own.to_agency, own.copied_to)
+        for own_id, supervising, to_agency, copied_to in connection.execute(
+            of_it.where(one_of(own.recommendation_id, issued))
+        ):
+            copies = frozenset(copied_to.split())
+            of_streams[RECOMMENDATION_STREAM + own_id] = RecommendationSides(supervising, to_agency, copies)
+    return of_streams
 
 
 def sees_recommendation(reader: Reader, recommendation_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
+import sqlalchemy
 from sqlalchemy import text
 
+from api.auth.reading import Reading
+from api.services.auditing import visible_report
+from ledger.audit import AuditReport
+from ledger.audit.findings import finding
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.registry import ProcedureAdopted
@@ -17,6 +22,7 @@ from ledger.store.tables import ENTRIES, NAME_PARTS, SECTIONS
 from ledger.store.word_parts import parts_of
 from tests.api.console.pages import page_of, post
 from tests.api.matrix import World, clerk_of, reader
+from tests.api.noticing import session_of
 from tests.api.service import Served, name_confidentially, problem
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, Writer, auditor, clerk, section
 from tests.testkit.casework import Case, person_id
@@ -254,3 +260,25 @@ def test_an_audit_of_the_log_tells_others_of_a_case_only_that_and_where_somethin
         connection.execute(text("DELETE FROM case_agencies WHERE case_id = 'case-east'"))
     assert "the phone" in served.get("/api/v1/audit", insider).text, "whoever signed in it is no stranger to it"
     assert "the phone" not in served.get("/api/v1/audit", outsider).text
+
+
+def test_a_report_is_shown_with_as_many_queries_for_many_streams_as_for_few(served: Served) -> None:
+    """An audit may have thousands of findings, each in a case of its own; whose cases these are is asked once."""
+    reading, seen = Reading(served.parts, session_of(auditor(COURT)), served.parts.authority()), []
+    for number in range(9):
+        served.record(Case(f"case-{number}").open())
+    streams = [*((f"items case-{number} phone") for number in range(9)), "leads lead-1", "models model-1"]
+
+    def queries_for(rows: list[str]) -> int:
+        findings = tuple(finding("bindings", None, "row", name=row, row=row) for row in rows)
+        report = AuditReport("tampered", True, "log", 9, "", (), findings)
+        asked: list[str] = []
+        with served.parts.database.read() as connection:
+            note = lambda *values: asked.append(values[2])  # noqa: E731
+            sqlalchemy.event.listen(connection, "before_cursor_execute", note)
+            shown = visible_report(connection, reading, report)
+        seen.append("phone" in str(shown))
+        return len(asked)
+
+    assert queries_for(streams) == queries_for(streams[:1]) > 0
+    assert seen == [False, False]
