@@ -68,6 +68,8 @@ BY_ROLE = (
     "POST /console/models/workbench",
     *(f"POST /console/models/workbench/{part}" for part in ("write", "read", "examples", "hits", "example", "file")),
     "POST /console/supervision/drafts/{act}",
+    "POST /console/supervision/{stream_id}/drafts/{act}",
+    "POST /console/leads/drafts",
     "POST /console/audit",
 )
 # Of everybody, or of everybody who is signed in.
@@ -86,9 +88,7 @@ OF_ANYBODY = (
 OF_WHO_SEES_IT = (
     "POST /console/cases/{case_id}/drafts/{act}",
     "POST /console/cases/{case_id}/handovers/{handover_id}/phone/end",
-    "POST /console/leads/drafts",
     "POST /console/leads/{lead_id}/rederive",
-    "POST /console/supervision/{stream_id}/drafts/{act}",
 )
 
 
@@ -147,3 +147,16 @@ def test_elements_are_read_of_whom_the_key_is_for(shared: Served) -> None:
 def test_nothing_is_drafted_of_who_may_not_sign_it(shared: Served, act: str) -> None:
     """A model would be tried out before anything is shown."""
     assert asked(shared, "POST /console/supervision/drafts/{act}", clerk(POLICE), act).status_code == 403
+
+
+@pytest.mark.parametrize(("act", "by", "status"), [("open", WITNESS, 403), ("close", clerk(POLICE), 404)])
+def test_no_form_is_read_of_who_may_not_draft_in_the_case(shared: Served, act: str, by: Officer, status: int) -> None:
+    """Whether the case may be seen comes first; of one that is to be opened, the role."""
+    assert asked(shared, "POST /console/cases/{case_id}/drafts/{act}", by, act).status_code == status
+    assert asked(shared, "POST /console/cases/{case_id}/drafts/{act}", clerk(POLICE), "open").status_code == 400
+
+
+def test_no_form_is_read_of_who_sees_nothing_of_that_lead(shared: Served) -> None:
+    """His role may sign such an act, but there is nothing that he may act on."""
+    path = "POST /console/supervision/{stream_id}/drafts/{act}"
+    assert asked(shared, path, clerk(POLICE), "lead.answered").status_code == 404

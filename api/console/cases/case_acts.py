@@ -184,14 +184,24 @@ def _act_values(act: str, state: CaseState, agency: str, officer: str) -> dict[s
     return {"things": [state] if is_free and not barred else [], "blocks": barred if is_free else []}
 
 
-@router.post("/cases/{case_id}/drafts/{act}")
-def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Response:
-    """Return a part of a page: the draft with its sentence, or what prevents it."""
+def drafted_in(visit: VisitOf, case_id: SlugPath, act: str) -> CaseAtHand:
+    """Return the case of a draft, which the reader must see; for one that is to be opened, he must be of the role.
+
+    Raises NotFound or Unauthorized.
+    """
     if act not in (*DRAFTED, *WITH_ITEMS, *FROM_FIELDS):
         raise NotFound("no act {act} is drafted here", act=act[:40])
-    at = CaseAtHand(case_id)
-    if act != "open":
-        at = case_at_hand(visit.service, visit.reading, case_id, by_letter=act in OF_LETTERS)
+    if act == "open":
+        require_role(visit.reading, case.CaseOpened)
+        return CaseAtHand(case_id)
+    return case_at_hand(visit.service, visit.reading, case_id, by_letter=act in OF_LETTERS)
+
+
+@router.post("/cases/{case_id}/drafts/{act}")
+def make_draft(
+    visit: VisitOf, at: Annotated[CaseAtHand, Depends(drafted_in)], form: FormOf, case_id: SlugPath, act: str
+) -> Response:
+    """Return a part of a page: the draft with its sentence, or what prevents it."""
     new_items: dict[str, str] = {}
     _refuse_in_words(visit, at, act, new_items)
     sections: Sections = {}

@@ -104,18 +104,36 @@ def draft_first(visit: VisitOf, body: Annotated[type[Body], Depends(first_act)],
     return _page_of(visit, form, stream_id, state, body_from(body, fields))
 
 
-@router.post("/supervision/{stream_id}/drafts/{act}")
-def draft_following(visit: VisitOf, form: FormOf, stream_id: SlugPath, act: str) -> Response:
-    """Return a part of a page: the draft with its sentence, or what prevents it."""
+def following_act(visit: VisitOf, stream_id: SlugPath, act: str) -> SupervisionState | None:
+    """Return the subject of an act that follows others, which the reader must see and whose role must sign such acts.
+
+    Raises NotFound or Unauthorized.
+    """
     row = EVENT_TYPES.get(act)
     if row is None or "supervision" not in row.streams or not row.roles:
         raise NotFound("no act {act} is drafted here", act=act[:40])
     visit.refuse_in(narrator_of(visit.service, visit.labels).words_of(act, None), dict)
-    state = state_at_hand(visit.service, visit.reading, stream_id, row.body)
-    return _page_of(visit, form, stream_id, state, _body_of(visit, form, row.body, stream_id, state))
+    return state_at_hand(visit.service, visit.reading, stream_id, row.body)
 
 
-@router.post("/leads/drafts")
+@router.post("/supervision/{stream_id}/drafts/{act}")
+def draft_following(
+    visit: VisitOf,
+    state: Annotated[SupervisionState | None, Depends(following_act)],
+    form: FormOf,
+    stream_id: SlugPath,
+    act: str,
+) -> Response:
+    """Return a part of a page: the draft with its sentence, or what prevents it."""
+    return _page_of(visit, form, stream_id, state, _body_of(visit, form, EVENT_TYPES[act].body, stream_id, state))
+
+
+def acting_on_many(visit: VisitOf) -> None:
+    """Let a reader pass whose role signs one of the acts on several leads. Raises Unauthorized."""
+    visit.reading.require_role(*dict.fromkeys(role for act in FOR_MANY for role in EVENT_TYPES[act].roles))
+
+
+@router.post("/leads/drafts", dependencies=[Depends(acting_on_many)])
 def draft_for_many(visit: VisitOf, form: FormOf) -> Response:
     """Return a part of a page: the drafts of one act on each lead that was chosen, which are signed together."""
     act, lead_ids = form.get("act") or "", dict.fromkeys(form.all("lead"))
