@@ -17,7 +17,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
-from typing import Any, Final, TypeVar, TypeVarTuple, Unpack, get_type_hints
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 import structlog
 from msgspec import Struct
@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.workers.process import JOB, OUTCOME, Ending
-from ledger.workers.results import MOST_CHARACTERS, ResultRefused, decode_result
+from ledger.workers.results import MOST_CHARACTERS, ResultRefused, declared, decode_result
 from ledger.workers.sandbox import NO_FILES, Files
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ class WorkerPool:
         patience_s: float | None = None,
     ) -> T:
         """Call the function in a process of its own and return its result: of the type that it declares, one of
-        ``encode_result``'s kinds.
+        ``encode_result``'s kinds. What declares bytes, as a file, comes back as it is.
 
         Function and arguments must be picklable. The process opens no files but ``files``, and no connections.
 
@@ -230,11 +230,11 @@ class Turn:
         ending, encoded, used = self._worker.do(job, limits)
         self._pool.last_used = used
         if ending in (Ending.DONE, Ending.REFUSED, Ending.FAILED):
-            kind = {Ending.DONE: _declared(function), Ending.REFUSED: TallystickError}.get(ending, str)
+            kind = {Ending.DONE: declared(function), Ending.REFUSED: TallystickError}.get(ending, str)
             try:
-                result: Any = decode_result(encoded, kind, limits.values)
+                result: Any = encoded if kind is bytes else decode_result(encoded, kind, limits.values)
             except ResultRefused as error:
-                ending, result = Ending.FAILED, str(error)
+                ending, result = Ending.FAILED, f"a worker sent no result: {error}"
             if ending is Ending.DONE:
                 done: T = result
                 return done
@@ -264,11 +264,6 @@ def _failure(function: Callable[..., Any], report: str) -> WorkFailed:
     failure = WorkFailed(f"{getattr(function, '__name__', function)} failed in a worker process")
     failure.add_note(report)
     return failure
-
-
-def _declared(function: Callable[..., Any]) -> Any:
-    """Return the type of what the function returns; of one of the interpreter, which declares none, any plain value."""
-    return function if isinstance(function, type) else get_type_hints(function).get("return", Any)
 
 
 class _Worker:

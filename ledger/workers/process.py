@@ -26,7 +26,7 @@ from contextlib import suppress
 from enum import IntEnum
 
 from ledger.core.errors import TallystickError
-from ledger.workers.results import MOST_CHARACTERS, TooManyValues, encode_result
+from ledger.workers.results import MOST_CHARACTERS, TooManyValues, declared, encode_result
 from ledger.workers.sandbox import Sandbox
 
 # Bytes of the pickled (function, arguments, files); then memory in bytes, CPU seconds, seconds, bytes of the result and
@@ -163,7 +163,7 @@ def _limit(memory: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
 
 
-def _outcome(job: bytearray, sandbox: Sandbox, values: int) -> tuple[Ending, bytes]:
+def _outcome(job: bytearray, sandbox: Sandbox, values: int) -> tuple[Ending, bytes | memoryview]:
     reserve = mmap.mmap(-1, RESERVE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:
         function, arguments, files = pickle.loads(job)  # noqa: S301 - our own, from the service
@@ -172,7 +172,9 @@ def _outcome(job: bytearray, sandbox: Sandbox, values: int) -> tuple[Ending, byt
         resource.setrlimit(resource.RLIMIT_FSIZE, (files.most, files.most))
         sandbox.enter(files)
         try:
-            return Ending.DONE, encode_result(function(*arguments), values)
+            result = function(*arguments)
+            # A file needs no reading: the service takes it for what it is, bytes that anybody may have made.
+            return Ending.DONE, memoryview(result) if declared(function) is bytes else encode_result(result, values)
         except TallystickError as error:
             reserve.close()
             return Ending.REFUSED, encode_result(error, values)

@@ -8,7 +8,7 @@ to a class but that of an error. How many values it has and how deep they lie is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -48,6 +48,11 @@ class TooManyValues(ValueError):
     """A result of more values than the service would read."""
 
 
+def declared(function: Callable[..., Any]) -> Any:
+    """Return the type of what the function returns; of one of the interpreter, which declares none, any plain value."""
+    return function if isinstance(function, type) else get_type_hints(function).get("return", Any)
+
+
 def encode_result(value: object, most: int) -> bytes:
     """Return the value as bytes.
 
@@ -78,8 +83,10 @@ def decode_result(data: bytes, kind: Any, most: int) -> Any:
         if _is_deep(data):
             raise ResultRefused(f"its values lie more than {MOST_DEPTH} deep")
         return decoder_of(kind, dec_hook=_of_kind, float_hook=_decimal).decode(data)
+    except ResultRefused:
+        raise
     except Exception as error:
-        raise ResultRefused(f"a worker sent no result: {error!r}") from error
+        raise ResultRefused(f"it cannot be read: {error!r}") from error
 
 
 def _has_more_values(data: bytes, most: int) -> bool:

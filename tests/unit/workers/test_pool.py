@@ -64,6 +64,11 @@ def test_what_takes_too_much_is_stopped(pool: WorkerPool, function: type, argume
     assert pool.run(len, "abc", agency="east") == 3
 
 
+def test_a_file_that_is_made_may_be_as_large_as_any_result(pool: WorkerPool) -> None:
+    """Bytes come back as they are: in another spelling they would take a third more."""
+    assert pool.run(bytes, 1_000_000, agency="east") == bytes(1_000_000)
+
+
 def test_a_file_grows_no_larger_than_it_may(pool: WorkerPool, tmp_path: Path) -> None:
     """The work is stopped, and the refusal says why; work that is to write nothing writes nothing."""
     target = tmp_path / "target"
