@@ -264,21 +264,21 @@ def test_an_audit_of_the_log_tells_others_of_a_case_only_that_and_where_somethin
 
 def test_a_report_is_shown_with_as_many_queries_for_many_streams_as_for_few(served: Served) -> None:
     """An audit may have thousands of findings, each in a case of its own; whose cases these are is asked once."""
-    reading, seen = Reading(served.parts, session_of(auditor(COURT)), served.parts.authority()), []
+    reading, quotes = Reading(served.parts, session_of(auditor(COURT)), served.parts.authority()), []
     for number in range(9):
         served.record(Case(f"case-{number}").open())
     streams = [*((f"items case-{number} phone") for number in range(9)), "leads lead-1", "models model-1"]
 
     def queries_for(rows: list[str]) -> int:
-        findings = tuple(finding("bindings", None, "row", name=row, row=row) for row in rows)
+        findings = tuple(finding("bindings", None, "row", row=row) for row in rows)
         report = AuditReport("tampered", True, "log", 9, "", (), findings)
         asked: list[str] = []
         with served.parts.database.read() as connection:
             note = lambda *values: asked.append(values[2])  # noqa: E731
             sqlalchemy.event.listen(connection, "before_cursor_execute", note)
             shown = visible_report(connection, reading, report)
-        seen.append("phone" in str(shown))
+        quotes.append("phone" in str(shown))
         return len(asked)
 
     assert queries_for(streams) == queries_for(streams[:1]) > 0
-    assert seen == [False, False]
+    assert quotes == [False, False]

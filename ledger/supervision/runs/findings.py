@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 20_000  # of a view that is gone through row by row
 MAX_VALUE = 4000  # characters: a longer list of a row is left out of the values of its finding
 
 
-class RowRefused(MalformedInput):
+class UnfitRow(MalformedInput):
     """A row that is no finding. The message may quote it; ``without_values`` is for whoever may not see it."""
 
     without_values: Message
@@ -66,11 +66,11 @@ def find(
     session: QuerySession,
     as_of: datetime,
     *,
-    refused: Callable[[RowRefused], None] | None = None,
+    refused: Callable[[UnfitRow], None] | None = None,
 ) -> list[ModelFinding]:
     """Return all that the model finds in the session's rows at ``as_of``, sorted by key.
 
-    A row that is no finding raises RowRefused, unless ``refused`` is given: then it is called with the error, and
+    A row that is no finding raises UnfitRow, unless ``refused`` is given: then it is called with the error, and
     the other rows are still found. Raises MalformedInput for parameters out of bounds, QueryRefused if the condition
     cannot be asked.
     """
@@ -87,7 +87,7 @@ def find(
     for row in rows:
         try:
             findings.append(_finding(model, row, asked, registrations))
-        except RowRefused as error:
+        except UnfitRow as error:
             if refused is None:
                 raise
             refused(error)
@@ -110,7 +110,7 @@ def _finding(
 ) -> ModelFinding:
     for column in (*model.lead.key, model.lead.supervised, EVIDENCE):
         if column not in row:
-            raise RowRefused(
+            raise UnfitRow(
                 "the condition's rows have no column {column}",
                 Wording("row_no_column", column=column),
                 column=column,
@@ -122,7 +122,7 @@ def _finding(
     key = {name: values[name] for name in model.lead.key if name in values}
     if supervised is None or not key:
         wrong = model.lead.supervised if supervised is None else ", ".join(model.lead.key)
-        raise RowRefused(
+        raise UnfitRow(
             "a row has nothing in {wrong}: {values}",
             Wording("row_empty", column=wrong),
             wrong=wrong,
@@ -147,7 +147,7 @@ def _listed_rows(rows: Any, asked: Collection[str]) -> dict[str, tuple[str, ...]
     for text in rows or ():
         dataset_id, _, digest = str(text).partition(" ")
         if dataset_id not in digests:
-            raise RowRefused(
+            raise UnfitRow(
                 "{text!r} names no row of a list that was asked",
                 Wording("row_of_no_list", column=LISTED),
                 text=str(text)[:80],

@@ -29,7 +29,7 @@ from ledger.supervision.runs.datasets import (
     table_of,
     write_table,
 )
-from ledger.supervision.runs.findings import ModelFinding, RowRefused, find
+from ledger.supervision.runs.findings import ModelFinding, UnfitRow, find
 from ledger.supervision.runs.query_session import LIMITS, Limits, prepare_database
 from ledger.supervision.views.snapshot import Export, exported_session
 from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
@@ -61,7 +61,7 @@ class RunResult(Struct, frozen=True):
     """What a model found, and why its first row that is no finding is none."""
 
     findings: list[ModelFinding]
-    refused_row: RowRefused | None
+    refused_row: UnfitRow | None
 
 
 def found_in_export(
@@ -76,7 +76,7 @@ def result_in_export(
     export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime, limits: Limits
 ) -> RunResult:
     """Run the model; a row that is no finding stops no other. Raises what ``find`` raises."""
-    refused: list[RowRefused] = []
+    refused: list[UnfitRow] = []
     with exported_session(export, limits, model.procedures) as session:
         findings = find(model, parameters, session, as_of, refused=refused.append)
     return RunResult(findings, refused[0] if refused else None)
