@@ -267,7 +267,7 @@ def test_a_report_is_shown_with_as_many_queries_for_many_streams_as_for_few(serv
     reading, quotes = Reading(served.parts, session_of(auditor(COURT)), served.parts.authority()), []
     for number in range(9):
         served.record(Case(f"case-{number}").open())
-    streams = [*((f"items case-{number} phone") for number in range(9)), "leads lead-1", "models model-1"]
+    streams = [*((f"items phone case-{number}") for number in range(9)), "leads lead-1", "models model-1"]
 
     def queries_for(rows: list[str]) -> int:
         findings = tuple(finding("bindings", None, "row", row=row) for row in rows)
