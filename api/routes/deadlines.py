@@ -92,7 +92,7 @@ def list_deadlines(
     position = None if last is None else clocks.parse_deadline_position(last)
     with service.parts.database.read() as connection:
         if case_id is not None:
-            reading.require_case(connection, case_id)
+            reading.require_letter(connection, case_id)  # its addressee has a time to answer, and no more of the case
         lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=page.limit, after=position)
         validator = service.parts.validator
         states = {}

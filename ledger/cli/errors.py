@@ -135,4 +135,4 @@ def exit_of_error(error: TallystickError) -> Exit:
         return Exit.UNREACHABLE
     if isinstance(error, MalformedInput) or error.code in _USAGE_CODES:
         return Exit.USAGE
-    return Exit.REFUSED
+    return Exit.OTHER_LEDGER if error.code == "bundle_of_other_ledger" else Exit.REFUSED

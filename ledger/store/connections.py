@@ -266,6 +266,12 @@ def engine_of(url: URL) -> Engine:
     pool: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": POOL_OVERFLOW, "hide_parameters": True}
     if url.get_backend_name() != "sqlite":
         engine = create_engine(_bounded(url), **pool)
+        lost_at = -inf  # when a connection was found to have ended, and so perhaps all of them
+
+        @event.listens_for(engine, "invalidate")
+        def note_loss(_connection: Any, _record: Any, _error: BaseException | None) -> None:
+            nonlocal lost_at
+            lost_at = monotonic()
 
         @event.listens_for(engine, "checkin")
         def note_use(_connection: Any, record: Any) -> None:
@@ -274,7 +280,8 @@ def engine_of(url: URL) -> Engine:
         @event.listens_for(engine, "checkout")
         def require_alive(connection: Any, record: Any, _proxy: Any) -> None:
             # The server may have been restarted since; asked each time, a batch would cost a trip more.
-            if monotonic() - record.info.get(_USED_AT, inf) > TRUSTED_S:
+            used_at = record.info.get(_USED_AT, inf)
+            if used_at <= lost_at or monotonic() - used_at > TRUSTED_S:
                 try:
                     engine.dialect.do_ping(connection)
                 except engine.dialect.loaded_dbapi.Error as error:

@@ -383,7 +383,7 @@ READS = (
     Row("GET /api/v1/cases/{case_id}/papers"),
     Row("GET /api/v1/events/{event_id}/paper", event="accepted_id"),
     Row("GET /api/v1/events/{event_id}/certificate"),
-    Row("GET /api/v1/deadlines", query="?case_id=case-1"),
+    Row("GET /api/v1/deadlines", sees_letter, query="?case_id=case-1"),
     Row("GET /api/v1/holds", query="?case_id=case-1", key="holds"),
     Row("GET /api/v1/retention/due", query="?seen=true&within_days=36600", key="due"),
     Row("GET /api/v1/warnings", nobody, key="warnings"),

@@ -131,10 +131,10 @@ def test_the_time_for_the_answer_is_among_the_addressee_s_deadlines(asked: Asked
     served, case = asked.served, asked.case
     served.record(receipt(case))
 
-    def own() -> list[str]:
-        return [line["clock"] for line in served.get("/api/v1/deadlines", STRANGER).json()["deadlines"]]
+    def own(**wanted: str) -> list[str]:
+        return [line["clock"] for line in served.get("/api/v1/deadlines", STRANGER, **wanted).json()["deadlines"]]
 
-    assert own() == ["reasons_for_not_filing"]
+    assert own() == own(case_id="case-1") == ["reasons_for_not_filing"]
     assert served.get("/api/v1/deadlines", clerk(LAB), agency=DETENTION).json()["deadlines"] == []
     served.record(answer(case))
     assert own() == []

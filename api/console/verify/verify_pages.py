@@ -45,7 +45,7 @@ MEANINGS: Final = {
     "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
     "other_ledger": later(
         "It is of another ledger than the trust file, and proves nothing of that ledger. That is no sign that somebody "
-        "changed it: drop the trust file of its own ledger."
+        "changed it, nor that nobody did: drop the trust file of its own ledger."
     ),
     "tampered": later("A step failed. It is not said who did it, nor why."),
 }

@@ -50,6 +50,12 @@ class OtherLedger(IntegrityBroken):
 
     code = "bundle_of_other_ledger"
 
+    def __init__(self, text: str, /, *, hint: str | None = None, **more: Any):
+        super().__init__(text, hint=hint or _NO_SIGN, **more)
+
+
+_NO_SIGN = Message("That is no sign that somebody changed it, nor that nobody did.")
+
 
 class NotChecked(Exception):
     """A step could not be checked; ``verdict`` is the verdict that follows from that.

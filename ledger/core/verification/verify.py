@@ -21,7 +21,8 @@ About each event:
 A step is checked, failed or not checked. One failed step makes the verdict ``tampered``, but step 1 ``other_ledger``:
 then the trust file says nothing of the bundle, and of steps 2 to 12 only those that need no trust file are performed.
 Step 6 is one of them. A signature is good for one ledger alone, so a bundle that was made to name another than its
-events are signed for contradicts itself, and is ``tampered``. Not checked makes the verdict
+events are signed for contradicts itself, and is ``tampered``; unless it names a suite that this program has not, or
+was signed anew: ``other_ledger`` proves nothing, not even that. Not checked makes the verdict
 ``unverifiable`` for steps 3 (quorum not reached), 6 and whatever rests on a suite that this program has not, 7 (payload
 withheld), 8, 10, and 11 (revoked in the very second of the anchor), and where a node of a tree or trie is missing; and
 ``not_yet_anchored`` for steps 4, 5 and 11 if no block is trusted. It does not change the verdict for step 3 if the

@@ -90,6 +90,9 @@ def test_trust_file_of_the_bundles_ledger_is_chosen(tally: Tally, log: bundles.L
     for language, words in (("en", "of another ledger: ledger: the bundle is of"), ("zh-CN", "属于另一账本")):
         _, shown = check(tally, path, "--lang", language, trust_file=foreign)
         assert words in shown
+    certificate = ("proof", "certificate", path, "--trust", foreign, "-o", tally.folder / "certificate.pdf")
+    assert tally(*certificate).status == Exit.OTHER_LEDGER
+    assert "也不表示无人改动" in tally("--lang", "zh-CN", *certificate).err
     tally.refuses(Exit.USAGE, "--trust", "proof", "check", path)
     key = tally.new_key("clerk")
     who = ("--agency", POLICE, "--officer", "p-1", "--key", "clerk", "--trust", own)

@@ -13,7 +13,7 @@ from traceback import format_exception
 import psycopg
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
@@ -213,27 +213,44 @@ def test_a_server_that_takes_no_writes_is_an_unavailable_database(postgres_url: 
             writer.execute(text("UPDATE tree SET size = 7"))
 
 
+def end_all_connections(url: str) -> None:
+    """Let the server end whatever is connected to the database."""
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid() AND datname = :name"
+    with closing(attach(url)) as own, own.write() as connection:
+        connection.execute(text(others), {"name": make_url(url).database})
+
+
 def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that was long without use is asked first, and replaced; until then an error ends its use, once."""
-    ending = text(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid() AND datname = :n"
-    )
-    name = {"n": make_url(postgres_url).database}
-
-    def end_all() -> None:
-        with closing(attach(postgres_url)) as other, other.write() as connection:
-            connection.execute(ending, name)
-
     with closing(open_database(postgres_url)) as database:
         monkeypatch.setattr(connections, "TRUSTED_S", 0.0)
-        end_all()
+        end_all_connections(postgres_url)
         with database.read() as connection:
             assert connection.execute(text("SELECT 1")).scalar() == 1
         monkeypatch.setattr(connections, "TRUSTED_S", 3600.0)
-        end_all()
+        end_all_connections(postgres_url)
         with refused("database_unavailable", error=Unavailable), database.read() as connection:
             connection.execute(text("SELECT 1"))
         with database.read() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_all_connections_are_asked_once_one_has_ended(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server ends all of them behind a commit, what came of that is looked up over one that lives."""
+    require_committed = connections._require_committed
+
+    def cut_off(connection: Connection, loaded: object, copies: int) -> None:
+        monkeypatch.undo()
+        end_all_connections(postgres_url)
+        require_committed(connection, loaded, copies)
+
+    with closing(open_database(postgres_url)) as database:
+        with database.read(), database.read(), database.read():
+            pass  # so many are in the pool, and were in use just now
+        monkeypatch.setattr(connections, "_require_committed", cut_off)
+        with refused("database_unavailable", error=Unavailable), database.write() as connection:
+            connection.execute(text("SELECT 1"))
+        with database.write() as connection:
             assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
