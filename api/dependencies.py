@@ -18,7 +18,7 @@ from api.services.documents import LabelRequest
 from api.services.governance import require_modelling
 from api.services.service import LONGEST, PATTERN, Service, position_after
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.errors import NotFound
 from ledger.core.events.terms import WORD, Date, Instant
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.i18n import Labels, in_readers_language, language_of
@@ -231,28 +231,28 @@ def known_agency(authority: AuthorityState, agency_id: str, *, field: str = "age
     """Return the agency. Raises NotFound if the registry does not have it."""
     agency = authority.agencies.get(agency_id)
     if agency is None:
-        raise NotFound("no agency {agency_id} is admitted to this ledger", agency_id=agency_id, field=field)
+        raise NotFound(
+            "no agency {agency_id} is admitted to this ledger",
+            agency_id=agency_id,
+            field=field,
+            hint="See: tally agency list",
+        )
     return agency
 
 
 def require_agencies(reading: Reading, **named: str | None) -> None:
-    """Accept agencies by which a list is filtered, by their fields. Raises MalformedInput: it would merely be empty."""
+    """Accept agencies by which a list is filtered, by their fields. Raises NotFound: it would merely be empty."""
     for field, agency_id in named.items():
-        if agency_id is not None and agency_id not in reading.authority.agencies:
-            raise MalformedInput(
-                "no agency {agency_id} is admitted to this ledger",
-                agency_id=agency_id,
-                field=field,
-                hint="See: tally agency list",
-            )
+        if agency_id is not None:
+            known_agency(reading.authority, agency_id, field=field)
 
 
 def require_stage(service: Service, stage: str | None) -> None:
-    """Accept a stage by which a list is filtered. Raises MalformedInput if no procedure that was adopted has it."""
+    """Accept a stage by which a list is filtered. Raises NotFound if no procedure that was adopted has it."""
     books = [version.book for version in service.parts.validator.procedures().versions if version.book is not None]
     stages = dict.fromkeys(word for book in books for word in book.vocabularies["stage"])
     if stage is not None and stage not in stages:
-        raise MalformedInput(
+        raise NotFound(
             "no procedure of this ledger has the stage {stage}, but: {stages}",
             stage=stage,
             stages=", ".join(stages),

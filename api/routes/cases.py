@@ -36,7 +36,7 @@ from ledger.timeline.sentences import names_by_id
 router = Routes(400, 401, 503, prefix="/api/v1")
 
 
-@router.reads("/cases", "List the cases", Paged("cases", views.CaseLine), tags=["cases"])
+@router.reads("/cases", "List the cases", Paged("cases", views.CaseLine), 404, tags=["cases"])
 def list_cases(
     *, service: ServiceOf, reading: Reads, page: PageOf, stage: WordQuery = None, responsible: SlugQuery = None
 ) -> Response:

@@ -33,7 +33,7 @@ ReviewBy = Annotated[
 ]
 
 
-@router.reads("/holds", "List legal holds", Paged("holds", views.HoldLine))
+@router.reads("/holds", "List legal holds", Paged("holds", views.HoldLine), 404)
 def list_holds(
     *,
     service: ServiceOf,
@@ -67,7 +67,7 @@ def list_holds(
     return page.response("holds", lines, lambda line: line.updated_index)
 
 
-@router.reads("/retention/due", "List what is due after its time of retention", Paged("due", views.DueLine))
+@router.reads("/retention/due", "List what is due after its time of retention", Paged("due", views.DueLine), 404)
 def list_due(
     *,
     service: ServiceOf,

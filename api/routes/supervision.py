@@ -27,7 +27,7 @@ Supervised = Annotated[str | None, Query(max_length=64, description="only those 
 Having = Annotated[str | None, Query(max_length=64, description="only those that this agency has")]
 
 
-@router.reads("/leads", "List the leads", Paged("leads", views.LeadLine))
+@router.reads("/leads", "List the leads", Paged("leads", views.LeadLine), 404)
 def list_leads(
     *,
     service: ServiceOf,
@@ -103,7 +103,7 @@ RecommendationStatusQuery = Annotated[
 Addressee = Annotated[str | None, Query(max_length=64, description="only those to this agency")]
 
 
-@router.reads("/recommendations", "List the recommendations", Paged("recommendations", views.RecommendationLine))
+@router.reads("/recommendations", "List the recommendations", Paged("recommendations", views.RecommendationLine), 404)
 def list_recommendations(
     *,
     service: ServiceOf,
