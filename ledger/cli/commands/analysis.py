@@ -81,9 +81,9 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
     with SourceFile(file, Layout(kind, **layout)) as table:
         survey = table.survey(dict.fromkeys(fields["compared"], "--compare"), lambda _row: None, lambda _number: None)
     counted = {"rows": survey.rows, "digest": survey.digest, "layout": TableLayout(format=kind, **layout)}
-    same_file = [line for line in _datasets(recorder.session) if line["digest"] == survey.digest]
-    newest = {line["dataset_id"]: line for line in same_file}.values()  # of each: what models ask
-    for line in newest:
+    newest = {line["dataset_id"]: line for line in _datasets(recorder.session)}.values()  # of each: what models ask
+    same_file = [line for line in newest if line["digest"] == survey.digest]
+    for line in same_file:
         old = {name: line[name] for name in DatasetRegistered.__struct_fields__ if name != "dataset_id"}
         body = make_body(DatasetRegistered, dataset_id=line["dataset_id"], **counted, **fields)
         if convert({"dataset_id": line["dataset_id"]} | old, DatasetRegistered) == body:

@@ -322,6 +322,19 @@ def test_a_file_that_was_registered_with_a_wrong_layout_is_registered_again(desk
     assert register(desk, file).status == 1
 
 
+def test_a_file_takes_the_place_of_a_later_list_only_by_its_name(desk: Desk) -> None:
+    """What was registered in the place of the file is kept unless the officer names it: the file has an id of its own
+    then. Under the id of the later list it is taken as it was, too."""
+    files = [desk.write((month, desk.system, "", "", "", "", ""), name=f"{month}.csv") for month in ("jan", "feb")]
+    for file in files:
+        assert register(desk, file, "--dataset-id", "monthly").status == 0
+    other = register(desk, files[0], "--readable")
+    assert (other.status, other.json()["dataset_id"].startswith("dataset-")) == (0, True), other.err
+    by_name = register(desk, files[0], "--dataset-id", "monthly")
+    assert (by_name.status, by_name.json()["dataset_id"]) == (0, "monthly"), by_name.err
+    assert register(desk, files[0]).status == 1
+
+
 def test_the_file_of_a_data_set_is_given_as_it_was_registered(desk: Desk) -> None:
     """Read by the layout that was signed; from then on it is listed as kept. Another file is refused."""
     file = desk.write(*ROWS, ("given", desk.system, "", "", "", "", ""), name="given.csv")
