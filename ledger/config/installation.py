@@ -46,7 +46,7 @@ from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Juri
 from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy, parse_witness_keys
 from ledger.core.messages import Message
-from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
+from ledger.core.signing.authority import SERVICE_AGENCY, EarlierServiceKey, ServiceKeys
 from ledger.core.signing.signatures import SUITES
 from ledger.core.trust.trust_file import (
     TRUST_FORMAT,
@@ -189,14 +189,7 @@ def read_founding(data: bytes) -> Founding:
             if value is not None:
                 values.add(value)
     for place, agency in places:
-        length = len(profile_bytes(AgencyProfile(jurisdiction=agency.jurisdiction, name=agency.name)))
-        if length > MAX_PROFILE:
-            raise MalformedInput(
-                "the registry keeps {limit} bytes of names and jurisdiction, not {length}",
-                limit=MAX_PROFILE,
-                length=length,
-                field=f"{place}.name",
-            )
+        _require_admissible(agency, place)
     witnesses = sum(agency.witness is not None for agency in founding.agencies)
     if founding.quorum > witnesses:
         raise MalformedInput(
@@ -223,6 +216,22 @@ def read_founding(data: bytes) -> Founding:
         raise MalformedInput("expected suite 1 among them: the ledger itself signs by it", field="founding.suites")
     _require_witnesses(founding, places)
     return founding
+
+
+def _require_admissible(agency: FoundingAgency, place: str) -> None:
+    """Accept an agency that can sign, and whose profile the registry keeps. Raises MalformedInput."""
+    if agency.agency_id == SERVICE_AGENCY:  # what is signed as this is taken from the service's own key alone
+        raise MalformedInput(
+            "the ledger itself signs as {agency_id}", agency_id=agency.agency_id, field=f"{place}.agency_id"
+        )
+    length = len(profile_bytes(AgencyProfile(jurisdiction=agency.jurisdiction, name=agency.name)))
+    if length > MAX_PROFILE:
+        raise MalformedInput(
+            "the registry keeps {limit} bytes of names and jurisdiction, not {length}",
+            limit=MAX_PROFILE,
+            length=length,
+            field=f"{place}.name",
+        )
 
 
 def _require_witnesses(founding: Founding, places: Sequence[tuple[str, FoundingAgency]]) -> None:

@@ -148,6 +148,8 @@ def prepare(
     except MalformedInput as error:
         named = _PART.sub("", error.field or "")
         option = next((each for part, each in _PREPARED.items() if named.startswith(part)), None)
+        if option == "--name" and name_zh:  # the fault does not say of which language
+            option = "--name, --name-zh"
         raise error.told_with(field=option) from error
     (agency,) = founding.agencies
     kinds = {kind for book in books_that_ship().values() for kind in book.kinds}

@@ -29,6 +29,7 @@ from ledger.config.keys import MlDsaSigner, open_keystore, open_note_key
 from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_vkey
+from ledger.core.signing.authority import SERVICE_AGENCY
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, founder, key_id, refused
 
 PASSPHRASE = "correct horse"
@@ -129,6 +130,7 @@ def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
     [
         (founding_text(), "founding.agencies"),
         (founding_text(POLICE, POLICE), "founding.agencies[1].agency_id"),
+        (founding_text(COURT).replace(COURT.encode(), SERVICE_AGENCY.encode()), "founding.agencies[0].agency_id"),
         (founding_text(POLICE, quorum=1), "founding.quorum"),
         (founding_text(POLICE, development=False), "founding.quorum"),
         (founding_text(POLICE, quorum=-1), "founding.quorum"),
