@@ -157,7 +157,7 @@ def views(connection: Connection, reading: Reading, rows: Sequence[NumberedNotic
             case_id=row.case_id or None,
             case_number=numbers.get(row.case_id),
             until=row.until,
-            in_time=None if row.until is None else labels.with_moments(labels.translate(in_time(row.until))),
+            in_time=None if (by := in_time(row)) is None else labels.with_moments(labels.translate(by)),
             made_at=row.made_at,
             is_open=row.is_open,
             is_read=row.is_read,

@@ -59,13 +59,20 @@ def sentence(notice: Notice, name_of: Callable[[str], str], clock_of: Callable[[
     if notice.kind != "deadline":
         return Message(_SENTENCES[notice.kind].msgid, agency=name_of(notice.by_agency or ""))
     # The day, not how many are left: it is still right when the notice is read later.
-    pattern, ends = _TO_COME if notice.days else _PASSED, "" if notice.until is None else in_time(notice.until)
+    pattern, ends = _TO_COME if notice.days else _PASSED, in_time(notice) or ""
     return Message(pattern.msgid, ends=ends, clock=clock_of(notice.word or ""))
 
 
-def in_time(until: str) -> Message:
-    """Return until when one can still act, by the first instant that is too late: the last day, or where hours count
-    the moment, as ``Labels.with_moments`` formats it.
+def in_time(notice: Notice) -> Message | None:
+    """Return until when one can still act: the last day, or where hours count the moment, as ``Labels.with_moments``
+    formats it. The last day of a clock is that of its procedure's zone, which need not be the zone in use.
     """
-    day = zone_in_use().day_that_ends(datetime.fromisoformat(until))
-    return Message("until {at}", at=until) if day is None else Message("last day {day}", day=day)
+    if notice.until is None:
+        return None
+    is_of_clock = notice.kind == "deadline"
+    day = notice.last_day if is_of_clock else zone_in_use().day_that_ends(datetime.fromisoformat(notice.until))
+    if day is None:
+        return Message("until {at}", at=notice.until)
+    if notice.at_end == "not_before":  # the days off behind it are not all known
+        return Message("last day not before {day}", day=day)
+    return Message("last day {day}", day=day)

@@ -68,6 +68,7 @@ class ClockLine(Struct, frozen=True):
     started_at: str
     stopped_at: str | None
     due_at: str | None
+    last_day: str | None
     at_end: AtEnd
     status: LineStatus
 
@@ -112,7 +113,7 @@ def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple
     lines: list[ClockLine] = []
     for _, (old_clock, clock) in sorted(concerned(before, after).items(), key=itemgetter(0)):
         if old_clock is not None and clock is None:
-            lines.append(replace(line_of(before, old_clock, book), due_at=None, status="void"))
+            lines.append(replace(line_of(before, old_clock, book), due_at=None, last_day=None, status="void"))
         elif clock is not None:
             line = line_of(after, clock, book)
             # Only of a clock that is as it was may the line be as it was.
@@ -150,6 +151,7 @@ def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
     agency = whose(state, clock)
     assignment = state.assignments.get(agency)
     ends = end_of_clock(state, clock, book)
+    last_day = None if ends.counted is None else ends.counted.last_day
     return ClockLine(
         case_id=state.case_id,
         deadline_id=clock.deadline_id,
@@ -160,6 +162,7 @@ def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
         started_at=clock.started_at,
         stopped_at=clock.stopped_at,
         due_at=None if ends.counted is None else spelled(ends.counted.due_at),
+        last_day=None if last_day is None else last_day.isoformat(),
         at_end=ends.at_end(clock.rule),
         status="suspended" if clock.is_paused else "running" if clock.is_running else "ended",
     )
@@ -450,7 +453,8 @@ class Warned(Struct, frozen=True):
     """A warning (``tables.WarningsTable``). ``number`` rises without a gap over all agencies; ``days`` is 0 at the end.
 
     ``agency`` and ``handler`` are those that the clock had then; ``warned_at`` is in unix milliseconds. ``case_id`` is
-    empty for a clock of a recommendation, whose id is the ``subject``.
+    empty for a clock of a recommendation, whose id is the ``subject``. ``last_day`` is null if the clock counts hours;
+    where ``at_end`` is ``not_before``, the end may be later.
     """
 
     number: int
@@ -461,6 +465,8 @@ class Warned(Struct, frozen=True):
     agency: str
     handler: str | None
     due_at: str
+    last_day: str | None
+    at_end: AtEnd
     days: int
     warned_at: int
 
@@ -469,7 +475,7 @@ def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int
     """Return at most ``limit`` new warnings, without their numbers, of running clocks that end by a horizon.
 
     ``horizons`` maps numbers of days to instants (RFC 3339), later ones for more days, and 0 to now. A clock within
-    several is warned of by the nearest one only, and once for each end.
+    several is warned of by the nearest one only, and once for each end; again if that was not known and now is.
     """
     # The first condition that holds decides, so the nearest horizon comes first.
     nearest = case(*((CLOCKS.c.due_at <= end, days) for days, end in sorted(horizons.items())))
@@ -478,6 +484,7 @@ def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int
         WARNINGS.c.case_id == CLOCKS.c.case_id,
         WARNINGS.c.deadline_id == CLOCKS.c.deadline_id,
         WARNINGS.c.due_at == CLOCKS.c.due_at,
+        WARNINGS.c.at_end == CLOCKS.c.at_end,
         WARNINGS.c.days == nearest,
     )
     order = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)

@@ -111,6 +111,8 @@ def of_warnings(connection: Connection, number: int, limit: int) -> list[tuple[i
                 deadline_id=row.deadline_id,
                 word=row.clock,
                 until=row.due_at,
+                last_day=row.last_day,
+                at_end=row.at_end,
                 days=row.days,
                 made_at=row.warned_at,
             ),
@@ -255,6 +257,7 @@ def _is_open(officer: str) -> ColumnElement[bool]:
         CLOCKS.c.case_id == NOTICES.c.case_id,
         CLOCKS.c.deadline_id == NOTICES.c.deadline_id,
         CLOCKS.c.due_at == NOTICES.c.until,
+        CLOCKS.c.at_end == NOTICES.c.at_end,
         CLOCKS.c.status == "running",
     )
     letter = select(literal(1)).where(

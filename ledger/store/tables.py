@@ -335,8 +335,9 @@ class ClocksTable(StoreTable):
 
     ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
     3339) is the first instant that is too late, null while the clock is suspended and where it cannot be computed.
-    ``at_end`` says what is then: somebody is late, or the time has ended, or has not ended before; that it is due
-    promptly, without an end; or that something that was kept until then is due.
+    ``last_day`` is the day of the procedure's zone before it, null if the clock counts hours. ``at_end`` says what is
+    then: somebody is late, or the time has ended, or has not ended before; that it is due promptly, without an end; or
+    that something that was kept until then is due.
     """
 
     # Lists of what is open are read in their order, of one way to end after the other; what has stopped is in none of
@@ -357,6 +358,7 @@ class ClocksTable(StoreTable):
     started_at: str
     stopped_at: str | None = None
     due_at: str | None = None
+    last_day: str | None = None
     at_end: str
     status: str
     updated_index: int = Field(sa_column=big())
@@ -365,11 +367,12 @@ class ClocksTable(StoreTable):
 class WarningsTable(StoreTable):
     """A warning of a clock that runs out: ``days`` before its last day, 0 once it has run out.
 
-    ``number`` counts the warnings of the ledger from 1, without a gap.
+    ``last_day`` and ``at_end`` are what the clock had then. ``number`` counts the warnings of the ledger from 1,
+    without a gap.
     """
 
     __table_args__ = (
-        UniqueConstraint("case_id", "deadline_id", "due_at", "days"),
+        UniqueConstraint("case_id", "deadline_id", "due_at", "at_end", "days"),
         Index("ix_warnings_agency", "agency", "number"),
     )
 
@@ -381,6 +384,8 @@ class WarningsTable(StoreTable):
     agency: str
     handler: str | None = None
     due_at: str
+    last_day: str | None = None
+    at_end: str
     days: int
     warned_at: int = Field(sa_column=big(), description="unix milliseconds")
 
@@ -412,7 +417,8 @@ class Notice(SQLModel):
 
     It refers and tells nothing: who may see it is asked when it is shown or sent. ``topic`` is what officers choose by,
     ``kind`` what happened, ``subject`` the id of the handover, letter, lead, recommendation or discrepancy, or what the
-    clock ``deadline_id`` is of. ``word`` is its purpose, kind or clock, ``until`` (RFC 3339) by when.
+    clock ``deadline_id`` is of. ``word`` is its purpose, kind or clock, ``until`` (RFC 3339) by when; of a clock
+    ``last_day`` and ``at_end`` are those of its warning.
     """
 
     agency: str
@@ -425,6 +431,8 @@ class Notice(SQLModel):
     word: str | None = None
     by_agency: str | None = None
     until: str | None = None
+    last_day: str | None = None
+    at_end: str | None = None
     days: int | None = None
     made_at: int = Field(sa_column=big(), description="unix milliseconds")
 

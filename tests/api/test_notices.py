@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from api.auth.reading import Reading
+from ledger.config.settings import Settings
 from ledger.core.errors import RuleRefused
 from ledger.core.events import case as acts
 from ledger.core.events import handover as halves
@@ -24,7 +25,7 @@ from ledger.store import cases, supervision
 from ledger.store import notices as stored
 from ledger.store.notices import NoticeFilter
 from ledger.store.opening import open_database
-from ledger.store.tables import ENTRIES, Notice
+from ledger.store.tables import CLOCKS, ENTRIES, Notice
 from tests.api.conftest import serving
 from tests.api.console.pages import page_of, post
 from tests.api.matrix import AGENCY, RELATIONS, ROLES, World, reader
@@ -95,19 +96,59 @@ def test_a_notice_names_the_last_day_on_which_one_can_act() -> None:
     """What ends with a day by that day, not by the first instant of the next; what ends at an hour by the hour. How
     many days were left when it was made is not said: it is read later."""
 
-    def says(until: str, days: int, language: str) -> str:
-        notice = Notice(
-            agency="psb-east", topic="due", kind="deadline", subject="p", word="x", until=until, days=days, made_at=0
-        )
+    def says(until: str, last_day: str | None, days: int, language: str) -> str:
+        clock = {"until": until, "last_day": last_day, "at_end": "late", "days": days}
+        notice = Notice(agency="psb-east", topic="due", kind="deadline", subject="p", word="x", made_at=0, **clock)
         labels = Labels(language)
         return labels.with_moments(labels.translate(sentence(notice, str, str)))
 
-    day_ends, an_hour = "2026-03-10T16:00:00Z", "2026-03-10T09:30:00Z"
-    assert says(day_ends, 7, "en") == "x: last day 2026-03-10."
-    assert says(day_ends, 0, "en") == "Overdue (last day 2026-03-10): x."
-    assert says(an_hour, 1, "en") == "x: until 2026-03-10 17:30."
-    assert says(day_ends, 1, "zh") == "x：届满日 2026-03-10。"
-    assert says(day_ends, 0, "zh") == "已逾期（届满日 2026-03-10）：x。"
+    day_ends, an_hour = ("2026-03-10T16:00:00Z", "2026-03-10"), ("2026-03-10T09:30:00Z", None)
+    assert says(*day_ends, 7, "en") == "x: last day 2026-03-10."
+    assert says(*day_ends, 0, "en") == "Overdue (last day 2026-03-10): x."
+    assert says(*an_hour, 1, "en") == "x: until 2026-03-10 17:30."
+    assert says(*day_ends, 1, "zh") == "x：届满日 2026-03-10。"
+    assert says(*day_ends, 0, "zh") == "已逾期（届满日 2026-03-10）：x。"
+
+
+def test_an_end_that_nobody_knows_yet_is_said_not_to_come_before_a_day(served: Served) -> None:
+    """Where the days off of the next year are not known: in the notice and the warning. Once they are, though the end
+    is the same, it is warned of again, and what was said before waits no longer."""
+    begin = int(datetime.fromisoformat("2026-12-27T01:00:00Z").timestamp())
+    later(served, begin + 3600 - served.ledger.clock.seconds)
+    case = Case(start=begin).open().name("li").impose("li", "bail")
+    case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
+    served.record(case)
+    (deadline,) = served.get("/api/v1/deadlines", clerk(PROCURATORATE)).json()["deadlines"]
+    assert (deadline["clock"], deadline["unknown"] is None) == ("arrest_decision", False)
+    database, zone = served.ledger.database, served.parts.zone()
+    days_before = int(datetime.fromisoformat(deadline["due_at"]).timestamp() - 2 * 86_400) * 1000
+    warn(database, days_before, zone)
+    noticed(served)
+    (row,) = listed(served, clerk(PROCURATORATE), lang="zh-CN")[:1]
+    day = deadline["last_day"]
+    assert (row["in_time"], row["says"].endswith(f"：届满日不早于 {day}。")) == (f"届满日不早于 {day}", True)
+    (row,) = listed(served, clerk(PROCURATORATE))[:1]
+    assert row["says"].endswith(f": last day not before {day}.")
+    (warning,) = served.get("/api/v1/warnings", clerk(PROCURATORATE)).json()["warnings"]
+    assert (warning["last_day"], warning["at_end"]) == (day, "not_before")
+    with database.write() as connection:
+        known_now = update(CLOCKS).where(CLOCKS.c.deadline_id == deadline["deadline_id"]).values(at_end="late")
+        connection.execute(known_now)
+    assert (warn(database, days_before, zone) > 0, noticed(served) > 0) == (True, True)
+    again, before = listed(served, clerk(PROCURATORATE))[:2]
+    assert (again["in_time"], again["is_open"], before["is_open"]) == (f"last day {day}", True, False)
+
+
+def test_a_notice_of_a_clock_names_the_last_day_of_its_procedures_zone(tmp_path: Path) -> None:
+    """A day of Shanghai, in a ledger whose times are those of London."""
+    with serving(tmp_path, Settings(public_url="https://ledger.test", time_zone="Europe/London")) as served:
+        case = Case().open().name("li").impose("li", "residential_surveillance")
+        served.record(case)
+        assert served.parts.zone().name == "Europe/London"
+        warn(served.ledger.database, served.ledger.clock() + 181 * 86_400_000, served.parts.zone())
+        noticed(served)
+        (row,) = listed(served, clerk(POLICE))
+    assert (row["until"], row["in_time"]) == ("2026-09-02T16:00:00Z", "last day 2026-09-02")
 
 
 def test_leads_and_recommendations_reach_whom_they_concern(tmp_path: Path) -> None:

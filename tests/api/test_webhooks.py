@@ -143,7 +143,7 @@ def test_warnings_go_the_same_way(served: Served, receiver: Receiver) -> None:
     deliverer_of(served.parts).step()
     fields = {"case_id": "case-1", "deadline_id": "d", "clock": "c", "subject": "s", "agency": POLICE, "handler": None}
     with served.ledger.database.write() as connection:
-        rows = [{**fields, "due_at": "2026-03-05T00:00:00Z", "days": days} for days in (7, 3)]
+        rows = [{**fields, "due_at": "2026-03-05T00:00:00Z", "at_end": "late", "days": days} for days in (7, 3)]
         clocks.store_warnings(connection, rows, served.ledger.clock())
     deliverer_of(served.parts).step()
     deliverer_of(served.parts).step()

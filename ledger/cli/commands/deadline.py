@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,6 @@ from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
 from ledger.core.events import Body
-from ledger.i18n import zone_in_use
 
 SOON = 3  # days left from which a deadline is yellow
 WATCH_EVERY_S = 5.0
@@ -161,11 +159,7 @@ def _with_end(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, An
     if session.json:
         return rows
     for row in rows:
-        due_at = row["due_at"]
-        # Warnings have no last day; a deadline that is counted in hours ends at a moment.
-        day = None if due_at is None else zone_in_use().day_that_ends(datetime.fromisoformat(due_at))
-        ends_at = row.get("last_day") or (due_at if day is None else day.isoformat())
-        row["ends_at"] = end_in_words(session, row, ends_at)
+        row["ends_at"] = end_in_words(session, row, row["last_day"] or row["due_at"])  # hours end at a moment
         row["case_id"] = row["case_id"] or row["subject"]  # a recommendation has no case
         row |= {"label": session.labels.of_clock(row["clock"]), "short_id": _short(row["deadline_id"])}
     return rows
@@ -173,7 +167,7 @@ def _with_end(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, An
 
 def end_in_words(session: Session, row: Mapping[str, Any], end: str | None) -> str | None:
     """Return the end of a deadline, or that it is not before this, where it cannot be known yet."""
-    if end is None or not row.get("unknown"):
+    if end is None or not (row.get("unknown") or row.get("at_end") == "not_before"):
         return end
     return session.labels.of("message", "not_before").format(day=end)
 
