@@ -43,8 +43,8 @@ TITLES = {
     ),
     "first-version": (
         "Submissions to the first version",
-        "Commit `52e16ba`, in turn with the two above. One process of today takes about as many submissions as one of "
-        "it, though it keeps and checks more; with a process that validates, it takes more.",
+        "Commit `52e16ba`, in turn with the two above. One process of today takes a few more submissions than one of "
+        "it, though it keeps and checks more; with a process that validates, half as many again.",
     ),
     "flatness": (
         "As cases and the log grow",
