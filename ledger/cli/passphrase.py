@@ -199,11 +199,11 @@ def _resumed(waiting: Path, new: Passphrase) -> str:
     return passphrase
 
 
-def key_file(keys: KeyDirectory, name: str) -> Path:
-    """Return the file of the key ``name``, of whichever kind. Raises MalformedInput if there is none."""
+def key_file(keys: KeyDirectory, name: str, *, field: str = "NAME") -> Path:
+    """Return the file of the key ``name``, of whichever kind. Raises MalformedInput, of ``field``, if there is none."""
     path = keys.note_key(name) if keys.note_key(name).exists() else keys.keystore(name)
     if not path.exists():
         raise MalformedInput(
-            "there is no key {name} in {keys.path}", name=name, keys=keys, field="NAME", hint="See: tally key list"
+            "there is no key {name} in {keys.path}", name=name, keys=keys, field=field, hint="See: tally key list"
         )
     return path

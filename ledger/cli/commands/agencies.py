@@ -137,7 +137,8 @@ def prepare(
 
     if witness_url and not witness:
         raise MalformedInput("expected the witness's directory with it", field="--witness")
-    fields |= {"agency_id": agency_id, "admin": public_key(key_file(session.profiles.keys(), admin))}
+    admin_key = key_file(session.profiles.keys(), admin, field="--admin")
+    fields |= {"agency_id": agency_id, "admin": public_key(admin_key)}
     parts: dict[str, object] = {**fields, "name": {"en": name} | ({"zh": name_zh} if name_zh else {})}
     if witness:
         parts["witness"] = _witness_keys(witness) | ({"url": witness_url.rstrip("/")} if witness_url else {})
