@@ -77,7 +77,8 @@ from ledger.store.opening import open_database
 from ledger.store.partitions import make_ahead
 from ledger.store.replicas import LOOK_EVERY, Replicas
 from ledger.supervision.library.publishing import ModelDefinitions
-from ledger.supervision.runs.datasets import TABLE_TAKES, DatasetFiles, Datasets, files_of_table, write_table
+from ledger.supervision.runs.dataset_rows import write_table
+from ledger.supervision.runs.datasets import TABLE_TAKES, DatasetFiles, Datasets, files_of_table
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.supervisor import SupervisionLog, Supervisor
 from ledger.supervision.views.snapshot import Views

@@ -25,7 +25,7 @@ from ledger.core.events.terms import CaseId, Line
 from ledger.core.messages import Message
 from ledger.store import imports
 from ledger.store.imports import CaseImport
-from ledger.supervision.runs.datasets import columns_of
+from ledger.supervision.runs.dataset_rows import columns_of
 from ledger.supervision.view_catalogue import dataset_view
 from ledger.workers.sandbox import Files
 

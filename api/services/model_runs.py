@@ -28,7 +28,8 @@ from ledger.supervision.models.definition import fill_text
 from ledger.supervision.models.model_file import parse_draft, parse_model, same_conditions
 from ledger.supervision.models.procedure_words import ProcedureWords, words_of
 from ledger.supervision.runs.example_rows import ExampleSource, example_in_export
-from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits, run_limits
+from ledger.supervision.runs.export_runs import found_in_export
+from ledger.supervision.runs.model_runner import ModelRunner, query_limits, run_limits
 from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 from ledger.workers.sandbox import Files
 

@@ -29,7 +29,7 @@ from ledger.i18n import zone_in_use
 from ledger.recording.supervision_streams import supervision_state
 from ledger.recording.validation import Validator
 from ledger.store import log, supervision
-from ledger.store.clocks import ClockLine
+from ledger.store.clock_lines import ClockLine
 from ledger.store.database import Connection
 from ledger.store.tables import NO_CASE
 

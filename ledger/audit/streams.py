@@ -22,7 +22,7 @@ from ledger.core.supervision import SupervisionAct, SupervisionState, advance
 from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
-from ledger.store import clocks, feed, search, stocktakes, supervision, word_parts
+from ledger.store import clock_lines, clocks, feed, search, stocktakes, supervision, word_parts
 from ledger.store.audit import Expected, ModelKey, Models, name_of_row, put, put_feed
 from ledger.store.database import Connection, Row, Table
 from ledger.store.log import StoredEntry
@@ -256,7 +256,7 @@ class _CaseAudit(_StreamAudit):
                 yield finding_of("custody", row.log_index, error, "impossible")
             return
         # By the days off that are in force now, whatever they were when the event was recorded.
-        lines = clocks.changes(self._state, after, states.procedures().current[after.procedure])
+        lines = clock_lines.changes(self._state, after, states.procedures().current[after.procedure])
         self._expected.take(self._state, after, event, row.log_index, lines)
         self._state = after
         if raised != flags:
@@ -283,7 +283,7 @@ class _SupervisionAudit(_StreamAudit):
             return
         for agency, since in feed.of_supervision(step, row.sequence):
             put_feed(self._models, agency, row.log_index, since)
-        for line in clocks.rows(clocks.changes_of_step(step, procedures.current), row.log_index):
+        for line in clocks.rows(clock_lines.changes_of_step(step, procedures.current), row.log_index):
             put(self._models, CLOCKS, line)
         self._state, self._index = step.after, row.log_index
         if step.flags != flags:

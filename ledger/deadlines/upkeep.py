@@ -23,7 +23,7 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import Zone
 from ledger.core.supervision import subject_kind_of
 from ledger.recording.validation import Validator
-from ledger.store import audit, clocks, log
+from ledger.store import audit, clock_lines, clocks, log
 from ledger.store.database import Connection, Database, Row
 
 AHEAD = (7, 3, 1)  # days before the last day
@@ -71,7 +71,7 @@ def _rows(connection: Connection, validator: Validator, first: str | None, last:
         before: CaseState | None = None
         try:
             for entry, _, after in validator.states.follow(events):
-                changed = clocks.changes(before, after, validator.book_of(after))
+                changed = clock_lines.changes(before, after, validator.book_of(after))
                 rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
                 before = after
         # An audit reports what is wrong with the case, and so does the next act in it.
@@ -89,7 +89,7 @@ def _rows_of_recommendations(connection: Connection, validator: Validator) -> It
         rows: dict[str, Row] = {}
         try:
             for entry, step in validator.steps_of(events):
-                changed = clocks.changes_of_step(step, validator.procedures().current)
+                changed = clock_lines.changes_of_step(step, validator.procedures().current)
                 rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
         except TallystickError as error:
             logger.warning("clocks of a recommendation not counted", stream_id=stream_id, reason=error.for_operator)

@@ -43,9 +43,9 @@ from ledger.recording import supervision_streams
 from ledger.recording.case_states import CaseStates, NoDatabase
 from ledger.recording.registry_view import ReadAccess, Registry
 from ledger.recording.supervision_streams import Definitions
-from ledger.store import clocks, log, stocktakes
+from ledger.store import clock_lines, log, stocktakes
 from ledger.store.append import ValidatedSubmission, rows_of
-from ledger.store.clocks import ClockLine
+from ledger.store.clock_lines import ClockLine
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -225,9 +225,9 @@ class Validator:
         submitted, changes, adopted, flags, before, after, book, step = judged
         lines: tuple[ClockLine, ...] = ()
         if after is not None and book is not None:
-            lines = clocks.changes(before, after, book)
+            lines = clock_lines.changes(before, after, book)
         elif step is not None:
-            lines = clocks.changes_of_step(step, self.procedures().current)
+            lines = clock_lines.changes_of_step(step, self.procedures().current)
         rows = rows_of(submitted.event, before, after, lines, step)
         if after is not None:
             rows += self.states.row_to_keep(after)

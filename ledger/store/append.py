@@ -26,7 +26,7 @@ from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import SupervisionStep
 from ledger.store import bindings, cases, clocks, feed, imports, log, search, stocktakes, supervision, word_parts
-from ledger.store.clocks import ClockLine
+from ledger.store.clock_lines import ClockLine
 from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_in, row_of, write_rows
 from ledger.store.log import TreeState
 from ledger.store.stocktake_tables import STOCKTAKES

@@ -21,7 +21,7 @@ from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STR
 from ledger.store import bindings, clocks, feed, log, search, supervision
 from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, event_projections, projections
-from ledger.store.clocks import ClockLine
+from ledger.store.clock_lines import ClockLine
 from ledger.store.database import Database, Row, key_in, key_of, one_of, one_of_pairs, texts_named
 from ledger.store.kept_states import kept_rows, row_to_compare
 from ledger.store.log import PAGE, StoredEntry

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Select, func, select, text, tuple_
 from ledger.core.custody.triggers import CASE
 from ledger.core.visibility import Reader
 from ledger.store.cases import Page, paged, reader_sees, visible
-from ledger.store.clocks import COLUMNS, FIRST_TESTED, MOST_TESTED, ClockLine, DeadlinePosition, deadline_position
+from ledger.store.clock_lines import ClockLine
+from ledger.store.clocks import COLUMNS, FIRST_TESTED, MOST_TESTED, DeadlinePosition, deadline_position
 from ledger.store.database import fetched, where_set
 from ledger.store.tables import CLOCKS, HOLDS, IS_OPEN
 

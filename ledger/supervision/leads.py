@@ -46,7 +46,8 @@ from ledger.core.verification.verify import VerifiedEvent, verify_event
 from ledger.supervision.models.conditions import query_of
 from ledger.supervision.models.definition import Model, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.runs.datasets import DatasetTable, Registered
+from ledger.supervision.runs.dataset_rows import Registered
+from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view

@@ -35,7 +35,6 @@ Ts = TypeVarTuple("Ts")
 RETRY_S: Final = 5
 # Modules that work needs, loaded before it comes; after a colon, what makes one ready and says what else work reads.
 MODULES: Final = (
-    "cel",
     "duckdb",
     "pyarrow.ipc",
     "pygal",
@@ -44,10 +43,14 @@ MODULES: Final = (
     "ledger.evidence.previews:make_ready",
     "ledger.interchange.papers.typeset:make_ready",
     "ledger.interchange.papers.certificate",
+    "ledger.interchange.papers.labels",
+    "ledger.interchange.imports.item_table",
     "ledger.interchange.imports.workbooks",
-    "ledger.supervision.runs.datasets",
+    "ledger.interchange.exports.workbook",
+    "ledger.supervision.runs.dataset_rows",
     "ledger.supervision.library.cards",
-    "ledger.supervision.runs.model_runner:make_ready",
+    "ledger.supervision.runs.export_runs:make_ready",
+    "ledger.supervision.runs.example_rows",
     "ledger.supervision.models.editing",
     "ledger.supervision.reports.presentation",
 )

@@ -33,7 +33,7 @@ MOST_DEPTH: Final = 100  # of values in values: whatever looks through a result 
 _RAISING: Final = ("ledger.core.", "ledger.evidence.", "ledger.interchange.", "ledger.supervision.", "ledger.workers.")
 # What work gives its errors in place of the code of their class. Others are not taken: a code leads to advice, and is a
 # label of metrics.
-CODES: Final = frozenset({"no_font", "no_paper", "paper_unavailable", "too_large_to_show"})
+CODES: Final = frozenset({"no_font", "paper_unavailable", "too_large_to_show"})
 # A text that has no end is one, too: to look for it again from each of its quotation marks would take hours.
 _TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
 _TEXTS: Final = re.compile(_TEXT, re.DOTALL)

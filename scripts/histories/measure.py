@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from ledger.core.encoding.digests import blake3_text
 from ledger.supervision.models.model_file import parse_model, shipped_models
-from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered
+from ledger.supervision.runs.dataset_rows import Registered
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets
 from ledger.supervision.runs.findings import ModelFinding, find
 from ledger.supervision.views.snapshot import Views
 from scripts.histories.history import GeneratedHistory, HistorySource, cities, pension_list, registered

@@ -33,7 +33,8 @@ from ledger.interchange.exports.workbook import MEDIA_TYPE, Cell, workbook
 from ledger.store import audit as audits
 from ledger.store import cases, clocks, supervision
 from ledger.store.cases import Page
-from ledger.store.clocks import Box, ClockLine, DeadlineFilter
+from ledger.store.clock_lines import ClockLine
+from ledger.store.clocks import Box, DeadlineFilter
 from ledger.store.supervision import LeadFilter
 from ledger.workers.sandbox import Files
 

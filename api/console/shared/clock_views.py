@@ -18,7 +18,8 @@ from ledger.core.supervision import RecommendationState
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels, zone_in_use
 from ledger.store import cases, clocks, supervision
-from ledger.store.clocks import ClockLine, DeadlineFilter
+from ledger.store.clock_lines import ClockLine
+from ledger.store.clocks import DeadlineFilter
 from ledger.store.database import Connection
 from ledger.store.tables import NO_CASE
 

@@ -140,7 +140,7 @@ def pseudonyms(
 @click.option("--for-models", is_flag=True, help="Of an agency in line with yours, whose data sets your models ask.")
 def row(session: Session, dataset_id: str, file: Path, digest: tuple[str, ...], *, for_models: bool) -> None:
     """Show the rows of FILE that a lead cites by DIGEST: FILE must be the one that was registered, unchanged."""
-    from ledger.supervision.runs.datasets import Registered, rows_of_file
+    from ledger.supervision.runs.dataset_rows import Registered, rows_of_file
 
     lines = [line for line in _datasets(session, for_models=for_models) if line["dataset_id"] == dataset_id]
     if not lines:

@@ -15,7 +15,6 @@ from ledger.core.messages import plain
 from ledger.core.trust.trust_file import Trust
 from ledger.i18n import Labels
 from ledger.i18n.audit_words import VERDICT_MEANS, finding_text, value_text
-from ledger.interchange.papers.document import link
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, cell
 from ledger.interchange.papers.sheet import (
     BLANK,
@@ -30,6 +29,7 @@ from ledger.interchange.papers.sheet import (
     Stamp,
     StampsBlock,
     Words,
+    link,
 )
 from ledger.interchange.papers.typeset import typeset
 

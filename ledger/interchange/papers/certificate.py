@@ -20,7 +20,6 @@ from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import CheckedStep
 from ledger.i18n import zone_in_use
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
-from ledger.interchange.papers.document import link
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, cell
 from ledger.interchange.papers.sheet import (
     BLANK,
@@ -35,6 +34,7 @@ from ledger.interchange.papers.sheet import (
     Stamp,
     StampsBlock,
     Words,
+    link,
 )
 from ledger.interchange.papers.typeset import typeset
 

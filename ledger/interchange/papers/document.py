@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlencode
 
 from ledger.core.encoding.instants import instant_text, unix_seconds
 from ledger.core.events import Event
@@ -24,6 +23,7 @@ from ledger.interchange.papers.sheet import (
     StampsBlock,
     TableBlock,
     Words,
+    link,
 )
 from ledger.store.log import StoredEntry
 
@@ -49,11 +49,6 @@ def document(printed: PrintedEvent, text: PaperText, *, log_id: str, verify_url:
         footer=text.paper("footer", zone=text.zone()),
         reference=event.event_id,
     )
-
-
-def link(verify_url: str, log_id: str, name: str, digest: str) -> str:
-    """Return the link to check a proof of the event, or case, of this name. What is asked for stays in the browser."""
-    return f"{verify_url}#{urlencode({'log': log_id, 'of': name, 'digest': digest}, safe=':')}"
 
 
 def _sheets(writer: PaperWriter) -> Iterator[SheetBlock]:

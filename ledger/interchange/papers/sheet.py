@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, Literal
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
@@ -121,3 +122,8 @@ class Sheet(Struct, frozen=True):
     verdict: Words = BLANK
     unchecked: Words = BLANK
     attachment: Attachment | None = None
+
+
+def link(verify_url: str, log_id: str, name: str, digest: str) -> str:
+    """Return the link to check a proof of the event, or case, of this name. What is asked for stays in the browser."""
+    return f"{verify_url}#{urlencode({'log': log_id, 'of': name, 'digest': digest}, safe=':')}"

@@ -10,9 +10,19 @@ from msgspec import Struct
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import Event
 from ledger.core.events.stocktake import CountedDifference, CountedItem, StocktakeRecorded
-from ledger.interchange.papers.document import link, record_block
+from ledger.interchange.papers.document import record_block
 from ledger.interchange.papers.paper_text import PaperText, cell
-from ledger.interchange.papers.sheet import BLANK, Cell, FactsBlock, ProseBlock, Sheet, SheetBlock, Stamp, StampsBlock
+from ledger.interchange.papers.sheet import (
+    BLANK,
+    Cell,
+    FactsBlock,
+    ProseBlock,
+    Sheet,
+    SheetBlock,
+    Stamp,
+    StampsBlock,
+    link,
+)
 from ledger.store.log import StoredEntry
 from ledger.timeline.sentences import sides_by_field
 

@@ -8,11 +8,13 @@ text (``2026-03-01``) and compares as such. ``count_in`` says in how many rows o
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.core.messages import Message
@@ -62,6 +64,14 @@ _IN_QUOTES = re.compile(r"'[^']*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _REFERENCE = re.compile(r"\$([A-Za-z_]\w*)")
 _KEYS = {"template": ("with",), "cel": ("view",), "sql": ("scope",)}
 _NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+
+# The package brings in its command line, which nobody runs here, and with it a toolkit for terminals.
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
+
+
+def make_ready() -> None:
+    """Load what reads expressions, before there is one."""
+    import cel  # noqa: F401
 
 
 def faults_of_cel(

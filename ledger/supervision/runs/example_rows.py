@@ -21,9 +21,9 @@ from ledger.supervision.models.conditions import EVIDENCE
 from ledger.supervision.models.definition import Cel, Example, Model, text_of
 from ledger.supervision.models.model_file import run_examples
 from ledger.supervision.models.procedure_words import ProcedureWords
+from ledger.supervision.runs.export_runs import Export, exported_session
 from ledger.supervision.runs.query_session import Limits, QuerySession, quoted
 from ledger.supervision.view_catalogue import view_columns
-from ledger.supervision.views.snapshot import Export, exported_session
 
 ROWS_AT_MOST: Final = 20  # of a case in a view: more would not fit into a model's file
 MAX_NAME: Final = 200  # characters

@@ -9,34 +9,21 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.errors import IntegrityBroken
-from ledger.supervision import view_catalogue
 from ledger.supervision.model_faults import Wording
-from ledger.supervision.models import sql_guard
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.procedure_words import UNCHECKED
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.runs.datasets import (
-    TABLE_TAKES,
-    DatasetTable,
-    Registered,
-    files_of_table,
-    mapped_table,
-    table_of,
-    write_table,
-)
-from ledger.supervision.runs.findings import ModelFinding, UnfitRow, find
-from ledger.supervision.runs.query_session import LIMITS, Limits, prepare_database
-from ledger.supervision.views.snapshot import Export, exported_session
+from ledger.supervision.runs.dataset_rows import Registered, table_of, write_table
+from ledger.supervision.runs.datasets import TABLE_TAKES, DatasetTable, files_of_table, mapped_table
+from ledger.supervision.runs.export_runs import Export, RunResult, result_in_export
+from ledger.supervision.runs.query_session import LIMITS, Limits
 from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
 from ledger.workers.sandbox import NO_FILES, Files
 
-# Whenever DuckDB is opened, it asks how many processors and how much memory there are, also where it is told.
-ASKED_OF_THE_SYSTEM: Final = ("/proc/self/cgroup", "/sys/fs/cgroup", "/sys/devices/system/cpu")
 DATABASE_SHARE: Final = 2  # what DuckDB counts is not all that it takes: it has half, so that it says what is too much
 VALUES_OF_FINDING: Final = 35  # in a result: of one with ten columns that cites an event
 
@@ -44,42 +31,6 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 logger = structlog.get_logger(__name__)
-
-
-def make_ready() -> list[str]:
-    """Open and read what each run needs, in a process of which those of the runs are forked; return what it reads then.
-
-    A run has a database of its own nevertheless: the one that it inherits was asked nothing, and ends with it.
-    """
-    view_catalogue.views()
-    sql_guard.make_ready()
-    prepare_database()
-    return [*ASKED_OF_THE_SYSTEM]
-
-
-class RunResult(Struct, frozen=True):
-    """What a model found, and why its first row that is no finding is none."""
-
-    findings: list[ModelFinding]
-    refused_row: UnfitRow | None
-
-
-def found_in_export(
-    export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime, limits: Limits
-) -> list[ModelFinding]:
-    """Return what the model finds. Raises what ``find`` raises."""
-    with exported_session(export, limits, model.procedures) as session:
-        return find(model, parameters, session, as_of)
-
-
-def result_in_export(
-    export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime, limits: Limits
-) -> RunResult:
-    """Run the model; a row that is no finding stops no other. Raises what ``find`` raises."""
-    refused: list[UnfitRow] = []
-    with exported_session(export, limits, model.procedures) as session:
-        findings = find(model, parameters, session, as_of, refused=refused.append)
-    return RunResult(findings, refused[0] if refused else None)
 
 
 def query_limits(limits: WorkLimits) -> Limits:

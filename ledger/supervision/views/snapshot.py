@@ -20,7 +20,8 @@ from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.zones import Zone
 from ledger.supervision.runs.datasets import DatasetTable
-from ledger.supervision.runs.query_session import Limits, QuerySession, SessionDataset, open_database, table_of
+from ledger.supervision.runs.export_runs import Export, ExportedDataset
+from ledger.supervision.runs.query_session import QuerySession, open_database, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_cache import CachedCase, CaseCache, build_rows
@@ -56,47 +57,6 @@ class Anchors(Struct, frozen=True):
 
     settled: int
     rows: list[Row]
-
-
-class ExportedDataset(Struct, frozen=True):
-    """The Arrow file of a data set, and what a session has to know of it."""
-
-    path: str
-    known: SessionDataset
-
-
-class Export(Struct, frozen=True):
-    """A folder of ``tables.export``, the size of its log, and the Arrow files of data sets by the names of their
-    views."""
-
-    folder: str
-    size: int
-    datasets: Mapping[str, ExportedDataset]
-    zone: Zone
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Return the folder, and the files that are elsewhere: what a session over the export opens."""
-        return (self.folder, *(dataset.path for dataset in self.datasets.values()))
-
-
-@contextmanager
-def exported_session(export: Export, limits: Limits, procedures: Collection[str] = ()) -> Iterator[QuerySession]:
-    """Open a session over an export; it answers as one of ``Views`` does.
-
-    With ``procedures`` only over the cases of these.
-    """
-    tables = snapshot_tables.ExportedTables(Path(export.folder), limits)
-    with tables.connection as connection:
-        if procedures:
-            tables.open_for("kept.cases")
-        own = snapshot_tables.views_of(connection, None, procedures=procedures)
-        for name, dataset in export.datasets.items():
-            connection.register(name, snapshot_tables.map_table(Path(dataset.path)))
-        datasets = {name: dataset.known for name, dataset in export.datasets.items()}
-        yield QuerySession(
-            connection, own, tables.open_for, zone=export.zone, size=export.size, datasets=datasets, limits=limits
-        )
 
 
 class ViewSource(Protocol):

@@ -21,7 +21,7 @@ from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
-from ledger.supervision.runs.datasets import Registered
+from ledger.supervision.runs.dataset_rows import Registered
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, row_of
 from ledger.supervision.views.snapshot import Anchors, LogHead
 from ledger.supervision.views.view_rows import SupervisionRecord

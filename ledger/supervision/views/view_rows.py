@@ -23,7 +23,7 @@ from ledger.core.events.supervision import (
     RecommendationRechecked,
 )
 from ledger.core.supervision import LeadState, RecommendationState
-from ledger.store.clocks import concerned, line_of
+from ledger.store.clock_lines import concerned, line_of
 from ledger.supervision.views.case_record import CaseRecord, CaseStep, Row, SourceEvent, evidence, row_of
 
 # -- the case as a whole -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from ledger.config.settings import Settings
 from ledger.core.encoding import canonical
 from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.bundle import encode_bundle
-from ledger.interchange.papers.document import link
+from ledger.interchange.papers.sheet import link
 from ledger.interchange.papers.typeset import typeset
 from tests.api.conftest import Trusted, no_chain, parts_of
 from tests.api.console.desk import axe_findings, drop, too_wide

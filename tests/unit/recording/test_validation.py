@@ -28,7 +28,7 @@ from ledger.core.events.record import Correction, DisclosureMade, ErasurePropose
 from ledger.core.events.terms import EventRef
 from ledger.recording import case_states, registry_view
 from ledger.recording.validation import Duplicate
-from ledger.store import clocks, log
+from ledger.store import clock_lines, log
 from ledger.store.append import ValidatedSubmission, rows_of
 from ledger.store.tables import ENTRIES
 from tests.testkit.builders import (
@@ -79,7 +79,7 @@ def test_a_possible_event_is_judged_and_nothing_is_changed(ledger: Ledger) -> No
     verdict = judge(ledger, case.last)
     assert isinstance(verdict, ValidatedSubmission)
     book = ledger.validator.book_of(case.state)
-    assert verdict.rows == rows_of(case.last.event, None, case.state, clocks.changes(None, case.state, book))
+    assert verdict.rows == rows_of(case.last.event, None, case.state, clock_lines.changes(None, case.state, book))
     following = case.draft(registration("phone"), clerk(POLICE)).event
     assert ledger.validator.states.at_head(following) == case.state
     assert size_of(ledger) == before

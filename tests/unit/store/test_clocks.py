@@ -22,15 +22,9 @@ from ledger.core.visibility import Reader
 from ledger.deadlines import upkeep
 from ledger.deadlines.upkeep import recount
 from ledger.procedures import shipped_rulebook
-from ledger.store import cases, clocks
-from ledger.store.clocks import (
-    ClockLine,
-    DeadlineFilter,
-    OfferPosition,
-    offer_position,
-    open_offers,
-    parse_offer_position,
-)
+from ledger.store import cases, clock_lines, clocks
+from ledger.store.clock_lines import ClockLine
+from ledger.store.clocks import DeadlineFilter, OfferPosition, offer_position, open_offers, parse_offer_position
 from ledger.store.database import Connection
 from ledger.store.tables import CLOCKS, ENTRIES, LETTERS, NO_CASE
 from tests.testkit.builders import COURT, DEPOT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant, refused
@@ -56,7 +50,7 @@ def require_told(ledger: Ledger, *cases: Case) -> None:
     """The rows are those of the states; what is in no state is void."""
     book = shipped_rulebook()
     expected = {
-        (of.state.case_id, key): clocks.line_of(of.state, own_clock, book)
+        (of.state.case_id, key): clock_lines.line_of(of.state, own_clock, book)
         for of in cases
         for key, own_clock in of.state.clocks.items()
     }

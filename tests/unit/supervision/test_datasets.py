@@ -18,15 +18,8 @@ from openpyxl import Workbook as Book
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events.record import DatasetRegistered, TableLayout
 from ledger.procedures import shipped_procedures
-from ledger.supervision.runs.datasets import (
-    DatasetFiles,
-    Datasets,
-    Registered,
-    current_registrations,
-    mapped_table,
-    rows_of_file,
-    table_of,
-)
+from ledger.supervision.runs.dataset_rows import Registered, rows_of_file, table_of
+from ledger.supervision.runs.datasets import DatasetFiles, Datasets, current_registrations, mapped_table
 from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, ListUse
 from ledger.supervision.views.snapshot import Views

@@ -17,10 +17,11 @@ from ledger.i18n import Labels
 from ledger.supervision.models import sql_guard
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
-from ledger.supervision.runs.datasets import Registered
+from ledger.supervision.runs.dataset_rows import Registered
+from ledger.supervision.runs.export_runs import Export, ExportedDataset
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import Limits, SessionDataset, open_database
-from ledger.supervision.views.snapshot import EXPORTS, Export, ExportedDataset
+from ledger.supervision.views.snapshot import EXPORTS
 from ledger.workers.pool import WorkerPool, WorkLimits
 from ledger.workers.results import TooManyValues, encode_result
 from ledger.workers.sandbox import Files
@@ -42,7 +43,7 @@ FROM handovers h, range(9999999) a GROUP BY ALL"""
 def workers() -> Iterator[WorkerPool]:
     """One process, for all tests of this module."""
     pool = WorkerPool(
-        1, patience_s=60, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner:make_ready")
+        1, patience_s=60, modules=("duckdb", "pyarrow.ipc", "ledger.supervision.runs.export_runs:make_ready")
     )
     yield pool
     pool.close()
@@ -193,7 +194,7 @@ def threads_of_the_worker() -> int:
 def test_what_is_opened_before_a_run_starts_no_thread() -> None:
     """A thread would not be in the process of a run, which is forked, but what it holds locked would be."""
     threads = []
-    for modules in (("duckdb",), ("duckdb", "ledger.supervision.runs.model_runner:make_ready")):
+    for modules in (("duckdb",), ("duckdb", "ledger.supervision.runs.export_runs:make_ready")):
         pool = WorkerPool(1, modules=modules)
         threads.append(pool.run(threads_of_the_worker, agency="east", files=Files(read=("/proc",))))
         pool.close()

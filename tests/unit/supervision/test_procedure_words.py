@@ -16,8 +16,9 @@ from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.editing import draft
 from ledger.supervision.models.model_file import parse_model, run_examples, shipped_for, shipped_models
 from ledger.supervision.models.procedure_words import UNCHECKED, united, vocabulary_of, words_of, words_that_ship
+from ledger.supervision.runs.export_runs import Export
 from ledger.supervision.runs.model_runner import ModelRunner
-from ledger.supervision.views.snapshot import Export, Views
+from ledger.supervision.views.snapshot import Views
 from tests.testkit.builders import POLICE, PROCURATORATE, refused
 from tests.testkit.casework import Case
 from tests.testkit.supervision import published

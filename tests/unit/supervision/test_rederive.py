@@ -221,7 +221,7 @@ def test_a_query_over_all_cases_is_not_checked_by_some(
 def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: LeadMaterial) -> None:
     """A lead is found again in a worker process, within what a request may take; what comes to its end there was not
     checked, and is no fault of the lead."""
-    workers = WorkerPool(1, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner:make_ready"))
+    workers = WorkerPool(1, modules=("duckdb", "pyarrow.ipc", "ledger.supervision.runs.export_runs:make_ready"))
     reports = [
         rederive(held, trusting(held), shipped_procedures(), runner=ModelRunner(workers, limits))
         for limits in (None, WorkLimits(memory_mb=8))
@@ -366,7 +366,7 @@ def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
         held = raised_on(watched, case, data)
     with_file = replace(held, files=[tmp_path / "pensions.csv"])
     assert checked(with_file).verdict == "intact"
-    workers = WorkerPool(1, modules=("cel", "duckdb", "pyarrow.ipc", "ledger.supervision.runs.model_runner:make_ready"))
+    workers = WorkerPool(1, modules=("duckdb", "pyarrow.ipc", "ledger.supervision.runs.export_runs:make_ready"))
     try:  # so does the service, which reads in a worker what others wrote
         assert (
             rederive(with_file, trusting(held), shipped_procedures(), runner=ModelRunner(workers)).verdict == "intact"

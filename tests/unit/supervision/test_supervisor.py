@@ -21,9 +21,10 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.supervision.models import definition
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs import supervisor
+from ledger.supervision.runs.export_runs import Export
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.supervisor import Supervisor
-from ledger.supervision.views.snapshot import Anchors, Export
+from ledger.supervision.views.snapshot import Anchors
 from tests.testkit.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk
 from tests.testkit.casework import Case
 from tests.testkit.journals import anchor_write

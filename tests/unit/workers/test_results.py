@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
 import pickle
 import re
@@ -13,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from inspect import isfunction
 from pathlib import Path
 from string import Formatter
@@ -33,7 +35,7 @@ from ledger.i18n import LANGUAGES, Labels, translate
 from ledger.supervision.model_faults import LocalizedFault, ModelFault, ModelRefused, Wording
 from ledger.supervision.models.definition import Cel, Condition, Sql, Template
 from ledger.supervision.models.sql_guard import QueryRefused, require_sound
-from ledger.supervision.runs.model_runner import RunResult
+from ledger.supervision.runs.export_runs import RunResult
 from ledger.supervision.view_catalogue import dataset_view, nearest, view_columns
 from ledger.workers import results
 from ledger.workers.pool import MODULES
@@ -164,7 +166,7 @@ def test_slots_are_filled_as_they_were(value: Any, shown: Any) -> None:
     "error",
     [
         NotFound("no case {case_id}", case_id="c-1", field="case_id", hint="Look again."),
-        Conflict("it is taken", head="ab", sequence=4, code="no_paper"),
+        Conflict("it is taken", head="ab", sequence=4, code="no_font"),
         IntegrityBroken("entry {index} is not what was signed", index=7),
         Unavailable("later", retry_after=7),
         ModelRefused([ModelFault(2, "version", Wording("own_lines")), ModelFault(1, "model", Wording("one_select"))]),
@@ -338,18 +340,21 @@ def test_decimals_have_no_more_digits_than_numbers_of_machines(value: str) -> No
         assert returned(Decimal(f"1E{exponent}")) == Decimal(f"1E{exponent}")
 
 
-def test_codes_are_those_of_work() -> None:
-    """Of what workers load, all that is given to an error in place of its class's code; each has its label."""
+def test_workers_load_what_work_calls_and_no_more() -> None:
+    """All functions of work, but nothing of a database or a terminal; of what is loaded, all that is given to an error
+    in place of its class's code is known, and has its label."""
     loading = "".join(f"import {module.partition(':')[0]}\n" for module in MODULES)
     showing = (
-        "import sys; print(*[module.__file__ for name, module in sys.modules.items() if name.startswith('ledger.')])"
+        "import sys; from ledger.supervision.runs.export_runs import make_ready; make_ready(); print(*sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", loading + showing], check=True, capture_output=True, text=True)
-    working = tuple(f"{Path(ledger.__path__[0], part)}/" for part in ("evidence", "interchange", "supervision"))
-    sources = [Path(path) for path in shown.stdout.split() if path.startswith(working)]
-    calls = [
-        node for path in sources for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
-    ]
+    loaded = {*shown.stdout.split()}
+    assert len(functions_of_work()) > 15
+    assert {function.__module__ for function in functions_of_work()} <= loaded
+    assert not loaded & {"sqlalchemy", "sqlmodel", "pydantic", "prompt_toolkit", "structlog", "ledger.recording"}
+    working = tuple(f"ledger.{part}." for part in ("evidence", "interchange", "supervision"))
+    sources = [inspect.getsource(importlib.import_module(name)) for name in loaded if name.startswith(working)]
+    calls = [node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code"]
     assert {value.value for value in values if isinstance(value, ast.Constant)} == CODES
     assert all(Labels("zh-CN").find("refusal", code) for code in CODES)  # in English a code is its own label
@@ -437,6 +442,7 @@ def test_what_holds_more_than_values_is_no_result() -> None:
         returned(1, Path)
 
 
+@cache
 def functions_of_work() -> set[Any]:
     """Return the functions that the service gives to workers by their names."""
     functions = set()
@@ -467,8 +473,3 @@ def test_what_work_returns_can_come_back(function: Any) -> None:
         parts += [field.type for field in getattr(shape, "fields", ())]
         shapes += [part for part in parts if part not in shapes]
     assert all(isinstance(getattr(key, "type", key), msgspec.inspect.StrType | msgspec.inspect.AnyType) for key in keys)
-
-
-def test_the_functions_of_work_are_known() -> None:
-    """As many as the test above is for."""
-    assert len(functions_of_work()) > 15

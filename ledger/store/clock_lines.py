@@ -1,0 +1,102 @@
+"""The lines of the list of deadlines: the clocks of a case or recommendation as they stand after an event.
+
+They follow from its states alone; ``clocks`` keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.custody import CaseState
+from ledger.core.custody.clocks import whose
+from ledger.core.custody.due_dates import AtEnd, end_of_clock, subjects_of_other_ends
+from ledger.core.encoding.instants import spelled
+from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.supervision import RecommendationState, SupervisionStep
+
+LineStatus = Literal["running", "suspended", "ended", "void"]
+
+
+class ClockLine(Struct, frozen=True):
+    """A row of ``tables.ClocksTable``, without the entry that changed it last."""
+
+    case_id: str
+    deadline_id: str
+    clock: str
+    subject: str
+    agency: str
+    handler: str | None
+    started_at: str
+    stopped_at: str | None
+    due_at: str | None
+    last_day: str | None
+    at_end: AtEnd
+    status: LineStatus
+
+
+def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple[ClockLine, ...]:
+    """Return the lines that an event changed between ``before`` and ``after``, of a case or of a recommendation."""
+    if before is None:
+        return tuple(line_of(after, clock, book) for clock in after.clocks.values())
+    lines: list[ClockLine] = []
+    for _, (old_clock, clock) in sorted(concerned(before, after).items(), key=itemgetter(0)):
+        if old_clock is not None and clock is None:
+            lines.append(replace(line_of(before, old_clock, book), due_at=None, last_day=None, status="void"))
+        elif clock is not None:
+            line = line_of(after, clock, book)
+            # Only of a clock that is as it was may the line be as it was.
+            if old_clock is not clock or line != line_of(before, old_clock, book):
+                lines.append(line)
+    return tuple(lines)
+
+
+def changes_of_step(step: SupervisionStep, in_force: Mapping[str, Rulebook]) -> tuple[ClockLine, ...]:
+    """Return the lines that an event of supervision changed: of a recommendation, by the days off known now."""
+    after = step.after
+    if not isinstance(after, RecommendationState) or after.timing is None:
+        return ()
+    before = step.before.timing if isinstance(step.before, RecommendationState) else None
+    return changes(before, after.timing, in_force[after.issued.procedure])
+
+
+def concerned(before: CaseState, after: CaseState) -> dict[str, tuple[Clock | None, Clock | None]]:
+    """Return the clocks before and after an event, or several, whose lines may differ, by their ids."""
+    clocks = {key: (old, new) for key, old, new in after.clocks.changes(before.clocks)}
+    unchanged: Iterable[Clock]
+    # Who holds a clock depends on both, for every clock of the case.
+    if before.assignments is not after.assignments or before.responsible != after.responsible:
+        unchanged = after.clocks.values()
+    else:
+        subjects = subjects_of_other_ends(before, after)
+        unchanged = (clock for subject in subjects for clock in after.clocks.marked(f"of/{subject}"))
+    for clock in unchanged:
+        clocks.setdefault(clock.deadline_id, (clock, clock))
+    return clocks
+
+
+def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
+    """Return a clock of the case as a line."""
+    agency = whose(state, clock)
+    assignment = state.assignments.get(agency)
+    ends = end_of_clock(state, clock, book)
+    last_day = None if ends.counted is None else ends.counted.last_day
+    return ClockLine(
+        case_id=state.case_id,
+        deadline_id=clock.deadline_id,
+        clock=clock.name,
+        subject=clock.subject,
+        agency=agency,
+        handler=assignment.handler if assignment else None,
+        started_at=clock.started_at,
+        stopped_at=clock.stopped_at,
+        due_at=None if ends.counted is None else spelled(ends.counted.due_at),
+        last_day=None if last_day is None else last_day.isoformat(),
+        at_end=ends.at_end(clock.rule),
+        status="suspended" if clock.is_paused else "running" if clock.is_running else "ended",
+    )
