@@ -58,6 +58,8 @@ MODULES: Final = (
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "XDG_DATA_HOME", "TMPDIR")
 _FRUGAL: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    # A thread is in no process that is forked, but what it holds locked is.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "MALLOC_ARENA_MAX": "1",
     "RAYON_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",

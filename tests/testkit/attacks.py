@@ -233,3 +233,9 @@ def is_in_memory(first: bytes, second: bytes) -> bool:
                     return True
                 at = content.find(first, at + 1)
     return False
+
+
+def finds_what_it_keeps(first: bytes, second: bytes) -> tuple[bool, bool]:
+    """Return whether the parts are found in one piece before there is one, and while there is."""
+    before, kept = is_in_memory(first, second), put_together(first, second)
+    return before, is_in_memory(first, second) and bool(kept)

@@ -37,7 +37,7 @@ from ledger.supervision.models.definition import Cel, Condition, Sql, Template
 from ledger.supervision.models.sql_guard import QueryRefused, require_sound
 from ledger.supervision.runs.export_runs import RunResult
 from ledger.supervision.view_catalogue import dataset_view, nearest, view_columns
-from ledger.workers import results
+from ledger.workers import pool, results
 from ledger.workers.pool import MODULES
 from ledger.workers.results import (
     CODES,
@@ -340,18 +340,28 @@ def test_decimals_have_no_more_digits_than_numbers_of_machines(value: str) -> No
         assert returned(Decimal(f"1E{exponent}")) == Decimal(f"1E{exponent}")
 
 
+# Makes a process ready as one of a worker is, and prints how many threads it has then, and what is loaded.
+MAKING_READY = """
+import importlib, os, sys
+for module, _, function in (name.partition(":") for name in sys.argv[1:]):
+    loaded = importlib.import_module(module)
+    if function:
+        getattr(loaded, function)()
+print(len(os.listdir("/proc/self/task")), *sys.modules)
+"""
+
+
 def test_workers_load_what_work_calls_and_no_more() -> None:
-    """All functions of work, but nothing of a database or a terminal; of what is loaded, all that is given to an error
-    in place of its class's code is known, and has its label."""
-    loading = "".join(f"import {module.partition(':')[0]}\n" for module in MODULES)
-    showing = (
-        "import sys; from ledger.supervision.runs.export_runs import make_ready; make_ready(); print(*sys.modules)"
-    )
-    shown = subprocess.run([sys.executable, "-c", loading + showing], check=True, capture_output=True, text=True)
-    loaded = {*shown.stdout.split()}
+    """All functions of work, but nothing of a database or a terminal, and no thread, which would not be in the process
+    of work, but what it holds locked. Of what is loaded, all that is given to an error in place of its class's code is
+    known, and has its label."""
+    command, environment = [sys.executable, "-c", MAKING_READY, *MODULES], os.environ | pool._FRUGAL
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    threads, *loaded = shown.stdout.split()
+    assert threads == "1"
     assert len(functions_of_work()) > 15
-    assert {function.__module__ for function in functions_of_work()} <= loaded
-    assert not loaded & {"sqlalchemy", "sqlmodel", "pydantic", "prompt_toolkit", "structlog", "ledger.recording"}
+    assert {function.__module__ for function in functions_of_work()} <= {*loaded}
+    assert not {*loaded} & {"sqlalchemy", "sqlmodel", "pydantic", "prompt_toolkit", "structlog", "ledger.recording"}
     working = tuple(f"ledger.{part}." for part in ("evidence", "interchange", "supervision"))
     sources = [inspect.getsource(importlib.import_module(name)) for name in loaded if name.startswith(working)]
     calls = [node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]

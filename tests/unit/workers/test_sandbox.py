@@ -28,6 +28,7 @@ from tests.testkit.attacks import (
     ON_PROCESSES,
     ON_SOCKETS,
     Attack,
+    finds_what_it_keeps,
     imported,
     in_thread,
     is_in_memory,
@@ -212,13 +213,10 @@ def test_work_does_not_read_its_memory_as_a_file(pool: WorkerPool) -> None:
     assert "PermissionError" in failure.value.__notes__[0]
 
 
-def test_what_is_in_memory_is_found_there() -> None:
-    """As the test above looks for it."""
-    first, second = secrets.token_bytes(16), secrets.token_bytes(16)
-    assert not is_in_memory(first, second)
-    kept = put_together(first, second)
-    assert is_in_memory(first, second)
-    assert kept
+def test_what_is_in_memory_is_found_there(pool: WorkerPool) -> None:
+    """As the test of the work before it looks for it."""
+    parts, memory = (secrets.token_bytes(16), secrets.token_bytes(16)), Files(read=("/proc",))
+    assert pool.run(finds_what_it_keeps, *parts, agency="east", files=memory) == (False, True)
 
 
 @needs_files
