@@ -142,13 +142,6 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture
-def postgres_url(postgres: PostgresServer) -> Iterator[str]:
-    """Return the SQLAlchemy URL of an empty database on a real PostgreSQL server."""
-    with postgres.fresh_database() as url:
-        yield url
-
-
 @pytest.fixture(scope="session")
 def postgres_template(postgres: PostgresServer) -> Iterator[str]:
     """Return the name of a database that went through every migration, to be copied."""
@@ -158,6 +151,20 @@ def postgres_template(postgres: PostgresServer) -> Iterator[str]:
     with postgres.fresh_database() as url:
         open_database(url).close()
         yield url.rpartition("/")[2]
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """Return the SQLAlchemy URL of an empty database on a real PostgreSQL server."""
+    with postgres.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """Return the SQLAlchemy URL of a migrated database without rows on a real PostgreSQL server."""
+    with postgres.fresh_database(postgres_template) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +181,7 @@ def each_empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> s
     """Return an empty database of each kind that is supported, one after the other."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
-    url: str = request.getfixturevalue("postgres_url")
+    url: str = request.getfixturevalue("empty_postgres_url")
     return url
 
 

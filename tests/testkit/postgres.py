@@ -21,25 +21,77 @@ from tests.testkit.machine import free_port
 
 START_DEADLINE = 30  # seconds
 OWNER = "tallystick"
+# What a database declares and which migrations it went through, as text: the same in a copy, ids of tables included.
+DECLARED = """
+SELECT (to_jsonb(t) - ARRAY[
+    'relfilenode', 'relpages', 'reltuples', 'relallvisible', 'relallfrozen', 'relfrozenxid', 'relminmxid'
+])::text AS line FROM pg_class t WHERE oid >= 16384 AND relnamespace <> 'pg_toast'::regnamespace
+UNION ALL SELECT query_to_xml('TABLE ' || oid::regclass, true, false, '')::text FROM pg_class
+    WHERE relkind = 'r' AND relname LIKE 'alembic_version%'
+UNION ALL SELECT proname FROM pg_proc WHERE oid >= 16384
+UNION ALL SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg_%'
+UNION ALL SELECT setconfig::text FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
+    WHERE datname = current_database()
+""" + "".join(
+    f"UNION ALL SELECT t::text FROM pg_{catalogue} t\n"
+    for catalogue in ("attribute", "index", "inherits", "constraint", "attrdef", "trigger", "extension")
+)
+TABLES = """
+SELECT oid, oid::regclass::text FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"""
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class PostgresServer:
-    """A running server; every database on it is made fresh and dropped again."""
+    """A running server; every database on it has one user after the other."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.process = process
         self.port = port
+        self._templates: dict[str, tuple[str, set[int]]] = {}
+        self._emptied: dict[str, list[str]] = {}
 
     @contextmanager
     def fresh_database(self, template: str = "template1") -> Iterator[str]:
-        """Give the SQLAlchemy URL of a copy of ``template``, dropped at the end with whoever is still connected."""
+        """Give the SQLAlchemy URL of a copy of ``template``; whoever is still connected at the end is cut off.
+
+        To make a database takes longer than most tests, so one that is as at its beginning comes again by another name.
+        """
         name = f"test_{uuid4().hex}"
-        # To copy the files takes half of what it takes to write their pages to the log of the server.
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        if template not in self._templates:
+            with self._connected(template) as connection:
+                self._templates[template] = _declared(connection), {oid for oid, _ in connection.execute(TABLES)}
+            self._emptied[template] = []
+        emptied = self._emptied[template]
+        if emptied:
+            self.execute(f"ALTER DATABASE {emptied.pop()} RENAME TO {name}")
+        else:
+            # To copy the files takes half of what it takes to write their pages to the log of the server.
+            self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         try:
             yield f"postgresql+psycopg://{OWNER}@127.0.0.1:{self.port}/{name}"
         finally:
-            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            if self._empty(name, *self._templates[template]):
+                emptied.append(name)
+            else:
+                self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _empty(self, name: str, declared: str, tables: set[int]) -> bool:
+        """Cut off whoever is connected, delete rows and added tables; return whether that is how the database began."""
+        try:
+            with self._connected(name) as connection:
+                others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                connection.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}".encode())
+                connection.execute("SET session_replication_role = replica")  # foreign keys ask for no order
+                changes = [
+                    f"DELETE FROM {table}" if oid in tables else f"DROP TABLE IF EXISTS {table} CASCADE"
+                    for oid, table in connection.execute(TABLES)
+                    if oid not in tables or not table.startswith("alembic_version")
+                ]
+                connection.execute(";".join(changes).encode())
+                return _declared(connection) == declared
+        except psycopg.Error:  # one that may only be read, for instance
+            return False
 
     def wait_until_ready(self, log: Path) -> None:
         deadline = time.monotonic() + START_DEADLINE
@@ -60,12 +112,20 @@ class PostgresServer:
 
     def execute(self, statement: str) -> Any:
         """Run a statement by itself, as the server's owner, and return the first value that it gives, if any."""
-        with psycopg.connect(
-            host="127.0.0.1", port=self.port, user=OWNER, dbname="postgres", autocommit=True
-        ) as connection:
+        with self._connected("postgres") as connection:
             cursor = connection.execute(statement.encode())
             row = cursor.fetchone() if cursor.description else None
             return row and row[0]
+
+    def _connected(self, name: str) -> Connection:
+        return psycopg.connect(host="127.0.0.1", port=self.port, user=OWNER, dbname=name, autocommit=True)
+
+
+def _declared(connection: Connection) -> str:
+    digest = f"SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM ({DECLARED}) AS declared"
+    row = connection.execute(digest.encode()).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 @contextmanager

@@ -142,12 +142,12 @@ def test_a_backup_of_a_later_version_is_not_restored_in_part(stand: Stand) -> No
 
 
 def test_a_server_gets_the_partitions_before_the_rows(
-    stand: Stand, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    stand: Stand, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as the log needs, however long it is."""
     monkeypatch.setattr(partitions, "EACH", 8)
     stand.create()
-    database = stand.restored(url=postgres_url)
+    database = stand.restored(url=empty_postgres_url)
     with database.read() as connection:
         assert partitions.attached(connection) == tree(connection).size // 8 + 2
     assert audit(database).findings == ()

@@ -21,17 +21,26 @@ from ledger.store.tables import ENTRIES, FLAGS, SECTIONS
 from tests.testkit.builders import refused, refused_at
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_founded, open_ledger, sqlite_url
+from tests.testkit.postgres import PostgresServer
 from tests.unit.audit.stand import OFFICERS, PROCEDURES, TRUST, found
 from tests.unit.recording.stand import entries_of
 
 EACH = 8
 
 
+@pytest.fixture(scope="module")
+def small_partitions(postgres: PostgresServer) -> Iterator[str]:
+    """Return the name of a migrated database whose partitions have eight entries."""
+    with postgres.fresh_database() as url, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(partitions, "EACH", EACH)
+        open_database(url).close()
+        yield url.rpartition("/")[2]
+
+
 @pytest.fixture
-def ledger(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(postgres: PostgresServer, small_partitions: str) -> Iterator[Ledger]:
     """Return a ledger whose partitions have eight entries."""
-    monkeypatch.setattr(partitions, "EACH", EACH)
-    with open_founded(postgres_url, *OFFICERS) as running:
+    with postgres.fresh_database(small_partitions) as url, open_founded(url, *OFFICERS) as running:
         yield running
 
 
