@@ -22,7 +22,6 @@ from ledger.chain.journal import Deployment, Journal, Purpose
 from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
-from ledger.chain.transaction import TransactionSigner
 from ledger.chain.writer import ChainBackend, ChainWriter
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
@@ -31,6 +30,7 @@ from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.events.registry import AgencyProfile
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.core.trust.trust_file import FinalityRule, TrustedChain, encode_trust, parse_trust
 from ledger.recording.head_maps import HeadMapKeeper
 from ledger.recording.system_stream import AccessLogSealer, SystemStream

@@ -35,7 +35,6 @@ from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.anchoring.worker import ChainConnection, ChainWorker
 from ledger.audit import audit_case, left_out
 from ledger.audit.bindings import is_chain_whole
-from ledger.chain.transaction import TransactionSigner
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory
 from ledger.config.keys import open_keystore, open_note_key
@@ -46,6 +45,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.log.notes import NoteSigner
 from ledger.core.procedure.adoption import Procedures, publication_of
 from ledger.core.signing.authority import ServiceKeys
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.deadlines.upkeep import recount, warn
 from ledger.evidence.kept_evidence import KeptEvidence, open_kept_evidence
 from ledger.evidence.rehashing import Rehasher

@@ -24,9 +24,9 @@ from api.signer.asking import AskedAlready, Declined, NotAnswered, OfficerPrompt
 from api.signer.guard import Guard, Pairing, bearer
 from api.signer.question import QuestionBuilder, SigningQuestion
 from api.texts import Texts
-from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import TallystickError
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.i18n import ZONE_IN_USE, in_readers_language
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a payload with its typed data

@@ -15,7 +15,6 @@ from typing import Any
 from msgspec import Struct
 
 from api.auth.sessions import sign_in_text
-from ledger.chain.transaction import TransactionSigner
 from ledger.client.case_names import CaseNames
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
@@ -25,7 +24,7 @@ from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Strea
 from ledger.core.events.payload import decode_section
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.signing.signatures import personal_digest, require_window, typed_data
+from ledger.core.signing.signatures import TransactionSigner, personal_digest, require_window, typed_data
 from ledger.i18n import Labels, label_first_by, zone_in_use
 from ledger.recording.event_signing import MAX_ACTS, sign_envelopes
 from ledger.timeline.event_fields import EventField, fields_to_sign

@@ -17,12 +17,11 @@ from msgspec import Struct
 from contracts import artifact
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, RpcRefused
 from ledger.chain.eth import BlockId, Eth, Log
-from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum.contract_changes import ContractChange
 from ledger.core.events import SUITE_SECP256K1_EIP712
 from ledger.core.messages import Message
-from ledger.core.signing.signatures import DOMAIN_NAME, DOMAIN_VERSION
+from ledger.core.signing.signatures import DOMAIN_NAME, DOMAIN_VERSION, TransactionSigner
 
 HINT_OF_SILENCE = Message("It may be a contract of another version: tally doctor tells.")
 HINTS = {

@@ -7,7 +7,7 @@ without a base fee.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import rlp
 from msgspec import Struct
@@ -15,7 +15,7 @@ from rlp.sedes import Binary, List, big_endian_int, binary
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, SignatureRefused
-from ledger.core.signing.signatures import recover
+from ledger.core.signing.signatures import TransactionSigner, recover
 
 DYNAMIC_FEE_TYPE = b"\x02"  # EIP-1559
 MAX_RAW = 128 * 1024  # bytes; what the pools of common nodes take
@@ -26,17 +26,6 @@ _GAS_TO_DATA = [big_endian_int, _ADDRESS, big_endian_int, binary]  # gas, to, va
 _LEGACY = List([*[big_endian_int] * 2, *_GAS_TO_DATA, *[big_endian_int] * 3])
 # chain id, nonce, priority fee, max fee, gas to data, an access list that is empty, parity, r, s
 _DYNAMIC_FEE = List([*[big_endian_int] * 4, *_GAS_TO_DATA, List([]), *[big_endian_int] * 3])
-
-
-class TransactionSigner(Protocol):
-    """A secp256k1 key, possibly remote: a keystore file, a KMS, a token."""
-
-    @property
-    def key_id(self) -> str:
-        """Return the key's address, 0x and lower-case hex."""
-
-    def sign(self, digest: bytes, /) -> bytes:
-        """Sign the 32 bytes: r || s || v, 65 bytes, low s, v 27 or 28."""
 
 
 class Fees(Struct, frozen=True):

@@ -17,8 +17,9 @@ from ledger.chain.contract import ContractAbi
 from ledger.chain.errors import ChainAhead, ChainUnavailable, RpcRefused
 from ledger.chain.eth import BlockRef, Eth
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Journal, Purpose
-from ledger.chain.transaction import Fees, SignedTransaction, Transaction, TransactionSigner, decode, sign
+from ledger.chain.transaction import Fees, SignedTransaction, Transaction, decode, sign
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
+from ledger.core.signing.signatures import TransactionSigner
 
 
 class ChainBackend(Protocol):

@@ -17,7 +17,6 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from ledger.chain.contract import ContractDomain, KeyRequest, key_request_digest, key_request_document, request_key
-from ledger.chain.transaction import TransactionSigner
 from ledger.cli.passphrase import Passphrase, passphrase_of
 from ledger.cli.session import Session
 from ledger.client.registry import chain_state, read_file, require_trusted
@@ -38,7 +37,7 @@ from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeIn
 from ledger.core.log.notes import parse_vkey
 from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey
-from ledger.core.signing.signatures import recover
+from ledger.core.signing.signatures import TransactionSigner, recover
 from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
 from ledger.evidence.file_encryption import open_store_key
 from ledger.evidence.kept_evidence import KEY_NAME, change_key

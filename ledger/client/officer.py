@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from ledger.chain.transaction import TransactionSigner
 from ledger.client.events import appending, placing, posting, posting_together, require_receipts, sign_acts
 from ledger.client.exchange import Exchange
 from ledger.client.requests import Requests, at
@@ -21,6 +20,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Body, Stream
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.verify import verify_event

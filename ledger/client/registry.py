@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from ledger.chain import contract
 from ledger.chain.contract import Approval, ContractDomain, KeyRequest, decision_digest
-from ledger.chain.transaction import Fees, PreparedTransaction, Transaction, TransactionSigner, sign
+from ledger.chain.transaction import Fees, PreparedTransaction, Transaction, sign
 from ledger.client.service import ServiceClient
 from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
@@ -26,7 +26,7 @@ from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ROLE_BITS, Contr
 from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId, SafeInt
-from ledger.core.signing.signatures import recover
+from ledger.core.signing.signatures import TransactionSigner, recover
 from ledger.i18n import Labels
 from ledger.recording.event_signing import SYSTEM_SOURCES
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger.chain.contract import ContractDomain
-from ledger.chain.transaction import TransactionSigner
 from ledger.client.log_copy import fetch_bundles
 from ledger.client.registry import CHAIN, ChainState, relay
 from ledger.client.service import ServiceClient, at
@@ -19,6 +18,7 @@ from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note
 from ledger.core.procedure.package import decode_package
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.samples.player import LeadHead, LoggedEvent, ModelLook
 from ledger.samples.town import AGENCIES, TownKeys
 

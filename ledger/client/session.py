@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ledger.chain.transaction import TransactionSigner
     from ledger.client.profiles import Profile, Profiles
     from ledger.client.service import ServiceClient
     from ledger.client.sign_in import SignIn
     from ledger.client.tree_heads import RememberedTreeHeads
     from ledger.core.procedure.rulebook import Rulebook
+    from ledger.core.signing.signatures import TransactionSigner
     from ledger.core.trust.trust_file import Trust
 
 

@@ -14,14 +14,13 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from ledger.chain.transaction import TransactionSigner
 from ledger.client.exchange import Exchange, NameField, same_name
 from ledger.client.requests import Requests
 from ledger.client.service import ServiceClient
 from ledger.config.secret_files import SecretRefused, read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import SignatureRefused
-from ledger.core.signing.signatures import personal_digest
+from ledger.core.signing.signatures import TransactionSigner, personal_digest
 
 SPARE_S = 10  # seconds before its end in which a token is not used any more
 _RESOURCES = "Resources:"

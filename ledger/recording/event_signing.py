@@ -13,7 +13,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 from uuid_utils import uuid7
 
-from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
@@ -32,7 +31,7 @@ from ledger.core.events import (
     make_event,
     unsigned_envelope,
 )
-from ledger.core.signing.signatures import signing_hash
+from ledger.core.signing.signatures import TransactionSigner, signing_hash
 
 MAX_ACTS = 100  # events that one consent is asked for: more than anybody reads at once
 

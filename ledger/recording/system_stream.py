@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock
 
-from ledger.chain.transaction import TransactionSigner
 from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream
 from ledger.core.events.record import AccessSealed, HeadsMapped
@@ -14,6 +13,7 @@ from ledger.core.log.head_map import MAP_SALT
 from ledger.core.log.merkle import Hash
 from ledger.core.log.replay import place_after
 from ledger.core.signing import authority
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.recording.event_signing import Actor, Sources, StreamPosition, sign_event
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.sequencer import Answer, Sequencer

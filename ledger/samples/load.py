@@ -19,7 +19,7 @@ from msgspec import Struct
 from ledger.chain import contract
 from ledger.chain.contract import ContractDomain
 from ledger.chain.contract_clients import RegistryClient
-from ledger.chain.transaction import TransactionSigner, sign
+from ledger.chain.transaction import sign
 from ledger.config.installation import DataDirectory
 from ledger.config.installation import load as load_installation
 from ledger.config.secret_files import read_secret, write_secret
@@ -33,6 +33,7 @@ from ledger.core.messages import Term
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import AuthorityState
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.validation import Duplicate, Validator

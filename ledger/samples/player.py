@@ -17,7 +17,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.chain.contract import ContractDomain
-from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Unavailable
@@ -25,6 +24,7 @@ from ledger.core.events import Body, Envelope, Stream, case
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import NAME_FIELD, EventRef
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.procedures import IN_USE
 from ledger.recording.event_signing import Claims, Signed, Sources, StreamPosition, sign_event

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ledger.chain.contract import checkpoint_digest
-from ledger.chain.transaction import TransactionSigner
 from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.log import notes
 from ledger.core.log.checkpoints import (
@@ -23,6 +22,7 @@ from ledger.core.log.merkle import as_hash, verify_consistency
 from ledger.core.log.replay import LogFault, LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
 from ledger.core.messages import Message
+from ledger.core.signing.signatures import TransactionSigner
 from ledger.core.trust.block_notes import BlockStatement
 from ledger.core.trust.trust_file import TrustedBlock
 from ledger.store.witness import Cosigned, Moved

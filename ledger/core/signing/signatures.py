@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Protocol
 
 from coincurve import PublicKey
 
@@ -39,6 +40,17 @@ EVENT_FIELDS = (
     ("signer", "address"),
 )
 DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("salt", "bytes32"))
+
+
+class TransactionSigner(Protocol):
+    """A secp256k1 key, possibly remote: a keystore file, a KMS, a token."""
+
+    @property
+    def key_id(self) -> str:
+        """Return the key's address, 0x and lower-case hex."""
+
+    def sign(self, digest: bytes, /) -> bytes:
+        """Sign the 32 bytes: r || s || v, 65 bytes, low s, v 27 or 28."""
 
 
 @lru_cache(maxsize=1024)
