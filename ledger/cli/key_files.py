@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -39,9 +39,9 @@ from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.signing.signatures import TransactionSigner, recover
 from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
-from ledger.evidence.file_encryption import open_store_key
-from ledger.evidence.kept_evidence import KEY_NAME, change_key
-from ledger.store.database import Database
+
+if TYPE_CHECKING:
+    from ledger.store.database import Database
 
 
 class RotatedKey(NamedTuple):
@@ -111,6 +111,9 @@ class Rotation:
 
         Raises NotFound if there is none, and KeyRefused where the old one is lost.
         """
+        from ledger.evidence.file_encryption import open_store_key
+        from ledger.evidence.kept_evidence import KEY_NAME, change_key
+
         file = self.where.keys.keystore(KEY_NAME)
         if self.lost:
             raise KeyRefused(

@@ -11,7 +11,7 @@ from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import Zone
 
-_STEP = timedelta(hours=6)  # no zone has changed its offset and changed it back within so short a time
+_STEP = timedelta(days=1)  # no zone has changed its offset and changed it back within less than four days
 _SECOND = timedelta(seconds=1)
 _YEARS_SHOWN = range(1990, 2061)
 
@@ -46,12 +46,12 @@ def named_zone(name: str) -> Zone:
 
 def _changes(zone: ZoneInfo, first: datetime, after: datetime) -> Iterator[datetime]:
     """Yield the instants from which another offset holds."""
-    at = first
+    at, offset = first, first.astimezone(zone).utcoffset()
     while at < after:
-        later = at + _STEP
-        if at.astimezone(zone).utcoffset() != later.astimezone(zone).utcoffset():
-            yield _change_between(zone, at, later)
-        at = later
+        before, at = at, at + _STEP
+        if (following := at.astimezone(zone).utcoffset()) != offset:
+            yield _change_between(zone, before, at)
+            offset = following
 
 
 def _change_between(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
