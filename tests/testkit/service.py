@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,8 +16,9 @@ import httpx
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.samples.operator import public_entries
+from tests.testkit.forked import ForkedService
 from tests.testkit.machine import environment, free_port
-from tests.testkit.tally import TALLY, Tally
+from tests.testkit.tally import Tally
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class RunningService:
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = {"anchor_interval_s": 1} | settings
         self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkedService | None = None
 
     @contextmanager
     def copied(self, folder: Path) -> Iterator[Self]:
@@ -68,10 +68,9 @@ class RunningService:
 
     def spawn(self, *command: str) -> None:
         """Start the service, by ``tally`` or another command, whatever becomes of it."""
-        with (self.folder / "service.log").open("ab") as log:
-            words = [*(command or [str(TALLY)]), "serve"]
-            variables = self._environment()
-            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables)
+        log = self.folder / "service.log"
+        log.touch()
+        self._process = ForkedService(command, self._environment(), log)
 
     def _environment(self) -> dict[str, str]:
         settings = {
@@ -101,7 +100,7 @@ class RunningService:
 
         return self.until("the service answers", asked)
 
-    def require_process(self) -> subprocess.Popen[bytes]:
+    def require_process(self) -> ForkedService:
         """Return the process, which must run."""
         assert self._process is not None, "the service was not started"
         assert self._process.poll() is None, f"the service ended: {self.log()[-2000:]}"
