@@ -11,7 +11,7 @@ import httpx
 
 from tests.e2e.stories.town import Town
 from tests.testkit.machine import environment, free_port
-from tests.testkit.service import TALLY
+from tests.testkit.tally import TALLY
 
 WITNESSING = POLICE, PROCURATORATE, COURT = "psb-east", "procuratorate-east", "court-east"
 QUORUM = 2

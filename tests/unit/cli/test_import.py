@@ -19,8 +19,7 @@ from ledger.cli.session import Session
 from ledger.client.profiles import Profiles
 from ledger.core.events import decode_envelope
 from tests.testkit.machine import REPOSITORY, free_port
-from tests.testkit.service import TALLY
-from tests.testkit.tally import Done, Tally
+from tests.testkit.tally import TALLY, Done, Tally
 from tests.unit.cli.world import PEOPLE, World
 
 WHOLE = ["case.taken_over", "person.named", "item.registered", "import.recorded"]  # what a full row comes to

@@ -220,15 +220,30 @@ def test_completion_completes(tally: Tally) -> None:
     assert "plain,police-east" in completed("tally --profile ")
 
 
-def test_proof_check_imports_little(tally: Tally) -> None:
-    """Checking a proof loads nothing of database, web, chain, validation or drawing, nor what others need for files."""
+def test_commands_import_little(tally: Tally) -> None:
+    """Checking a proof loads nothing of database, web, chain, validation or drawing, nor what others need for files;
+    what signs an event nothing of database, web and chain, and what grants a key nothing of the database."""
     log = log_with(Case().open())
     bundle = write_bundle(tally.folder, log, len(log.events) - 1)
     arguments = ["proof", "check", str(bundle), "--trust", str(write_trust(tally.folder))]
-    program = f"import sys; from ledger.cli.main import run; run({arguments!r}); print(*sys.modules, file=sys.stderr)"
+    program = f"""
+import sys
+from ledger.cli.main import run
+run({arguments!r})
+print(*sys.modules, file=sys.stderr)
+import ledger.cli.event_recorder
+print(*sys.modules, file=sys.stderr)
+import ledger.cli.key_files
+print(*sys.modules, file=sys.stderr)
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "verdict: intact" in done.stdout
-    assert not {name.partition(".")[0] for name in done.stderr.split()} & set(HEAVY)
+    checking, signing, granting = (
+        {name.partition(".")[0] for name in line.split()} for line in done.stderr.splitlines()
+    )
+    assert not checking & set(HEAVY)
+    assert not signing & {"sqlmodel", "sqlalchemy", "fastapi", "pydantic", "eth_account", "eth_utils", "rlp"}
+    assert not granting & {"sqlmodel", "sqlalchemy", "fastapi", "eth_account"}
 
 
 def test_a_setting_that_is_none_is_told_with_the_one_that_is_like_it(tally: Tally, tmp_path: Path) -> None:
