@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from runpy import run_path
 from threading import Thread
+from urllib.error import URLError
 
 import pytest
 
 from tests.testkit.machine import REPOSITORY, environment, free_port
+from tests.testkit.tally import alone
 
 HEALTH = REPOSITORY / "docs" / "examples" / "container" / "health"
 
@@ -36,10 +39,16 @@ def answering(path: str, status: int) -> Iterator[int]:
 
 
 def is_healthy(*words: str | Path, **variables: str) -> bool:
-    """Run the health check as if these were the words of the container's first process."""
-    command = [sys.executable, HEALTH, *words]
-    done = subprocess.run(command, env=environment() | variables, capture_output=True, timeout=60)
-    return done.returncode == 0
+    """Run the health check in this process as if these were the words of the container's first process."""
+    with alone(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", [str(HEALTH), *map(str, words)])
+        for name, value in variables.items():
+            patched.setenv(name, value)
+        try:
+            run_path(str(HEALTH), run_name="__main__")
+        except URLError:
+            return False
+    return True
 
 
 @pytest.mark.parametrize("status", [200, 503])
@@ -50,6 +59,8 @@ def test_the_port_comes_from_settings_variables_and_options(tmp_path: Path, stat
         (tmp_path / "settings.env").write_text(f"TALLYSTICK_PORT={port}\n", encoding="utf-8")
         assert is_healthy("serve", "--data-dir", tmp_path) is (status == 200)
         assert is_healthy("serve", f"--port={port}", TALLYSTICK_PORT="1") is (status == 200)
+        done = subprocess.run([sys.executable, HEALTH, "serve", f"--port={port}"], env=environment(), timeout=60)
+        assert done.returncode == (0 if status == 200 else 1)
     assert not is_healthy("serve", "--port", str(free_port()))
 
 

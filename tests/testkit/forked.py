@@ -1,4 +1,4 @@
-"""``tally serve`` forked off a process that has imported all of it, which takes several times as long as to start."""
+"""Processes forked off one that has imported what they run: a service takes longer to import than to start."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-_FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload(["api.app", "api.wiring", "ledger.cli.commands.installation", "ledger.cli.listening"])
+_IMPORTED = (
+    "api.app",
+    "api.wiring",
+    "ledger.cli.commands.installation",
+    "ledger.cli.listening",
+    "scripts.campaigns.writer",
+)
+multiprocessing.get_context("forkserver").set_forkserver_preload([*_IMPORTED])
 
 
-class ForkedService(ForkServerProcess):
-    """A service as a process of its own; ``command`` is another ``tally`` to run in its place, if there are words."""
-
-    def __init__(self, command: Sequence[str], variables: Mapping[str, str], log: Path):
-        super().__init__(target=_serve, args=(tuple(command), dict(variables), log))
-        self.start()
+class ForkedProcess(ForkServerProcess):
+    """What the tests use of a ``subprocess.Popen``."""
 
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
@@ -37,13 +39,20 @@ class ForkedService(ForkServerProcess):
         return self.exitcode
 
 
+def forked_service(command: Sequence[str], variables: Mapping[str, str], log: Path) -> ForkedProcess:
+    """Start ``tally serve``, or another ``command`` in its place, with these variables alone; it writes to ``log``."""
+    process = ForkedProcess(target=_serve, args=(tuple(command), dict(variables), log))
+    process.start()
+    return process
+
+
 def _serve(command: Sequence[str], variables: Mapping[str, str], log: Path) -> None:
     os.environ.clear()
     os.environ.update(variables)
     time.tzset()
-    for path, flags, descriptors in ((os.devnull, os.O_RDONLY, (0,)), (log, os.O_WRONLY | os.O_APPEND, (1, 2))):
-        for descriptor in descriptors:
-            os.dup2(os.open(path, flags), descriptor)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for descriptor, file in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
+        os.dup2(file, descriptor)
     if command:
         os.execvp(command[0], [*command, "serve"])
     from ledger.cli.main import run

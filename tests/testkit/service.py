@@ -16,7 +16,7 @@ import httpx
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.samples.operator import public_entries
-from tests.testkit.forked import ForkedService
+from tests.testkit.forked import ForkedProcess, forked_service
 from tests.testkit.machine import environment, free_port
 from tests.testkit.tally import Tally
 
@@ -48,7 +48,7 @@ class RunningService:
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = {"anchor_interval_s": 1} | settings
         self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
-        self._process: ForkedService | None = None
+        self._process: ForkedProcess | None = None
 
     @contextmanager
     def copied(self, folder: Path) -> Iterator[Self]:
@@ -68,9 +68,7 @@ class RunningService:
 
     def spawn(self, *command: str) -> None:
         """Start the service, by ``tally`` or another command, whatever becomes of it."""
-        log = self.folder / "service.log"
-        log.touch()
-        self._process = ForkedService(command, self._environment(), log)
+        self._process = forked_service(command, self._environment(), self.folder / "service.log")
 
     def _environment(self) -> dict[str, str]:
         settings = {
@@ -100,7 +98,7 @@ class RunningService:
 
         return self.until("the service answers", asked)
 
-    def require_process(self) -> ForkedService:
+    def require_process(self) -> ForkedProcess:
         """Return the process, which must run."""
         assert self._process is not None, "the service was not started"
         assert self._process.poll() is None, f"the service ended: {self.log()[-2000:]}"

@@ -24,7 +24,8 @@ from ledger.store.opening import open_database
 from scripts.campaigns.books import Load, check
 from scripts.campaigns.casework import LOG_ID, LOG_SIGNER, Casework
 from scripts.campaigns.kill_rounds import run
-from scripts.campaigns.targets import Refused, WriterTarget
+from scripts.campaigns.targets import Refused
+from tests.campaigns.faults.forked_writer import ForkedWriter
 from tests.testkit.ledgers import sqlite_url
 from tests.testkit.postgres import PostgresServer
 
@@ -48,7 +49,7 @@ def test_a_writer_on_postgresql_loses_nothing_acknowledged(postgres_url: str) ->
 
 
 def require_kept(url: str) -> None:
-    outcome = run(WriterTarget(url), ROUNDS, random.Random(7))
+    outcome = run(ForkedWriter(url), ROUNDS, random.Random(7))
     assert outcome.faults == ()
     assert outcome.rounds == ROUNDS
     assert outcome.acknowledged > 0
@@ -65,7 +66,7 @@ def require_noticed(url: str) -> None:
 @pytest.mark.extended
 def test_a_killed_writer_keeps_lists_whole(tmp_path: Path) -> None:
     """Killed while it writes cases in one request each: of every list all is in the log or nothing, sent again once."""
-    target, chance = WriterTarget(sqlite_url(tmp_path)), random.Random(11)
+    target, chance = ForkedWriter(sqlite_url(tmp_path)), random.Random(11)
     casework = Casework("together", LOG_ID)
     lists: list[list[Signed]] = []
     wholes = 0
@@ -105,7 +106,7 @@ class TwoWriters(NamedTuple):
     """Two processes that take submissions for the database at ``url``."""
 
     url: str
-    targets: tuple[WriterTarget, WriterTarget]
+    targets: tuple[ForkedWriter, ForkedWriter]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -121,7 +122,7 @@ def writers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def running_writers(url: str) -> Iterator[TwoWriters]:
     open_database(url).close()  # makes the tables
-    targets = (WriterTarget(url), WriterTarget(url))
+    targets = (ForkedWriter(url), ForkedWriter(url))
     try:
         for target in targets:
             target.start()

@@ -14,7 +14,7 @@ from tests.e2e.stories.town import Town
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """Yield the samples' town: everybody's key is granted, the service runs on its embedded chain."""
-    with Town.founded(tmp_path_factory.mktemp("town"), supervision_interval_s=2) as founded:
+    with Town.founded(tmp_path_factory.mktemp("town"), supervision_interval_s=5) as founded:
         yield founded
 
 
