@@ -29,6 +29,7 @@ from tests.testkit.time_zones import utc_times
 
 keys._scrypt = lru_cache(500)(keys._scrypt)  # each command opens its key again, with the same passphrase
 
+LITTLE_WORK = 16  # scrypt N, where light keys have 4096: to derive them would be a fifth of what commands do
 TALLY = Path(sys.executable).with_name("tally")
 PASSPHRASE = "of the tests"
 _QUESTION = re.compile(rb"(?:\[y/N\]|passphrase[^\r\n]*|repeat for confirmation): \Z", re.IGNORECASE)
@@ -60,7 +61,7 @@ class Tally:
 
     def __call__(self, *arguments: str | Path, profile: str | None = None, agrees: bool = True) -> Done:
         chosen, agreeing = ["--profile", profile] if profile else [], ["--yes"] if agrees and arguments else []
-        with alone(), CliRunner().isolation(env=self.environment()) as (out, err, _):
+        with alone(), CliRunner().isolation(env=self.environment()) as (out, err, _), little_work():
             status = run([*chosen, *agreeing, *map(str, arguments)])
             done = Done(status, out.getvalue().decode(), err.getvalue().decode())
         words = [*map(str, arguments)]
@@ -139,6 +140,16 @@ class Tally:
         """Add a profile whose passphrase is known."""
         who = ("--agency", agency, "--officer", officer, "--key", key)
         self.ok("profile", "add", name, "--url", url, *who, "--passphrase-file", self.passphrase_file)
+
+
+@contextmanager
+def little_work() -> Iterator[None]:
+    """Make light keys lighter."""
+    before, keys.LIGHT_WORK = keys.LIGHT_WORK, LITTLE_WORK
+    try:
+        yield
+    finally:
+        keys.LIGHT_WORK = before
 
 
 @contextmanager

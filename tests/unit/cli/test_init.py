@@ -19,7 +19,7 @@ from ledger.cli.diagnosis import clock, evidence_store, fonts
 from ledger.cli.errors import Exit
 from ledger.cli.listening import process_lock
 from ledger.config.installation import DataDirectory, load
-from ledger.config.keys import LIGHT_WORK, open_keystore, open_note_key
+from ledger.config.keys import open_keystore, open_note_key
 from ledger.config.secret_files import open_to_others
 from ledger.config.settings import Settings
 from ledger.core.errors import MalformedInput
@@ -31,7 +31,7 @@ from ledger.store.tables import TREE
 from ledger.witness.gathering.witnesses import WitnessFile
 from tests.testkit.builders import LOG_ID, POLICE, founder
 from tests.testkit.machine import free_port
-from tests.testkit.tally import PASSPHRASE, Tally
+from tests.testkit.tally import LITTLE_WORK, PASSPHRASE, Tally
 from tests.unit.cli.world import World
 
 TOML = """
@@ -150,7 +150,7 @@ def test_passphrase_can_be_minted(tally: Tally, where: DataDirectory) -> None:
     """--keep-passphrase mints one and keeps it beside the keys, for their owner alone. Nobody guesses it: the keys open
     with little work."""
     tally.found(where.path, "--keep-passphrase")
-    assert json.loads(where.keys.keystore("service").read_bytes())["crypto"]["kdfparams"]["n"] == LIGHT_WORK
+    assert json.loads(where.keys.keystore("service").read_bytes())["crypto"]["kdfparams"]["n"] == LITTLE_WORK
     assert where.passphrase.stat().st_mode & 0o777 == 0o600
     minted = where.passphrase.read_text().strip()
     assert len(minted) >= 32
