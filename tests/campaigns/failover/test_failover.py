@@ -16,8 +16,9 @@ from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.recording.publisher import Receipt
 from ledger.store.opening import open_database
-from scripts.campaigns.casework import LOG_SIGNER, Casework
-from scripts.campaigns.targets import ROOT, WriterTarget
+from scripts.campaigns.casework import LOG_SIGNER, Casework, recording_into
+from scripts.campaigns.targets import ROOT
+from scripts.campaigns.writer import answer_of
 from tests.campaigns.failover.checker import Checker
 from tests.campaigns.failover.ledger import Acknowledged
 from tests.testkit.ledgers import sqlite_url
@@ -39,15 +40,14 @@ def test_a_failover_loses_nothing_acknowledged() -> None:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """Give a small log and what was acknowledged of it."""
     url, casework = sqlite_url(tmp_path_factory.mktemp("log")), Casework("checked")
-    target, acknowledged = WriterTarget(url), []
-    target.start()
-    for _ in range(EVENTS):
-        signed = casework.next(int(time.time()))
-        receipt = target.post(signed.submission)
-        assert isinstance(receipt, Receipt)
-        casework.acknowledged(signed)
-        acknowledged.append(Acknowledged(0, signed.envelope.event_id, receipt))
-    target.kill()
+    acknowledged = []
+    with recording_into(url) as recording:
+        for _ in range(EVENTS):
+            signed = casework.next(int(time.time()))
+            receipt = answer_of(recording, signed.submission)
+            assert isinstance(receipt, Receipt)
+            casework.acknowledged(signed)
+            acknowledged.append(Acknowledged(0, signed.envelope.event_id, receipt))
     return url, acknowledged
 
 
