@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -166,6 +167,8 @@ def test_every_gate_runs_and_any_failure_fails_the_whole(
     """A gate that fails, in its first command or its last, is named at the end and does not stop the next."""
     monkeypatch.setattr(script, "CHECKS", tuple(script.Gate(name, commands) for name, commands in gates.items()))
     monkeypatch.setattr(script, "QUICK", ())
+    for variable in ("TMPDIR", "PYTHONDONTWRITEBYTECODE"):  # set and taken away for the gates: put back for other tests
+        monkeypatch.setenv(variable, os.environ.get(variable, ""))
     assert script.main([]) == code
     printed = capfd.readouterr().out
     assert "\nreached\n" in printed
