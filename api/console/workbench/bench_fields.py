@@ -22,7 +22,7 @@ EXAMPLES = {
     "need.expected_outcome": later("What is missing is found before the indictment; the agency mends its list."),
     "title": later("Seized item not handed over"),
     "explanation": later("Items seized before the handover that its list has not. Not those disposed of before."),
-    "legal_basis": later("Criminal Procedure Law, article 245: seized property goes along with the case"),
+    "legal_basis": later("name of the law, article 5: seized property goes along with the case"),
     "checks.what": later("Compare the seizure list with the list of the handover"),
     "checks.by": later("the prosecutor in charge"),
     "lead.says": later("Case {case_id} came without what was seized in it."),

@@ -36,7 +36,7 @@ WARNED = columns("number", "case_id", "label", "days", "ends_at", "handler", "sh
 _PERSON = re.compile(r"(?<=/)([0-9a-f]{8})[0-9a-f]{24}(?=/)")
 _WHOLE = re.compile(r"[^/…]+/[^/…]+/[0-9]+")
 
-ARTICLE = click.option("--article", required=True, help="The clause that it rests on, such as 'CPL 149'.")
+ARTICLE = click.option("--article", required=True, help="The clause that it rests on, as the procedure names it.")
 GROUND = click.option("--ground", required=True, help="Why.")
 MINE = click.option("--mine", is_flag=True, help="Only those that you handle.")
 

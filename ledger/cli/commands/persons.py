@@ -79,7 +79,7 @@ UNTIL = click.option("--until", metavar="DAY", help="The last day as decided, su
 GROUND = click.option("--ground", required=True, help="Why.")
 NUMBER = click.option("--number", required=True, help="As written on the paper.")
 NOTIFIED_UNTIL = "The last day of the new period, such as 2026-03-31."
-EXTENDED_BY = "The clause that the extension rests on, such as 'CPL 91'."
+EXTENDED_BY = "The clause that the extension rests on, as the procedure names it."
 
 
 @click.group("measure", cls=Group)
@@ -154,6 +154,6 @@ add_act(
     "measure_id",
     "keeper",
     click.option("--until", metavar="DAY", required=True, help=NOTIFIED_UNTIL),
-    click.option("--article", required=True, help="The clause that it rests on, such as 'CPL 149'."),
+    click.option("--article", required=True, help="The clause that it rests on, as the procedure names it."),
     NUMBER,
 )

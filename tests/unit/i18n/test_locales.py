@@ -349,6 +349,14 @@ def test_what_is_rendered_before_it_is_translated_is_refused(
         list(texts.in_code())
 
 
+def test_no_text_cites_the_law_of_one_land() -> None:
+    """What every land's paper, form and command show names no statute: the articles are the procedure package's."""
+    of_one_land = re.compile(r"\barts?\. |\bCPL\b|\barticle \d{2}|《|诉讼法|第[一二三四五六七八九十百]{2,}条")
+    entries = [entry for language in ("en", "zh_CN") for entry in entries_of(language)]
+    shown = ("".join(text) for entry in entries for text in (entry.id, entry.string))
+    assert [text for text in shown if of_one_land.search(text)] == []
+
+
 def test_slots_are_the_same_in_both_languages() -> None:
     """A translation fills what the English fills, in whatever order; it may leave out what says nothing to a reader."""
     for entry in entries_of("zh_CN"):
