@@ -7,9 +7,11 @@ from datetime import date, datetime, timedelta, timezone
 import chinese_calendar
 import pytest
 from chinese_calendar import constants
+from holidays import country_holidays
+from msgspec import structs
 
 from ledger.core.errors import UnknownYear
-from ledger.core.procedure.deadlines import Exclusion, Period, PeriodEnd, count, parse_periods
+from ledger.core.procedure.deadlines import Exclusion, Period, PeriodEnd, WorkCalendar, count, parse_periods
 from ledger.deadlines.working_days import arranged_days_off, period_in_words
 from ledger.i18n import LANGUAGES, Labels
 from ledger.procedures import shipped_rulebook
@@ -43,6 +45,32 @@ def test_the_shipped_table_is_what_the_package_says() -> None:
     table = shipped_rulebook().days_off
     assert arranged_days_off("CN", range(2001, 2027)) == table
     assert "2090-12-25" in arranged_days_off("GB", [2090])["2090"].holidays
+
+
+def test_a_land_whose_weekend_is_another_has_its_days() -> None:
+    """In Israel Friday is a day off, and Sunday a working day unless it is a holiday; in England all is as it was."""
+    israel = calendar_of("IL", 2026)
+    off = {day for number in range(365) if israel.is_day_off(day := date(2026, 1, 1) + timedelta(days=number))}
+    assert {date(2026, 10, 2), date(2026, 9, 13)} <= off  # a Friday; a Sunday of Rosh Hashanah
+    assert date(2026, 10, 4) not in off  # a Sunday
+    assert len([day for day in off if day.weekday() in (4, 5)]) == 104
+    assert arranged_days_off("GB-ENG", [2026])["2026"].make_up_days == ()
+
+
+@pytest.mark.parametrize(("country", "year"), [("EG", 2028), ("AE", 2027), ("NP", 2028)])
+def test_a_day_that_is_estimated_makes_the_rest_unsure(country: str, year: int) -> None:
+    """The moon may be seen two days sooner: from then on a last day is not sure."""
+    days = arranged_days_off(country, [year])[str(year)]
+    feast = next(day for day, name in country_holidays(country, years=year).items() if "Eid al-Fitr" in name)
+    assert days.unsure_from is not None
+    assert days.unsure_from <= (feast - timedelta(days=2)).isoformat()
+    with pytest.raises(UnknownYear):
+        calendar_of(country, year).is_day_off(feast)
+
+
+def calendar_of(country: str, year: int) -> WorkCalendar:
+    """Return the calendar of a package with the days off of one year; those that are estimated are not sure."""
+    return structs.replace(shipped_rulebook(), days_off=arranged_days_off(country, [year])).calendar
 
 
 BEIJING = timezone(timedelta(hours=8))
