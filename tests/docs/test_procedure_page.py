@@ -48,6 +48,15 @@ def test_the_page_lists_every_fact_with_what_it_answers() -> None:
     assert listed == {name: (fact.words is not None, fact.names, fact.answers) for name, fact in FACTS.items()}
 
 
+def test_the_protocol_names_facts_of_every_land_alone() -> None:
+    """Verifiers of any procedure count by it: its facts are those of the code, and it rests on no statute."""
+    page = (REPOSITORY / "docs" / "protocol" / "clocks.md").read_text(encoding="utf-8").split("## Rows")[0]
+    rows = rows_of(page.split("## Facts")[1].split("\n\nA handover")[0])
+    listed = {name for row in rows for name in re.findall(r"`(\w+)[.`]", row[0])}
+    assert listed - FACTS.keys() == set()
+    assert re.findall(r"Article \d+|suspect|three clocks", page) == []
+
+
 def test_the_page_lists_every_key_of_a_condition() -> None:
     """Each key once, and ``unless``."""
     table = PAGE.split("| key | asks | of |\n")[1].split("\n\n")[0]
