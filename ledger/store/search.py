@@ -9,12 +9,15 @@ has the parts of the text, the words are gone through in order, some thousands f
 full, and says so. Names of persons stand in confidential sections, of which the same index knows the parts until they
 are erased: what it leads to is compared with the sections themselves, of the cases whose sections the reader's agency
 reads.
+
+Words are folded for the index alone: a hit has the text as it was signed.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any, Final, Literal, get_args, get_type_hints
@@ -36,11 +39,12 @@ from sqlalchemy import (
     union_all,
 )
 
-from ledger.core.custody import CaseState
+from ledger.core.custody import CaseState, Item
 from ledger.core.encoding.digests import Algorithm
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import PersonNamed
+from ledger.core.events.payload import decode_payload
 from ledger.core.events.record import RecordCorrected
 from ledger.core.visibility import Reader
 from ledger.store import log
@@ -55,6 +59,8 @@ _HEX_FROM = 8  # hexadecimal characters that may be taken as the beginning of a 
 _LAST = "\U0010ffff"
 _BRACKETS = str.maketrans("", "", "()[]{}<>〔〕【】《》〈〉「」『』〖〗")
 _ORDINAL = re.compile("第(?=[0-9])")  # 〔2026〕第88号 is 〔2026〕88号
+# Accents of Latin, Greek and Cyrillic letters, and points of Hebrew and Arabic ones: who searches may leave them out.
+_MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
 SHORTEST: Final = 2  # characters that are searched for at least; three where not both are ideographs
 LONGEST: Final = 200
 UNSIGNED: Final = ""  # the word of a hit in place of a name that nobody signed
@@ -101,7 +107,7 @@ class SearchPosition(Struct, frozen=True):
 
 
 class Hit(Struct, frozen=True):
-    """A case that matches: the word and its kind, and the item and event that last contained it.
+    """A case that matches: the word as it was signed and its kind, and the item and event that last contained it.
 
     The event of a case's id is the case's latest one, that of an item's id the latest that changed the item, that of a
     name the one that named the person; if its section is not as it was signed, the word is UNSIGNED. ``description`` is
@@ -143,7 +149,8 @@ def projections(event: Event, index: int, after: CaseState | None) -> Iterator[C
     if event.stream.kind != "case":
         return
     row = {"case_id": event.stream.id, "updated_index": index}
-    words = (("officer", event.officer, None), *_words_of(event.body, None), *_corrected(event, after))
+    items = (item for item in (after.items.values() if after else ()) if item.corrected_in == event.event_id)
+    words = (("officer", event.officer, None), *_words_of(event.body, None), *_corrected(event.body, items))
     for kind, text, item_id in words:
         for piece in _officer_pieces(text) if kind == "officer" else _pieces(text):
             yield WORDS, {**row, "word": piece, "kind": kind, "item_id": item_id}
@@ -164,12 +171,12 @@ def _words_of(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, s
                 yield from _words_of(nested, item_id)
 
 
-def _corrected(event: Event, after: CaseState | None) -> Iterator[tuple[Kind, str, str | None]]:
-    """Yield the words that the event puts in the place of others, which stay searchable, each with its item."""
-    if not isinstance(event.body, RecordCorrected):
+def _corrected(body: Struct, items: Iterable[Item] = ()) -> Iterator[tuple[Kind, str, str | None]]:
+    """Yield the words that an event puts in the place of others, which stay searchable, each with its item."""
+    if not isinstance(body, RecordCorrected):
         return
-    items = [] if after is None else [item for item in after.items.values() if item.corrected_in == event.event_id]
-    for correction in event.body.corrections:
+    items = [*items]
+    for correction in body.corrections:
         name = correction.field.rpartition(".")[2]
         if (kind := _KINDS.get(name)) is not None:
             own = (item.item_id for item in items if getattr(item, name, None) == correction.correct)
@@ -193,7 +200,7 @@ def parts_said(event: Event) -> set[str]:
     """Return the parts of the words of a case's event of which any part can be searched for."""
     if event.stream.kind != "case":
         return set()
-    words = (*_words_of(event.body, None), *_corrected(event, None))
+    words = (*_words_of(event.body, None), *_corrected(event.body))
     return {part for kind, text, _ in words if kind in WITHIN for part in parts_of(folded(text))}
 
 
@@ -221,9 +228,24 @@ def _kinds_in(kind: type[Struct]) -> frozenset[Kind]:
 def folded(text: str) -> str:
     """Fold a text as words are stored and looked up: width and case unified.
 
-    White space and brackets are removed, and what makes a number an ordinal.
+    Accents, white space and brackets are removed, and what makes a number an ordinal.
     """
-    return _ORDINAL.sub("", "".join(unicodedata.normalize("NFKC", text).casefold().translate(_BRACKETS).split()))
+    bare = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", text)))
+    return _ORDINAL.sub("", "".join(bare.casefold().translate(_BRACKETS).split()))
+
+
+def place_in(text: str, word: str) -> tuple[int, int] | None:
+    """Return where the part of a text begins and ends that is the folded ``word``, None if it is not in the text."""
+    at = folded(text).find(word)
+    if at < 0:
+        return None
+
+    def length_up_to(end: int) -> int:
+        return len(folded(text[:end]))
+
+    ends = range(len(text) + 1)
+    start = bisect_right(ends, at, key=length_up_to) - 1  # behind what is left out before the word
+    return start, bisect_left(ends, at + len(word), key=length_up_to)
 
 
 def is_searchable(word: str) -> bool:
@@ -249,7 +271,7 @@ WITH_PARTS: Final = frozenset(
     for body, name in NAME_OF.items()
     if body in (PersonNamed, RecordCorrected) or not _kinds_in(body).isdisjoint(WITHIN)
 )
-PARTS_FORMAT = 1  # to be raised with each change of which fields are searched, and of how a text is folded or divided
+PARTS_FORMAT = 2  # to be raised with each change of which fields are searched, and of how a text is folded or divided
 # The rules by which the parts of an entry are made: a service with newer ones makes the index anew.
 PARTS_MARK: Final = f"{PARTS_FORMAT} {unicodedata.unidata_version}"
 
@@ -426,7 +448,21 @@ def _page(
     # Limited before it is joined: any number may match.
     first = query.order_by(*key.values()).limit(limit).subquery("candidates")
     rows = connection.execute(_with_case(first).order_by(*(first.c[name] for name in key)), values)
-    return [(SearchPosition(after.rank, row.word, row.kind, row.case_id), _hit(row)) for row in rows]
+    return [
+        (SearchPosition(after.rank, row.word, row.kind, row.case_id), _hit(row, word=_signed_text(row))) for row in rows
+    ]
+
+
+def _signed_text(row: Any) -> str:
+    """Return the text of the entry of which the word of a row is a folded piece; the word if there is none."""
+    if row.kind not in WITHIN:  # ids and digests are stored as they are
+        return str(row.word)
+    try:
+        body = decode_payload(row.payload, row.event_type).body
+    except MalformedInput:  # written by somebody else: an audit reports it
+        return str(row.word)
+    texts = (text for kind, text, _ in (*_words_of(body, None), *_corrected(body)) if kind == row.kind)
+    return next((text for text in texts if row.word in folded(text)), str(row.word))
 
 
 _NO_ITEM = tuple(null().label(name) for name in ("item_id", "description", "item_corrected_in"))
@@ -446,7 +482,7 @@ def _with_case(candidates: Subquery) -> Select[Any]:
     return (
         select(
             *(candidates.c.kind, candidates.c.word, candidates.c.item_id, ITEMS.c.description),
-            *(ITEMS.c.corrected_in.label("item_corrected_in"), *_SHOWN),
+            *(ITEMS.c.corrected_in.label("item_corrected_in"), *_SHOWN, ENTRIES.c.event_type, ENTRIES.c.payload),
         )
         .join(CASES, CASES.c.case_id == candidates.c.case_id)
         .join(ENTRIES, ENTRIES.c.log_index == candidates.c.log_index)

@@ -34,7 +34,7 @@ from ledger.store.case_list import CaseFilter, CasePosition, Order
 from ledger.store.cases import Page
 from ledger.store.clocks import Box, offer_position, open_offers, parse_offer_position
 from ledger.store.database import Connection, Row
-from ledger.store.search import LONGEST, SHORTEST, Hit, folded, is_searchable
+from ledger.store.search import LONGEST, SHORTEST, Hit, folded, is_searchable, place_in
 
 ROWS = 50  # of a list on one page
 FEW = 8  # of a list on the start page
@@ -258,6 +258,7 @@ def search_page(visit: VisitOf, q: Asked = "", after: Following = None) -> Respo
         following=results.following,
         word=folded(q),
         place=place_of,
+        place_in=place_in,
     )
 
 
