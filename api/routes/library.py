@@ -98,7 +98,8 @@ def list_library(
         rows = [
             row
             for row in supervision.list_models(connection, every, retired=retired)
-            if business_line in (None, row["business_line"]) and severity in (None, row["severity"])
+            if (None in (business_line, row["business_line"]) or row["business_line"] == business_line)
+            and severity in (None, row["severity"])
         ]
         lines = lines_of(connection, reading, rows, q, page.limit)
     reading.record(Message("list of the library"))

@@ -93,7 +93,7 @@ class ModelHeading(Struct, frozen=True):
     version: int
     model_digest: str
     title: acts.BilingualText
-    business_line: str
+    business_line: str | None
     severity: str
     publisher: str
     published_at: str

@@ -29,7 +29,7 @@ class ModelsTable(StoreTable):
     model_digest: str
     title_en: str = Field(sa_column=text())
     title_zh: str = Field(sa_column=text())
-    business_line: str
+    business_line: str | None
     severity: str
     publisher: str
     published_at: str
@@ -273,6 +273,11 @@ def count_raised(connection: Connection, model_id: str, agency: str, since: str,
     return connection.execute(query.where(LEADS.c.raised_at >= since, LEADS.c.raised_at < until)).scalar_one()
 
 
+def is_of_line(business_line: str) -> ColumnElement[bool]:
+    """Return the condition that a model is of a line of business: it names this one, or none, which is all."""
+    return or_(MODELS.c.business_line == business_line, MODELS.c.business_line.is_(None))
+
+
 def _of_leads(query: Select[Any], reader: Reader, wanted: LeadFilter) -> Select[Any]:
     """Restrict the query to rows of ``leads`` that the reader sees and the filter includes."""
     query = query.where(_sees_lead(reader))
@@ -283,7 +288,7 @@ def _of_leads(query: Select[Any], reader: Reader, wanted: LeadFilter) -> Select[
     if wanted.raised_before is not None:
         query = query.where(LEADS.c.raised_at < wanted.raised_before)
     if wanted.business_line is not None:
-        of_line = select(MODELS.c.model_id).where(MODELS.c.business_line == wanted.business_line)
+        of_line = select(MODELS.c.model_id).where(is_of_line(wanted.business_line))
         by_model = and_(LEADS.c.business_line.is_(None), LEADS.c.model_id.in_(of_line))
         query = query.where(or_(LEADS.c.business_line == wanted.business_line, by_model))
     return query

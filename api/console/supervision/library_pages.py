@@ -46,7 +46,7 @@ def browse(
     wanted = {name: value for name, value in (("business_line", business_line), ("severity", severity)) if value}
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(MODELS_AT_MOST, position_after(visit.service, "models", after)))
-        rows = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+        rows = [row for row in rows if all(row[name] in (None, value) for name, value in wanted.items())]
         lines = lines_of(connection, visit.reading, rows, q, ROWS)
     visit.reading.record(Message("list of the library"))
     return visit.page(

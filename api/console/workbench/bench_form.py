@@ -71,7 +71,7 @@ class BenchForm:
             "name": [
                 self._both("title", later("Title"), kind="line"),
                 self._both("explanation", later("What is found, and what is left out")),
-                self._choice("business_line", later("Business line"), choices["business_line"]),
+                self._choice("business_line", later("Business line"), choices["business_line"])._replace(optional=True),
                 self._choice("severity", later("Severity"), choices["severity"]),
             ],
             "law": [

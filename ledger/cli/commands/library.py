@@ -49,7 +49,9 @@ VERSIONS = columns("version", "published_at", "officer", "event_id")
 ADOPTERS = columns("agency", "name", "version", "parameters", "adopted_at", "remark", "leads.total", "outturn")
 SIDES = columns("field_name", "first", "second")
 DIFFERENCES = columns("field_name", "kind:difference", "first", "second")
-BUSINESS_LINE = click.option("--business-line", type=ProcedureWord("business_line"), help="Only models of this line.")
+BUSINESS_LINE = click.option(
+    "--business-line", type=ProcedureWord("business_line"), help="Only models of this line, or of all lines."
+)
 SEVERITY = click.option("--severity", type=words(Severity), help="Only models of this severity.")
 
 

@@ -69,8 +69,8 @@ class ModelPublished(Body, frozen=True):
     model_digest: terms.Blake3
     definition: terms.Definition
     title: BilingualText
-    business_line: terms.BusinessLine
     severity: terms.Severity
+    business_line: terms.BusinessLine | None = None
     case_study: BilingualText | None = None
     figures: Figures | None = None
     origin: Origin | None = None

@@ -241,20 +241,20 @@ class ModelParts(Value, frozen=True, kw_only=True):
     """The parts that a published model has as its file states them.
 
     ``procedures`` are the ids of those whose words it speaks: it finds nothing in cases of others. Without any it runs
-    over all cases.
+    over all cases. Without a ``business_line`` it is of all lines.
     """
 
     version: Count
     title: BilingualText
     explanation: BilingualText
     need: Need
-    business_line: BusinessLine
     legal_basis: Annotated[tuple[BilingualText, ...], Meta(min_length=1, max_length=20)]
     severity: Severity
     lead: LeadForm
     checks: Annotated[tuple[Check, ...], Meta(min_length=1, max_length=20)]
     examples: Annotated[tuple[Example, ...], Meta(min_length=2, max_length=50)]
     procedures: Annotated[tuple[ProcedureId, ...], Meta(max_length=20)] = ()
+    business_line: BusinessLine | None = None
     parameters: Annotated[dict[Column, Parameter], Meta(max_length=20)] = field(default_factory=dict)
 
 

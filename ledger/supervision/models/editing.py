@@ -59,6 +59,7 @@ def draft(model_id: str, form: str, procedures: Collection[str] = ()) -> str:
     head, condition = (folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8") for name in ("head", form))
     if procedures and IN_USE not in procedures:
         head = head.replace(f"[{IN_USE}]", f"[{', '.join(procedures)}]", 1)
+        head = re.sub("(?m)^business_line: .*\n", "", head)  # a word of that procedure
     return head.replace("MODEL_ID", model_id, 1) + condition
 
 

@@ -3,7 +3,7 @@
 1. plain YAML (``yaml_document``)
 2. every part present, none unknown, each of its type (``yaml_document``)
 3. parameters within their bounds
-4. a condition that names existing views, columns and parameters, and words that the procedures have
+4. a condition that names existing views, columns and parameters; its words and the line are those of the procedures
 5. a lead whose columns are those of the condition's rows
 6. examples that must and that must not raise a lead, of existing columns
 
@@ -47,8 +47,14 @@ from ledger.supervision.models.definition import (
     parameters_of,
     text_of,
 )
-from ledger.supervision.models.filters import PREFIX
-from ledger.supervision.models.procedure_words import ProcedureWords, united, words_that_ship, zone_of_examples
+from ledger.supervision.models.filters import PREFIX, unknown_word
+from ledger.supervision.models.procedure_words import (
+    FieldWords,
+    ProcedureWords,
+    united,
+    words_that_ship,
+    zone_of_examples,
+)
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.query_session import QuerySession, open_database
@@ -137,9 +143,11 @@ def _model_of(document: Document, tree: dict[str, Any], text: str, words: Proced
     file = convert(tree, ModelFile)
     _require_none(document, _faults_of_parameters(file))
     values = parameters_of(file.parameters, {})
-    known_words = words_that_ship(file.procedures) if words is None else words
-    faults = faults_of_condition(file.condition, file.parameters, united(file.procedures, known_words))
-    _require_none(document, ((f".condition{path}", fault) for path, fault in faults))
+    field_words = united(file.procedures, words_that_ship(file.procedures) if words is None else words)
+    faults = faults_of_condition(file.condition, file.parameters, field_words)
+    _require_none(
+        document, (*_faults_of_line(file, field_words), *((f".condition{at}", fault) for at, fault in faults))
+    )
     condition = condition_of(file.condition)
     query = query_of(condition, file.parameters, values)
     columns = columns_of_sql(query, values) if isinstance(condition, Sql) else query.columns
@@ -172,6 +180,12 @@ def _faults_of_parameters(file: ModelFile) -> Iterator[tuple[str, Message]]:
         if name == "as_of" or name.startswith(PREFIX):
             yield f".parameters.{name}", Wording("name_taken")
         yield from ((f".parameters.{name}.{field}", fault) for field, fault in faults_of_parameter(parameter))
+
+
+def _faults_of_line(file: ModelFile, words: FieldWords | None) -> Iterator[tuple[str, Message]]:
+    if file.business_line is not None and words is not None:
+        fault = unknown_word("business_line", [file.business_line], words)
+        yield from [] if fault is None else [(".business_line", fault)]
 
 
 def _faults_of_lead(file: ModelFile, columns: Mapping[str, str]) -> Iterator[tuple[str, Message]]:

@@ -28,6 +28,7 @@ from tests.unit.supervision.test_snapshot import log_of, made
 EVIDENCE, CRIMINAL = books_that_ship()["evidence"], shipped_rulebook()
 PENSIONS = shipped_models()["pension-in-execution"]
 NAMED = changed(("business_line: criminal\n", "business_line: criminal\nprocedures: [cn-criminal]\n"))
+OF_ANY_LINE = changed(("business_line: criminal\n", ""))
 
 
 def faults(text: str, *books: object) -> list[str]:
@@ -40,13 +41,16 @@ def faults(text: str, *books: object) -> list[str]:
 
 
 def test_a_word_that_the_procedure_lacks_is_named() -> None:
-    """In a field of a form and in a filter; without a word of it, or under a procedure that has it, nothing is."""
+    """As the line, in a form's field and in a filter; without a word of it, or under one that has it, nothing is."""
     assert faults(PENSIONS, CRIMINAL) == []
-    role, stage = faults(PENSIONS.replace("[cn-criminal]", "[evidence]"), EVIDENCE)
+    line, role, stage = faults(PENSIONS.replace("[cn-criminal]", "[evidence]"), EVIDENCE)
+    assert "'administrative'" in line
     assert "'suspect'" in role
     assert "'execution'" in stage
     assert faults(PENSIONS.replace("[cn-criminal]", "[evidence, cn-criminal]"), EVIDENCE, CRIMINAL) == []
-    assert faults(SOUND, EVIDENCE) == []
+    (misspelled,) = faults(changed(("business_line: criminal\n", "business_line: crminal\n")), CRIMINAL)
+    assert "'crminal'" in misspelled
+    assert faults(OF_ANY_LINE, EVIDENCE) == []
     assert parse_model(PENSIONS.replace("[cn-criminal]", "[evidence]"), UNCHECKED).procedures == ("evidence",)
 
 
@@ -137,7 +141,7 @@ def test_examples_count_days_in_the_zone_of_their_procedure() -> None:
         "SELECT case_id, handover_id, to_agency, evidence FROM handovers WHERE legal_day(offered_at) = '2026-03-01'"
     )
     # Eleven in the evening of the last of February in UTC is the first of March in Beijing.
-    lines = ("business_line: criminal\n", "business_line: criminal\nprocedures: PROCEDURES\n")
+    lines = ("business_line: criminal\n", "procedures: PROCEDURES\n")
     row = "handovers: [{case_id: c, handover_id: h, to_agency: a, offered_at: 2026-02-28T23:00:00Z}]"
     text = legal_day.replace(*lines).replace("rows: {}, raises: []", f"rows: {{{row}}}, raises: []")
 
@@ -155,7 +159,7 @@ def test_a_model_without_procedures_has_the_words_of_all() -> None:
     """It runs over all cases, so any of their words will do."""
     text = PENSIONS.replace("procedures: [cn-criminal]\n", "")
     assert faults(text, EVIDENCE, CRIMINAL) == []
-    assert len(faults(text, EVIDENCE)) == 2
+    assert len(faults(text, EVIDENCE)) == 3
     assert [vocabulary_of(*place) for place in (("items", "kind"), ("persons", "role"), ("cases", "case_id"))] == [
         "item_kind",
         "person_role",
@@ -182,7 +186,8 @@ def test_what_ships_is_offered_where_its_procedure_is_in_force() -> None:
     elsewhere = shipped_for(["evidence"])
     assert "same-seal" in elsewhere
     assert elsewhere.keys().isdisjoint(("pension-in-execution", "third-return", "freeze-lapsed"))
-    assert "procedures: [evidence]" in draft("mine", "count_over", ["evidence"])
+    of_evidence = draft("mine", "count_over", ["evidence"])
+    assert ("procedures: [evidence]" in of_evidence, "business_line" in of_evidence) == (True, False)
     assert "procedures: [cn-criminal]" in draft("mine", "count_over", ["evidence", "cn-criminal"])
     assert "procedures: [cn-criminal]" in draft("mine", "count_over")
 

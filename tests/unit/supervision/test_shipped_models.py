@@ -56,6 +56,16 @@ def test_it_speaks_the_words_of_the_protocol(name: str) -> None:
     assert {single or double for single, double in quoted} - words_of_protocol - parts_of_texts == set()
 
 
+def test_what_runs_under_any_procedure_rests_on_custody_rules() -> None:
+    """A model that names no procedure cites no land's law and no line of business of a procedure's own."""
+    models = [model for text in MODELS.values() if not (model := model_of(text)).procedures]
+    assert len(models) == 10
+    for model in models:
+        assert model.business_line is None, model.model_id
+        assert all(basis.en.startswith("Custody rule: ") for basis in model.legal_basis), model.model_id
+        assert all(basis.zh.startswith("保管规则：") for basis in model.legal_basis), model.model_id
+
+
 def test_every_rule_ships() -> None:
     """Rules 1 to 17 and the eight published models each have a file, and a file is named as its model."""
     folder = files("ledger.supervision.models").joinpath("shipped")

@@ -35,7 +35,7 @@ class LibraryModel(Struct, frozen=True):
     model_id: str
     version: int
     title: BilingualText
-    business_line: str
+    business_line: str | None
     publisher: Name
     published_on: str
     card: Card
@@ -81,11 +81,15 @@ def make_public_library(
     ``procedures`` are those in force: theirs is the order of lines, and they say what comes of an outcome.
     """
     outcomes = rows_of(procedures, "outcomes")
-    lines = dict.fromkeys(word for book in procedures for word in book.vocabularies["business_line"])
+    lines = dict.fromkeys((None, *(word for book in procedures for word in book.vocabularies["business_line"])))
     place = {line: number for number, line in enumerate(lines)}  # lines of procedures of before come last
     models = sorted(
         subjects,
-        key=lambda subject: (place.get(subject.business_line, len(place)), subject.business_line, subject.model_id),
+        key=lambda subject: (
+            place.get(subject.business_line, len(place)),
+            subject.business_line or "",
+            subject.model_id,
+        ),
     )
     counts = {(subject.model_id, outturn): 0 for subject in models for outturn in OUTTURNS}
     for subject in models:
@@ -136,7 +140,7 @@ def _band(part: int, whole: int) -> int | None:
 def pages(face: PublicLibrary) -> dict[str, bytes]:
     """Render the public library: the content of each file by its path in the folder."""
     files = {"index.html": _render("choose.html", "zh-CN", face=face), DATA: _data(face)}
-    lines: dict[str, list[PublicModel]] = {}
+    lines: dict[str | None, list[PublicModel]] = {}
     for shown in face.models:
         lines.setdefault(shown.subject.business_line, []).append(shown)
     for language in LANGUAGES:
