@@ -167,6 +167,15 @@ def test_every_page_speaks_its_language() -> None:
     assert "4711" in english
 
 
+def test_models_of_all_lines_come_first_under_a_heading_of_their_own() -> None:
+    """A model that names no line of business is of none of the procedures' own."""
+    files = pages(face(subject(), subject("same-seal")))
+    headings = re.findall(r"<h2>(.*?)</h2>", files["en/index.html"].decode())
+    assert headings[:2] == ["All lines of business", "criminal"]
+    assert "各业务条线" in files["zh-CN/index.html"].decode()
+    assert [model["business_line"] for model in json.loads(files["library.json"])["models"]] == [None, "criminal"]
+
+
 def test_a_library_without_models_or_without_leads_tells_no_numbers() -> None:
     """It says so; a total of counts under five is not told."""
     assert "目前没有公布的模型" in pages(face())["zh-CN/index.html"].decode()
