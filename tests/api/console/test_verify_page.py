@@ -251,12 +251,16 @@ def test_a_certificate_is_opened_and_the_bundle_in_it_checked(visitor: Visitor) 
 
 @pytest.mark.parametrize(
     "attached",
-    [b"not deflated at all", zlib.compress(bytes(65 * 1024 * 1024)), zlib.compress(b'{"format":"another"}')],
+    [
+        lambda: b"not deflated at all",
+        lambda: zlib.compress(bytes(65 * 1024 * 1024)),
+        lambda: zlib.compress(b'{"format":"another"}'),
+    ],
     ids=["broken", "bomb", "another"],
 )
-def test_a_pdf_without_a_bundle_is_a_file_like_any_other(visitor: Visitor, attached: bytes) -> None:
+def test_a_pdf_without_a_bundle_is_a_file_like_any_other(visitor: Visitor, attached: Callable[[], bytes]) -> None:
     """Broken, swelling beyond what is looked into, or something else: it is hashed, and its reader told what to do."""
-    visitor.drop(some__pdf=pdf_with(attached))
+    visitor.drop(some__pdf=pdf_with(attached()))
     expect(visitor.page.locator(".hashed li")).to_contain_text("drop the bundle to compare it with")
     expect(visitor.page.locator(".hashed li")).to_contain_text("save the attachment with your reader of PDF files")
 
