@@ -10,6 +10,7 @@ from itertools import dropwhile, islice
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from api.auth.reading import Reading
 from api.services.case_reading import find_event, record_event
@@ -217,7 +218,12 @@ def certified_event(
     """Return the certificate (PDF) of what is proven of an event."""
     with service.parts.workers.turn(reading.agency) as turn:
         bundle = bundle_of_event(service, reading, event_id, disclosure)
-        return turn.run(print_certificate, _certificate_request(service, bundle, language))
+        with service.parts.database.read() as connection:
+            entry = log.identities(connection, [event_id])[event_id]
+            of_case = entry.stream_kind == "case"
+            state = service.histories.state(connection, entry.stream_id) if of_case else None
+        book = None if state is None else service.parts.validator.book_of(state)
+        return turn.run(print_certificate, replace(_certificate_request(service, bundle, language), book=book))
 
 
 def certified_case(

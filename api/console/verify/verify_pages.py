@@ -112,9 +112,9 @@ NOT_FOLDED: Final = later(
 def words_in(language: str) -> dict[str, Any]:
     """Return verdicts, results, steps with their meanings, the verifier's reasons, and the page's own texts."""
     labels, texts = Labels(language), Texts(language)
-    steps = {name: _step(labels, "check", name) for name, _ in (*STEPS, *EVENT_STEPS)}
-    steps |= {name: _step(labels, "case_check", name) for name in (*CASE_STEPS, "versions")}
-    steps |= {name: _step(labels, "case_check", name) for name, _ in ABSENCE_STEPS}
+    steps = {
+        name: _step(labels, name) for name in (*dict((*STEPS, *EVENT_STEPS, *ABSENCE_STEPS)), *CASE_STEPS, "versions")
+    }
     steps["custody"]["not_checked"] = texts(NOT_FOLDED)
     return {
         "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},
@@ -130,7 +130,7 @@ def words_in(language: str) -> dict[str, Any]:
     }
 
 
-def _step(labels: Labels, words: str, name: str) -> dict[str, str]:
+def _step(labels: Labels, name: str) -> dict[str, str]:
     """Return the name of a step, and what it means that it was checked, or was not."""
-    meanings = {result: labels.find("paper", f"{words}.{name}.{result}") or "" for result in ("checked", "not_checked")}
+    meanings = {result: labels.find("paper", f"check.{name}.{result}") or "" for result in ("checked", "not_checked")}
     return {"name": labels.of("step", name)} | meanings

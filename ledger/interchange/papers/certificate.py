@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
 from datetime import datetime
 from hashlib import sha256
 
@@ -16,9 +17,10 @@ from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Event
 from ledger.core.procedure.adoption import Procedures
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import CheckedStep
-from ledger.i18n import zone_in_use
+from ledger.i18n import label_first_by, zone_in_use
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, cell
 from ledger.interchange.papers.sheet import (
@@ -45,7 +47,8 @@ NOWHERE = "tallystick:verify"  # in the code's link, if no verify page is known
 class CertificateRequest(Struct, frozen=True):
     """A bundle, by whose trust file and rules it is certified, and in which language; with ``item_id``, of one item.
 
-    ``verify_url`` is the page that the QR code leads to.
+    ``verify_url`` is the page that the QR code leads to. ``book`` is the procedure of the case of a single event, whose
+    bundle does not have it, as far as it is known.
     """
 
     bundle: bytes
@@ -54,6 +57,7 @@ class CertificateRequest(Struct, frozen=True):
     language: PaperLanguage
     verify_url: str | None = None
     item_id: str | None = None
+    book: Rulebook | None = None
 
 
 def print_certificate(request: CertificateRequest) -> bytes:
@@ -65,9 +69,17 @@ def print_certificate(request: CertificateRequest) -> bytes:
 def certificate(request: CertificateRequest, certified: Certified) -> Sheet:
     """Return the certificate of a bundle that was ``certified`` for this request. The bundle is to be attached as is.
 
+    Labels and zone are those of the procedure, where it is known.
+
     Raises NotFound for an item that the case does not have, and MalformedInput if the bundle does not tell what
     happened with items.
     """
+    return copy_context().run(_certificate, request, certified)
+
+
+def _certificate(request: CertificateRequest, certified: Certified) -> Sheet:
+    if (book := certified.book or request.book) is not None:
+        label_first_by(book)
     text, trust = PaperText(request.language, certified.name_of), request.trust
     name = certified.name if request.item_id is None else f"{certified.name} / {request.item_id}"
     digest = certified.last.report.subject.envelope.payload_digest
@@ -118,7 +130,7 @@ def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) 
         (
             text.fact("conformity", text.of("statement", certified.conformity.result)),
             text.fact("completeness", text.of("statement", certified.completeness.result)),
-            *([text.fact("procedure_digest", (certified.procedure,))] if certified.procedure else []),
+            *([text.fact("procedure_digest", (certified.book.digest,))] if certified.book else []),
         ),
     )
     yield from _checks(text, certified)
@@ -315,23 +327,23 @@ def _event_digests(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterato
 def _checks(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
     """Yield each numbered step in words: of a case those of the whole, then those of its events together."""
     if not certified.case_steps:
-        lines = tuple(_check_line(text, "check", step) for step in certified.last.report.steps)
+        lines = tuple(_check_line(text, step) for step in certified.last.report.steps)
         yield ChecksBlock(text.paper("heading.checks"), lines)
         return
-    lines = tuple(_check_line(text, "case_check", step) for step in certified.case_steps)
+    lines = tuple(_check_line(text, step) for step in certified.case_steps)
     yield ChecksBlock(text.paper("heading.case_checks"), lines)
     by_number = zip(*(event.report.steps for event in certified.events), strict=True)
-    lines = tuple(_check_line(text, "check", *steps) for steps in by_number)
+    lines = tuple(_check_line(text, *steps) for steps in by_number)
     yield ChecksBlock(text.paper("heading.each_checks", count=str(len(certified.events))), lines)
 
 
-def _check_line(text: PaperText, kind: str, *steps: CheckedStep) -> CheckLine:
+def _check_line(text: PaperText, *steps: CheckedStep) -> CheckLine:
     """Return one line for this step of all events: the first that was not checked stands for all."""
     left = [step for step in steps if step.result != "checked"]
     step, result_text = (left or steps)[0], text.of("result", (left or steps)[0].result)
     if left and len(steps) > 1:
         result_text = text.paper("checked_of", checked=str(len(steps) - len(left)), of=str(len(steps)))
-    meaning = text.paper(f"{kind}.{step.name}.{step.result}")
+    meaning = text.paper(f"check.{step.name}.{step.result}")
     detail = text.step_detail(step) if left or len(steps) == 1 else BLANK
     return CheckLine(step.number, text.of("step", step.name), step.result, result_text, meaning, detail)
 

@@ -15,6 +15,7 @@ from ledger.core.events import Event
 from ledger.core.events.registry import Name
 from ledger.core.events.terms import Verdict
 from ledger.core.procedure.adoption import NOT_YET, Procedures
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Anchor, decode_bundle
 from ledger.core.verification.case import RaisedFlag, judge_case, open_case
@@ -43,8 +44,8 @@ class Certified(Struct, frozen=True):
     """A bundle that holds: of one event, or of a case (``case_steps`` are then those of the case as a whole).
 
     ``names`` are those that agencies were admitted under, ``anchor`` where the last event's tree head is recorded, as
-    far as the verification has proven it, ``flags`` what the rules say of a case, ``procedure`` the digest of the
-    version that judged its last act.
+    far as the verification has proven it, ``flags`` what the rules say of a case, ``book`` the version of its procedure
+    that judged its last act.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Certified(Struct, frozen=True):
     anchor: Anchor | None
     case_steps: tuple[CheckedStep, ...] = ()
     flags: tuple[RaisedFlag, ...] = ()
-    procedure: str | None = None
+    book: Rulebook | None = None
 
     @property
     def last(self) -> CertifiedEvent:
@@ -108,8 +109,7 @@ def certify(
     book, index = None, report.events[-1].subject.index
     if (state := report.state) is not None:
         book = report.procedures.at(NOT_YET if index is None else index).get(state.procedure)
-    digest = book.digest if book else None
-    of_case = {"case_steps": report.steps, "flags": report.flags, "procedure": digest}
+    of_case = {"case_steps": report.steps, "flags": report.flags, "book": book}
     return _certified(report.case_id, report, case.verification, events, **of_case)
 
 

@@ -114,13 +114,10 @@ def paper_words() -> tuple[str, ...]:
     """Literal words, and those that certificates ask for."""
     words = {f"limit.{name}" for name in LIMITS} | {f"verdict.{name}" for name in CERTIFIED}
     words |= {f"limit.{name}" for name in AUDIT_LIMITS}
-    for kind, steps in (
-        ("check", tuple(dict((*STEPS, *EVENT_STEPS)))),
-        ("case_check", (*CASE_STEPS, "versions", *dict(ABSENCE_STEPS))),
-    ):
-        words |= {f"{kind}.{name}.checked" for name in steps}
-        words |= {f"{kind}.{name}.not_checked" for name in steps if name not in ("ledger", "signature")}
-    words |= {f"case_check.{name}.failed" for name in ("custody", "end")}  # no verdict: certified all the same
+    steps = (*dict((*STEPS, *EVENT_STEPS, *ABSENCE_STEPS)), *CASE_STEPS, "versions")
+    words |= {f"check.{name}.checked" for name in steps}
+    words |= {f"check.{name}.not_checked" for name in steps if name not in ("ledger", "signature")}
+    words |= {f"check.{name}.failed" for name in ("custody", "end")}  # no verdict: certified all the same
     for source in SOURCES.glob("*.py"):
         text = source.read_text(encoding="utf-8")
         words |= {_listed(word, match) for match in _SAID.finditer(text) for word in (match[1],)}

@@ -19,18 +19,19 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.handover import HandoverRecalled
 from ledger.core.events.item import Seizure
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.report import OtherLedger
 from ledger.core.verification.verify import EVENT_STEPS, STEPS, verify_event
-from ledger.i18n import Labels
+from ledger.i18n import Labels, zone_in_use
 from ledger.interchange.papers.certificate import LIMITS, CertificateRequest, certificate
 from ledger.interchange.papers.certified import certify
 from ledger.interchange.papers.paper_text import PaperLanguage
 from ledger.interchange.papers.sheet import ChecksBlock, Sheet, Words
 from ledger.interchange.papers.typeset import typeset
-from ledger.procedures import shipped_procedures, shipped_rulebook
+from ledger.procedures import books_that_ship, shipped_procedures, shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant, section
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
 from tests.testkit.casework import Case, got, registration
@@ -80,6 +81,7 @@ def text_in(*bundles: Bundle, **options: Any) -> str:
     """Return the certificate's words in one line, after checking that all its times are in one zone."""
     text = " ".join(words_in(to_builtins(certified_as(*bundles, **options))))
     assert utc_times(text) == []
+    assert re.findall(r"\bcheck\.\w+", text) == []  # the name of a text that the catalogues do not have
     return text
 
 
@@ -316,3 +318,20 @@ def test_the_command_certifies_a_file_offline(tmp_path: Path) -> None:
     assert unanchored.status == checked.status != 0
     wrong = tally("proof", "certificate", bundle, "--trust", trusted, "--verify-url", "javascript:alert(1)")
     assert "--verify-url" in wrong.err
+
+
+@pytest.mark.parametrize("of", ["case", "event"])
+def test_labels_and_zone_are_those_of_the_procedure(of: str) -> None:
+    """Of a case by the version that judged its last act, of an event by the one that the request names."""
+    book = books_that_ship()["ew-criminal"]
+    case = Case(book=book).open(business_line="criminal", stage="investigation", procedure="ew-criminal")
+    case.name("li").decide("judgment", "li")
+    log = founded(POLICE)
+    log.add(*case.events)
+    bundle = log.case_bundle() if of == "case" else log.bundle(len(log.events) - 1)
+    data, procedures = encode_bundle(bundle), Procedures.of(book)
+    request = CertificateRequest(data, trust(), procedures, "en", book=book if of == "event" else None)
+    text = " ".join(words_in(to_builtins(certificate(request, certify(data, trust(), procedures)))))
+    assert "verdict" in text
+    assert "UK time" in text
+    assert zone_in_use() != book.zone  # it is for this certificate alone
