@@ -84,8 +84,9 @@ def list_blocks(writer: PaperWriter, listed: ListRow) -> Iterator[TableBlock | P
         return
     names = [column.value if isinstance(column, NamedValue) else column for column in listed.columns]
     cells = [tuple(row[name] for name in names) for row in _ROWS[listed.of](writer, listed)]
-    stated = [row for row in cells if any(row[1:]) or len(names) == 1]  # a name alone says nothing
-    rows = [(cell((str(number),)), *row) for number, row in enumerate(stated, 1)]
+    if names[1:] == ["digests"]:  # a list of digests, in which a name alone says nothing
+        cells = [row for row in cells if row[1]]
+    rows = [(cell((str(number),)), *row) for number, row in enumerate(cells, 1)]
     if rows:
         yield TableBlock(
             title,

@@ -13,7 +13,7 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import PROCEDURES_IN_USE
 from ledger.interchange.papers.paper_text import PaperLanguage
 from ledger.interchange.papers.printed_event import papers_of
-from ledger.interchange.papers.sheet import FactsBlock, PartBlock, StampsBlock
+from ledger.interchange.papers.sheet import FactsBlock, PartBlock, StampsBlock, TableBlock
 from ledger.interchange.papers.typeset import typeset
 from ledger.procedures import books_that_ship
 from tests.testkit.builders import PROCURATORATE, section
@@ -186,3 +186,15 @@ def test_what_is_not_stated_is_left_open() -> None:
     """In a sentence there is a line to write on; in a table the place is blank."""
     sheet = sheet_of(to_police("evidence_request"), name="evidence_request")
     assert "下列有关证据：＿＿＿＿。" in str(sheet.blocks)
+
+
+def test_a_list_has_each_thing_though_its_other_columns_are_empty() -> None:
+    """Whoever takes over by a printed list signs for all that was offered; in a list of digests are those with one."""
+    case = Case().open().register("knife", seal_number=None).register("bicycle", seal_number="S-9")
+    event = printed(case.offer("knife", "bicycle", to=PROCURATORATE))
+    [row, *_] = [row for row in event.book.papers if row.name == "exhibit_list"]
+    for column, expected in (("seal_number", 2), ("digests", 0)):
+        listed = replace(row.lists[0], columns=("description", column))
+        book = replace(event.book, papers=(replace(row, lists=(listed,)),))
+        tables = [block for block in sheet_of_event(replace(event, book=book)).blocks if isinstance(block, TableBlock)]
+        assert sum(len(table.rows) for table in tables) == expected
