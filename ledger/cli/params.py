@@ -71,7 +71,7 @@ class Parsed(click.ParamType[Any]):
         try:
             return self._read(value)
         except MalformedInput as error:
-            self.fail(spoken(error.text), param, ctx)
+            self.fail(": ".join(spoken(text) for text in (error.text, error.hint) if text), param, ctx)
 
 
 class EventReference(click.ParamType[str]):

@@ -109,9 +109,16 @@ def entry_of(bundle: bytes) -> tuple[int, bytes]:
 
 
 def certificate_of(
-    data: bytes, trust: Trust, language: PaperLanguage, log_folder: str | None, node: Node | None, **asked: str | None
+    data: bytes,
+    trust: Trust,
+    language: PaperLanguage,
+    log_folder: str | None,
+    node: Node | None,
+    *,
+    verify_url: str | None,
+    item_id: str | None,
 ) -> tuple[Certified, bytes]:
-    """Return what a bundle proves, and the certificate of it as a PDF; ``asked`` is what the certificate takes."""
+    """Return what a bundle proves, and the certificate of it as a PDF."""
     from ledger.core.procedure.adoption import Procedures
     from ledger.interchange.papers.certificate import CertificateRequest, certificate
     from ledger.interchange.papers.certified import certify
@@ -119,7 +126,7 @@ def certificate_of(
 
     entries = _entries(log_folder)
     certified = certify(data, trust, Procedures(), entries=entries, observed=blocks_at_node(node, data, trust))
-    request = CertificateRequest(data, trust, Procedures(), language, **asked)
+    request = CertificateRequest(data, trust, Procedures(), language, verify_url, item_id)
     return certified, typeset(certificate(request, certified), data.decode())
 
 

@@ -373,7 +373,7 @@ def files_of(package: str) -> dict[str, bytes]:
             hint="Name a folder with a procedure.toml, or a package of tally procedure list.",
         )
     files = _files_in(folder)
-    for included in _included(files):
+    for included in _included(files, folder):
         if included in SHIPPED:
             shared = shipped_package(included)
         elif included in SHARED:
@@ -401,13 +401,14 @@ def _files_in(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def _included(files: Mapping[str, bytes]) -> tuple[str, ...]:
+def _included(files: Mapping[str, bytes], folder: Path) -> tuple[str, ...]:
     """Return the folders and packages that the main file includes. Raises MalformedInput."""
-    tables = decode_toml(files.get(MAIN_FILE, b""), field=MAIN_FILE)
+    main = f"{folder}/{MAIN_FILE}"
+    tables = decode_toml(files.get(MAIN_FILE, b""), field=main)
     try:
         return convert(tables.get(INCLUDE, []), tuple[str, ...])
     except msgspec.ValidationError as error:
-        raise MalformedInput("expected names of folders or packages", field=f"{MAIN_FILE}: {INCLUDE}") from error
+        raise MalformedInput("expected names of folders or packages", field=f"{main}: {INCLUDE}") from error
 
 
 def _checked(session: Session, packages: Sequence[str]) -> Iterator[tuple[str, Rulebook]]:

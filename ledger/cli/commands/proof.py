@@ -194,8 +194,7 @@ def certificate(
     data = file.read()
     trust = trust_for(session, data, trust_files)
     language = "both" if both else language_for(session.language)
-    asked = {"verify_url": verify_url, "item_id": item_id}
-    certified, pdf = certificate_of(data, trust, language, log_folder, node, **asked)
+    certified, pdf = certificate_of(data, trust, language, log_folder, node, verify_url=verify_url, item_id=item_id)
     target = Path(output or f"{certified.name}.certificate.pdf")
     write(target, pdf)
     session.output.record({"file": str(target), "verdict": certified.verdict})

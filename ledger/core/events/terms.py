@@ -20,6 +20,7 @@ _DATE = (
 )
 _TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _SLUG_64 = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+WORD = r"[a-z][a-z0-9_]{0,39}"
 _ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 
 
@@ -99,16 +100,14 @@ DiscrepancyId = Annotated[
 DeadlineId = Annotated[
     str,
     text(
-        rf"[a-z][a-z_]{{0,39}}/{_SLUG_64}/(?:0|[1-9][0-9]{{0,8}})",
+        rf"{WORD}/{_SLUG_64}/(?:0|[1-9][0-9]{{0,8}})",
         "clock/subject/sequence: the clock's name, the person, item or case, the sequence of the event that started it",
         "remedy/handover-1/12",
         names="deadline",
     ),
 ]
-ClockName = Annotated[str, text(r"[a-z][a-z_]{0,39}", "name of a clock in the rules", "remedy", names="clock")]
-ExtensionName = Annotated[
-    str, text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "longer", names="extension")
-]
+ClockName = Annotated[str, text(WORD, "name of a clock in the rules", "remedy", names="clock")]
+ExtensionName = Annotated[str, text(WORD, "name of an extension in the rules", "longer", names="extension")]
 ProcedureId = Annotated[str, _slug(48, "slug of at most 48 characters", "a-procedure", "procedure")]
 ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over", "model")]
 LeadId = Annotated[
@@ -183,7 +182,9 @@ Text = Annotated[str, Meta(min_length=1, max_length=4000, extra={"kind": "text"}
 Definition = Annotated[str, Meta(min_length=1, max_length=32_000, extra={"kind": "text"})]
 PackageText = Annotated[str, Meta(min_length=2, max_length=MAX_PACKAGE)]
 Line = Annotated[str, text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
-Language = Annotated[str, text(r"[a-z]{2,3}(?:-[A-Z]{2})?", "language of a text", "en")]
+Language = Annotated[
+    str, text(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?", "language of a text, of a country if need be", "pt-PT")
+]
 Delimiter = Annotated[str, text(r"[\t!#-/:-@\[-`{-~]", "one sign that separates cells", ",")]
 Number = Annotated[
     str, text(_ONE_LINE, "number of a paper, as written on it, in one line", "2026-0417"), Meta(max_length=100)
@@ -216,7 +217,6 @@ class EventRef(Value, frozen=True):
 # ``ledger.core.procedure.event_words.require_words`` compares them.
 
 
-WORD = r"[a-z][a-z0-9_]{0,39}"
 _WHOLE_WORD = f"^{WORD}{_END}"
 MEANINGS[_WHOLE_WORD] = Message("a word: a-z, 0-9 and underscores, at most 40 characters")
 Word = Annotated[str, Meta(pattern=_WHOLE_WORD)]  # of a package, and of no vocabulary that events name

@@ -6,6 +6,7 @@ Each fault has its path in the package, from which ``package`` finds file and li
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from ledger.core.events import terms
@@ -171,14 +172,26 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
         ]
         for place, label in labels:
             yield from faults_of_label(book, place, label)
+    in_some: list[tuple[Path, Label]] = [(("units", unit, "many"), row.many) for unit, row in book.units.items()]
+    in_some += [(("laws", name, "names"), law.names) for name, law in book.laws.items()]
+    for path, label in in_some:
+        if not label.keys() <= {*book.procedure.languages} or not all(map(str.strip, label.values())):
+            languages = ", ".join(book.procedure.languages)
+            yield path, Message("expected a text in one or more of these languages: {languages}", languages=languages)
+    for name, law in book.laws.items():
+        for language, called in law.names.items():
+            if called.count("{}") > 1 or {"{", "}"} & {*called.replace("{}", "")}:
+                example = "Art. {} CPP"
+                message = Message("expected {slot} at most once, for the number: {example}", slot="{}", example=example)
+                yield ("laws", name, "names", language), message
     for path, row in rows_with_articles(book):
         if unconfirmed := getattr(row, "unconfirmed", {}):
             yield from faults_of_label(book, (*path, "unconfirmed"), unconfirmed)
 
 
 def faults_of_label(book: Rulebook, place: Path, label: Label) -> Iterator[Fault]:
-    """Yield a fault of a label that is not in each language of the procedure, or in another one."""
-    if label.keys() != {*book.procedure.languages}:
+    """Yield a fault of a label that is empty, is not in each language of the procedure, or is in another one."""
+    if label.keys() != {*book.procedure.languages} or not all(map(str.strip, label.values())):
         yield place, _label_in(book)
 
 
@@ -297,12 +310,18 @@ def _can_count_back(row: ClockRule, book: Rulebook) -> bool:
 _NAMED_SUBJECTS = ("item", "handover", "letter", "recommendation")
 
 
+def _no_trigger(trigger: str, book: Rulebook) -> Message:
+    if near := get_close_matches(trigger, sorted(book.triggers)):
+        return Message("no event triggers {trigger!r}: did you mean {near}?", trigger=trigger, near=", ".join(near))
+    return Message("no event triggers {trigger!r}", trigger=trigger)
+
+
 def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
     """Yield the triggers and words that a row of a clock names, and that there are not."""
     for key in ("starts", "stops", "provisional", "renewals"):
         for trigger in getattr(row, key):
             if trigger not in book.triggers:
-                yield (key,), Message("no event triggers {trigger!r}", trigger=trigger)
+                yield (key,), _no_trigger(trigger, book)
             elif key != "starts" and trigger.partition(".")[0] in AWAITED:
                 yield (key,), Message("{trigger!r} starts clocks only: it is no event", trigger=trigger)
             elif key != "stops" and row.per in _NAMED_SUBJECTS and row.per not in book.fact_of(trigger).names:

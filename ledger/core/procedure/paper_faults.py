@@ -135,7 +135,10 @@ def _faults_of_text(text: Label, row: PaperRow, book: Rulebook, path: Place) -> 
         try:
             slots = slots_of_text(paragraphs)
         except ValueError:
-            yield (*path, language), Message("expected the name of a value in braces, such as {{agency}}")
+            yield (
+                (*path, language),
+                Message("expected the name of a value in braces, such as {example}", example="{agency}"),
+            )
             continue
         for name in slots:
             yield from _unknown_value(name, row, (*path, language), _values_of(book))

@@ -72,7 +72,7 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     Clocks of recommendations run in ``ledger.core.supervision``, all others in ``ledger.core.custody.clocks``.
     """
 
-    name: str
+    name: terms.ClockName
     article: str
     valid_from: terms.Date
     label: Label

@@ -61,6 +61,9 @@ def test_a_trigger_finds_its_rows() -> None:
     ("fault", "rows"),
     [
         ("no event triggers 'offered.lunch'", ROW + 'stops = ["offered.lunch"]\n'),
+        ("no event triggers 'decided.presented': did you mean .*decided.", ROW + 'stops = ["decided.presented"]\n'),
+        ("Expected a word: a-z, 0-9 and underscores", ROW.replace('name = "review"', 'name = "re-view"')),
+        ("Expected a word: a-z, 0-9 and underscores", ROW.replace('name = "review"', 'name = ""')),
         ("no event triggers 'delivered'", ROW + 'provisional = ["delivered"]\n'),
         ("no event triggers 'renewed'", ROW + 'renewals = ["renewed"]\n'),
         ("both a clock in `rests` and why", ROW + 'rests = "review"\n'),

@@ -93,6 +93,23 @@ def test_a_row_without_end_holds_on() -> None:
             "rows.toml:6: flags[0].unconfirmed",
             "each of these languages: en, zh",
         ),
+        (
+            flag("2026-01-01").replace('zh = "迟"', 'zh = " "'),
+            "rows.toml:5: flags[0].label",
+            "each of these languages: en, zh",
+        ),
+        (
+            "flags = []\n[laws.CPP]\nnames = { fr = 'article {}' }\n",
+            "rows.toml:3: laws.CPP.names",
+            "one or more of these languages: en, zh",
+        ),
+        (
+            "flags = []\n[laws.CPP]\nnames = { en = 'article {}, no. {}' }\n",
+            "rows.toml:3: laws.CPP.names.en",
+            "expected {} at most once",
+        ),
+        ("flags = []\n[laws.CPP]\nnames = { en = 'article {n}' }\n", "rows.toml:3: laws.CPP.names.en", "at most once"),
+        ("flags = []\n[laws.CPP]\nnames = { en = 'article { ' }\n", "rows.toml:3: laws.CPP.names.en", "at most once"),
     ],
 )
 def test_rows_that_are_not_whole_are_refused(rows: str, place: str, message: str) -> None:
