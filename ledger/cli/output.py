@@ -293,8 +293,8 @@ class Output:
             from ledger.i18n.money import money_in_words
 
             return money_in_words(value["amount"], value["currency"], grouped=True)
-        if value.keys() == {"en", "zh"}:
-            return str(value[self.labels.suffix])
+        if value and (field == "name" or value.keys() == {"en", "zh"}):
+            return self.labels.in_language(value)
         # The author of a model named its parameters, which no field of the protocol stands for.
         of_field: dict[str, Callable[[str], str]] = {"parameters": str, "numbers": self.names}
         name_of = of_field.get(field, self.heading)

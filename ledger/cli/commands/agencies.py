@@ -84,6 +84,7 @@ def setup(session: Session, agency_id: str | None, officer: str | None) -> None:
     return None
 
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]+)*")
 _PART = re.compile(r"^(?:founding\.agencies\[0\]\.|founding\.|witnesses\.toml: witnesses\[0\]\.|witness\.)+")
 # The option that gives each part of an agency's file; what else is wrong is of its witness.
 _PREPARED = {
@@ -97,12 +98,24 @@ _PREPARED = {
 }
 
 
+def _in_its_language(name: str) -> tuple[str, str]:
+    """Return the language and the name of a text such as ``zh=NAME``."""
+    language, said, text = name.partition("=")
+    return (language, text) if said and _LANGUAGE.fullmatch(language) else ("en", name)
+
+
 @agency_group.command("prepare")
 @click.argument("agency_id")
 @click.option("--kind", required=True, help="What kind of agency it is, a word of the procedure.")
 @click.option("--jurisdiction", required=True, metavar="PATH", help="Such as 31/01: province, city, county.")
-@click.option("--name", required=True, help="Its name in English.")
-@click.option("--name-zh", help="Its name in Chinese.")
+@click.option(
+    "--name",
+    "names",
+    required=True,
+    multiple=True,
+    metavar="[LANGUAGE=]NAME",
+    help="Its name, in English unless another language is said, such as zh=NAME; once for each language.",
+)
 @click.option("--admin", default="admin", show_default=True, help="The key of its admin, see 'tally key list'.")
 @click.option(
     "--witness",
@@ -116,8 +129,7 @@ def prepare(
     /,
     *,
     agency_id: str,
-    name: str,
-    name_zh: str | None,
+    names: tuple[str, ...],
     admin: str,
     witness: Path | None,
     witness_url: str | None,
@@ -139,7 +151,7 @@ def prepare(
         raise MalformedInput("expected the witness's directory with it", field="--witness")
     admin_key = key_file(session.profiles.keys(), admin, field="--admin")
     fields |= {"agency_id": agency_id, "admin": public_key(admin_key)}
-    parts: dict[str, object] = {**fields, "name": {"en": name} | ({"zh": name_zh} if name_zh else {})}
+    parts: dict[str, object] = {**fields, "name": dict(map(_in_its_language, names))}
     if witness:
         parts["witness"] = _witness_keys(witness) | ({"url": witness_url.rstrip("/")} if witness_url else {})
     # By the rules of whoever founds the ledger, who would refuse the file later.
@@ -149,8 +161,6 @@ def prepare(
     except MalformedInput as error:
         named = _PART.sub("", error.field or "")
         option = next((each for part, each in _PREPARED.items() if named.startswith(part)), None)
-        if option == "--name" and name_zh:  # the fault does not say of which language
-            option = "--name, --name-zh"
         raise error.told_with(field=option) from error
     (agency,) = founding.agencies
     kinds = {kind for book in books_that_ship().values() for kind in book.kinds}

@@ -278,7 +278,7 @@ def _show(session: Session, fetched: bytes) -> None:
     from ledger.supervision.reports.questions import SupervisionReport
 
     def names(path: str, kind: str, key: str, name: str) -> dict[str, str]:
-        return {row[key]: row[name][session.labels.suffix] for row in session.service.pages(path, kind)}
+        return {row[key]: session.labels.in_language(row[name]) for row in session.service.pages(path, kind)}
 
     report, labels = decode_json(fetched, SupervisionReport), session.labels
     agencies = names("/api/v1/agencies", "agencies", "agency_id", "name")

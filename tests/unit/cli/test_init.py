@@ -71,6 +71,7 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
     for agency in ("psb-east", "court-east", "detention-east"):
         admin, witness, file = tally.new_key(agency), tmp_path / agency, tmp_path / f"{agency}.json"
         about: tuple[str | Path, ...] = ("--kind", "court", "--jurisdiction", "31/01", "--name", agency)
+        about += ("--name", f"pt-PT={agency} = nós")
         if agency != "detention-east":
             keys = tally.ok("witness", "key", f"{agency}/w1", "--data-dir", witness, *secret)
             sent = tmp_path / "witness.json"  # from the witness's machine, if that is another one
@@ -78,7 +79,8 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
             place = witness if agency == "psb-east" else sent
             about += ("--witness", place, "--witness-url", f"https://witness.{agency}.example/")
         tally.ok("agency", "prepare", agency, *about, "--admin", agency, "-o", file)
-        assert json.loads(file.read_text())["admin"] == admin
+        prepared = json.loads(file.read_text())
+        assert (prepared["admin"], prepared["name"]) == (admin, {"en": agency, "pt-PT": f"{agency} = nós"})
         files += ["--agency", file]
     done = tally("init", *files, "--data-dir", where.path, *secret)
     assert (done.status, "No procedure of this ledger knows the kind court of psb-east" in done.err) == (0, True)
@@ -107,9 +109,9 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
             value,
         )
         assert (refused.status, refused.err.startswith(f"{option}: ")) == (Exit.USAGE, True), refused.err
-    both = ("--name-zh", "机" * 2000)
+    both = ("--name", "zh=" + "机" * 2000)
     refused = tally("agency", "prepare", "psb-east", *about[:6], *both, "--admin", "psb-east", "-o", sent)
-    assert (refused.status, refused.err.startswith("--name, --name-zh: ")) == (Exit.USAGE, True), refused.err
+    assert (refused.status, refused.err.startswith("--name: ")) == (Exit.USAGE, True), refused.err
     refused = tally("agency", "prepare", "ledger", *about[:6], "--admin", "psb-east", "-o", sent)
     assert (refused.status, refused.err.startswith("AGENCY_ID: the ledger itself signs")) == (Exit.USAGE, True)
     refused = tally("agency", "prepare", "psb-east", *about[:6], "--admin", "nobody", "-o", sent)

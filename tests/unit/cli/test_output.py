@@ -203,3 +203,12 @@ def test_what_is_empty_in_a_part_is_left_out(capsys: pytest.CaptureFixture[str])
         assert "fault" not in out
         assert "故障" not in out
         assert language == "en" or "已连接" in out
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_a_name_in_another_language_alone_is_shown_without_its_language(language: str) -> None:
+    """As an agency of another land is called; where the reader's language is among several, in that."""
+    output = Output(json=False, labels=Labels(language))
+    assert output.words("name", {"pt-PT": "Polícia"}) == "Polícia"
+    both = output.words("name", {"en": "police", "zh": "公安局"})
+    assert both == ("police" if language == "en" else "公安局")
