@@ -100,8 +100,8 @@ _PREPARED = {
 
 def _in_its_language(name: str) -> tuple[str, str]:
     """Return the language and the name of a text such as ``zh=NAME``."""
-    language, said, text = name.partition("=")
-    return (language, text) if said and _LANGUAGE.fullmatch(language) else ("en", name)
+    language, sign, text = name.partition("=")
+    return (language, text) if sign and _LANGUAGE.fullmatch(language) else ("en", name)
 
 
 @agency_group.command("prepare")

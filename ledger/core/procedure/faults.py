@@ -172,15 +172,14 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
         ]
         for place, label in labels:
             yield from faults_of_label(book, place, label)
-    in_some: list[tuple[Path, Label]] = [(("units", unit, "many"), row.many) for unit, row in book.units.items()]
-    in_some += [(("laws", name, "names"), law.names) for name, law in book.laws.items()]
-    for path, label in in_some:
-        if not label.keys() <= {*book.procedure.languages} or not all(map(str.strip, label.values())):
+    for unit, row in book.units.items():
+        if not row.many.keys() <= {*book.procedure.languages} or not all(map(str.strip, row.many.values())):
             languages = ", ".join(book.procedure.languages)
-            yield path, Message("expected a text in one or more of these languages: {languages}", languages=languages)
+            message = Message("expected a text in one or more of these languages: {languages}", languages=languages)
+            yield ("units", unit, "many"), message
     for name, law in book.laws.items():
         for language, called in law.names.items():
-            if called.count("{}") > 1 or {"{", "}"} & {*called.replace("{}", "")}:
+            if not called.strip() or called.count("{}") > 1 or {"{", "}"} & {*called.replace("{}", "")}:
                 example = "Art. {} CPP"
                 message = Message("expected {slot} at most once, for the number: {example}", slot="{}", example=example)
                 yield ("laws", name, "names", language), message

@@ -99,8 +99,8 @@ def test_a_row_without_end_holds_on() -> None:
             "each of these languages: en, zh",
         ),
         (
-            "flags = []\n[laws.CPP]\nnames = { fr = 'article {}' }\n",
-            "rows.toml:3: laws.CPP.names",
+            "flags = []\n[units.piece]\nlabel = { en = 'piece', zh = '件' }\nmany = { fr = 'pièces' }\n",
+            "rows.toml:4: units.piece.many",
             "one or more of these languages: en, zh",
         ),
         (
