@@ -6,7 +6,6 @@ Each fault has its path in the package, from which ``package`` finds file and li
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from ledger.core.events import terms
@@ -310,6 +309,8 @@ _NAMED_SUBJECTS = ("item", "handover", "letter", "recommendation")
 
 
 def _no_trigger(trigger: str, book: Rulebook) -> Message:
+    from difflib import get_close_matches  # noqa: PLC0415 - most packages have no fault, and are read at every start
+
     if near := get_close_matches(trigger, sorted(book.triggers)):
         return Message("no event triggers {trigger!r}: did you mean {near}?", trigger=trigger, near=", ".join(near))
     return Message("no event triggers {trigger!r}", trigger=trigger)
