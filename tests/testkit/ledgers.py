@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -196,21 +196,26 @@ def open_founded(
     *officers: Officer,
     clock: Clock | None = None,
     definitions: supervision_streams.Definitions | None = None,
+    then: Callable[[Ledger], object] | None = None,
 ) -> Iterator[Ledger]:
-    """Yield a running ledger on an empty database that was founded for these officers.
+    """Yield a running ledger on an empty database that was founded for these officers, and what ``then`` did with it.
 
     On SQLite it is a copy of one that was founded before, at the same moment of the clock, and closed.
     """
     clock = clock or Clock()
     if url.startswith("sqlite:") and _is_untouched(Path(_path_of(url))):
-        founded = _founded(officers, clock.ms)
+        founded = _founded(officers, clock.ms, then)
         _lay(url, founded.files)
+        clock.ms = founded.clock_ms
         with open_ledger(url, clock=clock, definitions=definitions) as ledger:
             ledger.changes, ledger.system_writer = pickle.loads(founded.writers)
             yield ledger
     else:
         with open_ledger(url, clock=clock, definitions=definitions) as ledger:
-            yield ledger.found(*officers)
+            ledger.found(*officers)
+            if then:
+                then(ledger)
+            yield ledger
 
 
 def lay_tables(url: str) -> None:
@@ -227,14 +232,17 @@ class Founded(NamedTuple):
 
     files: dict[str, bytes]
     writers: bytes
+    clock_ms: int
 
 
 @cache
-def _founded(officers: tuple[Officer, ...], clock_ms: int) -> Founded:
+def _founded(officers: tuple[Officer, ...], clock_ms: int, then: Callable[[Ledger], object] | None) -> Founded:
     with tempfile.TemporaryDirectory(prefix="tallystick-founded-") as folder:
         with open_ledger(sqlite_url(folder), clock=Clock(clock_ms)) as ledger:
             ledger.found(*officers)
-        return Founded(_files_in(folder), pickle.dumps((ledger.changes, ledger.system_writer)))
+            if then:
+                then(ledger)
+        return Founded(_files_in(folder), pickle.dumps((ledger.changes, ledger.system_writer)), ledger.clock.ms)
 
 
 @cache
