@@ -19,13 +19,29 @@ from ledger.store import audit as rows
 from ledger.store.access import AccessLog
 from tests.testkit.builders import PROCURATORATE
 from tests.testkit.casework import Case
-from tests.unit.audit.stand import PROCEDURES, TRUST, Stand, contracts, found
+from tests.unit.audit.conftest import copied
+from tests.unit.audit.stand import PROCEDURES, TRUST, Stand, Template, contracts, found
 
 
 def kept(report: AuditReport) -> Basis:
     """What the audit kept, as it comes out of a file."""
     assert (report.findings, report.basis is None) == ((), False)
     return read_basis(canonical.encode(report.basis))
+
+
+@pytest.fixture(scope="module")
+def since(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Basis:
+    """What an audit of the small ledger kept, as it was before anybody edited it."""
+    with copied(template, tmp_path_factory.mktemp("small")) as stand:
+        return kept(stand.audit())
+
+
+@pytest.fixture(scope="module")
+def since_large(large_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Basis:
+    """The same of the large one."""
+    with copied(large_template, tmp_path_factory.mktemp("large")) as stand, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("ledger.audit.whole.RANGE", 256)
+        return kept(stand.audit())
 
 
 def record(stand: Stand, case_id: str = "case-99") -> None:
@@ -66,30 +82,26 @@ def test_goes_on_where_nothing_is_new(large: Stand) -> None:
 REST_OF_ROWS = ("models", "tree", "supervision", "maps")
 
 
-def test_goes_on_after_new_entries(large: Stand) -> None:
+def test_goes_on_after_new_entries(large: Stand, since_large: Basis) -> None:
     """New entries are read, and the streams that they continue from their first entry on."""
-    since = kept(large.audit())
     record(large)
-    report = go_on(large, since, share=other_share(large, since, "case-99"))
+    report = go_on(large, since_large, share=other_share(large, since_large, "case-99"))
     assert (report.findings, report.size) == ((), 554)
     large.change("UPDATE entries SET payload = x'7b7d' WHERE log_index = 552")
-    assert {finding.index for finding in go_on(large, since).findings} == {552}
+    assert {finding.index for finding in go_on(large, since_large).findings} == {552}
 
 
-def test_verdict_rises_by_nothing(stand: Stand) -> None:
+def test_verdict_rises_by_nothing(stand: Stand, since: Basis) -> None:
     """What was unverifiable for another reason is so still, and the rest is not told as read."""
-    since = kept(stand.audit())
     report = go_on(stand, since)
     assert (report.verdict, report.since is None) == ("unverifiable", False)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_same_in_several_processes(large: Stand, processes: int) -> None:
+def test_same_in_several_processes(large: Stand, since_large: Basis) -> None:
     """Workers share what is read again, too."""
-    since = kept(large.audit())
     large.change("UPDATE entries SET payload = x'7b7d' WHERE log_index = 100")
-    at = share_of(large, since, "bulk-0")
-    assert {finding.index for finding in go_on(large, since, at, processes=processes).findings} == {100}
+    at = share_of(large, since_large, "bulk-0")
+    assert {finding.index for finding in go_on(large, since_large, at, processes=2).findings} == {100}
 
 
 EDITS = (
@@ -102,16 +114,17 @@ EDITS = (
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_within_what_is_read_again_is_named_as_by_a_whole_audit(large: Stand, edit: str) -> None:
+def test_an_edit_within_what_is_read_again_is_named_as_by_a_whole_audit(
+    large: Stand, since_large: Basis, edit: str
+) -> None:
     """And one outside of it is not: its share has its turn in the same round."""
-    since = kept(large.audit())
     large.change(edit)
     whole = large.audit()
     assert whole.findings
     assert whole.basis is None, "from a log with findings nothing goes on"
-    at, other = share_of(large, since, "bulk-0"), other_share(large, since, "bulk-0")
-    assert found(go_on(large, since, at)) == found(whole)
-    missed = go_on(large, since, other)
+    at, other = share_of(large, since_large, "bulk-0"), other_share(large, since_large, "bulk-0")
+    assert found(go_on(large, since_large, at)) == found(whole)
+    missed = go_on(large, since_large, other)
     assert (missed.findings, missed.verdict != "intact") == ((), True)
 
 
@@ -148,45 +161,40 @@ def test_a_round_ends(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("index", [30, 255, 400])
-def test_any_row_that_is_missing_is_named(large: Stand, index: int) -> None:
+def test_any_row_that_is_missing_is_named(large: Stand, since_large: Basis, index: int) -> None:
     """That each entry is stored, and when it was committed, is read of all."""
-    since = kept(large.audit())
     large.change(f"DELETE FROM entries WHERE log_index = {index}")
-    assert ("entries", index) in found(go_on(large, since))
+    assert ("entries", index) in found(go_on(large, since_large))
 
 
-def test_tiles_and_times_are_read_of_all(large: Stand) -> None:
+def test_tiles_and_times_are_read_of_all(large: Stand, since_large: Basis) -> None:
     """The root is made again from every leaf hash, so the tree is the one that the earlier audit had."""
-    since = kept(large.audit())
     tile: bytes = large.value("SELECT hashes FROM tiles WHERE level = 0 AND tile_index = 0")
     large.change("UPDATE tiles SET hashes = :value WHERE level = 0 AND tile_index = 0", value=bytes(32) + tile[32:])
-    assert {step for step, _ in found(go_on(large, since, other_share(large, since)))} >= {"tree"}
+    assert {step for step, _ in found(go_on(large, since_large, other_share(large, since_large)))} >= {"tree"}
     large.change("UPDATE tiles SET hashes = :value WHERE level = 0 AND tile_index = 0", value=tile)
     # Within a batch of several: another time of a batch of one may fall into the next one's, which is then named too.
     together = "SELECT max(log_index) FROM entries WHERE stream_id = 'bulk-0' GROUP BY committed_size"
     index: int = large.value(f"{together} ORDER BY count(*) DESC LIMIT 1")
     large.change(f"UPDATE entries SET recorded_at = recorded_at + 5 WHERE log_index = {index}")
-    assert found(go_on(large, since, other_share(large, since, "bulk-0"))) == {("entries", index)}
+    assert found(go_on(large, since_large, other_share(large, since_large, "bulk-0"))) == {("entries", index)}
 
 
-def test_a_forked_log_is_named(large: Stand) -> None:
+def test_a_forked_log_is_named(large: Stand, since_large: Basis) -> None:
     """The tree that the earlier audit had is not the beginning of this one."""
-    since = kept(large.audit())
-    forked = with_digest(replace(since, root="11" * 32))
+    forked = with_digest(replace(since_large, root="11" * 32))
     assert [finding.slots["by"] for finding in go_on(large, forked).findings] == ["earlier_audit"]
 
 
-def test_a_log_that_became_smaller_is_read_whole_and_named(large: Stand) -> None:
+def test_a_log_that_became_smaller_is_read_whole_and_named(large: Stand, since_large: Basis) -> None:
     """A database that was put back contradicts the earlier audit."""
-    since = with_digest(replace(kept(large.audit()), size=600))
-    report = large.audit(since=since)
+    report = large.audit(since=with_digest(replace(since_large, size=600)))
     assert [(finding.step, finding.found) for finding in report.findings] == [("tree", "the log is smaller")]
     assert (report.verdict, report.since) == ("tampered", None)
 
 
-def test_history_of_bindings_and_reads_made_anew_is_named(stand: Stand) -> None:
+def test_history_of_bindings_and_reads_made_anew_is_named(stand: Stand, since: Basis) -> None:
     """Neither chain has a key; the earlier audit has kept how far each had come."""
-    since = kept(stand.audit())
     record(stand)
     bound = with_digest(replace(since, bindings=replace(since.bindings, digest="blake3:" + "11" * 32)))
     assert found(go_on(stand, bound)) == {("bindings", None)}
@@ -195,25 +203,22 @@ def test_history_of_bindings_and_reads_made_anew_is_named(stand: Stand) -> None:
     assert found(go_on(stand, read)) == {("access", None)}
 
 
-def test_an_edited_registry_change_is_named(large: Stand) -> None:
+def test_an_edited_registry_change_is_named(large: Stand, since_large: Basis) -> None:
     """What all keys are judged by is read again each time."""
-    since = kept(large.audit())
     large.change("UPDATE entries SET payload = x'7b7d' WHERE log_index = 2")
-    assert {index for _, index in found(go_on(large, since, other_share(large, since)))} == {2}
+    assert {index for _, index in found(go_on(large, since_large, other_share(large, since_large)))} == {2}
 
 
-def test_an_erasure_is_read_again_wherever_it_is(stand: Stand) -> None:
+def test_an_erasure_is_read_again_wherever_it_is(stand: Stand, since: Basis) -> None:
     """By it other rows are judged."""
-    since = kept(stand.audit())
     with stand.database.read() as connection:
         (index,) = rows.indices_of_erasures(connection, below=stand.size)
         again = continuing.plan(connection, since, stand.size, other_share(stand, since, "case-1"), 100)
     assert index in again.indices
 
 
-def test_a_case_is_read_again_with_those_it_came_out_of(stand: Stand) -> None:
+def test_a_case_is_read_again_with_those_it_came_out_of(stand: Stand, since: Basis) -> None:
     """Its rules look into them."""
-    since = kept(stand.audit())
     with stand.database.read() as connection:
         again = continuing.plan(connection, since, stand.size, share_of(stand, since, "case-3"), 100)
     assert {13, 14, 15, 16, 17, 18} <= {*again.indices}
@@ -251,17 +256,17 @@ def test_a_case_is_read_again_with_those_that_it_took_over_from(stand: Stand) ->
         ),
     ],
 )
-def test_another_format_is_refused(stand: Stand, changed: dict[str, Any], says: str) -> None:
+def test_another_format_is_refused(since: Basis, changed: dict[str, Any], says: str) -> None:
     """So is a value with which no audit could go on, whatever its digest; the error says what to do."""
-    fields = to_builtins(kept(stand.audit())) | changed
+    fields = to_builtins(since) | changed
     with pytest.raises(MalformedInput, match=says) as raised:
         read_basis(json.dumps(fields).encode())
     assert raised.value.hint == str(basis.AUDIT_WHOLE)
 
 
-def test_a_changed_file_is_refused(stand: Stand) -> None:
+def test_a_changed_file_is_refused(since: Basis) -> None:
     """Its digest, which stands in the report, is another."""
-    changed = replace(kept(stand.audit()), size=1)
+    changed = replace(since, size=1)
     with pytest.raises(IntegrityBroken, match="its digest is another"):
         read_basis(canonical.encode(changed))
 
@@ -274,9 +279,9 @@ def test_a_changed_file_is_refused(stand: Stand) -> None:
         ({"adopted": 3}, "procedures were adopted"),
     ],
 )
-def test_a_basis_that_does_not_fit_is_refused(stand: Stand, changed: dict[str, Any], says: str) -> None:
+def test_a_basis_that_does_not_fit_is_refused(stand: Stand, since: Basis, changed: dict[str, Any], says: str) -> None:
     """Of another log, of other rules, or of other procedures."""
-    since = with_digest(replace(kept(stand.audit()), **changed))
+    since = with_digest(replace(since, **changed))
     with pytest.raises(MalformedInput, match=says) as raised:
         audit_log(stand.database, TRUST, PROCEDURES, look=left_out, since=since)
     assert raised.value.hint
