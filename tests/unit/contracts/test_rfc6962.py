@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.abi import function_abi_to_4byte_selector
 from web3 import Web3
 from web3.exceptions import MismatchedABI
+from web3.types import RPCEndpoint
 
 from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
 from tests.unit.contracts.ledger import EMPTY_ROOT, deploy_harness
@@ -27,13 +30,26 @@ def harness(web3: Web3) -> Any:
 
 
 @pytest.fixture(scope="module")
-def includes(harness: Any) -> Callable[..., bool]:
-    return lambda *arguments: harness.verifyInclusion(*arguments).call()
+def includes(web3: Web3, harness: Any) -> Callable[..., bool]:
+    return answers_of(web3, harness.verifyInclusion)
 
 
 @pytest.fixture(scope="module")
-def continues(harness: Any) -> Callable[..., bool]:
-    return lambda *arguments: harness.verifyConsistency(*arguments).call()
+def continues(web3: Web3, harness: Any) -> Callable[..., bool]:
+    return answers_of(web3, harness.verifyConsistency)
+
+
+def answers_of(web3: Web3, function: Any) -> Callable[..., bool]:
+    """Give a call that asks the node directly: what Web3 does besides takes longer than all else here."""
+    types = [each["type"] for each in function.abi["inputs"]]
+    selector = function_abi_to_4byte_selector(function.abi)
+
+    def ask(*arguments: object) -> bool:
+        call = {"to": function.address, "data": f"0x{(selector + encode(types, arguments)).hex()}"}
+        answer = web3.provider.make_request(RPCEndpoint("eth_call"), [call, "latest"])
+        return bool(int(answer["result"], 16))
+
+    return ask
 
 
 @pytest.mark.parametrize("entry", [b"", b"\0", b"entry", b"x" * 200])
