@@ -19,7 +19,7 @@ from blake3 import blake3
 from ledger.config.installation import DataDirectory
 from ledger.config.keys import KeyRefused, create_keystore
 from ledger.config.settings import Settings
-from ledger.core.encoding.digests import Algorithm, Digest, digest_by  # noqa: F401 - for the process that is killed
+from ledger.core.encoding.digests import Algorithm, digest_by
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.evidence import file_encryption, kept_evidence
@@ -35,7 +35,7 @@ from ledger.store.log import initialise
 from ledger.store.opening import open_database
 from ledger.store.tables import EVIDENCE_FILES
 from tests.testkit.builders import LOG_ID
-from tests.testkit.ledgers import sqlite_url
+from tests.testkit.ledgers import lay_tables, sqlite_url
 from tests.testkit.machine import REPOSITORY, environment
 from tests.testkit.object_storage import ObjectStorage
 
@@ -46,6 +46,7 @@ DAY_MS = 24 * 3600 * 1000
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
+    lay_tables(sqlite_url(tmp_path))
     with closing(open_database(sqlite_url(tmp_path))) as opened:
         initialise(opened, LOG_ID)
         yield opened
@@ -534,16 +535,21 @@ def test_a_storage_that_is_away_is_no_damage(tmp_path: Path, database: Database,
 _UPLOAD = """
 import sys
 from pathlib import Path
-from tests.unit.evidence.test_kept_evidence import (
-    SEGMENT, Algorithm, Digest, closing, in_folder, open_database, sqlite_url
-)
+from ledger.config.installation import DataDirectory
+from ledger.config.settings import Settings
+from ledger.core.encoding.digests import Algorithm, Digest
+from ledger.evidence.file_encryption import SEGMENT
+from ledger.evidence.kept_evidence import open_kept_evidence
+from ledger.store.opening import open_database
 folder = Path(sys.argv[1])
-with closing(open_database(sqlite_url(folder))) as database:
-    store = in_folder(folder, database)
-    arrival = store.expect(Digest(Algorithm.SHA256, bytes(32)), None)
-    arrival.take(bytes(3 * SEGMENT))
-    print("written", flush=True)
-    sys.stdin.read()
+where = DataDirectory(folder / "data")
+settings = Settings(data_dir=where.path, evidence_store=(folder / "a store").as_uri())
+database = open_database(f"sqlite:///{folder}/ledger.db")
+store = open_kept_evidence(settings, where, sys.argv[2], database, lambda: 0)
+arrival = store.expect(Digest(Algorithm.SHA256, bytes(32)), None)
+arrival.take(bytes(3 * SEGMENT))
+print("written", flush=True)
+sys.stdin.read()
 """
 
 
@@ -552,7 +558,7 @@ def test_a_killed_upload_is_surplus_a_day_later_and_is_removed(tmp_path: Path, d
     data = os.urandom(10)
     store = in_folder(tmp_path, database)
     give(store, data)
-    command = [sys.executable, "-c", _UPLOAD, str(tmp_path)]
+    command = [sys.executable, "-c", _UPLOAD, str(tmp_path), PASSPHRASE]
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as upload:
