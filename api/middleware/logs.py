@@ -8,11 +8,30 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import structlog
+
+
+class LossyStream:
+    """Writes to a stream, and loses what it does not take: a full disk, or a reader that is gone, must end no thread.
+
+    What fails is logged where it failed, so an error of the log itself would end the thread that handles another one.
+    """
+
+    def __init__(self, stream: BinaryIO):
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        with suppress(OSError):
+            self._stream.write(data)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def configure() -> None:
@@ -26,7 +45,7 @@ def configure() -> None:
             structlog.processors.ExceptionRenderer(),
             structlog.processors.JSONRenderer(serializer=_json),
         ],
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(LossyStream(sys.stderr.buffer)),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
 
@@ -36,7 +55,7 @@ def request_log() -> Callable[..., None]:
 
     Lines are flushed once a turn of the loop, which often answers many requests: each flush lets go of the interpreter.
     """
-    stream = sys.stderr.buffer
+    stream = LossyStream(sys.stderr.buffer)
     encode = msgspec.json.Encoder(enc_hook=str).encode
     is_flush_due = False
 

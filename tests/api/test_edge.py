@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
+from tests.testkit.machine import REPOSITORY
 
 CHANGING = ("x-request-id", "content-length", "set-cookie")  # a page may tell the time
 ANSWERS = ["/healthz", "/api/v1/cases", "/nowhere", "/checkpoint", "/api/v1/agencies?limit=x", "/docs"]
@@ -86,6 +89,51 @@ def test_a_log_line_stays_one_line(capfdbinary: pytest.CaptureFixture[bytes]) ->
     asyncio.run(write())
     (line,) = capfdbinary.readouterr().err.splitlines()
     assert json.loads(line)["path"] == '/a\r\n{"event":"forged"}'
+
+
+LOGGING = """
+import asyncio
+from threading import Thread
+
+import structlog
+
+from api.middleware import logs
+from ledger.store.activity import failure_of
+
+logs.configure()
+
+def fail():
+    raise OSError("the disk is full")
+
+def work():
+    failure_of(fail, "step failed")
+    structlog.get_logger().warning("after it")
+    print("the thread goes on")
+
+async def answer():
+    logs.request_log()("request", status=200)
+    await asyncio.sleep(0)
+
+asyncio.run(answer())
+thread = Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("log", ["/dev/full", "a pipe that nobody reads"])
+def test_a_log_that_cannot_be_written_ends_no_thread(log: str) -> None:
+    """What goes wrong when a disk is full is logged on that disk: the line is lost, and the loop that has it goes on,
+    as does the answer to a request."""
+    if log == "/dev/full":
+        file = os.open(log, os.O_WRONLY)
+    else:
+        reader, file = os.pipe()
+        os.close(reader)
+    command = [sys.executable, "-c", LOGGING]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=file, cwd=REPOSITORY, timeout=60, check=False)
+    os.close(file)
+    assert done.stdout == b"the thread goes on\n"
 
 
 def test_a_log_line_says_who_asked_for_what(shared: Served) -> None:
