@@ -14,11 +14,12 @@ from typing import Protocol
 
 from ledger.chain.anvil import GENESIS_TIMESTAMP
 from ledger.chain.contract import ContractAbi
-from ledger.chain.errors import ChainAhead, ChainUnavailable, RpcRefused
+from ledger.chain.errors import ChainAhead, ChainUnavailable, RpcRefused, TransactionRefused
 from ledger.chain.eth import BlockRef, Eth
-from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Journal, Purpose
+from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Journal, Purpose, WriteState
 from ledger.chain.transaction import Fees, SignedTransaction, Transaction, decode, sign
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
+from ledger.core.messages import Message
 from ledger.core.signing.signatures import TransactionSigner
 
 
@@ -160,13 +161,19 @@ class ChainWriter:
                 _log.warning("a stuck write could not be replaced: %s", error)
 
     def settle(self, write: ChainWrite, *, timeout_seconds: float, poll_seconds: float = 0.5) -> ChainWrite:
-        """Return the write once it is confirmed or invalid. Raises Unavailable if it is neither in time."""
+        """Return the write, or the one that replaced it, once it is confirmed or invalid.
+
+        Raises Unavailable if it is neither in time.
+        """
         deadline = time.monotonic() + timeout_seconds
         while write.state not in SETTLED:
             if time.monotonic() > deadline:
-                raise Unavailable("write {write.number} is still {write.state}", write=write, code="chain_unconfirmed")
+                hint = self._lack_of_funds(write.sender, write.raw_transaction)
+                raise Unavailable(
+                    "write {write.number} is still {write.state}", write=write, code="chain_unconfirmed", hint=hint
+                )
             self.refresh()
-            write = self.journal.find(write.transaction_hash) or write
+            write = self._as_journaled(write)
             if write.state not in SETTLED:
                 time.sleep(poll_seconds)
         return write
@@ -208,7 +215,37 @@ class ChainWriter:
         )
         # Durable first: a transaction that the chain has and the journal lacks could never be explained.
         self.journal.append(write)
-        return self.chain.deliver(write)
+        try:
+            return self.chain.deliver(write)
+        except TransactionRefused as error:
+            raise error.told_with(hint=self._lack_of_funds(signed.sender, signed.raw)) from error
+
+    def _lack_of_funds(self, sender: str, raw_transaction: bytes) -> Message | None:
+        """Return what to do about it if the sender cannot pay for the transaction, else None."""
+        transaction = decode(raw_transaction).transaction
+        needed = transaction.value + transaction.gas * transaction.fees.max_fee
+        try:
+            balance = self.chain.eth.balance(sender, "latest")
+        except ChainUnavailable:
+            return None
+        if balance >= needed:
+            return None
+        return Message(
+            "Send the account {sender} the chain's currency: it has {balance} wei, and this may cost {needed}.",
+            sender=sender,
+            balance=balance,
+            needed=needed,
+        )
+
+    def _as_journaled(self, write: ChainWrite) -> ChainWrite:
+        """Return the write as the journal has it now, or the write of ours that has taken its nonce."""
+        journaled = self.journal.find(write.transaction_hash) or write
+        if journaled.state is not WriteState.INVALID or write.sender != self.account:
+            return journaled
+        of_nonce = (
+            other for other in self.journal.writes() if (other.sender, other.nonce) == (write.sender, write.nonce)
+        )
+        return next((other for other in of_nonce if other.state is not WriteState.INVALID), journaled)
 
     def _estimate(self, sender: str, to: str | None, data: bytes, abi: ContractAbi | None, value: int = 0) -> int:
         try:

@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 
 from ledger.chain import rpc, writer
+from ledger.chain.deploy import deploy, require_deployment
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable, TransactionRefused, WrongChain
 from ledger.chain.eth import Eth, SendAnswer
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.transaction import Fees, decode, sign
+from ledger.chain.writer import ChainWriter
 from ledger.core.errors import Conflict, MalformedInput, Unavailable
 from tests.testkit.builders import refused
 from tests.testkit.faulty_service import Answer
@@ -32,7 +34,7 @@ from tests.unit.chain.faulty import (
     wrong_refusal,
 )
 from tests.unit.chain.memory_journal import MemoryJournal
-from tests.unit.chain.world import POLICE, SUBMITTER, World, granted_by, remote_world
+from tests.unit.chain.world import POLICE, SUBMITTER, Clock, World, founding, granted_by, remote_world
 
 SIGNED, SUBMITTED, MINED = WriteState.SIGNED, WriteState.SUBMITTED, WriteState.MINED
 CONFIRMED, STALE, INVALID = WriteState.CONFIRMED, WriteState.STALE, WriteState.INVALID
@@ -231,6 +233,27 @@ def test_a_stuck_write_is_replaced_at_its_nonce(
     world.anchor.refresh()
     assert states(world) == [INVALID, CONFIRMED]
     assert world.anchor.head("latest").number == 1
+
+
+def test_a_deployment_that_waited_for_money_goes_on(anvil: ExternalNode, journal: MemoryJournal) -> None:
+    """The account of a new ledger is named with what it lacks. Its money comes when the first write was replaced by
+    one that pays more, and that is the one that comes in: the deployment takes it for its own."""
+    chain, clock = RemoteChain(eth=anvil.eth, chain_id=31337, journal=journal, finality=0), Clock()
+    begun = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=clock)
+    for _ in range(2):  # refused as it is sent, and as it is waited for
+        with pytest.raises(Unavailable) as poor:
+            deploy(begun, founding(), timeout_seconds=0)
+        assert f"Send the account {SUBMITTER.key_id}" in (poor.value.hint or "")
+        clock.now += 120
+    begun.refresh()
+    anvil.automine(on=False)
+    anvil.fund(SUBMITTER.key_id)
+    begun.refresh()
+    anvil.mine(1)
+    anvil.automine(on=True)
+    require_deployment(anvil.eth, deploy(begun, founding(), timeout_seconds=30))
+    outcomes = {(write.nonce, write.state) for write in journal.writes()}
+    assert outcomes == {(0, INVALID), (0, CONFIRMED), (1, CONFIRMED)}
 
 
 def paid(write: ChainWrite) -> Fees:
