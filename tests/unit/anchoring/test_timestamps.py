@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
+from ledger.anchoring import timestamps
 from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.core.errors import MalformedInput, SignatureRefused, Unavailable
 from ledger.core.log.notes import parse_note
@@ -17,6 +19,7 @@ from ledger.store import checkpoints
 from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
+from tests.testkit.faulty_service import Answer, faulty_service
 from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
 from tests.testkit.machine import free_port, wait_until
 from tests.testkit.timestamping import Authority, new_authority, serving_authority
@@ -133,6 +136,15 @@ def test_what_is_no_timestamp_is_not_kept(ledger: Ledger, authority: Authority) 
     authority.status, authority.body = 200, None
     assert worker.try_step()
     assert worker.state.fault is None
+
+
+def test_who_dribbles_is_left(ledger: Ledger, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then is an answer that never ends: the time is that of the whole, and its end is a fault."""
+    monkeypatch.setattr(timestamps, "ANSWER_WITHIN_S", 0.2)
+    with faulty_service(lambda _: Answer(body=b"0" * 1000, drip_s=0.05)) as slow:
+        worker = replace(timestamp_worker(ledger, authority), url=slow.url)
+        assert not worker.try_step()
+    assert "in time" in (worker.state.fault or "")
 
 
 def test_a_timestamp_that_proves_nothing_is_refused(ledger: Ledger, authority: Authority, tmp_path: Path) -> None:
