@@ -128,13 +128,13 @@ def _staged(target: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Conflict("another restore into {target} is running", target=target, code="busy") from error
-        shutil.rmtree(staging, ignore_errors=True)
-        make_private_folder(staging)
         try:
+            shutil.rmtree(staging, ignore_errors=True)
+            make_private_folder(staging)
             yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        Path(lock.name).unlink(missing_ok=True)
+            Path(lock.name).unlink(missing_ok=True)
 
 
 def _is_cut_off(target: Path) -> bool:
