@@ -439,8 +439,14 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
     if not all(enforced := sandbox.enforced()):
         logger.warning("work on what others wrote has limits, and no whole sandbox", **enforced._asdict())
-    database = open_database(settings.database_url or f"sqlite:///{directory.database}", copies=settings.durable_copies)
+    url = settings.database_url or f"sqlite:///{directory.database}"
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        installations.require_no_log(directory)  # before a file is made that would look like the ledger's
+    database = open_database(url, copies=settings.durable_copies)
     try:
+        with database.read() as connection:
+            if not log.has_begun(connection):
+                installations.require_no_log(directory)
         initialise(database, installation.log_id_bytes)
         with database.read() as connection:
             installations.require_no_rollback(installation, tree(connection).size)

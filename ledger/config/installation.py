@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,7 @@ from ledger.config.keys import KeyDirectory, KeyRefused, create_keystore, create
 from ledger.config.secret_files import make_private_folder, read_secret, write_secret
 from ledger.config.settings import EMBEDDED, Settings
 from ledger.core.encoding import canonical
-from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.decoding import decode_json, decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
@@ -369,9 +370,9 @@ def create(
     founding = replace_fields(founding, procedures=tuple(dict.fromkeys((*founding.procedures, *digests))))
     if where.installation.exists():
         raise Conflict("{where.path} holds a ledger already", where=where, field="data_dir", code="already_initialised")
-    if where.database.exists():
+    if where.database.exists() or _traces_of_log(where):
         raise Conflict(
-            "{where.path} holds the database of a ledger whose identity is missing",
+            "{where.path} holds what is left of a ledger whose identity is missing",
             where=where,
             field="data_dir",
             code="identity_missing",
@@ -422,6 +423,38 @@ def load(where: DataDirectory) -> Installation:
             field="installation.format",
         )
     return installation
+
+
+class _Generation(Struct):
+    number: int
+
+
+def require_no_log(where: DataDirectory) -> None:
+    """Require that this ledger has begun no log, so that an empty database may be that of its first start.
+
+    Otherwise its key would sign a second history beside the one that others have seen. Raises NotFound.
+    """
+    if traces := _traces_of_log(where):
+        raise NotFound(
+            "the database of this ledger is not here: {trace} is of a log that has begun, and this one has none",
+            trace=traces[0],
+            field="database_url",
+            code="database_missing",
+            hint="Name the database of this ledger by database_url, or restore the newest backup: "
+            "docs/operations/backup.md",
+        )
+
+
+def _traces_of_log(where: DataDirectory) -> list[Path]:
+    """Return the files and folders of a data directory that are there once a log has begun, and not before."""
+    traces = [where.trust] if where.trust.exists() else []
+    if where.chain.is_dir() and any(where.chain.iterdir()):
+        traces.append(where.chain)
+    with suppress(FileNotFoundError, msgspec.DecodeError):
+        # A run that failed is remembered under number 0, also before there was anything to back up.
+        backups = decode_json(where.backups.read_bytes(), dict[str, _Generation])
+        traces += [where.backups] if any(last.number for last in backups.values()) else []
+    return traces
 
 
 def require_own_keys(where: DataDirectory, installation: Installation) -> None:

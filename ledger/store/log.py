@@ -99,6 +99,11 @@ def initialise(database: Database, log_id: bytes) -> None:
             make_durable(connection, database)
 
 
+def has_begun(connection: Connection) -> bool:
+    """Return whether the database has a log, be it an empty one or one that is being restored."""
+    return connection.execute(select(TREE.c.log_id)).first() is not None
+
+
 def make_durable(connection: Connection, database: Database) -> None:
     """Write something: once the transaction is committed, all that it saw is as durable as a new entry.
 

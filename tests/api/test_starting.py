@@ -14,12 +14,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.chain_connector import TrustHolder
-from api.wiring import BoundFile, open_parts
+from api.wiring import BoundFile, assemble, open_parts
 from ledger.anchoring.worker import ChainWorker
 from ledger.cli.command import EXTRAS
 from ledger.config.installation import DataDirectory
 from ledger.config.keys import create_keystore
+from ledger.config.secret_files import write_secret
 from ledger.config.settings import Settings, read_settings
+from ledger.core.errors import NotFound
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.core.trust.trust_file import parse_trust
 from ledger.store import checkpoints, log
@@ -30,12 +32,13 @@ from ledger.workers import sandbox
 from ledger.workers.sandbox import Enforced
 from tests.api.service import until
 from tests.testkit import bundles
+from tests.testkit.builders import refused
 from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
 from tests.testkit.timestamping import new_authority
 from tests.testkit.witness_server import Reply, SmallWitness, serving
 from tests.unit.cli.world import World
-from tests.unit.config.test_installation import mint
+from tests.unit.config.test_installation import PASSPHRASE, mint
 
 STARTING = """
 import sys
@@ -139,6 +142,27 @@ def test_a_service_says_that_its_clock_is_behind_the_log(founded: Settings, behi
         assert log.tree(connection).recorded_at >= last
     (seconds,) = [line["seconds"] for line in logged if "behind" in line["event"]] or [0]
     assert behind_s - 60 < seconds <= behind_s
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_ledger_without_its_database_is_no_new_one(tmp_path: Path, each_empty_database_url: str, begun: bool) -> None:
+    """A lost database, or a lost setting, must not let its key sign a second history: nothing is started, and no file
+    is made that looks like the ledger's. A ledger that was never started starts with any empty database."""
+    where, _ = mint(tmp_path / "data")
+    write_secret(tmp_path / "passphrase", PASSPHRASE.encode(), field="passphrase")
+    if begun:
+        where.trust.write_bytes(b"what was handed out")
+    for url in (None, each_empty_database_url):
+        settings = read_settings(where.path, key_passphrase_file=tmp_path / "passphrase", database_url=url)
+        if begun:
+            with refused("database_missing", field="database_url", error=NotFound):
+                assemble(settings)
+        else:
+            assemble(settings)[0].database.close()
+            where.trust.write_bytes(b"from now on it has begun")
+            assemble(settings)[0].database.close()
+            where.trust.unlink()
+    assert where.database.exists() != begun
 
 
 def test_the_trust_file_names_the_timestamp_authority(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ledger.config.installation import (
     policy_of,
     read_founding,
     read_token_key,
+    require_no_log,
     witness_addresses,
     witness_policy,
 )
@@ -50,6 +51,29 @@ def mint(folder: Path, origin: str | None = None) -> tuple[DataDirectory, Instal
 
 def files_of(where: DataDirectory) -> dict[str, bytes]:
     return {str(path.relative_to(where.path)): path.read_bytes() for path in where.path.rglob("*") if path.is_file()}
+
+
+TRACES = {
+    "trust.json": b"{}",
+    "chain/state.json": b"{}",
+    "backup.json": b'{"file:///b": {"number": 3, "digest": "d", "made": 1, "failed": null}}',
+}
+
+
+@pytest.mark.parametrize("trace", TRACES)
+def test_a_ledger_that_has_begun_begins_no_second_log(tmp_path: Path, trace: str) -> None:
+    """Of each trace of its log it is named, and no other ledger is made over it. A new ledger has none, whatever was
+    tried with it before its first start."""
+    where, _ = mint(tmp_path / "data")
+    where.chain.mkdir()
+    where.backups.write_bytes(b'{"file:///b": {"number": 0, "digest": "", "made": 0, "failed": 7}}')
+    require_no_log(where)
+    (where.path / trace).write_bytes(TRACES[trace])
+    with refused("database_missing", field="database_url", error=NotFound):
+        require_no_log(where)
+    where.installation.unlink()
+    with refused("identity_missing", field="data_dir", error=Conflict):
+        mint(tmp_path / "data")
 
 
 def test_a_minted_ledger_opens_as_it_was_minted(tmp_path: Path) -> None:
