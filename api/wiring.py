@@ -315,7 +315,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     """
     parts, connector = assemble(settings)
     with parts.database.read() as connection:
-        if behind_s := seconds_behind(log.tree(connection).recorded_at):
+        if behind_s := seconds_behind(log.tree(connection).recorded_at, parts.clock()):
             logger.warning(
                 "the clock of this machine is behind the last entry, whose time new ones get", seconds=behind_s
             )
@@ -324,17 +324,17 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     publish_procedures(parts, DataDirectory(settings.data_dir))
     activity = parts.database.activity
     publish = _repeat(activity, PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.sequencer.clock()))
-    threads = _start_threads({"cosign": parts.collector.run, "publish": publish}, stop)
+    _start_loops(parts, {"cosign": parts.collector.run, "publish": publish}, stop)
     try:
         parts.collector.has_looked.wait(WITNESS_LOOK_S)
-        threads += _start_threads(writing_loops(parts), stop)
+        _start_loops(parts, writing_loops(parts), stop)
         parts.chain_worker.has_looked.wait(LOOK_S)
         yield parts
     finally:
         # In this order: first what writes, then the sequencer that commits it, at last what both use.
         stop.set()
         activity.wake()
-        for thread in threads:
+        for thread in parts.loops:
             thread.join(ENDING_S)
         parts.sequencer.stop()
         parts.peers.close()
@@ -531,9 +531,9 @@ def _repeat(activity: Activity, pause_s: float, step: Callable[[], object]) -> C
     return lambda stop: activity.repeat(stop, lambda: failure_of(step, "step failed") is None, pause_s)
 
 
-def _start_threads(runs: dict[str, Callable[[Event], Any]], stop: Event) -> list[Thread]:
-    """Start one daemon thread for each loop, named by its key, and return the threads."""
-    threads = [Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in runs.items()]
-    for thread in threads:
+def _start_loops(parts: Parts, runs: dict[str, Callable[[Event], Any]], stop: Event) -> None:
+    """Start one daemon thread for each loop, named by its key, whose end before that of the service is noticed."""
+    for name, run in runs.items():
+        thread = Thread(target=run, args=(stop,), name=name, daemon=True)
         thread.start()
-    return threads
+        parts.loops.append(thread)

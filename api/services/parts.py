@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Protocol
 
 from api.middleware.measuring import RequestMeasures
@@ -105,7 +106,8 @@ class Parts(RecordingParts):
     ``timestamp_worker`` is None without a timestamp authority, ``uploader`` without a public store, ``evidence``
     without an evidence store. ``workers`` do what may be costly, ``validators`` validate submissions of cases if there
     are any. ``peers`` are other services on this machine that share the database, ``replicas`` copies of it.
-    ``measures`` count what is done for clients.
+    ``measures`` count what is done for clients. ``loops`` are the threads that work until the service stops, each named
+    for what it does.
     """
 
     settings: Settings
@@ -126,6 +128,7 @@ class Parts(RecordingParts):
     evidence: KeptEvidence | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
     measures: ServiceMeasures = field(default_factory=ServiceMeasures)
+    loops: list[Thread] = field(default_factory=list)
 
     def zone(self) -> Zone:
         """Return the time zone of what concerns no case: that of the settings, or else of the first procedure."""

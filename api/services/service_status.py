@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from api.auth.reading import Reading
 from api.services.parts import Parts
-from api.services.readiness import clock_fault
+from api.services.readiness import clock_fault, ended_loops
 from api.services.webhooks import ROLE as WEBHOOK_ROLE
 from api.texts import later
 from ledger.anchoring.anchors import WaitReason, last_size
@@ -24,6 +24,7 @@ from ledger.chain.chain_status import ChainStatus
 from ledger.chain.journal import WriteState
 from ledger.core.events.record import IncidentRecorded
 from ledger.i18n import zone_in_use
+from ledger.recording.clock import seconds_behind
 from ledger.recording.uploading import UploadState
 from ledger.store import checkpoints, growth, imports, log, notices, search, webhooks, word_parts
 from ledger.store.chain_journal import DatabaseJournal
@@ -79,7 +80,8 @@ class SignedInOverview(Struct, frozen=True):
 class ServiceStatus(Struct, frozen=True):
     """The whole status as of ``now`` (unix milliseconds). ``inside`` is None for visitors.
 
-    ``clock_fault`` is why nothing is recorded by the machine's clock, if so. ``free_bytes`` is None if the database is
+    ``clock_fault`` is why nothing is recorded by the machine's clock, if so.
+    ``ended_loops`` are the threads that have ended and should not. ``free_bytes`` is None if the database is
     on another machine. ``open_since`` (unix milliseconds) is when the first entry was recorded that no final anchor
     covers. ``chain_status`` is what the last look at the chain showed, of whose changes of the registry the log has
     ``mirrored``. ``witness_defect`` prevents asking any witness; ``quorum`` is from how many agencies the contract
@@ -90,6 +92,7 @@ class ServiceStatus(Struct, frozen=True):
     now: int
     is_written: bool
     clock_fault: str | None
+    ended_loops: list[str]
     tree: TreeState
     published: PublishedCheckpoint | None
     witnessed: PublishedCheckpoint | None
@@ -134,6 +137,7 @@ def service_status(parts: Parts, reading: Reading | None, *, for_operator: bool 
             now=parts.clock(),
             is_written=parts.sequencer.is_running,
             clock_fault=None if (fault := clock_fault(parts)) is None else fault.message,
+            ended_loops=ended_loops(parts),
             tree=tree,
             published=checkpoints.last_published(connection),
             witnessed=checkpoints.last_witnessed(connection),
@@ -186,7 +190,6 @@ def _incident(entry: log.StoredEntry) -> Incident:
 Colour = Literal["bad", "soon"]
 
 LATE_MS = 10 * 60 * 1000  # milliseconds for which an entry may wait for its final anchor
-LEAST_FREE = 1024**3  # bytes on the disk of the data directory
 ANCHOR_GAS = 500_000  # of a large anchor with its consistency proof
 ANCHORS_PAID = 1000  # anchors that the account's balance should pay for
 RECENT_MS = 7 * 24 * 3600 * 1000  # milliseconds for which a recorded incident is shown as one to look at
@@ -229,6 +232,18 @@ SAYINGS = {
         "bad",
         later("Nothing is recorded: the clock of the service's machine was set forward."),
         later("Put it right, and the service goes on by itself. If it is right now, restart the service."),
+        "tally doctor",
+    ),
+    "clock_behind": AlarmText(
+        "soon",
+        later("The clock of the service's machine is behind the last entry, whose time new ones get."),
+        later("Put it right, and see that the time is synchronised: no entry shows when it was recorded until then."),
+        "tally doctor",
+    ),
+    "loop_ended": AlarmText(
+        "bad",
+        later("A thread of the service has ended: what it did is not done any more."),
+        later("Restart the service. Its log says what ended; report it."),
         "tally doctor",
     ),
     "chain_defect": AlarmText(
@@ -329,7 +344,10 @@ def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
         yield ServiceAlarm("writer_stopped")
     elif status.clock_fault is not None:
         yield ServiceAlarm("clock_set_forward", detail=status.clock_fault)
-    if status.free_bytes is not None and status.free_bytes < LEAST_FREE:
+    if seconds_behind(status.tree.recorded_at, status.now):
+        yield ServiceAlarm("clock_behind")
+    yield from (ServiceAlarm("loop_ended", name) for name in status.ended_loops)
+    if status.free_bytes is not None and status.free_bytes < growth.LEAST_FREE:
         yield ServiceAlarm("disk_low")
     state, chain_status = status.chain, status.chain_status
     if state.is_defect:

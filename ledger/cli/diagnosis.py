@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from ledger.chain.anvil_package import anvil_pin, anvil_version
 from ledger.cli.session import Session
-from ledger.config.installation import DataDirectory, load, policy_of, require_own_keys
+from ledger.config.installation import DataDirectory, load, policy_of, require_no_log, require_own_keys
 from ledger.config.secret_files import open_to_others, read_secret
 from ledger.config.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 from ledger.core.encoding.instants import instant_text
@@ -31,6 +31,7 @@ DELETED_WITHIN_S = 3600  # seconds after which a deletion that waits is a fault
 CLOCK_OFF_S = 60  # seconds that a clock may be off; entries are refused or proven wrong from five minutes on
 BACKUP_OLD_S = 2 * 86_400  # seconds after which the last backup is too old
 _SETUP = Path(__file__).parents[2] / "scripts" / "setup"  # of a clone
+QUICK_CHECK_S = 20.0  # seconds for which each file of a SQLite database is read: 10 GB that the system has in memory
 LOCAL_S = 5.0  # for an answer of the service of the data directory
 
 
@@ -52,7 +53,7 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
         findings.append(Finding("settings", "failed", Message("{error.field}: {error}", error=error), error.hint or ""))
     else:
         findings += [anvil(settings), installation(settings), *keys(settings), *files(settings), database(settings)]
-        findings += [*clock(settings)]
+        findings += [*disk(settings), *clock(settings)]
         findings += [*backups(settings), *evidence_store(settings), chain(settings), *witnesses(settings)]
         findings += [] if _has_profile(session) else [*_own_service(settings)]
     return [*findings, *profile_keys(session), *service(session)]
@@ -239,9 +240,7 @@ def database(settings: Settings) -> Finding:
     """Check the database of the log."""
     url = settings.database_url
     if url is None or url.startswith("sqlite"):
-        file = Path(url.removeprefix("sqlite:///")) if url else DataDirectory(settings.data_dir).database
-        detail = str(file) if file.exists() else Message("{file} (made by tally serve)", file=file)
-        return Finding("database", "checked", detail)
+        return _tried("database", lambda: _database_file(settings))
 
     def opened() -> str:
         from ledger.store.opening import open_database
@@ -252,9 +251,47 @@ def database(settings: Settings) -> Finding:
     return _tried("database", opened)
 
 
+def _database_file(settings: Settings) -> str:
+    """Read the files of a SQLite database, for QUICK_CHECK_S at most each, and return what was checked.
+
+    Raises DiskFailed if one is damaged, NotFound if there is none although the ledger has had one.
+    """
+    from ledger.store.connections import check_file
+
+    where = DataDirectory(settings.data_dir)
+    file = Path(settings.database_url.removeprefix("sqlite:///")) if settings.database_url else where.database
+    if not file.exists() or check_file(file, within_s=QUICK_CHECK_S) == "empty":
+        require_no_log(where)
+        return Message("{file} (made by tally serve)", file=file)
+    of_access = file.with_name(f"{file.stem}-access{file.suffix}")
+    results = [check_file(path, within_s=QUICK_CHECK_S) for path in (file, of_access) if path.exists()]
+    if "in part" in results:
+        return Message(
+            "{file}: nothing is damaged in what was read in {seconds} s; tally audit reads all of it",
+            file=file,
+            seconds=int(QUICK_CHECK_S),
+        )
+    return str(file)
+
+
+def disk(settings: Settings) -> Iterator[Finding]:
+    """Check that there is room on the disk of the data directory."""
+    from ledger.store.growth import LEAST_FREE
+
+    if not settings.data_dir.exists():
+        return
+    free = shutil.disk_usage(settings.data_dir).free
+    detail = Message("{free} MiB are free on the disk of {folder}", free=free // 1024**2, folder=settings.data_dir)
+    if free < LEAST_FREE:
+        mend = Message("Make room: at least 1 GiB; without room nothing is recorded")
+        yield Finding("disk", "failed", detail, mend)
+    else:
+        yield Finding("disk", "checked", detail)
+
+
 def clock(settings: Settings) -> Iterator[Finding]:
     """Check the clock by the log's last entry, and by the answers of chain, timestamp authority and witnesses."""
-    from ledger.recording.clock import seconds_behind
+    from ledger.recording.clock import now_ms, seconds_behind
     from ledger.store import log
     from ledger.store.backup import attach_to_read
 
@@ -266,7 +303,7 @@ def clock(settings: Settings) -> Iterator[Finding]:
         if settings.database_url or where.database.exists():
             url = settings.database_url or f"sqlite:///{where.database}"
             with closing(attach_to_read(url)) as opened, opened.read() as connection:
-                behind_s = seconds_behind(log.tree(connection).recorded_at)
+                behind_s = seconds_behind(log.tree(connection).recorded_at, now_ms())
             if behind_s:
                 detail = Message("{seconds} s behind the log's last entry, whose time new ones get", seconds=behind_s)
                 yield Finding("clock", "failed", detail, mend)

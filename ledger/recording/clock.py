@@ -22,9 +22,9 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def seconds_behind(last_entry: int) -> int:
-    """Return by how much this machine's clock is behind ``last_entry`` (unix milliseconds), 0 for up to a minute."""
-    behind_ms = last_entry - now_ms()
+def seconds_behind(last_entry: int, now: int) -> int:
+    """Return by how much a clock is behind ``last_entry`` (both in unix milliseconds), 0 for up to a minute."""
+    behind_ms = last_entry - now
     return behind_ms // 1000 if behind_ms > MOST_AHEAD_MS else 0
 
 

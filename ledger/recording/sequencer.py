@@ -330,6 +330,7 @@ class Sequencer:
                 _fail(new, _not_recorded(error))
                 logger.warning("a batch came to nothing", trace=_trace(error))
                 return
+        self._database.is_full &= written.grown is None  # what was written had room
         end = 0 if written.grown is None else written.grown.size
         self.measures.note_batch(len(written.entries), end, began, time.perf_counter())
         if any(isinstance(new.submission.event.body, RegistryChange) for new in written.entries):
@@ -564,8 +565,11 @@ def _not_recorded(error: Exception) -> Unavailable:
 
 def _unknown(error: BaseException) -> Unavailable:
     """Return the error for a batch that may or may not be in the log."""
-    hint = "Submit the same event again: if it was recorded, its receipt comes back."
-    reason = str(error) if isinstance(error, TallystickError) else type(error).__name__
+    hint = Message("Submit the same event again: if it was recorded, its receipt comes back.")
+    reason: str = type(error).__name__
+    if isinstance(error, TallystickError):
+        reason = error.message
+        hint = Message("{first} {then}", first=error.hint, then=hint) if error.hint else hint
     return Unavailable("the outcome is unknown: {reason}", reason=reason, code="outcome_unknown", hint=hint)
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from enum import IntEnum
 from math import inf
 from pathlib import Path
 from stat import S_IMODE
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -31,7 +31,8 @@ TRUSTED_S = 1.0  # for which a connection to PostgreSQL is taken to be alive aft
 PRIVATE = 0o600  # the mode of database files
 DRIVERS = ("sqlite", "postgresql+psycopg")
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
-_DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
+_DAMAGES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
+_DISK_FULL = "53100"  # SQLSTATE
 _READ_ONLY = "25006"  # SQLSTATE of a write to PostgreSQL that is a standby, as a former primary is after a failover
 _URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>"
 
@@ -55,6 +56,12 @@ class DiskFailed(Unavailable):
     """The disk reported an error. What was written may be lost, so nothing more is acknowledged."""
 
     code = "disk_failed"
+
+
+class DiskFull(Unavailable):
+    """There is no room for what was to be written, which is not in the database."""
+
+    code = "disk_full"
 
 
 @contextmanager
@@ -213,18 +220,21 @@ def translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         # The low byte of an extended result code is the primary one.
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
+        code, state = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF, getattr(error.orig, "sqlstate", None)
+        translation: Unavailable
+        if code in _DAMAGES:
+            translation = _damaged()
+        elif code == sqlite3.SQLITE_IOERR:
             hint = "Check the disk, then start the service again: it looks up what is there."
-            translation: Unavailable = DiskFailed("the disk failed", retry_after=3600, hint=hint)
-        elif getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            translation = DiskFailed("the disk failed", retry_after=3600, hint=hint)
+        elif code == sqlite3.SQLITE_FULL or state == _DISK_FULL:
+            hint = "Make room on the disk of the database; nothing has to be started again."
+            translation = DiskFull("the disk of the database is full", retry_after=30, hint=hint)
+        elif state == LOCK_NOT_AVAILABLE:
             hint = "Does a commit wait for a standby that is away? PostgreSQL's view pg_stat_activity shows it."
             translation = Unavailable("another transaction keeps the database", code="busy", retry_after=1, hint=hint)
-        elif (
-            isinstance(error, OperationalError)
-            or error.connection_invalidated
-            or getattr(error.orig, "sqlstate", None) == _READ_ONLY
-        ):
-            hint = "Is it running, and is there room on the disk? Try again."
+        elif isinstance(error, OperationalError) or error.connection_invalidated or state == _READ_ONLY:
+            hint = "Is it running? Try again."
             translation = Unavailable("the database does not answer", code="database_unavailable", hint=hint)
         else:  # a fault of the statement, and so of ours
             raise
@@ -232,6 +242,37 @@ def translated() -> Iterator[None]:
         raise translation from error
     except PoolTimeout as error:
         raise Unavailable("too many connections to the database are in use", code="busy", retry_after=1) from error
+
+
+def _damaged() -> DiskFailed:
+    return DiskFailed(
+        "the database is damaged",
+        code="database_damaged",
+        retry_after=3600,
+        hint="Check the disk, then restore the newest backup into another directory: docs/operations/backup.md",
+    )
+
+
+def check_file(file: Path, *, within_s: float) -> Literal["whole", "in part", "empty"]:
+    """Read a SQLite database without changing it, for as long as that takes or ``within_s``; return how far that came.
+
+    Raises DiskFailed if it is damaged, with SQLite's words for it as a note.
+    """
+    until = monotonic() + within_s
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.set_progress_handler(lambda: monotonic() > until, 1000)
+        try:
+            fault: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            is_empty = connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                return "in part"
+            fault, is_empty = str(error), False
+    if fault != "ok":
+        damage = _damaged()
+        damage.add_note(fault)
+        raise damage
+    return "empty" if is_empty else "whole"
 
 
 def parsed_url(url: str, *, field: str = "database_url") -> URL:

@@ -48,6 +48,7 @@ from ledger.store.connections import (
     POOL_OVERFLOW,
     POOL_SIZE,
     DiskFailed,
+    DiskFull,
     WriterLock,
     engine_of,
     parsed_url,
@@ -80,6 +81,7 @@ class Database:
         # PostgreSQL's own default would show each statement of a read another state.
         self._reading = log if self.is_sqlite else log.execution_options(isolation_level="REPEATABLE READ")
         self._disk_failure: DiskFailed | None = None
+        self.is_full = False  # whether the disk had no room for what was to be written last
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -110,6 +112,9 @@ class Database:
                 yield connection
         except DiskFailed as error:
             self._disk_failure = error
+            raise
+        except DiskFull:
+            self.is_full = True
             raise
 
     def upsert(self, table: Any) -> Any:

@@ -15,6 +15,8 @@ from ledger.store.database import Database
 from ledger.store.supervision import LEADS, MODELS
 from ledger.store.tables import CASE_AGENCIES, ENTRIES
 
+LEAST_FREE = 1024**3  # bytes on the disk of the data directory; with less an operator is to make room
+
 
 class Day(Struct, frozen=True):
     """How many entries were recorded on a day of the ledger's time zone."""

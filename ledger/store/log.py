@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from secrets import token_hex
 from typing import Any
 
 from msgspec import DecodeError, Struct, json
@@ -74,6 +75,8 @@ _AT_PLACES = (
 
 
 _MADE_DURABLE = "times_made_durable"
+_ROOM = "room"
+ROOM = 65_536  # bytes that are written to see whether a full disk has room again
 RESTORING = "00" * 32  # in the place of the log's id until a backup is restored whole: no service takes it for its log
 
 
@@ -112,6 +115,21 @@ def make_durable(connection: Connection, database: Database) -> None:
     """
     # Something new: a row that is as it was SQLite does not write.
     keep_fact(connection, database, _MADE_DURABLE, str(int(fact(connection, _MADE_DURABLE) or 0) + 1))
+
+
+def require_room(database: Database, patience_ms: int) -> None:
+    """Take the writer's lock for a look; if the disk was full when it was written to last, write as much as a batch.
+
+    Raises Unavailable, among it DiskFull while there is still no room.
+    """
+    with database.lock(patience_ms) as connection:
+        tree(connection)
+        if database.is_full:
+            keep_fact(connection, database, _ROOM, token_hex(ROOM // 2))  # what a server cannot make smaller
+    if database.is_full:
+        with database.lock(patience_ms) as connection:
+            keep_fact(connection, database, _ROOM, "")
+        database.is_full = False
 
 
 def tree(connection: Connection) -> TreeState:

@@ -9,13 +9,13 @@ from typing import NoReturn
 import pytest
 from structlog.testing import capture_logs
 
-from ledger.core.errors import Unavailable
+from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events.record import IncidentRecorded
 from ledger.recording.clock import RecordingClock
 from ledger.recording.sequencer import Answer
 from tests.api.conftest import OFFICERS, no_chain, serving_ledger
 from tests.api.service import Served, problem, until
-from tests.campaigns.faults.commits import database_error, failing_commits
+from tests.campaigns.faults.commits import database_error, failing_commits, full_disk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger
 from tests.testkit.postgres import running_server
@@ -27,6 +27,7 @@ READY = {
     "clock": "ok",
     "chain": "connecting",
     "witnesses": "ok",
+    "loops": "ok",
     "waits": None,
     "detail": None,
     "fault": None,
@@ -52,11 +53,33 @@ def test_a_service_that_works_is_ready(served: Served) -> None:
 
 
 def test_a_writer_whose_thread_is_gone_is_noticed(served: Served) -> None:
-    """No failure was told, yet nothing would be committed."""
+    """No failure was told, yet nothing would be committed: who reads that it is so reads what to do, too."""
     served.ledger.sequencer.stop()
     assert served.ledger.sequencer.failure is None
     answer = served.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, READY | {"ready": False, "sequencer": "failed"})
+    failed = {"ready": False, "sequencer": "failed", "fault": "the writer has ended"}
+    assert (answer.status_code, answer.json()) == (503, READY | failed | {"hint": answer.json()["hint"]})
+    assert "Restart the service" in answer.json()["hint"]
+
+
+def test_a_writer_that_has_stopped_says_why(served: Served) -> None:
+    """With the reason's own hint."""
+    served.ledger.sequencer.halt(IntegrityBroken("the log is another", hint="Restore the newest backup."))
+    readiness = served.get("/readyz").json()
+    reason = ("nothing is written any more: the log is another", "Restore the newest backup.")
+    assert (readiness["sequencer"], readiness["fault"], readiness["hint"]) == ("failed", *reason)
+
+
+def test_any_thread_that_has_ended_is_noticed(served: Served) -> None:
+    """Whatever ended it: what it did is not done any more, so the service is not ready, and says which it is."""
+    thread = Thread(target=lambda: None, name="notice")
+    served.parts.loops.append(thread)
+    thread.start()
+    thread.join()
+    answer = served.get("/readyz")
+    failed = {"ready": False, "loops": "failed", "fault": "threads have ended: notice", "hint": answer.json()["hint"]}
+    assert (answer.status_code, answer.json()) == (503, READY | failed)
+    assert "Restart the service" in answer.json()["hint"]
 
 
 def test_a_writer_that_is_ended_says_so(served: Served) -> None:
@@ -120,7 +143,8 @@ def test_nothing_is_recorded_while_the_clock_is_set_forward(served: Served) -> N
     served.record(case)
     clock.forward(600)
     answer = served.get("/readyz")
-    readiness = READY | {"ready": False, "clock": "failed", "hint": answer.json()["hint"]}
+    fault = "the clock of the service's machine was set forward by 600 s while the service ran"
+    readiness = READY | {"ready": False, "clock": "failed", "fault": fault, "hint": answer.json()["hint"]}
     assert (answer.status_code, answer.json()) == (503, readiness)
     assert "restart" in readiness["hint"]
     case.register("disk")
@@ -145,6 +169,22 @@ def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:
     assert refusal["detail"] == "the database does not answer"
     assert "injected" not in answer.text
     assert "injected" in next(line["reason"] for line in logged if line["event"] == "refused")
+
+
+def test_a_full_disk_is_not_ready(served: Served) -> None:
+    """Who submits and who watches is told what it is; ready once there is room, whether or not anybody submits."""
+    case = Case().open().register(*(f"item-{number}" for number in range(40)))
+    with full_disk(served.ledger.database.log):
+        refusal = problem(served.post_together(*(event.submission for event in case.events)), 503, "disk_full")
+        before = served.ledger.database.activity.writes
+        assert "Make room" in refusal["hint"]
+        for _ in range(2):
+            answer = served.get("/readyz")
+            failed = {"ready": False, "database": "failed", "fault": "the disk of the database is full"}
+            assert (answer.status_code, answer.json()) == (503, READY | failed | {"hint": refusal["hint"]})
+    assert served.get("/readyz").json() == READY
+    assert served.ledger.database.activity.writes == before
+    served.record(case)
 
 
 def test_a_database_that_promises_less_than_was_declared_is_not_ready() -> None:

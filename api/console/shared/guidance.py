@@ -245,6 +245,8 @@ BY_CODE: Final = {
     "outcome_unknown": _AGAIN,
     "database_unavailable": _OPERATOR,
     "disk_failed": _OPERATOR,
+    "disk_full": _OPERATOR,
+    "database_damaged": _OPERATOR,
     "not_durable": _OPERATOR,
     "clock_set_forward": _OPERATOR,
     "integrity_broken": _OPERATOR,

@@ -41,6 +41,7 @@ QUIET = ServiceStatus(
     now=NOW,
     is_written=True,
     clock_fault=None,
+    ended_loops=[],
     tree=TreeState(bytes(32), 9, bytes(32), 3, NOW),
     published=None,
     witnessed=None,
@@ -72,6 +73,8 @@ def inside(**changes: Any) -> ServiceStatus:
 LOUD = {
     "writer_stopped": replace(QUIET, is_written=False),
     "clock_set_forward": replace(QUIET, clock_fault="it was set forward by 600 s"),
+    "clock_behind": replace(QUIET, now=NOW - 600_000),
+    "loop_ended": replace(QUIET, ended_loops=["notice"]),
     "disk_low": replace(QUIET, free_bytes=1),
     "chain_defect": replace(QUIET, chain=ChainWorkerState(fault="KeyError", is_defect=True)),
     "chain_faulty": replace(QUIET, chain=ChainWorkerState(fault="it does not answer", hint="Start it.")),

@@ -172,7 +172,7 @@ def test_a_full_disk_is_waited_out(on_sqlite: Ledger) -> None:
     with full_disk(on_sqlite.database.log):
         with pytest.raises(Unavailable) as refused:
             on_sqlite.post_all(case.events)
-        assert refused.value.code == "database_unavailable"
+        assert refused.value.code == "disk_full"
         assert 0 < refused.value.retry_after <= 30
         assert on_sqlite.sequencer.failure is None
         with on_sqlite.database.read() as connection:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import stamina
 
+from ledger.cli import diagnosis
 from ledger.cli.diagnosis import clock, evidence_store, fonts
 from ledger.cli.errors import Exit
 from ledger.cli.listening import process_lock
@@ -24,7 +25,7 @@ from ledger.config.secret_files import open_to_others
 from ledger.config.settings import Settings
 from ledger.core.errors import MalformedInput
 from ledger.core.log.notes import SeedSigner, SignatureType
-from ledger.store import evidence_files
+from ledger.store import evidence_files, growth
 from ledger.store.log import initialise
 from ledger.store.opening import open_database
 from ledger.store.tables import TREE
@@ -207,6 +208,55 @@ def test_doctor_tells_which_files_wait_to_be_deleted(where: DataDirectory) -> No
             assert finding.result == result
         assert finding.detail.startswith("files still to be deleted: 2")
         assert list(evidence_store(Settings(data_dir=where.path))) == []
+
+
+@pytest.mark.parametrize("damage", ["cut short", "zeroed", "emptied", "missing"])
+def test_doctor_reads_the_database(where: DataDirectory, damage: str) -> None:
+    """What is there is read, and not changed: of a file that is damaged, or not the ledger's any more, it says what
+    brings the ledger back."""
+    where.path.mkdir()
+    settings = Settings(data_dir=where.path)
+    assert diagnosis.database(settings).result == "checked"  # before the first start
+    with closing(open_database(f"sqlite:///{where.database}")) as database:
+        initialise(database, LOG_ID)
+    where.trust.touch()
+    content = where.database.read_bytes()
+    assert diagnosis.database(settings) == ("database", "checked", str(where.database), "")
+    assert where.database.read_bytes() == content
+    where.database.write_bytes(
+        {
+            "cut short": content[: len(content) // 2],
+            "zeroed": content[:8192] + bytes(len(content) - 8192),
+            "emptied": b"",
+            "missing": b"",
+        }[damage]
+    )
+    if damage == "missing":
+        where.database.unlink()
+    finding = diagnosis.database(settings)
+    assert (finding.result, "docs/operations/backup.md" in finding.mend) == ("failed", True)
+
+
+def test_doctor_says_how_much_of_a_large_database_it_has_read(
+    where: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a bounded time, and claims nothing of the rest."""
+    where.path.mkdir()
+    open_database(f"sqlite:///{where.database}").close()
+    monkeypatch.setattr(diagnosis, "QUICK_CHECK_S", -1.0)
+    finding = diagnosis.database(Settings(data_dir=where.path))
+    assert (finding.result, "tally audit reads all of it" in finding.detail) == ("checked", True)
+
+
+def test_doctor_says_when_the_disk_is_nearly_full(where: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below what the service's own page warns of."""
+    settings = Settings(data_dir=where.path)
+    assert list(diagnosis.disk(settings)) == []
+    where.path.mkdir()
+    for least, result in ((0, "checked"), (2**80, "failed")):
+        monkeypatch.setattr(growth, "LEAST_FREE", least)
+        (finding,) = diagnosis.disk(settings)
+        assert finding.result == result
 
 
 @pytest.mark.parametrize("ahead_s", [3600, 0, -3600])
