@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ledger.core.encoding.decoding import decode_toml
@@ -12,6 +13,8 @@ from ledger.core.procedure import package
 
 if TYPE_CHECKING:
     from ruamel.yaml.events import Event
+
+    from ledger.supervision.models.definition import Query
 
 MOST_KEPT = 500  # texts of either kind
 
@@ -24,8 +27,8 @@ def parse_packages_once() -> None:
 
 
 def parse_models_once() -> None:
-    """Let models read the parts of a file of the same text from what was parsed before."""
-    from ledger.supervision.models import yaml_document
+    """Let models read the parts of a file from what was parsed of the same text before, and ask its query once."""
+    from ledger.supervision.models import conditions, yaml_document
 
     parse = yaml_document._events
     if hasattr(parse, "parses_once"):
@@ -46,6 +49,15 @@ def parse_models_once() -> None:
 
     events.parses_once = True  # type: ignore[attr-defined]
     yaml_document._events = events
+    ask, asked = conditions._columns_of_sql, dict[str, dict[str, str]]()
+
+    def columns(query: Query, values: Mapping[str, Any]) -> dict[str, str]:
+        key = repr((query, sorted(values.items(), key=itemgetter(0))))
+        if key not in asked and len(asked) < MOST_KEPT:
+            asked[key] = ask(query, values)  # what it refuses is not kept
+        return asked[key] if key in asked else ask(query, values)
+
+    conditions._columns_of_sql = columns
 
 
 def _tables(data: bytes, *, field: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.events import terms
 from ledger.i18n import PROCEDURES_IN_USE, Labels, words_in_use
 from ledger.supervision import view_catalogue
-from ledger.supervision.models.conditions import columns_of_sql, condition_of, faults_of_condition, query_of
+from ledger.supervision.models.conditions import condition_of, faults_of_condition, query_of
 from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
 from ledger.supervision.models.editing import value_at
 from ledger.supervision.models.procedure_words import united, vocabulary_of, words_of
@@ -282,11 +282,12 @@ def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[st
         parameters = convert(tree.get("parameters") or {}, dict[str, Parameter])
         values = parameters_of(parameters, {})
         condition_tree = tree["condition"]
-        if next(faults_of_condition(condition_tree, parameters), None) is not None:
+        columns: dict[str, str] = {}
+        if next(faults_of_condition(condition_tree, parameters, columns=columns), None) is not None:
             return {}, ()
         condition = condition_of(condition_tree)
         if isinstance(condition, Sql):
-            return columns_of_sql(query_of(condition, parameters, values), values), ()
+            return columns, ()
         query = query_of(condition, parameters, values)
         return dict(query.columns), query.views
     except (TallystickError, msgspec.ValidationError, LookupError, ValueError, TypeError, AttributeError):

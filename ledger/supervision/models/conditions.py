@@ -257,11 +257,15 @@ def condition_of(condition: Mapping[str, Any]) -> Condition:
 
 
 def faults_of_condition(
-    condition: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None = None
+    condition: Mapping[str, Any],
+    parameters: Mapping[str, Parameter],
+    words: FieldWords | None = None,
+    columns: dict[str, str] | None = None,
 ) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with how a condition is stated: the path below ``condition`` and what was expected.
 
-    ``words`` are those that a case can have; without them none is unknown.
+    ``words`` are those that a case can have; without them none is unknown. A query is asked of no rows for its faults;
+    the ``columns`` that it has then are put there.
     """
     kinds = [kind for kind in _KEYS if kind in condition]
     if len(kinds) != 1:
@@ -273,7 +277,7 @@ def faults_of_condition(
     if missing := [name for name in _KEYS[kind] if name not in condition]:
         yield f".{missing[0]}", Wording("missing")
     elif kind == "sql":
-        yield from _faults_of_sql(condition, parameters, words)
+        yield from _faults_of_sql(condition, parameters, words, {} if columns is None else columns)
     elif kind == "cel":
         view, expression = condition["view"], condition["cel"]
         if not columns_of_view(view, parameters):
@@ -408,7 +412,7 @@ def references(sql: str) -> set[str]:
     return set(_REFERENCE.findall(_IN_QUOTES.sub(" ", sql)))
 
 
-def columns_of_sql(query: Query, values: Mapping[str, Any]) -> dict[str, str]:
+def _columns_of_sql(query: Query, values: Mapping[str, Any]) -> dict[str, str]:
     """Return the columns of a file's query with their types, by asking it of no rows at all. Raises QueryRefused."""
     asked = f"SELECT q.* FROM (SELECT 1) LEFT JOIN (\n{query.sql.strip().rstrip(';')}\n) q ON true"  # noqa: S608 - judged
     lists = {name: use for name, use in query.lists.items() if use.columns}
@@ -432,7 +436,10 @@ def columns_of_sql(query: Query, values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _faults_of_sql(
-    condition: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None
+    condition: Mapping[str, Any],
+    parameters: Mapping[str, Parameter],
+    words: FieldWords | None,
+    columns: dict[str, str],
 ) -> Iterator[tuple[str, Message]]:
     text = condition["sql"]
     if condition["scope"] not in ("case", "all"):
@@ -445,7 +452,7 @@ def _faults_of_sql(
     if not wrong:
         try:
             values = {name: parameter.value(parameter.default) for name, parameter in parameters.items()}
-            columns_of_sql(query_of(Sql(text, "all"), parameters, values), values)
+            columns.update(_columns_of_sql(query_of(Sql(text, "all"), parameters, values), values))
         except TallystickError as error:
             yield ".sql", error.expected if isinstance(error, QueryRefused) else error.text
         else:

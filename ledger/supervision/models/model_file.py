@@ -31,7 +31,6 @@ from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import ModelRefused, Unfit, Wording, unknown
 from ledger.supervision.models.conditions import (
     EVIDENCE,
-    columns_of_sql,
     condition_of,
     faults_of_condition,
     headings_of,
@@ -41,7 +40,6 @@ from ledger.supervision.models.definition import (
     Example,
     Model,
     ModelParts,
-    Sql,
     faults_of_parameter,
     faults_of_placeholders,
     parameters_of,
@@ -144,14 +142,14 @@ def _model_of(document: Document, tree: dict[str, Any], text: str, words: Proced
     _require_none(document, _faults_of_parameters(file))
     values = parameters_of(file.parameters, {})
     field_words = united(file.procedures, words_that_ship(file.procedures) if words is None else words)
-    faults = faults_of_condition(file.condition, file.parameters, field_words)
+    columns: dict[str, str] = {}
+    faults = faults_of_condition(file.condition, file.parameters, field_words, columns)
     _require_none(
         document, (*_faults_of_line(file, field_words), *((f".condition{at}", fault) for at, fault in faults))
     )
     condition = condition_of(file.condition)
     query = query_of(condition, file.parameters, values)
-    columns = columns_of_sql(query, values) if isinstance(condition, Sql) else query.columns
-    _require_none(document, (*_faults_of_lead(file, columns), *_faults_of_examples(file)))
+    _require_none(document, (*_faults_of_lead(file, columns or query.columns), *_faults_of_examples(file)))
     parts = {name: getattr(file, name) for name in ModelParts.__struct_fields__}
     return Model(model_id=file.model, condition=condition, query=query, definition=text, **parts)
 
