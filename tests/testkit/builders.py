@@ -83,6 +83,7 @@ def secret_key(label: str) -> PrivateKey:
     return PrivateKey(sha256(f"key of {label}".encode()).digest())
 
 
+@cache
 def key_id(label: str) -> str:
     """Return the address of the key of ``label``."""
     return address_of(secret_key(label).public_key)

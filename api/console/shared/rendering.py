@@ -244,6 +244,7 @@ def environment(template_language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         bytecode_cache=CompiledTemplates(template_language),
+        auto_reload=False,  # the files of a release do not change while it runs
     )
     labels, texts = Labels(template_language), Texts(template_language)
     templates.globals |= {
