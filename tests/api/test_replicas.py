@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
@@ -13,33 +13,50 @@ from structlog.testing import capture_logs
 
 from ledger.store.database import Connection
 from ledger.store.replicas import AWAY, SILENCE_S, STALE_AFTER, STATEMENT_TIMEOUT_S, Replicas, ReplicaState
-from tests.api.conftest import OFFICERS, SETTINGS, no_chain, serving_ledger
+from tests.api.conftest import SETTINGS, no_chain, serving_ledger
 from tests.api.service import Served, until
+from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger
 from tests.testkit.postgres import PostgresServer, running_standby
 
 
-@pytest.fixture
-def standby(postgres: PostgresServer) -> Iterator[PostgresServer]:
-    """Return a server that follows that of the tests."""
-    with running_standby(postgres) as server:
-        yield server
+@pytest.fixture(scope="module")
+def follower(postgres: PostgresServer) -> Iterator[Callable[[], PostgresServer]]:
+    """Return what gives a server that follows that of the tests: the same one, until a test has stopped it."""
+    followers: list[PostgresServer] = []
+    with ExitStack() as stack:
+
+        def running() -> PostgresServer:
+            if not followers or followers[-1].process.poll() is not None:
+                followers.append(stack.enter_context(running_standby(postgres)))
+            return followers[-1]
+
+        yield running
 
 
 @pytest.fixture
-def replica_url(postgres: PostgresServer, standby: PostgresServer, postgres_url: str) -> str:
+def standby(follower: Callable[[], PostgresServer]) -> Iterator[PostgresServer]:
+    """Return a server that follows that of the tests, and goes on doing so."""
+    server = follower()
+    yield server
+    if server.process.poll() is None:
+        server.execute("SELECT pg_wal_replay_resume()")
+
+
+@pytest.fixture
+def replica_url(postgres: PostgresServer, standby: PostgresServer, migrated_url: str) -> str:
     """Return the URL at the standby of the test's own database."""
-    return postgres_url.replace(f":{postgres.port}/", f":{standby.port}/")
+    return migrated_url.replace(f":{postgres.port}/", f":{standby.port}/")
 
 
 @pytest.fixture
-def served(postgres_url: str, replica_url: str) -> Iterator[Served]:
+def served(migrated_url: str, replica_url: str) -> Iterator[Served]:
     """Return a service that reads from the standby, which lags at most a minute of the log's time."""
     settings = SETTINGS.model_copy(update={"replica_urls": replica_url, "replica_lag_s": 60})
     with (
-        open_ledger(postgres_url) as ledger,
-        serving_ledger(ledger.found(*OFFICERS), no_chain, settings) as service,
+        open_ledger(migrated_url) as ledger,
+        serving_ledger(ledger.found(clerk(POLICE)), no_chain, settings) as service,
     ):
         yield service
         service.parts.replicas.close()
@@ -129,9 +146,11 @@ def test_one_that_was_not_looked_at(served: Served, replica_url: str) -> None:
     replicas.close()
 
 
-def test_another_ledger_is_no_replica(served: Served, postgres: PostgresServer, standby: PostgresServer) -> None:
+def test_another_ledger_is_no_replica(
+    served: Served, postgres: PostgresServer, postgres_template: str, standby: PostgresServer
+) -> None:
     """A standby's database that is none of this ledger's is not read, however new it is."""
-    with postgres.fresh_database() as url, open_ledger(url):
+    with postgres.fresh_database(postgres_template) as url, open_ledger(url):
         tell(url, "UPDATE tree SET log_id = repeat('00', 32)")
         standby_url = url.replace(f":{postgres.port}/", f":{standby.port}/")
         with closing(Replicas(served.ledger.database, [standby_url], 10**9)) as replicas:
@@ -144,7 +163,7 @@ def test_another_ledger_is_no_replica(served: Served, postgres: PostgresServer, 
             assert not replicas.states[0].used
 
 
-def test_a_promoted_standby_is_no_replica(served: Served, replica_url: str) -> None:
+def test_a_promoted_standby_is_no_replica(served: Served, standby: PostgresServer, replica_url: str) -> None:
     """Once it takes writes of its own, nothing is read from it, though it holds what the primary holds."""
     size = served.publish()
     follow(served)
@@ -156,9 +175,10 @@ def test_a_promoted_standby_is_no_replica(served: Served, replica_url: str) -> N
     served.record(Case("case-1").open())
     grown = served.publish()
     assert as_of(served.get(f"/tile/0/000.p/{size}")) == grown
+    standby.stop()  # it follows no more
 
 
-def test_a_standby_with_another_history(served: Served, postgres_url: str, replica_url: str) -> None:
+def test_a_standby_with_another_history(served: Served, migrated_url: str, replica_url: str) -> None:
     """A root that the primary's tiles do not give is another history's; what they gave once is not read again."""
     served.publish()
     follow(served)
@@ -166,7 +186,7 @@ def test_a_standby_with_another_history(served: Served, postgres_url: str, repli
     served.record(Case("case-1").open())
     served.parts.replicas.look()
     assert state(served).used
-    tell(postgres_url, "UPDATE tiles SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1) WHERE level = 0")
+    tell(migrated_url, "UPDATE tiles SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1) WHERE level = 0")
     served.parts.replicas.look()
     assert state(served).used
     with closing(Replicas(served.ledger.database, [replica_url], 10**9)) as replicas, capture_logs() as logs:
@@ -176,17 +196,17 @@ def test_a_standby_with_another_history(served: Served, postgres_url: str, repli
     assert [(line["number"], "history" in line["reason"]) for line in logs] == [(1, True)]
 
 
-def test_a_standby_that_is_ahead(served: Served, postgres_url: str, replica_url: str) -> None:
+def test_a_standby_that_is_ahead(served: Served, migrated_url: str, replica_url: str) -> None:
     """It may be for a moment, as synchronous ones are; one that stays ahead is another history's."""
     served.publish()
     follow(served)
     tell(replica_url, "SELECT pg_wal_replay_pause()")
-    tell(postgres_url, "UPDATE tree SET size = size - 1")
+    tell(migrated_url, "UPDATE tree SET size = size - 1")
     served.parts.replicas.look()
     assert state(served).used
     served.parts.replicas.look()
     assert not state(served).used
-    tell(postgres_url, "UPDATE tree SET size = size + 1")
+    tell(migrated_url, "UPDATE tree SET size = size + 1")
     served.parts.replicas.look()
     assert state(served).used
 

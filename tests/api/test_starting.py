@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ from ledger.workers.sandbox import Enforced
 from tests.api.service import until
 from tests.testkit import bundles
 from tests.testkit.builders import refused
-from tests.testkit.ledgers import open_ledger, sqlite_url
+from tests.testkit.ledgers import lay_tables, open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
 from tests.testkit.timestamping import new_authority
 from tests.testkit.witness_server import Reply, SmallWitness, serving
@@ -48,21 +49,28 @@ with without_extras():
 from ledger.config.keys import open_keystore
 from ledger.store.opening import open_database
 from pathlib import Path
-open_keystore(Path(sys.argv[2]), "tally")
-open_database(sys.argv[1])
+open_keystore(Path(sys.argv[1]), "tally")
+for url in sys.argv[2:]:
+    open_database(url).close()
 print(sys.getrecursionlimit(), *sys.modules)
 """
 
 
-@pytest.fixture
-def founded(tmp_path: Path) -> Settings:
+@pytest.fixture(scope="module")
+def ran_once(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Return a ledger that ran once: its agencies are mirrored, and its log is published."""
-    world = World(tmp_path)
+    world = World(tmp_path_factory.mktemp("ran"))
     world.found()
-    settings = read_settings(world.data, port=free_port(), key_passphrase_file=world.tally.passphrase_file)
-    with open_parts(settings) as parts:
+    with open_parts(read_settings(world.data, key_passphrase_file=world.tally.passphrase_file)) as parts:
         until(lambda: published_size(parts.database) > 0)
-    return settings
+    return world
+
+
+@pytest.fixture
+def founded(tmp_path: Path, ran_once: World) -> Settings:
+    """Return a copy of it for a test alone."""
+    data = shutil.copytree(ran_once.data, tmp_path / "ledger")
+    return read_settings(data, port=free_port(), key_passphrase_file=ran_once.tally.passphrase_file)
 
 
 def published_size(database: Database) -> int:
@@ -71,20 +79,18 @@ def published_size(database: Database) -> int:
     return published.size if published else 0
 
 
-def test_a_service_starts_without_what_few_need(tmp_path: Path, each_empty_database_url: str) -> None:
+def test_a_service_starts_without_what_few_need(tmp_path: Path, migrated_url: str) -> None:
     """A service at rest takes no memory for heavy libraries, and starts without waiting for them: neither its modules,
-    nor opening its keys and a database, import what pyproject.toml has for functions alone, or what libraries only try
-    for. Nor do they raise the limit of recursion, as a part of some Ethereum packages does: deep JSON would kill the
-    process."""
+    nor opening its keys and a database of either kind, import what pyproject.toml has for functions alone, or what
+    libraries only try for. Nor do they raise the limit of recursion, as a part of some Ethereum packages does: deep
+    JSON would kill the process."""
     linting = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
     heavy = {*linting["flake8-tidy-imports"]["banned-module-level-imports"], *EXTRAS, "py_ecc"}
     keystore = tmp_path / "key.json"
     create_keystore(keystore, "tally", light=True)
-    with closing(open_database(each_empty_database_url)):
-        pass
-    done = subprocess.run(
-        [sys.executable, "-c", STARTING, each_empty_database_url, keystore], check=True, capture_output=True, text=True
-    )
+    lay_tables(sqlite_url(tmp_path))
+    words = [sys.executable, "-c", STARTING, keystore, sqlite_url(tmp_path), migrated_url]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
     limit, *modules = done.stdout.split()
     assert (int(limit), heavy & set(modules)) == (1000, set())
 
