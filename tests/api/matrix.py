@@ -301,18 +301,24 @@ class MatrixRow(Protocol):
 
 
 def crossed(rows: Sequence[MatrixRow]) -> list[Any]:
-    """Cross each row with each relation, for ``parametrize``: two probes a row in every run, the rest in a full one.
+    """Cross each row with relations and roles, for ``parametrize``: two probes a row in every run, all in a full one.
 
-    The probes are a relation that is shown something and one that is not, another pair from row to row.
+    The probes are a relation that is shown something and one that is not, another pair from row to row. Of the roles
+    that are answered alike each has one, another from row to row.
     """
     parameters = []
     for number, row in enumerate(rows):
         shown = [relation for relation in RELATIONS if any(row.may(relation, role) for role in row.roles)]
         hidden = [relation for relation in RELATIONS if relation not in shown]
-        probes = [group[number % len(group)] for group in (shown, hidden) if group]
+        for relation in (group[number % len(group)] for group in (shown, hidden) if group):
+            alike: dict[tuple[bool, bool], list[Role]] = {}
+            for role in ROLES:
+                alike.setdefault((role in row.roles, row.may(relation, role)), []).append(role)
+            roles = [group[number % len(group)] for group in alike.values()]
+            parameters.append(pytest.param(row, relation, roles, id=f"{row.label}-{relation}"))
         for relation in RELATIONS:
-            marks = () if relation in probes else pytest.mark.extended
-            parameters.append(pytest.param(row, relation, id=f"{row.label}-{relation}", marks=marks))
+            name = f"{row.label}-{relation}-each role"
+            parameters.append(pytest.param(row, relation, ROLES, id=name, marks=pytest.mark.extended))
     return parameters
 
 

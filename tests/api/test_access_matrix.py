@@ -7,7 +7,7 @@ relation: here it is shown that each route asks it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from io import BytesIO
 from zipfile import ZipFile
@@ -110,10 +110,10 @@ def test_every_route_has_a_row(world: World) -> None:
     assert covered() == documented
 
 
-@pytest.mark.parametrize(("row", "relation"), crossed(READS))
-def test_what_is_shown_of_a_case(world: World, row: Row, relation: Relation) -> None:
+@pytest.mark.parametrize(("row", "relation", "roles"), crossed(READS))
+def test_what_is_shown_of_a_case(world: World, row: Row, relation: Relation, roles: Sequence[Role]) -> None:
     """Whoever may see it is shown it, with exactly one record of the read; for all others it is not there."""
-    for role in ROLES:
+    for role in roles:
         officer, path = reader(relation, role), row.path(world)
         token, before = world.served.token(officer), world.served.reads()
         answer = ask(world.served, row, path, token)
@@ -166,10 +166,12 @@ def has_payload(row: Row, relation: Relation) -> bool:
     return not row.operation.endswith("look-up") or relation in ("own", "former")
 
 
-@pytest.mark.parametrize(("row", "relation"), crossed(OWN))
-def test_what_is_of_one_s_own_agency_takes_a_role(world: World, row: Row, relation: Relation) -> None:
+@pytest.mark.parametrize(("row", "relation", "roles"), crossed(OWN))
+def test_what_is_of_one_s_own_agency_takes_a_role(
+    world: World, row: Row, relation: Relation, roles: Sequence[Role]
+) -> None:
     """Whatever the agency has to do with the case."""
-    for role in ROLES:
+    for role in roles:
         officer = reader(relation, role)
         token, before = world.served.token(officer), world.served.reads()
         answer = ask(world.served, row, row.path(world), token)
@@ -180,15 +182,17 @@ def test_what_is_of_one_s_own_agency_takes_a_role(world: World, row: Row, relati
         assert world.served.reads() - before == (1 if role in row.roles and row.records else 0), officer
 
 
-@pytest.mark.parametrize(("row", "relation"), crossed(WEBHOOK))
-def test_a_webhook_of_another_agency_is_not_there(world: World, row: Row, relation: Relation) -> None:
+@pytest.mark.parametrize(("row", "relation", "roles"), crossed(WEBHOOK))
+def test_a_webhook_of_another_agency_is_not_there(
+    world: World, row: Row, relation: Relation, roles: Sequence[Role]
+) -> None:
     """Nobody but its own supervisors can try or remove it."""
     served = world.served
     chief = served.token(reader("former", "supervisor"))
     body = msgspec.json.encode({"url": f"https://nobody.invalid/{row.operation}/{relation}"})
     webhook_id = served.post("/api/v1/webhooks", body, **chief).json()["webhook_id"]
     path = row.path(world, webhook_id=webhook_id)
-    for role in ROLES:
+    for role in roles:
         officer = reader(relation, role)
         token, before = served.token(officer), world.served.reads()
         answer = ask(served, row, path, token)
@@ -202,12 +206,12 @@ def test_a_webhook_of_another_agency_is_not_there(world: World, row: Row, relati
     served.request("DELETE", f"/api/v1/webhooks/{webhook_id}", headers=chief)
 
 
-@pytest.mark.parametrize(("row", "relation"), crossed(GOVERNANCE))
+@pytest.mark.parametrize(("row", "relation", "roles"), crossed(GOVERNANCE))
 def test_governance_is_for_procuratorates_and_shows_their_jurisdiction(
-    world: World, row: Row, relation: Relation
+    world: World, row: Row, relation: Relation, roles: Sequence[Role]
 ) -> None:
     """By role, then by kind of agency; another jurisdiction is shown nothing of the case. One record of each read."""
-    for role in ROLES:
+    for role in roles:
         officer = reader(relation, role)
         token, before = world.served.token(officer), world.served.reads()
         answer = ask(world.served, row, row.path(world), token)
