@@ -31,7 +31,6 @@ from tests.testkit.ledgers import LOG_SIGNER, Ledger, Untried, open_founded, sql
 
 if TYPE_CHECKING:
     from tests.api.matrix import World
-    from tests.testkit.postgres import PostgresServer
 
 AGENCIES = ("police-east", "procuratorate-east", "court-east", "prison-north", "lab-east", "detention-east")
 
@@ -129,13 +128,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """Return a service of the test's own."""
     with serving(tmp_path) as service:
         yield service
-
-
-@pytest.fixture
-def migrated_url(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
-    """Return a database on PostgreSQL that has its tables, and nothing in them."""
-    with postgres.fresh_database(postgres_template) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

@@ -45,17 +45,17 @@ def standby(follower: Callable[[], PostgresServer]) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def replica_url(postgres: PostgresServer, standby: PostgresServer, migrated_url: str) -> str:
+def replica_url(postgres: PostgresServer, standby: PostgresServer, postgres_url: str) -> str:
     """Return the URL at the standby of the test's own database."""
-    return migrated_url.replace(f":{postgres.port}/", f":{standby.port}/")
+    return postgres_url.replace(f":{postgres.port}/", f":{standby.port}/")
 
 
 @pytest.fixture
-def served(migrated_url: str, replica_url: str) -> Iterator[Served]:
+def served(postgres_url: str, replica_url: str) -> Iterator[Served]:
     """Return a service that reads from the standby, which lags at most a minute of the log's time."""
     settings = SETTINGS.model_copy(update={"replica_urls": replica_url, "replica_lag_s": 60})
     with (
-        open_ledger(migrated_url) as ledger,
+        open_ledger(postgres_url) as ledger,
         serving_ledger(ledger.found(clerk(POLICE)), no_chain, settings) as service,
     ):
         yield service
@@ -178,7 +178,7 @@ def test_a_promoted_standby_is_no_replica(served: Served, standby: PostgresServe
     standby.stop()  # it follows no more
 
 
-def test_a_standby_with_another_history(served: Served, migrated_url: str, replica_url: str) -> None:
+def test_a_standby_with_another_history(served: Served, postgres_url: str, replica_url: str) -> None:
     """A root that the primary's tiles do not give is another history's; what they gave once is not read again."""
     served.publish()
     follow(served)
@@ -186,7 +186,7 @@ def test_a_standby_with_another_history(served: Served, migrated_url: str, repli
     served.record(Case("case-1").open())
     served.parts.replicas.look()
     assert state(served).used
-    tell(migrated_url, "UPDATE tiles SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1) WHERE level = 0")
+    tell(postgres_url, "UPDATE tiles SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 1) WHERE level = 0")
     served.parts.replicas.look()
     assert state(served).used
     with closing(Replicas(served.ledger.database, [replica_url], 10**9)) as replicas, capture_logs() as logs:
@@ -196,17 +196,17 @@ def test_a_standby_with_another_history(served: Served, migrated_url: str, repli
     assert [(line["number"], "history" in line["reason"]) for line in logs] == [(1, True)]
 
 
-def test_a_standby_that_is_ahead(served: Served, migrated_url: str, replica_url: str) -> None:
+def test_a_standby_that_is_ahead(served: Served, postgres_url: str, replica_url: str) -> None:
     """It may be for a moment, as synchronous ones are; one that stays ahead is another history's."""
     served.publish()
     follow(served)
     tell(replica_url, "SELECT pg_wal_replay_pause()")
-    tell(migrated_url, "UPDATE tree SET size = size - 1")
+    tell(postgres_url, "UPDATE tree SET size = size - 1")
     served.parts.replicas.look()
     assert state(served).used
     served.parts.replicas.look()
     assert not state(served).used
-    tell(migrated_url, "UPDATE tree SET size = size + 1")
+    tell(postgres_url, "UPDATE tree SET size = size + 1")
     served.parts.replicas.look()
     assert state(served).used
 
