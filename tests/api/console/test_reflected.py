@@ -126,7 +126,9 @@ def test_no_parameter_makes_a_page_fail(world: World, path: str) -> None:
         for value in (*LINKED, *EXTREMES):
             for parameters in (*([name] for name in names if value in WORST), names):
                 answer = page_of(world.served, officer, f"{address}?{urlencode(dict.fromkeys(parameters, value))}")
-                require_text_alone(answer, (parameters, value[:40]))
+                assert answer.status_code < 500, (parameters, value[:40], answer.text)
+                if answer.headers.get("content-type", "").startswith("text/html"):
+                    require_text_alone(answer, (parameters, value[:40]))
 
 
 @pytest.mark.parametrize("value", EXTREMES)
