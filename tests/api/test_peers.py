@@ -35,11 +35,11 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def apart(migrated_url: str, folder: Path) -> Iterator[list[Served]]:
+def apart(postgres_url: str, folder: Path) -> Iterator[list[Served]]:
     """Return two services over one database, which do not know of each other yet."""
     settings = SETTINGS.model_copy(update={"peers_folder": folder})
     with ExitStack() as stack:
-        ledgers = [stack.enter_context(open_ledger(migrated_url)) for _ in range(2)]
+        ledgers = [stack.enter_context(open_ledger(postgres_url)) for _ in range(2)]
         ledgers[0].found(*OFFICERS)
         ledgers[1].recording.authority()
         both = [stack.enter_context(serving_ledger(ledger, no_chain, settings)) for ledger in ledgers]

@@ -79,7 +79,7 @@ def published_size(database: Database) -> int:
     return published.size if published else 0
 
 
-def test_a_service_starts_without_what_few_need(tmp_path: Path, migrated_url: str) -> None:
+def test_a_service_starts_without_what_few_need(tmp_path: Path, postgres_url: str) -> None:
     """A service at rest takes no memory for heavy libraries, and starts without waiting for them: neither its modules,
     nor opening its keys and a database of either kind, import what pyproject.toml has for functions alone, or what
     libraries only try for. Nor do they raise the limit of recursion, as a part of some Ethereum packages does: deep
@@ -89,7 +89,7 @@ def test_a_service_starts_without_what_few_need(tmp_path: Path, migrated_url: st
     keystore = tmp_path / "key.json"
     create_keystore(keystore, "tally", light=True)
     lay_tables(sqlite_url(tmp_path))
-    words = [sys.executable, "-c", STARTING, keystore, sqlite_url(tmp_path), migrated_url]
+    words = [sys.executable, "-c", STARTING, keystore, sqlite_url(tmp_path), postgres_url]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     limit, *modules = done.stdout.split()
     assert (int(limit), heavy & set(modules)) == (1000, set())
