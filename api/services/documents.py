@@ -6,6 +6,7 @@ Each is made as far as the reader may see what is in it, and the read is recorde
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import dropwhile, islice
 from typing import Literal, NamedTuple
 
@@ -17,7 +18,10 @@ from api.services.case_reading import find_event, record_event
 from api.services.service import Service
 from api.services.stocktakes import lines_of, nonexistent, recorded_body
 from ledger.audit import AuditReport
+from ledger.core.custody.fold import require_opening
+from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import Labels, label_first_by
 from ledger.interchange.papers.audit_paper import AuditPaperRequest, print_audit
 from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
@@ -218,12 +222,23 @@ def certified_event(
     """Return the certificate (PDF) of what is proven of an event."""
     with service.parts.workers.turn(reading.agency) as turn:
         bundle = bundle_of_event(service, reading, event_id, disclosure)
-        with service.parts.database.read() as connection:
-            entry = log.identities(connection, [event_id])[event_id]
-            of_case = entry.stream_kind == "case"
-            state = service.histories.state(connection, entry.stream_id) if of_case else None
-        book = None if state is None else service.parts.validator.book_of(state)
-        return turn.run(print_certificate, replace(_certificate_request(service, bundle, language), book=book))
+        request = replace(_certificate_request(service, bundle, language), book=_procedure_of(service, event_id))
+        return turn.run(print_certificate, request)
+
+
+def _procedure_of(service: Service, event_id: str) -> Rulebook | None:
+    """Return the procedure that the event's case was opened under, as far as there is one and it is as it was signed.
+
+    The case is not folded: of one that was damaged since, the certificate of an event is asked for all the more.
+    """
+    with service.parts.database.read() as connection:
+        entry = log.identities(connection, [event_id])[event_id]
+        openings = log.entries_at(connection, "case", [(entry.stream_id, 0)]) if entry.stream_kind == "case" else []
+    for opening in openings:
+        with suppress(TallystickError):
+            procedure = require_opening(log.event_of(opening)).procedure
+            return service.parts.validator.procedures().current.get(procedure)
+    return None
 
 
 def certified_case(

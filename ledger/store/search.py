@@ -236,12 +236,14 @@ def folded(text: str) -> str:
 
 def place_in(text: str, word: str) -> tuple[int, int] | None:
     """Return where the part of a text begins and ends that is the folded ``word``, None if it is not in the text."""
-    at = folded(text).find(word)
+    whole = folded(text)
+    at = whole.find(word)
     if at < 0:
         return None
 
     def length_up_to(end: int) -> int:
-        return len(folded(text[:end]))
+        beginning = folded(text[:end])
+        return len(beginning) - (not whole.startswith(beginning))  # cut behind a 第 that its number leaves out
 
     ends = range(len(text) + 1)
     start = bisect_right(ends, at, key=length_up_to) - 1  # behind what is left out before the word
@@ -454,15 +456,22 @@ def _page(
 
 
 def _signed_text(row: Any) -> str:
-    """Return the text of the entry of which the word of a row is a folded piece; the word if there is none."""
+    """Return the text of the entry of which the word of a row is a folded piece, of the row's own item before others.
+
+    Without any it is the word.
+    """
     if row.kind not in WITHIN:  # ids and digests are stored as they are
         return str(row.word)
     try:
         body = decode_payload(row.payload, row.event_type).body
     except MalformedInput:  # written by somebody else: an audit reports it
         return str(row.word)
-    texts = (text for kind, text, _ in (*_words_of(body, None), *_corrected(body)) if kind == row.kind)
-    return next((text for text in texts if row.word in folded(text)), str(row.word))
+    texts = [
+        (item_id == row.item_id, text)
+        for kind, text, item_id in (*_words_of(body, None), *_corrected(body))
+        if kind == row.kind and row.word in _pieces(text)
+    ]
+    return max(texts, default=(False, str(row.word)), key=lambda text: text[0])[1]
 
 
 _NO_ITEM = tuple(null().label(name) for name in ("item_id", "description", "item_corrected_in"))

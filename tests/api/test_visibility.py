@@ -17,8 +17,9 @@ from ledger.core.events.case import PersonNamed
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.procedure.adoption import publication_of
 from ledger.core.verification.bundle import decode_bundle
+from ledger.recording.case_states import CachedStates
 from ledger.store import search, word_parts
-from ledger.store.tables import ENTRIES, NAME_PARTS, SECTIONS
+from ledger.store.tables import ENTRIES, KEPT_STATES, NAME_PARTS, SECTIONS
 from ledger.store.word_parts import parts_of
 from tests.api.console.pages import page_of, post
 from tests.api.matrix import World, clerk_of, reader
@@ -160,6 +161,18 @@ def test_no_payload_is_shown_that_nobody_signed(
         connection.execute(changed.values(payload=row.payload.replace(signed, edited)))
     answer = served.get(path.format(event_id=row.event_id), clerk(by) if by else None)
     assert "was signed" in problem(answer, 500, "integrity_broken")["detail"]
+
+
+def test_an_event_of_a_case_in_which_another_was_edited_is_certified(served: Served) -> None:
+    """Its bundle proves it, and somebody asks for the certificate just because the case is damaged."""
+    case = served.record(Case().open().register("phone").offer("phone", to=PROCURATORATE))
+    with served.parts.database.lock() as connection:
+        offered = ENTRIES.c.event_type == "handover.offered"
+        connection.execute(ENTRIES.update().where(offered).values(payload=b"{}"))
+        connection.execute(KEPT_STATES.delete())
+    served.parts.validator.states._kept = CachedStates()
+    path = f"/api/v1/events/{case.events[1].envelope.event_id}/certificate"
+    assert served.get(path, clerk(POLICE)).status_code == 200
 
 
 @pytest.fixture(params=[b"b name", b'b name","'])

@@ -84,7 +84,7 @@ def setup(session: Session, agency_id: str | None, officer: str | None) -> None:
     return None
 
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]+)*")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]+)*")  # also what is none: that is refused, and named
 _PART = re.compile(r"^(?:founding\.agencies\[0\]\.|founding\.|witnesses\.toml: witnesses\[0\]\.|witness\.)+")
 # The option that gives each part of an agency's file; what else is wrong is of its witness.
 _PREPARED = {
@@ -151,7 +151,10 @@ def prepare(
         raise MalformedInput("expected the witness's directory with it", field="--witness")
     admin_key = key_file(session.profiles.keys(), admin, field="--admin")
     fields |= {"agency_id": agency_id, "admin": public_key(admin_key)}
-    parts: dict[str, object] = {**fields, "name": dict(map(_in_its_language, names))}
+    in_languages = dict(map(_in_its_language, names))
+    if len(in_languages) < len(names):
+        raise MalformedInput("expected one name in each language", field="--name")
+    parts: dict[str, object] = {**fields, "name": in_languages}
     if witness:
         parts["witness"] = _witness_keys(witness) | ({"url": witness_url.rstrip("/")} if witness_url else {})
     # By the rules of whoever founds the ledger, who would refuse the file later.

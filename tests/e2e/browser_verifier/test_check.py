@@ -12,12 +12,13 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
+from ledger.core.events.registry import AgencyAdmitted, AgencyProfile
 from ledger.core.trust.trust_file import Trust, encode_trust
 from ledger.core.verification.bundle import MAX_BUNDLE_LENGTH, encode_bundle
 from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.compare import Sample, compared
 from tests.campaigns.verifiers.faults import Expected
-from tests.testkit.builders import changed_in_every_way
+from tests.testkit.builders import KINDS, LAB, changed_in_every_way, key_id
 from tests.testkit.bundles import Log, naming, tree
 from tests.testkit.changed_bundles import GOOD, TRUST, Tree
 from tests.testkit.machine import REPOSITORY
@@ -98,8 +99,14 @@ def test_keys_of_before_count_for_their_time(tmp_path: Path) -> None:
 
 
 def test_mirror_of_each_kind_of_change_is_intact(tmp_path: Path) -> None:
-    """Also of the adoption of a procedure: neither verifier needs the package to say that the log has it unchanged."""
-    log = Log(registry=changed_in_every_way())
+    """Also of the adoption of a procedure: neither verifier needs the package to say that the log has it unchanged.
+
+    An agency's name may be in any language, in a script of a land.
+    """
+    changed = changed_in_every_way()
+    named = AgencyProfile(jurisdiction="31/01", name={"sr-Latn": "Laboratorija", "pt-BR": "Laboratório"})
+    changed.add(AgencyAdmitted, agency=LAB, kind=KINDS[LAB], admin=key_id("admin of the lab"), profile=named)
+    log = Log(registry=changed)
     log.mirror()
     bundles = {event.envelope.event_type: log.bundle(index) for index, event in enumerate(log.events)}
     assert "registry.procedure_adopted" in bundles

@@ -110,6 +110,10 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
             value,
         )
         assert (refused.status, refused.err.startswith(f"{option}: ")) == (Exit.USAGE, True), refused.err
+    for names, fault in ((("a", "b"), "one name in each language"), (("a", "zh_CN=b"), "language of a text")):
+        options = [option for name in names for option in ("--name", name)]
+        refused = tally("agency", "prepare", "psb-east", *about[:4], *options, "--admin", "psb-east", "-o", sent)
+        assert (refused.status, fault in refused.err) == (Exit.USAGE, True), refused.err
     both = ("--name", "zh=" + "机" * 2000)
     refused = tally("agency", "prepare", "psb-east", *about[:6], *both, "--admin", "psb-east", "-o", sent)
     assert (refused.status, refused.err.startswith("--name: ")) == (Exit.USAGE, True), refused.err

@@ -24,7 +24,7 @@ from ledger.store.tables import ENTRIES, NAME_PARTS, SECTIONS, WORD_PARTS
 from ledger.store.tables import WORDS as WORDS_TABLE
 from ledger.store.word_parts import parts_of
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant, section, supervisor
-from tests.testkit.casework import Case, person_id, registration
+from tests.testkit.casework import Case, person_id, pieces, registration
 from tests.testkit.ledgers import Ledger, open_founded
 from tests.unit.audit.stand import findings_of
 from tests.unit.store.plans import noted, plan
@@ -148,6 +148,21 @@ def test_accents_do_not_count_and_hits_are_as_they_were_signed(ledger: Ledger) -
         assert signed_words == [signed], word
 
 
+def test_of_an_event_with_several_things_a_hit_shows_the_text_of_its_own(ledger: Ledger) -> None:
+    """Not that of another thing in which the word stands too."""
+    case = Case("case-2").open().register("phones", quantity=2)
+    phone, cover = (
+        item.ItemPart(item_id=item_id, description=text, quantity=pieces(1), seal_number=seal)
+        for item_id, text, seal in (("handset", "Black phone with its cover", "F-10"), ("lid", "Cover", "F-1"))
+    )
+    case.say(item.ItemSplit, item_id="phones", parts=(phone, cover))
+    ledger.post_all(case.events)
+    for word, kind, expected in (("f-1", "seal", "F-1"), ("cover", "description", "Cover")):
+        hits = [(hit.item_id, hit.word) for hit in matches(ledger, word).hits if hit.kind == kind]
+        assert ("lid", expected) in hits, word
+        assert ("lid", phone.description) not in hits, word
+
+
 @pytest.mark.parametrize(
     ("text", "typed", "part"),
     [
@@ -157,6 +172,8 @@ def test_accents_do_not_count_and_hits_are_as_they_were_signed(ledger: Ledger) -
         ("한국 전화", "국전", "국 전"),
         ("ｓｅａｌ 7", "seal 7", "ｓｅａｌ 7"),
         ("seal 7", "seal 8", None),
+        ("扣字第12号", "扣字1", "扣字第1"),
+        ("第8", "8", "8"),
     ],
 )
 def test_the_part_of_a_text_that_matches(text: str, typed: str, part: str | None) -> None:

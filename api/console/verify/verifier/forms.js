@@ -102,7 +102,7 @@ export const isSection = struct({ salt: isSalt, fields: mapOf(isField, text(4000
 // The bodies that verification reads: changes of the registry, as the log mirrors them (docs/protocol/registry.md).
 const isLocation = struct({ block_number: isSafeInt, block_hash: isBytes32, transaction_hash: isBytes32 });
 const CHANGE = { number: isSafeInt, registry_hash: isBytes32, location: isLocation, agency: isSlug };
-const isName = mapOf(like(/^[a-z]{2,3}(?:-[A-Z]{2})?$/), isLine, 16, 1);
+const isName = mapOf(like(/^[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?$/), isLine, 16, 1);
 export const MIRRORED = {
   "registry.agency_admitted": struct({
     ...CHANGE, kind: like(/^[a-z0-9](?:[a-z0-9_]{0,29}[a-z0-9])?$/), admin: isKeyId,
