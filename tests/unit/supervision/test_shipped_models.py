@@ -57,13 +57,15 @@ def test_it_speaks_the_words_of_the_protocol(name: str) -> None:
 
 
 def test_what_runs_under_any_procedure_rests_on_custody_rules() -> None:
-    """A model that names no procedure cites no land's law and no line of business of a procedure's own."""
+    """A model that names no procedure cites no land's law, no line of business of a procedure's own, no prosecutor."""
     models = [model for text in MODELS.values() if not (model := model_of(text)).procedures]
     assert len(models) == 10
     for model in models:
         assert model.business_line is None, model.model_id
         assert all(basis.en.startswith("Custody rule: ") for basis in model.legal_basis), model.model_id
         assert all(basis.zh.startswith("保管规则：") for basis in model.legal_basis), model.model_id
+        offices = [model.need.requested_by, *(f"{check.by.zh} {check.by.en}" for check in model.checks)]
+        assert not re.search("检察|prosecut", " ".join(offices).lower()), model.model_id
 
 
 def test_every_rule_ships() -> None:
