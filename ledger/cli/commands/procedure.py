@@ -303,8 +303,8 @@ def _compared_with(session: Session, procedure_id: str, against: str | None, *, 
 def calendar(session: Session, country: str, years: str) -> None:
     """Print the days off of a country or a part of it (CN, GB-ENG ...) as the table of a package.
 
-    Years of China that are not arranged yet are left out; elsewhere a year is unsure from its first estimated day on.
-    The table is part of the package, so that a last day never changes under one digest.
+    Years of China that are not arranged yet are left out; elsewhere a year is unsure from two days before its first
+    estimated day on. The table is part of the package, so that a last day never changes under one digest.
     """
     try:
         table = arranged_days_off(country, _years(years))
