@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from time import sleep
+from typing import Literal
 
 from tests.testkit.machine import Quiet, listening
 
@@ -23,13 +24,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered; ``hang_up`` closes the connection without a word, ``drip_s`` are seconds between bytes."""
+    """What is answered; ``hang_up`` closes the connection without a word.
+
+    ``drip_s`` are seconds between bytes of the body, or between headers that do not end before so many were sent.
+    """
 
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
     drip_s: float = 0.0
+    drips: Literal["body", "headers"] = "body"
 
 
 @dataclass
@@ -63,6 +68,12 @@ def faulty_service(script: Callable[[Asked], Answer], port: int = 0) -> Iterator
             self.send_response(answer.status)
             for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                 self.send_header(name, value)
+            if answer.drips == "headers":
+                with suppress(ConnectionError):
+                    for number in range(len(answer.body)):
+                        self.send_header(f"X-{number}", "drip")
+                        self.flush_headers()
+                        sleep(answer.drip_s)
             self.end_headers()
             if not answer.drip_s:
                 self.wfile.write(answer.body)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
+from typing import Literal
 
 import pytest
 
@@ -138,12 +140,17 @@ def test_what_is_no_timestamp_is_not_kept(ledger: Ledger, authority: Authority) 
     assert worker.state.fault is None
 
 
-def test_who_dribbles_is_left(ledger: Ledger, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", ["body", "headers"])
+def test_who_dribbles_is_left(
+    ledger: Ledger, authority: Authority, monkeypatch: pytest.MonkeyPatch, part: Literal["body", "headers"]
+) -> None:
     """A byte now and then is an answer that never ends: the time is that of the whole, and its end is a fault."""
     monkeypatch.setattr(timestamps, "ANSWER_WITHIN_S", 0.2)
-    with faulty_service(lambda _: Answer(body=b"0" * 1000, drip_s=0.05)) as slow:
+    with faulty_service(lambda _: Answer(body=b"0" * 60, drip_s=0.05, drips=part)) as slow:
         worker = replace(timestamp_worker(ledger, authority), url=slow.url)
+        began = time.monotonic()
         assert not worker.try_step()
+        assert time.monotonic() - began < 2
     assert "in time" in (worker.state.fault or "")
 
 
