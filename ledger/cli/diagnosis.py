@@ -165,13 +165,16 @@ def keys(settings: Settings) -> Iterator[Finding]:
 
 def files(settings: Settings) -> Iterator[Finding]:
     """Check that nobody else can use the files of service and witness, or a database elsewhere."""
+    from ledger.store.connections import file_of
+
     folders = [settings.data_dir]
     with suppress(TallystickError):  # a witness reports its wrong settings itself
         folders.append(read_witness_settings().data_dir)
     yield from (_private(folder) for folder in folders if folder.exists())
-    url = settings.database_url or ""
-    if url.startswith("sqlite:///"):
-        file = Path(url.removeprefix("sqlite:///"))
+    file = None
+    with suppress(TallystickError):  # of an address, which the check of the database reports
+        file = file_of(settings.database_url) if settings.database_url else None
+    if file is not None:
         yield from (_private(path) for path in sorted(file.parent.glob(f"{file.stem}*{file.suffix}*")))
 
 
@@ -254,12 +257,13 @@ def database(settings: Settings) -> Finding:
 def _database_file(settings: Settings) -> str:
     """Read the files of a SQLite database, for QUICK_CHECK_S at most each, and return what was checked.
 
-    Raises DiskFailed if one is damaged, NotFound if there is none although the ledger has had one.
+    Raises DiskFailed if one is damaged, Unavailable if one cannot be read, NotFound if there is none although the
+    ledger has had one.
     """
-    from ledger.store.connections import check_file
+    from ledger.store.connections import check_file, file_of
 
     where = DataDirectory(settings.data_dir)
-    file = Path(settings.database_url.removeprefix("sqlite:///")) if settings.database_url else where.database
+    file = (file_of(settings.database_url) if settings.database_url else None) or where.database
     if not file.exists() or check_file(file, within_s=QUICK_CHECK_S) == "empty":
         require_no_log(where)
         return Message("{file} (made by tally serve)", file=file)

@@ -31,7 +31,9 @@ TRUSTED_S = 1.0  # for which a connection to PostgreSQL is taken to be alive aft
 PRIVATE = 0o600  # the mode of database files
 DRIVERS = ("sqlite", "postgresql+psycopg")
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
+_PRIMARY = 0xFF  # the bits of an extended result code of SQLite that are the primary one
 _DAMAGES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}  # the latter where the shared memory is to grow
 _DISK_FULL = "53100"  # SQLSTATE
 _READ_ONLY = "25006"  # SQLSTATE of a write to PostgreSQL that is a standby, as a former primary is after a failover
 _URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>"
@@ -219,17 +221,17 @@ def translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        # The low byte of an extended result code is the primary one.
-        code, state = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF, getattr(error.orig, "sqlstate", None)
+        code, state = getattr(error.orig, "sqlite_errorcode", 0), getattr(error.orig, "sqlstate", None)
+        primary = code & _PRIMARY
         translation: Unavailable
-        if code in _DAMAGES:
+        if primary in _DAMAGES:
             translation = _damaged()
-        elif code == sqlite3.SQLITE_IOERR:
-            hint = "Check the disk, then start the service again: it looks up what is there."
-            translation = DiskFailed("the disk failed", retry_after=3600, hint=hint)
-        elif code == sqlite3.SQLITE_FULL or state == _DISK_FULL:
+        elif code in _NO_ROOM or state == _DISK_FULL:
             hint = "Make room on the disk of the database; nothing has to be started again."
             translation = DiskFull("the disk of the database is full", retry_after=30, hint=hint)
+        elif primary == sqlite3.SQLITE_IOERR:
+            hint = "Check the disk, then start the service again: it looks up what is there."
+            translation = DiskFailed("the disk failed", retry_after=3600, hint=hint)
         elif state == LOCK_NOT_AVAILABLE:
             hint = "Does a commit wait for a standby that is away? PostgreSQL's view pg_stat_activity shows it."
             translation = Unavailable("another transaction keeps the database", code="busy", retry_after=1, hint=hint)
@@ -256,18 +258,26 @@ def _damaged() -> DiskFailed:
 def check_file(file: Path, *, within_s: float) -> Literal["whole", "in part", "empty"]:
     """Read a SQLite database without changing it, for as long as that takes or ``within_s``; return how far that came.
 
-    Raises DiskFailed if it is damaged, with SQLite's words for it as a note.
+    Raises DiskFailed if it is damaged, with SQLite's words for it as a note, and Unavailable if it cannot be read.
     """
     until = monotonic() + within_s
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        connection.set_progress_handler(lambda: monotonic() > until, 1000)
-        try:
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.set_progress_handler(lambda: monotonic() > until, 1000)
             fault: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             is_empty = connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                return "in part"
-            fault, is_empty = str(error), False
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            return "in part"
+        if error.sqlite_errorcode & _PRIMARY not in _DAMAGES:
+            raise Unavailable(
+                "the database cannot be read: {error}",
+                error=error,
+                code="database_unavailable",
+                hint="Does another program hold it? May this user read it and write in its folder? "
+                "Is the disk mounted read-only?",
+            ) from error
+        fault, is_empty = str(error), False
     if fault != "ok":
         damage = _damaged()
         damage.add_note(fault)
@@ -299,6 +309,12 @@ def parsed_url(url: str, *, field: str = "database_url") -> URL:
     if parsed.drivername not in DRIVERS:
         raise MalformedInput(_URL_FORMS, field=field)
     return parsed
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of a SQLite database by its address, None for PostgreSQL. Raises as ``parsed_url`` does."""
+    parsed = parsed_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def engine_of(url: URL) -> Engine:

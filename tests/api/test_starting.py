@@ -171,6 +171,17 @@ def test_a_ledger_without_its_database_is_no_new_one(tmp_path: Path, each_empty_
     assert where.database.exists() != begun
 
 
+def test_a_database_is_there_whatever_its_address_sets(tmp_path: Path) -> None:
+    """The part of an address that sets how to connect is no part of the file's name."""
+    where, _ = mint(tmp_path / "data")
+    write_secret(tmp_path / "passphrase", PASSPHRASE.encode(), field="passphrase")
+    url = f"{sqlite_url(tmp_path)}?timeout=9"
+    settings = read_settings(where.path, key_passphrase_file=tmp_path / "passphrase", database_url=url)
+    assemble(settings)[0].database.close()
+    where.trust.write_bytes(b"from now on it has begun")
+    assemble(settings)[0].database.close()
+
+
 def test_the_trust_file_names_the_timestamp_authority(tmp_path: Path) -> None:
     """With the contracts and before them: verifiers get the root that the service goes by, and the contracts."""
     root = new_authority(tmp_path / "tsa").root

@@ -241,6 +241,35 @@ def test_doctor_reads_the_database(where: DataDirectory, damage: str) -> None:
     assert (finding.result, "docs/operations/backup.md" in finding.mend) == ("failed", True)
 
 
+@pytest.mark.parametrize("obstacle", ["a folder in its place", "a log that cannot be opened"])
+def test_doctor_calls_no_database_damaged_that_it_cannot_read(where: DataDirectory, obstacle: str) -> None:
+    """Who restored a backup in its place would lose what is sound: the advice is to look at what holds it."""
+    where.path.mkdir()
+    with closing(open_database(f"sqlite:///{where.database}")):
+        pass
+    if obstacle == "a log that cannot be opened":
+        where.database.with_name(f"{where.database.name}-wal").mkdir()
+    else:
+        where.database.unlink()
+        where.database.mkdir()
+    finding = diagnosis.database(Settings(data_dir=where.path))
+    assert (finding.result, "cannot be read" in finding.detail) == ("failed", True)
+    assert ("read-only" in finding.mend, "backup" in finding.mend) == (True, False)
+
+
+def test_doctor_takes_settings_of_a_connection_for_no_part_of_the_file(where: DataDirectory, tmp_path: Path) -> None:
+    """An address with a query names the file before it: one that is there is not missing, and is its owner's alone."""
+    where.path.mkdir()
+    where.trust.touch()
+    file = tmp_path / "other.db"
+    settings = Settings(data_dir=where.path, database_url=f"sqlite:///{file}?timeout=9")
+    with closing(open_database(settings.database_url or "")) as database:
+        initialise(database, LOG_ID)
+    assert diagnosis.database(settings) == ("database", "checked", str(file), "")
+    file.chmod(0o644)
+    assert [each.result for each in diagnosis.files(settings) if str(file) in each.detail].count("failed") == 1
+
+
 def test_doctor_says_how_much_of_a_large_database_it_has_read(
     where: DataDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

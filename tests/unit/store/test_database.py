@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from sqlalchemy.engine import make_url
 
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
 from ledger.store import connections, log
-from ledger.store.connections import DiskFailed, NotDurable, require_durable
+from ledger.store.connections import DiskFailed, DiskFull, NotDurable, require_durable
 from ledger.store.database import Database, attach
 from ledger.store.migrating import configuration, differences, metadata, mistyped_columns, storage_faults
 from ledger.store.opening import open_database, open_witness_engine
@@ -259,6 +260,21 @@ def test_a_file_that_is_no_database_is_a_disk_fault(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"not a database, not at all" * 400)
     with pytest.raises(DiskFailed):
         open_database(sqlite_url(tmp_path))
+
+
+def test_no_room_for_shared_memory_is_a_full_disk(tmp_path: Path) -> None:
+    """SQLite calls it an error of the disk, but nothing was lost: it goes on by itself once there is room."""
+    open_database(sqlite_url(tmp_path)).close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with closing(attach(sqlite_url(tmp_path))) as database:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))  # SQLite makes it in pieces of 32 KiB
+        try:
+            with refused("disk_full", error=DiskFull), database.write():
+                pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with database.write() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
 def test_a_pool_that_is_used_up_is_busy_not_broken(sqlite: Ledger) -> None:
