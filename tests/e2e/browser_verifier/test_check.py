@@ -18,8 +18,9 @@ from ledger.core.verification.bundle import MAX_BUNDLE_LENGTH, encode_bundle
 from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.compare import Sample, compared
 from tests.campaigns.verifiers.faults import Expected
-from tests.testkit.builders import KINDS, LAB, changed_in_every_way, key_id
+from tests.testkit.builders import KINDS, POLICE, changed_in_every_way, clerk, key_id
 from tests.testkit.bundles import Log, naming, tree
+from tests.testkit.casework import Case
 from tests.testkit.changed_bundles import GOOD, TRUST, Tree
 from tests.testkit.machine import REPOSITORY
 from tests.unit.core.test_rotated_keys import FILE, REFUSED, ROTATED
@@ -99,14 +100,8 @@ def test_keys_of_before_count_for_their_time(tmp_path: Path) -> None:
 
 
 def test_mirror_of_each_kind_of_change_is_intact(tmp_path: Path) -> None:
-    """Also of the adoption of a procedure: neither verifier needs the package to say that the log has it unchanged.
-
-    An agency's name may be in any language, in a script of a land.
-    """
-    changed = changed_in_every_way()
-    named = AgencyProfile(jurisdiction="31/01", name={"sr-Latn": "Laboratorija", "pt-BR": "Laboratório"})
-    changed.add(AgencyAdmitted, agency=LAB, kind=KINDS[LAB], admin=key_id("admin of the lab"), profile=named)
-    log = Log(registry=changed)
+    """Also of the adoption of a procedure: neither verifier needs the package to say that the log has it unchanged."""
+    log = Log(registry=changed_in_every_way())
     log.mirror()
     bundles = {event.envelope.event_type: log.bundle(index) for index, event in enumerate(log.events)}
     assert "registry.procedure_adopted" in bundles
@@ -115,6 +110,19 @@ def test_mirror_of_each_kind_of_change_is_intact(tmp_path: Path) -> None:
         for name, bundle in bundles.items()
     ]
     assert compared(samples, tmp_path / "samples.jsonl") == []
+
+
+def test_who_is_named_in_one_script_of_a_language_signs_as_others_do(tmp_path: Path) -> None:
+    """Both verifiers read the admission of such an agency, on which the right of its keys stands."""
+    log = Log()
+    named = AgencyProfile(jurisdiction="31/01", name={"sr-Latn": "Policija", "pt-BR": "Polícia"})
+    log.registry.add(AgencyAdmitted, agency=POLICE, kind=KINDS[POLICE], admin=key_id("admin"), profile=named)
+    log.registry.grant(clerk(POLICE))
+    log.mirror()
+    log.add(*Case().open().events)
+    bundle = log.bundle(len(log.events) - 1)
+    sample = Sample("named", "", encode_bundle(bundle), encode_trust(naming(bundle)), Expected("intact"))
+    assert compared([sample], tmp_path / "samples.jsonl") == []
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:
