@@ -46,6 +46,10 @@ class ExternalNode:
     def mine(self, blocks: int = 1) -> None:
         self.eth.rpc.call(f"{self.client}_mine", hex(blocks))
 
+    def wait_for_blocks(self) -> None:
+        """Return once no transaction waits: a node that mines each at once does so after it has answered."""
+        wait_until(lambda: self.eth.rpc.call("txpool_status") == {"pending": "0x0", "queued": "0x0"})
+
     def automine(self, *, on: bool) -> None:
         self.eth.rpc.call("evm_setAutomine", on)
 

@@ -83,6 +83,7 @@ def test_an_anchor_is_submitted_mined_and_confirmed(world: World, anvil: Externa
     anvil.mine(70)
     write = world.anchor_more()
     assert write.state is SUBMITTED
+    anvil.wait_for_blocks()
     assert moves(world) == [(SUBMITTED, MINED)]
     anvil.mine()
     assert moves(world) == []
@@ -107,6 +108,7 @@ def test_a_final_tag_of_the_node_is_a_rule_too(anvil: ExternalNode, journal: Mem
     """With the tag "finalized" nothing is confirmed before the node calls the block so."""
     world = remote_world(anvil, journal, finality="finalized")
     world.anchor_more()
+    anvil.wait_for_blocks()
     assert moves(world) == [(SUBMITTED, MINED)]
     anvil.mine(100)
     assert moves(world) == [(MINED, CONFIRMED)]
@@ -143,10 +145,12 @@ def test_a_reorganisation_unanchors_and_anchors_again(world: World, anvil: Exter
 def test_a_mined_write_that_moves_to_another_block_is_followed(world: World, anvil: ExternalNode) -> None:
     """Not yet final, reorganised and in again before anybody looked: the journal takes the new block."""
     write = world.anchor_more()
+    anvil.wait_for_blocks()
     world.anchor.refresh()
     first = now(world, write)
     anvil.reorganise(1)
     anvil.eth.send(write.raw_transaction)
+    anvil.wait_for_blocks()
     world.anchor.refresh()
     moved = now(world, write)
     assert (moved.state, moved.block_hash == first.block_hash) == (MINED, False)
@@ -166,7 +170,9 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def test_an_unknown_outcome_of_a_send_is_looked_up(faulty: FaultyNode, faulty_world: World) -> None:
+def test_an_unknown_outcome_of_a_send_is_looked_up(
+    faulty: FaultyNode, faulty_world: World, anvil: ExternalNode
+) -> None:
     """Whatever the node answers to the send, and whether or not it took the transaction: one anchor, once confirmed."""
     world = faulty_world
     for number, (name, fault) in enumerate(FAULTS.items(), 1):
@@ -177,17 +183,19 @@ def test_an_unknown_outcome_of_a_send_is_looked_up(faulty: FaultyNode, faulty_wo
         except TransactionRefused:
             assert states(world)[-1] is SIGNED, name
         faulty.faults.clear()
-        world.anchor.refresh()
-        world.anchor.refresh()
+        for _ in range(2):  # it is sent again by the first where the node had not taken it
+            anvil.wait_for_blocks()
+            world.anchor.refresh()
         assert states(world) == [CONFIRMED] * number, name
         assert world.anchor.head("latest").number == number, name
         world.anchored = len(world.leaves)
 
 
-def test_a_look_up_that_fails_changes_nothing(faulty: FaultyNode, faulty_world: World) -> None:
+def test_a_look_up_that_fails_changes_nothing(faulty: FaultyNode, faulty_world: World, anvil: ExternalNode) -> None:
     """No state is guessed from a failed look-up; the next one that succeeds tells."""
     world = faulty_world
     world.anchor_more()
+    anvil.wait_for_blocks()
     for method in ("eth_getTransactionReceipt", "eth_getBlockByNumber", "eth_chainId"):
         for fault in (lost_request, FAULTS["html"], refusal("header not found"), result({}), result("0x")):
             faulty.faults[method] = fault
