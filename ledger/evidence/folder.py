@@ -12,13 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby, islice
 from pathlib import Path
+from stat import S_ISREG
 from typing import TypeVar
 
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.evidence.hashing import cannot_be_read, opened, require_regular
-from ledger.evidence.names import printable
+from ledger.evidence.names import from_line, printable, sort_lines, to_line
 
 T = TypeVar("T")
 
@@ -51,9 +52,9 @@ class Folder:
         os.close(self.descriptor)
 
     def walk(self, below: str = "", *, without: str = "") -> Iterator[FolderEntry]:
-        """Yield everything but folders in the folder ``below``, in no order, leaving out the folder ``without``.
+        """Yield everything but folders in the folder ``below``, leaving out the folder ``without``.
 
-        Raises MalformedInput, naming the folder that cannot be read.
+        In the order of the bytes of paths. Raises MalformedInput, naming the folder that cannot be read.
         """
         with self._descended(below) as folder:
             yield from self._walk(folder, f"{below}/" if below else "", without, 0)
@@ -68,19 +69,24 @@ class Folder:
             )
         try:
             with os.scandir(folder) as entries:
-                for entry in entries:
-                    path = prefix + entry.name
-                    if path == without:
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        below = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-                        try:
-                            yield from self._walk(below, f"{path}/", without, depth + 1)
-                        finally:
-                            os.close(below)
-                    else:
-                        is_file = entry.is_file(follow_symlinks=False)
-                        yield FolderEntry(path, entry.stat(follow_symlinks=False).st_size if is_file else None)
+                # A folder's name is compared with the slash behind it, as in paths.
+                names = sort_lines(
+                    to_line(f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
+                    for entry in entries
+                )
+            for name in map(from_line, names):
+                path = prefix + name.removesuffix("/")
+                if path == without:
+                    continue
+                if name.endswith("/"):
+                    below = os.open(name[:-1], _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                    try:
+                        yield from self._walk(below, prefix + name, without, depth + 1)
+                    finally:
+                        os.close(below)
+                else:
+                    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                    yield FolderEntry(path, status.st_size if S_ISREG(status.st_mode) else None)
         except OSError as error:
             raise cannot_be_read(printable(error.filename or prefix or str(self.path)), error) from error
 

@@ -20,9 +20,9 @@ import blake3
 from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.evidence import small_files_child
-from ledger.evidence.folder import Folder
+from ledger.evidence.folder import Folder, FolderEntry
 from ledger.evidence.hashing import BOTH, SILENT, Hashed, HashingProgress, hash_open
-from ledger.evidence.names import from_line, printable, sort_lines, to_line
+from ledger.evidence.names import printable
 from ledger.evidence.small_files_child import DIGEST_LENGTH, NOT_MINE, record_of
 from ledger.evidence.store import EvidenceStore
 
@@ -40,53 +40,26 @@ def hash_each(
     paths: Iterable[str],
     algorithms: Sequence[Algorithm],
     progress: HashingProgress,
-    *,
-    crew: HashingCrew | None = None,
 ) -> Generator[HashedPath, None, None]:
-    """Yield each path below the folder, in this order, with what ``hash_open`` returns of it or its error.
-
-    A ``crew`` may have been started before; it ends with this.
-    """
+    """Yield each path below the folder, in this order, with what ``hash_open`` returns of it or its error."""
 
     def action(path: str, descriptor: int) -> Hashed:
         return hash_open(descriptor, printable(path), algorithms, progress=progress)
 
-    with crew or HashingCrew(folder, algorithms) as crew:  # noqa: PLR1704 - the one that there is
-        rest = iter(paths)
-        first = list(islice(rest, WORTH))
-        if len(first) < WORTH or not _KNOWN.issuperset(algorithms):
-            yield from folder.each(chain(first, rest), action)
-            return
-        crew.start()
-        for path, hashed in _answers_of(crew.processes, chain(first, rest)):
+    rest = iter(paths)
+    first = list(islice(rest, WORTH))
+    if len(first) < WORTH or not _KNOWN.issuperset(algorithms):
+        yield from folder.each(chain(first, rest), action)
+        return
+    with ExitStack() as stack:
+        crew = [stack.enter_context(_HashingProcess(folder, algorithms)) for _ in range(os.cpu_count() or 1)]
+        for path, hashed in _answers_of(crew, chain(first, rest)):
             if hashed is None:
                 yield path, folder.apply(path, action)
                 continue
             progress.advance(hashed.size)
             progress.finish_file()
             yield path, hashed
-
-
-class HashingCrew:
-    """A process for each core, from ``start`` to the end of the block."""
-
-    def __init__(self, folder: Folder, algorithms: Sequence[Algorithm]):
-        self._folder = folder
-        self._algorithms = algorithms
-        self._stack = ExitStack()
-        self.processes: list[_HashingProcess] = []
-
-    def __enter__(self) -> HashingCrew:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def start(self) -> None:
-        """Start the processes, unless they run or know an algorithm not."""
-        if not self.processes and _KNOWN.issuperset(self._algorithms):
-            for _ in range(os.cpu_count() or 1):
-                self.processes.append(self._stack.enter_context(_HashingProcess(self._folder, self._algorithms)))
 
 
 def _answers_of(crew: Sequence[_HashingProcess], paths: Iterator[str]) -> Iterator[tuple[str, Hashed | None]]:
@@ -162,25 +135,14 @@ def hash_folder(
 
     Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changes.
     """
-
-    def lines() -> Iterator[bytes]:
-        for number, present_file in enumerate(folder.walk(), 1):
-            if number == WORTH and store is None:
-                crew.start()  # they are ready when the names are sorted
-            if present_file.size is None:
-                raise MalformedInput(
-                    "{present_file} is a link, a pipe or a device",
-                    present_file=printable(present_file.path),
-                    field="file",
-                )
-            progress.expect(1, present_file.size)
-            yield to_line(present_file.path)
-
     with Folder(path) as folder:
-        crew = HashingCrew(folder, algorithms)
-        paths = map(from_line, sort_lines(lines()))
+        if store is not None or progress is not SILENT:  # whoever looks wants to know of how many from the beginning
+            for present_file in folder.walk():
+                _path_of_file(present_file)
+                progress.expect(1, present_file.size or 0)
+        paths = map(_path_of_file, folder.walk())
         if store is None:
-            outcomes = hash_each(folder, paths, algorithms, progress, crew=crew)
+            outcomes = hash_each(folder, paths, algorithms, progress)
         else:
             put_open = partial(store.put_open, algorithms=algorithms, progress=progress)
             outcomes = folder.each(paths, lambda name, descriptor: put_open(descriptor, printable(name)))
@@ -188,3 +150,9 @@ def hash_folder(
             if isinstance(hashed, TallystickError):
                 raise hashed
             yield name, hashed
+
+
+def _path_of_file(present: FolderEntry) -> str:
+    if present.size is None:
+        raise MalformedInput("{present} is a link, a pipe or a device", present=printable(present.path), field="file")
+    return present.path
