@@ -104,7 +104,10 @@ def test_a_walk_is_in_the_order_of_paths(tmp_path: Path) -> None:
     """A folder stands where its slash puts it, behind `-` and `.` and before letters; runs that are sorted in files
     change nothing."""
     listed = ["B", "a-b", "a.c/d", "a/b/c", "a/b0", "a/x", "a0", "a%/1", "ä", *(f"m/{number}" for number in range(20))]
-    with pytest.MonkeyPatch.context() as patch, Folder(write(tmp_path / "folder", dict.fromkeys(listed, b""))) as folder:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Folder(write(tmp_path / "folder", dict.fromkeys(listed, b""))) as folder,
+    ):
         patch.setattr(names, "RUN", 7)
         assert [entry.path for entry in folder.walk()] == sorted(listed, key=os.fsencode)
 
