@@ -1,4 +1,4 @@
-"""Progress bars on standard error, and files of evidence that are read under one."""
+"""Files that a command reads or writes, and progress bars on standard error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 from ledger.evidence.hashing import SILENT, HashingProgress, hash_file
 
 if TYPE_CHECKING:
@@ -91,3 +93,30 @@ def digests_of(path: Path, output: Output) -> list[str]:
     with progress_of(path.name, output) as progress:
         progress.expect(1, path.stat().st_size)
         return [str(digest) for digest in hash_file(path, progress=progress).digests]
+
+
+def require_new(file: Path, option: str) -> None:
+    """Raise MalformedInput, before long work begins, if the file is there already or its folder is not."""
+    if file.exists():
+        raise MalformedInput(Message("{file} is there already", file=file), field=option, hint="Name another file.")
+    if not file.parent.is_dir():
+        raise MalformedInput("there is no folder {folder}", folder=file.parent, field=option)
+
+
+def checkpoint_in(file: Path, parameter: str) -> str:
+    """Return the checkpoint that a file holds, its signature unchecked. Raises MalformedInput if it holds none."""
+    from ledger.core.log.checkpoints import parse_checkpoint
+    from ledger.core.log.notes import parse_note
+
+    try:
+        note = file.read_text(encoding="utf-8")
+        parse_checkpoint(parse_note(note).text)
+    except (UnicodeDecodeError, MalformedInput) as error:
+        raise MalformedInput(
+            "{file} is no checkpoint: {error}",
+            file=file,
+            error=error,
+            field=parameter,
+            hint="Give what was saved of 'tally log checkpoint', or of /checkpoint at the service, as it was.",
+        ) from error
+    return note

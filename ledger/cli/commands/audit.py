@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from ledger.cli.command import Command, signing
 from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
-from ledger.cli.files import bar
+from ledger.cli.files import bar, checkpoint_in, require_new
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
 from ledger.core.events import Stream
@@ -86,6 +86,9 @@ def audit_command(
     """Audit a case, or everything."""
     offline = Offline(database_only, checkpoints, since)
     _require_usable(data_dir, offline, case_id=case_id, keep=keep, record=record, number=number)
+    for option, target in (("--keep", keep), ("--pdf", pdf)):
+        if target is not None:
+            require_new(target, option)
     if data_dir is None:
         answer = session.service.get("/api/v1/audit", case_id=case_id)
     else:
@@ -177,6 +180,7 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: 
     from ledger.store.opening import open_database
     from ledger.supervision.runs.datasets import DatasetFiles
 
+    checkpoints = [checkpoint_in(file, "--checkpoint") for file in offline.checkpoints]
     where = DataDirectory(data_dir)
     installation, settings = load(where), read_settings(data_dir)
     trust, procedures = parse_trust(where.trust.read_bytes()), Procedures()
@@ -197,7 +201,7 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: 
                     procedures,
                     look=look,
                     progress=entries.reach,
-                    checkpoints=[file.read_text(encoding="utf-8") for file in offline.checkpoints],
+                    checkpoints=checkpoints,
                     files=DatasetFiles(where.datasets).digests,
                     since=None if offline.since is None else read_basis(offline.since.read_bytes()),
                 )

@@ -155,9 +155,10 @@ def consistency(session: Session, first: Path) -> None:
 
     If it does not, the log was rolled back or forked: keep both checkpoints, each is signed.
     """
+    from ledger.cli.files import checkpoint_in
     from ledger.client.tree_heads import require_continued
 
-    old = verified_checkpoint(session, first.read_text(encoding="utf-8"))
+    old = verified_checkpoint(session, checkpoint_in(first, "FIRST"))
     _, new = fetch_checkpoint(session)
     if new.size < old.size:
         raise IntegrityBroken(

@@ -98,11 +98,16 @@ def _parts(typed: list[dict[str, str]], file: Path | None) -> Iterator[list[dict
         yield typed
     if file is None:
         return
-    if str(file) == "-":
-        for line in sys.stdin:
-            yield from ([scan] for scan in _scans_in([line]))
-        return
-    scans = list(_scans_in(file.read_text(encoding="utf-8").splitlines()))
+    try:
+        if str(file) == "-":
+            for line in sys.stdin:
+                yield from ([scan] for scan in _scans_in([line]))
+            return
+        scans = list(_scans_in(file.read_text(encoding="utf-8").splitlines()))
+    except UnicodeDecodeError as error:
+        raise MalformedInput(
+            "{file} is no text in UTF-8: {error.reason}", file=file, error=error, field="--file"
+        ) from error
     for first in range(0, len(scans), AT_ONCE):
         yield scans[first : first + AT_ONCE]
 

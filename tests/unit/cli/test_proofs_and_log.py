@@ -273,7 +273,7 @@ def test_audit_finds_nothing(world: World, tmp_path: Path) -> None:
     paper = tmp_path / "audit.pdf"
     audited = world.ok("audit", case_id, "--pdf", paper, profile="auditor")
     assert audited["root"] in text_of(paper.read_bytes())
-    world.refuses(Exit.USAGE, "is there already", "audit", case_id, "--pdf", paper, profile="auditor")
+    world.refuses(Exit.USAGE, f"--pdf: {paper} is there already", "audit", case_id, "--pdf", paper, profile="auditor")
     recorded = world.ok("audit", case_id, "--record", "--number", "2026-3", profile="auditor")["recorded"]
     event = world.ok("event", "show", recorded["event_id"], profile="auditor")
     assert (event["event_type"], event["payload"]["body"]["verdict"]) == ("audit.recorded", "intact")
@@ -301,6 +301,21 @@ def test_an_audit_goes_on_from_the_file_of_an_earlier_one(world: World, tmp_path
         assert re.search(words, world.run("--lang", language, *offline, "--since", kept).out)
     for words in (("--since", kept), ("--data-dir", world.data, case_id, "--keep", tmp_path / "of-a-case")):
         assert world.run("audit", *words, profile="auditor").status == Exit.USAGE
+
+
+def test_files_of_an_audit_are_looked_at_before_it(world: World, tmp_path: Path) -> None:
+    """One that cannot be written takes no verdict's place, and one that is no checkpoint is named with its option."""
+    offline = ("audit", "--data-dir", tmp_path / "no installation", "--database-only")
+    offline[2].mkdir()
+    (tmp_path / "kept").touch()
+    world.refuses(Exit.USAGE, f"--keep: {tmp_path}/kept is there already", *offline, "--keep", tmp_path / "kept")
+    world.refuses(Exit.USAGE, f"--pdf: there is no folder {tmp_path}/no", *offline, "--pdf", tmp_path / "no" / "a.pdf")
+    (tmp_path / "binary").write_bytes(b"%PDF-1.7\n\xe2")
+    (tmp_path / "text").write_text("no note")
+    for name in ("binary", "text"):
+        words = f"{tmp_path}/{name} is no checkpoint: "
+        world.refuses(Exit.USAGE, f"--checkpoint: {words}", *offline, "--checkpoint", tmp_path / name)
+        world.refuses(Exit.USAGE, f"FIRST: {words}", "log", "consistency", tmp_path / name)
 
 
 def test_a_case_is_taken_away_in_one_archive(world: World, tmp_path: Path) -> None:

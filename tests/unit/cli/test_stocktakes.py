@@ -23,6 +23,9 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     shown = world.run("stocktake", "scan", stocktake_id, "--file", str(codes))
     assert "scanned before" in shown.out
     assert "#3 x-17: unknown\n" in shown.out
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
+    photo = ("--file", tmp_path / "photo.jpg")
+    world.refuses(Exit.USAGE, f"--file: {photo[1]} is no text", "stocktake", "scan", stocktake_id, *photo)
     assert world.run("stocktake", "scan", stocktake_id).status == Exit.USAGE
     assert world.run("stocktake", "scan", stocktake_id, "a", "b", "--seal-number", "S").status == Exit.USAGE
     assert stocktake_id in [row["stocktake_id"] for row in world.ok("stocktake", "list")]
