@@ -107,7 +107,7 @@ MEANINGS = {
     Exit.UNVERIFIABLE: "unverifiable: something that a check needs is missing",
     Exit.NOT_YET_ANCHORED: "not yet anchored: nothing is wrong, and the chain does not have it yet",
     Exit.UNREACHABLE: "the service or the chain is not reachable; an event that was sent is kept and can be sent again",
-    Exit.CONTRADICTED: "intact, but the custody rules were not kept, or events of the case are left out",
+    Exit.CONTRADICTED: "intact, but an act was impossible under the custody rules, or events of the case are left out",
     Exit.CONTINUED: "nothing is wrong in what was read by an audit that goes on from an earlier one",
     Exit.OTHER_LEDGER: "of another ledger than the trust file: this proves nothing of that ledger, and accuses nobody",
 }

@@ -126,6 +126,8 @@ VOCABULARY_OF = {
     "kinds": "discrepancy_kind",
     "outcome": "lead_outcome",
     "waits": "wait_reason",
+    "conformity": "statement",
+    "completeness": "statement",
 }
 
 

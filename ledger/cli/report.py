@@ -11,7 +11,7 @@ from msgspec import to_builtins
 
 from ledger.cli.output import columns_of, echo_json, padded, printable_line, when
 from ledger.core.encoding.decoding import convert
-from ledger.core.messages import plain
+from ledger.core.messages import Message, plain
 from ledger.i18n import zone_in_use
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ledger.core.verification.heads import AbsenceReport
     from ledger.core.verification.report import CheckedStep, ProofReport, Statement
     from ledger.core.verification.stream import StreamReport
+    from ledger.evidence.checking import EvidenceCheck
     from ledger.i18n import Labels
     from ledger.supervision.leads import LeadReport
     from ledger.supervision.library.publishing import Usable
@@ -49,7 +50,7 @@ def show_report(session: Session, report: ProofReport | StreamReport | AbsenceRe
     _show_steps(labels, report.steps)
     for line in _about(labels, report):
         click.echo(printable_line(line))
-    _show_conclusion(labels, report)
+    show_conclusion(labels, report)
 
 
 def show_package(session: Session, report: PackageReport, usable: Usable) -> None:
@@ -64,21 +65,27 @@ def show_package(session: Session, report: PackageReport, usable: Usable) -> Non
     _show_steps(labels, [*report.steps, *usable.steps])
     for name in ("model_id", "version", "publisher"):
         click.echo(f"{labels.of('field', name)}: {printable_line(str(getattr(report, name)))}")
-    _show_conclusion(labels, report)
+    show_conclusion(labels, report)
     if not usable.usable:
         click.secho(labels.of("message", "not_to_be_taken"), fg="red")
     return None
 
 
-def _show_conclusion(labels: Labels, report: ProofReport | StreamReport | AbsenceReport | LeadReport) -> None:
-    """Print the verdict, and beside it whether the rules were kept, and whether anything is left out."""
+def show_conclusion(
+    labels: Labels, report: ProofReport | StreamReport | AbsenceReport | LeadReport | EvidenceCheck
+) -> None:
+    """Print the verdict, and beside it whether the acts were possible, the rules kept, and anything left out."""
     _show_verdict(labels, report.verdict, report.steps, development=report.development)
     for name in ("conformity", "completeness"):
         statement: Statement | None = getattr(report, name, None)
         if statement is not None:
             outcome = click.style(labels.of("statement", statement.result), fg=COLOURS[statement.result])
             detail = printable_line(_in_words(statement.detail, labels))
-            click.echo(f"{labels.of('field', name)}: {outcome}: {detail}")
+            # What the rules forbid and the log has all the same is possible, and flagged.
+            label = "acts_possible" if name == "conformity" and hasattr(report, "flags") else name
+            click.echo(f"{labels.of('field', label)}: {outcome}: {detail}")
+    if flags := getattr(report, "flags", ()):
+        click.secho(labels.translate(Message("rules not kept: {count}, as named above", count=len(flags))), fg="yellow")
 
 
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:

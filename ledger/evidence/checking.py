@@ -6,8 +6,8 @@
 4  record  the digests of the bag, or of the single file, are those that the record has of the item
 
 A step that cannot be checked makes the verdict ``unverifiable``: step 1 (other algorithms), 2 and 3 (a file cannot be
-read) and 4 (the record has no digest to compare, or is itself unverifiable). Step 4 leaves the verdict unchanged if no
-record was given: the bag then only agrees with itself, which any other bag would too.
+read) and 4 (no record was given: any bag agrees with itself; or the record has no digest to compare, or is itself
+unverifiable).
 """
 
 from __future__ import annotations
@@ -24,8 +24,17 @@ from msgspec import Struct
 from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events.terms import Verdict
-from ledger.core.messages import Message, joined
-from ledger.core.verification.report import Check, CheckedStep, NotChecked, OtherLedger, StepResult, perform, worst
+from ledger.core.messages import Message, Term, joined
+from ledger.core.verification.report import (
+    Check,
+    CheckedStep,
+    NotChecked,
+    OtherLedger,
+    Statement,
+    StepResult,
+    perform,
+    worst,
+)
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding, FileFault, FileFinding, Listed, ReportFinding
 from ledger.evidence.folder import Folder, FolderEntry
@@ -35,17 +44,25 @@ from ledger.evidence.names import from_line, printable, sort_lines, to_line
 
 
 class RecordedDigests(Struct, frozen=True):
-    """What the record has of an item: its source, how far that is proven, and item and ledger if known."""
+    """What the record has of an item: its source, how far that is proven, and item and ledger if known.
+
+    ``development`` and ``completeness`` are those of the proof: what stands beside its verdict.
+    """
 
     said_by: str
     digests: tuple[str, ...]
     verdict: Verdict = "intact"
     item_id: str | None = None
     log_id: str | None = None
+    development: bool = False
+    completeness: Statement | None = None
 
 
 class EvidenceCheck(Struct, frozen=True):
-    """The outcome of a check; ``files`` and ``size`` (bytes) are those of the payload that exists."""
+    """The outcome of a check; ``files`` and ``size`` (bytes) are those of the payload that exists.
+
+    ``development`` and ``completeness`` are those of the record.
+    """
 
     verdict: Verdict
     steps: tuple[CheckedStep, ...]
@@ -53,6 +70,8 @@ class EvidenceCheck(Struct, frozen=True):
     files: int
     size: int
     binding: BagBinding | None = None
+    development: bool = False
+    completeness: Statement | None = None
 
 
 class _BagCheck:
@@ -107,7 +126,8 @@ def check_bag(
             perform(number, name, partial(attempt, check), run) for number, (name, check) in enumerate(STEPS, 1)
         )
     verdict, digests = worst(step.verdict for step in steps), tuple(map(str, run.digests))
-    return EvidenceCheck(verdict, steps, digests, run.payload.files, run.payload.size, run.binding)
+    payload = run.payload
+    return EvidenceCheck(verdict, steps, digests, payload.files, payload.size, run.binding, *_beside(record))
 
 
 def check_file(path: Path, record: RecordedDigests, *, progress: HashingProgress = SILENT) -> EvidenceCheck:
@@ -115,7 +135,13 @@ def check_file(path: Path, record: RecordedDigests, *, progress: HashingProgress
     recorded = {parse_digest(digest).algorithm for digest in record.digests}
     hashed = hash_file(path, tuple(sorted(recorded)) or BOTH, progress=progress)
     step = perform(len(STEPS), "record", lambda digests: _agreement(record, digests), hashed.digests)
-    return EvidenceCheck(step.verdict, (step,), tuple(map(str, hashed.digests)), 1, hashed.size)
+    digests = tuple(map(str, hashed.digests))
+    return EvidenceCheck(step.verdict, (step,), digests, 1, hashed.size, None, *_beside(record))
+
+
+def _beside(record: RecordedDigests | None) -> tuple[bool, Statement | None]:
+    """Return what the record's proof says beside its verdict: ``development`` and ``completeness``."""
+    return (record.development, record.completeness) if record else (False, None)
 
 
 # 1
@@ -183,7 +209,7 @@ def _result_of(compared: FolderComparison) -> StepResult:
 # 4
 def _check_record(run: _BagCheck) -> StepResult:
     if run.record is None:
-        return NotChecked("no record was given to compare with", "intact")
+        return NotChecked("the bag agrees with itself, as any bag does: no record was given to compare it with")
     for field in ("item_id", "log_id"):
         named, recorded = getattr(run.binding, field, None), getattr(run.record, field)
         if named is not None and recorded is not None and named != recorded:
@@ -223,7 +249,11 @@ def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> StepResult
     agreement = Message("{algorithms} as {record.said_by} says", algorithms=algorithms_shared, record=record)
     if record.verdict == "intact":
         return agreement
-    return NotChecked(Message("{agreement}, which is itself no more", agreement=agreement), record.verdict)
+    verdict = Term("verdict", record.verdict)
+    return NotChecked(
+        Message("{agreement}, of which the verdict is itself: {verdict}", agreement=agreement, verdict=verdict),
+        record.verdict,
+    )
 
 
 # -- the files and their lists -----------------------------------------------------------------------------------------

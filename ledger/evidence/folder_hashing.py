@@ -154,5 +154,7 @@ def hash_folder(
 
 def _path_of_file(present: FolderEntry) -> str:
     if present.size is None:
-        raise MalformedInput("{present} is a link, a pipe or a device", present=printable(present.path), field="file")
+        raise MalformedInput(
+            "{present_file} is a link, a pipe or a device", present_file=printable(present.path), field="file"
+        )
     return present.path

@@ -24,11 +24,11 @@ export function showCode() {
   put("command", !code ? "tally proof get" : EVENT.test(code.of) ? `tally proof get ${code.of}` : `tally proof get --case ${code.of}`);
 }
 
-// Return in words whether a bundle is the one on the paper, or nothing without a code. A bundle that failed never matches.
+// Return in words whether a bundle is the one on the paper, or nothing without a code. Only a signed and logged event is.
 export function compared(results) {
   const code = lookedFor();
   if (!code) return null;
   const same = results.filter(({ envelope }) => envelope.payload_digest === code.digest);
-  const holds = same.some(({ verdict }) => !["tampered", "other_ledger"].includes(verdict));
+  const holds = same.some(({ verdict }) => ["intact", "not_yet_anchored"].includes(verdict));
   return { isFound: holds, text: say(holds ? "found" : same.length ? "found_failed" : "not_found", code) };
 }

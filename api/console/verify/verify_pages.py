@@ -52,7 +52,7 @@ MEANINGS: Final = {
 # The report's other statements; they are never mixed with the verdict, which is on integrity.
 STATEMENTS: Final = {
     "integrity": later("Integrity: bytes, signatures, log and chain"),
-    "conformity": later("Conformity: the custody rules"),
+    "conformity": later("Conformity: whether the custody rules allow the acts"),
     "completeness": later("Completeness: nothing left out, nothing after"),
 }
 STATED: Final = {
@@ -97,7 +97,7 @@ SAYS: Final = {
     "content": later("What was signed, value by value"),
     "withheld": later("The content is withheld."),
     "found": later("This is what the code on paper leads to: the digest is the same."),
-    "found_failed": later("The bundle says that it is what the code on paper leads to, but it failed: see above."),
+    "found_failed": later("The bundle claims to be what the code on paper leads to, which is not verified: see above."),
     "not_found": later("This is not what the code on paper leads to: no event of this bundle has the digest {digest}."),
     "another_ledger": later("The code is of another ledger than this server's: {log}. Drop that ledger's trust file."),
     "bad_code": later("What stands behind the # of this address is not the code of a paper of ours."),

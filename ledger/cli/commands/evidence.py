@@ -13,14 +13,14 @@ import msgspec
 from msgspec.structs import asdict
 
 from ledger.cli.command import Group
-from ledger.cli.errors import EXIT_OF_VERDICT
+from ledger.cli.errors import EXIT_OF_VERDICT, Exit
 from ledger.cli.files import progress_of
 from ledger.cli.options import TRUST
 from ledger.cli.output import columns, printable_json, printable_line
 from ledger.cli.params import DATA_DIR
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
 from ledger.cli.proofs import is_case_bundle, ledger_of, trust_for, verify_whole_case
-from ledger.cli.report import COLOURS
+from ledger.cli.report import show_conclusion
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.digests import Algorithm
@@ -148,6 +148,8 @@ def check(
     """Check a sealed folder against itself and against the record, or a single file against the record."""
     if (path is None) == (store is None):
         raise MalformedInput("expected one of the two", field="PATH, --store")
+    if trust_files and bundle is None:
+        raise MalformedInput("a trust file is what a bundle is checked by", field="--trust", hint="Give --bundle too.")
     if store is not None:
         return _check_store(session, store)
     assert path is not None
@@ -170,6 +172,10 @@ def check(
     show_check(session, checked, findings)
     if checked.verdict == "tampered" and path.suffix.lower() in ARCHIVES:
         session.warn(_ARCHIVE)
+    if record is None:
+        session.warn(_NO_RECORD)
+    if checked.verdict == "intact" and checked.completeness and checked.completeness.result == "contradicted":
+        return Exit.CONTRADICTED
     return EXIT_OF_VERDICT[checked.verdict]
 
 
@@ -240,6 +246,7 @@ def _check_store(session: Session, folder: Path) -> int:
 _ARCHIVE = Message(
     "An archive has other digests than the sealed folder in it, and is not opened here: unpack it, check the folder."
 )
+_NO_RECORD = Message("Compare it with what was signed, by --bundle, or with what the service has, by --item.")
 _FILE = Message("Give --item or --bundle. {archive}", archive=_ARCHIVE)
 
 
@@ -268,8 +275,7 @@ def show_check(session: Session, checked: EvidenceCheck, findings: Sequence[File
     output.table(steps, columns("number", "name:step", "result:result", "detail"))
     show_findings(session, findings)
     output.record((fields["binding"] or {}) | {name: fields[name] for name in ("digests", "files", "bytes")})
-    verdict = click.style(labels.of("verdict", checked.verdict), fg=COLOURS[checked.verdict], bold=True)
-    return click.echo(f"{labels.of('field', 'verdict')}: {verdict}")
+    return show_conclusion(labels, checked)
 
 
 def show_findings(session: Session, findings: Iterable[FileFinding]) -> None:
@@ -313,7 +319,8 @@ def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDiges
             field="--bundle",
             hint="Give the bundle of the event that registered or examined the item, or that of its case with --item.",
         )
-    return RecordedDigests(event, body.digests, verdict, body.item_id, log_id)
+    development, completeness = verified.report.development, verified.report.completeness
+    return RecordedDigests(event, body.digests, verdict, body.item_id, log_id, development, completeness)
 
 
 def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
@@ -323,10 +330,12 @@ def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigest
     source = Message("item {item_id} of case {report.case_id}", item_id=item_id, report=report)
     log_id = ledger_of(data)
     if report.state is None:
-        return RecordedDigests(source, (), report.verdict, item_id, log_id)
+        return RecordedDigests(source, (), report.verdict, item_id, log_id, report.development, report.completeness)
     item = report.state.items.get(item_id)
     if item is None:
         raise MalformedInput(
             "case {case_id} has no item {item_id}", case_id=report.case_id, item_id=item_id, field="--item"
         )
-    return RecordedDigests(source, item.digests, report.verdict, item_id, log_id)
+    return RecordedDigests(
+        source, item.digests, report.verdict, item_id, log_id, report.development, report.completeness
+    )

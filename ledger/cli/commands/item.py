@@ -49,11 +49,12 @@ def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) 
 
     with progress_of(bag.name, session.output) as progress:
         checked = check_bag(bag, None, progress=progress)
-    if checked.verdict != "intact":
-        step = next(step for step in checked.steps if step.verdict == checked.verdict)
+    *of_itself, _ = checked.steps  # there is no record yet to compare it with
+    step = next((step for step in of_itself if step.verdict != "intact"), None)
+    if step is not None:
         raise IntegrityBroken(
             "the bag is {verdict}: {step.detail}",
-            verdict=Term("verdict", checked.verdict),
+            verdict=Term("verdict", step.verdict),
             step=step,
             field="--bag",
             hint="tally evidence check",

@@ -197,5 +197,6 @@ def certificate(
     certified, pdf = certificate_of(data, trust, language, log_folder, node, verify_url=verify_url, item_id=item_id)
     target = Path(output or f"{certified.name}.certificate.pdf")
     write(target, pdf)
-    session.output.record({"file": str(target), "verdict": certified.verdict})
+    beside = {name: getattr(certified, name).result for name in ("conformity", "completeness")}
+    session.output.record({"file": str(target), "verdict": certified.verdict} | beside)
     return exit_of_report(certified)

@@ -86,7 +86,7 @@ def audit_paper(request: AuditPaperRequest) -> Sheet:
         link=link(request.verify_url, f"0x{trust.log_id.hex()}", report.scope.replace(" ", "-"), report.root),
         link_text=text.paper("link"),
         verdict=text.paper("audit_verdict", verdict=text.of("verdict", report.verdict)),
-        unchecked=text.paper("unchecked", steps=names) if left else BLANK,
+        beside=(text.paper("unchecked", steps=names),) if left else (),
         blocks=tuple(_blocks(text, request, scope)),
         footer=text.paper("audit_footer", zone=text.zone()),
         reference=request.name,

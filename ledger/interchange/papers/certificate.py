@@ -93,7 +93,7 @@ def _certificate(request: CertificateRequest, certified: Certified) -> Sheet:
         link=link(request.verify_url or NOWHERE, f"0x{trust.log_id.hex()}", certified.name, digest),
         link_text=text.paper("link"),
         verdict=text.paper(f"verdict.{certified.verdict}"),
-        unchecked=_unchecked(text, certified),
+        beside=tuple(_beside(text, certified)),
         blocks=tuple(_blocks(text, request, certified)),
         footer=text.paper("certificate_footer", zone=text.zone()),
         reference=name,
@@ -101,18 +101,22 @@ def _certificate(request: CertificateRequest, certified: Certified) -> Sheet:
     )
 
 
-def _unchecked(text: PaperText, certified: Certified) -> Words:
-    """Return the steps that were not checked, or not for every event; they are set beside the verdict."""
+def _beside(text: PaperText, certified: Certified) -> Iterator[Words]:
+    """Yield what must be read with the verdict: what the evidence contradicts, rules broken, steps left unchecked."""
+    for step in certified.case_steps:
+        if step.result == "failed":
+            yield text.paper("contradicted", step=text.paper(f"check.{step.name}.failed"))
+    if certified.flags:
+        yield text.paper("rules_not_kept", count=str(len(certified.flags)))
     steps = (*certified.case_steps, *(step for event in certified.events for step in event.report.steps))
-    left = dict.fromkeys((step.number, step.name) for step in steps if step.result != "checked")
-    if not left:
-        return BLANK
-    names = text.each(
-        lambda labels: labels.of("telling", "separator").join(
-            f"{number} {labels.of('step', name)}" for number, name in left
+    left = dict.fromkeys((step.number, step.name) for step in steps if step.result == "not_checked")
+    if left:
+        names = text.each(
+            lambda labels: labels.of("telling", "separator").join(
+                f"{number} {labels.of('step', name)}" for number, name in left
+            )
         )
-    )
-    return text.paper("unchecked", steps=names)
+        yield text.paper("unchecked", steps=names)
 
 
 def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) -> Iterator[SheetBlock]:
@@ -128,7 +132,8 @@ def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) 
     yield FactsBlock(
         text.paper("heading.beside"),
         (
-            text.fact("conformity", text.of("statement", certified.conformity.result)),
+            text.fact("acts_possible", text.of("statement", certified.conformity.result)),
+            *([text.fact("flags", (str(len(certified.flags)),))] if certified.flags else []),
             text.fact("completeness", text.of("statement", certified.completeness.result)),
             *([text.fact("procedure_digest", (certified.book.digest,))] if certified.book else []),
         ),
@@ -225,7 +230,7 @@ def _items(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iter
 def _event_content(text: PaperText, event: CertifiedEvent) -> Iterator[SheetBlock]:
     """Yield claimed and proven time side by side, and what the event states by itself."""
     # To the second, with the zone: by these times the record is found.
-    claimed, proven = _local(_claimed_time(event)), _proven_time(text, event, _local)
+    claimed, proven = _claimed_time(text, event, _local), _proven_time(text, event, _local)
     yield from text.table("times", {"claimed": 1, "proven": 1}, [((claimed,), (proven,))])
     heading = text.paper("heading.stated")
     if event.event is None:
@@ -238,8 +243,11 @@ def _local(instant: str) -> tuple[str]:
     return (zone_in_use().local(datetime.fromisoformat(instant)).isoformat(),)
 
 
-def _claimed_time(event: CertifiedEvent) -> str:
-    return event.report.subject.occurred_at or instant_text(event.report.subject.envelope.signed_at)
+def _claimed_time(text: PaperText, event: CertifiedEvent, spell: Callable[[str], Words]) -> Words:
+    subject = event.report.subject
+    if subject.occurred_at is not None:
+        return spell(subject.occurred_at)
+    return text.paper("time_withheld", signed=spell(instant_text(subject.envelope.signed_at)))
 
 
 def _proven_time(text: PaperText, event: CertifiedEvent, spell: Callable[[str], Words]) -> Words:
@@ -258,7 +266,7 @@ def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterator[She
         else:  # without the case around it, what it states by itself
             stated = (text.labelled(name, value) for name, value in _stated(text, event.event))
             content = cell(text.of("event_type", event.event.event_type), *stated)
-        claimed, proven = text.moment(_claimed_time(event)), _proven_time(text, event, text.moment)
+        claimed, proven = _claimed_time(text, event, text.moment), _proven_time(text, event, text.moment)
         rows.append((cell((str(event.report.subject.envelope.sequence),)), cell(claimed), cell(proven), content))
     columns = {"sequence_number": 0.6, "claimed": 1.7, "proven": 1.7, "sentence": 7}
     return text.table("handling", columns, rows)

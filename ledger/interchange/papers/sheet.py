@@ -104,7 +104,7 @@ class Attachment(Struct, frozen=True):
 class Sheet(Struct, frozen=True):
     """``date`` (unix seconds) is the event's own, so that the same event gives the same file.
 
-    A ``verdict`` is set large, ``unchecked`` below it. ``link`` goes into the QR code, ``footer`` and
+    A ``verdict`` is set large, the lines ``beside`` it below it. ``link`` goes into the QR code, ``footer`` and
     ``reference`` under every page.
     """
 
@@ -120,7 +120,7 @@ class Sheet(Struct, frozen=True):
     footer: Words
     reference: str
     verdict: Words = BLANK
-    unchecked: Words = BLANK
+    beside: tuple[Words, ...] = ()
     attachment: Attachment | None = None
 
 

@@ -137,7 +137,7 @@ def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, 
         expect(page.locator("#trusted-by")).to_contain_text("trust.json")
         assert (visitor.verdict(), visitor.steps()) == ("intact", ["checked"] * 12)
         expect(page.locator("#verdict")).to_be_focused()
-        expect(page.locator("#verdict")).to_have_text({"en": "intact", "zh-CN": "完整未改"}[language])
+        expect(page.locator("#verdict")).to_have_text({"en": "intact", "zh-CN": "未经改动"}[language])
         expect(page.locator("#steps > li").nth(5)).to_contain_text({"en": "signed by 0x", "zh-CN": "由 0x"}[language])
         expect(page.locator("#steps > li").last).to_contain_text("2026-01-01 08:00:06")
         page.locator("#content summary").click()
@@ -151,7 +151,7 @@ def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser:
         lines = visitor.page.locator("#statements > li")
         visitor.drop(**OF_TESTS, bundle__json=encoded(REGISTERED))
         expect(lines).to_have_count(2)
-        for text in ("合规性：保管规则", "未核验", "保管规则只判断整个案件，不判断单个事件"):
+        for text in ("行为依保管规则是否可成立", "未核验", "保管规则只判断整个案件，不判断单个事件"):
             expect(lines.nth(0)).to_contain_text(text)
         visitor.drop(case__json=WHOLE_CASE)
         for text in ("完备性：无遗漏，其后亦无事件", "未核验", "事件 3 之后再无事件，未予证明"):
@@ -321,7 +321,13 @@ def test_the_code_on_paper_says_what_is_looked_for(tmp_path: Path, browser: Brow
         spoiled = tree(BUNDLES.bundle(FIRST + 1))
         spoiled["entries"][-1]["payload"]["body"]["description"] = "another phone"
         visitor.drop(bundle__json=encoded(spoiled))
-        expect(visitor.page.locator("#paper-says")).to_contain_text("but it failed: see above")
+        not_verified = "claims to be what the code on paper leads to, which is not verified: see above"
+        expect(visitor.page.locator("#paper-says")).to_contain_text(not_verified)
+        forged = tree(BUNDLES.bundle(FIRST + 1, payload=None, nodes={}))
+        forged["entries"][-1]["envelope"]["suite"] = 2
+        visitor.drop(bundle__json=encoded(forged))
+        expect(visitor.page.locator("#verdict")).to_have_class("verdict unverifiable")
+        expect(visitor.page.locator("#paper-says")).to_contain_text(not_verified)
         assert axe_findings(visitor.page) == []
 
 

@@ -105,7 +105,9 @@ def test_each_fault_is_told(tally: Tally, source: Path) -> None:
     assert (sealed["files"], sealed["bytes"]) == (len(FILES), sum(map(len, FILES.values())))
     assert [digest.partition(":")[0] for digest in sealed["digests"]] == ["blake3", "sha256", "sm3"]
     done = tally("evidence", "check", bag)
-    assert (done.status, done.err, "no record was given" in done.out) == (Exit.OK, "", True)
+    assert (done.status, "no record was given" in done.out) == (Exit.UNVERIFIABLE, True)
+    assert "by --bundle" in done.err
+    tally.refuses(Exit.USAGE, "--bundle", "evidence", "check", bag, "--trust", write_trust(tally.folder))
     (bag / "data/empty").unlink()
     write(bag, {"data/planted": b""})
     (bag / "data/disk.img").unlink()
@@ -115,7 +117,7 @@ def test_each_fault_is_told(tally: Tally, source: Path) -> None:
     for line in ("missing: data/empty", "extra: data/planted", "changed: data/disk.img", "verdict: tampered"):
         assert line in done.out
     chinese = tally("--lang", "zh-CN", "evidence", "check", bag).out
-    for words in ("缺失: data/empty", "已被篡改", "个文件：1 个缺失", "未指定比对所用的记录"):
+    for words in ("缺失: data/empty", "已被篡改", "个文件：1 个缺失", "未给出可比对的记录"):
         assert words in chinese
     answer = tally("--json", "evidence", "check", bag).json()
     assert (answer["verdict"], len(answer["findings"])) == ("tampered", 3)
@@ -136,7 +138,7 @@ def check(tally: Tally, path: Path, bundle: Path, *more: str) -> tuple[int, str]
 
 def of_bag(tally: Tally, bag: Path) -> list[str]:
     """List the digests of a bag."""
-    return tally.ok("evidence", "check", bag)["digests"]
+    return tally("--json", "evidence", "check", bag).json()["digests"]
 
 
 def test_bag_against_the_proof_of_its_registration(tally: Tally, bag: Path) -> None:
@@ -159,6 +161,23 @@ def test_bag_against_the_proof_of_its_case(tally: Tally, bag: Path) -> None:
     assert check(tally, bag, path, "--item", "item-1")[0] == Exit.OK
     assert check(tally, bag, path)[0] == Exit.USAGE
     assert check(tally, bag, path, "--item", "item-2")[0] == Exit.USAGE
+
+
+def test_what_stands_beside_the_verdict_of_a_proof_is_told(tally: Tally, bag: Path) -> None:
+    """The bag is as the item was registered, but the bundle leaves out what came after, which a head map shows; and the
+    ledger has no witnesses."""
+    log = bundles.log_with(Case().open().register("item-1", digests=tuple(of_bag(tally, bag))).register("phone"))
+    mapped = log.map_heads()
+    (*subjects, _) = (index for index, event in enumerate(log.events) if event.envelope.stream.kind == "case")
+    stream = log.events[subjects[0]].envelope.stream
+    path = tally.folder / "cut.json"
+    path.write_bytes(
+        encode_bundle(log.file(subjects, stream=stream, map=log.map_proof(stream, mapped), others={mapped}))
+    )
+    status, output = check(tally, bag, path, "--item", "item-1")
+    assert status == Exit.CONTRADICTED
+    for words in ("verdict: intact", "completeness: contradicted", "development ledger"):
+        assert words in output, words
 
 
 def test_bundle_that_says_nothing_of_an_item_is_refused(tally: Tally, bag: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_package_is_verified_offline(package: Path, tmp_path: Path) -> None:
     assert (report["verdict"], report["usable"]) == ("intact", True)
     assert [step["number"] for step in report["steps"]] == list(range(1, 14))
     out = alone("--lang", "zh-CN", "library", "verify", package, "--trust", trust(package)).out
-    assert "完整未改" in out
+    assert "未经改动" in out
     spoiled = tmp_path / "spoiled.json"
     spoiled.write_bytes(package.read_bytes().replace("手机".encode(), "手表".encode()))
     done = alone("library", "verify", spoiled, "--trust", trust(package))

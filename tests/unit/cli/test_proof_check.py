@@ -46,7 +46,7 @@ def test_intact(tally: Tally, log: bundles.Log) -> None:
     assert "completeness: not checked: one event says nothing of those after it" in shown
     assert "development ledger" in shown
     _, chinese = check(tally, write_bundle(tally.folder, log, last), "--lang", "zh-CN")
-    for words in ("收录证明", "结论: 完整未改", "未核验: 保管规则评判的是整个案件，不是单个事件"):
+    for words in ("收录证明", "结论: 未经改动", "未核验: 保管规则评判的是整个案件，不是单个事件"):
         assert words in chinese
     status, shown = check(tally, write_bundle(tally.folder, log, last, payload=None))
     assert (status, "verdict: unverifiable" in shown) == (Exit.UNVERIFIABLE, True)
@@ -135,7 +135,7 @@ def test_a_case_without_its_procedure_is_not_judged(tally: Tally, log: bundles.L
     """What this program ships is not taken for what the agencies adopted: conformity is not checked, never passed."""
     path = case_file(tally.folder, log)
     done = tally("proof", "check", path, "--trust", write_trust(tally.folder))
-    assert "conformity: not checked: no version of the procedure cn-criminal is here" in done.out
+    assert "acts possible under the rules: not checked: no version of the procedure cn-criminal is here" in done.out
 
 
 def test_case_bundle_that_leaves_out_the_last_event(tally: Tally, log: bundles.Log) -> None:
@@ -160,7 +160,7 @@ def test_case_against_the_rules(tally: Tally) -> None:
     log.add(*writer.events)
     status, shown = check(tally, case_file(tally.folder, log))
     assert (status, "verdict: intact" in shown) == (Exit.CONTRADICTED, True)
-    assert "conformity: contradicted: events[1]: impossible (unknown_handover)" in shown
+    assert "acts possible under the rules: contradicted: events[1]: impossible (unknown_handover)" in shown
 
 
 def test_copy_that_is_not_whole_is_bad_usage(tally: Tally, log: bundles.Log) -> None:

@@ -281,7 +281,7 @@ def test_audit_finds_nothing(world: World, tmp_path: Path) -> None:
     assert world.run("audit", case_id, "--number", "2026-3", profile="auditor").status == Exit.USAGE
     assert world.run("audit").status == Exit.REFUSED
     shown = world.run("audit", case_id, "--lang", "zh-CN", profile="auditor").out
-    assert "结论: 完整未改" in shown
+    assert "结论: 未经改动" in shown
 
 
 def test_an_audit_goes_on_from_the_file_of_an_earlier_one(world: World, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_what_was_not_checked_stands_beside_the_verdict() -> None:
     report = certified.last.report
     checked = replace(report, steps=tuple(replace(step, result="checked") for step in report.steps))
     whole = replace(certified, events=(replace(certified.last, report=checked),))
-    assert certificate(CertificateRequest(encode_bundle(OF_EVENT), TRUST, PROCEDURES, "en"), whole).unchecked == ()
+    assert certificate(CertificateRequest(encode_bundle(OF_EVENT), TRUST, PROCEDURES, "en"), whole).beside == ()
 
 
 def test_what_it_does_not_prove_stands_on_every_certificate() -> None:
@@ -181,10 +181,16 @@ def test_only_a_copy_of_the_log_shows_that_nothing_came_after() -> None:
 
 
 def test_what_stands_beside_the_verdict_is_told() -> None:
-    """That the rules were broken is no tampering: it is certified, and the certificate says both."""
+    """That the rules were broken, or that events are left out, is no tampering: it is certified, and the certificate
+    says both, right beside the verdict."""
     text = text_in(OF_CASE, log=True)
-    assert "conformity shown completeness shown" in text
+    assert "Verdict: intact — unaltered since it was put into the ledger Rules not kept: 1, listed below" in text
+    assert "acts possible under the rules shown flags 1 completeness shown" in text
     assert f"completeness shown procedure (digest of its package) {shipped_rulebook().digest}" in text
+    (*subjects, _) = (index for index, event in enumerate(LOG.events) if event.envelope.stream.kind == "case")
+    text = text_in(LOG.file(subjects, NOTE, stream=LOG.events[-1].envelope.stream), log=True)
+    contradicted = "Contradicted: The log has other events of the case than this bundle."
+    assert f"Verdict: intact — unaltered since it was put into the ledger {contradicted}" in text
     writer = Writer("case", "case-1")
     writer.write(CASE.events[0].payload.body, clerk(POLICE))
     writer.write(HandoverRecalled(handover_id="handover-1", ground="none"), clerk(POLICE))
@@ -193,8 +199,7 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
     broken = log.case_bundle()
     text = text_in(broken, using=naming(broken))
     assert "Verdict: intact" in text
-    assert "contradicted" in text
-    assert "An act was not possible under the custody rules" in text
+    assert "Contradicted: An act was not possible under the custody rules" in text
 
 
 def test_a_certificate_of_one_item_tells_of_that_alone() -> None:
@@ -307,7 +312,8 @@ def test_the_command_certifies_a_file_offline(tmp_path: Path) -> None:
     bundle, trusted = write_bundle(tmp_path, LOG, len(LOG.events) - 1), write_trust(tmp_path)
     target = tmp_path / "c.pdf"
     done = tally.ok("proof", "certificate", bundle, "--trust", trusted, "--both", "--output", target)
-    assert done == {"file": str(target), "verdict": "intact"}
+    beside = {"conformity": "not_checked", "completeness": "not_checked"}
+    assert done == {"file": str(target), "verdict": "intact"} | beside
     assert next(iter(PdfReader(target).attachments.values()))[0] == bundle.read_bytes()
     again = tally("proof", "certificate", bundle, "--trust", trusted, "--output", target)
     assert again.status != 0
