@@ -31,7 +31,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.events import terms
 from ledger.i18n import PROCEDURES_IN_USE, Labels, words_in_use
 from ledger.supervision import view_catalogue
-from ledger.supervision.models.conditions import condition_of, faults_of_condition, query_of
+from ledger.supervision.models.conditions import check_condition, condition_of, query_of
 from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
 from ledger.supervision.models.editing import value_at
 from ledger.supervision.models.procedure_words import united, vocabulary_of, words_of
@@ -282,12 +282,12 @@ def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[st
         parameters = convert(tree.get("parameters") or {}, dict[str, Parameter])
         values = parameters_of(parameters, {})
         condition_tree = tree["condition"]
-        columns: dict[str, str] = {}
-        if next(faults_of_condition(condition_tree, parameters, columns=columns), None) is not None:
+        faults, columns = check_condition(condition_tree, parameters)
+        if faults:
             return {}, ()
         condition = condition_of(condition_tree)
         if isinstance(condition, Sql):
-            return columns, ()
+            return dict(columns), ()
         query = query_of(condition, parameters, values)
         return dict(query.columns), query.views
     except (TallystickError, msgspec.ValidationError, LookupError, ValueError, TypeError, AttributeError):

@@ -17,7 +17,6 @@ from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ledger.core.messages import Message
 from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import Wording, unknown
 from ledger.supervision.models.definition import Parameter
@@ -26,6 +25,8 @@ from ledger.supervision.view_catalogue import LIST, LIST_COLUMNS, LISTED, ListUs
 
 if TYPE_CHECKING:
     from cel import Program
+
+    from ledger.supervision.models.yaml_document import LocatedFault
 from ledger.core.errors import TallystickError
 from ledger.supervision.models.definition import Cel, Condition, Model, Query, Scope, Sql, Template
 from ledger.supervision.models.filters import united_sql, unknown_word
@@ -77,7 +78,7 @@ def make_ready() -> None:
 def faults_of_cel(
     view: str, expression: str, parameters: Mapping[str, Parameter], words: FieldWords | None = None
 ) -> Iterator[Wording]:
-    """Yield what is wrong with a condition on the rows of a known view; ``words`` are as of ``faults_of_condition``."""
+    """Yield what is wrong with a condition on the rows of a known view; ``words`` are as of ``check_condition``."""
     if len(expression) > MAX_CHARACTERS:
         yield Wording("cel_too_long", most=f"{MAX_CHARACTERS:,}")
         return
@@ -248,7 +249,7 @@ def _shown(row: Mapping[str, Any]) -> str:
 
 
 def condition_of(condition: Mapping[str, Any]) -> Condition:
-    """Build the condition that a file states. Requires that ``faults_of_condition`` found none."""
+    """Build the condition that a file states. Requires that ``check_condition`` found none."""
     if "template" in condition:
         return Template(condition["template"], condition["with"])
     if "cel" in condition:
@@ -256,46 +257,43 @@ def condition_of(condition: Mapping[str, Any]) -> Condition:
     return Sql(condition["sql"], condition["scope"])
 
 
-def faults_of_condition(
-    condition: Mapping[str, Any],
-    parameters: Mapping[str, Parameter],
-    words: FieldWords | None = None,
-    columns: dict[str, str] | None = None,
-) -> Iterator[tuple[str, Message]]:
-    """Yield what is wrong with how a condition is stated: the path below ``condition`` and what was expected.
+def check_condition(
+    condition: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None = None
+) -> tuple[list[LocatedFault], Mapping[str, str]]:
+    """Return what is wrong with how a condition is stated, and the columns of a query that has no faults.
 
-    ``words`` are those that a case can have; without them none is unknown. A query is asked of no rows for its faults;
-    the ``columns`` that it has then are put there.
+    ``words`` are those that a case can have; without them none is unknown. A query is asked of no rows.
     """
     kinds = [kind for kind in _KEYS if kind in condition]
     if len(kinds) != 1:
-        yield "", Wording("one_condition")
-        return
+        return [("", Wording("one_condition"))], {}
     ((kind),) = kinds
     keys = (kind, *_KEYS[kind])
-    yield from ((f".{name}", unknown("key", name, keys)) for name in condition if name not in keys)
+    faults: list[LocatedFault] = [(f".{name}", unknown("key", name, keys)) for name in condition if name not in keys]
     if missing := [name for name in _KEYS[kind] if name not in condition]:
-        yield f".{missing[0]}", Wording("missing")
+        faults.append((f".{missing[0]}", Wording("missing")))
     elif kind == "sql":
-        yield from _faults_of_sql(condition, parameters, words, {} if columns is None else columns)
+        of_query, columns = _check_sql(condition, parameters, words)
+        return faults + of_query, columns
     elif kind == "cel":
         view, expression = condition["view"], condition["cel"]
         if not columns_of_view(view, parameters):
             lists = [name for name in list_columns(parameters) if columns_of_view(name, parameters)]
-            yield ".view", unknown("view", str(view), (*view_columns(), *lists))
+            faults.append((".view", unknown("view", str(view), (*view_columns(), *lists))))
         elif not isinstance(expression, str) or not expression.strip():
-            yield ".cel", Wording("no_cel_text")
+            faults.append((".cel", Wording("no_cel_text")))
         else:
-            yield from ((".cel", fault) for fault in faults_of_cel(view, expression.strip(), parameters, words))
+            faults += ((".cel", fault) for fault in faults_of_cel(view, expression.strip(), parameters, words))
     else:
         name, fields = condition["template"], condition["with"]
         if name not in forms():
-            yield ".template", unknown("template", str(name), forms())
+            faults.append((".template", unknown("template", str(name), forms())))
         elif not isinstance(fields, dict):
-            yield ".with", Wording("fields_expected", names=tuple(forms()[name].fields))
+            faults.append((".with", Wording("fields_expected", names=tuple(forms()[name].fields))))
         else:
-            faults = faults_of_form(forms()[name], fields, parameters, words)
-            yield from ((f".with.{path}", fault) for path, fault in faults)
+            of_form = faults_of_form(forms()[name], fields, parameters, words)
+            faults += ((f".with.{path}", fault) for path, fault in of_form)
+    return faults, {}
 
 
 def query_of(condition: Condition, parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> Query:
@@ -435,25 +433,20 @@ def _columns_of_sql(query: Query, values: Mapping[str, Any]) -> dict[str, str]:
     return dict.fromkeys(row, "")
 
 
-def _faults_of_sql(
-    condition: Mapping[str, Any],
-    parameters: Mapping[str, Parameter],
-    words: FieldWords | None,
-    columns: dict[str, str],
-) -> Iterator[tuple[str, Message]]:
+def _check_sql(
+    condition: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None
+) -> tuple[list[LocatedFault], Mapping[str, str]]:
     text = condition["sql"]
-    if condition["scope"] not in ("case", "all"):
-        yield ".scope", Wording("scope_expected")
+    faults: list[LocatedFault] = (
+        [] if condition["scope"] in ("case", "all") else [(".scope", Wording("scope_expected"))]
+    )
     if not isinstance(text, str) or not text.strip():
-        yield ".sql", Wording("no_sql_text")
-        return
-    wrong = [name for name in sorted(references(text)) if name not in parameters and name != "as_of"]
-    yield from ((".sql", unknown("parameter", name, (*parameters, "as_of"))) for name in wrong)
-    if not wrong:
-        try:
-            values = {name: parameter.value(parameter.default) for name, parameter in parameters.items()}
-            columns.update(_columns_of_sql(query_of(Sql(text, "all"), parameters, values), values))
-        except TallystickError as error:
-            yield ".sql", error.expected if isinstance(error, QueryRefused) else error.text
-        else:
-            yield from ((".sql", fault) for fault in _unknown_words(compared_texts(text), words))
+        return [*faults, (".sql", Wording("no_sql_text"))], {}
+    if wrong := [name for name in sorted(references(text)) if name not in parameters and name != "as_of"]:
+        return [*faults, *((".sql", unknown("parameter", name, (*parameters, "as_of"))) for name in wrong)], {}
+    try:
+        values = {name: parameter.value(parameter.default) for name, parameter in parameters.items()}
+        columns = _columns_of_sql(query_of(Sql(text, "all"), parameters, values), values)
+    except TallystickError as error:
+        return [*faults, (".sql", error.expected if isinstance(error, QueryRefused) else error.text)], {}
+    return [*faults, *((".sql", fault) for fault in _unknown_words(compared_texts(text), words))], columns

@@ -31,8 +31,8 @@ from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import ModelRefused, Unfit, Wording, unknown
 from ledger.supervision.models.conditions import (
     EVIDENCE,
+    check_condition,
     condition_of,
-    faults_of_condition,
     headings_of,
     query_of,
 )
@@ -142,8 +142,7 @@ def _model_of(document: Document, tree: dict[str, Any], text: str, words: Proced
     _require_none(document, _faults_of_parameters(file))
     values = parameters_of(file.parameters, {})
     field_words = united(file.procedures, words_that_ship(file.procedures) if words is None else words)
-    columns: dict[str, str] = {}
-    faults = faults_of_condition(file.condition, file.parameters, field_words, columns)
+    faults, columns = check_condition(file.condition, file.parameters, field_words)
     _require_none(
         document, (*_faults_of_line(file, field_words), *((f".condition{at}", fault) for at, fault in faults))
     )
