@@ -17,24 +17,22 @@ from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ledger.core.errors import TallystickError
 from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import Wording, unknown
-from ledger.supervision.models.definition import Parameter
-from ledger.supervision.runs.query_session import QueryRefused
+from ledger.supervision.models.definition import Cel, Condition, Model, Parameter, Query, Scope, Sql, Template
+from ledger.supervision.models.filters import united_sql, unknown_word
+from ledger.supervision.models.list_templates import uses_of
+from ledger.supervision.models.procedure_words import FieldWords, vocabulary_of
+from ledger.supervision.models.sql_guard import ComparedTexts, compared_texts
+from ledger.supervision.models.templates import faults_of_form, forms, template_query
+from ledger.supervision.runs.query_session import QueryRefused, QuerySession, quoted
 from ledger.supervision.view_catalogue import LIST, LIST_COLUMNS, LISTED, ListUse, dataset_view, view_columns
 
 if TYPE_CHECKING:
     from cel import Program
 
     from ledger.supervision.models.yaml_document import LocatedFault
-from ledger.core.errors import TallystickError
-from ledger.supervision.models.definition import Cel, Condition, Model, Query, Scope, Sql, Template
-from ledger.supervision.models.filters import united_sql, unknown_word
-from ledger.supervision.models.list_templates import uses_of
-from ledger.supervision.models.procedure_words import FieldWords, vocabulary_of
-from ledger.supervision.models.sql_guard import ComparedTexts, compared_texts
-from ledger.supervision.models.templates import faults_of_form, forms, template_query
-from ledger.supervision.runs.query_session import QuerySession, quoted
 
 MAX_CHARACTERS = 2000
 MAX_SECONDS = 20.0  # for all rows of a run
