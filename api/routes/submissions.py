@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.middleware.measuring import ROUTE, MeasuredRoute
 from api.middleware.problems import Refused, answer_to
 from api.middleware.request_limits import JSON, NDJSON, charge, read_body
-from api.schemas.openapi import answers, takes
+from api.schemas.openapi import answers, require_parameters_among, takes
 from api.services.submission import LineAnswer, RefusedLine, SubmissionService
 from ledger.core.errors import MalformedInput
 from ledger.core.events import (
@@ -75,6 +75,7 @@ class _EventEndpoint:
     body: type[Body] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        require_parameters_among((), QueryParams(scope["query_string"]))
         data = await read_body(scope, receive, JSON, limit=self.limit, timeout_s=self.timeout_s)
         check = partial(_require_fitting, expected=self.body, ids=scope["path_params"]) if self.body else None
         submitted = await self.submissions.submit(data, check)
@@ -112,7 +113,9 @@ class _BatchEndpoint(_EventEndpoint):
 
 def _all_or_none(scope: Scope) -> bool:
     """Return whether the query asks that all lines are recorded or none. Raises MalformedInput."""
-    value = QueryParams(scope["query_string"]).get(ALL_OR_NONE, "false")
+    query = QueryParams(scope["query_string"])
+    require_parameters_among((ALL_OR_NONE,), query)
+    value = ",".join(query.getlist(ALL_OR_NONE) or ["false"])  # twice, it asks for both and is refused
     if value not in ("true", "false"):
         raise MalformedInput("expected true or false, not {value!r}", value=value[:20], field=ALL_OR_NONE)
     return value == "true"

@@ -5,7 +5,7 @@ Also the page that shows it. Its script and style are served from here, out of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
 from importlib.resources import files
@@ -161,8 +161,12 @@ def require_known_parameters(request: Request) -> None:
 
     A client that sends one believes that it narrows the answer.
     """
-    names = sorted(set(_parameter_names(request.scope["route"].dependant)))
-    for name in request.query_params:
+    require_parameters_among(sorted(set(_parameter_names(request.scope["route"].dependant))), request.query_params)
+
+
+def require_parameters_among(names: Sequence[str], parameters: Iterable[str]) -> None:
+    """Raise MalformedInput for one of the ``parameters`` of a query that is not among ``names``."""
+    for name in parameters:
         if name not in names:
             expected = ", ".join(get_close_matches(name, names, 1) or names) or "none"
             raise MalformedInput(

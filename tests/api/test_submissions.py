@@ -237,6 +237,20 @@ def test_what_goes_together_is_bounded(served: Served) -> None:
     problem(served.post_lines(b"{}", query="?all_or_none=maybe"), 400, "malformed_input", "all_or_none")
 
 
+def test_a_misspelled_parameter_records_nothing(served: Served) -> None:
+    """Where it is misspelled or asks for both, lines that belong together would be recorded in part."""
+    lines, size = [event.submission for event in Case().open().register("phone").events], served.size()
+    for query in ("all_or_nothing=true", "all-or-none=true", "allOrNone=true", "All_Or_None=true"):
+        name = query.removesuffix("=true")
+        refused = problem(served.post_lines(*lines, b"{}", query=f"?{query}"), 400, "malformed_input", name)
+        assert refused["detail"] == f"there is no parameter '{name}' here, expected all_or_none"
+    for query in ("all_or_none=true&all_or_none=false", "all_or_none="):
+        problem(served.post_lines(*lines, query=f"?{query}"), 400, "malformed_input", "all_or_none")
+    for path in ("/api/v1/events", "/api/v1/handovers", "/api/v1/cases/case-1/handovers/handover-1/accept"):
+        problem(served.post(f"{path}?lang=en", lines[0]), 400, "malformed_input", "lang")
+    assert served.size() == size
+
+
 # -- the addresses of handovers ----------------------------------------------------------------------------------------
 
 
