@@ -11,6 +11,7 @@ what both say, as the rules and the views read it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from types import GenericAlias
 from typing import Annotated, Any, Generic, TypeVar
@@ -23,6 +24,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text, leaf_hash
 from ledger.core.errors import MalformedInput
 from ledger.core.events import terms
+from ledger.core.events.case import PersonNamed
 from ledger.core.events.catalogue import EVENT_TYPES, NAME_OF, Body, EventType
 
 B = TypeVar("B")
@@ -274,8 +276,8 @@ def decode_submission(data: bytes) -> Submitted:
     """Decode a posted submission. Raises MalformedInput, which names the field.
 
     Accepts only the canonical spelling, with strings in NFC, and a payload that is of the envelope's event type, has
-    the digest that the envelope signs, and commits to exactly the sections given. Signature, authority and custody are
-    checked elsewhere.
+    the digest that the envelope signs, and commits to exactly the sections given; a person's name is in the section
+    that its body names. Signature, authority and custody are checked elsewhere.
     """
     submission = canonical.parse(data, decoder_of(Submission))
     envelope = submission.envelope
@@ -305,6 +307,7 @@ def decode_submission(data: bytes) -> Submitted:
                 digest=blake3_text(section),
                 field=f"payload.confidential.{label}",
             )
+    _require_name(payload.body, submission.sections)
     event = make_event(envelope, payload, envelope_bytes)
     return Submitted(event, envelope, envelope_bytes, payload_bytes, section_bytes)
 
@@ -355,3 +358,19 @@ def require_kind(envelope: Envelope) -> None:
 def _require_authority(payload: Payload[Body], event_type: str) -> None:
     if payload.authority is None and EVENT_TYPES[event_type].on_authority:
         raise MalformedInput("this names the authority it is done on", field="payload.authority")
+
+
+def _require_name(body: Body, sections: Mapping[str, Section]) -> None:
+    # Papers and searches look there, and would name nobody.
+    if not isinstance(body, PersonNamed) or body.section is None:
+        return
+    if body.section not in sections:
+        raise MalformedInput(
+            "there is no section {body.section} here, with the name", body=body, field="payload.body.section"
+        )
+    if terms.NAME_FIELD not in sections[body.section].fields:
+        raise MalformedInput(
+            "expected the name of the person in the field {name}",
+            name=terms.NAME_FIELD,
+            field=f"sections.{body.section}.fields",
+        )

@@ -20,6 +20,7 @@ from ledger.core.events import (
     Authority,
     Envelope,
     Payload,
+    Section,
     Stream,
     case,
     catalogue,
@@ -225,6 +226,21 @@ def test_a_section_says_something() -> None:
     """A section without fields is refused."""
     with refused_at("sections.person:1.fields"):
         decode_section(b'{"fields":{},"salt":"%s"}' % (b"00" * 16), "person:1")
+
+
+@pytest.mark.parametrize(
+    ("sections", "field"),
+    [
+        ({}, "payload.body.section"),
+        ({"person:9": section(name="Li Ming")}, "payload.body.section"),
+        ({"person:1": section(birth_date="1990-01-01")}, "sections.person:1.fields"),
+    ],
+)
+def test_a_name_is_in_the_section_that_is_named_for_it(sections: dict[str, Section], field: str) -> None:
+    """A person is refused whose section is not there or has no name: papers and searches would name nobody."""
+    body = case.PersonNamed(person_id="5f" * 16, role="suspect", section="person:1")
+    with refused_at(field):
+        decode_submission(event_of(body, clerk(POLICE), sections=sections).submission)
 
 
 # -- shape -------------------------------------------------------------------------------------------------------------
