@@ -10,18 +10,17 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from msgspec.structs import replace
-
 from api.auth.reading import Reading
 from api.services.case_reading import known_persons
 from api.services.parts import Parts
 from api.services.service import Service
 from ledger.acts import ACTS, MADE_IN_PARTS
 from ledger.core.custody import CaseState, Flag
+from ledger.core.custody.claimed_times import require_consistent
+from ledger.core.custody.fold import OTHER_ID
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.encoding.instants import instant_text
-from ledger.core.errors import MalformedInput, NotFound, RuleRefused, Unauthorized
+from ledger.core.errors import Conflict, RuleRefused, Unauthorized
 from ledger.core.events import EVENT_TYPES, NAME_OF, Body, Stream
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
 from ledger.core.events.fields import field_of, fields_of
@@ -122,13 +121,15 @@ def body_from(body: type[Body], fields: Mapping[str, Any], *, where: str = "") -
     return canonical.parse(canonical.encode(filled), decoder_of(body), where=where)
 
 
-def require_free_id(connection: Connection, stream: Stream, *, field: str) -> None:
-    """Raise NotFound (duplicate_id) if there is such a stream, before anybody signs the first event of another one.
+def require_free_id(connection: Connection, stream: Stream) -> None:
+    """Raise Conflict (duplicate_id) if there is such a stream, before anybody signs the first event of another one.
 
     The public log shows that the id is taken, so this gives nothing away.
     """
     if log.heads(connection, [(stream.kind, stream.id)]):
-        raise NotFound("the id {stream.id} is taken already", stream=stream, code="duplicate_id", field=field)
+        raise Conflict(
+            "the id {stream.id} is taken already", stream=stream, code="duplicate_id", field="stream.id", hint=OTHER_ID
+        )
 
 
 def unsigned(
@@ -142,34 +143,15 @@ def unsigned(
 ) -> UnsignedEvent:
     """Return the next event of the stream, unsigned, in the reader's name.
 
-    Raises MalformedInput for what no service would accept, naming the field, and for a time that is to come.
+    Raises MalformedInput for what no service would accept, naming the field; and, except in a case, whose rules say so,
+    RuleRefused for an impossible time.
     """
     now, grant = parts.clock() // 1000, reading.session.grant
     place = StreamPosition(stream) if state is None else StreamPosition(stream, state.sequence + 1, state.head)
-    return unsigned_event(
-        body,
-        place,
-        reading.agency,
-        grant.officer,
-        grant.key_id,
-        now=now,
-        claims=replace(claims, occurred_at=_occurred_at(claims.occurred_at, now)),
-    )
-
-
-def _occurred_at(claimed: str | None, now: int) -> str:
-    """Return when the event happened: now, unless an earlier time is claimed. Raises MalformedInput."""
-    latest = instant_text(now)
-    if claimed is None:
-        return latest
-    if claimed > latest:
-        raise MalformedInput(
-            "expected a time until now, {latest}, not {claimed}: it is to come",
-            latest=latest,
-            claimed=claimed,
-            field="occurred_at",
-        )
-    return claimed
+    drafted = unsigned_event(body, place, reading.agency, grant.officer, grant.key_id, now=now, claims=claims)
+    if stream.kind != "case":
+        require_consistent(drafted.event)
+    return drafted
 
 
 def draft_in_case(
@@ -199,7 +181,7 @@ def drafts_in_case(
         before, outcome = parts.validator.foresee(event, state)
         with parts.database.read() as connection:
             if before is None:
-                require_free_id(connection, stream, field="case_id")
+                require_free_id(connection, stream)
             twins = _of_same_number(connection, reading, at.case_id, body)
         reading.record(
             Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
@@ -241,10 +223,7 @@ def _disclosed(body: Body, after: CaseState, now: str) -> Message | None:
 def refusals_in_case(
     service: Service, reading: Reading, *, at: CaseAtHand, acts: Sequence[tuple[Body, Claims]]
 ) -> dict[int, RuleRefused]:
-    """Return what the ledger would refuse of acts that follow each other, by their places; the others follow on.
-
-    Raises MalformedInput for what all of them state, such as a time that is to come.
-    """
+    """Return what the ledger would refuse of acts that follow each other, by their places; the others follow on."""
     stream, state = Stream(kind="case", id=at.case_id), at.state
     refusals: dict[int, RuleRefused] = {}
     for place, (body, claims) in enumerate(acts):

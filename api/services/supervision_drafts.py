@@ -44,7 +44,7 @@ def state_at_hand(service: Service, reading: Reading, stream_id: str, body: type
             return reading.supervision_state(connection, stream_id)
         if body not in BEGINNING:
             raise NotFound("there is nothing of this id that you may act on", field="stream.id")
-        require_free_id(connection, Stream(kind="supervision", id=stream_id), field="stream.id")
+        require_free_id(connection, Stream(kind="supervision", id=stream_id))
     return None
 
 

@@ -179,7 +179,7 @@ class CaseStates:
             return kept
         state = self.of_case(event.stream.id)
         if state is None or state.head != event.previous:
-            raise not_on_head(state.head if state else None, state.sequence + 1 if state else 0)
+            raise not_on_head(state.head if state else None, state.sequence + 1 if state else 0, event)
         return state
 
     def of_case(self, case_id: str) -> CaseState | None:

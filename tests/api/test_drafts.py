@@ -203,7 +203,9 @@ def test_a_case_is_opened_by_a_draft_and_its_id_is_taken_then(served: Served) ->
     act = act_of("case.opened", body, "case-new")
     draft = drafted(ask(served, clerk(POLICE), act))
     assert record(served, clerk(POLICE), draft).status_code == 201
-    problem(ask(served, clerk(POLICE), act), 404, "duplicate_id", "case_id")
+    assert problem(ask(served, clerk(POLICE), act), 409, "duplicate_id", "stream.id")["hint"] == "Choose another id."
+    again = problem(served.submit(Case("case-new").open().last), 409, "not_on_head", "envelope.previous")
+    assert (again["sequence"], again["hint"]) == (1, "Choose another id.")
 
 
 # -- who may -----------------------------------------------------------------------------------------------------------
@@ -239,7 +241,7 @@ def test_only_events_that_officers_sign_are_drafted(drafting: Served) -> None:
     problem(ask(drafting, clerk(POLICE), elsewhere), 400, "malformed_input", "stream.kind")
     problem(ask(drafting, clerk(POLICE), act_of("lead.answered", {})), 400, "malformed_input", "stream.kind")
     later = act_of("item.sealed", {"item_id": "phone", "seal_number": "1"}, occurred_at="2999-01-01T00:00:00Z")
-    problem(ask(drafting, clerk(POLICE), later), 400, "malformed_input", "occurred_at")
+    problem(ask(drafting, clerk(POLICE), later), 422, "in_future", "payload.occurred_at")
 
 
 def test_each_draft_of_a_case_is_recorded_as_a_read(drafting: Served) -> None:

@@ -168,4 +168,6 @@ def test_a_recommendation_has_the_id_of_its_stream(shared: Served) -> None:
     bank = Outsider(kind="bank", name="East Bank")
     shared.ledger.post(Recommendation("2026-8").issued(to_outside=bank).last)
     taken = ask(shared, supervisor(POLICE), act("recommendation.issued", "recommendation-2026-8", ISSUED))
-    problem(taken, 404, "duplicate_id", "stream.id")
+    problem(taken, 409, "duplicate_id", "stream.id")
+    to_come = act("recommendation.issued", "recommendation-2026-10", ISSUED) | {"occurred_at": "2999-01-01T00:00:00Z"}
+    problem(ask(shared, HEAD, to_come), 422, "in_future", "payload.occurred_at")

@@ -332,7 +332,8 @@ def _require_rows(visit: Visit, at: CaseAtHand, acts: Sequence[tuple[Body, Claim
     """Raise RowsRefused for all rows that are no items yet, or that the ledger would refuse."""
     refusals = refusals_in_case(visit.service, visit.reading, at=at, acts=acts)
     for refusal in refusals.values():
-        if (refusal.field or "").startswith("envelope."):  # of who signs it in which case, and so of every row
+        # Of who signs it in which case, or when, and so of every row.
+        if (refusal.field or "").startswith(("envelope.", "payload.occurred_at")):
             raise refusal
     registrations = [place for place, (body, _) in enumerate(acts) if isinstance(body, ItemRegistered)]
     # Where the case itself is refused, so are its rows, for no fault of theirs.

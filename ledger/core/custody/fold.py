@@ -22,6 +22,7 @@ from ledger.core.encoding.instants import spelled
 from ledger.core.errors import Conflict, refuse
 from ledger.core.events import Event, case, handover, hold, record
 from ledger.core.events.terms import EventRef
+from ledger.core.messages import Message
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
@@ -30,6 +31,7 @@ from ledger.core.procedure.jurisdiction import supervises_any
 from ledger.core.procedure.rulebook import Rulebook
 
 # What an agency records that supervises a party and is none.
+OTHER_ID = Message("Choose another id.")
 _BY_SUPERVISORS = (record.AuditRecorded, hold.HoldPlaced, hold.HoldReleased)
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
 
@@ -186,11 +188,16 @@ def require_head(head: str | None, sequence: int, event: Event) -> None:
     """Accept an event that comes at ``sequence`` after ``head``. Raises Conflict."""
     if event.sequence == sequence and event.previous == head:
         return
-    raise not_on_head(head, sequence, "sequence" if event.sequence != sequence else "previous")
+    raise not_on_head(head, sequence, event, "sequence" if event.sequence != sequence else "previous")
 
 
-def not_on_head(head: str | None, sequence: int, field: str = "previous") -> Conflict:
+def not_on_head(head: str | None, sequence: int, event: Event, field: str = "previous") -> Conflict:
     """Return the refusal of an event that does not follow the ``head`` of its stream; ``sequence`` is the next."""
+    hint = Message("Look at what happened since, then sign again on this head.")
+    if head is None:
+        hint = Message("There is nothing of this id yet: look at the id.")
+    elif event.sequence == 0 and event.stream.kind != "agency":  # which nobody begins anew by an id of his own
+        hint = OTHER_ID
     return Conflict(
         "expected sequence {next_sequence} on {leaf_hash}",
         next_sequence=sequence,
@@ -199,5 +206,5 @@ def not_on_head(head: str | None, sequence: int, field: str = "previous") -> Con
         sequence=sequence,
         field=f"envelope.{field}",
         code="not_on_head",
-        hint="Look at what happened since, then sign again on this head.",
+        hint=hint,
     )

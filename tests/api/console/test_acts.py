@@ -368,7 +368,7 @@ def test_what_all_rows_state_is_no_fault_of_a_row(acting: Served) -> None:
     assert re.findall(r'data-row="(\d)" data-path="(\w+)"', mended.text) == [("2", "quantity")]
     to_come = rows | {"occurred_at": "2030-01-01T09:00"}
     refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/register", to_come)
-    assert (refused.status_code, "it is to come" in refused.text, "data-row" in refused.text) == (400, True, False)
+    assert (refused.status_code, "when it is signed" in refused.text, "data-row" in refused.text) == (422, True, False)
 
 
 def test_the_parts_of_a_form_are_taken_apart_in_one_pass() -> None:

@@ -92,6 +92,15 @@ def test_an_opening_does_not_stand_on_another_event() -> None:
     with pytest.raises(Conflict) as caught:
         fold(None, Act(draft.event, shipped_rulebook()))
     assert (caught.value.head, caught.value.sequence) == (None, 0)
+    assert caught.value.hint == "There is nothing of this id yet: look at the id."
+
+
+def test_an_opening_of_a_case_that_there_is_takes_another_id() -> None:
+    """To sign it again on the head would be refused too."""
+    written = holding()
+    with pytest.raises(Conflict) as caught:
+        fold(written.state, Act(Case().open().last.event, written.book))
+    assert (caught.value.code, caught.value.hint) == ("not_on_head", "Choose another id.")
 
 
 def test_the_head_moves_with_each_event() -> None:
