@@ -62,7 +62,10 @@ def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
 
 
 @router.reads(
-    "/registry", "List the mirrored changes of the registry", Paged("entries", RegistryEntryView), tags=REGISTRY
+    "/registry",
+    "List the mirrored changes of the registry",
+    Paged("entries", RegistryEntryView, "integer"),
+    tags=REGISTRY,
 )
 def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Response:
     """List the `registry.*` entries with their payloads, from which anybody can derive who may sign what.

@@ -92,7 +92,7 @@ CallRequestBody = Annotated[CallRequest, json_body(CallRequest, limit=MAX_BODY)]
 RawTransactionBody = Annotated[RawTransaction, json_body(RawTransaction, limit=MAX_BODY)]
 
 
-@router.reads("/anchors", "List the anchors", Paged("anchors", AnchorView), 400)
+@router.reads("/anchors", "List the anchors", Paged("anchors", AnchorView, "integer"), 400)
 def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Response:
     """List the tree heads that were sent to the chain, in their order; `after` is a number."""
     count = service.limit(limit)

@@ -73,17 +73,18 @@ _documented: dict[str, type] = {}  # types of bodies by name, added as routes ar
 
 
 class Paged(NamedTuple):
-    """The answer ``{key: [entry, ...], next: ...}``."""
+    """The answer ``{key: [entry, ...], next: ...}``; a cursor is text, the number of an entry of a public list none."""
 
     key: str
     entry: type
+    following: str = "string"
 
 
 def answers(body: type | Paged, *refusals: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """Return the responses of an operation: its answer, and the problems that it may end in."""
     schema: dict[str, Any] = _ref(body.entry if isinstance(body, Paged) else body)
     if isinstance(body, Paged):
-        following = {"description": "`after` of the next page; absent on the last", "type": ["string", "integer"]}
+        following = {"description": "`after` of the next page; absent on the last", "type": body.following}
         resume = {"description": "where a list that grows at its end goes on, if it says so", "type": "string"}
         fields = {body.key: {"type": "array", "items": schema}, "next": following, "resume": resume}
         schema = {"type": "object", "required": [body.key], "properties": fields}

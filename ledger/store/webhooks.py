@@ -65,7 +65,7 @@ def add(database: Database, webhook: Webhook) -> None:
                 webhook=webhook,
                 field="url",
                 code="webhook_exists",
-                hint="Remove it, and add it anew for another secret.",
+                hint="Remove it, and add it anew after its events_after; the secret is a new one.",
             ) from error
         bindings.bind_rows(connection, WEBHOOKS, [values])
 

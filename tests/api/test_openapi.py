@@ -52,6 +52,19 @@ def test_every_operation_says_what_it_does_and_how_it_refuses(document: dict[str
                 assert list(response["content"]) == ["application/problem+json"], name
 
 
+def test_the_next_of_a_page_is_of_the_type_of_after(document: dict[str, Any]) -> None:
+    """Where the cursor is sealed both are text; of some public lists both are numbers."""
+    kinds: set[str] = set()
+    for name, operation in operations(document):
+        after = next((each["schema"] for each in operation.get("parameters", ()) if each["name"] == "after"), None)
+        schema = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        if after is not None and "next" in schema.get("properties", {}):
+            expected = {each["type"] for each in after.get("anyOf", [after])} - {"null"}
+            assert {schema["properties"]["next"]["type"]} == expected, name
+            kinds |= expected
+    assert kinds == {"string", "integer"}
+
+
 def test_every_parameter_is_explained(document: dict[str, Any]) -> None:
     """Whoever reads the page is told what goes in; what must be given has an example of its form."""
     for name, operation in operations(document):
