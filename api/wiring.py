@@ -69,7 +69,6 @@ from ledger.store.access import AccessLog
 from ledger.store.activity import Activity, failure_of
 from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.store.connections import file_of
 from ledger.store.database import Database
 from ledger.store.growth import KeyUses
 from ledger.store.kept_states import state_key_of
@@ -440,9 +439,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     workers = WorkerPool(settings.worker_processes, work_limits(settings))  # starts its processes when there is work
     if not all(enforced := sandbox.enforced()):
         logger.warning("work on what others wrote has limits, and no whole sandbox", **enforced._asdict())
-    url = settings.database_url or f"sqlite:///{directory.database}"
-    if (file := file_of(url)) and not file.exists():
-        installations.require_no_log(directory)  # before a file is made that would look like the ledger's
+    url = installations.database_url(settings.database_url, directory)
     database = open_database(url, copies=settings.durable_copies)
     try:
         with database.read() as connection:

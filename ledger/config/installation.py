@@ -429,6 +429,19 @@ class _Generation(Struct):
     number: int
 
 
+def database_url(stated: str | None, where: DataDirectory) -> str:
+    """Return the address of this ledger's database: the ``stated`` one, else that of a file in its directory.
+
+    Raises NotFound if that file is missing of a ledger that has begun a log: a new one would look like the ledger's.
+    """
+    from ledger.store.connections import file_of  # noqa: PLC0415 - most commands have no database
+
+    url = stated or f"sqlite:///{where.database}"
+    if (file := file_of(url)) and not file.exists():
+        require_no_log(where)
+    return url
+
+
 def require_no_log(where: DataDirectory) -> None:
     """Require that this ledger has begun no log, so that an empty database may be that of its first start.
 

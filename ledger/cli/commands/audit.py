@@ -173,7 +173,7 @@ def _print(session: Session, answer: dict[str, Any], data_dir: Path | None, targ
 
 def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: Offline) -> dict[str, Any]:
     from ledger.audit import audit_case, audit_log, left_out, read_basis
-    from ledger.config.installation import DataDirectory, finality_rule, load
+    from ledger.config.installation import DataDirectory, database_url, finality_rule, load
     from ledger.config.settings import read_settings
     from ledger.core.procedure.adoption import Procedures
     from ledger.core.trust.trust_file import parse_trust
@@ -184,7 +184,7 @@ def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: 
     where = DataDirectory(data_dir)
     installation, settings = load(where), read_settings(data_dir)
     trust, procedures = parse_trust(where.trust.read_bytes()), Procedures()
-    database = open_database(settings.database_url or f"sqlite:///{where.database}", for_audit=True)
+    database = open_database(database_url(settings.database_url, where), for_audit=True)
     look = (
         left_out
         if offline.database_only

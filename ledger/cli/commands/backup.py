@@ -134,7 +134,7 @@ def create_command(
             session.warn(
                 Message("Backups were encrypted to other keys until now: everything is written anew, for the new ones.")
             )
-        database = attach_to_read(settings.database_url or f"sqlite:///{where.database}")
+        database = attach_to_read(installations.database_url(settings.database_url, where))
         try:
             with bar(session, "entries backed up") as entries:
                 created = create(
@@ -389,7 +389,7 @@ def _seen_elsewhere(data_dir: Path, by: Trust | None) -> SeenElsewhere:
     """
     from ledger.backup.seen_elsewhere import SeenBy, SeenElsewhere, is_quorum, seen_by_witnesses
     from ledger.cli.commands.audit import look_of
-    from ledger.config.installation import DataDirectory, finality_rule, load
+    from ledger.config.installation import DataDirectory, database_url, finality_rule, load
     from ledger.config.settings import EMBEDDED, read_settings
     from ledger.core.errors import TallystickError
     from ledger.core.trust.trust_file import parse_trust
@@ -397,7 +397,7 @@ def _seen_elsewhere(data_dir: Path, by: Trust | None) -> SeenElsewhere:
     from ledger.witness.gathering.witnesses import WitnessFile
 
     settings, where = read_settings(data_dir), DataDirectory(data_dir)
-    database = attach_to_read(settings.database_url or f"sqlite:///{where.database}")
+    database = attach_to_read(database_url(settings.database_url, where))
     try:
         witnesses = WitnessFile(where.witnesses).read()
         answers = seen_by_witnesses(database, witnesses)

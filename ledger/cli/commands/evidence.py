@@ -196,7 +196,7 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
     """
     from time import time_ns
 
-    from ledger.config.installation import DataDirectory, load
+    from ledger.config.installation import DataDirectory, database_url, load
     from ledger.config.settings import read_settings
     from ledger.evidence.kept_evidence import open_kept_evidence
     from ledger.store.opening import open_database
@@ -205,7 +205,7 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
     directory = DataDirectory(settings.data_dir)
     load(directory)
     secret = read_service_passphrase(settings, directory, passphrase, of="the service's keys")
-    database = open_database(settings.database_url or f"sqlite:///{directory.database}")
+    database = open_database(database_url(settings.database_url, directory))
     try:
         kept = open_kept_evidence(settings, directory, secret, database, lambda: time_ns() // 1_000_000)
         if kept is None:

@@ -237,19 +237,22 @@ def revoke(session: Session, key_id: str) -> None:
 
 def _log_size(settings: Settings, where: DataDirectory) -> int:
     """Return how many entries the log has."""
-    if settings.database_url is None and not where.database.exists():
-        return 0  # it has never run
+    from ledger.config.installation import require_no_log
     from ledger.store import log
 
+    if settings.database_url is None and not where.database.exists():
+        require_no_log(where)
+        return 0  # it has never run
     with _database(settings, where) as database, database.read() as connection:
         return log.tree(connection).size
 
 
 @contextmanager
 def _database(settings: Settings, where: DataDirectory) -> Iterator[Database]:
+    from ledger.config.installation import database_url
     from ledger.store.opening import open_database
 
-    database = open_database(settings.database_url or f"sqlite:///{where.database}")
+    database = open_database(database_url(settings.database_url, where))
     try:
         yield database
     finally:

@@ -17,6 +17,7 @@ from ledger.config.installation import (
     Founding,
     Installation,
     create,
+    database_url,
     finality_rule,
     load,
     policy_of,
@@ -68,9 +69,13 @@ def test_a_ledger_that_has_begun_begins_no_second_log(tmp_path: Path, trace: str
     where.chain.mkdir()
     where.backups.write_bytes(b'{"file:///b": {"number": 0, "digest": "", "made": 0, "failed": 7}}')
     require_no_log(where)
+    assert database_url(None, where) == f"sqlite:///{where.database}"
     (where.path / trace).write_bytes(TRACES[trace])
-    with refused("database_missing", field="database_url", error=NotFound):
-        require_no_log(where)
+    for required in (lambda: require_no_log(where), lambda: database_url(None, where)):
+        with refused("database_missing", field="database_url", error=NotFound):
+            required()
+    where.database.touch()
+    assert database_url(None, where) == f"sqlite:///{where.database}"
     where.installation.unlink()
     with refused("identity_missing", field="data_dir", error=Conflict):
         mint(tmp_path / "data")
