@@ -30,8 +30,8 @@ from ledger.core.procedure.event_words import require_words
 from ledger.core.procedure.jurisdiction import supervises_any
 from ledger.core.procedure.rulebook import Rulebook
 
-# What an agency records that supervises a party and is none.
 OTHER_ID = Message("Choose another id.")
+# What an agency records that supervises a party and is none.
 _BY_SUPERVISORS = (record.AuditRecorded, hold.HoldPlaced, hold.HoldReleased)
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
 
