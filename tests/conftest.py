@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from tests.testkit.object_storage import ObjectStorage
 
 # eth_account and web3 bring in py_ecc, which raises the recursion limit to 100,000: there a deeply nested JSON body
-# overflows the C stack and kills the process. The product imports neither.
+# overflows the C stack and kills the process. Of what takes it long to compute, nothing is used here. The product
+# imports neither.
 limit = sys.getrecursionlimit()
+sys.modules["py_ecc.bls"] = SimpleNamespace(G2ProofOfPossession=None)  # type: ignore[assignment]
+sys.modules["py_ecc.bls12_381"] = SimpleNamespace(curve_order=0)  # type: ignore[assignment]
 import py_ecc  # noqa: E402, F401
 
 sys.setrecursionlimit(limit)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -35,7 +36,12 @@ from tests.testkit.machine import free_port
 OFFICER = clerk(POLICE)
 CLIENT = "tallystick"
 COOKIE = "__Secure-tallystick-provider"
-KEY, OTHER_KEY = (RSAKey.generate_key(2048, {"kid": kid}, private=True) for kid in ("k1", "k2"))
+
+
+@cache
+def key(kid: str) -> RSAKey:
+    """Return a key that whoever only collects these tests need not wait for."""
+    return RSAKey.generate_key(2048, {"kid": kid}, private=True)
 
 
 @dataclass
@@ -45,9 +51,9 @@ class Provider:
     issuer: str
     now: Callable[[], int]
     spoil: Callable[[dict[str, Any]], None] = lambda claims: None
-    sign: Callable[[dict[str, Any]], str] = lambda claims: jwt.encode({"alg": "RS256", "kid": "k1"}, claims, KEY)
+    sign: Callable[[dict[str, Any]], str] = lambda claims: jwt.encode({"alg": "RS256", "kid": "k1"}, claims, key("k1"))
     metadata: dict[str, Any] = field(default_factory=dict)
-    keys: list[dict[str, Any]] = field(default_factory=lambda: [KEY.as_dict(private=False)])
+    keys: list[dict[str, Any]] = field(default_factory=lambda: [key("k1").as_dict(private=False)])
     user: str = OFFICER.officer_id
     client: str = CLIENT
     asked: dict[str, str] = field(default_factory=dict)
@@ -299,15 +305,15 @@ def segment(data: dict[str, Any]) -> str:
 
 def by_hmac(text: str) -> str:
     """Sign as an attacker does who takes the public key for a secret."""
-    digest = hmac.digest(KEY.as_pem(private=False), text.encode(), "sha256")
+    digest = hmac.digest(key("k1").as_pem(private=False), text.encode(), "sha256")
     return f"{text}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 SIGNERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "no algorithm": lambda claims: f"{segment({'alg': 'none'})}.{segment(claims)}.",
     "HMAC by the public key": lambda claims: by_hmac(f"{segment({'alg': 'HS256', 'kid': 'k1'})}.{segment(claims)}"),
-    "another key": lambda claims: jwt.encode({"alg": "RS256", "kid": "k1"}, claims, OTHER_KEY),
-    "a key that it does not have": lambda claims: jwt.encode({"alg": "RS256", "kid": "k2"}, claims, OTHER_KEY),
+    "another key": lambda claims: jwt.encode({"alg": "RS256", "kid": "k1"}, claims, key("k2")),
+    "a key that it does not have": lambda claims: jwt.encode({"alg": "RS256", "kid": "k2"}, claims, key("k2")),
     "no token": lambda claims: "x.y",
 }
 CLAIMS: dict[str, dict[str, Any]] = {

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import segno
 from PIL.Image import Image
-from pypdfium2 import PdfDocument
 
 from tests.testkit.machine import REPOSITORY
 
@@ -32,6 +31,8 @@ writeBarcode(text, { format, addQuietZones: false }).then(({ symbol: { data, wid
 
 def pages_of(pdf: bytes, *, dots_per_inch: float = 144) -> list[Image]:
     """Draw each page of a PDF."""
+    from pypdfium2 import PdfDocument
+
     with closing(PdfDocument(pdf)) as document:
         return [page.render(scale=dots_per_inch / 72).to_pil() for page in document]
 

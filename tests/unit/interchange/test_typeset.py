@@ -13,7 +13,6 @@ import typst
 import zxingcpp
 from msgspec.structs import replace
 from pypdf import PdfReader
-from pypdfium2 import PdfDocument
 
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.interchange.papers.sheet import FactsBlock, LabelledValue, ProseBlock, Sheet, Stamp, StampsBlock, TableBlock
@@ -62,6 +61,8 @@ def sheet(*texts: str, layout: str = "form") -> Sheet:
 
 def text_of(pdf: bytes) -> str:
     """Return the text of all pages, as PDFium reads it, in the order in which it was set."""
+    from pypdfium2 import PdfDocument
+
     with closing(PdfDocument(pdf)) as document:
         texts = [page.get_textpage().get_text_bounded() for page in document]
     return "\n".join(texts).replace("\r\n", "\n").replace("\u200b", "")

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
-import networkx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +100,8 @@ LINKS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from
 @given(links=LINKS, depth=st.integers(1, 4))
 def test_what_is_found_is_what_a_slow_search_finds(links: list[tuple[int, int, str]], depth: int) -> None:
     """The nodes within so many steps, by the distances of a graph of all pairs."""
+    import networkx
+
     seals = [sealed(number, f"item-{item}", f"S-{seal}") for number, item, seal in links]
     items = [item_row(number, f"item-{item}") for number, item, _ in links]
     session = record(items=[item_row(0, "item-0"), *items], seals=seals)

@@ -292,14 +292,14 @@ def long_refusals() -> list[TallystickError]:
     ]
 
 
-@pytest.mark.parametrize("refusal", long_refusals(), ids=lambda refusal: refusal.message[:20])
-def test_refusals_that_list_what_there_is_come_back(refusal: TallystickError) -> None:
+def test_refusals_that_list_what_there_is_come_back() -> None:
     """A draft with a misspelled function is refused as it is, not as a failure of the worker."""
-    result = returned(refusal, TallystickError)
-    assert (type(result), result.text, result.hint) == (type(refusal), refusal.text, refusal.hint)
-    chinese = Labels("zh-CN")
-    assert chinese.translate(result.text) == chinese.translate(refusal.text)
-    assert len(result.hint or "") < 400
+    for refusal in long_refusals():
+        result = returned(refusal, TallystickError)
+        assert (type(result), result.text, result.hint) == (type(refusal), refusal.text, refusal.hint)
+        chinese = Labels("zh-CN")
+        assert chinese.translate(result.text) == chinese.translate(refusal.text)
+        assert len(result.hint or "") < 400, refusal
 
 
 @pytest.mark.parametrize("around", [(b"[", b"]"), (b'{"a":', b"}"), (b'["]",[[]],', b"]"), (b'["\\"]",', b"]")])
