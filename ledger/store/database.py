@@ -21,6 +21,7 @@ from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
+    Dialect,
     Engine,
     LargeBinary,
     Select,
@@ -119,7 +120,7 @@ class Database:
 
     def upsert(self, table: Any) -> Any:
         """Build an insert of this dialect that has ``on_conflict_do_update``."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        return _upsert(self.log.dialect, table)
 
     def empty_write_ahead_log(self) -> bool:
         """Remove overwritten pages from SQLite's write-ahead log; return False while a reader keeps it.
@@ -296,35 +297,40 @@ def write_rows(connection: Connection, database: Database, new: NewRows, latest:
     if not database.is_sqlite:
         packed_tables = {**new, **latest}
         packed = {table.name: _encoder.encode(rows).decode() for table, rows in packed_tables.items()}
-        parts = [f"to_{table.name} AS ({_statement_text(database, table, table in latest)})" for table in packed_tables]
+        dialect = database.log.dialect
+        parts = [f"to_{table.name} AS ({_statement_text(dialect, table, table in latest)})" for table in packed_tables]
         connection.exec_driver_sql(f"WITH {', '.join(parts)} SELECT 1", packed)
         return
     for tables, replacing in ((new, False), (latest, True)):
         for table, rows in tables.items():
             if rows:
-                statement, values_of = _positional(database, table, replacing)
+                statement, values_of = _positional(database.log.dialect, table, replacing)
                 connection.exec_driver_sql(statement, [values_of(row) for row in rows])
 
 
 @lru_cache(maxsize=64)
-def _positional(database: Database, table: Table, replacing: bool) -> tuple[str, Callable[[Any], tuple[Any, ...]]]:
+def _positional(dialect: Dialect, table: Table, replacing: bool) -> tuple[str, Callable[[Any], tuple[Any, ...]]]:
     """Return SQLite's statement, and what takes a row's values in the order of its places.
 
     Values that are passed by their names take the driver half as long again.
     """
-    compiled = _statement(database, table, replacing).compile(dialect=database.log.dialect)
+    compiled = _statement(dialect, table, replacing).compile(dialect=dialect)
     assert compiled.positiontup is not None, "SQLite's driver takes values by position"
     return str(compiled), _getter(itemgetter, compiled.positiontup)
 
 
 @lru_cache(maxsize=64)
-def _statement_text(database: Database, table: Table, replacing: bool) -> str:
-    return str(_statement(database, table, replacing).compile(dialect=database.log.dialect))
+def _statement_text(dialect: Dialect, table: Table, replacing: bool) -> str:
+    return str(_statement(dialect, table, replacing).compile(dialect=dialect))
 
 
-def _statement(database: Database, table: Table, replacing: bool) -> Any:
-    statement = database.upsert(table)
-    if not database.is_sqlite:
+def _upsert(dialect: Dialect, table: Any) -> Any:
+    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _statement(dialect: Dialect, table: Table, replacing: bool) -> Any:
+    statement = _upsert(dialect, table)
+    if dialect.name != "sqlite":
         statement = statement.from_select(table.columns.keys(), _unpacked(table))
     if replacing:
         keys = [column.name for column in table.columns if column.primary_key]

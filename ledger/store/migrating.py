@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +30,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    Select,
     String,
     Table,
     create_engine,
@@ -88,6 +89,7 @@ def require_newest(engine: Engine, store: Store) -> None:
             )
 
 
+@cache
 def newest_version(store: Store) -> str:
     """Return the version that the migrations lead to: a migration's file begins with its own."""
     return max(path.name.partition("_")[0] for path in (_SCRIPTS / store).glob("[0-9]*.py"))
@@ -98,7 +100,12 @@ def _versions(connection: Connection, store: Store) -> list[str]:
     name = version_table(store)
     if not inspect(connection).has_table(name):
         return []
-    return [*connection.execute(select(_versions_of(name, MetaData()).c.version_num)).scalars()]
+    return [*connection.execute(_version_query(name)).scalars()]
+
+
+@cache
+def _version_query(name: str) -> Select[tuple[str]]:
+    return select(_versions_of(name, MetaData()).c.version_num)
 
 
 def _versions_of(name: str, schema: MetaData) -> Table:
@@ -209,19 +216,18 @@ def mistyped_columns(
     if engine.dialect.name != "sqlite":
         return
     with engine.connect() as connection:
-        for table in metadata(store).sorted_tables:
-            if rows is None or table in rows:
-                types = _types_of(table)
-                query = select(text(", ".join(types.values()))).select_from(table)
-                query = query if rows is None else query.where(rows[table])
-                with suppress(OperationalError):  # a table or column that is not there differs by its text
-                    for column, stored_types in zip(types, connection.execute(query).one(), strict=True):
-                        expected = "integer" if isinstance(column.type, Integer | Boolean) else "text"
-                        if isinstance(column.type, LargeBinary):
-                            expected = "blob"
-                        strange = sorted(set((stored_types or "null").split(",")) - {expected, "null"})
-                        if strange:
-                            yield SchemaDifference(f"{table.name}.{column.name}", expected, ", ".join(strange))
+        for table in metadata(store).sorted_tables if rows is None else rows:
+            types = _types_of(table)
+            query = select(text(", ".join(types.values()))).select_from(table)
+            query = query if rows is None else query.where(rows[table])
+            with suppress(OperationalError):  # a table or column that is not there differs by its text
+                for column, stored_types in zip(types, connection.execute(query).one(), strict=True):
+                    expected = "integer" if isinstance(column.type, Integer | Boolean) else "text"
+                    if isinstance(column.type, LargeBinary):
+                        expected = "blob"
+                    strange = sorted(set((stored_types or "null").split(",")) - {expected, "null"})
+                    if strange:
+                        yield SchemaDifference(f"{table.name}.{column.name}", expected, ", ".join(strange))
 
 
 def _types_of(table: Table) -> dict[Column[Any], str]:
