@@ -211,9 +211,7 @@ def search_cases(
 ACCESS_LOG_ROLES = ("auditor", "supervisor")
 
 
-SEARCH = "search"
-
-
+SEARCH = Message("search")
 BY_SUPERVISION = Message("read by supervision")
 
 
