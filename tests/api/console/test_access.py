@@ -11,7 +11,6 @@ import pytest
 from api.console.app import routes
 from api.console.shared.formats import minute
 from api.console.shared.guidance import HANDLING
-from tests.api.console.links import dead_links
 from tests.api.console.matrix import (
     OF_API,
     OF_EVIDENCE,
@@ -19,7 +18,6 @@ from tests.api.console.matrix import (
     OF_PHONE,
     OF_PROVIDER,
     OF_STOCKTAKE,
-    PAGES,
     POSTS,
     PUBLIC,
     ROWS,
@@ -30,15 +28,6 @@ from tests.api.matrix import RELATIONS, ROLES, Relation, Role, World, crossed, e
 from tests.testkit.builders import Officer
 
 COIN = {"item_kind": "exhibit", "description": "a coin", "quantity": "1", "unit": "piece"}
-# Whose pages have their links tried: lists of each, of other pages those that nobody before may see and sign alike.
-READERS: tuple[tuple[Relation, Role], ...] = (
-    ("own", "clerk"),
-    ("former", "auditor"),
-    ("jurisdiction", "supervisor"),
-    ("jurisdiction", "analyst"),
-    ("offered", "clerk"),
-    ("addressed", "clerk"),
-)
 
 
 def test_every_route_has_a_row() -> None:
@@ -94,26 +83,6 @@ def test_what_is_for_anybody_takes_no_session(world: World, path: str) -> None:
     answer = page_of(world.served, None, path.format_map(world.names))
     assert answer.status_code == 200
     assert "case-1" not in answer.text
-
-
-def test_no_link_of_a_page_is_dead(world: World) -> None:
-    """Each leads, for whom it is shown, to a page or file, and to a place that is in it; a form to what takes it."""
-    answers: dict[tuple[Officer | None, str], httpx.Response] = {}
-
-    def asked(officer: Officer | None, path: str) -> httpx.Response:
-        if (officer, path) not in answers:
-            answers[officer, path] = world.served.request("GET", path, headers=world.served.cookie(officer))
-        return answers[officer, path]
-
-    shown = [(None, f"/console{path.format_map(world.names)}") for path in PUBLIC]
-    met = set[tuple[Row, bool]]()
-    for relation, role in READERS:
-        rows = [row for row in PAGES if row.may(relation, role) and not row.refuses(relation, role)]
-        own = [row for row in rows if row.is_list or (row, role in HANDLING) not in met]
-        shown += [(reader(relation, role), f"/console{row.address(world.names)}") for row in own]
-        met |= {(row, role in HANDLING) for row in own}
-    pages = [(officer, path, asked(officer, path).text) for officer, path in shown]
-    assert list(dead_links(pages, asked)) == []
 
 
 @pytest.mark.parametrize("path", ["/inbox", "/cases/case-1"])
