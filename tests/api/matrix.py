@@ -47,7 +47,7 @@ from tests.testkit.builders import (
     key_id,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.testkit.ledgers import Clock, Ledger, open_founded, sqlite_url
 from tests.testkit.supervision import Lead, Model, Recommendation, assigned, dataset
 
 Relation = Literal[
@@ -79,6 +79,7 @@ AGENCY: dict[Relation, str] = {
     "other jurisdiction": PROCURATORATE_WEST,
 }
 EXPIRES_IN_S = 600
+EXPIRES_AT = instant(Clock().seconds + EXPIRES_IN_S)
 ORDER = Authority(authorization_type="court order", authorization_identifier="O-1")
 AUDIT = "audit-0000000000"  # of the whole log, which an auditor ran
 GONE: tuple[Relation, ...] = ("refused", "recalled", "expired")
@@ -182,21 +183,23 @@ def clerk_of(relation: Relation) -> Officer:
 @contextmanager
 def made_world(folder: Path) -> Iterator[World]:
     """Serve a world where the case is recorded, and one offer has expired."""
-    with open_ledger(sqlite_url(folder)) as ledger:
-        _found(ledger.changes)
-        for change in ledger.changes.bodies:
-            ledger.mirror(change)
-        with serving_ledger(ledger, no_chain) as served:
-            case = served.record(made_case(instant(ledger.clock.seconds + EXPIRES_IN_S)))
-            own = Writer("agency", POLICE)
-            ledger.post(own.write(dataset(dataset_id="d1"), clerk_of("former")))
-            served.publish()
-            for writer in made_supervision():
-                for event in writer.events:
-                    ledger.post(event)
-            _audited(ledger)
-            ledger.clock.forward(EXPIRES_IN_S + 1)
-            yield World(served, case)
+    with open_founded(sqlite_url(folder), then=_fill) as ledger, serving_ledger(ledger, no_chain) as served:
+        yield World(served, made_case(EXPIRES_AT))
+
+
+def _fill(ledger: Ledger) -> None:
+    _found(ledger.changes)
+    ledger.found()
+    with serving_ledger(ledger, no_chain) as served:
+        served.record(made_case(EXPIRES_AT))
+        own = Writer("agency", POLICE)
+        ledger.post(own.write(dataset(dataset_id="d1"), clerk_of("former")))
+        served.publish()
+        for writer in made_supervision():
+            for event in writer.events:
+                ledger.post(event)
+        _audited(ledger)
+        ledger.clock.forward(EXPIRES_IN_S + 1)
 
 
 def _audited(ledger: Ledger) -> None:
