@@ -18,6 +18,7 @@ from tests.testkit.casework import Case
 from tests.testkit.machine import REPOSITORY, environment
 
 FOLDER = REPOSITORY / "examples" / "quick-start"
+STUBS = REPOSITORY / "tests" / "stubs"
 LONGEST = 30  # lines that are not empty
 WITHIN_S = 120
 SIGNER = f"{sys.executable} sign.py"  # of the environment that has its packages
@@ -41,7 +42,12 @@ def test_a_quick_start_offers_accepts_and_verifies(served: Served, name: str) ->
         done = subprocess.run(
             [*COMMANDS[name], f"http://127.0.0.1:{port}", case.stream.id, "phone", PROCURATORATE],
             cwd=FOLDER,
-            env=environment(SENDER_KEY=secret(clerk(POLICE)), RECEIVER_KEY=secret(clerk(PROCURATORATE)), SIGNER=SIGNER),
+            env=environment(
+                PYTHONPATH=str(STUBS),
+                SENDER_KEY=secret(clerk(POLICE)),
+                RECEIVER_KEY=secret(clerk(PROCURATORATE)),
+                SIGNER=SIGNER,
+            ),
             capture_output=True,
             text=True,
             timeout=WITHIN_S,

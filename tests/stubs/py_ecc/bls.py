@@ -1,0 +1,3 @@
+"""Curves of other chains, which no test uses."""
+
+G2ProofOfPossession = None
