@@ -7,10 +7,10 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.unraisableexception import gc_collect_iterations_key
 from hypothesis import Phase, settings
 from xdist.scheduler import LoadFileScheduling
 
@@ -24,16 +24,6 @@ from tests.testkit.postgres import PostgresServer, running_server
 
 if TYPE_CHECKING:
     from tests.testkit.object_storage import ObjectStorage
-
-# eth_account and web3 bring in py_ecc, which raises the recursion limit to 100,000: there a deeply nested JSON body
-# overflows the C stack and kills the process. Of what takes it long to compute, nothing is used here. The product
-# imports neither.
-limit = sys.getrecursionlimit()
-sys.modules["py_ecc.bls"] = SimpleNamespace(G2ProofOfPossession=None)  # type: ignore[assignment]
-sys.modules["py_ecc.bls12_381"] = SimpleNamespace(curve_order=0)  # type: ignore[assignment]
-import py_ecc  # noqa: E402, F401
-
-sys.setrecursionlimit(limit)
 
 # Catalogues of texts that changed since scripts/setup compiled them; before a conftest below reads one.
 for catalogue in (machine.REPOSITORY / "ledger" / "i18n" / "locale").rglob("*.po"):
@@ -80,6 +70,11 @@ def first_look() -> None:
     PROCEDURES_IN_USE.set(())  # a command or a plan that ran in this process before has left its own
     ZONE_IN_USE.set(lambda: shipped_rulebook().zone)
     ZONE_OF_TYPED.set(zone_in_use)  # a command that ran in this process before has left that of its ledger
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look once for garbage at the end, not five times."""
+    config.stash[gc_collect_iterations_key] = 1
 
 
 @pytest.hookimpl(wrapper=True)
