@@ -61,6 +61,8 @@ TEXT_AT |= {"text": 1, "LogFault": 1, "CellRefused": 2, "NotChecked": 0, "Misrea
 VERIFIER = "verifier"
 REASON = re.compile(r'\b(?:reason|refuse|lack|unshown)\(("(?:[^"\\]|\\.)*"|`)')
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+LEAVES = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
+TELLING = (ast.Call, ast.Assign, ast.AnnAssign, ast.ImportFrom)
 NOT_ERRORS = ("ModelRefused", "QueryRefused", "RpcRefused", "OtherContracts", "OtherSize", "RootMismatch", "Moved")
 
 
@@ -127,14 +129,16 @@ def in_code() -> Iterator[tuple[str, str]]:
 
 
 def _scopes(tree: ast.Module) -> Iterator[list[ast.AST]]:
-    """Yield the nodes of the module and of each function, without those of the functions in it."""
+    """Yield what tells of texts in the module and in each function, without that of the functions in it."""
     scopes: list[ast.AST] = [tree]
     while scopes:
         scope: list[ast.AST] = []
         inner = [scopes.pop()]
         while inner:
-            for node in ast.iter_child_nodes(inner.pop()):
-                scope.append(node)
+            # Of a million nodes most are leaves.
+            for node in [each for each in ast.iter_child_nodes(inner.pop()) if not isinstance(each, LEAVES)]:
+                if isinstance(node, TELLING):
+                    scope.append(node)
                 (scopes if isinstance(node, FUNCTIONS) else inner).append(node)
         yield scope
 
