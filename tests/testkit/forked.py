@@ -17,7 +17,8 @@ _IMPORTED = (
     "ledger.cli.listening",
     "scripts.campaigns.writer",
 )
-multiprocessing.get_context("forkserver").set_forkserver_preload([*_IMPORTED])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload([*_IMPORTED])
 
 
 class ForkedProcess(ForkServerProcess):

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from shutil import copytree
+from types import SimpleNamespace
 
 import pytest
 
-from ledger.audit import whole
+from ledger.audit import whole, workers
 from tests.testkit.casework import Case
+from tests.testkit.forked import CONTEXT
 from tests.testkit.ledgers import Clock, open_ledger, sqlite_url
 from tests.unit.audit.stand import Stand, Template
 
@@ -63,3 +65,9 @@ def large(tmp_path: Path, large_template: Template, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(whole, "RANGE", 256)
     with copied(large_template, tmp_path) as stand:
         yield stand
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the processes of an audit off one that has imported them; ``test_continuing`` has those of a service."""
+    monkeypatch.setattr(workers, "multiprocessing", SimpleNamespace(get_context=lambda _: CONTEXT))

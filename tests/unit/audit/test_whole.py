@@ -61,6 +61,7 @@ def test_postgresql(postgres_url: str) -> None:
         assert found(audit_case(stand.database, TRUST, PROCEDURES, "case-1", look=left_out)) == {("entries", 9)}
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_several_processes(stand: Stand) -> None:
     """Processes that share the work find what one finds."""
     stand.change("DELETE FROM entries WHERE log_index = 10")
@@ -85,6 +86,7 @@ def test_a_part_of_the_streams_is_found_by_indexes(stand: Stand, kind: str) -> N
     assert [step for step in steps if of_events.match(step)] == []
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_what_is_recorded_meanwhile_is_no_fault(stand: Stand, processes: int) -> None:
     """The service goes on while it is audited: streams that grow, cases that begin and later trees that are anchored
@@ -108,6 +110,7 @@ def test_what_is_recorded_meanwhile_is_no_fault(stand: Stand, processes: int) ->
     assert stand.size > size
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_an_audit_that_gets_no_moment_without_writers_says_so_at_once(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

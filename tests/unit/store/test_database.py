@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -24,8 +22,8 @@ from ledger.store.database import Database, attach
 from ledger.store.migrating import configuration, differences, metadata, mistyped_columns, storage_faults
 from ledger.store.opening import open_database, open_witness_engine
 from ledger.store.replicas import Replicas
-from tests.testkit import machine
 from tests.testkit.builders import LOG_ID, refused
+from tests.testkit.forked import ForkedProcess
 from tests.testkit.ledgers import Ledger, sqlite_url
 
 OFFICERS = ()
@@ -50,15 +48,14 @@ def test_a_database_of_another_version_is_refused(each_empty_database_url: str) 
 
 def test_several_processes_may_open_an_empty_database_at_once(each_empty_database_url: str) -> None:
     """Whoever comes first migrates and initialises, the others find it done."""
-    program = (
-        "import sys; from ledger.store.opening import open_database; from ledger.store.log import initialise;"
-        "initialise(open_database(sys.argv[1]), bytes(range(32)))"
-    )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", program, each_empty_database_url], cwd=machine.REPOSITORY)
-        for _ in range(2)
-    ]
+    processes = [ForkedProcess(target=open_and_initialise, args=(each_empty_database_url,)) for _ in range(2)]
+    for process in processes:
+        process.start()
     assert [process.wait() for process in processes] == [0, 0]
+
+
+def open_and_initialise(url: str) -> None:
+    log.initialise(open_database(url), LOG_ID)
 
 
 def test_threads_may_open_a_database_at_once(tmp_path: Path) -> None:
