@@ -46,15 +46,19 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_each_damaged_chunk_is_named(stand: Stand, damage: str) -> None:
-    """One at a time, whichever it is: one finding, never intact, and nothing of it is restored."""
+@pytest.mark.parametrize(
+    "damages", [(*DAMAGE,), *(pytest.param((name,), marks=pytest.mark.extended) for name in DAMAGE)], ids="-".join
+)
+def test_each_damaged_chunk_is_named(stand: Stand, damages: tuple[str, ...]) -> None:
+    """One at a time, by each damage in turn: one finding, never intact, and nothing of it is restored."""
     stand.create()
-    for number, path in enumerate(chunk_files(stand)):
+    chunks = chunk_files(stand)
+    for number in range(max(len(chunks), len(damages))):
+        path, damage = chunks[number % len(chunks)], damages[number % len(damages)]
         whole = path.read_bytes()
         DAMAGE[damage](path)
         report = stand.verified()
-        assert (report.verdict, len(report.findings)) == ("tampered", 1), (path, report.findings)
+        assert (report.verdict, len(report.findings)) == ("tampered", 1), (path, damage, report.findings)
         assert report.findings[0].endswith(path.relative_to(stand.folder / "place").as_posix())
         with pytest.raises(Damaged) as refused:
             stand.restored(f"restored-{number}")
