@@ -58,9 +58,10 @@ class Watched:
     files: DatasetFiles
 
     def post(self, *writers: Any) -> None:
+        """Post the events of each: of a case in one batch, of a model one after the other, as each must be there first."""
         for writer in writers:
-            for event in writer.events:
-                self.ledger.post(event)
+            for events in [writer.events] if isinstance(writer, Case) else [[event] for event in writer.events]:
+                self.ledger.post_all(events)
 
     def publish(self, text: str = THIRD_RETURN, **fields: Any) -> Model:
         """Publish the model of this file by the procuratorate's analyst."""
