@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
 
 from ledger.cli.main import tally
 from tests.testkit.machine import REPOSITORY
@@ -61,17 +60,16 @@ def misnamed(words: list[str]) -> str:
     return ""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_leads_somewhere() -> None:
     """A link within the repository names a file, and a heading that this file has."""
-    for file, heading in LINK.findall(prose(page)):
-        target = (page.parent / file).resolve() if file else page
-        assert target.exists(), file
-        assert not heading or target.suffix != ".md" or heading in headings(target), f"{file}#{heading}"
+    for page in PAGES:
+        for file, heading in LINK.findall(prose(page)):
+            target = (page.parent / file).resolve() if file else page
+            assert target.exists(), (page, file)
+            assert not heading or target.suffix != ".md" or heading in headings(target), f"{page}: {file}#{heading}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_every_command_and_option_is_one_of_tally(page: Path) -> None:
+def test_every_command_and_option_is_one_of_tally() -> None:
     """Each `tally` command that a page names exists, with the options that it is given."""
-    wrong = {" ".join(words): wrong_options for words in commands(page) if (wrong_options := misnamed(words))}
-    assert wrong == {}
+    named = ((page, words) for page in PAGES for words in commands(page))
+    assert [(page, words, wrong) for page, words in named if (wrong := misnamed(words))] == []

@@ -58,7 +58,7 @@ class Watched:
     files: DatasetFiles
 
     def post(self, *writers: Any) -> None:
-        """Post the events of each: of a case in one batch, of a model one after the other, as each must be there first."""
+        """Post the events of each: a case in one batch, others one after the other, as each must be there first."""
         for writer in writers:
             for events in [writer.events] if isinstance(writer, Case) else [[event] for event in writer.events]:
                 self.ledger.post_all(events)
