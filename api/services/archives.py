@@ -54,13 +54,9 @@ def _files(
     for content, ending in ((timeline_csv(timeline, labels, bom=True), ".csv"), (timeline_json(timeline), ".json")):
         yield ArchivedFile(timeline_name, timeline_name, [content], timeline_name, ending=ending)
     yield from _papers(service, reading, case_id, labels, language)
-    bundle = documents.bundle_of_case(service, reading, case_id)
+    yield from _bundles(service, reading, case_id, labels, proofs)
     trust = encode_trust(service.parts.trust.trust)
-    bundle_says, trust_says = (
-        texts(Message("Proof bundle of the case")),
-        texts(Message("Trust file: compare it with what the agencies published")),
-    )
-    yield ArchivedFile(proofs, f"{case_id}.bundle", [bundle], bundle_says, ending=".json")
+    trust_says = texts(Message("Trust file: compare it with what the agencies published"))
     yield ArchivedFile(proofs, "trust", [trust], trust_says, ending=".json")
     certificate = texts(Message("Certificate of the case"))
     try:
@@ -68,6 +64,27 @@ def _files(
     except TooCostly:  # of so many events it is made from the bundle, by tally proof certificate
         return
     yield ArchivedFile(proofs, certificate, [pdf], certificate, ending=".pdf")
+
+
+def _bundles(service: Service, reading: Reading, case_id: str, labels: Labels, folder: str) -> Iterator[ArchivedFile]:
+    """Yield the bundle of the case; of one too large for that, the bundle without sections, and those of its events."""
+    whole = labels.translate(Message("Proof bundle of the case"))
+    try:
+        bundle = documents.bundle_of_case(service, reading, case_id)
+    except TooCostly:
+        with suppress(TooCostly):
+            bundle = documents.bundle_of_case(service, reading, case_id, documents.Disclosure("sections"))
+            says = labels.translate(Message("Proof bundle of the case, without confidential sections"))
+            yield ArchivedFile(folder, f"{case_id}.without-sections.bundle", [bundle], says, ending=".json")
+        with service.parts.database.read() as connection:
+            steps = service.histories.of(connection, case_id)
+        for entry in (step.entry for step in steps):
+            with suppress(NotFound):  # who sees a part of the case is not shown every event of it
+                bundle = documents.bundle_of_event(service, reading, entry.event_id)
+                name, says = f"{entry.sequence:04} {entry.event_id}.bundle", labels.of("event_type", entry.event_type)
+                yield ArchivedFile(folder, name, [bundle], says, entry.event_id, ".json")
+    else:
+        yield ArchivedFile(folder, f"{case_id}.bundle", [bundle], whole, ending=".json")
 
 
 def _papers(

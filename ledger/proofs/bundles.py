@@ -40,6 +40,7 @@ from ledger.core.supervision.model_package import verify_package
 from ledger.core.trust.trust_file import Trust, TrustedChain
 from ledger.core.verification.bundle import (
     FORMAT,
+    MAX_BUNDLE_LENGTH,
     Anchor,
     Bundle,
     BundleEntry,
@@ -61,6 +62,7 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import CHANGED, Connection, Database
 from ledger.store.head_map import MapState
 from ledger.store.log import StoredEntry, TreeState
+from ledger.workers.pool import TooCostly
 
 Withheld = Literal["payload", "sections"]  # a payload is withheld with its sections
 
@@ -134,16 +136,24 @@ class Prover:
         return _proven(encoded, report, [(entry, report)])
 
     def case_bundle(self, case_id: str, withheld: Withheld | None = None) -> bytes:
-        """Return the bundle of a case with all its events. Raises as ``bundle``."""
+        """Return the bundle of a case with all its events.
+
+        Raises as ``bundle``, and TooCostly if it were larger than a bundle may be.
+        """
         with self._database.read() as connection:
             entries = log.stream(connection, "case", case_id)
             if not entries:
                 raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
+            # Payloads and sections stand in it as they are stored: of a case that is far too large nothing is built.
+            payloads = 0 if withheld == "payload" else sum(len(entry.payload) for entry in entries)
+            shown = entries if withheld is None else ()
+            _require_length(payloads + sum(log.length_of_sections(connection, entry) for entry in shown))
             stream = Stream(kind="case", id=case_id)
             others = self._of_procedure(connection, entries)
             agencies = {agency for entry in entries for agency in receivers_of(log.event_of(entry).body)}
             file = self._file(connection, entries, stream, withheld, others=others, agencies=agencies)
         encoded = encode_bundle(file)
+        _require_length(len(encoded))
         with _readable(entries[0].log_index):
             report = verify_case(encoded, self._trust(), self._initial_procedures(), observed=blocks_of(file))
         return _proven(encoded, report, zip(entries, report.events, strict=True))
@@ -401,6 +411,18 @@ def _erasures(view: _View, entry: StoredEntry, head: _ProofHead) -> Iterator[Sto
         if body.label in erased:
             erased.remove(body.label)
             yield other
+
+
+def _require_length(length: int) -> None:
+    if length > MAX_BUNDLE_LENGTH:
+        raise TooCostly(
+            "the bundle of all events would have more than {limit} bytes",
+            limit=MAX_BUNDLE_LENGTH,
+            code="bundle_too_large",
+            field="withhold",
+            hint="Leave the sections out (withhold=sections, --withhold sections), and fetch the bundle of each event "
+            "whose sections you need.",
+        )
 
 
 @contextmanager

@@ -356,6 +356,12 @@ def sections(connection: Connection, log_index: int) -> dict[str, bytes | None]:
     return {row.label: row.data for row in connection.execute(query)}
 
 
+def length_of_sections(connection: Connection, entry: StoredEntry) -> int:
+    """Return the bytes of the entry's stored sections."""
+    query = select(func.sum(func.length(SECTIONS.c.data))).where(SECTIONS.c.log_index == entry.log_index)
+    return connection.execute(query).scalar() or 0
+
+
 def signed_sections(connection: Connection, entry: StoredEntry) -> dict[str, bytes | None]:
     """Return the entry's sections by label; None for an erased one.
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
 import pytest
 
 from ledger.core.events.handover import NotAcceptedItem, ReceivedItem
+from ledger.proofs import bundles
 from tests.api.service import Served, problem
-from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk
-from tests.testkit.casework import Case, pieces
+from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk, section
+from tests.testkit.casework import Case, pieces, registration
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +137,23 @@ def test_a_search_says_where_it_goes_on(short_delivery: Served) -> None:
     reads = short_delivery.parts.access.since(-1, 1000)
     assert "search for 2026-04" in [read.read.subject for read in reads if read.read.case_id == "case-2"]
     problem(short_delivery.get("/api/v1/search", clerk(POLICE), q="2 0"), 422, "rule_refused", "q")
+
+
+def test_a_case_too_large_for_one_bundle_is_taken_away_in_parts(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bundle is refused with what to do instead; its archive is whole and proves each event by itself."""
+    path, by = "/api/v1/cases/case-1", clerk(POLICE)
+    case = served.record(Case().open().act(registration("phone"), sections={"narrative": section(text="x" * 4000)}))
+    bare = served.get(f"{path}/proof", by, withhold="sections").content
+    for limit, names in ((len(bare), ["case-1.without-sections"]), (1000, [])):
+        monkeypatch.setattr(bundles, "MAX_BUNDLE_LENGTH", limit)
+        for kind in ("proof", "certificate"):
+            refusal = problem(served.get(f"{path}/{kind}", by), 400, "bundle_too_large", "withhold")
+            assert "withhold=sections" in refusal["hint"]
+        with ZipFile(BytesIO(served.get(f"{path}/archive", by).content)) as archive:
+            assert archive.testzip() is None
+            proofs = {Path(name).name: archive.read(name) for name in archive.namelist() if "/Proofs/" in name}
+        of_events = {f"{number:04} {event.envelope.event_id}": event for number, event in enumerate(case.events)}
+        assert [*proofs] == [f"{name}.bundle.json" for name in [*names, *of_events]] + ["trust.json"]
+        assert b"x" * 4000 in proofs[f"{[*of_events][1]}.bundle.json"]

@@ -27,10 +27,12 @@ from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.heads import verify_absence
 from ledger.core.verification.verify import verify_event
 from ledger.procedures import shipped_procedures
+from ledger.proofs import bundles
 from ledger.proofs.bundles import Prover, StateSource, Withheld
 from ledger.recording.head_maps import HeadMapKeeper
 from ledger.store import log as stored_log
 from ledger.store.checkpoints import PublishedCheckpoint, store
+from ledger.workers.pool import TooCostly
 from scripts.docs.chain_states import State
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk, section, supervisor
 from tests.testkit.bundles import CHAIN, trust
@@ -250,6 +252,23 @@ def test_unknown(stand: Stand) -> None:
         stand.prover.bundle("01940000-0000-7000-8000-000000000000")
     with pytest.raises(NotFound):
         stand.prover.case_bundle("case-2")
+
+
+def test_case_too_large_for_a_bundle(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused for its length, not as a broken store; without its sections it can be had."""
+    whole, bare = len(stand.prover.case_bundle("case-1")), stand.prover.case_bundle("case-1", "sections")
+    for limit in (whole - 1, len(bare)):
+        monkeypatch.setattr(bundles, "MAX_BUNDLE_LENGTH", limit)
+        with pytest.raises(TooCostly, match=str(limit)) as refusal:
+            stand.prover.case_bundle("case-1")
+        assert (refusal.value.code, refusal.value.field) == ("bundle_too_large", "withhold")
+        assert stand.prover.case_bundle("case-1", "sections") == bare
+    # Of one whose payloads are too many by themselves nothing is built: what they rest on is not looked at.
+    monkeypatch.setattr(bundles, "MAX_BUNDLE_LENGTH", 1000)
+    stand.change("DELETE FROM tiles")
+    for withheld in (None, "sections"):
+        with pytest.raises(TooCostly):
+            stand.prover.case_bundle("case-1", withheld)
 
 
 BROKEN = {
