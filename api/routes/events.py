@@ -14,9 +14,10 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.dependencies import EventIdPath, Ground, ListPage, PageOf, Reads, ServiceOf, SlugQuery, json_response
 from api.schemas.answers import EventView
-from api.schemas.openapi import Routes
+from api.schemas.openapi import Paged, Routes
 from api.services.case_reading import find_event, record_event, viewed_event
-from api.services.feed import FEED, FeedPage, goes_on, read_page
+from api.services.feed import FEED, count_fitting, goes_on, read_page
+from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.store import log
 from ledger.store.feed import parse_cursor
@@ -29,7 +30,7 @@ router = Routes(400, 401, 404, 503, prefix="/api/v1/events", tags=["events"])
 Wait = Annotated[int, Query(ge=0, le=LONGEST_WAIT_S, description="seconds to wait where there is nothing new")]
 
 
-@router.reads("", "List the events of a case, or your agency's feed", FeedPage)
+@router.reads("", "List the events of a case, or your agency's feed", Paged("events", EventView))
 async def events(
     *,
     service: ServiceOf,
@@ -41,12 +42,17 @@ async def events(
 ) -> Response:
     """List the events of a case in the order of its stream, or without `case_id` your agency's feed.
 
-    On the last page of a case, `next` is absent. The feed has the events of your agency's own stream and of every case
-    that it holds, held or is being offered, in the order of the log, each at least once. Its `next` is always present:
-    keep it, and ask again with it. When a case becomes visible to you, its earlier events come with the event that made
-    it so, in their order. `wait` is the number of seconds to wait if there is nothing new.
+    A page has at most 4 MiB of events, or one event, and may so have fewer than asked for. On the last page of a case,
+    `next` is absent. The feed has the events of your agency's own stream and of every case that it holds, held or is
+    being offered, in the order of the log, each at least once. Its `next` is always present: keep it, and ask again
+    with it. When a case becomes visible to you, its earlier events come with the event that made it so, in their order.
+    `wait`, without a `case_id`, is the number of seconds to wait if there is nothing new.
     """
     if case_id is not None:
+        if wait:
+            raise MalformedInput(
+                "only the feed waits for something new", field="wait", hint="Leave out case_id, or wait."
+            )
         return await run_in_threadpool(_of_case, reading, case_id, page, ground)
     cursor = parse_cursor(page.position(FEED) or "-1")
     until = time.monotonic() + wait
@@ -64,6 +70,9 @@ def _of_case(reading: Reading, case_id: str, page: ListPage, ground: str | None)
     with page.service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         entries = log.stream(connection, "case", case_id, after=last_sequence, limit=page.limit)
+        count = count_fitting(connection, entries)
+        if count < len(entries):
+            page, entries = page._replace(limit=count), entries[:count]
         views = [viewed_event(connection, reading, entry, sight, ground) for entry in entries]
     reading.record(Message("events of the case"), case_id, ground=ground)
     last = entries[-1].sequence if entries else last_sequence

@@ -11,13 +11,13 @@ from api.schemas.answers import EventView
 from api.services.case_reading import viewed_event
 from api.services.parts import Parts
 from ledger.core.messages import Message
-from ledger.store import feed
+from ledger.store import feed, log
 from ledger.store.database import Connection
 from ledger.store.feed import Cursor, FeedStep
 from ledger.store.log import StoredEntry
 
 FEED = "feed"  # scope of the feed's cursors
-MAX_BYTES = 4 * 1024 * 1024  # bytes of envelopes and payloads on one page of several events
+MAX_BYTES = 4 * 1024 * 1024  # bytes of envelopes, payloads and sections on one page of several events
 
 
 class FeedPage(Struct, frozen=True):
@@ -30,18 +30,23 @@ class FeedPage(Struct, frozen=True):
 def read_page(parts: Parts, reading: Reading, after: Cursor, limit: int) -> FeedPage:
     """Return the events behind the cursor and record that they were read. Raises Unavailable if that fails."""
     with parts.database.read() as connection:
-        steps: list[FeedStep] = []
-        size = 0
-        for step in feed.page(connection, reading.agency, after, limit):
-            size += len(step.entry.payload) + len(step.entry.envelope)
-            if steps and size > MAX_BYTES:
-                break
-            steps.append(step)
+        steps = feed.page(connection, reading.agency, after, limit)
+        steps = steps[: count_fitting(connection, [step.entry for step in steps])]
         visible_events = list(_shown(connection, reading, steps))
     if visible_events:
         case_ids = dict.fromkeys(entry.stream_id for entry, _ in visible_events if entry.stream_kind == "case")
         reading.record(Message("feed of events"), *case_ids)
     return FeedPage(tuple(view for _, view in visible_events), str(steps[-1].cursor if steps else after))
+
+
+def count_fitting(connection: Connection, entries: Sequence[StoredEntry]) -> int:
+    """Return how many of the entries fit on one page, from the first on, which has its place however long it is."""
+    lengths, size = log.lengths_of_sections(connection, entries), 0
+    for count, entry in enumerate(entries):
+        size += len(entry.payload) + len(entry.envelope) + lengths.get(entry.log_index, 0)
+        if count and size > MAX_BYTES:
+            return count
+    return len(entries)
 
 
 def goes_on(parts: Parts, agency: str, after: Cursor) -> bool:

@@ -146,8 +146,8 @@ class Prover:
                 raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
             # Payloads and sections stand in it as they are stored: of a case that is far too large nothing is built.
             payloads = 0 if withheld == "payload" else sum(len(entry.payload) for entry in entries)
-            shown = entries if withheld is None else ()
-            _require_length(payloads + sum(log.length_of_sections(connection, entry) for entry in shown))
+            sections = 0 if withheld else sum(log.lengths_of_sections(connection, entries).values())
+            _require_length(payloads + sections)
             stream = Stream(kind="case", id=case_id)
             others = self._of_procedure(connection, entries)
             agencies = {agency for entry in entries for agency in receivers_of(log.event_of(entry).body)}

@@ -356,10 +356,12 @@ def sections(connection: Connection, log_index: int) -> dict[str, bytes | None]:
     return {row.label: row.data for row in connection.execute(query)}
 
 
-def length_of_sections(connection: Connection, entry: StoredEntry) -> int:
-    """Return the bytes of the entry's stored sections."""
-    query = select(func.sum(func.length(SECTIONS.c.data))).where(SECTIONS.c.log_index == entry.log_index)
-    return connection.execute(query).scalar() or 0
+def lengths_of_sections(connection: Connection, entries: Iterable[StoredEntry]) -> dict[int, int]:
+    """Return the bytes of all stored sections of each of the entries that has any, by log index."""
+    query = select(SECTIONS.c.log_index, func.sum(func.length(SECTIONS.c.data)))
+    query = query.join(ENTRIES, ENTRIES.c.log_index == SECTIONS.c.log_index).group_by(SECTIONS.c.log_index)
+    rows = connection.execute(query.where(one_of(ENTRIES.c.event_id, [entry.event_id for entry in entries])))
+    return {log_index: int(length or 0) for log_index, length in rows}
 
 
 def signed_sections(connection: Connection, entry: StoredEntry) -> dict[str, bytes | None]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from threading import Timer
 from typing import Any
 
-from tests.api.service import Served
-from tests.testkit.builders import DETENTION, LAB, POLICE, Officer, auditor, clerk, instant
-from tests.testkit.casework import Case
+import pytest
+
+from tests.api.service import Served, problem
+from tests.testkit.builders import DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
+from tests.testkit.casework import Case, registration
 
 
 def feed(served: Served, by: Officer, after: str | None = None, **query: Any) -> dict[str, Any]:
@@ -62,3 +64,29 @@ def test_a_feed_waits_for_what_is_new(served: Served) -> None:
     page = feed(served, auditor(POLICE), after, wait=20)
     timer.join()
     assert got(page) == [("case-1", 1)]
+
+
+def test_a_page_has_few_bytes_however_long_its_events_are(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Confidential sections count, in the feed and in the events of a case; all events come, each once."""
+    case, long = Case().open(), section(text="x" * 4000)
+    for name in ("phone", "knife", "book"):
+        case.act(registration(name), sections={"narrative": long})
+    served.record(case)
+    monkeypatch.setattr("api.services.feed.MAX_BYTES", 4000)
+    by, expected = clerk(POLICE), [[0], [1], [2], [3]]
+    for query in ({}, {"case_id": "case-1"}):
+        pages = [feed(served, by, limit=4, **query)]
+        while pages[-1]["events"] and "next" in pages[-1]:
+            pages.append(feed(served, by, pages[-1]["next"], limit=4, **query))
+        assert [sequences for page in pages if (sequences := [number for _, number in got(page)])] == expected, query
+        assert [*pages[-1]] == (["events"] if query else ["events", "next"])
+    described = served.get("/api/v1/openapi.json").json()["paths"]["/api/v1/events"]["get"]["responses"]["200"]
+    assert described["content"]["application/json"]["schema"]["required"] == ["events"]
+
+
+def test_only_the_feed_waits(served: Served) -> None:
+    """The events of a case are answered at once: whoever would wait for them is not left to think that he did."""
+    served.record(Case().open())
+    answer = served.get("/api/v1/events", clerk(POLICE), case_id="case-1", wait=1)
+    assert "feed" in problem(answer, 400, "malformed_input", "wait")["detail"]
+    assert feed(served, clerk(POLICE), case_id="case-1", wait=0)["events"]
