@@ -34,7 +34,8 @@ def access(
 
     They are in the order in which they were made. The purpose of a read by supervision is shown for your own agency
     only. Takes the role auditor or supervisor. A page may have fewer entries than asked for, or none, and still have
-    `next`: continue until it is absent. This request is recorded as well.
+    `next`: continue until it is absent. This request is recorded as well; the list ends with what was recorded before
+    its first page.
     """
     reading.require_role(*ACCESS_LOG_ROLES)
     if case_id is not None:
@@ -43,10 +44,13 @@ def access(
                 raise NotFound(
                     "no case {case_id} that your agency holds or held a part of", case_id=case_id, field="case_id"
                 )
-    last_number, is_end = int(page.position("reads") or -1), False
+    position = page.position("access")
+    # Each page is a read itself: without an end that stands, small pages would never come to it.
+    last_number, end = map(int, position.split(",")) if position else (-1, service.parts.access.head().count)
+    is_end = False
     reads: list[ReadView] = []
     for _ in range(max(1, LOOKED_AT // page.limit)):
-        records = service.parts.access.since(last_number, page.limit, case_id=case_id)
+        records = service.parts.access.since(last_number, page.limit, before=end, case_id=case_id)
         visible = [view for view in visible_reads(service, reading, records) if officer in (None, view.officer)]
         reads += visible[: page.limit - len(reads)]
         if len(reads) == page.limit:
@@ -58,7 +62,7 @@ def access(
         last_number = records[-1].number
     reading.record(Message("log of reads"), *([case_id] if case_id else []))
     body: dict[str, object] = {"reads": reads}
-    return json_response(body if is_end else body | {"next": service.cursors.seal("reads", str(last_number))})
+    return json_response(body if is_end else body | {"next": service.cursors.seal("access", f"{last_number},{end}")})
 
 
 @router.reads("/audit", "Audit a case, or everything", AuditReport)

@@ -157,9 +157,13 @@ class AccessLog:
             at: int | None = connection.execute(query.order_by(ACCESS_LOG.c.number).limit(1)).scalar()
         return at
 
-    def since(self, after: int, limit: int, *, case_id: str | None = None) -> list[RecordedRead]:
-        """Return at most ``limit`` records with a number above ``after``, of one case if ``case_id`` is given."""
+    def since(
+        self, after: int, limit: int, *, before: int | None = None, case_id: str | None = None
+    ) -> list[RecordedRead]:
+        """Return at most ``limit`` records numbered above ``after`` and below ``before``, of one case if given."""
         query = where_set(_READS.where(ACCESS_LOG.c.number > after), case_id=case_id)
+        if before is not None:
+            query = query.where(ACCESS_LOG.c.number < before)
         return self._reads(query.order_by(ACCESS_LOG.c.number).limit(limit))
 
     def latest(

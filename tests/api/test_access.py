@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,17 @@ def test_others_reads_of_others_cases_are_not_shown(served: Served) -> None:
         (1, "case"),
         (3, "log of reads"),
     ]
+
+
+def test_a_list_ends_however_short_its_pages_are(served: Served) -> None:
+    """Each page is recorded as a read itself, behind the end that the list had with its first page."""
+    served.record(Case("case-1").open())
+    for _ in range(3):
+        served.get("/api/v1/cases/case-1", clerk(POLICE))
+    for query in ({}, {"case_id": "case-1"}):
+        pages = list(islice(served.pages("/api/v1/access", supervisor(POLICE), limit=1, **query), 9))
+        assert [read["number"] for page in pages for read in page["reads"]][:3] == [0, 1, 2]
+        assert "next" not in pages[-1]
 
 
 def told_of(served: Served, by: Officer, of: str, **query: Any) -> list[dict[str, Any]]:
