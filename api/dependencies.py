@@ -21,7 +21,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
 from ledger.core.events.terms import WORD, Date, Instant
 from ledger.core.signing.authority import Agency, AuthorityState
-from ledger.i18n import Labels, in_readers_language, language_of
+from ledger.i18n import Labels, in_readers_language, language_accepted
 from ledger.interchange.papers.labels import MOST_LABELS, LabelSize
 from ledger.store.cases import Page
 
@@ -129,7 +129,7 @@ Models = Annotated[Reading, Depends(modelling)]
 
 def labels(request: Request, lang: Lang = None) -> Labels:
     """Return the labels in the requested language."""
-    return Labels(lang or language_of(request.headers.get("accept-language")))
+    return Labels(lang or language_accepted(request.headers.get("accept-language")))
 
 
 LabelsOf = Annotated[Labels, Depends(labels)]

@@ -27,7 +27,7 @@ from ledger.core.encoding.canonical import NUL
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
-from ledger.i18n import PROCEDURES_IN_USE, READERS_LANGUAGE, ZONE_IN_USE, language_of
+from ledger.i18n import PROCEDURES_IN_USE, READERS_LANGUAGE, ZONE_IN_USE, language_accepted
 
 _PROCESS = secrets.token_hex(6).encode()
 _count = itertools.count(1)
@@ -187,7 +187,7 @@ def _require_no_nul(scope: Scope) -> None:
 
 def _language(scope: Scope) -> str:
     """Return the language that the client asks for."""
-    return language_of(
+    return language_accepted(
         next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept-language"), "")
     )
 

@@ -24,7 +24,7 @@ from api.dependencies import (
 from api.schemas.openapi import Paged, Routes
 from api.services import documents
 from api.services.archives import archive_of_case
-from ledger.i18n import language_of
+from ledger.i18n import language_accepted
 from ledger.interchange.papers.paper_text import PaperLanguage, language_for
 from ledger.proofs.bundles import Withheld
 
@@ -68,7 +68,7 @@ PDF: dict[str, Any] = {"description": "The paper, PDF/A-3b", "content": {"applic
 
 def paper_language(request: Request, language: LanguageQuery = None) -> PaperLanguage:
     """Return the language that was asked for, or else the reader's."""
-    return language or language_for(language_of(request.headers.get("accept-language")))
+    return language or language_for(language_accepted(request.headers.get("accept-language")))
 
 
 Language = Annotated[PaperLanguage, Depends(paper_language)]

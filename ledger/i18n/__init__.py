@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger.core.events.terms import TABLE_OF
@@ -32,6 +33,17 @@ _LOCALES = f"{__path__[0]}/locale"
 def language_of(tag: str | None) -> str:
     """Return the language for a tag such as ``zh_CN.UTF-8``: Chinese for any Chinese, else English."""
     return "zh-CN" if (tag or "").lower().startswith("zh") else "en"
+
+
+_RANGE = re.compile(r"\s*(en|zh)(?:[-_][\w-]*)?\s*(?:;\s*q=([01](?:\.\d*)?)\s*)?", re.IGNORECASE)
+
+
+def language_accepted(header: str | None) -> str:
+    """Return the language that an Accept-Language prefers (RFC 9110, section 12.5.4), English if it has neither."""
+    ranges = filter(None, map(_RANGE.fullmatch, (header or "").split(",")))
+    weights = [(float(match[2] or 1), language_of(match[1])) for match in ranges]
+    weight, language = max(weights, key=itemgetter(0), default=(0.0, "en"))
+    return language if weight else "en"
 
 
 def translate(text: str, language: str, show: Callable[[str, Any], str] | None = None) -> str:

@@ -36,7 +36,7 @@ from api.services.setup import command_values, filled
 from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.core.signing.authority import AuthorityState
-from ledger.i18n import LANGUAGES, Labels, audit_words, language_of, zone_in_use
+from ledger.i18n import LANGUAGES, Labels, audit_words, language_accepted, zone_in_use
 from ledger.interchange.papers.labels import SIZE_NAMES
 from ledger.store.log import StoredEntry
 from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
@@ -117,7 +117,7 @@ _NAMES = {"en": "English", "zh-CN": "中文"}
 def language(request: Request) -> str:
     """Return the language that the reader chose, or the browser's."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
-    return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language"))
+    return chosen if chosen in LANGUAGES else language_accepted(request.headers.get("accept-language"))
 
 
 def page(

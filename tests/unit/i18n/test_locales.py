@@ -50,7 +50,7 @@ from ledger.core.visibility import Sight
 from ledger.evidence.bag import FileFault
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
 from ledger.evidence.kept_evidence import FileState
-from ledger.i18n import LANGUAGES, ZONE_IN_USE, Labels, audit_words, language_of
+from ledger.i18n import LANGUAGES, ZONE_IN_USE, Labels, audit_words, language_accepted, language_of
 from ledger.procedures import shipped_rulebook
 from ledger.store.clocks import Warned
 from ledger.store.search import Kind
@@ -281,6 +281,30 @@ def test_language_follows_the_environment() -> None:
     """Any Chinese locale gives Chinese, everything else English."""
     assert {language_of(tag) for tag in ("zh_CN.UTF-8", "zh_TW", "zh-CN")} == {"zh-CN"}
     assert {language_of(tag) for tag in ("en_GB.UTF-8", "C", None)} == {"en"}
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("zh", "zh-CN"),
+        ("zh_TW", "zh-CN"),
+        ("ZH-Hant-TW; Q=0.9, fr", "zh-CN"),
+        ("de, zh-CN;q=0.9", "zh-CN"),
+        ("fr-FR, zh;q=0.5, en;q=0.1", "zh-CN"),
+        ("en;q=0.1, zh-CN", "zh-CN"),
+        ("zh-CN;q=0.5,en", "en"),
+        ("zh;q=0, en;q=0", "en"),
+        ("zh;q=0", "en"),
+        ("en-GB, zh-CN", "en"),
+        ("zha, *", "en"),
+        ("zh;q=high", "en"),
+        ("", "en"),
+        (None, "en"),
+    ],
+)
+def test_language_follows_what_a_request_accepts(header: str | None, language: str) -> None:
+    """The best weighted of the two languages, the first of two alike; what cannot be read does not count."""
+    assert language_accepted(header) == language
 
 
 @cache
