@@ -191,9 +191,10 @@ class RateLimit:
             if left < 0:
                 raise Refused(
                     429,
-                    "expected at most {per_second} {unit} a second",
+                    "expected at most {per_second} {unit} a second; this counts as {count}",
                     per_second=self._per_second,
                     unit=self._unit,
+                    count=count,
                     code="too_many_requests",
                     retry_after=int(-left / self._per_second) + 1,
                 )

@@ -94,9 +94,7 @@ ChallengeRequestBody = Annotated[ChallengeRequest, json_body(ChallengeRequest, l
 SignedChallengeBody = Annotated[SignedChallenge, json_body(SignedChallenge, limit=MAX_BODY)]
 
 
-@router.posts(
-    "/sign-in/challenge", "Ask for a text to sign", ChallengeRequest, SignInChallenge, 403, 415, 429, tags=SIGN_IN
-)
+@router.posts("/sign-in/challenge", "Ask for a text to sign", ChallengeRequest, SignInChallenge, 403, 415, tags=SIGN_IN)
 def challenge(service: ServiceOf, asked: ChallengeRequestBody) -> Response:
     """Return a `message` (EIP-4361) to sign unchanged with the key (`personal_sign`), once, within a short time.
 
@@ -106,7 +104,7 @@ def challenge(service: ServiceOf, asked: ChallengeRequestBody) -> Response:
 
 
 @router.posts(
-    "/sign-in/token", "Give the signature, get a token", SignedChallenge, AccessToken, 401, 403, 415, 429, tags=SIGN_IN
+    "/sign-in/token", "Give the signature, get a token", SignedChallenge, AccessToken, 401, 403, 415, tags=SIGN_IN
 )
 def token(service: ServiceOf, signed: SignedChallengeBody) -> Response:
     """Return a token that permits reads for a short time, and only as long as the key is granted."""

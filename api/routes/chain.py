@@ -24,7 +24,7 @@ MAX_BODY = 512 * 1024  # bytes; a decision of many admins is the longest call
 MAX_ASKING = 8  # requests that wait for the node at once
 ASKING_RETRY_S = 5
 
-_REFUSALS = (400, 415, 422, 429)  # of a transaction
+_REFUSALS = (400, 415, 422)  # of a transaction
 
 _asking = BoundedSemaphore(MAX_ASKING)
 

@@ -194,7 +194,7 @@ def time_zone(service: ServiceOf) -> Response:
     return json_response(view_of(ZoneView, service.parts.zone()))
 
 
-@router.files("/trust", "Get the trust file", TRUST, 400, 404, 429)
+@router.files("/trust", "Get the trust file", TRUST, 400, 404)
 async def trust_file(request: Request, service: ServiceOf, block: Blocks = None) -> Response:
     """Return `tallystick/trust@v1`. Compare it with what the agencies have published before you trust it.
 

@@ -108,7 +108,7 @@ def pseudonym_public_key(key: KeyInLine, agency_id: SlugPath) -> Response:
     return json_response(PublicKey(agency_id, key.public))
 
 
-@router.posts("/pseudonyms/{agency_id}", "Evaluate blinded persons", BlindedPersons, PseudonymAnswer, *OF_A_BODY, 429)
+@router.posts("/pseudonyms/{agency_id}", "Evaluate blinded persons", BlindedPersons, PseudonymAnswer, *OF_A_BODY)
 def evaluate_pseudonyms(
     request: Request, key: KeyInLine, reading: Reads, agency_id: SlugPath, asked: Asked
 ) -> Response:

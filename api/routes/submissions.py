@@ -171,7 +171,7 @@ async def _send(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-_REFUSALS = (400, 403, 408, 409, 413, 415, 422, 429, 503)
+_REFUSALS = (400, 403, 408, 409, 413, 415, 422, 503)
 _WRITING = (
     "The body is the canonical submission (RFC 8785 under the ledger's profile), signed with EIP-712 by the officer's "
     "key: `tally event sign` writes it to a file that goes in here as it is. No token is asked for. When the receipt "

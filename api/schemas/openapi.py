@@ -218,8 +218,10 @@ def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
     by_type = [{"title": name, **ref} for name, ref in zip(EVENT_TYPES, refs, strict=False)]
     components[Submission.__name__]["properties"]["payload"] = {"anyOf": by_type}
     document["components"] = document.get("components", {}) | {"schemas": _in_json_schema(components)}
+    too_many = {str(status): problem for status, problem in problems(429).items()}
     for operations in document["paths"].values():
         for operation in operations.values():
+            operation["responses"] |= too_many  # each request counts against its address
             # FastAPI documents 422 for parameters, which are refused with 400 here.
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
