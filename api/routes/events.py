@@ -17,7 +17,7 @@ from api.schemas.answers import EventView
 from api.schemas.openapi import Paged, Routes
 from api.services.case_reading import find_event, record_event, viewed_event
 from api.services.feed import FEED, count_fitting, goes_on, read_page
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import RuleRefused
 from ledger.core.messages import Message
 from ledger.store import log
 from ledger.store.feed import parse_cursor
@@ -30,7 +30,7 @@ router = Routes(400, 401, 404, 503, prefix="/api/v1/events", tags=["events"])
 Wait = Annotated[int, Query(ge=0, le=LONGEST_WAIT_S, description="seconds to wait where there is nothing new")]
 
 
-@router.reads("", "List the events of a case, or your agency's feed", Paged("events", EventView))
+@router.reads("", "List the events of a case, or your agency's feed", Paged("events", EventView), 422)
 async def events(
     *,
     service: ServiceOf,
@@ -50,9 +50,7 @@ async def events(
     """
     if case_id is not None:
         if wait:
-            raise MalformedInput(
-                "only the feed waits for something new", field="wait", hint="Leave out case_id, or wait."
-            )
+            raise RuleRefused("only the feed waits for something new", field="wait", hint="Leave out case_id, or wait.")
         return await run_in_threadpool(_of_case, reading, case_id, page, ground)
     cursor = parse_cursor(page.position(FEED) or "-1")
     until = time.monotonic() + wait

@@ -88,5 +88,5 @@ def test_only_the_feed_waits(served: Served) -> None:
     """The events of a case are answered at once: whoever would wait for them is not left to think that he did."""
     served.record(Case().open())
     answer = served.get("/api/v1/events", clerk(POLICE), case_id="case-1", wait=1)
-    assert "feed" in problem(answer, 400, "malformed_input", "wait")["detail"]
+    assert "feed" in problem(answer, 422, "rule_refused", "wait")["detail"]
     assert feed(served, clerk(POLICE), case_id="case-1", wait=0)["events"]
