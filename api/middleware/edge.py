@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.middleware.clients import Network, client_of, is_passed_on, subscriber_of
 from api.middleware.measuring import MEASURES_IN_USE, RequestMeasures
 from api.middleware.problems import HINTS, HINTS_IN_USE, answer_to, unexpected
-from api.middleware.request_limits import BODYLESS, CHARGE, PACE, ClientGone, Pace, RateLimit, require_no_nul
+from api.middleware.request_limits import BODYLESS, CHARGE, PACE, ClientGone, Pace, RateLimit, require_text
 from api.middleware.tracing import TRACE_IN_USE, RequestTracer
 from ledger.core.encoding.canonical import NUL
 from ledger.core.errors import MalformedInput, TallystickError
@@ -107,7 +107,7 @@ class EdgeMiddleware:
         try:
             self._addresses.take(subscriber)
             scope[CHARGE] = partial(self._addresses.take, subscriber)
-            _require_no_nul(scope)
+            _require_text(scope)
             await self._app(scope, self._weighed(scope, receive, subscriber), answer.send)
         except TallystickError as error:
             await answer_to(error)(scope, receive, answer.send)
@@ -178,11 +178,11 @@ class _Answer:
         await self._send(message)
 
 
-def _require_no_nul(scope: Scope) -> None:
-    """Raise MalformedInput for an address that holds the character NUL, which no text of the record does."""
+def _require_text(scope: Scope) -> None:
+    """Raise MalformedInput for an address that holds the character NUL, as no text of the record does, or no UTF-8."""
     if "\0" in scope["path"]:
         raise MalformedInput(NUL, field="path")
-    require_no_nul(scope["query_string"])
+    require_text(scope["query_string"])
 
 
 def _language(scope: Scope) -> str:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.middleware.measuring import MEASURES_IN_USE
 from ledger.core.encoding.canonical import MEANINGS, MISSING
@@ -39,6 +40,8 @@ from ledger.core.messages import Message
 from ledger.i18n import READERS_LANGUAGE, in_readers_language
 
 MEDIA_TYPE = "application/problem+json"
+
+DISPATCHED = "tallystick.dispatched"  # key in a request's scope of the methods that no router of the application has
 
 logger = structlog.get_logger(__name__)
 
@@ -221,7 +224,17 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     response = response_of(Refused(error.status_code, message, code=code))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(sorted(_methods_of(request)))
     return response
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Return all methods of the address; Starlette names those of the first route that has it."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
+    methods |= request.scope.get(DISPATCHED, set())
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 async def on_unexpected(_request: Request, _error: Exception) -> Response:

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 import msgspec
 from starlette.types import Receive, Scope
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope
 from api.middleware.problems import Refused
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 
 T = TypeVar("T")
 
@@ -50,8 +51,19 @@ async def read_body(scope: Scope, receive: Receive, content_type: str | None, *,
 
 
 def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str) -> None:
-    """Raise Refused (415) unless the request declares this content type, with no charset or UTF-8."""
-    content_type = next((value for name, value in headers if name == b"content-type"), b"").decode("latin-1")
+    """Raise Refused (415) unless the request declares this content type, with no charset or UTF-8, and no encoding."""
+    by_name = dict(reversed([*headers]))  # the first of a name counts
+    encoding = by_name.get(b"content-encoding", b"identity").decode("latin-1")
+    if encoding.strip().lower() != "identity":
+        raise Refused(
+            415,
+            "expected a body as it is, not in the encoding {encoding!r}",
+            encoding=encoding[:100],
+            code="unsupported_media_type",
+            field="Content-Encoding",
+            hint=Message("Send the body without Content-Encoding."),
+        )
+    content_type = by_name.get(b"content-type", b"").decode("latin-1")
     essence, _, parameters = content_type.partition(";")
     charset = parameters.strip().lower() in ("", "charset=utf-8", 'charset="utf-8"')
     if essence.strip().lower() != expected or not charset:
@@ -73,15 +85,20 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     return value
 
 
-def require_no_nul(encoded: bytes) -> None:
-    """Accept the fields of a query or form, as they are encoded, if none holds the character NUL.
+def require_text(encoded: bytes) -> None:
+    """Accept the fields of a query or form, as they are encoded, if all are UTF-8 and none holds the character NUL.
 
-    Raises MalformedInput, which names the field: PostgreSQL has no text with a NUL to look for.
+    Raises MalformedInput, which names the field: PostgreSQL has no text with a NUL to look for, and bytes that are no
+    text would be replaced by characters that nobody sent.
     """
-    for field in encoded.split(b"&") if b"%00" in encoded or b"\0" in encoded else ():
+    for field in encoded.split(b"&") if b"%" in encoded or b"\0" in encoded or not encoded.isascii() else ():
+        name = canonical.shown(unquote_plus(field.partition(b"=")[0].decode("utf-8", "replace")))
         if b"%00" in field or b"\0" in field:
-            name = unquote_plus(field.partition(b"=")[0].decode("utf-8", "replace"))
-            raise MalformedInput(canonical.NUL, field=canonical.shown(name))
+            raise MalformedInput(canonical.NUL, field=name)
+        try:
+            unquote_to_bytes(field).decode()
+        except UnicodeDecodeError as error:
+            raise MalformedInput("expected text in UTF-8", field=name) from error
 
 
 async def _read_on(receive: Receive, message: object, limit: int) -> bytes:

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.middleware.measuring import ROUTE, MeasuredRoute
-from api.middleware.problems import Refused, answer_to
+from api.middleware.problems import DISPATCHED, Refused, answer_to
 from api.middleware.request_limits import JSON, NDJSON, charge, read_body
 from api.schemas.openapi import answers, require_parameters_among, takes
 from api.services.submission import LineAnswer, RefusedLine, SubmissionService
@@ -274,11 +274,11 @@ def dispatching_posts(endpoints: Mapping[str, ASGIApp], rest: ASGIApp) -> ASGIAp
     """Dispatch a POST to ``endpoints`` by its path, and everything else, the lifespan included, to ``rest``."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"] if scope["type"] == "http" and scope["method"] == "POST" else ""
-        if (endpoint := endpoints.get(path)) is None:
-            await rest(scope, receive, send)
-        else:
+        endpoint = endpoints.get(path := scope["path"]) if scope["type"] == "http" else None
+        if endpoint is not None and scope["method"] == "POST":
             scope[ROUTE] = path
             await endpoint(scope, receive, send)
+        else:
+            await rest({**scope, DISPATCHED: {"POST"}} if endpoint else scope, receive, send)
 
     return dispatch

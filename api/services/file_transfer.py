@@ -21,7 +21,7 @@ from api.middleware import request_limits
 from api.middleware.problems import Refused
 from api.middleware.request_limits import BODYLESS, ClientGone, LeastRate, require_content_type, take_time
 from api.services.evidence_files import ExpectedFile, ReadFile, RecordedFile
-from ledger.core.errors import TallystickError
+from ledger.core.errors import MalformedInput, TallystickError
 
 FILE: Final = "application/octet-stream"
 PIECE: Final = 1024 * 1024  # bytes that are hashed and encrypted at once
@@ -34,9 +34,11 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 async def received(request: Request, file: ExpectedFile) -> RecordedFile:
     """Take the body of the request as the file, which is kept once it is whole.
 
-    What it says of its length is judged before a byte is read. Raises Refused and ClientGone.
+    What it says of its length is judged before a byte is read. Raises Refused, ClientGone and MalformedInput.
     """
     require_content_type(request.scope["headers"], FILE)
+    if "content-range" in request.headers:
+        raise MalformedInput("a file is taken as a whole, not in parts", field="Content-Range")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and len(length) < 20:
         file.arrival.require_room(int(length))

@@ -58,6 +58,19 @@ def test_the_content_type_is_json(shared: Served, content_type: str, status: int
     problem(answer, status, "malformed_input" if status == 400 else "unsupported_media_type", field)
 
 
+def test_a_body_comes_without_an_encoding(shared: Served) -> None:
+    """Packed bytes are no JSON: the refusal names the header, not a byte of them."""
+    for encoding, status, code in (("gzip", 415, "unsupported_media_type"), ("identity", 400, "malformed_input")):
+        answer = shared.post(EVENTS, b"{}", content_encoding=encoding)
+        problem(answer, status, code, "Content-Encoding" if status == 415 else "envelope")
+
+
+def test_a_query_is_text_in_utf_8(shared: Served) -> None:
+    """What is none would be looked for as other characters than were sent, and not be there."""
+    answer = shared.request("GET", "/api/v1/search?limit=1&q=%ED%A0%80ab", headers=shared.token(clerk(PROCURATORATE)))
+    assert problem(answer, 400, "malformed_input", "q")["detail"] == "expected text in UTF-8"
+
+
 def test_a_body_over_the_limit_is_refused_as_it_comes(shared: Served) -> None:
     """413 by what was received, not by what the header says."""
 
@@ -209,6 +222,20 @@ def test_a_method_that_is_not_taken_is_a_problem_too(shared: Served, method: str
     answer = shared.request(method, path, headers=shared.token(clerk(PROCURATORATE)))
     assert answer.status_code in (400, 405)
     problem(answer, answer.status_code, answer.json()["code"], answer.json().get("field"))
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/events", "GET, HEAD, POST"),
+        ("/api/v1/webhooks", "GET, HEAD, POST"),
+        ("/api/v1/handovers", "GET, HEAD, POST"),
+        ("/api/v1/drafts", "POST"),
+    ],
+)
+def test_a_405_names_all_methods_of_the_address(shared: Served, path: str, methods: str) -> None:
+    """Also those of other routes and of no router, and HEAD wherever there is GET (RFC 9110, 10.2.1)."""
+    assert shared.request("PATCH", path).headers["allow"] == methods
 
 
 def test_a_parameter_that_no_route_takes_is_refused(shared: Served) -> None:

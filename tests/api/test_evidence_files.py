@@ -122,6 +122,13 @@ def test_a_file_is_kept_encrypted_and_comes_back(desk: Desk) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in desk.folder.rglob("*"))
 
 
+def test_a_part_of_a_file_is_not_taken_for_the_whole(desk: Desk) -> None:
+    """It would have another digest than the record, and its sender would not learn why."""
+    path, part = desk.path("disk", digests_of(LARGE)[0]), {"content-range": f"bytes 0-99/{len(LARGE)}"}
+    answer = desk.served.request("POST", path, content=LARGE[:100], headers=FILE | desk.served.token(HOLDER) | part)
+    problem(answer, 400, "malformed_input", "Content-Range")
+
+
 def test_a_length_of_thousands_of_digits_is_as_good_as_none(desk: Desk) -> None:
     """Servers pass on zeros before it; the bytes are counted as they come."""
     path, long = desk.path("disk", digests_of(LARGE)[0]), {"content-length": str(len(LARGE)).zfill(5000)}

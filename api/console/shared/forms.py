@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 
 from api.dependencies import service_of
-from api.middleware.request_limits import read_body, require_no_nul
+from api.middleware.request_limits import read_body, require_text
 from ledger.core.errors import MalformedInput
 
 FORM = "application/x-www-form-urlencoded"
@@ -77,7 +77,7 @@ async def read_form(request: Request) -> PostedForm:
     settings = service_of(request).parts.settings
     limits = {"limit": settings.max_body_bytes, "timeout_s": settings.request_timeout_s}
     body = await read_body(request.scope, request.receive, FORM, **limits)
-    require_no_nul(body)
+    require_text(body)
     try:
         return PostedForm(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError as error:

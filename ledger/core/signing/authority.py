@@ -247,6 +247,7 @@ def require_valid(grant: Grant, at: int, *, field: str) -> None:
             grant=grant,
             field=field,
             code="key_not_valid",
+            hint="Act by a key that is granted for this (--profile); tally agency show AGENCY lists keys and roles.",
         )
 
 

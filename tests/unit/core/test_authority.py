@@ -98,6 +98,10 @@ def test_a_grant_holds_from_its_first_second_to_before_its_last() -> None:
     for signed_at in (0, 999, 2000, 2001):
         with refused("key_not_valid", field="envelope.signed_at", error=Unauthorized):
             judge(mirror.authority, act_of(signed_at=signed_at))
+    with pytest.raises(Unauthorized) as caught:
+        judge(mirror.authority, act_of(signed_at=2000))
+    # Also where it is the reason that a token is over: to sign in with the same key leads nowhere.
+    assert str(caught.value.hint).startswith("Act by a key that is granted for this")
 
 
 def test_the_valid_grants_are_those_that_sign_now() -> None:
