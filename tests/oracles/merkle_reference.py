@@ -6,17 +6,23 @@ Leaves are the unhashed entry bytes. Everything else that computes over the tree
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 
 def mth(leaves: Sequence[bytes]) -> bytes:
     """Merkle Tree Hash, 32 bytes (RFC 6962 2.1)."""
+    return _mth(tuple(leaves))
+
+
+@lru_cache(5000)  # a tree of 300 leaves, and each that it has grown out of
+def _mth(leaves: tuple[bytes, ...]) -> bytes:
     if not leaves:
         return sha256(b"").digest()
     if len(leaves) == 1:
         return leaf_hash(leaves[0])
     k = split(len(leaves))
-    return sha256(b"\x01" + mth(leaves[:k]) + mth(leaves[k:])).digest()
+    return sha256(b"\x01" + _mth(leaves[:k]) + _mth(leaves[k:])).digest()
 
 
 def leaf_hash(leaf: bytes) -> bytes:

@@ -122,12 +122,10 @@ def _added(own: Any, included: Any, field: str) -> Any:
 
 def _require_plain(value: Any, field: str) -> None:
     """Refuse what canonical JSON does not have: dates and numbers with a fraction are written as text."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            _require_plain(part, f"{field}.{key}")
-    elif isinstance(value, list):
-        for number, part in enumerate(value):
-            _require_plain(part, f"{field}[{number}]")
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            if type(part) is not str:  # most are, and none of them needs its path
+                _require_plain(part, f"{field}.{key}" if isinstance(value, dict) else f"{field}[{key}]")
     elif not isinstance(value, str | int):
         raise MalformedInput("expected text, a whole number, true or false", field=field, hint="Write it in quotes.")
 
