@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,15 @@ def compiler() -> Path:
         return ROOT / "scripts" / "solc"
 
 
-def compile_sources(files: list[Path]) -> dict[str, Any]:
-    """Standard-JSON output for `files` (below contracts/), keyed by path and contract name."""
+def compile_sources(files: list[Path], names: Sequence[str]) -> dict[str, Any]:
+    """Standard-JSON output for the contracts `names` in `files` (below contracts/), keyed by path and contract name."""
+    outputs = ["abi", "metadata", "evm.bytecode", "evm.deployedBytecode", "storageLayout"]
     sources = {path.relative_to(CONTRACTS).as_posix(): path for path in files}
     sources |= {name: ROOT / "node_modules" / name for name in IMPORTED}
     request = {
         "language": "Solidity",
         "sources": {name: {"content": path.read_text("utf-8")} for name, path in sorted(sources.items())},
-        "settings": SETTINGS
-        | {"outputSelection": {"*": {"*": ["abi", "evm.bytecode", "evm.deployedBytecode", "storageLayout"]}}},
+        "settings": SETTINGS | {"outputSelection": {"*": dict.fromkeys(names, outputs)}},
     }
     output: dict[str, Any] = solcx.compile_standard(request, solc_binary=compiler())
     if warnings := [error["formattedMessage"] for error in output.get("errors", [])]:
@@ -58,9 +59,12 @@ def compile_sources(files: list[Path]) -> dict[str, Any]:
     return contracts
 
 
-def artifact(name: str, compiled: dict[str, Any], version: str) -> dict[str, Any]:
+def artifact(name: str, compiled: dict[str, Any]) -> dict[str, Any]:
     """Select what is committed of the contract `name`."""
     evm = compiled["evm"]
+    version = json.loads(compiled["metadata"])["compiler"]["version"]
+    if not version.startswith(f"{SOLC_VERSION}+"):
+        raise SystemExit(f"solc {SOLC_VERSION} is pinned, {compiler()} is {version}: run scripts/setup")
     return {
         "contractName": name,
         "abi": compiled["abi"],
@@ -77,11 +81,8 @@ def artifact(name: str, compiled: dict[str, Any], version: str) -> dict[str, Any
 
 def build() -> dict[Path, str]:
     """Compile, and return the text of every artifact file."""
-    version = solcx.wrapper.get_version_str_from_solc_binary(compiler())
-    if not version.startswith(f"{SOLC_VERSION}+"):
-        raise SystemExit(f"solc {SOLC_VERSION} is pinned, {compiler()} is {version}: run scripts/setup")
-    compiled = compile_sources(sorted((CONTRACTS / "src").glob("*.sol")))
-    artifacts = {name: artifact(name, compiled[f"src/{name}.sol"][name], version) for name in DEPLOYED}
+    compiled = compile_sources(sorted((CONTRACTS / "src").glob("*.sol")), DEPLOYED)
+    artifacts = {name: artifact(name, compiled[f"src/{name}.sol"][name]) for name in DEPLOYED}
     return {
         ARTIFACTS / f"{name}.json": json.dumps(content, indent=2, sort_keys=True) + "\n"
         for name, content in artifacts.items()

@@ -285,7 +285,7 @@ def _comparable(value: Any) -> Any:
 def _harness() -> dict[str, Any]:
     folder = compile_contracts.CONTRACTS
     sources = [folder / "src" / "RFC6962.sol", folder / "test" / "RFC6962Harness.sol"]
-    compiled = compile_contracts.compile_sources(sources)
+    compiled = compile_contracts.compile_sources(sources, ["RFC6962Harness"])
     return dict(compiled["test/RFC6962Harness.sol"]["RFC6962Harness"])
 
 
