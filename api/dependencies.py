@@ -17,9 +17,11 @@ from api.middleware.request_limits import JSON, decode, read_body
 from api.services.documents import LabelRequest
 from api.services.governance import require_modelling
 from api.services.service import LONGEST, PATTERN, Service, position_after
+from ledger.core.encoding.canonical import MEANINGS
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
 from ledger.core.events.terms import WORD, Date, Instant
+from ledger.core.messages import Message
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.i18n import Labels, in_readers_language, language_accepted
 from ledger.interchange.papers.labels import MOST_LABELS, LabelSize
@@ -38,6 +40,15 @@ def _whole(text: Any) -> str:
 INSTANT_PATTERN = f"^{_whole(Instant)}$"
 DATE_PATTERN = f"^{_whole(Date)}$"
 DECIMAL_PATTERN = r"^(?:0|[1-9][0-9]{0,17})$"
+_ON = rf"^(?:{_whole(Date)}|{_whole(Instant)})$"
+# What a refusal has instead of a pattern that is none of a field of an event.
+MEANINGS.update(
+    {
+        f"{DECIMAL_PATTERN}(?!\\n)": Message("a whole number, for example 17"),
+        f"{_ON}(?!\\n)": Message("a day or a time, for example 2026-03-01"),
+        f"{PATTERN}(?!\\n)": Message("`next` of the page before, as it is"),
+    }
+)
 _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
@@ -268,7 +279,7 @@ Day = Annotated[str, Query(pattern=f"^{_whole(Date)}$", description="day of the 
 OnQuery = Annotated[
     str | None,
     Query(
-        pattern=rf"^(?:{_whole(Date)}|{_whole(Instant)})$",
+        pattern=_ON,
         description="day of the ledger's time zone, or instant: answer who had custody then",
     ),
 ]

@@ -16,6 +16,7 @@ from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services.feed import FEED
 from api.services.service import LONGEST, Service, position_after
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
+from ledger.core.encoding.canonical import MEANINGS
 from ledger.core.messages import Message
 from ledger.interchange.webhooks.receiver import Undelivered, post
 from ledger.store import webhooks
@@ -25,7 +26,9 @@ from ledger.store.webhooks import DeliveryProgress, Webhook
 MAX_BODY = 4096  # bytes
 
 router = Routes(400, 401, 403, 503, prefix="/api/v1/webhooks", tags=["webhooks"])
-WebhookId = Annotated[str, Path(pattern=r"^webhook-[0-9a-f]{16}$")]
+_ID = r"^webhook-[0-9a-f]{16}$"
+MEANINGS[rf"{_ID}(?!\n)"] = Message("the id of a webhook, for example webhook-0123456789abcdef")
+WebhookId = Annotated[str, Path(pattern=_ID)]
 
 
 class WebhookRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -238,6 +238,26 @@ def test_a_405_names_all_methods_of_the_address(shared: Served, path: str, metho
     assert shared.request("PATCH", path).headers["allow"] == methods
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "expected"),
+    [
+        (
+            "/cases/case-1/persons/5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f/history?on=2026-13-01",
+            "on",
+            "a day or a time, for example 2026-03-01",
+        ),
+        ("/log/inclusion/x", "index", "a whole number, for example 17"),
+        ("/cases?after=17", "after", "`next` of the page before, as it is"),
+        ("/webhooks/7", "webhook_id", "the id of a webhook, for example webhook-0123456789abcdef"),
+    ],
+)
+def test_a_parameter_is_expected_in_words(shared: Served, path: str, field: str, expected: str) -> None:
+    """Not by the pattern that it has to match."""
+    method, token = "DELETE" if field == "webhook_id" else "GET", shared.token(supervisor(PROCURATORATE))
+    refused = problem(shared.request(method, f"/api/v1{path}", headers=token), 400, "malformed_input", field)
+    assert refused["detail"].startswith(f"Expected {expected}, not ")
+
+
 def test_a_parameter_that_no_route_takes_is_refused(shared: Served) -> None:
     """A misspelt filter would show everything as if it were filtered: the problem names it, and what is taken."""
     answer = shared.get("/api/v1/deadlines?within_day=7", clerk(PROCURATORATE))

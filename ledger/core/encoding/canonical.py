@@ -12,7 +12,7 @@ import json
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, takewhile
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message, plain
 
@@ -30,7 +30,7 @@ MAX_MESSAGE = 400  # characters: a refusal does not send a megabyte back
 # Pattern -> its description in words, for messages. The modules that define patterns enter them.
 MEANINGS: dict[str, str] = {}
 _encoder = msgspec.json.Encoder(order="sorted", enc_hook=plain)
-_AT = re.compile(r"(?P<problem>.*) - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
+_AT = re.compile(r"(?P<problem>.*) - at (?P<key>`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
 _REGEX = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'\Z", re.DOTALL)
 _WORD = re.compile(r"Invalid enum value '(?P<word>.*)'\Z", re.DOTALL)
 _NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
@@ -208,9 +208,12 @@ def refusal_of(message: str, value: Any, kind: Any, where: str) -> MalformedInpu
 
 
 def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str) -> MalformedInput:
-    """Build a refusal from a message of msgspec; ``plain_value`` is called only if a vocabulary depends on it."""
+    """Build a refusal from a message of msgspec; ``plain_value`` is called only if words or keys depend on it."""
     at = _AT.match(message)
-    problem, path = (at["problem"], at["path"]) if at else (message, "")
+    problem, path = (at["problem"], at["path"] + (_ENTRY if at["key"] else "")) if at else (message, "")
+    inner = path
+    if _ENTRY in path:
+        path = _with_keys(path, plain_value(), kind)
     if regex := _REGEX.match(problem):
         pattern = regex["pattern"].encode().decode("unicode_escape")
         like = Message("text like {pattern}", pattern=pattern)
@@ -220,7 +223,7 @@ def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str
     elif named := _NAMED.match(problem):
         name = shown(named["name"])
         problem, path = Message(_SAID_OF[named["fault"]], name=name), f"{path}.{name}"
-    if (word := _WORD.match(problem)) and (words := words_at(kind, plain_value(), path)):
+    if (word := _WORD.match(problem)) and (words := words_at(kind, plain_value(), inner)):
         return MalformedInput(
             "Expected one of {words}, not {word!r}",
             words=", ".join(words),
@@ -382,7 +385,30 @@ def _path_text(levels: list[_Level]) -> str:
     return "".join(map(str, levels[:SHOWN_LEVELS]))
 
 
+_ENTRY = "[...]"  # in a path of msgspec: of one of the entries of an object, whose key it does not say
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[([0-9]+)\]|\[\.\.\.\]")
+
+
+def _with_keys(path: str, value: Any, kind: Any) -> str:
+    """Return the path with the key of the first entry that is refused in the place of each ``[...]``."""
+    kinds, steps = _alternatives(kind), ""
+    for step in _STEP.finditer(path):
+        key = _refused_key(kinds, value) if step[0] == _ENTRY else None
+        steps += step[0] if key is None else f".{shown(key)}"
+        kinds = [inner for outer in kinds for inner in _inside(outer, value, step[1])]
+        value = _part(value, step) if key is None else value[key]
+    return steps
+
+
+def _refused_key(kinds: Iterable[Any], value: Any) -> str | None:
+    """Return the first key of an object that no type among ``kinds`` takes with its value."""
+    for kind in kinds:
+        for key, entry in value.items() if isinstance(value, dict) and get_origin(kind) is dict else ():
+            try:
+                convert({key: entry}, kind)
+            except msgspec.ValidationError:
+                return str(key)
+    return None
 
 
 def words_at(kind: Any, value: Any, path: str) -> tuple[str, ...]:

@@ -172,7 +172,7 @@ FIELD_REFUSALS = {
     "white space": (replaced('"item_id":', '"item_id": '), "payload.body.item_id"),
     "unsorted keys": (replaced(QUANTITY, '{"value":"1","unit":"piece"}'), "payload.body.quantity.value"),
     "no such day": (replaced("2026-03-02T", "2026-02-30T"), "payload.occurred_at"),
-    "bad label": (replaced('"sections":{}', '"sections":{"A b":{}}'), "sections"),
+    "bad label": (replaced('"sections":{}', '"sections":{"A b":{}}'), "sections.A b"),
     "cut off": (submission()[:500], "envelope.signature"),
 }  # fmt: skip
 WHOLE_REFUSALS = {
@@ -375,11 +375,21 @@ def test_a_deep_field_is_told_before_decoding(data: bytes, field: str | None) ->
     assert canonical.deep_field(data) == field
 
 
-def test_a_fault_in_a_section_is_named_there() -> None:
-    """A fault inside a section is refused there."""
-    case = Case().open(sections={"narrative": section()})
-    data = case.last.submission.replace(b'"text":"withheld', b'"Text":"withheld')
-    assert refusal(data).field == "sections[...].fields"
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        (b'"text":"withheld', b'"Text":"withheld', "sections.person:2.fields.Text"),
+        (b'"text":"withheld', b'"text":"","note":"', "sections.person:2.fields.text"),
+        (b'"person:2":{', b'"Person 2":{', "sections.Person 2"),
+        # Of a key that stands twice the last one is read, which is as it should be.
+        (b'"sections":{', b'"sections":{"narrative":7,', "sections[...]"),
+    ],
+)
+def test_a_fault_in_a_section_is_named_there(old: bytes, new: bytes, field: str) -> None:
+    """A fault inside a section is refused there, by its label and the name of its field."""
+    case = Case().open(sections={"narrative": section("narrative", note="a"), "person:2": section("person:2")})
+    before, _, after = case.last.submission.rpartition(old)
+    assert refusal(before + new + after).field == field
 
 
 def test_what_was_read_already_is_refused_as_bytes_are() -> None:
