@@ -24,7 +24,7 @@ OPTIONS = (
     "--no-pings",
 )
 # A handover signed in a browser, and what keeps other sites out, are shown in every run; all else by a full one.
-EVERY_RUN = ("test_attacks.py", "test_handovers.py", "test_policy.py", "test_scripts.py", "test_signing_in.py")
+EVERY_RUN = ("test_attacks.py", "test_handovers.py", "test_scripts.py", "test_signing_in.py")
 FOLDER = Path(__file__).parent
 
 

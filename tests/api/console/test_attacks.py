@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from api.console.shared.rendering import address
-from tests.api.console.desk import PAGE_KEY, Clerk, office_in
+from tests.api.console.desk import PAGE_KEY, Clerk, Office, office_in
 from tests.api.service import listening_at
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import holding
@@ -105,3 +105,21 @@ def test_another_site_reads_and_changes_nothing(victim: Clerk, evil: Page) -> No
     expect(evil.get_by_text("this was not asked by a page of this console")).to_be_visible()
     victim.go("/cases/case-1")
     expect(victim.page.get_by_role("heading", level=1)).to_contain_text("2026-0417")
+
+
+def test_the_browser_tells_of_what_the_policy_forbids(office: Office) -> None:
+    """The tests' own eye: an inline script, an inline style and a picture from elsewhere are stopped and told."""
+    page = office.at(clerk(POLICE)).page
+    page.evaluate(
+        """() => {
+          const add = (tag, given) => document.body.append(Object.assign(document.createElement(tag), given));
+          add("script", { textContent: "globalThis.owned = 1" });
+          document.body.insertAdjacentHTML("beforeend", "<i style='color: red'></i>");
+          add("img", { src: "http://127.0.0.1:9/x.png" });
+        }"""
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("typeof owned") == "undefined"
+    complaints = " ".join(office.complaints)
+    office.complaints.clear()
+    assert all(f"CSP {name}" in complaints for name in ("script-src-elem", "style-src-attr", "img-src")), complaints
