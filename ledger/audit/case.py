@@ -39,7 +39,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
     if mistyped := list(check_types(database, case_id)):
         findings.add(*mistyped)
         findings.stop(MISTYPED)
-        return findings.report(scope=f"case {case_id}", development=trust.development, size=0, root=b"")
+        return findings.report(scope=f"case {case_id}", trust=trust, size=0, root=b"")
     with database.read() as connection:
         tree = log.tree(connection)
         mirror = read_mirror(connection, trust, procedures)
@@ -81,7 +81,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
     tell("tree", Message("each entry is in the tree of size {tree.size}", tree=tree))
     for step in ("access", "supervision", "bindings", "schema", "maps"):
         findings.not_checked(step, Message("shown by the audit of the whole log"))
-    return findings.report(scope=f"case {case_id}", development=trust.development, size=tree.size, root=tree.root)
+    return findings.report(scope=f"case {case_id}", trust=trust, size=tree.size, root=tree.root)
 
 
 def _last_of(contracts: ContractView, size: int) -> Iterable[AnchorRecord]:

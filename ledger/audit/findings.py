@@ -12,6 +12,8 @@ from ledger.audit.basis import Basis, ContinuedFrom
 from ledger.core.errors import TallystickError
 from ledger.core.events.terms import AuditVerdict, Verdict
 from ledger.core.messages import Message
+from ledger.core.trust.trust_file import Trust
+from ledger.core.trust.trust_renewal import trust_digest
 from ledger.core.verification.report import CheckedStep, Result, worst
 from ledger.i18n import Labels
 from ledger.i18n.audit_words import VALUES, finding_text
@@ -106,6 +108,9 @@ class AuditReport(Struct, frozen=True):
     The first ``anchored_up_to`` entries are confirmed on the chain; ``entries_since`` of the audited ones came later.
     ``findings`` are ordered by index, those without one last; ``left_out`` more were only counted.
 
+    ``log_id`` is the ledger, ``trust_digest`` the digest of the trust file that everything was compared with; reports
+    of earlier releases have neither.
+
     ``since`` is the audit that this one went on from, if it did not read everything. ``basis`` is what a later one can
     go on from, if nothing was found in the log.
     """
@@ -122,6 +127,8 @@ class AuditReport(Struct, frozen=True):
     entries_since: int = 0
     since: ContinuedFrom | None = None
     basis: Basis | None = None
+    log_id: str = ""
+    trust_digest: str = ""
 
 
 class AuditFindings:
@@ -171,14 +178,14 @@ class AuditFindings:
             if self._outcomes[name].result == "checked":
                 self.not_checked(name, since.summary)
 
-    def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
+    def report(self, *, scope: str, trust: Trust, size: int, root: bytes) -> AuditReport:
         steps = tuple(self._counted(name) for name in STEPS)
         findings = sorted(self._kept, key=lambda fault: (fault.index is None, fault.index or 0))
         verdict = worst(step.verdict for step in steps)
         assert verdict != "other_ledger", "that is a verdict on files of others"
         return AuditReport(
             verdict="continued" if self._since is not None and verdict == "intact" else verdict,
-            development=development,
+            development=trust.development,
             scope=scope,
             size=size,
             root=root.hex(),
@@ -188,6 +195,8 @@ class AuditFindings:
             anchored_up_to=self._anchored_up_to,
             entries_since=self._entries_since,
             since=self._since,
+            log_id=trust.log_id_text,
+            trust_digest=trust_digest(trust),
         )
 
     def _counted(self, name: str) -> CheckedStep:

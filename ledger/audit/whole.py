@@ -162,7 +162,7 @@ def audit_log(
     if mistyped := list(check_types(database)):
         findings.add(*mistyped)
         findings.stop(MISTYPED)
-        return findings.report(scope="log", development=trust.development, size=0, root=b"")
+        return findings.report(scope="log", trust=trust, size=0, root=b"")
     heads = AccessLog(database).binding_heads()  # read first, so that the bindings cannot be shorter than these
     earlier_heads = [] if since is None else [since.bindings]
     kept = None if files is None else files()
@@ -213,7 +213,7 @@ def audit_log(
         reads = _access(database, connection, findings, since)
         if again is not None:
             findings.went_on(again.continued_from)
-        report = findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
+        report = findings.report(scope="log", trust=trust, size=tree.size, root=tree.root)
         if report.findings or reads is None or mirror.broken is not None:
             return report
         adopted = mirror.procedures.last_index

@@ -14,7 +14,11 @@ GROUND = click.option(
 
 
 TRUST = click.option(
-    "--trust", "trust_files", type=click.File("rb"), multiple=True, help="Trust file [that of the profile]."
+    "--trust",
+    "trust_files",
+    type=click.File("rb"),
+    multiple=True,
+    help="Trust file [that of the profile]; may be repeated, one for each ledger.",
 )
 
 COSE = click.option(

@@ -63,8 +63,10 @@ def verify(
     return verify_event(data, trust, observed=blocks).report
 
 
-def verify_with_entry(data: bytes, entry: BinaryIO | None, session: Session, files: Iterable[BinaryIO]) -> ProofReport:
-    """Verify a COSE receipt with its entry and return the report; of the trust files, the one of its log counts.
+def verify_with_entry(
+    data: bytes, entry: BinaryIO | None, session: Session, files: Iterable[BinaryIO]
+) -> tuple[ProofReport, Trust]:
+    """Verify a COSE receipt with its entry; return the report, and of the trust files the one of its log, which counts.
 
     Raises MalformedInput, also without an entry.
     """
@@ -84,7 +86,7 @@ def verify_with_entry(data: bytes, entry: BinaryIO | None, session: Session, fil
         issuer = None
     trust = next((trust for trust in trusted if trust.origin == issuer), trusted[0])
     try:
-        return verify_receipt(data, entry.read(), trust)
+        return verify_receipt(data, entry.read(), trust), trust
     except MalformedInput as error:
         raise error.told_with(field="--entry") from error
 
@@ -246,11 +248,18 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO]) -> Trust
 
 
 def _trusted(session: Session, files: Iterable[BinaryIO]) -> list[Trust]:
-    """Return the trust files that were given, or else the profile's."""
+    """Return the trust files that were given, or else the profile's. Raises MalformedInput for two of one ledger."""
     from ledger.core.trust.trust_file import parse_trust
 
     trust_files = [_require_format(file.read(), TRUST, "--trust") for file in files]
-    return [parse_trust(file) for file in trust_files or [trust_of_profile(session)]]
+    trusted = [parse_trust(file) for file in trust_files or [trust_of_profile(session)]]
+    if len({trust.log_id for trust in trusted}) < len(trusted):
+        raise MalformedInput(
+            "two trust files are of one ledger",
+            field="--trust",
+            hint="Give the one that you trust: the check would be by the first alone.",
+        )
+    return trusted
 
 
 def trust_of_profile(session: Session) -> bytes:

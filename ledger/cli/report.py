@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.custody import Flag
     from ledger.core.supervision.model_package import PackageReport
+    from ledger.core.trust.trust_file import Trust
     from ledger.core.verification.heads import AbsenceReport
     from ledger.core.verification.report import CheckedStep, ProofReport, Statement
     from ledger.core.verification.stream import StreamReport
@@ -41,16 +42,22 @@ COLOURS = {
 }
 
 
-def show_report(session: Session, report: ProofReport | StreamReport | AbsenceReport | LeadReport) -> None:
-    """Print the report of a bundle or a lead, or as JSON."""
+def show_report(
+    session: Session, report: ProofReport | StreamReport | AbsenceReport | LeadReport, trust: Trust | None = None
+) -> None:
+    """Print the report of a bundle or a lead, or as JSON, with the digest of the trust file that it was checked by."""
+    from ledger.core.trust.trust_renewal import trust_digest
+
+    beside = {} if trust is None else {"trust_digest": trust_digest(trust)}
     if session.json:
-        echo_json(report)
-        return
+        return echo_json({name: getattr(report, name) for name in report.__struct_fields__} | beside)
     labels = session.labels
     _show_steps(labels, report.steps)
+    for name, text in beside.items():
+        click.echo(f"{labels.of('field', name)}: {text}")
     for line in _about(labels, report):
         click.echo(printable_line(line))
-    show_conclusion(labels, report)
+    return show_conclusion(labels, report)
 
 
 def show_package(session: Session, report: PackageReport, usable: Usable) -> None:
@@ -110,6 +117,7 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     scope = f"{labels.of('noun', about)} {case_id}".rstrip()
     click.echo(f"{labels.of('field', 'scope')}: {printable_line(scope)}")
     facts = {name: report[name] for name in ("size", "root", "anchored_up_to", "entries_since", "left_out")}
+    facts |= {name: report[name] for name in ("log_id", "trust_digest") if report.get(name)}
     since = report.get("since")
     if since is not None:
         facts |= {"since_at": when(since["audited_at"]), "since_digest": since["digest"]}

@@ -37,7 +37,8 @@ function main() {
     for (const { number, name, status, detail } of result.steps) {
       console.log(`${String(number).padStart(2)} ${name.padEnd(11)} ${status.padEnd(12)} ${english(detail)}`);
     }
-    console.log(`\nverdict: ${result.verdict}${result.development ? " (development)" : ""}`);
+    console.log(`\ntrust file (SHA-256 without trusted blocks): ${result.trust_digest}`);
+    console.log(`verdict: ${result.verdict}${result.development ? " (development)" : ""}`);
     for (const name of ["conformity", "completeness"]) console.log(`${name}: ${result[name].result} (${english(result[name].detail)})`);
   }
   return result.verdict === "intact" && result.completeness.result === "contradicted" ? INCOMPLETE : EXIT[result.verdict];

@@ -83,6 +83,7 @@ SAYS: Final = {
         "written it. For a proof, drop a trust file that you have from an agency of your choice."
     ),
     "by_file": later("Checked against the trust file {name}. It proves as much as you trust whoever gave it to you."),
+    "trust_digest": later("Its digest, without trusted blocks: {digest}"),
     "development": later("Development ledger: its chain and keys are for trying out, and prove nothing to others."),
     "fault": later("Step {step} {name}: {why}"),
     "fault_of": later("Event {number} of {count} ({event_type}), step {step} {name}: {why}"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 from msgspec import to_builtins
@@ -34,9 +34,13 @@ MOST_FINDINGS = 1000  # that an event holds
 
 
 class Offline(NamedTuple):
-    """How a database is audited without its service: what is left out, and what it is held against."""
+    """How a database is audited without its service: what is left out, and what it is held against.
+
+    Without a ``trust_file`` that is the trust file of the installation.
+    """
 
     database_only: bool
+    trust_file: BinaryIO | None
     checkpoints: tuple[Path, ...]
     since: Path | None
 
@@ -49,6 +53,9 @@ class Offline(NamedTuple):
     help="Audit the database of this installation, without the service.",
 )
 @click.option("--database-only", is_flag=True, help="With --data-dir: leave the chain out. Nothing is intact by that.")
+@click.option(
+    "--trust", "trust_file", type=click.File("rb"), help="With --data-dir: your trust file, not the one there."
+)
 @click.option(
     "--checkpoint",
     "checkpoints",
@@ -76,6 +83,7 @@ def audit_command(
     case_id: str | None,
     data_dir: Path | None,
     database_only: bool,
+    trust_file: BinaryIO | None,
     checkpoints: tuple[Path, ...],
     since: Path | None,
     keep: Path | None,
@@ -84,21 +92,22 @@ def audit_command(
     number: str | None,
 ) -> int:
     """Audit a case, or everything."""
-    offline = Offline(database_only, checkpoints, since)
+    offline = Offline(database_only, trust_file, checkpoints, since)
     _require_usable(data_dir, offline, case_id=case_id, keep=keep, record=record, number=number)
     for option, target in (("--keep", keep), ("--pdf", pdf)):
         if target is not None:
             require_new(target, option)
-    if data_dir is None:
+    trust = None if data_dir is None else _trust_of(data_dir, trust_file)
+    if data_dir is None or trust is None:
         answer = session.service.get("/api/v1/audit", case_id=case_id)
     else:
-        answer = _recomputed(session, case_id, data_dir, offline)
+        answer = _recomputed(session, case_id, data_dir, trust, offline)
     if not session.json:
         show_audit(session, answer)
     if keep is not None:
         _keep(session, answer, keep)
     if pdf is not None:
-        _print(session, answer, data_dir, pdf)
+        _print(session, answer, trust, pdf)
     if record:
         findings = [finding["what"] for finding in answer["findings"][:MOST_FINDINGS]]
         stated = {name: answer[name] for name in ("scope", "size", "verdict")}
@@ -120,6 +129,8 @@ def _require_usable(
     is_whole_here = data_dir is not None and case_id is None
     if offline.database_only and data_dir is None:
         raise click.UsageError("--database-only goes with --data-dir: the service looks at its chain.")
+    if offline.trust_file is not None and data_dir is None:
+        raise click.UsageError("--trust goes with --data-dir: the service audits by its own trust file.")
     if offline.checkpoints and not is_whole_here:
         raise click.UsageError(
             "--checkpoint goes with --data-dir and no case: a service is held to one by 'tally log consistency'."
@@ -130,6 +141,24 @@ def _require_usable(
         raise click.UsageError("--keep goes with an audit of the whole log.")
     if number is not None and not record:
         raise click.UsageError("--number goes with --record.")
+
+
+def _trust_of(data_dir: Path, own: BinaryIO | None) -> Trust:
+    """Return the auditor's own trust file, or that of the installation. Raises OtherLedger if it is of another one."""
+    from ledger.config.installation import DataDirectory
+    from ledger.core.trust.trust_file import parse_trust
+    from ledger.core.verification.report import OtherLedger
+
+    there = parse_trust(DataDirectory(data_dir).trust.read_bytes())
+    trust = there if own is None else parse_trust(own.read())
+    if trust.log_id != there.log_id:
+        raise OtherLedger(
+            "the trust file is of ledger {trust.log_id_text}, the data directory of {there.log_id_text}",
+            trust=trust,
+            there=there,
+            field="--trust",
+        )
+    return trust
 
 
 def _keep(session: Session, answer: dict[str, Any], target: Path) -> None:
@@ -145,22 +174,18 @@ def _keep(session: Session, answer: dict[str, Any], target: Path) -> None:
     session.note(Message("{file} is kept, whose digest is {digest}", file=target, digest=digest))
 
 
-def _print(session: Session, answer: dict[str, Any], data_dir: Path | None, target: Path) -> None:
-    """Write the report that was shown as a PDF, by the trust file of the installation, the profile or the service."""
+def _print(session: Session, answer: dict[str, Any], trust: Trust | None, target: Path) -> None:
+    """Write the report that was shown as a PDF, by this trust file, or that of the profile or the service."""
     from ledger.audit import AuditReport
     from ledger.cli.exporting import write
     from ledger.client.log_copy import fetch_trust
-    from ledger.config.installation import DataDirectory
     from ledger.core.encoding.decoding import convert
-    from ledger.core.trust.trust_file import parse_trust
     from ledger.interchange.papers.audit_paper import AuditPaperRequest, print_audit
     from ledger.interchange.papers.certificate import NOWHERE
     from ledger.interchange.papers.paper_text import language_for
 
     verify_url = NOWHERE
-    if data_dir is not None:
-        trust = parse_trust(DataDirectory(data_dir).trust.read_bytes())
-    else:
+    if trust is None:
         trust = session.trust() or fetch_trust(session)
         verify_url = f"{session.profile.url.rstrip('/')}/verify"
     report, name = convert(answer, AuditReport), target.name.removesuffix(".pdf")
@@ -171,19 +196,20 @@ def _print(session: Session, answer: dict[str, Any], data_dir: Path | None, targ
     session.note(Message("the report is written to {file}", file=target))
 
 
-def _recomputed(session: Session, case_id: str | None, data_dir: Path, offline: Offline) -> dict[str, Any]:
+def _recomputed(
+    session: Session, case_id: str | None, data_dir: Path, trust: Trust, offline: Offline
+) -> dict[str, Any]:
     from ledger.audit import audit_case, audit_log, left_out, read_basis
     from ledger.config.installation import DataDirectory, database_url, finality_rule, load
     from ledger.config.settings import read_settings
     from ledger.core.procedure.adoption import Procedures
-    from ledger.core.trust.trust_file import parse_trust
     from ledger.store.opening import open_database
     from ledger.supervision.runs.datasets import DatasetFiles
 
     checkpoints = [checkpoint_in(file, "--checkpoint") for file in offline.checkpoints]
     where = DataDirectory(data_dir)
     installation, settings = load(where), read_settings(data_dir)
-    trust, procedures = parse_trust(where.trust.read_bytes()), Procedures()
+    procedures = Procedures()
     database = open_database(database_url(settings.database_url, where), for_audit=True)
     look = (
         left_out

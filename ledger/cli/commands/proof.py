@@ -67,14 +67,15 @@ def check(
     if is_receipt(data):
         if log_folder or packages or node:
             raise MalformedInput("a receipt is checked with its entry alone", field="--log, --procedure, --rpc")
-        receipt_report = verify_with_entry(data, entry, session, trust_files)
-        show_report(session, receipt_report)
+        receipt_report, trust = verify_with_entry(data, entry, session, trust_files)
+        show_report(session, receipt_report, trust)
         return exit_of_report(receipt_report)
     if entry is not None:
         raise MalformedInput("expected a COSE receipt, with which an entry is checked", field="FILE")
     procedures = _procedures_of(packages) if packages else None
-    report = verify(data, trust_for(session, data, trust_files), log_folder, node, procedures)
-    show_report(session, report)
+    trust = trust_for(session, data, trust_files)
+    report = verify(data, trust, log_folder, node, procedures)
+    show_report(session, report, trust)
     return exit_of_report(report)
 
 

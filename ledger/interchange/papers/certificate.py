@@ -19,6 +19,7 @@ from ledger.core.events import Event
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
+from ledger.core.trust.trust_renewal import trust_digest
 from ledger.core.verification.report import CheckedStep
 from ledger.i18n import label_first_by, zone_in_use
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
@@ -361,6 +362,7 @@ def _record(text: PaperText, certified: Certified, trust: Trust) -> Iterator[Lab
     report, anchor = certified.last.report, certified.anchor
     yield text.fact("log_id", (f"0x{trust.log_id.hex()}",), exact=True)
     yield text.fact("log_key", (trust.log_key.vkey(),), exact=True)
+    yield text.fact("trust_digest", (trust_digest(trust),), exact=True)
     if report.subject.root is not None:
         yield text.fact("size", (str(report.subject.size),))
         yield text.fact("root", (report.subject.root,), exact=True)

@@ -13,6 +13,7 @@ from ledger.core.errors import SignatureRefused, TallystickError
 from ledger.core.messages import Message, plain
 from ledger.i18n import Labels, translate
 from ledger.i18n.audit_words import CLAIMANTS, FINDINGS, VALUES, finding_text, value_text
+from tests.testkit.anchored_bundles import trusting
 from tests.testkit.machine import REPOSITORY
 
 
@@ -41,7 +42,7 @@ def test_a_step_is_kept_to_be_told_in_any_language() -> None:
     for name in STEPS:
         findings.checked(name, Message("{count} signatures", count=12))
     findings.add(finding("tree", 7, "tree_size", 1, 2))
-    report = findings.report(scope="log", development=False, size=0, root=bytes(32))
+    report = findings.report(scope="log", trust=trusting(), size=0, root=bytes(32))
     steps = {step.name: step for step in decode_json(msgspec.json.encode(report, enc_hook=plain), AuditReport).steps}
     assert (steps["signatures"].detail, translate(steps["signatures"].text, "zh-CN")) == ("12 signatures", "12 个签名")
     assert translate(steps["tree"].text, "zh-CN") == "1 处问题，最早的在第 7 条"

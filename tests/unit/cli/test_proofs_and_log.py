@@ -303,10 +303,36 @@ def test_an_audit_goes_on_from_the_file_of_an_earlier_one(world: World, tmp_path
         assert world.run("audit", *words, profile="auditor").status == Exit.USAGE
 
 
+def test_an_audit_is_by_the_trust_file_of_the_auditor(world: World, tmp_path: Path) -> None:
+    """Not by the one that lies beside the database; both are named by their digests, as the agencies compare them."""
+    case_id = open_case(world)
+    offline = ("audit", "--data-dir", world.data, case_id, "--database-only")
+    own, other, blocks = tmp_path / "own.json", EXAMPLES / "trust.json", ("--block", "latest-final")
+    world.ok("log", "trust", "-o", own, *blocks)
+    pinned = world.tally.ok("log", "trust", "--pin", profile="police")["digest"]
+    beside = world.data / "trust.json"
+    whole = beside.read_bytes()
+    changed = canonical.encode(json.loads(whole) | {"suites": [1, 2]})
+    try:
+        beside.write_bytes(changed)
+        assert json.loads(world.run(*offline, "--json").out)["trust_digest"] != pinned
+        shown = world.run(*offline, "--trust", own).out
+    finally:
+        beside.write_bytes(whole)
+    assert pinned in shown
+    assert f"log id: {json.loads(whole)['log_id']}" in shown
+    world.refuses(Exit.OTHER_LEDGER, "--trust: the trust file is of ledger", *offline, "--trust", other)
+    assert world.run("audit", "--trust", own, profile="auditor").status == Exit.USAGE
+    bundle = tmp_path / "bundle.json"
+    world.ok("proof", "get", "--case", case_id, "-o", bundle)
+    assert pinned in world.run("proof", "check", bundle, "--trust", own, "--trust", other).out
+    assert json.loads(world.run("proof", "check", bundle, "--json").out)["trust_digest"] == pinned
+    world.refuses(Exit.USAGE, "of one ledger", "proof", "check", bundle, "--trust", own, "--trust", beside)
+
+
 def test_files_of_an_audit_are_looked_at_before_it(world: World, tmp_path: Path) -> None:
     """One that cannot be written takes no verdict's place, and one that is no checkpoint is named with its option."""
-    offline = ("audit", "--data-dir", tmp_path / "no installation", "--database-only")
-    offline[2].mkdir()
+    offline = ("audit", "--data-dir", world.data, "--database-only")
     (tmp_path / "kept").touch()
     world.refuses(Exit.USAGE, f"--keep: {tmp_path}/kept is there already", *offline, "--keep", tmp_path / "kept")
     world.refuses(Exit.USAGE, f"--pdf: there is no folder {tmp_path}/no", *offline, "--pdf", tmp_path / "no" / "a.pdf")

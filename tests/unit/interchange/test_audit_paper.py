@@ -29,7 +29,7 @@ def report(findings: int) -> AuditReport:
     )
     kept.add(*[fault] * findings)
     kept.stop(Message("a step before it stopped"))
-    return kept.report(scope="case case-1", development=True, size=5, root=ROOT)
+    return kept.report(scope="case case-1", trust=trust(), size=5, root=ROOT)
 
 
 def printed(of: AuditReport, language: PaperLanguage) -> tuple[str, bytes]:

@@ -1,9 +1,10 @@
 // The two files of a verification (docs/protocol/trust-file.md, bundle.md): their types and rules. Any other bytes are refused.
 import {
-  canonical, integer, isBytes32, isDistinct, isEnvelope, isHash, isKeyId, isLabel, isLine, isPayload, isPositive, isSafeInt, isSection, isStream,
+  canonical, hex, integer, isBytes32, isDistinct, isEnvelope, isHash, isKeyId, isLabel, isLine, isPayload, isPositive, isSafeInt, isSection, isStream,
   isSuite, like, listOf, mapOf, oneOf, parseCanonical, refuse, same, struct, text, utf8,
 } from "./forms.js";
 import * as log from "./log.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 
 const [LARGEST_BUNDLE, LARGEST_TRUST] = [64 * 1024 * 1024, 16 * 1024 * 1024]; // bytes
 const LONGEST_ENTRY = 65535; // bytes
@@ -41,8 +42,11 @@ export function readTrust(bytes) {
   if (logKeys.some(({ name }) => name !== trust.origin)) refuse("the log's key is not named by the origin");
   if (policy.logs.length && !policy.logs.some(({ name, key }) => name === trust.origin && same(key, logKeys[0].key))) refuse("the policy is of other logs");
   if (policy.quorum === null && !trust.development) refuse("a quorum of none is for development only");
-  return { ...trust, logKeys, policy };
+  return { ...trust, logKeys, policy, digest: `sha256:${hex(sha256(utf8(canonical(unblocked(file)))))}` };
 }
+
+// What publishers of a trust file compare: trusted blocks are each reader's own.
+const unblocked = (file) => ({ ...file, chains: file.chains.map(({ trusted_blocks: _, ...chain }) => chain) });
 
 // The ledger's own key at an index: an earlier one below its `until`.
 export const serviceKeyAt = (trust, index) => trust.earlier_service_keys.find(({ until }) => index < until)?.key_id ?? trust.service_key_id;

@@ -357,7 +357,8 @@ const STATED = { checked: "shown", failed: "contradicted", not_checked: "not_che
 export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
   const of = new Verification(readBundle(bundleBytes), readTrust(trustBytes));
   const { subjects, stream, absent } = of.bundle;
-  if (!stream && !absent) return of.event(subjects[0]);
+  const trust_digest = of.trust.digest;
+  if (!stream && !absent) return { ...of.event(subjects[0]), trust_digest };
   const events = subjects.map((entry, at) => {
     told(at, subjects.length);
     return of.event(entry);
@@ -367,5 +368,5 @@ export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
   const { status, detail } = steps.at(-1);
   const conformity = absent ? unshown("there is no act to judge") : unshown("this verifier does not know the custody rules");
   const verdict = verdictOf(stream ? steps.slice(0, -1) : steps);
-  return { verdict, conformity, completeness: { result: STATED[status], detail }, development: of.trust.development, steps, events, stream: stream ?? absent };
+  return { verdict, conformity, completeness: { result: STATED[status], detail }, development: of.trust.development, steps, events, stream: stream ?? absent, trust_digest };
 }
