@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 RENEW = Message(
     "Ask the operator whether the log's key was replaced: then take the renewal by tally trust accept, and ask again."
 )
+# What a bundle is handed over in: how such a file begins, what it is, and how the bundle is taken out.
+_AROUND = (
+    (
+        b"%PDF-",
+        Message("a PDF"),
+        Message(
+            "A certificate has its bundle attached: save the attachment with a reader of PDF files, and check that."
+        ),
+    ),
+    (b"PK", Message("a ZIP archive"), Message("Unpack it: an exported case has its bundles in data/Proofs.")),
+)
 OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # parts of a file's format, such as tallystick/bundle@v1
 
 
@@ -277,8 +288,20 @@ def trust_of_profile(session: Session) -> bytes:
 
 
 def _require_format(data: bytes, kind: str, field: str) -> bytes:
-    """Return the bytes of a file. Raises MalformedInput for another file of ours, as when two arguments are swapped."""
+    """Return the bytes of a file. Raises MalformedInput for another file of ours, or one of a later release."""
+    for beginning, what, hint in _AROUND:
+        if data.startswith(beginning):
+            raise MalformedInput(
+                "expected a {kind} file, not {what}", kind=kind, what=Message(what), field=field, hint=hint
+            )
     file_format = _head(data).format
+    if (name := file_format.removeprefix(f"{OURS}{kind}@v")) != "1" and name.isdecimal():
+        raise MalformedInput(
+            "the file is of a newer release, whose format is {file_format}",
+            file_format=file_format,
+            field=field,
+            hint="Take a newer release of this program.",
+        )
     if file_format.startswith(OURS) and kind not in file_format:
         raise MalformedInput(
             "expected a {kind} file, not one of the format {file_format}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -148,8 +148,13 @@ def _show_steps(labels: Labels, steps: Iterable[CheckedStep]) -> None:
 def _about(labels: Labels, report: ProofReport | StreamReport | AbsenceReport | LeadReport) -> Iterable[str]:
     case_id = getattr(report, "case_id", None)
     if case_id is not None:
+        events: Sequence[ProofReport] = getattr(report, "events", ())
         yield f"{labels.of('field', 'case_id')}: {case_id}"
-        yield from _blocks(labels, getattr(report, "events", ()))
+        yield from _hidden_sections(labels, events)
+        yield from _blocks(labels, events)
+        # Of the first and of the last event, once if it is the same.
+        proven = dict.fromkeys(_proven(labels, event) for event in (*events[:1], *events[-1:]))
+        yield f"{labels.of('field', 'proven_time')}: {' – '.join(proven)}"
         for raised in getattr(report, "flags", ()):
             yield f"{raised.sequence}: {flag_in_words(labels, raised.flag)}"
         return
@@ -161,8 +166,25 @@ def _about(labels: Labels, report: ProofReport | StreamReport | AbsenceReport | 
     if subject.occurred_at is not None:
         yield f"{labels.of('field', 'claimed_time')}: {when(subject.occurred_at)}"
     yield from _blocks(labels, [report])
+    yield f"{labels.of('field', 'proven_time')}: {_proven(labels, report)}"
+
+
+def _proven(labels: Labels, report: object) -> str:
     proven = getattr(report, "proven_time", None)
-    yield f"{labels.of('field', 'proven_time')}: {labels.of('message', 'none') if proven is None else when(proven)}"
+    return labels.of("message", "none") if proven is None else when(proven)
+
+
+def _hidden_sections(labels: Labels, events: Iterable[ProofReport]) -> Iterable[str]:
+    """Yield which sections of which events of a case are not shown, and why: withheld, or erased by which entry."""
+    from ledger.core.verification.report import in_ranges
+
+    hidden: dict[str, list[int]] = {}
+    for event in events:
+        for step in event.steps:
+            if step.name == "sections" and step.result == "not_checked":
+                hidden.setdefault(_in_words(step.text, labels), []).append(event.subject.envelope.sequence)
+    for why, sequences in hidden.items():
+        yield f"{labels.of('step', 'sections')}: {labels.of('noun', 'events')} {in_ranges(sequences)}: {why}"
 
 
 def _in_words(detail: str, labels: Labels) -> str:

@@ -20,7 +20,7 @@ function naming(file, read) {
   try {
     return read();
   } catch (error) {
-    throw error instanceof Refused ? new Error(`${file}: ${english(error.detail)}`) : error;
+    throw new Error(`${file}: ${error instanceof Refused ? english(error.detail) : error.message}`);
   }
 }
 
@@ -29,13 +29,17 @@ function main() {
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   if (values.help) return console.log(USAGE);
   if (positionals.length !== 1 || !values.trust) throw new Error(USAGE);
-  const trust = readFileSync(values.trust);
+  const trust = naming(values.trust, () => readFileSync(values.trust));
   naming(values.trust, () => readTrust(trust));
   const result = naming(positionals[0], () => verifyFile(readFileSync(positionals[0]), trust));
   if (values.json) console.log(JSON.stringify(result, plain));
   else {
     for (const { number, name, status, detail } of result.steps) {
       console.log(`${String(number).padStart(2)} ${name.padEnd(11)} ${status.padEnd(12)} ${english(detail)}`);
+    }
+    for (const { envelope, steps } of result.events ?? []) {
+      const { status, detail } = steps.find(({ name }) => name === "sections");
+      if (status !== "checked") console.log(`   sections of event ${envelope.sequence}: ${english(detail)}`);
     }
     console.log(`\ntrust file (SHA-256 without trusted blocks): ${result.trust_digest}`);
     console.log(`verdict: ${result.verdict}${result.development ? " (development)" : ""}`);

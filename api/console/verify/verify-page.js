@@ -7,7 +7,6 @@ import { showResult } from "./verify-result.js";
 import { say, why, words } from "./verify-words.js";
 
 const LARGEST = 64 * 1024 * 1024; // bytes of a file that is looked into
-const KINDS = { "trust@v1": "trust", "bundle@v1": "bundle" };
 const part = (id) => document.getElementById(id);
 const drop = document.querySelector("[data-verify]");
 const worker = new Worker(new URL("./verify-worker.js", import.meta.url), { type: "module" });
@@ -44,8 +43,8 @@ function tell(fault) {
 
 function kindOf(bytes) {
   const text = new TextDecoder().decode(bytes);
-  const [, found] = /"format"\s*:\s*"tallystick\/([a-z-]+@v1)"/.exec(text) ?? [];
-  return { kind: KINDS[found] ?? "file", text };
+  const [, found] = /"format"\s*:\s*"tallystick\/(trust|bundle)@v[0-9]+"/.exec(text) ?? [];
+  return { kind: found ?? "file", text };
 }
 
 function noted(name) {

@@ -33,8 +33,10 @@ function* faults(result) {
 function event(one, at) {
   const entry = one.index === undefined ? "—" : one.index;
   const told = `${say("event")} ${at + 1} · ${typeOf(one)} · ${say("entry")} ${entry} · `;
+  const sections = one.steps.find(({ name }) => name === "sections");
+  const hidden = resultOf(sections) === "not_checked" ? ` · ${why(sections.detail)}` : "";
   const details = made(
-    "details", { className: `event ${one.verdict}` }, made("summary", {}, told, made("strong", { textContent: words.verdicts[one.verdict] })),
+    "details", { className: `event ${one.verdict}` }, made("summary", {}, told, made("strong", { textContent: words.verdicts[one.verdict] }), hidden),
   );
   details.addEventListener("toggle", () => { // a long case has many steps: they are written when somebody looks
     if (details.querySelector("ol")) return;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from ledger.core.verification.bundle import encode_bundle
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, Writer, clerk
 from tests.testkit.casework import Case
+from tests.testkit.machine import REPOSITORY
+from tests.testkit.published_vectors import EXAMPLES
 from tests.testkit.tally import Tally, write_bundle, write_trust
 
 
@@ -66,7 +69,7 @@ def test_tampered(tally: Tally, log: bundles.Log) -> None:
     assert "verdict: tampered" in shown
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'{"format":"tallystick/bundle@v2"}'])
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'{"format":"tallystick/bundle@v1"}'])
 def test_file_that_is_no_bundle_is_bad_usage(tally: Tally, data: bytes) -> None:
     """What is no bundle at all gets no verdict: one line, and the code 2."""
     path = tally.folder / "bundle.json"
@@ -74,6 +77,30 @@ def test_file_that_is_no_bundle_is_bad_usage(tally: Tally, data: bytes) -> None:
     done = tally("proof", "check", path, "--trust", write_trust(tally.folder))
     assert (done.status, done.out) == (Exit.USAGE, "")
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"%PDF-1.7\n[[", "not a PDF. A certificate has its bundle attached"),
+        (b"PK\x03\x04[[", "not a ZIP archive. Unpack it"),
+        (
+            b'{"format":"tallystick/bundle@v2"}',
+            "of a newer release, whose format is tallystick/bundle@v2. Take a newer",
+        ),
+    ],
+)
+def test_file_that_people_have_instead_is_named(tally: Tally, data: bytes, words: str) -> None:
+    """A certificate and an archive are said to hold the bundle; one of a later release is not called broken."""
+    path, trust = tally.folder / "file", write_trust(tally.folder)
+    path.write_bytes(data)
+    tally.refuses(Exit.USAGE, words, "proof", "check", path, "--trust", trust)
+    node = ["node", REPOSITORY / "scripts" / "verify" / "check.js"]
+    for options in ((path, "--trust", trust), (trust, "--trust", path), (tally.folder, "--trust", trust)):
+        done = subprocess.run([*node, *options], capture_output=True, text=True)
+        assert done.returncode == Exit.USAGE
+        assert str(tally.folder if options[0] == tally.folder else path) in done.stderr
+        assert b"v2" not in data or options[0] == tally.folder or "of a newer release" in done.stderr
 
 
 def test_trust_file_of_the_bundles_ledger_is_chosen(tally: Tally, log: bundles.Log) -> None:
@@ -129,6 +156,25 @@ def test_case_bundle(tally: Tally, log: bundles.Log) -> None:
     status, shown = check(tally, path, "--log", copy_of(tally.folder, log))
     assert (status, "not checked" in shown.splitlines()[8]) == (Exit.OK, False)
     assert "completeness: shown: none of the" in shown
+
+
+def test_what_a_case_does_not_show_is_named(tally: Tally, tmp_path: Path) -> None:
+    """Sections that somebody left out, by their events; and when its events are proven to have existed."""
+    bundle, (case, trust) = tmp_path / "case.json", (EXAMPLES / name for name in ("case.json", "trust.json"))
+    _, whole = check(tally, case, trust_file=trust)
+    changed = json.loads(case.read_bytes())
+    left_out = [entry.pop("sections") and entry["envelope"] for entry in changed["entries"] if "sections" in entry]
+    bundle.write_bytes(canonical.encode(changed))
+    line = f"sections: events {left_out[0]['sequence']}: narrative withheld\n"
+    status, shown = check(tally, bundle, trust_file=trust)
+    assert (status, line in shown, "sections: " in whole) == (Exit.OK, True, False)
+    assert "existed, as proven: 2026-01-01 08:00:06 +08:00\n" in shown
+    node = ["node", REPOSITORY / "scripts" / "verify" / "check.js", bundle, "--trust", trust]
+    by_other = subprocess.run(node, capture_output=True, text=True, check=True).stdout
+    assert f"sections of event {left_out[0]['sequence']}: narrative withheld\n" in by_other
+    digest = re.search(r"trusted blocks\): (sha256:\S+)\n", by_other)
+    assert digest is not None
+    assert digest[1] in shown
 
 
 def test_a_case_without_its_procedure_is_not_judged(tally: Tally, log: bundles.Log) -> None:

@@ -25,10 +25,17 @@ const isTrust = struct({
   "earlier_log_keys?": listOf(struct({ key: isText, until: isSafeInt }), MOST), "earlier_service_keys?": listOf(struct({ key_id: isKeyId, until: isSafeInt }), MOST),
 });
 
+// A later version is no fault of the file's.
+function requireRelease(file) {
+  const format = file?.format;
+  if (/^tallystick\/(?:bundle|trust)@v(?!1$)[0-9]+$/.test(format)) refuse("of a newer release, whose format is {format}: take a newer verifier", { format });
+}
+
 const rise = (numbers, least = 1) => numbers.every((one, at) => at === 0 || one - numbers[at - 1] >= least);
 
 export function readTrust(bytes) {
   const file = parseCanonical(bytes, LARGEST_TRUST);
+  requireRelease(file);
   if (!isTrust(file)) refuse("no trust file");
   const trust = { earlier_log_keys: [], earlier_service_keys: [], ...file };
   const untils = (keys) => keys.map(({ until }) => until);
@@ -67,6 +74,7 @@ const isBundle = struct({
 // The bundle, with its subjects, the entries that it is about, and the commitment, the entry of its head map.
 export function readBundle(bytes) {
   const file = parseCanonical(bytes, LARGEST_BUNDLE);
+  requireRelease(file);
   if (!isBundle(file) || !rise(file.entries.map(({ index }) => index))) refuse("no bundle");
   const { event, stream, absent, map, entries } = file;
   const about = canonical(stream ?? absent ?? {});
