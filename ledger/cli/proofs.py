@@ -289,10 +289,10 @@ def trust_of_profile(session: Session) -> bytes:
 
 def _require_format(data: bytes, kind: str, field: str) -> bytes:
     """Return the bytes of a file. Raises MalformedInput for another file of ours, or one of a later release."""
-    for beginning, what, hint in _AROUND:
+    for beginning, described, hint in _AROUND:
         if data.startswith(beginning):
             raise MalformedInput(
-                "expected a {kind} file, not {what}", kind=kind, what=Message(what), field=field, hint=hint
+                "expected a {kind} file, not {described}", kind=kind, described=described, field=field, hint=hint
             )
     file_format = _head(data).format
     if (name := file_format.removeprefix(f"{OURS}{kind}@v")) != "1" and name.isdecimal():

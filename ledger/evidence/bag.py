@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, MalformedInput
@@ -41,13 +42,11 @@ class BagBinding(Struct, frozen=True):
 
 
 def binding(**ids: str | None) -> BagBinding:
-    """Return the binding of these ids. Raises MalformedInput for an id of another form."""
+    """Return the binding of these ids. Raises MalformedInput, naming the id, for one of another form."""
     try:
         return convert(ids, BagBinding)
     except msgspec.ValidationError as error:
-        raise MalformedInput(
-            "the item is not named as the protocol names items: {error}", error=error, field="item_id"
-        ) from error
+        raise canonical.refusal_of(str(error), ids, BagBinding, "") from error
 
 
 class Listed(Struct, frozen=True):

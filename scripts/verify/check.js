@@ -10,8 +10,13 @@ const USAGE = "usage: check.js BUNDLE --trust TRUST [--json]";
 const EXIT = { intact: 0, tampered: 1, other_ledger: 8, unverifiable: 3, not_yet_anchored: 4 };
 const INCOMPLETE = 6;
 
+const LAST = 253402300799; // unix seconds of the last moment with four digits for its year
+
 // A reason in English, which its id is, with slots.
-const english = ({ id, slots }) => id.replace(/{(\w+)}/g, (_, slot) => (slots[slot].slots ? english(slots[slot]) : slots[slot]));
+function english({ id, slots }) {
+  if (slots.seconds <= LAST) return new Date(Number(slots.seconds) * 1000).toISOString().replace(".000", "");
+  return id.replace(/{(\w+)}/g, (_, slot) => (slots[slot].slots ? english(slots[slot]) : slots[slot]));
+}
 
 const plain = (key, value) => (typeof value === "bigint" ? Number(value) : key === "detail" && value.slots ? english(value) : value);
 

@@ -149,13 +149,13 @@ def _trust_of(data_dir: Path, own: BinaryIO | None) -> Trust:
     from ledger.core.trust.trust_file import parse_trust
     from ledger.core.verification.report import OtherLedger
 
-    there = parse_trust(DataDirectory(data_dir).trust.read_bytes())
-    trust = there if own is None else parse_trust(own.read())
-    if trust.log_id != there.log_id:
+    installed = parse_trust(DataDirectory(data_dir).trust.read_bytes())
+    trust = installed if own is None else parse_trust(own.read())
+    if trust.log_id != installed.log_id:
         raise OtherLedger(
-            "the trust file is of ledger {trust.log_id_text}, the data directory of {there.log_id_text}",
+            "the trust file is of ledger {trust.log_id_text}, the data directory of {installed.log_id_text}",
             trust=trust,
-            there=there,
+            installed=installed,
             field="--trust",
         )
     return trust
@@ -181,10 +181,9 @@ def _print(session: Session, answer: dict[str, Any], trust: Trust | None, target
     from ledger.client.log_copy import fetch_trust
     from ledger.core.encoding.decoding import convert
     from ledger.interchange.papers.audit_paper import AuditPaperRequest, print_audit
-    from ledger.interchange.papers.certificate import NOWHERE
     from ledger.interchange.papers.paper_text import language_for
 
-    verify_url = NOWHERE
+    verify_url = None
     if trust is None:
         trust = session.trust() or fetch_trust(session)
         verify_url = f"{session.profile.url.rstrip('/')}/verify"

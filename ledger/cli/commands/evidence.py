@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT, Exit
 from ledger.cli.files import progress_of
-from ledger.cli.options import TRUST
+from ledger.cli.options import TRUST, option_of
 from ledger.cli.output import columns, printable_json, printable_line
 from ledger.cli.params import DATA_DIR
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
@@ -24,7 +24,7 @@ from ledger.cli.report import show_conclusion
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.digests import Algorithm
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.events.terms import Verdict
 from ledger.core.messages import Message, Term, plain
@@ -107,9 +107,17 @@ def seal(
     from ledger.evidence import sealing
     from ledger.recording.event_signing import new_id
 
-    bag_binding = binding(
-        case_id=case_id, item_id=item_id or new_id("item"), log_id=log_id or f"0x{session.log_id.hex()}"
-    )
+    try:
+        ledger = log_id or f"0x{session.log_id.hex()}"
+    except TallystickError as error:
+        hint = (
+            "Name the ledger by --log-id, as its trust file does, or make a profile: tally profile add NAME --url URL"
+        )
+        raise error.told_with(hint=Message(hint)) from error
+    try:
+        bag_binding = binding(case_id=case_id, item_id=item_id or new_id("item"), log_id=ledger)
+    except MalformedInput as error:
+        raise error.told_with(field=option_of(error.field)) from error
     with progress_of(source.name, session.output) as progress:
         bag_report = sealing.seal(
             source,

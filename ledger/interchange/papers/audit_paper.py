@@ -50,7 +50,7 @@ class AuditPaperRequest(Struct, frozen=True):
     made_at: int
     language: PaperLanguage
     name: str
-    verify_url: str
+    verify_url: str | None
     case_number: str | None = None
 
 

@@ -42,14 +42,13 @@ from ledger.interchange.papers.sheet import (
 from ledger.interchange.papers.typeset import typeset
 
 LIMITS = ("since_then", "claimed_times", "persons", "files", "not_checked", "later", "paper")  # of any certificate
-NOWHERE = "tallystick:verify"  # in the code's link, if no verify page is known
 
 
 class CertificateRequest(Struct, frozen=True):
     """A bundle, by whose trust file and rules it is certified, and in which language; with ``item_id``, of one item.
 
-    ``verify_url`` is the page that the QR code leads to. ``book`` is the procedure of the case of a single event, whose
-    bundle does not have it, as far as it is known.
+    ``verify_url`` is the page that the QR code leads to: without one there is no code. ``book`` is the procedure of the
+    case of a single event, whose bundle does not have it, as far as it is known.
     """
 
     bundle: bytes
@@ -91,7 +90,7 @@ def _certificate(request: CertificateRequest, certified: Certified) -> Sheet:
         issuer=(trust.origin,),
         number=text.paper("number", number=name),
         date=certified.date,
-        link=link(request.verify_url or NOWHERE, f"0x{trust.log_id.hex()}", certified.name, digest),
+        link=link(request.verify_url, f"0x{trust.log_id.hex()}", certified.name, digest),
         link_text=text.paper("link"),
         verdict=text.paper(f"verdict.{certified.verdict}"),
         beside=tuple(_beside(text, certified)),
@@ -144,7 +143,7 @@ def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) 
     limits = [text.paper(f"limit.{name}") for name in LIMITS]
     limits += [text.paper("limit.development")] if certified.development else []
     yield ProseBlock(text.paper("heading.limits"), tuple(limits), points=True)
-    yield _how_to_check(text, request.bundle, certified)
+    yield _how_to_check(text, request, certified)
     yield from _event_digests(text, events)
     here, date = text.paper("stamp.here"), text.paper("stamp.date")
     yield StampsBlock((Stamp(text.paper("stamp.issuer"), here, (text.paper("stamp.officer"), date)),))
@@ -378,16 +377,16 @@ def _record(text: PaperText, certified: Certified, trust: Trust) -> Iterator[Lab
         yield text.fact("ends_in_hash", (report.block.hash,), exact=True)
 
 
-def _how_to_check(text: PaperText, data: bytes, certified: Certified) -> SheetBlock:
+def _how_to_check(text: PaperText, request: CertificateRequest, certified: Certified) -> SheetBlock:
     """Return the attachment with its hashes, and what to do with it."""
-    file = f"{certified.name}.bundle.json"
+    file, data = f"{certified.name}.bundle.json", request.bundle
     return FactsBlock(
         text.paper("heading.how"),
         (
             text.fact("attached", text.paper("attached", file=file, size=str(len(data)))),
             LabelledValue(("SHA-256",), (sha256(data).hexdigest(),), exact=True),
             LabelledValue(("BLAKE3",), (blake3(data).hexdigest(),), exact=True),
-            text.fact("online", text.paper("online")),
+            *([text.fact("online", text.paper("online"))] if request.verify_url else []),
             text.fact("offline", (f"tally proof check {file} --trust TRUST.json",), exact=True),
             text.fact("trusting", text.paper("trusting")),
         ),

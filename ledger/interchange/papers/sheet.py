@@ -104,8 +104,8 @@ class Attachment(Struct, frozen=True):
 class Sheet(Struct, frozen=True):
     """``date`` (unix seconds) is the event's own, so that the same event gives the same file.
 
-    A ``verdict`` is set large, the lines ``beside`` it below it. ``link`` goes into the QR code, ``footer`` and
-    ``reference`` under every page.
+    A ``verdict`` is set large, the lines ``beside`` it below it. ``link`` goes into the QR code, if
+    there is one, ``footer`` and ``reference`` under every page.
     """
 
     layout: Layout
@@ -124,6 +124,11 @@ class Sheet(Struct, frozen=True):
     attachment: Attachment | None = None
 
 
-def link(verify_url: str, log_id: str, name: str, digest: str) -> str:
-    """Return the link to check a proof of the event, or case, of this name. What is asked for stays in the browser."""
+def link(verify_url: str | None, log_id: str, name: str, digest: str) -> str:
+    """Return the link to check a proof of the event, or case, of this name; empty if no verify page is known.
+
+    What is asked for stays in the browser.
+    """
+    if verify_url is None:
+        return ""
     return f"{verify_url}#{urlencode({'log': log_id, 'of': name, 'digest': digest}, safe=':')}"

@@ -56,7 +56,7 @@ def typeset(sheet: Sheet, attached: str = "") -> bytes:
     at = datetime.fromtimestamp(sheet.date, UTC)
     date = {name: getattr(at, name) for name in ("year", "month", "day", "hour", "minute", "second")}
     data = msgspec.to_builtins(sheet) | {"date": date}
-    inputs = {"attached": attached, "qr": qr_code(sheet.link, field="verify_url")}
+    inputs = {"attached": attached, "qr": sheet.link and qr_code(sheet.link, field="verify_url")}
     return _set(sheet.layout, data, inputs, pdf_standards=["a-3b"])
 
 

@@ -99,7 +99,8 @@ def test_each_fault_is_told(tally: Tally, source: Path) -> None:
     case, ledger, files and bytes, and takes no id that no event could carry."""
     bag = tally.folder / "bag"
     bad = ("--case", "case-1", "--item-id", "no such\nid", "--log-id", LEDGER)
-    assert "item_id" in tally("evidence", "seal", source, bag, *bad).err
+    assert tally("evidence", "seal", source, bag, *bad).err.startswith("--item-id: Expected ")
+    tally.refuses(Exit.USAGE, "Name the ledger by --log-id", "evidence", "seal", source, bag, "--case", "case-1")
     sealed = seal(tally, source, bag, "--sm3")
     assert (sealed["item_id"], sealed["case_id"], sealed["log_id"]) == ("item-1", "case-1", LEDGER)
     assert (sealed["files"], sealed["bytes"]) == (len(FILES), sum(map(len, FILES.values())))

@@ -21,6 +21,7 @@ from ledger.cli.report import show_audit
 from ledger.cli.session import Session
 from ledger.core.messages import Message
 from ledger.i18n import Labels
+from tests.testkit.anchored_bundles import trusting
 
 
 def shown(language: str, *findings: AuditFinding) -> Any:
@@ -30,7 +31,7 @@ def shown(language: str, *findings: AuditFinding) -> Any:
         signatures = Message("{count} signatures", count=320)
         collected.checked(step, signatures if step == "signatures" else "each event stands on the one before")
     collected.add(*findings)
-    report = msgspec.to_builtins(collected.report(scope="log", development=False, size=320, root=bytes(32)))
+    report = msgspec.to_builtins(collected.report(scope="log", trust=trusting(), size=320, root=bytes(32)))
     show_audit(cast(Session, SimpleNamespace(json=False, labels=Labels(language))), report)
     return report
 

@@ -165,13 +165,15 @@ def test_what_a_case_does_not_show_is_named(tally: Tally, tmp_path: Path) -> Non
     changed = json.loads(case.read_bytes())
     left_out = [entry.pop("sections") and entry["envelope"] for entry in changed["entries"] if "sections" in entry]
     bundle.write_bytes(canonical.encode(changed))
-    line = f"sections: events {left_out[0]['sequence']}: narrative withheld\n"
+    line = f"sections: events {left_out[0]['sequence']}: narrative erased by entry 9\n"
     status, shown = check(tally, bundle, trust_file=trust)
     assert (status, line in shown, "sections: " in whole) == (Exit.OK, True, False)
     assert "existed, as proven: 2026-01-01 08:00:06 +08:00\n" in shown
     node = ["node", REPOSITORY / "scripts" / "verify" / "check.js", bundle, "--trust", trust]
     by_other = subprocess.run(node, capture_output=True, text=True, check=True).stdout
-    assert f"sections of event {left_out[0]['sequence']}: narrative withheld\n" in by_other
+    assert f"sections of event {left_out[0]['sequence']}: narrative erased\n" in by_other
+    node[2] = EXAMPLES / "bundle.json"
+    assert "known to exist at 2026-" in subprocess.run(node, capture_output=True, text=True, check=True).stdout
     digest = re.search(r"trusted blocks\): (sha256:\S+)\n", by_other)
     assert digest is not None
     assert digest[1] in shown

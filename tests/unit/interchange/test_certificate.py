@@ -315,6 +315,10 @@ def test_the_command_certifies_a_file_offline(tmp_path: Path) -> None:
     beside = {"conformity": "not_checked", "completeness": "not_checked"}
     assert done == {"file": str(target), "verdict": "intact"} | beside
     assert next(iter(PdfReader(target).attachments.values()))[0] == bundle.read_bytes()
+    assert "scan" not in text_of(target.read_bytes()), "there is no page to scan for"
+    linked = ("--verify-url", "https://ledger.test/verify", "--output", tmp_path / "linked.pdf")
+    tally.ok("proof", "certificate", bundle, "--trust", trusted, *linked)
+    assert text_of((tmp_path / "linked.pdf").read_bytes()).count("scan") == 2
     again = tally("proof", "certificate", bundle, "--trust", trusted, "--output", target)
     assert again.status != 0
     assert "there already" in again.err
