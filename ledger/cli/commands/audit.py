@@ -145,11 +145,13 @@ def _require_usable(
 
 def _trust_of(data_dir: Path, own: BinaryIO | None) -> Trust:
     """Return the auditor's own trust file, or that of the installation. Raises OtherLedger if it is of another one."""
-    from ledger.config.installation import DataDirectory
+    from ledger.config.installation import DataDirectory, load
     from ledger.core.trust.trust_file import parse_trust
     from ledger.core.verification.report import OtherLedger
 
-    installed = parse_trust(DataDirectory(data_dir).trust.read_bytes())
+    where = DataDirectory(data_dir)
+    load(where)  # which says of another directory that it has no ledger
+    installed = parse_trust(where.trust.read_bytes())
     trust = installed if own is None else parse_trust(own.read())
     if trust.log_id != installed.log_id:
         raise OtherLedger(

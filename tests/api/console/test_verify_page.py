@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -135,6 +136,7 @@ def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, 
         assert (axe_findings(page), too_wide(page)) == ([], [])
         page.locator("#dropped").set_input_files([EXAMPLES / "bundle.json", EXAMPLES / "trust.json"])
         expect(page.locator("#trusted-by")).to_contain_text("trust.json")
+        expect(page.locator("#trusted-by")).to_contain_text("sha256:995ee9f8")
         assert (visitor.verdict(), visitor.steps()) == ("intact", ["checked"] * 12)
         expect(page.locator("#verdict")).to_be_focused()
         expect(page.locator("#verdict")).to_have_text({"en": "intact", "zh-CN": "未经改动"}[language])
@@ -160,6 +162,15 @@ def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser:
         assert axe_findings(visitor.page) == []
 
 
+def test_what_a_case_does_not_show_stands_beside_its_events(visitor: Visitor) -> None:
+    """Nobody needs to open each event of a long case to see that a section of it is withheld or erased."""
+    case = json.loads((EXAMPLES / "case.json").read_bytes())
+    for entry in case["entries"]:
+        entry.pop("sections", None)
+    visitor.drop(trust__json=(EXAMPLES / "trust.json").read_bytes(), case__json=encoded(case))
+    expect(visitor.page.locator("summary", has_text="narrative erased")).to_have_count(1)
+
+
 def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> None:
     """What this server says of itself is used and shown, and said to be no independent proof."""
     visitor.drop(bundle__json=encoded(REGISTERED))
@@ -178,7 +189,7 @@ def test_a_bundle_of_another_ledger_is_said_to_be_one(tmp_path: Path, browser: B
     with visiting(tmp_path, browser, locale="zh-CN") as visitor:
         visitor.drop(trust__json=other, bundle__json=encoded(REGISTERED))
         expect(visitor.page.locator("#verdict.other_ledger")).to_have_text("属于另一账本")
-        expect(visitor.page.locator("#meaning")).to_contain_text("这不表示有人改动过它")
+        expect(visitor.page.locator("#meaning")).to_contain_text("这既不表示有人改动过它")
         expect(visitor.page.locator("#faults")).to_contain_text("0x" + "ab" * 32)
         assert axe_findings(visitor.page) == []
 
