@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 
 EMPTY = bytes(32)
@@ -13,6 +14,7 @@ def key_of(kind: str, stream_id: str) -> bytes:
     return sha256(b'{"id":"%s","kind":"%s"}' % (stream_id.encode(), kind.encode())).digest()
 
 
+@lru_cache(1000)
 def bits(key: bytes) -> str:
     return f"{int.from_bytes(key, 'big'):0256b}"
 
