@@ -63,7 +63,7 @@ FORMATS = ("msgspec.json", "msgspec.msgpack", "msgspec.toml", "msgspec.yaml")
 # Only a module with one of these in its text can have such a call or import; the others need not be parsed.
 MAY_DECODE = re.compile(
     r"\b(?:json|msgpack|toml|yaml)\.(?:decode|Decoder)\b|\bmsgspec\.convert\b|"
-    r"from msgspec(?:\.| import (?:\(|.*convert))"
+    r"from msgspec(?:\.(?:json|msgpack|toml|yaml) | import (?:\(|.*convert))"
 )
 
 
