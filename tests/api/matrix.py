@@ -428,7 +428,7 @@ OWN = (
     Row("GET /api/v1/stocktakes", anybody, HANDLING),
     Row("GET /api/v1/stocktakes/recorded", anybody, HANDLING),
     Row("GET /api/v1/webhooks", anybody, ("supervisor",), records=False),
-    Row("POST /api/v1/webhooks", anybody, ("supervisor",), body=b'{"url":"https://a.example/"}'),
+    Row("POST /api/v1/webhooks", anybody, ("supervisor",), body=b'{"url":"https://a.example/NAME"}'),
     Row("GET /api/v1/notices/settings", anybody, records=False),
     Row("POST /api/v1/notices/settings", anybody, body=b'{"choices":{}}', records=False),
     Row("POST /api/v1/notices/read", anybody, body=b"{}", records=False),

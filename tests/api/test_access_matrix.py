@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from io import BytesIO
 from zipfile import ZipFile
 
@@ -171,6 +172,8 @@ def test_what_is_of_one_s_own_agency_takes_a_role(
     world: World, row: Row, relation: Relation, roles: Sequence[Role]
 ) -> None:
     """Whatever the agency has to do with the case."""
+    if row.body is not None:  # one webhook is not added twice
+        row = replace(row, body=row.body.replace(b"NAME", f"{relation}-{len(roles)}".replace(" ", "-").encode()))
     for role in roles:
         officer = reader(relation, role)
         token, before = world.served.token(officer), world.served.reads()
