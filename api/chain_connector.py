@@ -25,6 +25,7 @@ from ledger.chain.rpc import JsonRpc
 from ledger.chain.writer import ChainBackend, ChainWriter
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
+from ledger.config.secret_files import replace_file
 from ledger.config.settings import EMBEDDED
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
@@ -175,10 +176,7 @@ class TrustHolder:
                 now=contracts.finality,
             )
         self.trust = replace(self.trust, chains=(contracts,))
-        # Written beside and renamed, so that readers see either the old file or the new one, never half of it.
-        fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(encode_trust(self.trust))
-        fresh.replace(self._path)
+        replace_file(self._path, encode_trust(self.trust))
 
 
 def complete_log(sealer: AccessLogSealer, keeper: HeadMapKeeper, anchored: int) -> int:

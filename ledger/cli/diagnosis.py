@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from ledger.chain.anvil_package import anvil_pin, anvil_version
 from ledger.cli.session import Session
-from ledger.config.installation import DataDirectory, load, policy_of, require_no_log, require_own_keys
+from ledger.config.installation import DataDirectory, database_url, load, policy_of, require_no_log, require_own_keys
 from ledger.config.secret_files import open_to_others, read_secret
 from ledger.config.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 from ledger.core.encoding.instants import instant_text
@@ -224,7 +224,7 @@ def evidence_store(settings: Settings) -> Iterator[Finding]:
     if settings.evidence_store is None or not (settings.database_url or where.database.exists()):
         return
     try:
-        url = settings.database_url or f"sqlite:///{where.database}"
+        url = database_url(settings.database_url, where)
         with closing(attach_to_read(url)) as opened, opened.read() as connection:
             waiting = evidence_files.to_delete(connection)
     except TallystickError as error:
@@ -305,7 +305,7 @@ def clock(settings: Settings) -> Iterator[Finding]:
     mend = Message("Put the clock of this machine right: timedatectl")
     with suppress(TallystickError):  # of a database, which has a check of its own
         if settings.database_url or where.database.exists():
-            url = settings.database_url or f"sqlite:///{where.database}"
+            url = database_url(settings.database_url, where)
             with closing(attach_to_read(url)) as opened, opened.read() as connection:
                 behind_s = seconds_behind(log.tree(connection).recorded_at, now_ms())
             if behind_s:

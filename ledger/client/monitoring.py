@@ -141,7 +141,7 @@ def watch_log(source: LogSource, note: str, trust: Trust, agency: str, before: P
     entries.
 
     Raises LogFault (fork, rollback, and what no log may sign), SignatureRefused if the log's key has not signed the
-    checkpoint, Unreadable if the log does not serve what it signed, Unavailable if it does not answer.
+    checkpoint, LogUnreadable if the log does not serve what it signed, Unavailable if it does not answer.
     """
     checkpoint = verify_checkpoint(note, trust.log_key_of(note))
     if checkpoint.size < before.followed.size:

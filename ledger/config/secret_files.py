@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +94,19 @@ def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) 
         raise SecretRefused(
             "{path} cannot be written: {error.strerror}", path=path, error=error, field=field
         ) from error
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put ``data`` in the place of a file that is no secret: readers, and a power cut, leave the old or the new one."""
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.exists():
+        shutil.copymode(path, fresh)
+    fresh.replace(path)
+    sync_folder(path.parent)
 
 
 def make_private_folder(path: Path) -> None:

@@ -61,17 +61,14 @@ def projections(event: Event, index: int) -> Iterator[Change]:
 
 
 def of_keys(connection: Connection, agency: str, source_system: str, keys: Sequence[str]) -> list[CaseImport]:
-    """Return the agency's imports of these keys, by key and case. Requires at most ``cases.IDS_PER_QUERY`` keys."""
+    """Return the agency's imports of these keys, by key and case. Requires at most 500 keys."""
     query = select(*_COLUMNS).where(IMPORTS.c.agency == agency, IMPORTS.c.source_system == source_system)
     query = query.where(IMPORTS.c.source_key.in_(keys)).order_by(IMPORTS.c.source_key, IMPORTS.c.case_id)
     return [CaseImport(*row) for row in connection.execute(query)]
 
 
 def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> dict[str, StreamHead]:
-    """Return the heads of those cases in which the agency has a part, by case id.
-
-    Requires at most ``cases.IDS_PER_QUERY`` ids.
-    """
+    """Return the heads of those cases in which the agency has a part, by case id. Requires at most 500 ids."""
     joined = STREAMS.join(CASE_AGENCIES, CASE_AGENCIES.c.case_id == STREAMS.c.id)
     query = select(STREAMS).select_from(joined)
     query = query.where(STREAMS.c.kind == "case", STREAMS.c.id.in_(case_ids), CASE_AGENCIES.c.agency == agency)

@@ -70,7 +70,7 @@ class LogFollower:
 
         Raises:
             LogFault: the log contradicts itself; the alarm was raised.
-            Unreadable: the log cannot be read.
+            LogUnreadable: the log cannot be read.
             Unavailable: it takes longer than ``timeout_s``. What was followed is stored, and the next call continues.
         """
         deadline = time.monotonic() + timeout_s

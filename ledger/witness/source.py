@@ -1,6 +1,6 @@
 """The log as its public routes show it: checkpoint, tiles, entries, and the registry changes that it mirrors.
 
-Nothing from here is trusted; a response of another form than requested is ``Unreadable``.
+Nothing from here is trusted; a response of another form than requested is ``LogUnreadable``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _tls = cache(httpx.create_ssl_context)  # loading the certificates takes a while
 
 
 class LogSource:
-    """The log at ``url``. Threads may share it. Every method raises Unreadable, or LogUnreachable without an answer."""
+    """The log at ``url``. Threads may share it. Each method raises LogUnreadable, or LogUnreachable without answer."""
 
     def __init__(self, url: str, *, timeout_s: float = 10.0):
         self._url = url.rstrip("/")

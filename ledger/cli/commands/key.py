@@ -237,11 +237,12 @@ def revoke(session: Session, key_id: str) -> None:
 
 def _log_size(settings: Settings, where: DataDirectory) -> int:
     """Return how many entries the log has."""
-    from ledger.config.installation import require_no_log
+    from ledger.config.installation import database_url
     from ledger.store import log
+    from ledger.store.connections import file_of
 
-    if settings.database_url is None and not where.database.exists():
-        require_no_log(where)
+    file = file_of(database_url(settings.database_url, where))
+    if file is not None and not file.exists():
         return 0  # it has never run
     with _database(settings, where) as database, database.read() as connection:
         return log.tree(connection).size

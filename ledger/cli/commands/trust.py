@@ -15,6 +15,7 @@ from ledger.cli.params import DATA_DIR, FILE
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
 from ledger.cli.session import Session
 from ledger.config.keys import note_key, open_note_key
+from ledger.config.secret_files import replace_file
 from ledger.core.errors import NotFound
 from ledger.core.trust.trust_file import encode_trust, parse_trust
 
@@ -125,10 +126,7 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     _show(session, renewal, before)
     kept = file.with_name(f"{file.stem}-{trust_renewal.trust_digest(before)[7:15]}{file.suffix}")
     shutil.copy2(file, kept)
-    fresh = file.with_name(f"{file.name}.new")
-    fresh.write_bytes(encode_trust(trust_renewal.accepted(renewal, before)))
-    shutil.copymode(file, fresh)
-    fresh.replace(file)
+    replace_file(file, encode_trust(trust_renewal.accepted(renewal, before)))
     signers = [before.log_key.name] * consent.by_log + [cosignature.witness.name for cosignature in consent.witnesses]
     session.output.record({"file": str(file), "kept": str(kept), "signed_by": list(dict.fromkeys(signers))})
 

@@ -46,15 +46,12 @@ class Obstacle(NamedTuple):
     number: str | None = None
 
 
-def obstacles(state: CaseState, *, item_id: str | None = None, event_id: str | None = None) -> tuple[Obstacle, ...]:
-    """Return what keeps an item from being destroyed, or the confidential sections of an event; nothing if they may be.
+def obstacles(state: CaseState, item_id: str) -> tuple[Obstacle, ...]:
+    """Return what keeps an item from being destroyed; nothing if it may be.
 
-    Holds stand in the way of both. An item is also not destroyed while it is on offer or checked out, and not twice.
-    Requires that the case has the item.
+    That are holds, and that it is on offer, checked out or destroyed already. Requires that the case has the item.
     """
-    if event_id is not None:
-        return tuple(of_hold(hold) for hold in holds_on_sections(state, event_id))
-    item = state.items[item_id or ""]
+    item = state.items[item_id]
     if not item.is_live:
         return (Obstacle("gone", item.item_id, item.holder),)
     in_the_way = [of_hold(hold) for hold in holds_on_item(state, item)]

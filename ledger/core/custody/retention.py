@@ -56,6 +56,6 @@ def obstacles_to_end(state: CaseState, clock: Clock) -> tuple[Obstacle, ...]:
     waits_for = [each for name in clock.rule.waits_for for each in state.clocks.marked(f"named/{name}")]
     running = [Obstacle("deadline", each.deadline_id, each.agency) for each in waits_for if each.is_running]
     if clock.subject in state.items:
-        return (*obstacles(state, item_id=clock.subject), *running)
+        return (*obstacles(state, clock.subject), *running)
     offers = [Obstacle("handover", each.handover_id, each.to_agency) for each in state.handovers.marked("open")]
     return (*(of_hold(hold) for hold in state.holds.marked("standing")), *offers, *running)

@@ -146,7 +146,7 @@ def require_begins(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merk
     """Accept that the tree of a verified checkpoint begins with the tree that was replayed up to ``frontier``.
 
     Requires frontier.size <= checkpoint.size. The tiles that ``node`` reads are not trusted. Raises LogFault (fork), or
-    Unreadable if the tiles do not lead to the checkpoint.
+    LogUnreadable if the tiles do not lead to the checkpoint.
     """
     if root_within(checkpoint, frontier.size, node) != frontier.root():
         raise _fork(frontier, checkpoint)
@@ -155,7 +155,7 @@ def require_begins(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merk
 def require_continued(checkpoint: Checkpoint, frontier: merkle.Frontier, node: merkle.NodeReader) -> None:
     """Accept that the tree that was replayed up to ``frontier`` begins with the tree of a verified checkpoint.
 
-    Requires checkpoint.size <= frontier.size. Raises LogFault (fork), Unreadable.
+    Requires checkpoint.size <= frontier.size. Raises LogFault (fork), LogUnreadable.
     """
     followed = Checkpoint(checkpoint.origin, frontier.size, frontier.root())
     if root_within(followed, checkpoint.size, node) != checkpoint.root:
@@ -165,7 +165,7 @@ def require_continued(checkpoint: Checkpoint, frontier: merkle.Frontier, node: m
 def require_served(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merkle.NodeReader) -> None:
     """Accept that the entries from whose hashes ``frontier`` was grown are those of a verified checkpoint's tree.
 
-    Requires frontier.size <= checkpoint.size, and that the part replayed before is its beginning. Raises Unreadable.
+    Requires frontier.size <= checkpoint.size, and that the part replayed before is its beginning. Raises LogUnreadable.
     """
     # Nobody's fault yet: entries may have been changed on the way here.
     if root_within(checkpoint, frontier.size, node) != frontier.root():
@@ -177,7 +177,7 @@ def require_served(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merk
 def root_within(checkpoint: Checkpoint, size: int, node: merkle.NodeReader) -> merkle.Hash:
     """Return the root that the tree of this checkpoint had at ``size`` <= checkpoint.size, proven from its tiles.
 
-    Raises Unreadable if the tiles do not lead to the root of the checkpoint.
+    Raises LogUnreadable if the tiles do not lead to the root of the checkpoint.
     """
     if size == checkpoint.size:
         return checkpoint.root
@@ -247,7 +247,7 @@ def late_entry(envelopes: Iterable[Envelope], first: int, *, size: int, at: int)
 def decode_entries(entries: Iterable[bytes], first: int) -> list[Envelope]:
     """Decode entries to envelopes; the first of them has index ``first``.
 
-    Raises LogFault (malformed), and Unreadable for an event type that this release does not know.
+    Raises LogFault (malformed), and LogUnreadable for an event type that this release does not know.
     """
     envelopes: list[Envelope] = []
     for index, entry in enumerate(entries, first):
@@ -292,7 +292,7 @@ def replay_entries(
     5. if it mirrors a change of the registry, number and rolling hash follow from the change before;
     6. if it commits to a head map, that is the map of all entries before it.
 
-    Raises LogFault, and Unreadable for a payload that is missing or has another digest than was signed.
+    Raises LogFault, and LogUnreadable for a payload that is missing or has another digest than was signed.
     """
     events: dict[str, int] = {}
     changes: list[MirroredChange] = []
@@ -353,7 +353,7 @@ def with_change(
 ) -> tuple[MirroredChange, AuthorityState]:
     """Return the change that a ``registry.*`` entry mirrors, and the registry after it.
 
-    Raises LogFault (false_mirror), and Unreadable for a payload that is missing or has another digest than was signed.
+    Raises LogFault (false_mirror), and LogUnreadable for a payload that is missing or has another digest than signed.
     """
     # The log signed the digest, not these bytes: whoever passed them on may have changed them.
     if payload is None or blake3_text(payload) != envelope.payload_digest:

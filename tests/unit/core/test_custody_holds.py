@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.core.custody.holds import Obstacle, holds_ever, obstacles
+from ledger.core.custody.holds import Obstacle, holds_ever, holds_on_sections, obstacles
 from ledger.core.custody.spans import concerned
 from ledger.core.errors import RuleRefused
 from ledger.core.events import Event, case, hold, item
@@ -375,7 +375,7 @@ def test_a_section_that_a_hold_covers_is_not_erased(scope: str) -> None:
     place(written, **fields)
     with refused("on_hold", field=path_of("body.concerns")):
         erase(written, event)
-    assert [each.subject for each in obstacles(written.state, event_id=event.event_id)] == ["hold-1"]
+    assert [each.hold_id for each in holds_on_sections(written.state, event.event_id)] == ["hold-1"]
     erase(release(written), event)
 
 
@@ -427,7 +427,7 @@ def test_under_no_order_of_events_a_held_section_is_erased(steps: list[str]) -> 
                     standing = written.state.holds.marked("standing")
                     release(written, standing[0].hold_id if standing else "none")
                 case "erase":
-                    held = {each.event_id for each in events if obstacles(written.state, event_id=each.event_id)}
+                    held = {each.event_id for each in events if holds_on_sections(written.state, each.event_id)}
                     erase(written, events[-1])
                     assert events[-1].event_id not in held
         except RuleRefused as error:
