@@ -62,8 +62,6 @@ def refusal_message(error: TallystickError, labels: Labels) -> str:
 
 def next_step(error: TallystickError, labels: Labels) -> str | None:
     """Return the hint of an error in the user's language, or the general hint for errors of its kind."""
-    if labels.language == "en":
-        return error.hint
     hint = error.hint or next((step for kind, step in _NEXT.items() if isinstance(error, kind)), None)
     return hint and labels.translate(hint)
 

@@ -43,6 +43,7 @@ def test_the_next_step_is_always_told() -> None:
     assert next_step(IntegrityBroken("no"), CHINESE) == "请告知账本的运维方。"
     assert next_step(TallystickError("no"), CHINESE) is None
     assert next_step(RuleRefused("no", hint="Do that."), ENGLISH) == "Do that."
+    assert next_step(IntegrityBroken("no"), ENGLISH) == "Tell the operator of the ledger."
 
 
 def test_the_line_names_place_rule_and_next_step() -> None:
