@@ -50,11 +50,14 @@ async def read_body(scope: Scope, receive: Receive, content_type: str | None, *,
         ) from None
 
 
-def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str) -> None:
-    """Raise Refused (415) unless the request declares this content type, with no charset or UTF-8, and no encoding."""
+def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str, *encodings: str) -> None:
+    """Raise Refused (415) unless the request declares this content type, with no charset or UTF-8.
+
+    Its body has no encoding, or one of ``encodings``.
+    """
     by_name = dict(reversed([*headers]))  # the first of a name counts
     encoding = by_name.get(b"content-encoding", b"identity").decode("latin-1")
-    if encoding.strip().lower() != "identity":
+    if encoding.strip().lower() not in ("identity", *encodings):
         raise Refused(
             415,
             "expected a body as it is, not in the encoding {encoding!r}",

@@ -169,11 +169,9 @@ class MirrorRoutes(Struct, frozen=True):
 
     async def _asked(self, request: Request) -> AddEntries:
         """Return how the request begins: entries that follow are not waited for, since the mirror needs none."""
-        require_content_type(request.scope["headers"], BYTES)
-        coding = request.headers.get("content-encoding", "identity")
-        if coding not in ("gzip", "identity"):
-            raise Refused(415, "expected gzip or identity, not {coding}", coding=coding[:100], field="Content-Encoding")
-        unpack = zlib.decompressobj(wbits=31) if coding == "gzip" else None
+        require_content_type(request.scope["headers"], BYTES, "gzip")
+        is_packed = request.headers.get("content-encoding", "").strip().lower() == "gzip"
+        unpack = zlib.decompressobj(wbits=31) if is_packed else None
         head = b""
         try:
             async with asyncio.timeout(self.timeout_s):
