@@ -279,6 +279,8 @@ def dispatching_posts(endpoints: Mapping[str, ASGIApp], rest: ASGIApp) -> ASGIAp
             scope[ROUTE] = path
             await endpoint(scope, receive, send)
         else:
-            await rest({**scope, DISPATCHED: {"POST"}} if endpoint else scope, receive, send)
+            if endpoint is not None:
+                scope[DISPATCHED] = {"POST"}
+            await rest(scope, receive, send)
 
     return dispatch

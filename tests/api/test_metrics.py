@@ -104,6 +104,7 @@ def test_requests_are_counted_by_route_and_no_id_is_told(served: Served) -> None
     served.get("/api/v1/cases/case-secret-7", by)
     served.get("/console/cases/case-secret-7")
     served.get("/api/v1/events/nobody-knows")
+    served.get("/api/v1/events")
     served.get("/nowhere/at-all")
     served.request("HEAD", "/healthz")
     served.request("BREW", "/healthz")
@@ -117,6 +118,7 @@ def test_requests_are_counted_by_route_and_no_id_is_told(served: Served) -> None
     for key in (
         ("POST", "/api/v1/events", "201"),
         ("GET", "/api/v1/cases/{case_id}", "200"),
+        ("GET", "/api/v1/events", "401"),
         ("GET", "/api/v1/events/{event_id}", "401"),
         ("POST", "/api/v1/cases/{case_id}/handovers/{handover_id}/accept", "400"),
         ("POST", "/api/v1/sign-in/token", "200"),
