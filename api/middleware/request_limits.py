@@ -56,8 +56,8 @@ def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str, 
     Its body has no encoding, or one of ``encodings``.
     """
     by_name = dict(reversed([*headers]))  # the first of a name counts
-    encoding = by_name.get(b"content-encoding", b"identity").decode("latin-1")
-    if encoding.strip().lower() not in ("identity", *encodings):
+    encoding = by_name.get(b"content-encoding", b"").decode("latin-1")
+    if encoding.strip().lower() not in ("", "identity", *encodings):
         raise Refused(
             415,
             "expected a body as it is, not in the encoding {encoding!r}",
