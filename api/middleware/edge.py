@@ -179,7 +179,7 @@ class _Answer:
 
 
 def _require_text(scope: Scope) -> None:
-    """Raise MalformedInput for an address that holds the character NUL, as no text of the record does, or no UTF-8."""
+    """Raise MalformedInput for the character NUL, which no text of the record holds, and a query that is no UTF-8."""
     if "\0" in scope["path"]:
         raise MalformedInput(NUL, field="path")
     require_text(scope["query_string"])
