@@ -292,10 +292,14 @@ def _require_format(data: bytes, kind: str, field: str) -> bytes:
     for beginning, described, hint in _AROUND:
         if data.startswith(beginning):
             raise MalformedInput(
-                "expected a {kind} file, not {described}", kind=kind, described=described, field=field, hint=hint
+                "expected a {kind} file, not {described}",
+                kind=kind,
+                described=described,
+                field=field,
+                hint=hint if kind == BUNDLE else None,
             )
     file_format = _head(data).format
-    if (name := file_format.removeprefix(f"{OURS}{kind}@v")) != "1" and name.isdecimal():
+    if (name := file_format.removeprefix(f"{OURS}{kind}@v")) != "1" and name.isdecimal() and name[0] != "0":
         raise MalformedInput(
             "the file is of a newer release, whose format is {file_format}",
             file_format=file_format,

@@ -92,7 +92,10 @@ def show_conclusion(
             label = "acts_possible" if name == "conformity" and hasattr(report, "flags") else name
             click.echo(f"{labels.of('field', label)}: {outcome}: {detail}")
     if flags := getattr(report, "flags", ()):
-        click.secho(labels.translate(Message("rules not kept: {count}, as named above", count=len(flags))), fg="yellow")
+        click.secho(
+            labels.translate(Message("flags raised by the rules: {count}, as named above", count=len(flags))),
+            fg="yellow",
+        )
 
 
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:

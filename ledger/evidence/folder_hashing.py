@@ -136,10 +136,9 @@ def hash_folder(
     Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changes.
     """
     with Folder(path) as folder:
-        if store is not None or progress is not SILENT:  # whoever looks wants to know of how many from the beginning
-            for present_file in folder.walk():
-                _path_of_file(present_file)
-                progress.expect(1, present_file.size or 0)
+        for present_file in folder.walk():  # so that nothing is hashed where something is refused
+            _path_of_file(present_file)
+            progress.expect(1, present_file.size or 0)
         paths = map(_path_of_file, folder.walk())
         if store is None:
             outcomes = hash_each(folder, paths, algorithms, progress)

@@ -36,6 +36,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
 from ledger.core.events.terms import MatchResult, SealState
 from ledger.core.messages import Message, Term
+from ledger.core.verification.report import worst
 from ledger.i18n import label_first_by
 from ledger.recording.event_signing import MAX_ACTS, new_id
 
@@ -50,11 +51,11 @@ def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) 
     with progress_of(bag.name, session.output) as progress:
         checked = check_bag(bag, None, progress=progress)
     *of_itself, _ = checked.steps  # there is no record yet to compare it with
-    step = next((step for step in of_itself if step.verdict != "intact"), None)
-    if step is not None:
+    if (verdict := worst(step.verdict for step in of_itself)) != "intact":
+        step = next(step for step in of_itself if step.verdict == verdict)
         raise IntegrityBroken(
             "the bag is {verdict}: {step.detail}",
-            verdict=Term("verdict", step.verdict),
+            verdict=Term("verdict", verdict),
             step=step,
             field="--bag",
             hint="tally evidence check",

@@ -198,7 +198,7 @@ def _take(
     from ledger.cli.exporting import opened_new
 
     kept = _kept(session, case_id, item_id, digest)
-    proof = session.service.fetch(at("/api/v1/cases/{}/proof", case_id))
+    proof = session.service.fetch(at("/api/v1/cases/{}/proof", case_id), withhold="sections")
     record = from_bundle(session, proof, trust_files, item_id)
     if record.verdict not in ("intact", "not_yet_anchored"):
         raise IntegrityBroken(

@@ -252,7 +252,9 @@ def show_impact(session: Session, package: str, bundles: Sequence[Path], against
         total = len(bundles)
     else:
         listed = [row["case_id"] for row in session.service.pages("/api/v1/cases", "cases")]
-        texts_of_bundles = (session.service.fetch(at("/api/v1/cases/{}/proof", case_id)) for case_id in listed)
+        texts_of_bundles = (
+            session.service.fetch(at("/api/v1/cases/{}/proof", case_id), withhold="sections") for case_id in listed
+        )
         total = len(listed)
     with bar(session, "cases read", total) as read:
         for data in texts_of_bundles:

@@ -13,7 +13,6 @@ from ledger.audit.findings import AuditFinding
 from ledger.core.encoding.instants import instant_text
 from ledger.core.messages import plain
 from ledger.core.trust.trust_file import Trust
-from ledger.core.trust.trust_renewal import trust_digest
 from ledger.i18n import Labels
 from ledger.i18n.audit_words import VERDICT_MEANS, finding_text, value_text
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, cell
@@ -112,7 +111,7 @@ def _blocks(text: PaperText, request: AuditPaperRequest, scope: Words) -> Iterat
             *_since(text, report),
             text.fact("log_id", (f"0x{trust.log_id.hex()}",), exact=True),
             text.fact("log_key", (trust.log_key.vkey(),), exact=True),
-            text.fact("trust_digest", (trust_digest(trust),), exact=True),
+            *([text.fact("trust_digest", (report.trust_digest,), exact=True)] if report.trust_digest else []),
         ),
         together=True,
     )

@@ -102,12 +102,12 @@ def _certificate(request: CertificateRequest, certified: Certified) -> Sheet:
 
 
 def _beside(text: PaperText, certified: Certified) -> Iterator[Words]:
-    """Yield what must be read with the verdict: what the evidence contradicts, rules broken, steps left unchecked."""
+    """Yield what must be read with the verdict: what the evidence contradicts, flags, steps left unchecked."""
     for step in certified.case_steps:
         if step.result == "failed":
             yield text.paper("contradicted", step=text.paper(f"check.{step.name}.failed"))
     if certified.flags:
-        yield text.paper("rules_not_kept", count=str(len(certified.flags)))
+        yield text.paper("flags_raised", count=str(len(certified.flags)))
     steps = (*certified.case_steps, *(step for event in certified.events for step in event.report.steps))
     left = dict.fromkeys((step.number, step.name) for step in steps if step.result == "not_checked")
     if left:

@@ -95,6 +95,8 @@ def test_file_that_people_have_instead_is_named(tally: Tally, data: bytes, words
     path, trust = tally.folder / "file", write_trust(tally.folder)
     path.write_bytes(data)
     tally.refuses(Exit.USAGE, words, "proof", "check", path, "--trust", trust)
+    if b"v2" not in data:  # no trust file is in there
+        assert "attached" not in tally("proof", "check", trust, "--trust", path).err
     node = ["node", REPOSITORY / "scripts" / "verify" / "check.js"]
     for options in ((path, "--trust", trust), (trust, "--trust", path), (tally.folder, "--trust", trust)):
         done = subprocess.run([*node, *options], capture_output=True, text=True)

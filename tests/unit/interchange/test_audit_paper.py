@@ -43,14 +43,23 @@ def printed(of: AuditReport, language: PaperLanguage) -> tuple[str, bytes]:
 
 
 def test_a_report_tells_findings_steps_and_root_in_each_language() -> None:
-    """By the root and the ledger that it is about; what was not compared stands beside the verdict."""
+    """By the root and the ledger that it is about, and the trust file that it was made by, which may be another than
+    the reader's; what was not compared stands beside the verdict."""
     of = report(1)
     for language, words in (
         ("en", ("Report of an audit", "tampered", "the key of p-1", "Not checked", "development ledger", "5 entries")),
         ("zh-CN", ("核查报告", "核查发现", "the key of p-1", "开发模式", "未核验")),
     ):
         text, attached = printed(of, language)  # type: ignore[arg-type]
-        for word in (*words, of.root, f"0x{TRUST.log_id.hex()}", TRUST.log_key.vkey(), "case-1", "2026-0417"):
+        for word in (
+            *words,
+            of.root,
+            of.trust_digest,
+            f"0x{TRUST.log_id.hex()}",
+            TRUST.log_key.vkey(),
+            "case-1",
+            "2026-0417",
+        ):
             assert word.replace(" ", "") in text.replace(" ", ""), (language, word)
         assert json.loads(attached)["findings"][0]["index"] == 3
 

@@ -184,12 +184,15 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
     """That the rules were broken, or that events are left out, is no tampering: it is certified, and the certificate
     says both, right beside the verdict."""
     text = text_in(OF_CASE, log=True)
-    assert "Verdict: intact — unaltered since it was put into the ledger Rules not kept: 1, listed below" in text
+    assert (
+        "Verdict: intact — unaltered since it was put into the ledger Flags raised by the rules: 1, listed below"
+        in text
+    )
     assert "acts possible under the rules shown flags 1 completeness shown" in text
     assert f"completeness shown procedure (digest of its package) {shipped_rulebook().digest}" in text
     (*subjects, _) = (index for index, event in enumerate(LOG.events) if event.envelope.stream.kind == "case")
     text = text_in(LOG.file(subjects, NOTE, stream=LOG.events[-1].envelope.stream), log=True)
-    contradicted = "Contradicted: The log has other events of the case than this bundle."
+    contradicted = "Against it: The log has other events of the case than this bundle."
     assert f"Verdict: intact — unaltered since it was put into the ledger {contradicted}" in text
     writer = Writer("case", "case-1")
     writer.write(CASE.events[0].payload.body, clerk(POLICE))
@@ -199,7 +202,7 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
     broken = log.case_bundle()
     text = text_in(broken, using=naming(broken))
     assert "Verdict: intact" in text
-    assert "Contradicted: An act was not possible under the custody rules" in text
+    assert "Against it: An act was not possible under the custody rules" in text
 
 
 def test_a_certificate_of_one_item_tells_of_that_alone() -> None:

@@ -28,7 +28,7 @@ const isTrust = struct({
 // A later version is no fault of the file's.
 function requireRelease(file) {
   const format = file?.format;
-  if (/^tallystick\/(?:bundle|trust)@v(?!1$)[0-9]+$/.test(format)) refuse("of a newer release, whose format is {format}: take a newer verifier", { format });
+  if (/^tallystick\/(?:bundle|trust)@v(?!1$)[1-9][0-9]*$/.test(format)) refuse("of a newer release, whose format is {format}: take a newer verifier", { format });
 }
 
 const rise = (numbers, least = 1) => numbers.every((one, at) => at === 0 || one - numbers[at - 1] >= least);
