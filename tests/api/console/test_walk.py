@@ -18,6 +18,7 @@ from tests.testkit.builders import Officer
 # Whose pages are met: lists of each, of other pages those that nobody before sees and signs alike.
 READERS: tuple[tuple[Relation, Role], ...] = (
     ("own", "clerk"),
+    ("own", "supervisor"),
     ("former", "auditor"),
     ("jurisdiction", "supervisor"),
     ("jurisdiction", "analyst"),
@@ -34,12 +35,13 @@ class Walk(dict[tuple[Officer | None, str], httpx.Response]):
         self._served = world.served
         shown = [(None, f"/console{path.format_map(world.names)}") for path in PUBLIC]
         shown += [(reader(*READERS[0]), "/console/notices")]  # of which there are none in the world
-        met = set[tuple[Row, bool]]()
+        met = set[tuple[Row, Role | None]]()
         for relation, role in READERS:
             rows = [row for row in PAGES if row.may(relation, role) and not row.refuses(relation, role)]
-            own = [row for row in rows if row.is_list or (row, role in HANDLING) not in met]
+            signs_as = role if role in HANDLING else None
+            own = [row for row in rows if row.is_list or (row, signs_as) not in met]
             shown += [(reader(relation, role), f"/console{row.address(world.names)}") for row in own]
-            met |= {(row, role in HANDLING) for row in own}
+            met |= {(row, signs_as) for row in own}
         assert {row.route for row, _ in met} >= {row.route for row in PAGES if row.may is not nobody}
         self.dead = list(dead_links([(*each, self.asked(*each).text) for each in shown], self.asked))
 
