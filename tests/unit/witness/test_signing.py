@@ -278,7 +278,7 @@ def test_clients_that_race_never_take_it_back(stand: Stand) -> None:
     stand.log.published = 0
     oath = race(asking(stand), Wishes(stand.log), clients=CLIENTS, requests=REQUESTS, seed=1)
     assert oath.faults == []
-    assert oath.signed > REQUESTS // CLIENTS
+    assert oath.signed > 1
     assert oath.refused > 0
     assert oath.signed + oath.refused + oath.unanswered == REQUESTS
     assert stand.status.cosigned_size == oath.size
