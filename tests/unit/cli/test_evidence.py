@@ -236,8 +236,8 @@ def test_bag_of_another_case_or_not_intact_is_not_registered(world: World, tmp_p
     world.refuses(Exit.USAGE, f"sealed for {case_id}", "item", "register", open_case(world), "a disk", *options)
     write(bag, {"data/planted": b""})
     world.refuses(Exit.REFUSED, "tampered", "item", "register", case_id, "a disk", *options)
-    other = write(tmp_path / "other", {"file": b"as it was"})
-    bagit.make_bag(str(other), checksums=["sha256"])
-    (other / "tagmanifest-sha256.txt").unlink()  # which by itself leaves the bag unverifiable
-    write(other, {"data/file": b"changed"})
-    world.refuses(Exit.REFUSED, "tampered", "item", "register", case_id, "a disk", "--kind", "exhibit", "--bag", other)
+    loose = write(tmp_path / "loose", {"file": b"as it was"})
+    bagit.make_bag(str(loose), checksums=["sha256"])
+    (loose / "tagmanifest-sha256.txt").unlink()  # which by itself leaves the bag unverifiable
+    write(loose, {"data/file": b"changed"})
+    world.refuses(Exit.REFUSED, "tampered", "item", "register", case_id, "a disk", "--kind", "exhibit", "--bag", loose)

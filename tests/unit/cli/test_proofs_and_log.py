@@ -307,7 +307,7 @@ def test_an_audit_is_by_the_trust_file_of_the_auditor(world: World, tmp_path: Pa
     """Not by the one that lies beside the database; both are named by their digests, as the agencies compare them."""
     case_id = open_case(world)
     offline = ("audit", "--data-dir", world.data, case_id, "--database-only")
-    own, other, blocks = tmp_path / "own.json", EXAMPLES / "trust.json", ("--block", "latest-final")
+    own, of_examples, blocks = tmp_path / "own.json", EXAMPLES / "trust.json", ("--block", "latest-final")
     world.ok("log", "trust", "-o", own, *blocks)
     pinned = world.tally.ok("log", "trust", "--pin", profile="police")["digest"]
     beside = world.data / "trust.json"
@@ -321,11 +321,11 @@ def test_an_audit_is_by_the_trust_file_of_the_auditor(world: World, tmp_path: Pa
         beside.write_bytes(whole)
     assert pinned in shown
     assert f"log id: {json.loads(whole)['log_id']}" in shown
-    world.refuses(Exit.OTHER_LEDGER, "--trust: the trust file is of ledger", *offline, "--trust", other)
+    world.refuses(Exit.OTHER_LEDGER, "--trust: the trust file is of ledger", *offline, "--trust", of_examples)
     assert world.run("audit", "--trust", own, profile="auditor").status == Exit.USAGE
     bundle = tmp_path / "bundle.json"
     world.ok("proof", "get", "--case", case_id, "-o", bundle)
-    assert pinned in world.run("proof", "check", bundle, "--trust", own, "--trust", other).out
+    assert pinned in world.run("proof", "check", bundle, "--trust", own, "--trust", of_examples).out
     assert json.loads(world.run("proof", "check", bundle, "--json").out)["trust_digest"] == pinned
     world.refuses(Exit.USAGE, "of one ledger", "proof", "check", bundle, "--trust", own, "--trust", beside)
 
