@@ -72,9 +72,10 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     """
     with service.parts.database.read() as connection:
         reading.require_letter(connection, case_id)
-        stream_head = log.heads(connection, [("case", case_id)])["case", case_id]
+        last = log.head(connection, "case", case_id)
+        assert last is not None, "there is such a case"
     reading.record(Message("head of the case"), case_id)
-    return json_response(views.HeadView(case_id, stream_head.sequence + 1, stream_head.leaf_hash))
+    return json_response(views.HeadView(case_id, last.sequence + 1, last.head))
 
 
 @router.reads("/items", "List the items", Paged("items", views.ItemLine), 404, tags=["items"])

@@ -120,7 +120,7 @@ def look_up(service: ServiceOf, reading: Reads, asked: LookUpBody) -> Response:
     rows = []
     for row in asked.rows:
         head = heads.get(row.case_id)
-        sequence, previous = (head.sequence + 1, head.leaf_hash) if head else (None, None)
+        sequence, previous = (head.sequence + 1, head.head) if head else (None, None)
         rows.append(ImportedRow(row.source_key, row.case_id, sequence, previous, tuple(imported[row.source_key])))
     return json_response({"rows": rows})
 

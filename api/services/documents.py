@@ -256,16 +256,17 @@ def certified_case(
     """
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-        for head in log.heads(connection, [("case", case_id)]).values():
-            if head.sequence >= MAX_CERTIFIED:
-                raise TooCostly(
-                    "the case has {sequence} events: certificates are made here of at most {limit}",
-                    sequence=head.sequence + 1,
-                    limit=MAX_CERTIFIED,
-                    field="case_id",
-                    hint="Take the certificate of an event; or the proof of the case, and certify it on your own "
-                    "computer: tally proof get --case, tally proof certificate",
-                )
+        head = log.head(connection, "case", case_id)
+        assert head is not None, "there is such a case"
+        if head.sequence >= MAX_CERTIFIED:
+            raise TooCostly(
+                "the case has {sequence} events: certificates are made here of at most {limit}",
+                sequence=head.sequence + 1,
+                limit=MAX_CERTIFIED,
+                field="case_id",
+                hint="Take the certificate of an event; or the proof of the case, and certify it on your own "
+                "computer: tally proof get --case, tally proof certificate",
+            )
     with service.parts.workers.turn(reading.agency) as turn:
         bundle = bundle_of_case(service, reading, case_id, disclosure)
         return turn.run(print_certificate, _certificate_request(service, bundle, language, item_id))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from api.auth.reading import Reading
 from api.services.case_reading import known_persons
@@ -33,16 +33,6 @@ from ledger.store import cases, log
 from ledger.store.database import Connection
 from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import Narrator, names_by_id
-
-
-class PlaceInStream(Protocol):
-    """The number and leaf hash of a stream's last event."""
-
-    @property
-    def sequence(self) -> int: ...
-
-    @property
-    def head(self) -> str: ...
 
 
 class CaseAtHand(NamedTuple):
@@ -126,7 +116,7 @@ def require_free_id(connection: Connection, stream: Stream) -> None:
 
     The public log shows that the id is taken, so this gives nothing away.
     """
-    if log.heads(connection, [(stream.kind, stream.id)]):
+    if log.head(connection, stream.kind, stream.id):
         raise Conflict(
             "the id {stream.id} is taken already", stream=stream, code="duplicate_id", field="stream.id", hint=OTHER_ID
         )
@@ -136,20 +126,18 @@ def unsigned(
     parts: Parts,
     reading: Reading,
     *,
-    stream: Stream,
-    state: PlaceInStream | None,
+    place: StreamPosition,
     body: Body,
     claims: Claims,
 ) -> UnsignedEvent:
-    """Return the next event of the stream, unsigned, in the reader's name.
+    """Return an event for this place, unsigned, in the reader's name.
 
     Raises MalformedInput for what no service would accept, naming the field; and, except in a case, whose rules say so,
     RuleRefused for an impossible time.
     """
     now, grant = parts.clock() // 1000, reading.session.grant
-    place = StreamPosition(stream) if state is None else StreamPosition(stream, state.sequence + 1, state.head)
     drafted = unsigned_event(body, place, reading.agency, grant.officer, grant.key_id, now=now, claims=claims)
-    if stream.kind != "case":
+    if place.stream.kind != "case":
         require_consistent(drafted.event)
     return drafted
 
@@ -176,7 +164,7 @@ def drafts_in_case(
     state = at.state
     persons = {**at.person_names}  # and those whom the acts bring in
     for body, claims in acts:
-        drafted = unsigned(parts, reading, stream=stream, state=state, body=body, claims=claims)
+        drafted = unsigned(parts, reading, place=StreamPosition.after(stream, state), body=body, claims=claims)
         event = drafted.event
         before, outcome = parts.validator.foresee(event, state)
         with parts.database.read() as connection:
@@ -228,7 +216,8 @@ def refusals_in_case(
     refusals: dict[int, RuleRefused] = {}
     for place, (body, claims) in enumerate(acts):
         try:
-            drafted = unsigned(service.parts, reading, stream=stream, state=state, body=body, claims=claims)
+            following = StreamPosition.after(stream, state)
+            drafted = unsigned(service.parts, reading, place=following, body=body, claims=claims)
             _, outcome = service.parts.validator.foresee(drafted.event, state)
         except RuleRefused as error:
             refusals[place] = error

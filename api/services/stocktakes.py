@@ -408,9 +408,7 @@ def closing_acts(
                 line["discrepancy_id"] = open_one or new_id("count")
             lines.append(stocktake.CountedDifference(case_id=case_id, **line))
             if open_one is None and "discrepancy_id" in line:
-                place = places.get(case_id) or StreamPosition(
-                    Stream(kind="case", id=case_id), state.sequence + 1, state.head
-                )
+                place = places.get(case_id) or StreamPosition.after(Stream(kind="case", id=case_id), state)
                 acts.append(StocktakeAct(place, DiscrepancyRaised(stocktake_id=stocktake_id, **line)))
                 # Where the next one of the case follows, its head is known once this one is signed.
                 places[case_id] = StreamPosition(place.stream, place.sequence + 1)
@@ -444,8 +442,7 @@ def closing_acts(
     )
     stream = Stream(kind="agency", id=agency)
     with parts.database.read() as connection:
-        head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
-    own_place = StreamPosition(stream) if head is None else StreamPosition(stream, head.sequence + 1, head.leaf_hash)
+        own_place = StreamPosition.after(stream, log.head(connection, stream.kind, stream.id))
     return [*acts, StocktakeAct(own_place, body)], view
 
 
@@ -479,9 +476,7 @@ def drafts_of(
         at = case_at_hand(service, reading, case_id)
         drafts += drafts_in_case(service, reading, labels, at=at, acts=bodies)
     own = acts[-1]
-    head = own.place.head
-    place = None if head is None else _PlaceOfEvent(own.place.sequence - 1, head)
-    drafted = unsigned(service.parts, reading, stream=own.place.stream, state=place, body=own.body, claims=claims)
+    drafted = unsigned(service.parts, reading, place=own.place, body=own.body, claims=claims)
     event = drafted.event
     reading.record(Message("draft of {event_type}", event_type=Term("event_type", event.event_type)))
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
@@ -489,11 +484,6 @@ def drafts_of(
     particulars = event_fields(event, drafted.sections, words, labels)
     drafts.append(ForeseenEvent(drafted, narrator.alone(event), particulars, [], []))
     return drafts
-
-
-class _PlaceOfEvent(Struct, frozen=True):
-    sequence: int
-    head: str
 
 
 def lines_of(body: StocktakeRecorded) -> list[tuple[str, str]]:

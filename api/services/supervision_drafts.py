@@ -17,7 +17,7 @@ from ledger.core.messages import Message, Term
 from ledger.core.supervision import ModelState, SupervisionState
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.i18n import Labels
-from ledger.recording.event_signing import Claims
+from ledger.recording.event_signing import Claims, StreamPosition
 from ledger.store import supervision
 from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.conditions import datasets_of
@@ -93,8 +93,8 @@ def draft_in_supervision(
 
     Raises what the ledger would refuse of the signed event.
     """
-    stream = Stream(kind="supervision", id=stream_id)
-    drafted = unsigned(service.parts, reading, stream=stream, state=state, body=body, claims=claims)
+    place = StreamPosition.after(Stream(kind="supervision", id=stream_id), state)
+    drafted = unsigned(service.parts, reading, place=place, body=body, claims=claims)
     event = drafted.event
     step = service.parts.validator.foresee_supervision(event)
     event_type = Term("event_type", event.event_type)

@@ -16,10 +16,11 @@ from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note
+from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.package import decode_package
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.signatures import TransactionSigner
-from ledger.samples.player import LeadHead, LoggedEvent, ModelLook
+from ledger.samples.player import LoggedEvent, ModelLook
 from ledger.samples.town import AGENCIES, TownKeys
 
 READER = "analyst"  # registers the data set
@@ -72,12 +73,12 @@ class ServiceLedger:
         path = at("/api/v1/datasets/{}/file", dataset.dataset_id)
         self._service.post(path, data, dict[str, Any], content_type="application/octet-stream")
 
-    def lead(self, lead_id: str, reader: str, /) -> LeadHead | None:
+    def lead(self, lead_id: str, reader: str, /) -> StreamHead | None:
         try:
             shown = self._service_of(reader).get(at("/api/v1/leads/{}", lead_id))
         except NotFound:
             return None
-        return LeadHead(shown["sequence"], shown["head"])
+        return StreamHead(shown["sequence"], shown["head"])
 
     def model_look(self) -> ModelLook:
         shown = self._service.get("/api/v1/supervision")

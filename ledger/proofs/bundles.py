@@ -164,7 +164,7 @@ class Prover:
         Raises Conflict if it has, and Unavailable before the first head map is in a tree that can be proven.
         """
         with self._database.read() as connection:
-            if log.heads(connection, [(stream.kind, stream.id)]):
+            if log.head(connection, stream.kind, stream.id):
                 raise Conflict(
                     "the log has {stream.kind} {stream.id}",
                     stream=stream,

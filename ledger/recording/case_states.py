@@ -185,17 +185,17 @@ class CaseStates:
     def of_case(self, case_id: str) -> CaseState | None:
         """Return the state at the stream's head, or None if there is no such case."""
         with self._reading() as connection:
-            head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
+            head = log.head(connection, "case", case_id)
             if head is None:
                 return None
             adopted = self.procedures().last_index
-            kept = self._kept.get((adopted, head.leaf_hash))
+            kept = self._kept.get((adopted, head.head))
             return kept or self._read_on(connection, case_id, head, adopted)
 
     def kept_of(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state at the stream's head if it is cached, else None."""
-        head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
-        return None if head is None else self._kept.get((self.procedures().last_index, head.leaf_hash))
+        head = log.head(connection, "case", case_id)
+        return None if head is None else self._kept.get((self.procedures().last_index, head.head))
 
     def of_listed_case(self, case_id: str) -> CaseState:
         """Return the state of a case that the read model lists."""
@@ -207,7 +207,7 @@ class CaseStates:
         """Return the state of a case right after one of its entries, whatever has become of it since."""
         head, adopted = StreamHead(entry.sequence, log.event_of(entry).leaf_hash), self.procedures().last_index
         with self._reading() as connection:
-            state = self._kept.get((adopted, head.leaf_hash))
+            state = self._kept.get((adopted, head.head))
             state = state or self._read_on(connection, entry.stream_id, head, adopted)
         assert state is not None, "its stream has the entry"
         return state
@@ -346,7 +346,7 @@ class CaseStates:
         missing = head.sequence - before.sequence
         entries = log.stream(connection, "case", before.case_id, after=before.sequence, limit=missing)
         # A cached state may be that of an event which never came into the log.
-        following = log.event_of(entries[0]).previous if entries else head.leaf_hash
+        following = log.event_of(entries[0]).previous if entries else head.head
         return self._fold(entries, before) if following == before.head else None
 
     def stored(self, connection: Connection, case_id: str) -> CaseState | None:

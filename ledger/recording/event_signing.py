@@ -31,6 +31,7 @@ from ledger.core.events import (
     make_event,
     unsigned_envelope,
 )
+from ledger.core.log.replay import FoldedStream, place_after
 from ledger.core.signing.signatures import TransactionSigner, signing_hash
 
 MAX_ACTS = 100  # events that one consent is asked for: more than anybody reads at once
@@ -50,6 +51,11 @@ class StreamPosition(Struct, frozen=True):
     stream: Stream
     sequence: int = 0
     head: str | None = None
+
+    @classmethod
+    def after(cls, stream: Stream, folded: FoldedStream | None) -> StreamPosition:
+        """Return the position behind the stream's last event, as far as ``folded``; None stands for an empty stream."""
+        return cls(stream, *place_after(folded))
 
 
 class Actor(Struct, frozen=True):

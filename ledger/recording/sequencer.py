@@ -80,7 +80,7 @@ class LogView:
         stream = (event.stream.kind, event.stream.id)
         head = self.heads.get(stream)
         if (event.sequence, event.previous) != place_after(head):
-            raise not_on_head(head.leaf_hash if head else None, place_after(head)[0], event)
+            raise not_on_head(head.head if head else None, place_after(head)[0], event)
         # The registry has changed since validation: the key may have been revoked.
         if validated.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, validated.envelope, index)

@@ -11,7 +11,6 @@ from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream
 from ledger.core.events.record import AccessSealed, HeadsMapped
 from ledger.core.log.head_map import MAP_SALT
 from ledger.core.log.merkle import Hash
-from ledger.core.log.replay import place_after
 from ledger.core.signing import authority
 from ledger.core.signing.signatures import TransactionSigner
 from ledger.recording.event_signing import Actor, Sources, StreamPosition, sign_event
@@ -78,7 +77,7 @@ class SystemStream:
         """
 
         def make(connection: Connection, size: int) -> ValidatedSubmission:
-            place = _place_in(connection, _STREAM)
+            place = StreamPosition.after(_STREAM, log.head(connection, _STREAM.kind, _STREAM.id))
             # The payload must follow from root and envelope, so nothing in it is by chance.
             sources = Sources(now=self._now, salt=lambda: MAP_SALT)
             body = HeadsMapped(root="0x" + root_at(connection, size).hex())
@@ -92,7 +91,7 @@ class SystemStream:
 
     def _append(self, body: Body, stream: Stream) -> Receipt:
         with self._database.read() as connection:
-            place = _place_in(connection, stream)
+            place = StreamPosition.after(stream, log.head(connection, stream.kind, stream.id))
         signed = sign_event(body, place, self._actor, self._log_id, sources=Sources(now=self._now))
         validated = self._validator.validate(signed.submission, self._now())
         return self._receipt(self._sequencer.submit(validated))
@@ -105,11 +104,6 @@ class SystemStream:
         if isinstance(answer, Duplicate):
             return self._publisher.stored_receipt(self._database, answer.entry)
         return answer
-
-
-def _place_in(connection: Connection, stream: Stream) -> StreamPosition:
-    head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
-    return StreamPosition(stream, *place_after(head))
 
 
 LONGEST_UNSEALED_MS = 3600 * 1000

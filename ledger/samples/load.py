@@ -29,6 +29,7 @@ from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.events import Envelope, decode_envelope, entry_hash
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import BilingualText
+from ledger.core.log.replay import StreamHead
 from ledger.core.messages import Term
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.rulebook import Rulebook
@@ -38,7 +39,7 @@ from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.validation import Duplicate, Validator
 from ledger.samples import governance, stories
-from ledger.samples.player import POLL, LeadHead, LoggedEvent, ModelLook, Player, SampleLedger
+from ledger.samples.player import POLL, LoggedEvent, ModelLook, Player, SampleLedger
 from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, SamplePerson, TownKeys, admin_of
 from ledger.store import log
 from ledger.store.database import Database
@@ -237,11 +238,9 @@ class InsideLedger:
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
         self.files.keep(dataset, data)
 
-    def lead(self, lead_id: str, _reader: str, /) -> LeadHead | None:
-        stream = ("supervision", lead_id)
+    def lead(self, lead_id: str, _reader: str, /) -> StreamHead | None:
         with self.database.read() as connection:
-            head = log.heads(connection, [stream]).get(stream)
-        return LeadHead(head.sequence, head.leaf_hash) if head else None
+            return log.head(connection, "supervision", lead_id)
 
     def model_look(self) -> ModelLook:
         state = self.runs()

@@ -23,6 +23,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.events import Body, Envelope, Stream, case
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import NAME_FIELD, EventRef
+from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.signatures import TransactionSigner
 from ledger.core.supervision import finding_digest, lead_id_of
@@ -38,13 +39,6 @@ ASK_EVERY = 10  # polls: each question how far the service has looked is recorde
 # A look at everything is expected to end in so many seconds, and in so many times as long as the last one took: the
 # slower the machine is, the longer the service rests between two of them.
 LOOKS_WITHIN_S, LOOKS_WITHIN = 300, 30
-
-
-class LeadHead(NamedTuple):
-    """The last event of a lead's stream."""
-
-    sequence: int
-    leaf_hash: str
 
 
 class ModelLook(NamedTuple):
@@ -89,7 +83,7 @@ class SampleLedger(Protocol):
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
         """Keep the file of a registered data set."""
 
-    def lead(self, lead_id: str, reader: str, /) -> LeadHead | None:
+    def lead(self, lead_id: str, reader: str, /) -> StreamHead | None:
         """Return the last event of a lead as the person of this profile sees it, None while it is not raised."""
 
     def model_look(self) -> ModelLook:
@@ -270,7 +264,7 @@ class SampleCase(CaseActs[str], SampleStream):
 class SampleLead(SampleStream):
     """Writes what people do with a lead that the service raised; steps that were taken before stay."""
 
-    def __init__(self, player: Player, lead_id: str, head: LeadHead):
+    def __init__(self, player: Player, lead_id: str, head: StreamHead):
         super().__init__(player, Stream(kind="supervision", id=lead_id))
         self.lead_id = lead_id
         self._recorded = head
@@ -283,7 +277,7 @@ class SampleLead(SampleStream):
             self.player.events += 1
             return self
         if self.sequence == self._recorded.sequence + 1:  # the first step after those that the ledger has
-            self._head = self._recorded.leaf_hash
+            self._head = self._recorded.head
         return super().write(body, by, **fields)
 
     @property

@@ -341,6 +341,11 @@ def published_procedures(connection: Connection) -> list[StoredEntry]:
     return _entries(connection, ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == "procedure.published")
 
 
+def head(connection: Connection, kind: str, stream_id: str) -> StreamHead | None:
+    """Return the head of a stream, or None if there is no such stream."""
+    return heads(connection, [(kind, stream_id)]).get((kind, stream_id))
+
+
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StreamHead]:
     """Return the heads of those of the streams that exist."""
     # The query asks for all pairs of these kinds and ids, which may be more than the streams.

@@ -160,7 +160,8 @@ class Histories:
         if not walk.events:
             return ()
         # The connection may be of an older snapshot than the one that the events were read in.
-        head = log.heads(connection, [("case", case_id)])["case", case_id]
+        head = log.head(connection, "case", case_id)
+        assert head is not None, "there is such a case"
         return walk.events[max(0, first - walk.first) : max(0, head.sequence + 1 - walk.first)]
 
     def state(self, connection: Connection, case_id: str, *, whole: bool = False) -> CaseState:
@@ -173,7 +174,8 @@ class Histories:
         if (cached := self._states.kept_of(connection, case_id)) is not None:
             return cached
         walk = self._walk(connection, case_id, first)
-        head = log.heads(connection, [("case", case_id)])["case", case_id]
+        head = log.head(connection, "case", case_id)
+        assert head is not None, "there is such a case"
         # The connection may be of an older snapshot than the one that the events were read in.
         if head.sequence + 1 < walk.first:
             walk = Walk(None, tuple(read_history(connection, self._states, case_id)))

@@ -424,7 +424,7 @@ def test_a_second_event_takes_nobodys_id(store_room: Served) -> None:
     assert store_room.submit(*signed(store_room, [act], clerk(POLICE))).status_code == 201
     with store_room.parts.database.read() as connection:
         head = log.heads(connection, [("agency", POLICE)])["agency", POLICE]
-    again |= {"sequence": head.sequence + 1, "previous": head.leaf_hash}
+    again |= {"sequence": head.sequence + 1, "previous": head.head}
     answer = store_room.submit(*signed(store_room, [again], clerk(POLICE)))
     problem(answer, 422, "duplicate_id", "payload.body.stocktake_id")
     (row,) = ask(store_room, "GET", "/recorded", clerk(POLICE)).json()["stocktakes"]

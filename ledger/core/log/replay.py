@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -74,15 +74,25 @@ class SignedInFuture(Unavailable):
 
 
 class StreamHead(Struct, frozen=True):
-    """The last event of a stream; ``leaf_hash`` is that of its entry."""
+    """The last event of a stream; ``head`` is the leaf hash of its entry."""
 
     sequence: int
-    leaf_hash: str
+    head: str
 
 
-def place_after(head: StreamHead | None) -> tuple[int, str | None]:
-    """Return sequence and ``previous`` of the event that comes next in a stream; ``head`` is None if it is empty."""
-    return (0, None) if head is None else (head.sequence + 1, head.leaf_hash)
+class FoldedStream(Protocol):
+    """What was folded from a stream, or its head alone: both have the number and leaf hash of its last event."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def head(self) -> str: ...
+
+
+def place_after(stream: FoldedStream | None) -> tuple[int, str | None]:
+    """Return sequence and ``previous`` of the event that comes next in a stream, which is None if it is empty."""
+    return (0, None) if stream is None else (stream.sequence + 1, stream.head)
 
 
 class ReplayState(Struct, frozen=True):

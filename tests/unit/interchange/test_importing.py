@@ -49,7 +49,7 @@ class Local:
         for plan in plans:
             own = [EarlierImport(of.case_id, of.row_digest) for of in earlier if of.source_key == plan.source_key]
             head = heads.get(plan.case_id)
-            place = (head.sequence + 1, head.leaf_hash) if head else (None, None)
+            place = (head.sequence + 1, head.head) if head else (None, None)
             rows.append(LookedUpRow(plan.source_key, plan.case_id, *place, tuple(own)))
         return rows
 
