@@ -173,7 +173,7 @@ def log_state(service: ServiceOf) -> Response:
     return json_response(
         LogStateView(
             origin=trust.origin,
-            log_id="0x" + trust.log_id.hex(),
+            log_id=trust.log_id_text,
             size=tree.size,
             root=f"sha256:{tree.root.hex()}",
             published=last.size if last else 0,

@@ -38,7 +38,7 @@ def archive_of_case(
     return case_archive(
         case_id,
         _files(service, reading, case_id, labels, language),
-        log_id=f"0x{service.parts.trust.trust.log_id.hex()}",
+        log_id=service.parts.trust.trust.log_id_text,
         date=instant_text(service.parts.clock() // 1000),
         software=f"tallystick {version('tallystick')}",
     )

@@ -166,7 +166,7 @@ def printed_event(
         event = read_event(connection, states, entry, reading.authority.kinds, confidential=confidential)
     label_first_by(event.book)
     text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels), event.names_of_persons)
-    log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
+    log_id = service.parts.trust.trust.log_id_text
     sheet = document(event, text, log_id=log_id, verify_url=_verify_url(service), name=name)
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
     record_event(reading, Message("paper of event {event_id}"), entry, ground)
@@ -188,7 +188,7 @@ def printed_stocktake(service: Service, reading: Reading, stocktake_id: str, lan
     lacking = {(each.case_id, each.discrepancy_id) for each in nonexistent(service, reading, body)}
     printed = PrintedStocktake(entry, log.event_of(entry), body, descriptions, numbers, lacking)
     text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels))
-    log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
+    log_id = service.parts.trust.trust.log_id_text
     sheet = stocktake_paper(printed, text, log_id=log_id, verify_url=_verify_url(service))
     return service.parts.workers.run(typeset, sheet, agency=reading.agency)
 

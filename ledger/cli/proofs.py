@@ -255,7 +255,7 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO]) -> Trust
     trusted = _trusted(session, files)
     _require_format(data, BUNDLE, "FILE")
     log_id = _head(data).log_id
-    return next((trust for trust in trusted if f"0x{trust.log_id.hex()}" == log_id), trusted[0])
+    return next((trust for trust in trusted if trust.log_id_text == log_id), trusted[0])
 
 
 def _trusted(session: Session, files: Iterable[BinaryIO]) -> list[Trust]:

@@ -129,7 +129,7 @@ class ClientSession(ABC):
         text = profile.log_id
         if text is None:
             trust = self.trust()
-            text = f"0x{trust.log_id.hex()}" if trust else str(self.service.get("/api/v1/log")["log_id"])
+            text = trust.log_id_text if trust else str(self.service.get("/api/v1/log")["log_id"])
             self.profiles.pin(profile, text)
             self.note(Message("profile {name} signs for the ledger {log_id}", name=profile.name, log_id=text))
         with contextlib.suppress(ValueError):

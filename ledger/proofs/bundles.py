@@ -308,7 +308,7 @@ class Prover:
             parts["anchor"] = anchor
         return Bundle(
             format=FORMAT,
-            log_id="0x" + self._trust().log_id.hex(),
+            log_id=self._trust().log_id_text,
             note=head.note,
             entries=tuple(shown[index] for index in sorted(shown)),
             nodes=nodes_of(shown, head.size, lambda index: merkle.inclusion_proof(index, head.size, view.nodes)),

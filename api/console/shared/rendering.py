@@ -149,7 +149,7 @@ def page(
         "assets": address(),
         "pages": request.app.state.pages,
         "signer_url": settings.signer_url,
-        "log_id": "0x" + service.parts.trust.trust.log_id.hex(),
+        "log_id": service.parts.trust.trust.log_id_text,
         "development": service.parts.trust.trust.development,
         "session": session,
         "unsigned": unsigned,

@@ -57,7 +57,7 @@ def add(
         if field in parts:
             canonical.parse(canonical.encode(parts[field]), decoder_of(form), where=f"--{field}")
     trusted = trust.read_bytes() if trust else None
-    log_id = "0x" + parse_trust(trusted).log_id.hex() if trusted else None
+    log_id = parse_trust(trusted).log_id_text if trusted else None
     profile = Profile(name=name, url=url.rstrip("/"), log_id=log_id, **parts)
     if profile.key is not None and not session.profiles.keys(profile).keystore(profile.key).exists():
         raise MalformedInput(

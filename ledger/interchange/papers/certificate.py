@@ -90,7 +90,7 @@ def _certificate(request: CertificateRequest, certified: Certified) -> Sheet:
         issuer=(trust.origin,),
         number=text.paper("number", number=name),
         date=certified.date,
-        link=link(request.verify_url, f"0x{trust.log_id.hex()}", certified.name, digest),
+        link=link(request.verify_url, trust.log_id_text, certified.name, digest),
         link_text=text.paper("link"),
         verdict=text.paper(f"verdict.{certified.verdict}"),
         beside=tuple(_beside(text, certified)),
@@ -359,7 +359,7 @@ def _check_line(text: PaperText, *steps: CheckedStep) -> CheckLine:
 def _record(text: PaperText, certified: Certified, trust: Trust) -> Iterator[LabelledValue]:
     """Yield ledger, tree head, contract and blocks, and whether the verifier trusts the last block."""
     report, anchor = certified.last.report, certified.anchor
-    yield text.fact("log_id", (f"0x{trust.log_id.hex()}",), exact=True)
+    yield text.fact("log_id", (trust.log_id_text,), exact=True)
     yield text.fact("log_key", (trust.log_key.vkey(),), exact=True)
     yield text.fact("trust_digest", (trust_digest(trust),), exact=True)
     if report.subject.root is not None:
