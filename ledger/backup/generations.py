@@ -29,7 +29,7 @@ from ledger.backup.chunks import ChunkRef, Damaged, Vault, most_of, stored_at
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
-from ledger.core.log.notes import NoteSigner, VerifyingKey, parse_note, sign_note, verify_note
+from ledger.core.log.notes import NoteSigner, SignedNote, VerifyingKey, parse_note, sign_note, verify_note
 from ledger.core.trust.trust_file import Trust
 from ledger.storage.objects import Objects
 from ledger.store.access import AccessHead
@@ -141,22 +141,22 @@ def read_generation(place: Objects, number: int, trust: Trust | VerifyingKey | N
     log_id, _, made_at, size, root, previous, digest, packed = match.groups()
     generation = Generation(log_id, number, int(made_at), int(size), root, previous, digest, int(packed))
     if trust is not None:
-        _require_signed(str(note), generation, trust)
+        _require_signed(note, generation, trust)
     return generation
 
 
-def _require_signed(note: str, generation: Generation, trust: Trust | VerifyingKey) -> None:
+def _require_signed(note: SignedNote, generation: Generation, trust: Trust | VerifyingKey) -> None:
     key = trust
     if isinstance(trust, Trust):
         if generation.log_id != trust.log_id_text:
             raise OfOtherLedger(
                 "the backup is of the ledger {generation.log_id}", generation=generation, hint="Name the right place."
             )
-        signers = {(line.name, line.key_id) for line in parse_note(note).signatures}
+        signers = {(line.name, line.key_id) for line in note.signatures}
         key = trust.log_key_at(generation.size, lambda each: (each.name, each.key_id) in signers)
     assert isinstance(key, VerifyingKey)
     try:
-        verify_note(parse_note(note), key)
+        verify_note(note, key)
     except TallystickError as error:
         raise OfOtherLedger(
             "the log's key has not signed generation {generation.number}",

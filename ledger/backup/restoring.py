@@ -91,7 +91,7 @@ def restore(
                 rows.begin_restoring(database, tree)
             except Conflict as error:
                 if _is_cut_off(target):  # after the database was whole
-                    raise error.told_with(
+                    raise error.amended(
                         hint=Message("If the restore before was cut off at its end, it is whole: tally audit")
                     ) from error
                 raise

@@ -218,7 +218,7 @@ class ChainWriter:
         try:
             return self.chain.deliver(write)
         except TransactionRefused as error:
-            raise error.told_with(hint=self._lack_of_funds(signed.sender, signed.raw)) from error
+            raise error.amended(hint=self._lack_of_funds(signed.sender, signed.raw)) from error
 
     def _lack_of_funds(self, sender: str, raw_transaction: bytes) -> Message | None:
         """Return what to do about it if the sender cannot pay for the transaction, else None."""

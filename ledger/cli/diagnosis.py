@@ -416,7 +416,7 @@ def service(session: Session) -> Iterator[Finding]:
             if error.code != "service_unreachable":
                 raise
             # The hint of other commands is to ask this one.
-            raise error.told_with(
+            raise error.amended(
                 hint=Message(
                     "Start it: tally serve. If it is elsewhere, make the profile again: tally profile add --replace"
                 )

@@ -105,12 +105,11 @@ def require_new(file: Path, option: str) -> None:
 
 def checkpoint_in(file: Path, parameter: str) -> str:
     """Return the checkpoint that a file holds, its signature unchecked. Raises MalformedInput if it holds none."""
-    from ledger.core.log.checkpoints import parse_checkpoint
-    from ledger.core.log.notes import parse_note
+    from ledger.core.log.checkpoints import stated_checkpoint
 
     try:
         note = file.read_text(encoding="utf-8")
-        parse_checkpoint(parse_note(note).text)
+        stated_checkpoint(note)
     except (UnicodeDecodeError, MalformedInput) as error:
         raise MalformedInput(
             "{file} is no checkpoint: {error}",

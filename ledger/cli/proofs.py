@@ -99,7 +99,7 @@ def verify_with_entry(
     try:
         return verify_receipt(data, entry.read(), trust), trust
     except MalformedInput as error:
-        raise error.told_with(field="--entry") from error
+        raise error.amended(field="--entry") from error
 
 
 def take_receipt(session: Session, index: int, entry: bytes, target: Path) -> None:

@@ -22,9 +22,8 @@ from ledger.config.secret_files import write_secret
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, TallystickError, Unavailable
 from ledger.core.events import Body, Stream, decode_submission
-from ledger.core.log.checkpoints import parse_checkpoint, verify_checkpoint
+from ledger.core.log.checkpoints import stated_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import leaf_hash
-from ledger.core.log.notes import parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
@@ -283,7 +282,7 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Sign
         if trust is not None:
             checkpoint = verify_checkpoint(proof.checkpoint, trust.log_key_of(proof.checkpoint))
         else:
-            checkpoint = parse_checkpoint(parse_note(proof.checkpoint).text)
+            checkpoint = stated_checkpoint(proof.checkpoint)
         proof.verify_inclusion(leaf, checkpoint)
     except msgspec.ValidationError as error:
         raise IntegrityBroken("this is no receipt: {error}", error=error, field="receipt", hint=HINT) from error

@@ -15,9 +15,8 @@ from ledger.client.session import ClientSession
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.events import decode_envelope
-from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
+from ledger.core.log.checkpoints import Checkpoint, stated_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, leaf_hash
-from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.messages import Message
@@ -47,7 +46,7 @@ def verified_checkpoint(session: ClientSession, note: str) -> Checkpoint:
     if trust := session.trust():
         return verify_checkpoint(note, trust.log_key_of(note))
     session.warn(Message("the checkpoint's signature is not checked: no trust file (tally log trust --pin)"))
-    return parse_checkpoint(parse_note(note).text)
+    return stated_checkpoint(note)
 
 
 def fetch_trust(session: ClientSession, blocks: Sequence[str] = ()) -> Trust:
@@ -148,7 +147,7 @@ def save_log(session: ClientSession, folder: Path) -> int:
     """
     previous = Checkpoint("none", 0, EMPTY_TREE.root())
     if (folder / CHECKPOINT).exists():
-        previous = parse_checkpoint(parse_note((folder / CHECKPOINT).read_text(encoding="utf-8")).text)
+        previous = stated_checkpoint((folder / CHECKPOINT).read_text(encoding="utf-8"))
     note, checkpoint = fetch_checkpoint(session)
     if checkpoint.size < previous.size:
         raise IntegrityBroken("the log ends at {checkpoint.size}", checkpoint=checkpoint, field="size", hint=_FORKED)
@@ -185,7 +184,7 @@ def fetch_bundles(service: ServiceClient, size: int) -> Iterator[list[bytes]]:
 def stored_entries(folder: Path) -> Iterator[bytes]:
     """Read the entries of a copy, up to its checkpoint. Raises MalformedInput if it is incomplete."""
     try:
-        size = parse_checkpoint(parse_note((folder / CHECKPOINT).read_text(encoding="utf-8")).text).size
+        size = stated_checkpoint((folder / CHECKPOINT).read_text(encoding="utf-8")).size
     except (OSError, UnicodeDecodeError, TallystickError) as error:
         raise MalformedInput(
             "{folder} is no copy of a log: {error}", folder=folder, error=error, field="--log"

@@ -124,7 +124,7 @@ class Requests:
 
     def renamed(self, error: TallystickError) -> TallystickError:
         """Return the error with its field named as the user knows it."""
-        return error.told_with(field=self._name_field(error.field))
+        return error.amended(field=self._name_field(error.field))
 
 
 def at(template: str, *parts: str) -> str:

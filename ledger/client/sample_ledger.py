@@ -14,8 +14,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
-from ledger.core.log.checkpoints import parse_checkpoint
-from ledger.core.log.notes import parse_note
+from ledger.core.log.checkpoints import stated_checkpoint
 from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.package import decode_package
 from ledger.core.procedure.rulebook import Rulebook
@@ -45,7 +44,7 @@ class ServiceLedger:
         return self._services[profile]
 
     def entries(self) -> Iterator[Envelope]:
-        size = parse_checkpoint(parse_note(self._service.fetch("/checkpoint").decode()).text).size
+        size = stated_checkpoint(self._service.fetch("/checkpoint").decode()).size
         for bundle in fetch_bundles(self._service, size):
             yield from map(decode_envelope, bundle)
 

@@ -102,7 +102,7 @@ class RememberedTreeHeads:
                 older=evidence[0],
                 newer=evidence[1],
             )
-            raise error.told_with(hint=hint) from error
+            raise error.amended(hint=hint) from error
 
     def _pending(self) -> list[tuple[Path, SignedTreeHead]]:
         """Return the receipts' tree heads that no published one continues yet, the smallest first."""

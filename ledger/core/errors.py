@@ -55,7 +55,7 @@ class TallystickError(Exception):
         if code is not None:
             self.code = code
 
-    def told_with(self, *, field: str | None = None, hint: str | None = None) -> Self:
+    def amended(self, *, field: str | None = None, hint: str | None = None) -> Self:
         """Return a copy with another field or hint, for a caller who knows what the user calls it, or can do."""
         error = _remade(type(self), self.args, vars(self))
         error.field, error.hint = field or self.field, hint or self.hint

@@ -13,9 +13,8 @@ import msgspec
 from ledger.chain.contract import ANCHOR, REGISTRY
 from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.eth import Eth
-from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.checkpoints import stated_checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Growth, consistency_proof, grow, leaf_hash
-from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.log.witness_protocol import COSIGN_ANCHOR, CosignAnchor
 
@@ -78,7 +77,7 @@ class Operator:
 
 def public_entries(service: httpx.Client) -> list[bytes]:
     """Return the entries that a service publishes, up to its checkpoint."""
-    size = parse_checkpoint(parse_note(service.get("/checkpoint").text).text).size
+    size = stated_checkpoint(service.get("/checkpoint").text).size
     entries: list[bytes] = []
     for first in range(0, size, TILE_WIDTH):
         name = BundleName(first // TILE_WIDTH, min(TILE_WIDTH, size - first))

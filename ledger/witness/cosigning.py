@@ -52,8 +52,8 @@ class Cosigner:
         4. Every entry below it was followed: Unavailable, Halted.
         5. It is signed at a time that is not before the last, and stored with its signatures.
         """
-        text = notes.parse_note(asked.note).text
-        if text.partition("\n")[0] != self.trust.origin:  # 1
+        note = notes.parse_note(asked.note)
+        if note.text.partition("\n")[0] != self.trust.origin:  # 1
             raise NotFound("this witness follows the log {origin} only", origin=self.trust.origin, field="checkpoint")
         checkpoint = self._verified(asked)
         latest = self._step_from(asked.old, checkpoint.size)  # 2
@@ -69,9 +69,8 @@ class Cosigner:
         self._reach(checkpoint, asked.note)  # 4
         # The log's own line alone: what others have added to the note is not stored.
         key = self.trust.log_key_of(asked.note)
-        lines = notes.parse_note(asked.note).signatures
-        own = tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))
-        log_signed = str(notes.SignedNote(text, own))
+        own = tuple(line for line in note.signatures if (line.name, line.key_id) == (key.name, key.key_id))
+        log_signed = str(notes.SignedNote(note.text, own))
         return self.store.cosign(  # 5
             latest,
             checkpoint.size,

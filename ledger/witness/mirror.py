@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ledger.core.errors import Conflict, NotFound, ProofRefused, Unavailable
-from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
+from ledger.core.log.checkpoints import cosign_checkpoint, stated_checkpoint
 from ledger.core.log.merkle import SIZE_LIMIT
-from ledger.core.log.notes import NoteSigner, parse_note
+from ledger.core.log.notes import NoteSigner
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, width_at
 from ledger.core.log.witness_protocol import AddEntries
 from ledger.store import mirror
@@ -69,7 +69,7 @@ class LogMirror:
             if mirror.count(connection) < asked.end:
                 raise Unavailable("the mirror has not every entry yet", code="still_following")
             at = max(self.clock() // 1000, before.cosigned_at)  # 4
-            lines = cosign_checkpoint(parse_checkpoint(parse_note(note).text), self.signer, at).line()
+            lines = cosign_checkpoint(stated_checkpoint(note), self.signer, at).line()
             mirror.replace_checkpoint(connection, MirrorCheckpoint(asked.end, note, lines, at))
         return lines
 

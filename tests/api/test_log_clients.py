@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.log.checkpoints import parse_checkpoint
-from ledger.core.log.notes import parse_note
+from ledger.core.log.checkpoints import stated_checkpoint
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_for
 from tests.testkit.casework import Case
@@ -33,7 +32,7 @@ class Live:
 
     @property
     def size(self) -> int:
-        return parse_checkpoint(parse_note(self.served.get("/checkpoint").text).text).size
+        return stated_checkpoint(self.served.get("/checkpoint").text).size
 
 
 @pytest.fixture(scope="module")

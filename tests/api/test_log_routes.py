@@ -8,9 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledger.core.log import merkle
-from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.checkpoints import stated_checkpoint
 from ledger.core.log.merkle import Hash, leaf_hash, verify_consistency
-from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import decode_bundle
 from tests.api.service import Served, problem
 from tests.testkit.casework import Case
@@ -105,7 +104,7 @@ def test_a_foreign_verifier_accepts_the_receipt_of_every_entry(log: tuple[Served
     served, size = log
     entries = decode_bundle(served.get("/tile/entries/000").content, 256)
     entries += decode_bundle(served.get(f"/tile/entries/001.p/{size - 256}").content, size - 256)
-    root = parse_checkpoint(parse_note(served.get("/checkpoint").text).text).root.hex()
+    root = stated_checkpoint(served.get("/checkpoint").text).root.hex()
     public = Ed25519PublicKey.from_public_bytes(LOG_SIGNER.verifying_key.public_key)
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     for index in (0, 1, 100, 255, 256, size - 1):

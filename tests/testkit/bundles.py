@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import SUITE_SECP256K1_EIP712, SYSTEM_STREAM_ID, Body, Stream, registry
 from ledger.core.events.record import HeadsMapped
-from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint, stated_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_note
 from ledger.core.log.tlog_proofs import TlogProof
@@ -155,7 +155,7 @@ class Log:
 
     def proof(self, index: int, note: str) -> str:
         """Return the tlog-proof of an entry under a note of this log."""
-        entries = self.entries(parse_checkpoint(parse_note(note).text).size)
+        entries = self.entries(stated_checkpoint(note).size)
         hashes = tuple(Hash(sibling) for sibling in reference.inclusion_proof(index, entries))
         return TlogProof(index, hashes, note).to_text()
 
@@ -220,7 +220,7 @@ class Log:
         ``payload`` and ``sections`` are changes of the entries it is about, ``others`` further entries beside them.
         """
         subjects, note = [*subjects], note or self.note()
-        size = parse_checkpoint(parse_note(note).text).size
+        size = stated_checkpoint(note).size
         events = [self.events[index] for index in subjects]
         of_entries = {name: changes.pop(name) for name in ("payload", "sections") if name in changes}
         beside = {*changes.pop("others", ()), *self.mirror_of(*events)} - {*subjects}

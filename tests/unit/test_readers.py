@@ -24,8 +24,8 @@ from ledger.core.encoding.decoding import decode_toml
 from ledger.core.encoding.digests import parse_digest
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import decode_submission
-from ledger.core.log.checkpoints import parse_checkpoint
-from ledger.core.log.notes import parse_note, parse_vkey
+from ledger.core.log.checkpoints import stated_checkpoint
+from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tiles import decode_bundle as decode_entries
 from ledger.core.log.tiles import parse_name
@@ -196,7 +196,7 @@ def readers() -> dict[str, Reader]:
         "trust file": Reader(parse_trust, (TRUST,)),
         "policy": text_reader(parse_policy, json.loads(TRUST)["witness_policy"]),
         "verifier key": text_reader(parse_vkey, json.loads(TRUST)["log_key"]),
-        "note": text_reader(lambda text: parse_checkpoint(parse_note(text).text), NOTE),
+        "note": text_reader(stated_checkpoint, NOTE),
         "tlog-proof": text_reader(parse_tlog_proof, PROOF),
         "COSE receipt": Reader(lambda data: verify_receipt(data, ENTRY, trust), (RECEIPT,)),
         "bundle": Reader(lambda data: verify_event(data, trust), (BUNDLE,)),

@@ -164,7 +164,7 @@ def prepare(
     except MalformedInput as error:
         named = _PART.sub("", error.field or "")
         option = next((each for part, each in _PREPARED.items() if named.startswith(part)), None)
-        raise error.told_with(field=option) from error
+        raise error.amended(field=option) from error
     (agency,) = founding.agencies
     kinds = {kind for book in books_that_ship().values() for kind in book.kinds}
     if agency.kind not in kinds:

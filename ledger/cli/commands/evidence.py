@@ -113,11 +113,11 @@ def seal(
         hint = (
             "Name the ledger by --log-id, as its trust file does, or make a profile: tally profile add NAME --url URL"
         )
-        raise error.told_with(hint=Message(hint)) from error
+        raise error.amended(hint=Message(hint)) from error
     try:
         bag_binding = binding(case_id=case_id, item_id=item_id or new_id("item"), log_id=ledger)
     except MalformedInput as error:
-        raise error.told_with(field=option_of(error.field)) from error
+        raise error.amended(field=option_of(error.field)) from error
     with progress_of(source.name, session.output) as progress:
         bag_report = sealing.seal(
             source,

@@ -82,6 +82,11 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(lines[0], parse_size(lines[1]), as_hash(notes.decode_base64(lines[2], "root"), "root"))
 
 
+def stated_checkpoint(note_text: str) -> Checkpoint:
+    """Return the checkpoint that a note states, whoever signed it. Raises MalformedInput for another form."""
+    return parse_checkpoint(notes.parse_note(note_text).text)
+
+
 def sign_checkpoint(checkpoint: Checkpoint, signer: notes.NoteSigner) -> str:
     """Sign a checkpoint as a note. Requires a signer of type ED25519 whose name is the origin."""
     _require_origin(checkpoint, signer.verifying_key)

@@ -341,7 +341,7 @@ def count(
     counting = Counting(started_at, tuple(periods), tuple(map(tuple, then)), tuple(excluded), manner)
     end, unknown = earliest_end(counting, zone, calendar, in_custody=in_custody)
     if unknown is not None:
-        raise unknown.told_with()  # the error that is kept would collect the frames of every caller
+        raise unknown.amended()  # the error that is kept would collect the frames of every caller
     return end
 
 

@@ -24,10 +24,10 @@ from ledger.core.ethereum.trie import MAX_NODE_LENGTH
 from ledger.core.events import Envelope, Event, Payload, Section, Stream, require_digest
 from ledger.core.events.payload import event_of, require_length, require_place
 from ledger.core.events.terms import Bytes32, KeyId, SafeInt, SectionLabel, Value, text
-from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.checkpoints import stated_checkpoint
 from ledger.core.log.head_map import MAX_DEPTH, HeadProof, MapKey, MappedHead
 from ledger.core.log.merkle import HASH_LENGTH, Hash, leaf_hash, path_nodes
-from ledger.core.log.notes import MAX_NOTE_LENGTH, parse_note
+from ledger.core.log.notes import MAX_NOTE_LENGTH
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.trust.trust_file import ChainHistory
 from ledger.core.verification.report import NotChecked
@@ -308,7 +308,7 @@ def tlog_proof_of(bundle: Bundle) -> str:
 
     Raises MalformedInput if it is about a stream, or lacks a node; ProofRefused if the tree does not have the entry.
     """
-    index, size = bundle.require_event().index, parse_checkpoint(parse_note(bundle.note).text).size
+    index, size = bundle.require_event().index, stated_checkpoint(bundle.note).size
     try:
         return TlogProof(index, bundle.inclusion_proof(index, size), bundle.note).to_text()
     except NotChecked as gap:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.errors import Exit
-from ledger.core.log.checkpoints import parse_checkpoint
-from ledger.core.log.notes import parse_note
+from ledger.core.log.checkpoints import stated_checkpoint
 from tests.campaigns.malicious_log.attacks import HISTORIES
 from tests.campaigns.malicious_log.ground import Ground
 from tests.campaigns.malicious_log.service import filler, receipt, written
@@ -35,7 +34,7 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
 
 
 def size_of(file: Path) -> int:
-    return parse_checkpoint(parse_note(file.read_text(encoding="utf-8")).text).size
+    return stated_checkpoint(file.read_text(encoding="utf-8")).size
 
 
 def aged(file: Path) -> None:

@@ -13,8 +13,8 @@ from ledger.audit import Basis, audit_log, left_out, read_basis
 from ledger.core.custody import kept_state
 from ledger.core.encoding import canonical
 from ledger.core.events.record import AccessSealed
-from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
-from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
+from ledger.core.log.checkpoints import cosign_checkpoint, stated_checkpoint
+from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.deadlines.upkeep import warn
 from ledger.procedures import shipped_procedures, shipped_rulebook
 from ledger.samples import load
@@ -113,7 +113,7 @@ def _add(parts: Parts) -> Basis:
     assert published is not None
     for name in ("one", "two"):
         witness = SeedSigner.from_seed(f"witness.example/{name}", name.ljust(32).encode(), SignatureType.COSIGNATURE_V1)
-        line = cosign_checkpoint(parse_checkpoint(parse_note(published.note).text), witness, now // 1000).line()
+        line = cosign_checkpoint(stated_checkpoint(published.note), witness, now // 1000).line()
         vkey = witness.verifying_key.vkey()
         checkpoints.store_cosignature(database, published.size, vkey, line, is_enough=lambda _keys: False)
     key_id = next(key for key, grant in authority.grants.items() if grant.officer == auditor.officer)

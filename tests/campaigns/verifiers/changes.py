@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.events import Envelope, Payload
-from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint
+from ledger.core.log.checkpoints import Checkpoint, stated_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
 from scripts.docs.spoiled_signatures import SECP256K1_ORDER
 from tests.campaigns.verifiers.worlds import Base, Tree, World
@@ -80,7 +80,7 @@ def lines_changed(change: Callable[[list[NoteSignature]], list[NoteSignature]]) 
 
 
 def head_of(world: World) -> Checkpoint:
-    return parse_checkpoint(parse_note(world.note).text)
+    return stated_checkpoint(world.note)
 
 
 # -- entries that the log itself holds ---------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.log.checkpoints import parse_checkpoint
-from ledger.core.log.notes import SeedSigner, parse_note
+from ledger.core.log.checkpoints import stated_checkpoint
+from ledger.core.log.notes import SeedSigner
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.trust.trust_file import EarlierLogKey, Trust, encode_trust, parse_trust
 from ledger.core.verification.bundle import Bundle
@@ -19,7 +19,7 @@ from tests.testkit.builders import COURT, SERVICE, clerk, refused_at
 from tests.testkit.bundles import LOG_SIGNER, ORIGIN, WITNESSES
 from tests.testkit.changed_bundles import FOUNDING, GOOD, LOG, NOTE, REGISTERED, TRUST, faults, results, verdict_of
 
-SIZE = parse_checkpoint(parse_note(NOTE).text).size
+SIZE = stated_checkpoint(NOTE).size
 NEW_LOG = SeedSigner.from_seed(ORIGIN, bytes([42]) * 32)
 OTHER_LOG = SeedSigner.from_seed(ORIGIN, bytes([43]) * 32)
 NEW_SERVICE = clerk(COURT, 7).key_id

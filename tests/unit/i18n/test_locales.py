@@ -341,7 +341,7 @@ def lose(error):
     text = "there is nothing" if error else "there is little"
     error.hint = "Look for it."
     lock(error, message=LOST, hint="Stop it.")
-    error.told_with(hint=AGAIN)
+    error.amended(hint=AGAIN)
     raise Lost(text) from Lost(LOST)
 """
 

@@ -17,10 +17,10 @@ from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound, Unavailable
 from ledger.core.events import Authority, Stream
-from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, sign_checkpoint
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint, stated_checkpoint
 from ledger.core.log.cose_receipts import parse_receipt
 from ledger.core.log.merkle import Hash
-from ledger.core.log.notes import SeedSigner, parse_note
+from ledger.core.log.notes import SeedSigner
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import MapProof, decode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
@@ -84,7 +84,7 @@ class Stand:
         return verify_case(bundle, self.chain.trusting(self.trust), shipped_procedures(), **options)
 
     def size_of(self, bundle: dict[str, Any]) -> int:
-        return parse_checkpoint(parse_note(bundle["note"]).text).size
+        return stated_checkpoint(bundle["note"]).size
 
     def change(self, statement: str, **values: Any) -> None:
         """What somebody does behind the service's back."""
@@ -307,13 +307,13 @@ def test_cose_receipt(stand: Stand) -> None:
     """Each entry has a receipt in the tree of any checkpoint that has it, by the log's key; the same each time."""
     note = stand.ledger.publisher.checkpoint(*tree_of(stand))
     stand.ledger.post_all(Case("case-2").open().events)
-    size = parse_checkpoint(parse_note(note).text).size
+    size = stated_checkpoint(note).size
     for index in range(size):
         data = stand.prover.cose_receipt(index, note)
         assert data == stand.prover.cose_receipt(index, note)
         receipt = parse_receipt(data)
         head = receipt.verify(entry_at(stand, index), LOG_SIGNER.verifying_key)
-        assert (receipt.index, head) == (index, parse_checkpoint(parse_note(note).text))
+        assert (receipt.index, head) == (index, stated_checkpoint(note))
 
 
 def tree_of(stand: Stand) -> tuple[int, bytes]:
