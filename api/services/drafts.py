@@ -6,7 +6,7 @@ Pages and routes draft alike. What makes an act impossible is reported here, bef
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from ledger.core.events import EVENT_TYPES, NAME_OF, Body, Stream
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.events.handover import HandoverOffered, HandoverReturned
+from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message, Term, joined
 from ledger.core.visibility import Reader, arriving, visible_flags
 from ledger.i18n import Labels
@@ -185,6 +186,8 @@ def drafts_in_case(
         visible = visible_flags(type(body), outcome.flags, sees_case=at.is_visible)
         flags = [(flag, of_flags.value("detail", flag.detail)) for flag in visible]
         warnings = [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins]
+        if before is not None and at.is_visible:
+            warnings += [of_flags.value("detail", repeated) for repeated in _repeated_numbers(before, body)]
         particulars = event_fields(event, drafted.sections, words, labels)
         discloses = _disclosed(body, outcome.state, reading.reader.now)
         in_words = None if discloses is None else words.value("detail", discloses)
@@ -224,6 +227,17 @@ def refusals_in_case(
         else:
             state = outcome.state
     return refusals
+
+
+def _repeated_numbers(before: CaseState, body: Body) -> Iterator[Message]:
+    """Yield what an item would have the same as one that is in the case: a list that was sent twice, say."""
+    if not isinstance(body, ItemRegistered):
+        return
+    for item_id, item in before.items.items():
+        if body.exhibit_number and body.exhibit_number == item.exhibit_number:
+            yield Message("There is an item of this exhibit number already: {item_id}", item_id=item_id)
+        elif body.seal_number and body.seal_number == item.seal_number:
+            yield Message("There is an item of this seal number already: {item_id}", item_id=item_id)
 
 
 def _of_same_number(connection: Connection, reading: Reading, case_id: str, body: Body) -> list[str]:

@@ -6,8 +6,9 @@ from starlette.responses import RedirectResponse, Response
 
 from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf, page_router
+from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.rendering import PATH, language, narrator_of
-from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery, download, shown_pdf
+from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery, download, json_response, shown_pdf
 from api.services.archives import archive_of_case
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
 from api.services.documents import (
@@ -32,6 +33,12 @@ from ledger.timeline.event_fields import event_fields
 from ledger.timeline.sentences import naming
 
 router = page_router()
+
+
+@router.get("/recorded")
+def recorded_events(visit: VisitOf, event: RecordedQuery) -> Response:
+    """Return the ids of those of the events that the reader has signed and that are recorded."""
+    return json_response([each.event_id for each in recorded(visit, event)])
 
 
 @router.get("/cases/{case_id}/events/{event_id}")

@@ -298,13 +298,13 @@ document.addEventListener("htmx:after:swap", () => {
   for (const place of wrong.length ? document.querySelectorAll("[data-new-items]") : []) showColumns(place);
 });
 // What waits comes next: on the page of the case, which has them all by then.
-document.addEventListener("recorded", ({ detail: draft }) => {
+document.addEventListener("recorded", ({ detail: sent }) => {
   const place = document.querySelector("[data-new-items]");
   const rest = waiting();
   if (!rest.length) return;
   wait(place, []);
   sessionStorage.setItem(restKey(place.dataset.address), JSON.stringify(rest));
-  draft.dataset.following = place.dataset.address;
+  sent.following = place.dataset.address;
 });
 
 for (const place of document.querySelectorAll("[data-new-items]")) {

@@ -1,6 +1,6 @@
 // Acts: a form asks for drafts, which the officer's provider signs and this script posts to the ledger, all or none.
 import { envelopeOf, follow, following, submissionOf, textsOf, typedData } from "./event.js";
-import { forget } from "./kept.js";
+import { forget, SENT } from "./kept.js";
 import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTogether, signTyped, UNANSWERED, UNPAIRED } from "./provider.js";
 import { JSON_HEADERS, refusal } from "./refusal.js";
 
@@ -39,24 +39,42 @@ function sent(submissions) {
 
 async function post(draft) {
   say(draft, draft.dataset.recording);
+  const { eventIds, following } = draft.dataset;
+  sessionStorage.setItem(SENT, JSON.stringify({ eventIds: eventIds.split(" "), following }));
   let answer;
   try {
     answer = await sent(unsent);
   } catch {
     return lost(draft);
   }
-  if (answer.ok) {
-    forget();
-    document.dispatchEvent(new CustomEvent("recorded", { detail: draft }));
-    const next = new URL(draft.dataset.following, location);
-    for (const id of draft.dataset.eventIds.split(" ")) next.searchParams.append("event", id);
-    return location.assign(next);
-  }
+  if (answer.ok) return goOn();
   if (answer.status >= 500) return lost(draft);
+  sessionStorage.removeItem(SENT);
   const problem = await answer.json();
   if (problem.code === "not_on_head") return again(draft, draft.dataset.moved);
   refused = await refusal(draft.dataset.refused.replace("{line}", problem.line), problem);
   return again(draft, ...refused);
+}
+
+// Leave the form, which is recorded, for the page that follows.
+function goOn() {
+  const sent = JSON.parse(sessionStorage.getItem(SENT));
+  forget();
+  document.dispatchEvent(new CustomEvent("recorded", { detail: sent }));
+  const next = new URL(sent.following, location);
+  for (const id of sent.eventIds) next.searchParams.append("event", id);
+  location.assign(next);
+}
+
+// What was sent may be recorded though its answer was lost. The ledger is asked before the form, which is another act each time it is drafted, can be signed again. Return whether it was recorded.
+async function wasRecorded() {
+  const sent = JSON.parse(sessionStorage.getItem(SENT));
+  if (!sent) return false;
+  const answer = await fetch(`/console/recorded?event=${sent.eventIds[0]}`, { headers: JSON_HEADERS });
+  const [recorded] = await answer.json(); // of acts that are recorded all or none
+  if (recorded) goOn();
+  else sessionStorage.removeItem(SENT);
+  return Boolean(recorded);
 }
 
 // Draft the same form anew. The server validates it again, on the newest head, lists what was recorded in between, and says in the form's own words what is at fault. If nothing is, the officer is asked again, beside what the ledger said.
@@ -103,6 +121,12 @@ document.addEventListener("click", async ({ target }) => {
   if (target.closest("[data-again]")) return post(draft);
   if (!target.closest("[data-sign]")) return;
   draft.querySelector("[data-sign]").disabled = true;
+  try {
+    if (await wasRecorded()) return;
+  } catch {
+    release(draft);
+    return say(draft, draft.dataset.unasked);
+  }
   try {
     unsent = await sign(draft);
   } catch (error) {
@@ -160,3 +184,4 @@ document.addEventListener("htmx:after:swap", () => {
   focus(draft ?? document);
 });
 focus(document.getElementById("main"));
+document.addEventListener("DOMContentLoaded", () => wasRecorded().catch(() => {})); // without an answer it is asked before signing

@@ -113,8 +113,9 @@ RecordedQuery = Annotated[tuple[Annotated[str, Query(max_length=36)], ...], Quer
 
 
 class RecordedEvent(Struct, frozen=True):
-    """The event's sentence, its log index, and the flags that it raised."""
+    """The event's id, its sentence, its log index, and the flags that it raised."""
 
+    event_id: str
     sentence: str
     index: int
     flags: Sequence[Flag]
@@ -135,9 +136,8 @@ def recorded(
                 entry, _ = find_event(connection, visit.reading, event_id)
                 if entry.key_id == visit.reading.session.grant.key_id:
                     flags = flags_of(connection, visit.reading, entry)
-                    events.append(
-                        RecordedEvent(sentence_of(visit, connection, narrator, entry), entry.log_index, flags)
-                    )
+                    sentence = sentence_of(visit, connection, narrator, entry)
+                    events.append(RecordedEvent(event_id, sentence, entry.log_index, flags))
     return events
 
 

@@ -3,7 +3,10 @@ const PREFIX = "tallystick-typed";
 const { keyId } = document.body.dataset;
 // Where something is kept of this officer in this window, until he signs out.
 export const placeOf = (subject) => `${PREFIX} ${keyId} ${subject}`;
-const place = placeOf(`${location.pathname}${location.search}`);
+// What a page says was recorded just before does not make it another page.
+const search = new URLSearchParams(location.search);
+search.delete("event");
+const place = placeOf(`${location.pathname}?${search}`);
 const forms = [...document.querySelectorAll("form[data-act]")];
 
 export const fieldsOf = (form) => [...(form.elements ?? form.querySelectorAll("[name]"))].filter(({ name, type }) => name && !["hidden", "file", "submit"].includes(type));
@@ -16,8 +19,9 @@ export const usual = (field) => {
 export const now = (field) => (isTicked(field) ? field.checked : field.value);
 
 export const FROM_PHONE = `${place} phone`; // where a desk keeps what it took over from a phone
+export const SENT = `${place} sent`; // what was sent to be recorded, and not answered yet
 
-export const forget = () => [place, FROM_PHONE].forEach((key) => sessionStorage.removeItem(key));
+export const forget = () => [place, FROM_PHONE, SENT].forEach((key) => sessionStorage.removeItem(key));
 
 function keep() {
   const changed = forms.map((form) => Object.fromEntries(fieldsOf(form).filter((field) => now(field) !== usual(field)).map((field) => [keyOf(field), now(field)])));

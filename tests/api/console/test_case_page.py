@@ -6,7 +6,7 @@ import re
 from html import unescape
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from ledger.core.events import item, letter
 from ledger.core.events.case import CustodyChangeRequested
@@ -204,6 +204,37 @@ def test_what_was_typed_is_not_lost(office: Office) -> None:
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile("sign-in"))
     assert page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('typed'))") == []
+
+
+@pytest.mark.parametrize("by", ["a reload", "another draft"])
+def test_an_act_whose_answer_is_lost_counts_once(office: Office, by: str) -> None:
+    """Whether its page is opened or its form signed again: what was recorded is shown, and not signed twice."""
+    office.record(Case().open())
+    desk = office.at(clerk(POLICE), "/cases/case-1/acts/letter.sent")
+    page = desk.page
+
+    def lose(route: Route) -> None:
+        assert route.fetch().status == 201
+        route.abort()
+
+    page.locator("#number").fill("2026-5")
+    page.locator("#kind").select_option("data_freeze_notice")
+    page.locator("#sent_at").fill("2026-03-02T09:30")
+    page.locator("#to_agency").select_option(PROCURATORATE)
+    page.get_by_role("button", name=READ).click()
+    page.route("**/api/v1/events", lose, times=1)
+    page.locator("[data-sign]").click()
+    desk.agree()
+    expect(page.locator(".draft .outcome")).to_contain_text("Send it again: it counts once")
+    if by == "a reload":
+        page.reload()
+    else:
+        page.locator("#number").fill("2026-6")
+        page.get_by_role("button", name=READ).click()
+        page.locator("[data-sign]").click()
+    page.wait_for_url("**event=*")
+    assert [letter.number for letter in office.state().letters.values()] == ["2026-5"]
+    expect(desk.go("/cases/case-1/acts/letter.sent").locator("#number")).to_have_value("")
 
 
 def test_a_second_case_of_one_number_warns(office: Office) -> None:

@@ -152,6 +152,9 @@ def test_more_than_one_consent_takes_goes_on_after_it(office: Office) -> None:
     page.wait_for_url("**/items/new?event=*")
     expect(page.locator(".new-item")).to_have_count(3)
     expect(page.locator(CELL.format(1, "description"))).to_have_value(f"coin {MAX_ACTS}")
+    page = desk.go("/cases/case-1/items/new")  # by the menu, which does not name what was recorded
+    expect(page.locator(".new-item")).to_have_count(3)
+    expect(page.locator(CELL.format(1, "description"))).to_have_value(f"coin {MAX_ACTS}")
     page.locator("form[data-act] button:not([type])").click()
     desk.sign()
     assert len(office.state().items) == MAX_ACTS + 3
