@@ -39,6 +39,7 @@ _VARYING = re.compile(
 
 
 VERIFIED = Message("Items, persons and the case are named by the record, which this signer has fetched and verified.")
+TOGETHER = Message("Items, persons and the case are named as in the acts that are signed together with this one.")
 UNVERIFIED = Message(
     "As the page says: this signer could not verify the record of the case, so that it shows ids. "
     "It takes the pinned trust file: tally log trust --pin."
@@ -179,7 +180,7 @@ class QuestionBuilder:
             persons |= {person_id: f"{name} ({person_id[:8]})" for person_id, name in names.persons.items()}
         source = [Message("Times: {zone}.", zone=self._labels.of_zone(zone_in_use()))]
         if event.stream.kind == "case" and event.previous is not None:
-            source.insert(0, UNVERIFIED if record is None else VERIFIED)
+            source.insert(0, UNVERIFIED if record is None else VERIFIED if record.events else TOGETHER)
         narrator = Narrator(self._labels, self._names, persons)
         words, number = narrator.words(event, None), record.number if record else None
         facts = fields_to_sign(event, sections, words, self._labels, number=number)

@@ -101,7 +101,7 @@ CLAUSES = (
     *("advice", "note", "authority"),
 )
 # What the custody rules say in a side of a difference, by the name of its words.
-_PHRASES = {"as listed": "as_listed"}
+_PHRASES = {"as listed": "as_listed", "differs": "differs"}
 _PLACE_OF_CLAUSE = {field: place for place, field in enumerate(CLAUSES)}
 
 Names = Callable[[str], str]
@@ -362,6 +362,8 @@ class EventWords:
         """Return a side of a discrepancy, in the reader's words if it is one of the custody rules' own phrases."""
         if text in _PHRASES:
             return self._labels.of("telling", _PHRASES[text])
+        if (reason := text.removeprefix("reason ")) != text:
+            return self._labels.find("reason_code", reason) or text
         if (seal := text.removeprefix("seal ")) != text:
             return self._labels.of("telling", "seal").format(self._labels.find("seal_state", seal) or seal)
         amount, _, unit = text.partition(" ")

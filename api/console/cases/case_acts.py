@@ -454,7 +454,9 @@ def _answered_line(form: PostedForm, item_id: str, state: CaseState, *, differs:
         if digests := form.all(f"digest:{item_id}"):
             line["digests"] = digests
     else:
-        quantity, line["reason_code"] = f"refused_quantity:{item_id}", form.get(f"reason:{item_id}") or ""
+        quantity = f"refused_quantity:{item_id}"
+        if reason := form.get(f"reason:{item_id}"):  # without one it is refused as missing
+            line["reason_code"] = reason
         line |= _of_item(form, item_id, "explanation")
     if photographs := form.all(f"photograph:{item_id}"):
         line["photographs"] = photographs

@@ -142,6 +142,13 @@ document.addEventListener("paste", async (event) => {
   if (table) fill(place, table, rowsOf(place).indexOf(cell.parentElement));
 });
 
+// A quantity may be typed with its unit, as it stands in lists.
+async function splitUnit(place, cell, text) {
+  if (!/^\s*[\d.,]+\s*[^\d.,\s]/.test(text)) return;
+  const table = await read(place, text, ["quantity"]);
+  if (table && cell.querySelector("[name]").value === text) fill(place, table, rowsOf(place).indexOf(cell.parentElement));
+}
+
 async function open(place, chooser) {
   const [file] = chooser.files;
   if (!file) return;
@@ -290,6 +297,7 @@ for (const kind of ["input", "change"]) {
     if (cell && target.name) unmark(cell);
     if (place && target !== place) showColumns(place);
     if (target.matches?.("[data-open]") && kind === "change") open(place, target);
+    if (cell?.dataset.column === "quantity" && kind === "change") splitUnit(place, cell, target.value);
   });
 }
 document.addEventListener("htmx:after:swap", () => {

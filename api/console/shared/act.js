@@ -45,13 +45,15 @@ async function post(draft) {
   try {
     answer = await sent(unsent);
   } catch {
-    return lost(draft);
+    return offerAgain(draft, draft.dataset.lost);
   }
   if (answer.ok) return goOn();
-  if (answer.status >= 500) return lost(draft);
+  const problem = await answer.json().catch(() => ({}));
+  const isUnknown = answer.status >= 500 && (!problem.code || problem.code === "outcome_unknown" || answer.status === 500);
+  if (isUnknown) return offerAgain(draft, draft.dataset.lost);
   sessionStorage.removeItem(SENT);
-  const problem = await answer.json();
   if (problem.code === "not_on_head") return again(draft, draft.dataset.moved);
+  if (answer.status >= 500) return offerAgain(draft, ...(await refusal(draft.dataset.notNow, problem)));
   refused = await refusal(draft.dataset.refused.replace("{line}", problem.line), problem);
   return again(draft, ...refused);
 }
@@ -89,8 +91,8 @@ function again(draft, ...words) {
   asked.requestSubmit();
 }
 
-function lost(draft) {
-  say(draft, draft.dataset.lost);
+function offerAgain(draft, ...words) {
+  say(draft, ...words);
   draft.querySelector("[data-again]").hidden = false;
 }
 

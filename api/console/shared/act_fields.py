@@ -82,9 +82,14 @@ def heading_of(visit: Visit, event_type: str) -> str:
 
 
 def subject_field(event_type: str) -> Field | None:
-    """Return the field by which an act names something first, None if it names nothing, or cites an event first."""
+    """Return the field by which an act names something first, None if it names nothing, or cites an event first.
+
+    To whom a letter goes is not what it is about.
+    """
+    act = ACTS[event_type]
+    aside = {act.makes, *(act.one_of[1] if act.one_of else ())}
     fields = (field for field in fields_of(EVENT_TYPES[event_type].body) if field.type.kind in ("id", "event"))
-    first = next((field for field in fields if field.name != ACTS[event_type].makes), None)
+    first = next((field for field in fields if field.name not in aside), None)
     return None if first is None or first.type.kind == "event" else first
 
 

@@ -115,7 +115,7 @@ def refusal_differences(item: Item, line: NotAcceptedItem, book: Rulebook) -> li
     differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, None)]
     kind = book.reasons[line.reason_code].differs
     if kind is not None and not differing:
-        differing.append(DescriptionDifference(kind, "as listed", line.explanation or line.reason_code))
+        differing.append(DescriptionDifference(kind, "as listed", line.explanation or f"reason {line.reason_code}"))
     return differing
 
 

@@ -206,7 +206,7 @@ def _chosen(path: str, label: str, vocabulary: str, words: Iterable[str], labels
     options = {word: labels.of(vocabulary, word) for word in words}
     labelled = [(word, Labels(language).of(vocabulary, word)) for language in LANGUAGES for word in options]
     pieces = dict.fromkeys(_OF_PIECES, "piece") if path == UNIT and "piece" in options else {}
-    # Of two words that people call the same, such as two units, the first is meant.
+    # Of two words that are called the same the first is meant.
     spellings = (
         pieces | {_folded(text): word for word, text in reversed(labelled)} | {_folded(word): word for word in options}
     )

@@ -255,6 +255,8 @@ def test_a_refusal_names_things_and_fields_as_the_form_does(served: Served) -> N
     text = refused(PROCURATORATE, "accept", **answer, **{"quantity:phone": "many"})
     assert "the phone (phone): " in text
     assert 'data-thing="phone"' in text
+    left = {"handover_id": "handover-1", "received_at": "2026-03-02T09:45", "how:phone": "refused", "reason:phone": ""}
+    assert "reason is missing" in refused(PROCURATORATE, "accept", **left)
 
 
 def test_a_form_asks_for_nothing_that_there_is_not(served: Served) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from ledger.core.events import item, letter
-from ledger.core.events.case import CustodyChangeRequested
+from ledger.core.events.case import CustodyChangeRequested, MeasureExtended
 from ledger.i18n import Labels
 from tests.api.console.desk import READ, Office, barriers
 from tests.api.console.pages import page_of
@@ -145,6 +145,20 @@ def test_who_keeps_a_person_serves_and_who_took_over_asks(served: Served) -> Non
     assert "acts/serve-custody?of=custody-1" in tasks_of(page_of(served, clerk(DETENTION), "/cases/case-1").text)
 
 
+def test_a_letter_that_a_clock_asks_for_is_about_its_person(served: Served) -> None:
+    """The task leads to the form of that kind of letter, in which the person is ticked, of two the one it is of."""
+    case = (
+        li_detained()
+        .name("wang")
+        .say(MeasureExtended, measure_id="measure-1", until="2026-03-09", ground="accomplices", article="CPL 91")
+    )
+    served.record(case)
+    path = f"acts/letter.sent?of={person_id('li')}&kind=custody_period_notice"
+    assert path in map(unescape, tasks_of(page_of(served, clerk(POLICE), "/cases/case-1").text))
+    form = page_of(served, clerk(POLICE), f"/cases/case-1/{path}").text
+    assert re.findall(r'name="person_ids" value="(\w+)" checked', form) == [person_id("li")]
+
+
 def test_the_page_leads_from_a_deadline_to_its_form_and_from_tab_to_tab(office: Office) -> None:
     """What ends first is on top and opens its form filled in; parts open without scripts; nobody is kept out of any."""
     office.record(li_detained().register("phone"))
@@ -204,6 +218,24 @@ def test_what_was_typed_is_not_lost(office: Office) -> None:
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile("sign-in"))
     assert page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('typed'))") == []
+
+
+def test_what_cannot_be_recorded_now_says_why(office: Office) -> None:
+    """A service that refuses because of itself leaves no doubt about the act, which is sent again once it can."""
+    office.record(Case().open())
+    desk = office.at(clerk(POLICE), "/cases/case-1/acts/case.numbered")
+    page, problem = desk.page, {"status": 503, "code": "clock_set_forward", "detail": "the clock was set forward"}
+    page.locator("#case_number").fill("2026-9")
+    page.get_by_role("button", name=READ).click()
+    page.route("**/api/v1/events", lambda route: route.fulfill(status=503, json=problem), times=1)
+    page.locator("[data-sign]").click()
+    desk.agree()
+    outcome = page.locator(".draft .outcome")
+    expect(outcome).to_contain_text("It is not recorded")
+    expect(outcome).to_contain_text("the clock was set forward")
+    page.get_by_role("button", name="Send again").click()
+    page.wait_for_url("**event=*")
+    assert office.state().sequence == 1
 
 
 @pytest.mark.parametrize("by", ["a reload", "another draft"])

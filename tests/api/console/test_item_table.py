@@ -134,6 +134,19 @@ def test_every_fault_is_shown_at_its_cell(office: Office) -> None:
     assert [item.kind for item in office.state().items.values()] == ["exhibit", "dossier", "exhibit"]
 
 
+def test_a_quantity_is_typed_with_its_unit(office: Office) -> None:
+    """As it stands in lists; what people call alike is not taken for banknotes."""
+    office.record(Case().open())
+    page = office.at(clerk(POLICE), "/cases/case-1/items/new", language="zh-CN").page
+    for row, (text, amount, unit) in enumerate((("3瓶", "3", "bottle"), ("2张", "2", "sheet")), start=1):
+        if row > 1:
+            page.locator("[data-another]").click()
+        page.locator(CELL.format(row, "quantity")).fill(text)
+        page.locator(CELL.format(row, "description")).focus()
+        expect(page.locator(CELL.format(row, "quantity"))).to_have_value(amount)
+        expect(page.locator(CELL.format(row, "unit"))).to_have_value(unit)
+
+
 def test_more_than_one_consent_takes_goes_on_after_it(office: Office) -> None:
     """Said before; the rest waits in the window, and is there on the page of the case after the first part."""
     office.record(Case().open())

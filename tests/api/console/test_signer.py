@@ -344,6 +344,12 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     assert "fetched and verified" in named.source
     assert "the phone" not in unnamed.sentence
     assert "As the page says" in unnamed.source
+    begun = [asked_for(each)[1:] for each in Case().open().register("phone").events]
+    begun_at = case.events[0].envelope.signed_at
+    of_new = QuestionBuilder(holder, Labels("en"), str, lambda: begun_at).events(
+        address, [list(each) for each in begun]
+    )
+    assert ["signed together" in each.source for each in of_new.acts] == [False, True]
     with pytest.raises(IntegrityBroken):
         names_in(bundle.replace(b"the phone", b"the spoon"), trust, "case-1")
     other_key = SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import httpx
@@ -75,6 +77,16 @@ def test_no_page_has_an_english_word_or_a_code(world: World, walk: Walk) -> None
     shown = ((path, answer) for (_, path), answer in walk.pages() if not path.startswith("/console/documents/"))
     english = {path: texts for path, answer in shown if (texts := english_of(answer.text, written))}
     assert english == {}
+
+
+def test_no_id_stands_twice_in_a_page(walk: Walk) -> None:
+    """Or labels, headings and messages would name another part of it to whoever listens."""
+    twice = {}
+    for (_, path), answer in walk.pages():
+        counts = Counter(re.findall(r'\sid="([^"]*)"', answer.text))
+        if repeated := [each for each, count in counts.items() if count > 1]:
+            twice[path] = repeated
+    assert twice == {}
 
 
 def test_each_page_carries_the_policy_and_keeps_to_it(world: World, walk: Walk) -> None:

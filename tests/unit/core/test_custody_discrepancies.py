@@ -47,14 +47,14 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "a mismatch without words": (got("mismatch"), "as listed", "differs", "condition"),
     "kept for its count": (kept("items_differ", quantity=pieces(9)), "10 piece", "9 piece", "quantity"),
     "kept for its seal": (kept("seal_broken", seal_state="broken"), "seal S-1", "seal broken", "seal"),
-    "kept for its seal, unsaid": (kept("seal_broken"), "as listed", "seal_broken", "seal"),
+    "kept for its seal, unsaid": (kept("seal_broken"), "as listed", "reason seal_broken", "seal"),
     "kept for its digest": (
         kept("digest_mismatch", explanation="sha256 differs"),
         "as listed",
         "sha256 differs",
         "digest",
     ),
-    "kept as different": (kept("items_differ"), "as listed", "items_differ", "condition"),
+    "kept as different": (kept("items_differ"), "as listed", "reason items_differ", "condition"),
 }
 AGREEMENTS: dict[str, dict[str, Any]] = {
     "unsaid": {},

@@ -196,6 +196,7 @@ def test_particulars_are_told_by_the_labels_of_the_procedure() -> None:
         ("seal S-1; 10.5 gram", "seal S-1; 10.5 grams", "封条S-1; 10.5 克"),
         ("seal broken", "seal broken", "封条破损"),
         ("as listed", "as described", "无异常"),
+        ("reason seal_broken; differs", "seal broken; differs", "封条破损; 不符"),
         ("sha256:00 differs", "sha256:00 differs", "sha256:00 differs"),
     ],
 )
