@@ -138,7 +138,7 @@ def test_a_quantity_is_typed_with_its_unit(office: Office) -> None:
     """As it stands in lists; what people call alike is not taken for banknotes."""
     office.record(Case().open())
     page = office.at(clerk(POLICE), "/cases/case-1/items/new", language="zh-CN").page
-    for row, (text, amount, unit) in enumerate((("3瓶", "3", "bottle"), ("2张", "2", "sheet")), start=1):
+    for row, (text, amount, unit) in enumerate((("3瓶", "3", "bottle"), ("2张", "2", "loose_sheet")), start=1):
         if row > 1:
             page.locator("[data-another]").click()
         page.locator(CELL.format(row, "quantity")).fill(text)

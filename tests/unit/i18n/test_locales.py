@@ -139,7 +139,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "sentence": tuple(EVENT_TYPES),
     "clause": CLAUSES,
     "telling": (
-        *("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "seal"),
+        *("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "differs", "seal"),
         *("yes", "no", "not_there", "held_by"),
     ),
     "scan_result": SCAN_RESULTS,
