@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -50,6 +50,8 @@ _COMPARED = re.compile(
     rf"(?<![\w.])row\s*\.\s*(?P<column>[a-z_]+)\s*(?:[=!]=|\bin)\s*(?P<texts>{_TEXTS}|\[\s*{_TEXTS}(?:\s*,\s*{_TEXTS})*\s*\])"
     rf"|(?P<text_before>{_TEXTS})\s*[=!]=\s*row\s*\.\s*(?P<column_after>[a-z_]+)"
 )
+_DIVISION = re.compile(r"[/%](?!\s*-?\s*[\d.]*[1-9][\d.]*(?!\w))")  # by anything but a number, or by 0
+_SIZE = re.compile(rf"{_STRING.pattern}|\bsize(?=\s*\()")
 _COUNT_IN = re.compile(
     r"\bcount_in\s*\(\s*[\"']([a-z0-9_]+)[\"']\s*,\s*[\"']([a-z0-9_]+)[\"']\s*,\s*row\s*\.\s*([a-z][a-z0-9_]*)\s*\)"
 )
@@ -93,6 +95,8 @@ def faults_of_cel(
     if '""""' in bare or "'''" in expression or re.search(r"\b[rRbB]{1,2}\"", bare):
         yield Wording("cel_quotes")
         return
+    if _DIVISION.search(bare):  # divided by 0.0, a number would be infinity: the language refuses only whole numbers
+        yield Wording("cel_division")
     try:
         program = _program(expression)
     except ValueError as error:
@@ -135,7 +139,8 @@ def matching_rows(
     """Yield the rows for which the condition is true. Raises QueryRefused if it fails or takes too long."""
     import cel
 
-    program = _program(expression)
+    # The library's own size counts the bytes of a text, where the language counts its characters.
+    program = _program(_SIZE.sub(lambda match: "size_of" if match[0] == "size" else match[0], expression))
     # Only the columns that the condition names are converted: rows are many and wide.
     context = cel.Context({"parameters": _plain(parameters), "as_of": as_of.astimezone(UTC)}, _own_functions(zone))
     used = {name for of, name in _PLACE.findall(_STRING.sub('""', expression)) if of == "row"}
@@ -235,11 +240,15 @@ def _days(first: Any, last: Any) -> int | None:
         return None
 
 
+def _size_of(value: Any) -> int | None:
+    return len(value) if isinstance(value, Sized) else None
+
+
 def _own_functions(zone: Zone) -> dict[str, Callable[..., Any]]:
     def legal_day(moment: Any) -> str | None:
         return zone.day_of(moment).isoformat() if isinstance(moment, datetime) else None
 
-    return {"legal_day": legal_day, "days": _days}
+    return {"legal_day": legal_day, "days": _days, "size_of": _size_of}
 
 
 def _shown(row: Mapping[str, Any]) -> str:

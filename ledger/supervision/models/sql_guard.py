@@ -32,6 +32,8 @@ _CLOSED: Final[dict[str, _Setting]] = {
     "autoload_known_extensions": False,
     "python_enable_replacements": False,
 }
+# What is divided by 0 is NULL, with each operator and type. The engine would give NaN: greater than any number.
+_DIVIDING: Final[dict[str, _Setting]] = {"ieee_floating_point_ops": False, "error_on_division_by_zero": False}
 _LINE: Final = re.compile(r"^LINE (\d{1,5}):", re.MULTILINE)  # of the query, in an error of DuckDB's
 _CLOSING: Final = "SET enable_external_access = false"  # as an option, it would bar the folder's above
 
@@ -123,7 +125,7 @@ def closed_database(path: str | None = None) -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
-    settings = _CLOSED | ({"threads": 1} if path else _IN_MEMORY)
+    settings = _CLOSED | _DIVIDING | ({"threads": 1} if path else _IN_MEMORY)
     connection = duckdb.connect(path or ":memory:", config=settings)
     connection.execute(_CLOSING)
     return connection

@@ -117,7 +117,8 @@ def _finding(
                 field=f"condition ({model.model_id})",
             )
     named = ((name, value) for name, value in row.items() if value is not None and name not in (EVIDENCE, LISTED))
-    values = {name: text for name, value in named if 0 < len(text := text_of(value)) <= MAX_VALUE}
+    texts = ((name, _spelled(model, row, name, value)) for name, value in named)
+    values = {name: text for name, text in texts if 0 < len(text) <= MAX_VALUE}
     supervised = values.get(model.lead.supervised)
     key = {name: values[name] for name in model.lead.key if name in values}
     if supervised is None or not key:
@@ -139,6 +140,20 @@ def _finding(
         evidence=_sorted((*(row[EVIDENCE] or ()), *registrations)),
         listed=_listed_rows(row.get(LISTED), asked),
     )
+
+
+def _spelled(model: Model, row: Mapping[str, Any], column: str, value: Any) -> str:
+    try:
+        return text_of(value)
+    except MalformedInput as error:
+        raise UnfitRow(
+            "the column {column} of a row ({key}): {why}",
+            Wording("row_unspelled", column=column, why=error.text),
+            column=column,
+            key=", ".join(f"{name} {row[name]}" for name in model.lead.key)[:200],
+            why=error.text,
+            field=f"condition ({model.model_id})",
+        ) from error
 
 
 def _listed_rows(rows: Any, asked: Collection[str]) -> dict[str, tuple[str, ...]]:

@@ -39,6 +39,7 @@ TRUE = (
     "row.items == 2",
     "row.moves_case",
     "size(row.evidence) == 1",
+    "row.items % 2 == 0",
 )
 
 
@@ -109,13 +110,27 @@ def test_a_row_that_names_no_agency_or_nothing_is_no_finding(rows: list[dict[str
         keys_found(SOUND, {"handovers": rows})
 
 
+@pytest.mark.parametrize("share", ["CAST('NaN' AS DOUBLE)", "1e308 * CAST(10 AS DOUBLE)"])
+def test_a_value_that_no_lead_can_say_is_named_and_stops_no_other_row(share: str) -> None:
+    """By its column and the key of its row; without the key to whoever may not see the row."""
+    share = f"CASE handover_id WHEN 'h1' THEN {share} ELSE 0.5 END AS share"
+    text = with_sql(f"SELECT case_id, handover_id, to_agency, evidence, {share} FROM handovers")
+    refused: list[findings.UnfitRow] = []
+    with QuerySession.of_rows({"handovers": offers(3)}) as session:
+        kept = find(parse_model(text), {}, session, AS_OF, refused=refused.append)
+    assert [finding.key["handover_id"] for finding in kept] == ["h0", "h2"]
+    (error,) = refused
+    assert "the column share of a row (case_id c1, handover_id h1): infinity and NaN" in error.message
+    assert "the share of a row: infinity and NaN" in error.without_values
+    assert "h1" not in error.without_values
+
+
 @pytest.mark.parametrize(
     ("cel", "message", "hint"),
     [
         ("row.items > 3", "fails on a row", "Ask `row.items != null &&` before"),
         ("size(row.evidence)", "expected true or false", None),
         ("row.handover_id", "expected true or false", None),
-        ("1 / (size(row.handover_id) - 2) == 0", "fails on a row", None),
         ("int(row.handover_id) == 1", "fails on a row", None),
     ],
 )
@@ -153,6 +168,22 @@ def test_quantities_and_days_compare_in_a_condition() -> None:
         {"item_id": "i3", "holder": "a", "quantity": Decimal("2.5"), "frozen_until": date(2026, 3, 2)},
     ]
     assert keys_found(text, {"items": rows}) == [{"item_id": "i1"}]
+
+
+def test_the_size_of_a_text_is_its_number_of_characters() -> None:
+    """However many bytes each takes, and however it is asked; of a list it is that of its elements."""
+    asked = (
+        *(
+            "size(row.description) == 6",
+            "row.description.size() == 6",
+            "size('size(张三') == 7",
+            "size(row.evidence) == 2",
+        ),
+        *("['张三', 'b'].exists(one, size(one) == 2)", "size(row.seal_number) == null"),
+    )
+    condition = f"condition:\n  view: items\n  cel: |\n    {' && '.join(asked)}\n"
+    row = {"item_id": "i1", "holder": "a", "description": "东城分局扣押", "evidence": ["e1", "e2"]}
+    assert keys_found(with_condition(condition, key=["item_id"], supervised="holder"), {"items": [row]})
 
 
 @pytest.mark.parametrize(

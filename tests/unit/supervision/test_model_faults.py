@@ -65,6 +65,13 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "whole_row": ("row.status ==", 'row["status"] ==', "condition.cel", "write row.name"),
     "clock": ("legal_day(as_of)", "legal_day(now())", "condition.cel", "unknown function 'now'"),
     "list_in_list": ("&& days(", "&& [1].all(x, [x].all(y, y == 1)) && days(", "condition.cel", "within another"),
+    "divided_by_a_column": (
+        "> parameters.days",
+        "> parameters.days / row.items",
+        "condition.cel",
+        "divide only by a number",
+    ),
+    "divided_by_zero": ("> parameters.days", "> parameters.days % 00", "condition.cel", "divide only by a number"),
     "comment": ("> parameters.days", "> parameters.days // )", "condition.cel", "no comment"),
     "list_made_of_lists": ("&& days(", "&& size(['a'].map(x, x + x)) == 1 && days(", "condition.cel", "function 'map'"),
     "no_cel": ("> parameters.days", ">", "condition.cel", "not CEL, at character"),

@@ -46,6 +46,20 @@ def test_rows_come_as_plain_values(session: QuerySession) -> None:
     ]
 
 
+def test_what_is_divided_by_zero_is_empty(session: QuerySession) -> None:
+    """With each operator and type: a share of nothing is above no limit, and stops no query."""
+    divided = [
+        f"CAST(3 AS {kind}) {by} CAST(0 AS {kind})" for kind in ("INT", "DOUBLE", "DECIMAL(33,18)") for by in OPERATORS
+    ]
+    columns = (*divided, "mod(3, 0)", "0 / 0", "INTERVAL 1 DAY / 0", "sum(CAST(closed AS INT)) / count(closed)")
+    sql = ", ".join(f"{each} AS c{number}" for number, each in enumerate(columns))
+    assert set(ask(session, f"SELECT {sql} FROM cases")[0].values()) == {None}
+    assert (
+        ask(session, "SELECT stage FROM cases GROUP BY stage HAVING round(count(closed) / count(closed), 6) > 0.3")
+        == []
+    )
+
+
 def test_parameters_are_values_and_never_text_of_the_query(session: QuerySession) -> None:
     """A parameter that looks like SQL finds nothing and changes nothing; the moment can be asked about."""
     sql = "SELECT case_id FROM cases WHERE stage = $stage AND opened_at < $as_of"
@@ -58,6 +72,7 @@ def test_parameters_are_values_and_never_text_of_the_query(session: QuerySession
     assert refused.value.hint == "Did you mean stage?"
 
 
+OPERATORS = ("/", "//", "%")
 SEVERAL = "expected one SELECT"
 OUTSIDE = "reads something else than views"
 NO_VIEW = "there is no view"
@@ -107,6 +122,7 @@ REFUSED = {
     "huge text": ("SELECT length(repeat('x', 1000000000)) AS r", "no function that a query may use"),
     "wide text": ("SELECT length(lpad('x', 1000000, 'x')) AS r", "no function that a query may use"),
     "huge list in a row": ("SELECT len(range(1000000)) AS r", "no function that a query may use"),
+    "bytes of a text": ("SELECT strlen(case_id) AS r FROM cases", "no function that a query may use"),
     "function of the engine": ("SELECT getenv('HOME') AS r", "no function that a query may use"),
     "doubled again and again": (DOUBLED, "at most 12 values together"),
     "long text": (f"SELECT '{'x' * 501}' AS r", "at most 500 characters"),
