@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -125,13 +126,21 @@ def anvil_binary() -> Path:
     return machine.native_binary("anvil")
 
 
-@pytest.fixture(scope="session")
-def vectors() -> Path:
-    """Return the folder of the shared public test vectors; skips the test where it was not laid out."""
+@pytest.fixture(scope="session", autouse=True)
+def laid_vectors() -> Path | None:
+    """Return the folder of the shared public test vectors, and keep this machine's settings from the tests."""
     folder = machine.vectors_folder()
-    if folder is None:
-        pytest.skip("no shared vectors here: set TALLYSTICK_VECTORS to their folder")
+    for name in [name for name in os.environ if name.startswith("TALLYSTICK_")]:
+        del os.environ[name]
     return folder
+
+
+@pytest.fixture(scope="session")
+def vectors(laid_vectors: Path | None) -> Path:
+    """Return the folder of the shared public test vectors; skips the test where it was not laid out."""
+    if laid_vectors is None:
+        pytest.skip("no shared vectors here: set TALLYSTICK_VECTORS to their folder")
+    return laid_vectors
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dotenv.parser import parse_stream
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -28,6 +30,7 @@ from ledger.core.trust.trust_file import MAX_CONFIRMATIONS
 
 PREFIX = "TALLYSTICK_"
 WITNESS_PREFIX = "TALLYSTICK_WITNESS_"
+_OF_CLIENTS = {f"{PREFIX}{name}" for name in ("CONFIG_DIR", "IDENTITY_KEY", "KEY_DIR", "LANG", "PROFILE", "TIME_ZONE")}
 EMBEDDED = "embedded"
 DEFAULT_DATA_DIR = Path("tallystick-data")
 DEFAULT_WITNESS_DIR = Path("tallystick-witness")
@@ -220,6 +223,13 @@ class Settings(KeyedSettings):
             raise ValueError("expected sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE")
         return url
 
+    @field_validator("durable_copies")
+    @classmethod
+    def _kept_copies(cls, copies: int, info: ValidationInfo) -> int:
+        if copies > 1 and (info.data.get("database_url") or "sqlite:").startswith("sqlite:"):
+            raise ValueError(Message("expected 1 on SQLite, or a database_url of PostgreSQL with standbys"))
+        return copies
+
     @field_validator("replica_urls")
     @classmethod
     def _known_replicas(cls, urls: str) -> str:
@@ -402,22 +412,13 @@ def read_witness_settings(data_dir: Path | None = None, **overrides: Any) -> Wit
 def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, overrides: dict[str, Any]) -> Kind:
     where = data_dir or Path(os.environ.get(f"{prefix}DATA_DIR") or default)
     file = where / "settings.env"
+    _require_effect(kind, prefix, file)
     values: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
         return kind(**values | {"data_dir": where, "_env_file": file})
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).lower().removeprefix(prefix.lower())
-        if first["type"] == "extra_forbidden":
-            near = get_close_matches(name, kind.model_fields, 1)
-            hint = (
-                Message("Did you mean {near}?", near=near[0])
-                if near
-                else Message("docs/operations.md lists the settings.")
-            )
-            raise MalformedInput(
-                "there is no such setting, but it stands in {file}", file=file, field=name, hint=hint
-            ) from error
         expected = Message(first["msg"].removeprefix("Value error, "))
         given_text = str(first["input"])[:100]
         is_url = URLS.fullmatch(name)
@@ -431,3 +432,47 @@ def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, o
                 file=file,
             ),
         ) from error
+
+
+def _require_effect(kind: type[KeyedSettings], prefix: str, file: Path) -> None:
+    """Raise MalformedInput if a line of the file or a variable with the prefix would set nothing."""
+    names = {f"{prefix}{name}".upper() for name in kind.model_fields}
+    for name in _names_in(file):
+        if name.upper() not in names:
+            raise _no_setting(
+                kind, prefix, name, Message("there is no such setting, but it stands in {file}", file=file)
+            )
+    others = (WITNESS_PREFIX,) if prefix == PREFIX else ()
+    for name in map(str.upper, os.environ):
+        if name.startswith(prefix) and not name.startswith(others) and name not in names | _OF_CLIENTS:
+            raise _no_setting(kind, prefix, name, Message("there is no such setting, but a variable of that name"))
+
+
+def _names_in(file: Path) -> Iterator[str]:
+    try:
+        with file.open(encoding="utf-8") as stream:
+            lines = [line for line in parse_stream(stream) if line.error or line.key]
+    except FileNotFoundError:
+        return
+    except UnicodeDecodeError as error:
+        text = Message("{file} is no text in UTF-8: {error.reason}", file=file, error=error)
+        raise MalformedInput(text, field="settings.env") from error
+    for line in lines:
+        if line.key is None or line.value is None:  # not quoted: it may be a secret
+            blank = len(line.original.string) - len(line.original.string.lstrip())
+            raise MalformedInput(
+                "line {line} of {file} is not of the form NAME=VALUE",
+                line=line.original.line + line.original.string.count("\n", 0, blank),
+                file=file,
+                field="settings.env",
+                hint="Does a quotation mark or the equals sign lack? A comment begins with #.",
+            )
+        yield line.key
+
+
+def _no_setting(kind: type[KeyedSettings], prefix: str, name: str, problem: Message) -> MalformedInput:
+    near = get_close_matches(name.lower().removeprefix(prefix.lower()), kind.model_fields, 1)
+    hint = Message("docs/operations.md lists the settings.")
+    if near:
+        hint = Message("Did you mean {near}?", near=f"{prefix}{near[0].upper()}")
+    return MalformedInput(problem, field=name, hint=hint)

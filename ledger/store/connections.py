@@ -149,12 +149,12 @@ def require_durable(engine: Engine, copies: int = 1) -> None:
     """Raise NotDurable unless every commit is on the disks of so many servers before it returns."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            _require_durable_file(connection, copies)
+            _require_durable_file(connection)
         else:
             _require_durable_server(connection, copies, "database_url")
 
 
-def _require_durable_file(connection: Connection, copies: int) -> None:
+def _require_durable_file(connection: Connection) -> None:
     # Read back: SQLite keeps another journal mode without an error where shared memory does not work.
     synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
     journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
@@ -165,13 +165,6 @@ def _require_durable_file(connection: Connection, copies: int) -> None:
             synchronous=synchronous,
             field="database_url",
             hint="Put the data directory on a local file system; WAL needs shared memory.",
-        )
-    if copies > 1:
-        raise NotDurable(
-            "SQLite keeps one copy of what it commits, not {copies}",
-            copies=copies,
-            field="durable_copies",
-            hint="Declare one copy, or use PostgreSQL with standbys.",
         )
 
 

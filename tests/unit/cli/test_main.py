@@ -249,7 +249,7 @@ print(*sys.modules, file=sys.stderr)
 def test_a_setting_that_is_none_is_told_with_the_one_that_is_like_it(tally: Tally, tmp_path: Path) -> None:
     """A misspelled line of settings.env names the file and the nearest setting."""
     (tmp_path / "settings.env").write_text("TALLYSTICK_PROT=1\n")
-    tally.refuses(2, "settings.env. Did you mean port?", "serve", "--data-dir", tmp_path)
+    tally.refuses(2, "settings.env. Did you mean TALLYSTICK_PORT?", "serve", "--data-dir", tmp_path)
 
 
 def test_a_full_disk_is_no_defect(tally: Tally, tmp_path: Path) -> None:

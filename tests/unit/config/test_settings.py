@@ -11,15 +11,8 @@ from ledger.chain.anvil_package import anvil_pin
 from ledger.config import settings as settings_of_services
 from ledger.config.installation import DataDirectory
 from ledger.config.secret_files import SecretRefused, write_secret
-from ledger.config.settings import Settings, installed_anvil, read_settings
+from ledger.config.settings import installed_anvil, read_settings, read_witness_settings
 from ledger.core.errors import MalformedInput, NotFound
-
-
-@pytest.fixture(autouse=True)
-def no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the variables of this machine from the tests."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"TALLYSTICK_{name.upper()}", raising=False)
 
 
 def test_option_stands_above_variable_above_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +37,7 @@ def test_data_directory_comes_from_its_variable(tmp_path: Path, monkeypatch: pyt
 WRONG = (
     *("port=0", "port=http", "anchor_interval_s=-1", "max_page_entries=1001", "database_url=mysql://host/ledger"),
     *("chain=ws://node", "public_url=ledger.example", "timestamp_url=tsa.example", "timestamp_interval_s=0"),
-    *("finality=latest", "finality=-1"),
+    *("finality=latest", "finality=-1", "durable_copies=2"),
 )
 
 
@@ -81,6 +74,49 @@ def test_other_wrong_setting_is_quoted(tmp_path: Path) -> None:
     """What cannot hold a secret is repeated, so that a slip is seen."""
     with pytest.raises(MalformedInput, match="not 'Atlantis'"):
         read_settings(tmp_path, time_zone="Atlantis")
+
+
+NO_EFFECT = {
+    "TALLYSTICK_PROT=1": ("TALLYSTICK_PROT", "Did you mean TALLYSTICK_PORT?"),
+    "durable_copies=1": ("durable_copies", "Did you mean TALLYSTICK_DURABLE_COPIES?"),
+    "TALLYSTICK_SWITCH_FOR_NOTHING=": ("TALLYSTICK_SWITCH_FOR_NOTHING", "docs/operations.md"),
+    'TALLYSTICK_DATABASE_URL="postgresql+psycopg://u:pass@h/d': ("settings.env", "quotation mark"),
+    "TALLYSTICK_DATABASE_URL": ("settings.env", "equals sign"),
+}
+
+
+@pytest.mark.parametrize("line", NO_EFFECT)
+def test_a_line_that_would_set_nothing_is_refused(tmp_path: Path, line: str) -> None:
+    """A name without its prefix or of no setting, and a line that is no setting at all: named, and never quoted."""
+    (tmp_path / "settings.env").write_text(f"# comment\n\n\nexport TALLYSTICK_PORT=1001 # comment\n\n{line}\n")
+    field, hint = NO_EFFECT[line]
+    with pytest.raises(MalformedInput) as refused:
+        read_settings(tmp_path)
+    assert refused.value.field == field
+    assert hint in str(refused.value.hint)
+    assert "pass" not in refused.value.text
+    assert field != "settings.env" or "line 6 of" in refused.value.text
+
+
+def test_a_file_of_settings_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    """What is no UTF-8 is told as a fault of the file, not of the program."""
+    (tmp_path / "settings.env").write_bytes("TALLYSTICK_PORT=1 # Anschluß".encode("latin-1"))
+    with pytest.raises(MalformedInput, match="no text in UTF-8"):
+        read_settings(tmp_path)
+
+
+def test_a_variable_that_would_set_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelled variable is refused; those of clients, and of a witness beside the service, are none of its own."""
+    monkeypatch.setenv("TALLYSTICK_LANG", "zh")
+    monkeypatch.setenv("TALLYSTICK_WITNESS_PROT", "1")
+    read_settings(tmp_path)
+    with pytest.raises(MalformedInput) as refused:
+        read_witness_settings(tmp_path)
+    assert str(refused.value.hint) == "Did you mean TALLYSTICK_WITNESS_PORT?"
+    monkeypatch.setenv("TALLYSTICK_PROT", "1")
+    with pytest.raises(MalformedInput) as refused:
+        read_settings(tmp_path)
+    assert (refused.value.field, str(refused.value.hint)) == ("TALLYSTICK_PROT", "Did you mean TALLYSTICK_PORT?")
 
 
 def test_url_is_what_clients_call(tmp_path: Path) -> None:

@@ -117,12 +117,6 @@ def test_a_server_that_promises_less_is_refused_at_the_start(
     assert f"Set {named} = " in str(refused.value.hint)
 
 
-def test_a_file_is_one_copy(tmp_path: Path) -> None:
-    """A ledger on SQLite cannot declare more."""
-    with pytest.raises(NotDurable, match="one copy"):
-        open_database(sqlite_url(tmp_path), copies=2)
-
-
 def test_settings_that_fall_short_later_stop_every_write(primary: PostgresServer, primary_url: str) -> None:
     """Nothing is written with them, and what comes once they are mended is."""
     with open_ledger(primary_url) as ledger:
