@@ -1,4 +1,4 @@
-"""The service's own log: one JSON object a line, on standard error.
+"""The log of a service or witness: one JSON object a line, on standard error.
 
 No field can break out of its line, and a traceback shows code but never values, so that tokens and payloads stay out.
 """
@@ -6,6 +6,7 @@ No field can break out of its line, and a traceback shows code but never values,
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,8 +35,19 @@ class LossyStream:
             self._stream.flush()
 
 
+class _ToStructlog(logging.Handler):
+    """Passes on what is logged by the standard library's ``logging``, as packages do."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)  # structlog has no others
+        try:
+            structlog.get_logger().log(level, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+        except (TypeError, ValueError):  # of the arguments: whoever logged goes on, as with handlers of the library
+            self.handleError(record)
+
+
 def configure() -> None:
-    """Configure structlog for the service, unless it is configured already."""
+    """Configure structlog and ``logging`` for the process, unless structlog is configured already."""
     if structlog.is_configured():
         return
     structlog.configure(
@@ -48,6 +60,8 @@ def configure() -> None:
         logger_factory=structlog.BytesLoggerFactory(LossyStream(sys.stderr.buffer)),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
+    logging.getLogger().addHandler(_ToStructlog())
+    logging.getLogger("ledger").setLevel(logging.INFO)  # packages log from warnings on, as by default
 
 
 def request_log() -> Callable[..., None]:

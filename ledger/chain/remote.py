@@ -6,7 +6,7 @@ Every outcome is looked up by transaction hash, then by nonce; none is guessed.
 from __future__ import annotations
 
 import logging
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused, WrongChain
 from ledger.chain.eth import Block, BlockRef, Eth, SendAnswer, TransactionReceipt, final_block
@@ -27,6 +27,7 @@ class RemoteChain:
     journal: Journal
     finality: FinalityRule
     identity: ChainFingerprint | None = None
+    _reasons: dict[int, str] = field(default_factory=dict, init=False)  # by write: why it is not taken, as logged last
 
     def fees(self) -> Fees:
         """Return fees with room for the base fee to double; zero on a chain whose gas is free."""
@@ -80,7 +81,7 @@ class RemoteChain:
         answer = self.eth.send(write.raw_transaction)
         if answer in {SendAnswer.ACCEPTED, SendAnswer.ALREADY_KNOWN}:
             return self._move(write, WriteState.SUBMITTED)
-        _log.warning("write %d was not taken: %s", write.number, answer.value)
+        self._log_once(write, answer.value)
         return write
 
     def _follow(self, write: ChainWrite, final: BlockRef | None) -> None:
@@ -115,7 +116,12 @@ class RemoteChain:
             try:
                 self._send(write)
             except TransactionRefused as error:
-                _log.warning("write %d is still refused: %s", write.number, error)
+                self._log_once(write, str(error))
+
+    def _log_once(self, write: ChainWrite, reason: str) -> None:
+        if self._reasons.get(write.number) != reason:  # a write that waits is sent again every few seconds
+            self._reasons[write.number] = reason
+            _log.warning("write %d was not taken: %s", write.number, reason)
 
     # -- blocks that leave the chain -----------------------------------------------------------------------------------
 
@@ -150,6 +156,7 @@ class RemoteChain:
         moved = replace(write, state=state, block_number=number, block_hash=block_hash)
         moved = replace(moved, block_time=block_time, gas_used=gas_used)
         self.journal.update(moved)
+        self._reasons.pop(write.number, None)
         if reason:
             _log.warning("write %d was %s and is %s: %s", write.number, write.state, state, reason)
         return moved

@@ -77,6 +77,7 @@ class ChainWriter:
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
+        self._stuck_for = ""  # why a stuck write was not replaced, as logged last
 
     @property
     def account(self) -> str:
@@ -156,9 +157,12 @@ class ChainWriter:
         with self._lock:
             self.chain.refresh()
             try:
-                self._replace_stuck()
+                reason = self._replace_stuck()
             except ChainUnavailable as error:  # what became of the others is known all the same
-                _log.warning("a stuck write could not be replaced: %s", error)
+                reason = str(error)
+            if reason and reason != self._stuck_for:
+                _log.warning("a stuck write could not be replaced: %s", reason)
+            self._stuck_for = reason
 
     def settle(self, write: ChainWrite, *, timeout_seconds: float, poll_seconds: float = 0.5) -> ChainWrite:
         """Return the write, or the one that replaced it, once it is confirmed or invalid.
@@ -304,21 +308,24 @@ class ChainWriter:
 
     # -- a transaction that nobody mines -------------------------------------------------------------------------------
 
-    def _replace_stuck(self) -> None:
-        """Replace our newest write in no block, if it is old enough and its nonce is still free."""
+    def _replace_stuck(self) -> str:
+        """Replace our newest write in no block, if it is old enough and its nonce is still free; else return why not.
+
+        Raises ChainUnavailable.
+        """
         waiting = self._in_no_block()
         if not waiting or self.clock() - waiting[-1].timestamp < REPLACE_AFTER_S:
-            return
+            return ""
         stuck = waiting[-1]
         # Its nonce is used: it, or an earlier version of it, is in a block that the next refresh finds.
         if self.chain.eth.nonce(self.account, "latest") != stuck.nonce:
-            return
+            return ""
         old = decode(stuck.raw_transaction).transaction
         fees = _raised(old.fees, self.chain.fees())
         if fees.max_fee > FEE_CAP:
-            _log.warning("write %d waits: replacing it takes more than the fee cap", stuck.number)
-            return
+            return f"write {stuck.number} waits: replacing it takes more than the fee cap"
         self._commit(sign(replace(old, fees=fees), self.signer), stuck.purpose, stuck.anchored)
+        return ""
 
 
 def _raised(old: Fees, current: Fees) -> Fees:

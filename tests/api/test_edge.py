@@ -136,6 +136,29 @@ def test_a_log_that_cannot_be_written_ends_no_thread(log: str) -> None:
     assert done.stdout == b"the thread goes on\n"
 
 
+def test_lines_of_packages_and_of_the_chain_are_json_too() -> None:
+    """What is logged by the standard library's logging has time, level and logger, and is one line like the rest."""
+    script = """
+import logging
+
+from api.middleware import logs
+
+logs.configure()
+logging.getLogger("ledger.chain.deploy").info("the chain takes no factory: %s", "no\\nroom")
+logging.getLogger("httpx").info("nobody wants to read this")
+try:
+    raise OSError("away")
+except OSError:
+    logging.getLogger("a.package").log(35, "it is %s", "away", exc_info=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=REPOSITORY, timeout=60, check=True)
+    first, second = map(json.loads, done.stderr.splitlines())
+    assert {"timestamp", "level", "event", "logger"} == set(first)
+    assert (first["level"], first["event"]) == ("info", "the chain takes no factory: no\nroom")
+    assert (second["logger"], second["event"]) == ("a.package", "it is away")
+    assert "OSError" in second["exception"]
+
+
 def test_a_log_line_says_who_asked_for_what(shared: Served) -> None:
     """Method, path without the query, status, time, client: no token and no body."""
     shared.get("/api/v1/cases", clerk(POLICE), limit="7")

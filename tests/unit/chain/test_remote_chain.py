@@ -264,6 +264,24 @@ def test_a_deployment_that_waited_for_money_goes_on(anvil: ExternalNode, journal
     assert outcomes == {(0, INVALID), (0, CONFIRMED), (1, CONFIRMED)}
 
 
+def test_why_a_write_is_not_taken_is_logged_once(
+    anvil: ExternalNode, journal: MemoryJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An account without money is looked at every few seconds: the log has the reason once, and again if it changes."""
+    chain, clock = RemoteChain(eth=anvil.eth, chain_id=31337, journal=journal, finality=0), Clock()
+    writer = ChainWriter(chain=chain, journal=journal, signer=SUBMITTER, clock=clock)
+    with pytest.raises(Unavailable):
+        deploy(writer, founding(), timeout_seconds=0)
+    for _ in range(3):
+        writer.refresh()
+    clock.now += 120  # from now on each look tries to replace it, which the account cannot pay for either
+    for _ in range(3):
+        writer.refresh()
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line for line in lines if line.startswith("write 1 was not taken: ")] == lines[:1]
+    assert len(lines) == len(set(lines)) <= 3
+
+
 def paid(write: ChainWrite) -> Fees:
     return decode(write.raw_transaction).transaction.fees
 
