@@ -104,7 +104,7 @@ def paper(
     With `withhold` there are none of these. The same event gives the same file until a section is erased.
     """
     pdf = documents.printed_event(service, reading, event_id, language, name=document, withhold=withhold, ground=ground)
-    return shown_pdf(pdf, event_id)
+    return shown_pdf(pdf, f"{event_id}.{document}" if document else event_id)
 
 
 @router.files("/events/{event_id}/certificate", "Certify what is proven of an event", PDF, tags=["paper"])

@@ -129,7 +129,7 @@ def event_paper(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath, docume
         case_id=case_id,
         name=document,
     )
-    return shown_pdf(pdf, event_id)
+    return shown_pdf(pdf, f"{event_id}.{document}" if document else event_id)
 
 
 def _without(withhold: Withheld | None) -> str:
