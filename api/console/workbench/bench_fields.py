@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from api.console.shared.forms import PostedForm
 from api.texts import Texts, later
-from ledger.supervision.models.definition import text_of
+from ledger.supervision.models.definition import number_of, text_of
 from ledger.supervision.models.editing import REMOVED
 from ledger.supervision.view_catalogue import type_of, view_columns
 
@@ -55,7 +54,6 @@ OPERATORS: Final = {
 }
 ROWS_AT_MOST = 20
 _SPLIT_VALUES = re.compile(r"[,，、]")
-_INTEGER, _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})"), re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,18}")
 
 
 class FilterRow(NamedTuple):
@@ -130,11 +128,8 @@ def _values(text: str) -> Any:
 
 def value_of(text: str) -> Any:
     """Return the value that a text spells: a number, true or false, or the text itself."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _DECIMAL.fullmatch(text):
-        return Decimal(text)
-    return {"true": True, "false": False}.get(text, text)
+    number = number_of(text)
+    return {"true": True, "false": False}.get(text, text) if number is None else number
 
 
 Kind = Literal["line", "text", "code", "choice", "many", "number", "count", "yes_no", "list", "filter"]

@@ -26,8 +26,7 @@ from ledger.supervision.view_catalogue import LIST_COLUMNS, ListUse, view_of_dat
 
 Kind = Literal["integer", "decimal", "text", "boolean", "date", "dataset"]
 MAX_PARAMETER_LENGTH = 200  # characters
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,18})?")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(\.[0-9]{1,18})?")
 _NUMBERS = ("integer", "decimal")
 _EXPECTED = {
     "integer": Wording("of_integer"),
@@ -116,6 +115,14 @@ def faults_of_parameter(parameter: Parameter) -> Iterator[tuple[str, Message]]:
         yield "default", error.expected
 
 
+def number_of(text: str) -> int | Decimal | None:
+    """Return the number that a text spells, or None: up to 15 digits, and up to 18 behind a point."""
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    return Decimal(text) if match[1] else int(text)
+
+
 def _parse_as(raw: object, kind: Kind) -> Any:
     """Return the value of the type that ``raw`` is or spells, or None."""
     if kind == "boolean":
@@ -124,9 +131,9 @@ def _parse_as(raw: object, kind: Kind) -> Any:
         return None
     text = str(raw)
     if kind == "integer":
-        return int(text) if _INTEGER.fullmatch(text) else None
+        return number if isinstance(number := number_of(text), int) else None
     if kind == "decimal":
-        return Decimal(text) if _DECIMAL.fullmatch(text) else None
+        return None if (number := number_of(text)) is None else Decimal(number)
     if not isinstance(raw, str | date):
         return None
     try:

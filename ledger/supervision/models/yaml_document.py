@@ -31,6 +31,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import BilingualText
 from ledger.core.messages import Message
 from ledger.supervision.model_faults import ModelFault, ModelRefused, Wording, unknown
+from ledger.supervision.models.definition import number_of
 
 _REFUSALS = tuple(
     (re.compile(pattern, re.DOTALL), word)
@@ -53,8 +54,6 @@ _UNREADABLE = (
     *(LookupError, TypeError, AttributeError, RecursionError),
 )
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,18}")
 _OTHER_NUMBER = re.compile(
     r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.(?:inf|nan)|0[xo][0-9a-f]+)", re.IGNORECASE
 )
@@ -238,10 +237,8 @@ class _Builder:
         # YAML 1.2's core words alone: `yes`, `no` and `on` are text here, as a person reads them.
         if value.lower() in _WORDS and value in (value.lower(), value.title(), value.upper()):
             return _WORDS[value.lower()]
-        if _INTEGER.fullmatch(value):
-            return int(value)
-        if _DECIMAL.fullmatch(value):
-            return Decimal(value)
+        if (number := number_of(value)) is not None:
+            return number
         if _OTHER_NUMBER.fullmatch(value):
             raise _refused(event, path, Wording("other_number", value=value))
         return value
