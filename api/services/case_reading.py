@@ -28,7 +28,7 @@ from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 from ledger.store.search import Hit, SearchPosition
 from ledger.timeline.anchored_sizes import AnchoredSizes
-from ledger.timeline.case_history import TimelineBuilder, names_of_persons
+from ledger.timeline.case_history import TimelineBuilder, cited_events, names_of_persons
 from ledger.timeline.sentences import Narrator, names_by_id
 
 
@@ -157,7 +157,8 @@ def timeline_builder(
     """
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
-    narrator = Narrator(labels, names_by_id(reading.authority.names, labels), persons)
+    names = names_by_id(reading.authority.names, labels)
+    narrator = Narrator(labels, names, persons, cited_events(parts.database))
     told_by = (labels.language, reading.authority.changes, frozenset(persons.items()))
     return TimelineBuilder(parts.validator, service.histories, anchored, narrator, told_by)
 

@@ -34,6 +34,7 @@ from ledger.interchange.papers.stocktake_paper import PrintedStocktake, stocktak
 from ledger.interchange.papers.typeset import typeset
 from ledger.proofs.bundles import Withheld
 from ledger.store import cases, log, stocktakes
+from ledger.timeline.case_history import cited_events
 from ledger.timeline.sentences import names_by_id
 from ledger.workers.pool import TooCostly
 
@@ -165,7 +166,12 @@ def printed_event(
         confidential = is_party and reading.sees_sections(connection, entry, sight, ground)
         event = read_event(connection, states, entry, reading.authority.kinds, confidential=confidential)
     label_first_by(event.book)
-    text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels), event.names_of_persons)
+    text = PaperText(
+        language,
+        lambda labels: names_by_id(reading.authority.names, labels),
+        event.names_of_persons,
+        cited_events(service.parts.database),
+    )
     log_id = service.parts.trust.trust.log_id_text
     sheet = document(event, text, log_id=log_id, verify_url=_verify_url(service), name=name)
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)

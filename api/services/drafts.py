@@ -32,6 +32,7 @@ from ledger.i18n import Labels
 from ledger.recording.event_signing import Claims, StreamPosition, UnsignedEvent, new_id, unsigned_event
 from ledger.store import cases, log
 from ledger.store.database import Connection
+from ledger.timeline.case_history import cited_events
 from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import Narrator, names_by_id
 
@@ -179,7 +180,8 @@ def drafts_in_case(
         )
         if isinstance(body, PersonNamed) and body.section in drafted.sections:
             persons[body.person_id] = drafted.sections[body.section].fields.get("name", body.person_id)
-        narrator = Narrator(labels, names_by_id(reading.authority.names, labels), persons)
+        names = names_by_id(reading.authority.names, labels)
+        narrator = Narrator(labels, names, persons, cited_events(parts.database))
         words = narrator.words(event, outcome.state if at.is_visible else None)
         sentence = narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event)
         of_flags = narrator.words_of("", outcome.state if at.is_visible else None)

@@ -20,7 +20,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
-from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Stream, decode_event
+from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Event, Stream, decode_event
 from ledger.core.events.payload import decode_section
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
@@ -166,9 +166,10 @@ class QuestionBuilder:
             if blake3_text(text.encode()) != event.confidential[label]:
                 raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
         sections = {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
-        persons = dict[str, str]()
+        persons, cited = dict[str, str](), dict[str, Event]()
         if event.stream.kind == "case":
             names = CaseNames() if record is None else record
+            cited = names.cited
             names.learn(event, sections)  # what the act itself calls something is signed with it
             book = names.book
             if book is None and names.procedure is not None:
@@ -181,7 +182,7 @@ class QuestionBuilder:
         source = [Message("Times: {zone}.", zone=self._labels.of_zone(zone_in_use()))]
         if event.stream.kind == "case" and event.previous is not None:
             source.insert(0, UNVERIFIED if record is None else VERIFIED if record.events else TOGETHER)
-        narrator = Narrator(self._labels, self._names, persons)
+        narrator = Narrator(self._labels, self._names, persons, lambda _event_ids, _case_id: cited)
         words, number = narrator.words(event, None), record.number if record else None
         facts = fields_to_sign(event, sections, words, self._labels, number=number)
         return ActInWords(narrator.alone(event), facts, " ".join(map(self._labels.translate, source)))

@@ -29,7 +29,8 @@ SOUND = ("intact", "not_yet_anchored")  # verdicts on an event whose words are t
 @dataclass(slots=True)
 class CaseNames:
     """The number of a case, the id of its procedure, the descriptions of its items and the names of its persons by
-    their ids, after so many ``events``; ``book`` is the procedure as the record itself has it.
+    their ids, after so many ``events``; ``book`` is the procedure as the record itself has it. ``cited`` are the
+    events, by their ids, that another one may cite.
     """
 
     number: str | None = None
@@ -38,9 +39,11 @@ class CaseNames:
     items: dict[str, str] = field(default_factory=dict)
     persons: dict[str, str] = field(default_factory=dict)
     events: int = 0
+    cited: dict[str, Event] = field(default_factory=dict)
 
     def learn(self, event: Event, sections: Mapping[str, Section]) -> None:
         """Take in what an event calls something, with its confidential sections as far as they are shown."""
+        self.cited[event.event_id] = event
         match event.body:
             case CaseOpened() | CaseTakenOver() as body:
                 self.number, self.procedure = body.case_number, body.procedure
@@ -106,7 +109,7 @@ class CaseRecords:
         newest = {case_id: self._newest(case_id, count, until) for case_id, count in events.items()}
         # A question adds to the names what its own acts bring in.
         return {
-            case_id: replace(names, items=dict(names.items), persons=dict(names.persons))
+            case_id: replace(names, items=dict(names.items), persons=dict(names.persons), cited=dict(names.cited))
             for case_id, names in newest.items()
             if names is not None
         }

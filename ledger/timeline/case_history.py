@@ -32,10 +32,10 @@ from ledger.i18n import PROCEDURES_IN_USE, zone_in_use
 from ledger.recording.case_states import CaseStates
 from ledger.recording.validation import Validator
 from ledger.store import log
-from ledger.store.database import Connection
+from ledger.store.database import Connection, Database
 from ledger.store.log import StoredEntry
 from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes
-from ledger.timeline.sentences import EventWords, Narrator, sides_by_field
+from ledger.timeline.sentences import CitedEvents, EventWords, Narrator, sides_by_field
 
 T = TypeVar("T")
 
@@ -118,6 +118,20 @@ def names_of_persons(
         if data is not None and NAME_FIELD in (fields := decode_section(data, body.section or "").fields):
             names[body.person_id] = fields[NAME_FIELD]
     return names
+
+
+def cited_events(database: Database) -> CitedEvents:
+    """Return the function that reads the events of a case for who has the case itself, and for nobody else."""
+
+    def read(event_ids: Sequence[str], case_id: str | None) -> Mapping[str, Event]:
+        if case_id is None:
+            return {}
+        with database.read() as connection:
+            entries = log.identities(connection, event_ids).values()
+        own = [entry for entry in entries if (entry.stream_kind, entry.stream_id) == ("case", case_id)]
+        return {entry.event_id: log.event_of(entry) for entry in own}
+
+    return read
 
 
 class Walk(NamedTuple):

@@ -75,6 +75,7 @@ def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> It
             case dict():
                 yield from (EventField(f"{label} · {key}", words.value(name, part)) for key, part in value.items())
             case (Struct(), *_):
+                words.look_up(value)
                 for number, line in enumerate(value, 1):
                     yield from _line(line, name, words, labels, f"{label} {number}")
             case tuple():

@@ -6,7 +6,7 @@ The custody rules describe flags in English phrases, and those are recorded; the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from string import Formatter
@@ -17,12 +17,12 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState
-from ledger.core.custody.spans import Concerned, concerned
+from ledger.core.custody.spans import Concerned, concerned, named_things
 from ledger.core.custody.state import Discrepancy, Letter
 from ledger.core.custody.stocktakes import CountDifference, CountedSide, sides_of
 from ledger.core.events import EVENT_TYPES, NAME_OF, Event, handover
 from ledger.core.events.case import DecisionRecorded, ItemDecision
-from ledger.core.events.fields import field_of
+from ledger.core.events.fields import field_of, fields_of
 from ledger.core.events.handover import AspectCheck, NotAcceptedItem, ReceivedItem
 from ledger.core.events.item import ItemDisposed, ItemPart
 from ledger.core.events.letter import Outsider
@@ -30,7 +30,7 @@ from ledger.core.events.record import Correction
 from ledger.core.events.registry import Name
 from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
 from ledger.core.events.supervision import BilingualText, PeriodCount
-from ledger.core.events.terms import EventRef, Money, Quantity
+from ledger.core.events.terms import PERSON_NAME, EventRef, Money, Quantity
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Level
 from ledger.core.signing.authority import SERVICE_AGENCY
@@ -105,6 +105,9 @@ _PHRASES = {"as listed": "as_listed", "differs": "differs"}
 _PLACE_OF_CLAUSE = {field: place for place, field in enumerate(CLAUSES)}
 
 Names = Callable[[str], str]
+# From the ids of events that another one cites, and the id of the case of which there are the words (None without
+# one), to those that are to be had.
+CitedEvents = Callable[[Sequence[str], str | None], Mapping[str, Event]]
 
 
 def names_by_id(load_names: Callable[[], Mapping[str, Bilingual | Name]], labels: Labels) -> Names:
@@ -152,13 +155,21 @@ def vocabulary_of(event_type: str, field: str) -> str | None:
 class Narrator:
     """Tells events in one language. ``names`` gives the name of an agency by its id.
 
-    ``persons`` are the names of persons by their pseudonyms, as far as the reader may know them.
+    ``persons`` are the names of persons by their pseudonyms, as far as the reader may know them. ``cited`` gives the
+    events that others cite.
     """
 
-    def __init__(self, labels: Labels, names: Names = str, persons: Mapping[str, str] = MappingProxyType({})):
+    def __init__(
+        self,
+        labels: Labels,
+        names: Names = str,
+        persons: Mapping[str, str] = MappingProxyType({}),
+        cited: CitedEvents = lambda _event_ids, _case_id: {},
+    ):
         self._labels = labels
         self._names = names
         self._persons = persons
+        self._cited = cited
 
     def tell(
         self, before: CaseState | None, event: Event, after: CaseState | None, about: Concerned | None = None
@@ -186,7 +197,7 @@ class Narrator:
 
     def words_of(self, event_type: str, after: CaseState | None) -> EventWords:
         """Return the words for values of an event of this type, or of none, in a case."""
-        return EventWords(self._labels, self._names, event_type, after, self._persons)
+        return EventWords(self._labels, self._names, event_type, after, self._persons, cited=self._cited)
 
 
 class EventWords:
@@ -199,12 +210,16 @@ class EventWords:
         event_type: str,
         after: CaseState | None,
         persons: Mapping[str, str] = MappingProxyType({}),
+        *,
+        cited: CitedEvents = lambda _event_ids, _case_id: {},
     ):
         self._labels = labels
         self._names = names
         self._event_type = event_type
         self._after = after
         self._persons = persons
+        self._cited = cited
+        self._looked_up: dict[str, Event | None] = {}
 
     def sentence(self, slots: Mapping[str, Any], catalogue: str = "sentence") -> str:
         """Return the event type's sentence, with a clause for each field that it has no slot for."""
@@ -214,6 +229,8 @@ class EventWords:
         template = (slots.get("person_ids") and self._labels.find("sentence_of_persons", self._event_type)) or template
         # A difference that a stocktake raises is of no handover.
         template = (slots.get("stocktake_id") and self._labels.find("sentence_of_count", self._event_type)) or template
+        if self._event_type in ("section.erasure_proposed", "section.erased"):
+            slots = {**slots, "label": self.section(slots["concerns"].event_id, slots["label"])}
         taken = set(_slots_in(template))
         if "things" in taken:
             taken |= _THINGS
@@ -245,6 +262,39 @@ class EventWords:
     def particular(self, name: str, value: str) -> str:
         """Return what is stated in such a field, in words."""
         return self._thing(self._labels.of_particular(name, value))
+
+    def event(self, event_id: str) -> str:
+        """Return an event of the case by what it did, and to what; by its id alone if it is not to be had."""
+        event = self._event(event_id)
+        if event is None:
+            return event_id
+        parts = [self._labels.of("event_type", event.event_type)]
+        word = next((field for field in fields_of(type(event.body)) if field.type.kind == "word"), None)
+        if word is not None and (text := getattr(event.body, word.name)):
+            parts.append(self._labels.of(word.type.vocabulary or "", text))
+        if things := [self._thing(named) for named in dict.fromkeys(named_things(event.body)) if named]:
+            parts.append(self._list(things))
+        return self._labels.of("telling", "event").format(" · ".join(parts), event_id)
+
+    def section(self, event_id: str, label: str) -> str:
+        """Return what a confidential section of an event has: a person's name, or a field of the procedure."""
+        event = self._event(event_id)
+        if event is not None and label == getattr(event.body, "section", None):
+            return self._labels.of("field", PERSON_NAME)
+        return self._labels.find("particular", label) or label
+
+    def look_up(self, values: Iterable[Any]) -> None:
+        """Look up together those of the values that cite events."""
+        self._events(value.event_id for value in values if isinstance(value, EventRef))
+
+    def _event(self, event_id: str) -> Event | None:
+        self._events([event_id])
+        return self._looked_up[event_id]
+
+    def _events(self, event_ids: Iterable[str]) -> None:
+        if wanted := [event_id for event_id in event_ids if event_id not in self._looked_up]:
+            cited = self._cited(wanted, None if self._after is None else self._after.case_id)
+            self._looked_up |= {event_id: cited.get(event_id) for event_id in wanted}
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
         """Return a note of this kind; see ``ledger.timeline.case_history``."""
@@ -389,7 +439,7 @@ class EventWords:
             case BilingualText():
                 return self._labels.in_language(value)
             case EventRef(event_id=event_id):
-                return event_id
+                return self.event(event_id)
             case AspectCheck(aspect=aspect, result=result):
                 looked_at = self._labels.of("aspect", aspect)
                 return self._labels.of("telling", "noted").format(looked_at, self._labels.of("check_result", result))

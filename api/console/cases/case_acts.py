@@ -14,16 +14,19 @@ from starlette.responses import Response
 
 from api.console.cases.case_forms import (
     ERASED,
+    ERASURE_PROPOSED,
     NewPerson,
     as_copied,
     as_proposed,
     asked_of_copy,
     asked_of_correction,
     asked_of_erasure,
+    asked_of_proposal,
     called_things,
     form_in_case,
     new_persons,
     stated_by,
+    with_section,
 )
 from api.console.cases.case_pages import book_of, book_of_new_case, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
@@ -151,6 +154,8 @@ def _form_of_fields(
         fields = asked_of_correction(fields, stated_by(visit, visible.state, of))
     if event_type == ERASED:
         fields = asked_of_erasure(fields)
+    if event_type == ERASURE_PROPOSED:
+        fields = asked_of_proposal(visit, visible.state, fields, of, visible.person_names)
     title = heading_of(visit, event_type)
     if copy:
         fields = asked_of_copy(visit, fields)
@@ -211,7 +216,7 @@ def make_draft(
         if act in FROM_FIELDS and at.state is not None:
             require_role(visit.reading, EVENT_TYPES[act].body)
             of_fields = form_in_case(visit, at.state, book_of(visit, at.state), act, at.person_names)
-            fields = of_fields.body_fields(form)
+            fields = of_fields.body_fields(with_section(form) if act == ERASURE_PROPOSED else form)
             _complete(visit, at.state, act, fields)
             if act == EXAMINED and (copied := form.get("copy")):
                 fields |= as_copied(visit, at.state, fields, copied)

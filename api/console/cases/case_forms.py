@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from msgspec.structs import asdict
@@ -18,17 +19,18 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import NAME_OF
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.fields import Field, fields_of
-from ledger.core.events.record import SectionErased
+from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.terms import PERSON_NAME
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.evidence.working_copies import finding_of, method_of
+from ledger.store import log
 from ledger.timeline.sentences import EventWords, Narrator
 
 LINE = 200  # characters that a correction cites at most
-ERASED = NAME_OF[SectionErased]
+ERASED, ERASURE_PROPOSED = NAME_OF[SectionErased], NAME_OF[ErasureProposed]
 CORRIGIBLE = ("line", "text", "whole", "word", "choice", "quantity")
 # What an act cites, where it is of one type.
-CITED_BY = {"item.disposed": "item.disposal_proposed", ERASED: "section.erasure_proposed"}
+CITED_BY = {"item.disposed": "item.disposal_proposed", ERASED: ERASURE_PROPOSED}
 EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
 NEW_PERSONS = 5  # whom the form of a new case names at most
 NAMING = NAME_OF[PersonNamed]
@@ -232,6 +234,41 @@ def asked_of_erasure(asked: Sequence[AskedField]) -> list[AskedField]:
     return [field for field in asked if field.path not in _AS_PROPOSED]
 
 
+def asked_of_proposal(
+    visit: Visit, state: CaseState, asked: Sequence[AskedField], of: str | None, person_names: Mapping[str, str]
+) -> list[AskedField]:
+    """Return the form of the first signature of an erasure: a choice of the sections that are still kept.
+
+    They are those of the newest events, or of the event ``of`` alone.
+    """
+    options = list(islice(_kept_sections(visit, state, of, person_names), EVENTS_OFFERED))
+    return [
+        field._replace(path=SECTION, control=SECTION, options=options, names_nothing=not options)
+        if field.path == "label"
+        else field
+        for field in asked
+        if field.path != "concerns"
+    ]
+
+
+def _kept_sections(visit: Visit, state: CaseState, of: str | None, person_names: Mapping[str, str]) -> Iterator[Option]:
+    words = narrator_of(visit.service, visit.labels, person_names).words_of(ERASURE_PROPOSED, state)
+    with visit.service.parts.database.read() as connection:
+        for step in reversed(visit.service.histories.of(connection, state.case_id)):
+            event_id = step.event.event_id
+            if step.event.confidential and of in (None, event_id):
+                for label, data in log.sections(connection, step.entry.log_index).items():
+                    if data is not None:
+                        text = f"{words.section(event_id, label)} · {words.event(event_id)}"
+                        yield Option(f"{event_id}/{label}", text)
+
+
+def with_section(form: PostedForm) -> PostedForm:
+    """Return the form of the first signature of an erasure with the event and the label of the chosen section."""
+    event_id, _, label = (form.get(SECTION) or "").partition("/")
+    return form.extended("concerns", [event_id]).extended("label", [label])
+
+
 def asked_of_copy(visit: Visit, asked: Sequence[AskedField]) -> list[AskedField]:
     """Return the form of an examination that records a working copy: its method is begun, the rest follows."""
     filled = {"method": visit.labels.translate(method_of(FOR_WHOM))}
@@ -276,6 +313,7 @@ def as_copied(visit: Visit, state: CaseState, fields: Mapping[str, Any], digest:
     return {"finding": visit.labels.translate(finding_of(digest, digest)), "match_result": "match"}
 
 
+SECTION = "chosen_section"  # the control of what an erasure proposes: the id of an event, and a label
 _AS_PROPOSED = ("concerns", "label")
 
 

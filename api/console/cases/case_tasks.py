@@ -222,7 +222,8 @@ def _of_items(visit: Visit, state: CaseState) -> Iterator[CaseTask]:
     may_erase = session.has_role(*EVENT_TYPES[NAME_OF[SectionErased]].roles)
     for erasure in state.erasures.values():
         if erasure.agency == own and erasure.officer != session.grant.officer and may_erase:
-            values = {"label": erasure.label, "officer": erasure.officer}
+            concerns = erasure.concerns.event_id
+            values = {"concerns": concerns, "label": erasure.label, "officer": erasure.officer}
             yield CaseTask("erasure", values, f"acts/section.erased?of={erasure.event.event_id}")
     for item in state.items.values():
         if item.holder == own and item.checked_out_to and item.due_at and item.due_at < now:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response
 
+from api.console.cases.case_forms import ERASURE_PROPOSED
 from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
@@ -59,14 +60,16 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
     words = narrator_of(visit.service, visit.labels, visible.person_names).words(here.event, here.after)
     states, kinds = visit.service.parts.validator.states, visit.reading.authority.kinds
     printed = last_printable_event(states, history[: entry.sequence + 1], kinds)
+    session, is_party = visit.reading.session, visible.sight == "party"
     return visit.page(
         "cases/event.html",
         **visible._asdict(),
         step=step,
-        corrects=visible.sight == "party"
+        corrects=is_party
         and not visible.state.closed
         and here.event.agency == visit.reading.agency
-        and visit.reading.session.has_role(*EVENT_TYPES["record.corrected"].roles),
+        and session.has_role(*EVENT_TYPES["record.corrected"].roles),
+        erases=is_party and bool(sections) and session.has_role(*EVENT_TYPES[ERASURE_PROPOSED].roles),
         stages=proof_stages,
         particulars=event_fields(here.event, sections, words, visit.labels),
         hidden=() if shows_sections else step.confidential,

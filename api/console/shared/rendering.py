@@ -39,6 +39,7 @@ from ledger.core.signing.authority import AuthorityState
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_accepted, zone_in_use
 from ledger.interchange.papers.labels import SIZE_NAMES
 from ledger.store.log import StoredEntry
+from ledger.timeline.case_history import cited_events
 from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
 
 T = TypeVar("T")
@@ -197,7 +198,7 @@ def narrator_of(service: Service, labels: Labels, persons: Mapping[str, str] = M
 
     ``persons`` are the names of persons by their ids, as far as the reader may know them.
     """
-    return Narrator(labels, names_of(service, labels), persons)
+    return Narrator(labels, names_of(service, labels), persons, cited_events(service.parts.database))
 
 
 class CompiledTemplates(BytecodeCache):

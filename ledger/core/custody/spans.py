@@ -169,7 +169,7 @@ class Concerned(Struct, frozen=True):
 
 def concerned(before: CaseState | None, event: Event, after: CaseState) -> Concerned:
     """Return the items and persons concerned by the event, which led from ``before`` to ``after``."""
-    named = {*_named(event.body), *_implied(before, event, after)}
+    named = {*named_things(event.body), *_implied(before, event, after)}
     changed = {change.key for change in after.items.changes(before.items if before else None)}
     items = changed | {item_id for item_id in named if item_id in after.items}
     persons_before = before.persons.keys() if before else frozenset[str]()
@@ -177,14 +177,14 @@ def concerned(before: CaseState | None, event: Event, after: CaseState) -> Conce
     return Concerned(tuple(sorted(items)), tuple(sorted(persons)))
 
 
-def _named(value: Any) -> Iterator[str]:
-    """Yield the ids in the body, at any depth."""
+def named_things(value: Any) -> Iterator[str]:
+    """Yield the ids of items and persons in the body, at any depth."""
     for field in value.__struct_fields__:
         inner = getattr(value, field)
         parts = inner if isinstance(inner, tuple) else (inner,)
         for part in parts:
             if isinstance(part, Struct):
-                yield from _named(part)
+                yield from named_things(part)
             elif field in _ITEM_FIELDS or field in _PERSON_FIELDS:
                 yield part
 

@@ -11,7 +11,7 @@ from ledger.core.events import Event
 from ledger.core.verification.report import CheckedStep
 from ledger.i18n import Labels, zone_in_use
 from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, TableBlock, Words
-from ledger.timeline.sentences import EventWords, Names, Narrator
+from ledger.timeline.sentences import CitedEvents, EventWords, Names, Narrator
 
 PaperLanguage = Literal["zh-CN", "en", "both"]
 LANGUAGES: dict[PaperLanguage, tuple[str, ...]] = {"zh-CN": ("zh-CN",), "en": ("en",), "both": ("zh-CN", "en")}
@@ -23,19 +23,24 @@ def language_for(reader_language: str) -> PaperLanguage:
 
 
 class PaperText:
-    """``names`` gives the name of an agency by its id, in the language of labels; ``persons`` those of persons."""
+    """``names`` gives the name of an agency by its id, in the language of labels; ``persons`` those of persons.
+
+    ``cited`` gives the events that others cite.
+    """
 
     def __init__(
         self,
         language: PaperLanguage,
         names: Callable[[Labels], Names],
         persons: Callable[[Labels], Mapping[str, str]] = lambda _: {},
+        cited: CitedEvents = lambda _event_ids, _case_id: {},
     ):
         self.languages = LANGUAGES[language]
         self._labels = [Labels(each) for each in self.languages]
         self._names = [names(labels) for labels in self._labels]
         self._narrators = [
-            Narrator(labels, names, persons(labels)) for labels, names in zip(self._labels, self._names, strict=True)
+            Narrator(labels, names, persons(labels), cited)
+            for labels, names in zip(self._labels, self._names, strict=True)
         ]
 
     def each(self, render: Callable[[Labels], str]) -> Words:

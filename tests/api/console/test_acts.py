@@ -16,7 +16,7 @@ from api.console.shared.forms import MOST_FIELDS, PostedForm
 from ledger.acts import ACTS
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.case import MeasureImposed, PersonNamed
-from ledger.core.events.record import Correction, RecordCorrected
+from ledger.core.events.record import Correction, ErasureProposed, RecordCorrected
 from ledger.procedures import shipped_rulebook
 from ledger.recording.event_signing import MAX_ACTS
 from ledger.store import log
@@ -188,6 +188,32 @@ def test_what_an_event_says_is_corrected_by_choosing_it(acting: Served) -> None:
     chinese = {**OWN, "accept-language": "zh-CN"}
     draft = post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", form, chinese).text
     assert "数量：1 → the white phone" in draft.replace(": 1", "：1")
+
+
+def test_an_erasure_is_proposed_by_choosing_what_it_erases(served: Served) -> None:
+    """The form offers the sections that are kept, by what they are of; draft and task name them and the event so."""
+    case = full()
+    case.act(ErasureProposed(concerns=case.events[2].ref, label="person:1", ground="over"), clerk(POLICE))
+    served.record(case)
+    li, item = case.events[1].event, case.events[3].event
+    page = page_of(served, clerk(POLICE), "/cases/case-1/acts/section.erasure_proposed").text
+    options = [unescape(text) for text in re.findall(r'<option value="([^"]+)">', page)]
+    assert options == [f"{event.event.event_id}/person:1" for event in case.events[2:0:-1]]
+    of_li = f"“person named · suspect · Li Si” ({li.event_id})"
+    assert f"name · {of_li}</option>" in page
+    assert 'name="concerns"' not in page
+    of_event = page_of(served, clerk(POLICE), f"/cases/case-1/acts/section.erasure_proposed?of={li.event_id}").text
+    assert re.findall(r'<option value="([^"]+)">', of_event) == [f"{li.event_id}/person:1"]
+    none = page_of(served, clerk(POLICE), f"/cases/case-1/acts/section.erasure_proposed?of={item.event_id}").text
+    assert "there is none to choose from" in none
+    form = {"chosen_section": f"{li.event_id}/person:1", "ground": "over"}
+    draft = post(served, clerk(POLICE), "/cases/case-1/drafts/section.erasure_proposed", form)
+    assert f"the confidential section name of event {of_li}" in draft.text
+    task = page_of(served, supervisor(POLICE), "/cases/case-1").text
+    assert "the confidential section name of event “person named · suspect · Wang Wu”" in task
+    for event, erases in ((li, True), (item, False)):
+        text = page_of(served, clerk(POLICE), f"/cases/case-1/events/{event.event_id}").text
+        assert (f"acts/section.erasure_proposed?of={event.event_id}" in text) == erases
 
 
 def test_what_is_corrected_is_shown_corrected_wherever_it_is_named(served: Served) -> None:

@@ -21,6 +21,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Section
+from ledger.core.events.record import ErasureProposed
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import SeedSigner
@@ -329,15 +330,15 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     assert [*names.persons.values()] == ["a name"]
     holder = KeyHolder(OFFICER.key_id, OFFICER.agency, OFFICER.officer_id, LOG_ID, CONSOLE)
     offer = case.offer("phone", "knife", to=PROCURATORATE, persons=("li",)).last
-    address, data, beside = asked_for(offer)
 
-    def act(record: CaseNames | None) -> ActInWords:
-        now = offer.envelope.signed_at
+    def signed(event: SignedEvent, record: CaseNames | None) -> ActInWords:
+        address, data, beside = asked_for(event)
+        now = event.envelope.signed_at
         by_case = {} if record is None else {"case-1": record}
         asked = QuestionBuilder(holder, Labels("en"), str, lambda: now, records=lambda _events: by_case)
         return asked.events(address, [[data, beside]]).acts[0]
 
-    named, unnamed = act(names), act(None)
+    named, unnamed = signed(offer, names), signed(offer, None)
     assert "the phone (phone), the knife (knife)" in named.sentence
     assert any("a name" in value for _, value in named.particulars)
     assert f"{names.number} (case-1)" in named.particulars[0].value
@@ -347,9 +348,13 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     begun = [asked_for(each)[1:] for each in Case().open().register("phone").events]
     begun_at = case.events[0].envelope.signed_at
     of_new = QuestionBuilder(holder, Labels("en"), str, lambda: begun_at).events(
-        address, [list(each) for each in begun]
+        OFFICER.key_id, [list(each) for each in begun]
     )
     assert ["signed together" in each.source for each in of_new.acts] == [False, True]
+    (erasing,) = case.act(ErasureProposed(concerns=case.events[3].ref, label="person:1", ground="over")).events[-1:]
+    sentence = signed(erasing, names).sentence
+    assert "the confidential section name of event “person named · suspect · a name (" in sentence
+    assert case.events[3].ref.event_id in sentence
     with pytest.raises(IntegrityBroken):
         names_in(bundle.replace(b"the phone", b"the spoon"), trust, "case-1")
     other_key = SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key

@@ -140,7 +140,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "clause": CLAUSES,
     "telling": (
         *("full_stop", "separator", "more", "item", "noted", "person", "nothing", "as_listed", "differs", "seal"),
-        *("yes", "no", "not_there", "held_by"),
+        *("yes", "no", "not_there", "held_by", "event"),
     ),
     "scan_result": SCAN_RESULTS,
     "break": BREAK_KINDS,
