@@ -101,6 +101,7 @@ WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
 NOTICE_EVERY = 1.0  # seconds between looks at what is new for somebody
 INDEX_EVERY = 1.0  # seconds between looks for words that searches do not find by their parts yet
 FORGET_EVERY = 60.0  # seconds between checks whose last key has ended, and which offers were answered
+STORE_EVERY = 30.0  # seconds between looks whether the evidence store is there
 REHASH_EVERY = 1.0  # seconds between looks for evidence files that are to be hashed again
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
 PARTITION_EVERY = 60.0  # seconds between checks whether the log needs another partition
@@ -402,6 +403,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         working["upload"] = parts.uploader.run
     if parts.evidence is not None:
         working["rehash"] = partial(rehash, parts)
+        working["evidence"] = partial(parts.database.activity.repeat, try_step=parts.evidence.look, every_s=STORE_EVERY)
     return working
 
 

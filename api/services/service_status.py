@@ -27,6 +27,7 @@ from ledger.i18n import zone_in_use
 from ledger.recording.clock import seconds_behind
 from ledger.recording.uploading import UploadState
 from ledger.store import checkpoints, growth, imports, log, notices, search, webhooks, word_parts
+from ledger.store.activity import Failure
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from ledger.store.database import Connection
@@ -80,13 +81,13 @@ class SignedInOverview(Struct, frozen=True):
 class ServiceStatus(Struct, frozen=True):
     """The whole status as of ``now`` (unix milliseconds). ``inside`` is None for visitors.
 
-    ``clock_fault`` is why nothing is recorded by the machine's clock, if so.
-    ``ended_loops`` are the threads that have ended and should not. ``free_bytes`` is None if the database is
-    on another machine. ``open_since`` (unix milliseconds) is when the first entry was recorded that no final anchor
-    covers. ``chain_status`` is what the last look at the chain showed, of whose changes of the registry the log has
-    ``mirrored``. ``witness_defect`` prevents asking any witness; ``quorum`` is from how many agencies the contract
-    demands a co-signature. ``noticed`` is the size up to which notices were derived, ``indexed`` the one up to which
-    searches find words by their parts. ``mail`` is None on a ledger that sends none.
+    ``clock_fault`` is why nothing is recorded by the machine's clock, if so. ``ended_loops`` are the threads that have
+    ended and should not. ``free_bytes`` is None if the database is on another machine. ``open_since`` (unix
+    milliseconds) is when the first entry was recorded that no final anchor covers. ``chain_status`` is what the last
+    look at the chain showed, of whose changes of the registry the log has ``mirrored``. ``witness_defect`` prevents
+    asking any witness; ``quorum`` is from how many agencies the contract demands a co-signature. ``evidence`` is why no
+    file can be put into the evidence store, or taken. ``noticed`` is the size up to which notices were derived,
+    ``indexed`` the one up to which searches find words by their parts. ``mail`` is None on a ledger that sends none.
     """
 
     now: int
@@ -110,6 +111,7 @@ class ServiceStatus(Struct, frozen=True):
     stamps: TimestampWorkerState | None
     stamped: StoredTimestamp | None
     upload: UploadState | None
+    evidence: Failure | None
     noticed: int
     indexed: int
     mail: MailState | None
@@ -155,6 +157,7 @@ def service_status(parts: Parts, reading: Reading | None, *, for_operator: bool 
             stamps=parts.timestamp_worker.state if parts.timestamp_worker else None,
             stamped=checkpoints.last_timestamp(connection),
             upload=parts.uploader.state if parts.uploader else None,
+            evidence=parts.evidence.fault if parts.evidence else None,
             noticed=notices.position(connection).log_index + 1,
             indexed=word_parts.position(connection, search.PARTS_MARK) + 1,
             mail=notices.mail_state(connection) if settings.sends_mail else None,
@@ -296,6 +299,12 @@ SAYINGS = {
         later("Who reads from it finds an older one; the service serves what is newer. See that the storage answers."),
         "tally doctor",
     ),
+    "evidence_store_fault": AlarmText(
+        "bad",
+        later("The evidence store is out of reach: officers can neither give nor take files."),
+        later("See that its disk is mounted or its storage answers. Handovers go on; files are hashed again later."),
+        "tally doctor",
+    ),
     "mail_failing": AlarmText(
         "soon",
         later("Mail of notices is not sent."),
@@ -376,6 +385,8 @@ def _raised_outside(status: ServiceStatus) -> Iterator[ServiceAlarm]:
         yield ServiceAlarm("timestamps_fault", status.timestamp_url or "", status.stamps.fault, status.stamps.hint)
     if status.upload is not None and status.upload.fault is not None:
         yield ServiceAlarm("upload_fault", detail=status.upload.fault, hint=status.upload.hint)
+    if status.evidence is not None:
+        yield ServiceAlarm("evidence_store_fault", detail=status.evidence.fault, hint=status.evidence.hint)
     if status.mail is not None and status.mail.failing:
         yield ServiceAlarm("mail_failing", detail=status.mail.last_error)
 

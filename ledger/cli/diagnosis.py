@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -216,27 +217,50 @@ def backups(settings: Settings) -> Iterator[Finding]:
 
 
 def evidence_store(settings: Settings) -> Iterator[Finding]:
-    """Check that the evidence store has no objects that are to be deleted and are not, as while it is away."""
-    from ledger.store import evidence_files
+    """Check that the evidence store is there, and has no objects that are to be deleted and are not."""
+    from ledger.evidence.kept_evidence import require_mark
+    from ledger.storage.objects import objects_at, storage_of
+    from ledger.store import evidence_files, log
     from ledger.store.backup import attach_to_read
 
     where = DataDirectory(settings.data_dir)
-    if settings.evidence_store is None or not (settings.database_url or where.database.exists()):
+    has_database = settings.database_url is not None or where.database.exists()
+    if settings.evidence_store is None or not (has_database or where.installation.exists()):
         return
+    is_new, waiting = True, []
     try:
-        url = database_url(settings.database_url, where)
-        with closing(attach_to_read(url)) as opened, opened.read() as connection:
-            waiting = evidence_files.to_delete(connection)
+        address = storage_of(settings, "evidence_store")
+        assert address is not None
+        if has_database:
+            url = database_url(settings.database_url, where)
+            with closing(attach_to_read(url)) as opened, opened.read() as connection:
+                log_id, waiting = log.tree(connection).log_id, evidence_files.to_delete(connection)
+                is_new = not (waiting or evidence_files.key_ids(connection))
+        else:
+            log_id = load(where).log_id_bytes
+        if is_new and address.folder is not None and not address.folder.exists():
+            yield _folder_to_be(address.folder)
+            return
+        require_mark(objects_at(address), log_id, may_be_new=is_new)
     except TallystickError as error:
         yield Finding("evidence store", "failed", error.for_operator, error.hint or "")
         return
     if not waiting:
-        yield Finding("evidence store", "checked", Message("nothing waits to be deleted"))
+        yield Finding("evidence store", "checked", Message("it is there, and nothing waits to be deleted"))
         return
     since = waiting[0].since // 1000
     detail = Message("files still to be deleted: {count}, since {at}", count=len(waiting), at=instant_text(since))
     mend = Message("Is the storage there, and may the service delete in it? Its log says; it goes on by itself.")
     yield Finding("evidence store", "failed" if time.time() - since > DELETED_WITHIN_S else "checked", detail, mend)
+
+
+def _folder_to_be(folder: Path) -> Finding:
+    """Check that ``tally serve`` may make the folder of the evidence store at its first start."""
+    above = next(parent for parent in folder.parents if parent.exists())
+    if os.access(above, os.W_OK | os.X_OK):
+        return Finding("evidence store", "checked", Message("{file} (made by tally serve)", file=folder))
+    detail = Message("{folder} is not there, and cannot be made in {above}", folder=folder, above=above)
+    return Finding("evidence store", "failed", detail, f"install -d -m 700 -o USER {folder}")
 
 
 def database(settings: Settings) -> Finding:

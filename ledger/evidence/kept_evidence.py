@@ -39,6 +39,7 @@ from ledger.evidence.transfers import (
 )
 from ledger.storage.objects import PRIVATE_FOLDER, Objects, make_folders, objects_at, of_the_disk, storage_of
 from ledger.store import evidence_files, log
+from ledger.store.activity import Failure, failure_of
 from ledger.store.append import mark_erased
 from ledger.store.database import Connection, Database
 from ledger.store.evidence_files import ItemFile, StoredFile
@@ -90,9 +91,33 @@ def _of_item(connection: Connection, kept: ItemFile, digest: str) -> ItemFile | 
     return next((each for each in of_item if each.digest == digest), None)
 
 
-@dataclass(frozen=True, repr=False)
+def require_mark(objects: Objects, log_id: bytes, *, may_be_new: bool = False) -> None:
+    """Require that the storage is the one that was written to, which it need not be because it answers.
+
+    Raises Unavailable if it has nothing of this store, unless that ``may_be_new``, and Conflict if it is another's.
+    """
+    try:
+        mark = objects.read(MARK, MOST_OF_MARK)
+    except IntegrityBroken:
+        mark = b""  # of whatever it is, of this ledger it is not
+    if mark is None and not may_be_new:
+        raise Unavailable(
+            "the evidence store is not where it was: there is nothing of it",
+            code="store_unavailable",
+            hint="Is the disk mounted, and does evidence_store name the same folder, bucket and prefix as before?",
+        )
+    if mark not in (None, log_id.hex().encode()):
+        raise Conflict(
+            "the evidence store is that of another ledger",
+            code="store_refused",
+            field="evidence_store",
+            hint="Name another folder, bucket or prefix; what is there is left as it is.",
+        )
+
+
+@dataclass(eq=False, repr=False)
 class KeptEvidence:
-    """The evidence store. ``clock`` returns unix milliseconds."""
+    """The evidence store. ``clock`` returns unix milliseconds; ``fault`` is what the last ``look`` showed."""
 
     database: Database
     objects: Objects
@@ -101,6 +126,7 @@ class KeptEvidence:
     clock: Callable[[], int]
     arriving: FilePlaces = field(default_factory=lambda: FilePlaces("in", MOST_ARRIVING, ARRIVING_OF_AGENCY))
     leaving: FilePlaces = field(default_factory=lambda: FilePlaces("out", MOST_LEAVING, LEAVING_OF_AGENCY))
+    fault: Failure | None = field(default=None, init=False)
 
     def expect(self, wanted: Digest, stored: StoredFile | None, *, agency: str | None = None) -> Arrival:
         """Return what takes the bytes of a file that is to have this digest; ``stored`` if the store has the file.
@@ -124,36 +150,28 @@ class KeptEvidence:
             self.require_mark()
             return
         try:
-            self.objects.create(MARK, self._log_id())
+            self.objects.create(MARK, self._log_id().hex().encode())
         except Conflict:
             self.require_mark()
 
     def require_mark(self) -> None:
-        """Require that the storage is the one that was written to, which it need not be because it answers.
+        """Require that the storage is this store's, as the function of this name, which raises what this does."""
+        require_mark(self.objects, self._log_id())
 
-        Raises Unavailable if it has nothing of this store, and Conflict if it is another ledger's.
-        """
-        try:
-            mark = self.objects.read(MARK, MOST_OF_MARK)
-        except IntegrityBroken:
-            mark = b""  # of whatever it is, of this ledger it is not
-        if mark is None:
-            raise Unavailable(
-                "the evidence store is not where it was: there is nothing of it",
-                code="store_unavailable",
-                hint="Is the disk mounted, and does evidence_store name the same folder, bucket and prefix as before?",
-            )
-        if mark != self._log_id():
-            raise Conflict(
-                "the evidence store is that of another ledger",
-                code="store_refused",
-                field="evidence_store",
-                hint="Name another folder, bucket or prefix; what is there is left as it is.",
-            )
+    def look(self) -> bool:
+        """Note whether the storage answers and is this store's, before somebody gives or takes a file; return it."""
+
+        def require() -> None:
+            with self.database.read() as connection:
+                is_new = not evidence_files.key_ids(connection)
+            require_mark(self.objects, self._log_id(), may_be_new=is_new)
+
+        self.fault = failure_of(require, "evidence store out of reach")
+        return self.fault is None
 
     def _log_id(self) -> bytes:
         with self.database.read() as connection:
-            return log.tree(connection).log_id.hex().encode()
+            return log.tree(connection).log_id
 
     def keep(
         self,

@@ -16,6 +16,7 @@ import pytest
 from blake3 import blake3
 
 from api.middleware import request_limits
+from api.services.service_status import alarms, service_status
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.events.item import ItemDisposalProposed
@@ -214,7 +215,14 @@ def test_a_file_that_was_changed_in_the_storage_is_not_handed_out(desk: Desk) ->
     desk.folder.rename(desk.folder.with_name("away"))
     problem(desk.take("disk", LARGE, HOLDER), 503, "store_unavailable")
     problem(desk.give("disk", LARGE, HOLDER), 503, "store_unavailable")
+    evidence = desk.served.parts.evidence
+    assert evidence is not None
+    assert not evidence.look()
+    (alarm,) = (each for each in alarms(service_status(desk.served.parts, None)) if "evidence" in each.kind)
+    assert (alarm.kind, bool(alarm.detail), bool(alarm.hint)) == ("evidence_store_fault", True, True)
     desk.folder.with_name("away").rename(desk.folder)
+    assert evidence.look()
+    assert service_status(desk.served.parts, None).evidence is None
     assert desk.give("disk", LARGE, HOLDER).status_code == 200  # in the place of the damaged one
     assert desk.take("disk", LARGE, HOLDER).content == LARGE
 

@@ -117,7 +117,7 @@ def test_rules_and_dashboard_ask_for_what_there_is(scrape: str, witness_scrape: 
 
 def test_the_rules_are_sound_and_raised_by_what_they_name() -> None:
     """promtool reads them and runs their tests, in which each alert is raised once."""
-    assert "41 rules found" in promtool("check", "rules", RULES)
+    assert "42 rules found" in promtool("check", "rules", RULES)
     assert "SUCCESS" in promtool("test", "rules", TESTS)
     raised = re.findall(r"^ +- labels: 'ALERTS\{alertname=\"(\w+)\"", TESTS.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(raised) == sorted(rule["alert"] for rule in rules())

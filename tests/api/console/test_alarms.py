@@ -25,6 +25,7 @@ from ledger.chain.chain_status import ChainStatus
 from ledger.chain.contract_clients import RegistryState
 from ledger.core.messages import Message
 from ledger.recording.uploading import UploadState
+from ledger.store.activity import Failure
 from ledger.store.log import TreeState
 from ledger.store.notices import MailState
 from ledger.store.webhooks import Webhook
@@ -59,6 +60,7 @@ QUIET = ServiceStatus(
     stamps=None,
     stamped=None,
     upload=None,
+    evidence=None,
     noticed=9,
     indexed=9,
     mail=MailState(2, 0, NOW, None, None),
@@ -85,6 +87,7 @@ LOUD = {
     "witnesses_defect": replace(QUIET, witnesses=[WitnessState("w", 3, "x")], witness_defect="KeyError"),
     "timestamps_fault": replace(QUIET, stamps=TimestampWorkerState("away", "Wait.")),
     "upload_fault": replace(QUIET, upload=UploadState(3, "away", "Wait.")),
+    "evidence_store_fault": replace(QUIET, evidence=Failure("away", "Mount it.")),
     "mail_failing": replace(QUIET, mail=MailState(2, 1, NOW, NOW - 1, Message("away"))),
     "runs_fault": inside(runs=RunState(faults=[RunFault(ALL, "", "no views")])),
     "model_fault": inside(runs=RunState(faults=[RunFault("third-return", "pro", "no such column")])),

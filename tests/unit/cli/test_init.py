@@ -197,21 +197,37 @@ def test_doctor_finds_nothing_on_this_machine(tally: Tally, where: DataDirectory
     assert {finding["result"] for finding in findings} <= {"checked", "not_checked"}
 
 
-def test_doctor_tells_which_files_wait_to_be_deleted(where: DataDirectory) -> None:
-    """While the storage is away what is destroyed waits; after an hour that is a fault. Without a store nobody asks."""
-    settings = Settings(data_dir=where.path, evidence_store="file:///nowhere")
+def test_doctor_tells_which_files_wait_to_be_deleted(where: DataDirectory, tmp_path: Path) -> None:
+    """After an hour that is a fault; and one at once if the storage is away. Without a store nobody asks."""
+    folder = tmp_path / "evidence"
+    settings = Settings(data_dir=where.path, evidence_store=folder.as_uri())
     assert list(evidence_store(settings)) == []
     where.path.mkdir()
     with closing(open_database(f"sqlite:///{where.database}")) as database:
         initialise(database, LOG_ID)
+        (finding,) = evidence_store(settings)
+        assert (finding.result, str(folder) in finding.detail) == ("checked", True)
+        folder.mkdir()
         assert [each.result for each in evidence_store(settings)] == ["checked"]
+        (folder / "ledger").write_text(LOG_ID.hex())
         for seconds, result in ((60, "checked"), (7200, "failed")):
             with database.write() as connection:
                 evidence_files.delete_later(connection, f"name-{seconds}", int(time.time() - seconds) * 1000)
             (finding,) = evidence_store(settings)
             assert finding.result == result
         assert finding.detail.startswith("files still to be deleted: 2")
+        (folder / "ledger").unlink()
+        (finding,) = evidence_store(settings)
+        assert (finding.result, "not where it was" in finding.detail) == ("failed", True)
         assert list(evidence_store(Settings(data_dir=where.path))) == []
+
+
+def test_doctor_names_an_evidence_store_that_cannot_be_made(tally: Tally, where: DataDirectory) -> None:
+    """Before the first start the service would end for it: the folder is named, and how to make it."""
+    tally.found(where.path, "--keep-passphrase")
+    folder = tally.passphrase_file / "evidence"  # below a file nobody makes one
+    (finding,) = evidence_store(Settings(data_dir=where.path, evidence_store=folder.as_uri()))
+    assert (finding.result, finding.mend) == ("failed", f"install -d -m 700 -o USER {folder}")
 
 
 @pytest.mark.parametrize("damage", ["cut short", "zeroed", "emptied", "missing"])
