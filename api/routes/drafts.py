@@ -86,6 +86,8 @@ class FlagForeseen(Struct, frozen=True):
 class EventDraftView(Struct, frozen=True):
     """A draft, with the flags that it would raise, and ``warnings`` in words of what may not be meant.
 
+    ``model_runs`` tells whether a model that is to be published runs over the record as it is now, if that was tried.
+
     ``submission`` is what is posted to record it, once ``submission.envelope.signature`` is the signature.
 
     ``typed_data`` is what is signed (EIP-712, for ``eth_signTypedData_v4``). ``submission`` is in canonical form: it
@@ -100,6 +102,7 @@ class EventDraftView(Struct, frozen=True):
     flags: tuple[FlagForeseen, ...]
     warnings: tuple[str, ...]
     discloses: str | None
+    model_runs: bool | None
 
 
 def signing(reading: Reads) -> Reading:
@@ -184,4 +187,5 @@ def _view(drafted: ForeseenEvent, labels: Labels, log_id: bytes) -> EventDraftVi
         ),
         warnings=tuple(drafted.warnings),
         discloses=drafted.discloses,
+        model_runs=drafted.model_runs,
     )

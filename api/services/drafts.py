@@ -56,7 +56,8 @@ class ForeseenEvent(NamedTuple):
     """An event that the ledger would accept, in words, and each flag that it will raise with its detail.
 
     ``warnings`` tell in the reader's language of what may not be meant, ``discloses`` of whom the receiver of an offer
-    may read from then on who they are.
+    may read from then on who they are. ``model_runs`` tells whether a model that is to be published runs over the
+    record as it is now; None of any other act, and if that could not be tried.
     """
 
     unsigned: UnsignedEvent
@@ -65,6 +66,7 @@ class ForeseenEvent(NamedTuple):
     flags: list[tuple[Flag, str]]
     warnings: list[str]
     discloses: str | None = None
+    model_runs: bool | None = None
 
 
 def require_role(reading: Reading, body: type[Body]) -> None:

@@ -29,7 +29,8 @@ from ledger.supervision.models.model_file import parse_draft, parse_model, same_
 from ledger.supervision.models.procedure_words import ProcedureWords, words_of
 from ledger.supervision.runs.example_rows import ExampleSource, example_in_export
 from ledger.supervision.runs.export_runs import found_in_export
-from ledger.supervision.runs.model_runner import ModelRunner, query_limits, run_limits
+from ledger.supervision.runs.findings import count_differing
+from ledger.supervision.runs.model_runner import ModelRunner, naming_the_query, query_limits, run_limits
 from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 from ledger.workers.sandbox import Files
 
@@ -109,7 +110,10 @@ class FoundView(Struct, frozen=True):
 
 
 class RunView(Struct, frozen=True):
-    """The result of a run: ``total`` findings, of which at most a page is shown."""
+    """The result of a run: ``total`` findings, of which at most a page is shown.
+
+    ``differing`` are the columns of a lead's words with how many of the findings unite rows that differ there.
+    """
 
     model_id: str
     version: int
@@ -118,6 +122,7 @@ class RunView(Struct, frozen=True):
     tree_size: int
     as_of: str
     total: int
+    differing: Mapping[str, int]
     findings: tuple[FoundView, ...]
 
 
@@ -149,7 +154,8 @@ def run_model_file(
         with views.export(jurisdiction=own, now=now) as export:
             arguments = export, model, parameters, at, query_limits(workers.limits)
             limits, files = run_limits(workers.limits), Files(read=export.files)
-            all_findings = turn.run(found_in_export, *arguments, field="definition", limits=limits, files=files)
+            with naming_the_query():
+                all_findings = turn.run(found_in_export, *arguments, limits=limits, files=files)
     agencies = reading.authority.agencies
     findings = [
         finding
@@ -175,6 +181,7 @@ def run_model_file(
         tree_size=export.size,
         as_of=spelled(at),
         total=len(findings),
+        differing=count_differing(findings),
         findings=tuple(views_of_page),
     )
 
@@ -218,12 +225,11 @@ class Overlap(Struct, frozen=True):
     total: int
 
 
-def overlaps_of_file(service: Service, reading: Reading, definition: str) -> list[Overlap]:
-    """Run a model's file, and the models that raised most leads on the cases that it finds, and compare their findings.
+def overlaps_of_run(service: Service, reading: Reading, own: RunView) -> list[Overlap]:
+    """Run the models that raised most leads on the cases that a model's run finds, and compare their findings.
 
     Earlier versions of the model itself are left out. Raises as ``run_model_file`` does.
     """
-    own = run_model_file(service, reading, definition, {}, None)
     case_ids = {finding.case_id for finding in own.findings if finding.case_id is not None}
     with service.parts.database.read() as connection:
         listed = supervision.models_with_leads_on(connection, reading.reader, case_ids, COMPARED_AT_MOST + 1)

@@ -8,7 +8,15 @@ from typing import Any
 from api.auth.reading import Reading
 from api.services.drafts import ForeseenEvent, require_free_id, require_role, unsigned
 from api.services.governance import known_to_models, require_modelling
-from api.services.model_runs import Overlap, alike, overlaps_of_file, words_in_force, work_on_file
+from api.services.model_runs import (
+    Overlap,
+    RunView,
+    alike,
+    overlaps_of_run,
+    run_model_file,
+    words_in_force,
+    work_on_file,
+)
 from api.services.service import Service
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.events import Body, Stream
@@ -23,8 +31,11 @@ from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.conditions import datasets_of
 from ledger.supervision.models.model_file import parse_model, require_publishable
 from ledger.supervision.models.procedure_words import UNCHECKED
+from ledger.supervision.models.sql_guard import QueryRefused
+from ledger.supervision.runs.findings import say_differing
 from ledger.timeline.event_fields import event_fields
 from ledger.timeline.sentences import Narrator, names_by_id
+from ledger.workers.pool import TooCostly
 
 BEGINNING = (ModelPublished, RecommendationIssued)  # what the first event of a stream may be, among those of officers
 
@@ -99,26 +110,40 @@ def draft_in_supervision(
     step = service.parts.validator.foresee_supervision(event)
     event_type = Term("event_type", event.event_type)
     reading.record(Message("draft of {event_type} of {stream_id}", event_type=event_type, stream_id=stream_id))
+    run = _run(service, reading, body) if isinstance(body, ModelPublished) else None
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
     return ForeseenEvent(
         drafted,
         narrator.alone(event),
         event_fields(event, drafted.sections, narrator.words(event, None), labels),
         [(flag, narrator.detail(flag.detail)) for flag in step.flags],
-        list(_warnings(service, reading, labels, state, body)),
+        [
+            *_warnings_of_run(service, reading, labels, body, run),
+            *_missing_lists(service, reading, labels, state, body),
+        ],
+        model_runs=True if isinstance(run, RunView) else False if _is_the_models(run) else None,
     )
 
 
-def _warnings(
+def _run(service: Service, reading: Reading, body: ModelPublished) -> RunView | TallystickError:
+    """Run a model that is to be published, and return what it finds now, or what keeps it from that."""
+    try:
+        return run_model_file(service, reading, body.definition, {}, None)
+    except TallystickError as error:
+        return error
+
+
+def _is_the_models(error: object) -> bool:
+    """Return whether a run failed by its model, and so fails here whenever it is run. A list may still come."""
+    return isinstance(error, QueryRefused | TooCostly) and error.field != "dataset"
+
+
+def _missing_lists(
     service: Service, reading: Reading, labels: Labels, state: SupervisionState | None, body: Body
 ) -> Iterator[str]:
-    """Yield a warning if a model's data set is not here, or if another model finds the same. Neither is a refusal.
-
-    Other places may have the list, and two models may be wanted for one thing.
-    """
+    """Yield a warning for each data set of a model that is not here. Other places may have it."""
     if isinstance(body, ModelPublished):
         definition, parameters = body.definition, dict[str, str]()
-        yield from _overlaps(service, reading, labels, definition)
     elif isinstance(body, ModelAdopted) and isinstance(state, ModelState):
         definition = next(version.body.definition for version in state.versions if version.body.version == body.version)
         parameters = body.parameters
@@ -129,19 +154,29 @@ def _warnings(
         yield labels.of("message", "dataset_missing").format(dataset=dataset_id)
 
 
-def _overlaps(service: Service, reading: Reading, labels: Labels, definition: str) -> Iterator[str]:
-    """Yield a warning for each published model that looks for the same, or now finds the same, and how much of it.
+def _warnings_of_run(
+    service: Service, reading: Reading, labels: Labels, body: Body, run: RunView | TallystickError | None
+) -> Iterator[str]:
+    """Yield what the ``run`` of a model that is to be published shows: that it fails, findings of rows that differ, and
+    each published model that looks for the same, or now finds the same, and how much of it.
 
-    Where that cannot be computed now, that is said: a run may take too long, and the model may still be published.
+    Where that cannot be computed now, that is said. Two models may be wanted for one thing.
     """
+    if not isinstance(body, ModelPublished):
+        return
     with service.parts.database.read() as connection:
         titles = supervision.model_titles(connection)
     same, overlaps = list[str](), list[Overlap]()
     try:
-        same = alike(service, reading, definition)
-        overlaps = overlaps_of_file(service, reading, definition)
+        same = alike(service, reading, body.definition)
+        if isinstance(run, RunView):
+            yield from map(labels.translate, say_differing(run.differing))
+            overlaps = overlaps_of_run(service, reading, run)
+        elif run is not None:
+            raise run
     except TallystickError as error:
-        yield labels.of("message", "models_not_compared").format(reason=labels.translate(error.text))
+        word = "model_does_not_run" if error is run and _is_the_models(run) else "models_not_compared"
+        yield labels.of("message", word).format(reason=labels.translate(error.text))
     for model_id in same:
         yield labels.of("message", "models_alike").format(model=labels.in_language(titles[model_id]))
     for overlap in (each for each in overlaps if each.model_id not in same):

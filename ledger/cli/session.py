@@ -149,24 +149,33 @@ class Session(ClientSession):
         """Print a warning on standard error."""
         self.output.warn(self.labels.translate(text))
 
-    def confirm(self, lines: Iterable[str] = ()) -> None:
+    def confirm(
+        self,
+        lines: Iterable[str] = (),
+        *,
+        ask: str = "decide.ask",
+        option: str = "--yes",
+        agrees: bool | None = None,
+    ) -> None:
         """Show what is to be signed, in ``lines``, and ask, unless ``--yes`` was given.
+
+        What is asked beside it is agreed to by an ``option`` of its own, which was given if ``agrees``.
 
         Raises MalformedInput if there is nobody to ask, SignatureRefused for a no.
         """
-        if self.agrees:
+        if self.agrees if agrees is None else agrees:
             return
         if self.json or not sys.stdin.isatty():
-            hint = Message("Run it at a terminal and read what it signs, or give --yes.")
+            hint = Message("Run it at a terminal and read what it signs, or give {option}.", option=option)
             message = Message("nothing was signed: there is no terminal to ask at whether you agree")
-            raise MalformedInput(message, field="--yes", hint=hint)
+            raise MalformedInput(message, field=option, hint=hint)
         from ledger.cli.output import printable_line
 
         for line in lines:
             click.echo(printable_line(line), err=True)
         with suppress(OSError):
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)  # what was typed before answers no question
-        if not click.confirm(self.labels.of("message", "decide.ask"), err=True):
+        if not click.confirm(self.labels.of("message", ask), err=True):
             raise SignatureRefused("nothing was signed: you did not agree", code="declined")
 
     def name_field(self, field: str | None) -> str | None:

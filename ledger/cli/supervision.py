@@ -85,13 +85,18 @@ def parameters_of(settings: Sequence[str]) -> dict[str, str]:
 
 def show_run(session: Session, run: dict[str, Any]) -> None:
     """Print what a run found, a line for each row."""
+    from ledger.supervision.runs.findings import say_differing
+
     if session.json:
         return session.output.data(run)
     says = f"says_{session.labels.suffix}"
     rows = [row | {"says": row[says], "events": len(row["evidence"])} for row in run["findings"]]
     session.output.table(rows, FOUND, style_of=lambda row: "dim" if row["known"] else "")
     summary = {name: run[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}
-    return session.output.record(summary)
+    session.output.record(summary)
+    for text in say_differing(run["differing"]):
+        session.warn(text)
+    return None
 
 
 @contextmanager

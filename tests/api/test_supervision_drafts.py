@@ -17,7 +17,9 @@ from tests.api.console.pages import page_of
 from tests.api.service import Served, problem
 from tests.api.test_drafts import ask, drafted, record
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk, supervisor
+from tests.testkit.casework import Case
 from tests.testkit.supervision import MATERIAL, Lead, Model, Recommendation, delivered
+from tests.unit.supervision.modelling import with_sql
 
 OFFICERS = tuple(role(agency) for agency in (POLICE, PROCURATORATE) for role in (clerk, supervisor, analyst, auditor))
 HEAD, HANDLER, POLICEMAN, ANALYST = (
@@ -120,13 +122,31 @@ def test_a_lead_that_is_not_ones_own_is_drafted_as_if_there_were_none(shared: Se
     problem(ask(shared, HANDLER, act("lead.assigned", lead.state.lead_id, {"handler": "p-1"})), 403, "role_missing")
 
 
+def test_a_model_that_does_not_run_here_is_named_before_it_is_signed(shared: Served) -> None:
+    """By what keeps it from that, in the place of what other models find; one that finds rows that differ is, too."""
+    shared.record(Case("case-3").open().name("li").register("phone").register("knife"))
+    text = with_sql(
+        "SELECT i.case_id, i.holder, i.item_id, i.evidence FROM items i", key=["case_id"], supervised="holder"
+    )
+    text = text.replace("rows: {}, raises: [{", "rows: {items: [{case_id: a, holder: b}]}, raises: [{")
+    text = text.replace("says: {zh: 线索, en: lead}", "says: {zh: '{item_id}', en: '{item_id}'}")
+    draft = drafted(ask(shared, ANALYST, act("model.published", "model-unanswered", {"definition": text})))
+    assert draft["model_runs"] is True
+    assert any("rows which differ in item_id: 1" in warning for warning in draft["warnings"])
+    failing = text.replace("i.evidence", "CAST(i.item_id AS BIGINT) AS number, i.evidence")
+    draft = drafted(ask(shared, ANALYST, act("model.published", "model-unanswered", {"definition": failing})))
+    assert draft["model_runs"] is False
+    (warning,) = draft["warnings"]
+    assert warning.startswith("This model itself does not run over the record as it is now: ")
+
+
 def test_of_a_model_its_file_suffices(shared: Served) -> None:
     """What is signed beside the file is taken from it; an adoption names the version that is in use, unless another is
     given; another model with the same condition is named before anybody signs."""
     text = shipped_model("third-return")
     draft = sign(shared, ANALYST, "model.published", "model-third-return", {"definition": text})
     assert draft["submission"]["payload"]["body"]["version"] == 1
-    assert draft["warnings"] == []
+    assert (draft["warnings"], draft["model_runs"]) == ([], True)
     again = text.replace("model: third-return", "model: fourth-return")
     draft = sign(shared, ANALYST, "model.published", "model-fourth-return", {"definition": again})
     (warning,) = draft["warnings"]
@@ -134,6 +154,7 @@ def test_of_a_model_its_file_suffices(shared: Served) -> None:
     listed = {"definition": shipped_model("shell-companies")}
     draft = sign(shared, ANALYST, "model.published", "model-shell-companies", listed)
     assert any("could not be computed now" in warning for warning in draft["warnings"])
+    assert draft["model_runs"] is None
     own = sign(shared, ANALYST, "model.adopted", "model-third-return", {"note": "tried"})
     assert own["submission"]["payload"]["body"]["version"] == 1
     unknown = ask(shared, ANALYST, act("model.adopted", "model-third-return", {"version": 7}))

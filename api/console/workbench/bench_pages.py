@@ -36,6 +36,7 @@ from ledger.supervision.models.model_file import shipped_for, shipped_model
 from ledger.supervision.models.templates import forms
 from ledger.supervision.models.yaml_document import read_document
 from ledger.supervision.runs.example_rows import ExampleSource
+from ledger.supervision.runs.findings import say_differing
 
 HITS_SHOWN = 50  # of a run
 CASES_AT_MOST = 4  # whose rows an example has
@@ -168,6 +169,7 @@ def _hits(visit: Visit, text: str) -> dict[str, Any]:
     goes_to = {agency: supervising_agency_for(agencies, agency) for agency in supervised}
     return {
         "found": run_view,
+        "differing": [visit.labels.translate(text) for text in say_differing(run_view.differing)],
         "shown": shown,
         "names": names,
         "visible": case_ids & names.keys(),

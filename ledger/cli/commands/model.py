@@ -31,6 +31,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events import NAME_OF, Body, supervision
+from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
 from ledger.supervision.model_faults import ModelRefused, unknown
 from ledger.supervision.models import model_file
@@ -38,6 +39,7 @@ from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import FORMS, derived, draft
 from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords, words_of
 from ledger.supervision.models.yaml_document import read_document
+from ledger.supervision.runs.findings import say_differing
 
 CHECKED = columns("file", "model_id", "version", "title", "severity", "views", "examples")
 TRIED = columns("model_id", "example", "expected", "found", "result")
@@ -112,12 +114,17 @@ def check(session: Session, models: Sequence[str], shipped: bool, in_force: bool
 def test(session: Session, models: Sequence[str], shipped: bool, in_force: bool) -> int:
     """Run the examples of models: what each must raise, and what the model found."""
     tried: list[dict[str, Any]] = []
+    differing: list[Message] = []
     words = _words_in_force(session) if in_force else None
     for _, model in _parsed(session, models, shipped, words):
         if model is None:
             return Exit.USAGE
-        tried += [_tried(session, model.model_id, result) for result in model_file.run_examples(model, words)]
+        for result in model_file.run_examples(model, words):
+            tried.append(_tried(session, model.model_id, result))
+            differing += say_differing(result.differing)
     session.output.table(tried, TRIED, style_of=lambda row: "" if row["passed"] else "red")
+    for text in differing:
+        session.warn(text)
     return Exit.OK if all(row["passed"] for row in tried) else Exit.REFUSED
 
 
@@ -137,7 +144,7 @@ def run(session: Session, model: str, settings: Sequence[str], as_of: str | None
 def _tried(session: Session, model_id: str, result: model_file.ExampleResult) -> dict[str, Any]:
     row = {"model_id": model_id, "example": result.name, "passed": result.passed}
     if session.json:
-        return row | {"expected": result.expected, "found": result.found}
+        return row | {"expected": result.expected, "found": result.found, "differing": result.differing}
     none = session.labels.of("message", "no_lead")
     keys = {name: [" ".join(key.values()) for key in getattr(result, name)] or none for name in ("expected", "found")}
     return row | keys | {"result": session.labels.of("message", "as_expected" if result.passed else "not_as_expected")}
@@ -219,11 +226,15 @@ def show(session: Session, model_id: str, version: int | None, definition: bool)
 @click.option(
     "--figures", type=FILE, help="File with measured_on, cases, planted, found, false_leads of a measurement."
 )
+@click.option("--not-running", is_flag=True, help="Publish it even if it does not run over the record as it is now.")
 @with_event_recorder
-def publish(recorder: EventRecorder, model: str, case_study: Path | None, figures: Path | None) -> None:
+def publish(
+    recorder: EventRecorder, model: str, case_study: Path | None, figures: Path | None, not_running: bool
+) -> None:
     """Publish the model of FILE, or the shipped one of this NAME: signed with its text, for every agency to see.
 
-    It is refused where the file is at fault, names no need, or an example does not come out as it must.
+    It is refused where the file is at fault, names no need, or an example does not come out as it must. Where it does
+    not run over the record as it is now, you are asked first whether to publish it nevertheless.
     """
     from ledger.supervision.library.publishing import signed_fields_of
 
@@ -235,7 +246,8 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
     beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
     body = make_body(supervision.ModelPublished, **signed_fields_of(read), **beside)
     stream_id = STREAM + read.model_id
-    _warn(recorder, stream_id, body)
+    if _warn(recorder, stream_id, body)["model_runs"] is False:
+        recorder.session.confirm(ask="decide.publish", option="--not-running", agrees=not_running)
     if read.version == 1:
         recorder.open_supervision(stream_id, body)
     else:
@@ -273,8 +285,8 @@ def adopt(
     recorder.record_supervision(STREAM + model_id, body)
 
 
-def _warn(recorder: EventRecorder, stream_id: str, body: Body) -> None:
-    """Show what the ledger warns of before anything is signed: a list that is not here, a model that finds the same.
+def _warn(recorder: EventRecorder, stream_id: str, body: Body) -> dict[str, Any]:
+    """Show what the ledger warns of before anything is signed, such as a list that is not here; return the draft.
 
     Raises what it would refuse of the signed event.
     """
@@ -283,6 +295,7 @@ def _warn(recorder: EventRecorder, stream_id: str, body: Body) -> None:
         draft = recorder.session.service.post("/api/v1/drafts", canonical.encode(act), dict[str, Any])
     for warning in draft["warnings"]:
         recorder.session.output.warn(warning)
+    return draft
 
 
 def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | None:

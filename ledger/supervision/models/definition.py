@@ -192,6 +192,11 @@ class LeadForm(Value, frozen=True):
     supervised: Column
     says: BilingualText
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """Return the names in the places of its words: columns, and parameters."""
+        return frozenset(_PLACE.findall(self.says.zh + self.says.en))
+
 
 class Example(Value, frozen=True):
     """Rows of views and what the model must find in them: the key of each lead, or nothing."""

@@ -54,7 +54,7 @@ from ledger.supervision.models.procedure_words import (
     zone_of_examples,
 )
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
-from ledger.supervision.runs.findings import find
+from ledger.supervision.runs.findings import count_differing, find
 from ledger.supervision.runs.query_session import QuerySession, open_database
 from ledger.supervision.view_catalogue import convert_value, fault_of_column, fault_of_view, type_of
 
@@ -226,11 +226,13 @@ def _faults_of_examples(file: ModelFile) -> Iterator[tuple[str, Message]]:
 
 
 class ExampleResult(Struct, frozen=True):
-    """The keys of the leads that an example must raise, and those that the model found."""
+    """The keys of the leads that an example must raise, and those that the model found; ``differing`` is as of
+    ``count_differing``."""
 
     name: str
     expected: tuple[Key, ...]
     found: tuple[Key, ...]
+    differing: Mapping[str, int] = {}
 
     @property
     def passed(self) -> bool:
@@ -266,8 +268,8 @@ def _tried(model: Model, example: Example, zone: Zone, database: DuckDBPyConnect
     expected = [
         {name: text_of(value) for name, value in raised.items() if value is not None} for raised in example.raises
     ]
-    keys = sorted((finding.key for finding in findings), key=order)
-    return ExampleResult(example.name, tuple(sorted(expected, key=order)), tuple(keys))
+    keys = tuple(sorted((finding.key for finding in findings), key=order))
+    return ExampleResult(example.name, tuple(sorted(expected, key=order)), keys, count_differing(findings))
 
 
 def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[str, Message]]:

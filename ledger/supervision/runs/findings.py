@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -38,7 +39,8 @@ class ModelFinding(Struct, frozen=True, kw_only=True, array_like=True):
 
     ``evidence`` are payload digests, sorted, each once: who cites them puts them into the order of the log.
     ``listed`` are the data sets that the condition asked, by their ids, with the digests of the rows of each that it
-    rests on: none where it rests on a value not being there.
+    rests on: none where it rests on a value not being there. ``differing`` are the columns of its words in which the
+    rows that it unites differ.
     """
 
     model_id: str
@@ -48,6 +50,7 @@ class ModelFinding(Struct, frozen=True, kw_only=True, array_like=True):
     supervised: str
     evidence: tuple[str, ...]
     listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    differing: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -91,7 +94,7 @@ def find(
             if refused is None:
                 raise
             refused(error)
-    return _merge_by_key(findings)
+    return _merge_by_key(findings, model.lead.columns)
 
 
 def _all_rows(query: Query, session: QuerySession, as_of: datetime) -> Iterator[Mapping[str, Any]]:
@@ -176,8 +179,11 @@ def _sorted(digests: Any) -> tuple[str, ...]:
     return tuple(sorted({digest for digest in digests or () if digest is not None}))
 
 
-def _merge_by_key(findings: Iterable[ModelFinding]) -> list[ModelFinding]:
-    """Unite rows of one key into one finding: the values of the first by their bytes, the evidence of all."""
+def _merge_by_key(findings: Iterable[ModelFinding], worded: Collection[str]) -> list[ModelFinding]:
+    """Unite rows of one key into one finding: the values of the first by their bytes, the evidence of all.
+
+    ``worded`` are the columns of the lead's words.
+    """
     by_key: dict[bytes, ModelFinding] = {}
     order = lambda finding: (canonical.encode(finding.key), canonical.encode(finding.values))  # noqa: E731
     # The order of rows is the engine's own; sorting by bytes makes the values of a finding repeatable.
@@ -186,9 +192,27 @@ def _merge_by_key(findings: Iterable[ModelFinding]) -> list[ModelFinding]:
         if (first := by_key.get(key)) is None:
             by_key[key] = finding
         else:
+            differing = (name for name in worded if first.values.get(name) != finding.values.get(name))
             by_key[key] = replace(
                 first,
+                differing=tuple(sorted({*first.differing, *differing})),
                 evidence=_sorted((*first.evidence, *finding.evidence)),
                 listed={name: _sorted((*first.listed[name], *rows)) for name, rows in finding.listed.items()},
             )
     return [by_key[key] for key in sorted(by_key)]
+
+
+def count_differing(findings: Iterable[ModelFinding]) -> dict[str, int]:
+    """Return how many findings unite rows that differ in a column of their words, by these columns."""
+    return dict(sorted(Counter(name for finding in findings for name in finding.differing).items()))
+
+
+def say_differing(differing: Mapping[str, int]) -> Iterator[Message]:
+    """Yield a sentence for each column of ``count_differing``, for whoever decides whether that is meant."""
+    for column, count in differing.items():
+        yield Message(
+            "Findings that unite rows which differ in {column}: {count}. Their words are those of one row (the first "
+            "in the order of bytes), their evidence is that of all. Put {column} into the key, or count in the query.",
+            column=column,
+            count=count,
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,11 +22,22 @@ from ledger.supervision.runs.dataset_rows import Registered, table_of, write_tab
 from ledger.supervision.runs.datasets import TABLE_TAKES, DatasetTable, files_of_table, mapped_table
 from ledger.supervision.runs.export_runs import Export, RunResult, result_in_export
 from ledger.supervision.runs.query_session import LIMITS, Limits
-from ledger.workers.pool import WorkerPool, WorkFailed, WorkLimits
+from ledger.workers.pool import TooCostly, WorkerPool, WorkFailed, WorkLimits
 from ledger.workers.sandbox import NO_FILES, Files
 
 DATABASE_SHARE: Final = 2  # what DuckDB counts is not all that it takes: it has half, so that it says what is too much
-VALUES_OF_FINDING: Final = 35  # in a result: of one with ten columns that cites an event
+VALUES_OF_FINDING: Final = 36  # in a result: of one with ten columns that cites an event
+
+
+@contextmanager
+def naming_the_query() -> Iterator[None]:
+    """Raise what a run takes too much of as its model's: nothing else of what was asked for can be made less."""
+    try:
+        yield
+    except TooCostly as error:
+        message = Wording("run_costly", why=error.text)
+        raise TooCostly(message, field="condition", hint=Wording("hint_less")) from error
+
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -71,7 +83,9 @@ class ModelRunner:
         """
         files = Files(read=export.files)
         limits = None if self._limits is None else run_limits(self._limits)
-        return self._do(files, result_in_export, export, model, parameters, as_of, self._query_limits, limits=limits)
+        arguments = export, model, parameters, as_of, self._query_limits
+        with naming_the_query():
+            return self._do(files, result_in_export, *arguments, limits=limits)
 
     def table(self, path: Path, registered: Registered) -> DatasetTable:
         """Return the view of a data set from its file.

@@ -69,6 +69,23 @@ def test_faults_are_told_wherever_a_file_is_taken(tally: Tally, tmp_path: Path) 
     assert '"code":"model_refused"' in tally("--json", "model", "run", path).err
 
 
+def test_rows_that_differ_and_become_one_lead_are_counted(tally: Tally, tmp_path: Path) -> None:
+    """Its words would be those of one of them: the author learns it before anybody gets such a lead."""
+    path = tmp_path / "united.yaml"
+    second = "{case_id: c1, handover_id: h2, status: offered, to_agency: pro-east, offered_at: 2026-02-01T02:00:00Z}"
+    united = (
+        ("key: [case_id, handover_id]", "key: [case_id]"),
+        ("raises: [{case_id: c1, handover_id: h1}]", "raises: [{case_id: c1}]"),
+    )
+    path.write_text(
+        changed(("      handovers:\n", f"      handovers:\n        - {second}\n"), *united), encoding="utf-8"
+    )
+    done = tally("model", "test", path)
+    assert done.status == Exit.OK
+    assert "Findings that unite rows which differ in offered_at: 1." in done.err
+    assert [line["differing"] for line in tally.ok("model", "test", path)] == [{"handover_id": 1, "offered_at": 1}, {}]
+
+
 def test_an_example_that_fails_is_shown_with_what_was_found(tally: Tally, tmp_path: Path) -> None:
     """Expected and found stand side by side, and the command says so by its exit code."""
     path = tmp_path / "wrong.yaml"

@@ -27,8 +27,8 @@ from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.machine import REPOSITORY
 from tests.testkit.supervision import raised
 from tests.testkit.tally import PASSPHRASE
-from tests.unit.cli.world import World
-from tests.unit.supervision.modelling import SOUND
+from tests.unit.cli.world import World, open_case
+from tests.unit.supervision.modelling import SOUND, with_sql
 
 MODEL = "item-not-handed-over"
 PAGE = (REPOSITORY / "docs" / "supervision.md").read_text(encoding="utf-8")
@@ -104,6 +104,22 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
     assert "账本系统" in out, "the service, which found it"
     listed = tally("--lang", "zh-CN", "lead", "list", "--case", "theft-22", profile="police").out
     assert "Item phone was seized and not handed over（中文）" in listed
+
+
+def test_a_model_that_does_not_run_here_is_published_only_on_purpose(place: World) -> None:
+    """Its examples come out, and the record makes its query fail: that is asked about beside the signature."""
+    open_case(place)
+    text = with_sql("SELECT *, CAST(case_id AS BIGINT) AS number FROM cases", key=["case_id"], supervised="responsible")
+    text = text.replace("model: unanswered", "model: failing").replace("case_id: a", "case_id: '1'")
+    text = text.replace("rows: {}, raises: [{", "rows: {cases: [{case_id: '1', responsible: b}]}, raises: [{")
+    file = place.tally.folder / "failing.yaml"
+    file.write_text(text, encoding="utf-8")
+    words = ("model", "publish", file)
+    done = place.refuses(Exit.USAGE, "--not-running", *words, profile="analyst")
+    assert "This model itself does not run over the record as it is now: " in done.err
+    place.refuses(Exit.REFUSED, "not_found", "model", "show", "failing", profile="analyst")
+    place.ok(*words, "--not-running", profile="analyst")
+    assert place.ok("model", "show", "failing", profile="analyst")["version"] == 1
 
 
 def test_leads_are_worked_on_together(place: World, tmp_path: Path) -> None:

@@ -83,6 +83,18 @@ def test_rows_of_one_key_are_one_finding_with_the_evidence_of_all() -> None:
     assert (finding.values["last"], finding.evidence) == ("h1", ("e", "e1", "e2", "e3"))
 
 
+def test_a_finding_names_the_columns_of_its_words_in_which_its_rows_differ() -> None:
+    """Of each finding, and counted; a column that its words do not say may differ."""
+    text = with_sql("SELECT case_id, to_agency, handover_id AS last, evidence FROM handovers", key=["case_id"])
+    text = text.replace("says: {zh: 线索, en: lead}", "says: {zh: '{case_id}', en: '{last}'}")
+    with QuerySession.of_rows({"handovers": offers(9)}) as session:
+        worded = find(parse_model(text), {}, session, AS_OF)
+        silent = find(parse_model(text.replace("{last}", "{to_agency}")), {}, session, AS_OF)
+    assert [finding.differing for finding in worded] == [("last",), ("last",), (), (), (), (), ()]
+    assert findings.count_differing(worded) == {"last": 2}
+    assert findings.count_differing(silent) == {}
+
+
 def test_a_view_of_many_rows_is_gone_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A condition on each row finds every one of more rows than a session gives at once."""
     monkeypatch.setattr(findings, "ROWS_AT_ONCE", 1000)

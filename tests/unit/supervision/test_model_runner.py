@@ -77,7 +77,10 @@ def test_models_are_read_and_run_in_a_process_of_their_own(
 def test_a_model_that_takes_too_much_stops_no_other(watched: Watched) -> None:
     """It is told as the fault of this model's run, in both languages; the others raise what they find, then and when
     cases change."""
-    greedy = {"endless": (ENDLESS, "more than 1 seconds of computing"), "huge": (HUGE, "more than")}
+    greedy = {
+        "endless": (ENDLESS, "the model's query takes too much: this takes more than 1 seconds of computing"),
+        "huge": (HUGE, "more than"),
+    }
     for model_id, (sql, _) in greedy.items():
         watched.publish(with_sql(sql).replace("model: unanswered", f"model: {model_id}"))
     watched.publish()
