@@ -137,7 +137,8 @@ def run_model_file(
 ) -> RunView:
     """Return what a model's file finds in the reader's jurisdiction now, and record the read.
 
-    Of a draft, only what it looks for must be written. It runs in a process of its own, over an export of what the
+    The run is recorded before it starts, whatever comes of it, and then the cases that its findings rest on. Of a
+    draft, only what it looks for must be written. It runs in a process of its own, over an export of what the
     reader may see. Raises Unauthorized for a reader without such a role, ModelRefused, MalformedInput for parameters,
     QueryRefused, TooCostly, and Unavailable.
     """
@@ -151,6 +152,8 @@ def run_model_file(
         parse = parse_draft if is_draft else parse_model
         model = turn.run(parse, definition, words_in_force(service), field="definition")
         values = model.parameters_of(parameters)
+        subject = Message("run of the model {model.model_id}", model=model)
+        reading.record(subject, supervision=True)
         with views.export(jurisdiction=own, now=now) as export:
             arguments = export, model, parameters, at, query_limits(workers.limits)
             limits, files = run_limits(workers.limits), Files(read=export.files)
@@ -167,7 +170,8 @@ def run_model_file(
     evidence = {digest for finding in page_findings for digest in finding.evidence}
     cases = {finding.case_id for finding in page_findings if finding.case_id is not None}
     cases.update(service.parts.supervisor.record.cited_cases(evidence, reading.agency, now))
-    reading.record(Message("run of the model {model.model_id}", model=model), *sorted(cases), supervision=True)
+    if cases:
+        reading.record(subject, *sorted(cases), supervision=True)
     views_of_page = []
     for finding in page_findings:
         says = fill_text(model.lead.says, finding.values, values, export.zone)

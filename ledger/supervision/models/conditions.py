@@ -135,6 +135,8 @@ def matching_rows(
     parameters: Mapping[str, Any],
     as_of: datetime,
     zone: Zone,
+    *,
+    quotes_rows: bool,
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the rows for which the condition is true. Raises QueryRefused if it fails or takes too long."""
     import cel
@@ -153,29 +155,27 @@ def matching_rows(
                 hint=Wording("hint_fewer"),
             )
         context.add_variable("row", _plain({name: row[name] for name in used}))
-        if _truth(program, context, row):
+        if _truth(program, context, row, quotes_rows=quotes_rows):
             yield row
 
 
-def _truth(program: Program, context: Any, row: Mapping[str, Any]) -> bool:
+def _truth(program: Program, context: Any, row: Mapping[str, Any], *, quotes_rows: bool) -> bool:
     try:
         result = program.execute(context)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         empty = [name for name, value in row.items() if value is None and f"row.{name}" in program.source]
         hint = Wording("hint_empty", names=tuple(empty), first=empty[0]) if empty else None
-        message = str(error).split(". ")[0]
-        raise QueryRefused(
-            Wording("cel_fails", row=_shown(row), why=message),
-            field="condition.cel",
-            hint=hint,
-            without_values=Wording("cel_fails_somewhere"),
-        ) from error
+        message = Wording("cel_fails_somewhere")
+        if quotes_rows:
+            message = Wording("cel_fails", row=_shown(row), why=str(error).split(". ")[0])
+        else:
+            hint = hint or Wording("hint_try_example")
+        raise QueryRefused(message, hint, field="condition.cel") from error
     if not isinstance(result, bool):
-        raise QueryRefused(
-            Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)),
-            field="condition.cel",
-            without_values=Wording("cel_no_truth_somewhere"),
-        )
+        message, hint = Wording("cel_no_truth_somewhere"), Wording("hint_try_example")
+        if quotes_rows:
+            message, hint = Wording("cel_no_truth", given=repr(str(result)[:40]), row=_shown(row)), None
+        raise QueryRefused(message, hint, field="condition.cel")
     return result
 
 

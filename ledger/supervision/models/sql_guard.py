@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, lru_cache
@@ -34,35 +33,23 @@ _CLOSED: Final[dict[str, _Setting]] = {
 }
 # What is divided by 0 is NULL, with each operator and type. The engine would give NaN: greater than any number.
 _DIVIDING: Final[dict[str, _Setting]] = {"ieee_floating_point_ops": False, "error_on_division_by_zero": False}
-_LINE: Final = re.compile(r"^LINE (\d{1,5}):", re.MULTILINE)  # of the query, in an error of DuckDB's
-_CLOSING: Final = "SET enable_external_access = false"  # as an option, it would bar the folder's above
+MAX_PART = 60  # bytes of the part of a query that an error names
+# As an option, the first would bar the folder's above. Errors say apart from their text where in the query they are.
+_CLOSING: Final = "SET enable_external_access = false; SET GLOBAL errors_as_json = true"
 
 
 class QueryRefused(TallystickError):
     """A query that is not run, or was ended; the message tells why in one sentence.
 
-    It may quote what rows hold, and then goes only to whoever may see them; ``without_values`` is for others.
+    Of rows of the record it quotes nothing, since no read of them is recorded with it.
     """
 
     code = "query_refused"
     expected: Message
-    without_values: Message
 
-    def __init__(
-        self,
-        message: Wording,
-        hint: Wording | None = None,
-        *,
-        field: str = "sql",
-        without_values: Wording | None = None,
-    ):
+    def __init__(self, message: Wording, hint: Wording | None = None, *, field: str = "sql"):
         super().__init__(message, field=field, hint=hint)
         self.expected = message if hint is None else Wording("hinted", said=message, hint=hint)
-        self.without_values = (
-            self.expected
-            if without_values is None
-            else Wording("hinted", said=without_values, hint=Wording("hint_run_it"))
-        )
 
 
 @cache
@@ -82,7 +69,7 @@ def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
         with _parser().cursor() as connection:
             statements = connection.extract_statements(sql)
     except duckdb.Error as error:
-        raise refused(error) from error
+        raise refused(error, sql, quotes_rows=True) from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise QueryRefused(Wording("one_select"), Wording("hint_reads"))
     _require_allowed_throughout(sql, names)
@@ -294,22 +281,26 @@ def _engine_names() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(name for (name,) in own), frozenset(name for (name,) in changing)
 
 
-_OF_TEXTS = ("BinderException", "CatalogException", "ParserException")  # DuckDB's errors that quote no row
+def refused(error: duckdb.Error, sql: str, *, quotes_rows: bool) -> QueryRefused:
+    """Return what DuckDB says as a refusal in one sentence; a later line of it may have a hint.
 
-
-def refused(error: duckdb.Error) -> QueryRefused:
-    """Return what DuckDB says as a refusal in one sentence; a later line may have a hint.
-
-    Without values it has only the line in the query where DuckDB names one, unless it is an error of the query's own
-    text.
+    Unless it may quote rows, the refusal has only the kind of the error and the part of the query that it is about.
     """
-    first, _, rest = str(error).strip().partition("\n")
-    hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Candidate", "Did you mean"))), None)
-    lines = _LINE.findall(rest)
-    # The last one is DuckDB's own: a value that it quotes before may look like one.
-    place = Wording("engine_fails_at", line=lines[-1]) if lines else Wording("engine_fails")
-    return QueryRefused(
-        Wording("engine_said", why=first),
-        Wording("engine_said", why=hint) if hint else None,
-        without_values=None if type(error).__name__ in _OF_TEXTS else place,
-    )
+    kind, _, rest = str(error).partition(": ")
+    try:
+        report = json.loads(rest)
+    except ValueError:
+        report = {"exception_message": rest}
+    if quotes_rows:
+        first, *others = str(report["exception_message"]).strip().splitlines()
+        hint = next((line.strip() for line in others if line.startswith(("Candidate", "Did you mean"))), None)
+        said = Wording("engine_said", why=f"{kind}: {first}")
+        return QueryRefused(said, Wording("engine_said", why=hint) if hint else None)
+    # The class and the place alone: any text of DuckDB's may have a value in it.
+    kind, hint = type(error).__name__.removesuffix("Exception"), Wording("hint_try_example")
+    if "location" not in report:
+        return QueryRefused(Wording("engine_fails", kind=kind), hint)
+    start, length = json.loads(report["location"])
+    data = sql.encode()
+    part = " ".join(data[start : start + min(length or MAX_PART, MAX_PART)].decode(errors="ignore").split())
+    return QueryRefused(Wording("engine_fails_at", kind=kind, line=data.count(b"\n", 0, start) + 1, part=part), hint)

@@ -25,13 +25,7 @@ MAX_VALUE = 4000  # characters: a longer list of a row is left out of the values
 
 
 class UnfitRow(MalformedInput):
-    """A row that is no finding. The message may quote it; ``without_values`` is for whoever may not see it."""
-
-    without_values: Message
-
-    def __init__(self, message: str, without_values: Wording, *, field: str, **slots: Any):
-        super().__init__(message, field=field, **slots)
-        self.without_values = Wording("hinted", said=without_values, hint=Wording("hint_run_it"))
+    """A row that is no finding. The message names columns, and nothing that the row holds."""
 
 
 class ModelFinding(Struct, frozen=True, kw_only=True, array_like=True):
@@ -82,7 +76,14 @@ def find(
     registrations = session.open_lists(query.lists)
     if isinstance(model.condition, Cel):
         expression, _ = counting(model.condition.expression)
-        rows = matching_rows(expression, _all_rows(query, session, as_of), values, as_of, session.zone)
+        rows = matching_rows(
+            expression,
+            _all_rows(query, session, as_of),
+            values,
+            as_of,
+            session.zone,
+            quotes_rows=session.quotes_rows,
+        )
     else:
         rows = iter(session.rows(query.sql, bindings_of(query, values), as_of))
     asked = {use.dataset_id for use in query.lists.values()}
@@ -113,26 +114,15 @@ def _finding(
 ) -> ModelFinding:
     for column in (*model.lead.key, model.lead.supervised, EVIDENCE):
         if column not in row:
-            raise UnfitRow(
-                "the condition's rows have no column {column}",
-                Wording("row_no_column", column=column),
-                column=column,
-                field=f"condition ({model.model_id})",
-            )
+            raise UnfitRow(Wording("row_no_column", column=column), field=f"condition ({model.model_id})")
     named = ((name, value) for name, value in row.items() if value is not None and name not in (EVIDENCE, LISTED))
-    texts = ((name, _spelled(model, row, name, value)) for name, value in named)
+    texts = ((name, _spelled(model, name, value)) for name, value in named)
     values = {name: text for name, text in texts if 0 < len(text) <= MAX_VALUE}
     supervised = values.get(model.lead.supervised)
     key = {name: values[name] for name in model.lead.key if name in values}
     if supervised is None or not key:
         wrong = model.lead.supervised if supervised is None else ", ".join(model.lead.key)
-        raise UnfitRow(
-            "a row has nothing in {wrong}: {values}",
-            Wording("row_empty", column=wrong),
-            wrong=wrong,
-            values=canonical.encode(values).decode()[:200],
-            field=f"lead ({model.model_id})",
-        )
+        raise UnfitRow(Wording("row_empty", column=wrong), field=f"lead ({model.model_id})")
     return ModelFinding(
         model_id=model.model_id,
         key=key,
@@ -145,18 +135,12 @@ def _finding(
     )
 
 
-def _spelled(model: Model, row: Mapping[str, Any], column: str, value: Any) -> str:
+def _spelled(model: Model, column: str, value: Any) -> str:
     try:
         return text_of(value)
     except MalformedInput as error:
-        raise UnfitRow(
-            "the column {column} of a row ({key}): {why}",
-            Wording("row_unspelled", column=column, why=error.text),
-            column=column,
-            key=", ".join(f"{name} {row[name]}" for name in model.lead.key)[:200],
-            why=error.text,
-            field=f"condition ({model.model_id})",
-        ) from error
+        message = Wording("row_unspelled", column=column, why=error.text)
+        raise UnfitRow(message, field=f"condition ({model.model_id})") from error
 
 
 def _listed_rows(rows: Any, asked: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -165,12 +149,7 @@ def _listed_rows(rows: Any, asked: Collection[str]) -> dict[str, tuple[str, ...]
     for text in rows or ():
         dataset_id, _, digest = str(text).partition(" ")
         if dataset_id not in digests:
-            raise UnfitRow(
-                "{text!r} names no row of a list that was asked",
-                Wording("row_of_no_list", column=LISTED),
-                text=str(text)[:80],
-                field=LISTED,
-            )
+            raise UnfitRow(Wording("row_of_no_list", column=LISTED), field=LISTED)
         digests[dataset_id].add(digest)
     return {dataset_id: tuple(sorted(of_list)) for dataset_id, of_list in digests.items()}
 

@@ -105,6 +105,8 @@ class QuerySession:
     These are selections by the names of their views, each of which is created when a query first names it; before,
     ``open_for`` is called with the selection.
 
+    Its refusals quote what rows hold only with ``quotes_rows``: of rows that whoever asks wrote himself.
+
     ``datasets`` are the registered data sets by the names of their views. A condition asks those that ``open_lists``
     opens for it, by names of its own. ``legal_day`` is the day of the ``zone``.
     """
@@ -119,9 +121,11 @@ class QuerySession:
         size: int = 0,
         datasets: Mapping[str, SessionDataset] | None = None,
         limits: Limits = LIMITS,
+        quotes_rows: bool = False,
     ):
         self.size = size
         self.zone = zone
+        self.quotes_rows = quotes_rows
         self._connection = connection
         self._definitions = dict(definitions or {})
         self._open_for = open_for
@@ -161,7 +165,7 @@ class QuerySession:
             _insert(connection, name, kinds[name], of_view)
         without_rows = {name: _nothing_of(columns) for name, columns in kinds.items() if name not in rows}
         sets = dict.fromkeys(datasets, SessionDataset(True))
-        return cls(connection, without_rows, zone=zone, datasets=sets, limits=limits)
+        return cls(connection, without_rows, zone=zone, datasets=sets, limits=limits, quotes_rows=True)
 
     def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]:
         """Return the rows of a query, in its order. ``$name`` stands for a parameter, ``$as_of`` for the moment.
@@ -181,7 +185,7 @@ class QuerySession:
             self._connection.execute(f"CREATE TEMP VIEW {quoted(name)} AS {definition}")
         # Only what the query names may be bound: DuckDB refuses a parameter that it does not use.
         bound = {name: _naive(arguments[name]) for name in statement.named_parameters}
-        with self._watched() as connection:
+        with self._watched(sql) as connection:
             result = connection.execute(statement, bound)
             names = [column[0] for column in result.description]
             fetched = self._fetched(result, names)
@@ -253,7 +257,7 @@ class QuerySession:
         self.close()
 
     @contextmanager
-    def _watched(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _watched(self, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """Interrupt what takes too long; raise what DuckDB refuses as QueryRefused."""
         import duckdb
 
@@ -270,7 +274,7 @@ class QuerySession:
             message = Wording("too_much_memory", megabytes=self._limits.memory_mb)
             raise QueryRefused(message, hint=Wording("hint_less")) from error
         except duckdb.Error as error:
-            raise refused(error) from error
+            raise refused(error, sql, quotes_rows=self.quotes_rows) from error
         finally:
             timer.cancel()
 

@@ -74,8 +74,8 @@ class RunFault(Struct, frozen=True):
 
 
 def fault_of(model_id: str, supervising: str, error: TallystickError) -> RunFault:
-    """Return what the error says of this run to whoever may see none of its rows."""
-    says = error.without_values if isinstance(error, QueryRefused) else error.text
+    """Return what the error says of this run, which is nothing of its rows."""
+    says = error.expected if isinstance(error, QueryRefused) else error.text
     return RunFault(model_id, supervising, says)
 
 
@@ -339,7 +339,7 @@ class Supervisor:
             self._note_error(run, error)
             return []
         if result.refused_row is not None:
-            self._note_row(run, result.refused_row, result.refused_row.without_values)
+            self._note_row(run, result.refused_row, result.refused_row.text)
         return result.findings
 
     def _raise(self, run: ModelRun, findings: Sequence[ModelFinding], size: int, as_of: datetime) -> int:

@@ -175,7 +175,7 @@ def test_a_bad_model_stops_no_other(watched: Watched) -> None:
     watched.post(sent_back("case-1", 3))
     assert watched.supervisor.step() == 1
     assert set(faults(watched)) == {("broken", PROCURATORATE), ("from-another-release", PROCURATORATE)}
-    assert "at line 1 of it" in faults(watched)["broken", PROCURATORATE]
+    assert "in line 1 of it at CAST(purpose AS BIGINT)" in faults(watched)["broken", PROCURATORATE]
     assert are_told_in_chinese(watched)
 
 
