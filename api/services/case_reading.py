@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -132,20 +132,34 @@ def known_persons(
     return names if reads_all else {person: names[person] for person in reading.arriving(case_id) & names.keys()}
 
 
-def names_in_cases(
-    connection: Connection, service: Service, reading: Reading, case_ids: Iterable[str]
-) -> dict[str, str]:
-    """Return what readers call cases, their items and persons, by their ids, as far as the reader may know them.
+def names_in_case(connection: Connection, service: Service, reading: Reading, case_id: str) -> dict[str, str]:
+    """Return what readers call the items and persons of a case, by their ids, as far as the reader may know them.
 
-    An id that two of the cases use for different things has no name.
+    None of another case: an id belongs to its case, and may be a number that stands anywhere.
     """
-    names: dict[str, set[str]] = {}
-    for case_id, number in cases.numbers_of(connection, {*case_ids}, reading.reader).items():
-        state = service.parts.validator.states.of_listed_case(case_id)
-        items = {item.item_id: item.description for item in state.items.values()}
-        for named_id, name in {case_id: number, **items, **known_persons(connection, reading, case_id)}.items():
-            names.setdefault(named_id, set()).add(name)
-    return {named_id: own.pop() for named_id, own in names.items() if len(own) == 1}
+    if case_id not in cases.numbers_of(connection, [case_id], reading.reader):
+        return {}
+    state = service.parts.validator.states.of_listed_case(case_id)
+    items = {item.item_id: item.description for item in state.items.values()}
+    return {**items, **known_persons(connection, reading, case_id)}
+
+
+def names_of_finding(
+    connection: Connection, service: Service, reading: Reading, case_id: str | None, values: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what readers call what a finding's values are the ids of, by its columns.
+
+    A value has a name where its column says that it is the id of a case, or of an item or person of the finding's case.
+    """
+    case_ids = {value for column, value in values.items() if column.endswith("case_id")}
+    numbers = cases.numbers_of(connection, case_ids, reading.reader)
+    in_case = names_in_case(connection, service, reading, case_id) if case_id else {}
+    names = (
+        (column, (numbers if column.endswith("case_id") else in_case).get(value))
+        for column, value in values.items()
+        if column.endswith("case_id") or column in ("item_id", "person_id")
+    )
+    return {column: name for column, name in names if name}
 
 
 def timeline_builder(

@@ -156,6 +156,43 @@ def test_a_run_that_names_no_case_is_recorded_for_the_cases_that_it_rests_on(ser
     assert {each["case_id"] for each in own} - {None} == {"case-east"}
 
 
+def test_the_words_of_a_lead_stand_as_they_were_signed(served: Served) -> None:
+    """Wherever the console shows them: a time and a number are no names of things, of another case or its own, that
+    have them as their ids. Beside what was seen, an item has its name where the column says that it is one."""
+    served.record(Case("case-2").open().register("2025").register("3"))
+    asked = (
+        "SELECT case_id, item_id, 3 AS counted, TIMESTAMP '2025-03-10 01:00:00' AS at, evidence, "
+        f"'{POLICE}' AS answers FROM items WHERE item_id <> '2025'"
+    )
+    says = (
+        "{zh: 线索, en: lead}",
+        "{zh: '{at} {counted} 日 {item_id}', en: 'at {at} within {counted} days {item_id}'}",
+    )
+    row = "rows: {items: [{case_id: a, item_id: a}]}"
+    text = with_sql(asked, key=("case_id", "item_id"), supervised="answers").replace(*says)
+    text = text.replace("rows: {}", row, 1)
+    model = Model("unanswered").published(definition=text, model_digest=parse_model(text).digest)
+    served.ledger.post(model.last)
+    assert served.parts.supervisor.step() == 2
+    by = analyst(PROCURATORATE)
+    signed = {line["says"]["en"]: line["lead_id"] for line in served.get("/api/v1/leads", by).json()["leads"]}
+    phone, three = (f"at 2025-03-10 09:00 +08:00 within 3 days {item_id}" for item_id in ("phone", "3"))
+    assert signed.keys() == {phone, three}
+
+    def words(path: str) -> str:
+        return unescape(re.sub("<[^>]+>", "", page_of(served, by, path).text))
+
+    for path in ("/leads", "/"):
+        assert all(text in words(path) for text in signed), path
+    for words_of_lead, named, other in ((phone, "phone the phone", "the 3"), (three, "3 the 3", "the phone")):
+        page = words(f"/leads/{signed[words_of_lead]}").partition("How it was found")
+        assert words_of_lead in page[0]
+        assert named in page[2].partition("What became of it")[0]
+        assert other not in (page[0] + page[2]).partition("What became of it")[0].replace(named, "").replace(
+            f"the {POLICE}", ""
+        )
+
+
 # -- outside data ------------------------------------------------------------------------------------------------------
 
 

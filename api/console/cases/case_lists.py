@@ -22,7 +22,7 @@ from api.console.supervision.lead_pages import waiting
 from api.dependencies import Following
 from api.middleware.request_limits import charge
 from api.schemas.answers import HandoverLine, case_line, handover_line
-from api.services.case_reading import SEARCH_COST, SEARCH_FOR, TOO_SHORT, SearchResults, search_cases
+from api.services.case_reading import SEARCH_COST, SEARCH_FOR, TOO_SHORT, SearchResults, names_in_case, search_cases
 from api.services.service import position_after
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import RuleRefused
@@ -64,7 +64,8 @@ def start(visit: VisitOf) -> Response:
         is_empty = may_begin and not cases.list_cases(connection, visit.reading.reader, Page(1))
         leads = waiting(connection, visit.reading, FEW)
         of_leads = {lead.case_id for lead in leads if lead.case_id}
-        names = visit.names(connection, of_leads.union(case_id for case_id, _, _ in clocks))
+        of_clocks = {case_id for case_id, _, _ in clocks if case_id}
+        names = {case_id: names_in_case(connection, visit.service, visit.reading, case_id) for case_id in of_clocks}
     read_ids = (*(case_id for case_id, _, _ in clocks if case_id), *of_leads)
     visit.reading.record(Message("start page"), *dict.fromkeys(read_ids))
     return visit.page(

@@ -341,7 +341,7 @@ def leads_file(visit: VisitOf, filters: Annotated[Filters, Depends()]) -> Respon
         later("Lead | Model | Severity | State | Outcome | Case | Agency | Has it | Handled by | Raised | Lead id"),
         (
             (
-                labels.with_moments(labels.in_language(line.says)),
+                labels.in_language(line.says),
                 labels.in_language(titles[line.model_id]) if line.model_id in titles else line.model_id,
                 labels.of("severity", line.severity),
                 labels.of("lead_status", line.status),

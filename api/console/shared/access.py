@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -16,11 +16,9 @@ from api.console.shared.refusals import RefusalWords
 from api.console.shared.rendering import PATH, language, page
 from api.dependencies import service_of
 from api.middleware.problems import Refused, TokenRefused
-from api.services.case_reading import names_in_cases
 from api.services.service import Service
 from ledger.config.settings import Settings
 from ledger.i18n import Labels
-from ledger.store.database import Connection
 from ledger.timeline.sentences import EventWords, Names, names_by_id
 
 _METHODS_THAT_READ = ("GET", "HEAD")
@@ -127,12 +125,6 @@ class Visit(Struct, frozen=True):
     def agency_names(self) -> Names:
         """Return the function that names agencies by the registry, in the reader's language."""
         return names_by_id(self.reading.authority.names, self.labels)
-
-    def names(self, connection: Connection, case_ids: Iterable[str]) -> dict[str, str]:
-        """Return what the reader calls agencies, and these cases with what is in them, by their ids."""
-        agencies = self.agency_names
-        of_agencies = {agency_id: agencies(agency_id) for agency_id in self.reading.authority.agencies}
-        return names_in_cases(connection, self.service, self.reading, case_ids) | of_agencies
 
     @property
     def refusal_words(self) -> RefusalWords:

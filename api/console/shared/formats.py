@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 from markupsafe import Markup, escape
 
@@ -96,32 +95,29 @@ def abridged(text: str, most: int = MOST) -> str:
     return f"{text[: most - 1 - tail]}…{text[-tail:]}"
 
 
-def brief(text: str, *ids: str | None, names: Mapping[str, str] = MappingProxyType({})) -> Markup:
-    """Return the text as markup with pseudonyms, keys, digests and ``ids`` abridged, each whole in its title.
-
-    What has one of ``names`` is called by it.
-    """
+def brief(text: str, *ids: str | None) -> Markup:
+    """Return the text as markup with pseudonyms, keys, digests and ``ids`` abridged, each whole in its title."""
     return Markup("").join(
         Markup('<span title="{}">{}</span>').format(part, shown) if shown != part else escape(part)
-        for part, shown in _parts(text, ids, names)
+        for part, shown in _parts(text, ids)
     )
 
 
-def in_brief(text: str, *ids: str | None, names: Mapping[str, str] = MappingProxyType({})) -> str:
+def in_brief(text: str, *ids: str | None) -> str:
     """Return the same text without markup."""
-    return "".join(shown for _, shown in _parts(text, ids, names))
+    return "".join(shown for _, shown in _parts(text, ids))
 
 
-def _parts(text: str, ids: tuple[str | None, ...], names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _parts(text: str, ids: tuple[str | None, ...]) -> Iterator[tuple[str, str]]:
     """Yield the pieces of a text in order, each as it is written and as it is shown."""
     # The longest first: one id may begin with another.
-    named = sorted({*(name for name in ids if name), *names}, key=len, reverse=True)
+    named = sorted({name for name in ids if name}, key=len, reverse=True)
     pattern = re.compile("|".join([*(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in named), _LONG]), re.ASCII)
     end = 0
     for match in pattern.finditer(text):
         yield text[end : match.start()], text[end : match.start()]
         full_id = match.group()
         pseudonym = f"{full_id[: DIGITS + 2 * full_id.startswith('0x')]}…"
-        yield full_id, names.get(full_id) or (abridged(full_id) if full_id in named else pseudonym)
+        yield full_id, abridged(full_id) if full_id in named else pseudonym
         end = match.end()
     yield text[end:], text[end:]

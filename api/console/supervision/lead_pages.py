@@ -19,6 +19,7 @@ from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, whole_number
 from api.console.supervision.supervision_acts import FOR_MANY, Offers, act_to_do, agencies_offered
 from api.dependencies import Following, SlugPath, known_agency
+from api.services.case_reading import names_of_finding
 from api.services.documents import OfferedPaper, event_to_print, offered_papers
 from api.services.model_runs import rederived
 from api.services.service import position_after
@@ -115,15 +116,15 @@ def board(
         window = Page(limit, position_after(visit.service, "board", after))
         columns = {name: _cards(connection, visit.reading, filters, name, window) for name in shown_columns}
         models = supervision.list_models(connection, Page(1000))
-        case_ids = {card.lead.case_id for cards in columns.values() for card in cards if card.lead.case_id}
-        called = visit.names(connection, case_ids)
-    visit.reading.record(Message("board of leads"), *sorted(case_ids & called.keys()), supervision=True)
+    shown = {
+        card.lead.case_id for cards in columns.values() for card in cards if card.lead.case_id and card.case_number
+    }
+    visit.reading.record(Message("board of leads"), *sorted(shown), supervision=True)
     last = columns[column][-1].lead.updated_index if column and len(columns[column]) == ROWS else None
     return visit.page(
         "supervision/leads.html",
         filters=filters,
         columns=columns,
-        called=called,
         acts=FOR_MANY,
         picks=visit.reading.of_supervising_agency and visit.reading.session.has_role(*SUPERVISING),
         officers=officers(visit, visit.reading.agency),
@@ -149,7 +150,7 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Respon
         )
         entries = log.stream(connection, "supervision", lead_id)
         advice = supervision.newest_recommendations(connection, visit.reading.reader, state.supervising, CHOICES)
-        names = visit.names(connection, state.raised.cases or [state.raised.case_id or ""])
+        names = names_of_finding(connection, visit.service, visit.reading, state.raised.case_id, state.raised.values)
         numbers = cases.numbers_of(connection, state.raised.cases, visit.reading.reader) | numbers
     visit.reading.record(
         Message("lead {lead_id}", lead_id=lead_id),
@@ -177,8 +178,7 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Respon
         digest_shown=DIGEST_SHOWN,
         case_number=numbers.get(state.raised.case_id or ""),
         other_cases={case_id: number for case_id, number in numbers.items() if case_id != state.raised.case_id},
-        # What the finding does not name is a word of a sentence, even if it looks like an id.
-        names={text: names[text] for text in state.raised.values.values() if text in names},
+        names=names,
         governs=visit.reading.searches_jurisdiction,
         runs_models=visit.reading.runs_models,
     )

@@ -15,6 +15,7 @@ from api.console.workbench.bench_fields import OPERATORS, example_of
 from api.console.workbench.bench_form import EXAMPLES_HEADING, BenchForm
 from api.dependencies import SlugQuery, download
 from api.middleware.request_limits import decode
+from api.services.case_reading import names_of_finding
 from api.services.governance import require_modelling
 from api.services.model_runs import example_of_file, run_model_file, words_in_force, work_on_file
 from api.services.supervision_views import require_supervision_state
@@ -26,7 +27,7 @@ from ledger.core.messages import Message
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.i18n import Labels
-from ledger.store import imports, supervision
+from ledger.store import cases, imports, supervision
 from ledger.store.cases import Page
 from ledger.supervision import view_catalogue
 from ledger.supervision.leads import supervising_agency_for
@@ -163,7 +164,11 @@ def _hits(visit: Visit, text: str) -> dict[str, Any]:
     shown = run_view.findings[:HITS_SHOWN]
     case_ids = {finding.case_id for finding in shown if finding.case_id is not None}
     with visit.service.parts.database.read() as connection:
-        names = visit.names(connection, case_ids)
+        numbers = cases.numbers_of(connection, case_ids, visit.reading.reader)
+        names = [
+            names_of_finding(connection, visit.service, visit.reading, finding.case_id, finding.values)
+            for finding in shown
+        ]
     agencies, own = visit.reading.authority.agencies, visit.reading.agency
     supervised = {finding.supervised for finding in shown}
     goes_to = {agency: supervising_agency_for(agencies, agency) for agency in supervised}
@@ -172,7 +177,7 @@ def _hits(visit: Visit, text: str) -> dict[str, Any]:
         "differing": [visit.labels.translate(text) for text in say_differing(run_view.differing)],
         "shown": shown,
         "names": names,
-        "visible": case_ids & names.keys(),
+        "visible": numbers.keys(),
         "elsewhere": {agency: other for agency, other in goes_to.items() if other not in (None, own)},
     }
 
