@@ -36,11 +36,11 @@ from ledger.anchoring.worker import ChainConnection, ChainWorker
 from ledger.audit import audit_case, left_out
 from ledger.audit.bindings import is_chain_whole
 from ledger.config import installation as installations
-from ledger.config.installation import DataDirectory
+from ledger.config.installation import DataDirectory, Installation
 from ledger.config.keys import open_keystore, open_note_key
 from ledger.config.secret_files import write_secret
-from ledger.config.settings import Settings
-from ledger.core.errors import MalformedInput, TallystickError
+from ledger.config.settings import EMBEDDED, Settings
+from ledger.core.errors import Conflict, MalformedInput, TallystickError
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.log.notes import NoteSigner
 from ledger.core.procedure.adoption import Procedures, publication_of
@@ -105,6 +105,7 @@ STORE_EVERY = 30.0  # seconds between looks whether the evidence store is there
 REHASH_EVERY = 1.0  # seconds between looks for evidence files that are to be hashed again
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
 PARTITION_EVERY = 60.0  # seconds between checks whether the log needs another partition
+HOLD_EVERY = 5.0  # seconds between looks whether the services' lock on the database was lost
 SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
 KEYS_AT_ONCE = 2  # opened at the start; each takes a second of a core, and 256 MB
 LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
@@ -160,15 +161,16 @@ def make_recording_parts(
     checkpoint_interval_ms: int = INTERVAL_MS,
     procedures: Procedures | None = None,
     state_key: bytes | None = None,
+    own_keys: str | None = None,
 ) -> RecordingParts:
     """Build what records events, without starting the sequencer. ``clock`` is the sequencer's.
 
     ``procedures`` are in force before the log adopts any: none, unless a ledger has no chain that could adopt them.
-    Without a ``state_key`` no states of long cases are kept.
+    Without a ``state_key`` no states of long cases are kept. ``own_keys`` are as for the publisher.
     """
     registry = Registry(log_id, service_keys, procedures)
     validator = Validator(database, registry, definitions, state_key=state_key)
-    publisher = Publisher(log_signer, validator.states, checkpoint_interval_ms)
+    publisher = Publisher(log_signer, validator.states, checkpoint_interval_ms, own_keys)
     sequencer = Sequencer(database, registry, publisher, clock)
     system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
     return RecordingParts(database, registry, validator, publisher, sequencer, system)
@@ -381,6 +383,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     working = {
         "follow": parts.chain_worker.run,
         "vouch": repeat(VOUCH_EVERY, voucher.step),
+        "hold": repeat(HOLD_EVERY, lambda: hold(parts)),
         "warn": repeat(WARN_EVERY, lambda: count_and_warn(parts)),
         "deliver": deliverer.run,
         "notice": repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, believed())),
@@ -407,6 +410,14 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     return working
 
 
+def hold(parts: Parts) -> None:
+    """Hold the services' lock on the database, and write nothing more if it was lost to another."""
+    try:
+        parts.database.service_lock.hold(alone=parts.settings.chain == EMBEDDED)
+    except Conflict as error:
+        parts.sequencer.halt(error)
+
+
 def rehash(parts: Parts, stop: Event) -> None:
     """Hash evidence files again as they become due, until ``stop`` is set."""
     assert parts.evidence is not None
@@ -423,7 +434,8 @@ def rehash(parts: Parts, stop: Event) -> None:
 def assemble(settings: Settings) -> tuple[Parts, Connector]:
     """Build every part of the service, and what connects it to its chain, without starting any.
 
-    Raises IntegrityBroken for a database from before its keys were replaced.
+    Raises IntegrityBroken for a database from before its keys were replaced, KeyRefused for keys that were, and
+    Conflict if other services are on the database and may not be.
     """
     directory = DataDirectory(settings.data_dir)
     installation = installations.load(directory)
@@ -444,12 +456,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     url = installations.database_url(settings.database_url, directory)
     database = open_database(url, copies=settings.durable_copies)
     try:
-        with database.read() as connection:
-            if not log.has_begun(connection):
-                installations.require_no_log(directory)
-        initialise(database, installation.log_id_bytes)
-        with database.read() as connection:
-            installations.require_no_rollback(installation, tree(connection).size)
+        _begin(database, settings, directory, installation)
         evidence = open_kept_evidence(settings, directory, passphrase, database, now_ms)
     except TallystickError:
         database.close()
@@ -464,6 +471,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         clock=RecordingClock(),
         checkpoint_interval_ms=settings.checkpoint_interval_ms,
         state_key=state_key_of(installations.read_token_key(directory)),
+        own_keys=installation.own_keys,
     )
     recording.authority()  # the procedures are in force before anything is judged by them
     if recount(database, recording.validator):
@@ -499,6 +507,21 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     )
     connector = Connector(parts, directory, installation, submitter, witnesses, trust)
     return parts, connector
+
+
+def _begin(database: Database, settings: Settings, directory: DataDirectory, installation: Installation) -> None:
+    """Hold the database of this ledger for a service, and begin its log at the first start. Raises as ``assemble``."""
+    database.service_lock.hold(alone=settings.chain == EMBEDDED)
+    with database.read() as connection:
+        if not log.has_begun(connection):
+            installations.require_no_log(directory)
+    initialise(database, installation.log_id_bytes)
+    with database.lock() as connection:
+        kept = tree(connection)
+        installations.require_no_rollback(installation, kept.size)
+        installations.require_newest_keys(installation, kept.own_keys)
+        if kept.own_keys != installation.own_keys:
+            log.keep_own_keys(connection, database, installation.own_keys)
 
 
 def work_limits(settings: Settings) -> WorkLimits:

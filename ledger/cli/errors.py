@@ -117,7 +117,9 @@ EXIT_OF_VERDICT = {
     "unverifiable": Exit.UNVERIFIABLE,
     "not_yet_anchored": Exit.NOT_YET_ANCHORED,
 }
-_USAGE_CODES = frozenset({"secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil"})
+_USAGE_CODES = frozenset(
+    {"secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil", "other_ledger", "database_in_use"}
+)
 
 
 def exit_of_report(report: Report | Certified) -> Exit:

@@ -54,15 +54,17 @@ class RotatedKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Rotation:
-    """What a rotation works on, its service being stopped: the log has ``size`` entries.
+    """What a rotation works on, all services being stopped: the log in ``database`` has ``size`` entries.
 
-    ``lost`` says that old keys need not open; else KeyRefused is raised, with nothing changed, for one that does not.
+    The database is None if there was never a service. ``lost`` says that old keys need not open; else KeyRefused is
+    raised, with nothing changed, for one that does not.
     """
 
     where: DataDirectory
     installation: Installation
     size: int
     passphrase: str
+    database: Database | None = None
     lost: bool = False
     light: bool = False
 
@@ -106,7 +108,7 @@ class Rotation:
         """Make another account for what the service sends to the chain."""
         return self._replaced("submitter", self.installation.submitter, self._new_keystore("submitter"))
 
-    def evidence(self, database: Database) -> RotatedKey:
+    def evidence(self) -> RotatedKey:
         """Make another key of the evidence store, and encrypt the keys of its files under it: these stay as they are.
 
         Raises NotFound if there is none, and KeyRefused where the old one is lost.
@@ -121,7 +123,7 @@ class Rotation:
                 field="--lost",
                 hint="Restore evidence.json from a backup of keys/.",
             )
-        if not file.exists():
+        if self.database is None or not file.exists():
             raise NotFound(
                 "the evidence store has no key yet",
                 field="NAME",
@@ -130,7 +132,7 @@ class Rotation:
         old = open_store_key(file, self.passphrase)
         self._new_keystore(KEY_NAME)
         new = open_store_key(self.where.keys.keystore(f"{KEY_NAME}-next"), self.passphrase)
-        change_key(database, old, new)
+        change_key(self.database, old, new)
         return self._replaced(KEY_NAME, old.key_id, new.key_id)
 
     def _new_keystore(self, name: str) -> str:
@@ -155,7 +157,33 @@ class Rotation:
         return RotatedKey(key, before, kept)
 
     def _write(self, installation: Installation) -> None:
+        """Name the new keys, in the database first: from then on no service signs by those that they replace."""
+        from ledger.store import log
+
+        if self.database is not None:
+            with self.database.write() as connection:
+                log.keep_own_keys(connection, self.database, installation.own_keys)
         installations.write(self.where, installation, replace=True)
+
+
+def size_to_rotate_at(where: DataDirectory, installation: Installation, database: Database | None) -> int:
+    """Return how many entries the log has when a rotation begins or goes on.
+
+    Raises Conflict for another ledger's database, IntegrityBroken for one that was rolled back, and KeyRefused if a
+    rotation from another directory has replaced the keys here.
+    """
+    from ledger.store import log
+
+    size = 0
+    if database is not None:
+        with database.read() as connection:
+            tree = log.tree(connection)
+        log.require_ledger(tree.log_id.hex(), installation.log_id_bytes)
+        size = tree.size
+        following = (where.keys.note_key("log-next"), where.keys.keystore("service-next"))
+        installations.require_newest_keys(installation, tree.own_keys, *filter(None, map(_named_by, following)))
+    installations.require_no_rollback(installation, size)
+    return size
 
 
 def _require_room(earlier: Sequence[EarlierLogKey | EarlierServiceKey]) -> None:

@@ -128,6 +128,11 @@ class Installation(Struct, frozen=True, forbid_unknown_fields=True):
         return ServiceKeys(self.service_key_id, self.earlier_service_keys, self.founding.suites)
 
     @property
+    def own_keys(self) -> str:
+        """Return the keys of log and service that sign from now on, as the database has them."""
+        return f"{self.log_key} {self.service_key_id}"
+
+    @property
     def log_id_bytes(self) -> bytes:
         return bytes.fromhex(self.log_id[2:])
 
@@ -518,6 +523,25 @@ def require_no_rollback(installation: Installation, size: int) -> None:
             field="database_url",
             hint="The database was rolled back. Restore the newest backup; write nothing before. Where none is newer, "
             "restore keys/ and installation.json from before that rotation, too.",
+        )
+
+
+def require_newest_keys(installation: Installation, own_keys: str | None, *following: str) -> None:
+    """Require that the keys which the database has are the identity's, or some that these have replaced.
+
+    A rotation from another data directory has replaced the identity's keys otherwise, and what they sign is not valid
+    any more. ``following`` are keys of a rotation that goes on here. Raises KeyRefused.
+    """
+    earlier_log_keys = (key.vkey for key in installation.earlier_log_keys)
+    earlier_service_keys = (key.key_id for key in installation.earlier_service_keys)
+    own = {installation.log_key, installation.service_key_id, *earlier_log_keys, *earlier_service_keys, *following}
+    if own_keys is not None and (newer := [key for key in own_keys.split(" ") if key not in own]):
+        raise KeyRefused(
+            "the keys here were replaced: the ledger's key is {newer}",
+            newer=newer[0],
+            field="key",
+            hint="Copy keys/ and installation.json from the data directory where tally key rotate was run, or restore "
+            "both from a copy of since then. If a rotation was cut off here, end it by the same command.",
         )
 
 

@@ -232,6 +232,7 @@ class Prover:
 
     def _view(self, connection: Connection) -> _View:
         tree = log.tree(connection)
+        self._publisher.require_newest_keys(tree)
         nodes = TileNodes(tree.size, log.tile_reader(connection))
         authority = self._registry.at(connection, tree.registry_changes)
         return _View(connection, nodes, authority, self._heads(connection, tree, nodes))

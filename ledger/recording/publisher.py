@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ledger.core.custody import Flag
-from ledger.core.errors import Unavailable
+from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import EVENT_TYPES
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
@@ -23,7 +23,7 @@ from ledger.recording.case_states import CaseStates
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
-from ledger.store.log import StoredEntry
+from ledger.store.log import StoredEntry, TreeState
 
 INTERVAL_MS = 1000  # between two published checkpoints, unless set otherwise
 
@@ -45,19 +45,36 @@ class Receipt(Struct, frozen=True):
 class Publisher:
     """Signs checkpoints with the log's key; publishes one every ``interval_ms`` at most.
 
-    ``states`` are those of the cases whose events get receipts.
+    ``states`` are those of the cases whose events get receipts. ``own_keys`` are ``Installation.own_keys``, or None
+    where nothing replaces them.
     """
 
-    def __init__(self, signer: NoteSigner, states: CaseStates, interval_ms: int = INTERVAL_MS):
+    def __init__(
+        self, signer: NoteSigner, states: CaseStates, interval_ms: int = INTERVAL_MS, own_keys: str | None = None
+    ):
         self._signer = signer
         self._states = states
         self._interval_ms = interval_ms
+        self._own_keys = own_keys
         self.origin = signer.verifying_key.name
         self._durable = 0  # size of the largest tree that is known to be durable
 
     def checkpoint(self, size: int, root: bytes) -> str:
         """Return the signed note of a tree."""
         return sign_checkpoint(Checkpoint(self.origin, size, Hash(root)), self._signer)
+
+    def require_newest_keys(self, tree: TreeState) -> None:
+        """Require that no rotation has replaced the keys of this service before it signs this tree.
+
+        Raises IntegrityBroken: a rotation is refused while services run, but one may have lost its lock.
+        """
+        if self._own_keys is not None and tree.own_keys not in (None, self._own_keys):
+            raise IntegrityBroken(
+                "the keys of this service were replaced while it ran",
+                code="keys_replaced",
+                hint="Stop it, copy keys/ and installation.json from the data directory where tally key rotate was "
+                "run, and start it again.",
+            )
 
     def note_durable(self, size: int) -> None:
         """Note that the tree of this size was committed, and so is as durable as its receipts promise."""
@@ -97,6 +114,7 @@ class Publisher:
     def stored_receipt(self, database: Database, entry: StoredEntry) -> Receipt:
         """Rebuild the receipt that the entry got when it was committed: the same size, the same bytes."""
         with database.read() as connection:
+            self.require_newest_keys(log.tree(connection))
             nodes = TileNodes(entry.committed_size, log.tile_reader(connection))
             hashes = merkle.inclusion_proof(entry.log_index, entry.committed_size, nodes)
             root = merkle.frontier_at(entry.committed_size, nodes).root()
@@ -118,6 +136,7 @@ class Publisher:
         with database.read() as connection:
             tree = log.tree(connection)
             last = checkpoints.last_published(connection)
+        self.require_newest_keys(tree)
         if last is not None:
             # The distance counts, not the order: a clock that was set back far must not stop publication.
             if tree.size <= last.size or abs(now_ms - last.published_at) < self._interval_ms:

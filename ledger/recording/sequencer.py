@@ -354,6 +354,7 @@ class Sequencer:
         # Other processes may have held the lock for long: what was queued meanwhile joins this batch.
         self._gather(queued)
         tree = log.tree(connection)
+        self._publisher.require_newest_keys(tree)
         read_tile = cache(log.tile_reader(connection))  # both below read the right edge if another process moved it
         self._require_acknowledged(read_tile, tree)
         batch = Batch(before=tree)

@@ -14,7 +14,7 @@ from enum import IntEnum
 from math import inf
 from pathlib import Path
 from stat import S_IMODE
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.errors import Conflict, MalformedInput, Unavailable
 from ledger.core.messages import Message
 
 POOL_SIZE, POOL_OVERFLOW = 10, 20  # connections that are kept, and those beyond them under load
@@ -46,6 +46,7 @@ class WriterLock(IntEnum):
     ACCESS = 0x7A11_57C5
     MIGRATION = 0x7A11_57C6
     WITNESS = 0x7A11_57C7
+    SERVICE = 0x7A11_57C8
 
 
 class NotDurable(Unavailable):
@@ -96,6 +97,67 @@ def writing(
             connection.info.pop(_WARNING, None)
         _require_committed(connection, loaded, copies)
 
+
+class ServiceLock:
+    """The lock by which services on one PostgreSQL database, and a rotation of their keys, notice each other.
+
+    Those that do not work ``alone`` hold it together. It belongs to a connection of its own, with which the server
+    releases it, however the process ends. A SQLite database is locked with its data directory.
+    """
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def hold(self, *, alone: bool) -> None:
+        """Take the lock, also if the connection that held it was lost since.
+
+        Raises Conflict if it is not free within PATIENCE_S, and Unavailable.
+        """
+        if self._engine.dialect.name == "sqlite" or self._is_held():
+            return
+        with translated():
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()  # no other use of the pool has it
+            connection.execute(_LASTING)
+            until = monotonic() + PATIENCE_S
+            while not connection.execute(_TRY_ALONE if alone else _TRY_SHARED).scalar_one():
+                if monotonic() > until:
+                    connection.close()
+                    raise Conflict(
+                        "a service, or a rotation of its keys, is at work on this database",
+                        code="database_in_use",
+                        field="database_url",
+                        hint="Stop every service on it first. Only services of one chain that they reach by its URL "
+                        "share a database.",
+                    )
+                sleep(PATIENCE_S / 50)
+            self._connection = connection
+
+    def release(self) -> None:
+        """Release the lock, if it is held."""
+        if self._connection is not None:
+            with suppress(DBAPIError):
+                self._connection.close()
+            self._connection = None
+
+    def _is_held(self) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            self._connection.execute(text("SELECT"))
+        except DBAPIError:
+            self.release()
+        return self._connection is not None
+
+
+# For which a lock is waited for that a service, or after a crash the server, is perhaps just releasing.
+PATIENCE_S = 5.0
+# The server ends no session at rest, and notices within some 15 seconds that the machine at its other end has vanished.
+_LASTING = text("""SELECT set_config('idle_session_timeout', '0', false), set_config('tcp_keepalives_idle', '5', false),
+    set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false)""")
+_TRY_ALONE = text(f"SELECT pg_try_advisory_lock({int(WriterLock.SERVICE)})")
+_TRY_SHARED = text(f"SELECT pg_try_advisory_lock_shared({int(WriterLock.SERVICE)})")
 
 # The time at which this connection's server process read its settings comes with the lock: without a trip of its own.
 _LOCK = text("SELECT pg_conf_load_time() FROM (SELECT pg_advisory_xact_lock(:key)) AS locked")

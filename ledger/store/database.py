@@ -50,6 +50,7 @@ from ledger.store.connections import (
     POOL_SIZE,
     DiskFailed,
     DiskFull,
+    ServiceLock,
     WriterLock,
     engine_of,
     parsed_url,
@@ -78,6 +79,7 @@ class Database:
         self.access = access
         self.copies = copies
         self.activity = Activity()
+        self.service_lock = ServiceLock(log)
         self.is_sqlite = log.dialect.name == "sqlite"
         # PostgreSQL's own default would show each statement of a read another state.
         self._reading = log if self.is_sqlite else log.execution_options(isolation_level="REPEATABLE READ")
@@ -155,6 +157,7 @@ class Database:
         return pool.checkedout(), POOL_SIZE + POOL_OVERFLOW
 
     def close(self) -> None:
+        self.service_lock.release()
         self.log.dispose()
         self.access.dispose()
 

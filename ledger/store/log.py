@@ -28,13 +28,17 @@ PAGE = 1000  # rows fetched at a time when entries are streamed
 
 
 class TreeState(Struct, frozen=True):
-    """The log's tree; ``recorded_at`` of the last entry is in unix milliseconds."""
+    """The log's tree; ``recorded_at`` of the last entry is in unix milliseconds.
+
+    ``own_keys`` are the ledger's own keys that sign from here on (``Installation.own_keys``), None if none were stored.
+    """
 
     log_id: bytes
     size: int
     root: bytes
     registry_changes: int
     recorded_at: int
+    own_keys: str | None = None
 
 
 class StoredEntry(Struct, frozen=True):
@@ -60,7 +64,11 @@ ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 
 # Every batch runs these: to build them costs more than to run them.
 _IDENTITIES = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, texts_named("event_ids")))
-_TREE = select(TREE.c.log_id, TREE.c.size, TREE.c.root, TREE.c.registry_changes, TREE.c.recorded_at)
+_OWN_KEYS = "own_keys"
+_TREE = select(
+    *(TREE.c[name] for name in ("log_id", "size", "root", "registry_changes", "recorded_at")),
+    select(META.c.value).where(META.c.name == _OWN_KEYS).scalar_subquery(),
+)
 # The kind first, as in the primary key: by the id alone the query would scan every stream.
 _HEADS = select(STREAMS).where(
     one_of(STREAMS.c.kind, texts_named("kinds")), one_of(STREAMS.c.id, texts_named("stream_ids"))
@@ -94,12 +102,23 @@ def initialise(database: Database, log_id: bytes) -> None:
                 code="restoring",
                 hint="Run the same again: tally backup restore",
             )
-        # Two ledgers in one database would take each other's entries for their own.
-        elif kept != log_id.hex():
-            raise Conflict("the database holds the ledger {kept}", kept=kept, field="database_url", code="other_ledger")
         else:
+            require_ledger(kept, log_id)
             # What a process wrote that was killed at its commit can be read, and may not be on the disk yet.
             make_durable(connection, database)
+
+
+def require_ledger(kept: str, log_id: bytes) -> None:
+    """Raise Conflict if the id ``kept`` in a database is another ledger's: each would take the other's entries for its
+    own."""
+    if kept != log_id.hex():
+        raise Conflict(
+            "the database holds the ledger {kept}",
+            kept=kept,
+            field="database_url",
+            code="other_ledger",
+            hint="Name the database of this ledger in database_url, or the data directory that belongs to this one.",
+        )
 
 
 def has_begun(connection: Connection) -> bool:
@@ -141,7 +160,7 @@ def tree(connection: Connection) -> TreeState:
         log_id = bytes.fromhex(row[0])
     except ValueError as error:
         raise IntegrityBroken("tree.log_id is {row.log_id!r}, no ledger's id", row=row, field="tree.log_id") from error
-    return TreeState(log_id, *row[1:])
+    return TreeState(log_id, *tuple(row)[1:])
 
 
 def tile_reader(connection: Connection) -> TileReader:
@@ -496,3 +515,8 @@ def keep_fact(connection: Connection, database: Database, name: str, value: str)
     """Store a fact about this installation in the open transaction. Requires the writer's lock."""
     statement = database.upsert(META).values(name=name, value=value)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+
+def keep_own_keys(connection: Connection, database: Database, own_keys: str) -> None:
+    """Store the ledger's own keys, in the place of those that they replace. Requires the writer's lock."""
+    keep_fact(connection, database, _OWN_KEYS, own_keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,9 +142,9 @@ def rotate(
     of log or service is in the trust file that the service writes when it starts: renew it, by tally trust renew. A
     new one of evidence, of the evidence store, takes the keys of its files over, and no file is encrypted anew.
     """
-    from ledger.cli.key_files import Rotation
+    from ledger.cli.key_files import Rotation, size_to_rotate_at
     from ledger.cli.listening import process_lock
-    from ledger.config.installation import DataDirectory, load, require_no_rollback
+    from ledger.config.installation import DataDirectory, load
     from ledger.config.settings import read_settings
 
     settings = read_settings(data_dir)
@@ -152,17 +152,14 @@ def rotate(
     installation = load(where)
     is_known = not passphrase.is_named and settings.knows_passphrase(where)
     secret = settings.passphrase(where) if is_known else passphrase.read(of="the service's keys", new=lost)
-    with process_lock(
+    lock = process_lock(
         where.lock, message=Message("a service runs on the ledger in {where.path}", where=where), hint="Stop it first."
-    ):
-        size = _log_size(settings, where)
-        require_no_rollback(installation, size)
-        rotation = Rotation(where, installation, size, secret, lost=lost, light=light)
-        if name == "evidence":
-            with _database(settings, where) as database:
-                done = rotation.evidence(database)
-        else:
-            done = {"log": rotation.log, "service": rotation.service, "submitter": rotation.submitter}[name]()
+    )
+    with lock, _database(settings, where) as database:
+        size = size_to_rotate_at(where, installation, database)
+        rotation = Rotation(where, installation, size, secret, database, lost=lost, light=light)
+        steps = {"log": rotation.log, "service": rotation.service, "submitter": rotation.submitter}
+        done = (steps | {"evidence": rotation.evidence})[name]()
     session.output.record({"name": name, "key": done.key, "before": done.before, "kept": str(done.kept)})
 
 
@@ -235,29 +232,21 @@ def revoke(session: Session, key_id: str) -> None:
     session.output.record(revoke_key(session, key_id))
 
 
-def _log_size(settings: Settings, where: DataDirectory) -> int:
-    """Return how many entries the log has."""
-    from ledger.config.installation import database_url
-    from ledger.store import log
-    from ledger.store.connections import file_of
-
-    file = file_of(database_url(settings.database_url, where))
-    if file is not None and not file.exists():
-        return 0  # it has never run
-    with _database(settings, where) as database, database.read() as connection:
-        return log.tree(connection).size
-
-
 @contextmanager
-def _database(settings: Settings, where: DataDirectory) -> Iterator[Database]:
+def _database(settings: Settings, where: DataDirectory) -> Iterator[Database | None]:
+    """Yield the database of the ledger, which no service uses meanwhile; None if the ledger has never run."""
     from ledger.config.installation import database_url
+    from ledger.store.connections import file_of
     from ledger.store.opening import open_database
 
-    database = open_database(database_url(settings.database_url, where))
-    try:
+    url = database_url(settings.database_url, where)
+    file = file_of(url)
+    if file is not None and not file.exists():
+        yield None
+        return
+    with closing(open_database(url)) as database:
+        database.service_lock.hold(alone=True)
         yield database
-    finally:
-        database.close()
 
 
 def _keys(session: Session, key_dir: Path | None) -> KeyDirectory:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from api.wiring import open_parts
+from api.services.parts import Parts
+from api.wiring import assemble, hold, open_parts
 from ledger.cli.errors import Exit
 from ledger.cli.key_files import Rotation
 from ledger.config.installation import DataDirectory, Installation, load, require_own_keys
 from ledger.config.keys import LocalSigner, opens, public_key
 from ledger.config.secret_files import write_secret
 from ledger.config.settings import read_settings
-from ledger.core.errors import Conflict, TallystickError
+from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
+from ledger.core.events.record import HeadsMapped
 from ledger.core.log.notes import SeedSigner
 from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
+from ledger.store import connections, log
+from ledger.store.opening import open_database
+from tests.testkit.builders import refused
+from tests.testkit.postgres import PostgresServer
 from tests.testkit.tally import PASSPHRASE, Tally
 
 NAMES = ("log", "service", "submitter")
@@ -178,3 +187,154 @@ def starting(tally: Tally, where: DataDirectory) -> TallystickError:
     with pytest.raises(TallystickError) as caught, open_parts(settings):
         pass
     return caught.value
+
+
+@pytest.fixture
+def two(
+    tally: Tally, tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[DataDirectory, DataDirectory]:
+    """Found a ledger with two data directories on one PostgreSQL and one chain, which is away; its log has begun."""
+    monkeypatch.setattr(connections, "PATIENCE_S", 0.5)
+    first = DataDirectory(tally.found(tmp_path / "first"))
+    lines = f"TALLYSTICK_DATABASE_URL='{postgres_url}'\nTALLYSTICK_CHAIN='http://127.0.0.1:9'\n"
+    write_secret(first.path / "settings.env", lines.encode(), field="settings")
+    second = DataDirectory(shutil.copytree(first.path, tmp_path / "second"))
+    with serving(tally, first) as parts, serving(tally, second):
+        parts.system.append(HeadsMapped(root="0x" + "00" * 32))
+    return first, second
+
+
+@contextmanager
+def serving(tally: Tally, where: DataDirectory, **settings: str) -> Iterator[Parts]:
+    """Yield the parts of a service that records, and does nothing by itself."""
+    parts, _ = assemble(read_settings(where.path, key_passphrase_file=tally.passphrase_file, **settings))
+    with closing(parts.database):
+        parts.sequencer.start()
+        try:
+            yield parts
+        finally:
+            parts.sequencer.stop()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_key_is_replaced_while_a_service_of_another_directory_runs(
+    tally: Tally, two: tuple[DataDirectory, DataDirectory], name: str
+) -> None:
+    """It would go on with the old keys. Nothing is changed; once it has ended the same command replaces the key."""
+    first, second = two
+    identity = first.installation.read_bytes()
+    with serving(tally, second):
+        tally.refuses(Exit.USAGE, "at work on this database", "key", "rotate", name, *key_options(tally, first))
+    assert first.installation.read_bytes() == identity
+    assert not list(first.keys.path.glob("*-next*"))
+    rotate(tally, first, name)
+
+
+@pytest.mark.parametrize("name", ["log", "service"])
+def test_keys_that_were_replaced_from_another_directory_sign_nothing(
+    tally: Tally, two: tuple[DataDirectory, DataDirectory], name: str
+) -> None:
+    """Neither does a service start with them, nor are they replaced a second time, which would give the log two keys at
+    one size; copies of the new keys and of the identity mend it."""
+    first, second = two
+    key = rotate(tally, first, name)["key"]
+    error = starting(tally, second)
+    assert (error.code, key in error.message, "Copy keys/" in str(error.hint)) == ("key_refused", True, True)
+    tally.refuses(Exit.USAGE, key, "key", "rotate", name, "--lost", *key_options(tally, second))
+    for part in ("keys", "installation.json"):
+        copy = shutil.copytree if part == "keys" else shutil.copy
+        shutil.rmtree(second.keys.path) if part == "keys" else second.installation.unlink()
+        copy(first.path / part, second.path / part)
+    with serving(tally, second) as parts:
+        assert parts.system.append(HeadsMapped(root="0x" + "00" * 32)).index == 1
+
+
+def test_a_service_that_lost_its_lock_signs_nothing_by_keys_that_were_replaced(
+    tally: Tally, two: tuple[DataDirectory, DataDirectory], postgres: PostgresServer
+) -> None:
+    """A restart of the database ends its lock, and a rotation finds nobody: no entry, checkpoint, receipt or proof is
+    signed from then on, and the log is as the rotation left it."""
+    first, second = two
+    with serving(tally, second) as parts:
+        postgres.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'")
+        rotate(tally, first, "log")
+        with refused("keys_replaced", error=Unavailable):
+            parts.system.append(HeadsMapped(root="0x" + "00" * 32))
+        with refused("keys_replaced", error=IntegrityBroken):
+            parts.publisher.publish(parts.database, parts.sequencer.clock())
+        with parts.database.read() as connection:
+            assert log.tree(connection).size == 1
+            entry = log.entry(connection, 0)
+        with refused("keys_replaced", error=IntegrityBroken):
+            parts.publisher.stored_receipt(parts.database, entry)
+        assert parts.sequencer.failure is not None
+
+
+def test_a_lock_that_was_lost_is_taken_again(
+    tally: Tally, two: tuple[DataDirectory, DataDirectory], postgres: PostgresServer
+) -> None:
+    """A service goes on where nobody else has it, and writes nothing more where somebody who works alone has."""
+    first, second = two
+    lose = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
+    with serving(tally, first) as parts:
+        postgres.execute(lose)
+        hold(parts)
+        with refused("database_in_use", field="database_url", error=Conflict), serving(tally, second, chain="embedded"):
+            pass
+        assert parts.sequencer.failure is None
+        postgres.execute(lose)
+        with serving(tally, second, chain="embedded"):
+            hold(parts)
+            assert parts.sequencer.failure is not None
+
+
+def test_of_an_embedded_chain_one_service_runs(tally: Tally, two: tuple[DataDirectory, DataDirectory]) -> None:
+    """A second one would follow a chain of its own, whichever data directory it has; once the first has ended it
+    starts."""
+    first, second = two
+    with (
+        serving(tally, first, chain="embedded"),
+        refused("database_in_use", field="database_url", error=Conflict),
+        serving(tally, second, chain="embedded"),
+    ):
+        pass
+    with serving(tally, second, chain="embedded"):
+        pass
+
+
+def test_a_rotation_that_was_cut_off_behind_the_database_goes_on(
+    tally: Tally, two: tuple[DataDirectory, DataDirectory]
+) -> None:
+    """The database has the new key, the identity not yet: no service starts, and the same command goes on."""
+    first, _ = two
+    identity = first.installation.read_bytes()
+    rotation = rotate(tally, first, "log")
+    place(first, "log").rename(place(first, "log-next"))
+    Path(rotation["kept"]).rename(place(first, "log"))
+    first.installation.write_bytes(identity)
+    assert starting(tally, first).code == "key_refused"
+    again = rotate(tally, first, "log")
+    assert (again["key"], again["before"]) == (rotation["key"], rotation["before"])
+    with serving(tally, first):
+        pass
+
+
+@pytest.mark.parametrize("other_first", [True, False])
+def test_keys_that_replaced_those_of_the_database_are_taken(
+    tally: Tally, two: tuple[DataDirectory, DataDirectory], other_first: bool
+) -> None:
+    """A database may be from before the rotation, and have all entries that the log had then: it takes the new keys,
+    and from then on none of before."""
+    first, second = two
+    with serving(tally, first) as parts, parts.database.write() as connection:
+        before = log.tree(connection).own_keys
+    rotate(tally, first, "log" if other_first else "service")
+    rotate(tally, first, "service" if other_first else "log")
+    with (
+        closing(open_database(read_settings(first.path).database_url or "")) as database,
+        database.write() as connection,
+    ):
+        log.keep_own_keys(connection, database, str(before))
+    with serving(tally, first) as parts, parts.database.read() as connection:
+        assert log.tree(connection).own_keys == load(first).own_keys
+    assert starting(tally, second).code == "key_refused"
