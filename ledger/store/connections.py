@@ -108,11 +108,12 @@ class ServiceLock:
     def __init__(self, engine: Engine):
         self._engine = engine
         self._connection: Connection | None = None
+        self._was_held = False
 
     def hold(self, *, alone: bool) -> None:
         """Take the lock, also if the connection that held it was lost since.
 
-        Raises Conflict if it is not free within PATIENCE_S, and Unavailable.
+        Raises Conflict if it is not free within PATIENCE_S, or LOST_PATIENCE_S where it was lost, and Unavailable.
         """
         if self._engine.dialect.name == "sqlite" or self._is_held():
             return
@@ -120,7 +121,7 @@ class ServiceLock:
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()  # no other use of the pool has it
             connection.execute(_LASTING)
-            until = monotonic() + PATIENCE_S
+            until = monotonic() + (LOST_PATIENCE_S if self._was_held else PATIENCE_S)
             while not connection.execute(_TRY_ALONE if alone else _TRY_SHARED).scalar_one():
                 if monotonic() > until:
                     connection.close()
@@ -132,7 +133,7 @@ class ServiceLock:
                         "share a database.",
                     )
                 sleep(PATIENCE_S / 50)
-            self._connection = connection
+            self._connection, self._was_held = connection, True
 
     def release(self) -> None:
         """Release the lock, if it is held."""
@@ -153,7 +154,9 @@ class ServiceLock:
 
 # For which a lock is waited for that a service, or after a crash the server, is perhaps just releasing.
 PATIENCE_S = 5.0
-# The server ends no session at rest, and notices within some 15 seconds that the machine at its other end has vanished.
+# The server ends no session at rest, and notices within some 15 seconds that its other end has vanished: until then
+# the lock that a connection had which was lost is held.
+LOST_PATIENCE_S = 30.0
 _LASTING = text("""SELECT set_config('idle_session_timeout', '0', false), set_config('tcp_keepalives_idle', '5', false),
     set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false)""")
 _TRY_ALONE = text(f"SELECT pg_try_advisory_lock({int(WriterLock.SERVICE)})")

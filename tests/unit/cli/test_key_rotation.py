@@ -195,6 +195,7 @@ def two(
 ) -> tuple[DataDirectory, DataDirectory]:
     """Found a ledger with two data directories on one PostgreSQL and one chain, which is away; its log has begun."""
     monkeypatch.setattr(connections, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(connections, "LOST_PATIENCE_S", 2.0)
     first = DataDirectory(tally.found(tmp_path / "first"))
     lines = f"TALLYSTICK_DATABASE_URL='{postgres_url}'\nTALLYSTICK_CHAIN='http://127.0.0.1:9'\n"
     write_secret(first.path / "settings.env", lines.encode(), field="settings")
