@@ -40,8 +40,12 @@ def last_witnessed(connection: Connection) -> PublishedCheckpoint | None:
 
 def last_served(connection: Connection, *, asks_for_witnesses: bool) -> PublishedCheckpoint | None:
     """Return the checkpoint for everybody: the newest that the policy's quorum has co-signed if the policy asks for
-    one, or without one the newest. None before the first."""
-    return (last_witnessed(connection) if asks_for_witnesses else None) or last_published(connection)
+    one, or without one the newest. None before the first.
+
+    It never goes back: a quorum that is reached first on a checkpoint below the newest one waits for a larger one.
+    """
+    served = CHECKPOINTS.c.witnessed | CHECKPOINTS.c.shown
+    return (_first(connection, served) if asks_for_witnesses else None) or last_published(connection)
 
 
 def published_at_size(connection: Connection, size: int) -> PublishedCheckpoint | None:
@@ -85,9 +89,16 @@ def store_cosignature(
         # Decided with the signature that completes the quorum, so that readers never see the one without the other.
         unwitnessed = select(CHECKPOINTS.c.size).where(CHECKPOINTS.c.size == size, CHECKPOINTS.c.witnessed.is_(False))
         if is_enough(cosigners(connection, size)) and connection.execute(unwitnessed).first():
-            bindings.require_bound(connection, CHECKPOINTS, {"size": size})
-            connection.execute(update(CHECKPOINTS).where(CHECKPOINTS.c.size == size).values(witnessed=True))
-            bindings.bind_rows(connection, CHECKPOINTS, [{"size": size}])
+            newest = last_published(connection) if last_witnessed(connection) is None else None
+            _mark(connection, size, witnessed=True)
+            if newest is not None and newest.size > size:
+                _mark(connection, newest.size, shown=True)
+
+
+def _mark(connection: Connection, size: int, **marks: bool) -> None:
+    bindings.require_bound(connection, CHECKPOINTS, {"size": size})
+    connection.execute(update(CHECKPOINTS).where(CHECKPOINTS.c.size == size).values(**marks))
+    bindings.bind_rows(connection, CHECKPOINTS, [{"size": size}])
 
 
 def cosigners(connection: Connection, size: int) -> list[str]:

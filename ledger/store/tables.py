@@ -146,6 +146,7 @@ class CheckpointsTable(StoreTable):
     note: str = Field(sa_column=Column(Text, nullable=False))
     published_at: int = Field(sa_column=big(), description="unix milliseconds")
     witnessed: bool = Field(default=False, description="whether the policy's quorum has co-signed it")
+    shown: bool = Field(default=False, description="whether everybody was shown it before any was witnessed")
 
 
 class CosignaturesTable(StoreTable):

@@ -55,7 +55,7 @@ def test_a_case_is_found_by_what_is_typed_and_by_a_file(desk: Clerk) -> None:
     page = desk.go("/search")
     page.get_by_label("Word or number").fill("〔２０２６〕法")
     page.get_by_role("button", name="Search").click()
-    expect(page.locator("mark")).to_have_text("2026法")
+    expect(page.locator("mark")).to_have_text("2026〕法")
     bodies: list[str | None] = []
     page.on("request", lambda request: bodies.append(request.post_data))
     file = {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": SCAN}

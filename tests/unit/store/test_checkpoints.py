@@ -53,6 +53,31 @@ def test_the_newest_with_a_quorum_is_the_witnessed_one(database: Database) -> No
         assert checkpoints.size_cosigned_by(connection, "w1") == 8
 
 
+def test_what_everybody_is_shown_never_goes_back(database: Database) -> None:
+    """The newest until a quorum is reached, perhaps on an older one; then that one, until a newer one has a quorum."""
+
+    def served() -> int:
+        with database.read() as connection:
+            checkpoint = checkpoints.last_served(connection, asks_for_witnesses=True)
+        assert checkpoint is not None
+        return checkpoint.size
+
+    published(database, 3, 5, 8)
+    shown = [served()]
+    for size in (3, 5, 9, 10):
+        if size > 8:
+            published(database, size)
+            shown.append(served())
+        if size < 10:
+            cosigned(database, size, "w1", "w2")
+            shown.append(served())
+    assert shown == [8, 8, 8, 8, 9, 9]
+    with database.read() as connection:
+        newest = checkpoints.last_served(connection, asks_for_witnesses=False)
+    assert newest is not None
+    assert newest.size == 10
+
+
 def test_old_lines_are_let_go_but_for_the_newest_witnessed(database: Database) -> None:
     """What lies under the newest with a quorum, and above it, is kept whatever its age."""
     published(database, 3, 5, 8)
