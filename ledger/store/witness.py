@@ -184,10 +184,10 @@ class WitnessStore:
             events = {row.event_id: row.log_index for row in connection.execute(of_events)}
         return PriorEntries(events, self.head_map())
 
-    def advance(self, before: ReplayState, step: ReplayStep, entries: Sequence[bytes] = ()) -> bool:
+    def advance(self, before: ReplayState, step: ReplayStep, note: str, entries: Sequence[bytes] = ()) -> bool:
         """Store a step that continues ``before``; return False, with nothing changed, if another was first.
 
-        ``entries`` are those of the step, if the witness is a mirror.
+        ``note`` commits to the entries of the step, ``entries`` are they themselves, if the witness is a mirror.
         """
         frontier = step.followed.frontier
         with self.writing() as connection:
@@ -200,6 +200,7 @@ class WitnessStore:
                     roots=b"".join(frontier.roots),
                     map_root=step.map_root,
                     acts=step.followed.acts,
+                    note=note,
                 )
             )
             if moved.rowcount != 1:
@@ -237,10 +238,11 @@ class WitnessStore:
             row.log_id, row.log_key.partition("+")[0], row.size, row.seen_size, row.looked_at, row.looked_size, anchor
         )
 
-    def keep_seen(self, size: int) -> None:
-        """Store that the log has published this size, even if it cannot be followed that far."""
+    def keep_seen(self, size: int, note: str) -> None:
+        """Store that the log has published this note of this size, even if it cannot be followed that far."""
         with self.writing() as connection:
-            connection.execute(FOLLOWED.update().where(FOLLOWED.c.seen_size < size).values(seen_size=size))
+            larger = FOLLOWED.update().where(FOLLOWED.c.seen_size < size)
+            connection.execute(larger.values(seen_size=size, seen_note=note))
 
     def keep_look(self, now: int, size: int) -> None:
         """Store that the log was read without a fault at ``now`` (unix milliseconds) and had this size."""
@@ -264,11 +266,14 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             return _latest(connection)
 
-    def latest_note(self) -> str:
-        """Return the log's note of the largest tree that was co-signed; empty before the first."""
+    def notes(self) -> dict[str, str]:
+        """Return what binds the log: the notes of the largest trees that were co-signed and that it has published, and
+        what it was followed by; empty before the first of each."""
         with translated(), self._engine.connect() as connection:
             query = select(COSIGNED.c.note).order_by(COSIGNED.c.size.desc()).limit(1)
-            return str(connection.execute(query).scalar() or "")
+            cosigned = str(connection.execute(query).scalar() or "")
+            row = connection.execute(select(FOLLOWED.c.note, FOLLOWED.c.seen_note)).one()
+        return {"cosigned": cosigned, "followed": row.note, "published": row.seen_note}
 
     def cosigned_note(self) -> str:
         """Return the note of the largest tree that was co-signed, with this witness's lines; empty before the first."""
@@ -362,10 +367,10 @@ class WitnessStore:
                     "roots": b"",
                     "map_root": EMPTY_MAP,
                     "acts": 0,
+                    "note": "",
                 }
-                connection.execute(
-                    FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0, "looked_size": 0})
-                )
+                looked = {"seen_size": 0, "seen_note": "", "looked_at": 0, "looked_size": 0}
+                connection.execute(FOLLOWED.insert().values(begun | anchor | looked))
             # The log has changed its key since: the trust file names the earlier ones.
             elif row.log_id == log_id and row.log_key in {earlier.vkey for earlier in trust.earlier_log_keys}:
                 connection.execute(FOLLOWED.update().values(log_key=log_key))

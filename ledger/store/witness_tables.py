@@ -12,8 +12,9 @@ class FollowedTable(WitnessTable):
     """One row: how far the log was followed. ``roots`` are the complete subtrees of the frontier, 32 bytes each.
 
     ``map_root`` is that of the head map, ``acts`` the size up to the last entry that is more than housekeeping.
-    ``seen_size`` is the largest tree that the log has published, ``looked_at`` when it was last read without a fault
-    (unix ms) and ``looked_size`` what it published then; ``anchor_*`` are of the last final record of the chain.
+    ``note`` is what it was followed by: the log's note, or what the chain has. ``seen_size`` is the largest tree that
+    the log has published, by ``seen_note``; ``looked_at`` is when it was last read without a fault (unix ms), and
+    ``looked_size`` what it published then. ``anchor_*`` are of the last final record of the chain.
     """
 
     id: int = Field(sa_column=big(primary_key=True))
@@ -23,7 +24,9 @@ class FollowedTable(WitnessTable):
     roots: bytes = Field(sa_column=binary())
     map_root: bytes = Field(sa_column=binary())
     acts: int = Field(sa_column=big())
+    note: str = Field(sa_column=Column(Text, nullable=False))
     seen_size: int = Field(sa_column=big())
+    seen_note: str = Field(sa_column=Column(Text, nullable=False))
     looked_at: int = Field(sa_column=big())
     looked_size: int = Field(sa_column=big())
     anchor_number: int = Field(sa_column=big())

@@ -83,9 +83,9 @@ class LogFollower:
                 followed = Checkpoint(checkpoint.origin, frontier.size, frontier.root())
                 require_continued(checkpoint, frontier, self._nodes_at(followed))
             else:
-                self._advance(checkpoint, deadline)
+                self._advance(checkpoint, note, deadline)
         except LogFault as fault:
-            self.alarms.halt(fault, {"checkpoint": note, "cosigned": self.store.latest_note()})
+            self.alarms.halt(fault, {"checkpoint": note} | self.store.notes())
             raise
         except LogUnreadable:
             self._nodes_of = (0, Hash(b""))  # none of these tiles is used again
@@ -108,7 +108,7 @@ class LogFollower:
             self.store.keep_entries(mirrored.size, entries)
             mirrored = grown
 
-    def _advance(self, checkpoint: Checkpoint, deadline: float) -> None:
+    def _advance(self, checkpoint: Checkpoint, note: str, deadline: float) -> None:
         nodes = self._nodes_at(checkpoint)
         require_begins(self._followed.frontier, checkpoint, nodes)
         while (size := self._followed.size) < checkpoint.size:
@@ -117,7 +117,7 @@ class LogFollower:
             end = min(size - size % STEP + STEP, checkpoint.size)
             entries = self.source.entries(size, end)
             step = self._judged(entries, checkpoint, nodes)
-            if self.store.advance(self._followed, step, entries if self.keeps_entries else ()):
+            if self.store.advance(self._followed, step, note, entries if self.keeps_entries else ()):
                 self._followed = step.followed
             else:
                 self._followed = self.store.followed()

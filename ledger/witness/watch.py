@@ -111,6 +111,9 @@ class Watch:
             self.alarms.passed("unreachable")
             self.alarms.warn("unreadable", error.for_operator)
             raise
+        except LogFault:  # it answers, and serves what shows the fault
+            self.alarms.passed("unreachable", "unreadable")
+            raise
         except Unavailable as error:
             if error.code == "chain_behind":
                 self.alarms.warn("chain_behind", Message("{error}. {hint}", error=error.for_operator, hint=error.hint))
@@ -129,7 +132,7 @@ class Watch:
         except TallystickError as error:
             raise LogUnreadable("what the log publishes is no checkpoint of its key: {error}", error=error) from error
         self._require_no_less(checkpoint, note, before)
-        self.store.keep_seen(checkpoint.size)
+        self.store.keep_seen(checkpoint.size, note)
         self.reach(checkpoint, note)
         self.store.keep_look(at, checkpoint.size)
         return checkpoint
@@ -243,5 +246,5 @@ class Watch:
             self.alarms.passed("anchor_lag")
 
     def _fault(self, fault: LogFault, shown: str) -> None:
-        self.alarms.halt(fault, {"checkpoint": shown, "cosigned": self.store.latest_note()})
+        self.alarms.halt(fault, {"checkpoint": shown} | self.store.notes())
         raise fault

@@ -29,8 +29,8 @@ def store(tmp_path: Path) -> Iterator[WitnessStore]:
 def test_a_step_is_kept_whole_and_once(store: WitnessStore, tmp_path: Path) -> None:
     """What was followed comes back from the file, registry and all; the same step again changes nothing."""
     before, step = store.followed(), judged(bundles.founded(POLICE).events)
-    assert store.advance(before, step)
-    assert not store.advance(before, step)
+    assert store.advance(before, step, "a note")
+    assert not store.advance(before, step, "another")
     again = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
     assert again.followed() == step.followed
     prior = again.prior_entries([*step.events, "no such event"])
@@ -54,7 +54,7 @@ def test_a_step_of_signing_starts_where_the_last_one_ended(store: WitnessStore) 
     assert store.cosign(store.latest(), 5, ROOT, "note", 50, str) == "100"
     assert store.cosign(store.latest(), 7, OTHER, "later note", 150, str) == "150"
     assert (store.has_cosigned(5), store.has_cosigned(6), store.has_cosigned(7)) == (ROOT, None, OTHER)
-    assert (store.latest_note(), store.cosigned_note()) == ("later note", "later note150")
+    assert (store.notes()["cosigned"], store.cosigned_note()) == ("later note", "later note150")
 
 
 def test_nothing_is_kept_to_sign_while_an_alarm_halts(store: WitnessStore) -> None:
@@ -85,7 +85,8 @@ def test_anchored_trees_are_forgotten_but_the_last(store: WitnessStore) -> None:
 
 def test_the_largest_published_size_is_remembered(store: WitnessStore) -> None:
     """A smaller one does not take its place."""
-    store.keep_seen(9)
-    store.keep_seen(4)
+    store.keep_seen(9, "note of 9")
+    store.keep_seen(4, "note of 4")
     store.keep_look(2000, 9)
     assert (store.looked().seen_size, store.looked().looked_at) == (9, 2000)
+    assert store.notes()["published"] == "note of 9"

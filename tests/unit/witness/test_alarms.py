@@ -34,6 +34,12 @@ from tests.unit.witness.stand import CLERK, LAG_S, OTHER_CLERK, Stand, begun, ev
 STRANGER = clerk(AGENCIES[2], 7)  # no key of his is granted
 
 
+def evidence_of(stand: Stand) -> dict[str, str]:
+    """Return the evidence of the one alarm that stands."""
+    (alarm,) = stand.store.alarms()
+    return dict(alarm.evidence)
+
+
 def fork(stand: Stand, at: int, more: int) -> None:
     """From entry ``at`` on the log has another history, ``more`` entries longer."""
     old = len(stand.log.events)
@@ -98,10 +104,24 @@ def test_a_rollback_of_what_was_not_followed_yet(stand: Stand) -> None:
     stand.log.lies[bundle] = 503
     stand.watch.try_look()
     assert (stand.kinds(), stand.status.published, stand.status.followed) == (["unreachable"], size + 3, size)
+    published = stand.log.note()
     stand.log.published = size
     with pytest.raises(LogFault):
         stand.watch.look()
-    assert "rollback" in stand.kinds()
+    assert stand.kinds() == ["rollback"]  # what the log serves now can be read again
+    assert evidence_of(stand)["published"] == published
+
+
+def test_a_fork_of_what_was_never_co_signed_has_two_notes(stand: Stand) -> None:
+    """A log that shows its trees to this witness, and asks it for no signature, is bound by what it has published."""
+    stand.open_cases(3, CLERK)
+    stand.watch.look()
+    size, honest = len(stand.log.events), stand.log.note()
+    fork(stand, size - 2, 1)
+    with pytest.raises(LogFault):
+        stand.watch.look()
+    evidence = evidence_of(stand)
+    assert (evidence["cosigned"], evidence["followed"], evidence["checkpoint"]) == ("", honest, stand.log.note())
 
 
 def test_a_checkpoint_that_waits_for_its_quorum(stand: Stand) -> None:
