@@ -6,7 +6,6 @@ sequencer checks only that these have not changed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -23,12 +22,13 @@ from ledger.core.custody.state import ErasureProposal, require_new
 from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized
 from ledger.core.events import Body, Envelope, Event, Submitted, decode_submission
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
+from ledger.core.events.fields import ValueAt, value_at
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.hold import HoldPlaced
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import DisclosureMade, ErasureProposed, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.stocktake import StocktakeRecorded
-from ledger.core.events.terms import EventRef
+from ledger.core.events.terms import EventRef, Instant
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import keeps_persons
@@ -389,7 +389,7 @@ def require_same_event(stored: StoredEntry | Envelope, submitted: Submitted) -> 
         )
 
 
-_STEP = re.compile(r"[.\[]")
+_OCCURRED_AT = ValueAt(Instant, may_lack=False)
 _SECTION = "confidential."
 
 
@@ -411,7 +411,7 @@ def require_cited(connection: Connection, event: Event) -> None:
     """Raise RuleRefused for a citation that does not hold.
 
     ``unknown_event``: the stream has no such event. ``unknown_field``: a correction names a field that the corrected
-    event does not have.
+    event does not have. Raises MalformedInput for a corrected value that the field cannot have.
     """
     cited = cites(event.body)
     stored = log.identities(connection, [ref.event_id for _, ref in cited])
@@ -428,19 +428,23 @@ def require_cited(connection: Connection, event: Event) -> None:
         corrected = log.event_of(stored[event.body.corrects.event_id])
         fields = (*corrected.body.__struct_fields__, "occurred_at")
         labels = corrected.confidential.keys() | event.confidential.keys()
-        correctable = {*fields, *(f"{_SECTION}{label}" for label in labels)}
-        for place, field in enumerate(correction.field for correction in event.body.corrections):
-            if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in correctable:
+        for place, correction in enumerate(event.body.corrections):
+            field, where = correction.field, f"payload.body.corrections[{place}]"
+            if field.removeprefix(_SECTION) in labels and field.startswith(_SECTION):
+                continue
+            value = _OCCURRED_AT if field == "occurred_at" else value_at(type(corrected.body), field)
+            if value is None:
                 raise RuleRefused(
                     "{event_type} does not say {name}",
                     event_type=Term("event_type", corrected.event_type),
                     name=field,
                     code="unknown_field",
-                    field=f"payload.body.corrections[{place}].field",
+                    field=f"{where}.field",
                     hint=Message(
                         "Its fields are {fields}; parts are named as in quantity.value.", fields=", ".join(fields)
                     ),
                 )
+            value.require(correction.correct, where=f"{where}.correct")
 
 
 def _cited_entry(stored: Mapping[str, StoredEntry], event: Event, ref: EventRef) -> StoredEntry | None:

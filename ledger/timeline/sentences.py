@@ -354,7 +354,7 @@ class EventWords:
         return self._thing(str(value))
 
     def _time_or_clock(self, field: str, text: str) -> str | None:
-        """Return the words for days, durations, clocks and articles; None for any other field."""
+        """Return the words for days, durations, clocks, articles and paths of fields; None for any other field."""
         if field in _DAYS and _DAY.fullmatch(text):
             return self._labels.of("moment", "day").format(date.fromisoformat(text))
         if field == "clock":
@@ -369,6 +369,8 @@ class EventWords:
             return self._labels.of("telling", "item").format(
                 self._labels.of_clock(clock), self.value("subject", subject)
             )
+        if (field, self._event_type) == ("field", "record.corrected"):
+            return self._labels.of("telling", "item").format(self.path(text), text)
         if (field, text) == ("subject", "case"):
             return self._labels.of("subject", "case")
         return self._labels.of_article(text) if field == "article" else None
@@ -480,12 +482,15 @@ class EventWords:
         if isinstance(value, CountedDifference):
             sides = " → ".join(self.value(field, side) for field, side in sides_by_field(value).items())
             return self._noted(value.item_id, [self._labels.of("discrepancy_kind", value.kind), sides])
-        *outer, name = _NUMBERED.sub("", value.field).split(".")
+        shown = zone_in_use().with_readable_times
+        return f"{self.path(value.field)}: {shown(value.recorded)} → {shown(value.correct)}"
+
+    def path(self, path: str) -> str:
+        """Return the label of the field that a correction names by its path in a body."""
+        *outer, name = _NUMBERED.sub("", path).split(".")
         if outer and name == "value":  # of a quantity
             name = outer.pop()
-        label = self.named(name) if "particulars" in outer else self._labels.of("field", name)
-        shown = zone_in_use().with_readable_times
-        return f"{label}: {shown(value.recorded)} → {shown(value.correct)}"
+        return self.named(name) if "particulars" in outer else self._labels.of("field", name)
 
     def _noted(self, item_id: str, notes: list[str]) -> str:
         separator = self._labels.of("telling", "separator")

@@ -251,8 +251,10 @@ def _complete(visit: Visit, state: CaseState, act: str, fields: dict[str, Any]) 
     if act == "record.corrected":
         stated_then = stated_by(visit, state, (fields.get("corrects") or {}).get("event_id", ""))
         for line in fields.get("corrections", ()):
-            if line.get("field") in stated_then:
-                line.setdefault("recorded", stated_then[line["field"]][0])
+            if (value := stated_then.get(line.get("field"))) is not None:
+                line.setdefault("recorded", value.text)
+                if (word := value.words.get(line.get("correct"))) is not None:  # a label was typed
+                    line["correct"] = word
 
 
 def receiving(visit: VisitOf) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from msgspec.structs import asdict
@@ -178,11 +179,18 @@ def called_things(visit: Visit, state: CaseState, person_names: Mapping[str, str
     return called | {state.case_id: state.numbers.get(visit.reading.agency) or state.numbers[state.opened_by]}
 
 
-def stated_by(visit: Visit, state: CaseState, event_id: str) -> dict[str, tuple[str, str]]:
+class StatedValue(NamedTuple):
+    """What an event says in a field: the ``text`` as signed and as ``shown``, and the words of the field by labels."""
+
+    text: str
+    shown: str
+    words: Mapping[str, str] = MappingProxyType({})
+
+
+def stated_by(visit: Visit, state: CaseState, event_id: str) -> dict[str, StatedValue]:
     """Return the texts and numbers that an event of the case says, by the names that a correction has for them.
 
-    Each is as it was signed, and as it is shown. Those are left out that a correction cannot cite whole: over several
-    lines, or too long.
+    Those are left out that a correction cannot cite whole: over several lines, or too long.
     """
     with visit.service.parts.database.read() as connection:
         history = visit.service.histories.of(connection, state.case_id)
@@ -190,28 +198,29 @@ def stated_by(visit: Visit, state: CaseState, event_id: str) -> dict[str, tuple[
     if event is None:
         return {}
     words = narrator_of(visit.service, visit.labels).words(event, state)
-    values: dict[str, tuple[Any, str]] = {}
+    vocabularies, values = visit.service.parts.validator.book_of(state).vocabularies, dict[str, StatedValue]()
     for field in fields_of(type(event.body)):
         value, path = getattr(event.body, field.name), field.name
         if field.type.kind == "texts":
             values |= {
-                f"{path}.{name}": (text, f"{words.named(name)}: {words.particular(name, text)}")
+                f"{path}.{name}": StatedValue(text, f"{words.named(name)}: {words.particular(name, text)}")
                 for name, text in value.items()
             }
         elif value is not None and not field.is_list and field.type.kind in CORRIGIBLE:
             shown = f"{words.label(field.name)}: {words.value(field.name, value)}"
-            is_quantity = field.type.kind == "quantity"
-            values[f"{path}.value" if is_quantity else path] = (value.value if is_quantity else value, shown)
-    return {
-        path: (str(value), shown)
-        for path, (value, shown) in values.items()
-        if str(value).isprintable() and len(str(value)) <= LINE
-    }
+            if field.type.kind == "quantity":
+                values[f"{path}.value"] = StatedValue(value.value, shown)
+                continue
+            vocabulary = field.type.vocabulary
+            choices = field.type.words or (vocabularies[vocabulary] if vocabulary else ())
+            labels = {visit.labels.of(vocabulary, word): word for word in choices} if vocabulary else {}
+            values[path] = StatedValue(str(value), shown, labels)
+    return {path: value for path, value in values.items() if value.text.isprintable() and len(value.text) <= LINE}
 
 
-def asked_of_correction(asked: Sequence[AskedField], stated: Mapping[str, tuple[str, str]]) -> list[AskedField]:
+def asked_of_correction(asked: Sequence[AskedField], stated: Mapping[str, StatedValue]) -> list[AskedField]:
     """Return the form of a correction with what the event says to choose from; what was recorded is not asked then."""
-    options = [Option(name, shown) for name, (_, shown) in stated.items()]
+    options = [Option(name, value.shown) for name, value in stated.items()]
     return [
         field._replace(
             rows=[

@@ -1,13 +1,14 @@
 """Corrections: what an item or a case is called, as the agency that called it so has corrected it.
 
 The event that stated the words stays as it is, and so does custody. Only words are put right here: what is counted,
-sealed, stored or timed may have been changed by later events, so its correction stands beside the event alone. So does
-a correction by another agency than the one that stated the words.
+sealed, stored or timed may have been changed by later events, so its correction only marks the item. A correction by
+another agency than the one that stated the words stands beside the event alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -45,7 +46,10 @@ def _with_words_of_case(state: CaseState, act: Act, source: WordsSource, correct
 def _corrected_items(
     state: CaseState, act: Act, source: WordsSource, correction: record.Correction, field: str
 ) -> Iterator[Item]:
-    """Yield the items of which the corrected field has words; ``field`` of the body has the correct ones."""
+    """Yield the items that the corrected field is of, called as it says; ``field`` of the body has the correct value.
+
+    One of which it says nothing that it is called by is marked as corrected, and stays as it is.
+    """
     for item in state.items.values():
         own = item.stated_in
         if own is None or (own.event_id, own.agency) != (source.event_id, source.agency):
@@ -54,13 +58,14 @@ def _corrected_items(
             continue
         name = correction.field.removeprefix(own.part)
         particular = name.removeprefix("particulars.")
+        words: dict[str, Any] = {}
         if name in WORDS_OF_ITEM:
-            yield replace(item, corrected_in=act.event.event_id, **{name: correction.correct})
+            words = {name: correction.correct}
         elif (
             particular != name
             and particular in item.particulars
             and (row := act.book.fields.get(particular)) is not None
         ):
             require_value(state, row, correction.correct, field=field)
-            particulars = item.particulars | {particular: correction.correct}
-            yield replace(item, corrected_in=act.event.event_id, particulars=particulars)
+            words = {"particulars": item.particulars | {particular: correction.correct}}
+        yield replace(item, corrected_in=act.event.event_id, **words)

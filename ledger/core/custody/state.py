@@ -71,8 +71,8 @@ class Item(Struct, frozen=True):
     ``recorded_from`` is when its registration was signed; earlier custody is only claimed. ``lent_by`` has lent it to
     another agency until ``lent_until``; ``due_at`` is when a checked-out item is due back. ``left_for`` is the case for
     which it was split off. By its kind it ``is_person`` in custody, or ``is_property``, which is to be disposed of;
-    what ``can_be_frozen`` is property or data at a provider. Its words come from ``stated_in``, as the event
-    ``corrected_in`` has corrected them last, if any has. ``sections_in`` are the events about it that have confidential
+    what ``can_be_frozen`` is property or data at a provider. Its words come from ``stated_in``, which the event
+    ``corrected_in`` has corrected last, if any has. ``sections_in`` are the events about it that have confidential
     sections.
     """
 

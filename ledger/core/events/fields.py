@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from typing import Literal
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from msgspec import NODEFAULT, Struct, inspect
 
-from ledger.core.encoding.decoding import convert
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import convert, decoder_of
+from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import CLOSED, EventRef, Money, Quantity, choices
 
 # fmt: off
@@ -57,6 +60,65 @@ def fields_of(struct: type[Struct]) -> tuple[Field, ...]:
 def field_of(struct: type[Struct], name: str) -> Field | None:
     """Return the field of that name, None if there is none."""
     return next((field for field in fields_of(struct) if field.name == name), None)
+
+
+ABSENT = "null"  # what is correct, or was recorded, where there is no value
+_INDEX = re.compile(r"\[[0-9]{1,4}\]")
+_WHOLE = re.compile(r"[0-9]{1,16}")
+
+
+class ValueAt(NamedTuple):
+    """The type of a single value within a body; it ``may_lack`` if it, or what it is a part of, may be left out."""
+
+    type: Any
+    may_lack: bool
+
+    def require(self, text: str, *, where: str) -> None:
+        """Raise MalformedInput, naming the field ``where``, for a text that is no such value."""
+        if text == ABSENT and self.may_lack:
+            return
+        value: Any = text
+        match _bare(self.type):
+            case kind if kind is bool:
+                if text not in ("true", "false"):
+                    raise MalformedInput("expected true or false, not {text!r}", text=text, field=where)
+                value = text == "true"
+            case kind if kind is int:
+                if not _WHOLE.fullmatch(text):
+                    raise MalformedInput("expected a whole number, not {text!r}", text=text, field=where)
+                value = int(text)
+        canonical.parse(canonical.encode(value), decoder_of(self.type), where=where)
+
+
+def value_at(struct: type[Struct], path: str) -> ValueAt | None:
+    """Return the value at a path within a body, such as ``received[0].quantity.value``; None if there is no such one.
+
+    Of a list, of a part and of named texts there is none: of what they consist of there is.
+    """
+    kind: Any = struct
+    may_lack = False
+    for step in path.replace("[", ".[").split("."):
+        whole = _bare(kind)
+        if isinstance(whole, type) and issubclass(whole, Struct):
+            field = field_of(whole, step)
+            if field is None:
+                return None
+            kind, may_lack = get_type_hints(whole, include_extras=True)[step], may_lack or not field.is_required
+        elif get_origin(whole) is dict or (get_origin(whole) is tuple and _INDEX.fullmatch(step)):
+            kind, may_lack = get_args(whole)[get_origin(whole) is dict], True
+        else:
+            return None
+    whole = _bare(kind)
+    if get_origin(whole) in (dict, tuple) or (isinstance(whole, type) and issubclass(whole, Struct)):
+        return None
+    return ValueAt(kind, may_lack)
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without its bounds, and without None."""
+    while get_origin(kind) is Annotated or type(None) in get_args(kind):
+        kind = next(each for each in get_args(kind) if each is not type(None))
+    return kind
 
 
 def _field(field: inspect.Field) -> Field:

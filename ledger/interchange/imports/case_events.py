@@ -19,6 +19,7 @@ from ledger.core.custody.fold import book_of
 from ledger.core.errors import TallystickError
 from ledger.core.events import Body, Event, Stream
 from ledger.core.events.case import CaseTakenOver
+from ledger.core.events.fields import ABSENT
 from ledger.core.events.record import Correction, ImportRecorded, RecordCorrected
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
@@ -27,7 +28,6 @@ from ledger.interchange.imports.plan import EventKey, Plan, PlannedEvent, event_
 from ledger.interchange.imports.tables import CellRefused
 from ledger.recording.event_signing import Actor, Claims, Signed, StreamPosition, sign_event
 
-ABSENT = "null"
 LONGEST = 200  # characters of a Line
 KEPT = 100  # characters of a longer text that are shown before its digest
 GROUND = "changed in {}"

@@ -184,10 +184,29 @@ def test_what_an_event_says_is_corrected_by_choosing_it(acting: Served) -> None:
     form |= {"corrections.0.field": "description", "corrections.0.correct": "the white phone"}
     draft = post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", form).text
     assert "description: the phone → the white phone" in draft
+    assert "corrects event “item registered · exhibit · the white phone (phone)”" in draft
     form["corrections.0.field"] = "quantity.value"
     chinese = {**OWN, "accept-language": "zh-CN"}
+    refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", form, chinese)
+    assert (refused.status_code, 'data-field="payload.body.corrections[0].correct"' in refused.text) == (400, True)
+    form["corrections.0.correct"] = "2"
     draft = post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", form, chinese).text
-    assert "数量：1 → the white phone" in draft.replace(": 1", "：1")
+    assert "数量：1 → 2" in draft.replace(": 1", "：1")
+    assert "数量（quantity.value）" in draft
+
+
+def test_a_word_is_corrected_by_its_label(acting: Served) -> None:
+    """Who corrects a role types what the page calls it; the event has its word."""
+    with acting.ledger.database.read() as connection:
+        (entry, *_) = log.stream(connection, "case", "case-1", event_type="person.named")
+    form = {"corrects": entry.event_id, "ground": "a slip of the pen"}
+    form |= {"corrections.0.field": "role", "corrections.0.correct": "被害人"}
+    chinese = {**OWN, "accept-language": "zh-CN"}
+    answer = post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", form, chinese)
+    (payload,) = re.findall(r'data-payload="([^"]*)"', answer.text)
+    assert json.loads(unescape(payload))["body"]["corrections"] == [
+        {"field": "role", "recorded": "suspect", "correct": "victim"}
+    ]
 
 
 def test_an_erasure_is_proposed_by_choosing_what_it_erases(served: Served) -> None:

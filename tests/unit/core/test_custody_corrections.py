@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.custody import CaseState
 from ledger.core.events import case, item, record
@@ -48,10 +49,11 @@ def test_an_item_is_called_as_its_registration_is_corrected() -> None:
     "field", ["quantity__value", "condition", "seal_number", "item_kind", "particulars__none", "part"]
 )
 def test_what_other_events_change_stays_as_it_was_recorded(field: str) -> None:
-    """Of a number, a state, a seal, a kind or what the item does not state, the correction stands beside the event."""
+    """Of a number, a state, a seal, a kind or what the item does not state, the correction only marks the item."""
     written = Case().open().register("knife", seal_number="S-1", condition="clean")
-    before = written.state.items
-    assert correct(written, ref(written), **{field: "9"}).state.items == before
+    before = written.state.items["knife"]
+    corrected = correct(written, ref(written), **{field: "9"}).state.items["knife"]
+    assert corrected == replace(before, corrected_in=written.last.event.event_id)
 
 
 def test_nobody_corrects_what_another_agency_said() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
-from msgspec import Struct
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
+from msgspec import Struct, to_builtins
+
+from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, handover
 from ledger.core.events.case import CaseOpened, MeasureImposed, PersonNamed
-from ledger.core.events.fields import Field, ValueType, field_of, fields_of
+from ledger.core.events.fields import ABSENT, Field, ValueType, field_of, fields_of, value_at
 from ledger.core.events.item import ItemPart, ItemRegistered, ItemSplit
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.events.terms import CLOSED, TABLE_OF, Quantity
+from tests.testkit.builders import sample_body
 
 
 def of(struct: type[Struct], name: str) -> Field:
@@ -86,3 +91,50 @@ def test_a_type_that_no_form_could_ask_for_is_refused() -> None:
 
     with pytest.raises(AssertionError, match="no field of a body"):
         fields_of(Odd)
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of each single value within a body, as a correction has them."""
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from leaves(inner, f"{path}.{name}" if path else name)
+        case list() | tuple():
+            for place, inner in enumerate(value):
+                yield from leaves(inner, f"{path}[{place}]")
+        case bool():
+            yield path, str(value).lower()
+        case _:
+            yield path, str(value)
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_each_value_that_a_body_has_is_one_that_its_field_can_have(event_type: str) -> None:
+    """At its own path, whatever it is part of; one that may be left out may be corrected to nothing."""
+    body = sample_body(event_type, full=True)
+    for path, text in leaves(to_builtins(body)):
+        value = value_at(type(body), path)
+        assert value is not None, path
+        value.require(text, where=path)
+
+
+def test_what_is_no_single_value_has_no_type() -> None:
+    """Neither lists, parts and named texts, nor what a body or a part has not."""
+    paths = ("quantity", "digests", "particulars", "digests[x]", "digests.0", "description.first", "amount", "")
+    assert [value_at(ItemRegistered, path) for path in paths] == [None] * len(paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("quantity.value", "two"), ("fungible", "yes"), ("dossier.pages", "-1"), ("quantity.value", ABSENT)],
+)
+def test_a_text_of_another_type_is_refused(path: str, text: str) -> None:
+    """A decimal, a truth, a whole number and a value that must be there, each by the field that is at fault."""
+    value = value_at(ItemRegistered, path)
+    assert value is not None
+    with pytest.raises(MalformedInput) as refusal:
+        value.require(text, where="correct")
+    assert refusal.value.field == "correct"
+    lacking = value_at(ItemRegistered, "seal_number")
+    assert lacking is not None
+    lacking.require(ABSENT, where="correct")

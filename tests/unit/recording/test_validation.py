@@ -509,25 +509,63 @@ def case(ledger: Ledger) -> Case:
     return written
 
 
-def correction(ref: EventRef, *fields: str) -> RecordCorrected:
-    changes = tuple(Correction(field=field, recorded="E-1", correct="E-2") for field in fields)
+def correction(ref: EventRef, *fields: str, correct: str = "E-2") -> RecordCorrected:
+    changes = tuple(Correction(field=field, recorded="E-1", correct=correct) for field in fields)
     return RecordCorrected(corrects=ref, corrections=changes, ground="misread")
 
 
 def test_what_an_event_can_say_is_corrected(ledger: Ledger, case: Case) -> None:
     """Fields of its body and their parts, its time, sections that it has or that the correction brings."""
-    for place, fields, sections in (
-        (1, ("exhibit_number", "quantity.value", "occurred_at", "digests[0]"), {}),
-        (1, ("confidential.narrative",), {"narrative": section(text="seen")}),
-        (2, ("confidential.person:1", "role"), {}),
+    for place, field, correct, sections in (
+        (1, "exhibit_number", "E-2", {}),
+        (1, "quantity.value", "2.5", {}),
+        (1, "occurred_at", instant(case.now), {}),
+        (1, "digests[0]", f"blake3:{'00' * 32}", {}),
+        (1, "fungible", "true", {}),
+        (1, "exhibit_number", "null", {}),
+        (1, "confidential.narrative", "anything", {"narrative": section(text="seen")}),
+        (2, "confidential.person:1", "anything", {}),
+        (2, "role", "victim", {}),
     ):
-        event = case.draft(correction(case.events[place].ref, *fields), clerk(POLICE), sections=sections)
-        assert isinstance(judge(ledger, event), ValidatedSubmission), fields
+        body = correction(case.events[place].ref, field, correct=correct)
+        event = case.draft(body, clerk(POLICE), sections=sections)
+        assert isinstance(judge(ledger, event), ValidatedSubmission), field
+
+
+@pytest.mark.parametrize(
+    ("field", "correct", "expected"),
+    [
+        ("quantity.value", "about three or four", "decimal in its shortest spelling"),
+        ("quantity.value", "null", "decimal in its shortest spelling"),
+        ("occurred_at", "yesterday", "RFC 3339 in UTC"),
+        ("seizure.seized_at", "yesterday", "RFC 3339 in UTC"),
+        ("fungible", "maybe", "true or false"),
+        ("dossier.pages", "many", "a whole number"),
+    ],
+)
+def test_what_a_field_cannot_be_is_not_recorded_as_correct(
+    ledger: Ledger, case: Case, field: str, correct: str, expected: str
+) -> None:
+    """A value of another type than the field's is refused by the place of the correction, with what it has to be."""
+    body = correction(case.events[1].ref, field, correct=correct)
+    with pytest.raises(MalformedInput, match=expected) as refusal:
+        judge(ledger, case.draft(body, clerk(POLICE)))
+    assert refusal.value.field == "payload.body.corrections[0].correct"
 
 
 def test_what_an_event_cannot_say_is_not_corrected(ledger: Ledger, case: Case) -> None:
     """A field that its type has not is a slip of the pen: which one it is and what there is, is told."""
-    for field in ("body.exhibit_number", "exhibit", "confidential.person:2", "?", "agency"):
+    for field in (
+        "body.exhibit_number",
+        "exhibit",
+        "confidential.person:2",
+        "?",
+        "agency",
+        "quantity",
+        "digests",
+        "quantity.amount",
+        "quantity[0]",
+    ):
         body = correction(case.events[1].ref, "exhibit_number", field)
         with pytest.raises(RuleRefused, match=re.escape(field)) as refusal:
             judge(ledger, case.draft(body, clerk(POLICE)))
