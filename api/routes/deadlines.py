@@ -45,10 +45,10 @@ class DeadlineView(ClockAtMoment, frozen=True, kw_only=True):
     """A clock at a moment. ``due_at`` is the first instant that is too late.
 
     ``case_id`` is empty for a clock of a recommendation, whose id is the ``subject``. ``last_day`` is the day of the
-    time ``zone`` before it, null if the clock counts hours. ``days_left`` is negative once it is overdue and null once
-    it has ended. ``label`` and ``arithmetic`` are in the requested language; ``unknown`` is why an end cannot be
-    counted. ``agency`` is the one that must act. ``events`` are those that the clock was derived from, first the one
-    that started it.
+    time ``zone`` before it, null if the clock counts hours. ``days_left`` counts to that day, or to
+    the one on which the hours end; it is negative once it is overdue and null once it has ended. ``label`` and
+    ``arithmetic`` are in the requested language; ``unknown`` is why an end cannot be counted. ``agency`` is the one
+    that must act. ``events`` are those that the clock was derived from, first the one that started it.
     """
 
     label: str

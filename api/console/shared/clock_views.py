@@ -122,13 +122,22 @@ def view_of(clock: Deadline, labels: Labels) -> ClockView:
 
 
 def _time_left(clock: Deadline, texts: Texts) -> tuple[str, str]:
-    """Return the colour of a clock that runs, and the days that it has left."""
+    """Return the colour of a clock that runs, and the days that it has left, or the hour if it ends so soon."""
     if clock.days_left is None:
         return "near", texts("due promptly")
     if clock.unknown is not None:
         return _colour_of(clock.days_left), texts("{days} d left, or more", days=clock.days_left)
+    if clock.last_day is None and clock.status == "running" and clock.days_left in (0, 1):
+        return _colour_of(clock.days_left), _hour_left(clock, texts)
     overdue = clock.status == "overdue"
     return "bad" if overdue else _colour_of(clock.days_left), _days_left(clock.days_left, overdue=overdue, texts=texts)
+
+
+def _hour_left(clock: Deadline, texts: Texts) -> str:
+    """Return until when today or tomorrow a clock of hours runs: what is left of it in days says too little."""
+    assert clock.due_at is not None, "what has days left has an end"
+    time = "24:00" if clock.zone.day_that_ends(clock.due_at) else f"{clock.zone.local(clock.due_at):%H:%M}"
+    return texts("until {time} tomorrow", time=time) if clock.days_left else texts("until {time} today", time=time)
 
 
 def _colour_of(days_left: int) -> str:

@@ -40,7 +40,8 @@ class ClockAtMoment(Struct, frozen=True, kw_only=True):
     ``last_day`` is the last legal day that is in time; None if hours count, if it is due promptly, or if it cannot be
     counted. For the reason ``unknown`` the end is not known: ``last_day`` is the earliest that it can be, and once it
     has passed the status is ``uncountable``. A clock whose end is no lateness has ``ended`` then. ``days_left`` counts
-    from the legal day of the moment; it is negative once the last day has passed, and None once the clock has stopped.
+    from the legal day of the moment, where hours count to the day on which they end; it is negative once that day has
+    passed, and None once the clock has stopped.
     ``agency`` is the agency whose time runs, ``handler`` its officer for the case. ``events`` are those that the clock
     was derived from, first the one that started it. ``beyond_law``: a paper gives more time than the rules.
     ``taken_over``: it ran before the ledger had the case, and its start is stated by the source. ``procedure`` is the
@@ -105,11 +106,12 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) ->
     counted = _uncounted(state, clock, _status(clock, ends, as_of), zone, ends.unknown)
     if ends.counted is None:
         return counted
-    # What is left of a time in hours is told in days too.
-    last = ends.counted.last_day or zone.day_of(ends.counted.due_at)
+    # What is left of a time in hours is told in days too; one that ends at midnight ends with the day before.
+    due_at = ends.counted.due_at
+    last = ends.counted.last_day or zone.day_that_ends(due_at) or zone.day_of(due_at)
     return replace(
         counted,
-        due_at=ends.counted.due_at,
+        due_at=due_at,
         last_day=ends.counted.last_day,
         days_left=None if clock.stopped_at else (last - zone.day_of(as_of)).days,
         beyond_law=ends.beyond_law,

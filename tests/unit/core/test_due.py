@@ -211,6 +211,22 @@ def test_how_it_stands_depends_on_the_moment(as_of: str, status: str, days_left:
     assert (deadline.status, deadline.days_left) == (status, days_left)
 
 
+@pytest.mark.parametrize(
+    ("started_at", "as_of", "days_left"),
+    [
+        ("2026-03-01T15:59:00Z", "2026-03-02T08:25:00Z", 0),  # of 23:59: at 24:00, seven hours later
+        ("2026-03-01T15:59:00Z", "2026-03-01T15:59:30Z", 1),
+        ("2026-03-01T15:00:00Z", "2026-03-02T08:25:00Z", 0),
+        ("2026-03-02T00:30:00Z", "2026-03-02T08:25:00Z", 1),
+    ],
+)
+def test_hours_that_end_at_midnight_end_with_the_day_before(started_at: str, as_of: str, days_left: int) -> None:
+    """As a clock of days does that ends at the same instant."""
+    held = Case().open().name("li").impose("li", "detention", started_at=started_at)
+    deadline = due(held, "family_notice", as_of=as_of)
+    assert (deadline.status, deadline.last_day, deadline.days_left) == ("running", None, days_left)
+
+
 def test_what_ended_was_met_or_missed() -> None:
     """Judged by when it was stopped, not by when it is looked at; before that it was running."""
     in_time = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
