@@ -247,6 +247,15 @@ def list_handovers(
     return fetched(connection, paged(query, HANDOVERS.c.updated_index, page))
 
 
+def refused_offers(connection: Connection, agency: str, page: Page) -> list[dict[str, Any]]:
+    """Return the offers that the agency has refused, the latest change first; ``page.after`` is an index of the log."""
+    is_refused = (HANDOVERS.c.to_agency == agency, HANDOVERS.c.status == "refused")
+    query = select(HANDOVERS).where(*is_refused).order_by(HANDOVERS.c.updated_index.desc()).limit(page.limit)
+    if page.after is not None:
+        query = query.where(HANDOVERS.c.updated_index < int(page.after))
+    return fetched(connection, query)
+
+
 def list_letters(
     connection: Connection,
     agency: str,

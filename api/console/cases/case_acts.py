@@ -237,8 +237,7 @@ def make_draft(
         acts = _stated(bodies, stated(form, sections), persons)
         if rows is not None and rows.faults:
             _require_rows(visit, at, acts, rows)
-        following = "/inbox" if act == "refuse" else _page_of(case_id, bodies[-1], rows)
-        drafts = _drafts(visit, form, at, acts, following, rows=rows)
+        drafts = _drafts(visit, form, at, acts, _page_of(case_id, bodies[-1], rows), rows=rows)
     except RowsRefused as error:
         return visit.page("cases/row_faults.html", status=400, faults=error.faults)
     return visit.page("shared/draft.html", drafts=drafts)
@@ -383,7 +382,7 @@ def _with_items(
 
 
 def _page_of(case_id: str, body: Body, rows: ItemRows | None) -> str:
-    """Return the page that shows what the event did: of its case, or of the letter that it is about.
+    """Return the page that shows what the event did: of its case, or of the letter or refused offer that it is about.
 
     After items were registered in a table it offers their labels.
     """
@@ -392,6 +391,8 @@ def _page_of(case_id: str, body: Body, rows: ItemRows | None) -> str:
             return f"/cases/{case_id}/letters/{letter_id}"
         case letter.LetterSent(letter_id=letter_id):
             return f"/cases/{case_id}/letters/{letter_id}"
+        case handover.HandoverRefused(handover_id=handover_id):  # who refused sees no more of the case
+            return f"/cases/{case_id}/handovers/{handover_id}"
     return f"/cases/{case_id}" + (f"?registered={rows.count}" if rows is not None and rows.count else "")
 
 

@@ -103,6 +103,22 @@ def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = ()) ->
     )
 
 
+@router.get("/inbox/refused")
+def refused(visit: VisitOf, after: Following = None) -> Response:
+    """Show the offers that the agency has refused, newest first: each leads to its papers, which have to be served."""
+    with visit.service.parts.database.read() as connection:
+        window = Page(ROWS, position_after(visit.service, "refused", after))
+        lines = [handover_line(row) for row in cases.refused_offers(connection, visit.reading.agency, window)]
+        ids = list(dict.fromkeys(line.case_id for line in lines))
+        numbers = cases.numbers_of(connection, ids)
+    visit.reading.record(Message("refused offers"), *ids)
+    return visit.page(
+        "cases/refused.html",
+        rows=[HandoverRow(line, numbers[line.case_id], None) for line in lines],
+        following=visit.service.cursors.seal("refused", str(lines[-1].updated_index)) if len(lines) == ROWS else None,
+    )
+
+
 @router.get("/outbox")
 def outbox(visit: VisitOf, after: Following = None) -> Response:
     """Show the agency's own offers that nobody has answered."""

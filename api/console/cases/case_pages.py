@@ -363,7 +363,7 @@ def handover_lines(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, res
 
 
 @router.get("/cases/{case_id}/handovers/{handover_id}")
-def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> Response:
+def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, event: RecordedQuery = ()) -> Response:
     """Show the sender's list and the answer, or its form if the handover is offered to the reader's agency.
 
     What was refused, recalled or has expired is shown to the agency that it was offered to without its case.
@@ -393,23 +393,32 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
         expired=expired,
         this_minute=minute(unix_seconds(now)),
         **own_phone(visit, case_id, handover_id),
+        told=recorded(visit, event),
         **_recorded_of(visit, shown, handover_id),
     )
 
 
 def _recorded_of(visit: Visit, shown: Mapping[str, Any], handover_id: str) -> dict[str, Any]:
-    """Return the events of a handover, each with its sentence, and their papers: for whoever sees its case."""
-    if shown["sight"] is None:
-        return {"told_events": [], "papers": []}
-    case_id = shown["state"].case_id
+    """Return the events of a handover, each with its sentence, and their papers.
+
+    Whoever does not see its case gets those that the agency itself has signed.
+    """
+    case_id, sees_case = shown["state"].case_id, shown["sight"] is not None
     with visit.service.parts.database.read() as connection:
         history = visit.service.histories.of(connection, case_id)
-    own = [step for step in history if getattr(step.event.body, "handover_id", None) == handover_id]
+    of_it = (step for step in history if getattr(step.event.body, "handover_id", None) == handover_id)
+    own = [step for step in of_it if sees_case or step.event.agency == visit.reading.agency]
     narrator = narrator_of(visit.service, visit.labels, shown["person_names"])
     ids = {step.event.event_id for step in own}
     printed = events_of(visit.service.parts.validator.states, history, visit.reading.authority.kinds)
     return {
-        "told_events": [(step.event, narrator.tell(step.before, step.event, step.after)) for step in own],
+        "told_events": [
+            (
+                step.event,
+                narrator.tell(step.before, step.event, step.after) if sees_case else narrator.alone(step.event),
+            )
+            for step in own
+        ],
         "papers": [
             paper for event in printed if event.event.event_id in ids for paper in offered_papers(event, visit.labels)
         ],

@@ -125,6 +125,10 @@ _BY_SECTION: Final = {
             later("What other agencies offer to yours, what ends first at the top, and letters that wait."),
             later("Open an offer by its case number, and answer it."),
         ),
+        "cases/refused.html": (
+            later("The offers that your agency refused, the newest first."),
+            later("Open one by its case number, to print the papers that are served for it."),
+        ),
         "cases/offer.html": (
             later("Offer the case, items or persons to another agency, or give back what a handover brought."),
             later("Choose whom it goes to and what for, pick the items, read what you will sign, and sign it."),

@@ -88,6 +88,7 @@ PERIOD = "?since=2026-01-01&until=2026-06-30"
 ROWS = (
     Row("/", starts_with, is_list=True),
     Row("/inbox", receives, is_list=True),
+    Row("/inbox/refused", lambda relation, _role: relation == "refused", is_list=True),
     Row("/outbox", is_own, is_list=True),
     Row("/notices", nobody, is_list=True),  # nothing derives them in the world
     Row("/notices/settings", anybody, shows=False),

@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 
 from api.console.cases import list_files
 from api.console.cases.case_lists import ROWS
-from tests.api.console.pages import page_of
+from tests.api.console.pages import page_of, post
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, clerk, instant
 from tests.testkit.casework import Case, person_id
@@ -47,6 +47,38 @@ def test_a_box_is_by_deadline_over_all_its_pages(served: Served) -> None:
     assert [len(page) for page in inbox] == [ROWS, 3]
     assert [case_id for page in inbox for case_id in page] == [f"case-{number:02}" for number in reversed(range(count))]
     assert page_of(served, clerk(PROCURATORATE), "/inbox?after=3").status_code == 400
+
+
+def test_who_refused_an_offer_reaches_its_papers(served: Served) -> None:
+    """From the page of the refusal, to which its draft leads, and from the list of what was refused; no other does."""
+    case, prosecutor = Case().open().register("phone").offer("phone", to=PROCURATORATE), clerk(PROCURATORATE)
+    served.record(case)
+    link = f"/cases/case-1/handovers/{next(iter(case.state.handovers))}"
+    form = {"handover_id": link.rpartition("/")[2], "reason_code": "binding_defective", "explanation": "it falls apart"}
+    draft = post(served, prosecutor, "/cases/case-1/drafts/refuse", form | {"remedy": "rebind"}).text
+    assert f'data-following="/console{link}"' in draft
+    served.record(case.refuse())
+    assert page_of(served, prosecutor, "/cases/case-1").status_code == 404
+    assert '/console/inbox/refused"' in page_of(served, prosecutor, "/inbox").text
+    assert listed(served, prosecutor, "inbox/refused") == [["case-1"]]
+    assert listed(served, clerk(POLICE), "inbox/refused") == [[]]
+    page = page_of(served, prosecutor, f"{link}?event={case.last.event.event_id}").text
+    assert "Recorded as entry" in page
+    papers = re.findall(r'href="/console(/cases/case-1/events/[^"]+/paper\?document=\w+)"', page)
+    assert len(papers) == 2
+    for paper in papers:
+        assert page_of(served, prosecutor, paper).headers["content-type"] == "application/pdf"
+
+
+def test_what_was_refused_is_listed_page_by_page(served: Served) -> None:
+    """The newest first, each once."""
+    for number in range(ROWS + 3):
+        case = Case(f"case-{number:02}").open().register(f"item-{number}")
+        served.record(case.offer(f"item-{number}", to=PROCURATORATE).refuse())
+    pages = listed(served, clerk(PROCURATORATE), "inbox/refused")
+    assert [len(page) for page in pages] == [ROWS, 3]
+    names = [case_id for page in pages for case_id in page]
+    assert names == [f"case-{number:02}" for number in reversed(range(ROWS + 3))]
 
 
 def test_a_long_case_comes_in_parts(served: Served) -> None:
