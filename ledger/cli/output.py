@@ -175,6 +175,16 @@ def columns(*names: str) -> tuple[Column, ...]:
     return tuple(Column(path, vocabulary or None) for path, _, vocabulary in (name.partition(":") for name in names))
 
 
+RECEIVED = Column("received_at", label="paper_received_at")  # of a paper, such as a letter: no case was taken in then
+# Vocabularies of columns of views, by which models call what they find, where other fields of that name have others.
+_OF_COLUMNS = {
+    "kind": ("item_kind", "decision_kind", "person_role", "recommendation_kind"),
+    "role": ("person_role",),
+    "unit": ("quantity_unit",),
+}
+_YES_NO = {"true": True, "false": False}
+
+
 class Output:
     """Prints results and messages. ``names`` gives the name of an agency by its id."""
 
@@ -297,11 +307,18 @@ class Output:
             return money_in_words(value["amount"], value["currency"], grouped=True)
         if value and (field == "name" or value.keys() == {"en", "zh"}):
             return self.labels.in_language(value)
+        if field == "values":  # of a finding, as texts
+            value = {name: _YES_NO.get(part, part) for name, part in value.items()}
+            return ", ".join(f"{self.heading(name)}: {self._of_column(name, part)}" for name, part in value.items())
         # The author of a model named its parameters, which no field of the protocol stands for.
         of_field: dict[str, Callable[[str], str]] = {"parameters": str, "numbers": self.names}
         name_of = of_field.get(field, self.heading)
         pairs = ((name_of(key), self.words(key, part)) for key, part in value.items())
         return ", ".join(f"{name}: {text}" for name, text in pairs if text)
+
+    def _of_column(self, column: str, value: Any) -> str:
+        labels = (self.labels.find(vocabulary, str(value)) for vocabulary in _OF_COLUMNS.get(column, ()))
+        return next(filter(None, labels), None) or self.words(column, value)
 
     def sides(self, difference: Mapping[str, Any]) -> dict[str, str]:
         """Return both sides of a difference in words, by their fields: ``expected`` and ``found``."""

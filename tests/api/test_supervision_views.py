@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,9 @@ def test_a_reply_is_due_not_before_a_day_whose_days_off_are_not_known(served: Se
     for answer in (line, shown):
         assert (answer["last_day"], answer["article"]) == ("2027-02-01", "recommendation rules 19")
         assert "days off of 2027 are not all known" in answer["unknown"]
+    headers = {"accept-language": "zh-CN", **served.token(clerk(PROCURATORATE))}
+    shown = served.request("GET", "/api/v1/recommendations/2026-7", headers=headers).json()
+    assert not re.search("[A-Za-z]", shown["unknown"]), "with what to do about it"
 
 
 def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:

@@ -78,8 +78,7 @@ def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) ->
     deadlines = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
     chosen = _chosen(deadlines, deadline_id)
     if not session.json:
-        unknown = session.labels.translate(chosen["unknown"]) if chosen["unknown"] else None
-        chosen |= {"derived_from": [event["event_id"] for event in chosen["events"]], "unknown": unknown}
+        chosen |= {"derived_from": [event["event_id"] for event in chosen["events"]]}
     session.output.record(chosen, SHOWN)
 
 

@@ -171,7 +171,7 @@ def accept(
 @click.option("--reason", "reason_code", type=ProcedureWord("reason_code"), required=True)
 @click.option("--remedy", type=ProcedureWord("remedy"), required=True, help="What the sender can do.")
 @click.option("--explanation", required=True)
-@click.option("--received-at", type=MOMENT, help="When it was delivered.")
+@click.option("--received-at", type=MOMENT, help="When it was delivered: the clock starts there.")
 @click.option("--due-at", type=MOMENT, help="Until when the remedy is due.")
 @NUMBER
 @with_event_recorder

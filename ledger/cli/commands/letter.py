@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import columns
+from ledger.cli.output import RECEIVED, columns
 from ledger.cli.params import (
     MOMENT,
     PARTICULARS,
@@ -26,9 +26,10 @@ from ledger.client.service import at
 from ledger.core.events.letter import LetterFiled, LetterReceived, LetterSent
 
 KIND = "kind:letter_kind"
-LISTED = columns(
-    *("case_id", "letter_id", KIND, "number", "from_agency", "to_agency"),
-    *("sent_at", "received_at", "due_at", "answered_at"),
+LISTED = (
+    *columns("case_id", "letter_id", KIND, "number", "from_agency", "to_agency", "sent_at"),
+    RECEIVED,
+    *columns("due_at", "answered_at"),
 )
 
 

@@ -14,7 +14,7 @@ from ledger.cli.command import Group
 from ledger.cli.commands.case import only_procedure
 from ledger.cli.commands.deadline import end_in_words
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import Column, columns
+from ledger.cli.output import RECEIVED, Column, columns
 from ledger.cli.params import (
     MOMENT,
     ProcedureWord,
@@ -41,14 +41,26 @@ LISTED = (
     *columns("recommendation_id", "status:recommendation_status", "kind:recommendation_kind", "document_number"),
     *columns("supervising"),
     ADVISED,
-    *columns("to_outside", "issued_at", "received_at", "last_day", "answered_at", "result:recheck_result"),
+    *columns("to_outside", "issued_at"),
+    RECEIVED,
+    *columns("last_day", "answered_at", "result:recheck_result"),
 )
 SHOWN = (
     *columns("recommendation_id", "status:recommendation_status", "issued.kind:recommendation_kind"),
     *columns("issued.document_number", "supervising"),
     ADVISED,
-    *columns("issued.to_outside.name", "issued.copies_to", "issued.urgent", "issued_at", "received_at", "last_day"),
-    *columns("article", "unknown", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"),
+    *columns("issued.to_outside.name", "issued.copies_to", "issued.urgent", "issued_at"),
+    RECEIVED,
+    *columns(
+        "last_day",
+        "article",
+        "unknown",
+        "answered_at",
+        "issued.problem",
+        "issued.advice",
+        "issued.leads",
+        "issued.model_id",
+    ),
 )
 OBJECTIONS = columns("ground", "digests")
 REVIEWS = columns("result:review_result", "ground", "advice", "document_number")
@@ -85,7 +97,6 @@ def show(session: Session, recommendation_id: str) -> None:
     view, output = session.service.get(at("/api/v1/recommendations/{}", recommendation_id)), session.output
     if not session.json and view["unknown"]:
         view["last_day"] = end_in_words(session, view, view["last_day"])
-        view["unknown"] = session.labels.translate(view["unknown"])
     output.record(view, SHOWN)
     output.parts(
         (name, with_renamed_fields(view[name], measures="measures_taken", note="remark"), shown)

@@ -12,6 +12,7 @@ from ledger.core.custody.clocks import whose
 from ledger.core.custody.state import CaseState
 from ledger.core.custody.triggers import CASE
 from ledger.core.events.terms import EventRef
+from ledger.core.messages import Message
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
 from ledger.core.procedure.deadlines import (
@@ -221,7 +222,7 @@ def _by_law(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> 
     in_custody = clock.rule.days_off == "later_at_liberty" and _is_held_at_end(state, clock, counting, book.zone)
     ends: PeriodEnd | None
     ends, error = earliest_end(counting, book.zone, book.calendar, in_custody=in_custody)
-    unknown = None if error is None else f"{error}. {error.hint}"
+    unknown = None if error is None else Message("{error}. {hint}", error=error, hint=error.hint)
     # To an earlier working day it may move as far as it likes.
     if unknown is not None and clock.rule.days_off == "earlier":
         ends = None

@@ -263,8 +263,8 @@ def _tried(model: Model, example: Example, zone: Zone, database: DuckDBPyConnect
         try:
             findings = find(model, example.parameters, session, as_of)
         except MalformedInput as error:
-            error.add_note(f"in the example {example.name!r}")
-            raise
+            message = Message("in the example {name!r}: {fault}", name=example.name, fault=error.text)
+            raise MalformedInput(message, field=error.field, hint=error.hint) from error
     expected = [
         {name: text_of(value) for name, value in raised.items() if value is not None} for raised in example.raises
     ]

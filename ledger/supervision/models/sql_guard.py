@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, lru_cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
-from ledger.supervision.model_faults import Wording
+from ledger.supervision.model_faults import Wording, one_of
 from ledger.supervision.view_catalogue import DATASET, nearest, view_columns
 
 if TYPE_CHECKING:
@@ -281,6 +282,21 @@ def _engine_names() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(name for (name,) in own), frozenset(name for (name,) in changing)
 
 
+# What authors mistake most, as DuckDB words it, and how that is said here; the rest stays in its English.
+_MISTAKES = tuple(
+    (word, re.compile(pattern))
+    for word, pattern in (
+        ("sql_no_column", '^Binder Error: Referenced column "([^"]*)" not found'),
+        ("sql_no_column", '^Binder Error: Table "[^"]*" does not have a column named "([^"]*)"'),
+        ("sql_no_table", '^Binder Error: Referenced table "([^"]*)" not found'),
+        ("sql_ambiguous", '^Binder Error: Ambiguous reference to column name "([^"]*)"'),
+        ("sql_ungrouped", '^Binder Error: column "([^"]*)" must appear in the GROUP BY'),
+        ("sql_types", "^Binder Error: No function matches the given name and argument types '(.*)'"),
+        ("sql_syntax", '^Parser Error: syntax error at or near "(.*)"'),
+    )
+)
+
+
 def refused(error: duckdb.Error, sql: str, *, quotes_rows: bool) -> QueryRefused:
     """Return what DuckDB says as a refusal in one sentence; a later line of it may have a hint.
 
@@ -294,8 +310,13 @@ def refused(error: duckdb.Error, sql: str, *, quotes_rows: bool) -> QueryRefused
     if quotes_rows:
         first, *others = str(report["exception_message"]).strip().splitlines()
         hint = next((line.strip() for line in others if line.startswith(("Candidate", "Did you mean"))), None)
-        said = Wording("engine_said", why=f"{kind}: {first}")
-        return QueryRefused(said, Wording("engine_said", why=hint) if hint else None)
+        text = f"{kind}: {first}"
+        if mistake := next(((word, match[1]) for word, pattern in _MISTAKES if (match := pattern.search(text))), None):
+            near = tuple(re.findall('"([^"]+)"', hint or ""))[:3]
+            return QueryRefused(
+                Wording(mistake[0], name=mistake[1]), Wording("near", near=one_of(near)) if near else None
+            )
+        return QueryRefused(Wording("engine_said", why=f"{text} {hint}" if hint else text))
     # The class and the place alone: any text of DuckDB's may have a value in it.
     kind, hint = type(error).__name__.removesuffix("Exception"), Wording("hint_try_example")
     if "location" not in report:

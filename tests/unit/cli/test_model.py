@@ -69,6 +69,16 @@ def test_faults_are_told_wherever_a_file_is_taken(tally: Tally, tmp_path: Path) 
     assert '"code":"model_refused"' in tally("--json", "model", "run", path).err
 
 
+def test_an_example_that_cannot_be_run_is_named(tally: Tally, tmp_path: Path) -> None:
+    """In the reader's language, with what is wrong in it."""
+    path = tmp_path / "empty.yaml"
+    path.write_text(changed((" to_agency: pro-east,", "")), encoding="utf-8")
+    done = tally("--lang", "zh-CN", "model", "test", path)
+    assert done.status == Exit.USAGE
+    assert "示例 'eighth day' 中：" in done.err
+    assert "in the example" not in done.err
+
+
 def test_rows_that_differ_and_become_one_lead_are_counted(tally: Tally, tmp_path: Path) -> None:
     """Its words would be those of one of them: the author learns it before anybody gets such a lead."""
     path = tmp_path / "united.yaml"

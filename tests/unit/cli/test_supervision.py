@@ -106,6 +106,17 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
     assert "Item phone was seized and not handed over（中文）" in listed
 
 
+def test_what_was_seen_is_shown_in_the_readers_words(place: World) -> None:
+    """Words of the law, units and truths among the values of a lead; programs get them as they are signed."""
+    values = {"case_id": "theft-23", "item_id": "phone", "kind": "exhibit", "unit": "piece", "seized": "true"}
+    lead_id = raise_lead(place, {"case_id": "theft-23", "item_id": "phone"}, values=values).lead_id
+    out = place.tally("--lang", "zh-CN", "lead", "show", lead_id, profile="prosecutor").out
+    shown = re.search("所见数据 +(.*(?:\n +.*)*)", out)
+    assert shown is not None
+    assert not re.search("exhibit|piece|true", shown[1])
+    assert place.ok("lead", "show", lead_id, profile="prosecutor")["raised"]["values"] == values
+
+
 def test_a_model_that_does_not_run_here_is_published_only_on_purpose(place: World) -> None:
     """Its examples come out, and the record makes its query fail: that is asked about beside the signature."""
     open_case(place)

@@ -14,6 +14,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import Body
 from ledger.core.events.case import DeadlineExtended
 from ledger.core.events.letter import Outsider
+from ledger.core.messages import Message
 from ledger.core.procedure.deadlines import EndNotKnown
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import SupervisionAct, advance, reply_period
@@ -274,6 +275,7 @@ def test_where_days_off_are_not_known_a_reply_is_due_not_before_a_day() -> None:
     assert (reply.last_day, reply.steps[-1]) == (date(2100, 3, 1), EndNotKnown(date(2100, 3, 1)))
     assert reply.unknown is not None
     assert "days off of 2100 are not all known" in reply.unknown
+    assert isinstance(reply.unknown, Message), "which is said in other languages, too"
     untold = reply_of(of_book(BOOKS["ew-criminal"], "learning", at), at)
     assert untold.unknown is not None
     assert untold.unknown.startswith("the offsets of Europe/London are known until")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import UNIVERSAL
+from ledger.i18n import Labels
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models import sql_guard
 from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession, open_database
@@ -135,10 +137,14 @@ REFUSED = {
         "table of the engine",
     ),
     "unknown view": ("SELECT * FROM handover", NO_VIEW),
-    "unknown column": ("SELECT stag FROM cases", "stag"),
-    "not SQL": ("SELEKT 1", "syntax error"),
+    "unknown column": ("SELECT stag FROM cases", "no column stag in the tables"),
+    "unknown column of a table": ("SELECT c.stag FROM cases c", "no column stag in the tables"),
+    "unknown table": ("SELECT d.stage FROM cases c", "no table d in its FROM"),
+    "column of two tables": ("SELECT case_id FROM cases c JOIN cases d ON true", "case_id is one of several tables"),
+    "column that is not grouped": ("SELECT stage, count(*) AS n FROM cases", "stage must stand in GROUP BY"),
+    "not SQL": ("SELEKT 1", "syntax error at SELEKT"),
     "one name twice": ("SELECT 1 AS a, 2 AS a", "one name"),
-    "wrong types": ("SELECT case_id + 1 AS r FROM cases", "No function matches|Cannot|Conversion"),
+    "wrong types": ("SELECT case_id + 1 AS r FROM cases", "no function takes these types: .*VARCHAR"),
     "too long": ("SELECT 1 --" + "x" * 20_000, "at most"),
 }
 
@@ -151,6 +157,20 @@ def test_what_is_more_than_a_question_is_refused(session: QuerySession, name: st
         ask(session, sql)
     assert refused.value.field == "sql"
     assert len(ask(session, "FROM cases")) == 2
+
+
+def test_a_mistake_of_the_author_is_said_in_chinese_with_the_nearest_name(session: QuerySession) -> None:
+    """Whole, and what the engine itself says stands once, behind its name."""
+    messages = []
+    for sql in ("SELECT stag FROM cases", "SELECT d.stage FROM cases c", "SELECT 1 FROM cases ORDER BY 5"):
+        with pytest.raises(QueryRefused) as refused:
+            ask(session, sql)
+        messages.append(Labels("zh-CN").translate(refused.value.expected))
+    column, table, order = messages
+    assert column.startswith("查询的各表中没有列 stag。")
+    assert "stage" in column.partition("。")[2]
+    assert not re.search("[A-Za-z]{2,} [a-z]{2,}", column + table)
+    assert order.count("查询引擎报告：") == 1
 
 
 def test_no_function_is_both_repeatable_and_not() -> None:
