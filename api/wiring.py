@@ -287,7 +287,7 @@ def _supervisor(
         return workers.run(write_table, path, registered, evidence, target, agency=OWN_WORK, limits=limits, files=files)
 
     source = LedgerViewSource(database, validator.states, recording.authority)
-    datasets = Datasets(DatasetFiles(DataDirectory(settings.data_dir).datasets), write)
+    datasets = Datasets(DatasetFiles(database), write)
     views = Views(
         path,
         source,

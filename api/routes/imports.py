@@ -17,7 +17,7 @@ from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json
 from api.middleware.request_limits import read_body
 from api.schemas.answers import view_of
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
-from api.services.governance import dataset_files, datasets_in_line, require_modelling
+from api.services.governance import datasets_in_line, require_modelling
 from ledger.core.errors import NotFound
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.record import DatasetRegistered, TableLayout
@@ -26,6 +26,7 @@ from ledger.core.messages import Message
 from ledger.store import imports
 from ledger.store.imports import CaseImport
 from ledger.supervision.runs.dataset_rows import columns_of
+from ledger.supervision.runs.datasets import DatasetFiles
 from ledger.supervision.view_catalogue import dataset_view
 from ledger.workers.sandbox import Files
 
@@ -156,15 +157,15 @@ def list_datasets(service: ServiceOf, reading: Reads, page: PageOf, for_models: 
             registered = datasets_in_line(connection, reading, window)
         else:
             registered = imports.datasets(connection, reading.agency, window)
+        kept = imports.kept_files(connection)
     reading.record(Message("list of data sets"))
-    files = dataset_files(service)
     row_fields = ("index", "event_id", "agency", "officer", "registered_at")
     lines = [
         view_of(
             DatasetLine,
             dataset.body,
             **{name: getattr(dataset, name) for name in row_fields},
-            kept=files.holds(dataset.body.digest),
+            kept=dataset.body.digest in kept,
         )
         for dataset in registered
     ]
@@ -211,6 +212,6 @@ def keep_dataset(
         files = Files(read=(str(path),))
         return workers.run(columns_of, path, registered, agency=reading.agency, field="file", files=files)
 
-    columns = dataset_files(service).keep(body, data, read)
+    columns = DatasetFiles(service.parts.database).keep(body, data, read)
     reading.record(Message("file of the data set {dataset_id} given", dataset_id=dataset_id))
     return json_response(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), columns, body.rows))

@@ -18,7 +18,6 @@ from api.schemas.answers import view_of
 from api.services.parts import Parts
 from ledger.audit import AuditReport, Look, NodeContracts, asking, audit_case, audit_log, replaying
 from ledger.audit.findings import AuditFinding
-from ledger.config.installation import DataDirectory
 from ledger.config.settings import EMBEDDED
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message, Progress
@@ -29,7 +28,6 @@ from ledger.store import audit as audits
 from ledger.store import log
 from ledger.store.audit import KeptAudit
 from ledger.store.database import Connection, Database
-from ledger.supervision.runs.datasets import DatasetFiles
 
 logger = structlog.get_logger(__name__)
 
@@ -138,7 +136,6 @@ class Audits:
             look=look,
             progress=progress or (lambda _done, _total: None),
             processes=max(2, (os.cpu_count() or 1) // 2) if is_watched else 1,
-            files=DatasetFiles(DataDirectory(parts.settings.data_dir).datasets).digests,
         )
 
     def _stored(self) -> tuple[Database, Trust, Procedures]:

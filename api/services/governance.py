@@ -9,7 +9,6 @@ import msgspec
 
 from api.auth.reading import Reading
 from api.services.service import Service
-from ledger.config.installation import DataDirectory
 from ledger.core.errors import Unauthorized
 from ledger.core.events.supervision import BilingualText
 from ledger.core.messages import Message, plain
@@ -23,7 +22,7 @@ from ledger.store.imports import RegisteredDataset
 from ledger.supervision.correlation import GraphNode, node_called
 from ledger.supervision.reports.presentation import Called, content_of, set_report, to_html
 from ledger.supervision.reports.questions import ReportScope, SupervisionReport, make_report
-from ledger.supervision.runs.datasets import DatasetFiles, current_registrations
+from ledger.supervision.runs.datasets import current_registrations
 from ledger.supervision.view_catalogue import ViewQueries
 from ledger.timeline.sentences import names_by_id
 
@@ -108,8 +107,8 @@ def known_to_models(service: Service, reading: Reading) -> frozenset[str]:
     """
     with service.parts.database.read() as connection:
         registered = datasets_in_line(connection, reading, Page(imports.MAX_DATASETS))
-    files = dataset_files(service)
-    return frozenset(dataset.body.dataset_id for dataset in registered if files.holds(dataset.body.digest))
+        kept = imports.kept_files(connection)
+    return frozenset(dataset.body.dataset_id for dataset in registered if dataset.body.digest in kept)
 
 
 def datasets_in_line(connection: Connection, reading: Reading, window: Page) -> list[RegisteredDataset]:
@@ -121,8 +120,3 @@ def datasets_in_line(connection: Connection, reading: Reading, window: Page) -> 
     return sorted((dataset for dataset in counting if dataset.index > after), key=lambda dataset: dataset.index)[
         : window.limit
     ]
-
-
-def dataset_files(service: Service) -> DatasetFiles:
-    """Return the files of the data sets that were given to this service."""
-    return DatasetFiles(DataDirectory(service.parts.settings.data_dir).datasets, service.parts.database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 from api.auth.reading import Reading
 from api.schemas.answers import view_of
 from api.services.documents import bundle_of_case, bundle_of_event
-from api.services.governance import dataset_files, require_modelling
+from api.services.governance import require_modelling
 from api.services.service import Service
 from api.services.supervision_views import require_model, require_supervision_state, version_of
 from ledger.core.encoding.instants import spelled
@@ -27,6 +28,7 @@ from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
 from ledger.supervision.models.definition import fill_text
 from ledger.supervision.models.model_file import parse_draft, parse_model, same_conditions
 from ledger.supervision.models.procedure_words import ProcedureWords, words_of
+from ledger.supervision.runs.datasets import DatasetFiles
 from ledger.supervision.runs.example_rows import ExampleSource, example_in_export
 from ledger.supervision.runs.export_runs import found_in_export
 from ledger.supervision.runs.findings import count_differing
@@ -58,29 +60,31 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         in_cases = [entry for entry in cited if entry.stream_kind == "case"]
         visible = cases.numbers_of(connection, {entry.stream_id for entry in in_cases}, reading.reader)
     others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
-    kept = dataset_files(service)
-    held = LeadMaterial(
-        lead=bundle_of_event(service, reading, first.event_id),
-        definition=version_of(model, raised.model_version).body.definition,
-        cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(visible)},
-        agencies=tuple(
-            (
-                agency_id,
-                agency.kind,
-                *names_of(agency.profile.name),
-                agency.profile.jurisdiction,
-            )
-            for agency_id, agency in sorted(reading.authority.agencies.items())
-        ),
-        registrations=tuple(bundle_of_event(service, reading, event_id) for event_id in others),
-        files=tuple(kept.path(dataset.digest) for dataset in raised.datasets if kept.holds(dataset.digest)),
-        entries=lambda size: _entries(service, size),
-        hidden=frozenset(entry.event_id for entry in in_cases if entry.stream_id not in visible),
-    )
-    validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
-    files = [decode_bundle(data) for data in (held.lead, *held.registrations, *held.cases.values())]
-    blocks = [block for file in files for block in blocks_of(file)]
-    return rederive(held, service.parts.trust.trust, validator.procedures(), observed=blocks, runner=runner)
+    kept = DatasetFiles(service.parts.database)
+    with ExitStack() as written:
+        files = [written.enter_context(kept.written(dataset.digest)) for dataset in raised.datasets]
+        held = LeadMaterial(
+            lead=bundle_of_event(service, reading, first.event_id),
+            definition=version_of(model, raised.model_version).body.definition,
+            cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(visible)},
+            agencies=tuple(
+                (
+                    agency_id,
+                    agency.kind,
+                    *names_of(agency.profile.name),
+                    agency.profile.jurisdiction,
+                )
+                for agency_id, agency in sorted(reading.authority.agencies.items())
+            ),
+            registrations=tuple(bundle_of_event(service, reading, event_id) for event_id in others),
+            files=tuple(filter(None, files)),
+            entries=lambda size: _entries(service, size),
+            hidden=frozenset(entry.event_id for entry in in_cases if entry.stream_id not in visible),
+        )
+        validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
+        bundles = [decode_bundle(data) for data in (held.lead, *held.registrations, *held.cases.values())]
+        blocks = [block for bundle in bundles for block in blocks_of(bundle)]
+        return rederive(held, service.parts.trust.trust, validator.procedures(), observed=blocks, runner=runner)
 
 
 def _entries(service: Service, size: int) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, checkpoints, log
 from ledger.store.access import AccessLog
-from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, FACTS, FORGOTTEN, BindingHead
+from ledger.store.bindings import BOUND_TABLES, COMMITS, FACTS, FORGOTTEN, BindingHead
 from ledger.store.chain_journal import DEPLOYMENT_NAME
 from ledger.store.database import Connection, Database
 from ledger.store.head_map import MAP_STATE
@@ -21,7 +21,6 @@ from ledger.store.head_map import MAP_STATE
 COSIGNATURES = "cosignatures"  # the table
 ITEM_FILES, FILE_CHECKS = "item_files", "file_checks"
 OF_FILES = (ITEM_FILES, FILE_CHECKS)  # tables of which it matters which rows there ever were
-KeptFiles = Callable[[], Mapping[str, str]]  # by the digest that each is kept under: the digest of its bytes
 # The step that reports the faults of a table; step "bindings" reports those of the other tables.
 _STEPS = {
     "checkpoints": "checkpoints",
@@ -130,26 +129,6 @@ def is_chain_whole(database: Database) -> bool:
 
 def _digest_at(bound: Bound, head: BindingHead) -> str | None:
     return bound.heads.get(head.count - 1) if head.count else bindings.FIRST
-
-
-# 15
-def check_files(bound: Bound, kept: Mapping[str, str], files: KeptFiles) -> Iterator[AuditFinding]:
-    """Yield a finding for each file of a data set that is gone, changed, or not bound.
-
-    ``kept`` is what ``files`` returned before the bindings were read: a file is bound before it is stored.
-    """
-    if bound.broken is not None:
-        return
-    expected = bound.rows.get(DATASET_FILES, {}).keys()
-    if expected - kept.keys():
-        kept = {**kept, **files()}  # some may have been stored since
-    for digest in sorted(expected - kept.keys()):
-        yield finding("bindings", None, "dataset_file", "a file", "no such file", digest=digest)
-    for digest in sorted(kept.keys() - expected):
-        yield finding("bindings", None, "dataset_file", "no such file", "a file", digest=digest)
-    for digest in sorted(kept.keys() & expected):
-        if kept[digest] != digest:
-            yield finding("bindings", None, "dataset_file", digest, kept[digest], digest=digest)
 
 
 def _differing(connection: Connection, table: str, bound: Bound) -> Iterator[AuditFinding]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ledger.audit import claims as root_claims
 from ledger.audit.basis import SHARES, Basis, require_basis_of, require_same_procedures
-from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_bound, check_files, read_bound
+from ledger.audit.bindings import Bound, check_bound, check_commits_bound, read_bound
 from ledger.audit.chain import Look, kinds_of, read_ground, read_mirror
 from ledger.audit.continuing import Again, basis_after, plan
 from ledger.audit.entries import MISSING, UNREADABLE, of_an_erasure
@@ -136,7 +136,6 @@ def audit_log(
     progress: Progress = lambda _done, _total: None,
     processes: int | None = None,
     checkpoints: Sequence[str] = (),
-    files: KeptFiles | None = None,
     since: Basis | None = None,
     now: Callable[[], int] = lambda: int(time.time()),
     draw: Callable[[Sequence[int]], int] = secrets.choice,
@@ -147,9 +146,8 @@ def audit_log(
     the shares that may be read again, ``now`` returns the time in unix seconds.
 
     ``procedures`` are in force before the log adopts any. The log must continue each of the ``checkpoints``, notes of
-    its own that were stored elsewhere. ``files`` returns the files of data sets beside the database; None if they are
-    not here. ``processes`` defaults to the number of processors; a small log is checked in this process. ``progress``
-    counts entries, each twice: by itself and with its stream.
+    its own that were stored elsewhere. ``processes`` defaults to the number of processors; a small log is checked in
+    this process. ``progress`` counts entries, each twice: by itself and with its stream.
 
     Raises:
         MalformedInput: ``since`` is of another log or other rules, or procedures were adopted after it.
@@ -165,14 +163,11 @@ def audit_log(
         return findings.report(scope="log", trust=trust, size=0, root=b"")
     heads = AccessLog(database).binding_heads()  # read first, so that the bindings cannot be shorter than these
     earlier_heads = [] if since is None else [since.bindings]
-    kept = None if files is None else files()
     with workers(database, _processes_worth(database, since) if processes is None else processes) as crew:
         connection = crew.connection
         tree = log.tree(connection)
         bound = read_bound(connection, [*heads, *earlier_heads])
         unlike = list(check_bound(connection, bound, heads, earlier_heads))
-        if files is not None and kept is not None:
-            findings.add(*check_files(bound, kept, files))
         findings.checked(
             "bindings",
             Message("{bound.count} records of rows that nobody signs, each row as it was written", bound=bound),

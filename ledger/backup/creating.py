@@ -46,7 +46,6 @@ from ledger.store.database import Connection, Database, Table
 from ledger.store.log import TreeState
 
 YOUNG_S = 12 * 3600  # seconds for which what no generation names is taken over from a run that was cut off
-DATASETS = "supervision/datasets"  # the folder, with files by algorithm and digest
 MOST_WAITING = 1 << 26  # bytes of sealed chunks that wait in memory, about
 FILE_PART = 1 << 26  # bytes of a file in one chunk
 
@@ -277,8 +276,6 @@ class _Creating:
                 self._read(connection, task)
             for table in rows.whole_tables():
                 tables[str(table.name)] = tuple(self._named_parts(connection, table))
-            # A file of a data set is bound before it is kept: one that was kept since is not of this moment.
-            kept = {name: path for name, path in files().items() if _is_of(connection, name)}
         manifest = Manifest(
             format=FORMAT,
             program=version("tallystick"),
@@ -288,7 +285,7 @@ class _Creating:
             reads=reads,
             numbered={name: tuple(refs[number] for number in sorted(refs)) for name, refs in self._ranges.items()},
             tables=tables,
-            files={name: tuple(self._named_file(name, path)) for name, path in kept.items()},
+            files={name: tuple(self._named_file(name, path)) for name, path in files().items()},
         )
         return manifest, tree
 
@@ -337,14 +334,6 @@ class _Creating:
                 code="store_unavailable",
                 hint=Message("Was it emptied meanwhile? Run the command again: it writes what is missing."),
             )
-
-
-def _is_of(connection: Connection, name: str) -> bool:
-    """Tell whether the file is one that the snapshot knows, if it is of a data set."""
-    if not name.startswith(f"{DATASETS}/"):
-        return True
-    digest = ":".join(name.split("/")[-2:])
-    return bindings.last_bound(connection, bindings.DATASET_FILES, digest) == digest
 
 
 def _begun_ranges(counts: Mapping[str, int]) -> Iterator[_Task]:

@@ -23,7 +23,7 @@ from ledger.storage.objects import Objects, objects_at, storage_of
 # What is not in the database and is not made again. Keys are kept apart: with them a backup would be all that a thief
 # needs.
 FILES = ("installation.json", "trust.json", "witnesses.toml", "witness.policy", "settings.env", "sample.json")
-FOLDERS = ("procedures", "supervision/datasets")
+FOLDERS = ("procedures",)
 SETTINGS = "settings.env"
 _OF_MACHINE = ("TALLYSTICK_DATABASE_URL", "TALLYSTICK_REPLICA_URLS", "TALLYSTICK_DATA_DIR")
 # What the old service writes to: a restore that is tried must send no mail, and delete nothing from its stores.

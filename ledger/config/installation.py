@@ -14,7 +14,7 @@ identity_providers.toml  the providers by which officers sign in to read, if any
 witness.policy      what trust.json asks of witnesses (tlog-policy), if it differs from the founding
 procedures/         texts of procedure packages that the service publishes as it starts
 trails/             what pictures of long cases go on from, a cache of the log
-supervision/        the views that models query, a cache of the log; datasets/, registered files
+supervision/        the views that models query, a cache of the log
 backup.json         the last generation of backups that was made at each place
 service.lock        locked by the service that runs; empty
 """
@@ -158,7 +158,6 @@ class DataDirectory:
         self.policy = path / "witness.policy"
         self.views = path / "supervision" / "views.duckdb"
         self.trails = path / "trails"
-        self.datasets = path / "supervision" / "datasets"
         self.procedures = path / "procedures"
         self.lock = path / "service.lock"
         self.backup_key = path / "keys" / "backup.key"

@@ -19,7 +19,6 @@ FINDINGS: Final = (
         "bound_head",
         "bound_earlier",
         "read_earlier",
-        "dataset_file",
         "unbound",
         "table_unreadable",
         "schema",
@@ -34,7 +33,7 @@ FINDINGS: Final = (
 CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp", "earlier_audit")
 VALUES: Final = (
     *("no such row", "a row", "a row that no event has made", "a row of no entry", "no such section", "erased"),
-    *("none", "none outside of cases", "the log is smaller", "no such tile", "a file", "no such file"),
+    *("none", "none outside of cases", "the log is smaller", "no such tile"),
 )
 
 VERDICT_MEANS: Final = {

@@ -10,7 +10,7 @@ in a service, in a thread of its own::
     where = DataDirectory(parts.settings.data_dir)
     ledger = load.InsideLedger(
         database=parts.database, validator=parts.validator, sequencer=parts.sequencer, authority=parts.authority,
-        registry=lambda: parts.chain_worker.link.registry, files=DatasetFiles(where.datasets, parts.database),
+        registry=lambda: parts.chain_worker.link.registry, files=DatasetFiles(parts.database),
         runs=lambda: parts.supervisor.state, clock=parts.clock,
     )
     load.require_development(where)            # RuleRefused not_development: show no button

@@ -172,7 +172,7 @@ def read_parts(connection: Connection, table: Table) -> Iterator[list[Values]]:
     part: list[Values] = []
     weight = 0
     names = columns_of(table)
-    query = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=PAGE)
+    query = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=bindings.page_of(table))
     for row in connection.execute(query):
         values = tuple(row)
         part.append(values)

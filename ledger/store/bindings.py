@@ -1,9 +1,9 @@
 """Bindings: rows that nobody signs are bound, as they are written, by digests in a chain of their own.
 
-Warnings, notices, stored audits, webhooks, evidence files with their checks, open stocktakes with their scans,
-published checkpoints with their signatures and timestamps, chain writes and the times of commits follow from no event,
-or are checked by none. Each change of such a row adds a record to the chain in the same transaction, so that a row and
-its record never exist without each other. The chain's head is sealed with the access log.
+Warnings, notices, stored audits, webhooks, evidence files with their checks, files of data sets, open stocktakes with
+their scans, published checkpoints with their signatures and timestamps, chain writes and the times of commits follow
+from no event, or are checked by none. Each change of such a row adds a record to the chain in the same transaction, so
+that a row and its record never exist without each other. The chain's head is sealed with the access log.
 
 The chain has no key. Whoever can write to the database can replace what came since the last seal, together with its
 records. What is sealed cannot be replaced without changing the log's root.
@@ -33,6 +33,7 @@ from ledger.store.tables import (
     CHAIN_WRITES,
     CHECKPOINTS,
     COSIGNATURES,
+    DATASET_FILES,
     ENTRIES,
     EVIDENCE_FILES,
     FILE_CHECKS,
@@ -48,14 +49,15 @@ from ledger.store.tables import (
 
 FIRST = "blake3:" + "00" * 32  # what the first record follows
 PAGE = 1000  # records fetched at a time
+PAGE_OF_FILES = 16  # parts of files fetched at a time
 PAGE_BACK = 20  # where the last record of a row is looked for, which is mostly a late one
 
 _OF_SERVICE = (WARNINGS, NOTICES, AUDITS, WEBHOOKS, CHECKPOINTS, COSIGNATURES, TIMESTAMPS)
-_OF_EVIDENCE = (EVIDENCE_FILES, ITEM_FILES, FILE_CHECKS, FILES_TO_DELETE)
+_OF_FILES = (EVIDENCE_FILES, ITEM_FILES, FILE_CHECKS, FILES_TO_DELETE, DATASET_FILES)
 _OF_STOCKTAKES = (OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS)
 _OF_CHAIN = (CHAIN_WRITES, ANCHOR_STATES, TRIE_NODES)
 BOUND_TABLES: Mapping[str, Table] = {
-    table.name: table for table in (*_OF_SERVICE, *_OF_EVIDENCE, *_OF_STOCKTAKES, *_OF_CHAIN)
+    table.name: table for table in (*_OF_SERVICE, *_OF_FILES, *_OF_STOCKTAKES, *_OF_CHAIN)
 }
 UNBOUND = "anchor_number"  # the one column that is not bound: it follows from other rows
 # What people see and no entry causes: only this calls for a seal. The others come with entries, a seal's included.
@@ -70,7 +72,6 @@ OF_PEOPLE = (
 COMMITS = ENTRIES.name  # by committed size: the first index and the time of the commit, as text
 FACTS = META.name
 VIEWS = "views"  # by file: the digest that it was left with
-DATASET_FILES = "dataset files"  # by digest: itself, once the file of a data set is kept
 FORGOTTEN = "cosignatures forgotten"  # by the time (unix milliseconds) before which they were, as text
 
 
@@ -211,10 +212,15 @@ def digests(connection: Connection, name: str, **part: str) -> dict[str, str]:
     table = BOUND_TABLES[name]
     query = _raw(table).where(*(table.c[column] == value for column, value in part.items()))
     try:
-        rows = connection.execute(query.execution_options(yield_per=PAGE)).mappings()
+        rows = connection.execute(query.execution_options(yield_per=page_of(table))).mappings()
         return {" ".join(key_of(table, row)): digest_of_row(table, row) for row in map(dict, rows)}
     except DBAPIError as error:
         raise IntegrityBroken("the database cannot read the table {name}", name=name, field=name) from error
+
+
+def page_of(table: Table) -> int:
+    """Return how many rows of a table are fetched at a time."""
+    return PAGE_OF_FILES if table is DATASET_FILES else PAGE
 
 
 def ever_bound(connection: Connection, table: Table, **part: str) -> set[str]:

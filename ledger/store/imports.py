@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from ledger.core.events import Event
 from ledger.core.events.record import DatasetRegistered, ImportRecorded
 from ledger.core.log.replay import StreamHead
-from ledger.store import log
+from ledger.store import bindings, log
 from ledger.store.cases import Page, paged
 from ledger.store.database import Change, row_of, where_set
-from ledger.store.tables import CASE_AGENCIES, ENTRIES, IMPORTS, STREAMS
+from ledger.store.tables import CASE_AGENCIES, DATASET_FILES, ENTRIES, IMPORTS, STREAMS
 
 MAX_DATASETS = 10_000  # of one agency that are looked through
+PART = 1 << 20  # bytes of a file in one row
 
 
 class CaseImport(Struct, frozen=True):
@@ -121,6 +122,29 @@ def first_to_register(connection: Connection, dataset_id: str, agencies: Collect
     """Return the first of the agencies that registered a data set under this id."""
     registered = (dataset for dataset in every_dataset(connection) if dataset.agency in agencies)
     return next((dataset.agency for dataset in registered if dataset.body.dataset_id == dataset_id), None)
+
+
+def keep_file(connection: Connection, digest: str, data: bytes) -> None:
+    """Keep the file of a data set that has this digest, unless it is as it was kept. Requires the writer's lock."""
+    if digest in kept_files(connection) and not bindings.unlike(connection, DATASET_FILES, digest=digest):
+        return
+    starts = range(0, max(1, len(data)), PART)
+    parts = [{"digest": digest, "part": part, "data": data[start : start + PART]} for part, start in enumerate(starts)]
+    connection.execute(delete(DATASET_FILES).where(DATASET_FILES.c.digest == digest))
+    connection.execute(DATASET_FILES.insert(), parts)
+    bindings.bind_rows(connection, DATASET_FILES, parts)
+
+
+def kept_files(connection: Connection) -> set[str]:
+    """Return the digests of the files of data sets that are kept."""
+    return set(connection.execute(select(DATASET_FILES.c.digest).where(DATASET_FILES.c.part == 0)).scalars())
+
+
+def parts_of_file(connection: Connection, digest: str) -> Iterator[bytes]:
+    """Yield the parts of a file that is kept; whoever reads it compares the digest."""
+    query = select(DATASET_FILES.c.data).where(DATASET_FILES.c.digest == digest).order_by(DATASET_FILES.c.part)
+    parts = connection.execute(query.execution_options(yield_per=bindings.PAGE_OF_FILES)).scalars()
+    yield from (part for part in parts if isinstance(part, bytes))  # SQLite gives whatever somebody put there
 
 
 _COLUMNS = [IMPORTS.c[name] for name in CaseImport.__struct_fields__]

@@ -594,6 +594,14 @@ class FileChecksTable(StoreTable):
     reported_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
+class DatasetFilesTable(StoreTable):
+    """A part of the file of a registered data set, which has this digest; the parts are numbered from 0."""
+
+    digest: str = Field(primary_key=True)
+    part: int = Field(sa_column=big(primary_key=True))
+    data: bytes = Field(sa_column=binary())
+
+
 class FilesToDeleteTable(StoreTable):
     """A file of which the store has nothing any more but objects, below its ``name``: they are to be deleted.
 
@@ -694,6 +702,7 @@ EVIDENCE_FILES = core_of(EvidenceFilesTable)
 ITEM_FILES = core_of(ItemFilesTable)
 FILE_CHECKS = core_of(FileChecksTable)
 FILES_TO_DELETE = core_of(FilesToDeleteTable)
+DATASET_FILES = core_of(DatasetFilesTable)
 AUDITS = core_of(AuditsTable)
 BINDINGS = core_of(BindingsTable)
 CHALLENGES = core_of(ChallengesTable)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from contextlib import closing
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from ledger.core.encoding.digests import blake3_text
+from ledger.store.opening import open_database
 from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.dataset_rows import Registered
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets
@@ -99,9 +100,10 @@ def measure(history: GeneratedHistory, limits: UnusualLimits) -> list[ModelResul
         registration = Registered(
             cities()[0]["procuratorate"], blake3_text(b"registration of pensions"), registered(table)
         )
-        files = DatasetFiles(Path(folder))
-        files.keep(registration.body, table)
-        datasets = Datasets(files).tables([registration])
+        with closing(open_database(f"sqlite:///{folder}/ledger.db")) as database:
+            files = DatasetFiles(database)
+            files.keep(registration.body, table)
+            datasets = Datasets(files).tables([registration])
         views = Views(None, HistorySource(history), datasets=lambda _size, _near: datasets)
         try:
             views.refresh()

@@ -27,7 +27,7 @@ class SampleTown:
             sequencer=parts.sequencer,
             authority=parts.authority,
             registry=lambda: parts.chain_worker.link.registry,
-            files=DatasetFiles(where.datasets, parts.database),
+            files=DatasetFiles(parts.database),
             runs=lambda: parts.supervisor.state,
             clock=parts.clock,
         )

@@ -150,7 +150,7 @@ class Loading:
             sequencer=parts.sequencer,
             authority=parts.authority,
             registry=lambda: parts.chain_worker.link.registry,
-            files=DatasetFiles(self.where.datasets, parts.database),
+            files=DatasetFiles(parts.database),
             runs=lambda: parts.supervisor.state,
             clock=parts.clock,
         )

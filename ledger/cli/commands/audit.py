@@ -205,7 +205,6 @@ def _recomputed(
     from ledger.config.settings import read_settings
     from ledger.core.procedure.adoption import Procedures
     from ledger.store.opening import open_database
-    from ledger.supervision.runs.datasets import DatasetFiles
 
     checkpoints = [checkpoint_in(file, "--checkpoint") for file in offline.checkpoints]
     where = DataDirectory(data_dir)
@@ -229,7 +228,6 @@ def _recomputed(
                     look=look,
                     progress=entries.reach,
                     checkpoints=checkpoints,
-                    files=DatasetFiles(where.datasets).digests,
                     since=None if offline.since is None else read_basis(offline.since.read_bytes()),
                 )
     finally:

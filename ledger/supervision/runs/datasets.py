@@ -1,12 +1,12 @@
-"""Data sets: files of others that were registered, kept beside the log, and their tables as models see them.
+"""Data sets: files of others that were registered, kept in the database, and their tables as models see them.
 
 A file is kept under the digest that was signed and is read only where its bytes still have it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from struct import unpack_from
 from tempfile import TemporaryDirectory
@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
 
-from ledger.config.secret_files import write_secret
-from ledger.core.encoding.digests import Algorithm, blake3_text, digest_by, parse_digest
+from ledger.core.encoding.digests import blake3_text, digest_by, parse_digest
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered
-from ledger.store import bindings
+from ledger.store import imports
 from ledger.store.database import Database
 from ledger.store.imports import RegisteredDataset
-from ledger.supervision.runs.dataset_rows import Registered, columns_of, digest_of_file, write_table
+from ledger.supervision.runs.dataset_rows import Registered, columns_of, write_table
 from ledger.supervision.runs.query_session import SessionDataset
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, dataset_view
 from ledger.workers.pool import TooCostly, WorkFailed
@@ -40,7 +39,6 @@ MOST_BYTES = 4 * 1024**3
 # Of an Arrow file: where its messages begin; which fields are a message's header and metadata, and how its header, a
 # record batch, is compressed.
 _MAGIC_BYTES, _HEADER, _METADATA, _COMPRESSION = 8, 2, 4, 3
-INCOMING = ".incoming"  # ends the name of a file that is not kept yet
 
 logger = structlog.get_logger(__name__)
 WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
@@ -62,33 +60,24 @@ class DatasetTable(NamedTuple):
 
 
 class DatasetFiles:
-    """The files that are kept, in ``folder``: readable by the service alone, since they name persons.
+    """The files that are kept, in the database: every service on it has them, and an audit misses what is gone."""
 
-    What is kept is bound in ``database``: an audit misses a file that is gone. To read them needs none.
-    """
-
-    def __init__(self, folder: Path, database: Database | None = None):
-        self._folder = folder
+    def __init__(self, database: Database):
         self._database = database
 
-    def digests(self) -> dict[str, str]:
-        """Return the digest of the bytes of each file that is kept, by the digest that it is kept under."""
-        kept: dict[str, str] = {}
-        for algorithm in Algorithm:
-            for file in (self._folder / algorithm).glob("*"):
-                if file.suffix != INCOMING:
-                    with suppress(FileNotFoundError):  # it was replaced, or is gone
-                        kept[f"{algorithm}:{file.name}"] = digest_of_file(file, algorithm)
-        return kept
+    def digests(self) -> set[str]:
+        """Return the digests under which files are kept."""
+        with self._database.read() as connection:
+            return imports.kept_files(connection)
 
-    def path(self, digest: str) -> Path:
-        """Return where a file of this digest is kept. Raises MalformedInput if it is no digest."""
-        parsed = parse_digest(digest)
-        return self._folder / parsed.algorithm / parsed.value.hex()
-
-    def holds(self, digest: str) -> bool:
-        """Return whether there is a file under this digest."""
-        return self.path(digest).is_file()
+    @contextmanager
+    def written(self, digest: str) -> Iterator[Path | None]:
+        """Write the file of this digest where a process may read it until the block ends; None if none is kept."""
+        with TemporaryDirectory(prefix="tallystick-dataset-") as folder:
+            path = Path(folder, "file")
+            with self._database.read() as connection, path.open("wb") as file:
+                count = sum(1 for part in imports.parts_of_file(connection, digest) if file.write(part) >= 0)
+            yield path if count else None
 
     def keep(self, registered: DatasetRegistered, data: bytes, read: ReadColumns | None = None) -> tuple[str, ...]:
         """Keep the file that was registered, and return its columns; it is durable then. The same file may come again.
@@ -96,7 +85,7 @@ class DatasetFiles:
         ``read`` does what ``columns_of`` does, here or elsewhere. Raises MalformedInput if these are other bytes, or no
         table of as many rows as were registered.
         """
-        digest, path = registered.digest, self.path(registered.digest)
+        digest = registered.digest
         if (actual := str(digest_by(parse_digest(digest).algorithm, data))) != digest:
             raise MalformedInput(
                 "the file of {registered.dataset_id} has the digest {registered.digest}, this one has {actual}",
@@ -105,19 +94,12 @@ class DatasetFiles:
                 field="file",
                 hint="Send the file that was registered, unchanged.",
             )
-        # A reader must never see a part of a file under its digest.
-        incoming = path.with_name(f"{path.name}{INCOMING}")
-        write_secret(incoming, data, field="file", replace=True)
-        try:
-            columns = (read or columns_of)(incoming, registered)
-            # Bound before it is in place: an audit takes a file that is not bound for a stranger's.
-            if self._database is not None:
-                with self._database.write() as connection:
-                    if bindings.last_bound(connection, bindings.DATASET_FILES, digest) != digest:
-                        bindings.bind(connection, bindings.DATASET_FILES, {digest: digest})
-            incoming.replace(path)
-        finally:
-            incoming.unlink(missing_ok=True)
+        with TemporaryDirectory(prefix="tallystick-dataset-") as folder:
+            path = Path(folder, "file")
+            path.write_bytes(data)
+            columns = (read or columns_of)(path, registered)
+        with self._database.write() as connection:
+            imports.keep_file(connection, digest, data)
         return columns
 
 
@@ -153,15 +135,13 @@ class Datasets:
         return tables
 
     def _outside(self, registered: Registered) -> DatasetTable | None:
-        source = self._files.path(registered.body.digest)
-        if not source.is_file():
-            return None
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="tallystick-datasets-")
         target = Path(self._folder.name, f"{blake3_text(registered.digest.encode())[7:]}.arrow")
         try:
-            if not self._write(source, registered.body, registered.digest, target):
-                return None
+            with self._files.written(registered.body.digest) as source:
+                if source is None or not self._write(source, registered.body, registered.digest, target):
+                    return None
         except TooCostly as error:
             # It was read once within the limits of time and memory, which the operator may have lowered since.
             target.unlink(missing_ok=True)

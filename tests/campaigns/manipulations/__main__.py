@@ -46,7 +46,6 @@ from ledger.core.errors import TallystickError
 from ledger.core.trust.trust_file import parse_trust
 from ledger.procedures import shipped_procedures
 from ledger.store.opening import open_database
-from ledger.supervision.runs.datasets import DatasetFiles
 from scripts.bench.figures import command_line
 from tests.campaigns.manipulations.lying import hidden_rows, lying_audits, lying_bases, lying_states
 from tests.campaigns.manipulations.shown import Shown, differing, look, look_again
@@ -170,8 +169,7 @@ def audit(folder: Path, *, with_chain: bool, since: Basis | None = None) -> Audi
     trust = parse_trust(where.trust.read_bytes())
     with closing(open_database(f"sqlite:///{where.database}", for_audit=True)) as database:
         chain = replaying(database, trust.log_id, read_settings(folder).anvil) if with_chain else left_out
-        files = DatasetFiles(where.datasets).digests
-        return audit_log(database, trust, shipped_procedures(), look=chain, processes=1, files=files, since=since)
+        return audit_log(database, trust, shipped_procedures(), look=chain, processes=1, since=since)
 
 
 def _told(outcome: ManipulationResult) -> str:

@@ -249,8 +249,7 @@ def _in_views(statement: str) -> Callable[[Path], None]:
 
 
 def _of_files(folder: Path, chance: random.Random) -> Iterator[Manipulation]:
-    datasets = sorted(path.relative_to(folder) for path in (folder / "supervision" / "datasets").rglob("*"))
-    for name in [*map(Path, FILES), *(path for path in datasets if (folder / path).is_file())]:
+    for name in map(Path, FILES):
         if (folder / name).exists():
             yield _flip(name, chance.random(), 1 << chance.randrange(7))
             yield Manipulation("file", f"delete {name}", lambda folder, name=name: (folder / name).unlink())  # type: ignore[misc]

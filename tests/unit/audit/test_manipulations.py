@@ -1,12 +1,9 @@
-"""Rows that no event causes are as they were bound, and so are the files of data sets that stand beside them.
+"""Rows that no event causes are as they were bound, and so are the files of data sets.
 
 ``tests/campaigns/manipulations`` tries every table and column.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -59,51 +56,34 @@ OTHER = b"person_id,paid_on\np-2,2026-02-15\n"
 
 
 @pytest.fixture
-def files(stand: Stand, tmp_path: Path) -> DatasetFiles:
+def files(stand: Stand) -> DatasetFiles:
     """The files of a ledger that keeps one, of which an audit finds nothing."""
-    kept = DatasetFiles(tmp_path / "datasets", stand.database)
+    kept = DatasetFiles(stand.database)
     for _ in range(2):  # the same file may come again
         kept.keep(dataset(LIST), LIST)
-    assert differences(stand, kept) == []
+    assert differences(stand) == []
     return kept
 
 
-def differences(stand: Stand, files: DatasetFiles) -> list[tuple[str, str | None, str | None]]:
+def differences(stand: Stand) -> list[tuple[str, str | None, str | None]]:
     """The step of each finding, what it expected and what it found."""
-    findings = stand.audit(files=files.digests).findings
-    return [(fault.step, fault.expected, fault.found) for fault in findings]
+    return [(fault.step, fault.expected, fault.found) for fault in stand.audit().findings]
 
 
-def remove(file: Path) -> None:
-    file.unlink()
-
-
-def change(file: Path) -> None:
-    file.write_bytes(OTHER)
-
-
-@pytest.mark.parametrize(
-    ("manipulate", "expected", "present"),
-    [(remove, "a file", "no such file"), (change, dataset(LIST).digest, dataset(OTHER).digest)],
-)
-def test_a_file_that_is_gone_or_changed_is_named(
-    stand: Stand, files: DatasetFiles, manipulate: Callable[[Path], None], expected: str, present: str
-) -> None:
+@pytest.mark.parametrize("manipulation", ["DELETE FROM dataset_files", "UPDATE dataset_files SET data = :data"])
+def test_a_file_that_is_gone_or_changed_is_named(stand: Stand, files: DatasetFiles, manipulation: str) -> None:
     """With its digest; nothing is named any more once the file was given again."""
-    manipulate(files.path(dataset(LIST).digest))
-    assert differences(stand, files) == [("bindings", expected, present)]
-    assert dataset(LIST).digest in stand.audit(files=files.digests).findings[0].what
+    stand.change(manipulation, **({"data": OTHER} if ":data" in manipulation else {}))
+    (fault,) = stand.audit().findings
+    assert dataset(LIST).digest in fault.what
     files.keep(dataset(LIST), LIST)
-    assert differences(stand, files) == []
+    assert differences(stand) == []
 
 
-def test_a_file_that_nobody_gave_is_named(stand: Stand, files: DatasetFiles) -> None:
-    """Though its bytes are those that were registered: models would ask what its agency has not given."""
-    DatasetFiles(files.path(dataset(OTHER).digest).parent.parent).keep(dataset(OTHER), OTHER)
-    assert differences(stand, files) == [("bindings", "no such file", "a file")]
-
-
-def test_a_file_that_comes_during_an_audit_is_no_finding(stand: Stand, files: DatasetFiles) -> None:
-    """It was not there when the audit began to look, and is bound when the bindings are read."""
-    answers = [{}, files.digests()]
-    assert stand.audit(files=lambda: answers.pop(0)).findings == ()
+@pytest.mark.usefixtures("files")
+def test_a_file_that_nobody_gave_is_named(stand: Stand) -> None:
+    """Models would ask what its agency has not given."""
+    stand.change("INSERT INTO dataset_files VALUES (:digest, 0, :data)", digest=dataset(OTHER).digest, data=OTHER)
+    assert differences(stand) == [("bindings", "no such row", "a row")]
+    DatasetFiles(stand.database).keep(dataset(OTHER), OTHER)
+    assert differences(stand) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
 from ledger.core.log.notes import SeedSigner
 from ledger.storage.objects import FolderObjects
 from ledger.store import backup as rows
-from ledger.store import bindings, log
+from ledger.store import bindings, imports, log
 from ledger.store.access import AccessLog, Read
-from ledger.store.database import Database
+from ledger.store.database import Database, attach
 from ledger.store.migrating import metadata
-from ledger.store.tables import SECTIONS
+from ledger.store.tables import DATASET_FILES, SECTIONS
+from ledger.supervision.runs.datasets import DatasetFiles
 from tests.testkit.ledgers import open_ledger
+from tests.testkit.supervision import dataset
 from tests.unit.backup.stand import NOW, TRUST, Stand, audit, derived, erasing, folder_at, handed_over, kept
 
 
@@ -312,23 +315,33 @@ def test_a_record_that_knows_later_bindings_is_left_out(stand: Stand) -> None:
 
 
 def test_files_beside_the_database_are_kept(stand: Stand) -> None:
-    """As they are, an empty one too; of data sets those that the database knows at that moment, for an audit misses one
-    that is gone, and names one that is strange."""
+    """As they are, an empty one too."""
     small, empty = stand.folder / "small", stand.folder / "empty"
     small.write_bytes(b"a founding")
     empty.write_bytes(b"")
-    bound, strange = (f"supervision/datasets/blake3/{digit * 64}" for digit in "01")
-    with stand.ledger.database.write() as connection:
-        digest = f"blake3:{'0' * 64}"
-        bindings.bind(connection, bindings.DATASET_FILES, {digest: digest})
-    stand.files = {"installation.json": small, "procedures/empty": empty, bound: small, strange: small}
+    stand.files = {"installation.json": small, "procedures/empty": empty}
     stand.create()
     assert stand.verified().verdict == "intact"
     stand.restored().close()
     assert (stand.folder / "restored" / "installation.json").read_bytes() == b"a founding"
     assert (stand.folder / "restored" / "procedures" / "empty").read_bytes() == b""
-    assert (stand.folder / "restored" / bound).read_bytes() == b"a founding"
-    assert not (stand.folder / "restored" / strange).exists()
+
+
+def test_files_of_data_sets_are_kept_whoever_makes_the_backup(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it was given to a service with another data directory: a backup has the whole file, and what is restored
+    has it, too, as it was bound."""
+    monkeypatch.setattr(imports, "PART", 1000)
+    data = b"person_id,paid_on\n" + b"p-1,2026-02-15\n" * 2000
+    registered = dataset(data, rows=2000)
+    with closing(attach(stand.ledger.database.url)) as database:
+        DatasetFiles(database).keep(registered, data)
+    stand.create()
+    assert stand.verified().verdict == "intact"
+    with closing(stand.restored()) as restored, DatasetFiles(restored).written(registered.digest) as path:
+        assert path is not None
+        assert path.read_bytes() == data
+        with restored.read() as connection:
+            assert bindings.unlike(connection, DATASET_FILES) == []
 
 
 def test_a_restored_ledger_goes_on(stand: Stand, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from ledger.store.tables import META, SPLITS
 def test_keys_are_in_no_backup(tmp_path: Path) -> None:
     """Nor what is made again: caches, and the database itself, of which the rows are."""
     where = DataDirectory(tmp_path)
-    kept = ("installation.json", "trust.json", "settings.env", "procedures/0.json", "supervision/datasets/blake3/00")
+    kept = ("installation.json", "trust.json", "settings.env", "procedures/0.json")
     left = ("keys/log.pem", "keys/passphrase", "tallystick.db", "tallystick.db-wal", "chain/dump", "trails/0")
     left += ("supervision/views.duckdb", "service.lock", "backup.json", "procedures/.0.json.ab12")
     for name in (*kept, *left):

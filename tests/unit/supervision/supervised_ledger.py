@@ -106,7 +106,7 @@ def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[
     clerks = (clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, FAR_POLICE))
     officers = [*clerks, analyst(PROCURATORATE), analyst(UPPER)]
     with open_founded(sqlite_url(folder), *officers, clock=Clock(NOW * 1000), definitions=Untried()) as ledger:
-        watched = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
+        watched = Watched(ledger, None, DatasetFiles(ledger.database))  # type: ignore[arg-type]  # until the views are
         validator = ledger.validator
         source = LedgerViewSource(ledger.database, validator.states, watched.authority)
         datasets = Datasets(watched.files)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +21,8 @@ from openpyxl import Workbook as Book
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events.record import DatasetRegistered, TableLayout
 from ledger.procedures import shipped_procedures
+from ledger.store import imports
+from ledger.store.database import attach
 from ledger.supervision.runs.dataset_rows import Registered, rows_of_file, table_of
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, current_registrations, mapped_table
 from ledger.supervision.runs.query_session import QueryRefused
@@ -25,6 +30,7 @@ from ledger.supervision.view_catalogue import DATASET_COLUMNS, ListUse
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
 from ledger.workers.pool import WorkFailed
+from tests.testkit.ledgers import lay_tables, sqlite_url
 from tests.testkit.supervision import dataset
 
 CSV = "身份证,Amount\r\n310101,1200\r\n310102,\r\n".encode()
@@ -33,14 +39,18 @@ AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> DatasetFiles:
-    return DatasetFiles(tmp_path / "datasets")
+def files(tmp_path: Path) -> Iterator[DatasetFiles]:
+    lay_tables(sqlite_url(tmp_path))
+    with closing(attach(sqlite_url(tmp_path))) as database:
+        yield DatasetFiles(database)
 
 
 def kept(files: DatasetFiles, body: DatasetRegistered, data: bytes) -> list[dict[str, Any]]:
     """Keep the file, and return its rows as models see them."""
     columns = files.keep(body, data)
-    table = table_of(files.path(body.digest), Registered("procuratorate-east", DIGEST, body))
+    with files.written(body.digest) as path:
+        assert path is not None
+        table = table_of(path, Registered("procuratorate-east", DIGEST, body))
     assert table.column_names == [*columns, *DATASET_COLUMNS]
     return table.to_pylist()  # type: ignore[no-any-return]
 
@@ -49,16 +59,22 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[str | None, ...]]:
     return [tuple(row.values())[: -len(DATASET_COLUMNS)] for row in rows]
 
 
-def test_the_registered_file_is_kept_for_the_service_alone(files: DatasetFiles) -> None:
-    """Under its digest, with mode 0600; given again it is the same; its rows are text, a blank cell is None."""
+def test_the_registered_file_is_kept(files: DatasetFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under its digest, in as many parts as it takes; given again it is the same. It is written out for its reader
+    alone, and only as long as that reads. Its rows are text, a blank cell is None."""
+    monkeypatch.setattr(imports, "PART", 10)
     body = dataset(CSV, rows=2)
     for _ in range(2):
         rows = kept(files, body, CSV)
     assert cells(rows) == [("310101", "1200"), ("310102", None)]
-    path = files.path(body.digest)
-    assert path.read_bytes() == CSV
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    with files.written(body.digest) as path:
+        assert path is not None
+        assert path.read_bytes() == CSV
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert not path.exists()
+    with files.written("sha256:" + "00" * 32) as path:
+        assert path is None
+    assert files.digests() == {body.digest}
 
 
 def test_a_row_has_the_digest_of_what_it_says(files: DatasetFiles) -> None:
@@ -104,8 +120,7 @@ def test_what_is_no_such_table_is_not_kept(files: DatasetFiles, data: bytes, row
     body = dataset(data, rows=rows)
     with pytest.raises(MalformedInput, match=reason):
         files.keep(body, data)
-    assert not files.holds(body.digest)
-    assert list(files.path(body.digest).parent.iterdir()) == []
+    assert files.digests() == set()
 
 
 def test_rows_that_bring_too_many_columns_are_read_no_further(files: DatasetFiles) -> None:
@@ -116,7 +131,7 @@ def test_rows_that_bring_too_many_columns_are_read_no_further(files: DatasetFile
         files.keep(body, data)
 
 
-def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:
+def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles, tmp_path: Path) -> None:
     """Not on arrival, and not where the kept file was changed later: then it is as if it were not here."""
     registration = Registered("procuratorate-east", DIGEST, dataset(CSV, rows=2))
     body = registration.body
@@ -125,8 +140,12 @@ def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles) -> None:
     assert refused.value.field == "file"
     files.keep(body, CSV)
     assert len(Datasets(files).tables([registration])) == 1
-    files.path(body.digest).write_bytes(CSV.replace(b"1200", b"9999"))
-    assert Datasets(files).tables([registration]) == {}
+    for other in (CSV.replace(b"1200", b"9999"), "a text"):  # SQLite takes either
+        with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
+            connection.execute("UPDATE dataset_files SET data = ?", [other])
+        assert Datasets(files).tables([registration]) == {}
+    files.keep(body, CSV)
+    assert len(Datasets(files).tables([registration])) == 1
 
 
 OFFSETS = pyarrow.py_buffer(struct.pack("<3i", 0, 2**30, 3))  # where the two texts of a column begin and end
