@@ -26,8 +26,11 @@ FILES = ("installation.json", "trust.json", "witnesses.toml", "witness.policy", 
 FOLDERS = ("procedures",)
 SETTINGS = "settings.env"
 _OF_MACHINE = ("TALLYSTICK_DATABASE_URL", "TALLYSTICK_REPLICA_URLS", "TALLYSTICK_DATA_DIR")
-# What the old service writes to: a restore that is tried must send no mail, and delete nothing from its stores.
-_OF_OLD_SERVICE = ("TALLYSTICK_TILE_STORE", "TALLYSTICK_EVIDENCE_STORE", "TALLYSTICK_SMTP_", "TALLYSTICK_MAIL_")
+# What the old service writes to: a restore that is tried must send no mail, delete nothing from its stores, and add no
+# generation to its backups.
+_OF_OLD_SERVICE = tuple(
+    f"TALLYSTICK_{name}" for name in ("TILE_STORE", "EVIDENCE_STORE", "BACKUP_STORE", "SMTP_", "MAIL_")
+)
 
 
 def place_of(settings: Settings) -> Objects:

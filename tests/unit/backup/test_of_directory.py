@@ -62,17 +62,20 @@ def test_a_restored_directory_names_its_own_database(tmp_path: Path) -> None:
 
 
 def test_a_restored_directory_leaves_the_old_services_stores_alone(tmp_path: Path) -> None:
-    """And sends no mail: what names them stands as comments, each name is told, and all else is as it was."""
+    """And its backups, and sends no mail: what names them stands as comments, each name is told, and all else is as it
+    was."""
     (tmp_path / "settings.env").write_text(
         "TALLYSTICK_EVIDENCE_STORE=file:///mnt/evidence\nexport TALLYSTICK_SMTP_HOST='mail.test'\n"
         "TALLYSTICK_PORT=9000\nTALLYSTICK_MAIL_FROM=ledger@mail.test\nTALLYSTICK_TILE_STORE_URL=https://tiles.test\n"
+        "TALLYSTICK_BACKUP_STORE=file:///mnt/backup\n"
     )
     names = settle(tmp_path, None)
     settings = read_settings(tmp_path)
     assert (settings.evidence_store, settings.tile_store_url, settings.sends_mail) == (None, None, False)
+    assert settings.backup_store is None, "a timer would write among the backups of the old service"
     assert settings.port == 9000
     lines = (tmp_path / "settings.env").read_text().splitlines()
-    assert [f"# export {names[1]}='mail.test'" in lines, len(names), len(lines)] == [True, 4, 5]
+    assert [f"# export {names[1]}='mail.test'" in lines, len(names), len(lines)] == [True, 5, 6]
     assert names[0] == "TALLYSTICK_EVIDENCE_STORE"
     assert settle(tmp_path, None) == ()
 

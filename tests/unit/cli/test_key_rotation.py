@@ -26,7 +26,7 @@ from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.trust.trust_file import MAX_EARLIER, EarlierLogKey
 from ledger.store import connections, log
 from ledger.store.opening import open_database
-from tests.testkit.builders import refused
+from tests.testkit.builders import LOG_ID, refused
 from tests.testkit.postgres import PostgresServer
 from tests.testkit.tally import PASSPHRASE, Tally
 
@@ -339,3 +339,16 @@ def test_keys_that_replaced_those_of_the_database_are_taken(
     with serving(tally, first) as parts, parts.database.read() as connection:
         assert log.tree(connection).own_keys == load(first).own_keys
     assert starting(tally, second).code == "key_refused"
+
+
+def test_the_database_of_another_ledger_is_a_setting_to_mend(
+    tally: Tally, where: DataDirectory, tmp_path: Path, free_port: int
+) -> None:
+    """A service does not start on it, no key is replaced by its size, and the operator is sent to the setting."""
+    url = f"sqlite:///{tmp_path}/other.db"
+    with closing(open_database(url)) as database:
+        log.initialise(database, LOG_ID)
+    words = ("Name the database of this ledger", "--data-dir", where.path, "--passphrase-file", tally.passphrase_file)
+    tally.refuses(Exit.USAGE, words[0], "serve", *words[1:], "--port", str(free_port), "--database-url", url)
+    write_secret(where.path / "settings.env", f"TALLYSTICK_DATABASE_URL='{url}'\n".encode(), field="settings")
+    tally.refuses(Exit.USAGE, words[0], "key", "rotate", "log", *words[1:])
