@@ -30,7 +30,14 @@ from ledger.core.trust.trust_file import MAX_CONFIRMATIONS
 
 PREFIX = "TALLYSTICK_"
 WITNESS_PREFIX = "TALLYSTICK_WITNESS_"
-_OF_CLIENTS = {f"{PREFIX}{name}" for name in ("CONFIG_DIR", "IDENTITY_KEY", "KEY_DIR", "LANG", "PROFILE", "TIME_ZONE")}
+_OF_OTHERS = {  # clients; and Kubernetes, which names a service's address so
+    f"{PREFIX}{name}"
+    for name in (
+        *("CONFIG_DIR", "IDENTITY_KEY", "KEY_DIR", "LANG", "PROFILE", "TIME_ZONE"),
+        *("SERVICE_HOST", "SERVICE_PORT"),
+    )
+}
+_LISTED = Message("docs/operations.md lists the settings.")
 EMBEDDED = "embedded"
 DEFAULT_DATA_DIR = Path("tallystick-data")
 DEFAULT_WITNESS_DIR = Path("tallystick-witness")
@@ -435,7 +442,7 @@ def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, o
 
 
 def _require_effect(kind: type[KeyedSettings], prefix: str, file: Path) -> None:
-    """Raise MalformedInput if a line of the file or a variable with the prefix would set nothing."""
+    """Raise MalformedInput if a line of the file would set nothing, or a variable with nearly the name of a setting."""
     names = {f"{prefix}{name}".upper() for name in kind.model_fields}
     for name in _names_in(file):
         if name.upper() not in names:
@@ -444,8 +451,11 @@ def _require_effect(kind: type[KeyedSettings], prefix: str, file: Path) -> None:
             )
     others = (WITNESS_PREFIX,) if prefix == PREFIX else ()
     for name in map(str.upper, os.environ):
-        if name.startswith(prefix) and not name.startswith(others) and name not in names | _OF_CLIENTS:
-            raise _no_setting(kind, prefix, name, Message("there is no such setting, but a variable of that name"))
+        if not name.startswith(prefix) or name.startswith(others) or name in names | _OF_OTHERS:
+            continue
+        error = _no_setting(kind, prefix, name, Message("there is no such setting, but a variable of that name"))
+        if error.hint != _LISTED:  # another one is none of ours
+            raise error
 
 
 def _names_in(file: Path) -> Iterator[str]:
@@ -472,7 +482,5 @@ def _names_in(file: Path) -> Iterator[str]:
 
 def _no_setting(kind: type[KeyedSettings], prefix: str, name: str, problem: Message) -> MalformedInput:
     near = get_close_matches(name.lower().removeprefix(prefix.lower()), kind.model_fields, 1)
-    hint = Message("docs/operations.md lists the settings.")
-    if near:
-        hint = Message("Did you mean {near}?", near=f"{prefix}{near[0].upper()}")
+    hint = Message("Did you mean {near}?", near=f"{prefix}{near[0].upper()}") if near else _LISTED
     return MalformedInput(problem, field=name, hint=hint)

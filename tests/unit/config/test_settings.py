@@ -106,9 +106,10 @@ def test_a_file_of_settings_in_another_encoding_is_refused(tmp_path: Path) -> No
 
 
 def test_a_variable_that_would_set_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A misspelled variable is refused; those of clients, and of a witness beside the service, are none of its own."""
+    """A misspelled variable is refused; those of clients, of a witness beside it and of what runs it are not."""
     monkeypatch.setenv("TALLYSTICK_LANG", "zh")
     monkeypatch.setenv("TALLYSTICK_WITNESS_PROT", "1")
+    monkeypatch.setenv("TALLYSTICK_SERVICE_HOST", "10.0.0.1")
     read_settings(tmp_path)
     with pytest.raises(MalformedInput) as refused:
         read_witness_settings(tmp_path)
