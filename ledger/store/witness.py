@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from ledger.core.encoding.decoding import decode_json
-from ledger.core.errors import Conflict, Unavailable
+from ledger.core.errors import Conflict, TallystickError, Unavailable
 from ledger.core.events import NAME_OF, decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.head_map import EMPTY_MAP, HeadMap, PageName
@@ -115,6 +115,8 @@ class WitnessStore:
         self._engine = engine
         self._trust = trust
         self._lock = Lock()  # threads of this process queue here, not at the file
+        # Halting alarms by kind that the disk did not take, with text, evidence and time.
+        self.unstored: dict[str, tuple[str, Mapping[str, str], int]] = {}
 
     @classmethod
     def open(cls, file: Path, trust: Trust) -> WitnessStore:
@@ -322,7 +324,26 @@ class WitnessStore:
     # -- alarms --------------------------------------------------------------------------------------------------------
 
     def raise_alarm(self, kind: str, *, halts: bool, text: str, evidence: Mapping[str, str], now: int) -> Alarm | None:
-        """Store an alarm; return None if one of its kind is open already. ``now`` is in unix milliseconds."""
+        """Store an alarm; return None if one of its kind is open already. ``now`` is in unix milliseconds.
+
+        One that halts and cannot be stored, since the disk is full, halts this process all the same, and is stored by
+        ``store_unstored``. Raises what prevents storing it.
+        """
+        try:
+            alarm = self._store_alarm(kind, halts=halts, text=text, evidence=evidence, now=now)
+        except TallystickError:
+            if halts:
+                self.unstored.setdefault(kind, (text, evidence, now))
+            raise
+        self.unstored.pop(kind, None)
+        return alarm
+
+    def store_unstored(self) -> None:
+        """Store the halting alarms that could not be stored when they were raised. Raises what prevents it."""
+        for kind, (text, evidence, raised_at) in [*self.unstored.items()]:
+            self.raise_alarm(kind, halts=True, text=text, evidence=evidence, now=raised_at)
+
+    def _store_alarm(self, kind: str, *, halts: bool, text: str, evidence: Mapping[str, str], now: int) -> Alarm | None:
         with self.writing() as connection:
             # A fault that shows at every look must not fill the disk.
             standing = select(ALARMS.c.number).where(ALARMS.c.kind == kind, ALARMS.c.cleared_at.is_(None))
@@ -399,10 +420,12 @@ class WitnessStore:
         """Raise Halted, as ``require_free`` does."""
         query = select(ALARMS).where(ALARMS.c.halts.is_(True), ALARMS.c.cleared_at.is_(None))
         row = connection.execute(query.order_by(ALARMS.c.number).limit(1)).first()
-        if row is not None:
+        kinds = [*self.unstored] if row is None else [row.kind]
+        if kinds:
             raise Halted(
-                "alarm {row.number} ({row.kind}) stands: this witness signs nothing until its operator has decided",
-                row=row,
+                "alarm {number} ({kind}) stands: this witness signs nothing until its operator has decided",
+                number="-" if row is None else row.number,
+                kind=kinds[0],
                 retry_after=3600,
                 hint="Whoever operates this witness finds what to do in docs/witness.md.",
             )

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import structlog
 from msgspec import Struct
 
+from ledger.core.errors import TallystickError
 from ledger.core.log.replay import FaultKind, LogFault
 from ledger.store.witness import WitnessStore
 
@@ -48,9 +49,23 @@ class Alarms:
                 logger.info("alarm passed", alarm=alarm.number, kind=alarm.kind)
 
     def _raise(self, kind: str, text: str, evidence: Mapping[str, str], *, halts: bool) -> None:
-        alarm = self._store.raise_alarm(kind, halts=halts, text=text, evidence=evidence, now=self._clock())
+        log = logger.error if halts else logger.warning
+        is_known = kind in self._store.unstored
+        try:
+            alarm = self._store.raise_alarm(kind, halts=halts, text=text, evidence=evidence, now=self._clock())
+        except TallystickError as error:
+            if not is_known:  # its line is all that there is of it
+                log(
+                    "alarm",
+                    alarm=None,
+                    kind=kind,
+                    halts=halts,
+                    message=text,
+                    evidence=dict(evidence),
+                    unstored=error.for_operator,
+                )
+            raise
         if alarm is not None:
-            log = logger.error if halts else logger.warning
             log("alarm", alarm=alarm.number, kind=kind, halts=halts, message=text)
 
 
@@ -126,6 +141,7 @@ def status_of(store: WitnessStore, *, now: int, silence_s: int) -> Status:
     looked, latest, alarms = store.looked(), store.latest(), store.alarms()
     silent = [Health.SILENT] if now - looked.looked_at > silence_s * 1000 else []
     of_alarms = [Health.HALTED if alarm.halts else PASSING[alarm.kind] for alarm in alarms]
+    of_alarms += [Health.HALTED for _ in store.unstored]
     return Status(
         health=max([Health.WATCHING, *silent, *of_alarms], key=_ORDER.index),
         origin=looked.origin,

@@ -97,6 +97,7 @@ class Watch:
 
     def look(self) -> None:
         """Look at chain and log once. Raises LogFault, after the alarm, and what prevents further looks."""
+        self.store.store_unstored()
         final = self._final_block()
         try:
             published = self.look_at_log()
@@ -232,12 +233,11 @@ class Watch:
             self._unanchored.seconds(is_so=False)
         self.alarms.passed("missing_anchor")
         # Housekeeping alone is not anchored.
-        waiting = min(published.size, self.follower.followed.acts) > last_seen.size
+        waiting = self.follower.followed.acts > last_seen.size
         if self._unanchored.seconds(waiting) > self.anchor_lag_s:
             text = Message(
-                "the log has {published.size} entries, of which the chain has {last_seen.size}: no anchor for "
-                "more than {lag_s} s",
-                published=published,
+                "the log has {size} entries, the chain {last_seen.size}: no anchor for more than {lag_s} s",
+                size=max(published.size, self.follower.followed.size),
                 last_seen=last_seen,
                 lag_s=self.anchor_lag_s,
             )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from ledger.cli.command import Group
+from ledger.cli.commands.trust import kept_beside
 from ledger.cli.errors import Exit
 from ledger.cli.options import COSE, Node, takes_node
 from ledger.cli.output import columns, printable, printable_json
@@ -25,9 +27,9 @@ from ledger.client.log_copy import (
     verified_checkpoint,
 )
 from ledger.config.secret_files import write_secret
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import IntegrityBroken, SignatureRefused
 from ledger.core.trust.trust_file import encode_trust
-from ledger.core.trust.trust_renewal import trust_digest
+from ledger.core.trust.trust_renewal import changes, trust_digest
 
 ENTRY = columns("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
 
@@ -46,6 +48,9 @@ def show(session: Session) -> None:
 @log_group.command("trust")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it, rather than print it.")
 @click.option("--pin", is_flag=True, help="Let the profile check its proofs with it from now on.")
+@click.option(
+    "--replace", is_flag=True, help="With --pin: though another one is pinned, which the profile checks with until now."
+)
 @click.option("--policy", is_flag=True, help="As a C2SP tlog-policy: log and witnesses, as other programs take them.")
 @click.option(
     "--block",
@@ -67,6 +72,7 @@ def trust(
     *,
     output: Path | None,
     pin: bool,
+    replace: bool,
     policy: bool,
     blocks: tuple[str, ...],
     bundles: tuple[BinaryIO, ...],
@@ -91,6 +97,10 @@ def trust(
     data = encode_trust(trusted)
     if pin:
         kept = session.profiles.trust(session.profile)
+        if (pinned := session.trust()) is not None and (differs := changes(trusted, pinned)):
+            if not replace:
+                raise _another_trust(differs, trust_digest(trusted))
+            kept_beside(kept, pinned)
         write_secret(kept, data, field="trust", replace=True)
         if not (output or policy):
             return session.output.record({"file": str(kept), "digest": trust_digest(trusted)})
@@ -103,6 +113,17 @@ def trust(
         return session.output.data({"policy": trusted.tlog_policy})
     # A trust file has one spelling: a newline would make another file of what is written to one.
     return click.echo(printable_json(data.decode()), nl=sys.stdout.isatty())
+
+
+def _another_trust(differs: Sequence[tuple[str, str, str]], digest: str) -> SignatureRefused:
+    return SignatureRefused(
+        "the service has another trust file than is pinned ({digest}): {changes}",
+        digest=digest,
+        changes="; ".join(f"{name}: {before} -> {after}" for name, before, after in differs),
+        field="--pin",
+        hint="Take a renewal that the quorum of the pinned one has signed: tally trust accept. "
+        "Or compare its digest with what the agencies have published, and then add --replace.",
+    )
 
 
 @log_group.command("checkpoint")

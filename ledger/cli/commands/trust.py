@@ -124,11 +124,19 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     renewal = trust_renewal.joined(trust_renewal.parse_renewal(path.read_bytes()) for path in renewals)
     consent = trust_renewal.verify_renewal(renewal, before, log_key_lost=log_key_lost)
     _show(session, renewal, before)
-    kept = file.with_name(f"{file.stem}-{trust_renewal.trust_digest(before)[7:15]}{file.suffix}")
-    shutil.copy2(file, kept)
+    kept = kept_beside(file, before)
     replace_file(file, encode_trust(trust_renewal.accepted(renewal, before)))
     signers = [before.log_key.name] * consent.by_log + [cosignature.witness.name for cosignature in consent.witnesses]
     session.output.record({"file": str(file), "kept": str(kept), "signed_by": list(dict.fromkeys(signers))})
+
+
+def kept_beside(file: Path, trust: Trust) -> Path:
+    """Copy the trust file beside itself before another one takes its place; return the copy, named by its digest."""
+    from ledger.core.trust.trust_renewal import trust_digest
+
+    kept = file.with_name(f"{file.stem}-{trust_digest(trust)[7:15]}{file.suffix}")
+    shutil.copy2(file, kept)
+    return kept
 
 
 def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> NoteSigner:
@@ -157,5 +165,5 @@ def _show(session: Session, renewal: Renewal, old: Trust) -> None:
     """Print what the renewal changes, field by field."""
     from ledger.core.trust.trust_renewal import changes
 
-    for name, before, after in changes(renewal, old):
+    for name, before, after in changes(renewal.trust, old):
         session.output.note(printable_line(f"{name}: {before} -> {after}"))

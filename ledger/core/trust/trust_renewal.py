@@ -163,9 +163,12 @@ def joined(renewals: Iterable[Renewal]) -> Renewal:
     return first
 
 
-def changes(renewal: Renewal, old: Trust) -> tuple[tuple[str, str, str], ...]:
-    """Return what the renewal changes, for those who sign or accept it: field, before, after."""
-    files = map(_without_trusted_blocks, (old, renewal.trust))
+def changes(new: Trust, old: Trust) -> tuple[tuple[str, str, str], ...]:
+    """Return what differs in a new trust file, for those who sign or accept it: field, before, after.
+
+    Trusted blocks are each verifier's own, and left aside.
+    """
+    files = map(_without_trusted_blocks, (old, new))
     fields = zip(Trust.__struct_encode_fields__, *map(astuple, files), strict=True)
     return tuple((name, _shown(before), _shown(after)) for name, before, after in sorted(fields) if before != after)
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 import stamina
+from msgspec.structs import replace
 
 from ledger.cli.commands import item_files
 from ledger.cli.commands.item_files import TakenFile
@@ -281,6 +282,26 @@ def test_no_block_is_trusted_that_nobody_asked_for(tally: Tally, asked: tuple[st
     assert done.status == status, done.err
     pinned = tally.config / "profiles" / "police" / "trust.json"
     assert pinned.exists() == (status == Exit.OK)
+
+
+def test_no_pinned_trust_file_is_replaced_without_a_word(tally: Tally) -> None:
+    """A service could name a quorum of its own: another file is pinned by those who say so, and the old one is kept."""
+    first, second = trust(), replace(trust(), suites=(*trust().suites, trust().suites[-1] + 1))
+    served = [Answer(body=encode_trust(each)) for each in (first, first, second, second)]
+    with faulty_service(in_turn(*served)) as faulty:
+        tally.new_key("clerk")
+        tally.add_profile("police", faulty.url, "police-east", "p-0417", "clerk")
+        pinned = tally.config / "profiles" / "police" / "trust.json"
+        for _ in range(2):
+            tally.ok("log", "trust", "--pin")
+        done = tally("log", "trust", "--pin")
+        assert (done.status, pinned.read_bytes()) == (Exit.REFUSED, encode_trust(first))
+        assert "suites: [" in done.err
+        assert "tally trust accept" in done.err
+        tally.ok("log", "trust", "--pin", "--replace")
+    assert pinned.read_bytes() == encode_trust(second)
+    (kept,) = pinned.parent.glob("trust-*.json")
+    assert kept.read_bytes() == encode_trust(first)
 
 
 def posted(faulty: FaultyService) -> list[bytes]:

@@ -267,11 +267,11 @@ def test_copies_are_joined() -> None:
 
 def test_changes_are_told() -> None:
     """Whoever signs or accepts reads what is other than before, roots that were none before too."""
-    assert trust_renewal.changes(trust_renewal.renew(OLD, NEW), OLD) == (
+    assert trust_renewal.changes(NEW, OLD) == (
         ("log_key", LOG_SIGNER.verifying_key.vkey(), NEW_LOG.verifying_key.vkey()),
     )
     fewer = replace(OLD, policy_text=WITNESS_LINES + "quorum w1\n", chains=())
-    changed = [name for name, _, _ in trust_renewal.changes(trust_renewal.renew(OLD, fewer), OLD)]
+    changed = [name for name, _, _ in trust_renewal.changes(fewer, OLD)]
     assert changed == ["chains", "witness_policy"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -122,6 +123,28 @@ def test_a_fork_of_what_was_never_co_signed_has_two_notes(stand: Stand) -> None:
         stand.watch.look()
     evidence = evidence_of(stand)
     assert (evidence["cosigned"], evidence["followed"], evidence["checkpoint"]) == ("", honest, stand.log.note())
+
+
+def test_a_lie_that_a_full_disk_does_not_take_halts_all_the_same(stand: Stand) -> None:
+    """Its line is logged with the evidence at once, nothing is signed, and it is stored once there is room."""
+    size = begun(stand)
+    honest, stand.log.published = stand.log.note(), size - 1
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with capture_logs() as lines:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            for _ in range(2):
+                stand.watch.try_look()
+            assert (stand.kinds(), stand.status.health) == ([], Health.HALTED)
+            with pytest.raises(Halted, match="rollback"):
+                stand.store.require_free()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (line,) = [line for line in lines if line["event"] == "alarm"]
+    assert (line["kind"], line["evidence"]["published"]) == ("rollback", honest)
+    stand.log.published = size
+    stand.watch.try_look()
+    assert (stand.kinds(), evidence_of(stand)["published"]) == (["rollback"], honest)
 
 
 def test_a_checkpoint_that_waits_for_its_quorum(stand: Stand) -> None:
@@ -275,6 +298,20 @@ def test_an_anchor_that_is_late(chained: Stand) -> None:
     chained.open_cases(1, CLERK)
     chained.watch.look()
     assert chained.kinds() == []
+
+
+def test_a_quorum_that_is_missing_is_an_anchor_that_is_late(chained: Stand) -> None:
+    """The log publishes no newer checkpoint then; this witness knows more, which it has co-signed."""
+    begun(chained)
+    chained.anchor()
+    chained.watch.look()
+    chained.log.published = size = len(chained.log.events)
+    chained.open_cases(2, CLERK)
+    chained.cosigner.add_checkpoint(chained.log.wish(size, size + 2))
+    chained.watch.look()
+    chained.clock.forward(LAG_S + 1)
+    chained.watch.look()
+    assert chained.kinds() == ["anchor_lag"]
 
 
 def test_housekeeping_waits_for_no_anchor(chained: Stand) -> None:
