@@ -287,7 +287,7 @@ _MISTAKES = tuple(
     (word, re.compile(pattern))
     for word, pattern in (
         ("sql_no_column", '^Binder Error: Referenced column "([^"]*)" not found'),
-        ("sql_no_column", '^Binder Error: Table "[^"]*" does not have a column named "([^"]*)"'),
+        ("sql_no_column", '^Binder Error: [\\w ]+ "[^"]*" does not have a column named "([^"]*)"'),
         ("sql_no_table", '^Binder Error: Referenced table "([^"]*)" not found'),
         ("sql_ambiguous", '^Binder Error: Ambiguous reference to column name "([^"]*)"'),
         ("sql_ungrouped", '^Binder Error: column "([^"]*)" must appear in the GROUP BY'),

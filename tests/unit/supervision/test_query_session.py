@@ -139,6 +139,7 @@ REFUSED = {
     "unknown view": ("SELECT * FROM handover", NO_VIEW),
     "unknown column": ("SELECT stag FROM cases", "no column stag in the tables"),
     "unknown column of a table": ("SELECT c.stag FROM cases c", "no column stag in the tables"),
+    "unknown column of an empty view": ("SELECT h.stag FROM handovers h", "no column stag in the tables"),
     "unknown table": ("SELECT d.stage FROM cases c", "no table d in its FROM"),
     "column of two tables": ("SELECT case_id FROM cases c JOIN cases d ON true", "case_id is one of several tables"),
     "column that is not grouped": ("SELECT stage, count(*) AS n FROM cases", "stage must stand in GROUP BY"),
