@@ -55,6 +55,7 @@ from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
 from ledger.recording.clock import RecordingClock, now_ms, seconds_behind
+from ledger.recording.clock_judge import ClockJudge
 from ledger.recording.public_store import public_store_of
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
@@ -101,6 +102,7 @@ WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
 NOTICE_EVERY = 1.0  # seconds between looks at what is new for somebody
 INDEX_EVERY = 1.0  # seconds between looks for words that searches do not find by their parts yet
 FORGET_EVERY = 60.0  # seconds between checks whose last key has ended, and which offers were answered
+CLOCK_EVERY = 5.0  # seconds between looks whether the clock has jumped
 STORE_EVERY = 30.0  # seconds between looks whether the evidence store is there
 REHASH_EVERY = 1.0  # seconds between looks for evidence files that are to be hashed again
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
@@ -191,6 +193,7 @@ def make_parts(
     timestamp_worker: TimestampWorker | None = None,
     uploader: TileUploader | None = None,
     evidence: KeptEvidence | None = None,
+    clock_judge: ClockJudge | None = None,
 ) -> Parts:
     """Build the parts of a service without starting any.
 
@@ -228,6 +231,7 @@ def make_parts(
         timestamp_worker=timestamp_worker,
         uploader=uploader,
         evidence=evidence,
+        clock_judge=clock_judge,
         workers=workers,
     )
 
@@ -397,6 +401,8 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         "seal": repeat(SEAL_EVERY, lambda: sealer.step(believed())),
         "supervise": parts.supervisor.run,
     }
+    if parts.clock_judge is not None:
+        working["clock"] = partial(parts.database.activity.repeat, try_step=parts.clock_judge.step, every_s=CLOCK_EVERY)
     if parts.settings.sends_mail:
         sender = MailSender(parts.database, NoticeMail(parts), mail_server_of(parts.settings), clock=now_ms)
         working["mail"] = sender.run
@@ -461,6 +467,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
     except TallystickError:
         database.close()
         raise
+    clock, elsewhere = RecordingClock(), settings.clock_urls
     recording = make_recording_parts(
         database,
         log_id=installation.log_id_bytes,
@@ -468,7 +475,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         service_keys=installation.service_keys,
         service_signer=service_signer,
         definitions=ModelDefinitions(workers),
-        clock=RecordingClock(),
+        clock=clock,
         checkpoint_interval_ms=settings.checkpoint_interval_ms,
         state_key=state_key_of(installations.read_token_key(directory)),
         own_keys=installation.own_keys,
@@ -504,6 +511,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         timestamp_worker=stamping,
         uploader=uploader,
         evidence=evidence,
+        clock_judge=ClockJudge(clock, lambda: [*elsewhere, *(witness.url for witness in witnesses.read())]),
     )
     connector = Connector(parts, directory, installation, submitter, witnesses, trust)
     return parts, connector

@@ -20,6 +20,7 @@ from ledger.core.signing.authority import AuthorityState
 from ledger.core.trust.trust_file import Trust
 from ledger.deadlines.zone_tables import named_zone
 from ledger.evidence.kept_evidence import KeptEvidence
+from ledger.recording.clock_judge import ClockJudge
 from ledger.recording.measures import Histogram
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
@@ -107,7 +108,7 @@ class Parts(RecordingParts):
     without an evidence store. ``workers`` do what may be costly, ``validators`` validate submissions of cases if there
     are any. ``peers`` are other services on this machine that share the database, ``replicas`` copies of it.
     ``measures`` count what is done for clients. ``loops`` are the threads that work until the service stops, each named
-    for what it does.
+    for what it does. ``clock_judge`` decides about a clock that has jumped.
     """
 
     settings: Settings
@@ -126,6 +127,7 @@ class Parts(RecordingParts):
     timestamp_worker: TimestampWorker | None = None
     uploader: TileUploader | None = None
     evidence: KeptEvidence | None = None
+    clock_judge: ClockJudge | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
     measures: ServiceMeasures = field(default_factory=ServiceMeasures)
     loops: list[Thread] = field(default_factory=list)

@@ -231,16 +231,16 @@ SAYINGS = {
         later("The service's log says why. Mend the disk or restore the newest backup, then start it again."),
         "tally doctor",
     ),
-    "clock_set_forward": AlarmText(
+    "clock_jumped": AlarmText(
         "bad",
-        later("Nothing is recorded: the clock of the service's machine was set forward."),
+        later("Nothing is recorded: the clock of the service's machine has jumped."),
         later("Put it right, and the service goes on by itself. If it is right now, restart the service."),
         "tally doctor",
     ),
     "clock_behind": AlarmText(
         "soon",
         later("The clock of the service's machine is behind the last entry, whose time new ones get."),
-        later("Put it right, and see that the time is synchronised: no entry shows when it was recorded until then."),
+        later("Put it right, and see that the time is synchronised: what right clocks sign is refused until then."),
         "tally doctor",
     ),
     "loop_ended": AlarmText(
@@ -352,7 +352,7 @@ def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
     if not status.is_written:
         yield ServiceAlarm("writer_stopped")
     elif status.clock_fault is not None:
-        yield ServiceAlarm("clock_set_forward", detail=status.clock_fault)
+        yield ServiceAlarm("clock_jumped", detail=status.clock_fault)
     if seconds_behind(status.tree.recorded_at, status.now):
         yield ServiceAlarm("clock_behind")
     yield from (ServiceAlarm("loop_ended", name) for name in status.ended_loops)

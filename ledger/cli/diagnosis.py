@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from socket import create_connection
 from typing import Any, Literal, NamedTuple
@@ -29,7 +28,6 @@ from ledger.workers import sandbox
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 DELETED_WITHIN_S = 3600  # seconds after which a deletion that waits is a fault
-CLOCK_OFF_S = 60  # seconds that a clock may be off; entries are refused or proven wrong from five minutes on
 BACKUP_OLD_S = 2 * 86_400  # seconds after which the last backup is too old
 _SETUP = Path(__file__).parents[2] / "scripts" / "setup"  # of a clone
 QUICK_CHECK_S = 20.0  # seconds for which each file of a SQLite database is read: 10 GB that the system has in memory
@@ -320,6 +318,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
 def clock(settings: Settings) -> Iterator[Finding]:
     """Check the clock by the log's last entry, and by the answers of chain, timestamp authority and witnesses."""
     from ledger.recording.clock import now_ms, seconds_behind
+    from ledger.recording.clock_judge import CLOCK_OFF_S, clocks_elsewhere
     from ledger.store import log
     from ledger.store.backup import attach_to_read
 
@@ -335,10 +334,10 @@ def clock(settings: Settings) -> Iterator[Finding]:
             if behind_s:
                 detail = Message("{seconds} s behind the log's last entry, whose time new ones get", seconds=behind_s)
                 yield Finding("clock", "failed", detail, mend)
-    urls = [settings.timestamp_url, settings.chain if settings.chain != EMBEDDED else None]
+    urls = settings.clock_urls
     with suppress(TallystickError):  # of the file of witnesses, as well
         urls += [witness.url for witness in WitnessFile(where.witnesses).read()]
-    ahead = {host: seconds for host, seconds in map(_seconds_ahead_of, filter(None, urls)) if seconds is not None}
+    ahead = clocks_elsewhere(urls)
     for host, seconds in ahead.items():
         if abs(seconds) > CLOCK_OFF_S:
             detail = (
@@ -352,19 +351,6 @@ def clock(settings: Settings) -> Iterator[Finding]:
         yield Finding("clock", "checked", Message("as that of {hosts}", hosts=", ".join(ahead)))
     else:
         yield Finding("clock", "not_checked", Message("no chain, authority or witness elsewhere told the time"))
-
-
-def _seconds_ahead_of(url: str) -> tuple[str, int | None]:
-    """Return the host of the URL, and by how much this machine's clock is ahead of the date of its answer, if any."""
-    import httpx
-
-    host = httpx.URL(url).host
-    try:
-        with httpx.stream("GET", url, timeout=LOCAL_S, trust_env=False) as answer:  # its headers are enough
-            date = parsedate_to_datetime(answer.headers["date"])
-    except (httpx.HTTPError, KeyError, ValueError):
-        return host, None
-    return host, round(time.time() - date.timestamp())
 
 
 def chain(settings: Settings) -> Finding:
@@ -467,6 +453,7 @@ def _own_service(settings: Settings) -> Iterator[Finding]:
         return
     with ServiceClient(settings.own_url, timeout_s=LOCAL_S) as asked:
         try:
+            asked.fetch("/readyz")
             log = asked.get("/api/v1/log")
         except TallystickError as error:
             yield Finding("service", "failed", error.for_operator, error.hint or "")

@@ -295,6 +295,11 @@ class Settings(KeyedSettings):
         return tuple(self.replica_urls.split())
 
     @property
+    def clock_urls(self) -> list[str]:
+        """Return the URLs of chain and timestamp authority, whose answers tell what the time is elsewhere."""
+        return [url for url in (self.timestamp_url, self.chain) if url and url != EMBEDDED]
+
+    @property
     def sends_mail(self) -> bool:
         """Return whether a mail server and a sender are set."""
         return self.smtp_host is not None and self.mail_from is not None

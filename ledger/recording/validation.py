@@ -19,7 +19,7 @@ from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.erasures import proposal_of, require_proposed
 from ledger.core.custody.state import ErasureProposal, require_new
-from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized
+from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized, Unavailable
 from ledger.core.events import Body, Envelope, Event, Submitted, decode_submission
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.events.fields import ValueAt, value_at
@@ -41,6 +41,7 @@ from ledger.core.supervision.state import refuse_unknown_agency
 from ledger.core.visibility import visible_flags
 from ledger.recording import supervision_streams
 from ledger.recording.case_states import CaseStates, NoDatabase
+from ledger.recording.clock import seconds_behind
 from ledger.recording.registry_view import ReadAccess, Registry
 from ledger.recording.supervision_streams import Definitions
 from ledger.store import clock_lines, log, stocktakes
@@ -211,10 +212,13 @@ class Validator:
         try:
             signatures.require_window(envelope, now)
             return self._judged_by_newest(submitted)
-        except TallystickError:
+        except TallystickError as refusal:
             with self._database.read() as connection:
                 stored = log.identities(connection, [envelope.event_id]).get(envelope.event_id)
+                behind_s = seconds_behind(log.tree(connection).recorded_at, now * 1000)
             if stored is None:
+                if refusal.code == "signed_at_out_of_window" and behind_s and envelope.signed_at > now:
+                    raise _clock_behind(behind_s) from refusal  # whoever signed has the time of the log
                 raise
             require_same_event(stored, submitted)
             return Duplicate(stored)
@@ -454,3 +458,12 @@ def _cited_entry(stored: Mapping[str, StoredEntry], event: Event, ref: EventRef)
     if entry is None or (entry.payload_digest, entry.stream_kind, entry.stream_id) != cited:
         return None
     return entry
+
+
+def _clock_behind(seconds: int) -> Unavailable:
+    return Unavailable(
+        "the clock of the service's machine is {seconds} s behind the log's last entry",
+        seconds=seconds,
+        code="clock_behind",
+        hint="If this computer's clock is right, ask the operator to put that one right; then send the same again.",
+    )

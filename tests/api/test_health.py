@@ -161,6 +161,26 @@ def test_nothing_is_recorded_while_the_clock_is_set_forward(served: Served) -> N
     assert served.submit(case.last).status_code == 201
 
 
+def test_a_clock_that_was_set_back_is_named_and_not_the_officers(served: Served) -> None:
+    """What right clocks sign is refused because of the service's clock, for the moment, and the service is not ready;
+    after a start with such a clock, too, where nothing but the last entry shows it."""
+    clock = served.ledger.clock
+    began_ms = clock.ms
+    case = Case(start=clock.seconds - 60).open()
+    served.record(case)
+    served.ledger.sequencer.clock = RecordingClock(lambda: clock.ms, lambda: began_ms)  # no time goes by
+    clock.forward(-3600)
+    case.register("disk")
+    problem(served.submit(case.last), 503, "clock_set_back")
+    answer = served.get("/readyz")
+    assert (answer.status_code, answer.json()["clock"]) == (503, "failed")
+    served.ledger.sequencer.clock = lambda: clock.ms
+    refusal = problem(served.submit(case.last), 503, "clock_behind")
+    assert "operator" in refusal["hint"]
+    clock.forward(3600)
+    assert served.submit(case.last).status_code == 201
+
+
 def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:
     """The problem is in our words; the operator reads the driver's in the log."""
     with capture_logs() as logged, failing_commits(served.ledger.database.log, "before", database_error()):

@@ -249,6 +249,8 @@ BY_CODE: Final = {
     "database_damaged": _OPERATOR,
     "not_durable": _OPERATOR,
     "clock_set_forward": _OPERATOR,
+    "clock_set_back": _OPERATOR,
+    "clock_behind": _OPERATOR,
     "integrity_broken": _OPERATOR,
     "other_ledger": _OPERATOR,
     "chain_unavailable": later(

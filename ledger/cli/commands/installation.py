@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -259,7 +260,12 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
                 ),
                 requests=parts.measures.requests,
             )
+            judge = parts.clock_judge
+            assert judge is not None, "a service that records has one"
+            judge.end = partial(setattr, server, "should_exit", True)
             server.run([listener])
+            if judge.ended_by is not None:  # what supervises the service starts it again
+                raise judge.ended_by
 
 
 def _metrics_of(parts: Parts) -> ServiceMetrics:

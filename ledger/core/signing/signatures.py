@@ -222,7 +222,7 @@ def require_window(envelope: Envelope, now: int) -> None:
             latest=now + LATEST,
             field="envelope.signed_at",
             code="signed_at_out_of_window",
-            hint="Check this computer's clock and sign again.",
+            hint="Compare this computer's clock, and the ledger's, with one that is right; then sign again.",
         )
 
 

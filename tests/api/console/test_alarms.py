@@ -74,7 +74,7 @@ def inside(**changes: Any) -> ServiceStatus:
 
 LOUD = {
     "writer_stopped": replace(QUIET, is_written=False),
-    "clock_set_forward": replace(QUIET, clock_fault="it was set forward by 600 s"),
+    "clock_jumped": replace(QUIET, clock_fault="it was set forward by 600 s"),
     "clock_behind": replace(QUIET, now=NOW - 600_000),
     "loop_ended": replace(QUIET, ended_loops=["notice"]),
     "disk_low": replace(QUIET, free_bytes=1),
