@@ -421,18 +421,16 @@ def of_the_bucket(storage: Message) -> Iterator[None]:
         yield
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise _unavailable(Message("the {storage} refuses the key", storage=storage), error) from error
-    except FileNotFoundError as error:
-        raise _unavailable(Message("the {storage} has no such bucket", storage=storage), error) from error
     except (BaseError, NotImplementedError, OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError) or "NoSuchBucket" in str(error):  # where it is listed
+            hint = Message("Make the bucket at the storage, or name the one that there is.")
+            raise _unavailable(Message("the {storage} has no such bucket", storage=storage), error, hint) from error
         raise _unavailable(Message("the {storage} does not answer as it should", storage=storage), error) from error
 
 
-def _unavailable(text: Message, error: Exception) -> Unavailable:
-    refusal = Unavailable(
-        text,
-        code="store_unavailable",
-        hint="Try again later; what the service itself does there it tries again. Its log has the storage's own words.",
-    )
+def _unavailable(text: Message, error: Exception, hint: Message | None = None) -> Unavailable:
+    later = "Try again later; what the service itself does there it tries again. Its log has the storage's own words."
+    refusal = Unavailable(text, code="store_unavailable", hint=hint or later)
     refusal.add_note(str(error).partition("\n")[0])
     return refusal
 

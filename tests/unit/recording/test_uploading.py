@@ -560,8 +560,14 @@ def test_a_bucket_that_is_not_there_is_no_empty_one(ledger: Ledger, storage: Obj
     store = public_store_of(Settings(**settings))  # type: ignore[arg-type]
     assert store is not None
     grow_to(ledger, 20)
-    with pytest.raises(Unavailable, match="no such bucket"):
+    with pytest.raises(Unavailable, match="no such bucket") as missing:
         uploader_to(ledger, store).step()
+    assert "Make the bucket" in str(missing.value.hint)
+    named = storage.named("backup_store", "x") | {"backup_store": "s3://mistyped/x"}
+    address = storage_of(Settings(**named), "backup_store")  # type: ignore[arg-type]
+    assert address is not None
+    with pytest.raises(Unavailable, match="no such bucket"):  # backups begin with a list
+        list(objects_at(address).list("x/"))
 
 
 def test_a_folder_is_readable_for_the_web_server(long_ledger: Ledger, tmp_path: Path) -> None:
