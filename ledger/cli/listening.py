@@ -72,16 +72,25 @@ def listening(host: str, port: int, *, field: str, hint: str) -> Iterator[socket
 
 
 @contextmanager
-def exposing_metrics(settings: Settings | WitnessSettings, collector: Callable[[], Collector]) -> Iterator[None]:
-    """Serve metrics where the settings say, if they do, until the block is left. Raises MalformedInput."""
+def listening_for_metrics(settings: Settings | WitnessSettings) -> Iterator[socket.socket | None]:
+    """Return a socket bound where the settings say that metrics are read, if they do. Raises MalformedInput."""
     if settings.metrics_port is None:
+        yield None
+        return
+    hint = Message("Choose another port for the metrics.")
+    with listening(settings.metrics_host, settings.metrics_port, field="metrics_port", hint=hint) as listener:
+        yield listener
+
+
+@contextmanager
+def exposing_metrics(listener: socket.socket | None, collector: Callable[[], Collector]) -> Iterator[None]:
+    """Serve metrics at the socket, if there is one, until the block is left."""
+    if listener is None:
         yield
         return
     from api.middleware.exposition import exposing
 
-    hint = Message("Choose another port for the metrics.")
-    address = settings.metrics_host, settings.metrics_port
-    with listening(*address, field="metrics_port", hint=hint) as listener, exposing(collector(), listener):
+    with exposing(collector(), listener):
         yield
 
 

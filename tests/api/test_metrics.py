@@ -23,7 +23,7 @@ from api.middleware.measuring import OTHER
 from api.services import metrics
 from api.services.metrics import ServiceMetrics
 from ledger.backup.of_directory import LastBackup, remember
-from ledger.cli.listening import exposing_metrics
+from ledger.cli.listening import listening_for_metrics
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import Settings, WitnessSettings
 from ledger.core.errors import MalformedInput
@@ -249,10 +249,7 @@ def test_an_address_that_is_taken_is_refused(served: Served) -> None:
     with exposed(served) as url:
         port = httpx.URL(url).port
         settings = served.parts.settings.model_copy(update={"metrics_port": port})
-        with (
-            pytest.raises(MalformedInput, match="cannot listen") as refused,
-            exposing_metrics(settings, lambda: ServiceMetrics(served.parts)),
-        ):
+        with pytest.raises(MalformedInput, match="cannot listen") as refused, listening_for_metrics(settings):
             pass
         assert refused.value.field == "metrics_port"
 

@@ -222,7 +222,14 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
         from api.middleware import logs
         from api.middleware.clients import Connections
         from api.wiring import open_parts
-        from ledger.cli.listening import exposing_metrics, listening, private, process_lock, tracing
+        from ledger.cli.listening import (
+            exposing_metrics,
+            listening,
+            listening_for_metrics,
+            private,
+            process_lock,
+            tracing,
+        )
 
     settings = read_settings(data_dir, **options)
     directory = DataDirectory(settings.data_dir)
@@ -241,31 +248,35 @@ def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Pas
     )
     port_hint = "Choose another, by --port or TALLYSTICK_PORT; the URL of the profiles has it too."
     logs.configure()  # before the parts are made, which write the first lines
-    with private_directory, lock, listening(settings.host, settings.port, field="--port", hint=port_hint) as listener:
+    # Both ports first: a start that fails for one has no threads yet, which an interpreter that ends could abort.
+    with (
+        private_directory,
+        lock,
+        listening(settings.host, settings.port, field="--port", hint=port_hint) as listener,
+        listening_for_metrics(settings) as metrics_listener,
+        tracing(settings) as tracer,
+        open_parts(settings) as parts,
+        exposing_metrics(metrics_listener, lambda: _metrics_of(parts)),
+    ):
+        server = make_server(
+            create_app(parts, tracer=tracer),
+            host=settings.host,
+            port=settings.port,
+            header_timeout_s=settings.header_timeout_s,
+            connections=Connections(
+                most=settings.max_connections,
+                most_of_address=settings.max_connections_per_address,
+                proxies=settings.proxy_networks,
+            ),
+            requests=parts.measures.requests,
+        )
         session.note(Message("serving {settings.data_dir} at {settings.url}", settings=settings))
-        with (
-            tracing(settings) as tracer,
-            open_parts(settings) as parts,
-            exposing_metrics(settings, lambda: _metrics_of(parts)),
-        ):
-            server = make_server(
-                create_app(parts, tracer=tracer),
-                host=settings.host,
-                port=settings.port,
-                header_timeout_s=settings.header_timeout_s,
-                connections=Connections(
-                    most=settings.max_connections,
-                    most_of_address=settings.max_connections_per_address,
-                    proxies=settings.proxy_networks,
-                ),
-                requests=parts.measures.requests,
-            )
-            judge = parts.clock_judge
-            assert judge is not None, "a service that records has one"
-            judge.end = partial(setattr, server, "should_exit", True)
-            server.run([listener])
-            if judge.ended_by is not None:  # what supervises the service starts it again
-                raise judge.ended_by
+        judge = parts.clock_judge
+        assert judge is not None, "a service that records has one"
+        judge.end = partial(setattr, server, "should_exit", True)
+        server.run([listener])
+        if judge.ended_by is not None:  # what supervises the service starts it again
+            raise judge.ended_by
 
 
 def _metrics_of(parts: Parts) -> ServiceMetrics:

@@ -147,7 +147,7 @@ def run(
     with without_extras():
         from api.middleware.server import make_server
         from api.witness.app import open_witness
-        from ledger.cli.listening import exposing_metrics, listening, private, process_lock
+        from ledger.cli.listening import exposing_metrics, listening, listening_for_metrics, private, process_lock
         from ledger.config.settings import read_witness_settings
         from ledger.witness.directory import WitnessDirectory
 
@@ -168,8 +168,9 @@ def run(
         private(where.path, keys=where.keys, output=session.output),
         process_lock(where.lock, message=message, hint=hint),
         listening(settings.host, settings.port, field="--listen", hint="Choose another port.") as listener,
+        listening_for_metrics(settings) as metrics_listener,
         open_witness(settings) as witness,
-        exposing_metrics(settings, lambda: _metrics_of(witness)),
+        exposing_metrics(metrics_listener, lambda: _metrics_of(witness)),
     ):
         session.note(Message("witnessing {settings.log_url} at {settings.host}:{settings.port}", settings=settings))
         server = make_server(

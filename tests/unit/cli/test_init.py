@@ -406,15 +406,20 @@ def test_services_share_a_ledger_that_lies_elsewhere(tmp_path: Path) -> None:
         pass
 
 
-def test_address_in_use_is_told(tally: Tally, tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["port", "metrics_port"])
+def test_address_in_use_is_told(tally: Tally, tmp_path: Path, setting: str) -> None:
     """A port that another program listens at is named, with the way to choose another; nothing was opened."""
     ledger = tally.found(tmp_path / "ledger")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        done = tally("serve", "--data-dir", ledger, "--passphrase-file", tally.passphrase_file, "--port", str(port))
+        ports = {"port": free_port(), setting: port}
+        lines = (f"TALLYSTICK_{name.upper()}={number}\n" for name, number in ports.items())
+        (ledger / "settings.env").touch(0o600)
+        (ledger / "settings.env").write_text("".join(lines))
+        done = tally("serve", "--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
     assert (done.status, done.err.count("\n")) == (Exit.USAGE, 1)
-    assert f"--port: cannot listen at 127.0.0.1 port {port}: Address already in use" in done.err
-    assert "TALLYSTICK_PORT" in done.err
+    assert f"port: cannot listen at 127.0.0.1 port {port}: Address already in use" in done.err
+    assert ("TALLYSTICK_PORT" in done.err) == (setting == "port")
     assert not (ledger / "tallystick.db").exists()
 
 
