@@ -51,9 +51,10 @@ async function post(draft) {
   const problem = await answer.json().catch(() => ({}));
   const isUnknown = answer.status >= 500 && (!problem.code || problem.code === "outcome_unknown" || answer.status === 500);
   if (isUnknown) return offerAgain(draft, draft.dataset.lost);
+  // Of what was sent before without an answer this says nothing: that stays to be asked for.
+  if (answer.status >= 500) return offerAgain(draft, ...(await refusal(draft.dataset.notNow, problem)));
   sessionStorage.removeItem(SENT);
   if (problem.code === "not_on_head") return again(draft, draft.dataset.moved);
-  if (answer.status >= 500) return offerAgain(draft, ...(await refusal(draft.dataset.notNow, problem)));
   refused = await refusal(draft.dataset.refused.replace("{line}", problem.line), problem);
   return again(draft, ...refused);
 }
@@ -75,8 +76,7 @@ async function wasRecorded() {
   const answer = await fetch(`/console/recorded?event=${sent.eventIds[0]}`, { headers: JSON_HEADERS });
   const [recorded] = await answer.json(); // of acts that are recorded all or none
   if (recorded) goOn();
-  else sessionStorage.removeItem(SENT);
-  return Boolean(recorded);
+  return Boolean(recorded); // if not, it may be on its way still
 }
 
 // Draft the same form anew. The server validates it again, on the newest head, lists what was recorded in between, and says in the form's own words what is at fault. If nothing is, the officer is asked again, beside what the ledger said.

@@ -231,14 +231,14 @@ def test_what_cannot_be_recorded_now_says_why(office: Office) -> None:
     page.locator("[data-sign]").click()
     desk.agree()
     outcome = page.locator(".draft .outcome")
-    expect(outcome).to_contain_text("It is not recorded")
+    expect(outcome).to_contain_text("cannot record anything now")
     expect(outcome).to_contain_text("the clock was set forward")
     page.get_by_role("button", name="Send again").click()
     page.wait_for_url("**event=*")
     assert office.state().sequence == 1
 
 
-@pytest.mark.parametrize("by", ["a reload", "another draft"])
+@pytest.mark.parametrize("by", ["a reload", "another draft", "a refusal of the second time"])
 def test_an_act_whose_answer_is_lost_counts_once(office: Office, by: str) -> None:
     """Whether its page is opened or its form signed again: what was recorded is shown, and not signed twice."""
     office.record(Case().open())
@@ -258,6 +258,11 @@ def test_an_act_whose_answer_is_lost_counts_once(office: Office, by: str) -> Non
     page.locator("[data-sign]").click()
     desk.agree()
     expect(page.locator(".draft .outcome")).to_contain_text("Send it again: it counts once")
+    if by == "a refusal of the second time":
+        problem = {"status": 503, "code": "busy", "detail": "too much to do"}
+        page.route("**/api/v1/events", lambda route: route.fulfill(status=503, json=problem), times=1)
+        page.get_by_role("button", name="Send again").click()
+        expect(page.locator(".draft .outcome")).to_contain_text("too much to do")
     if by == "a reload":
         page.reload()
     else:
