@@ -136,8 +136,9 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
             connection, reading, stream_id, RecommendationState, field="recommendation_id"
         )
         events = views.life_of(connection, stream_id, sight)
-        own = state.issued.model_id is not None and reading.agency == state.supervising
-        counts = views.recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
+        zone = service.parts.validator.procedures().current[state.issued.procedure].zone
+        own, agencies = reading.agency == state.supervising, service.authority().agencies
+        counts = views.recurrence(connection, state, reading.reader.now, agencies, zone) if own else None
     reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
     due = views.reply_deadline(service.parts.validator, state, reading.moment)
     return json_response(views.recommendation_view(state, due, sight, events, counts))

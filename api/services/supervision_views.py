@@ -18,15 +18,14 @@ from ledger.core.encoding.instants import spelled
 from ledger.core.errors import NotFound
 from ledger.core.events import supervision as acts
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import DAY
+from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
 from ledger.core.supervision.models import STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.supervision.state import ModelVersion
 from ledger.core.visibility import Sight
-from ledger.i18n import zone_in_use
-from ledger.recording.supervision_streams import supervision_state
+from ledger.recording.supervision_streams import counted_periods, supervision_state
 from ledger.recording.validation import Validator
 from ledger.store import log, supervision
 from ledger.store.clock_lines import ClockLine
@@ -399,35 +398,14 @@ class Recurrence(Struct, frozen=True):
 
 
 def recurrence(
-    connection: Connection, state: RecommendationState, now: str, agencies: Mapping[str, Agency]
-) -> Recurrence:
-    """Count the leads of as many days on either side as have gone by since the issue, at least one.
-
-    The day of issue belongs to the period before: what was raised on it led to the recommendation, which can help from
-    the next day on.
-    """
-    zone = zone_in_use()
-    issued, today = zone.day_of_text(state.issued_at), zone.day_of_text(now)
-    border = issued + DAY
-    days = max(DAY, today - issued)
-    before = _period(connection, state, border - days, border)
-    after = _period(connection, state, border, border + days)
-    return Recurrence(before, after, _runs_from(connection, state, agencies, border - days, border))
-
-
-def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> acts.PeriodCount:
-    """Count the leads of the days, in the zone in use, from ``first`` to before ``until``; none without a model."""
-    since, end = (spelled(zone_in_use().start_of(day)) for day in (first, until))
-    model_id, agency = state.issued.model_id, state.issued.to_agency
-    count = supervision.count_raised(connection, model_id, agency, since, end) if model_id and agency else 0
-    return acts.PeriodCount(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
-
-
-def _runs_from(
-    connection: Connection, state: RecommendationState, agencies: Mapping[str, Agency], first: date, until: date
-) -> str | None:
-    model = supervision_state(connection, STREAM + (state.issued.model_id or ""), agencies)
-    if not isinstance(model, ModelState):
+    connection: Connection, state: RecommendationState, now: str, agencies: Mapping[str, Agency], zone: Zone
+) -> Recurrence | None:
+    """Count the leads before the recommendation and after it; None where the service does not count."""
+    counted = counted_periods(connection, state, zone.day_of_text(now), zone)
+    if counted is None:
         return None
-    published = zone_in_use().day_of_text(model.versions[0].published_at)
-    return published.isoformat() if first <= published < until else None
+    before, after = counted
+    model = supervision_state(connection, STREAM + (state.issued.model_id or ""), agencies)
+    published = zone.day_of_text(model.versions[0].published_at).isoformat() if isinstance(model, ModelState) else ""
+    is_new = before.period_from <= published < before.period_until
+    return Recurrence(before, after, published if is_new else None)

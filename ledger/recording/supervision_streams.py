@@ -6,19 +6,39 @@ Validates what is added to them, and that what such an event cites in other stre
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
 from typing import Protocol
 
+from msgspec.structs import replace
+
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import RuleRefused
 from ledger.core.events import Event
 from ledger.core.events.case import CaseOpened, CaseTakenOver
 from ledger.core.events.record import DatasetRegistered
-from ledger.core.events.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
+from ledger.core.events.supervision import (
+    LeadClosed,
+    ModelAdopted,
+    ModelPublished,
+    PeriodCount,
+    RecommendationIssued,
+    RecommendationRechecked,
+)
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
+from ledger.core.procedure.legal_days import DAY
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency, AuthorityState
-from ledger.core.supervision import ModelState, SupervisionAct, SupervisionState, SupervisionStep, fold
+from ledger.core.supervision import (
+    ModelState,
+    RecommendationState,
+    SupervisionAct,
+    SupervisionState,
+    SupervisionStep,
+    fold,
+)
 from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import SUPERVISORS, Reader, reader_of
@@ -102,6 +122,61 @@ def require_cited_elsewhere(connection: Connection, event: Event, authority: Aut
         _require_procedure(connection, body)
     if isinstance(body, LeadClosed) and body.recommendation_id is not None:
         _require_issued(connection, body.recommendation_id, event)
+
+
+def counted_periods(
+    connection: Connection, state: RecommendationState, today: date, zone: Zone
+) -> tuple[PeriodCount, PeriodCount] | None:
+    """Count the leads that the recommendation's model raised about its addressee, before it and after.
+
+    After it are the days that follow the day of issue, up to ``today``, before it as many up to the day of issue: what
+    was raised on that day led to the recommendation, which can help from the next day on. None without a model or an
+    agency, or if no day has passed since the issue.
+    """
+    issued, model_id, agency = zone.day_of_text(state.issued_at), state.issued.model_id, state.issued.to_agency
+    if model_id is None or agency is None or today <= issued:
+        return None
+    border, size = issued + DAY, log.tree(connection).size
+
+    def counted(first: date, until: date) -> PeriodCount:
+        since, end = (spelled(zone.start_of(day)) for day in (first, until))
+        count = supervision.count_raised(connection, model_id, agency, since, end)
+        return PeriodCount(count, first.isoformat(), until.isoformat(), size)
+
+    return counted(border - (today - issued), border), counted(border, today + DAY)
+
+
+def require_counted(
+    connection: Connection, event: Event, state: RecommendationState, in_force: Collection[Rulebook]
+) -> None:
+    """Refuse a re-check that counts in more entries than the log has, or has numbers of the service's that are not.
+
+    Raises RuleRefused (beyond_log, not_counted_so).
+    """
+    body, size = event.body, log.tree(connection).size
+    assert isinstance(body, RecommendationRechecked), "it is asked of a re-check"
+    for name, period in (("before", body.before), ("after", body.after)):
+        if period.tree_size > size:
+            raise RuleRefused(
+                "the log has {size} entries, not {period.tree_size}",
+                size=size,
+                period=period,
+                code="beyond_log",
+                field=f"payload.body.{name}.tree_size",
+            )
+    if body.counted_by == "officer":
+        return
+    zone = {book.procedure.id: book for book in in_force}[state.issued.procedure].zone
+    days = date.fromisoformat(body.after.period_until) - date.fromisoformat(body.after.period_from)
+    counted = counted_periods(connection, state, zone.day_of_text(state.issued_at) + days, zone)
+    claimed = tuple(replace(period, tree_size=size) for period in (body.before, body.after))
+    if counted != claimed or body.model_id != state.issued.model_id:
+        raise RuleRefused(
+            "the service does not count so",
+            code="not_counted_so",
+            field="payload.body.counted_by",
+            hint="Let it count again, or state that the numbers are yours.",
+        )
 
 
 def identified(connection: Connection, text: str, authority: AuthorityState, reader: Reader) -> tuple[Trace, ...]:

@@ -28,6 +28,7 @@ from ledger.core.events.hold import HoldPlaced
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import DisclosureMade, ErasureProposed, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.stocktake import StocktakeRecorded
+from ledger.core.events.supervision import RecommendationRechecked
 from ledger.core.events.terms import EventRef, Instant
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.adoption import Procedures
@@ -36,7 +37,13 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import Agency, AuthorityState
-from ledger.core.supervision import SupervisionAct, SupervisionState, SupervisionStep, advance
+from ledger.core.supervision import (
+    RecommendationState,
+    SupervisionAct,
+    SupervisionState,
+    SupervisionStep,
+    advance,
+)
 from ledger.core.supervision.state import refuse_unknown_agency
 from ledger.core.visibility import visible_flags
 from ledger.recording import supervision_streams
@@ -315,6 +322,9 @@ class Validator:
         self._require_cited_exists(authority, event)
         assert self._definitions is not None, "supervision streams are judged with definitions"
         supervision_streams.require_runnable(event, step, self._definitions, in_force)
+        if isinstance(before, RecommendationState) and isinstance(event.body, RecommendationRechecked):
+            with self._database.read() as connection:
+                supervision_streams.require_counted(connection, event, before, in_force)
         return step
 
     def _require_cited_exists(self, authority: AuthorityState, event: Event) -> None:

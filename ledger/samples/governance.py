@@ -82,8 +82,10 @@ def from_import_to_governance(player: Player) -> None:
     # Five before, none after, as the story has it: the sample counts nothing anew.
     days, size = [player.day(ago).date().isoformat() for ago in (90, 31, 30, 1)], recommendation.index
     before = PeriodCount(count=len(PAID), period_from=days[0], period_until=days[1], tree_size=size)
-    after = PeriodCount(count=0, period_from=days[2], period_until=days[3], tree_size=size + 1)
-    rechecked = RecommendationRechecked(result="fell", before=before, after=after, model_id=PENSIONS)
+    after = PeriodCount(count=0, period_from=days[2], period_until=days[3], tree_size=size)
+    rechecked = RecommendationRechecked(
+        result="fell", counted_by="officer", before=before, after=after, model_id=PENSIONS
+    )
     recommendation.write(rechecked, "prosecutor-chief")
     for number in SETTLED:
         pension_lead(number).work(player, until="closed")

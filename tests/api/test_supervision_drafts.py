@@ -35,8 +35,8 @@ ISSUED = {
     "to_agency": POLICE,
 }
 PERIODS = {
-    name: {"count": count, "period_from": "2026-01-01", "period_until": "2026-03-31", "tree_size": 5}
-    for name, count in (("before", 2), ("after", 1))
+    name: {"count": count, "period_from": f"2026-0{month}-01", "period_until": f"2026-0{month + 1}-01", "tree_size": 5}
+    for name, count, month in (("before", 2, 1), ("after", 1, 2))
 }
 
 
@@ -183,7 +183,7 @@ def test_a_recommendation_has_the_id_of_its_stream(shared: Served) -> None:
         (HEAD, "reviewed", {"result": "upheld", "ground": "The depot's book says otherwise."}),
         (POLICEMAN, "answered", {"answer": "We check each list.", "measures": ["a second officer signs"]}),
         (HEAD, "escalated", {"means": "superior_notified", "ground": "Nothing was mended."}),
-        (HEAD, "rechecked", {"result": "fell", **PERIODS}),
+        (HEAD, "rechecked", {"result": "fell", "counted_by": "officer", **PERIODS}),
     ):
         sign(shared, by, f"recommendation.{verb}", stream_id, body)
     bank = Outsider(kind="bank", name="East Bank")

@@ -282,10 +282,11 @@ def replied() -> RecommendationAnswered:
     )
 
 
-def rechecked(result: str = "fell") -> RecommendationRechecked:
-    before = PeriodCount(count=12, period_from="2026-01-01", period_until="2026-03-31", tree_size=400)
-    after = PeriodCount(count=2, period_from="2026-06-01", period_until="2026-08-31", tree_size=900)
-    return RecommendationRechecked(result=result, before=before, after=after, model_id="item-not-handed-over")  # type: ignore[arg-type]
+def rechecked(result: str = "fell", **fields: Any) -> RecommendationRechecked:
+    before = PeriodCount(count=12, period_from="2026-01-01", period_until="2026-02-01", tree_size=1)
+    after = PeriodCount(count=2, period_from="2026-02-01", period_until="2026-03-01", tree_size=1)
+    counted: dict[str, Any] = {"counted_by": "officer", "before": before, "after": after}
+    return RecommendationRechecked(result=result, model_id="item-not-handed-over", **(counted | fields))  # type: ignore[arg-type]
 
 
 def dataset(data: bytes = b"", **fields: Any) -> DatasetRegistered:

@@ -40,8 +40,13 @@ LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
 router = page_router()
 SCOPE = "recommendations"
 COUNTED = Message(
-    "Counted are the leads of its model about this agency by the day on which they were raised, in as many days up to "
-    "the day of issue as have gone by since; the model is not run anew. Correct the numbers if you counted otherwise."
+    "Counted are the leads of its model about this agency by the day on which they were raised: on the days after the "
+    "day of issue, and on as many up to and with that day. The model is not run anew. If you counted otherwise, "
+    "correct the numbers and state that they are yours."
+)
+NOT_COUNTED = Message(
+    "The service counts the leads of a model about an agency, from the day after the day of issue on. Count yourself, "
+    "and say in which days."
 )
 RUNS_FROM = Message(
     "The model was published on {day} only: what it raised then, it had found in all the time before. Run it for the "
@@ -131,9 +136,11 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         )
         entries = log.stream(connection, "supervision", stream_id)
         leads = supervision.leads_among(connection, visit.reading.reader, state.issued.leads)
-        counts = recurrence(connection, state, visit.reading.reader.now, visit.reading.authority.agencies)
+        book = visit.service.parts.validator.procedures().current[state.issued.procedure]
+        now, agencies = visit.reading.reader.now, visit.reading.authority.agencies
+        counts = recurrence(connection, state, now, agencies, book.zone)
+        size = log.tree(connection).size
     visit.reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
-    book = visit.service.parts.validator.procedures().current[state.issued.procedure]
     return visit.page(
         "supervision/recommendation.html",
         state=state,
@@ -150,8 +157,8 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
                 act,
                 _offers(visit, state, act),
                 book=book,
-                filled_in=_counted(state, counts) if act == "recommendation.rechecked" else {},
-                notes=_notes(visit, state, counts) if act == "recommendation.rechecked" else (),
+                filled_in=_counted(state, counts, size) if act == "recommendation.rechecked" else {},
+                notes=_notes(visit, counts) if act == "recommendation.rechecked" else (),
                 is_next=place == 0,
             )
             for place, act in enumerate(acts(state, visit.reading))
@@ -209,21 +216,27 @@ def _offers(visit: Visit, state: RecommendationState, act: str) -> Offers:
     return {}
 
 
-def _counted(state: RecommendationState, counts: Recurrence) -> dict[str, str]:
-    """Return what the form of a re-check has filled in: the counts of both periods, where the ledger makes them."""
+def _counted(state: RecommendationState, counts: Recurrence | None, size: int) -> dict[str, str]:
+    """Return what the form of a re-check has filled in: the counts of both periods, where the service makes them."""
     own = {"model_id": state.issued.model_id} if state.issued.model_id else {}
+    if counts is None:
+        return own | {"counted_by": "officer"} | {f"{name}.tree_size": str(size) for name in ("before", "after")}
     periods = counts.periods().items()
-    return own | {
-        f"{name}.{field}": str(getattr(period, field))
-        for name, period in periods
-        for field in ("count", "period_from", "period_until", "tree_size")
-    }
+    return (
+        own
+        | {"counted_by": "service"}
+        | {
+            f"{name}.{field}": str(getattr(period, field))
+            for name, period in periods
+            for field in ("count", "period_from", "period_until", "tree_size")
+        }
+    )
 
 
-def _notes(visit: Visit, state: RecommendationState, counts: Recurrence) -> Iterator[str]:
+def _notes(visit: Visit, counts: Recurrence | None) -> Iterator[str]:
     """Yield how the numbers of a re-check were counted."""
-    if state.issued.model_id is None:
-        yield visit.labels.translate(Message("It names no model: count yourself, and say in which days."))
+    if counts is None:
+        yield visit.labels.translate(NOT_COUNTED)
         return
     yield visit.labels.translate(COUNTED)
     if counts.runs_from is not None:

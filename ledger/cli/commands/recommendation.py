@@ -66,7 +66,7 @@ OBJECTIONS = columns("ground", "digests")
 REVIEWS = columns("result:review_result", "ground", "advice", "document_number")
 ESCALATIONS = columns("means:escalation", "to_agency", "ground", "document_number")
 ANSWERS = columns("answer", "measures_taken", "digests")
-RECHECKS = columns("result:recheck_result", "before", "after", "model_id", "remark")
+RECHECKS = columns("result:recheck_result", "before", "after", "counted_by:counted_by", "model_id", "remark")
 COUNTED = ("count", "period_from", "period_until", "tree_size")
 ID = click.argument("recommendation_id")
 MEASURE = "What was done; may be given several times."
@@ -225,10 +225,11 @@ def recheck(recorder: EventRecorder, /, *, recommendation_id: str, **fields: Any
                     field=f"--{name}",
                     hint="Give --before and --after, or neither: then the service counts.",
                 )
-        counted = {name: dict(zip(COUNTED, figures, strict=True)) for name, figures in periods.items()}
+        counted: dict[str, Any] = {"counted_by": "officer"}
+        counted |= {name: dict(zip(COUNTED, figures, strict=True)) for name, figures in periods.items()}
         recorder.session.output.warn(recorder.session.labels.of("message", "counted_by_officer"))
     else:
-        counted = _counted(recorder.session, recommendation_id, fields)
+        counted = _counted(recorder.session, recommendation_id, fields) | {"counted_by": "service"}
     _record(recorder, recommendation_id, supervision.RecommendationRechecked, counted | fields)
 
 
@@ -239,7 +240,8 @@ def _counted(session: Session, recommendation_id: str, fields: dict[str, Any]) -
     view = session.service.get(at("/api/v1/recommendations/{}", recommendation_id))
     if not view["counted"] or fields["model_id"] not in (None, view["issued"]["model_id"]):
         raise MalformedInput(
-            "expected the numbers: this model does not count for the recommendation by itself",
+            "expected the numbers: the service counts the leads of its own model about an agency, and from the day "
+            "after the day of issue on",
             field="--before",
             hint="Give --before and --after.",
         )

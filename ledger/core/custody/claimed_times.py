@@ -70,7 +70,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     supervision.LeadClosed: ("document_date",),
     supervision.ModelPublished: ("figures.measured_on",),
     supervision.RecommendationReceived: ("received_at",),
-    supervision.RecommendationRechecked: ("before.period_from",),
+    supervision.RecommendationRechecked: ("before.period_from", "before.period_until", "after.period_from"),
 }
 AHEAD: dict[type[Body], tuple[str, ...]] = {
     case.CaseTakenOver: ("measures[].until", "deadlines[].until"),
@@ -91,8 +91,8 @@ AHEAD: dict[type[Body], tuple[str, ...]] = {
     item.ItemFrozen: ("frozen_until",),
     item.ItemFreezeRenewed: ("frozen_until",),
     record.DatasetRegistered: ("period_until",),
-    # The end of a period is exclusive; on the day of issue, the period after it has not begun.
-    supervision.RecommendationRechecked: ("before.period_until", "after.period_from", "after.period_until"),
+    # The end of a period is exclusive: its rule compares the day before with that of the signature.
+    supervision.RecommendationRechecked: ("after.period_until",),
 }
 # By body, pairs of its fields of which the first may not lie on an earlier day than the second.
 ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
@@ -103,7 +103,7 @@ ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
     record.DatasetRegistered: (("period_until", "period_from"),),
     supervision.RecommendationRechecked: (
         ("before.period_until", "before.period_from"),
-        ("after.period_from", "before.period_from"),
+        ("after.period_from", "before.period_until"),
         ("after.period_until", "after.period_from"),
     ),
 }

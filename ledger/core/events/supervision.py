@@ -301,9 +301,14 @@ class PeriodCount(terms.Value, frozen=True):
 
 @event("recommendation.rechecked", streams=("supervision",), roles=SUPERVISING)
 class RecommendationRechecked(Body, frozen=True):
-    """Whether the problem came again after the recommendation."""
+    """Whether the problem came again after the recommendation.
+
+    The numbers are the service's (the leads of the recommendation's model, by the day on which they were raised) or
+    those of the officer who signs.
+    """
 
     result: terms.RecheckResult
+    counted_by: terms.CountedBy
     before: PeriodCount
     after: PeriodCount
     model_id: terms.ModelId | None = None

@@ -309,6 +309,7 @@ HoldScope = Literal["case", "items", "sections"]
 Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
 RecheckResult = Literal["fell", "recurs", "unchanged"]
+CountedBy = Literal["service", "officer"]
 ReviewResult = Literal["upheld", "changed", "withdrawn"]
 Verdict = Literal["intact", "tampered", "other_ledger", "unverifiable", "not_yet_anchored"]
 # Of an audit, which may go on from an earlier one: then what it did not read again is not intact by it.
@@ -328,6 +329,7 @@ CLOSED = {
     "severity": Severity,
     "dismissal_reason": DismissalReason,
     "recheck_result": RecheckResult,
+    "counted_by": CountedBy,
     "review_result": ReviewResult,
     "verdict": AuditVerdict,
 }

@@ -7,6 +7,7 @@ rows ``per = "recommendation"`` are the clocks: of the reply, of the decision on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,10 +21,12 @@ from ledger.core.custody.fold import with_rests
 from ledger.core.custody.letters import require_one
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.custody.triggers import OUTSIDE, Trigger
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import refuse
 from ledger.core.events import Body, supervision
 from ledger.core.events.case import DeadlineExtended
 from ledger.core.procedure.event_words import require_words
+from ledger.core.procedure.legal_days import DAY
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.state import RecommendationState, SupervisionAct, require_supervised
 
@@ -120,6 +123,25 @@ def _rechecked(
     state: RecommendationState, act: SupervisionAct, body: supervision.RecommendationRechecked
 ) -> RecommendationState:
     _require_issuer(state, act)
+    if body.result == "fell" and body.after.count >= body.before.count:
+        refuse(
+            "not_fewer",
+            "{after.count} after the recommendation are not fewer than {before.count} before it",
+            after=body.after,
+            before=body.before,
+            field="body.result",
+        )
+    if (book := act.book_of(state.issued.procedure)) is not None:
+        today = book.zone.day_of_text(instant_text(act.event.signed_at))
+        if date.fromisoformat(body.after.period_until) > today + DAY:
+            refuse(
+                "in_future",
+                "expected at most the day after {today}, the day of the signature, not {until}",
+                today=today.isoformat(),
+                until=body.after.period_until,
+                field="body.after.period_until",
+                hint="A period ends before its last day is named: that day is not counted.",
+            )
     return replace(state, rechecks=(*state.rechecks, body))
 
 

@@ -504,6 +504,7 @@ def recommendations(of: SupervisionRecord) -> Iterator[Row]:
         rechecked_at=of.last_at(RecommendationRechecked),
         count_before=last.before.count if last else None,
         count_after=last.after.count if last else None,
+        counted_by=last.counted_by if last else None,
         evidence=of.evidence(),
     )
 

@@ -87,6 +87,8 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     head.sign()
     (recheck,) = office.supervision_state(f"recommendation-{recommendation_id}", RecommendationState).rechecks
     assert (recheck.result, recheck.before.count, recheck.after.count, recheck.model_id) == ("fell", 1, 0, MODEL)
+    assert recheck.counted_by == "service"
+    expect(page.locator("section[aria-labelledby=rechecks] tbody")).to_contain_text(f"the service {MODEL}")
     assert (axe_findings(page), too_wide(page)) == ([], [])
 
 

@@ -262,7 +262,9 @@ def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
     for command in (("list",), ("show", "by-hand")):
         out = tally("--lang", "zh-CN", "recommendation", *command, profile="police").out
         assert [word for word in ("被建议单位", "police-east机关") if word not in out] == [], command
-    assert (recheck["before"]["count"], recheck["after"]["period_from"]) == (7, "2026-02-01")
+    counted = recheck["before"]["count"], recheck["after"]["period_from"], recheck["counted_by"]
+    assert counted == (7, "2026-02-01", "officer")
+    assert "the officer who signed" in tally("recommendation", "show", "by-hand", profile="police").out
 
 
 def test_a_recommendation_to_somebody_outside_is_worked_on_by_its_issuer(place: World) -> None:

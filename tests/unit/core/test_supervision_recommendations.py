@@ -14,6 +14,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import Body
 from ledger.core.events.case import DeadlineExtended
 from ledger.core.events.letter import Outsider
+from ledger.core.events.supervision import PeriodCount
 from ledger.core.messages import Message
 from ledger.core.procedure.deadlines import EndNotKnown
 from ledger.core.procedure.rulebook import Rulebook
@@ -49,6 +50,10 @@ from tests.unit.core.test_package import procedure_of
 
 BANK = Outsider(kind="bank", name="East Bank", place="East Road")
 OUTSIDE: dict[str, Any] = {"to_outside": BANK}
+
+
+def counted(count: int, first: str, until: str) -> PeriodCount:
+    return PeriodCount(count, first, until, 1)
 
 
 def test_a_recommendation_is_answered_and_checked_again() -> None:
@@ -132,6 +137,8 @@ def test_a_recommendation_begins_with_its_issue(rule: str, field: str, body: Bod
         ("already_received", "event_type", delivered(), HANDLER),
         ("nothing_objected", "body.result", reviewed(), ASSIGNER),
         ("not_the_supervising_agency", "agency", rechecked(), supervisor(UPPER)),
+        ("not_fewer", "body.result", rechecked(after=counted(12, "2026-02-01", "2026-03-01")), ASSIGNER),
+        ("in_future", "body.after.period_until", rechecked(after=counted(0, "2026-02-01", "2026-03-04")), ASSIGNER),
         ("not_the_supervising_agency", "agency", reviewed("withdrawn"), supervisor(UPPER)),
         ("not_the_supervising_agency", "agency", escalated(), supervisor(UPPER)),
         ("before_its_start", "body.received_at", delivered("2026-03-01T02:00:00Z"), ANSWERER),
@@ -148,6 +155,16 @@ def test_each_side_of_a_recommendation_speaks_for_itself(rule: str, field: str, 
         recommendation.act(delivered(), ANSWERER)
     with refused(rule, field=path_of(field)):
         recommendation.act(body, by)
+
+
+def test_a_period_up_to_the_day_of_the_signature_may_be_counted() -> None:
+    """Its end is the day after, which it does not have in it. More than before is no refusal where nothing fell."""
+    recommendation = Recommendation().issued()
+    recommendation.act(rechecked(after=counted(0, "2026-02-01", "2026-03-03")), ASSIGNER)
+    recommendation.act(rechecked("recurs", after=counted(13, "2026-02-01", "2026-03-01")), ASSIGNER)
+    recommendation.books = None  # as the log has it: its days were judged when it was recorded
+    recommendation.act(rechecked(after=counted(1, "2026-02-01", "2026-12-31")), ASSIGNER)
+    assert [recheck.after.count for recheck in recommendation.state.rechecks] == [0, 13, 1]
 
 
 def test_what_the_log_has_is_read_without_the_procedures() -> None:

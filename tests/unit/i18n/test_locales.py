@@ -127,6 +127,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "relation": ("has", "sealed_with", "has_digest", "handled_by"),
     "node_kind": get_args(NodeKind),
     "recheck_result": terms.choices(terms.RecheckResult),
+    "counted_by": terms.choices(terms.CountedBy),
     "review_result": terms.choices(terms.ReviewResult),
     "lead_status": terms.choices(LeadStatus),
     "recommendation_status": terms.choices(RecommendationStatus),

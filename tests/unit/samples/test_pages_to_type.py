@@ -32,10 +32,10 @@ def page_of(name: str) -> str:
 
 
 def test_the_life_of_a_lead(town: RunningService, tmp_path: Path) -> None:
-    """From the seizure that the case goes on without to the re-check of the recommendation."""
+    """From the seizure that the case goes on without to the answer to the recommendation."""
     out = typed(blocks(page_of("supervision.md")), tmp_path, town.tally.environment())
     assert '"by_outcome": {\n      "recommendation": 1\n    }' in out
-    assert "re-checked" in out
+    assert "recommendation answered" in out
 
 
 def test_papers_and_certificates(town: RunningService, tmp_path: Path) -> None:

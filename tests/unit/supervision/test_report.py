@@ -198,7 +198,7 @@ def test_models_are_told_with_what_became_of_their_leads() -> None:
 
 
 def test_a_recommendation_is_told_with_before_and_after() -> None:
-    """Answered after ten days and a half; what the re-check counted."""
+    """Answered after ten days and a half; what the re-check counted, and who did."""
     row = {
         "recommendation_id": "2026-7",
         "to_agency": "police-east",
@@ -208,11 +208,12 @@ def test_a_recommendation_is_told_with_before_and_after() -> None:
         "rechecked_at": "2026-06-01T00:00:00Z",
         "count_before": 9,
         "count_after": 2,
+        "counted_by": "officer",
         "result": "fell",
         "evidence": [digest(1)],
     }
     later = row | {"recommendation_id": "2026-9", "issued_at": "2026-07-02T00:00:00Z"}
-    expected = ("2026-7", "police-east", "third-return", 105, 9, 2, "fell")
+    expected = ("2026-7", "police-east", "third-return", 105, 9, 2, "officer", "fell")
     assert rows(views(recommendations=[row, later]), "recommendations") == [(expected, (digest(1),))]
 
 
