@@ -31,13 +31,19 @@ WITH agency_in_scope AS (
     WHERE $jurisdiction IS NULL OR jurisdiction = $jurisdiction OR starts_with(jurisdiction, $jurisdiction || '/')
 ), case_in_scope AS (
     SELECT * FROM cases WHERE $business_line IS NULL OR business_line = $business_line
+), returned AS (
+    SELECT case_id, returns, flatten(list(evidence ORDER BY evidence)) AS evidence
+    FROM handovers WHERE returns IS NOT NULL AND status != 'recalled' GROUP BY case_id, returns
+), differing AS (
+    SELECT case_id, handover_id, flatten(list(evidence ORDER BY evidence)) AS evidence
+    FROM discrepancies WHERE handover_id IS NOT NULL GROUP BY case_id, handover_id
 ), looked_at AS (
-    SELECT h.*, h.status = 'refused' AS was_refused,
-        EXISTS (
-            FROM handovers r WHERE r.case_id = h.case_id AND r.returns = h.handover_id AND r.status != 'recalled'
-        ) AS was_returned,
-        EXISTS (FROM discrepancies d WHERE d.case_id = h.case_id AND d.handover_id = h.handover_id) AS differs
+    SELECT h.* EXCLUDE (evidence), h.status = 'refused' AS was_refused, r.returns IS NOT NULL AS was_returned,
+        d.handover_id IS NOT NULL AS differs,
+        list_concat(h.evidence, coalesce(r.evidence, []), coalesce(d.evidence, [])) AS evidence
     FROM handovers h SEMI JOIN case_in_scope USING (case_id) SEMI JOIN agency_in_scope a ON a.agency = h.from_agency
+    LEFT JOIN returned r ON r.case_id = h.case_id AND r.returns = h.handover_id
+    LEFT JOIN differing d ON d.case_id = h.case_id AND d.handover_id = h.handover_id
     WHERE h.offered_at >= $since AND h.offered_at < $until AND h.returns IS NULL
 ), handover_in_scope AS (
     SELECT *, was_refused OR was_returned OR differs AS failed FROM looked_at
@@ -69,7 +75,7 @@ class ReportColumn(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ReportRow(Struct, frozen=True):
     """``cells`` are in the order of the columns, None where there is nothing to count. ``evidence`` are digests of the
-    events counted, sorted; what a share is a part of is not cited."""
+    events counted, sorted: also those of what went well, which a share is a part of."""
 
     cells: tuple[str | int | None, ...]
     evidence: tuple[str, ...]

@@ -68,7 +68,7 @@ def rows(
 
 def test_handovers_are_counted_by_purpose_and_what_became_of_them() -> None:
     """Four for prosecution: one refused, one returned, one with a difference and returned besides, one smooth; a return
-    is counted with what it returns, a recalled return not at all."""
+    is counted with what it returns, a recalled return not at all. Each row names all that it counts."""
     back = {"handover_id": "handover-2", "returns": "handover-1", "purpose": "supplementary_investigation"}
     session = views(
         handover(1, status="refused", reason_code="incomplete_dossier"),
@@ -79,12 +79,17 @@ def test_handovers_are_counted_by_purpose_and_what_became_of_them() -> None:
         handover(4),
         handover(4, **back, status="recalled"),
         handover(5, purpose="property_transfer"),
-        discrepancies=[{"case_id": "case-3", "discrepancy_id": "d", "handover_id": "handover-1"}],
+        discrepancies=[
+            {"case_id": "case-3", "discrepancy_id": "d", "handover_id": "handover-1", "evidence": [digest(30)]}
+        ],
     )
+    review = tuple(digest(number) for number in (1, 2, 3, 4, 20, 30))
     assert rows(session, "handovers") == [
-        (("prosecution_review", 4, 1, 2, 1, 750), (digest(1), digest(2), digest(3))),
-        (("property_transfer", 1, 0, 0, 0, 0), ()),
+        (("prosecution_review", 4, 1, 2, 1, 750), review),
+        (("property_transfer", 1, 0, 0, 0, 0), (digest(5),)),
     ]
+    assert rows(session, "agencies") == [(("police-east", 5, 3, 600), (*review[:4], digest(5), *review[4:]))]
+    assert [evidence for _, evidence in rows(session, "months")] == [(*review[:4], digest(5), *review[4:])]
 
 
 def test_the_period_ends_at_midnight_in_beijing_and_the_scope_is_kept() -> None:
@@ -98,7 +103,7 @@ def test_the_period_ends_at_midnight_in_beijing_and_the_scope_is_kept() -> None:
         handover(9),
     )
     scope = ReportScope(HALF_YEAR.since, HALF_YEAR.until, "31", "criminal")
-    assert rows(session, "handovers", scope) == [(("prosecution_review", 2, 0, 0, 0, 0), ())]
+    assert rows(session, "handovers", scope) == [(("prosecution_review", 2, 0, 0, 0, 0), (digest(2), digest(3)))]
     assert [cells for cells, _ in rows(session, "months", scope)] == [("2026-01", 1, 0, 0), ("2026-06", 1, 0, 0)]
 
 
@@ -161,7 +166,7 @@ def test_clocks_that_ran_out_are_counted_with_those_that_ended() -> None:
             clock(5, "missed", provisional=True),
         ],
     )
-    assert rows(session, "deadlines") == [(("prosecution_review", 3, 2, 667), (digest(2), digest(3)))]
+    assert rows(session, "deadlines") == [(("prosecution_review", 3, 2, 667), (digest(1), digest(2), digest(3)))]
 
 
 def test_flags_are_counted_by_event_case_and_agency() -> None:
