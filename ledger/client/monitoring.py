@@ -1,4 +1,4 @@
-"""Watch an agency's keys: each log entry that claims to be of the agency, or is signed by one of its keys.
+"""Watch the log for an agency: what claims to be of it or is signed by its keys, and what changes for all agencies.
 
 Nothing that the service says is believed. Entries count once the tiles show that they are in the tree that the log
 signed, that tree must continue the one of the last run, and the right of a key follows from the mirrored registry alone
@@ -20,6 +20,7 @@ from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import MalformedInput, TallystickError, Unauthorized
 from ledger.core.events import Envelope, Stream, registry
+from ledger.core.events.registry import RegistryChange
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.replay import (
     LogFault,
@@ -55,13 +56,7 @@ Alarm = Literal[
     "service_only",
 ]
 
-_OWN_CHANGES = (
-    registry.AgencyAdmitted,
-    registry.AdminChanged,
-    registry.WitnessSet,
-    registry.KeyGranted,
-    registry.KeyRevoked,
-)
+_CHANGES_OF_KEYS = (registry.KeyGranted, registry.KeyRevoked)  # concern one agency; every other change concerns all
 
 
 class Position(Struct, frozen=True):
@@ -74,10 +69,11 @@ class Position(Struct, frozen=True):
 
 
 class KeyUse(Struct, frozen=True):
-    """An entry of the agency, or a change of its keys in the registry.
+    """An entry of the agency, or a change of the registry: of its keys, or of what concerns all agencies.
 
-    ``officer`` is whom the key was granted to. ``alarm`` is the code of what is wrong and ``told`` the message;
-    ``signed_at`` (unix seconds) is the signer's claim.
+    ``officer`` is whom the key was granted to. ``alarm`` is the code of what is wrong and ``message`` says it;
+    ``signed_at`` (unix seconds) is the signer's claim. ``change`` is what the registry changes, and ``quorum_before``
+    the quorum until a change of the quorum.
     """
 
     index: int
@@ -89,6 +85,8 @@ class KeyUse(Struct, frozen=True):
     officer: str | None
     alarm: Alarm | None = None
     message: str | None = None
+    change: RegistryChange | None = None
+    quorum_before: int | None = None
 
 
 class WatchStep(Struct, frozen=True):
@@ -179,11 +177,13 @@ def _uses(
                 raise LogFault(
                     "unauthorised_key", Message("entry {index}: {error}", index=index, error=error), index=index
                 ) from error
+            quorum = authority.quorum
             mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
             change = mirrored.change
-            if isinstance(change, _OWN_CHANGES) and change.agency == agency:
+            if not isinstance(change, _CHANGES_OF_KEYS) or change.agency == agency:
                 key_id, officer = (getattr(change, name, None) for name in ("key_id", "officer"))
-                uses.append(_use(envelope, index, key_id, officer))
+                before = quorum if isinstance(change, registry.QuorumSet) else None
+                uses.append(replace(_use(envelope, index, key_id, officer), change=change, quorum_before=before))
         elif envelope.agency == agency or (grant is not None and grant.agency_id == agency):
             use = _use(envelope, index, envelope.key_id, grant.officer if grant else None)
             try:

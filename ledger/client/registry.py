@@ -35,11 +35,12 @@ TRANSACTIONS = "/api/v1/chain/transactions"
 
 
 class ChainState(Struct, frozen=True):
-    """Where the contracts are, and how many decisions of a majority the registry has seen."""
+    """Where the contracts are, how many decisions of a majority the registry has seen, and its quorum of witnesses."""
 
     chain_id: int
     registry: str
     decision_count: int
+    quorum: int
 
 
 def grant_key(
@@ -239,9 +240,9 @@ class Proposal(Struct, frozen=True, forbid_unknown_fields=True):
         domain = ContractDomain(bytes.fromhex(self.log_id[2:]), self.chain_id, self.registry)
         return decision_digest(domain, self.number, self.decision.change())
 
-    def words(self, labels: Labels) -> str:
-        """Describe the proposal in one sentence, with everything that is signed."""
-        fields: dict[str, Any] = msgspec.to_builtins(self.decision)
+    def words(self, labels: Labels, state: ChainState) -> str:
+        """Describe the proposal in one sentence, with everything that is signed, and the quorum that it replaces."""
+        fields: dict[str, Any] = {"quorum_now": state.quorum, **msgspec.to_builtins(self.decision)}
         kind = fields.pop("decide")
         if isinstance(self.decision, AdmitAgency):
             fields["kind"] = labels.of("agency_kind", self.decision.kind)

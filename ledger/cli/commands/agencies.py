@@ -334,7 +334,6 @@ def approve(session: Session, proposal: Path, output: Path | None) -> None:
     from ledger.client import registry
 
     read = registry.read_file(proposal, registry.Proposal)
-    registry.require_current(session, read)
     _show(session, read)
     session.confirm()
     print_or_write(session, registry.approve(session, read), output)
@@ -367,4 +366,8 @@ def propose_decision(session: Session, decision: Decision, output: Path | None) 
 
 
 def _show(session: Session, proposal: Proposal) -> None:
-    session.output.note(printable_line(proposal.words(session.output.labels)))
+    """Show in words a proposal that is the registry's next decision. Raises what ``require_current`` raises."""
+    from ledger.client.registry import require_current
+
+    state = require_current(session, proposal)
+    session.output.note(printable_line(proposal.words(session.output.labels, state)))

@@ -1,21 +1,27 @@
-"""``tally monitor``: what was signed with an agency's keys since it last looked, out of the public log."""
+"""``tally monitor``: what an agency's keys signed and what the registry changed since it last looked."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+from msgspec.structs import asdict
 
 from ledger.cli.command import Command
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput, Unavailable
-from ledger.core.messages import plain
+from ledger.core.messages import Message, plain
 
-COLUMNS = columns(*("index", "signed_at", "event_type", "stream.kind", "stream.id", "key_id", "officer", "alarm:alarm"))
+if TYPE_CHECKING:
+    from ledger.client.monitoring import KeyUse
+
+COLUMNS = columns(
+    *("index", "signed_at", "event_type", "stream.kind", "stream.id", "key_id", "officer", "content", "alarm:alarm")
+)
 
 
 @click.command("monitor", cls=Command)
@@ -23,7 +29,10 @@ COLUMNS = columns(*("index", "signed_at", "event_type", "stream.kind", "stream.i
 @click.option("--follow", is_flag=True, help="Look again and again, until something is wrong or you interrupt it.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=10, show_default=True, help="Seconds between looks.")
 def monitor_command(session: Session, agency: str | None, follow: bool, every: float) -> int:
-    """Show each use of your agency's keys since you last looked, and each change of them in the registry.
+    """Show each use of your agency's keys since you last looked, and each change of the registry that concerns it.
+
+    These are the changes of your own keys, and all that concern every agency: quorum, submitters, procedures, agencies,
+    their admins and their witnesses.
 
     Reads the public log as anybody can, and believes the service nothing: the log must continue the checkpoint of the
     last look. A key that the agency did not grant, one used after its revocation, a log that was rolled back or forked
@@ -61,7 +70,7 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
         note = source.checkpoint()
         with evidence_kept(file, note):
             for step in watch_log(source, note, trust, agency, before):
-                uses += (msgspec.to_builtins(use, enc_hook=plain) for use in step.uses)
+                uses += (_row(session, use) for use in step.uses)
                 after = step.position
     finally:
         source.close()
@@ -83,3 +92,20 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
     if after != before:
         write_position(file, after)
     return len(alarms)
+
+
+def _row(session: Session, use: KeyUse) -> dict[str, Any]:
+    """Return a use as programs get it; for people with what the registry changes, in a sentence."""
+    from ledger.timeline.sentences import Narrator
+
+    row: dict[str, Any] = msgspec.to_builtins(use, enc_hook=plain)
+    if session.json or use.change is None:
+        return row
+    slots = asdict(use.change)
+    del slots["number"]  # the registry's own count, which a reader would take for a number of what is set
+    # By ids alone: names would be the service's word.
+    sentence = Narrator(session.labels).words_of(use.event_type, None).sentence(slots)
+    if use.quorum_before is not None:
+        before = Message("{sentence} It was {quorum} before.", sentence=sentence, quorum=use.quorum_before)
+        sentence = session.labels.translate(before)
+    return row | {"content": sentence}

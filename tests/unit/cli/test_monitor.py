@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from ledger.cli.errors import Exit
 from ledger.config.secret_files import write_secret
+from ledger.core.events import NAME_OF, Body
+from ledger.core.events.registry import AdminChanged, ProcedureAdopted, QuorumSet, SubmitterSet, WitnessSet
 from ledger.core.log.notes import SeedSigner
 from ledger.core.trust.trust_file import encode_trust
 from tests.testkit import bundles
@@ -23,6 +25,7 @@ from tests.testkit.builders import (
     SignedEvent,
     clerk,
     instant,
+    key_id,
     signed,
     supervisor,
 )
@@ -81,13 +84,15 @@ def watch(tally: Tally) -> Iterator[Watch]:
 
 
 def test_each_use_is_shown_once(watch: Watch) -> None:
-    """Uses of the agency's keys and changes of them in the registry, never those of others, and none a second time."""
+    """Uses of the agency's keys and changes of them in the registry, never those of others, and none a second time;
+    that an agency is admitted concerns all."""
     watch.open("case-1")
     watch.open("case-2", OTHER)
     look = watch.look()
     assert (look["agency"], look["since"], look["size"], look["alarms"]) == (POLICE, 0, len(watch.log.events), 0)
     kinds = [(use["event_type"], use["key_id"], use["officer"]) for use in look["uses"]]
     assert kinds == [
+        ("registry.agency_admitted", None, None),
         ("registry.agency_admitted", None, None),
         ("registry.key_granted", CLERK.key_id, CLERK.officer_id),
         ("registry.key_granted", CHIEF.key_id, CHIEF.officer_id),
@@ -107,7 +112,42 @@ def test_more_than_a_step_is_looked_at(watch: Watch, monkeypatch: pytest.MonkeyP
     watch.log.add(*(Case(f"case-{number}").open(CLERK if number % 2 else OTHER).last for number in range(300)))
     look = watch.look()
     assert look["size"] == len(watch.log.events) > 256
-    assert len(look["uses"]) == 3 + 150
+    assert len(look["uses"]) == 4 + 150
+
+
+def test_what_changes_for_all_agencies_is_shown(watch: Watch) -> None:
+    """Whoever decided it: who witnesses and administers another agency, the quorum beside the one before, who may
+    anchor and what is adopted; the keys of another agency are its own affair."""
+    watch.change(lambda: watch.registry.add(QuorumSet, quorum=2))
+    watch.look()
+    account, digest = key_id("other"), "blake3:" + "5f" * 32
+    changes: list[tuple[type[Body], dict[str, Any]]] = [
+        (QuorumSet, {"quorum": 1}),
+        (WitnessSet, {"agency": PROCURATORATE, "witness": account}),
+        (AdminChanged, {"agency": PROCURATORATE, "admin": account}),
+        (SubmitterSet, {"submitter": account, "allowed": True}),
+        (ProcedureAdopted, {"digest": digest}),
+    ]
+    for kind, fields in changes:
+        watch.change(lambda kind=kind, fields=fields: watch.registry.add(kind, **fields))
+    watch.change(lambda: watch.registry.admit("court-east").revoke(OTHER))
+    shown = watch.folder / "monitor.json"
+    position = shown.read_bytes()
+    look = watch.look()
+    listed = [
+        (use["event_type"], {name: use["change"][name] for name in fields})
+        for use, (_, fields) in zip(look["uses"], [*changes, (None, {"agency": "court-east"})], strict=True)
+    ]
+    assert listed == [
+        *((NAME_OF[kind], fields) for kind, fields in changes),
+        ("registry.agency_admitted", {"agency": "court-east"}),
+    ]
+    assert [use["quorum_before"] for use in look["uses"]] == [2, None, None, None, None, None]
+    assert look["alarms"] == 0
+    for language, words in (("en", "of witnesses: 1. It was 2 before."), ("zh-CN", "最低联署机关数：1。此前为 2。")):
+        write_secret(shown, position, field="monitor", replace=True)
+        done = watch.tally("monitor", "--agency", POLICE, "--lang", language)
+        assert (done.status, words in done.out, digest in done.out) == (Exit.OK, True, True), done.out
 
 
 @pytest.mark.parametrize(
@@ -138,7 +178,7 @@ def test_a_use_after_the_revocation_is_an_alarm(watch: Watch) -> None:
     watch.open("case-2")
     watch.open("case-3", CHIEF)
     look = watch.look(Exit.REFUSED)
-    alarms = [(use["event_type"], use["alarm"]) for use in look["uses"][3:]]
+    alarms = [(use["event_type"], use["alarm"]) for use in look["uses"][4:]]
     assert alarms == [
         ("case.opened", None),
         ("registry.key_revoked", None),

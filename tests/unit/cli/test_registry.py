@@ -228,7 +228,7 @@ def test_proposal_names_the_argument_that_is_of_another_form(tally: Tally) -> No
     [
         (("witness", "police-east", "0x" + "12" * 20), "Set the witness of police-east to the account 0x1212"),
         (("no-witness", "police-east"), "Remove the witness of police-east."),
-        (("quorum", "2"), "Ask for the co-signatures of 2 agencies' witnesses under each anchor."),
+        (("quorum", "2"), "Ask for the co-signatures of 2 agencies' witnesses under each anchor (now: 0)."),
         (("submitter", "0x" + "12" * 20), "Let the account 0x1212121212121212121212121212121212121212 anchor."),
         (("submitter", "0x" + "12" * 20, "--bar"), "anchor no more."),
         (("procedure", "blake3:" + "5f" * 32), "Adopt the procedure blake3:5f5f"),
