@@ -60,10 +60,19 @@ NAME_WITNESS: Commands = (
     ("witness", "tally key list --key-dir tallystick-witness/keys"),
     ("operator", '[[witnesses]]\nurl = "https://WITNESS"\naccount = "{account}"\nverifier_keys = ["VERIFIER_KEY"]'),
 )
+# The trust file comes from people and not from the service that it is to check, and is never replaced: a witness that
+# stopped at a fork would otherwise be made to follow the other tree.
 RUN_WITNESS: Commands = (
-    ("witness", "curl -sf {url}/api/v1/log/trust -o tallystick-witness/trust.json"),
+    ("witness", "sha256sum trust.json"),
+    ("witness", "test -e tallystick-witness/trust.json || cp trust.json tallystick-witness/"),
     ("witness", "tally witness run --log {url} --rpc {node} --listen {listen}"),
     ("witness", "tally witness status"),
+)
+# For a witness that has co-signed, and so has its trust file.
+LOOK_AT_WITNESS: Commands = (
+    ("witness", "tally witness status"),
+    ("witness", "tally witness alarms"),
+    RUN_WITNESS[2],
 )
 ADOPT: Commands = (("admin", "tally --profile admin procedure adopt FOLDER -o procedure.json"),)
 DIAGNOSE: Commands = (("operator", "tally doctor --data-dir {data_dir}"),)
@@ -313,7 +322,8 @@ class _Look:
             says = Message("The service does not know where it is reached: it must stand in witnesses.toml.")
             todo = _Todo("operator", NAME_WITNESS, _with(values, account=agency.witness))
             return self._step("witness", "missing", says, todo)
-        todo = _Todo("witness", RUN_WITNESS, _with(values, listen=_listened_at(state.url) or values.listen))
+        commands = LOOK_AT_WITNESS if state.size else RUN_WITNESS
+        todo = _Todo("witness", commands, _with(values, listen=_listened_at(state.url) or values.listen))
         if _signs(state):
             says = Message("Entries that it has co-signed: {size} of {entries}.", size=state.size, entries=self._size)
             return self._step("witness", "done", says, todo)

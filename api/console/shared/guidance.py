@@ -185,8 +185,11 @@ NOTHING_TO_AUDIT = NextStep(
 )
 NO_WITNESS = NextStep(
     later("No agency runs a witness yet: the operator of the log is watched by nobody."),
-    later("Your agency's operator makes the witness's keys, runs it, and tells its address to whoever runs the log:"),
-    (*NEW_WITNESS[:1], *RUN_WITNESS[:2]),
+    later(
+        "Your agency's operator makes the witness's keys, compares the digest of the trust file that was sent to him "
+        "with that of other agencies, runs the witness, and tells its address to whoever runs the log:"
+    ),
+    (*NEW_WITNESS[:1], *RUN_WITNESS[:3]),
     "/setup",
     LACKING,
 )

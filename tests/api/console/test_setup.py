@@ -36,7 +36,8 @@ def typed(step: dict[str, Any], machine: str) -> list[str]:
 
 
 def test_steps_are_taken_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an agency lacks follows from the log and from its witness's answers; commands have its ids and addresses."""
+    """What an agency lacks follows from the log and from its witness's answers; commands have its ids and addresses. A
+    witness gets the trust file that it was sent, never what this service serves, and keeps the one that it has."""
     with serving(tmp_path, officers=OFFICERS) as served:
         ledger = served.ledger
         assert states(served) == {
@@ -81,7 +82,17 @@ def test_steps_are_taken_one_after_the_other(tmp_path: Path, monkeypatch: pytest
             monkeypatch.setattr(served.parts.collector, "states", lambda state=state: [state])
             witness = steps(served, COURT)["witness"]
             assert (witness["state"], witness["machine"], witness["says"]) == ("missing", "witness", says)
-            assert typed(witness, "witness")[1].endswith("--rpc http://127.0.0.1:8545 --listen 10.20.0.5:8430")
+            commands = typed(witness, "witness")
+            assert commands[:2] == [
+                "sha256sum trust.json",
+                "test -e tallystick-witness/trust.json || cp trust.json tallystick-witness/",
+            ]
+            assert commands[2].endswith("--rpc http://127.0.0.1:8545 --listen 10.20.0.5:8430")
+        state = WitnessState("w1", 4, "it has halted", **asked_at)
+        monkeypatch.setattr(served.parts.collector, "states", lambda state=state: [state])
+        commands = typed(steps(served, COURT)["witness"], "witness")
+        assert commands[0] == "tally witness status"
+        assert not any("trust" in command for command in commands)
         state = WitnessState("w1", 4, None, 1, **asked_at)
         monkeypatch.setattr(served.parts.collector, "states", lambda: [state])
         assert states(served, COURT)["witness"] == "done"
