@@ -35,7 +35,7 @@ HINTS = {
     ),
     "AgencyUnknown": Message("/api/v1/agencies lists the agencies; a majority of them admits another."),
     "AgencyTaken": Message("Choose another id, or leave it: the agency is admitted."),
-    "AccountRefused": Message("Name an account that the agency does not have in this part already."),
+    "AccountRefused": Message("Name an account that no agency has in this part already."),
     "KeyTaken": Message("A key is granted once in its life: make a new one and grant that."),
     "KeyUnproven": Message("Ask the key's holder for a request of this very agency and officer: tally key request."),
     "NotYourKey": Message("Ask the agency that granted the key."),

@@ -21,7 +21,7 @@ from ledger.client.service import ServiceClient
 from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
-from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ROLE_BITS, ContractChange, adoption_of, profile_bytes
 from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, Name
@@ -62,13 +62,32 @@ def revoke_key(session: ClientSession, key_id: str) -> dict[str, Any]:
 
 
 def propose_admin(session: ClientSession, account: str) -> dict[str, Any]:
-    """Name the account that may become the admin of the caller's agency; the last one named counts."""
-    return send_call(session, contract.propose_admin(account_of(account, field="ACCOUNT")))
+    """Name the account that may become the admin of the caller's agency; the last one named counts.
+
+    Raises Conflict for the admin of another agency, which the contract would let nobody accept.
+    """
+    call = contract.propose_admin(account_of(account, field="ACCOUNT"))
+    agency = _admins(session).get(account)
+    if agency is not None and account != session.signer.key_id:
+        raise Conflict(
+            "the account {account} is the admin of {agency} already",
+            account=account,
+            agency=agency,
+            field="ACCOUNT",
+            code="admin_taken",
+            hint="An account administers one agency. Make another key: tally key new.",
+        )
+    return send_call(session, call)
 
 
 def accept_admin(session: ClientSession, agency_id: str) -> dict[str, Any]:
     """Make the caller the admin of the agency that proposed it."""
     return send_call(session, contract.accept_admin(agency_of(agency_id)))
+
+
+def _admins(session: ClientSession) -> dict[str, str]:
+    """Return the agencies by the accounts of their admins, as the log has them."""
+    return {row["admin"]: row["agency_id"] for row in session.service.pages("/api/v1/agencies", "agencies")}
 
 
 def chain_state(session: ClientSession) -> ChainState:
@@ -296,7 +315,18 @@ def require_current(session: ClientSession, proposal: Proposal) -> ChainState:
 
 
 def approve(session: ClientSession, proposal: Proposal) -> AdminApproval:
-    """Sign the proposal with the profile's key. The caller has shown it in words before."""
+    """Sign the proposal with the profile's key. The caller has shown it in words before.
+
+    Raises Unauthorized if the key is no admin's, whose signature the contract would not count.
+    """
+    if session.signer.key_id not in _admins(session):
+        raise Unauthorized(
+            "the key {key_id} is not that of an agency's admin",
+            key_id=session.signer.key_id,
+            field="--profile",
+            code="not_an_admin",
+            hint="Sign with the key of an agency's admin: tally registry show names them.",
+        )
     digest = proposal.digest()
     signature = session.signer.sign(digest)
     return AdminApproval(proposal.number, session.signer.key_id, "0x" + digest.hex(), "0x" + signature.hex())

@@ -77,6 +77,16 @@ def test_an_admin_hands_over_to_the_next(world: World) -> None:
         world.ok("key", "grant", world.tally.new_key(f"by-{new}"), *terms, profile=new)
 
 
+def test_what_the_contract_would_not_count_is_not_signed(world: World, tmp_path: Path) -> None:
+    """A clerk's approval, and the admin of another agency as the next one, are refused before anything is signed."""
+    proposal, approval = tmp_path / "proposal.json", tmp_path / "approval.json"
+    world.run("registry", "propose", "quorum", "1", "-o", proposal, profile="admin-police-east")
+    world.refuses(Exit.REFUSED, "not_an_admin", "registry", "approve", proposal, "--yes", "-o", approval)
+    assert not approval.exists()
+    other = world.tally.ok("key", "show", "admin-procuratorate-east")["key_id"]
+    world.refuses(Exit.REFUSED, "admin_taken", "agency", "propose-admin", other, profile="admin-police-east")
+
+
 def test_only_the_admin_grants(world: World) -> None:
     """The registry refuses a clerk's grant; an empty period is refused before anything is asked."""
     key_id = world.tally.new_key("stranger")
