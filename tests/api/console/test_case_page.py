@@ -165,7 +165,7 @@ def test_the_page_leads_from_a_deadline_to_its_form_and_from_tab_to_tab(office: 
     desk = office.at(clerk(POLICE), "/cases/case-1")
     page = desk.page
     first = page.locator(".tasks li").first
-    expect(first).to_contain_text("until 09:30 tomorrow")
+    expect(first).to_contain_text("until 11:00 tomorrow")
     page.get_by_role("link", name="notify the family of the detention").click()
     expect(page.locator("#kind")).to_have_value("family_notified")
     expect(page.locator(f"[value='{person_id('li')}']")).to_be_checked()
