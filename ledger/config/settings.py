@@ -30,13 +30,8 @@ from ledger.core.trust.trust_file import MAX_CONFIRMATIONS
 
 PREFIX = "TALLYSTICK_"
 WITNESS_PREFIX = "TALLYSTICK_WITNESS_"
-_OF_OTHERS = {  # clients; and Kubernetes, which names a service's address so
-    f"{PREFIX}{name}"
-    for name in (
-        *("CONFIG_DIR", "IDENTITY_KEY", "KEY_DIR", "LANG", "PROFILE", "TIME_ZONE"),
-        *("SERVICE_HOST", "SERVICE_PORT"),
-    )
-}
+_OF_CLIENTS = {f"{PREFIX}{name}" for name in ("CONFIG_DIR", "IDENTITY_KEY", "KEY_DIR", "LANG", "PROFILE", "TIME_ZONE")}
+_NEARLY = 0.85  # as difflib counts: what runs a service has names of its own, as Kubernetes SERVICE_PORT
 _LISTED = Message("docs/operations.md lists the settings.")
 EMBEDDED = "embedded"
 DEFAULT_DATA_DIR = Path("tallystick-data")
@@ -456,7 +451,7 @@ def _require_effect(kind: type[KeyedSettings], prefix: str, file: Path) -> None:
             )
     others = (WITNESS_PREFIX,) if prefix == PREFIX else ()
     for name in map(str.upper, os.environ):
-        if not name.startswith(prefix) or name.startswith(others) or name in names | _OF_OTHERS:
+        if not name.startswith(prefix) or name.startswith(others) or name in names | _OF_CLIENTS:
             continue
         error = _no_setting(kind, prefix, name, Message("there is no such setting, but a variable of that name"))
         if error.hint != _LISTED:  # another one is none of ours
@@ -480,12 +475,14 @@ def _names_in(file: Path) -> Iterator[str]:
                 line=line.original.line + line.original.string.count("\n", 0, blank),
                 file=file,
                 field="settings.env",
-                hint="Does a quotation mark or the equals sign lack? A comment begins with #.",
+                hint="Is a quotation mark or the equals sign missing? A comment begins with #.",
             )
         yield line.key
 
 
 def _no_setting(kind: type[KeyedSettings], prefix: str, name: str, problem: Message) -> MalformedInput:
-    near = get_close_matches(name.lower().removeprefix(prefix.lower()), kind.model_fields, 1)
+    own = name.lower().removeprefix(prefix.lower())
+    near = [field for field in kind.model_fields if sorted(field) == sorted(own)]
+    near += get_close_matches(own, kind.model_fields, 1, _NEARLY)
     hint = Message("Did you mean {near}?", near=f"{prefix}{near[0].upper()}") if near else _LISTED
     return MalformedInput(problem, field=name, hint=hint)

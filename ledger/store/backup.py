@@ -291,10 +291,10 @@ def _writing(database: Database) -> Iterator[Connection]:
 def kept_rows_of(table: Table, names: Sequence[str], parts: Collection[Values]) -> list[Row]:
     """Return rows of a backup as this version's table has them.
 
-    A column that the backup lacks is empty. Facts of what is made anew are left out. Raises NewerBackup for a column
-    that this version does not know: what it has would be lost.
+    A column that the backup lacks has its default, or is empty. Facts of what is made anew are left out. Raises
+    NewerBackup for a column that this version does not know: what it has would be lost.
     """
-    empty: Row = dict.fromkeys(columns_of(table))
+    empty: Row = {name: getattr(table.c[name].default, "arg", None) for name in columns_of(table)}
     strange = [name for name in names if name not in empty]
     if strange:
         raise newer(f"{table.name}.{strange[0]}")

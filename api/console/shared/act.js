@@ -40,6 +40,7 @@ function sent(submissions) {
 async function post(draft) {
   say(draft, draft.dataset.recording);
   const { eventIds, following } = draft.dataset;
+  const isFirst = !sessionStorage.getItem(SENT);
   sessionStorage.setItem(SENT, JSON.stringify({ eventIds: eventIds.split(" "), following }));
   let answer;
   try {
@@ -49,11 +50,10 @@ async function post(draft) {
   }
   if (answer.ok) return goOn();
   const problem = await answer.json().catch(() => ({}));
-  const isUnknown = answer.status >= 500 && (!problem.code || problem.code === "outcome_unknown" || answer.status === 500);
-  if (isUnknown) return offerAgain(draft, draft.dataset.lost);
-  // Of what was sent before without an answer this says nothing: that stays to be asked for.
+  if (!problem.code || problem.code === "outcome_unknown" || answer.status === 500) return offerAgain(draft, draft.dataset.lost);
   if (answer.status >= 500) return offerAgain(draft, ...(await refusal(draft.dataset.notNow, problem)));
-  sessionStorage.removeItem(SENT);
+  // A refusal says nothing of what was sent before without an answer: that stays to be asked for.
+  if (isFirst) sessionStorage.removeItem(SENT);
   if (problem.code === "not_on_head") return again(draft, draft.dataset.moved);
   refused = await refusal(draft.dataset.refused.replace("{line}", problem.line), problem);
   return again(draft, ...refused);

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ledger.core.custody.particulars import require_value
 from ledger.core.custody.state import Act, CaseState, Item, WordsSource, rule
 from ledger.core.events import record
+from ledger.core.events.fields import ABSENT
 
 # What an item is called and told apart by. No other event changes these.
 WORDS_OF_ITEM = ("description", "features", "obtained_from", "exhibit_number", "account")
@@ -59,13 +60,17 @@ def _corrected_items(
         name = correction.field.removeprefix(own.part)
         particular = name.removeprefix("particulars.")
         words: dict[str, Any] = {}
+        correct = None if correction.correct == ABSENT and name != "description" else correction.correct
         if name in WORDS_OF_ITEM:
-            words = {name: correction.correct}
+            words = {name: correct}
         elif (
             particular != name
             and particular in item.particulars
             and (row := act.book.fields.get(particular)) is not None
         ):
-            require_value(state, row, correction.correct, field=field)
-            words = {"particulars": item.particulars | {particular: correction.correct}}
+            stated = {name: text for name, text in item.particulars.items() if name != particular}
+            if correct is not None:
+                require_value(state, row, correct, field=field)
+                stated[particular] = correct
+            words = {"particulars": stated}
         yield replace(item, corrected_in=act.event.event_id, **words)

@@ -325,7 +325,7 @@ def _insert(
                 [_naive(value) for value in row.values()],
             )
         except duckdb.Error as error:
-            raise MalformedInput(str(error).partition("\n")[0], field=f"{name}[{number}]") from error
+            raise MalformedInput(refused(error, "", quotes_rows=True).text, field=f"{name}[{number}]") from error
 
 
 def _size(value: Any) -> int:

@@ -315,6 +315,18 @@ def test_a_refusal_names_things_and_fields_as_the_form_does(served: Served) -> N
     assert "reason is missing" in refused(PROCURATORATE, "accept", **left)
 
 
+def test_a_number_that_an_item_has_already_is_told(served: Served) -> None:
+    """Before it is signed, of an exhibit and of a seal: a list that was sent twice is seen."""
+    served.record(Case().open().register("phone", exhibit_number="E-1", seal_number="S-1"))
+    coin = {"item_kind": "exhibit", "description": "a coin", "quantity": "1", "unit": "piece"}
+    row = {f"new:1:{name}": value for name, value in coin.items()}
+    warned = {"new:1:exhibit_number": "E-1"}, {"new:1:seal_number": "S-1"}, {"new:1:exhibit_number": "E-2"}
+    texts = [post(served, clerk(POLICE), "/cases/case-1/drafts/register", row | each).text for each in warned]
+    told_of = [("of this exhibit number" in text, "of this seal number" in text) for text in texts]
+    assert told_of == [(True, False), (False, True), (False, False)]
+    assert all("the phone (phone)" in text for text in texts[:2])
+
+
 def test_a_form_asks_for_nothing_that_there_is_not(served: Served) -> None:
     """Of several addressees exactly one; what the case has none of is left out, or said where the act needs it."""
     served.record(offered("phone"))

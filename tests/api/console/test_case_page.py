@@ -259,10 +259,12 @@ def test_an_act_whose_answer_is_lost_counts_once(office: Office, by: str) -> Non
     desk.agree()
     expect(page.locator(".draft .outcome")).to_contain_text("Send it again: it counts once")
     if by == "a refusal of the second time":
-        problem = {"status": 503, "code": "busy", "detail": "too much to do"}
-        page.route("**/api/v1/events", lambda route: route.fulfill(status=503, json=problem), times=1)
-        page.get_by_role("button", name="Send again").click()
-        expect(page.locator(".draft .outcome")).to_contain_text("too much to do")
+        for status, answer in ((503, {"code": "busy"}), (429, {}), (429, {"code": "too_many_requests"})):
+            problem = answer and answer | {"status": status, "detail": f"{status}: too much to do"}
+            page.route("**/api/v1/events", lambda route: route.fulfill(status=status, json=problem), times=1)  # noqa: B023
+            page.get_by_role("button", name="Send again").click()
+            shown = "too much to do" if answer else "Send it again: it counts once"
+            expect(page.locator(".draft .outcome")).to_contain_text(shown)
     if by == "a reload":
         page.reload()
     else:

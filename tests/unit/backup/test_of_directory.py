@@ -28,7 +28,7 @@ from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, MalformedInput, Unavailable
 from ledger.storage.objects import STAGED, Objects
 from ledger.store import backup as rows
-from ledger.store.tables import META, SPLITS
+from ledger.store.tables import CHECKPOINTS, META, SPLITS
 
 
 def test_keys_are_in_no_backup(tmp_path: Path) -> None:
@@ -130,6 +130,8 @@ def test_a_run_that_fails_is_remembered_until_one_is_made(tmp_path: Path) -> Non
 def test_rows_of_another_version_fit_its_tables() -> None:
     """A column that came since is empty, and facts of what is made anew are left out. One that is not known here is of
     a later version, and is not lost in silence."""
+    (checkpoint,) = rows.kept_rows_of(CHECKPOINTS, ("size", "note"), [(1, "a note")])
+    assert (checkpoint["shown"], checkpoint["published_at"]) == (False, None)
     (row,) = rows.kept_rows_of(SPLITS, ("case_id",), [("case-1",)])
     assert row == {"log_index": None, "case_id": "case-1", "new_case_id": None, "agency": None}
     facts = rows.kept_rows_of(

@@ -43,6 +43,8 @@ def test_an_item_is_called_as_its_registration_is_corrected() -> None:
     assert (again.description, again.features) == ("a kitchen knife", "another features")
     assert again.corrected_in == written.last.event.event_id
     assert written.state.items["phone"] is phone
+    without = correct(written, registered, exhibit_number="null", description="null").state.items["knife"]
+    assert (without.exhibit_number, without.description) == (None, "null"), "what may be left out"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,8 @@ def test_a_particular_is_corrected_to_what_its_field_takes() -> None:
         correct(written, registered, particulars__f_number="many")
     with refused("unknown_person", field="payload.body.corrections[0].correct"):
         correct(written, registered, particulars__f_person="5f" * 16)
+    without = correct(written, registered, particulars__f_person="null").state.items["probe"]
+    assert without.particulars == {"f_number": "13"}
     written.book = book(uses="f_text = {}")
     written.book.fields.pop("f_number")
     assert correct(written, registered, particulars__f_number="14").state.items["probe"].particulars["f_number"] == "13"
