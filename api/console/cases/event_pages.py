@@ -9,7 +9,7 @@ from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf, page_router
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.rendering import PATH, language, narrator_of
-from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery, download, json_response, shown_pdf
+from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery, download, shown_pdf
 from api.services.archives import archive_of_case
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
 from api.services.documents import (
@@ -23,6 +23,7 @@ from api.services.documents import (
     printed_event,
 )
 from api.services.service import position_after
+from ledger.core.encoding import canonical
 from ledger.core.events import EVENT_TYPES, decode_section
 from ledger.core.messages import Message
 from ledger.i18n import translate
@@ -39,7 +40,7 @@ router = page_router()
 @router.get("/recorded")
 def recorded_events(visit: VisitOf, event: RecordedQuery) -> Response:
     """Return the ids of those of the events that the reader has signed and that are recorded."""
-    return json_response([each.event_id for each in recorded(visit, event)])
+    return download(canonical.encode([each.event_id for each in recorded(visit, event)]), "recorded.json")
 
 
 @router.get("/cases/{case_id}/events/{event_id}")

@@ -25,6 +25,7 @@ READERS: tuple[tuple[Relation, Role], ...] = (
     ("jurisdiction", "supervisor"),
     ("jurisdiction", "analyst"),
     ("offered", "clerk"),
+    ("refused", "clerk"),
     ("addressed", "clerk"),
 )
 

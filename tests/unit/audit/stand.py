@@ -93,9 +93,9 @@ class Stand:
 
     def claim(self, size: int, root: bytes) -> None:
         """Put in a note that the log has signed of a tree that it has not, published after all others."""
-        note, columns = self.ledger.publisher.checkpoint(size, root), "size, note, published_at, witnessed"
+        note, columns = self.ledger.publisher.checkpoint(size, root), "size, note, published_at, witnessed, shown"
         at = self.ledger.clock() + 1
-        self.change(f"INSERT INTO checkpoints ({columns}) VALUES ({size}, :note, :at, FALSE)", note=note, at=at)
+        self.change(f"INSERT INTO checkpoints ({columns}) VALUES ({size}, :note, :at, FALSE, FALSE)", note=note, at=at)
 
     def anchor(self) -> None:
         anchor_present(self.ledger)
