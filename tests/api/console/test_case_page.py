@@ -220,60 +220,54 @@ def test_what_was_typed_is_not_lost(office: Office) -> None:
     assert page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('typed'))") == []
 
 
-def test_what_cannot_be_recorded_now_says_why(office: Office) -> None:
-    """A service that refuses because of itself leaves no doubt about the act, which is sent again once it can."""
-    office.record(Case().open())
-    desk = office.at(clerk(POLICE), "/cases/case-1/acts/case.numbered")
-    page, problem = desk.page, {"status": 503, "code": "clock_set_forward", "detail": "the clock was set forward"}
-    page.locator("#case_number").fill("2026-9")
-    page.get_by_role("button", name=READ).click()
-    page.route("**/api/v1/events", lambda route: route.fulfill(status=503, json=problem), times=1)
-    page.locator("[data-sign]").click()
-    desk.agree()
-    outcome = page.locator(".draft .outcome")
-    expect(outcome).to_contain_text("cannot record anything now")
-    expect(outcome).to_contain_text("the clock was set forward")
-    page.get_by_role("button", name="Send again").click()
-    page.wait_for_url("**event=*")
-    assert office.state().sequence == 1
-
-
-@pytest.mark.parametrize("by", ["a reload", "another draft", "a refusal of the second time"])
-def test_an_act_whose_answer_is_lost_counts_once(office: Office, by: str) -> None:
-    """Whether its page is opened or its form signed again: what was recorded is shown, and not signed twice."""
+def test_an_act_counts_once_whatever_comes_of_its_answer(office: Office) -> None:
+    """What the service refuses because of itself is sent again; of an act whose answer was lost the ledger is asked,
+    when its page is opened or its form signed again: what was recorded is shown, and not signed twice."""
     office.record(Case().open())
     desk = office.at(clerk(POLICE), "/cases/case-1/acts/letter.sent")
-    page = desk.page
+    page, events = desk.page, "**/api/v1/events"
+    outcome, again = page.locator(".draft .outcome"), page.get_by_role("button", name="Send again")
+
+    def refused_once(status: int, code: str | None) -> None:
+        problem = {"status": status, "code": code, "detail": "too much to do"} if code else {}
+        page.route(events, lambda route: route.fulfill(status=status, json=problem), times=1)
 
     def lose(route: Route) -> None:
         assert route.fetch().status == 201
         route.abort()
 
-    page.locator("#number").fill("2026-5")
-    page.locator("#kind").select_option("data_freeze_notice")
-    page.locator("#sent_at").fill("2026-03-02T09:30")
-    page.locator("#to_agency").select_option(PROCURATORATE)
-    page.get_by_role("button", name=READ).click()
-    page.route("**/api/v1/events", lose, times=1)
-    page.locator("[data-sign]").click()
-    desk.agree()
-    expect(page.locator(".draft .outcome")).to_contain_text("Send it again: it counts once")
-    if by == "a refusal of the second time":
-        for status, answer in ((503, {"code": "busy"}), (429, {}), (429, {"code": "too_many_requests"})):
-            problem = answer and answer | {"status": status, "detail": f"{status}: too much to do"}
-            page.route("**/api/v1/events", lambda route: route.fulfill(status=status, json=problem), times=1)  # noqa: B023
-            page.get_by_role("button", name="Send again").click()
-            shown = "too much to do" if answer else "Send it again: it counts once"
-            expect(page.locator(".draft .outcome")).to_contain_text(shown)
-    if by == "a reload":
-        page.reload()
-    else:
-        page.locator("#number").fill("2026-6")
+    ways = ("refused at first", "a reload", "another draft", "refused the second time")
+    for by in ways:
+        expect(desk.go("/cases/case-1/acts/letter.sent").locator("#number")).to_have_value("")
+        page.locator("#number").fill(by)
+        page.locator("#kind").select_option("data_freeze_notice")
+        page.locator("#sent_at").fill("2026-03-02T09:30")
+        page.locator("#to_agency").select_option(PROCURATORATE)
         page.get_by_role("button", name=READ).click()
+        if by == "refused at first":
+            refused_once(503, "clock_set_forward")
+        else:
+            page.route(events, lose, times=1)
         page.locator("[data-sign]").click()
-    page.wait_for_url("**event=*")
-    assert [letter.number for letter in office.state().letters.values()] == ["2026-5"]
-    expect(desk.go("/cases/case-1/acts/letter.sent").locator("#number")).to_have_value("")
+        desk.agree()
+        if by == "refused at first":
+            expect(outcome).to_contain_text("cannot record anything now")
+            expect(outcome).to_contain_text("too much to do")
+            again.click()
+        else:
+            expect(outcome).to_contain_text("Send it again: it counts once")
+        for status, code in ((503, "busy"), (429, None), (429, "too_many")) if by == "refused the second time" else ():
+            refused_once(status, code)
+            again.click()
+            expect(outcome).to_contain_text("too much to do" if code else "Send it again: it counts once")
+        if by == "a reload":
+            page.reload()
+        elif by != "refused at first":
+            page.locator("#number").fill("another")
+            page.get_by_role("button", name=READ).click()
+            page.locator("[data-sign]").click()
+        page.wait_for_url("**event=*")
+    assert [letter.number for letter in office.state().letters.values()] == [*ways]
 
 
 def test_a_second_case_of_one_number_warns(office: Office) -> None:
