@@ -137,6 +137,7 @@ class ServiceLock:
 
     def release(self) -> None:
         """Release the lock, if it is held."""
+        self._was_held = False
         if self._connection is not None:
             with suppress(DBAPIError):
                 self._connection.close()
@@ -149,6 +150,7 @@ class ServiceLock:
             self._connection.execute(text("SELECT"))
         except DBAPIError:
             self.release()
+            self._was_held = True
         return self._connection is not None
 
 
