@@ -149,7 +149,7 @@ class ServiceMetrics(Collector):
                     files=evidence_files.total(connection),
                 )
             self._counted = time.monotonic(), counts
-        return KeptFacts(self._counted[1], backup=max(backups, key=lambda last: last.made, default=None))
+        return KeptFacts(self._counted[1], backup=max(backups, key=lambda last: last.made_at, default=None))
 
 
 def _of_readiness(facts: DatabaseFacts, states: PartStates) -> Iterator[Metric]:
@@ -307,7 +307,7 @@ def _of_kept(kept: KeptFacts, parts: Parts) -> Iterator[Metric]:
     (files, size), (waiting, since) = counts.files, counts.checks
     due = {("case",): float(counts.due[True]), ("item",): float(counts.due[False])}
     is_configured = parts.settings.backup_store is not None
-    made_at = kept.backup.made if kept.backup else 0
+    made_at = kept.backup.made_at if kept.backup else 0
     failed = kept.backup.failed if kept.backup else None
     yield gauge("evidence_files", "Files that the evidence store has.", files)
     yield gauge("evidence_bytes", "Bytes of these.", size)

@@ -179,7 +179,7 @@ class _Creating:
         generation = Generation(
             log_id="0x" + log_id.hex(),
             number=previous.number + 1 if previous else 1,
-            made=self.now,
+            made_at=self.now,
             size=tree.size,
             root=tree.root.hex(),
             previous=previous.digest if previous else NONE,

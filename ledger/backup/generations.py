@@ -47,11 +47,11 @@ _TEXT = re.compile(
 
 
 class Generation(Struct, frozen=True):
-    """One backup: ``made`` in unix seconds, ``previous`` and ``manifest`` as digests, ``packed`` in bytes."""
+    """One backup: ``made_at`` in unix seconds, ``previous`` and ``manifest`` as digests, ``packed`` in bytes."""
 
     log_id: str
     number: int
-    made: int
+    made_at: int
     size: int
     root: str
     previous: str
@@ -61,7 +61,7 @@ class Generation(Struct, frozen=True):
     @property
     def text(self) -> str:
         """Return the text that is signed."""
-        lines = (f"generation {self.number}", f"made {self.made}", f"size {self.size}", f"root {self.root}")
+        lines = (f"generation {self.number}", f"made {self.made_at}", f"size {self.size}", f"root {self.root}")
         digests = (f"previous {self.previous}", f"manifest {self.manifest}", f"packed {self.packed}")
         return "\n".join((FORMAT, self.log_id, *lines, *digests, ""))
 

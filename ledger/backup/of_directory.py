@@ -58,7 +58,7 @@ class LastBackup(Struct, frozen=True):
 
     number: int
     digest: str
-    made: int
+    made_at: int
     failed: int | None = None
 
 

@@ -32,12 +32,12 @@ MOST_FAULTS = 100  # that are named
 class Verified(Struct, frozen=True):
     """What a verification came to; ``findings`` say what is wrong, ``not_checked`` what could not be looked at.
 
-    ``made`` is in unix seconds, 0 where the note does not hold.
+    ``made_at`` is in unix seconds, 0 where the note does not hold.
     """
 
     verdict: Literal["intact", "tampered", "unverifiable"]
     generation: int
-    made: int
+    made_at: int
     size: int
     root: str
     chunks: int
@@ -117,7 +117,7 @@ def verify(backup: OpenBackup, trust: Trust | None, progress: Progress = lambda 
     return Verified(
         verdict="tampered" if findings.texts else "unverifiable" if not_checked else "intact",
         generation=generation.number,
-        made=generation.made,
+        made_at=generation.made_at,
         size=generation.size,
         root=generation.root,
         chunks=len(refs),

@@ -198,7 +198,7 @@ def backups(settings: Settings) -> Iterator[Finding]:
     if not where.installation.exists():
         return
     try:
-        times = [last.made for last in last_backups(where).values() if last.number]
+        times = [last.made_at for last in last_backups(where).values() if last.number]
     except TallystickError as error:
         yield Finding("backup", "failed", error.message, error.hint or "")
         return

@@ -113,8 +113,8 @@ async function told(draft, error) {
     : { busy: words.busy, unpaired: words.unpaired, refused: words.signerRefused, absent: words.absent };
   if (asks.absent && error instanceof TypeError) return [asks.absent];
   const declined = error.data?.code === UNANSWERED ? words.unanswered : words.declined;
-  const known = { [DECLINED]: declined, [BUSY]: asks.busy, [UNPAIRED]: asks.unpaired, [OTHER_ACCOUNT]: words.walletAccount }[code];
-  return known ? [known] : refusal(asks.refused, { code: error.data?.code, detail: message });
+  const byCode = { [DECLINED]: declined, [BUSY]: asks.busy, [UNPAIRED]: asks.unpaired, [OTHER_ACCOUNT]: words.walletAccount }[code];
+  return byCode ? [byCode] : refusal(asks.refused, { code: error.data?.code, detail: message });
 }
 
 document.addEventListener("click", async ({ target }) => {

@@ -151,9 +151,9 @@ def create_command(
         finally:
             database.close()
         generation = created.generation
-        last = LastBackup(generation.number, generation.digest, generation.made)
+        last = LastBackup(generation.number, generation.digest, generation.made_at)
         remember(where, str(name), last)
-        shown: dict[str, Any] = {"generation": generation.number, "made_at": instant_text(generation.made)}
+        shown: dict[str, Any] = {"generation": generation.number, "made_at": instant_text(generation.made_at)}
         shown |= {"size": generation.size, "root": generation.root, "chunks": created.chunks, "written": created.stored}
         if settings.backup_keep:
             try:
@@ -180,7 +180,7 @@ def list_command(session: Session, *, store: str | None, trust: Path | None) -> 
     for number in numbers_at(place):
         try:
             each = read_generation(place, number, by)
-            shown = {"made_at": instant_text(each.made), "size": each.size, "root": each.root, "fault": None}
+            shown = {"made_at": instant_text(each.made_at), "size": each.size, "root": each.root, "fault": None}
         except (IntegrityBroken, OfOtherLedger) as error:
             shown = {"made_at": None, "size": None, "root": None, "fault": error.text}
         rows.append({"generation": number} | shown)
@@ -277,7 +277,7 @@ def restore_command(
     elsewhere = _seen_elsewhere(data_dir, by)
     lacking = elsewhere.lacking(restored.generation.size)
     findings = [fault.what for fault in restored.findings]
-    shown: dict[str, Any] = {"generation": number, "made_at": instant_text(restored.generation.made)}
+    shown: dict[str, Any] = {"generation": number, "made_at": instant_text(restored.generation.made_at)}
     shown |= {"size": restored.generation.size, "root": restored.generation.root, "data_dir": str(data_dir)}
     shown |= {"lacking": lacking, "findings": findings, "set_aside": list(restored.set_aside)}
     witnesses = [{"name": each.name, "size": each.size, "fault": each.fault} for each in elsewhere.answers]
@@ -376,7 +376,7 @@ def _opened(place: Objects, number: int, trust: Trust | None, identities: Sequen
 
 def _fields(report: Verified) -> dict[str, Any]:
     fields: dict[str, Any] = to_builtins(report, enc_hook=str, builtin_types=())
-    made_at = fields.pop("made")
+    made_at = fields.pop("made_at")
     first = {"verdict": fields.pop("verdict"), "generation": fields.pop("generation")}
     first |= {"made_at": instant_text(made_at) if made_at else None}
     return first | {"written" if name == "stored" else name: value for name, value in fields.items()}

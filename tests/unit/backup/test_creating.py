@@ -297,7 +297,7 @@ def test_a_note_counts_by_the_logs_key_alone(stand: Stand) -> None:
     with pytest.raises(OfOtherLedger):
         read_generation(stand.place, 1, other.verifying_key)
     generation = read_generation(stand.place, 1, None)
-    assert generation.made == NOW
+    assert generation.made_at == NOW
 
 
 def test_a_record_that_knows_later_bindings_is_left_out(stand: Stand) -> None:
