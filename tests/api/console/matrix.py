@@ -116,7 +116,7 @@ ROWS = (
     Row("/cases/{case_id}/picture", query="?since=2026-03-02T08:00&until=2026-03-03T08:00"),
     Row("/cases/{case_id}/lineage"),
     Row("/cases/{case_id}/reads", roles=("auditor", "supervisor")),
-    Row("/recorded", anybody, query="?event=01940000-0000-7000-8000-000000000000", shows=False),
+    Row("/recorded", anybody, query="?event=01940000-0000-7000-8000-000000000000", shows=False, is_file=True),
     Row("/cases/{case_id}/events/{event_id}"),
     Row("/cases/{case_id}/events/{event_id}/bundle", is_file=True),
     Row("/cases/{case_id}/events/{event_id}/certificate", is_file=True),
