@@ -11,6 +11,7 @@ from api.auth.reading import Reading
 from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response, require_agencies
 from api.schemas.openapi import Paged, Routes
 from api.services import supervision_views as views
+from api.services.model_runs import lead_material
 from api.services.service import Service
 from ledger.core.messages import Message
 from ledger.core.supervision import LeadState, RecommendationState
@@ -18,6 +19,7 @@ from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.store import supervision
 from ledger.store.supervision import LeadFilter
+from ledger.supervision.leads import encode_lead_file
 
 router = Routes(400, 401, 503, prefix="/api/v1", tags=["supervision"])
 
@@ -60,6 +62,17 @@ def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response
         events = views.life_of(connection, lead_id, sight)
     reading.record(Message("lead {lead_id}", lead_id=lead_id))
     return json_response(views.lead_view(state, sight, events))
+
+
+_LEAD_FILE = {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/lead@v1"}}}}
+
+
+@router.files("/leads/{lead_id}/proof", "Get the lead file, which finds a lead again", _LEAD_FILE)
+def lead_proof(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
+    """Return the proof bundles of the lead and of those of the cases that it cites which you may see, and the model's
+    text: `tally lead check` finds the lead again from them, offline."""
+    with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
+        return Response(encode_lead_file(lead_material(service, reading, lead_id)), media_type="application/json")
 
 
 Retired = Annotated[bool | None, Query(description="only those that are retired, or that are not")]

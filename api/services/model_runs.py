@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from api.auth.reading import Reading
 from api.schemas.answers import view_of
@@ -16,7 +17,7 @@ from api.services.governance import require_modelling
 from api.services.service import Service
 from api.services.supervision_views import require_model, require_supervision_state, version_of
 from ledger.core.encoding.instants import spelled
-from ledger.core.events.registry import names_of
+from ledger.core.events.supervision import LeadRaised
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.supervision import LeadState
@@ -49,41 +50,35 @@ def work_on_file(service: Service, reading: Reading, function: Callable[..., T],
     return service.parts.workers.run(function, *arguments, agency=reading.agency, field="definition")
 
 
-def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
-    """Derive a lead again from the cases that the reader may see, and return the report. Raises NotFound."""
+def lead_material(service: Service, reading: Reading, lead_id: str) -> LeadMaterial:
+    """Return what finds a lead again from the cases that the reader may see, and record the reads. Raises NotFound."""
     with service.parts.database.read() as connection:
-        state, _ = require_supervision_state(connection, reading, lead_id, LeadState, field="lead_id")
-        raised = state.raised
+        raised = require_supervision_state(connection, reading, lead_id, LeadState, field="lead_id")[0].raised
         model = require_model(connection, reading, raised.model_id)
         first = log.stream(connection, "supervision", lead_id, limit=1)[0]
         cited = log.identities(connection, [ref.event_id for ref in raised.events]).values()
         in_cases = [entry for entry in cited if entry.stream_kind == "case"]
         visible = cases.numbers_of(connection, {entry.stream_id for entry in in_cases}, reading.reader)
     others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
-    kept = DatasetFiles(service.parts.database)
+    return LeadMaterial(
+        lead=bundle_of_event(service, reading, first.event_id),
+        definition=version_of(model, raised.model_version).body.definition,
+        cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(visible)},
+        registrations=tuple(bundle_of_event(service, reading, event_id) for event_id in others),
+        hidden=frozenset(entry.event_id for entry in in_cases if entry.stream_id not in visible),
+    )
+
+
+def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
+    """Derive a lead again from the cases that the reader may see, and return the report. Raises NotFound."""
+    material, kept = lead_material(service, reading, lead_id), DatasetFiles(service.parts.database)
+    body = decode_bundle(material.lead).require_event().require_event().body
+    datasets = body.datasets if isinstance(body, LeadRaised) else ()
     with ExitStack() as written:
-        files = [written.enter_context(kept.written(dataset.digest)) for dataset in raised.datasets]
-        held = LeadMaterial(
-            lead=bundle_of_event(service, reading, first.event_id),
-            definition=version_of(model, raised.model_version).body.definition,
-            cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(visible)},
-            agencies=tuple(
-                (
-                    agency_id,
-                    agency.kind,
-                    *names_of(agency.profile.name),
-                    agency.profile.jurisdiction,
-                )
-                for agency_id, agency in sorted(reading.authority.agencies.items())
-            ),
-            registrations=tuple(bundle_of_event(service, reading, event_id) for event_id in others),
-            files=tuple(filter(None, files)),
-            entries=lambda size: _entries(service, size),
-            hidden=frozenset(entry.event_id for entry in in_cases if entry.stream_id not in visible),
-        )
+        files = [written.enter_context(kept.written(dataset.digest)) for dataset in datasets]
+        held = replace(material, files=tuple(filter(None, files)), entries=lambda size: _entries(service, size))
         validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
-        bundles = [decode_bundle(data) for data in (held.lead, *held.registrations, *held.cases.values())]
-        blocks = [block for bundle in bundles for block in blocks_of(bundle)]
+        blocks = [block for data in held.bundles for block in blocks_of(decode_bundle(data))]
         return rederive(held, service.parts.trust.trust, validator.procedures(), observed=blocks, runner=runner)
 
 

@@ -42,7 +42,13 @@ _AROUND = (
     ),
     (b"PK", Message("a ZIP archive"), Message("Unpack it: an exported case has its bundles in data/Proofs.")),
 )
-OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # parts of a file's format, such as tallystick/bundle@v1
+OURS, BUNDLE, LEAD, TRUST = "tallystick/", "bundle", "lead", "trust"  # parts of a format, such as tallystick/bundle@v1
+_PLACED = Message("What is checked stands first, the trust file behind --trust: tally proof check BUNDLE --trust TRUST")
+# What to do with another file of ours than was expected.
+_CHECKED_BY = {
+    BUNDLE: Message("A bundle is checked by tally proof check."),
+    LEAD: Message("A lead file is checked by tally lead check."),
+}
 
 
 def verify(
@@ -253,7 +259,7 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO]) -> Trust
     If none is of its ledger it is the first one, against which the bundle then fails. Raises MalformedInput.
     """
     trusted = _trusted(session, files)
-    _require_format(data, BUNDLE, "FILE")
+    require_format(data, BUNDLE, "FILE")
     log_id = _head(data).log_id
     return next((trust for trust in trusted if trust.log_id_text == log_id), trusted[0])
 
@@ -262,7 +268,7 @@ def _trusted(session: Session, files: Iterable[BinaryIO]) -> list[Trust]:
     """Return the trust files that were given, or else the profile's. Raises MalformedInput for two of one ledger."""
     from ledger.core.trust.trust_file import parse_trust
 
-    trust_files = [_require_format(file.read(), TRUST, "--trust") for file in files]
+    trust_files = [require_format(file.read(), TRUST, "--trust") for file in files]
     trusted = [parse_trust(file) for file in trust_files or [trust_of_profile(session)]]
     if len({trust.log_id for trust in trusted}) < len(trusted):
         raise MalformedInput(
@@ -287,7 +293,7 @@ def trust_of_profile(session: Session) -> bytes:
     )
 
 
-def _require_format(data: bytes, kind: str, field: str) -> bytes:
+def require_format(data: bytes, kind: str, field: str) -> bytes:
     """Return the bytes of a file. Raises MalformedInput for another file of ours, or one of a later release."""
     for beginning, described, hint in _AROUND:
         if data.startswith(beginning):
@@ -312,7 +318,7 @@ def _require_format(data: bytes, kind: str, field: str) -> bytes:
             kind=kind,
             file_format=file_format,
             field=field,
-            hint="What is checked stands first, the trust file behind --trust: tally proof check BUNDLE --trust TRUST",
+            hint=_CHECKED_BY.get(name.removeprefix(OURS).partition("@")[0], _PLACED) if kind != TRUST else _PLACED,
         )
     return data
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
+from msgspec.structs import replace
 
-from ledger.cli.errors import Exit
+from ledger.cli.errors import EXIT_OF_VERDICT, Exit
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Output, columns, printable_line
 from ledger.cli.params import DigestedFile, outsider, split_once
-from ledger.cli.proofs import blocks_at_node, trust_for
+from ledger.cli.proofs import LEAD, blocks_at_node, require_format, trust_for
 from ledger.cli.session import Session
 from ledger.client.service import at
-from ledger.core.errors import NotFound
+from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Body
-from ledger.core.events.registry import names_of
 
 if TYPE_CHECKING:
     from ledger.cli.options import Node
     from ledger.i18n import Labels
-    from ledger.supervision.leads import LeadReport
     from ledger.supervision.model_faults import ModelRefused
 
 STEPS = columns("event_type", "agency", "officer", "occurred_at", "index", "event_id")
@@ -124,40 +124,56 @@ def show_faults(session: Session, name: str, refused: ModelRefused, *, colour: s
             click.secho(printable_line(line_text), fg=colour, err=True)
 
 
-def verify_lead(
-    session: Session, lead_id: str, files: Sequence[Path], log_folder: Path | None = None, node: Node | None = None
-) -> LeadReport:
-    """Derive a lead of the service again from bundles and the ``files`` of data sets, and return the report.
+def fetch_lead_file(session: Session, lead_id: str) -> bytes:
+    """Fetch the file that finds a lead again. Raises NotFound, and IntegrityBroken if it is of another lead."""
+    from ledger.core.verification.bundle import decode_bundle
+    from ledger.supervision.leads import decode_lead_file
 
-    If entries of the log are needed, they are those of the copy in ``log_folder``, or are fetched.
+    data = session.service.fetch(at("/api/v1/leads/{}/proof", lead_id))
+    actual = decode_bundle(decode_lead_file(data).lead).require_event().envelope.stream.id
+    if actual != lead_id:
+        raise IntegrityBroken(
+            "the service gave the proof of {actual}, not of {asked}", actual=actual, asked=lead_id, field="bundle"
+        )
+    return data
 
-    Raises NotFound.
+
+def check_lead(
+    session: Session,
+    data: bytes,
+    files: Sequence[Path],
+    *,
+    trust_files: Iterable[BinaryIO] = (),
+    entries: Callable[[int], Iterable[bytes]] | None,
+    node: Node | None,
+) -> int:
+    """Derive the lead of a lead file again, show the report, and return the exit code.
+
+    ``files`` are those of data sets. ``entries`` gives the first entries of the log, if they are needed. Raises
+    MalformedInput.
     """
+    from ledger.cli.report import show_report
     from ledger.core.procedure.adoption import Procedures
-    from ledger.supervision.leads import LeadMaterial, rederive
+    from ledger.supervision.leads import decode_lead_file, rederive
 
-    service = session.service
-    lead = service.get(at("/api/v1/leads/{}", lead_id))
-    raised = lead["raised"]
-    bundle = service.fetch(at("/api/v1/events/{}/proof", lead["events"][0]["event_id"]))
-    model = service.get(at("/api/v1/models/{}/{}", raised["model_id"], str(raised["model_version"])))
-    cases, registrations, hidden = _cited(session, raised)
-    agencies = tuple(
-        (agency["agency_id"], agency["kind"], *names_of(agency["name"]), agency["jurisdiction"])
-        for agency in service.pages("/api/v1/agencies", "agencies")
-    )
+    held = replace(decode_lead_file(require_format(data, LEAD, "FILE")), files=files, entries=entries)
+    trust = trust_for(session, held.lead, trust_files)
+    blocks = {block for bundle in held.bundles for block in blocks_at_node(node, bundle, trust)}
+    report = rederive(held, trust, Procedures(), observed=tuple(blocks))
+    show_report(session, report, trust)
+    return EXIT_OF_VERDICT[report.verdict]
 
-    def first_entries(size: int) -> Iterator[bytes]:
-        from ledger.client.log_copy import stored_entries
 
-        return _fetched_entries(session, size) if log_folder is None else stored_entries(log_folder)
+def entries_in(log_folder: Path) -> Callable[[int], Iterable[bytes]]:
+    """Return what gives the entries of a copy of the log."""
+    from ledger.client.log_copy import stored_entries
 
-    held = LeadMaterial(bundle, model["definition"], cases, agencies, registrations, files, first_entries, hidden)
-    trust = trust_for(session, bundle, ())
-    blocks = {
-        block for data in (bundle, *cases.values(), *registrations) for block in blocks_at_node(node, data, trust)
-    }
-    return rederive(held, trust, Procedures(), observed=tuple(blocks))
+    return lambda _size: stored_entries(log_folder)
+
+
+def fetched_entries(session: Session) -> Callable[[int], Iterable[bytes]]:
+    """Return what fetches as many entries of the log as are asked for, under a progress bar."""
+    return partial(_fetched_entries, session)
 
 
 def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
@@ -170,23 +186,3 @@ def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
         for bundle in fetch_bundles(session.service, size):
             yield from bundle
             progress.step()
-
-
-def _cited(session: Session, raised: dict[str, Any]) -> tuple[dict[str, bytes], list[bytes], frozenset[str]]:
-    """Fetch bundles of the cases of the events that the lead cites, and of the data set registrations among them.
-
-    The ids of those that the officer may not see come beside them.
-    """
-    cases: dict[str, bytes] = {}
-    registrations: list[bytes] = []
-    hidden = set[str]()
-    for ref in raised.get("events", ()):
-        try:
-            stream = session.service.get(at("/api/v1/events/{}", ref["event_id"]))["envelope"]["stream"]
-            if stream["kind"] != "case":
-                registrations.append(session.service.fetch(at("/api/v1/events/{}/proof", ref["event_id"])))
-            elif stream["id"] not in cases:
-                cases[stream["id"]] = session.service.fetch(at("/api/v1/cases/{}/proof", stream["id"]))
-        except NotFound:
-            hidden.add(ref["event_id"])
-    return cases, registrations, frozenset(hidden)

@@ -26,8 +26,9 @@ from ledger.core.errors import (
     Unavailable,
 )
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.events import Payload, Stream, decode_envelope, record
+from ledger.core.events import NAME_OF, Payload, Stream, decode_envelope, record
 from ledger.core.events.record import HeadsMapped
+from ledger.core.events.supervision import LeadRaised
 from ledger.core.events.terms import EventRef
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import verify_checkpoint
@@ -129,7 +130,7 @@ class Prover:
         """Return the bundle of one event. Raises NotFound, and IntegrityBroken if the store does not prove it."""
         with self._database.read() as connection:
             entry = log.entry_by_event_id(connection, event_id)
-            file = self._file(connection, [entry], entry.log_index, withheld)
+            file = self._file(connection, [entry], entry.log_index, withheld, agencies=_agencies_of_lead(entry))
         encoded = encode_bundle(file)
         with _readable(entry.log_index):
             report = verify_event(encoded, self._trust(), observed=blocks_of(file)).report
@@ -315,6 +316,12 @@ class Prover:
             nodes=nodes_of(shown, head.size, lambda index: merkle.inclusion_proof(index, head.size, view.nodes)),
             **parts,
         )
+
+
+def _agencies_of_lead(entry: StoredEntry) -> set[str]:
+    """Return the agencies that a lead names, none of another event: who finds it again asks for their jurisdictions."""
+    body = log.event_of(entry).body if entry.event_type == NAME_OF[LeadRaised] else None
+    return {body.supervised, body.supervising} if isinstance(body, LeadRaised) else set()
 
 
 def blocks_of(file: Bundle) -> tuple[ObservedBlock, ...]:

@@ -8,7 +8,9 @@ Whoever holds the events that a lead cites verifies it in these steps:
 4  cited    every cited event is among them, and it cites no case but theirs
 5  end      none of these cases has another event below the tree size
 6  finding  the model, run over these events alone, finds it again
-7  words    the lead says what the finding says, and went to the right supervising agency
+7  words    the lead says what the finding says, and went to an agency that supervises the other
+
+Of agencies counts what the bundles prove of their admissions.
 """
 
 from __future__ import annotations
@@ -18,31 +20,35 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import digest_by, parse_digest
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.events import Stream
 from ledger.core.events.record import DatasetRegistered
-from ledger.core.events.registry import AgencyProfile
+from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
-from ledger.core.events.terms import EventRef, Verdict
+from ledger.core.events.terms import EventRef, Value, Verdict
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.messages import Message, joined
+from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.procedure.jurisdiction import supervises
+from ledger.core.procedure.jurisdiction import is_within, may_supervise, supervises
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.case import carried_procedures, open_case
+from ledger.core.verification.bundle import decode_bundle
+from ledger.core.verification.case import carried_procedures, open_case, receivers_of
 from ledger.core.verification.chain import ObservedBlock
+from ledger.core.verification.heads import require_whole
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, StepResult, perform, worst
 from ledger.core.verification.stream import VerifiedStream, scan
-from ledger.core.verification.verify import VerifiedEvent, verify_event
+from ledger.core.verification.verify import BundleVerification, VerifiedEvent, verify_event
 from ledger.supervision.models.conditions import query_of
 from ledger.supervision.models.definition import Model, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
@@ -51,9 +57,9 @@ from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
-from ledger.supervision.views.case_record import Row, SourceEvent
+from ledger.supervision.views.case_record import SourceEvent
 from ledger.supervision.views.snapshot import Views
-from ledger.supervision.views.sources import BundleViewSource
+from ledger.supervision.views.sources import BundleViewSource, rows_of_agencies
 from ledger.workers.pool import TooCostly
 
 T = TypeVar("T")
@@ -123,22 +129,59 @@ def lead_of(
 
 
 class LeadMaterial(Struct, frozen=True):
-    """What is held: the bundle of ``lead.raised``, the model's text, case bundles by case, the registry's agencies.
+    """What is held: the bundle of ``lead.raised``, the model's text, and case bundles by case.
 
     ``hidden`` are the ids of cited events that are not shown to whoever verifies the lead: he may see fewer cases than
-    the agency whose model it is. ``registrations`` are bundles of the ``dataset.registered`` that the lead cites,
-    ``files`` those of the data sets. ``entries`` gives the first entries of the public log, so many; it is asked only
-    where that is needed.
+    the agency whose model it is. ``registrations`` are bundles of the ``dataset.registered`` that the lead cites.
+
+    A lead file has all of this. Beside it are ``files``, those of the data sets, and ``entries``, which gives the first
+    entries of the public log, so many; it is asked only where that is needed.
     """
 
     lead: bytes
     definition: str
     cases: Mapping[str, bytes]
-    agencies: Sequence[Row]
     registrations: Sequence[bytes] = ()
+    hidden: frozenset[str] = frozenset()
     files: Sequence[Path] = ()
     entries: Callable[[int], Iterable[bytes]] | None = None
-    hidden: frozenset[str] = frozenset()
+
+    @property
+    def bundles(self) -> tuple[bytes, ...]:
+        """Return all bundles, the lead's first."""
+        return (self.lead, *self.registrations, *self.cases.values())
+
+
+class _LeadFile(Value, frozen=True, kw_only=True):
+    """A lead file, in which the bundles stand as they are."""
+
+    format: Literal["tallystick/lead@v1"]
+    lead: Raw
+    definition: str
+    cases: dict[str, Raw]
+    registrations: tuple[Raw, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+def encode_lead_file(held: LeadMaterial) -> bytes:
+    """Return the lead file of what is held, as canonical JSON."""
+    file = _LeadFile(
+        format="tallystick/lead@v1",
+        lead=Raw(held.lead),
+        definition=held.definition,
+        cases={case_id: Raw(bundle) for case_id, bundle in held.cases.items()},
+        registrations=tuple(map(Raw, held.registrations)),
+        hidden=tuple(sorted(held.hidden)),
+    )
+    return canonical.encode(file)
+
+
+def decode_lead_file(data: bytes) -> LeadMaterial:
+    """Return what a lead file holds. Nothing is verified. Raises MalformedInput for what is no lead file."""
+    file = canonical.decode(data, decoder_of(_LeadFile), where="lead file")
+    cases = {case_id: bytes(bundle) for case_id, bundle in file.cases.items()}
+    registrations = tuple(map(bytes, file.registrations))
+    return LeadMaterial(bytes(file.lead), file.definition, cases, registrations, frozenset(file.hidden))
 
 
 class LeadReport(Struct, frozen=True):
@@ -172,6 +215,8 @@ class _Run:
     places: dict[str, tuple[int, EventRef]] = field(default_factory=dict)
     case_ids: dict[str, str] = field(default_factory=dict)  # by digest, too
     anchors: dict[int, int] = field(default_factory=dict)  # sizes with the unix time of their block
+    mapped: dict[str, int] = field(default_factory=dict)  # up to where a head map shows that a case is all here
+    admissions: dict[str, AgencyAdmitted] = field(default_factory=dict)  # of agencies, as the bundles prove them
     withheld: str | None = None  # an event whose payload is not here
     registered: list[Registered] = field(default_factory=list)
     finding: ModelFinding | None = None  # the lead's, made again
@@ -214,7 +259,9 @@ def rederive(
 
 # 1
 def _lead(run: _Run) -> StepResult:
-    verified = verify_event(run.held.lead, run.trust, observed=run.observed)
+    bundle = decode_bundle(run.held.lead)
+    verification = BundleVerification(bundle, run.trust, run.observed)
+    verified = verification.event(bundle.require_event())
     body = verified.event.body if verified.event else None
     if not isinstance(body, LeadRaised):
         raise MalformedInput("expected the bundle of a lead.raised with its payload", field="lead")
@@ -226,6 +273,7 @@ def _lead(run: _Run) -> StepResult:
             field="tree_size",
         )
     run.lead, run.head = body, verified.checkpoint
+    run.admissions |= verification.admissions()
     raised = Message("raised by the service at tree size {body.tree_size}, as of {body.as_of}", body=body)
     return _gap(verified) or raised
 
@@ -273,6 +321,10 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
     if case.stream.id != case_id:
         raise ProofRefused("this is the bundle of {case.stream.id}, not of {case_id}", case=case, case_id=case_id)
     _take_procedures(run, case)
+    run.admissions |= case.verification.admissions()
+    proven_map = case.verification.bundle.map
+    if proven_map is not None and not isinstance(require_whole(case.verification, case.stream), NotChecked):
+        run.mapped[case_id] = proven_map.index
     gap: NotChecked | None = None
     for verified in case.events:
         subject = verified.report.subject
@@ -330,12 +382,19 @@ def _cited(run: _Run) -> StepResult:
 
 # 5
 def _end(run: _Run) -> StepResult:
-    """Check that no event of these cases is left out. A case that goes on beyond the tree size shows that itself."""
+    """Check that no event of these cases is left out.
+
+    A case that goes on beyond the tree size shows that by itself, and so does a head map from there or later.
+    """
     size = run.raised().tree_size
-    open_ended = sorted(case_id for case_id, last in run.ends.items() if last < size)
+    open_ended = sorted(
+        case_id for case_id, last in run.ends.items() if last < size and run.mapped.get(case_id, 0) < size
+    )
     if not open_ended:
         return Message(
-            "each of {count} cases goes on beyond the lead's tree size, without a gap before it", count=len(run.ends)
+            "a later event or a head map shows of each of {count} cases that nothing is left out below the lead's tree "
+            "size",
+            count=len(run.ends),
         )
     case_ids = joined(open_ended, by=", ")
     gap = Message("whether the log has other events of {case_ids} below entry {size}", case_ids=case_ids, size=size)
@@ -379,6 +438,9 @@ def _finding(run: _Run) -> StepResult:
     lead, model = run.raised(), run.chosen()
     if run.withheld is not None:
         return NotChecked("the payload of {run.withheld} is withheld", run=run)
+    named = {lead.supervised, *(agency for event in run.events for agency in receivers_of(event.body))}
+    for agency in sorted(named - run.admissions.keys()):
+        return NotChecked("the bundle does not show the admission of {agency}", agency=agency)
     by_digest = {finding.digest: finding for finding in _findings(run, lead, model, _tables(run))}
     # Which other cases a query depends on, its text does not show; others show that it depends on none having a row.
     query = query_of(model.condition, model.parameters, model.parameters_of(lead.parameters))
@@ -399,9 +461,8 @@ def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Datas
         for size, at in run.anchors.items()
         if size <= lead.tree_size
     ]
-    source = BundleViewSource(
-        run.events, run.procedures, agencies=run.held.agencies, anchors=anchors, size=lead.tree_size
-    )
+    agencies = rows_of_agencies(_agencies(run).values())
+    source = BundleViewSource(run.events, run.procedures, agencies=agencies, anchors=anchors, size=lead.tree_size)
     views = Views(None, source, datasets=lambda _size, _near: tables)
     try:
         views.refresh()
@@ -458,33 +519,46 @@ def _words(run: _Run) -> StepResult:
                 digest=in_force[procedure_id].digest,
                 field="procedures",
             )
-    # The agencies at hand are today's; the lead went by those of its own day.
-    agencies = {
-        agency_id: Agency(
-            agency_id,
-            kind,
-            AgencyProfile(jurisdiction=jurisdiction, name={"zh": zh, "en": en}),
-            admin="",
-            index=0,
-            traits=run.procedures.traits.get(kind, frozenset()),
-        )
-        for agency_id, kind, zh, en, jurisdiction in run.held.agencies
-    }
-    supervising = supervising_agency_for(agencies, lead.supervised)
-    if lead.supervising != supervising:
-        today = (
-            Message("none of today's agencies supervises {lead.supervised}", lead=lead)
-            if supervising is None
-            else Message(
-                "of today's agencies {supervising} supervises {lead.supervised}", supervising=supervising, lead=lead
-            )
-        )
-        return NotChecked(
-            "it went to {lead.supervising}; {today}: whether that was so then is not told here",
+    return _supervision(run, lead) or Message("the lead says what the finding says, and cites what it rests on")
+
+
+def _supervision(run: _Run, lead: LeadRaised) -> NotChecked | None:
+    """Return why it is not shown that the lead went to an agency that supervises the other. Raises ProofRefused.
+
+    Whether another one is nearer does not count: what is left out of the file would decide it.
+    """
+    supervising, supervised = (_agencies(run).get(agency_id) for agency_id in (lead.supervising, lead.supervised))
+    if supervising is None or supervised is None:
+        return NotChecked("the bundle does not show the admission of {agency}", agency=lead.supervising)
+    if not is_within(supervised, supervising):
+        raise ProofRefused(
+            "went to {lead.supervising}, in whose jurisdiction {lead.supervised} does not lie",
             lead=lead,
-            today=today,
+            field="supervising",
         )
-    return Message("the lead says what the finding says, and cites what it rests on")
+    if may_supervise(supervising):
+        return None
+    # Another procedure than those that the bundles carry may say so.
+    return NotChecked(
+        "no procedure that is here says that {lead.supervising}, of the kind {kind}, supervises",
+        lead=lead,
+        kind=Term("agency_kind", supervising.kind),
+    )
+
+
+def _agencies(run: _Run) -> dict[str, Agency]:
+    """Return the agencies whose admissions are proven, with the traits that the carried procedures give their kinds."""
+    return {
+        body.agency: Agency(
+            body.agency,
+            body.kind,
+            body.profile,
+            body.admin,
+            0,
+            traits=run.procedures.traits.get(body.kind, frozenset()),
+        )
+        for body in run.admissions.values()
+    }
 
 
 def _refs(run: _Run, finding: ModelFinding) -> tuple[EventRef, ...]:

@@ -63,9 +63,10 @@ def _export(stage: Stage, name: str, *of: str) -> str:
 
 
 def verify_lead(stage: Stage) -> None:
-    """Find the lead again in the events that it cites, as the auditor."""
+    """Find the lead again in the events that it cites, as the auditor, and save what proves it."""
     stage.tally("log", "trust", "--pin", profile="auditor")
-    verify = ("lead", "verify", raised_lead(stage)["lead_id"])
+    lead_id = raised_lead(stage)["lead_id"]
+    verify = ("lead", "verify", lead_id)
 
     def is_intact(report: Any) -> bool:  # witnesses vouch for the block of an anchor some moments after it
         return bool(report["verdict"] == "intact")
@@ -74,6 +75,8 @@ def verify_lead(stage: Stage) -> None:
         "the lead is found again", lambda: stage.tally(*verify, profile="auditor", expect=None), is_intact, every=1
     )
     stage.held("the lead is found again from the events that it cites, by the model that it names", "intact")
+    stage.tally("lead", "get", lead_id, "--output", str(stage.exports / "lead.json"), profile="auditor")
+    stage.tally("log", "save", str(stage.exports / "log"), profile="auditor")
 
 
 def check_offline(stage: Stage) -> None:
@@ -91,6 +94,9 @@ def check_offline(stage: Stage) -> None:
     count = f"{len(bundles)} event bundles and the case bundle"
     stage.held("service stopped; every bundle is intact", f"{count}; {witnesses}")
     stage.held("each proof ends in the hash of a block", block["detail"])
+    lead = _check(stage, stage.exports / "lead.json", "--log", str(stage.exports / "log"), of="lead")
+    finding = next(step["detail"] for step in lead["steps"] if step["name"] == "finding")
+    stage.held("the lead is found again from one file, by the trust file alone", f"{lead['verdict']}: {finding}")
     report = stage.tally("audit", "--data-dir", str(stage.data))
     chain = next(step for step in report["steps"] if step["name"] == "chain")
     stage.held(
@@ -98,9 +104,10 @@ def check_offline(stage: Stage) -> None:
     )
 
 
-def _check(stage: Stage, bundle: Path, *, expect: int = 0) -> Any:
-    """Return the verifier's report."""
-    return stage.tally("proof", "check", str(bundle), "--trust", str(stage.exports / "trust.json"), expect=expect)
+def _check(stage: Stage, file: Path, *options: str, of: str = "proof", expect: int = 0) -> Any:
+    """Return the verifier's report on a bundle, or on a lead file."""
+    trust = str(stage.exports / "trust.json")
+    return stage.tally(of, "check", str(file), "--trust", trust, *options, expect=expect)
 
 
 # -- the operator ------------------------------------------------------------------------------------------------------

@@ -400,6 +400,7 @@ READS = (
     Row("GET /api/v1/leads", supervises, key="leads"),
     Row("GET /api/v1/leads", supervises, query="?case_id=case-1", key="leads"),
     Row("GET /api/v1/leads/{lead_id}", supervises),
+    Row("GET /api/v1/leads/{lead_id}/proof", supervises),
     Row("GET /api/v1/events/{event_id}", supervises, event="assigned_id"),
     Row("GET /api/v1/recommendations", supervises, key="recommendations"),
     Row("GET /api/v1/recommendations/{recommendation_id}", supervises),

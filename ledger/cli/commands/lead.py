@@ -6,15 +6,14 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import click
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.options import Node, takes_node
+from ledger.cli.options import TRUST, Node, takes_node
 from ledger.cli.output import columns, printable_line
 from ledger.cli.params import (
     FILE,
@@ -169,13 +168,65 @@ act(
 )
 
 
-@lead_group.command("verify")
+DATASET = click.option(
+    "--dataset", "files", type=FILE, multiple=True, help="File of a data set that the lead rests on."
+)
+LOG_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@lead_group.command("get")
 @LEAD
-@click.option("--dataset", "files", type=FILE, multiple=True, help="File of a data set that the lead rests on.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [LEAD.lead.json].")
+def get(session: Session, lead_id: str, output: Path | None) -> None:
+    """Fetch the file of a lead, which 'tally lead check' finds it again from, offline.
+
+    It has the lead, its model and the cases that it cites, as far as you may see them.
+    """
+    from ledger.cli.supervision import fetch_lead_file
+
+    target = output or Path(f"{lead_id}.lead.json")
+    target.write_bytes(fetch_lead_file(session, lead_id))
+    session.output.record({"file": str(target)})
+
+
+@lead_group.command("check")
+@click.argument("file", type=click.File("rb"))
+@TRUST
+@DATASET
 @click.option(
     "--log",
     "log_folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=LOG_FOLDER,
+    help="Copy of the log, as 'tally log save' makes it: shows that no event of the cases is left out.",
+)
+@takes_node
+def check(
+    session: Session,
+    /,
+    *,
+    file: BinaryIO,
+    trust_files: tuple[BinaryIO, ...],
+    files: tuple[Path, ...],
+    log_folder: Path | None,
+    node: Node | None,
+) -> int:
+    """Find a lead again from its FILE, as 'tally lead get' writes it, by what you trust alone.
+
+    Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
+    """
+    from ledger.cli.supervision import check_lead, entries_in
+
+    entries = entries_in(log_folder) if log_folder else None
+    return check_lead(session, file.read(), files, trust_files=trust_files, entries=entries, node=node)
+
+
+@lead_group.command("verify")
+@LEAD
+@DATASET
+@click.option(
+    "--log",
+    "log_folder",
+    type=LOG_FOLDER,
     help="Copy of the log, as 'tally log save' makes it; else entries are fetched where they are needed.",
 )
 @takes_node
@@ -184,16 +235,14 @@ def verify(
 ) -> int:
     """Find a lead again, here, in the events that it cites: the bundles are checked, the service is not believed.
 
-    The entries of the public log tell that no event of the cases is left out; they are fetched where no later event of
-    a case tells that.
+    The entries of the public log tell that no event of the cases is left out; they are fetched where neither a later
+    event of a case nor a head map tells that.
     Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
     """
-    from ledger.cli.report import show_report
-    from ledger.cli.supervision import verify_lead
+    from ledger.cli.supervision import check_lead, entries_in, fetch_lead_file, fetched_entries
 
-    report = verify_lead(session, lead_id, files, log_folder, node)
-    show_report(session, report)
-    return EXIT_OF_VERDICT[report.verdict]
+    entries = entries_in(log_folder) if log_folder else fetched_entries(session)
+    return check_lead(session, fetch_lead_file(session, lead_id), files, entries=entries, node=node)
 
 
 @lead_group.command("kind")

@@ -14,7 +14,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import names_of
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.signing.authority import AuthorityState
+from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.recording import supervision_streams
 from ledger.store import log
@@ -64,16 +64,7 @@ class LedgerViewSource:
         return records
 
     def agencies(self) -> list[Row]:
-        agencies = self._authority().agencies
-        return [
-            (
-                agency.agency_id,
-                agency.kind,
-                *names_of(agency.profile.name),
-                agency.profile.jurisdiction,
-            )
-            for _, agency in sorted(agencies.items())
-        ]
+        return rows_of_agencies(self._authority().agencies.values())
 
     def datasets(self, end: int) -> list[Row]:
         rows = []
@@ -116,6 +107,14 @@ class LedgerViewSource:
 def logged(entry: StoredEntry) -> SourceEvent:
     """Decode a stored event. Raises MalformedInput if the stored bytes are none."""
     return SourceEvent(entry.log_index, decode_event(entry.envelope, entry.payload))
+
+
+def rows_of_agencies(agencies: Iterable[Agency]) -> list[Row]:
+    """Return the rows of agencies, by their ids."""
+    return [
+        (agency.agency_id, agency.kind, *names_of(agency.profile.name), agency.profile.jurisdiction)
+        for agency in sorted(agencies, key=lambda agency: agency.agency_id)
+    ]
 
 
 class BundleActs:

@@ -150,6 +150,7 @@ ROWS = (
     Row("/leads", supervises, is_list=True, mark="{lead_id}"),
     Row("/leads/{lead_id}", supervises),
     Row("/leads/{lead_id}/cited", supervises),
+    Row("/leads/{lead_id}/proof", supervises, is_file=True),
     Row("/models", anybody, MODELLING, shows=False, governing=True),
     Row("/models/workbench", anybody, MODELLING, f"?start=form&name={FORMS[0]}", shows=False, governing=True),
     Row("/recommendations", supervises, is_list=True, mark="/recommendations/{recommendation_id}"),

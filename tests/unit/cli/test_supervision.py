@@ -16,7 +16,7 @@ import httpx
 import pytest
 from blake3 import blake3
 
-from ledger.cli.errors import Exit
+from ledger.cli.errors import EXIT_OF_VERDICT, Exit
 from ledger.config.installation import DataDirectory, load
 from ledger.config.keys import open_keystore
 from ledger.core.events import EVENT_TYPES, Stream
@@ -115,6 +115,29 @@ def test_what_was_seen_is_shown_in_the_readers_words(place: World) -> None:
     assert shown is not None
     assert not re.search("exhibit|piece|true", shown[1])
     assert place.ok("lead", "show", lead_id, profile="prosecutor")["raised"]["values"] == values
+
+
+def test_a_lead_is_saved_and_checked_without_the_service(place: World, tmp_path: Path) -> None:
+    """By whoever has the file and a trust file, and no account: this one says that it rests on entries after its own.
+    Another file of ours is refused with the command that takes it."""
+    lead_id = raise_lead(place, {"case_id": "theft-24", "item_id": "phone"}).lead_id
+    publish(place)
+    file, trust, bundle = (tmp_path / name for name in ("lead.json", "trust.json", "bundle.json"))
+    saved = place.ok("lead", "get", lead_id, "--output", file, profile="prosecutor")
+    assert (saved, json.loads(file.read_bytes())["format"]) == ({"file": str(file)}, "tallystick/lead@v1")
+    place.ok("log", "trust", "--output", trust)
+    first = place.ok("lead", "show", lead_id, profile="prosecutor")["events"][0]["event_id"]
+    place.ok("proof", "get", first, "--output", bundle, profile="prosecutor")
+    check = ("lead", "check", file, "--trust", trust)
+    done = place.tally("--json", *check)
+    report = json.loads(done.out)
+    assert (report["verdict"], report["steps"][0]["result"]) == ("tampered", "failed")
+    assert "the lead's own index" in report["steps"][0]["detail"]
+    assert done.status == EXIT_OF_VERDICT["tampered"]
+    place.refuses(Exit.USAGE, "tally proof check", "lead", "check", bundle, "--trust", trust)
+    place.refuses(Exit.USAGE, "tally lead check", "proof", "check", file, "--trust", trust)
+    place.refuses(Exit.REFUSED, "not_found", "lead", "get", lead_id, "--output", tmp_path / "x.json", profile="police")
+    assert not (tmp_path / "x.json").exists()
 
 
 def test_a_model_that_does_not_run_here_is_published_only_on_purpose(place: World) -> None:

@@ -12,22 +12,25 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
-from ledger.core.errors import MalformedInput
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import MalformedInput, ProofRefused
+from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.events.supervision import CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
 from ledger.core.supervision import LeadState
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Bundle, decode_bundle
+from ledger.core.verification.report import NotChecked
 from ledger.i18n import translate
 from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover
 from ledger.store import log
 from ledger.supervision import leads as rederiving
-from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
+from ledger.supervision.leads import LeadMaterial, LeadReport, decode_lead_file, encode_lead_file, rederive
 from ledger.supervision.runs import supervisor
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.workers.pool import WorkerPool, WorkLimits
-from tests.testkit.builders import POLICE, PROCURATORATE, UPPER, analyst
+from tests.testkit.builders import COURT, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, admitted_agency, analyst, location
 from tests.testkit.bundles import naming, trust
 from tests.testkit.casework import Case, person_id
 from tests.testkit.journals import PaperChain, anchor_present, prover_of
@@ -64,17 +67,15 @@ def held_of(watched: Watched) -> LeadMaterial:
 
 
 def material_of(watched: Watched, lead: LeadState, case_id: str) -> LeadMaterial:
-    """Fetch the lead's bundle and that of its case, the model, the agencies."""
+    """Fetch the lead's bundle and that of its case, and the model."""
     with watched.ledger.database.read() as connection:
         entry = log.stream(connection, "supervision", lead.lead_id)[0]
         size = log.tree(connection).size
         entries = [entry.envelope for entry in log.entries(connection, 0, size)]
-    agencies = watched.supervisor.views._source.agencies()
     return LeadMaterial(
         lead=prover(watched).bundle(entry.event_id),
         definition=THIRD_RETURN,
         cases={case_id: prover(watched).case_bundle(case_id)},
-        agencies=agencies,
         entries=lambda size: entries[:size],
     )
 
@@ -202,6 +203,81 @@ def test_a_payload_that_is_withheld_is_no_fault(held: LeadMaterial) -> None:
     assert (report.verdict, results(report)["finding"]) == ("unverifiable", "not_checked")
 
 
+def test_a_lead_file_holds_what_finds_the_lead_again(held: LeadMaterial) -> None:
+    """Written and read again, it gives the same report with nothing else than a trust file."""
+    data = encode_lead_file(replace(held, hidden=frozenset({"some-event"})))
+    alone = decode_lead_file(data)
+    assert (alone.bundles, alone.definition, alone.hidden) == (held.bundles, held.definition, {"some-event"})
+    assert (alone.files, alone.entries) == ((), None)
+    assert checked(alone) == checked(replace(held, entries=None))
+    assert checked(alone).verdict == "intact"
+
+
+@pytest.mark.parametrize(
+    ("file", "field"),
+    [
+        (b"[]", ""),
+        (b'{"cases":{},"definition":"","format":"tallystick/bundle@v1","lead":{}}', "lead file.format"),
+        (b'{"cases":{},"definition":"","format":"tallystick/lead@v1"}', "lead file.lead"),
+        (b'{"cases":{},"definition":"","format":"tallystick/lead@v1","lead":{},"lead":{}}', ""),
+    ],
+    ids=["no object", "another format", "no lead", "a key that stands twice"],
+)
+def test_what_is_no_lead_file_is_refused(file: bytes, field: str) -> None:
+    """With the field that is at fault; two readers never take one file for two leads."""
+    with pytest.raises(MalformedInput) as refused:
+        checked(decode_lead_file(file))
+    assert (refused.value.field or "").startswith(field)
+
+
+@pytest.mark.parametrize("agency", [POLICE, PROCURATORATE, COURT])
+def test_an_admission_that_is_left_out_is_no_fault(held: LeadMaterial, agency: str) -> None:
+    """What agencies are counts as far as the bundles prove their admissions: without one the lead is not called false,
+    and not proven."""
+
+    def without(data: bytes) -> bytes:
+        bundle = json.loads(data)
+        bundle["entries"] = [
+            entry
+            for entry in bundle["entries"]
+            if (entry["envelope"]["event_type"], entry.get("payload", {}).get("body", {}).get("agency"))
+            != ("registry.agency_admitted", agency)
+        ]
+        return canonical.encode(bundle)
+
+    cases = {case_id: without(data) for case_id, data in held.cases.items()}
+    report = checked(replace(held, lead=without(held.lead), cases=cases))
+    assert not report.faults, report.steps
+    assert (report.verdict == "unverifiable") == (agency != COURT), report.steps
+
+
+@pytest.mark.parametrize(
+    ("agency", "result"), [(UPPER, None), (PROCURATORATE, None), (COURT, NotChecked), (NEIGHBOUR, ProofRefused)]
+)
+def test_a_lead_goes_to_an_agency_that_supervises_the_other(
+    held: LeadMaterial, agency: str, result: type | None
+) -> None:
+    """By the jurisdictions of their admissions and the traits that procedures give their kinds. The log takes no other
+    lead, so that this asks the step itself."""
+    lead = entry_of(json.loads(held.lead))["payload"]["body"]
+    admissions = {}
+    for number, named in enumerate((POLICE, agency), 1):
+        agent, place = (
+            admitted_agency(named),
+            {"number": number, "registry_hash": "0x" + "00" * 32, "location": location(number)},
+        )
+        admissions[named] = AgencyAdmitted(
+            agency=named, kind=agent.kind, admin=agent.admin, profile=agent.profile, **place
+        )
+    run = rederiving._Run(held, TRUST, shipped_procedures(), (), ModelRunner(), admissions=admissions)
+    raised = replace(convert(lead, LeadRaised), supervising=agency)
+    if result is ProofRefused:
+        with pytest.raises(ProofRefused, match="jurisdiction"):
+            rederiving._supervision(run, raised)
+    else:
+        assert isinstance(rederiving._supervision(run, raised), result or type(None))
+
+
 ALL_RETURNS = "SELECT * FROM handovers WHERE return_number > $returns"
 
 
@@ -285,7 +361,7 @@ FALSE: dict[str, tuple[dict[str, Any], str, str]] = {
         "finding",
         "unverifiable",
     ),
-    "procuratorate": ({"supervising": UPPER}, "words", "unverifiable"),
+    "above": ({"supervising": UPPER}, "", "intact"),  # that another is nearer, what is left out could hide
     "honest": ({}, "", "intact"),
 }
 
