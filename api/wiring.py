@@ -202,7 +202,7 @@ def make_parts(
     """
     database, halt = recording.database, recording.sequencer.halt
     chain_worker = ChainWorker(connect, halt, database.activity, FOLLOW_EVERY)
-    registry, state_key = recording.registry, recording.validator.states.key
+    registry, state_key = recording.registry, recording.validator.states.state_key
     setup = ValidatorSetup(database.url, *registry.origin, state_key)
     validators = ValidatorPool(
         setup, settings.validator_processes, lambda: registry.authority.changes, float(settings.request_timeout_s)

@@ -316,7 +316,7 @@ class _OwnValidations:
         if isinstance(submitted, ValidatedSubmission | Duplicate):
             return submitted
         if self._validator_in_memory.lacks_state(submitted):
-            await self._read_on(submitted.event)
+            await self._prefetch(submitted.event)
             with suppress(NeedsDatabase):
                 return self._validator_in_memory.judge(submitted, now)
         return await run_in_threadpool(self._validator.judge, submitted, now)
@@ -356,7 +356,7 @@ class _OwnValidations:
                 size += len(received.data)
         return batch
 
-    async def _read_on(self, event: Event) -> None:
+    async def _prefetch(self, event: Event) -> None:
         """Wait until the state that the event follows was looked for."""
         self._lacking.append(event)
         if self._next_read is None:
@@ -367,7 +367,7 @@ class _OwnValidations:
         async with self._one_at_a_time:
             events, self._lacking, self._next_read = self._lacking, [], None
             with suppress(Exception):  # each event meets it again by itself
-                await run_in_threadpool(self._validator.states.read_on, events)
+                await run_in_threadpool(self._validator.states.prefetch, events)
 
 
 class _Received(NamedTuple):

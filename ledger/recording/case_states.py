@@ -31,13 +31,13 @@ from ledger.store.database import Change, Connection
 from ledger.store.kept_states import kept_state, row_of_state
 from ledger.store.log import StoredEntry
 
-STATES_KEPT = 20_000
-EVENTS_KEPT = 50_000  # of the cases whose states are cached: each takes some 2.5 kB of memory, as does each state
+STATES_CACHED = 20_000
+EVENTS_CACHED = 50_000  # of the cases whose states are cached: each takes some 2.5 kB of memory, as does each state
 # Objects, then younger collections, between two collections of each generation: states hold no cycles.
 GARBAGE_THRESHOLDS = (50_000, 20, 50)
-StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the entry
+CacheKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the entry
 Split = tuple[EventRef, str, str]  # the event, the agency that split something off, the case that it is for
-READ_ON_AT_MOST = 64  # entries of a case that are read with those of others: a longer way is gone for it alone
+PREFETCH_AT_MOST = 64  # entries of a case that are read with those of others: a longer way is gone for it alone
 SPLITS_AT_ONCE = 20  # cases that are folded within one another, each for a split that the next one cites
 
 
@@ -69,20 +69,20 @@ class NoDatabase:
 class CachedStates:
     """The states that are cached, and which of each case goes furthest. Safe to use from several threads.
 
-    There are at most STATES_KEPT, of cases with at most EVENTS_KEPT events together; those that were not used for the
-    longest time go first, and are folded again from their streams when they are needed.
+    There are at most STATES_CACHED, of cases with at most EVENTS_CACHED events together; those that were not used for
+    the longest time go first, and are folded again from their streams when they are needed.
     """
 
     def __init__(self) -> None:
-        self._states: OrderedDict[StateKey, CaseState] = OrderedDict()
-        self._furthest: dict[str, StateKey] = {}
+        self._states: OrderedDict[CacheKey, CaseState] = OrderedDict()
+        self._furthest: dict[str, CacheKey] = {}
         # Events by which a state counts: that which goes furthest in its case by all of its own, for an earlier one
         # that it was folded on shares with it what they have in common.
-        self._events: dict[StateKey, int] = {}
-        self._events_kept = 0
+        self._events: dict[CacheKey, int] = {}
+        self._events_cached = 0
         self._lock = Lock()
 
-    def add(self, key: StateKey, state: CaseState) -> None:
+    def add(self, key: CacheKey, state: CaseState) -> None:
         with self._lock:
             if key in self._states:
                 self._states.move_to_end(key)
@@ -94,18 +94,18 @@ class CachedStates:
                 self._furthest[state.case_id] = key
                 if before is not None and before[0] == key[0]:
                     self._count(before, 0)
-            while len(self._states) > STATES_KEPT or (self._events_kept > EVENTS_KEPT and len(self._states) > 1):
+            while len(self._states) > STATES_CACHED or (self._events_cached > EVENTS_CACHED and len(self._states) > 1):
                 oldest, dropped = self._states.popitem(last=False)
                 self._count(oldest, 0)
                 if self._furthest.get(dropped.case_id) == oldest:
                     del self._furthest[dropped.case_id]
 
-    def _count(self, key: StateKey, events: int) -> None:
-        self._events_kept += events - self._events.pop(key, 0)
+    def _count(self, key: CacheKey, events: int) -> None:
+        self._events_cached += events - self._events.pop(key, 0)
         if events:
             self._events[key] = events
 
-    def get(self, key: StateKey) -> CaseState | None:
+    def get(self, key: CacheKey) -> CaseState | None:
         state = self._states.get(key)
         if state is not None:
             with suppress(KeyError):  # another thread has dropped it since
@@ -139,31 +139,31 @@ class CaseStates:
         database: ReadAccess,
         procedures: Callable[[], Procedures],
         kinds: KindsOf,
-        kept: CachedStates | None = None,
-        key: bytes | None = None,
+        cache: CachedStates | None = None,
+        state_key: bytes | None = None,
     ):
         """Set up the cache; ``procedures`` returns what the log has adopted by now, ``kinds`` the kinds of agencies.
 
-        ``key`` is that of the states that are kept in the database (``store.kept_states``); without it none is.
+        ``state_key`` is that of the states that are kept in the database (``store.kept_states``); without it none is.
         """
         self._database = database
         self._kinds = kinds
         self.procedures = procedures
-        self._kept = CachedStates() if kept is None else kept
-        self.key = key
+        self._cache = CachedStates() if cache is None else cache
+        self.state_key = state_key
         self._folding = _Folding()
 
     def in_memory(self) -> CaseStates:
         """Return a view of the same cache that never reads the database."""
-        return CaseStates(NoDatabase(), self.procedures, self._kinds, self._kept, self.key)
+        return CaseStates(NoDatabase(), self.procedures, self._kinds, self._cache, self.state_key)
 
-    def keep(self, state: CaseState, adopted: int) -> None:
+    def add_to_cache(self, state: CaseState, adopted: int) -> None:
         """Cache a state, which was folded by procedures whose newest adoption is at the index ``adopted``."""
-        self._kept.add((adopted, state.head), state)
+        self._cache.add((adopted, state.head), state)
 
     def row_to_keep(self, state: CaseState) -> tuple[Change, ...]:
         """Return the row that keeps this state in the database, if it is one to keep."""
-        return (row_of_state(state, self.key),) if self.key is not None and is_kept(state) else ()
+        return (row_of_state(state, self.state_key),) if self.state_key is not None and is_kept(state) else ()
 
     def at_head(self, event: Event) -> CaseState | None:
         """Return the state that the event follows, None for the first event of a case.
@@ -174,9 +174,9 @@ class CaseStates:
         if event.previous is None:
             return None
         # A cached state may have been overtaken by now; the sequencer checks that under the lock.
-        kept = self._kept.get((self.procedures().last_index, event.previous))
-        if kept is not None and kept.case_id == event.stream.id:
-            return kept
+        cached = self._cache.get((self.procedures().last_index, event.previous))
+        if cached is not None and cached.case_id == event.stream.id:
+            return cached
         state = self.of_case(event.stream.id)
         if state is None or state.head != event.previous:
             raise not_on_head(state.head if state else None, state.sequence + 1 if state else 0, event)
@@ -189,13 +189,13 @@ class CaseStates:
             if head is None:
                 return None
             adopted = self.procedures().last_index
-            kept = self._kept.get((adopted, head.head))
-            return kept or self._read_on(connection, case_id, head, adopted)
+            cached = self._cache.get((adopted, head.head))
+            return cached or self._state_at(connection, case_id, head, adopted)
 
-    def kept_of(self, connection: Connection, case_id: str) -> CaseState | None:
+    def cached(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state at the stream's head if it is cached, else None."""
         head = log.head(connection, "case", case_id)
-        return None if head is None else self._kept.get((self.procedures().last_index, head.head))
+        return None if head is None else self._cache.get((self.procedures().last_index, head.head))
 
     def of_listed_case(self, case_id: str) -> CaseState:
         """Return the state of a case that the read model lists."""
@@ -207,8 +207,8 @@ class CaseStates:
         """Return the state of a case right after one of its entries, whatever has become of it since."""
         head, adopted = StreamHead(entry.sequence, log.event_of(entry).leaf_hash), self.procedures().last_index
         with self._reading() as connection:
-            state = self._kept.get((adopted, head.head))
-            state = state or self._read_on(connection, entry.stream_id, head, adopted)
+            state = self._cache.get((adopted, head.head))
+            state = state or self._state_at(connection, entry.stream_id, head, adopted)
         assert state is not None, "its stream has the entry"
         return state
 
@@ -265,7 +265,7 @@ class CaseStates:
             if event.ref != cited or not isinstance(event.body, CaseSplit) or event.body.new_case_id != new_case_id:
                 return None
             adopted = self.procedures().last_index
-            state = self._kept.get((adopted, event.leaf_hash)) or folding.folded_first.get(event.leaf_hash)
+            state = self._cache.get((adopted, event.leaf_hash)) or folding.folded_first.get(event.leaf_hash)
             if state is not None:
                 return state
             if folding.splits == SPLITS_AT_ONCE:
@@ -273,7 +273,7 @@ class CaseStates:
             folding.splits += 1
             try:
                 # Up to that event only: the case may have moved on since.
-                return self._read_on(connection, entry.stream_id, StreamHead(entry.sequence, event.leaf_hash), adopted)
+                return self._state_at(connection, entry.stream_id, StreamHead(entry.sequence, event.leaf_hash), adopted)
             finally:
                 folding.splits -= 1
 
@@ -281,9 +281,9 @@ class CaseStates:
         """Return whether the state that an event of a case follows is not cached."""
         if event.stream.kind != "case" or event.previous is None:
             return False
-        return self._kept.get((self.procedures().last_index, event.previous)) is None
+        return self._cache.get((self.procedures().last_index, event.previous)) is None
 
-    def read_on(self, events: Iterable[Event]) -> None:
+    def prefetch(self, events: Iterable[Event]) -> None:
         """Cache the states that events of cases follow where few entries lead there from what is cached.
 
         One query reads what other processes wrote of all these cases; one for each takes several times as long. What is
@@ -292,23 +292,20 @@ class CaseStates:
         adopted = self.procedures().last_index
         places: set[tuple[str, int]] = set()
         for event in filter(self.lacks, events):
-            last = self._kept.furthest_of(event.stream.id, adopted)
+            last = self._cache.furthest_of(event.stream.id, adopted)
             missing = range(0 if last is None else last.sequence + 1, event.sequence)
-            if len(missing) <= READ_ON_AT_MOST:
+            if len(missing) <= PREFETCH_AT_MOST:
                 places.update((event.stream.id, sequence) for sequence in missing)
         if not places:
             return
         with self._database.read() as connection:
             entries = log.entries_at(connection, "case", places)
         for case_id, following in groupby(entries, key=attrgetter("stream_id")):
-            last = self._kept.furthest_of(case_id, adopted)
+            last = self._cache.furthest_of(case_id, adopted)
+            next_entries = list(following)
             with suppress(TallystickError):
-                self._go_on(list(following), last)
-
-    def _go_on(self, entries: list[StoredEntry], last: CaseState | None) -> None:
-        """Fold a case's next entries on its last cached state, if they follow it."""
-        if log.event_of(entries[0]).previous == (last.head if last else None):
-            self._fold(entries, last)
+                if log.event_of(next_entries[0]).previous == (last.head if last else None):
+                    self._fold(next_entries, last)
 
     def follow(
         self, entries: Iterable[StoredEntry], before: CaseState | None = None
@@ -323,23 +320,23 @@ class CaseStates:
             state = fold(state, self.act_of(entry, event, state)).state
             yield entry, event, state
 
-    def _read_on(self, connection: Connection, case_id: str, head: StreamHead, adopted: int) -> CaseState | None:
+    def _state_at(self, connection: Connection, case_id: str, head: StreamHead, adopted: int) -> CaseState | None:
         """Return the state at ``head``, the last entry of a case or an earlier one, folded from a state before it if
         the stream goes on from that.
         """
-        cached = self._kept.furthest_of(case_id, adopted)
-        if cached is not None and 0 <= head.sequence - cached.sequence <= READ_ON_AT_MOST:
-            state = self._folded_on(connection, cached, head)
+        cached = self._cache.furthest_of(case_id, adopted)
+        if cached is not None and 0 <= head.sequence - cached.sequence <= PREFETCH_AT_MOST:
+            state = self._extend(connection, cached, head)
             if state is not None:
                 return state
         earlier = [state for state in (cached, self._decoded(connection, case_id)) if state is not None]
         for before in sorted(earlier, key=attrgetter("sequence"), reverse=True):
-            state = self._folded_on(connection, before, head)
+            state = self._extend(connection, before, head)
             if state is not None:
                 return state
         return self._fold(log.stream(connection, "case", case_id, limit=head.sequence + 1))
 
-    def _folded_on(self, connection: Connection, before: CaseState, head: StreamHead) -> CaseState | None:
+    def _extend(self, connection: Connection, before: CaseState, head: StreamHead) -> CaseState | None:
         """Return the state at ``head``, None if the stream does not go on there from the state ``before``."""
         if before.sequence > head.sequence:
             return None
@@ -360,7 +357,7 @@ class CaseStates:
 
     def _decoded(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state of the case that is kept in the database, None if there is none that can be read."""
-        data = None if self.key is None else kept_state(connection, case_id, self.key)
+        data = None if self.state_key is None else kept_state(connection, case_id, self.state_key)
         if data is None:
             return None
         try:
@@ -376,7 +373,7 @@ class CaseStates:
         for _, _, after in self.follow(entries, before):
             state = after
         if state is not None:
-            self.keep(state, adopted)
+            self.add_to_cache(state, adopted)
         return state
 
     def require_free_id(self, event: Event, *, below: int | None = None) -> None:

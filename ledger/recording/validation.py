@@ -122,7 +122,7 @@ class Validator:
         self._registry = registry
         self.procedures: Callable[[], Procedures] = registry.procedures
         self._definitions = definitions
-        self.states = states or CaseStates(database, registry.procedures, registry.kinds, key=state_key)
+        self.states = states or CaseStates(database, registry.procedures, registry.kinds, state_key=state_key)
 
     def book_of(self, state: CaseState) -> Rulebook:
         """Return the version of the case's procedure that is in force now."""
@@ -174,7 +174,7 @@ class Validator:
         signed = self.signed_each(submissions)
         with suppress(Exception):  # each submission meets it again by itself
             submitted = [outcome for outcome in signed if isinstance(outcome, Submitted)]
-            self.states.read_on(accepted.event for accepted in submitted if self.lacks_state(accepted))
+            self.states.prefetch(accepted.event for accepted in submitted if self.lacks_state(accepted))
         return self.judge_each(signed, now)
 
     def signed_each(self, submissions: Iterable[bytes]) -> list[Submitted | Exception]:
@@ -308,7 +308,7 @@ class Validator:
         outcome = fold(before, act)
         self._require_cited_exists(authority, event)
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
-        self.states.keep(outcome.state, adopted)
+        self.states.add_to_cache(outcome.state, adopted)
         return _Judged(submitted, authority.changes, adopted, outcome.flags, before, outcome.state, act.book)
 
     def _step(self, event: Event, authority: AuthorityState) -> SupervisionStep:

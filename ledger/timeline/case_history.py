@@ -185,7 +185,7 @@ class Histories:
         They are read once.
         """
         first = 0 if whole else LATEST
-        if (cached := self._states.kept_of(connection, case_id)) is not None:
+        if (cached := self._states.cached(connection, case_id)) is not None:
             return cached
         walk = self._walk(connection, case_id, first)
         head = log.head(connection, "case", case_id)
@@ -219,7 +219,7 @@ class Histories:
             while len(self._kept) > 1 and sum(len(each.events) for each in self._kept.values()) > EVENTS_KEPT:
                 self._kept.popitem(last=False)
         if later:
-            self._states.keep(later[-1].after, adopted)
+            self._states.add_to_cache(later[-1].after, adopted)
         return walk
 
 

@@ -145,7 +145,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def setup_of(ledger: Ledger) -> ValidatorSetup:
-    return ValidatorSetup(ledger.database.url, *ledger.registry.origin, ledger.validator.states.key)
+    return ValidatorSetup(ledger.database.url, *ledger.registry.origin, ledger.validator.states.state_key)
 
 
 def test_answers_to_a_request(ledger: Ledger) -> None:

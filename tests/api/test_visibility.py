@@ -170,7 +170,7 @@ def test_an_event_of_a_case_in_which_another_was_edited_is_certified(served: Ser
         offered = ENTRIES.c.event_type == "handover.offered"
         connection.execute(ENTRIES.update().where(offered).values(payload=b"{}"))
         connection.execute(KEPT_STATES.delete())
-    served.parts.validator.states._kept = CachedStates()
+    served.parts.validator.states._cache = CachedStates()
     path = f"/api/v1/events/{case.events[1].envelope.event_id}/certificate"
     assert served.get(path, clerk(POLICE)).status_code == 200
 

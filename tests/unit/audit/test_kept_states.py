@@ -108,8 +108,8 @@ def test_nothing_is_judged_on_a_state_that_was_changed(
 def test_states_of_another_key_are_not_used(long: tuple[Stand, Case], monkeypatch: pytest.MonkeyPatch) -> None:
     """A service whose key was replaced folds anew."""
     stand, case = long
-    stand.ledger.validator.states.key = state_key_of(b"\x01" * 32)
-    stand.ledger.validator.states._kept = case_states.CachedStates()
+    stand.ledger.validator.states.state_key = state_key_of(b"\x01" * 32)
+    stand.ledger.validator.states._cache = case_states.CachedStates()
     folds = Folds(monkeypatch)
     assert stand.ledger.validator.states.of_case("case-2") == case.state
     assert folds.count == len(case.events)

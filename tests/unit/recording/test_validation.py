@@ -218,7 +218,7 @@ def test_states_are_folded_again_where_they_are_not_remembered(
     ledger.post_all(case.events)
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as cold:
         assert cold.validator.states.of_case("case-1") == case.state
-        monkeypatch.setattr(case_states, "STATES_KEPT", 1)
+        monkeypatch.setattr(case_states, "STATES_CACHED", 1)
         other = Case("case-2").open().register("other-item")
         for event in (*other.events, case.register("late-item").last, other.register("last-item").last):
             cold.post(event)
@@ -300,7 +300,7 @@ def test_a_case_that_a_race_was_lost_in_is_folded_on_from_the_kept_state(
 
 def test_cached_states_are_bounded_by_the_events_of_their_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     """The case that was not used for the longest time goes first, and one case alone stays however long it is."""
-    monkeypatch.setattr(case_states, "EVENTS_KEPT", 6)
+    monkeypatch.setattr(case_states, "EVENTS_CACHED", 6)
     cached = case_states.CachedStates()
     first, second, third = (Case(f"case-{number}").open().register("phone", "knife") for number in range(3))
     for case in (first, second):
@@ -317,7 +317,7 @@ def test_cached_states_are_bounded_by_the_events_of_their_cases(monkeypatch: pyt
 
 def test_a_state_that_was_folded_apart_counts_by_all_of_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """An earlier state that comes behind one that goes further was folded by itself, and shares nothing with that."""
-    monkeypatch.setattr(case_states, "EVENTS_KEPT", 9)
+    monkeypatch.setattr(case_states, "EVENTS_CACHED", 9)
     cached, case = case_states.CachedStates(), Case().open()
     states = [case.state, *(case.register(f"item-{number}").state for number in range(4))]
     for state in (states[-1], states[1], states[2]):

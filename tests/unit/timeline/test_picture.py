@@ -165,8 +165,8 @@ def long(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Case:
 
 def cold_histories(ledger: Ledger) -> Histories:
     """Return the histories of a service that has just started."""
-    validator, key = ledger.validator, ledger.validator.states.key
-    return Histories(CaseStates(ledger.database, validator.procedures, ledger.registry.kinds, key=key))
+    validator, key = ledger.validator, ledger.validator.states.state_key
+    return Histories(CaseStates(ledger.database, validator.procedures, ledger.registry.kinds, state_key=key))
 
 
 def test_a_long_case_is_walked_from_its_kept_state(ledger: Ledger, long: Case) -> None:
@@ -205,7 +205,7 @@ def test_what_was_before_the_kept_state_is_not_read(ledger: Ledger, long: Case) 
 
 def test_a_kept_state_that_is_not_of_the_stream_is_not_gone_on_from(ledger: Ledger, long: Case) -> None:
     """Such as one of a log that was put back to an earlier day and went on otherwise."""
-    key = ledger.validator.states.key
+    key = ledger.validator.states.state_key
     assert key is not None
     table, row = row_of_state(replace(long.state, sequence=11, head="blake3:" + "11" * 32), key)
     with ledger.database.write() as connection:

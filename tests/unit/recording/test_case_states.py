@@ -39,7 +39,7 @@ def test_states_of_several_cases(two: tuple[Ledger, Ledger]) -> None:
     following = [shared.register("gold").last, unknown.offer("coat", to=PROCURATORATE).last, nowhere]
     submissions = [other.validator.signed(event.submission) for event in following]
     assert all(map(other.validator.lacks_state, submissions))
-    other.validator.states.read_on(submission.event for submission in submissions)
+    other.validator.states.prefetch(submission.event for submission in submissions)
     assert [other.validator.lacks_state(submission) for submission in submissions] == [False, False, True]
     quick = other.validator.in_memory()
     for submission, event in zip(submissions[:2], following, strict=False):
@@ -58,7 +58,7 @@ def test_a_state_that_never_came_into_the_log(two: tuple[Ledger, Ledger]) -> Non
     other.validator.validate(in_vain.submission, max(other.clock.seconds, in_vain.envelope.signed_at))
     first.post_all(case.register("phone").register("coat").events[-2:])
     following = case.register("gold").last
-    other.validator.states.read_on([other.validator.signed(following.submission).event])
+    other.validator.states.prefetch([other.validator.signed(following.submission).event])
     assert other.post(following).index == first.post(case.register("hat").last).index - 1
 
 
@@ -78,7 +78,7 @@ def test_what_somebody_edited_is_not_learnt(two: tuple[Ledger, Ledger]) -> None:
     with first.database.write() as connection:
         connection.execute(text("UPDATE entries SET payload = :no WHERE log_index = :at"), {"no": b"{}", "at": index})
     submissions = [other.validator.signed(case.register("phone").last.submission) for case in (edited, sound)]
-    other.validator.states.read_on(submission.event for submission in submissions)
+    other.validator.states.prefetch(submission.event for submission in submissions)
     assert [other.validator.lacks_state(submission) for submission in submissions] == [True, False]
 
 
@@ -93,7 +93,7 @@ def test_each_is_judged_where_reading_for_all_fails(
     def failing(_events: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(other.validator.states, "read_on", failing)
+    monkeypatch.setattr(other.validator.states, "prefetch", failing)
     now = max(other.clock.seconds, case.last.envelope.signed_at)
     (outcome,) = other.validator.validate_each([case.last.submission], now)
     assert isinstance(outcome, ValidatedSubmission)
