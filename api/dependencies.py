@@ -208,7 +208,7 @@ class ListPage(NamedTuple):
         scope: str | None = None,
         resumes: bool = False,
     ) -> Response:
-        """Return the entries under ``key``, and under ``next`` the cursor of the following page if there is one.
+        """Return the entries under ``key``, and under ``next`` the cursor behind them if the page is full.
 
         Cursors belong to the list ``scope``, by default ``key``. With ``resumes``, every page also has a cursor under
         ``resume``, from which a list that grows at its end continues later.
@@ -231,7 +231,7 @@ PageOf = Annotated[ListPage, Depends(list_page)]
 
 
 def public_page_response(key: str, entries: list[Any], limit: int, place_of: Callable[[Any], str | int]) -> Response:
-    """Return one page of a public list; ``next`` is the position of its last entry, absent on the last page."""
+    """Return one page of a public list; a full one has its last position as ``next``."""
     body: dict[str, Any] = {key: entries}
     if len(entries) == limit:
         body["next"] = place_of(entries[-1])

@@ -42,8 +42,8 @@ async def events(
 ) -> Response:
     """List the events of a case in the order of its stream, or without `case_id` your agency's feed.
 
-    A page has at most 4 MiB of events, or one event, and may so have fewer than asked for. On the last page of a case,
-    `next` is absent. The feed has the events of your agency's own stream and of every case that it holds, held or is
+    A page has at most 4 MiB of events, or one event, and may so have fewer than asked for. Of a case, nothing follows a
+    page without `next`. The feed has the events of your agency's own stream and of every case that it holds, held or is
     being offered, in the order of the log, each at least once. Its `next` is always present: keep it, and ask again
     with it. When a case becomes visible to you, its earlier events come with the event that made it so, in their order.
     `wait`, without a `case_id`, is the number of seconds to wait if there is nothing new.

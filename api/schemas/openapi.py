@@ -84,7 +84,7 @@ def answers(body: type | Paged, *refusals: int, status: int = 200) -> dict[int |
     """Return the responses of an operation: its answer, and the problems that it may end in."""
     schema: dict[str, Any] = _ref(body.entry if isinstance(body, Paged) else body)
     if isinstance(body, Paged):
-        following = {"description": "`after` of the next page; absent on the last", "type": body.following}
+        following = {"description": "`after` of the next page, if any; that may be empty", "type": body.following}
         resume = {"description": "where a list that grows at its end goes on, if it says so", "type": "string"}
         fields = {body.key: {"type": "array", "items": schema}, "next": following, "resume": resume}
         schema = {"type": "object", "required": [body.key], "properties": fields}

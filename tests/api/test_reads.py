@@ -66,11 +66,13 @@ def test_events_come_with_the_bytes_that_were_signed(short_delivery: Served) -> 
     ],
 )
 def test_pages_give_everything_once(short_delivery: Served, path: str, key: str, name: str, count: int) -> None:
-    """Following ``next`` to the end gives what one large page gives."""
+    """Following ``next`` to the end, an empty page behind a full one, gives what one large page gives."""
     query = {"case_id": "case-1"} if path == "/api/v1/events" else {}
     by = clerk(POLICE)
     (whole,) = short_delivery.pages(path, by, limit=1000, **query)
-    entries = [entry for page in short_delivery.pages(path, by, limit=1, **query) for entry in page[key]]
+    pages = [*short_delivery.pages(path, by, limit=1, **query)]
+    assert pages[-1] == {key: []}
+    entries = [entry for page in pages for entry in page[key]]
     assert [entry[name] for entry in entries] == [entry[name] for entry in whole[key]]
     assert len(entries) == count
 
