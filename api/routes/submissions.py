@@ -1,7 +1,7 @@
 """The routes that take signed events. They ask for nothing but the signature.
 
 These are plain ASGI endpoints: the posted bytes are validated as they are, and nothing is parsed twice.
-``api.routes.submissions`` documents them.
+``submission_paths`` describes them for the OpenAPI document.
 """
 
 from __future__ import annotations
