@@ -15,11 +15,11 @@ from api.services.evidence_files import (
     RecordedFile,
     expected_file,
     files_of_item,
+    no_preview,
     preview_of_file,
     read_file,
 )
 from api.services.file_transfer import AS_FILE, FILE, file_response, received
-from ledger.core.errors import NotFound
 
 router = Routes(400, 401, 404, 503, prefix="/api/v1")
 _BYTES: dict[str, Any] = {"content": {FILE: {"schema": {"type": "string", "format": "binary"}}}}
@@ -110,10 +110,4 @@ def preview_file(
         return Response(preview.png, media_type="image/png", headers=AS_FILE)
     if preview.text is not None:
         return Response(preview.text, media_type="text/plain; charset=utf-8", headers=AS_FILE)
-    raise NotFound(
-        "of the file {digest} there is no preview: it is no picture, document or text",
-        digest=digest,
-        field="digest",
-        code="no_preview",
-        hint="Take the file: tally item get.",
-    )
+    raise no_preview(digest)

@@ -213,6 +213,17 @@ def preview_of_file(
         return turn.run(preview_of, beginning, size, field="file")
 
 
+def no_preview(digest: str) -> NotFound:
+    """Return the refusal of a preview of what is neither picture, document nor text."""
+    return NotFound(
+        "of the file {digest} there is no preview: it is no picture, document or text",
+        digest=digest,
+        field="digest",
+        code="no_preview",
+        hint="Take the file: tally item get.",
+    )
+
+
 def _item(service: Service, reading: Reading, case_id: str, item_id: str) -> Item:
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)

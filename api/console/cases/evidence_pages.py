@@ -17,13 +17,13 @@ from api.services.evidence_files import (
     RecordedFile,
     checks_of_item,
     expected_file,
+    no_preview,
     preview_of_file,
     read_file,
     recorded_files,
 )
 from api.services.file_transfer import AS_FILE, file_response, received
 from ledger.core.custody import Item
-from ledger.core.errors import NotFound
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
 
@@ -118,11 +118,5 @@ def file_picture(
     """Return the picture of a preview as a PNG."""
     preview = preview_of_file(visit.service, visit.reading, case_id, item_id, digest, ground=ground or None)
     if preview.png is None:
-        raise NotFound(
-            "of the file {digest} there is no preview: it is no picture, document or text",
-            digest=digest,
-            field="digest",
-            code="no_preview",
-            hint="Take the file: tally item get.",
-        )
+        raise no_preview(digest)
     return Response(preview.png, media_type="image/png", headers=AS_FILE)
