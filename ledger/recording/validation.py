@@ -31,7 +31,7 @@ from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.events.supervision import RecommendationRechecked
 from ledger.core.events.terms import EventRef, Instant
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.adoption import Procedures
+from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing import authority as authorities
@@ -56,8 +56,6 @@ from ledger.store.append import ValidatedSubmission, rows_of
 from ledger.store.clock_lines import ClockLine
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
-
-_NOT_YET = 2**63  # above every index: validated as of all that the log has
 
 
 class Duplicate(Struct, frozen=True):
@@ -204,7 +202,7 @@ class Validator:
         if not self.states.lacks(submitted.event):
             return False
         try:
-            authorities.require_key(self._registry.authority, submitted.envelope, _NOT_YET)
+            authorities.require_key(self._registry.authority, submitted.envelope, NOT_YET)
         except Unauthorized:
             return False
         return True
@@ -290,7 +288,7 @@ class Validator:
 
     def _judged_by(self, authority: AuthorityState, submitted: Submitted) -> _Judged:
         envelope, event = submitted.envelope, submitted.event
-        grant = authorities.require_key(authority, envelope, _NOT_YET)
+        grant = authorities.require_key(authority, envelope, NOT_YET)
         authorities.require_officer(grant, event.officer)
         if event.stream.kind != "case":  # of a case its rules say so
             require_consistent(event)
