@@ -157,15 +157,14 @@ class Anchorer:
 
 def _require_one_history(connection: Connection, previous: AnchorRecord) -> None:
     """Raise IntegrityBroken unless the log has the root that the chain has at that size."""
-    size = log.tree(connection).size
-    if previous.size > size:
+    ours = log.root_at(connection, previous.size)
+    if ours is None:
         raise IntegrityBroken(
             "the chain has an anchor of size {previous.size}, this log has {size} entries",
             previous=previous,
-            size=size,
+            size=log.tree(connection).size,
             hint="The database was rolled back. Restore the newest backup; write nothing before.",
         )
-    ours = merkle.frontier_at(previous.size, TileNodes(size, log.tile_reader(connection))).root()
     if ours != previous.root:
         raise IntegrityBroken(
             "the chain has the root {root} at size {previous.size}, this log {ours}",

@@ -13,9 +13,7 @@ from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unavailable
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.checkpoints import verify_checkpoint, verify_cosignatures
-from ledger.core.log.merkle import NodeReader, frontier_at
 from ledger.core.log.notes import parse_note
-from ledger.core.log.tiles import TileNodes
 from ledger.core.messages import Message
 from ledger.core.signing.signatures import LATEST
 from ledger.core.trust.trust_file import Trust
@@ -86,15 +84,13 @@ def within(size: int, database: Database, claims: Sequence[RootClaim]) -> list[R
     if not beyond:
         return [*claims]
     with database.read() as connection:
-        now = log.tree(connection).size
-        nodes = TileNodes(now, log.tile_reader(connection))
-        later = [claim for claim in beyond if claim.size <= now and _is_root(claim, nodes)]
+        later = [claim for claim in beyond if _is_root(connection, claim)]
     return [claim for claim in claims if claim not in later]
 
 
-def _is_root(claim: RootClaim, nodes: NodeReader) -> bool:
+def _is_root(connection: Connection, claim: RootClaim) -> bool:
     try:
-        return frontier_at(claim.size, nodes).root() == claim.root
+        return log.root_at(connection, claim.size) == claim.root
     except TallystickError:
         return False
 

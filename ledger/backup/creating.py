@@ -33,9 +33,7 @@ from ledger.backup.generations import (
 )
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
-from ledger.core.log.merkle import frontier_at
 from ledger.core.log.notes import NoteSigner
-from ledger.core.log.tiles import TileNodes
 from ledger.core.messages import Message, Progress
 from ledger.core.trust.trust_file import Trust
 from ledger.storage.objects import Objects, StoredObject
@@ -227,11 +225,9 @@ class _Creating:
         generation, manifest = self.before
         if generation.log_id != "0x" + tree.log_id.hex():
             raise Conflict("the place has backups of another ledger", code="backup_refused", hint="Name another place.")
-        is_continued = generation.size <= tree.size and rows.has_bindings(connection, manifest.bindings)
-        if is_continued and generation.size:
-            nodes = TileNodes(tree.size, log.tile_reader(connection))
-            is_continued = frontier_at(generation.size, nodes).root().hex() == generation.root
-        if not is_continued or not rows.has_reads(self.database, manifest.reads):
+        is_prefix = log.root_at(connection, generation.size) == bytes.fromhex(generation.root)
+        has_bindings = rows.has_bindings(connection, manifest.bindings)
+        if not is_prefix or not has_bindings or not rows.has_reads(self.database, manifest.reads):
             raise BackupAhead(
                 "the newest backup has {generation.size} entries, and the database does not continue them",
                 generation=generation,

@@ -92,12 +92,11 @@ class Publisher:
         if database.is_sqlite or size <= self._durable:
             return
         with database.lock() as connection:
-            tree = log.tree(connection)
-            nodes = TileNodes(tree.size, log.tile_reader(connection))
-            if tree.size < size or merkle.frontier_at(size, nodes).root() != root:
+            if log.root_at(connection, size) != root:
                 raise Unavailable("the log that was read is not there any more", code="log_exchanged", retry_after=1)
             log.make_durable(connection, database)
-        self.note_durable(tree.size)
+            size = log.tree(connection).size
+        self.note_durable(size)
 
     def receipt(self, event_id: str, leaf: Hash, proof: TlogProof, flags: tuple[Flag, ...], at: int) -> Receipt:
         """Return the receipt of one entry; ``at`` is in unix milliseconds."""

@@ -423,10 +423,7 @@ class Sequencer:
             Unavailable: the database cannot be read.
         """
         with self._database.write() as connection:
-            is_stored = log.tree(connection).size >= grown.size
-            if is_stored:
-                nodes = TileNodes(grown.size, log.tile_reader(connection))
-                is_stored = merkle.frontier_at(grown.size, nodes).root() == grown.root
+            is_stored = log.root_at(connection, grown.size) == grown.root
             log.make_durable(connection, self._database)
         return is_stored
 

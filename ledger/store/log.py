@@ -16,9 +16,9 @@ from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFou
 from ledger.core.events import Event, Section, decode_again, decode_section
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.record import HOUSEKEEPING
-from ledger.core.log.merkle import EMPTY_ROOT
+from ledger.core.log.merkle import EMPTY_ROOT, Hash, frontier_at
 from ledger.core.log.replay import StreamHead
-from ledger.core.log.tiles import TileReader
+from ledger.core.log.tiles import TileNodes, TileReader
 from ledger.core.messages import Message
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.store.database import CHANGED, Database, array_of, one_of, one_of_pairs, texts_named
@@ -177,6 +177,13 @@ def tile_reader(connection: Connection) -> TileReader:
         return bytes(hashes[: 32 * width])
 
     return read
+
+
+def root_at(connection: Connection, size: int) -> Hash | None:
+    """Return the root of the log's tree at ``size``, None if the log is smaller."""
+    if size > tree(connection).size:
+        return None
+    return frontier_at(size, TileNodes(size, tile_reader(connection))).root()
 
 
 def entry(connection: Connection, log_index: int) -> StoredEntry:
