@@ -363,6 +363,8 @@ def test_no_run_lists_the_rows_of_a_data_set_that_is_for_comparison(served: Serv
         "SELECT who AS case_id, name AS handover_id, 'police-east' AS to_agency, evidence FROM dataset_pensions",
         "SELECT d.who AS case_id, name AS handover_id, 'police-east' AS to_agency, d.evidence "
         'FROM (WITH "dataset_pensions" AS (SELECT 1) FROM "dataset_pensions") x, main.dataset_pensions d',
+        "SELECT who AS case_id, name AS handover_id, 'police-east' AS to_agency, d.evidence FROM dataset_pensions d "
+        "WHERE EXISTS (WITH dataset_pensions AS (SELECT 1 AS one) SELECT one FROM dataset_pensions)",
     )
     searches = ("day: paid_on", "listed: {paid_on: {over: 2026-02-14}}", "listed: {name: Li Si}")
     searching = [PAID.replace("header: who", f"header: who, {search}") for search in searches]

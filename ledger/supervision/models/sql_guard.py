@@ -82,15 +82,14 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
     parse = _parse(sql)
     if parse["error"]:
         raise QueryRefused(Wording("no_query", why=str(parse.get("error_message", "?"))))
-    nodes = list(_nodes(parse["statements"]))
-    # The query's own parts (WITH name AS ...). Outside of such a part the name would be that of the engine's table.
-    common_tables = {entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
-    if hiding := sorted(name for name in common_tables if name.lower() in _engine_names()[0]):
+    nodes = list(_nodes(parse["statements"], names))
+    parts = {entry["key"] for node, _ in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
+    if hiding := sorted(name for name in parts if name.lower() in _engine_names()[0]):
         raise QueryRefused(Wording("engine_table", name=hiding[0]), Wording("hint_part_name"))
-    for node in nodes:
-        _require_allowed(node, names | common_tables)
+    for node, in_scope in nodes:
+        _require_allowed(node, in_scope)
     # Joined values double in length with each nesting: text or lists could grow beyond all memory.
-    if sum(map(_joined, nodes)) > MAX_JOINED:
+    if sum(_joined(node) for node, _ in nodes) > MAX_JOINED:
         raise QueryRefused(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
 
 
@@ -202,16 +201,31 @@ def _view_of(names: Sequence[str], scopes: Iterable[Mapping[str, str]]) -> str |
     return None
 
 
-def _nodes(part: Any) -> Iterator[dict[str, Any]]:
-    """Yield every node of the parse, however deep; of a function that gives rows only its arguments."""
-    waiting = [part]
+def _nodes(part: Any, names: frozenset[str]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Yield every node of the parse, however deep, each with the names of tables that are in scope there: ``names``,
+    and the query's own parts (``WITH name AS ...``).
+
+    A part is in scope in the parts that follow it and in what they stand before, and in itself only where it recurs.
+    Anywhere else its name is that of a table of the engine, whatever that holds.
+    """
+    waiting = [(part, names)]
     while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            yield part
-            waiting.extend(part["function"]["arguments"] if part.get("type") == "TABLE_FUNCTION" else part.values())
-        elif isinstance(part, list):
-            waiting.extend(part)
+        part, names = waiting.pop()
+        if isinstance(part, list):
+            waiting.extend((each, names) for each in part)
+        elif isinstance(part, dict):
+            outside = names
+            for entry in part.get("cte_map", {}).get("map", ()):
+                waiting.append((entry["value"], names))
+                names |= {entry["key"]}
+            if part.get("type") == "RECURSIVE_CTE_NODE":
+                names |= {part["cte_name"]}
+            yield part, names
+            for key, value in part.items():
+                if key == "function" and part.get("type") == "TABLE_FUNCTION":
+                    waiting.extend((each, names) for each in value.values())
+                elif key != "cte_map":
+                    waiting.append((value, outside if key == "left" and "cte_name" in part else names))
 
 
 def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
@@ -229,7 +243,7 @@ def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
     match node.get("type"):
         case "BASE_TABLE":
             name = node["table_name"]
-            if node.get("schema_name") or node.get("catalog_name") or name not in names:
+            if node["qualified_name"]["path"] != [name] or name not in names:
                 hint = Wording("hint_outside") if name.startswith(DATASET) else nearest(name, names)
                 raise QueryRefused(Wording("no_such_view", name=name), hint)
         case "SHOW_REF":

@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.procedure.zones import Zone
 from ledger.supervision import view_catalogue
 from ledger.supervision.models import conditions, sql_guard
 from ledger.supervision.models.definition import Model
 from ledger.supervision.runs.findings import ModelFinding, UnfitRow, find
-from ledger.supervision.runs.query_session import Limits, QuerySession, SessionDataset, prepare_database
+from ledger.supervision.runs.query_session import (
+    Limits,
+    QuerySession,
+    SessionDataset,
+    prepare_database,
+    register_apart,
+)
 from ledger.supervision.views import snapshot_tables
 
 # Whenever DuckDB is opened, it asks how many processors and how much memory there are, also where it is told.
@@ -67,9 +74,12 @@ def exported_session(export: Export, limits: Limits, procedures: Collection[str]
         if procedures:
             tables.open_for("kept.cases")
         own = snapshot_tables.views_of(connection, None, procedures=procedures)
-        for name, dataset in export.datasets.items():
-            connection.register(name, snapshot_tables.map_table(Path(dataset.path)))
-        datasets = {name: dataset.known for name, dataset in export.datasets.items()}
+        datasets = {
+            name: replace(
+                dataset.known, table=register_apart(connection, snapshot_tables.map_table(Path(dataset.path)))
+            )
+            for name, dataset in export.datasets.items()
+        }
         yield QuerySession(
             connection, own, tables.open_for, zone=export.zone, size=export.size, datasets=datasets, limits=limits
         )

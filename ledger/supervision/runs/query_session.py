@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from secrets import token_hex
 from sys import getsizeof
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +24,7 @@ from ledger.supervision.view_catalogue import DATASET, DATASET_COLUMNS, LISTED, 
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow
 
 AS_OF = "as_of"
 ROWS_OF_A_PIECE = 100
@@ -36,6 +38,7 @@ __all__ = [
     "open_database",
     "prepare_database",
     "quoted",
+    "register_apart",
     "set_moment",
     "table_of",
 ]
@@ -57,11 +60,12 @@ LIMITS = Limits()
 
 class SessionDataset(Struct, frozen=True):
     """A data set that a session has: whether conditions may show its cells, the digest of its registration, and the
-    headings of the columns that may be compared where they may not."""
+    headings of the columns that may be compared where they may not; ``table`` is what the session has it under."""
 
     readable: bool
     registration: str | None = None
     compared: tuple[str, ...] = ()
+    table: str = ""
 
 
 _prepared: list[duckdb.DuckDBPyConnection] = []  # opened, not locked yet, and asked nothing
@@ -86,6 +90,16 @@ def open_database(path: str | None = None, limits: Limits = LIMITS) -> duckdb.Du
     settings = f"SET GLOBAL memory_limit = '{limits.memory_mb}MB'; SET GLOBAL TimeZone = 'UTC'"
     connection.execute(f"{settings}; SET lock_configuration = true")
     return connection
+
+
+def register_apart(connection: duckdb.DuckDBPyConnection, table: pyarrow.Table) -> str:
+    """Register a table, and return its name: drawn at this moment, so that no query can have it in its text.
+
+    What a view does not show of it is in no query's reach then, whatever the check of queries lets through.
+    """
+    name = f"apart_{token_hex(16)}"
+    connection.register(name, table)
+    return name
 
 
 def _day_in_sql(zone: Zone) -> str:
@@ -164,7 +178,7 @@ class QuerySession:
             connection.execute(table_of(name, kinds[name]))
             _insert(connection, name, kinds[name], of_view)
         without_rows = {name: _nothing_of(columns) for name, columns in kinds.items() if name not in rows}
-        sets = dict.fromkeys(datasets, SessionDataset(True))
+        sets = {name: SessionDataset(True, table=name) for name in datasets}  # rows of whoever asks
         return cls(connection, without_rows, zone=zone, datasets=sets, limits=limits, quotes_rows=True)
 
     def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]:
@@ -217,15 +231,14 @@ class QuerySession:
         not be asked in this way.
         """
         for name, use in lists.items():
-            source = dataset_view(use.dataset_id)
-            dataset = self._datasets.get(source)
+            dataset = self._datasets.get(dataset_view(use.dataset_id))
             if dataset is None:
                 message = Wording("no_dataset", name=use.dataset_id)
                 raise QueryRefused(message, field="dataset", hint=Wording("hint_dataset"))
             if use.shown and not dataset.readable:
                 message = Wording("not_readable", name=use.dataset_id)
                 raise QueryRefused(message, field="dataset", hint=Wording("hint_readable"))
-            described = self._connection.execute(f"SELECT * FROM {quoted(source)} LIMIT 0").description  # noqa: S608
+            described = self._connection.execute(f"FROM {quoted(dataset.table)} LIMIT 0").description
             own = [column[0] for column in described if column[0] not in DATASET_COLUMNS]
             columns = use.columns or {heading: heading for heading in own}
             if lacking := sorted(set(columns.values()) - set(own)):
@@ -240,7 +253,7 @@ class QuerySession:
             # The id is a slug: it needs no quoting.
             listed = f"CASE WHEN row_digest IS NULL THEN [] ELSE ['{use.dataset_id} ' || row_digest] END"
             selected = ", ".join((*cells, f"{listed} AS {LISTED}", *DATASET_COLUMNS))
-            query = f"SELECT {selected} FROM {quoted(source)}"  # noqa: S608 - of the catalogue, and quoted
+            query = f"SELECT {selected} FROM {quoted(dataset.table)}"  # noqa: S608 - of the catalogue, and quoted
             self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {query}")
         self._lists = frozenset(lists)
         used = (self._datasets[dataset_view(use.dataset_id)].registration for use in lists.values())

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 from blake3 import blake3
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.zones import Zone
 from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.export_runs import Export, ExportedDataset
-from ledger.supervision.runs.query_session import QuerySession, open_database, table_of
+from ledger.supervision.runs.query_session import QuerySession, open_database, register_apart, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_cache import CachedCase, CaseCache, build_rows
@@ -188,9 +189,10 @@ class Views:
             own = snapshot_tables.views_of(connection, cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
             datasets = self._dataset_tables(connection, size, jurisdiction) if with_datasets else {}
-            for name, dataset in datasets.items():
-                connection.register(name, dataset.table)
-            opened = {name: dataset.for_session for name, dataset in datasets.items()}
+            opened = {
+                name: replace(dataset.for_session, table=register_apart(connection, dataset.table))
+                for name, dataset in datasets.items()
+            }
             yield QuerySession(connection, own, zone=self.zone, size=size, datasets=opened)
 
     def read_datasets(self, jurisdiction: str) -> None:

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow
 import pyarrow.ipc
 import pytest
@@ -25,7 +26,8 @@ from ledger.store import imports
 from ledger.store.database import attach
 from ledger.supervision.runs.dataset_rows import Registered, rows_of_file, table_of
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, current_registrations, mapped_table
-from ledger.supervision.runs.query_session import QueryRefused
+from ledger.supervision.runs.export_runs import exported_session
+from ledger.supervision.runs.query_session import LIMITS, QueryRefused, QuerySession
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, ListUse
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
@@ -261,6 +263,90 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     with views.session() as session, pytest.raises(QueryRefused, match="the data set pension-list is not registered"):
         session.open_lists(opened)
     views.close()
+
+
+HIDDEN = "dataset_pension_list"
+INNER = f"(WITH {HIDDEN} AS (SELECT 1 AS one) SELECT one FROM {HIDDEN})"
+OUT_OF_REACH = {
+    "by its name": f"SELECT * FROM {HIDDEN}",
+    "in capitals": f"SELECT * FROM {HIDDEN.upper()}",
+    "quoted": f'SELECT * FROM "{HIDDEN}"',
+    "as a text": f"SELECT * FROM '{HIDDEN}'",
+    "in a schema": f"SELECT * FROM temp.{HIDDEN}",
+    "in a database": f"SELECT * FROM temp.main.{HIDDEN}",
+    "in the memory": f"SELECT * FROM memory.main.{HIDDEN}",
+    "FROM alone": f"FROM {HIDDEN}",
+    "TABLE alone": f"TABLE {HIDDEN}",
+    "at a version": f"FROM {HIDDEN} AT (VERSION => 1)",
+    "described": f"DESCRIBE {HIDDEN}",
+    "summarized": f"FROM (SUMMARIZE {HIDDEN})",
+    "pivoted": f"PIVOT {HIDDEN} ON amount IN ('1200') USING count(*)",
+    "unpivoted": f"UNPIVOT {HIDDEN} ON amount",
+    "by its columns": f"SELECT COLUMNS(*) FROM {HIDDEN}",
+    "by query_table": f"SELECT * FROM query_table('{HIDDEN}')",
+    "by query": f"SELECT * FROM query('FROM {HIDDEN}')",
+    "in a part": f"WITH a AS (FROM {HIDDEN}) FROM a",
+    "in a part of its own name": f"WITH {HIDDEN} AS (FROM {HIDDEN}) FROM {HIDDEN}",
+    "in a part that recurs": f"WITH RECURSIVE {HIDDEN} AS (FROM {HIDDEN} UNION ALL FROM {HIDDEN}) FROM {HIDDEN}",
+    "in a part of its name before it": f"WITH a AS (FROM {HIDDEN}), {HIDDEN} AS (SELECT 1) FROM a",
+    "beside a condition with a part of its name": f"SELECT * FROM {HIDDEN} WHERE EXISTS {INNER}",
+    "beside a column with a part of its name": f"SELECT {INNER} AS one, d FROM {HIDDEN} d",
+    "beside a table with a part of its name": f"SELECT * FROM {HIDDEN} JOIN {INNER} ON true",
+    "in a union with a part of its name": f"{INNER} UNION ALL FROM {HIDDEN}",
+    "in an argument": f"FROM unnest((SELECT [amount] FROM {HIDDEN} ORDER BY 1 LIMIT 1))",
+    "in a value": f"SELECT (SELECT amount FROM {HIDDEN} ORDER BY 1 LIMIT 1) AS amount",
+    "in a frame": f"SELECT sum(1) OVER (ORDER BY (SELECT count(*) FROM {HIDDEN})) AS n FROM cases",
+    "in capitals beside a part": f"SELECT * FROM {HIDDEN.upper()} WHERE EXISTS {INNER.upper()}",
+    "another list": f"WITH list_other AS (SELECT 1 WHERE EXISTS {INNER}) FROM list_other, {HIDDEN}",
+    "a table of the views": "WITH a AS (WITH kept_cases AS (SELECT 1) FROM kept_cases) FROM kept_cases",
+    "a table in its schema": "WITH kept AS (SELECT 1 AS parties) FROM kept.parties",
+    "the names of tables": "SELECT table_name FROM duckdb_tables()",
+    "the names of views": "SELECT sql FROM duckdb_views()",
+    "the names of views as a view": "SELECT sql FROM duckdb_views",
+    "the catalogue": "SELECT table_name FROM information_schema.tables",
+    "the catalogue of SQLite": "SELECT sql FROM sqlite_master",
+    "the catalogue of PostgreSQL": "SELECT relname FROM pg_catalog.pg_class",
+    "the functions": "SELECT macro_definition FROM duckdb_functions()",
+    "a variable": "SELECT getvariable('lists') AS lists",
+    "a pragma": "FROM pragma_show_tables()",
+    "all tables": "FROM (SHOW ALL TABLES)",
+}
+
+
+@pytest.mark.parametrize("way", OUT_OF_REACH)
+def test_no_query_reaches_a_list_but_by_its_parameter(hiding: QuerySession, way: str) -> None:
+    """Whatever names its parts have, and where."""
+    checked = "there is no view|reads something else than views|describes nothing|expected one SELECT|another result"
+    with pytest.raises(QueryRefused, match=checked):
+        hiding.rows(OUT_OF_REACH[way], {}, AS_OF)
+
+
+def test_a_list_has_no_name_that_a_query_could_have(hiding: QuerySession) -> None:
+    """Past the check, too: neither a list nor a table of the views is known to the engine by a name of its own."""
+    for name in (HIDDEN, "kept_cases", "kept_parties"):
+        with pytest.raises(duckdb.CatalogException, match=f"Table with name {name} does not exist"):
+            hiding._connection.execute(f"FROM {name}")
+    with pytest.raises(QueryRefused, match="its cells are not shown"):
+        hiding.open_lists({"list_pensions": ListUse("pension-list", {}, shown=True)})
+
+
+@pytest.fixture(scope="module")
+def hiding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuerySession]:
+    """Open a session, as a worker has it, with a list that is not readable."""
+    folder = tmp_path_factory.mktemp("hiding")
+    lay_tables(sqlite_url(folder))
+    with closing(attach(sqlite_url(folder))) as database:
+        body = dataset(CSV, rows=2, dataset_id="pension-list", readable=False, compared=())
+        DatasetFiles(database).keep(body, CSV)
+        datasets = Datasets(DatasetFiles(database))
+        registration = Registered("procuratorate-east", DIGEST, body)
+        source = BundleViewSource([], shipped_procedures())
+        views = Views(None, source, datasets=lambda _, near: datasets.tables([registration], near))
+        views.refresh()
+        with closing(views), views.export() as export, exported_session(export, LIMITS) as session:
+            assert export.datasets.keys() == {HIDDEN}
+            session.rows("FROM cases", {}, AS_OF)
+            yield session
 
 
 def test_a_cited_row_is_found_again_in_the_file(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_cells_are_shown_where_the_registration_allows_it() -> None:
     connection.execute("".join(table_of(name, view.kinds()) for name, view in views().items()))
     connection.execute(table_of("dataset_tests", kinds))
     connection.execute("INSERT INTO dataset_tests VALUES ('p1', '180', 'r1', ['blake3:1'])")
-    datasets = {"dataset_tests": SessionDataset(False, "blake3:1", compared=("人员",))}
+    datasets = {"dataset_tests": SessionDataset(False, "blake3:1", compared=("人员",), table="dataset_tests")}
     with QuerySession(connection, zone=UNIVERSAL, datasets=datasets) as session:
         columns = {"person": "人员"}
         assert session.open_lists({"list_tests": ListUse("tests", columns, shown=False)}) == ("blake3:1",)
