@@ -302,7 +302,7 @@ class Output:
         if value.keys() == {"value", "unit"}:
             return self.labels.quantity(value["value"], value["unit"])
         if value.keys() == {"amount", "currency"}:
-            from ledger.i18n.money import money_in_words
+            from ledger.i18n.amounts import money_in_words
 
             return money_in_words(value["amount"], value["currency"], grouped=True)
         if value and (field == "name" or value.keys() == {"en", "zh"}):

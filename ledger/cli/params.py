@@ -24,7 +24,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Body
 from ledger.core.events.terms import TABLE_OF, WORD, choices
 from ledger.i18n import label_first_by, spoken
-from ledger.i18n.money import smallest_units, usual_currency
+from ledger.i18n.amounts import decimals_of, smallest_units, usual_currency, usual_unit
 from ledger.procedures import tables_that_ship
 from ledger.recording.event_signing import Claims, new_id
 
@@ -90,8 +90,8 @@ class DigestedFile(click.Path):
         super().__init__(exists=True, dir_okay=False, path_type=Path)
 
 
-class MoneyOfCase(Parsed):
-    """An amount, or a part with one, of which the command gets what ``read`` parses by the procedure of the case."""
+class AmountOfCase(Parsed):
+    """A quantity, money or a part, of which the command gets what ``read`` parses by the procedure of the case."""
 
     def __init__(self, name: str, form: re.Pattern[str], read: Callable[[str], Any]):
         super().__init__(name, read)
@@ -103,7 +103,7 @@ class MoneyOfCase(Parsed):
         return value
 
     def read(self, text: str, option: str) -> Any:
-        """Parse the text, with amounts that name no currency in that of the procedure in use. Raises MalformedInput."""
+        """Parse the text, in the unit or currency of the procedure in use if it names none. Raises MalformedInput."""
         try:
             return self._read(text)
         except MalformedInput as error:
@@ -161,17 +161,24 @@ def _quantity(text: str) -> dict[str, str]:
     def refuse() -> NoReturn:
         raise MalformedInput("expected 10 or 12.5:gram, not {value!r}", value=text)
 
-    return quantity(text, "piece", refuse)
+    return quantity(text, usual_unit(), refuse)
 
 
 def _money(text: str) -> dict[str, Any]:
+    if not _MONEY.fullmatch(text):
+        raise MalformedInput("expected 1200.50 or 80:USD, not {value!r}", value=text)
     value, _, named = text.partition(":")
     currency = named or usual_currency()
     if currency is None:
         raise MalformedInput("the procedure has no currency: expected one, such as {value}:USD", value=text)
-    amount = smallest_units(value, currency) if _MONEY.fullmatch(text) else None
+    amount = smallest_units(value, currency)
     if amount is None:
-        raise MalformedInput("expected 1200.50 or 80:USD, not {value!r}", value=text)
+        raise MalformedInput(
+            "{value} has more digits after the point than {currency}: expected at most {decimals}",
+            value=value,
+            currency=currency,
+            decimals=decimals_of(currency),
+        )
     return {"amount": amount, "currency": currency}
 
 
@@ -183,12 +190,12 @@ def _portion(text: str) -> dict[str, Any]:
     return part if match["money"] is None else part | {"money": _money(match["money"])}
 
 
-# ``10`` pieces, ``12.5 gram`` or ``12.5:gram``.
-QUANTITY = Parsed("NUMBER[:UNIT]", _quantity)
+# ``10`` of the procedure's first unit, ``12.5 gram`` or ``12.5:gram``.
+QUANTITY = AmountOfCase("NUMBER[:UNIT]", _QUANTITY, _quantity)
 # ``1200.50`` of the procedure's currency, or ``80:USD``; gives the smallest unit of the currency.
-MONEY = MoneyOfCase("AMOUNT[:CURRENCY]", _MONEY, _money)
+MONEY = AmountOfCase("AMOUNT[:CURRENCY]", _MONEY, _money)
 # A part of an item: ``10``, ``3:note@300.00`` with money, ``cash-1=3:note@300.00`` under an id of its own.
-PORTION = MoneyOfCase("[ID=]NUMBER[:UNIT][@MONEY]", _PORTION, _portion)
+PORTION = AmountOfCase("[ID=]NUMBER[:UNIT][@MONEY]", _PORTION, _portion)
 # A time of the ledger's zone, or one with its offset; gives RFC 3339 UTC, or unix seconds, also of a day.
 MOMENT = Parsed("TIME", partial(instant, field=""))
 SECOND = Parsed("TIME", partial(unix_seconds, field=""))
@@ -253,7 +260,7 @@ def with_event_recorder(command: Callable[..., Any]) -> Callable[..., Any]:
 def _resolve_value(session: Session, parameter: click.Parameter, value: Any) -> Any:
     """Return what a command gets for the files to be digested and the cited events on its command line."""
     values = value if isinstance(value, tuple) else () if value is None else (value,)
-    if values and isinstance(parameter.type, MoneyOfCase):
+    if values and isinstance(parameter.type, AmountOfCase):
         label_first_by(session.procedure_of(click.get_current_context().params["case_id"]))
         amounts = [parameter.type.read(text, parameter.opts[0]) for text in values]
         return amounts if isinstance(value, tuple) else amounts[0]

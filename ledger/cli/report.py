@@ -46,15 +46,17 @@ def show_report(
     session: Session, report: ProofReport | StreamReport | AbsenceReport | LeadReport, trust: Trust | None = None
 ) -> None:
     """Print the report of a bundle or a lead, or as JSON, with the digest of the trust file that it was checked by."""
-    from ledger.core.trust.trust_renewal import trust_digest
+    from ledger.core.trust.trust_renewal import trust_digest, uncovered_blocks
 
-    beside = {} if trust is None else {"trust_digest": trust_digest(trust)}
+    beside: dict[str, Any] = {} if trust is None else {"trust_digest": trust_digest(trust)}
+    if trust is not None and (blocks := uncovered_blocks(trust)):
+        beside["trusted_blocks"] = blocks
     if session.json:
         return echo_json({name: getattr(report, name) for name in report.__struct_fields__} | beside)
     labels = session.labels
     _show_steps(labels, report.steps)
-    for name, text in beside.items():
-        click.echo(f"{labels.of('field', name)}: {text}")
+    for name, value in beside.items():
+        click.echo(f"{labels.of('field', name)}: {value if isinstance(value, str) else ', '.join(value)}")
     for line in _about(labels, report):
         click.echo(printable_line(line))
     return show_conclusion(labels, report)

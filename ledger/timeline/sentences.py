@@ -35,7 +35,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Level
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.i18n import Bilingual, Labels, translate, zone_in_use
-from ledger.i18n.money import money_in_words
+from ledger.i18n.amounts import money_in_words
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
 # What is told beside the fields of events has words of these vocabularies, by its name.

@@ -47,6 +47,7 @@ function main() {
       if (status !== "checked") console.log(`   sections of event ${envelope.sequence}: ${english(detail)}`);
     }
     console.log(`\ntrust file (SHA-256 without trusted blocks): ${result.trust_digest}`);
+    if (result.trusted_blocks.length) console.log(`blocks that it names, which this digest does not cover (chain, number, hash): ${result.trusted_blocks.join(", ")}`);
     console.log(`verdict: ${result.verdict}${result.development ? " (development)" : ""}`);
     for (const name of ["conformity", "completeness"]) console.log(`${name}: ${result[name].result} (${english(result[name].detail)})`);
   }

@@ -49,6 +49,7 @@ from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.i18n.amounts import usual_unit
 from ledger.recording.event_signing import MAX_ACTS, Claims, new_id
 
 router = page_router()
@@ -469,8 +470,8 @@ def _answered_line(form: PostedForm, item_id: str, state: CaseState, *, differs:
     if photographs := form.all(f"photograph:{item_id}"):
         line["photographs"] = photographs
     if amount := form.get(quantity):
-        unit = state.items[item_id].quantity.unit if item_id in state.items else None
-        line["quantity"] = {"value": amount, "unit": unit or "piece"}
+        unit = state.items[item_id].quantity.unit if item_id in state.items else usual_unit()
+        line["quantity"] = {"value": amount, "unit": unit}
     return line
 
 

@@ -21,7 +21,7 @@ from ledger.core.events.terms import NAME_FIELD, PERSON_NAME, TABLE_OF, VALUE_FI
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import DecisionKind, FieldRule, Rulebook
 from ledger.i18n import words_in_use
-from ledger.i18n.money import smallest_units, usual_currency
+from ledger.i18n.amounts import smallest_units, usual_currency
 from ledger.store import log
 from ledger.timeline.sentences import EventWords
 

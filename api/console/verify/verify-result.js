@@ -76,7 +76,7 @@ export function showResult(result, { trustName, paper }) {
   part("statements").replaceChildren(...statements(result));
   shown("paper-says", paper?.text, paper?.isFound ? "done" : "blocked");
   shown("development", result.development ? say("development") : null);
-  shown("trusted-by", `${trustName ? say("by_file", { name: trustName }) : say("by_server")} ${say("trust_digest", { digest: result.trust_digest })}`, trustName ? "done" : "notice");
+  shown("trusted-by", `${trustName ? say("by_file", { name: trustName }) : say("by_server")} ${say("trust_digest", { digest: result.trust_digest })}${result.trusted_blocks.length ? ` ${say("trusted_blocks", { blocks: result.trusted_blocks.join(", ") })}` : ""}`, trustName ? "done" : "notice");
   const found = [...faults(result)];
   part("faults").hidden = !found.length;
   part("faults").querySelector("ul").replaceChildren(...found.map((text) => made("li", { textContent: text })));

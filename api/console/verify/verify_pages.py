@@ -84,6 +84,10 @@ SAYS: Final = {
     ),
     "by_file": later("Checked against the trust file {name}. It proves as much as you trust whoever gave it to you."),
     "trust_digest": later("Its digest, without trusted blocks: {digest}"),
+    "trusted_blocks": later(
+        "It also names blocks, which this digest does not cover (chain, number, hash): {blocks}. "
+        "Whoever gave it to you can have added them: compare them with a chain node of your own."
+    ),
     "development": later("Development ledger: its chain and keys are for trying out, and prove nothing to others."),
     "fault": later("Step {step} {name}: {why}"),
     "fault_of": later("Event {number} of {count} ({event_type}), step {step} {name}: {why}"),

@@ -29,7 +29,7 @@ from ledger.client.log_copy import (
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken, SignatureRefused
 from ledger.core.trust.trust_file import encode_trust
-from ledger.core.trust.trust_renewal import changes, trust_digest
+from ledger.core.trust.trust_renewal import changes, trust_digest, uncovered_blocks
 
 ENTRY = columns("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
 
@@ -80,7 +80,8 @@ def trust(
 ) -> None:
     """Print or write the trust file. Compare it with what the agencies have published before you rely on it.
 
-    With --pin, its digest is printed: compare that with what the other agencies have.
+    With --pin, its digest is printed: compare that with what the other agencies have. It does not cover the hashes of
+    blocks: those are printed beside it.
 
     Hashes of blocks come from the service, or from the chain node at --rpc: who trusts them trusts that.
     """
@@ -103,7 +104,9 @@ def trust(
             kept_beside(kept, pinned)
         write_secret(kept, data, field="trust", replace=True)
         if not (output or policy):
-            return session.output.record({"file": str(kept), "digest": trust_digest(trusted)})
+            blocks = uncovered_blocks(trusted)
+            beside = {"trusted_blocks": list(blocks)} if blocks else {}
+            return session.output.record({"file": str(kept), "digest": trust_digest(trusted)} | beside)
     if output:
         output.write_bytes(trusted.tlog_policy.encode() if policy else data)
         return session.output.record({"file": str(output)})

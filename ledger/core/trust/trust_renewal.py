@@ -72,6 +72,15 @@ def trust_digest(trust: Trust) -> str:
     return "sha256:" + sha256(encode_trust(_without_trusted_blocks(trust))).hexdigest()
 
 
+def uncovered_blocks(trust: Trust) -> tuple[str, ...]:
+    """Return the trusted blocks, which ``trust_digest`` does not cover: the chain's id, number and hash of each.
+
+    Whoever passes a trust file on can add some: who believes it by its digest has to compare these with a node.
+    """
+    blocks = ((chain.chain_id, block) for chain in trust.chains for block in chain.trusted_blocks)
+    return tuple(f"{chain_id} {block.number} {block.hash}" for chain_id, block in blocks)
+
+
 def _without_trusted_blocks(trust: Trust) -> Trust:
     return replace(trust, chains=tuple(map(_contracts, trust.chains)))
 

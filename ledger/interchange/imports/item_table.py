@@ -26,7 +26,7 @@ from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import LANGUAGES, Labels
-from ledger.i18n.money import usual_currency
+from ledger.i18n.amounts import usual_currency, usual_unit
 from ledger.interchange.imports import values
 from ledger.interchange.imports.tables import BOM, IN_PARTS, MAX_CELL, Cell, Unusable, refuse_file
 from ledger.interchange.imports.values import DateStyle, Misread
@@ -403,8 +403,7 @@ def normalized_cells(cells: Mapping[str, str], columns: Sequence[ItemColumn]) ->
     if match is not None and unit is not None and stated.get(UNIT, unit) == unit:
         stated |= {QUANTITY: match["number"], UNIT: unit}
     stated.setdefault(KIND, next(iter(by_path[KIND].options)))
-    units = by_path[UNIT].options
-    stated.setdefault(UNIT, "piece" if "piece" in units else next(iter(units)))
+    stated.setdefault(UNIT, usual_unit())
     return stated
 
 

@@ -123,14 +123,14 @@ class CollectionMapping(_Strict, frozen=True):
 
 
 class ItemMapping(_Strict, frozen=True):
-    """``volumes`` and ``pages`` are of a dossier, ``money`` counts in ``money_unit`` of the ``currency``, else
-    that of the procedure; ``person`` is a detainee, ``digests`` are by their algorithm, ``particulars`` by the fields
-    that the procedure has of the kind."""
+    """``unit`` is that of the procedure unless it is stated; ``volumes`` and ``pages`` are of a dossier, ``money``
+    counts in ``money_unit`` of the ``currency``, else that of the procedure; ``person`` is a detainee,
+    ``digests`` are by their algorithm, ``particulars`` by the fields that the procedure has of the kind."""
 
     item_kind: ColumnOrSource
     description: ColumnOrSource
     quantity: ColumnOrSource = CellSource(value="1")
-    unit: ColumnOrSource = CellSource(value="piece")
+    unit: ColumnOrSource | None = None
     exhibit_number: ColumnOrSource | None = None
     condition: ColumnOrSource | None = None
     seal_number: ColumnOrSource | None = None

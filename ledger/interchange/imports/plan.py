@@ -21,7 +21,7 @@ from ledger.core.events.terms import NAME_FIELD, VALUE_FIELD
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import label_first_by
-from ledger.i18n.money import usual_currency
+from ledger.i18n.amounts import usual_currency, usual_unit
 from ledger.interchange.imports import values
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.mapping import (
@@ -288,7 +288,8 @@ class _RowReader:
             fields["collection"] = self._collection(part.collection)
         fields["digests"] = self._digests(part.digests)
         fields["particulars"], sections = self._particulars(part.particulars)
-        fields["quantity"] = {"value": self._value("quantity", part.quantity), "unit": self._value("unit", part.unit)}
+        unit = usual_unit() if part.unit is None else self._value("unit", part.unit)
+        fields["quantity"] = {"value": self._value("quantity", part.quantity), "unit": unit}
         if part.person is not None:
             fields["person_id"] = self._person_of(part.person)
         parts |= {"quantity": part.quantity, "dossier": part.volumes, "money": part.money}

@@ -16,7 +16,7 @@ from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.i18n import zone_in_use
-from ledger.i18n.money import decimals_of
+from ledger.i18n.amounts import decimals_of
 from ledger.interchange.imports.tables import Cell, Unusable
 
 # How days may be spelled: year first with signs or characters between; digits alone; a spreadsheet's count of days.

@@ -19,7 +19,7 @@ from ledger.core.events import Event
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
-from ledger.core.trust.trust_renewal import trust_digest
+from ledger.core.trust.trust_renewal import trust_digest, uncovered_blocks
 from ledger.core.verification.report import CheckedStep
 from ledger.i18n import label_first_by, zone_in_use
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
@@ -362,6 +362,8 @@ def _record(text: PaperText, certified: Certified, trust: Trust) -> Iterator[Lab
     yield text.fact("log_id", (trust.log_id_text,), exact=True)
     yield text.fact("log_key", (trust.log_key.vkey(),), exact=True)
     yield text.fact("trust_digest", (trust_digest(trust),), exact=True)
+    if blocks := uncovered_blocks(trust):
+        yield text.fact("trusted_blocks", blocks, exact=True)
     if report.subject.root is not None:
         yield text.fact("size", (str(report.subject.size),))
         yield text.fact("root", (report.subject.root,), exact=True)

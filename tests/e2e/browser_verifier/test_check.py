@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.events.registry import AgencyAdmitted, AgencyProfile
 from ledger.core.trust.trust_file import Trust, encode_trust
+from ledger.core.trust.trust_renewal import trust_digest, uncovered_blocks
 from ledger.core.verification.bundle import MAX_BUNDLE_LENGTH, encode_bundle
 from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.compare import Sample, compared
@@ -63,6 +64,8 @@ def test_exit_codes(verdict: str, tmp_path: Path) -> None:
     assert (status, answer["verdict"], report.verdict) == (code, verdict, verdict)
     assert [step["status"] for step in answer["steps"]] == [step.result for step in report.steps]
     assert answer["development"] is True
+    assert answer["trusted_blocks"] == list(uncovered_blocks(TRUST))
+    assert trust_digest(TRUST) == answer["trust_digest"]
 
 
 def test_a_bundle_of_another_ledger_is_not_called_tampered(tmp_path: Path) -> None:

@@ -235,9 +235,11 @@ def test_some_files_succeed_no_other(new: Trust, field: str) -> None:
 
 
 def test_trusted_blocks_are_the_verifiers_own() -> None:
-    """They enter no digest, and those of contracts that stay are kept."""
+    """They enter no digest, which is told of each, and those of contracts that stay are kept."""
     mine = OLD.naming(CHAIN, [BLOCK])
     assert trust_renewal.trust_digest(mine) == trust_renewal.trust_digest(OLD)
+    assert trust_renewal.uncovered_blocks(mine) == (f"{CHAIN.chain_id} {BLOCK.number} {BLOCK.hash}",)
+    assert trust_renewal.uncovered_blocks(OLD) == ()
     renewal = signed(FIRST, SECOND)
     trust_renewal.verify_renewal(renewal, mine)
     assert trust_renewal.accepted(renewal, mine) == NEW.naming(CHAIN, [BLOCK])

@@ -49,7 +49,8 @@ export function readTrust(bytes) {
   if (logKeys.some(({ name }) => name !== trust.origin)) refuse("the log's key is not named by the origin");
   if (policy.logs.length && !policy.logs.some(({ name, key }) => name === trust.origin && same(key, logKeys[0].key))) refuse("the policy is of other logs");
   if (policy.quorum === null && !trust.development) refuse("a quorum of none is for development only");
-  return { ...trust, logKeys, policy, digest: `sha256:${hex(sha256(utf8(canonical(unblocked(file)))))}` };
+  const blocks = file.chains.flatMap(({ chain_id: id, trusted_blocks: named = [] }) => named.map(({ number, hash }) => `${id} ${number} ${hash}`));
+  return { ...trust, logKeys, policy, blocks, digest: `sha256:${hex(sha256(utf8(canonical(unblocked(file)))))}` };
 }
 
 // What publishers of a trust file compare: trusted blocks are each reader's own.

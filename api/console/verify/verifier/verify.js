@@ -357,8 +357,9 @@ const STATED = { checked: "shown", failed: "contradicted", not_checked: "not_che
 export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
   const of = new Verification(readBundle(bundleBytes), readTrust(trustBytes));
   const { subjects, stream, absent } = of.bundle;
-  const trust_digest = of.trust.digest;
-  if (!stream && !absent) return { ...of.event(subjects[0]), trust_digest };
+  // The digest does not cover the blocks, which whoever passed the trust file on can have added.
+  const trusted = { trust_digest: of.trust.digest, trusted_blocks: of.trust.blocks };
+  if (!stream && !absent) return { ...of.event(subjects[0]), ...trusted };
   const events = subjects.map((entry, at) => {
     told(at, subjects.length);
     return of.event(entry);
@@ -368,5 +369,5 @@ export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
   const { status, detail } = steps.at(-1);
   const conformity = absent ? unshown("there is no act to judge") : unshown("this verifier does not know the custody rules");
   const verdict = verdictOf(stream ? steps.slice(0, -1) : steps);
-  return { verdict, conformity, completeness: { result: STATED[status], detail }, development: of.trust.development, steps, events, stream: stream ?? absent, trust_digest };
+  return { verdict, conformity, completeness: { result: STATED[status], detail }, development: of.trust.development, steps, events, stream: stream ?? absent, ...trusted };
 }

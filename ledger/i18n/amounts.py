@@ -1,4 +1,4 @@
-"""Amounts of money in words: an event has them in the smallest unit of their currency, people in its main one."""
+"""Units of quantities, and amounts of money, which events have in the smallest unit and people in the main one."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ USUAL_DECIMALS = 2
 def usual_currency() -> str | None:
     """Return the currency of amounts that name none: that of the first procedure in use that has one."""
     return next((book.currency.code for book in PROCEDURES_IN_USE.get() if book.currency is not None), None)
+
+
+def usual_unit() -> str:
+    """Return the unit of quantities that name none: ``piece``, or the first one of the procedure if it has others."""
+    units = next((book.units for book in PROCEDURES_IN_USE.get()), None)
+    return "piece" if not units or "piece" in units else next(iter(units))
 
 
 def decimals_of(currency: str) -> int:
