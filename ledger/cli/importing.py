@@ -38,7 +38,8 @@ def open_surveyed(session: Session, file: Path, planner: Planner, joined: tuple[
     others = dict(split_once(text, "=", "--with", "NAME=PATH") for text in joined)
     with JoinedSource(file, planner.mapping, {name: Path(path) for name, path in others.items()}) as source:
         with bar(session, "reading") as progress:
-            survey = source.survey(planner.mapping.columns(), planner.fingerprint, progress.step)
+            columns = planner.mapping.columns()
+            survey = source.survey(columns, planner.fingerprint, progress.step, planner.persons)
         yield SurveyedFile(source, survey, planner)
 
 

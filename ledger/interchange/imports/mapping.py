@@ -202,7 +202,8 @@ class JoinedFile(_Strict, frozen=True):
 
 
 class ImportMapping(_Strict, frozen=True):
-    """The meaning of one kind of file. ``key`` are the columns that identify a case in ``source_system``."""
+    """The meaning of one kind of file. ``key`` are the columns that identify a case in ``source_system``; ``absent`` are
+    words that count as a blank cell."""
 
     name: Line
     source_system: Line
@@ -215,6 +216,7 @@ class ImportMapping(_Strict, frozen=True):
     header_row: Annotated[int, Meta(ge=1, le=100)] = 1
     dates: Annotated[tuple[DateStyle, ...], Meta(min_length=1)] = ("written",)
     required: tuple[Name, ...] = ()
+    absent: tuple[Name, ...] = ()
     persons: Annotated[tuple[PersonMapping, ...], Meta(max_length=64)] = ()
     measures: Annotated[tuple[MeasureMapping, ...], Meta(max_length=64)] = ()
     items: Annotated[tuple[ItemMapping, ...], Meta(max_length=64)] = ()

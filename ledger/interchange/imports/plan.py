@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
@@ -137,16 +139,42 @@ class Planner:
         source_key = self.key_or_none(row)
         return None if source_key is None else self._key.fingerprint(source_key)
 
+    def persons(self, row: SourceRow) -> Iterator[tuple[int, int]]:
+        """Yield 64 bits of the number of each person of the row who has one, and 64 of the letters of the name."""
+        with suppress(CellRefused):
+            yield from ((identity, name) for _, identity, name in self._identified(self._stated(row)))
+
+    def _identified(self, row: SourceRow) -> Iterator[tuple[PersonMapping, int, int]]:
+        for part in self.mapping.persons:
+            numbers, name = _identity(row, part), _read(row, source_of(part.name), values.line)
+            if numbers and name:
+                letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+                yield part, self._key.fingerprint("\n".join(numbers)), self._key.fingerprint(letters)
+
+    def _stated(self, row: SourceRow) -> SourceRow:
+        """Return the row with blank cells for the words that the mapping counts as such."""
+        absent = self.mapping.absent
+        if not absent:
+            return row
+        cells = {name: cell for name, cell in row.cells.items() if str(cell).strip() not in absent}
+        return replace(row, cells=cells)
+
     def plan(self, row: SourceRow, survey: Survey) -> Plan:
         """Return the plan of a row of the surveyed file. Raises CellRefused or RowRefused."""
         if row.fault:
             raise RowRefused(row.fault)
+        row = self._stated(row)
         source_key = self.source_key(row)
         if self._key.fingerprint(source_key) in survey.repeated:
             raise RowRefused("the key {source_key!r} stands in more than one row of the file", source_key=source_key)
         for column in self.mapping.required:
             if _read(row, CellSource(column=column), values.text) is None:
                 raise CellRefused(column, "", "blank, and the mapping requires it")
+        for part, identity, name in self._identified(row):
+            for other, number in survey.named.get(identity, {}).items():
+                if other != name:
+                    reason = Message("this number stands with another name in row {number}", number=number)
+                    raise CellRefused(part.identity[0], _shown(row.cells[part.identity[0]]), reason)
         events = copy_context().run(self._events, row, source_key)
         content = [[event.body, type(event.body).__name__, event.occurred_at, event.sections] for event in events]
         case_id = self._key.case_id(self.mapping.source_system, source_key)
@@ -241,9 +269,8 @@ class _RowReader:
         name = self._value("name", part.name)
         if name is None:
             return None
-        identity = [_read(self._row, CellSource(column=column), values.line) for column in part.identity]
         # Without the number of a paper nobody knows whether two of one name are one person: it is of this row alone.
-        known_by = identity if identity and all(identity) else (*self._origin, str(number), name)
+        known_by = _identity(self._row, part) or (*self._origin, str(number), name)
         person_id = self._persons[number] = self._key.person_id(*known_by)
         label = f"person:{number}"
         fields = {"person_id": person_id, "role": self._value("role", part.role), "section": label}
@@ -459,6 +486,12 @@ def _read(row: SourceRow, source: CellSource, reader: Callable[..., Any], dates:
         return reader(cell, dates) if reader in _DATED else reader(cell)
     except Misread as error:
         raise CellRefused(source.column or "", _shown(row.cells.get(source.column or "")), error.text) from error
+
+
+def _identity(row: SourceRow, part: PersonMapping) -> tuple[str, ...]:
+    """Return the cells by which a person is the same in every case, none if one of them is blank."""
+    numbers = [_read(row, CellSource(column=column), values.line) for column in part.identity]
+    return tuple(number for number in numbers if number) if all(numbers) else ()
 
 
 def _shown(cell: Any) -> str:

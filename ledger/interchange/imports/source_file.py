@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO, Literal, Self
@@ -45,11 +45,16 @@ class Layout(Struct, frozen=True):
 
 
 class Survey(Struct, frozen=True):
-    """The outcome of the first reading. ``repeated`` are the fingerprints that more than one row has."""
+    """The outcome of the first reading.
+
+    ``repeated`` are the fingerprints that more than one row has. ``named`` has the numbers of persons that stand with
+    several names: by the number's fingerprint, and the name's, the first row.
+    """
 
     digest: str
     rows: int
     repeated: frozenset[int]
+    named: Mapping[int, Mapping[int, int]] = {}
 
 
 def layout_of(path: Path, mapping: ImportMapping) -> Layout:
@@ -107,12 +112,17 @@ class SourceFile:
         return XlsxTable(self._file, sheet=layout.sheet, header_row=layout.header_row)
 
     def survey(
-        self, columns: dict[str, str], fingerprint: Callable[[SourceRow], int | None], progress: Callable[[int], object]
+        self,
+        columns: dict[str, str],
+        fingerprint: Callable[[SourceRow], int | None],
+        progress: Callable[[int], object],
+        persons: Callable[[SourceRow], Iterable[tuple[int, int]]] = lambda _: (),
     ) -> Survey:
         """Read the whole file once and return what it holds.
 
         ``columns`` are those that must exist, with the option or the path in the mapping that asks for each;
-        ``fingerprint`` gives what no two rows may share; ``progress`` is called with each row's number.
+        ``fingerprint`` gives what no two rows may share; ``progress`` is called with each row's number; ``persons``
+        gives the fingerprints of each person's number and name.
 
         Raises MalformedInput if the file is not of its kind, or lacks a column.
         """
@@ -120,6 +130,7 @@ class SourceFile:
         if table.columns is not None:
             self._require(columns, table.columns)
         buckets = [array("Q") for _ in range(BUCKETS)]
+        of_persons = [array("Q") for _ in range(BUCKETS)]  # number, name and row of each in turn
         present: set[str] = set()
         rows = 0
         for row in table.rows():
@@ -128,11 +139,14 @@ class SourceFile:
                 present.update(columns.keys() & row.cells.keys())
             if (mark := fingerprint(row)) is not None:
                 buckets[mark % BUCKETS].append(mark)
+            for identity, name in persons(row):
+                of_persons[identity % BUCKETS].extend((identity, name, row.number))
             progress(row.number)
         if table.columns is None and rows:
             self._require(columns, tuple(present))
         repeated = {mark for bucket in buckets for mark, following in pairwise(sorted(bucket)) if mark == following}
-        return Survey(self.digest(), rows, frozenset(repeated))
+        named = {identity: names for bucket in of_persons for identity, names in _several_names(bucket)}
+        return Survey(self.digest(), rows, frozenset(repeated), named)
 
     def digest(self) -> str:
         """Return the SHA-256 of the bytes, as ``sha256sum`` gives it. Raises IntegrityBroken if they change."""
@@ -189,3 +203,11 @@ class SourceFile:
                     field=asked_by,
                     hint=nearest(column, present) or "Do encoding, delimiter and header_row fit the file?",
                 )
+
+
+def _several_names(persons: array[int]) -> Iterator[tuple[int, dict[int, int]]]:
+    """Yield each number that stands with several names, with the first row of each name."""
+    rows: dict[int, dict[int, int]] = {}
+    for identity, name, row in zip(persons[::3], persons[1::3], persons[2::3], strict=True):
+        rows.setdefault(identity, {}).setdefault(name, row)
+    return ((identity, names) for identity, names in rows.items() if len(names) > 1)

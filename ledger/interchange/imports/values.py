@@ -29,6 +29,7 @@ _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _BLANKS, _BREAK = re.compile(r"\s+"), re.compile("[\n\t\u2028\u2029]")
+_SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]+)?E\+[0-9]{2}")  # how spreadsheets write a long number into a CSV file
 _GUARDED = re.compile(r'="(?P<text>[^"]*)"')  # how exports keep a spreadsheet from rounding a long number
 _AROUND = " \t\r\n\u3000\u200b\ufeff\xa0"
 _NUMERALS = "〇一二三四五六七八九"
@@ -66,6 +67,8 @@ def text(cell: Cell) -> str | None:
     stripped = unicodedata.normalize("NFC", _spelled(cell)).strip(_AROUND)
     if guarded := _GUARDED.fullmatch(stripped):
         stripped = guarded["text"].strip(_AROUND)
+    if _SCIENTIFIC.fullmatch(stripped):
+        raise Misread("a spreadsheet has cut off digits of this number: format the cell as text")
     if forbidden := _FORBIDDEN.search(stripped):
         raise Misread("the cell holds the character U+{forbidden:04X}, which is no text", forbidden=ord(forbidden[0]))
     return stripped.replace("\r\n", "\n").replace("\r", "\n") or None

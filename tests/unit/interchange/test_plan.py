@@ -66,6 +66,36 @@ def test_a_person_without_a_number_is_of_this_case_only(tmp_path: Path) -> None:
     assert persons["A-3"] == persons["A-4"]
 
 
+def test_two_names_under_one_number_are_refused_in_every_row(tmp_path: Path) -> None:
+    """Whose number it is nobody knows; how a name is spaced and written makes no other name of it."""
+    rows = [f"A-{place},theft,,{name},{number},,,,,," for place, (name, number) in enumerate(SAME_NUMBERS, 1)]
+    faults = tried(tmp_path, *rows).faults
+    assert [(row, column, reason.rpartition(" ")[2]) for row, column, reason in faults] == [
+        (2, "id", "3"),
+        (3, "id", "2"),
+        (6, "id", "2"),
+    ]
+
+
+SAME_NUMBERS = (("Zhang", "3101"), ("Li", "3101"), ("Wang", "3102"), ("WANG\u3000", "3102"), ("Li", "3101"))
+
+
+def test_a_number_that_a_spreadsheet_cut_off_is_nobodys(tmp_path: Path) -> None:
+    """Many people have the digits that are left."""
+    ((_, column, reason),) = tried(tmp_path, FULL.replace("3101", "3.10101E+17")).faults
+    assert (column, "digits" in reason) == ("id", True)
+
+
+def test_words_that_the_mapping_counts_as_absent_are_blank_cells(tmp_path: Path) -> None:
+    """Of two people without a number none is the other, and nothing is recorded of what is not there."""
+    mapping = 'absent = ["不详", "-"]\n' + MAPPING
+    rows = ("A-1,theft,-,Zhang, 不详,,,,-,,", "A-2,theft,-,Li,不详,,,,-,,")
+    plans = tried(tmp_path, *rows, mapping=mapping).plans
+    assert [[event.key[0] for event in plan.events] for plan in plans] == [["case", "person"]] * 2
+    assert len({plan.events[1].key for plan in plans}) == 2
+    assert not plans[0].events[0].sections
+
+
 def test_parts_that_the_row_does_not_have_are_left_out(tmp_path: Path) -> None:
     """A blank name is no person, a blank thing no item."""
     assert [event.key[0] for event in plan_of(tmp_path, "A-1,theft,,,,,,,,,").events] == ["case"]
