@@ -202,8 +202,10 @@ class JoinedFile(_Strict, frozen=True):
 
 
 class ImportMapping(_Strict, frozen=True):
-    """The meaning of one kind of file. ``key`` are the columns that identify a case in ``source_system``; ``absent`` are
-    words that count as a blank cell."""
+    """The meaning of one kind of file. ``key`` are the columns that identify a case in ``source_system``.
+
+    ``absent`` are words that count as a blank cell.
+    """
 
     name: Line
     source_system: Line
