@@ -170,6 +170,7 @@ def _complain(
     status: Exit = Exit.USAGE,
     error: TallystickError | None = None,
 ) -> Exit:
+    status = Exit(session.verdict or status)
     field, hint = (error.field, next_step(error, _labels(session))) if error else (None, None)
     if session.json:
         fields = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}

@@ -35,6 +35,8 @@ class Session(ClientSession):
         self.json = self.agrees = False
         self.language = language_of(os.environ.get("TALLYSTICK_LANG") or os.environ.get("LANG"))
         self.profile_name = os.environ.get("TALLYSTICK_PROFILE") or None
+        # The exit code of a verdict that was reached: what goes wrong afterwards takes the place of a good one alone.
+        self.verdict = 0
 
     @property
     def answer_language(self) -> str:  # type: ignore[override]

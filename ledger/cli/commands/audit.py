@@ -104,22 +104,25 @@ def audit_command(
         answer = _recomputed(session, case_id, data_dir, trust, offline)
     if not session.json:
         show_audit(session, answer)
-    if keep is not None:
-        _keep(session, answer, keep)
-    if pdf is not None:
-        _print(session, answer, trust, pdf)
-    if record:
-        findings = [finding["what"] for finding in answer["findings"][:MOST_FINDINGS]]
-        stated = {name: answer[name] for name in ("scope", "size", "verdict")}
-        body = make_body(AuditRecorded, **stated, findings=findings, document_number=number)
-        recorder = EventRecorder(session, Claims())
-        stream = Stream(kind="case", id=case_id) if case_id else recorder.own_agency()
-        answer |= {"recorded": recorder.append(stream, body)}
-        if not session.json:
-            print_receipt(session, answer["recorded"])
-    if session.json:
-        show_audit(session, answer)
-    return EXIT_OF_VERDICT[answer["verdict"]]
+    session.verdict = EXIT_OF_VERDICT[answer["verdict"]]
+    try:
+        if keep is not None:
+            _keep(session, answer, keep)
+        if pdf is not None:
+            _print(session, answer, trust, pdf)
+        if record:
+            findings = [finding["what"] for finding in answer["findings"][:MOST_FINDINGS]]
+            stated = {name: answer[name] for name in ("scope", "size", "verdict")}
+            body = make_body(AuditRecorded, **stated, findings=findings, document_number=number)
+            recorder = EventRecorder(session, Claims())
+            stream = Stream(kind="case", id=case_id) if case_id else recorder.own_agency()
+            answer |= {"recorded": recorder.append(stream, body)}
+            if not session.json:
+                print_receipt(session, answer["recorded"])
+    finally:
+        if session.json:
+            show_audit(session, answer)
+    return session.verdict
 
 
 def _require_usable(

@@ -284,6 +284,22 @@ def test_audit_finds_nothing(world: World, tmp_path: Path) -> None:
     assert "结论: 未经改动" in shown
 
 
+def test_a_paper_that_cannot_be_written_hides_no_verdict(world: World, tmp_path: Path) -> None:
+    """An audit that found something ends with its verdict's exit code, whatever becomes of the files beside it; so
+    does its report for programs. One that found nothing ends with the error."""
+    case_id, nowhere = open_case(world), ("--pdf", "/proc/self/audit.pdf")
+    world.anchored()
+    assert world.run("audit", case_id, *nowhere, profile="auditor").status == Exit.USAGE
+    offline = ("audit", "--data-dir", world.data, "--database-only", *nowhere)
+    by_others = tmp_path / "trust.json"  # by which the service's own entries are signed by somebody else
+    by_others.write_bytes(
+        canonical.encode(json.loads((world.data / "trust.json").read_bytes()) | {"service_key_id": "0x" + "11" * 20})
+    )
+    done = world.run("--json", *offline, "--trust", by_others)
+    assert json.loads(done.out)["verdict"] == "tampered", done.err
+    assert (done.status, "audit.pdf" in done.err) == (Exit.REFUSED, True)
+
+
 def test_an_audit_goes_on_from_the_file_of_an_earlier_one(world: World, tmp_path: Path) -> None:
     """What was not read again is told in each language; a file that was changed is refused, and so is one of a case."""
     case_id = open_case(world, items=1)
