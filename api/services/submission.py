@@ -318,8 +318,8 @@ class _OwnValidations:
         if self._validator_in_memory.lacks_state(submitted):
             await self._prefetch(submitted.event)
             with suppress(NeedsDatabase):
-                return self._validator_in_memory.judge(submitted, now)
-        return await run_in_threadpool(self._validator.judge, submitted, now)
+                return self._validator_in_memory.check_rules(submitted, now)
+        return await run_in_threadpool(self._validator.check_rules, submitted, now)
 
     def _validate_received(self, last_count: int, latest: float) -> None:
         """Validate what was received, or wait another turn of the loop as ``_SequencerBridge`` does."""
@@ -330,9 +330,9 @@ class _OwnValidations:
         if self._received:
             self.loop.call_soon(self._validate_received, 0, latest)
         try:
-            signed = self._validator_in_memory.signed_each(received.data for received in batch)
-            outcomes = self._validator_in_memory.judge_each(signed, batch[0].now) if batch else []
-            for received, submitted, outcome in zip(batch, signed, outcomes, strict=True):
+            verified = self._validator_in_memory.verify_signatures(received.data for received in batch)
+            outcomes = self._validator_in_memory.check_rules_of_each(verified, batch[0].now) if batch else []
+            for received, submitted, outcome in zip(batch, verified, outcomes, strict=True):
                 if not isinstance(outcome, Exception):
                     received.answer.set_result(outcome)
                 elif isinstance(outcome, NeedsDatabase) and isinstance(submitted, Submitted):

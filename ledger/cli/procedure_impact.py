@@ -31,7 +31,7 @@ class ImpactRow(Struct, frozen=True):
     after: str
 
 
-class _Judged(NamedTuple):
+class _CaseOutcome(NamedTuple):
     """A case under one version: the flags of each event, where it is refused, and how it ends."""
 
     flags: dict[int, list[str]]
@@ -73,11 +73,11 @@ def impact(
     """
     for case_id, events in cases.items():
         acts = [BundleActs(cases, Procedures.of(book), kinds) for book in (before, after)]
-        judged = [_judge(events, of, book, as_of) for of, book in zip(acts, (before, after), strict=True)]
-        yield [ImpactRow(case_id, *row) for row in _differences(*judged)]
+        outcomes = [_fold_case(events, of, book, as_of) for of, book in zip(acts, (before, after), strict=True)]
+        yield [ImpactRow(case_id, *row) for row in _differences(*outcomes)]
 
 
-def _judge(events: Iterable[SourceEvent], acts: BundleActs, book: Rulebook, as_of: datetime) -> _Judged:
+def _fold_case(events: Iterable[SourceEvent], acts: BundleActs, book: Rulebook, as_of: datetime) -> _CaseOutcome:
     state: CaseState | None = None
     flags: dict[int, list[str]] = {}
     refusal: tuple[int, str] | None = None
@@ -90,26 +90,26 @@ def _judge(events: Iterable[SourceEvent], acts: BundleActs, book: Rulebook, as_o
             break
         flags[event.event.sequence] = sorted(flag.name for flag in raised)
     due = deadlines(state, book, as_of) if state else ()
-    return _Judged(flags, refusal, state, {(deadline.clock, deadline.subject): deadline for deadline in due})
+    return _CaseOutcome(flags, refusal, state, {(deadline.clock, deadline.subject): deadline for deadline in due})
 
 
-def _differences(before: _Judged, after: _Judged) -> Iterator[tuple[Part, str, str, str]]:
+def _differences(before: _CaseOutcome, after: _CaseOutcome) -> Iterator[tuple[Part, str, str, str]]:
     if before.refusal != after.refusal:
         yield "refusal", "", _refusal(before), _refusal(after)
     for sequence in sorted(before.flags.keys() & after.flags.keys()):
         if before.flags[sequence] != after.flags[sequence]:
             yield "flags", str(sequence), ", ".join(before.flags[sequence]), ", ".join(after.flags[sequence])
-    stages = [judged.state.stage if judged.state else "" for judged in (before, after)]
+    stages = [outcome.state.stage if outcome.state else "" for outcome in (before, after)]
     if stages[0] != stages[1]:
         yield "stage", "", stages[0], stages[1]
     for key in sorted(before.deadlines.keys() | after.deadlines.keys()):
-        ends = [_end(judged.deadlines.get(key)) for judged in (before, after)]
+        ends = [_end(outcome.deadlines.get(key)) for outcome in (before, after)]
         if ends[0] != ends[1]:
             yield "deadline", "/".join(key), ends[0], ends[1]
 
 
-def _refusal(judged: _Judged) -> str:
-    return "" if judged.refusal is None else f"{judged.refusal[0]}: {judged.refusal[1]}"
+def _refusal(outcome: _CaseOutcome) -> str:
+    return "" if outcome.refusal is None else f"{outcome.refusal[0]}: {outcome.refusal[1]}"
 
 
 def _end(deadline: Deadline | None) -> str:

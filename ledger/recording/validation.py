@@ -84,7 +84,7 @@ def _attempted_each(step: Callable[[Any], R], inputs: Iterable[Any]) -> list[R |
     return outcomes
 
 
-class _Judged(NamedTuple):
+class _Checked(NamedTuple):
     """A submission that is valid, with what its rows are made of.
 
     ``before`` and ``after`` are the states of its case, ``step`` is that of a supervision stream; ``book`` has the
@@ -160,7 +160,7 @@ class Validator:
         Raises:
             MalformedInput, SignatureRefused, Unauthorized, Conflict, RuleRefused: the submission is refused.
         """
-        return self.judge(self.signed(data), now)
+        return self.check_rules(self.verify_signature(data), now)
 
     def validate_each(
         self, submissions: Iterable[bytes], now: int
@@ -169,31 +169,31 @@ class Validator:
 
         A later one may stand on an earlier one. States that are lacking are read together.
         """
-        signed = self.signed_each(submissions)
+        verified = self.verify_signatures(submissions)
         with suppress(Exception):  # each submission meets it again by itself
-            submitted = [outcome for outcome in signed if isinstance(outcome, Submitted)]
+            submitted = [outcome for outcome in verified if isinstance(outcome, Submitted)]
             self.states.prefetch(accepted.event for accepted in submitted if self.lacks_state(accepted))
-        return self.judge_each(signed, now)
+        return self.check_rules_of_each(verified, now)
 
-    def signed_each(self, submissions: Iterable[bytes]) -> list[Submitted | Exception]:
-        """Decode posted submissions as ``signed`` does; return each, or its error."""
-        return _attempted_each(self._verified, _attempted_each(decode_submission, submissions))
+    def verify_signatures(self, submissions: Iterable[bytes]) -> list[Submitted | Exception]:
+        """Decode posted submissions as ``verify_signature`` does; return each, or its error."""
+        return _attempted_each(self._verify_envelope, _attempted_each(decode_submission, submissions))
 
-    def judge_each(
-        self, signed: Iterable[Submitted | Exception], now: int
+    def check_rules_of_each(
+        self, verified: Iterable[Submitted | Exception], now: int
     ) -> list[ValidatedSubmission | Duplicate | Exception]:
-        """Judge submissions that were ``signed`` as ``judge`` does, in order; return what came of each, or its error.
+        """Check verified submissions as ``check_rules`` does, in order; return what came of each, or its error.
 
-        First all are judged, then the rows of all are made: what a step needs is still in the processor's caches when
+        First all are checked, then the rows of all are made: what a step needs is still in the processor's caches when
         it comes again. To take all steps with one submission before the next one takes a fourth longer.
         """
-        return _attempted_each(self._with_rows, _attempted_each(partial(self._judged, now=now), signed))
+        return _attempted_each(self._with_rows, _attempted_each(partial(self._check, now=now), verified))
 
-    def signed(self, data: bytes) -> Submitted:
-        """Decode a posted submission. Raises MalformedInput, SignatureRefused."""
-        return self._verified(decode_submission(data))
+    def verify_signature(self, data: bytes) -> Submitted:
+        """Decode a posted submission whose signature holds. Raises MalformedInput, SignatureRefused."""
+        return self._verify_envelope(decode_submission(data))
 
-    def _verified(self, submitted: Submitted) -> Submitted:
+    def _verify_envelope(self, submitted: Submitted) -> Submitted:
         signatures.verify_envelope(submitted.envelope, self._registry.authority.log_id)
         return submitted
 
@@ -207,16 +207,16 @@ class Validator:
             return False
         return True
 
-    def judge(self, submitted: Submitted, now: int) -> ValidatedSubmission | Duplicate:
-        """Validate a submission that was ``signed``, as ``validate`` does."""
-        return self._with_rows(self._judged(submitted, now))
+    def check_rules(self, submitted: Submitted, now: int) -> ValidatedSubmission | Duplicate:
+        """Validate, as ``validate`` does, a submission whose signature is verified."""
+        return self._with_rows(self._check(submitted, now))
 
-    def _judged(self, submitted: Submitted, now: int) -> _Judged | Duplicate:
+    def _check(self, submitted: Submitted, now: int) -> _Checked | Duplicate:
         envelope = submitted.envelope
         # A duplicate is looked for only after a refusal: most submissions are new, and the look-up costs a query.
         try:
             signatures.require_window(envelope, now)
-            return self._judged_by_newest(submitted)
+            return self._check_by_newest_registry(submitted)
         except TallystickError as refusal:
             with self._database.read() as connection:
                 stored = log.identities(connection, [envelope.event_id]).get(envelope.event_id)
@@ -228,10 +228,10 @@ class Validator:
             require_same_event(stored, submitted)
             return Duplicate(stored)
 
-    def _with_rows(self, judged: _Judged | Duplicate) -> ValidatedSubmission | Duplicate:
-        if isinstance(judged, Duplicate):
-            return judged
-        submitted, changes, adopted, flags, before, after, book, step = judged
+    def _with_rows(self, checked: _Checked | Duplicate) -> ValidatedSubmission | Duplicate:
+        if isinstance(checked, Duplicate):
+            return checked
+        submitted, changes, adopted, flags, before, after, book, step = checked
         lines: tuple[ClockLine, ...] = ()
         if after is not None and book is not None:
             lines = clock_lines.changes(before, after, book)
@@ -263,30 +263,30 @@ class Validator:
         outcome = fold(before, self.states.act(before, event, registered=authority.agencies))
         # Of another case, so that the fold of this one cannot know it.
         self.states.require_free_id(event)
-        self._require_cited_exists(authority, event)
+        self._require_references(authority, event)
         return before, outcome
 
     def foresee_supervision(self, event: Event) -> SupervisionStep:
         """Return the step that an unsigned event of a model, a lead or a recommendation would make."""
         return self._step(event, self._newest_authority())
 
-    def _judged_by_newest(self, submitted: Submitted) -> _Judged:
-        """Judge by the cached registry; if that refuses, again if the log has a newer one."""
+    def _check_by_newest_registry(self, submitted: Submitted) -> _Checked:
+        """Check by the cached registry; if that refuses, again if the log has a newer one."""
         authority = self._registry.authority
         try:
-            return self._judged_by(authority, submitted)
+            return self._check_by(authority, submitted)
         except (Unauthorized, RuleRefused):
             # Reading the registry for each submission would cost a query; only a refusal makes it worth one.
             newest = self._newest_authority()
             if newest.changes == authority.changes:
                 raise
-            return self._judged_by(newest, submitted)
+            return self._check_by(newest, submitted)
 
     def _newest_authority(self) -> AuthorityState:
         with self._database.read() as connection:
             return self._registry.at(connection, log.tree(connection).registry_changes)
 
-    def _judged_by(self, authority: AuthorityState, submitted: Submitted) -> _Judged:
+    def _check_by(self, authority: AuthorityState, submitted: Submitted) -> _Checked:
         envelope, event = submitted.envelope, submitted.event
         grant = authorities.require_key(authority, envelope, NOT_YET)
         authorities.require_officer(grant, event.officer)
@@ -295,19 +295,19 @@ class Validator:
         if event.stream.kind == "supervision":
             adopted = self.procedures().last_index
             step = self._step(event, authority)
-            return _Judged(submitted, authority.changes, adopted, step.flags, step=step)
+            return _Checked(submitted, authority.changes, adopted, step.flags, step=step)
         if event.stream.kind != "case":
-            self._require_cited_exists(authority, event)
-            return _Judged(submitted, authority.changes)
+            self._require_references(authority, event)
+            return _Checked(submitted, authority.changes)
         before = self.states.at_head(event)
         # Before the act is judged: if another adoption comes in between, the sequencer turns the event away.
         adopted = self.procedures().last_index
         act = self.states.act(before, event, registered=authority.agencies)
         outcome = fold(before, act)
-        self._require_cited_exists(authority, event)
+        self._require_references(authority, event)
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.add_to_cache(outcome.state, adopted)
-        return _Judged(submitted, authority.changes, adopted, outcome.flags, before, outcome.state, act.book)
+        return _Checked(submitted, authority.changes, adopted, outcome.flags, before, outcome.state, act.book)
 
     def _step(self, event: Event, authority: AuthorityState) -> SupervisionStep:
         """Return the step that an event of supervision makes; nothing is read for the first one of its stream."""
@@ -317,7 +317,7 @@ class Validator:
                 before = self.supervision_state(connection, event.stream.id, authority.agencies)
         in_force = self.procedures_in_force()
         step = advance(before, SupervisionAct(event, authority.agencies, in_force))
-        self._require_cited_exists(authority, event)
+        self._require_references(authority, event)
         assert self._definitions is not None, "supervision streams are judged with definitions"
         supervision_streams.require_runnable(event, step, self._definitions, in_force)
         if isinstance(before, RecommendationState) and isinstance(event.body, RecommendationRechecked):
@@ -325,7 +325,7 @@ class Validator:
                 supervision_streams.require_counted(connection, event, before, in_force)
         return step
 
-    def _require_cited_exists(self, authority: AuthorityState, event: Event) -> None:
+    def _require_references(self, authority: AuthorityState, event: Event) -> None:
         """Require that what an event cites outside its state exists, and that a stocktake fits and its id is free.
 
         This is checked last, only for an event that the stream accepts from this signer: the answer reveals other

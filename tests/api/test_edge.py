@@ -202,7 +202,7 @@ def test_what_nobody_foresaw_tells_nothing(served: Served, monkeypatch: pytest.M
         raise ZeroDivisionError("secret detail")
 
     served.may_fail = True
-    monkeypatch.setattr(served.parts.validator.__class__, "judge", fail)
+    monkeypatch.setattr(served.parts.validator.__class__, "check_rules", fail)
     answer = served.submit(Case().open().last)
     problem(answer, 500, "internal_error")
     assert "secret" not in answer.text

@@ -37,13 +37,13 @@ def test_states_of_several_cases(two: tuple[Ledger, Ledger]) -> None:
     first.post_all([*unknown.events, shared.register("knife").last])
     nowhere = Case("case-3").open().register("hat").last
     following = [shared.register("gold").last, unknown.offer("coat", to=PROCURATORATE).last, nowhere]
-    submissions = [other.validator.signed(event.submission) for event in following]
+    submissions = [other.validator.verify_signature(event.submission) for event in following]
     assert all(map(other.validator.lacks_state, submissions))
     other.validator.states.prefetch(submission.event for submission in submissions)
     assert [other.validator.lacks_state(submission) for submission in submissions] == [False, False, True]
     quick = other.validator.in_memory()
     for submission, event in zip(submissions[:2], following, strict=False):
-        quick.judge(submission, max(other.clock.seconds, event.envelope.signed_at))
+        quick.check_rules(submission, max(other.clock.seconds, event.envelope.signed_at))
     with pytest.raises(Conflict):
         other.post(nowhere)
     other.post_all(following[:2])
@@ -58,7 +58,7 @@ def test_a_state_that_never_came_into_the_log(two: tuple[Ledger, Ledger]) -> Non
     other.validator.validate(in_vain.submission, max(other.clock.seconds, in_vain.envelope.signed_at))
     first.post_all(case.register("phone").register("coat").events[-2:])
     following = case.register("gold").last
-    other.validator.states.prefetch([other.validator.signed(following.submission).event])
+    other.validator.states.prefetch([other.validator.verify_signature(following.submission).event])
     assert other.post(following).index == first.post(case.register("hat").last).index - 1
 
 
@@ -66,7 +66,7 @@ def test_a_signer_without_a_key_reads_nothing(two: tuple[Ledger, Ledger]) -> Non
     """Nothing is read for who may not sign."""
     _, other = two
     stranger = Case("case-1").open().draft(registration("knife"), clerk("nobody"))
-    assert not other.validator.lacks_state(other.validator.signed(stranger.submission))
+    assert not other.validator.lacks_state(other.validator.verify_signature(stranger.submission))
 
 
 def test_what_somebody_edited_is_not_learnt(two: tuple[Ledger, Ledger]) -> None:
@@ -77,7 +77,7 @@ def test_what_somebody_edited_is_not_learnt(two: tuple[Ledger, Ledger]) -> None:
     first.post(sound.last)
     with first.database.write() as connection:
         connection.execute(text("UPDATE entries SET payload = :no WHERE log_index = :at"), {"no": b"{}", "at": index})
-    submissions = [other.validator.signed(case.register("phone").last.submission) for case in (edited, sound)]
+    submissions = [other.validator.verify_signature(case.register("phone").last.submission) for case in (edited, sound)]
     other.validator.states.prefetch(submission.event for submission in submissions)
     assert [other.validator.lacks_state(submission) for submission in submissions] == [True, False]
 

@@ -68,7 +68,7 @@ def size_of(ledger: Ledger) -> int:
         return log.tree(connection).size
 
 
-def judge(ledger: Ledger, event: SignedEvent) -> object:
+def validate(ledger: Ledger, event: SignedEvent) -> object:
     return ledger.validator.validate(event.submission, ledger.clock.seconds)
 
 
@@ -76,7 +76,7 @@ def test_a_possible_event_is_judged_and_nothing_is_changed(ledger: Ledger) -> No
     """The verdict carries the rows that the event makes, and the state after it is kept; the log is as it was."""
     before = size_of(ledger)
     case = Case().open()
-    verdict = judge(ledger, case.last)
+    verdict = validate(ledger, case.last)
     assert isinstance(verdict, ValidatedSubmission)
     book = ledger.validator.book_of(case.state)
     assert verdict.rows == rows_of(case.last.event, None, case.state, clock_lines.changes(None, case.state, book))
@@ -112,7 +112,7 @@ def test_what_the_core_refuses_is_refused(ledger: Ledger, code: str) -> None:
     """Time, signature, key, agency, officer and rule, each by its name and field; tests/unit/core has each of them."""
     event, error, field = REFUSED[code]
     with refused(code, field=field, error=error):
-        judge(ledger, event)
+        validate(ledger, event)
 
 
 def test_bytes_that_are_no_submission_are_malformed(ledger: Ledger) -> None:
@@ -125,14 +125,14 @@ def test_bytes_that_are_no_submission_are_malformed(ledger: Ledger) -> None:
 def test_what_another_process_mirrored_counts_here(ledger: Ledger, tmp_path: Path) -> None:
     """A second process that sequences nothing itself knows the keys and agencies that the first one mirrored."""
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
-        assert isinstance(judge(other, Case("warm").open().last), ValidatedSubmission)
+        assert isinstance(validate(other, Case("warm").open().last), ValidatedSubmission)
         ledger.mirror(ledger.changes.admit(COURT).bodies[-1])
         ledger.mirror(ledger.changes.grant(clerk(COURT)).bodies[-1])
         by_court = Case("case-court").open(clerk(COURT)).last
-        assert isinstance(judge(other, by_court), ValidatedSubmission)
+        assert isinstance(validate(other, by_court), ValidatedSubmission)
         to_court = Case("case-police").open().offer(to=COURT, purpose="public_prosecution")
         other.post(to_court.events[0])
-        assert isinstance(judge(other, to_court.last), ValidatedSubmission)
+        assert isinstance(validate(other, to_court.last), ValidatedSubmission)
 
 
 def test_a_handover_goes_to_an_admitted_agency_only(ledger: Ledger) -> None:
@@ -141,9 +141,9 @@ def test_a_handover_goes_to_an_admitted_agency_only(ledger: Ledger) -> None:
     ledger.post(case.last)
     offer = case.draft(HandoverOffered(handover_id="h1", to_agency=COURT, purpose="public_prosecution"), clerk(POLICE))
     with refused("unknown_agency", field="payload.body.to_agency"):
-        judge(ledger, offer)
+        validate(ledger, offer)
     ledger.mirror(ledger.changes.admit(COURT).bodies[-1])
-    assert isinstance(judge(ledger, offer), ValidatedSubmission)
+    assert isinstance(validate(ledger, offer), ValidatedSubmission)
 
 
 def test_a_person_is_kept_by_an_admitted_detention_house_only(ledger: Ledger) -> None:
@@ -158,7 +158,7 @@ def test_a_person_is_kept_by_an_admitted_detention_house_only(ledger: Ledger) ->
             CustodyChangeRequested(keeper=house, **asked),
             CustodyPeriodNotified(keeper=house, **fields),
         ):
-            judge(ledger, case.draft(body, clerk(PROCURATORATE)))
+            validate(ledger, case.draft(body, clerk(PROCURATORATE)))
 
     with refused("not_a_keeper", field="payload.body.keeper"):
         ask(POLICE)
@@ -174,7 +174,7 @@ def test_an_event_on_an_old_head_is_told_the_new_one(ledger: Ledger) -> None:
     ledger.post_all(case.events)
     late = case.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous="sha256:" + "ab" * 32)
     with pytest.raises(Conflict) as lost:
-        judge(ledger, late)
+        validate(ledger, late)
     assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", case.last.event.leaf_hash, 2)
 
 
@@ -184,7 +184,7 @@ def test_an_event_cannot_stand_on_another_case(ledger: Ledger) -> None:
     ledger.post_all([*first.events, *two.events])
     astray = two.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous=first.last.event.leaf_hash)
     with pytest.raises(Conflict) as lost:
-        judge(ledger, astray)
+        validate(ledger, astray)
     assert (lost.value.head, lost.value.sequence) == (two.last.event.leaf_hash, 1)
 
 
@@ -195,7 +195,7 @@ def test_a_recorded_event_is_a_duplicate_whatever_has_happened_since(ledger: Led
     first = case.events[0]
     ledger.mirror(ledger.changes.revoke(clerk(POLICE)).bodies[-1])
     ledger.clock.forward(48 * 3600)
-    assert isinstance(judge(ledger, first), Duplicate)
+    assert isinstance(validate(ledger, first), Duplicate)
 
 
 def test_an_event_id_is_taken_once(ledger: Ledger) -> None:
@@ -239,7 +239,7 @@ def test_a_case_is_folded_on_from_an_earlier_state(
         ledger.post(case.register("late-item").last)
         assert states.of_case("case-1") == case.state
         assert len(folded) == 1
-        assert isinstance(judge(other, case.draft(registration("lost-item"), clerk(POLICE))), ValidatedSubmission)
+        assert isinstance(validate(other, case.draft(registration("lost-item"), clerk(POLICE))), ValidatedSubmission)
         ledger.post(case.register("last-item").last)
         assert states.of_case("case-1") == case.state
         assert len(folded) == 1 + len(case.events)
@@ -277,7 +277,7 @@ def test_nothing_is_folded_for_a_citation_of_what_is_no_split_for_the_case(
     }
     for fault, (ref, case_id, signer) in cited.items():
         with refused("no_such_split", field="payload.body.split_from"):
-            judge(ledger, Case(case_id).draft(replace(OPENED, split_from=ref), signer))
+            validate(ledger, Case(case_id).draft(replace(OPENED, split_from=ref), signer))
         assert not folded, fault
 
 
@@ -359,7 +359,7 @@ def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: L
     first.act(acts.CaseSplit(new_case_id="case-two", ground="another suspect", item_ids=("phone",)))
     two = Case("case-two").open(source=first.state, split_from=first.last.ref)
     with refused("no_such_split", field="payload.body.split_from"):
-        judge(ledger, two.last)
+        validate(ledger, two.last)
     ledger.post(first.last)
     ledger.post(two.last)
     state = ledger.validator.states.of_case("case-two")
@@ -413,10 +413,10 @@ def test_a_section_is_erased_from_its_own_stream_only(ledger: Ledger) -> None:
     tries = [(writer, erasure) for writer in (Writer("agency", POLICE), other)]
     for writer, body in (*tries, (case, of_two), (case, replace(erasure, label="description"))):
         with refused("unknown_section", field="payload.body"):
-            judge(ledger, writer.draft(body, supervisor(POLICE), authority=law))
+            validate(ledger, writer.draft(body, supervisor(POLICE), authority=law))
     case.erase(erasure.concerns, erasure.label, supervisor(POLICE), authority=law)
     ledger.post(case.events[-2])
-    assert isinstance(judge(ledger, case.last), ValidatedSubmission)
+    assert isinstance(validate(ledger, case.last), ValidatedSubmission)
 
 
 def test_an_agency_erases_in_its_own_stream_by_two(ledger: Ledger) -> None:
@@ -432,10 +432,10 @@ def test_an_agency_erases_in_its_own_stream_by_two(ledger: Ledger) -> None:
     law = Authority("statute", "Personal Information Protection Law 47")
     for body in (replace(by_another, cites=late_entry.ref), replace(by_another, label="note")):
         with refused("unknown_proposal", field="payload.body.cites"):
-            judge(ledger, own.draft(body, supervisor(POLICE), authority=law))
+            validate(ledger, own.draft(body, supervisor(POLICE), authority=law))
     with refused("one_signature", field="payload.officer"):
-        judge(ledger, own.draft(by_himself, supervisor(POLICE), authority=law))
-    assert isinstance(judge(ledger, own.draft(by_another, supervisor(POLICE), authority=law)), ValidatedSubmission)
+        validate(ledger, own.draft(by_himself, supervisor(POLICE), authority=law))
+    assert isinstance(validate(ledger, own.draft(by_another, supervisor(POLICE), authority=law)), ValidatedSubmission)
 
 
 def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
@@ -529,7 +529,7 @@ def test_what_an_event_can_say_is_corrected(ledger: Ledger, case: Case) -> None:
     ):
         body = correction(case.events[place].ref, field, correct=correct)
         event = case.draft(body, clerk(POLICE), sections=sections)
-        assert isinstance(judge(ledger, event), ValidatedSubmission), field
+        assert isinstance(validate(ledger, event), ValidatedSubmission), field
 
 
 @pytest.mark.parametrize(
@@ -549,7 +549,7 @@ def test_what_a_field_cannot_be_is_not_recorded_as_correct(
     """A value of another type than the field's is refused by the place of the correction, with what it has to be."""
     body = correction(case.events[1].ref, field, correct=correct)
     with pytest.raises(MalformedInput, match=expected) as refusal:
-        judge(ledger, case.draft(body, clerk(POLICE)))
+        validate(ledger, case.draft(body, clerk(POLICE)))
     assert refusal.value.field == "payload.body.corrections[0].correct"
 
 
@@ -568,7 +568,7 @@ def test_what_an_event_cannot_say_is_not_corrected(ledger: Ledger, case: Case) -
     ):
         body = correction(case.events[1].ref, "exhibit_number", field)
         with pytest.raises(RuleRefused, match=re.escape(field)) as refusal:
-            judge(ledger, case.draft(body, clerk(POLICE)))
+            validate(ledger, case.draft(body, clerk(POLICE)))
         error = refusal.value
         assert (error.code, error.field) == ("unknown_field", "payload.body.corrections[1].field")
         assert "exhibit_number" in (error.hint or "")
@@ -587,7 +587,7 @@ def test_events_that_the_stream_has_not_are_not_cited(ledger: Ledger, case: Case
             (DisclosureMade(recipient="counsel", events=(own, ref)), "events[1]"),
         ):
             with refused("unknown_event", field=f"payload.body.{field}"):
-                judge(ledger, case.draft(body, clerk(POLICE)))
+                validate(ledger, case.draft(body, clerk(POLICE)))
 
 
 def test_what_is_cited_rightly_or_not_at_all_is_recorded(ledger: Ledger, case: Case) -> None:
@@ -598,4 +598,4 @@ def test_what_is_cited_rightly_or_not_at_all_is_recorded(ledger: Ledger, case: C
         RecordLate(happened_at=instant(case.now), ground="the line was down"),
         DisclosureMade(recipient="counsel", events=(own, case.events[2].ref)),
     ):
-        assert isinstance(judge(ledger, case.draft(body, clerk(POLICE))), ValidatedSubmission)
+        assert isinstance(validate(ledger, case.draft(body, clerk(POLICE))), ValidatedSubmission)
