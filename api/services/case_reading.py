@@ -39,7 +39,7 @@ def find_event(
 
     Raises NotFound, in the same words for an event that the reader may not see.
     """
-    entry = log.identities(connection, [event_id]).get(event_id)
+    entry = log.entries_by_event_id(connection, [event_id]).get(event_id)
     if entry is None:
         raise NotFound("no event {event_id} that you may see", event_id=event_id, field="event_id")
     sight = reading.require_entry(connection, entry)

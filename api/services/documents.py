@@ -238,7 +238,7 @@ def _procedure_of(service: Service, event_id: str) -> Rulebook | None:
     The case is not folded: of one that was damaged since, the certificate of an event is asked for all the more.
     """
     with service.parts.database.read() as connection:
-        entry = log.identities(connection, [event_id])[event_id]
+        entry = log.entries_by_event_id(connection, [event_id])[event_id]
         openings = log.entries_at(connection, "case", [(entry.stream_id, 0)]) if entry.stream_kind == "case" else []
     for opening in openings:
         with suppress(TallystickError):

@@ -56,7 +56,7 @@ def lead_material(service: Service, reading: Reading, lead_id: str) -> LeadMater
         raised = require_supervision_state(connection, reading, lead_id, LeadState, field="lead_id")[0].raised
         model = require_model(connection, reading, raised.model_id)
         first = log.stream(connection, "supervision", lead_id, limit=1)[0]
-        cited = log.identities(connection, [ref.event_id for ref in raised.events]).values()
+        cited = log.entries_by_event_id(connection, [ref.event_id for ref in raised.events]).values()
         in_cases = [entry for entry in cited if entry.stream_kind == "case"]
         visible = cases.numbers_of(connection, {entry.stream_id for entry in in_cases}, reading.reader)
     others = [entry.event_id for entry in cited if entry.stream_kind != "case"]

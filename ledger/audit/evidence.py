@@ -109,7 +109,7 @@ def _destroyed(connection: Connection, cases: Collection[str]) -> Iterator[tuple
     for entry in _entries(connection, cases, ("item.disposed",), log.tree(connection).size):
         event = _event_of(entry)
         if event is not None and isinstance(event.body, ItemDisposed):
-            cited = log.identities(connection, [event.body.cites.event_id]).values()
+            cited = log.entries_by_event_id(connection, [event.body.cites.event_id]).values()
             for proposal in filter(None, map(_event_of, cited)):
                 body = proposal.body
                 if isinstance(body, ItemDisposalProposed) and body.disposal in DESTROYED:

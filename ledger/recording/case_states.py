@@ -257,7 +257,7 @@ class CaseStates:
         """Return what ``_source_of`` returns. Raises FoldFirst at the end of a line of SPLITS_AT_ONCE."""
         folding = self._folding
         with self._reading() as connection:
-            entry = log.identities(connection, [cited.event_id]).get(cited.event_id)
+            entry = log.entries_by_event_id(connection, [cited.event_id]).get(cited.event_id)
             # Before anything is folded for it: whoever has a key may cite any event.
             if entry is None or (entry.stream_kind, entry.agency) != ("case", agency):
                 return None

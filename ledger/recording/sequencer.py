@@ -58,7 +58,7 @@ class LogView:
         envelopes = [validated.envelope for validated in new]
         new_cases = {new_case for validated in new if (new_case := new_case_of(validated.event)) is not None}
         streams = [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]
-        self.stored = log.identities(connection, [*again, *(envelope.event_id for envelope in envelopes)])
+        self.stored = log.entries_by_event_id(connection, [*again, *(envelope.event_id for envelope in envelopes)])
         self.heads = log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)])
         # Agencies, by the id of the unopened case that they split something off for.
         self.splitting = cases.splitting_agencies(connection, new_cases) if new_cases else {}

@@ -219,7 +219,7 @@ class Validator:
             return self._check_by_newest_registry(submitted)
         except TallystickError as refusal:
             with self._database.read() as connection:
-                stored = log.identities(connection, [envelope.event_id]).get(envelope.event_id)
+                stored = log.entries_by_event_id(connection, [envelope.event_id]).get(envelope.event_id)
                 behind_s = seconds_behind(log.tree(connection).recorded_at, now * 1000)
             if stored is None:
                 if refusal.code == "signed_at_out_of_window" and behind_s and envelope.signed_at > now:
@@ -346,7 +346,9 @@ class Validator:
                 )
         if isinstance(body, SectionErased | ErasureProposed):
             with self._database.read() as connection:
-                entry = _cited_entry(log.identities(connection, [body.concerns.event_id]), event, body.concerns)
+                entry = _cited_entry(
+                    log.entries_by_event_id(connection, [body.concerns.event_id]), event, body.concerns
+                )
                 if entry is None or body.label not in log.sections(connection, entry.log_index):
                     raise RuleRefused(
                         "this stream has no section {body.label} of that event",
@@ -374,7 +376,7 @@ class Validator:
 
 def _erasure_cited(connection: Connection, event: Event, body: SectionErased) -> ErasureProposal | None:
     """Return the proposal of an erasure that the event cites, in its own stream; None if it cites nothing such."""
-    entry = _cited_entry(log.identities(connection, [body.cites.event_id]), event, body.cites)
+    entry = _cited_entry(log.entries_by_event_id(connection, [body.cites.event_id]), event, body.cites)
     proposed = None if entry is None else log.event_of(entry)
     if proposed is None or not isinstance(proposed.body, ErasureProposed):
         return None
@@ -426,7 +428,7 @@ def require_cited(connection: Connection, event: Event) -> None:
     event does not have. Raises MalformedInput for a corrected value that the field cannot have.
     """
     cited = cites(event.body)
-    stored = log.identities(connection, [ref.event_id for _, ref in cited])
+    stored = log.entries_by_event_id(connection, [ref.event_id for _, ref in cited])
     for field, ref in cited:
         if _cited_entry(stored, event, ref) is None:
             raise RuleRefused(

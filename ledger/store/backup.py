@@ -191,7 +191,9 @@ def erased_since(connection: Connection, start: int, end: int) -> set[int]:
     erasing = [log.StoredEntry(*row) for row in connection.execute(query.where(ENTRIES.c.event_type == _ERASED))]
     bodies = (log.event_of(entry).body for entry in erasing)
     event_ids = [body.concerns.event_id for body in bodies if isinstance(body, SectionErased)]
-    return {entry.log_index for entry in log.identities(connection, event_ids).values()} if event_ids else set()
+    return (
+        {entry.log_index for entry in log.entries_by_event_id(connection, event_ids).values()} if event_ids else set()
+    )
 
 
 _ERASED = "section.erased"

@@ -63,7 +63,7 @@ class StoredEntry(Struct, frozen=True):
 ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 
 # Every batch runs these: to build them costs more than to run them.
-_IDENTITIES = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, texts_named("event_ids")))
+_BY_EVENT_ID = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, texts_named("event_ids")))
 _OWN_KEYS = "own_keys"
 _TREE = select(
     *(TREE.c[name] for name in ("log_id", "size", "root", "registry_changes", "recorded_at")),
@@ -201,9 +201,9 @@ def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
     return _only_entry(connection, ENTRIES.c.payload_digest == payload_digest, f"payload {payload_digest}")
 
 
-def identities(connection: Connection, event_ids: Sequence[str]) -> dict[str, StoredEntry]:
+def entries_by_event_id(connection: Connection, event_ids: Sequence[str]) -> dict[str, StoredEntry]:
     """Return those of the events that are stored, by event id."""
-    rows = connection.execute(_IDENTITIES, {"event_ids": array_of(event_ids)})
+    rows = connection.execute(_BY_EVENT_ID, {"event_ids": array_of(event_ids)})
     return {row.event_id: StoredEntry(*row) for row in rows}
 
 

@@ -127,7 +127,7 @@ def cited_events(database: Database) -> CitedEvents:
         if case_id is None:
             return {}
         with database.read() as connection:
-            entries = log.identities(connection, event_ids).values()
+            entries = log.entries_by_event_id(connection, event_ids).values()
         own = [entry for entry in entries if (entry.stream_kind, entry.stream_id) == ("case", case_id)]
         return {entry.event_id: log.event_of(entry) for entry in own}
 

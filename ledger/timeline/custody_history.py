@@ -213,7 +213,7 @@ def _earlier_cases(connection: Connection, events: Sequence[HistoryEvent]) -> It
             case case.CaseJoined(other_case_id=other):
                 yield other
             case case.CaseOpened(split_from=cited) if cited is not None:
-                yield log.identities(connection, [cited.event_id])[cited.event_id].stream_id
+                yield log.entries_by_event_id(connection, [cited.event_id])[cited.event_id].stream_id
 
 
 # -- holdings ----------------------------------------------------------------------------------------------------------

@@ -344,7 +344,7 @@ class ActForm:
         if not cited:
             return
         with self._visit.service.parts.database.read() as connection:
-            stored = log.identities(connection, [reference["event_id"] for _, reference in cited])
+            stored = log.entries_by_event_id(connection, [reference["event_id"] for _, reference in cited])
         for path, reference in cited:
             event_id = reference["event_id"]
             if event_id not in stored:

@@ -171,7 +171,7 @@ class SupervisionLog:
         reader = reader_of(supervising, SUPERVISORS, self.authority().agencies, now=spelled(as_of))
         with self.database.read() as connection:
             refs = log.references(connection, sorted(digests))
-            cited = log.identities(connection, [event_id for event_id, _ in refs]).values()
+            cited = log.entries_by_event_id(connection, [event_id for event_id, _ in refs]).values()
             case_ids = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
             return tuple(sorted(cases.numbers_of(connection, case_ids, reader)))
 

@@ -345,13 +345,13 @@ def test_a_form_asks_for_nothing_that_there_is_not(served: Served) -> None:
 def test_cited_events_are_looked_up_together(acting: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """An act that cites ten events has the digest of each, and asks the database as often as one that cites one."""
     lookups: list[Sequence[str]] = []
-    identities = log.identities
+    entries_by_event_id = log.entries_by_event_id
 
     def noted(connection: Connection, event_ids: Sequence[str]) -> dict[str, log.StoredEntry]:
         lookups.append(event_ids)
-        return identities(connection, event_ids)
+        return entries_by_event_id(connection, event_ids)
 
-    monkeypatch.setattr(log, "identities", noted)
+    monkeypatch.setattr(log, "entries_by_event_id", noted)
     page = page_of(acting, clerk(POLICE), "/cases/case-1/acts/disclosure.made").text
     offered = re.findall(r'name="events" value="([^"]+)"', page)[:10]
     counts = []
