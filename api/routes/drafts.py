@@ -144,13 +144,13 @@ def draft(
 def _draft_in_case(
     service: Service, reading: Reading, labels: Labels, act: ActToDraft, body_type: type[Body]
 ) -> ForeseenEvent:
-    at = CaseAtHand(act.stream.id)
+    drafted_case = CaseAtHand(act.stream.id)
     if act.event_type not in OPENING:
         answers = act.event_type == NAME_OF[LetterSent] and act.body.get("answers") is not None
         by_letter = answers or act.event_type == NAME_OF[LetterReceived]
-        at = case_at_hand(service, reading, act.stream.id, by_letter=by_letter)
+        drafted_case = case_at_hand(service, reading, act.stream.id, by_letter=by_letter)
     body = body_from(body_type, with_generated_ids(body_type, act.body), where=BODY)
-    return draft_in_case(service, reading, labels, at=at, body=body, claims=_stated(act))
+    return draft_in_case(service, reading, labels, drafted_case=drafted_case, body=body, claims=_stated(act))
 
 
 def _draft_in_supervision(

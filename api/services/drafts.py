@@ -147,26 +147,26 @@ def unsigned(
 
 
 def draft_in_case(
-    service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, body: Body, claims: Claims
+    service: Service, reading: Reading, labels: Labels, *, drafted_case: CaseAtHand, body: Body, claims: Claims
 ) -> ForeseenEvent:
     """Return the draft of an event of the case, and record that it was made.
 
     Raises what the ledger would refuse of the signed event.
     """
-    return drafts_in_case(service, reading, labels, at=at, acts=[(body, claims)])[0]
+    return drafts_in_case(service, reading, labels, drafted_case=drafted_case, acts=[(body, claims)])[0]
 
 
 def drafts_in_case(
-    service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, acts: Sequence[tuple[Body, Claims]]
+    service: Service, reading: Reading, labels: Labels, *, drafted_case: CaseAtHand, acts: Sequence[tuple[Body, Claims]]
 ) -> list[ForeseenEvent]:
     """Return the drafts of events of the case that follow each other, each judged on the state after those before it.
 
     Raises what the ledger would refuse of the first that it would refuse.
     """
-    parts, stream = service.parts, Stream(kind="case", id=at.case_id)
+    parts, stream = service.parts, Stream(kind="case", id=drafted_case.case_id)
     drafts: list[ForeseenEvent] = []
-    state = at.state
-    persons = {**at.person_names}  # and those whom the acts bring in
+    state = drafted_case.state
+    persons = {**drafted_case.person_names}  # and those whom the acts bring in
     for body, claims in acts:
         drafted = unsigned(parts, reading, place=StreamPosition.after(stream, state), body=body, claims=claims)
         event = drafted.event
@@ -174,23 +174,23 @@ def drafts_in_case(
         with parts.database.read() as connection:
             if before is None:
                 require_free_id(connection, stream)
-            twins = _of_same_number(connection, reading, at.case_id, body)
+            twins = _of_same_number(connection, reading, drafted_case.case_id, body)
         reading.record(
             Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
-            *(() if at.state is None else (at.case_id,)),
+            *(() if drafted_case.state is None else (drafted_case.case_id,)),
             *twins,
         )
         if isinstance(body, PersonNamed) and body.section in drafted.sections:
             persons[body.person_id] = drafted.sections[body.section].fields.get("name", body.person_id)
         names = names_by_id(reading.authority.names, labels)
         narrator = Narrator(labels, names, persons, cited_events(parts.database))
-        words = narrator.words(event, outcome.state if at.is_visible else None)
-        sentence = narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event)
-        of_flags = narrator.words_of("", outcome.state if at.is_visible else None)
-        visible = visible_flags(type(body), outcome.flags, sees_case=at.is_visible)
+        words = narrator.words(event, outcome.state if drafted_case.is_visible else None)
+        sentence = narrator.tell(before, event, outcome.state) if drafted_case.is_visible else narrator.alone(event)
+        of_flags = narrator.words_of("", outcome.state if drafted_case.is_visible else None)
+        visible = visible_flags(type(body), outcome.flags, sees_case=drafted_case.is_visible)
         flags = [(flag, of_flags.value("detail", flag.detail)) for flag in visible]
         warnings = [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins]
-        if before is not None and at.is_visible:
+        if before is not None and drafted_case.is_visible:
             warnings += [of_flags.value("detail", repeated) for repeated in _repeated_numbers(before, body)]
         particulars = event_fields(event, drafted.sections, words, labels)
         discloses = _disclosed(body, outcome.state, reading.reader.now)
@@ -216,10 +216,10 @@ def _disclosed(body: Body, after: CaseState, now: str) -> Message | None:
 
 
 def refusals_in_case(
-    service: Service, reading: Reading, *, at: CaseAtHand, acts: Sequence[tuple[Body, Claims]]
+    service: Service, reading: Reading, *, drafted_case: CaseAtHand, acts: Sequence[tuple[Body, Claims]]
 ) -> dict[int, RuleRefused]:
     """Return what the ledger would refuse of acts that follow each other, by their places; the others follow on."""
-    stream, state = Stream(kind="case", id=at.case_id), at.state
+    stream, state = Stream(kind="case", id=drafted_case.case_id), drafted_case.state
     refusals: dict[int, RuleRefused] = {}
     for place, (body, claims) in enumerate(acts):
         try:

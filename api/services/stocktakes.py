@@ -473,8 +473,8 @@ def drafts_of(
         by_case.setdefault(act.place.stream.id, []).append((act.body, claims))
     drafts: list[ForeseenEvent] = []
     for case_id, bodies in by_case.items():
-        at = case_at_hand(service, reading, case_id)
-        drafts += drafts_in_case(service, reading, labels, at=at, acts=bodies)
+        drafted_case = case_at_hand(service, reading, case_id)
+        drafts += drafts_in_case(service, reading, labels, drafted_case=drafted_case, acts=bodies)
     own = acts[-1]
     drafted = unsigned(service.parts, reading, place=own.place, body=own.body, claims=claims)
     event = drafted.event

@@ -12,7 +12,7 @@ from typing import IO, Any
 import msgspec
 
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.messages import Message
@@ -21,7 +21,7 @@ from ledger.interchange.exports.case_archive import ArchivedFile, pieces_of, rea
 
 def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) -> bytes:
     """Fetch the export of one case."""
-    path = at("/api/v1/cases/{}/export", case_id)
+    path = path_of("/api/v1/cases/{}/export", case_id)
     query = {"format": file_format, "bom": "true" if bom else None, "lang": session.language}
     return session.service.fetch(path, **query)
 
@@ -45,14 +45,14 @@ def archive_case(session: Session, case_id: str, target: Path, folders: Sequence
 
     Raises MalformedInput if the target is there already. What is cut off leaves no file.
     """
-    path = at("/api/v1/cases/{}/archive", case_id)
+    path = path_of("/api/v1/cases/{}/archive", case_id)
     query = {"lang": session.language}
     with TemporaryFile(dir=target.parent) as fetched, opened_new(target) as archive:
         if not folders:
             session.service.download(path, archive, **query)
             return {"file": str(target), "bytes": archive.tell()}
         session.service.download(path, fetched, **query)
-        items = session.service.get(at("/api/v1/cases/{}", case_id))["items"]
+        items = session.service.get(path_of("/api/v1/cases/{}", case_id))["items"]
         files, added = _below(folders), 0
         with zipfile.ZipFile(fetched) as received:
             own = list(_own_files(session, items, files))
@@ -108,12 +108,12 @@ def opened_new(
 
 def paper_of(session: Session, event_id: str, **query: str | None) -> bytes:
     """Fetch a paper of an event."""
-    return session.service.fetch(at("/api/v1/events/{}/paper", event_id), **query)
+    return session.service.fetch(path_of("/api/v1/events/{}/paper", event_id), **query)
 
 
 def papers_of_case(session: Session, case_id: str, **query: str | None) -> Iterator[tuple[str, bytes]]:
     """Yield every paper that events of the case print, with a name for its file."""
-    for paper in session.service.pages(at("/api/v1/cases/{}/papers", case_id), "papers"):
+    for paper in session.service.pages(path_of("/api/v1/cases/{}/papers", case_id), "papers"):
         if query.get("document") in (None, paper["document"]):
             pdf = paper_of(session, paper["event_id"], **query | {"document": paper["document"]})
             yield f"{paper['sequence']:04}-{paper['document']}.pdf", pdf

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import (
@@ -106,7 +106,7 @@ def find_publication(session: Session, named: str) -> ModelPublished:
         raise MalformedInput("expected MODEL@VERSION or a file, not {named}", named=named, field="MODEL")
     path = "/api/v1/models/{}/{}" if version else "/api/v1/models/{}"
     try:
-        return _of_view(session.service.get(at(path, model_id, *([version] if version else []))))
+        return _of_view(session.service.get(path_of(path, model_id, *([version] if version else []))))
     except NotFound as error:
         raise NotFound(
             "there is no file {named}, and of the service: {error}",
@@ -190,7 +190,7 @@ def imported_publication(
 
 def _next_version(session: Session, model_id: str, origin: Origin) -> int:
     try:
-        entry = session.service.get(at("/api/v1/library/{}", model_id))
+        entry = session.service.get(path_of("/api/v1/library/{}", model_id))
     except NotFound:
         return 1
     line = entry["line"]
@@ -295,7 +295,7 @@ def _subjects(session: Session) -> Iterator[LibraryModel]:
 
     names = {agency["agency_id"]: agency["name"] for agency in session.service.pages("/api/v1/agencies", "agencies")}
     for line in session.service.pages("/api/v1/library", "models", retired="false"):
-        entry = session.service.get(at("/api/v1/library/{}", line["model_id"]))
+        entry = session.service.get(path_of("/api/v1/library/{}", line["model_id"]))
         if entry["card"] is None:
             left_out = session.labels.of("message", "model_left_out")
             session.output.warn(left_out.format(model_id=line["model_id"]))

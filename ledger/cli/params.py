@@ -17,7 +17,7 @@ from ledger.cli.command import fields_of, signing
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import instant, unix_seconds
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, MalformedInput
@@ -348,7 +348,7 @@ def event_ref(session: Session, text: str, *, option: str) -> dict[str, str]:
     if "=" in text:
         event_id, digest = split_once(text, "=", option, "EVENT_ID or EVENT_ID=blake3:...")
         return {"event_id": event_id, "payload_digest": digest}
-    shown = session.service.get(at("/api/v1/events/{}", text))
+    shown = session.service.get(path_of("/api/v1/events/{}", text))
     digest = blake3_text(canonical.encode(shown["payload"]))
     if (shown["envelope"]["event_id"], shown["envelope"]["payload_digest"]) != (text, digest):
         raise IntegrityBroken("the service shows another event than {text}", text=text, field=option)

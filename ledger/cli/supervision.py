@@ -17,7 +17,7 @@ from ledger.cli.output import Output, columns, printable_line
 from ledger.cli.params import DigestedFile, outsider, split_once
 from ledger.cli.proofs import LEAD, blocks_at_node, require_format, trust_for
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Body
 
@@ -129,7 +129,7 @@ def fetch_lead_file(session: Session, lead_id: str) -> bytes:
     from ledger.core.verification.bundle import decode_bundle
     from ledger.supervision.leads import decode_lead_file
 
-    data = session.service.fetch(at("/api/v1/leads/{}/proof", lead_id))
+    data = session.service.fetch(path_of("/api/v1/leads/{}/proof", lead_id))
     actual = decode_bundle(decode_lead_file(data).lead).require_event().envelope.stream.id
     if actual != lead_id:
         raise IntegrityBroken(

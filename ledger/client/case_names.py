@@ -10,7 +10,7 @@ from io import BytesIO
 from threading import Lock, Thread
 from typing import Any
 
-from ledger.client.service import ServiceClient, at
+from ledger.client.service import ServiceClient, path_of
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.events import Event, Section
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
@@ -135,7 +135,7 @@ class CaseRecords:
         try:
             # Nothing is named otherwise, and the question says so.
             with suppress(TallystickError):
-                self._service.download(at("/api/v1/cases/{}/proof", case_id), bundle)
+                self._service.download(path_of("/api/v1/cases/{}/proof", case_id), bundle)
                 names = names_in(bundle.getvalue(), trust, case_id)
         finally:
             with self._lock:

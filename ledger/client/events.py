@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.client.exchange import Exchange
-from ledger.client.requests import Requests, at
+from ledger.client.requests import Requests, path_of
 from ledger.client.session import ClientSession
 from ledger.client.tree_heads import SignedTreeHead
 from ledger.config.secret_files import write_secret
@@ -120,7 +120,7 @@ def sign_acts(acts: Iterable[tuple[A, StreamPosition]], sign: Callable[[A, Strea
 def placing(requests: Requests, stream: Stream) -> Exchange[StreamPosition]:
     """Ask for the place of the next event of a case, model, lead or recommendation; others raise MalformedInput."""
     if stream.kind == "case":
-        head = yield from requests.get(at("/api/v1/cases/{}/head", stream.id))
+        head = yield from requests.get(path_of("/api/v1/cases/{}/head", stream.id))
         return StreamPosition(stream, head["sequence"], head["head"])
     if stream.kind != "supervision":
         raise MalformedInput("expected sequence and previous: heads of such streams are not told", field="sequence")
@@ -128,7 +128,7 @@ def placing(requests: Requests, stream: Stream) -> Exchange[StreamPosition]:
     if subject not in SUPERVISION_SUBJECTS:
         raise MalformedInput("{stream.id} is no model, lead or recommendation", stream=stream, field="stream.id")
     own_id = stream.id if subject == "lead" else own_id  # a lead's id is the id of its stream
-    view = yield from requests.get(at(f"/api/v1/{subject}s/{{}}", own_id))
+    view = yield from requests.get(path_of(f"/api/v1/{subject}s/{{}}", own_id))
     return StreamPosition(stream, view["sequence"] + 1, view["head"])
 
 

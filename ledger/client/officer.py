@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ledger.client.events import appending, placing, posting, posting_together, require_receipts, sign_acts
 from ledger.client.exchange import Exchange
-from ledger.client.requests import Requests, at
+from ledger.client.requests import Requests, path_of
 from ledger.client.service import TIMEOUT_S, AsyncServiceClient, Connected, ServiceClient, awaiting, blocking
 from ledger.client.sign_in import SignIn
 from ledger.core.encoding import canonical
@@ -92,7 +92,7 @@ class OfficerRequests(Requests):
 
     def verified(self, /, event_id: str) -> Exchange[ProofReport]:
         """Fetch the proof bundle of an event and verify it here, by ``trust``; return the report with its verdict."""
-        bundle = yield from self.fetch(at("/api/v1/events/{}/proof", event_id))
+        bundle = yield from self.fetch(path_of("/api/v1/events/{}/proof", event_id))
         return verify_event(bundle, self.trust).report
 
     def _sign(self, body: Body, claims: Claims, place: StreamPosition) -> Signed:

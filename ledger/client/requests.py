@@ -127,7 +127,7 @@ class Requests:
         return error.amended(field=self._name_field(error.field))
 
 
-def at(template: str, *parts: str) -> str:
+def path_of(template: str, *parts: str) -> str:
     """Return a path with ids put in, quoted so that each is one segment."""
     return template.format(*(quote(part, safe="") for part in parts))
 

@@ -8,7 +8,7 @@ from typing import Any
 from ledger.chain.contract import ContractDomain
 from ledger.client.log_copy import fetch_bundles
 from ledger.client.registry import CHAIN, ChainState, relay
-from ledger.client.service import ServiceClient, at
+from ledger.client.service import ServiceClient, path_of
 from ledger.client.sign_in import SignIn
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
@@ -49,7 +49,8 @@ class ServiceLedger:
             yield from map(decode_envelope, bundle)
 
     def granted(self) -> frozenset[str]:
-        lists = (self._service.get(at("/api/v1/agencies/{}/keys", agency.agency_id))["keys"] for agency in AGENCIES)
+        paths = (path_of("/api/v1/agencies/{}/keys", agency.agency_id) for agency in AGENCIES)
+        lists = (self._service.get(path)["keys"] for path in paths)
         return frozenset(key["key_id"] for keys in lists for key in keys)
 
     def registry_domain(self) -> ContractDomain:
@@ -59,7 +60,7 @@ class ServiceLedger:
     def procedure(self, procedure_id: str, /) -> Rulebook:
         listed = self._service.get("/api/v1/procedures")["procedures"]
         digest = next(row["digest"] for row in listed if row["in_force"] and row["procedure"] == procedure_id)
-        return decode_package(self._service.get(at("/api/v1/procedures/{}", digest))["text"].encode())
+        return decode_package(self._service.get(path_of("/api/v1/procedures/{}", digest))["text"].encode())
 
     def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         relay(self._service, admin, call)
@@ -69,12 +70,12 @@ class ServiceLedger:
         return LoggedEvent(receipt["index"], receipt["leaf_hash"])
 
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
-        path = at("/api/v1/datasets/{}/file", dataset.dataset_id)
+        path = path_of("/api/v1/datasets/{}/file", dataset.dataset_id)
         self._service.post(path, data, dict[str, Any], content_type="application/octet-stream")
 
     def lead(self, lead_id: str, reader: str, /) -> StreamHead | None:
         try:
-            shown = self._service_of(reader).get(at("/api/v1/leads/{}", lead_id))
+            shown = self._service_of(reader).get(path_of("/api/v1/leads/{}", lead_id))
         except NotFound:
             return None
         return StreamHead(shown["sequence"], shown["head"])

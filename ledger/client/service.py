@@ -26,10 +26,10 @@ from ledger.client.exchange import (
     same_name,
     unreachable,
 )
-from ledger.client.requests import Credentials, Requests, at
+from ledger.client.requests import Credentials, Requests, path_of
 from ledger.core.errors import MalformedInput, TallystickError
 
-__all__ = ["ATTEMPTS", "AsyncServiceClient", "NameField", "ServiceClient", "at", "same_name"]
+__all__ = ["ATTEMPTS", "AsyncServiceClient", "NameField", "ServiceClient", "path_of", "same_name"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -183,9 +183,9 @@ class ClientSession(ABC):
 
     def procedure_of(self, case_id: str) -> Rulebook:
         """Return the version of the case's procedure that is in force. Raises NotFound if the case is not shown."""
-        from ledger.client.service import at
+        from ledger.client.service import path_of
 
-        return self.procedures[self.service.get(at("/api/v1/cases/{}", case_id))["procedure"]]
+        return self.procedures[self.service.get(path_of("/api/v1/cases/{}", case_id))["procedure"]]
 
     def trust(self) -> Trust | None:
         """Return the trust file of the profile, or None if it has none. Raises MalformedInput if it is broken."""

@@ -205,40 +205,41 @@ def drafted_in(visit: VisitOf, case_id: SlugPath, act: str) -> CaseAtHand:
 
 @router.post("/cases/{case_id}/drafts/{act}")
 def make_draft(
-    visit: VisitOf, at: Annotated[CaseAtHand, Depends(drafted_in)], form: FormOf, case_id: SlugPath, act: str
+    visit: VisitOf, drafted_case: Annotated[CaseAtHand, Depends(drafted_in)], form: FormOf, case_id: SlugPath, act: str
 ) -> Response:
     """Return a part of a page: the draft with its sentence, or what prevents it."""
     new_items: dict[str, str] = {}
-    _refuse_in_words(visit, at, act, new_items)
+    state, person_names = drafted_case.state, drafted_case.person_names
+    _refuse_in_words(visit, drafted_case, act, new_items)
     sections: Sections = {}
     rows: ItemRows | None = None
     persons: list[NewPerson] = []
     try:
-        if act in FROM_FIELDS and at.state is not None:
+        if act in FROM_FIELDS and state is not None:
             require_role(visit.reading, EVENT_TYPES[act].body)
-            of_fields = form_in_case(visit, at.state, book_of(visit, at.state), act, at.person_names)
+            of_fields = form_in_case(visit, state, book_of(visit, state), act, person_names)
             fields = of_fields.body_fields(with_section(form) if act == ERASURE_PROPOSED else form)
-            _complete(visit, at.state, act, fields)
+            _complete(visit, state, act, fields)
             if act == EXAMINED and (copied := form.get("copy")):
-                fields |= as_copied(visit, at.state, fields, copied)
+                fields |= as_copied(visit, state, fields, copied)
             bodies = [body_from(EVENT_TYPES[act].body, fields)]
             sections = of_fields.sections(form)
         elif act in WITH_ITEMS:
             require_role(visit.reading, ItemRegistered)
-            book = book_of_new_case(visit, form.get("procedure")) if at.state is None else book_of(visit, at.state)
-            rows = ItemRows(visit, columns_of_case(visit, book, at.state, at.person_names), form)
+            book = book_of_new_case(visit, form.get("procedure")) if state is None else book_of(visit, state)
+            rows = ItemRows(visit, columns_of_case(visit, book, state, person_names), form)
             persons = list(new_persons(visit, book, form)) if act == "open" else []
-            bodies = _with_items(act, form, at.state, rows, book, persons=persons)
+            bodies = _with_items(act, form, state, rows, book, persons=persons)
         else:
-            bodies = [body_of(DRAFTED[act], form, at.state)]
+            bodies = [body_of(DRAFTED[act], form, state)]
         for body in bodies:
             require_role(visit.reading, type(body))
             if isinstance(body, ItemRegistered):
                 new_items[body.item_id] = body.description
         acts = _stated(bodies, stated(form, sections), persons)
         if rows is not None and rows.faults:
-            _require_rows(visit, at, acts, rows)
-        drafts = _drafts(visit, form, at, acts, _page_of(case_id, bodies[-1], rows), rows=rows)
+            _require_rows(visit, drafted_case, acts, rows)
+        drafts = _drafts(visit, form, drafted_case, acts, _page_of(case_id, bodies[-1], rows), rows=rows)
     except RowsRefused as error:
         return visit.page("cases/row_faults.html", status=400, faults=error.faults)
     return visit.page("shared/draft.html", drafts=drafts)
@@ -274,23 +275,23 @@ def draft_receipts(visit: VisitOf, form: FormOf) -> Response:
         by_case.setdefault(case_id, []).append(handover_id)
     claims, drafts = stated(form), list[EventDraft]()
     for case_id, handover_ids in by_case.items():
-        at = case_at_hand(visit.service, visit.reading, case_id)
-        _refuse_in_words(visit, at, "accept", {})
+        drafted_case = case_at_hand(visit.service, visit.reading, case_id)
+        _refuse_in_words(visit, drafted_case, "accept", {})
         received = ("received_at", form.get("received_at") or "")
         answers = [PostedForm([("handover_id", handover_id), received]) for handover_id in handover_ids]
-        acts = [(body_of(DRAFTED["accept"], answer, at.state), claims) for answer in answers]
-        drafts += _drafts(visit, form, at, acts, "/inbox")
+        acts = [(body_of(DRAFTED["accept"], answer, drafted_case.state), claims) for answer in answers]
+        drafts += _drafts(visit, form, drafted_case, acts, "/inbox")
     return visit.page("shared/draft.html", drafts=drafts)
 
 
-def _refuse_in_words(visit: Visit, at: CaseAtHand, act: str, new_items: Mapping[str, str]) -> None:
+def _refuse_in_words(visit: Visit, drafted_case: CaseAtHand, act: str, new_items: Mapping[str, str]) -> None:
     """Let refusals name things as the forms of the case do, and items that the form brings in by their descriptions."""
-    state = at.state if at.is_visible else None
+    state = drafted_case.state if drafted_case.is_visible else None
     event_type = act if act in FROM_FIELDS else NAME_OF[ItemRegistered if act == REGISTER else DRAFTED[act][0]]
-    words = narrator_of(visit.service, visit.labels, at.person_names).words_of(event_type, state)
+    words = narrator_of(visit.service, visit.labels, drafted_case.person_names).words_of(event_type, state)
 
     def things() -> Mapping[str, str]:
-        return {**(called_things(visit, state, at.person_names) if state else {}), **new_items}
+        return {**(called_things(visit, state, drafted_case.person_names) if state else {}), **new_items}
 
     visit.refuse_in(words, things)
 
@@ -316,7 +317,7 @@ def _require_few(count: int) -> None:
 def _drafts(
     visit: Visit,
     form: PostedForm,
-    at: CaseAtHand,
+    drafted_case: CaseAtHand,
     acts: Sequence[tuple[Body, Claims]],
     following: str,
     *,
@@ -327,17 +328,17 @@ def _drafts(
     Raises RowsRefused for what the ledger would refuse of ``rows``.
     """
     try:
-        in_words = drafts_in_case(visit.service, visit.reading, visit.labels, at=at, acts=acts)
+        in_words = drafts_in_case(visit.service, visit.reading, visit.labels, drafted_case=drafted_case, acts=acts)
     except RuleRefused:
         if rows is not None:
-            _require_rows(visit, at, acts, rows)
+            _require_rows(visit, drafted_case, acts, rows)
         raise
-    return [drafted(visit, form, draft, following=following, sees_others=at.is_visible) for draft in in_words]
+    return [drafted(visit, form, draft, following=following, sees_others=drafted_case.is_visible) for draft in in_words]
 
 
-def _require_rows(visit: Visit, at: CaseAtHand, acts: Sequence[tuple[Body, Claims]], rows: ItemRows) -> None:
+def _require_rows(visit: Visit, drafted_case: CaseAtHand, acts: Sequence[tuple[Body, Claims]], rows: ItemRows) -> None:
     """Raise RowsRefused for all rows that are no items yet, or that the ledger would refuse."""
-    refusals = refusals_in_case(visit.service, visit.reading, at=at, acts=acts)
+    refusals = refusals_in_case(visit.service, visit.reading, drafted_case=drafted_case, acts=acts)
     for refusal in refusals.values():
         # Of who signs it in which case, or when, and so of every row.
         if (refusal.field or "").startswith(("envelope.", "payload.occurred_at")):

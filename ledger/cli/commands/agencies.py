@@ -16,7 +16,7 @@ from ledger.cli.exporting import print_or_write
 from ledger.cli.output import Column, columns, printable_line
 from ledger.cli.params import FILE
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, NotFound
@@ -43,8 +43,8 @@ def list_agencies(session: Session) -> None:
 @click.argument("agency_id")
 def show_agency(session: Session, agency_id: str) -> None:
     """Show an agency and its keys."""
-    agency = session.service.get(at("/api/v1/agencies/{}", agency_id))
-    keys = list(session.service.pages(at("/api/v1/agencies/{}/keys", agency_id), "keys"))
+    agency = session.service.get(path_of("/api/v1/agencies/{}", agency_id))
+    keys = list(session.service.pages(path_of("/api/v1/agencies/{}/keys", agency_id), "keys"))
     if session.json:
         return session.output.data(agency | {"keys": keys})
     session.output.record(agency, columns(*("kind:agency_kind" if name == "kind" else name for name in agency)))

@@ -14,7 +14,7 @@ from ledger.cli.exporting import write
 from ledger.cli.output import Column, columns, printable
 from ledger.cli.params import FILE, ProcedureWord, identity_key_option, options, with_event_recorder
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.core.events.record import DatasetRegistered, TableLayout
@@ -104,7 +104,7 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
 @click.argument("file", type=FILE)
 def give(session: Session, dataset_id: str, file: Path) -> None:
     """Give FILE, as it was registered, to the service: models can ask its rows, nobody else reads them."""
-    path = at("/api/v1/datasets/{}/file", dataset_id)
+    path = path_of("/api/v1/datasets/{}/file", dataset_id)
     kept = session.service.post(path, file.read_bytes(), dict[str, Any], content_type="application/octet-stream")
     session.output.record(kept)
 

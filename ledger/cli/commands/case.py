@@ -23,7 +23,7 @@ from ledger.cli.params import (
 )
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_spans, show_steps
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.decoding import decode_json, decode_toml
 from ledger.core.encoding.digests import Algorithm, digest_by
 from ledger.core.errors import MalformedInput
@@ -108,7 +108,7 @@ def list_(session: Session, /, **query: str | None) -> None:
 @click.argument("case_id")
 def show(session: Session, case_id: str) -> None:
     """Show a case as it stands: stage, items, persons, measures, handovers, discrepancies."""
-    case_now = session.service.get(at("/api/v1/cases/{}", case_id))
+    case_now = session.service.get(path_of("/api/v1/cases/{}", case_id))
     session.output.record(case_now, columns(*(name for name in case_now if name not in PARTS)))
     in_words = [row | session.output.sides(row) for row in case_now["discrepancies"]]
     case_now = case_now if session.json else case_now | {"discrepancies": in_words}
@@ -124,7 +124,7 @@ def timeline(session: Session, case_id: str) -> None:
     a time by which it is proven to have existed; then what it moved, the deadlines that it met or missed, and what is
     wrong with it.
     """
-    path = at("/api/v1/cases/{}/timeline", case_id)
+    path = path_of("/api/v1/cases/{}/timeline", case_id)
     events = list(session.service.pages(path, "events", limit=PAGE, lang=session.language))
     show_steps(session.output, events)
 
@@ -133,7 +133,7 @@ def timeline(session: Session, case_id: str) -> None:
 @click.argument("case_id")
 def spans(session: Session, case_id: str) -> None:
     """Say who answered for a case and who held its items and persons between any two events."""
-    show_spans(session.output, session.service.get(at("/api/v1/cases/{}/spans", case_id))["spans"])
+    show_spans(session.output, session.service.get(path_of("/api/v1/cases/{}/spans", case_id))["spans"])
 
 
 @case_group.command("export")

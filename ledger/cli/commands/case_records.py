@@ -24,7 +24,7 @@ from ledger.cli.params import (
     with_event_recorder,
     words,
 )
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import NAME_OF
 from ledger.core.events.case import DecisionRecorded
@@ -163,7 +163,7 @@ def erase(
 
     PROPOSAL is the event that proposed it; --authority names what orders it. Takes a supervisor.
     """
-    event = recorder.session.service.get(at("/api/v1/events/{}", cites["event_id"]))
+    event = recorder.session.service.get(path_of("/api/v1/events/{}", cites["event_id"]))
     proposal = event["payload"]["body"]
     if event["envelope"]["event_type"] != NAME_OF[ErasureProposed]:
         raise MalformedInput("{event_id} proposes no erasure", event_id=cites["event_id"], field="PROPOSAL")
@@ -210,7 +210,7 @@ def make(
     """
     from ledger.evidence.hashing import hash_file
 
-    data = recorder.session.service.fetch(at("/api/v1/cases/{}/proof", case_id), withhold="sections")
+    data = recorder.session.service.fetch(path_of("/api/v1/cases/{}/proof", case_id), withhold="sections")
     events, withheld = _contents_of(data)
     target = output or Path(f"{case_id}.disclosed.json")
     target.write_bytes(data)

@@ -15,7 +15,7 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns, printable
 from ledger.cli.params import MOMENT, ProcedureWord, add_act
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.errors import NotFound
 from ledger.core.events import Body
 
@@ -74,7 +74,7 @@ def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) ->
     DEADLINE_ID may be as short as lists tell it, or the name of its clock alone, such as arrest_request, where the
     case has one of it.
     """
-    path = at("/api/v1/cases/{}/deadlines", case_id)
+    path = path_of("/api/v1/cases/{}/deadlines", case_id)
     deadlines = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
     chosen = _chosen(deadlines, deadline_id)
     if not session.json:
@@ -85,7 +85,7 @@ def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) ->
 def _record(recorder: EventRecorder, case_id: str, body: type[Body], fields: dict[str, Any]) -> None:
     """Record an act upon a deadline. A shortened id is looked up at the service; a whole one is taken as it is."""
     if not _WHOLE.fullmatch(fields["deadline_id"]):
-        deadlines = recorder.session.service.get(at("/api/v1/cases/{}/deadlines", case_id))["deadlines"]
+        deadlines = recorder.session.service.get(path_of("/api/v1/cases/{}/deadlines", case_id))["deadlines"]
         fields["deadline_id"] = _chosen(deadlines, fields["deadline_id"])["deadline_id"]
     recorder.record(case_id, make_body(body, **fields))
 

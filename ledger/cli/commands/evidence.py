@@ -22,7 +22,7 @@ from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_p
 from ledger.cli.proofs import is_case_bundle, ledger_of, trust_for, verify_whole_case
 from ledger.cli.report import show_conclusion
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events.item import ItemExamined, ItemRegistered
@@ -296,7 +296,7 @@ def show_findings(session: Session, findings: Iterable[FileFinding]) -> None:
 
 def from_service(session: Session, item_id: str) -> RecordedDigests:
     """Return what the service says of an item now, without proof."""
-    item = session.service.get(at("/api/v1/items/{}", item_id))
+    item = session.service.get(path_of("/api/v1/items/{}", item_id))
     return RecordedDigests(
         Message("the service on item {item_id}", item_id=item_id), tuple(item.get("digests", ())), item_id=item_id
     )

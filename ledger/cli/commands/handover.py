@@ -28,7 +28,7 @@ from ledger.cli.params import (
     words,
 )
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.custody.claimed_times import receipt
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.flags import Flag
@@ -187,7 +187,7 @@ def _look_at_receipt(session: Session, case_id: str, fields: dict[str, Any]) -> 
     from ledger.cli.report import flag_in_words
 
     received_at = fields["received_at"]
-    path = at("/api/v1/cases/{}/handovers/{}", case_id, fields["handover_id"])
+    path = path_of("/api/v1/cases/{}/handovers/{}", case_id, fields["handover_id"])
     offered_at = session.service.get(path)["offered_at"]
     session.output.note(f"{session.labels.of('field', 'received_at')}: {when(received_at)}")
     for contradiction in receipt(received_at, offered_at).contradictions():
@@ -200,7 +200,7 @@ def _record_offer(recorder: EventRecorder, case_id: str, body: type[Body], field
     items, stays, listed = fields.pop("items"), fields.pop("stays"), fields.pop("listed")
     if fields.pop("all_items"):
         own = session.profile.agency
-        of_case = session.service.get(at("/api/v1/cases/{}", case_id))["items"]
+        of_case = session.service.get(path_of("/api/v1/cases/{}", case_id))["items"]
         free = [item for item in of_case if (item["holder"], item["status"], item["offer"]) == (own, "held", None)]
         items = [*items, *(item["item_id"] for item in free if item["item_id"] not in stays)]
     lines = transfer_list(items, stays, listed, unit_of=partial(_unit_of, session))
@@ -274,7 +274,7 @@ def outbox(session: Session, status: str | None) -> None:
 @HANDOVER
 def show(session: Session, case_id: str, handover_id: str) -> None:
     """Show a handover with its list and its answer."""
-    row = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))
+    row = session.service.get(path_of("/api/v1/cases/{}/handovers/{}", case_id, handover_id))
     session.output.record(row, columns(*(name for name in row if name not in ("items", "accepted_items"))))
     if not session.json and row["items"]:
         session.output.part("items", _list_of(session, row), LINES)
@@ -283,7 +283,7 @@ def show(session: Session, case_id: str, handover_id: str) -> None:
 def _list_of(session: Session, row: dict[str, Any]) -> list[dict[str, Any]]:
     """Return each line as it was listed, with what the reader may see of the item, and what came of it."""
     try:
-        now = session.service.get(at("/api/v1/cases/{}", row["case_id"]))["items"]
+        now = session.service.get(path_of("/api/v1/cases/{}", row["case_id"]))["items"]
     except NotFound:  # an offer that was refused or recalled shows nothing but itself
         now = []
     of_case = LISTED_NOW if row["status"] == "offered" else ("description",)  # later it may be another than was listed
@@ -303,7 +303,7 @@ def _list(session: Session, box: str, status: str | None) -> None:
 
 
 def _item(session: Session, item_id: str) -> dict[str, Any]:
-    item: dict[str, Any] = session.service.get(at("/api/v1/items/{}", item_id))
+    item: dict[str, Any] = session.service.get(path_of("/api/v1/items/{}", item_id))
     return item
 
 

@@ -31,7 +31,7 @@ from ledger.cli.params import (
 )
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import ON, show_custody
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
 from ledger.core.events.terms import MatchResult, SealState
@@ -241,7 +241,7 @@ def list_(session: Session, /, **query: str | None) -> None:
 @click.argument("item_id")
 def show(session: Session, item_id: str) -> None:
     """Show an item as it stands."""
-    session.output.record(session.service.get(at("/api/v1/items/{}", item_id)))
+    session.output.record(session.service.get(path_of("/api/v1/items/{}", item_id)))
 
 
 @item_group.command("history")
@@ -249,7 +249,7 @@ def show(session: Session, item_id: str) -> None:
 @ON
 def history(session: Session, item_id: str, on: str | None) -> None:
     """Say who held an item, when, in what condition, on what authority, and whether in time."""
-    show_custody(session, at("/api/v1/items/{}/history", item_id), on)
+    show_custody(session, path_of("/api/v1/items/{}/history", item_id), on)
 
 
 @item_group.command("labels")
@@ -266,7 +266,7 @@ def labels(
     from ledger.cli.exporting import write
 
     target = output or Path(f"{case_id}.labels.pdf")
-    write(target, session.service.fetch(at("/api/v1/cases/{}/labels", case_id), item_id=item_ids or None, **query))
+    write(target, session.service.fetch(path_of("/api/v1/cases/{}/labels", case_id), item_id=item_ids or None, **query))
     session.output.record({"file": str(target)})
 
 

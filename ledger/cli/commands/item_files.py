@@ -16,7 +16,7 @@ from ledger.cli.options import TRUST
 from ledger.cli.output import columns
 from ledger.cli.params import with_event_recorder
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.digests import Hasher, new_hasher, parse_digest
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events.item import ItemExamined
@@ -42,7 +42,7 @@ def add_commands(item_group: Group) -> None:
 @click.argument("item_id")
 def files(session: Session, case_id: str, item_id: str) -> None:
     """List the files of an item: which the service keeps, and when each was hashed again."""
-    answer = session.service.get(at(FILES, case_id, item_id))
+    answer = session.service.get(path_of(FILES, case_id, item_id))
     if session.json:
         return session.output.data(answer)
     session.output.table(answer["files"], LISTED)
@@ -60,7 +60,7 @@ def put(session: Session, /, *, case_id: str, item_id: str, file: Path, again: b
 
     The record must have its digest: BLAKE3, SHA-256 or SM3. Sent twice it is kept once.
     """
-    rows = session.service.get(at(FILES, case_id, item_id))["files"]
+    rows = session.service.get(path_of(FILES, case_id, item_id))["files"]
     recorded = [digest for row in rows for digest in (row["recorded"], *row.get("digests", ()))]
     with progress_of(file.name, session.output) as progress:
         progress.expect(1, file.stat().st_size)
@@ -84,7 +84,7 @@ def put(session: Session, /, *, case_id: str, item_id: str, file: Path, again: b
             size = file.stat().st_size
             progress.expect(1, size)
             kept = session.service.upload(
-                at(FILE, case_id, item_id, wanted), lambda: _pieces(file, progress), size, dict[str, Any]
+                path_of(FILE, case_id, item_id, wanted), lambda: _pieces(file, progress), size, dict[str, Any]
             )
     session.output.record(kept)
 
@@ -198,7 +198,7 @@ def _take(
     from ledger.cli.exporting import opened_new
 
     kept = _kept(session, case_id, item_id, digest)
-    proof = session.service.fetch(at("/api/v1/cases/{}/proof", case_id), withhold="sections")
+    proof = session.service.fetch(path_of("/api/v1/cases/{}/proof", case_id), withhold="sections")
     record = from_bundle(session, proof, trust_files, item_id)
     if record.verdict not in ("intact", "not_yet_anchored"):
         raise IntegrityBroken(
@@ -218,7 +218,7 @@ def _take(
     with opened_new(output) as opened, progress_of(output.name, session.output) as progress:
         progress.expect(1, kept["size"])
         target = _HashedFile(opened, new_hasher(algorithm), progress)
-        session.service.download(at(FILE, case_id, item_id, expected), target, ground=ground)  # type: ignore[arg-type]
+        session.service.download(path_of(FILE, case_id, item_id, expected), target, ground=ground)  # type: ignore[arg-type]
         received = f"{algorithm}:{target.hasher.digest().hex()}"
         if received != expected:
             raise IntegrityBroken(
@@ -234,7 +234,7 @@ def _take(
 def _kept(session: Session, case_id: str, item_id: str, digest: str | None) -> dict[str, Any]:
     """Return the row of the kept file that is asked for. Raises NotFound, or MalformedInput if there are several."""
     rows: list[dict[str, Any]] = [
-        row for row in session.service.get(at(FILES, case_id, item_id))["files"] if row["kept"]
+        row for row in session.service.get(path_of(FILES, case_id, item_id))["files"] if row["kept"]
     ]
     chosen = [row for row in rows if digest is None or digest in (row["recorded"], *row["digests"])]
     if not chosen:

@@ -27,7 +27,7 @@ from ledger.cli.params import (
 )
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, OUTSIDE, PLACE, parameters_of, print_life, record_supervision, show_run
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import LeadAssigned, LeadDismissed
 from ledger.core.events.terms import DismissalReason
@@ -84,7 +84,7 @@ def list_(session: Session, /, **query: str | None) -> None:
 @LEAD
 def show(session: Session, lead_id: str) -> None:
     """Show a lead: what was found and how, what must be checked, and each step since."""
-    lead, output = session.service.get(at("/api/v1/leads/{}", lead_id)), session.output
+    lead, output = session.service.get(path_of("/api/v1/leads/{}", lead_id)), session.output
     output.record(lead, SHOWN)
     output.parts((("checks", lead["raised"].get("checks", ()), CHECKS), ("answers", lead["answers"], ANSWERS)))
     print_life(output, lead["events"])
@@ -252,7 +252,7 @@ def verify(
 def kind(session: Session, lead_id: str, settings: Sequence[str], as_of: str | None) -> None:
     """Find all of a lead's kind: its model over all history, with its parameters or wider ones. Nothing is raised."""
     asked = {"parameters": parameters_of(settings)} | ({"as_of": as_of} if as_of else {})
-    path = at("/api/v1/leads/{}/kind", lead_id)
+    path = path_of("/api/v1/leads/{}/kind", lead_id)
     show_run(session, session.service.post(path, msgspec.json.encode(asked), dict))
 
 

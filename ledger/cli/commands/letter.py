@@ -22,7 +22,7 @@ from ledger.cli.params import (
     with_event_recorder,
 )
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.events.letter import LetterFiled, LetterReceived, LetterSent
 
 KIND = "kind:letter_kind"
@@ -86,7 +86,7 @@ def list_(session: Session, /, *, box: str, waiting: bool, number: str | None) -
 @click.argument("letter_id")
 def show(session: Session, /, *, case_id: str, letter_id: str) -> None:
     """Show a letter to or by your agency: what it says, its receipt, and when it was answered."""
-    letter = session.service.get(at("/api/v1/cases/{}/letters/{}", case_id, letter_id))
+    letter = session.service.get(path_of("/api/v1/cases/{}/letters/{}", case_id, letter_id))
     if session.json:
         session.output.record(letter)
         return

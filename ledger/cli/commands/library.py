@@ -19,7 +19,7 @@ from ledger.cli.output import Output, columns
 from ledger.cli.params import ProcedureWord, with_event_recorder, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import lead_counts, parameters_of
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Stream
@@ -100,7 +100,7 @@ def show(session: Session, model: str, definition: bool) -> None:
         entry |= {"case_study": entry["line"].get("case_study"), "versions": []}
     else:
         model_id, _, version = model.partition("@")
-        entry = session.service.get(at("/api/v1/library/{}", model_id), version=version or None)
+        entry = session.service.get(path_of("/api/v1/library/{}", model_id), version=version or None)
     return session.output.data(entry) if session.json else _show(session.output, entry)
 
 
@@ -145,7 +145,7 @@ def _share(part: int, whole: int) -> str:
 @click.argument("model_id")
 def adopters(session: Session, model_id: str) -> None:
     """Show who runs a model, under which parameters, and how its leads turned out there."""
-    answer = session.service.get(at("/api/v1/library/{}/adopters", model_id))
+    answer = session.service.get(path_of("/api/v1/library/{}/adopters", model_id))
     if session.json:
         return session.output.data(answer)
     labels, rows = session.output.labels, []
@@ -230,7 +230,7 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     assert model is not None
 
     model_id, _, version = model.partition("@")
-    package_bytes = session.service.fetch(at("/api/v1/library/{}/package", model_id), version=version or None)
+    package_bytes = session.service.fetch(path_of("/api/v1/library/{}/package", model_id), version=version or None)
     package = decode_package(package_bytes)
     last = last_version(package)
     target = output or Path(f"{model_id}-{last.version}.model.json")

@@ -26,7 +26,7 @@ from ledger.cli.supervision import (
     show_run,
     with_renamed_fields,
 )
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
@@ -74,8 +74,8 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
     if lead_id is None:
         text = draft(model_id, template)
     else:
-        raised = session.service.get(at("/api/v1/leads/{}", lead_id))["raised"]
-        source = at("/api/v1/models/{}/{}", raised["model_id"], str(raised["model_version"]))
+        raised = session.service.get(path_of("/api/v1/leads/{}", lead_id))["raised"]
+        source = path_of("/api/v1/models/{}/{}", raised["model_id"], str(raised["model_version"]))
         definition = session.service.get(source)["definition"]
         text = derived(definition, model_id, raised.get("parameters", {}), lead_id)
     path = output or Path(f"{model_id}.yaml")
@@ -310,7 +310,7 @@ def _model(session: Session, model_id: str, version: int | None) -> dict[str, An
     """Fetch a model. Raises IntegrityBroken if the service shows another text than the digest is of."""
     path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
     version_part = () if version is None else (str(version),)
-    view: dict[str, Any] = session.service.get(at(path, model_id, *version_part))
+    view: dict[str, Any] = session.service.get(path_of(path, model_id, *version_part))
     if blake3_text(view["definition"].encode()) != view["model_digest"]:
         raise IntegrityBroken(
             "the service shows another text of {model_id} than was signed", model_id=model_id, field="definition"

@@ -20,7 +20,7 @@ from ledger.cli.params import (
 )
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import ON, show_custody
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.events import case
 from ledger.core.events.terms import NAME_FIELD
 
@@ -71,7 +71,7 @@ def name(
 @ON
 def history(session: Session, case_id: str, person_id: str, on: str | None) -> None:
     """Say who answered for a person of a case, where the person was and for whom, and whether in time."""
-    show_custody(session, at("/api/v1/cases/{}/persons/{}/history", case_id, person_id), on)
+    show_custody(session, path_of("/api/v1/cases/{}/persons/{}/history", case_id, person_id), on)
 
 
 STARTED_AT = click.option("--started-at", type=MOMENT, required=True)

@@ -15,7 +15,7 @@ from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.output import Column, columns
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
@@ -253,7 +253,7 @@ def show_impact(session: Session, package: str, bundles: Sequence[Path], against
     else:
         listed = [row["case_id"] for row in session.service.pages("/api/v1/cases", "cases")]
         texts_of_bundles = (
-            session.service.fetch(at("/api/v1/cases/{}/proof", case_id), withhold="sections") for case_id in listed
+            session.service.fetch(path_of("/api/v1/cases/{}/proof", case_id), withhold="sections") for case_id in listed
         )
         total = len(listed)
     with bar(session, "cases read", total) as read:

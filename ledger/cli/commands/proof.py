@@ -110,7 +110,7 @@ def get(
     from pathlib import Path
 
     from ledger.cli.proofs import entry_of, require_asked, take_receipt
-    from ledger.client.service import at
+    from ledger.client.service import path_of
     from ledger.core.verification.bundle import decode_bundle, tlog_proof_of
 
     if (event_id is None) == (case_id is None):
@@ -121,7 +121,8 @@ def get(
         raise MalformedInput("expected one of the two", field="--tlog-proof, --cose")
     if cose and event_id is None:
         raise MalformedInput("a receipt is of one event", field="--cose", hint="Name the event.")
-    path = at("/api/v1/events/{}/proof", event_id) if event_id else at("/api/v1/cases/{}/proof", case_id or "")
+    subject, subject_id = ("events", event_id) if event_id else ("cases", case_id or "")
+    path = path_of("/api/v1/{}/{}/proof", subject, subject_id)
     bundle = session.service.fetch(path, **query)
     require_asked(session, bundle, event_id=event_id, case_id=case_id)
     if cose:

@@ -13,7 +13,7 @@ from ledger.cli.command import Group
 from ledger.cli.commands.analysis import LAYOUT
 from ledger.cli.params import FILE, identity_key_option, options
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.config.secret_files import read_key, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput
@@ -132,7 +132,7 @@ def make(
     from ledger.interchange.imports.blinded import BATCH, PseudonymAnswer, pseudonyms, request_of
 
     named = _named(file, identity, layout)
-    persons, path = _persons(named), at("/api/v1/pseudonyms/{}", agency)
+    persons, path = _persons(named), path_of("/api/v1/pseudonyms/{}", agency)
     by_person: dict[tuple[str, ...], str] = {}
     for first in range(0, len(persons), BATCH):
         part, drawn = persons[first : first + BATCH], secrets.token_bytes(32)

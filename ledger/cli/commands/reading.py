@@ -18,7 +18,7 @@ from ledger.cli.params import FILE
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
 from ledger.client.events import send, send_together
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
@@ -157,7 +157,7 @@ def list_events(session: Session, case_id: str, ground: str | None) -> None:
 @GROUND
 def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
-    show_event(session.output, session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
+    show_event(session.output, session.service.get(path_of("/api/v1/events/{}", event_id), ground=ground))
 
 
 HEAD = ("event_type", "event_id", "stream", "sequence", "agency", "officer", "occurred_at", "signed_at", "recorded_at")

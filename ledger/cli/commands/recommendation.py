@@ -27,7 +27,7 @@ from ledger.cli.params import (
 )
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, OUTSIDE, PLACE, print_life, record_supervision, with_renamed_fields
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, supervision
@@ -94,7 +94,7 @@ def list_(session: Session, /, **query: str | None) -> None:
 @ID
 def show(session: Session, recommendation_id: str) -> None:
     """Show a recommendation: what it says, its receipt, objections, replies and re-checks, and each step."""
-    view, output = session.service.get(at("/api/v1/recommendations/{}", recommendation_id)), session.output
+    view, output = session.service.get(path_of("/api/v1/recommendations/{}", recommendation_id)), session.output
     if not session.json and view["unknown"]:
         view["last_day"] = end_in_words(session, view, view["last_day"])
     output.record(view, SHOWN)
@@ -145,10 +145,10 @@ def issue(
 def _procedure_of(session: Session, leads: Sequence[str]) -> str:
     """Return the procedure of the first case that the leads are about, or else the only one that is in force."""
     for lead_id in leads:
-        case_id = session.service.get(at("/api/v1/leads/{}", lead_id))["case_id"]
+        case_id = session.service.get(path_of("/api/v1/leads/{}", lead_id))["case_id"]
         if case_id is not None:
             with suppress(NotFound):  # a lead may be about a case that the officer may not see
-                return str(session.service.get(at("/api/v1/cases/{}", case_id))["procedure"])
+                return str(session.service.get(path_of("/api/v1/cases/{}", case_id))["procedure"])
     return only_procedure(session)
 
 
@@ -237,7 +237,7 @@ def _counted(session: Session, recommendation_id: str, fields: dict[str, Any]) -
     """Return the leads that the model raised in both periods, as the service counts, and show them to the officer who
     signs them.
     """
-    view = session.service.get(at("/api/v1/recommendations/{}", recommendation_id))
+    view = session.service.get(path_of("/api/v1/recommendations/{}", recommendation_id))
     if not view["counted"] or fields["model_id"] not in (None, view["issued"]["model_id"]):
         raise MalformedInput(
             "expected the numbers: the service counts the leads of its own model about an agency, and from the day "

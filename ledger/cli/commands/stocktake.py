@@ -15,7 +15,7 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns, printable_line
 from ledger.cli.params import act_command, with_event_recorder
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Stream
@@ -83,7 +83,7 @@ def scan(
     answers: list[dict[str, Any]] = []
     for scans in _parts(typed, file):
         asked = msgspec.json.encode({"scans": scans})
-        answer = session.service.post(at(STOCKTAKES + "/{}/scans", stocktake_id), asked, dict[str, Any])
+        answer = session.service.post(path_of(STOCKTAKES + "/{}/scans", stocktake_id), asked, dict[str, Any])
         answers += answer["scans"]
         if not session.json:
             for scanned in answer["scans"]:
@@ -145,7 +145,7 @@ def take_back(session: Session, stocktake_id: str, number: int) -> None:
 
     Where the same thing was scanned again, that scan counts in its place.
     """
-    answer = session.service.delete(at(STOCKTAKES + "/{}/scans/{}", stocktake_id, str(number)))
+    answer = session.service.delete(path_of(STOCKTAKES + "/{}/scans/{}", stocktake_id, str(number)))
     session.output.record(answer if session.json else answer["scan"], None if session.json else SCANS)
 
 
@@ -155,9 +155,9 @@ def take_back(session: Session, stocktake_id: str, number: int) -> None:
 def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
     """Show how the count compares with the record by now: what is missing, surplus or elsewhere."""
     if recorded:
-        _show_recorded(session, session.service.get(at(STOCKTAKES + "/{}/recorded", stocktake_id)))
+        _show_recorded(session, session.service.get(path_of(STOCKTAKES + "/{}/recorded", stocktake_id)))
         return
-    view = session.service.get(at(STOCKTAKES + "/{}", stocktake_id))
+    view = session.service.get(path_of(STOCKTAKES + "/{}", stocktake_id))
     if session.json:
         session.output.data(view)
         return
@@ -219,7 +219,7 @@ def paper(session: Session, stocktake_id: str, *, output: Path | None, both: boo
 
     language = "both" if both else language_for(session.language)
     target = output or Path(f"{stocktake_id}.pdf")
-    write(target, session.service.fetch(at(STOCKTAKES + "/{}/paper", stocktake_id), lang=language))
+    write(target, session.service.fetch(path_of(STOCKTAKES + "/{}/paper", stocktake_id), lang=language))
     session.output.record({"file": str(target)})
 
 
@@ -237,7 +237,7 @@ def list_(session: Session, *, recorded: bool) -> None:
 @click.argument("stocktake_id")
 def abandon(session: Session, stocktake_id: str) -> None:
     """Forget an open stocktake and its scans; nothing of it was recorded."""
-    session.output.record(session.service.delete(at(STOCKTAKES + "/{}", stocktake_id)))
+    session.output.record(session.service.delete(path_of(STOCKTAKES + "/{}", stocktake_id)))
 
 
 @act_command(stocktake_group, "stocktake.recorded")
@@ -262,7 +262,7 @@ def close(recorder: EventRecorder, stocktake_id: str, missing: tuple[str, ...], 
         named = (text.rpartition("/") for text in missing)
         asked["missing"] = [{"case_id": case_id, "item_id": item_id} for case_id, _, item_id in named]
     answer = recorder.session.service.post(
-        at(STOCKTAKES + "/{}/acts", stocktake_id), msgspec.json.encode(asked), dict[str, Any]
+        path_of(STOCKTAKES + "/{}/acts", stocktake_id), msgspec.json.encode(asked), dict[str, Any]
     )
     acts = [
         (

@@ -10,7 +10,7 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.output import columns
 from ledger.cli.session import Session
-from ledger.client.service import at
+from ledger.client.service import path_of
 from ledger.core.errors import Unavailable
 
 WEBHOOKS = "/api/v1/webhooks"
@@ -43,7 +43,7 @@ def list_(session: Session) -> None:
 @click.argument("webhook_id")
 def test(session: Session, webhook_id: str) -> None:
     """Send an empty page to a webhook now."""
-    tried = session.service.post(at(WEBHOOKS + "/{}/test", webhook_id), b"{}", dict[str, Any])
+    tried = session.service.post(path_of(WEBHOOKS + "/{}/test", webhook_id), b"{}", dict[str, Any])
     if not tried["delivered"]:
         raise Unavailable(str(tried["error"]), code="undelivered", hint="Look at what the receiver says of it.")
     session.output.record(tried)
@@ -53,4 +53,4 @@ def test(session: Session, webhook_id: str) -> None:
 @click.argument("webhook_id")
 def remove(session: Session, webhook_id: str) -> None:
     """Send nothing more to a webhook."""
-    session.output.record(session.service.delete(at(WEBHOOKS + "/{}", webhook_id)))
+    session.output.record(session.service.delete(path_of(WEBHOOKS + "/{}", webhook_id)))

@@ -23,7 +23,7 @@ from ledger.cli.commands.item_files import TakenFile
 from ledger.cli.errors import Exit
 from ledger.client.events import require_receipt
 from ledger.client.officer import AsyncOfficerClient, Officer, OfficerClient
-from ledger.client.service import ATTEMPTS, AsyncServiceClient, ServiceClient, at
+from ledger.client.service import ATTEMPTS, AsyncServiceClient, ServiceClient, path_of
 from ledger.config.keys import open_keystore
 from ledger.core.errors import (
     Conflict,
@@ -139,7 +139,7 @@ def test_pages_are_read_to_the_end() -> None:
 
 def test_ids_stay_one_segment_of_the_path() -> None:
     """An id with slashes or dots names nothing else than what it is."""
-    assert at("/api/v1/cases/{}/head", "../log") == "/api/v1/cases/..%2Flog/head"
+    assert path_of("/api/v1/cases/{}/head", "../log") == "/api/v1/cases/..%2Flog/head"
 
 
 # -- the awaiting client -----------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_the_client_of_an_officer_records_together(world: World, tmp_path: Path)
             client.record_together(
                 case_id, [numbered[2], ("handover.recalled", {"handover_id": "handover-9", "ground": "lost"})]
             )
-        case = client.get(at("/api/v1/cases/{}", case_id))
+        case = client.get(path_of("/api/v1/cases/{}", case_id))
     assert case["case_number"] == "2026-2"
 
 
