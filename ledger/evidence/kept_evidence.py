@@ -37,7 +37,7 @@ from ledger.evidence.transfers import (
     Room,
     StoreLimits,
 )
-from ledger.storage.objects import PRIVATE_FOLDER, Objects, make_folders, objects_at, of_the_disk, storage_of
+from ledger.storage.objects import PRIVATE_FOLDER, Objects, disk_errors, make_folders, objects_at, storage_of
 from ledger.store import evidence_files, log
 from ledger.store.activity import Failure, failure_of
 from ledger.store.append import mark_erased
@@ -438,7 +438,7 @@ def open_kept_evidence(
         if is_new:  # of two services that begin at once, the second is refused
             evidence_files.keep_key_of_store(connection, database, key.key_id)
     if is_new and address.folder is not None:
-        with of_the_disk(address.name):
+        with disk_errors(address.name):
             make_folders(address.folder, PRIVATE_FOLDER)
     limits = StoreLimits(settings.max_evidence_bytes, settings.max_evidence_bytes_of_agency)
     return KeptEvidence(database, objects_at(address), key, limits, clock)

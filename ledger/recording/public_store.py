@@ -23,10 +23,10 @@ from ledger.storage.objects import (
     STAGED,
     BucketObjects,
     FolderObjects,
+    bucket_errors,
+    disk_errors,
     locked,
     make_folders,
-    of_the_bucket,
-    of_the_disk,
     read_file,
     storage_of,
 )
@@ -80,7 +80,7 @@ class FolderStore:
         self._is_swept = False
 
     def checkpoint(self) -> KeptCheckpoint | None:
-        with of_the_disk(_NAME):
+        with disk_errors(_NAME):
             note = read_file(self._folder / CHECKPOINT, CHECKPOINT, MAX_NOTE_LENGTH)
         return None if note is None else KeptCheckpoint(note, "")
 
@@ -89,11 +89,11 @@ class FolderStore:
             self._objects.put(name, data)
 
     def lacks(self, names: Iterable[str]) -> set[str]:
-        with of_the_disk(_NAME):
+        with disk_errors(_NAME):
             return {name for name in names if not (self._folder / name).is_file()}
 
     def replace_checkpoint(self, note: bytes, before: KeptCheckpoint | None) -> None:
-        with of_the_disk(_NAME):
+        with disk_errors(_NAME):
             make_folders(self._folder, PUBLIC_FOLDER)
             with locked(self._folder / LOCK):
                 if self.checkpoint() != before:
@@ -154,7 +154,7 @@ class BucketStore:
 
         attributes: Any = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
         mode: Any = "create" if before is None else {"e_tag": before.version}
-        with of_the_bucket(_NAME):
+        with bucket_errors(_NAME):
             try:
                 obstore.put(self._bucket, CHECKPOINT, note, attributes=attributes, mode=mode)
             except (AlreadyExistsError, PreconditionError) as error:
@@ -189,7 +189,7 @@ def _of_each(names: Iterable[str], do: Callable[[str], Awaitable[None]]) -> None
             for name in names:
                 tasks.create_task(in_turn(turn, name))
 
-    with of_the_bucket(_NAME):
+    with bucket_errors(_NAME):
         try:
             asyncio.run(all_of_them())
         except BaseExceptionGroup as failed:  # the others of it were only cancelled, or say the same

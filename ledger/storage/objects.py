@@ -111,14 +111,14 @@ class FolderObjects:
         self._modes = (PUBLIC_FILE, PUBLIC_FOLDER) if is_public else (PRIVATE_FILE, PRIVATE_FOLDER)
 
     def create(self, name: str, data: bytes) -> None:
-        with of_the_disk(self._name), self._staged(name, data) as (staged, file):
+        with disk_errors(self._name), self._staged(name, data) as (staged, file):
             try:
                 os.link(staged, file)
             except FileExistsError as error:
                 raise _taken(name) from error
 
     def put(self, name: str, data: bytes) -> None:
-        with of_the_disk(self._name), self._staged(name, data) as (staged, file):
+        with disk_errors(self._name), self._staged(name, data) as (staged, file):
             staged.replace(file)
 
     @contextmanager
@@ -139,12 +139,12 @@ class FolderObjects:
         sync_folder(file.parent)
 
     def read(self, name: str, most: int) -> bytes | None:
-        with of_the_disk(self._name):
+        with disk_errors(self._name):
             self._require_folder()
             return read_file(self._folder / name, name, most)
 
     def list(self, folder: str) -> Iterator[StoredObject]:
-        with of_the_disk(self._name):
+        with disk_errors(self._name):
             for parent, _, names in os.walk(self._folder / folder, onerror=_raise_unless_gone):
                 for path in (Path(parent) / name for name in names):
                     try:
@@ -155,14 +155,14 @@ class FolderObjects:
                         yield StoredObject(path.relative_to(self._folder).as_posix(), status.st_size, status.st_mtime)
 
     def forget(self, folder: str) -> None:
-        with of_the_disk(self._name):
+        with disk_errors(self._name):
             self._require_folder()
             if (gone := self._folder / folder).exists():
                 shutil.rmtree(gone)
                 sync_folder(gone.parent)
 
     def delete(self, names: Iterable[str]) -> None:
-        with of_the_disk(self._name):
+        with disk_errors(self._name):
             for name in names:
                 (self._folder / name).unlink(missing_ok=True)
 
@@ -182,7 +182,7 @@ class BucketObjects:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        with of_the_bucket(self._name):
+        with bucket_errors(self._name):
             try:
                 obstore.put(self._bucket, name, data, mode="create", use_multipart=False)
             except (AlreadyExistsError, PreconditionError) as error:
@@ -191,7 +191,7 @@ class BucketObjects:
     def put(self, name: str, data: bytes) -> None:
         import obstore
 
-        with of_the_bucket(self._name):
+        with bucket_errors(self._name):
             obstore.put(self._bucket, name, data)
 
     def read(self, name: str, most: int) -> bytes | None:
@@ -202,7 +202,7 @@ class BucketObjects:
         """Return an object, as ``read``, with the tag by which the storage tells it from another version of it."""
         import obstore
 
-        with of_the_bucket(self._name):
+        with bucket_errors(self._name):
             try:
                 answer = obstore.get(self._bucket, name)  # its head: the bytes are not read yet
                 if answer.meta["size"] > most:
@@ -216,7 +216,7 @@ class BucketObjects:
     def list(self, folder: str) -> Iterator[StoredObject]:
         import obstore
 
-        with of_the_bucket(self._name):
+        with bucket_errors(self._name):
             for page in obstore.list(self._bucket, prefix=folder):
                 for listed in page:
                     yield StoredObject(listed["path"], listed["size"], listed["last_modified"].timestamp())
@@ -224,7 +224,7 @@ class BucketObjects:
     def forget(self, folder: str) -> None:
         import obstore
 
-        with of_the_bucket(self._name):
+        with bucket_errors(self._name):
             for page in obstore.list(self._bucket, prefix=folder):
                 obstore.delete(self._bucket, [listed["path"] for listed in page])
 
@@ -232,7 +232,7 @@ class BucketObjects:
         import obstore
 
         left = iter(names)
-        with of_the_bucket(self._name):
+        with bucket_errors(self._name):
             while some := list(islice(left, AT_ONCE)):
                 obstore.delete(self._bucket, some)
 
@@ -404,8 +404,8 @@ def locked(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def of_the_disk(storage: Message) -> Iterator[None]:
-    """Raise what the disk says as Unavailable."""
+def disk_errors(storage: Message) -> Iterator[None]:
+    """Raise errors of the disk within the block as Unavailable."""
     try:
         yield
     except OSError as error:
@@ -413,8 +413,8 @@ def of_the_disk(storage: Message) -> Iterator[None]:
 
 
 @contextmanager
-def of_the_bucket(storage: Message) -> Iterator[None]:
-    """Raise what a bucket says as Unavailable; its own words go to the operator alone."""
+def bucket_errors(storage: Message) -> Iterator[None]:
+    """Raise errors of a bucket within the block as Unavailable; its own words go to the operator alone."""
     from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
     try:

@@ -156,7 +156,7 @@ def open_phone(service: ServiceOf, typed: Annotated[TypedCode, json_body(TypedCo
     """Exchange the desk's code for the phone's cookie."""
     token: PhoneToken = service.phones.open(typed.code)
     response = Response(status_code=204)
-    phone_cookie(service).give(response, token.text, token.expires_in)
+    phone_cookie(service).set_on(response, token.text, token.expires_in)
     return response
 
 
@@ -212,5 +212,5 @@ def leave(phone: PhoneVisitOf) -> Response:
     """End the phone's access, which it asks for itself; what it prepared waits at the desk."""
     phone.visit.service.phones.leave(phone.token)
     response = RedirectResponse(f"{PAGES}?left=true", 303)
-    phone_cookie(phone.visit.service).take(response)
+    phone_cookie(phone.visit.service).delete_from(response)
     return response

@@ -42,7 +42,7 @@ class SessionCookie:
         """Return the token that the browser sent."""
         return request.cookies.get(self.name)
 
-    def give(self, response: Response, token: str, lifetime_s: int) -> None:
+    def set_on(self, response: Response, token: str, lifetime_s: int) -> None:
         """Set the cookie in the browser."""
         response.set_cookie(
             self.name,
@@ -54,7 +54,7 @@ class SessionCookie:
             samesite=self._same_site,
         )
 
-    def take(self, response: Response) -> None:
+    def delete_from(self, response: Response) -> None:
         """Remove the cookie from the browser."""
         response.delete_cookie(self.name, path=self._path, secure=self._secure, httponly=True, samesite=self._same_site)
 
@@ -142,7 +142,7 @@ class Visit(Struct, frozen=True):
             self.request, self.service, template, self.reading, unsigned=self.reading.unsigned or {}, **values
         )
         if (token := self.service.sign_in.renewed(self.reading.session)) is not None:
-            SessionCookie(self.service.parts.settings).give(response, token.access_token, token.expires_in)
+            SessionCookie(self.service.parts.settings).set_on(response, token.access_token, token.expires_in)
         return response
 
 

@@ -42,7 +42,7 @@ def go_to_provider(service: ServiceOf, agency: SlugPath, next: Back = "") -> Res
     """Send the browser to the agency's identity provider."""
     begun = service.provider_sign_in.begin(agency, return_url=_return_url(service, agency), following=_within(next))
     response = RedirectResponse(begun.url, 303)
-    _provider_cookie(service).give(response, begun.browser_secret, WAITS_S)
+    _provider_cookie(service).set_on(response, begun.browser_secret, WAITS_S)
     return response
 
 
@@ -60,8 +60,8 @@ def return_from_provider(request: Request, service: ServiceOf, agency: SlugPath)
         return_url=_return_url(service, agency),
     )
     response = page(request, service, "sign_in/signed_in.html", following=finished.following)
-    _provider_cookie(service).take(response)
-    SessionCookie(service.parts.settings).give(response, finished.token.access_token, finished.token.expires_in)
+    _provider_cookie(service).delete_from(response)
+    SessionCookie(service.parts.settings).set_on(response, finished.token.access_token, finished.token.expires_in)
     return response
 
 
@@ -84,7 +84,7 @@ def sign_in(service: ServiceOf, signed: Annotated[SignedChallenge, Depends(read_
     """Sign in by the nonce of a challenge and its signature."""
     issued = service.sign_in.token(signed.nonce, signed.signature, service.authority())
     response = Response(status_code=204)
-    SessionCookie(service.parts.settings).give(response, issued.access_token, issued.expires_in)
+    SessionCookie(service.parts.settings).set_on(response, issued.access_token, issued.expires_in)
     return response
 
 
@@ -92,7 +92,7 @@ def sign_in(service: ServiceOf, signed: Annotated[SignedChallenge, Depends(read_
 def sign_out(service: ServiceOf) -> Response:
     """Remove the token from this browser."""
     response = RedirectResponse(f"{PATH}/sign-in", 303)
-    SessionCookie(service.parts.settings).take(response)
+    SessionCookie(service.parts.settings).delete_from(response)
     return response
 
 

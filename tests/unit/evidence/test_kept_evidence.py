@@ -26,7 +26,7 @@ from ledger.evidence import file_encryption, kept_evidence
 from ledger.evidence.file_encryption import SEGMENT, TAG, open_store_key
 from ledger.evidence.kept_evidence import KeptEvidence, change_key, open_kept_evidence
 from ledger.evidence.transfers import StoreLimits
-from ledger.storage.objects import FolderObjects, of_the_disk
+from ledger.storage.objects import FolderObjects, disk_errors
 from ledger.store import evidence_files
 from ledger.store.append import clear_away
 from ledger.store.database import Connection, Database
@@ -350,7 +350,7 @@ class OneUnreadable(FolderObjects):
 
     def read(self, name: str, most: int) -> bytes | None:
         if name == self.unreadable:
-            with of_the_disk(Message("store")):
+            with disk_errors(Message("store")):
                 raise OSError(errno.EIO, "a bad sector")
         return super().read(name, most)
 
