@@ -150,15 +150,15 @@ def _require_fitting(event: Event, expected: type[Body], ids: Mapping[str, str])
             hint=Message("Every event may be posted to {events}.", events=EVENTS),
         )
     handover_id = body.returns if isinstance(body, handover.HandoverReturned) else getattr(body, "handover_id", None)
-    for name, field, in_payload in (
+    for name, field, actual in (
         ("case_id", "envelope.stream.id", event.stream.id),
         ("handover_id", "payload.body.handover_id", handover_id),
     ):
-        if ids.get(name, in_payload) != in_payload:
+        if ids.get(name, actual) != actual:
             raise MalformedInput(
-                "expected {ids}, as in the address, not {in_payload}",
-                ids=ids[name],
-                in_payload=in_payload,
+                "expected {expected}, as in the address, not {actual}",
+                expected=ids[name],
+                actual=actual,
                 field=field,
                 code="wrong_address",
             )

@@ -160,12 +160,12 @@ class RegistryReader:
             registry_hash = contract_changes.registry_hash(registry_hash, change)
             if (change.number, change.registry_hash) != (after, "0x" + registry_hash.hex()):
                 raise ChainMismatch(
-                    "expected change {after} of the registry with hash {registry_hash}; the chain node shows "
-                    "change {change.number} with {registry_hash_2}",
+                    "expected change {after} of the registry with hash {expected}; the chain node shows "
+                    "change {change.number} with {actual}",
                     after=after,
-                    registry_hash=registry_hash.hex(),
+                    expected=registry_hash.hex(),
                     change=change,
-                    registry_hash_2=change.registry_hash[2:],
+                    actual=change.registry_hash[2:],
                     block_number=change.location.block_number,
                 )
         if actual == registry_hash:  # the contract's own hash shows whether the node left out logs

@@ -68,9 +68,9 @@ class RemoteChain:
         last = self.journal.last()
         if last is not None and last.chain_id != self.chain_id:
             raise WrongChain(
-                "the journal is of chain {last.chain_id}, not {chain_id_2}",
+                "the journal is of chain {last.chain_id}, not {chain_id}",
                 last=last,
-                chain_id_2=self.chain_id,
+                chain_id=self.chain_id,
                 hint="Set the chain's URL to the chain that this ledger was deployed on.",
             )
         self.eth.require_chain(self.chain_id, self.identity)

@@ -271,17 +271,17 @@ def read_request(session: Session, path: Path, officer: str | None) -> KeyReques
     _require_signed(file.domain, request, field=str(path))
     if file.agency != _admins_agency(session):
         raise MalformedInput(
-            "the request is for {file.agency}, not for {session}",
+            "the request is for {file.agency}, not for {agency}",
             file=file,
-            session=_admins_agency(session),
+            agency=_admins_agency(session),
             field=str(path),
             hint="A key's holder asks his own agency; its admin grants it.",
         )
     if officer not in (None, file.officer):
         raise MalformedInput(
-            "the request names the officer {file.officer}, not {officer_2}",
+            "the request names the officer {file.officer}, not {officer}",
             file=file,
-            officer_2=officer,
+            officer=officer,
             field="--officer",
         )
     return request

@@ -205,9 +205,9 @@ def _next_version(session: Session, model_id: str, origin: Origin) -> int:
         )
     if was["version"] >= origin.version:
         raise Conflict(
-            "version {version} of this origin was taken over, as version {version_2} of {model_id}",
+            "version {version} of this origin was taken over, as version {own_version} of {model_id}",
             version=was["version"],
-            version_2=line["version"],
+            own_version=line["version"],
             model_id=model_id,
             field="FILE",
             hint=Message(

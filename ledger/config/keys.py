@@ -322,10 +322,10 @@ def _note_key_secret(path: Path, passphrase: str) -> tuple[VerifyingKey, bytes]:
     held = note_signer(public.name, seed, public.signature_type).verifying_key
     if held != public:
         raise KeyRefused(
-            "{path} names {vkey} but holds the key {vkey_2}",
+            "{path} names {expected} but holds the key {actual}",
             path=path,
-            vkey=public.vkey(),
-            vkey_2=held.vkey(),
+            expected=public.vkey(),
+            actual=held.vkey(),
             field="key",
         )
     return public, seed

@@ -31,9 +31,9 @@ def typed(text: str, field: str) -> datetime:
         ) from error
     if shown.year not in YEARS:
         raise MalformedInput(
-            "expected a time in the years {years} to {years_2}, not {text!r}",
-            years=YEARS[0],
-            years_2=YEARS[-1],
+            "expected a time in the years {first} to {last}, not {text!r}",
+            first=YEARS[0],
+            last=YEARS[-1],
             text=text[:40],
             field=field,
         )

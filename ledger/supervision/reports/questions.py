@@ -152,7 +152,7 @@ def _moments(scope: ReportScope) -> tuple[datetime, datetime]:
             raise MalformedInput("expected a day such as 2026-03-01", field=name) from error
         if days[name].year not in YEARS:
             raise MalformedInput(
-                "expected a day in the years {years} to {years_2}", years=YEARS[0], years_2=YEARS[-1], field=name
+                "expected a day in the years {first} to {last}", first=YEARS[0], last=YEARS[-1], field=name
             )
     if days["since"] > days["until"]:
         raise MalformedInput("expected a day up to {scope.until}, the last one", scope=scope, field="since")

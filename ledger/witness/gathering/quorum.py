@@ -79,10 +79,10 @@ class Gatherer:
         if len(named) < authority.quorum:
             return Message(
                 "the contract asks for {authority.quorum} co-signatures; witnesses.toml names {count} of its "
-                "{count_2} witnesses",
+                "{total} witnesses",
                 authority=authority,
                 count=len(named),
-                count_2=len(_agencies(authority)),
+                total=len(_agencies(authority)),
             )
         shortfall = Message(
             "fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint",
