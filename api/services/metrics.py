@@ -228,7 +228,7 @@ def _of_supervision(parts: Parts) -> Iterator[Metric]:
     supervisor = parts.supervisor
     runs = supervisor.state
     looked_at = None if runs.looked_at is None else runs.looked_at / 1000
-    yield counter("supervision_runs", "Runs of all models over everything.", supervisor.runs)
+    yield counter("supervision_runs", "Runs of all models over everything.", supervisor.completed_runs)
     yield counter("supervision_failed_runs", "Looks of supervision that ended in a fault.", supervisor.failed_runs)
     yield counter("leads_raised", "Leads that this process has raised.", runs.raised)
     yield gauge("supervision_faults", "Models that cannot be run, or raise what they find.", len(runs.faults))

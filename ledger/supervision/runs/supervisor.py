@@ -238,7 +238,7 @@ class Supervisor:
         self._looked = LogHead(0, None)  # how far: others bring the views up to the log, too
         self._faults: dict[tuple[str, str], RunFault] = {}
         self.state = RunState()
-        self.runs = self.failed_runs = 0  # over everything; and looks that ended in a fault
+        self.completed_runs = self.failed_runs = 0  # over everything; and looks that ended in a fault
 
     @property
     def viewed(self) -> int:
@@ -276,35 +276,35 @@ class Supervisor:
         head = self.views.refresh()
         touched = self.views.touched(self._looked, head)
         if touched is None or active is not self._ran or time.monotonic() >= self._next_whole:
-            return self._look_at_all(active, head)
+            return self._run_all_models(active, head)
         # A model that compares cases could not tell from the changed ones alone.
         small = [run for run in active.runs if run.model.scope == "case"] if touched else []
-        raised = self._look(small, cases=touched)
+        raised = self._run_models(small, cases=touched)
         self._looked = head
         self.state = replace(self.state, raised=self.state.raised + raised, faults=self._sorted_faults())
         return raised
 
-    def _look_at_all(self, active: ActiveModels, head: LogHead) -> int:
+    def _run_all_models(self, active: ActiveModels, head: LogHead) -> int:
         began = time.monotonic()
         self._faults = {(fault.model_id, fault.supervising): fault for fault in active.faults}
-        raised = self._look(active.runs)
+        raised = self._run_models(active.runs)
         took = time.monotonic() - began
-        self.runs += 1
+        self.completed_runs += 1
         self._next_whole = began + took + max(self._interval_s, REST * took)
         self._ran, self._looked = active, head
         raised_so_far = self.state.raised + raised
         self.state = RunState(self._clock(), head.size, int(took * 1000), raised_so_far, self._sorted_faults())
         return raised
 
-    def _look(self, runs: Iterable[ModelRun], *, cases: frozenset[str] | None = None) -> int:
+    def _run_models(self, runs: Iterable[ModelRun], *, cases: frozenset[str] | None = None) -> int:
         """Run these models over all cases or some of them; a fault of one stays with it."""
         # Whole seconds, as a lead spells its moment.
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
         of = attrgetter("supervising")
         by_agency = groupby(sorted(runs, key=of), key=of)
-        return sum(self._look_for(agency, list(group), cases, as_of) for agency, group in by_agency)
+        return sum(self._run_models_of(agency, list(group), cases, as_of) for agency, group in by_agency)
 
-    def _look_for(
+    def _run_models_of(
         self, supervising: str, runs: Sequence[ModelRun], cases: frozenset[str] | None, as_of: datetime
     ) -> int:
         """Run the models of one supervising agency over what it may see."""
@@ -312,23 +312,23 @@ class Supervisor:
         jurisdiction = self.record.authority().agencies[supervising].profile.jurisdiction
         with self.views.export(cases, jurisdiction=jurisdiction, now=as_of) as export:
             for run in runs:
-                findings = self._findings(run, export, as_of)
+                findings = self._run_model(run, export, as_of)
                 if cases is not None and isinstance(run.model.condition, Sql):
                     lead_ids = frozenset(finding.lead_id for finding in findings)
                     hinted.append((run, lead_ids - self.record.raised_among(lead_ids)))
                 else:
-                    raised += self._raise(run, findings, export.size, as_of)
+                    raised += self._raise_leads(run, findings, export.size, as_of)
         # SQL says of itself that a finding depends on one case alone, and may be wrong: what it finds in some cases is
         # raised where it finds that in all of them, too.
         if any(lead_ids for _, lead_ids in hinted):
             with self.views.export(jurisdiction=jurisdiction, now=as_of) as export:
                 for run, lead_ids in hinted:
-                    findings = self._findings(run, export, as_of) if lead_ids else []
+                    findings = self._run_model(run, export, as_of) if lead_ids else []
                     both = [finding for finding in findings if finding.lead_id in lead_ids]
-                    raised += self._raise(run, both, export.size, as_of)
+                    raised += self._raise_leads(run, both, export.size, as_of)
         return raised
 
-    def _findings(self, run: ModelRun, export: Export, as_of: datetime) -> list[ModelFinding]:
+    def _run_model(self, run: ModelRun, export: Export, as_of: datetime) -> list[ModelFinding]:
         """Return what the model finds: nothing where its run fails, which is noted. A row that is no finding stops no
         other."""
         if self._stop.is_set():
@@ -342,7 +342,7 @@ class Supervisor:
             self._note_row(run, result.refused_row, result.refused_row.text)
         return result.findings
 
-    def _raise(self, run: ModelRun, findings: Sequence[ModelFinding], size: int, as_of: datetime) -> int:
+    def _raise_leads(self, run: ModelRun, findings: Sequence[ModelFinding], size: int, as_of: datetime) -> int:
         """Raise the findings that are new as leads and return their number; a fault of one stays with it."""
         already, raised = self.record.raised_among(finding.lead_id for finding in findings), 0
         agencies = self.record.authority().agencies
@@ -362,7 +362,7 @@ class Supervisor:
             if not is_within(agencies[supervised], agencies[run.supervising]):
                 continue  # the agency that must answer is outside the jurisdiction of who runs the model
             try:
-                raised += self._put(run, finding, supervising, size, as_of)
+                raised += self._raise_lead(run, finding, supervising, size, as_of)
             except Unavailable:
                 raise  # nothing can be written now: all of it is looked at again
             except TallystickError as error:
@@ -371,7 +371,7 @@ class Supervisor:
                 self._note_error(run, error)
         return raised
 
-    def _put(self, run: ModelRun, finding: ModelFinding, supervising: str, size: int, as_of: datetime) -> bool:
+    def _raise_lead(self, run: ModelRun, finding: ModelFinding, supervising: str, size: int, as_of: datetime) -> bool:
         events = self.record.events(finding.evidence)
         lead = lead_of(
             finding,
