@@ -80,7 +80,7 @@ class ChainWorker:
     """
 
     connect: Callable[[], ChainConnection]
-    halt: Callable[[TallystickError], None]
+    halt: Callable[[TallystickError], object]
     activity: Activity
     pause_s: float
     _link: ChainConnection | None = field(default=None, init=False)

@@ -214,11 +214,8 @@ class Sequencer:
         """Return how many events are queued and in no batch yet."""
         return self._waiting
 
-    def halt(self, reason: TallystickError) -> None:
-        """Stop committing for good: every submission from now on is refused for this reason."""
-        self._stop_for_good(reason)
-
-    def _stop_for_good(self, reason: TallystickError) -> Unavailable:
+    def halt(self, reason: TallystickError) -> Unavailable:
+        """Stop committing for good; return the refusal, for this reason, of every submission from now on."""
         hint = reason.hint or "Ask the operator of this ledger."
         self.failure = Unavailable(
             "nothing is written any more: {reason}", reason=reason, code=reason.code, hint=hint, retry_after=STOPPED_FOR
@@ -274,7 +271,7 @@ class Sequencer:
                 self._commit(batch)
             except BaseException as error:  # noqa: BLE001 - the writer outlives a batch that cannot be answered
                 if not isinstance(error, Exception):  # the thread is being ended: later submissions get this error
-                    self._stop_for_good(Unavailable("the writer was ended", code="writer_ended"))
+                    self.halt(Unavailable("the writer was ended", code="writer_ended"))
                 self.measures.failed_batches += 1
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
@@ -317,7 +314,7 @@ class Sequencer:
             # -- commit point: the block above has left without an error, so the batch is durable ------------------
         except (DiskFailed, IntegrityBroken) as error:
             self.measures.failed_batches += 1
-            _fail(batch, self._stop_for_good(error))
+            _fail(batch, self.halt(error))
             logger.critical("sequencer stopped", trace=_trace(error))
             return
         except Exception as error:  # noqa: BLE001 - after any error the outcome is looked up, not guessed

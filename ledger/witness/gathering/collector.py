@@ -93,7 +93,7 @@ class CosignatureCollector:
     witnesses: Callable[[], tuple[Witness, ...]]
     _: KW_ONLY
     policy: Callable[[], Policy]
-    halt: Callable[[TallystickError], None]
+    halt: Callable[[TallystickError], object]
     clock: Callable[[], int]
     _courses: dict[Witness, _Course] = field(default_factory=dict, init=False)
     _tidied_at: float = field(default=-TIDY_EVERY_S, init=False)
