@@ -189,9 +189,11 @@ def acts(state: RecommendationState, reading: Reading) -> Iterator[str]:
     if addressee and has(*HANDLING) and state.timing is not None and running(state.timing):
         yield "deadline.extended"
     if reviews:
-        yield from () if state.answers else ("recommendation.rechecked",)
+        if not state.answers:
+            yield "recommendation.rechecked"
         yield "recommendation.escalated"
-        yield from () if state.open_objection else ("recommendation.reviewed",)
+        if not state.open_objection:
+            yield "recommendation.reviewed"
 
 
 def _offers(visit: Visit, state: RecommendationState, act: str) -> Offers:
