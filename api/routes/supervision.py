@@ -19,7 +19,7 @@ from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.store import supervision
 from ledger.store.supervision import LeadFilter
-from ledger.supervision.leads import encode_lead_file
+from ledger.supervision.lead_verification import encode_lead_file
 
 router = Routes(400, 401, 503, prefix="/api/v1", tags=["supervision"])
 

@@ -25,7 +25,7 @@ from ledger.core.verification.bundle import decode_bundle
 from ledger.proofs.bundles import blocks_of
 from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
-from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
+from ledger.supervision.lead_verification import LeadMaterial, LeadReport, verify_lead
 from ledger.supervision.models.definition import fill_text
 from ledger.supervision.models.model_file import parse_draft, parse_model, same_conditions
 from ledger.supervision.models.procedure_words import ProcedureWords, words_of
@@ -69,7 +69,7 @@ def lead_material(service: Service, reading: Reading, lead_id: str) -> LeadMater
     )
 
 
-def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
+def lead_report(service: Service, reading: Reading, lead_id: str) -> LeadReport:
     """Derive a lead again from the cases that the reader may see, and return the report. Raises NotFound."""
     material, kept = lead_material(service, reading, lead_id), DatasetFiles(service.parts.database)
     body = decode_bundle(material.lead).require_event().require_event().body
@@ -79,7 +79,7 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         held = replace(material, files=tuple(filter(None, files)), entries=lambda size: _entries(service, size))
         validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
         blocks = [block for data in held.bundles for block in blocks_of(decode_bundle(data))]
-        return rederive(held, service.parts.trust.trust, validator.procedures(), observed=blocks, runner=runner)
+        return verify_lead(held, service.parts.trust.trust, validator.procedures(), observed=blocks, runner=runner)
 
 
 def _entries(service: Service, size: int) -> Iterator[bytes]:

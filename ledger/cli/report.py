@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ledger.core.verification.stream import StreamReport
     from ledger.evidence.checking import EvidenceCheck
     from ledger.i18n import Labels
-    from ledger.supervision.leads import LeadReport
+    from ledger.supervision.lead_verification import LeadReport
     from ledger.supervision.library.publishing import Usable
 
 COLOURS = {

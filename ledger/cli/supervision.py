@@ -127,7 +127,7 @@ def show_faults(session: Session, name: str, refused: ModelRefused, *, colour: s
 def fetch_lead_file(session: Session, lead_id: str) -> bytes:
     """Fetch the file that finds a lead again. Raises NotFound, and IntegrityBroken if it is of another lead."""
     from ledger.core.verification.bundle import decode_bundle
-    from ledger.supervision.leads import decode_lead_file
+    from ledger.supervision.lead_verification import decode_lead_file
 
     data = session.service.fetch(path_of("/api/v1/leads/{}/proof", lead_id))
     actual = decode_bundle(decode_lead_file(data).lead).require_event().envelope.stream.id
@@ -154,12 +154,12 @@ def check_lead(
     """
     from ledger.cli.report import show_report
     from ledger.core.procedure.adoption import Procedures
-    from ledger.supervision.leads import decode_lead_file, rederive
+    from ledger.supervision.lead_verification import decode_lead_file, verify_lead
 
     held = replace(decode_lead_file(require_format(data, LEAD, "FILE")), files=files, entries=entries)
     trust = trust_for(session, held.lead, trust_files)
     blocks = {block for bundle in held.bundles for block in blocks_at_node(node, bundle, trust)}
-    report = rederive(held, trust, Procedures(), observed=tuple(blocks))
+    report = verify_lead(held, trust, Procedures(), observed=tuple(blocks))
     show_report(session, report, trust)
     return EXIT_OF_VERDICT[report.verdict]
 

@@ -21,7 +21,7 @@ from api.console.supervision.supervision_acts import FOR_MANY, Offers, act_to_do
 from api.dependencies import Following, SlugPath, download, known_agency
 from api.services.case_reading import names_of_finding
 from api.services.documents import OfferedPaper, event_to_print, offered_papers
-from api.services.model_runs import lead_material, rederived
+from api.services.model_runs import lead_material, lead_report
 from api.services.service import position_after
 from api.services.supervision_views import LeadLine, lead_line, require_supervision_state, version_of
 from ledger.core.encoding.instants import spelled, unix_seconds
@@ -42,7 +42,7 @@ from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection, Row
 from ledger.store.supervision import LeadFilter
-from ledger.supervision.leads import encode_lead_file
+from ledger.supervision.lead_verification import encode_lead_file
 from ledger.supervision.library.cards import card_of
 
 OF_COLUMN = 6  # leads of a column of the board
@@ -208,7 +208,7 @@ def cited_of(visit: VisitOf, form: FormOf) -> Response:
 @router.post("/leads/{lead_id}/rederive")
 def rederive(visit: VisitOf, lead_id: SlugPath) -> Response:
     """Return a part of the lead's page: whether the model finds it again in the events that it cites."""
-    report = rederived(visit.service, visit.reading, lead_id)
+    report = lead_report(visit.service, visit.reading, lead_id)
     return visit.page("supervision/rederived.html", report=report, lead_id=lead_id)
 
 

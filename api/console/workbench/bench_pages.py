@@ -30,14 +30,13 @@ from ledger.i18n import Labels
 from ledger.store import cases, imports, supervision
 from ledger.store.cases import Page
 from ledger.supervision import view_catalogue
-from ledger.supervision.leads import supervising_agency_for
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.editing import FORMS, derived, draft, edited, examine, tried_examples, with_example
 from ledger.supervision.models.model_file import shipped_for, shipped_model
 from ledger.supervision.models.templates import forms
 from ledger.supervision.models.yaml_document import read_document
 from ledger.supervision.runs.example_rows import ExampleSource
-from ledger.supervision.runs.findings import say_differing
+from ledger.supervision.runs.findings import say_differing, supervising_agency_for
 
 HITS_SHOWN = 50  # of a run
 CASES_AT_MOST = 4  # whose rows an example has

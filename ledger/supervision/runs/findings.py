@@ -1,4 +1,7 @@
-"""What a model finds: the same model, parameters, record and moment give the same findings, byte for byte."""
+"""What a model finds, and the lead of a finding.
+
+The same model, parameters, record and moment give the same findings, byte for byte.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,18 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
+from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
+from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
+from ledger.core.procedure.jurisdiction import supervises
+from ledger.core.procedure.zones import Zone
+from ledger.core.signing.authority import Agency
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.conditions import EVIDENCE, bindings_of, counting, matching_rows, query_of
-from ledger.supervision.models.definition import Cel, Model, Query, text_of
+from ledger.supervision.models.definition import Cel, Model, Query, fill_text, text_of
 from ledger.supervision.runs.query_session import QuerySession, quoted
 from ledger.supervision.view_catalogue import LISTED
 
@@ -195,3 +204,66 @@ def say_differing(differing: Mapping[str, int]) -> Iterator[Message]:
             column=column,
             count=count,
         )
+
+
+def supervising_agency_for(agencies: Mapping[str, Agency], supervised: str) -> str | None:
+    """Return the nearest agency that supervises the agency, if any; one that supervises has the one above it."""
+    agency = agencies.get(supervised)
+    if agency is None:
+        return None
+    supervisors = [candidate for candidate in agencies.values() if supervises(candidate, agency)]
+    others = [candidate for candidate in supervisors if candidate.agency_id != supervised] or supervisors
+    # The deepest jurisdiction is the nearest; the id decides between two of one depth.
+    nearest = min(others, key=lambda other: (-other.profile.jurisdiction.count("/"), other.agency_id), default=None)
+    return None if nearest is None else nearest.agency_id
+
+
+def cited_rows(listed: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the digests of rows that a lead cites of each list that its finding rests on: so many all in all."""
+    most = MAX_CITED // max(len(listed), 1)
+    return {dataset_id: tuple(rows[:most]) for dataset_id, rows in listed.items()}
+
+
+def lead_of(
+    finding: ModelFinding,
+    model: Model,
+    parameters: Mapping[str, object],
+    *,
+    supervising: str,
+    size: int,
+    as_of: datetime,
+    events: tuple[EventRef, ...],
+    zone: Zone,
+    cases: tuple[str, ...] = (),
+    datasets: tuple[CitedDataset, ...] = (),
+    procedures: tuple[str, ...] = (),
+) -> LeadRaised:
+    """Build the event that the service signs for a finding.
+
+    ``procedures`` are the digests of those in force. ``events`` are the first of the finding's evidence, in the order
+    of the log, ``cases`` those of them that whoever runs the model sees. ``zone`` is that of the ledger.
+    """
+    values = model.parameters_of(parameters)
+    return LeadRaised(
+        lead_id=finding.lead_id,
+        model_id=model.model_id,
+        model_version=model.version,
+        model_digest=model.digest,
+        parameters={name: text_of(value) for name, value in values.items()},
+        tree_size=size,
+        as_of=spelled(as_of),
+        key=dict(finding.key),
+        finding=finding.digest,
+        case_id=finding.case_id,
+        supervised=finding.supervised,
+        supervising=supervising,
+        severity=model.severity,
+        says=fill_text(model.lead.says, finding.values, values, zone),
+        checks=model.checks,
+        events=events,
+        cases=cases,
+        cited_count=len(finding.evidence),
+        datasets=datasets,
+        procedures=procedures,
+        values=dict(finding.values),
+    )

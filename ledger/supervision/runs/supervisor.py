@@ -35,14 +35,13 @@ from ledger.recording.system_stream import SystemStream
 from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Database
-from ledger.supervision.leads import cited_rows, lead_of, supervising_agency_for
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.definition import Model, Sql
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.dataset_rows import Registered
 from ledger.supervision.runs.datasets import current_registrations
 from ledger.supervision.runs.export_runs import Export
-from ledger.supervision.runs.findings import ModelFinding
+from ledger.supervision.runs.findings import ModelFinding, cited_rows, lead_of, supervising_agency_for
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
 from ledger.supervision.views.snapshot import LogHead, Views

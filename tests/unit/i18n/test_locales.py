@@ -55,7 +55,7 @@ from ledger.procedures import shipped_rulebook
 from ledger.store.clocks import Warned
 from ledger.store.search import Kind
 from ledger.supervision.correlation import NodeKind
-from ledger.supervision.leads import STEPS as LEAD_STEPS
+from ledger.supervision.lead_verification import STEPS as LEAD_STEPS
 from ledger.supervision.library.cards import DifferenceKind
 from ledger.supervision.library.public.pages import OUTTURNS
 from ledger.supervision.library.publishing import STEPS as MODEL_STEPS

@@ -1,4 +1,4 @@
-"""Raising leads: the lead of a finding, the supervising agency that it goes to, and its verification from the events.
+"""Verification of a lead from the events that it cites.
 
 Whoever holds the events that a lead cites verifies it in these steps:
 
@@ -28,18 +28,16 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import digest_by, parse_digest
-from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.events import Stream
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import AgencyAdmitted
-from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
+from ledger.core.events.supervision import MAX_CITED, LeadRaised
 from ledger.core.events.terms import EventRef, Value, Verdict
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.procedure.jurisdiction import is_within, may_supervise, supervises
-from ledger.core.procedure.zones import Zone
+from ledger.core.procedure.jurisdiction import is_within, may_supervise
 from ledger.core.signing.authority import Agency
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import decode_bundle
@@ -54,7 +52,7 @@ from ledger.supervision.models.definition import Model, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.dataset_rows import Registered
 from ledger.supervision.runs.datasets import DatasetTable
-from ledger.supervision.runs.findings import ModelFinding
+from ledger.supervision.runs.findings import ModelFinding, cited_rows
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.view_catalogue import dataset_view
 from ledger.supervision.views.case_record import SourceEvent
@@ -63,69 +61,6 @@ from ledger.supervision.views.sources import BundleViewSource, rows_of_agencies
 from ledger.workers.pool import TooCostly
 
 T = TypeVar("T")
-
-
-def supervising_agency_for(agencies: Mapping[str, Agency], supervised: str) -> str | None:
-    """Return the nearest agency that supervises the agency, if any; one that supervises has the one above it."""
-    agency = agencies.get(supervised)
-    if agency is None:
-        return None
-    supervisors = [candidate for candidate in agencies.values() if supervises(candidate, agency)]
-    others = [candidate for candidate in supervisors if candidate.agency_id != supervised] or supervisors
-    # The deepest jurisdiction is the nearest; the id decides between two of one depth.
-    nearest = min(others, key=lambda other: (-other.profile.jurisdiction.count("/"), other.agency_id), default=None)
-    return None if nearest is None else nearest.agency_id
-
-
-def cited_rows(listed: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return the digests of rows that a lead cites of each list that its finding rests on: so many all in all."""
-    most = MAX_CITED // max(len(listed), 1)
-    return {dataset_id: tuple(rows[:most]) for dataset_id, rows in listed.items()}
-
-
-def lead_of(
-    finding: ModelFinding,
-    model: Model,
-    parameters: Mapping[str, object],
-    *,
-    supervising: str,
-    size: int,
-    as_of: datetime,
-    events: tuple[EventRef, ...],
-    zone: Zone,
-    cases: tuple[str, ...] = (),
-    datasets: tuple[CitedDataset, ...] = (),
-    procedures: tuple[str, ...] = (),
-) -> LeadRaised:
-    """Build the event that the service signs for a finding.
-
-    ``procedures`` are the digests of those in force. ``events`` are the first of the finding's evidence, in the order
-    of the log, ``cases`` those of them that whoever runs the model sees. ``zone`` is that of the ledger.
-    """
-    values = model.parameters_of(parameters)
-    return LeadRaised(
-        lead_id=finding.lead_id,
-        model_id=model.model_id,
-        model_version=model.version,
-        model_digest=model.digest,
-        parameters={name: text_of(value) for name, value in values.items()},
-        tree_size=size,
-        as_of=spelled(as_of),
-        key=dict(finding.key),
-        finding=finding.digest,
-        case_id=finding.case_id,
-        supervised=finding.supervised,
-        supervising=supervising,
-        severity=model.severity,
-        says=fill_text(model.lead.says, finding.values, values, zone),
-        checks=model.checks,
-        events=events,
-        cases=cases,
-        cited_count=len(finding.evidence),
-        datasets=datasets,
-        procedures=procedures,
-        values=dict(finding.values),
-    )
 
 
 class LeadMaterial(Struct, frozen=True):
@@ -221,18 +156,18 @@ class _Run:
     registered: list[Registered] = field(default_factory=list)
     finding: ModelFinding | None = None  # the lead's, made again
 
-    def raised(self) -> LeadRaised:
+    def require_lead(self) -> LeadRaised:
         if self.lead is None:
             raise NotChecked("the lead was not accepted")
         return self.lead
 
-    def chosen(self) -> Model:
+    def require_model(self) -> Model:
         if self.model is None:
             raise NotChecked("the model was not accepted")
         return self.model
 
 
-def rederive(
+def verify_lead(
     held: LeadMaterial,
     trust: Trust,
     procedures: Procedures,
@@ -280,7 +215,7 @@ def _lead(run: _Run) -> StepResult:
 
 # 2
 def _model(run: _Run) -> StepResult:
-    lead, model = run.raised(), _within_limits(lambda: run.runner.read(run.held.definition))
+    lead, model = run.require_lead(), _within_limits(lambda: run.runner.read(run.held.definition))
     if model.digest != lead.model_digest:
         raise ProofRefused(
             "expected {lead.model_digest}, the lead's, not {model.digest}", lead=lead, model=model, field="definition"
@@ -297,7 +232,7 @@ def _model(run: _Run) -> StepResult:
 
 # 3
 def _cases(run: _Run) -> StepResult:
-    lead = run.raised()
+    lead = run.require_lead()
     gap: NotChecked | None = None
     for case_id, data in run.held.cases.items():
         gap = _take_case(run, case_id, data) or gap
@@ -356,7 +291,7 @@ def _take_procedures(run: _Run, case: VerifiedStream) -> None:
 
 def _place(run: _Run, verified: VerifiedEvent) -> None:
     subject = verified.report.subject
-    if subject.index is not None and subject.index < run.raised().tree_size:
+    if subject.index is not None and subject.index < run.require_lead().tree_size:
         ref = EventRef(event_id=verified.envelope.event_id, payload_digest=verified.envelope.payload_digest)
         run.places[verified.envelope.payload_digest] = subject.index, ref
         run.case_ids[verified.envelope.payload_digest] = verified.envelope.stream.id
@@ -364,7 +299,7 @@ def _place(run: _Run, verified: VerifiedEvent) -> None:
 
 # 4
 def _cited(run: _Run) -> StepResult:
-    lead = run.raised()
+    lead = run.require_lead()
     missing = [ref.event_id for ref in lead.events if ref.payload_digest not in run.places]
     for event_id in (each for each in missing if each not in run.held.hidden):
         raise ProofRefused(
@@ -386,7 +321,7 @@ def _end(run: _Run) -> StepResult:
 
     A case that goes on beyond the tree size shows that by itself, and so does a head map from there or later.
     """
-    size = run.raised().tree_size
+    size = run.require_lead().tree_size
     open_ended = sorted(
         case_id for case_id, last in run.ends.items() if last < size and run.mapped.get(case_id, 0) < size
     )
@@ -415,7 +350,7 @@ def _end(run: _Run) -> StepResult:
 
 def _tables(run: _Run) -> dict[str, DatasetTable]:
     """Build the views of the data sets that the lead cites, from the files that are held."""
-    lead = run.raised()
+    lead = run.require_lead()
     files = {
         str(digest_by(parse_digest(cited.digest).algorithm, path.read_bytes())): path
         for cited in lead.datasets
@@ -435,7 +370,7 @@ def _tables(run: _Run) -> dict[str, DatasetTable]:
 
 # 6
 def _finding(run: _Run) -> StepResult:
-    lead, model = run.raised(), run.chosen()
+    lead, model = run.require_lead(), run.require_model()
     if run.withheld is not None:
         return NotChecked("the payload of {run.withheld} is withheld", run=run)
     named = {lead.supervised, *(agency for event in run.events for agency in receivers_of(event.body))}
@@ -486,10 +421,10 @@ def _within_limits(work: Callable[[], T]) -> T:
 
 # 7
 def _words(run: _Run) -> StepResult:
-    lead, finding = run.raised(), run.finding
+    lead, finding = run.require_lead(), run.finding
     if finding is None:
         return NotChecked("the finding was not made again")
-    model = run.chosen()
+    model = run.require_model()
     if model.scope == "all" and lead.cited_count > len(lead.events) == MAX_CITED:
         return NotChecked(
             "it rests on {lead.cited_count} events, and cites the first {limit}", lead=lead, limit=MAX_CITED
@@ -575,8 +510,8 @@ def _refs(run: _Run, finding: ModelFinding) -> tuple[EventRef, ...]:
 def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:
     """Raise ProofRefused if a field of the lead differs from the expected value."""
     for name, value in expected.items():
-        if getattr(lead, name) != value:
-            raise ProofRefused("expected {value}, not {getattr}", value=value, getattr=getattr(lead, name), field=name)
+        if (actual := getattr(lead, name)) != value:
+            raise ProofRefused("expected {expected}, not {actual}", expected=value, actual=actual, field=name)
 
 
 def _require_sound(verified: VerifiedEvent, subject: str) -> None:

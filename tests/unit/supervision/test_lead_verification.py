@@ -25,8 +25,14 @@ from ledger.i18n import translate
 from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover
 from ledger.store import log
-from ledger.supervision import leads as rederiving
-from ledger.supervision.leads import LeadMaterial, LeadReport, decode_lead_file, encode_lead_file, rederive
+from ledger.supervision import lead_verification
+from ledger.supervision.lead_verification import (
+    LeadMaterial,
+    LeadReport,
+    decode_lead_file,
+    encode_lead_file,
+    verify_lead,
+)
 from ledger.supervision.runs import supervisor
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.workers.pool import WorkerPool, WorkLimits
@@ -109,7 +115,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeadMaterial]:
 
 
 def checked(held: LeadMaterial) -> LeadReport:
-    return rederive(held, trusting(held), shipped_procedures())
+    return verify_lead(held, trusting(held), shipped_procedures())
 
 
 def trusting(held: LeadMaterial) -> Trust:
@@ -269,13 +275,13 @@ def test_a_lead_goes_to_an_agency_that_supervises_the_other(
         admissions[named] = AgencyAdmitted(
             agency=named, kind=agent.kind, admin=agent.admin, profile=agent.profile, **place
         )
-    run = rederiving._Run(held, TRUST, shipped_procedures(), (), ModelRunner(), admissions=admissions)
+    run = lead_verification._Run(held, TRUST, shipped_procedures(), (), ModelRunner(), admissions=admissions)
     raised = replace(convert(lead, LeadRaised), supervising=agency)
     if result is ProofRefused:
         with pytest.raises(ProofRefused, match="jurisdiction"):
-            rederiving._supervision(run, raised)
+            lead_verification._supervision(run, raised)
     else:
-        assert isinstance(rederiving._supervision(run, raised), result or type(None))
+        assert isinstance(lead_verification._supervision(run, raised), result or type(None))
 
 
 ALL_RETURNS = "SELECT * FROM handovers WHERE return_number > $returns"
@@ -305,7 +311,7 @@ def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: LeadMaterial
     checked, and is no fault of the lead."""
     workers = WorkerPool(1, modules=("duckdb", "pyarrow.ipc", "ledger.supervision.runs.export_runs:make_ready"))
     reports = [
-        rederive(held, trusting(held), shipped_procedures(), runner=ModelRunner(workers, limits))
+        verify_lead(held, trusting(held), shipped_procedures(), runner=ModelRunner(workers, limits))
         for limits in (None, WorkLimits(memory_mb=8))
     ]
     workers.close()
@@ -317,7 +323,7 @@ def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: LeadMaterial
 
 def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the log, as many as a lead holds; how many there are is told, and another choice is found out."""
-    for module in (supervisor, rederiving):
+    for module in (supervisor, lead_verification):
         monkeypatch.setattr(module, "MAX_CITED", 1)
     case = sent_back("case-1", 3)
     held = raised(tmp_path, case)
@@ -453,9 +459,8 @@ def test_a_lead_on_outside_data_takes_its_file(tmp_path: Path) -> None:
     assert checked(with_file).verdict == "intact"
     workers = WorkerPool(1, modules=("duckdb", "pyarrow.ipc", "ledger.supervision.runs.export_runs:make_ready"))
     try:  # so does the service, which reads in a worker what others wrote
-        assert (
-            rederive(with_file, trusting(held), shipped_procedures(), runner=ModelRunner(workers)).verdict == "intact"
-        )
+        again = verify_lead(with_file, trusting(held), shipped_procedures(), runner=ModelRunner(workers))
+        assert again.verdict == "intact"
     finally:
         workers.close()
     for files in ([], [tmp_path / "other.csv"]):
