@@ -11,7 +11,7 @@ from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.visibility import Reader
 from ledger.store import clocks, search
 from ledger.store.cases import reader_sees, visible
-from ledger.store.clocks import DeadlineFilter
+from ledger.store.clocks import DeadlineFilter, ListPosition
 from ledger.store.database import Row, fetched, one_of, where_set
 from ledger.store.tables import CASES, ENTRIES, FLAGS
 
@@ -36,7 +36,7 @@ class CaseFilter(Struct, frozen=True):
     zone: Zone = UNIVERSAL
 
 
-class CasePosition(Struct, frozen=True):
+class CasePosition(ListPosition, frozen=True):
     """The case after which a list continues, and the value by which the list is ordered."""
 
     value: str

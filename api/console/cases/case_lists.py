@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Annotated, Literal, NamedTuple, get_args
 from urllib.parse import quote
 
@@ -115,7 +115,7 @@ def refused(visit: VisitOf, after: Following = None) -> Response:
     return visit.page(
         "cases/refused.html",
         rows=[HandoverRow(line, numbers[line.case_id], None) for line in lines],
-        following=visit.service.cursors.seal("refused", str(lines[-1].updated_index)) if len(lines) == ROWS else None,
+        following=visit.following("refused", lines, ROWS, attrgetter("updated_index")),
     )
 
 
@@ -200,16 +200,12 @@ def list_cases(visit: VisitOf, filters: Annotated[CaseFilters, Depends()], after
         lines = [case_line(row) for row in rows]
         clocks = clock_views.nearest(connection, visit, (line.case_id for line in lines))
     visit.reading.record(filters.read_as, *(line.case_id for line in lines))
-    following = None
-    if len(rows) == ROWS:
-        place = case_list.position_of(rows[-1])
-        following = visit.service.cursors.seal("cases", f"{place.value},{place.case_id}")
     return visit.page(
         "cases/cases.html",
         lines=lines,
         clocks=clocks,
         filters=filters,
-        following=following,
+        following=visit.following("cases", rows, ROWS, case_list.position_of),
         agencies=sorted(visit.reading.authority.agencies),
         stages=words_in_use("stage"),
         flags=flags_in_force(visit),
@@ -252,8 +248,7 @@ def _box(visit: Visit, box: Box, *, limit: int, after: str | None = None) -> tup
         numbers = cases.numbers_of(connection, ids)
     visit.reading.record(READ_AS[box], *ids)
     rows = [HandoverRow(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
-    following = offer_position(offer_rows[-1]) if len(offer_rows) == limit else None
-    return rows, None if following is None else visit.service.cursors.seal(box, str(following))
+    return rows, visit.following(box, offer_rows, limit, offer_position)
 
 
 Asked = Annotated[str, Query(max_length=LONGEST)]

@@ -209,10 +209,9 @@ def _tab(visit: Visit, visible: VisibleCase, shown: TabRequest) -> dict[str, Any
     scope = PAPERS.format(state.case_id)
     place = position_after(visit.service, scope, shown.after)
     papers = papers_of_case(visit.service, visit.reading, state.case_id, visit.labels, after=place, limit=ROWS)
-    last = place_of_paper(papers[-1]) if len(papers) == ROWS else None
     return {
         "papers": papers,
-        "following": None if last is None else visit.service.cursors.seal(scope, last),
+        "following": visit.following(scope, papers, ROWS, place_of_paper),
         **{kind: list_part(kind, visit, state, first=shown.first) for kind in ("letters", "decisions")},
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from starlette.responses import RedirectResponse, Response
 
 from api.console.cases.case_forms import ERASURE_PROPOSED
@@ -154,7 +156,7 @@ def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> R
     is_party = visible.sight == "party"
     agency = None if is_party else visit.reading.agency
     rows = visit.service.parts.access.latest(case_id, ROWS, before=None if last is None else int(last), agency=agency)
-    following = visit.service.cursors.seal(SCOPE, str(rows[-1].number)) if len(rows) == ROWS else None
+    following = visit.following(SCOPE, rows, ROWS, attrgetter("number"))
     show = naming(visit.agency_names, visit.labels)
     return visit.page(
         "cases/reads.html",

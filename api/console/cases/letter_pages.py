@@ -6,6 +6,7 @@ show nothing else.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Literal
 
 from fastapi import Query
@@ -60,8 +61,7 @@ def list_letters(
         rows = cases.list_letters(connection, visit.reading.agency, window, box=box, number=number)
     lines = [letter_line(row) for row in rows]
     visit.reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
-    last = str(lines[-1].updated_index) if len(lines) == ROWS else None
-    following = None if last is None else visit.service.cursors.seal(SCOPE, last)
+    following = visit.following(SCOPE, lines, ROWS, attrgetter("updated_index"))
     return visit.page("cases/letters.html", lines=lines, box=box, number=number, following=following)
 
 

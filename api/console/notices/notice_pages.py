@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, get_args
 
 from fastapi import Path, Query
@@ -35,7 +36,7 @@ def show_notices(visit: VisitOf, after: Following = None) -> Response:
             connection, visit.reading, visit.labels, limit=ROWS, below=None if position is None else int(position)
         )
     visit.reading.record(notices.READ_AS, *dict.fromkeys(row.case_id for row in rows if row.case_id))
-    following = visit.service.cursors.seal("notices", str(rows[-1].number)) if len(rows) == ROWS else None
+    following = visit.following("notices", rows, ROWS, attrgetter("number"))
     return visit.page("notices/notices.html", rows=rows, following=following)
 
 

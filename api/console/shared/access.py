@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -135,6 +135,10 @@ class Visit(Struct, frozen=True):
     def refuse_in(self, words: EventWords, things: Callable[[], Mapping[str, str]]) -> None:
         """Let this request tell of refusals in the words of its form: ``things`` gives what that calls things by id."""
         self.request.state.refusal_words = RefusalWords(self.labels, self.agency_names, words, things)
+
+    def following(self, scope: str, rows: Sequence[Any], limit: int, place_of: Callable[[Any], object]) -> str | None:
+        """Return the cursor behind a page of at most ``limit`` rows of a list, None if the page is not full."""
+        return self.service.cursors.seal(scope, str(place_of(rows[-1]))) if len(rows) == limit else None
 
     def page(self, template: str, **values: Any) -> Response:
         """Return the page or fragment of this template, with a new token for a session in use."""

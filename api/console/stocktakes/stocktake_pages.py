@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from msgspec import ValidationError
@@ -48,9 +49,7 @@ def show_stocktakes(visit: VisitOf, after: Following = None) -> Response:
         opened = stocktakes.open_of(connection, visit.reading.agency)
         recorded = stocktakes.recorded_of(connection, visit.reading.agency, window)
     visit.reading.record(Message("list of stocktakes"))
-    following = None
-    if len(recorded) == ROWS:
-        following = visit.service.cursors.seal("stocktakes", str(recorded[-1].updated_index))
+    following = visit.following("stocktakes", recorded, ROWS, attrgetter("updated_index"))
     return visit.page("stocktakes/stocktakes.html", opened=opened, recorded=recorded, following=following)
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Annotated, Literal, NamedTuple
 
 from fastapi import Depends, Query
@@ -121,7 +122,6 @@ def board(
         card.lead.case_id for cards in columns.values() for card in cards if card.lead.case_id and card.case_number
     }
     visit.reading.record(Message("board of leads"), *sorted(shown), supervision=True)
-    last = columns[column][-1].lead.updated_index if column and len(columns[column]) == ROWS else None
     return visit.page(
         "supervision/leads.html",
         filters=filters,
@@ -133,7 +133,7 @@ def board(
         column=column,
         totals={name: sum(counts.get(status, 0) for status in statuses) for name, statuses in COLUMNS.items()},
         models=models,
-        following=None if last is None else visit.service.cursors.seal("board", str(last)),
+        following=visit.following("board", columns[column], ROWS, attrgetter("lead.updated_index")) if column else None,
         lines=words_in_use("business_line"),
         severities=terms.choices(terms.Severity),
         late_days=LATE_DAYS,

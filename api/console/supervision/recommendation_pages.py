@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 from starlette.responses import Response
 
@@ -64,7 +65,7 @@ def recommendations(visit: VisitOf, after: Following = None) -> Response:
         due = reply_deadlines(visit.service.parts.validator, connection, ids, visit.reading.moment)
     visit.reading.record(Message("list of recommendations"))
     clocks = {key: clock_views.view_of(reply, visit.labels) for key, reply in due.items() if reply is not None}
-    following = visit.service.cursors.seal(SCOPE, str(rows[-1]["updated_index"])) if len(rows) == ROWS else None
+    following = visit.following(SCOPE, rows, ROWS, itemgetter("updated_index"))
     may_issue = visit.reading.of_supervising_agency and visit.reading.session.has_role(*SUPERVISING)
     return visit.page(
         "supervision/recommendations.html", rows=rows, clocks=clocks, following=following, may_issue=may_issue
