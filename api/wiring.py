@@ -162,7 +162,7 @@ def make_recording_parts(
     clock: Callable[[], int],
     checkpoint_interval_ms: int = INTERVAL_MS,
     procedures: Procedures | None = None,
-    state_key: bytes | None = None,
+    state_key: bytes | None,
     own_keys: str | None = None,
 ) -> RecordingParts:
     """Build what records events, without starting the sequencer. ``clock`` is the sequencer's.
@@ -191,7 +191,7 @@ def make_parts(
     workers: WorkerPool,
     trails: Path | None = None,
     timestamp_worker: TimestampWorker | None = None,
-    uploader: TileUploader | None = None,
+    uploader: TileUploader | None,
     evidence: KeptEvidence | None = None,
     clock_judge: ClockJudge | None = None,
 ) -> Parts:

@@ -53,7 +53,7 @@ def find_event(
     return entry, sight
 
 
-def record_event(reading: Reading, subject: str, entry: StoredEntry, ground: str | None = None) -> None:
+def record_event(reading: Reading, subject: str, entry: StoredEntry, ground: str | None) -> None:
     """Record the read of one event, with its case if it is in one."""
     case_ids = [entry.stream_id] if entry.stream_kind == "case" else []
     reading.record(Message(subject, event_id=entry.event_id), *case_ids, ground=ground)

@@ -150,7 +150,7 @@ def printed_event(
     language: PaperLanguage,
     *,
     case_id: str | None = None,
-    name: str | None = None,
+    name: str | None,
     withhold: Literal["sections"] | None = None,
     ground: str | None = None,
 ) -> bytes:

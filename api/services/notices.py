@@ -124,7 +124,7 @@ def unread(parts: Parts, reading: Reading) -> Unread:
 
 
 def own_notices(
-    connection: Connection, reading: Reading, labels: Labels, *, limit: int, below: int | None = None
+    connection: Connection, reading: Reading, labels: Labels, *, limit: int, below: int | None
 ) -> list[NoticeView]:
     """Return the reader's notices, the newest first, of numbers ``below``."""
     officer = reading.session.grant.officer

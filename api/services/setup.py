@@ -151,7 +151,7 @@ def _with(values: CommandValues, **changes: str) -> CommandValues:
     return CommandValues(**{**asdict(values), **changes})
 
 
-def ledger_setup(service: Service, labels: Labels, *, officer: str | None = None) -> LedgerSetup:
+def ledger_setup(service: Service, labels: Labels, *, officer: str | None) -> LedgerSetup:
     """Return what is there and what is missing now. Commands that make a key are for ``officer``."""
     with service.parts.database.read() as connection:
         service.uses.read_on(connection)

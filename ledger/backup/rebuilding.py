@@ -38,7 +38,7 @@ class RebuiltRows(NamedTuple):
 
 
 def rebuild(
-    database: Database, trust: Trust, procedures: Procedures, size: int, progress: Progress = lambda _done, _total: None
+    database: Database, trust: Trust, procedures: Procedures, size: int, progress: Progress
 ) -> list[AuditFinding]:
     """Make all that follows from the ``size`` entries of a database that is being restored.
 

@@ -233,7 +233,7 @@ def create_note_key(
     signature_type: SignatureType = SignatureType.ED25519,
     *,
     seed: bytes | None = None,
-    light: bool = False,
+    light: bool,
 ) -> VerifyingKey:
     """Write an encrypted key that signs notes as ``name``, and return its public part.
 

@@ -170,7 +170,7 @@ def cannot_be_read(name: str, error: Exception) -> MalformedInput:
 def hash_open(
     descriptor: int,
     name: str,
-    algorithms: Sequence[Algorithm] = BOTH,
+    algorithms: Sequence[Algorithm],
     *,
     copy_to: int | None = None,
     progress: HashingProgress = SILENT,

@@ -50,7 +50,7 @@ def filtered(
     *,
     order: Order,
     limit: int,
-    after: CasePosition | None = None,
+    after: CasePosition | None,
 ) -> list[Row]:
     """Return the cases of the filter that the reader sees, each with the ``place`` by which it is ordered."""
     keys: dict[Order, ColumnElement[Any]] = {

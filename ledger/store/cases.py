@@ -280,7 +280,7 @@ def list_letters(
     return fetched(connection, paged(query, LETTERS.c.updated_index, page))
 
 
-def agencies_of_letters(connection: Connection, case_id: str, letter_id: str | None = None) -> set[str]:
+def agencies_of_letters(connection: Connection, case_id: str, letter_id: str | None) -> set[str]:
     """Return the agencies that send and get the letters of the case, or this one; empty if there is none."""
     of_case = (LETTERS.c.case_id == case_id, *(() if letter_id is None else (LETTERS.c.letter_id == letter_id,)))
     rows = connection.execute(select(LETTERS.c.from_agency, LETTERS.c.to_agency).where(*of_case))

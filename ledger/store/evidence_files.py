@@ -303,7 +303,7 @@ class NextDue(NamedTuple):
     unreadable: int
 
 
-def next_due(connection: Connection, not_by: Collection[str] = (), *, behind: FileCheck | None = None) -> NextDue:
+def next_due(connection: Connection, not_by: Collection[str], *, behind: FileCheck | None) -> NextDue:
     """Return the oldest check that is due and not done, and not because of an event of these types.
 
     ``behind`` is where to go on in that order. Types are left out rather than chosen: a row whose type somebody changed

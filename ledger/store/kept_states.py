@@ -88,7 +88,7 @@ def kept_format() -> str:
 
 
 def kept_rows(
-    connection: Connection, first: str | None, last: str | None, only: Collection[str] | None = None
+    connection: Connection, first: str | None, last: str | None, only: Collection[str] | None
 ) -> Iterator[tuple[str, Row]]:
     """Yield the rows of the cases ``first <= id < last``, or of those among ``only``, as an audit compares them.
 

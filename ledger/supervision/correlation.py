@@ -118,9 +118,7 @@ def parse_node(text: str, *, field: str = "from") -> GraphNode:
     return GraphNode(kind, node_id)  # type: ignore[arg-type]  # one of them
 
 
-def node_called(
-    session: ViewQueries, text: str, numbered: Iterable[str], *, as_of: datetime, field: str = "from"
-) -> GraphNode:
+def node_called(session: ViewQueries, text: str, numbered: Iterable[str], *, as_of: datetime, field: str) -> GraphNode:
     """Return the node of ``kind:id``, of a case id, or of the one case whose id is in ``numbered``.
 
     ``numbered`` are the ids of the cases with that case number. Only cases of the session count, so that nobody learns

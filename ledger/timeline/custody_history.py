@@ -164,7 +164,7 @@ def custody_history(
     connection: Connection,
     case_id: str,
     of: Key,
-    time: AskedTime | None = None,
+    time: AskedTime | None,
 ) -> CustodyHistory:
     """Return the history of one item or person; without steps if it is not in the case. Requires the case."""
     subject, subject_id = of

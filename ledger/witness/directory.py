@@ -67,7 +67,7 @@ class WitnessDirectory:
 
 
 def create_keys(
-    where: WitnessDirectory, name: str, passphrase: str, kinds: Collection[SignatureType], *, light: bool = False
+    where: WitnessDirectory, name: str, passphrase: str, kinds: Collection[SignatureType], *, light: bool
 ) -> tuple[tuple[str, ...], str]:
     """Create what is missing of the account and of note keys of these kinds; return all verifier keys, and the account.
 
@@ -96,7 +96,7 @@ def open_keys(where: WitnessDirectory, passphrase: str) -> WitnessKeys:
     return WitnessKeys(notes, mirror, open_keystore(where.account_key, passphrase))
 
 
-def create_mirror_key(where: WitnessDirectory, name: str, passphrase: str, *, light: bool = False) -> str:
+def create_mirror_key(where: WitnessDirectory, name: str, passphrase: str, *, light: bool) -> str:
     """Create the key with which a witness signs as a mirror, and return its verifier key.
 
     Raises SecretRefused if there is one, KeyRefused if the passphrase does not open the witness's keys, MalformedInput

@@ -357,7 +357,7 @@ def _with_items(
     rows: ItemRows,
     book: Rulebook,
     *,
-    persons: Sequence[NewPerson] = (),
+    persons: Sequence[NewPerson],
 ) -> list[Body]:
     """Return the act with the persons who are named and the items that are registered beside it, and the first offer.
 

@@ -72,7 +72,7 @@ def part_requested(first: FirstQuery = 0, all: AllQuery = False) -> PartRequest:
 PartRequested = Annotated[PartRequest, Depends(part_requested)]
 
 
-def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int = 0) -> ListPart:
+def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int) -> ListPart:
     """Return items as they were registered, handovers, letters and decisions newest first, or deadlines.
 
     Deadlines that run come by what ends first; ended ones are a list of their own.

@@ -463,7 +463,7 @@ def require_in_hand(state: CaseState, act: Act, item_id: str, *, field: str = "i
     return require_free(state, item_id, field=field)
 
 
-def require_present(state: CaseState, act: Act, item_id: str, *, field: str = "item_id") -> Item:
+def require_present(state: CaseState, act: Act, item_id: str, *, field: str) -> Item:
     """Return an item in hand that is not checked out; refuse as ``require_in_hand``, and checked_out."""
     item = require_in_hand(state, act, item_id, field=field)
     if item.status == "checked_out":

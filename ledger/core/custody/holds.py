@@ -85,7 +85,7 @@ def holds_on_sections(state: CaseState, event_id: str) -> list[Hold]:
     return [hold for hold in state.holds.marked("standing") if _covers_sections(state, hold, event_id)]
 
 
-def holds_ever(state: CaseState, item_ids: Collection[str] = (), event_id: str | None = None) -> list[Hold]:
+def holds_ever(state: CaseState, item_ids: Collection[str], event_id: str | None) -> list[Hold]:
     """Return the holds that cover one of the items or the sections of the event, or did until they were released.
 
     Requires that the case has the items.

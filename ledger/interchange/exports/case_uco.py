@@ -29,7 +29,7 @@ _PARTS = ("uco-observable:ContentDataFacet", "uco-types:Hash")  # of objects, no
 _METHODS = {"sha256": "SHA256", "sm3": "SM3", "blake3": "BLAKE3"}
 
 
-def case_uco(timeline: CaseTimeline, names: Callable[[str], str] = str) -> bytes:
+def case_uco(timeline: CaseTimeline, names: Callable[[str], str]) -> bytes:
     """Return the graph of one case as JSON-LD; ``names`` gives the name of an agency by its id."""
     nodes = {node["@id"]: node for node in _nodes(timeline, names)}
     bundle = {

@@ -41,7 +41,7 @@ def _local(instant: str) -> str:
     return zone_in_use().local(datetime.fromisoformat(instant)).isoformat()
 
 
-def timeline_csv(timeline: CaseTimeline, labels: Labels, *, bom: bool = False) -> bytes:
+def timeline_csv(timeline: CaseTimeline, labels: Labels, *, bom: bool) -> bytes:
     """Return a row an event under headings in the reader's language, times in the zone in use. ``bom`` is for Excel."""
     text = StringIO(newline="")
     writer = CsvWriter(text)

@@ -50,7 +50,7 @@ class Bindings:
 
 
 def faults_of_filter(
-    view: str, view_filter: Any, parameters: Mapping[str, Parameter], words: FieldWords | None = None
+    view: str, view_filter: Any, parameters: Mapping[str, Parameter], words: FieldWords | None
 ) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with a filter on a known view: the path below it and what was expected.
 

@@ -109,7 +109,7 @@ def faults_of_form(
     form: TemplateForm,
     form_values: Mapping[str, Any],
     parameters: Mapping[str, Parameter],
-    words: FieldWords | None = None,
+    words: FieldWords | None,
 ) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with a filled-in form: the path of the field below ``with`` and what was expected.
 
