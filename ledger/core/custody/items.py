@@ -93,8 +93,7 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered, kind: I
 def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
     """Seal an item in hand that bears no seal, or a broken one."""
     item = require_in_hand(state, act, body.item_id)
-    if item.seal_number is not None and item.seal_state != "broken":
-        refuse("already_sealed", "{item.item_id} bears the seal {item.seal_number}", item=item, field="body.item_id")
+    _require_open(item, item.seal_number is not None and item.seal_state != "broken", field="item_id")
     return state.with_items(replace(item, seal_number=body.seal_number, seal_state="intact"))
 
 
@@ -108,6 +107,17 @@ def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState
     return state.with_items(replace(item, seal_number=None, seal_state="unsealed"))
 
 
+def _require_open(item: Item, is_sealed: bool, *, field: str) -> None:
+    if is_sealed:
+        refuse(
+            "already_sealed",
+            "{item.item_id} bears the seal {item.seal_number}",
+            item=item,
+            field=f"body.{field}",
+            hint="Open it first: tally item unseal.",
+        )
+
+
 @rule(things.ItemExamined)
 def examined(state: CaseState, act: Act, body: things.ItemExamined) -> CaseState:
     """Record an examination. It changes only the condition; other differences are flagged."""
@@ -117,8 +127,9 @@ def examined(state: CaseState, act: Act, body: things.ItemExamined) -> CaseState
 
 @rule(things.ItemSplit)
 def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
-    """Split an item in hand into parts that add up to it exactly."""
+    """Split an item in hand, whose seal is opened, into parts that add up to it exactly."""
     item = require_in_hand(state, act, body.item_id)
+    _require_open(item, item.seal_state == "intact", field="item_id")
     # Persons stand among the items only because custody of them passes in the same way.
     if item.is_person:
         refuse("not_divisible", "item {item.item_id} is a person", item=item, field="body.item_id")
@@ -134,30 +145,49 @@ def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
 
 @rule(things.ItemMerged)
 def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
-    """Merge fungible items in hand, alike in all but their amounts, into one of their exact sum."""
+    """Merge fungible items in hand, alike in all but what is each one's own, into one of their exact sum."""
     require_distinct(body.item_ids, "item", field="item_ids")
     sources = [require_in_hand(state, act, item_id, field="item_ids") for item_id in body.item_ids]
     for source in sources:
-        _require_alike(source, sources[0])
-    # The sources are alike in all that the whole inherits from the first (`_ALIKE`).
+        _require_open(source, source.seal_state == "intact", field="item_ids")
+        _require_alike(source, sources[0], described=body.whole.description is not None)
     whole = _child(state, sources[0], body.whole, field="whole")
+    # Each of these is the whole's only if all have it; custody of all is on record since the last registration.
+    shared = {
+        name: getattr(whole, name) if len({getattr(source, name) for source in sources}) == 1 else None
+        for name in ("exhibit_number", "condition", "storage_location")
+    }
     whole = replace(
-        whole, sections_in=tuple(dict.fromkeys(event for source in sources for event in source.sections_in))
+        whole,
+        parents=body.item_ids,
+        stated_in=_part_of(act, "whole."),
+        recorded_from=max((source.recorded_from for source in sources if source.recorded_from), default=None),
+        sections_in=tuple(dict.fromkeys(event for source in sources for event in source.sections_in)),
+        **shared,
     )
     _require_sum(whole.quantity, [source.quantity for source in sources], field="whole")
     _require_money(whole.money, [source.money for source in sources], field="whole")
     gone = [replace(source, status="merged") for source in sources]
-    return state.with_items(*gone, replace(whole, parents=body.item_ids, stated_in=_part_of(act, "whole.")))
+    return state.with_items(*gone, whole)
 
 
-_ALIKE = ("responsible", "status", "checked_out_to", "due_at", "frozen_until", "lent_by", "lent_until")
+# In these the sources of a merge may differ. All else, from origin to loan, the whole has from each of them.
+_OF_EACH = {
+    *("item_id", "quantity", "money", "exhibit_number", "condition", "storage_location", "seal_number", "seal_state"),
+    *("digests", "parents", "recorded_from", "stated_in", "corrected_in", "sections_in"),
+}
 
 
-def _require_alike(item: Item, joined_item: Item) -> None:
-    """Refuse (commingling) to merge items that are not fungible, or that differ in more than their amount."""
+def _require_alike(item: Item, joined_item: Item, *, described: bool) -> None:
+    """Refuse (commingling) to merge items that are not fungible, or that differ in more than is each one's own.
+
+    ``described``: the whole has a description of its own.
+    """
     if not item.fungible:
         refuse("commingling", "item {item.item_id} is not fungible", item=item, field="body.item_ids")
-    for field in _ALIKE:
+    for field in Item.__struct_fields__:
+        if field in _OF_EACH or (field == "description" and described):
+            continue
         if getattr(item, field) != getattr(joined_item, field):
             refuse(
                 "commingling", "{other.item_id} differs in {part}", other=joined_item, part=field, field="body.item_ids"

@@ -138,7 +138,7 @@ class ItemSplit(Body, frozen=True):
 
 @event("item.merged")
 class ItemMerged(Body, frozen=True):
-    """Only fungible goods of one case, held by one agency, in one unit."""
+    """Only fungible goods of one case and one origin, held by one agency, in one unit."""
 
     item_ids: Annotated[tuple[terms.ItemId, ...], Meta(min_length=2, max_length=1000)]
     whole: ItemPart

@@ -289,6 +289,7 @@ def test_the_proceeds_of_several_things_take_after_the_first() -> None:
 
 
 CASH: dict[str, Any] = {
+    "description": "cash",
     "kind": "property",
     "quantity": 10,
     "fungible": True,
@@ -298,8 +299,8 @@ CASH: dict[str, Any] = {
 
 def cash(*item_ids: str, quantity: int = 10, fen: int = 1000, **fields: Any) -> Case:
     """Sums of money, which are fungible."""
-    money = Money(amount=fen, currency="CNY")
-    return holding(*item_ids, kind="property", quantity=quantity, fungible=True, money=money, **fields)
+    own = {"quantity": quantity, "money": Money(amount=fen, currency="CNY")}
+    return holding(*item_ids, **CASH | own | fields)
 
 
 def lend(written: Case, item_id: str, **fields: Any) -> Case:
@@ -309,6 +310,7 @@ def lend(written: Case, item_id: str, **fields: Any) -> Case:
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
+HALVES = (part("left", 1), part("right", 1))
 PILLS, TWO_SUMS, NOTES = holding("pills", "knife", quantity=10), cash("a", "b"), cash("notes")
 
 
@@ -354,6 +356,25 @@ SUMS: Refusals = {
         split("notes", part("a", 4, amount=400), part("b", 6, amount=600, currency="USD")),
     ),
     "merging exhibits": Refusal("commingling body.item_ids", holding("a", "b"), merge("a", "b", whole=part("c", 2))),
+    "splitting what is sealed": Refusal(
+        "already_sealed body.item_id", holding("pills", quantity=2, seal_number="S-1"), split("pills", *HALVES)
+    ),
+    "merging what is sealed": Refusal(
+        "already_sealed body.item_ids", cash("a").register("b", seal_number="S-1", **CASH), merge("a", "b")
+    ),
+    **{
+        f"merging what differs in {next(iter(other))}": Refusal(
+            "commingling body.item_ids", cash("a").register("b", **CASH | other), merge("a", "b")
+        )
+        for other in (
+            {"description": "petrol"},
+            {"features": "red caps"},
+            {"obtained_from": "shop B"},
+            {"seizure": seized("p-1", "p-2")},
+            {"account": "6222-1"},
+            {"person_id": LI},
+        )
+    },
     "merging one thing with itself": Refusal("duplicate_id body.item_ids", TWO_SUMS, merge("a", "a")),
     "merging what another holds": Refusal("not_held body.item_ids", lend(cash("a", "b"), "b"), merge("a", "b")),
     "merging what two agencies answer for": Refusal(
@@ -401,7 +422,7 @@ def test_a_split_gives_children_of_the_parent() -> None:
     items = written.state.items
     assert items["notes"].status == "split"
     assert (items["a"].seal_number, items["a"].description, items["a"].parents) == ("S-1", "four notes", ("notes",))
-    assert (items["b"].seal_number, items["b"].description, items["b"].storage_location) == (None, "the notes", "safe")
+    assert (items["b"].seal_number, items["b"].description, items["b"].storage_location) == (None, "cash", "safe")
     assert (items["a"].money, items["b"].money) == (
         Money(amount=400, currency="CNY"),
         Money(amount=600, currency="CNY"),
@@ -424,12 +445,20 @@ def test_a_merge_gives_one_of_all() -> None:
     assert (items["all"].parents, items["all"].fungible, items["all"].quantity) == (("a", "b"), True, pieces(20))
 
 
-def test_a_merged_whole_takes_after_the_first_item() -> None:
-    """What the whole does not say of itself, description and place, is that of the item named first."""
-    written = cash("a", storage_location="safe").register("b", storage_location="counter", **CASH)
-    written.say(item.ItemMerged, item_ids=("b", "a"), whole=part("all", 20, amount=2000))
-    whole = written.state.items["all"]
-    assert (whole.description, whole.storage_location) == ("the b", "counter")
+def test_a_merged_whole_has_what_all_of_its_sources_have() -> None:
+    """Number, condition and place are the whole's only if each source has them; its custody is recorded from the last.
+
+    Sources that are described differently come to a whole that is described anew.
+    """
+    fields = CASH | {"storage_location": "safe", "condition": "dry"}
+    written = Case().open().register("a", exhibit_number="E-1", **fields)
+    written.register("b", **fields | {"condition": "wet", "description": "notes from the drawer"})
+    written.say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, amount=2000, description="notes"))
+    items = written.state.items
+    whole = items["all"]
+    assert (whole.description, whole.storage_location) == ("notes", "safe")
+    assert (whole.exhibit_number, whole.condition) == (None, None)
+    assert whole.recorded_from == items["b"].recorded_from > items["a"].recorded_from
 
 
 def in_ether(smallest: int) -> str:

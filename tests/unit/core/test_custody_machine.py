@@ -101,7 +101,7 @@ class Custody(RuleBasedStateMachine):
     def register(self, by: str, amount: int, properly: bool) -> None:
         by = self.model.answers if properly else by  # who answers for the case is a party
         name, possible = self.new_name(), by in self.model.parties
-        fields = {"kind": "property", "quantity": amount, "fungible": True}
+        fields = {"kind": "property", "description": "goods", "quantity": amount, "fungible": True}
         if self.tried(possible, self.case.register, name, by=clerk(by), **fields):
             self.model.things[name] = Thing(by, self.model.answers, amount)
             self.model.come_of(name)
