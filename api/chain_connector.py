@@ -33,8 +33,9 @@ from ledger.core.events.record import IncidentRecorded
 from ledger.core.events.registry import AgencyProfile
 from ledger.core.signing.signatures import TransactionSigner
 from ledger.core.trust.trust_file import FinalityRule, TrustedChain, encode_trust, parse_trust
+from ledger.recording.access_log_sealing import AccessLogSealer
 from ledger.recording.head_maps import HeadMapKeeper
-from ledger.recording.system_stream import AccessLogSealer, SystemStream
+from ledger.recording.system_stream import SystemStream
 from ledger.store.chain_journal import DatabaseJournal, keep_deployment, kept_deployment
 from ledger.witness.gathering.quorum import Gatherer
 from ledger.witness.gathering.witnesses import WitnessFile

@@ -54,13 +54,14 @@ from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
+from ledger.recording.access_log_sealing import AccessLogSealer
 from ledger.recording.clock import RecordingClock, now_ms, seconds_behind
 from ledger.recording.clock_judge import ClockJudge
 from ledger.recording.public_store import public_store_of
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.system_stream import AccessLogSealer, SystemStream
+from ledger.recording.system_stream import SystemStream
 from ledger.recording.uploading import TileUploader
 from ledger.recording.validation import Validator
 from ledger.recording.validation_process import ValidatorSetup

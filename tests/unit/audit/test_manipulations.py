@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.audit import audit_log, left_out
-from ledger.recording.system_stream import AccessLogSealer
+from ledger.recording.access_log_sealing import AccessLogSealer
 from ledger.store import audit, checkpoints
 from ledger.store.access import AccessLog
 from ledger.store.audit import KeptAudit

@@ -1,4 +1,4 @@
-"""The service's own stream: what it signs itself stands in the log; the reads are sealed in it within an hour."""
+"""The service's own stream: what it signs itself stands in the log."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ import pytest
 
 from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import decode_envelope, entry_hash
-from ledger.core.events.record import AccessSealed, IncidentRecorded
+from ledger.core.events.record import IncidentRecorded
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.recording import system_stream as own_stream
-from ledger.recording.system_stream import LONGEST_UNSEALED_MS, AccessLogSealer
-from ledger.store import audit, bindings, log
-from ledger.store.access import AccessLog, Read
-from ledger.store.audit import KeptAudit
+from ledger.store import log
 from tests.testkit.builders import SERVICE
 from tests.testkit.ledgers import LOG_SIGNER, Clock, Ledger, open_ledger, sqlite_url
 
@@ -92,66 +89,3 @@ def test_a_commit_that_takes_too_long_is_an_unknown_outcome(tmp_path: Path, monk
             ledger.system.append(incident(1))
         assert refused.value.code == "outcome_unknown"
         ledger.sequencer.start()
-
-
-# -- reads are sealed within an hour, and before each anchor -----------------------------------------------------------
-
-
-def read(at_ms: int) -> Read:
-    return Read(agency="psb-east", officer="p-0417", key_id="0x" + "1a" * 20, what="case", read_at=at_ms)
-
-
-def test_reads_are_sealed_once_the_oldest_is_an_hour_old(ledger: Ledger) -> None:
-    """Before that nothing is written; then one entry seals all reads so far, under the head of their chain."""
-    access, now = AccessLog(ledger.database), ledger.clock()
-    sealer = AccessLogSealer(ledger.database, access, ledger.system)
-    head = access.append(read(now), read(now + 1000))
-    assert sealer.step(now + LONGEST_UNSEALED_MS - 1) is None
-    receipt = sealer.step(now + LONGEST_UNSEALED_MS)
-    assert receipt is not None
-    with ledger.database.read() as connection:
-        body = log.event_of(log.entry(connection, receipt.index)).body
-    assert body == AccessSealed(count=2, head=head.digest)
-
-
-def test_nothing_is_sealed_twice(ledger: Ledger) -> None:
-    """After a seal the next one waits until a read that came after it is an hour old; where nobody reads, for ever."""
-    access, now = AccessLog(ledger.database), ledger.clock()
-    sealer = AccessLogSealer(ledger.database, access, ledger.system)
-    assert (sealer.step(now + 10 * LONGEST_UNSEALED_MS), sealer.sealed()) == (None, 0)
-    access.append(read(now))
-    assert sealer.step(now + LONGEST_UNSEALED_MS) is not None
-    assert sealer.step(now + 3 * LONGEST_UNSEALED_MS) is None
-    access.append(read(now + LONGEST_UNSEALED_MS))
-    assert sealer.step(now + 2 * LONGEST_UNSEALED_MS) is not None
-    assert sealer.sealed() == access.head().count
-
-
-def test_an_anchor_is_sealed_before_once(ledger: Ledger) -> None:
-    """What was read or kept by people is in the log before an anchor is; a seal calls for none that follows itself."""
-    access, now = AccessLog(ledger.database), ledger.clock()
-    sealer = AccessLogSealer(ledger.database, access, ledger.system)
-    assert sealer.before_anchor(0) == 0
-    access.append(read(now))
-    size = sealer.before_anchor(0)
-    assert size == 1
-    access.append(read(now + 1))
-    assert sealer.before_anchor(0) == size
-    assert sealer.before_anchor(size) == size + 1
-    assert sealer.before_anchor(size + 1) == 0
-
-
-def test_what_people_keep_is_sealed_with_the_reads(ledger: Ledger) -> None:
-    """An audit that was kept waits for no read: it is sealed before the next anchor, or within an hour."""
-    access, now = AccessLog(ledger.database), ledger.clock()
-    sealer = AccessLogSealer(ledger.database, access, ledger.system)
-    assert sealer.step(now) is None
-    with ledger.database.write() as connection:
-        audit.keep(connection, KeptAudit("audit-1", None, "psb-east", "p-0417", now, now, "intact", None, b"{}"))
-        bound = bindings.head(connection)
-    assert sealer.step(now) is None
-    assert sealer.step(now + LONGEST_UNSEALED_MS - 1) is None
-    assert sealer.step(now + LONGEST_UNSEALED_MS) is not None
-    assert access.binding_heads() == [bound]
-    assert sealer.step(now + 3 * LONGEST_UNSEALED_MS) is None
-    assert access.since(-1, 10) == []
