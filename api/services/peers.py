@@ -26,7 +26,7 @@ from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.recording.validation_process import frame_of, messages_of
-from ledger.store.kept_states import program_version
+from ledger.store.program_version import program_version
 
 SCAN_S = 1.0  # seconds between two looks at who is in the folder
 SUFFIX = ".sock"

@@ -19,7 +19,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.messages import Message
 from ledger.store.access import AccessHead
 from ledger.store.bindings import BindingHead
-from ledger.store.kept_states import program_version
+from ledger.store.program_version import program_version
 
 FORMAT = "tallystick audit basis 1"
 SHARES = 30  # of the streams: an audit that goes on reads one of them again, whatever is new there

@@ -17,8 +17,8 @@ from ledger.store import audit as rows
 from ledger.store import bindings
 from ledger.store.access import AccessHead
 from ledger.store.database import Connection
-from ledger.store.kept_states import program_version
 from ledger.store.log import TreeState
+from ledger.store.program_version import program_version
 
 STREAMS_EACH = 1_000  # of a part, at most
 

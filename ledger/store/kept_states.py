@@ -10,10 +10,6 @@ import zlib
 from collections.abc import Collection, Iterator
 from functools import cache
 from hmac import compare_digest
-from importlib.metadata import version
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from operator import attrgetter
 
 from blake3 import blake3
 from sqlalchemy import Connection, LargeBinary, cast, select
@@ -22,6 +18,7 @@ from ledger.core.custody import CaseState
 from ledger.core.custody.kept_state import encode_state, state_format
 from ledger.core.encoding.digests import blake3_text
 from ledger.store.database import Change, Row, one_of
+from ledger.store.program_version import program_version
 from ledger.store.tables import KEPT_STATES
 
 MOST = 1 << 27  # bytes of a state that an audit unpacks
@@ -51,34 +48,6 @@ def kept_state(connection: Connection, case_id: str, key: bytes) -> bytes | None
     if row is None or not compare_digest(_code(str(row.format), row.state, key), row.mac):
         return None
     return zlib.decompress(row.state) if row.format == kept_format() else None
-
-
-@cache
-def program_version() -> str:
-    """Return the version of the program, by whose rules a state or an audit came about.
-
-    With a digest of the sources that decide what these are: between two releases, and in a program that somebody has
-    changed, the number is the same and the rules are not.
-    """
-    return f"{version('tallystick')}+{sources_digest(files('ledger'))}"
-
-
-def sources_digest(package: Traversable) -> str:
-    """Return 12 hexadecimal digits of a digest of a package's modules, by their names, and what is in them."""
-    digest = blake3()
-    for file in _files(package, package.name):
-        digest.update(f"{file[0]} {len(file[1])}\n".encode())
-        digest.update(file[1])
-    return digest.hexdigest(6)
-
-
-def _files(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
-    for entry in sorted(folder.iterdir(), key=attrgetter("name")):
-        if entry.is_dir():
-            if entry.name != "__pycache__":
-                yield from _files(entry, f"{path}/{entry.name}")
-        elif entry.name.endswith(".py"):
-            yield f"{path}/{entry.name}", entry.read_bytes()
 
 
 @cache

@@ -31,7 +31,7 @@ from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import item
 from ledger.store import log
 from ledger.store.database import Connection
-from ledger.store.kept_states import program_version
+from ledger.store.program_version import program_version
 from ledger.timeline.case_history import EventFindings, HistoryEvent, RecentCache, TimelineBuilder
 
 KEPT = 64  # pictures

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
 import zlib
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
-from shutil import copytree, make_archive
 
 import pytest
 
@@ -15,11 +12,10 @@ from ledger.core.custody import kept_state
 from ledger.core.custody.kept_state import encode_state
 from ledger.recording import case_states
 from ledger.store import kept_states
-from ledger.store.kept_states import program_version, sources_digest, state_key_of
+from ledger.store.kept_states import state_key_of
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_founded, open_ledger, sqlite_url
-from tests.testkit.machine import REPOSITORY
 from tests.unit.audit.stand import OFFICERS, Stand, found
 
 
@@ -113,31 +109,6 @@ def test_states_of_another_key_are_not_used(long: tuple[Stand, Case], monkeypatc
     folds = Folds(monkeypatch)
     assert stand.ledger.validator.states.of_case("case-2") == case.state
     assert folds.count == len(case.events)
-
-
-def test_a_program_with_another_rule_has_another_version(tmp_path: Path) -> None:
-    """Each module of the program counts, by its bytes and its name; what Python compiles of it does not.
-
-    What is installed from an archive has the version of the sources that went into it.
-    """
-    copytree(REPOSITORY / "ledger", tmp_path / "ledger")
-
-    def digest_of(root: zipfile.Path | Path) -> str:
-        return sources_digest(root / "ledger")
-
-    own = digest_of(tmp_path)
-    assert program_version() == f"{version('tallystick')}+{own}"
-    packed = Path(make_archive(str(tmp_path / "packed"), "zip", tmp_path, "ledger"))
-    assert digest_of(zipfile.Path(packed)) == own
-    cache = tmp_path / "ledger/core/custody/__pycache__"
-    cache.mkdir(exist_ok=True)
-    (cache / "fold.py").write_bytes(b"0")
-    assert digest_of(tmp_path) == own
-    file = tmp_path / "ledger/core/custody/fold.py"
-    file.write_bytes(file.read_bytes().replace(b"+ 1", b"+ 2", 1) + b"\n")
-    changed = digest_of(tmp_path)
-    file.rename(file.with_name("folds.py"))
-    assert len({own, changed, digest_of(tmp_path)}) == 3
 
 
 def test_what_an_older_rule_came_to_is_not_used(long: tuple[Stand, Case], monkeypatch: pytest.MonkeyPatch) -> None:
