@@ -19,7 +19,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.events import Event
 from ledger.core.events.item import ItemDisposalProposed, ItemDisposed
 from ledger.evidence.rehashing import AT_ONCE, DESTROYED, DESTROYS, DUE_BY, items_that_went
-from ledger.store import evidence_files, log, notices
+from ledger.store import evidence_files, log
 from ledger.store.database import Connection
 from ledger.store.evidence_files import FileCheck
 from ledger.store.log import StoredEntry
@@ -87,7 +87,7 @@ def _missing(table: str, key: str) -> AuditFinding:
 def _entries(connection: Connection, cases: Collection[str], types: Sequence[str], up_to: int) -> Iterator[StoredEntry]:
     """Yield the entries of these types in these cases, up to an index."""
     behind = -1
-    while page := notices.entries_behind(connection, behind, types, AT_ONCE):
+    while page := log.entries_behind(connection, behind, types, AT_ONCE):
         for entry in page:
             if entry.log_index > up_to:
                 return

@@ -33,7 +33,7 @@ from ledger.core.events.handover import HandoverAccepted
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemMoved
 from ledger.core.events.record import IncidentRecorded
 from ledger.evidence.kept_evidence import KeptEvidence
-from ledger.store import evidence_files, log, notices
+from ledger.store import evidence_files, log
 from ledger.store.database import Connection
 from ledger.store.evidence_files import FileCheck, StoredFile
 from ledger.store.log import StoredEntry
@@ -125,7 +125,7 @@ class Rehasher:
                 return False
             # Without a file nothing is due: a store that is new does not read a log of years.
             types = (*DUE_BY, *DESTROYS) if evidence_files.has_files(connection) else ()
-            entries = notices.entries_behind(connection, start, types, AT_ONCE) if types else []
+            entries = log.entries_behind(connection, start, types, AT_ONCE) if types else []
             after = entries[-1].log_index if len(entries) == AT_ONCE else last
             checks = list[FileCheck]()
             for entry in entries:

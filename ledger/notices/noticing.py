@@ -61,7 +61,7 @@ def _step(database: Database, validator: Validator) -> int | None:
     with database.read() as connection:
         before = notices.position(connection)
         last = log.tree(connection).size - 1
-        entries = notices.entries_behind(connection, before.log_index, _NEW_TO_SOMEBODY, AT_ONCE)
+        entries = log.entries_behind(connection, before.log_index, _NEW_TO_SOMEBODY, AT_ONCE)
         warned = notices.of_warnings(connection, before.warning, AT_ONCE)
         # A page that is not full has looked at everything that this snapshot has.
         end = entries[-1].log_index if len(entries) == AT_ONCE else last

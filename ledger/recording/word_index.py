@@ -14,7 +14,7 @@ import structlog
 
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Event
-from ledger.store import log, notices, search, word_parts
+from ledger.store import log, search, word_parts
 from ledger.store.database import Connection, Database, Row, write_rows
 from ledger.store.log import StoredEntry
 from ledger.store.tables import NAME_PARTS, WORD_PARTS
@@ -55,7 +55,7 @@ def _step(database: Database) -> int | None:
         last = log.tree(connection).size - 1
         if before >= last:
             return None
-        entries = notices.entries_behind(connection, before, search.WITH_PARTS, AT_ONCE)
+        entries = log.entries_behind(connection, before, search.WITH_PARTS, AT_ONCE)
     end = entries[-1].log_index if len(entries) == AT_ONCE else last
     events: list[tuple[StoredEntry, Event]] = []
     broken: TallystickError | None = None

@@ -230,6 +230,14 @@ def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntr
         start = stop
 
 
+def entries_behind(
+    connection: Connection, log_index: int, event_types: Collection[str], limit: int
+) -> list[StoredEntry]:
+    """Return entries of these types behind an index, in order, at most ``limit``."""
+    of_types = ENTRIES.c.event_type.in_(event_types)
+    return _entries(connection, ENTRIES.c.log_index > log_index, of_types, limit=limit)
+
+
 def entries_at(connection: Connection, kind: str, places: Iterable[tuple[str, int]]) -> list[StoredEntry]:
     """Return the entries of a kind of stream at these places, each a stream's id and a sequence, stream by stream."""
     rows = connection.execute(_AT_PLACES, {"kind": kind, "places": json.encode(list(places)).decode()})

@@ -35,11 +35,9 @@ from ledger.core.visibility import Reader
 from ledger.store import bindings, log
 from ledger.store.cases import reader_sees
 from ledger.store.database import Database
-from ledger.store.log import ENTRY_COLUMNS, StoredEntry
 from ledger.store.supervision import LEADS, sees_lead, sees_recommendation
 from ledger.store.tables import (
     CLOCKS,
-    ENTRIES,
     HANDOVERS,
     LETTERS,
     NO_CASE,
@@ -85,14 +83,6 @@ def last_number(connection: Connection, agency: str, *, made_until: int | None =
     if made_until is not None:
         query = query.where(NOTICES.c.made_at <= made_until)
     return connection.execute(query.order_by(NOTICES.c.number.desc()).limit(1)).scalar() or 0
-
-
-def entries_behind(
-    connection: Connection, log_index: int, event_types: Collection[str], limit: int
-) -> list[StoredEntry]:
-    """Return entries of these types behind an index, in order, at most ``limit``."""
-    query = select(*ENTRY_COLUMNS).where(ENTRIES.c.log_index > log_index, ENTRIES.c.event_type.in_(event_types))
-    return [StoredEntry(*row) for row in connection.execute(query.order_by(ENTRIES.c.log_index).limit(limit))]
 
 
 def of_warnings(connection: Connection, number: int, limit: int) -> list[tuple[int, Notice]]:

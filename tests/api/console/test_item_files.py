@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from ledger.config.settings import Settings
 from ledger.core.events.item import ItemExamined
-from ledger.store import log, notices
+from ledger.store import log
 from tests.api.conftest import serving
 from tests.api.console.desk import READ, Office, axe_findings, drop, office_in
 from tests.api.console.pages import page_of, post
@@ -103,7 +103,7 @@ def test_a_working_copy_is_recorded_if_it_is_the_file(office: Office) -> None:
     page.get_by_role("button", name=READ).click()
     assert digest_of(NOTE) in desk.sign()
     with office.ledger.database.read() as connection:
-        (entry,) = notices.entries_behind(connection, -1, ["item.examined"], 10)
+        (entry,) = log.entries_behind(connection, -1, ["item.examined"], 10)
     body = log.event_of(entry).body
     assert isinstance(body, ItemExamined)
     assert (body.match_result, body.method) == ("match", "working copy of the kept file, for the laboratory")
