@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from api.services.parts import Parts
 from ledger.anchoring.anchors import Anchorer
 from ledger.anchoring.registry_mirror import RegistryMirror
-from ledger.anchoring.state_proofs import trusted_chain
 from ledger.anchoring.worker import ChainConnection
 from ledger.chain.chain_status import ChainStatusReader
 from ledger.chain.contract_clients import AnchorClient, RegistryClient
@@ -123,7 +122,7 @@ class Connector:
         return ChainConnection(
             chain=chain,
             deployment=deployment,
-            contracts=trusted_chain(deployment, self.trust.finality),
+            contracts=deployment.trusted_chain(self.trust.finality),
             mirror=RegistryMirror(parts.database, parts.registry, parts.system, registry_client, founded_at(journal)),
             anchorer=anchorer,
             registry=registry_client,

@@ -18,7 +18,6 @@ from api.routes.tiles import FRESH, as_of_header, published, served
 from api.schemas.answers import view_of
 from api.schemas.openapi import Routes
 from api.services.service import Service
-from ledger.anchoring.state_proofs import trusted_block
 from ledger.chain.eth import final_block_of
 from ledger.chain.writer import ChainBackend
 from ledger.core.errors import NotFound, ProofRefused
@@ -214,7 +213,7 @@ async def trust_file(request: Request, service: ServiceOf, block: Blocks = None)
 def _trusted_blocks(chain: ChainBackend, which: Sequence[str]) -> list[TrustedBlock]:
     """Ask the node for the blocks. Raises MalformedInput, Unavailable, and NotFound for a block that is not final."""
     final = chain.final_block()
-    return [trusted_block(final_block_of(chain.eth, final, block)) for block in which]
+    return [final_block_of(chain.eth, final, block) for block in which]
 
 
 @router.reads("/inclusion/{index}", "Prove that an entry is in the published tree", InclusionView, 400, 404)

@@ -16,12 +16,12 @@ import structlog
 
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import BlockRef
-from ledger.chain.journal import ChainWrite, Deployment, WriteState
+from ledger.chain.journal import ChainWrite, WriteState
 from ledger.chain.writer import ChainBackend
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.trust.trust_file import FinalityRule, TrustedBlock, TrustedChain
+from ledger.core.trust.trust_file import TrustedChain
 from ledger.core.verification.bundle import Anchor
 from ledger.core.verification.contract_storage import ContractStates, anchor_slots, grant_slots
 from ledger.proofs.bundles import RecordedHead
@@ -186,26 +186,6 @@ class StateProofs:
         for key in keys:
             built.prove(key)
         chain_journal.keep_state_proof(self.database, recorded.write, header, nodes)
-
-
-def trusted_chain(deployment: Deployment, finality: FinalityRule) -> TrustedChain:
-    """Return the deployment as a trust file states it."""
-    identity = deployment.identity
-    return TrustedChain(
-        chain_id=identity.chain_id,
-        deployment_block_number=identity.deployment_block_number,
-        deployment_block_hash="0x" + identity.deployment_block_hash.hex(),
-        registry=deployment.registry,
-        anchor=deployment.anchor,
-        registry_code_hash="0x" + deployment.registry_code_hash.hex(),
-        anchor_code_hash="0x" + deployment.anchor_code_hash.hex(),
-        finality=finality,
-    )
-
-
-def trusted_block(block: BlockRef) -> TrustedBlock:
-    """Return the block as a trust file states it."""
-    return TrustedBlock(block.number, _hex(block.hash))
 
 
 class _Built:

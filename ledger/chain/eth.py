@@ -27,7 +27,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
-from ledger.core.trust.trust_file import FinalityRule
+from ledger.core.trust.trust_file import FinalityRule, TrustedBlock
 
 LATEST_FINAL = "latest-final"
 _HINT = "Wait for it. Where confirmations are counted, fewer of them make it final sooner, and less certainly."
@@ -344,8 +344,8 @@ def _header(value: Any) -> bytes:
     return bytes(rlp.encode(fields))
 
 
-def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:
-    """Return the newest final block for ``latest-final``, or the final block of a number.
+def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> TrustedBlock:
+    """Return the newest final block for ``latest-final``, or that of a number, as a trust file states it.
 
     Raises NotFound if no such block is final, MalformedInput for another word.
     """
@@ -363,7 +363,7 @@ def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:
         )
     if chosen is None:
         raise NotFound("block {which} is not final on this chain", which=which, field="block", hint=_HINT)
-    return chosen
+    return TrustedBlock(chosen.number, "0x" + chosen.hash.hex())
 
 
 def final_block(eth: Eth, finality: FinalityRule) -> BlockRef | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from ledger.core.trust.trust_file import FinalityRule, TrustedChain
+
 
 class Purpose(StrEnum):
     """What a transaction was signed for."""
@@ -93,6 +95,19 @@ class Deployment:
     anchor: str
     registry_code_hash: bytes
     anchor_code_hash: bytes
+
+    def trusted_chain(self, finality: FinalityRule) -> TrustedChain:
+        """Return the deployment as a trust file states it."""
+        return TrustedChain(
+            chain_id=self.identity.chain_id,
+            deployment_block_number=self.identity.deployment_block_number,
+            deployment_block_hash="0x" + self.identity.deployment_block_hash.hex(),
+            registry=self.registry,
+            anchor=self.anchor,
+            registry_code_hash="0x" + self.registry_code_hash.hex(),
+            anchor_code_hash="0x" + self.anchor_code_hash.hex(),
+            finality=finality,
+        )
 
 
 class Journal(Protocol):

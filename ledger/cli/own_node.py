@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ledger.anchoring.state_proofs import trusted_block
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth, final_block, final_block_of
 from ledger.chain.journal import ChainFingerprint
@@ -46,4 +45,4 @@ class OwnNode:
 
     def final(self, which: str) -> TrustedBlock:
         """Return the newest final block, or the final one of a number. Raises NotFound, MalformedInput."""
-        return trusted_block(final_block_of(self._eth, self._final, which))
+        return final_block_of(self._eth, self._final, which)

@@ -14,7 +14,6 @@ import pytest
 from msgspec.structs import replace
 
 from api.routes import chain
-from ledger.anchoring.state_proofs import trusted_chain
 from ledger.chain.rpc import JsonRpc
 from tests.api.conftest import Trusted, serving_ledger
 from tests.api.service import Served, problem
@@ -40,7 +39,7 @@ class Town:
         linked.clock.forward(2 * linked.interval_s)
         served.publish()
         served.parts.chain_worker.step()
-        chains = (trusted_chain(linked.deployment, 0),)
+        chains = (linked.deployment.trusted_chain(0),)
         served.parts.trust.trust = replace(Trusted.trust, chains=chains)  # type: ignore[misc]
 
     def read(self) -> dict[str, Any]:

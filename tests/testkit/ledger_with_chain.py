@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ledger.anchoring.anchors import Anchorer
 from ledger.anchoring.registry_mirror import RegistryMirror
-from ledger.anchoring.state_proofs import StateProofs, trusted_chain
+from ledger.anchoring.state_proofs import StateProofs
 from ledger.anchoring.worker import ChainConnection
 from ledger.chain.chain_status import ChainStatusReader
 from ledger.chain.contract import KeyRequest, grant_key, request_key, revoke_key
@@ -143,7 +143,7 @@ class Linked:
         return ChainConnection(
             self.chain,
             self.deployment,
-            trusted_chain(self.deployment, 0),
+            self.deployment.trusted_chain(0),
             self.mirror,
             self.anchorer,
             self.registry,

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from ledger.anchoring import state_proofs
 from ledger.anchoring.anchors import WaitReason
-from ledger.anchoring.state_proofs import StateProofs, trusted_chain
+from ledger.anchoring.state_proofs import StateProofs
 from ledger.chain.contract_clients import AnchorClient
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import AccountProof, BlockRef, Eth
@@ -208,7 +208,7 @@ class Stand:
         self.linked = linked
         self.case = Case(start=linked.clock.seconds - 600).open()
         self.states = linked.states
-        self.contracts = trusted_chain(linked.deployment, 0)
+        self.contracts = linked.deployment.trusted_chain(0)
         self.trust: Trust = trust(log_key=LOG_SIGNER.verifying_key, chains=(self.contracts,))
 
     def found(self) -> Stand:

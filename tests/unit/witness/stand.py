@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ledger.anchoring.state_proofs import trusted_chain
 from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.chain.contract_clients import AnchorRequest
 from ledger.chain.eth import Eth
@@ -46,7 +45,7 @@ LAG_S = 900
 
 def trust_of(linked: Linked) -> Trust:
     """What the operator of a witness is given."""
-    chain = trusted_chain(linked.deployment, finality=0)
+    chain = linked.deployment.trusted_chain(finality=0)
     return bundles.trust(chains=(chain,))
 
 
