@@ -132,4 +132,6 @@ def show_history(session: Session, history: Mapping[str, Any]) -> None:
     show_spans(output, history["spans"])
     for case_id in history["came_from"]:
         output.note(f"{output.heading('came_from')}: {case_id}")
+    if before := history["came_from_items"]:
+        output.note(f"{output.heading('came_from_items')}: {', '.join(before)}")
     return None

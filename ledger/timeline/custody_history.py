@@ -6,7 +6,7 @@ Times are as claimed: custody passes when a thing was received, which may be bef
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ledger.core.custody import Flag
 from ledger.core.custody.claimed_times import Break
-from ledger.core.custody.spans import CustodyStanding, Key, Span, Subject
+from ledger.core.custody.spans import CustodyStanding, Key, Span, Subject, until_it_became
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case, handover, item, record
@@ -100,9 +100,11 @@ class Holding(Struct, frozen=True):
 
     ``act`` is the event by which it began, ``ended_by`` the id of the one by which it ended. ``grounds`` are what the
     act rests on. ``in_time``: neither the act nor its record came late, by its ``flags`` and by the ``deadlines`` that
-    it ended. ``standings`` are its states at the time that was asked for, in their order.
+    it ended. ``standings`` are its states at the time that was asked for, in their order. ``subject_id`` is the subject
+    itself, or the item that became it by a split or merge: then it was held as that.
     """
 
+    subject_id: str
     responsible: str | None
     holder: str | None
     kept_for: str | None
@@ -147,13 +149,16 @@ class CustodyHistory(Struct, frozen=True):
     """The chain of custody of an item or a person: who held it, when, in what condition, on what authority.
 
     ``spans`` tells who held it between events, ``steps`` the events. ``came_from`` names the cases that it came out of
-    by a split: what was before is in their history. ``answer`` is for the time that was asked for, null if none was.
+    by a split: what was before is in their history. ``came_from_items`` are the items of this case that became it by
+    splits and merges: spans and steps have theirs up to then. ``answer`` is for the time that was asked for, null if
+    none was.
     """
 
     subject: Subject
     subject_id: str
     case_id: str
     came_from: tuple[str, ...]
+    came_from_items: tuple[str, ...]
     spans: tuple[Span, ...]
     steps: tuple[TimelineStep, ...]
     answer: CustodyAnswer | None = None
@@ -169,23 +174,37 @@ def custody_history(
     """Return the history of one item or person; without steps if it is not in the case. Requires the case."""
     subject, subject_id = of
     events = timelines.histories.of(connection, case_id)
-    own = events_about(events, subject, subject_id)
-    all_spans = timelines.spans(connection, case_id)
-    spans = tuple(span for span in all_spans if (span.subject, span.subject_id) == of)
+    last = {subject_id: len(events)}
+    if subject == "item":
+        last = until_it_became(subject_id, [event.event for event in events])
+    own = _events_about(events, subject, last)
+    spans = tuple(
+        sorted(
+            (
+                span
+                for span in timelines.spans(connection, case_id)
+                if span.subject == subject and span.since.sequence < last.get(span.subject_id, -1)
+            ),
+            key=lambda span: span.since.sequence,
+        )
+    )
     came_from = tuple(_earlier_cases(connection, own))
     steps = tuple(timelines.steps(connection, case_id, own))
     answer = None
     if time is not None:
         holdings = tuple(_holdings(timelines, connection, events, spans, time))
         words = timelines.words(events[-1].after)
-        gaps = tuple(_open_at(steps, of, words, time))
-        sentence = words.joined([*_sentences(holdings, subject, came_from, words), *(gap.text for gap in gaps)])
-        answer = CustodyAnswer(time.since, time.until, sentence, holdings, gaps)
-    return CustodyHistory(subject, subject_id, case_id, came_from, spans, steps, answer)
+        gaps = tuple(_open_at(steps, subject, last, words, time))
+        sentences = _sentences(holdings, of, came_from, words)
+        answer = CustodyAnswer(
+            time.since, time.until, words.joined([*sentences, *(gap.text for gap in gaps)]), holdings, gaps
+        )
+    before = tuple(sorted(last.keys() - {subject_id}))
+    return CustodyHistory(subject, subject_id, case_id, came_from, before, spans, steps, answer)
 
 
-def events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: str) -> list[HistoryEvent]:
-    """Return the events about it, and those that correct or explain one of them."""
+def _events_about(events: Sequence[HistoryEvent], subject: Subject, last: Mapping[str, int]) -> list[HistoryEvent]:
+    """Return the events about the ids, each up to the event ``last``, and those that correct or explain one of them."""
     own: list[HistoryEvent] = []
     own_ids: set[str] = set()  # a correction of a correction belongs to the history too
     for event in events:
@@ -200,7 +219,7 @@ def events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: s
                 cited_id = None if cited is None else cited.event_id
             case _:
                 cited_id = None
-        if subject_id in about or cited_id in own_ids:
+        if cited_id in own_ids or any(event.event.sequence <= last.get(name, -1) for name in about):
             own.append(event)
             own_ids.add(event.entry.event_id)
     return own
@@ -238,7 +257,7 @@ def _holdings(
         (act,) = timelines.steps(connection, case_id, [began])
         others = {*began.after.items, *began.after.persons} - {first.subject_id}
         deadlines = tuple(ended for ended in act.deadlines if ended.subject not in others)
-        flags = own_flags(act.flags, first.subject_id, others)
+        flags = own_flags(act.flags, {first.subject_id}, others)
         shown = [
             span.standing
             for span in held
@@ -246,6 +265,7 @@ def _holdings(
         ]
         is_late = any(flag.name in LATE for flag in flags) or any(each.status == "missed" for each in deadlines)
         yield Holding(
+            subject_id=first.subject_id,
             responsible=first.standing.responsible,
             holder=first.standing.holder,
             kept_for=first.standing.kept_for,
@@ -261,22 +281,23 @@ def _holdings(
         )
 
 
-def own_flags(flags: Iterable[Flag], subject_id: str, others: Collection[str]) -> tuple[Flag, ...]:
-    """Return the flags of an act that may be about the subject: not those whose detail names others alone."""
-    ids = {subject_id, *others}
+def own_flags(flags: Iterable[Flag], own_ids: Set[str], others: Collection[str]) -> tuple[Flag, ...]:
+    """Return the flags of an act that may be about one of its own: not those whose detail names others alone."""
+    ids = {*own_ids, *others}
     named = [(flag, ids.intersection(_IDS.findall(flag.detail))) for flag in flags]
-    return tuple(flag for flag, things in named if not things or subject_id in things)
+    return tuple(flag for flag, things in named if not things or own_ids & things)
 
 
 def _by_holders(spans: Sequence[Span]) -> list[list[Span]]:
-    """Return the spans in groups that follow each other, each of the same agencies."""
+    """Return the spans in groups that follow each other, each of one thing and of the same agencies."""
     groups: list[list[Span]] = []
+    latest: dict[str, list[Span]] = {}  # of each thing: the sources of a merge were held side by side
     for span in spans:
-        last = groups[-1][-1] if groups else None
-        if last is not None and last.until == span.since and _agencies(last) == _agencies(span):
-            groups[-1].append(span)
-        else:
-            groups.append([span])
+        group = latest.get(span.subject_id)
+        if group is None or group[-1].until != span.since or _agencies(group[-1]) != _agencies(span):
+            group = latest[span.subject_id] = []
+            groups.append(group)
+        group.append(span)
     return groups
 
 
@@ -348,25 +369,26 @@ def _numbers(body: Struct) -> Iterator[str]:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def _open_at(steps: Sequence[TimelineStep], of: Key, words: EventWords, time: AskedTime) -> Iterator[OpenCustody]:
-    """Yield where the chain of custody of it is open at the time."""
+def _open_at(
+    steps: Sequence[TimelineStep], subject: Subject, ids: Collection[str], words: EventWords, time: AskedTime
+) -> Iterator[OpenCustody]:
+    """Yield where the chain of custody of the ids is open at the time."""
     for step in steps:
         for gap in step.breaks:
-            if time.has(gap.since, gap.until) and _concerns(gap, *of):
+            if time.has(gap.since, gap.until) and _concerns(gap, subject, ids):
                 note = break_note(gap, words)
                 yield OpenCustody(step.event_id, gap.since, gap.until, note.text, gap.level)
 
 
-def _concerns(gap: Break, subject: Subject, subject_id: str) -> bool:
-    """Tell whether the break is one of the thing; one that names nothing is of all that its event is about."""
-    ids = gap.item_ids if subject == "item" else gap.person_ids
-    return subject_id in ids or not (gap.item_ids or gap.person_ids)
+def _concerns(gap: Break, subject: Subject, ids: Collection[str]) -> bool:
+    """Tell whether the break is one of the things; one that names nothing is of all that its event is about."""
+    about = gap.item_ids if subject == "item" else gap.person_ids
+    return any(name in ids for name in about) or not (gap.item_ids or gap.person_ids)
 
 
-def _sentences(
-    holdings: Sequence[Holding], subject: Subject, came_from: Sequence[str], words: EventWords
-) -> Iterator[str]:
+def _sentences(holdings: Sequence[Holding], of: Key, came_from: Sequence[str], words: EventWords) -> Iterator[str]:
     """Yield the sentences of an answer."""
+    subject, subject_id = of
     if not holdings:
         yield words.value("", Message("By this record nobody held it then"))
         for case_id in came_from:
@@ -379,6 +401,8 @@ def _sentences(
             span = Message(
                 "{who}, from {since_at} until {until_at}", who=who, since_at=holding.since, until_at=holding.until
             )
+        if holding.subject_id != subject_id:
+            span = Message("As {item_id}: {holding}", item_id=holding.subject_id, holding=span)
         yield words.value("", span)
         rests_on = words.value("", tuple(ground.text for ground in holding.grounds))
         yield words.value(

@@ -8,10 +8,11 @@ import pytest
 
 from ledger.core.events import Authority, record
 from ledger.core.events.case import CaseSplit
+from ledger.core.events.item import ItemMerged, ItemMoved, ItemSplit
 from ledger.core.events.record import Correction
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk, instant
-from tests.testkit.casework import Case, detained, got, holding, person_id, pieces
+from tests.testkit.casework import Case, detained, got, holding, part, person_id, pieces
 
 HOUR = 3600
 LI = person_id("li")
@@ -118,6 +119,26 @@ def test_what_came_by_a_split_says_where_its_past_stands(served: Served) -> None
     served.record(taking)
     answer = served.get("/api/v1/items/phone/history", clerk(POLICE)).json()
     assert (answer["case_id"], answer["came_from"]) == (taking.stream.id, [giving.stream.id])
+
+
+def test_the_history_of_a_part_and_of_a_whole_begins_with_what_became_it(served: Served) -> None:
+    """Registration and moves of the whole, not what comes after it was split; held then as what it was then."""
+    case = Case(step=60).open().register("notes", kind="property", quantity=10, fungible=True)
+    before = case.now
+    case.say(ItemMoved, item_id="notes").say(ItemSplit, item_id="notes", parts=(part("a", 4), part("b", 6)))
+    case.say(ItemMoved, item_id="b")
+    case.say(ItemMerged, item_ids=("a", "b"), whole=part("all", 10))
+    served.record(case)
+    own = ["item.registered", "item.moved", "item.split", "item.merged"]
+    for item_id, before_it, types in (("a", ["notes"], own), ("all", ["a", "b", "notes"], [*own[:3], *own[1::2]])):
+        answer = served.get(f"/api/v1/items/{item_id}/history", clerk(POLICE), on=instant(before)).json()
+        assert [step["event_type"] for step in answer["steps"]] == types
+        assert answer["came_from_items"] == before_it
+        assert {span["subject_id"] for span in answer["spans"]} == {item_id, *before_it}
+        assert "split" not in [span["standing"]["status"] for span in answer["spans"] if span["subject_id"] != item_id]
+        (held,) = answer["answer"]["holdings"]
+        assert (held["subject_id"], held["holder"]) == ("notes", POLICE)
+        assert answer["answer"]["sentence"].startswith("As the notes (notes): police-east held it and answered for it")
 
 
 def answered(served: Served, subject: str, on: str) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
     item = _item(visible, item_id)
     history = _history(visit, visible, item_id, on)
     clocks = [clock for clock in clock_views.of_case(visit, visible.state) if clock.subject == item_id]
-    others = {*visible.state.items, *visible.state.persons} - {item_id}
+    own_ids = {item_id, *history.came_from_items}
+    others = {*visible.state.items, *visible.state.persons} - own_ids
     own = visit.reading.agency
     signs = visible.sight == "party" and not visible.state.closed and own in (item.holder, item.responsible)
     words = narrator_of(visit.service, visit.labels, visible.person_names).words_of(
@@ -61,8 +62,9 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
         item=item,
         fields=list(_fields(item, words)),
         steps=history.steps[::-1],
-        flags={step.event_id: own_flags(step.flags, item_id, others) for step in history.steps},
+        flags={step.event_id: own_flags(step.flags, own_ids, others) for step in history.steps},
         came_from=history.came_from,
+        came_from_items=history.came_from_items,
         answer=history.answer,
         on=on,
         clocks=[clock_views.view_of(clock, visit.labels) for clock in clocks],
@@ -76,9 +78,9 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
 def item_custody(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField) -> Response:
     """Return a part of the item's page: who held it on the day or at the time ``on``."""
     visible = read_case(visit, case_id, Message("custody of item {item_id}", item_id=item_id), whole=True)
-    _item(visible, item_id)
+    item = _item(visible, item_id)
     history = _history(visit, visible, item_id, on)
-    return visit.page("cases/item_custody.html", **visible._asdict(), answer=history.answer)
+    return visit.page("cases/item_custody.html", **visible._asdict(), item=item, answer=history.answer)
 
 
 def _item(visible: VisibleCase, item_id: str) -> Item:

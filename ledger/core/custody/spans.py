@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from ledger.core.custody.state import CaseState, Item, ItemStatus, Person
 from ledger.core.events import Event
-from ledger.core.events.item import ItemDisposed
+from ledger.core.events.item import ItemDisposed, ItemMerged, ItemSplit
 from ledger.core.events.terms import Quantity, Stage
 
 Subject = Literal["case", "item", "person"]
@@ -175,6 +175,22 @@ def concerned(before: CaseState | None, event: Event, after: CaseState) -> Conce
     persons_before = before.persons.keys() if before else frozenset[str]()
     persons = (named & persons_before) | (named & after.persons.keys()) | (after.persons.keys() - persons_before)
     return Concerned(tuple(sorted(items)), tuple(sorted(persons)))
+
+
+def until_it_became(item_id: str, events: Sequence[Event]) -> dict[str, int]:
+    """Return the item, and the items of the case that became it by splits and merges, each until which event.
+
+    ``events`` are those of the whole stream in their order. What an item's history tells of a whole or a source ends
+    with the event that split or merged it.
+    """
+    until = {item_id: len(events)}
+    for event in reversed(events):
+        match event.body:
+            case ItemSplit(item_id=split, parts=parts) if any(part.item_id in until for part in parts):
+                until[split] = event.sequence
+            case ItemMerged(item_ids=sources, whole=whole) if whole.item_id in until:
+                until |= dict.fromkeys(sources, event.sequence)
+    return until
 
 
 def named_things(value: Any) -> Iterator[str]:

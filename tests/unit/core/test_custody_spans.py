@@ -9,7 +9,16 @@ import pytest
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.claimed_times import BREAK_KINDS, Break, breaks
-from ledger.core.custody.spans import Concerned, CustodyStanding, Span, SpanCourse, Subject, concerned, custody_spans
+from ledger.core.custody.spans import (
+    Concerned,
+    CustodyStanding,
+    Span,
+    SpanCourse,
+    Subject,
+    concerned,
+    custody_spans,
+    until_it_became,
+)
 from ledger.core.events import Event, handover, item
 from ledger.core.events import case as cases
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant
@@ -145,6 +154,26 @@ def test_what_is_gone_is_held_by_nobody() -> None:
     assert standings(case, "item", "coins")[-1] == CustodyStanding(None, status="split")
     assert standings(case, "item", "a")[0].holder == POLICE
     assert standings(dispose(proposed("drug")), "item", "drug")[-1] == CustodyStanding(None, status="disposed")
+
+
+def test_a_whole_is_what_became_it_until_the_split_or_merge() -> None:
+    """Also through a split of a split; what was split off beside it is another thing."""
+    case = holding("coins", "other", quantity=10, kind="property", fungible=True)
+    case.say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
+    split = case.last.event.sequence
+    case.say(item.ItemSplit, item_id="b", parts=(part("c", 1), part("d", 5)))
+    case.say(item.ItemMerged, item_ids=("a", "d"), whole=part("all", 9))
+    events = [event.event for event in case.events]
+    count = len(events)
+    assert until_it_became("all", events) == {
+        "all": count,
+        "a": count - 1,
+        "d": count - 1,
+        "b": count - 2,
+        "coins": split,
+    }
+    assert until_it_became("c", events) == {"c": count, "b": count - 2, "coins": split}
+    assert until_it_became("other", events) == {"other": count}
 
 
 def test_a_person_is_kept_for_the_old_organ_until_the_change_is_served() -> None:

@@ -18,7 +18,7 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.handover import HandoverRecalled
-from ledger.core.events.item import Seizure
+from ledger.core.events.item import ItemMoved, ItemSplit, Seizure
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.core.verification.bundle import Bundle, encode_bundle
@@ -34,7 +34,7 @@ from ledger.interchange.papers.typeset import typeset
 from ledger.procedures import books_that_ship, shipped_procedures, shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant, section
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
-from tests.testkit.casework import Case, got, registration
+from tests.testkit.casework import Case, got, part, registration
 from tests.testkit.machine import REPOSITORY
 from tests.testkit.tally import Tally, write_bundle, write_trust
 from tests.testkit.time_zones import utc_times
@@ -216,6 +216,17 @@ def test_a_certificate_of_one_item_tells_of_that_alone() -> None:
     with pytest.raises(MalformedInput) as caught:
         certified_as(OF_EVENT, item_id="phone")
     assert "tally proof get --case" in str(caught.value.hint)
+
+
+def test_the_chain_of_a_part_begins_with_the_whole() -> None:
+    """Its certificate has the registration of what it was split from."""
+    case = Case().open().register("notes", kind="property", quantity=10, fungible=True)
+    case.say(ItemSplit, item_id="notes", parts=(part("a", 4), part("b", 6))).say(ItemMoved, item_id="b")
+    log = founded(POLICE)
+    log.add(*case.events)
+    text = text_in(log.case_bundle(), using=trust(), item_id="a")
+    assert "registers the notes" in text
+    assert "moves" not in text
 
 
 def test_an_event_alone_is_told_by_what_it_states() -> None:
