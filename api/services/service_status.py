@@ -21,7 +21,7 @@ from ledger.anchoring.anchors import WaitReason, last_size
 from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.chain_status import ChainStatus
-from ledger.chain.journal import WriteState
+from ledger.chain.journal import Purpose, WriteState
 from ledger.core.events.record import IncidentRecorded
 from ledger.i18n import zone_in_use
 from ledger.recording.clock import seconds_behind
@@ -56,6 +56,13 @@ class AnchorOverview(Struct, frozen=True):
     counts: Mapping[str, int]
 
 
+class WaitingChange(Struct, frozen=True):
+    """A change of the registry that its ``sender`` has signed and that is in no block, with the node's reason."""
+
+    sender: str
+    refusal: str | None
+
+
 class Incident(Struct, frozen=True):
     """An incident in the log; ``recorded_at`` is in unix milliseconds."""
 
@@ -84,10 +91,11 @@ class ServiceStatus(Struct, frozen=True):
     ``clock_fault`` is why nothing is recorded by the machine's clock, if so. ``ended_loops`` are the threads that have
     ended and should not. ``free_bytes`` is None if the database is on another machine. ``open_since`` (unix
     milliseconds) is when the first entry was recorded that no final anchor covers. ``chain_status`` is what the last
-    look at the chain showed, of whose changes of the registry the log has ``mirrored``. ``witness_defect`` prevents
-    asking any witness; ``quorum`` is from how many agencies the contract demands a co-signature. ``evidence`` is why no
-    file can be put into the evidence store, or taken. ``noticed`` is the size up to which notices were derived,
-    ``indexed`` the one up to which searches find words by their parts. ``mail`` is None on a ledger that sends none.
+    look at the chain showed, of whose changes of the registry the log has ``mirrored``; ``waiting`` are changes that
+    are late to come into a block. ``witness_defect`` prevents asking any witness; ``quorum`` is from how many agencies
+    the contract demands a co-signature. ``evidence`` is why no file can be put into the evidence store, or taken.
+    ``noticed`` is the size up to which notices were derived, ``indexed`` the one up to which searches find words by
+    their parts. ``mail`` is None on a ledger that sends none.
     """
 
     now: int
@@ -104,6 +112,7 @@ class ServiceStatus(Struct, frozen=True):
     chain: ChainWorkerState
     chain_status: ChainStatus | None
     mirrored: int
+    waiting: list[WaitingChange]
     witnesses: list[WitnessState]
     witness_defect: str | None
     quorum: int
@@ -150,6 +159,7 @@ def service_status(parts: Parts, reading: Reading | None, *, for_operator: bool 
             chain=parts.chain_worker.state,
             chain_status=parts.chain_worker.chain_status,
             mirrored=authority.changes,
+            waiting=_waiting(parts, journal),
             witnesses=parts.collector.states(),
             witness_defect=parts.collector.defect,
             quorum=authority.quorum,
@@ -170,6 +180,17 @@ def days_of_log(parts: Parts, size: int) -> list[Day]:
     today = zone_in_use().day_of(datetime.fromtimestamp(parts.clock() // 1000, UTC))
     with parts.database.read() as connection:
         return growth.days(connection, size, today, DAYS, zone_in_use())
+
+
+def _waiting(parts: Parts, journal: DatabaseJournal) -> list[WaitingChange]:
+    """Return the changes of the registry in no block that the node refuses, or that were signed a while ago."""
+    refusals, late = parts.chain_worker.refusals, parts.clock() // 1000 - CHANGE_LATE_S
+    return [
+        WaitingChange(write.sender, refusals.get(write.number))
+        for write in journal.unsettled()
+        if write.purpose is Purpose.REGISTRY and write.block_number is None
+        if write.number in refusals or write.timestamp < late
+    ]
 
 
 def _inside(connection: Connection, parts: Parts, reading: Reading | None) -> SignedInOverview:
@@ -193,6 +214,7 @@ def _incident(entry: log.StoredEntry) -> Incident:
 Colour = Literal["bad", "soon"]
 
 LATE_MS = 10 * 60 * 1000  # milliseconds for which an entry may wait for its final anchor
+CHANGE_LATE_S = 120  # seconds from its signing to a block in which a change of the registry is no matter of course
 ANCHOR_GAS = 500_000  # of a large anchor with its consistency proof
 ANCHORS_PAID = 1000  # anchors that the account's balance should pay for
 RECENT_MS = 7 * 24 * 3600 * 1000  # milliseconds for which a recorded incident is shown as one to look at
@@ -277,6 +299,14 @@ SAYINGS = {
         later("Entries have waited for a final anchor for more than ten minutes."),
         later("See below what the chain waits for. An account without money, or a node that lags, is mended there."),
         "tally anchor status",
+    ),
+    "change_waits": AlarmText(
+        "bad",
+        later("A grant, revocation or decision that an agency's admin has signed is not on the chain."),
+        later(
+            "A key that it revokes signs on. Tell the admin: his account has to pay for it. It is sent again by itself."
+        ),
+        "tally agency show",
     ),
     "balance_low": AlarmText(
         "soon",
@@ -367,6 +397,7 @@ def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
         yield ServiceAlarm("quorum_missing", detail=state.detail)
     if status.open_since is not None and status.now - status.open_since > LATE_MS:
         yield ServiceAlarm("anchor_late")
+    yield from (ServiceAlarm("change_waits", change.sender, change.refusal) for change in status.waiting)
     if chain_status is not None and chain_status.balance < chain_status.fee * ANCHOR_GAS * ANCHORS_PAID:
         yield ServiceAlarm("balance_low", chain_status.account)
     if status.witness_defect is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Literal
@@ -99,6 +99,11 @@ class ChainWorker:
     def chain_status(self) -> ChainStatus | None:
         """Return what the chain showed when it last answered, without asking it."""
         return self._link.status_reader.last if self._link else None
+
+    @property
+    def refusals(self) -> Mapping[int, str]:
+        """Return by number of the write why the node takes none of these."""
+        return self._link.chain.refusals if self._link else {}
 
     def run(self, stop: Event) -> None:
         """Take steps until ``stop`` is set; after each failure wait longer."""

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -135,6 +135,10 @@ class EmbeddedNode:
     @property
     def chain_id(self) -> int:
         return CHAIN_ID
+
+    @property
+    def refusals(self) -> Mapping[int, str]:
+        return {}  # what this node refuses is invalid at once
 
     @property
     def eth(self) -> Eth:

@@ -27,7 +27,7 @@ class RemoteChain:
     journal: Journal
     finality: FinalityRule
     identity: ChainFingerprint | None = None
-    _reasons: dict[int, str] = field(default_factory=dict, init=False)  # by write: why it is not taken, as logged last
+    refusals: dict[int, str] = field(default_factory=dict, init=False)
 
     def fees(self) -> Fees:
         """Return fees with room for the base fee to double; zero on a chain whose gas is free."""
@@ -50,7 +50,8 @@ class RemoteChain:
         try:
             self._require_chain()
             return self._send(write)
-        except TransactionRefused:
+        except TransactionRefused as error:
+            self._log_once(write, error.rpc_message)
             raise
         except ChainUnavailable as error:
             _log.warning("the outcome of write %d is unknown: %s", write.number, error)
@@ -116,11 +117,11 @@ class RemoteChain:
             try:
                 self._send(write)
             except TransactionRefused as error:
-                self._log_once(write, str(error))
+                self._log_once(write, error.rpc_message)
 
     def _log_once(self, write: ChainWrite, reason: str) -> None:
-        if self._reasons.get(write.number) != reason:  # a write that waits is sent again every few seconds
-            self._reasons[write.number] = reason
+        if self.refusals.get(write.number) != reason:  # a write that waits is sent again every few seconds
+            self.refusals[write.number] = reason
             _log.warning("write %d was not taken: %s", write.number, reason)
 
     # -- blocks that leave the chain -----------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ class RemoteChain:
         moved = replace(write, state=state, block_number=number, block_hash=block_hash)
         moved = replace(moved, block_time=block_time, gas_used=gas_used)
         self.journal.update(moved)
-        self._reasons.pop(write.number, None)
+        self.refusals.pop(write.number, None)
         if reason:
             _log.warning("write %d was %s and is %s: %s", write.number, write.state, state, reason)
         return moved

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Protocol
 
@@ -28,6 +28,10 @@ class ChainBackend(Protocol):
 
     @property
     def chain_id(self) -> int: ...
+
+    @property
+    def refusals(self) -> Mapping[int, str]:
+        """Return by number why the node takes none of these writes, as it answered last."""
 
     @property
     def eth(self) -> Eth:
@@ -119,12 +123,13 @@ class ChainWriter:
             return self._commit(sign(transaction, self.signer), purpose, anchored)
 
     def relay(self, signed: SignedTransaction, purpose: Purpose, *, abi: ContractAbi) -> ChainWrite:
-        """Journal what another has signed and hand it to the chain; return the write if it is journaled already.
+        """Journal what another has signed and hand it to the chain; return the write if the chain has it already.
 
         Requires that the caller has checked what it calls.
 
         Raises:
-            RuleRefused: it is for another chain, or has too little gas.
+            RuleRefused: it is for another chain, has too little gas, or the node refuses it (``transaction_refused``):
+                it stays journaled then, and is sent again.
             CallReverted: it would revert now.
             Conflict: its nonce is not the sender's next.
             Unavailable: the chain does not answer.
@@ -132,9 +137,11 @@ class ChainWriter:
         with self._lock:
             # Sent again, the same bytes are the same write.
             journaled = self.journal.find(signed.hash)
-            if journaled is not None:
+            if journaled is not None and journaled.state is not WriteState.SIGNED:
                 return journaled
             self.chain.refresh()
+            if journaled is not None:
+                return self._relay(self.journal.find(signed.hash) or journaled)
             # A gap in the sender's nonces would leave the transaction waiting for ever.
             self._require_next(signed)
             transaction = signed.transaction
@@ -147,7 +154,7 @@ class ChainWriter:
                     field="raw",
                     code="gas_too_low",
                 )
-            return self._commit(signed, purpose, None)
+            return self._relay(self._journal(signed, purpose, None))
 
     def refresh(self) -> None:
         """Look up what has become of all writes, and replace one that is stuck.
@@ -203,6 +210,30 @@ class ChainWriter:
     # -- one transaction -----------------------------------------------------------------------------------------------
 
     def _commit(self, signed: SignedTransaction, purpose: Purpose, anchored: AnchoredHead | None) -> ChainWrite:
+        """Journal a transaction of our own and hand it to the chain."""
+        write = self._journal(signed, purpose, anchored)
+        try:
+            return self.chain.deliver(write)
+        except TransactionRefused as error:
+            raise error.amended(hint=self._lack_of_funds(signed.sender, signed.raw)) from error
+
+    def _relay(self, write: ChainWrite) -> ChainWrite:
+        """Hand a journaled write of another to the chain, unless it has it by now. Raises RuleRefused."""
+        if write.state is not WriteState.SIGNED:
+            return write
+        try:
+            return self.chain.deliver(write)
+        except TransactionRefused as error:
+            # No 503: a client would send it again by itself, and whoever revokes a key has to learn why it still signs.
+            raise RuleRefused(
+                "nothing has changed yet: the chain node refuses the transaction: {reason}",
+                reason=error.rpc_message,
+                code=error.code,
+                hint=self._lack_of_funds(write.sender, write.raw_transaction)
+                or "The service sends it again by itself. If this lasts, ask the operator of the service.",
+            ) from error
+
+    def _journal(self, signed: SignedTransaction, purpose: Purpose, anchored: AnchoredHead | None) -> ChainWrite:
         """Append the signed transaction to the journal, durably, before anybody else receives it (the commit point)."""
         last = self.journal.last()
         write = ChainWrite(
@@ -219,10 +250,7 @@ class ChainWriter:
         )
         # Durable first: a transaction that the chain has and the journal lacks could never be explained.
         self.journal.append(write)
-        try:
-            return self.chain.deliver(write)
-        except TransactionRefused as error:
-            raise error.amended(hint=self._lack_of_funds(signed.sender, signed.raw)) from error
+        return write
 
     def _lack_of_funds(self, sender: str, raw_transaction: bytes) -> Message | None:
         """Return what to do about it if the sender cannot pay for the transaction, else None."""

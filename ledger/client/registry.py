@@ -21,11 +21,12 @@ from ledger.client.service import ServiceClient
 from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
-from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, Unauthorized
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, Unauthorized, Unavailable
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ROLE_BITS, ContractChange, adoption_of, profile_bytes
 from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId, SafeInt
+from ledger.core.messages import Term
 from ledger.core.signing.signatures import TransactionSigner, recover
 from ledger.i18n import Labels
 from ledger.recording.event_signing import SYSTEM_SOURCES
@@ -96,8 +97,20 @@ def chain_state(session: ClientSession) -> ChainState:
 
 
 def send_call(session: ClientSession, call: bytes) -> dict[str, Any]:
-    """Sign the call with the profile's key, send it, and return what became of the transaction."""
-    return relay(session.service, session.signer, call, partial(require_trusted, session))
+    """Sign the call with the profile's key, send it, and return what became of the transaction.
+
+    Raises Unavailable unless the chain has taken it.
+    """
+    sent = relay(session.service, session.signer, call, partial(require_trusted, session))
+    if sent["state"] not in ("submitted", "mined", "confirmed"):
+        raise Unavailable(
+            "nothing has changed yet: the chain has not taken write {number}, which is {state}",
+            number=sent["number"],
+            state=Term("state", sent["state"]),
+            code="not_taken",
+            hint="See whether it counts by now: tally agency show. If not, do it again, or ask the operator.",
+        )
+    return sent
 
 
 def relay(

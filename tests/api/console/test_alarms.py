@@ -15,6 +15,7 @@ from api.services.service_status import (
     Incident,
     ServiceStatus,
     SignedInOverview,
+    WaitingChange,
     alarms,
 )
 from api.texts import Texts
@@ -53,6 +54,7 @@ QUIET = ServiceStatus(
     chain=ChainWorkerState(True),
     chain_status=SEEN,
     mirrored=3,
+    waiting=[],
     witnesses=[WitnessState("w", 9)],
     witness_defect=None,
     quorum=1,
@@ -81,6 +83,7 @@ LOUD = {
     "chain_defect": replace(QUIET, chain=ChainWorkerState(fault="KeyError", is_defect=True)),
     "chain_faulty": replace(QUIET, chain=ChainWorkerState(fault="it does not answer", hint="Start it.")),
     "quorum_missing": replace(QUIET, chain=ChainWorkerState(True, WaitReason.QUORUM_MISSING, detail="1 of 2")),
+    "change_waits": replace(QUIET, waiting=[WaitingChange("0xab", "insufficient funds")]),
     "balance_low": replace(QUIET, chain_status=POOR),
     "anchor_late": replace(QUIET, open_since=NOW - LATE_MS - 1),
     "witness_fault": replace(QUIET, witnesses=[WitnessState("w", 3, "silent")]),

@@ -16,7 +16,7 @@ from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.transaction import Fees, decode, sign
 from ledger.chain.writer import ChainWriter
-from ledger.core.errors import Conflict, MalformedInput, Unavailable
+from ledger.core.errors import Conflict, MalformedInput, RuleRefused, Unavailable
 from tests.testkit.builders import refused
 from tests.testkit.faulty_service import Answer
 from tests.testkit.machine import free_port
@@ -313,6 +313,23 @@ def test_a_revert_is_invalid_once_its_block_is_final(world: World, anvil: Extern
     world.anchor.refresh()
     assert now(world, write).state is INVALID
     assert world.anchor.head("latest").number == 0
+
+
+def test_a_change_that_its_admin_cannot_pay_for_is_refused_until_he_can(world: World, anvil: ExternalNode) -> None:
+    """Each time it is handed in, with the node's reason and the account that lacks currency, and not as what a client
+    tries again by itself. The reason stays with the chain until the node takes it, which the look-up sees to."""
+    call = granted_by(world, POLICE, Key("clerk"))
+    raw = sign(world.registry.prepare(POLICE.key_id, call), POLICE).raw
+    for _ in range(2):
+        with pytest.raises(RuleRefused, match="Insufficient funds") as raised:
+            world.registry.relay(raw)
+        assert raised.value.code == "transaction_refused"
+        assert f"Send the account {POLICE.key_id} the chain's currency" in str(raised.value.hint)
+    (reason,) = world.chain.refusals.values()
+    assert "Insufficient funds" in reason
+    anvil.fund(POLICE.key_id)
+    assert world.registry.relay(raw).state is SUBMITTED
+    assert world.chain.refusals == {}
 
 
 def test_a_nonce_that_went_to_a_stranger_is_a_rollback(world: World, anvil: ExternalNode) -> None:

@@ -12,9 +12,10 @@ from eth_account.messages import encode_typed_data
 
 from ledger.cli.errors import Exit
 from ledger.core.encoding import canonical
-from tests.testkit.builders import founder
+from tests.testkit.builders import POLICE, founder
 from tests.testkit.tally import Tally
-from tests.unit.cli.world import UNTIL, World
+from tests.unit.chain.external import running_anvil
+from tests.unit.cli.world import UNTIL, World, service_of
 
 
 def test_admin_signs_only_at_the_trusted_contract(world: World, tmp_path: Path) -> None:
@@ -55,6 +56,33 @@ def test_revoked_key_signs_nothing_more(world: World) -> None:
     world.wait(keys, lambda answer: any(key["key_id"] == key_id and key["revoked"] for key in answer["keys"]))
     world.refuses(Exit.REFUSED, "key_revoked", "case", "open", "--number", "M", "--type", "theft", profile="leaver")
     assert world.ok("case", "show", case_id)["opened_by"] == "police-east"
+
+
+def test_who_revokes_a_key_learns_that_it_did_not_happen(tmp_path: Path) -> None:
+    """Where his account cannot pay the chain: each time he tries, with the reason and what to do, and so does
+    the operator, from the page of his service. Once there is currency, the service sends it by itself."""
+    with running_anvil() as anvil:
+        world = World(tmp_path, chain=anvil.url, chain_id=31337, finality=0)
+        world.found()
+        anvil.fund(json.loads((world.data / "installation.json").read_bytes())["submitter"])
+        with service_of(world):
+            world.wait("/api/v1/chain", bool)
+            admin, keys = f"admin-{POLICE}", f"/api/v1/agencies/{POLICE}/keys"
+            world.tally.add_profile(admin, world.url, POLICE, "admin", admin)
+            account = world.tally.ok("key", "show", admin)["key_id"]
+            anvil.fund(account)
+            key_id = world.grant("stolen", POLICE, "p-0417", "clerk")
+            world.wait(keys, lambda answer: answer["keys"])
+            anvil.fund(account, coins=0)
+            for _ in range(2):
+                done = world.refuses(Exit.REFUSED, "Insufficient funds", "key", "revoke", key_id, profile=admin)
+                assert f"Send the account {account} the chain's currency" in done.err
+            world.ok("case", "open", "--number", "L", "--type", "theft", profile="stolen")
+            page = world.http.get("/console/operation").text
+            assert all(words in page for words in ("A key that it revokes signs on.", account, "Insufficient funds"))
+            anvil.fund(account)
+            world.wait(keys, lambda answer: answer["keys"][0]["revoked"])
+            world.refuses(Exit.REFUSED, "revoked", "case", "open", "--number", "M", "--type", "theft", profile="stolen")
 
 
 def test_an_admin_hands_over_to_the_next(world: World) -> None:
