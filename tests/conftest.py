@@ -103,9 +103,10 @@ def rank(item: pytest.Item) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a test whose docstring does not say what must hold; the longest files come first."""
     items.sort(key=rank)
-    silent = [item.nodeid for item in items if type(item) is pytest.Function and not item.obj.__doc__]
+    tests = [item for item in items if type(item) is pytest.Function]
+    silent = [item.nodeid for item in tests if len((item.obj.__doc__ or "").split()) < 5]
     if silent:
-        raise pytest.UsageError("\n".join(["these tests do not say what must hold:", *silent]))
+        raise pytest.UsageError("\n".join(["these tests do not say in five words or more what must hold:", *silent]))
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def test_a_challenge_expires(served: Served) -> None:
 
 
 def test_a_key_that_is_not_granted_gets_no_challenge(shared: Served) -> None:
-    """403 at once."""
+    """The challenge itself is refused, before anything is signed."""
     answer = shared.request("POST", "/api/v1/sign-in/challenge", json={"key_id": clerk("nowhere").key_id})
     problem(answer, 403, "key_unknown", "key_id")
 

@@ -115,7 +115,7 @@ def test_the_row_of_a_paper_on_the_page_is_sound() -> None:
 
 
 def test_the_page_lists_every_flag() -> None:
-    """The list is closed."""
+    """The list is closed: the page has each name of a flag, and no other."""
     rows = rows_of(PAGE.split("<!-- flags -->")[1].split("<!-- /flags -->")[0])
     assert sorted(words_of(name)[0] for name, *_ in rows) == sorted(get_args(FlagName))
 

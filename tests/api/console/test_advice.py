@@ -84,7 +84,7 @@ def test_the_nearest_advice_is_given() -> None:
     [("zh-CN", "请核对地址和编号"), ("en", "What you may not see looks as if it were not there.")],
 )
 def test_a_refused_page_says_what_to_do_next(shared: Served, language: str, sentence: str) -> None:
-    """In either language."""
+    """Its page has the advice in the language that the reader asks for."""
     answer = shared.request("GET", "/console/nowhere", headers={"accept-language": language})
     assert (answer.status_code, sentence in answer.text) == (404, True)
 

@@ -180,7 +180,7 @@ def test_flag_added(stand: Stand, index: int) -> None:
 
 
 def test_row_of_no_entry(stand: Stand) -> None:
-    """Rows beside every entry."""
+    """Flags and sections of an index beyond the log are reported there."""
     stand.change("INSERT INTO flags (log_index, position, name, article, detail) VALUES (98, 0, 'x', 'y', 'z')")
     stand.change("INSERT INTO sections (log_index, label) VALUES (99, 'x')")
     assert found(stand.audit()) == {("payloads", 98), ("payloads", 99)}

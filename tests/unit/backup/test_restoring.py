@@ -155,7 +155,7 @@ def test_a_server_gets_the_partitions_before_the_rows(
 
 
 def test_an_older_generation_can_be_restored(stand: Stand) -> None:
-    """As it was then."""
+    """The restored log has the size and root of that generation, and an audit finds nothing."""
     first = stand.create().generation
     stand.record(handed_over("case-new"))
     stand.create()

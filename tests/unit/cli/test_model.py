@@ -31,7 +31,7 @@ def test_a_draft_says_what_is_to_be_filled_in_and_is_sound_then(tally: Tally, tm
 
 
 def test_a_draft_overwrites_nothing(tally: Tally, tmp_path: Path) -> None:
-    """An author's work stays."""
+    """A file that is there is left as it is, and a name that is no id makes none."""
     path = tmp_path / "mine.yaml"
     path.write_text("mine", encoding="utf-8")
     assert tally("model", "new", "my-model", "-o", path).status == Exit.REFUSED

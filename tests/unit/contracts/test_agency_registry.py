@@ -257,7 +257,7 @@ def test_witness_below_the_quorum_cannot_be_removed(web3: Web3) -> None:
 
 
 def test_witness_that_is_not_there_cannot_be_removed(ledger: Ledger) -> None:
-    """Removing twice is refused."""
+    """Removing the same witness a second time is refused."""
     ledger.decide(REMOVAL, *MAJORITY)
     with refused("WitnessUnknown", COURT.id):
         ledger.decide(REMOVAL, *MAJORITY)
@@ -434,7 +434,7 @@ def test_grant_of_impossible_terms_is_refused(ledger: Ledger, terms: dict[str, o
 
 
 def test_key_is_no_zero_address(ledger: Ledger) -> None:
-    """No key has it."""
+    """A grant to the zero address is refused: no key has it."""
     with refused("AccountRefused", NOBODY, POLICE.id):
         ledger.send(POLICE.admin, granting(ledger, NOBODY, b""))
 

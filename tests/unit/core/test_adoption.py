@@ -92,7 +92,7 @@ def test_a_false_text_is_not_taken_for_what_was_adopted() -> None:
 
 
 def test_the_same_version_may_be_adopted_once_more() -> None:
-    """It stays in force."""
+    """The version stays in force, and nothing else changes."""
     assert adopted(FIRST, FIRST).current == adopted(FIRST).current
 
 

@@ -34,7 +34,7 @@ def parse(rows: str) -> rulebook.Rulebook:
 
 
 def test_every_period_that_ships_can_be_counted() -> None:
-    """Bases and extensions alike."""
+    """The periods of all bases, and of all extensions that have one, can be parsed."""
     for row in shipped_rulebook().clocks:
         texts = [base.period for base in row.bases]
         texts += [extension.adds or extension.to for extension in row.extensions if not extension.is_open]

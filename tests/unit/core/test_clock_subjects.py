@@ -73,7 +73,7 @@ def test_a_decision_about_things_concerns_all_persons_as_before() -> None:
 
 
 def test_a_decision_stops_the_times_of_all_handovers() -> None:
-    """It names none."""
+    """A decision names no handover, so the clocks of each stop."""
     rules = book("handover", "received.forensic_examination", "decided.judgment")
     written = things(rules).offer("ring", to=LAB, purpose="forensic_examination").accept()
     assert running(written.decide("judgment")) == []

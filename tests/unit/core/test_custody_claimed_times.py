@@ -126,7 +126,7 @@ def test_what_has_happened_was_not_after_the_signature(kind: type[Body], path: s
 
 
 def test_no_event_happened_after_its_signature() -> None:
-    """``occurred_at`` of whatever event."""
+    """``occurred_at`` of any event is refused beyond the tolerance of the clocks."""
     event = event_of(case.CaseNumbered(case_number="1"), clerk(POLICE), occurred_at=instant(START)).event
     for row in EVENT_TYPES.values():
         claim = replace(event, body=at(row.body), signed_at=START - claimed_times.TOLERANCE)
@@ -168,7 +168,7 @@ def test_nothing_is_answered_on_a_day_before_its_offer(answer: str) -> None:
 
 
 def test_an_offer_that_ends_before_it_is_made_is_refused() -> None:
-    """Nobody could accept it."""
+    """Its end may be the moment of the offer, but not before: nobody could accept it."""
     for expires, offered_at in ((120, True), (119, False)):
         written = Case().open().register("phone")
         terms = {"to": PROCURATORATE, "occurred_at": instant(START + 120), "expires_at": instant(START + expires)}
@@ -198,7 +198,7 @@ def test_a_receipt_that_does_not_fit_is_flagged(answer: str, received: int, deta
 
 
 def test_a_refusal_need_not_say_when_it_was_received() -> None:
-    """Nothing came."""
+    """A refusal without ``received_at`` has no flag: nothing came."""
     assert odd(offered().refuse(received_at=None)) == []
 
 

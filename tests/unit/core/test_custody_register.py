@@ -60,7 +60,7 @@ def test_changes_are_told_between_any_two_versions(count: int) -> None:
 
 
 def test_a_key_that_is_not_there_is_told() -> None:
-    """As a dict does."""
+    """Looking a missing key up and removing it raise KeyError, as with a dict."""
     with pytest.raises(KeyError, match="nothing"):
         numbered(3)["nothing"]
     with pytest.raises(KeyError, match="nothing"):

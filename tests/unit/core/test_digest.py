@@ -40,7 +40,7 @@ def test_payload_digest_is_the_text_of_its_blake3() -> None:
 
 
 def test_sm3_is_that_of_the_standard() -> None:
-    """The standard's own example."""
+    """The digest of the standard's own example is the one printed there."""
     assert str(digest_by(Algorithm.SM3, b"abc")) == f"sm3:{SM3_OF_ABC}"
 
 

@@ -46,7 +46,7 @@ def faults(example: str) -> list[tuple[tuple[str | int, ...], str]]:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_examples_of_what_ships_come_out(name: str) -> None:
-    """And there are some."""
+    """Each package that ships has examples, and all of them hold."""
     book = read_package(shipped_package(name))
     assert book.examples
     assert list(faults_of_examples(book)) == []

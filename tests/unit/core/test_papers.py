@@ -111,7 +111,7 @@ def test_a_fault_of_a_row_is_told_by_file_line_and_key(key: str, rows: str) -> N
 
 
 def test_a_word_of_papers_has_every_language() -> None:
-    """As every label."""
+    """A word without its Chinese is refused, as a label is."""
     words = {"papers.toml": b'[paper_words]\nagency = { en = "By" }\n'}
     with refused_at("papers.toml:2: paper_words.agency"):
         read_package(shipped_package("evidence") | words)

@@ -276,7 +276,7 @@ class TestBundles:
                 decode_bundle(bundle, len(entries) - 1)
 
     def test_length_is_two_bytes_high_byte_first(self) -> None:
-        """As C2SP tlog-tiles says."""
+        """An entry stands behind its length of two bytes, as in C2SP tlog-tiles."""
         assert encode_bundle([b"a" * 258, b""]) == b"\x01\x02" + b"a" * 258 + b"\0\0"
 
     def test_largest_entry(self) -> None:
@@ -293,7 +293,7 @@ class TestBundles:
             decode_bundle(bundle, 2)
 
     def test_bytes_after_the_last_entry(self) -> None:
-        """Nothing may follow."""
+        """A bundle with bytes behind its last entry is refused."""
         with refused_at("bundle", match="1 bytes follow the bundle"):
             decode_bundle(b"\0\x01a\0", 1)
 

@@ -215,7 +215,7 @@ def test_a_lead_is_no_reason_beside_a_stronger_one() -> None:
 
 
 def test_a_recommendation_is_seen_by_both_sides_and_from_above() -> None:
-    """By nobody beside them."""
+    """Issuer and receiver see it as parties, an auditor above them by jurisdiction, and nobody else does."""
     sides = visibility.sides_of(Recommendation().issued().state)
     assert isinstance(sides, visibility.RecommendationSides)
     sights = [visibility.can_see(reader(name), sides) for name in (PROCURATORATE, POLICE, UPPER, COURT)]

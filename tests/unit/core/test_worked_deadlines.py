@@ -274,5 +274,5 @@ def test_an_opinion_for_correction_burdens_the_court_alone() -> None:
 
 
 def test_the_table_is_large_enough() -> None:
-    """No number stands twice."""
+    """There are 120 rows at least, and no number stands twice."""
     assert len({row.number for row in TABLE}) == len(TABLE) >= 120

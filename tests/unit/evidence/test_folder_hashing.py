@@ -73,7 +73,7 @@ def test_what_is_no_file_is_refused_as_ever(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_of_every_file(tmp_path: Path) -> None:
-    """Whoever hashed it."""
+    """Each file and its bytes count once, whichever process hashed it."""
     folder, progress = write(tmp_path / "folder", MANY), RecordedProgress()
     hashed = dict(hash_folder(folder, progress=progress))
     assert (progress.done, sum(progress.sizes)) == (len(MANY), sum(map(len, MANY.values())))
@@ -121,7 +121,7 @@ def test_links_are_refused_in_a_listing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["absent", "file"])
 def test_what_is_no_folder_is_named(tmp_path: Path, name: str) -> None:
-    """By its path."""
+    """The refusal names the path of what is a file, or is not there."""
     write(tmp_path, {"file": b""})
     with pytest.raises(MalformedInput, match=f"{name} cannot be read"):
         list(hash_folder(tmp_path / name))

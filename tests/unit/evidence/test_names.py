@@ -60,7 +60,7 @@ def test_paths_that_may_lead_out_are_refused() -> None:
 
 
 def test_path_longer_than_a_system_takes_is_refused() -> None:
-    """4096 bytes, not characters."""
+    """The limit is 4096 bytes in UTF-8, not as many characters."""
     require_portable("文" * 1365)
     with pytest.raises(MalformedInput, match="too long"):
         require_portable("文" * 1366)

@@ -168,7 +168,7 @@ def test_a_zip_bomb_is_refused_by_what_it_says_it_unpacks_to(tmp_path: Path) -> 
 def test_xml_that_is_made_to_fill_the_memory_is_refused(
     tmp_path: Path, chunks: tuple[bytes, ...], message: str
 ) -> None:
-    """Before anything parses it."""
+    """Huge cells, endless rows, entities and CDATA are refused before anything parses them."""
     head, tail = sheet_xml("").split(b"<sheetData>")
     forgery = with_part(workbook(tmp_path, [["a"]]), SHEET, (head + b"<sheetData>", *chunks, b"</sheetData>" + tail))
     assert message in refused(forgery).message
@@ -185,7 +185,7 @@ def test_xml_in_another_encoding_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ['[{"a": "1"}, {"a": 2}]', '{"a": "1"}\n\n{"a": 2}\n', '\ufeff[{"a":"1"},{"a":2}]'])
 def test_json_is_an_array_or_one_object_a_line(tmp_path: Path, text: str) -> None:
-    """Numbers keep their digits."""
+    """Both are read alike, with a byte order mark too, and numbers keep their digits."""
     rows = read(csv_file(tmp_path, text, name="file.json"))
     assert [row.cells["a"] for row in rows] == ["1", "2"]
 
@@ -230,7 +230,7 @@ def test_a_broken_array_is_refused_with_its_element(tmp_path: Path, text: str) -
 
 
 def test_bytes_of_another_encoding_in_an_array_are_refused(tmp_path: Path) -> None:
-    """As in CSV."""
+    """They are refused as in CSV, and read once their encoding is named."""
     assert "bytes" in refused(csv_file(tmp_path, '[{"a": "盗窃"}]', name="f.json", encoding="gb18030")).message
     (row,) = read(csv_file(tmp_path, '[{"a": "盗窃"}]', name="f.json", encoding="gb18030"), encoding="gb18030")
     assert row.cells["a"] == "盗窃"

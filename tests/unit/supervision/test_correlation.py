@@ -163,7 +163,7 @@ def test_a_drawing_has_room_for_every_node_and_crosses_no_lines() -> None:
 
 
 def test_what_is_too_much_is_counted() -> None:
-    """The nearest are drawn."""
+    """The nearest nodes are drawn, and the number of those left out is given."""
     drawing = draw(star(100))
     assert len(drawing.spots) == DRAWN_AT_MOST
     assert drawing.left_out == 201 - DRAWN_AT_MOST

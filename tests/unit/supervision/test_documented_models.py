@@ -63,7 +63,7 @@ def test_each_shipped_model_is_listed() -> None:
 
 
 def test_the_model_of_the_page_is_publishable() -> None:
-    """As it stands there."""
+    """The model can be published as it stands on the page."""
     (text,) = blocks(PAGE, "yaml")
     assert require_publishable(text).model_id == "repeated-refusals"
 

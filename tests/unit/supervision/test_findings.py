@@ -225,7 +225,7 @@ def test_each_value_has_one_spelling(value: object, text: str) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), datetime.max.replace(tzinfo=UTC), b"bytes", {"a": 1}])
 def test_what_has_no_spelling_is_refused(value: object) -> None:
-    """Rather than guessed at."""
+    """Values without a spelling in the protocol are refused, never guessed at."""
     with pytest.raises(MalformedInput):
         text_of(value)
 

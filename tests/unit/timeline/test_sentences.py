@@ -149,7 +149,7 @@ def test_long_lists_are_counted() -> None:
 
 
 def test_parts_of_a_split_are_told_with_their_quantity() -> None:
-    """What came of it."""
+    """The sentence names each part with its quantity and unit."""
     case = Case().open().register("coins", quantity=10)
     case.say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
     assert "into the coins (a) [4 pieces], the coins (b) [6 pieces]." in last_sentence(case)

@@ -278,7 +278,7 @@ def test_each_part_is_of_use_alone(
     ],
 )
 def test_doctor_says_what_a_system_lacks(is_there: Enforced, result: str, detail: str) -> None:
-    """With what mends it."""
+    """The finding says what a worker could reach, and what mends it."""
     finding = worker_sandbox(is_there)
     assert (finding.result, detail in finding.detail) == (result, True)
     assert ("Landlock" in finding.mend) == (result == "failed")
