@@ -22,15 +22,14 @@ from api.dependencies import (
 )
 from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, Routes
-from api.services.supervision_views import timing_of
-from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
+from api.services.supervision_views import deadlines_at
+from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadlines
 from ledger.core.encoding.instants import spelled
 from ledger.core.messages import Message
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels, zone_in_use
 from ledger.store import clocks
 from ledger.store.clocks import DeadlineFilter, Warned
-from ledger.store.tables import NO_CASE
 
 router = Routes(400, 401, 503, prefix="/api/v1", tags=["deadlines"])
 
@@ -94,18 +93,7 @@ def list_deadlines(
         if case_id is not None:
             reading.require_letter(connection, case_id)  # its addressee has a time to answer, and no more of the case
         lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=page.limit, after=position)
-        validator = service.parts.validator
-        states = {}
-        for line in lines:
-            key = line.case_id, line.subject if line.case_id == NO_CASE else None
-            if key not in states:
-                states[key] = timing_of(validator, connection, line)
-    views = []
-    for line in lines:
-        state = states[line.case_id, line.subject if line.case_id == NO_CASE else None]
-        clock = state.clocks.get(line.deadline_id) if state else None
-        if state is not None and clock is not None:  # it may have disappeared since it was listed
-            views.append(_view(deadline(state, clock, validator.book_of(state), moment), labels))
+        views = [_view(each, labels) for each in deadlines_at(service.parts.validator, connection, lines, moment)]
     reading.record(Message("list of deadlines"), *dict.fromkeys(line.case_id for line in lines if line.case_id))
     body: dict[str, object] = {"deadlines": views}
     if len(lines) == page.limit:

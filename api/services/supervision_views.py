@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -302,7 +302,22 @@ def reply_deadlines(
     return due
 
 
-def timing_of(validator: Validator, connection: Connection, line: ClockLine) -> CaseState | None:
+def deadlines_at(
+    validator: Validator, connection: Connection, lines: Iterable[ClockLine], moment: datetime
+) -> Iterator[Deadline]:
+    """Yield the deadlines of these lines at a moment, without those that have disappeared since they were listed."""
+    states: dict[tuple[str, str], CaseState | None] = {}
+    for line in lines:
+        stream = ("case", line.case_id) if line.case_id != NO_CASE else ("recommendation", line.subject)
+        if stream not in states:
+            states[stream] = _timing_of(validator, connection, line)
+        state = states[stream]
+        clock = state.clocks.get(line.deadline_id) if state else None
+        if state is not None and clock is not None:
+            yield deadline(state, clock, validator.book_of(state), moment)
+
+
+def _timing_of(validator: Validator, connection: Connection, line: ClockLine) -> CaseState | None:
     """Return that in which the clock of a line of the list runs: its case, or what a recommendation's clocks run in."""
     if line.case_id != NO_CASE:
         return validator.states.of_case(line.case_id)

@@ -8,10 +8,10 @@ from datetime import datetime
 from msgspec import Struct
 
 from api.console.shared.access import Visit
-from api.services.supervision_views import timing_of
+from api.services.supervision_views import deadlines_at
 from api.texts import Texts
 from ledger.core.custody import CaseState
-from ledger.core.custody.due_dates import Deadline, deadline, deadlines
+from ledger.core.custody.due_dates import Deadline, deadlines
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.zones import Zone
 from ledger.core.supervision import RecommendationState
@@ -95,12 +95,8 @@ def _arithmetic(counted: PeriodEnd | None, unknown: str | None, zone: Zone, labe
 
 
 def _of_line(connection: Connection, visit: Visit, line: ClockLine) -> ClockView | None:
-    validator = visit.service.parts.validator
-    state = timing_of(validator, connection, line)
-    clock = state.clocks.get(line.deadline_id) if state else None
-    if state is None or clock is None:
-        return None
-    return view_of(deadline(state, clock, validator.book_of(state), visit.reading.moment), visit.labels)
+    at_moment = deadlines_at(visit.service.parts.validator, connection, (line,), visit.reading.moment)
+    return next((view_of(clock, visit.labels) for clock in at_moment), None)
 
 
 def view_of(clock: Deadline, labels: Labels) -> ClockView:
