@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -16,6 +17,7 @@ from ledger.core.custody import (
     Item,
     Letter,
     MeasureState,
+    OpenSplit,
     Person,
 )
 from ledger.core.custody.holds import ObstacleKind
@@ -282,7 +284,8 @@ class AssignmentView(Struct, frozen=True):
 class CaseView(CaseHeading, frozen=True):
     """A case in its present state. ``sight`` is how the reader sees it, ``agencies`` has each party's number of it.
 
-    ``procedure`` is the id of the one that judges its acts, ``links`` relates it to other cases.
+    ``procedure`` is the id of the one that judges its acts, ``links`` relates it to other cases. ``open_splits`` gave
+    up what no case has taken over yet: nothing of it is listed anywhere, and no clock of it runs.
     """
 
     procedure: str
@@ -303,6 +306,7 @@ class CaseView(CaseHeading, frozen=True):
     holds: tuple[Hold, ...]
     decisions: tuple[DecisionRecorded, ...]
     links: dict[str, str]
+    open_splits: tuple[OpenSplit, ...]
 
 
 class HeadView(Struct, frozen=True):
@@ -383,8 +387,8 @@ def letter_view(case_id: str, letter: Letter, *, procedure: str, event: EventVie
     return view_of(LetterView, letter, case_id=case_id, procedure=procedure, event=event)
 
 
-def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
-    """Return the view of a case from its row of the read model and its latest state."""
+def case_view(row: dict[str, Any], state: CaseState, sight: Sight, open_splits: Iterable[OpenSplit]) -> CaseView:
+    """Return the view of a case from its row of the read model, its latest state and its splits that are open."""
     heading = {name: row[name] for name in CaseHeading.__struct_fields__}
     lists = ("persons", "measures", "discrepancies", "custody_changes", "letters", "holds", "decisions")
     return view_of(
@@ -399,4 +403,5 @@ def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
         items=tuple(item_view(state.case_id, item) for item in state.items.values()),
         handovers=tuple(handover_view(state.case_id, handover) for handover in state.handovers.values()),
         links=dict(state.links),
+        open_splits=tuple(open_splits),
     )

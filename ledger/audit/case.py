@@ -57,7 +57,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
         faulty = frozenset(entry_finding.index for entry_finding in entry_findings if entry_finding.index is not None)
         findings.add(*entry_findings)
         states = CaseStates(database, lambda: mirror.procedures, lambda *_: kinds_of(ground))
-        rules = Rules(states, None, rows.split_for(connection))
+        rules = Rules(states, None, rows.splitting(connection))
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]

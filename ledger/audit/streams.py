@@ -32,13 +32,13 @@ from ledger.store.tables import CLOCKS, KEPT_STATES, STREAMS
 class Rules(Struct, frozen=True):
     """What streams are judged by.
 
-    ``agencies`` are those that the log admitted, None if its mirror is broken. ``split_for`` are the ids of cases for
-    which something was split off: only who opens one of them is looked up.
+    ``agencies`` are those that the log admitted, None if its mirror is broken. ``splitting`` are the ids of cases from
+    and for which something was split off: only who opens or closes one of them is looked up.
     """
 
     states: CaseStates
     agencies: Mapping[str, Agency] | None
-    split_for: frozenset[str]
+    splitting: frozenset[str | None]
 
 
 def names_of(flags: tuple[Flag, ...]) -> str:
@@ -247,8 +247,8 @@ class _CaseAudit(_StreamAudit):
         try:
             act = states.act(self._state, event, index=row.log_index, registered=self._rules.agencies)
             after, raised = fold(self._state, act)
-            if new_case_of(event) in self._rules.split_for:
-                states.require_free_id(event, below=row.log_index)
+            if not self._rules.splitting.isdisjoint((new_case_of(event), event.stream.id)):
+                states.require_by_splits(event, below=row.log_index)
         except TallystickError as error:
             self._sound = False
             # Entries of the other case may be faulty, too.

@@ -66,7 +66,7 @@ class Worker:
             ground, procedures = judging
             agencies = None if ground.authority is None else ground.authority.agencies
             states = CaseStates(self._snapshot, lambda: procedures, lambda *_: kinds_of(ground))
-            self._rules = Rules(states, agencies, rows.split_for(self._snapshot.connection))
+            self._rules = Rules(states, agencies, rows.splitting(self._snapshot.connection))
         return check_part(self._snapshot.connection, part, faulty, self._rules)
 
 

@@ -16,11 +16,12 @@ from ledger.cli.options import option_of
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
 from ledger.client.events import EventClient, send, sign_acts
-from ledger.core.custody import Flag
+from ledger.core.custody import Flag, OpenSplit
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
 from ledger.core.events import Body, Stream
+from ledger.core.events.case import CaseSplit
 from ledger.core.messages import Message
 from ledger.recording.event_signing import Claims, Signed, StreamPosition, UnsignedEvent, unsigned_event
 
@@ -143,6 +144,9 @@ class EventRecorder(EventClient[Session]):
         """Append an event to a case and print the receipt, with the ids that the body names."""
         receipt = self.append(Stream(kind="case", id=case_id), body, section=section)
         print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
+        if isinstance(body, CaseSplit) and (body.person_ids or body.item_ids):
+            given_up = len(body.person_ids), len(body.item_ids)
+            self.session.warn(OpenSplit(receipt["event_id"], case_id, body.new_case_id, *given_up).next_step)
 
     def record_with(self, file: Path, case_id: str, body: Body) -> None:
         """Append an event that tells of a new file, as ``record`` does; the file goes if nothing is recorded of it.

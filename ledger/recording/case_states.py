@@ -15,12 +15,12 @@ from typing import NoReturn
 
 import structlog
 
-from ledger.core.custody import Act, CaseState, fold
+from ledger.core.custody import Act, CaseState, OpenSplit, fold
 from ledger.core.custody.fold import book_of, not_on_head
 from ledger.core.custody.kept_state import decode_state, is_kept
 from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
 from ledger.core.events import Event
-from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit, CaseTakenOver
+from ledger.core.events.case import CaseClosed, CaseJoined, CaseOpened, CaseSplit, CaseTakenOver
 from ledger.core.events.terms import EventRef
 from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.adoption import NOT_YET, Procedures
@@ -376,11 +376,16 @@ class CaseStates:
             self.add_to_cache(state, adopted)
         return state
 
-    def require_free_id(self, event: Event, *, below: int | None = None) -> None:
-        """Refuse an event that ``require_free_id`` refuses by the entries of an index below that one, or by all."""
-        if (new_case_id := new_case_of(event)) is not None:
-            with self._database.read() as connection:
+    def require_by_splits(self, event: Event, *, below: int = cases.LOG_END) -> None:
+        """Refuse what ``require_free_id`` and ``require_taken_over`` refuse by the entries below that index."""
+        new_case_id, closes = new_case_of(event), isinstance(event.body, CaseClosed)
+        if new_case_id is None and not closes:
+            return
+        with self._database.read() as connection:
+            if new_case_id is not None:
                 require_free_id(event, cases.splitting_agencies(connection, [new_case_id], below=below))
+            if closes:
+                require_taken_over(event, cases.open_splits(connection, [event.stream.id], below=below))
 
     def act_of(self, entry: StoredEntry, event: Event, before: CaseState | None) -> Act:
         """Return a logged event as the rules see it after ``before``, by what was in force for its entry."""
@@ -434,3 +439,16 @@ def require_free_id(event: Event, splitting: Mapping[str, str]) -> None:
             field="payload.body.new_case_id" if isinstance(event.body, CaseSplit) else "envelope.stream.id",
             hint="Take a new id for a new case.",
         )
+
+
+def require_taken_over(event: Event, splits: Iterable[OpenSplit]) -> None:
+    """Refuse closing a case with a split that is not taken over: whom it gave up is in no case, and no clock runs."""
+    for split in splits if isinstance(event.body, CaseClosed) else ():
+        if split.case_id == event.stream.id:
+            raise RuleRefused(
+                "what was split off for case {split.new_case_id} is not taken over",
+                split=split,
+                code="split_not_taken_over",
+                field="payload.event_type",
+                hint=split.next_step,
+            )

@@ -21,9 +21,9 @@ import structlog
 from msgspec import Struct
 
 from ledger.core.custody.fold import not_on_head
-from ledger.core.custody.state import require_new
+from ledger.core.custody.state import OpenSplit, require_new
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
-from ledger.core.events.case import CaseSplit
+from ledger.core.events.case import CaseClosed, CaseJoined, CaseOpened, CaseSplit
 from ledger.core.events.registry import RegistryChange
 from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.log import merkle
@@ -34,7 +34,7 @@ from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState
-from ledger.recording.case_states import new_case_of, require_free_id
+from ledger.recording.case_states import new_case_of, require_free_id, require_taken_over
 from ledger.recording.measures import RecordingMeasures
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
@@ -62,6 +62,10 @@ class LogView:
         self.heads = log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)])
         # Agencies, by the id of the unopened case that they split something off for.
         self.splitting = cases.splitting_agencies(connection, new_cases) if new_cases else {}
+        closing = {validated.event.stream.id for validated in new if isinstance(validated.event.body, CaseClosed)}
+        # Of the cases that are to be closed, by the split's event id.
+        open_splits = cases.open_splits(connection, closing) if closing else []
+        self.open_splits = {split.event_id: split for split in open_splits}
         counts = {
             (event.agency, event.body.stocktake_id)
             for event in (validated.event for validated in new)
@@ -87,6 +91,7 @@ class LogView:
             authorities.require_officer(grant, event.officer)
             self._require_same_procedures(validated)
         require_free_id(event, self.splitting)
+        require_taken_over(event, self.open_splits.values())
         if isinstance(event.body, StocktakeRecorded):
             # Both may have been validated before one of them was recorded.
             taken = [stocktake_id for agency, stocktake_id in self.recorded_counts if agency == event.agency]
@@ -106,6 +111,12 @@ class LogView:
                 )
             self.authority = authorities.fold(self.authority, event.body, index)
         self.heads[stream] = StreamHead(event.sequence, event.leaf_hash)
+        match event.body:
+            case CaseSplit(new_case_id=new_case_id, person_ids=persons, item_ids=items) if persons or items:
+                split = OpenSplit(event.event_id, event.stream.id, new_case_id, len(persons), len(items))
+                self.open_splits[event.event_id] = split
+            case CaseOpened(split_from=cited) | CaseJoined(cites=cited) if cited is not None:
+                self.open_splits.pop(cited.event_id, None)
         # The id is the splitting agency's until the case is opened; then it is nobody's any more.
         if isinstance(event.body, CaseSplit) and ("case", event.body.new_case_id) not in self.heads:
             self.splitting[event.body.new_case_id] = event.agency
@@ -115,7 +126,7 @@ class LogView:
     def fork(self) -> LogView:
         """Return a view of the same log that is updated on its own."""
         view = copy(self)
-        view.heads, view.splitting = dict(self.heads), dict(self.splitting)
+        view.heads, view.splitting, view.open_splits = dict(self.heads), dict(self.splitting), dict(self.open_splits)
         view.recorded_counts = set(self.recorded_counts)
         return view
 

@@ -262,7 +262,7 @@ class Validator:
         before = before or self.states.at_head(event)
         outcome = fold(before, self.states.act(before, event, registered=authority.agencies))
         # Of another case, so that the fold of this one cannot know it.
-        self.states.require_free_id(event)
+        self.states.require_by_splits(event)
         self._require_references(authority, event)
         return before, outcome
 

@@ -291,9 +291,10 @@ def heads(
     return {row.id: (row.sequence, row.head) for row in connection.execute(query).all()}
 
 
-def split_for(connection: Connection) -> frozenset[str]:
-    """Return the ids of all cases for which something was split off."""
-    return frozenset(connection.execute(select(SPLITS.c.new_case_id).distinct()).scalars())
+def splitting(connection: Connection) -> frozenset[str | None]:
+    """Return the ids of all cases from and for which something was split off."""
+    pairs = connection.execute(select(SPLITS.c.case_id, SPLITS.c.new_case_id).distinct())
+    return frozenset(case_id for pair in pairs for case_id in pair)
 
 
 def flags(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    exists,
     func,
     literal,
     or_,
@@ -26,12 +27,23 @@ from sqlalchemy import (
     union,
 )
 
+from ledger.core.custody import OpenSplit
 from ledger.core.errors import NotFound
 from ledger.core.events import Event
-from ledger.core.events.case import CaseSplit
+from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
 from ledger.core.visibility import AssignedLead, CaseSides, Offer, Reader, Sight, assigned_lead, can_see
 from ledger.store.database import Change, array_of, fetched, one_of, row_of, texts_named, where_set
-from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, LEAD_CASES, LETTERS, SPLITS
+from ledger.store.tables import (
+    CASE_AGENCIES,
+    CASES,
+    ENTRIES,
+    HANDOVERS,
+    ITEMS,
+    LEAD_CASES,
+    LETTERS,
+    SPLITS,
+    SPLITS_TAKEN_OVER,
+)
 
 MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of more sees nearly every case
 
@@ -377,9 +389,38 @@ _SPLITTING = (
 
 
 def split_projections(event: Event, index: int) -> Iterator[Change]:
-    """Yield the row of the split that the entry at ``index`` is, if it is one."""
-    if isinstance(event.body, CaseSplit):
-        yield SPLITS, row_of(SPLITS, event.body, event, log_index=index, case_id=event.stream.id)
+    """Yield the row of the split that the entry at ``index`` is, or takes over, if it does either."""
+    match event.body:
+        case CaseSplit(person_ids=persons, item_ids=items):
+            own = {"case_id": event.stream.id, "persons": len(persons), "items": len(items)}
+            yield SPLITS, row_of(SPLITS, event.body, event, log_index=index, **own)
+        case CaseOpened(split_from=cited) | CaseJoined(cites=cited) if cited is not None:
+            yield (
+                SPLITS_TAKEN_OVER,
+                {"event_id": cited.event_id, "case_id": event.stream.id, "log_index": index},
+            )
+
+
+def open_splits(
+    connection: Connection,
+    case_ids: Collection[str] | None = None,
+    *,
+    agency: str | None = None,
+    below: int = LOG_END,
+    limit: int | None = None,
+) -> list[OpenSplit]:
+    """Return the splits of these cases, or all by this agency, that gave something up and are not taken over.
+
+    ``below`` is the index up to which entries count.
+    """
+    taken = SPLITS_TAKEN_OVER.c.event_id == SPLITS.c.event_id, SPLITS_TAKEN_OVER.c.log_index < below
+    query = select(*(SPLITS.c[name] for name in OpenSplit.__struct_fields__)).where(
+        SPLITS.c.log_index < below, SPLITS.c.persons + SPLITS.c["items"] > 0, ~exists().where(*taken)
+    )
+    if case_ids is not None:
+        query = query.where(one_of(SPLITS.c.case_id, case_ids))
+    query = where_set(query, agency=agency).order_by(SPLITS.c.log_index).limit(limit)
+    return [OpenSplit(*row) for row in connection.execute(query)]
 
 
 def splitting_agencies(

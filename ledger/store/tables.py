@@ -175,12 +175,26 @@ class StreamsTable(StoreTable):
 
 
 class SplitsTable(StoreTable):
-    """A ``case.split``: the case that it is of, the one that it is for, and the agency that signed it."""
+    """A ``case.split``: the case that it is of, the one that it is for, and the agency that signed it.
 
-    log_index: int = Field(sa_column=big(primary_key=True))
+    ``persons`` and ``items`` are how many it gave up.
+    """
+
+    event_id: str = Field(primary_key=True)
+    log_index: int = Field(sa_column=big())
     case_id: str = Field(index=True)
     new_case_id: str = Field(index=True)
-    agency: str
+    agency: str = Field(index=True)
+    persons: int
+    items: int
+
+
+class SplitsTakenOverTable(StoreTable):
+    """The case that took over what a split, the event ``event_id`` of another case, gave up."""
+
+    event_id: str = Field(primary_key=True)
+    case_id: str = Field(index=True)
+    log_index: int = Field(sa_column=big())
 
 
 class FeedTable(StoreTable):
@@ -680,6 +694,7 @@ COSIGNATURES = core_of(CosignaturesTable)
 TIMESTAMPS = core_of(TimestampsTable)
 STREAMS = core_of(StreamsTable)
 SPLITS = core_of(SplitsTable)
+SPLITS_TAKEN_OVER = core_of(SplitsTakenOverTable)
 FEED = core_of(FeedTable)
 CASES = core_of(CasesTable)
 CASE_AGENCIES = core_of(CaseAgenciesTable)
@@ -709,7 +724,7 @@ CHALLENGES = core_of(ChallengesTable)
 META = core_of(MetaTable)
 LEAD_CASES = core_of(LeadCasesTable)
 # The read models of cases.
-OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, HOLDS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)
+OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, HOLDS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS, SPLITS_TAKEN_OVER)
 
 
 class ChainWritesTable(StoreTable):

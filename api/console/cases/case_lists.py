@@ -63,10 +63,12 @@ def start(visit: VisitOf) -> Response:
         may_begin = visit.reading.session.has_role("clerk", "supervisor")
         is_empty = may_begin and not cases.list_cases(connection, visit.reading.reader, Page(1))
         leads = waiting(connection, visit.reading, FEW)
+        splits = cases.open_splits(connection, agency=visit.reading.agency, limit=FEW)
         of_leads = {lead.case_id for lead in leads if lead.case_id}
         of_clocks = {case_id for case_id, _, _ in clocks if case_id}
         names = {case_id: names_in_case(connection, visit.service, visit.reading, case_id) for case_id in of_clocks}
-    read_ids = (*(case_id for case_id, _, _ in clocks if case_id), *of_leads)
+    of_splits = (split.case_id for split in splits)
+    read_ids = (*(case_id for case_id, _, _ in clocks if case_id), *of_leads, *of_splits)
     visit.reading.record(Message("start page"), *dict.fromkeys(read_ids))
     return visit.page(
         "cases/start.html",
@@ -76,6 +78,7 @@ def start(visit: VisitOf) -> Response:
         clocks=clocks,
         names=names,
         leads=leads,
+        splits=splits,
         is_empty=is_empty,
     )
 

@@ -19,6 +19,7 @@ from ledger.core.events import EVENT_TYPES, NAME_OF
 from ledger.core.events.item import ItemDisposed
 from ledger.core.events.record import SectionErased
 from ledger.core.procedure.clock_periods import Clock
+from ledger.store import cases
 from ledger.timeline.sentences import sides_by_field
 
 BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
@@ -130,7 +131,7 @@ class CaseTask(NamedTuple):
     """
 
     kind: str
-    values: dict[str, str]
+    values: dict[str, Any]
     path: str
     clock: ClockView | None = None
     comes_later: bool = False
@@ -161,6 +162,9 @@ def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
     tasks = {block.path: CaseTask(block.kind, block.values, block.path) for block in blocking if block.path}
     for task in (*_of_handovers(visit, state), *_of_letters(state, own), *_of_items(visit, state)):
         tasks.setdefault(task.path, task)
+    with visit.service.parts.database.read() as connection:
+        splits = cases.open_splits(connection, [state.case_id], agency=own)
+    of_splits = [CaseTask("open_split", {"split": split}, f"events/{split.event_id}") for split in splits]
     of_clocks = []
     for deadline in clock_views.of_case(visit, state):
         clock = state.clocks[deadline.deadline_id]
@@ -172,7 +176,7 @@ def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
             tasks[path] = tasks[path]._replace(clock=view)
         else:
             of_clocks.append(CaseTask("clock", {}, path, view, _comes_later(deadline)))
-    ordered = sorted((*tasks.values(), *of_clocks), key=lambda task: task.order)
+    ordered = sorted((*of_splits, *tasks.values(), *of_clocks), key=lambda task: task.order)
     now = [task for task in ordered if not task.comes_later]
     return CaseAgenda(now, [task for task in ordered if task.comes_later], for_others)
 

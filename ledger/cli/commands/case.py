@@ -41,6 +41,7 @@ PARTS = {
     "handovers": columns("handover_id", "from_agency", "to_agency", "purpose", "status", "due_at"),
     "custody_changes": columns("custody_change_id", "person_id", "requested_by", "keeper", "served_at"),
     "discrepancies": columns("discrepancy_id", "expected", "found", "resolutions"),
+    "open_splits": columns("new_case_id", "event_id", "persons", "items"),
 }
 
 

@@ -29,4 +29,5 @@ from ledger.core.custody.state import Hold as Hold
 from ledger.core.custody.state import Item as Item
 from ledger.core.custody.state import Letter as Letter
 from ledger.core.custody.state import MeasureState as MeasureState
+from ledger.core.custody.state import OpenSplit as OpenSplit
 from ledger.core.custody.state import Person as Person

@@ -396,6 +396,30 @@ class Split(Struct, frozen=True):
     holds: tuple[Hold, ...] = ()
 
 
+class OpenSplit(Struct, frozen=True):
+    """Persons and items, as many as these, that a case gave up for another one, which has not taken them over.
+
+    ``event_id`` is the split's.
+    """
+
+    event_id: str
+    case_id: str
+    new_case_id: str
+    persons: int
+    items: int
+
+    @property
+    def next_step(self) -> Message:
+        """Return what the agency that signed the split does next."""
+        return Message(
+            "No clock of what is split off runs, and no list of deadlines shows it, until it is taken over. "
+            "Who split it off does that: tally case open --case-id {split.new_case_id} "
+            "--split-from {split.event_id}; or, if that case is open, "
+            "tally case join {split.new_case_id} {split.case_id} --cites {split.event_id}.",
+            split=self,
+        )
+
+
 # A mark is a string, so that a register can find entries without knowing what they are.
 # Marks by which the rules look up entries, besides their ids.
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from ledger.core.events import item, letter
-from ledger.core.events.case import CustodyChangeRequested, MeasureExtended
+from ledger.core.events.case import CaseSplit, CustodyChangeRequested, MeasureExtended
 from ledger.i18n import Labels
 from tests.api.console.desk import READ, Office, barriers
 from tests.api.console.pages import page_of
@@ -63,6 +63,23 @@ def test_each_rule_asks_its_agency_for_what_is_next(served: Served, language: st
     read_only = page_of(served, auditor(POLICE), "/cases/case-1", **shown).text
     assert tasks_of(read_only) == {}
     assert ("A clerk or supervisor of your agency signs what is to be done." in read_only) == (language == "en")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_what_is_split_off_is_a_task_until_it_is_taken_over(served: Served, language: str) -> None:
+    """Of the agency that split it off, with the command, on the page of the case and on the start page."""
+    old = detained("li").say(CaseSplit, new_case_id="case-2", ground="another deed", person_ids=(person_id("li"),))
+    served.record(old)
+    shown = {"accept-language": language}
+    command = f"tally case open --case-id case-2 --split-from {old.last.event.event_id}"
+    for by, path, is_asked in (
+        (clerk(POLICE), "/cases/case-1", True),
+        (clerk(POLICE), "/", True),
+        (clerk(PROCURATORATE), "/", False),
+    ):
+        assert (command in page_of(served, by, path, **shown).text) == is_asked
+    served.record(Case("case-2").open(source=old.state, split_from=old.last.ref))
+    assert not any(command in page_of(served, clerk(POLICE), path, **shown).text for path in ("/cases/case-1", "/"))
 
 
 def test_the_proceeds_of_a_sale_are_named_in_no_language(served: Served) -> None:

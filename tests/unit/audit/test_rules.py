@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.audit import audit_case, audit_log, left_out
 from ledger.core.errors import IntegrityBroken, NotFound
 from ledger.core.events import Authority, case, handover
-from ledger.core.events.case import CaseSplit
+from ledger.core.events.case import CaseClosed, CaseSplit
 from ledger.core.events.record import ErasureProposed, RecordLate
 from ledger.core.events.registry import RegistryChange
 from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
@@ -165,6 +165,16 @@ def test_case_that_another_agency_split_off(stand: Stand) -> None:
     assert index == first + len(old.events)
     assert {("custody", index), ("custody", index + 1)} <= found(stand.audit())
     assert ("custody", index + 1) in found(audit_case(stand.database, TRUST, PROCEDURES, "case-8", look=left_out))
+
+
+def test_case_that_was_closed_over_what_it_split_off(stand: Stand) -> None:
+    """What was given up stands in no case, though the one that gave it up is closed."""
+    old = Case("case-7", start=stand.theft.now).open().register("phone")
+    old.say(CaseSplit, new_case_id="case-8", ground="two offences", item_ids=("phone",)).say(CaseClosed, ground="over")
+    stand.ledger.post_all(old.events[:-1])
+    index = force(stand.ledger, old.last)
+    assert ("custody", index) in found(stand.audit())
+    assert ("custody", index) in found(audit_case(stand.database, TRUST, PROCEDURES, "case-7", look=left_out))
 
 
 def test_key_that_was_not_granted(stand: Stand) -> None:

@@ -148,12 +148,16 @@ def test_part_of_a_case_leaves_for_another(world: World) -> None:
     options = ("--item", f"{case_id}-i1", "--ground", "another offence")
     receipt = world.ok("case", "split", case_id, *options)
     assert receipt["new_case_id"].startswith("case-")
+    given_up = {"new_case_id": receipt["new_case_id"], "event_id": receipt["event_id"], "persons": 0, "items": 1}
+    assert world.ok("case", "show", case_id)["open_splits"] == [given_up | {"case_id": case_id}]
+    world.refuses(Exit.REFUSED, f"--split-from {receipt['event_id']}", "case", "close", case_id, "--ground", "over")
     world.ok("case", "number", case_id, "B-2")
     case = world.ok("case", "show", case_id)
     assert [item["status"] for item in case["items"]] == ["left"]
     assert case["agencies"]["police-east"] == "B-2"
     new = ("--case-id", receipt["new_case_id"], "--split-from", receipt["event_id"])
     assert open_case(world, *new) == receipt["new_case_id"]
+    assert world.ok("case", "show", case_id)["open_splits"] == []
     assert world.ok("item", "show", f"{case_id}-i1")["case_id"] == receipt["new_case_id"]
 
 

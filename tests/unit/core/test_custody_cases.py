@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core.custody import Act, Flag, fold
+from ledger.core.custody import Act, Flag, OpenSplit, fold
 from ledger.core.custody import state as states
 from ledger.core.errors import Conflict, RuleRefused
 from ledger.core.events import Body, case, handover, item, record
@@ -274,6 +274,13 @@ def test_a_new_case_takes_over_what_was_split_off() -> None:
     assert (set(new.state.persons), set(new.state.measures)) == ({LI}, {"measure-1"})
     new.offer("phone", to=PROCURATORATE, persons=("li",)).accept()
     assert new.state.items["phone"].holder == PROCURATORATE
+
+
+def test_what_is_split_off_says_how_it_is_taken_over() -> None:
+    """By the opening of the new case, or in one that is open."""
+    step = str(OpenSplit("event-1", "case-1", "case-2", persons=1, items=0).next_step)
+    assert "tally case open --case-id case-2 --split-from event-1" in step
+    assert "tally case join case-2 case-1 --cites event-1" in step
 
 
 def test_an_open_case_joins_what_was_split_off() -> None:

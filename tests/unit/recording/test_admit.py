@@ -12,7 +12,7 @@ from ledger.core.visibility import Reader
 from ledger.store import cases
 from ledger.store.cases import Page
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, SERVICE, clerk, instant, refused
-from tests.testkit.casework import Case, registration
+from tests.testkit.casework import Case, person_id, registration
 from tests.testkit.ledgers import Ledger, open_ledger, verified
 from tests.unit.recording.stand import OFFICERS, OPENED, entries_of, refusal
 
@@ -105,6 +105,35 @@ def test_who_drafts_an_opening_is_told_that_the_case_is_another_agencys(ledger: 
         event = Case("case-2").open(by).last.event
         with refused(code, field="envelope.stream.id") if code else nullcontext():
             ledger.validator.foresee(event)
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_a_case_is_not_closed_over_what_was_split_off(gathering: Ledger, in_one_batch: bool) -> None:
+    """Until another case has it: it would be in no list, and no clock of it would run. A split of nothing is none."""
+    old = Case("case-1").open().name("li")
+    old.say(case.CaseSplit, new_case_id="case-2", ground="two offences", person_ids=(person_id("li"),))
+    split, given_up = old.last, old.state
+    old.say(case.CaseSplit, new_case_id="case-4", ground="nothing")
+    closing = old.draft(case.CaseClosed(ground="over"), clerk(POLICE))
+    before = [gathering.submit(event) for event in old.events]
+    if not in_one_batch:
+        gathering.sequencer.start()
+        for future in before:
+            gathering.receipt(future)
+        with refused("split_not_taken_over", field="payload.event_type"):
+            gathering.validator.foresee(closing.event)
+    early = gathering.submit(closing)
+    if in_one_batch:
+        gathering.sequencer.start()
+    error = refusal(early)
+    assert isinstance(error, RuleRefused)
+    assert (error.code, error.field) == ("split_not_taken_over", "payload.event_type")
+    assert f"tally case open --case-id case-2 --split-from {split.event.event_id}" in str(error.hint)
+    with gathering.database.read() as connection:
+        assert [split.new_case_id for split in cases.open_splits(connection, agency=POLICE)] == ["case-2"]
+    new = Case("case-2").open(source=given_up, split_from=split.ref)
+    gathering.post(new.last)
+    verified(gathering.post(closing), closing)
 
 
 def test_a_key_revoked_between_judging_and_committing_is_refused_at_its_index(gathering: Ledger) -> None:
