@@ -102,7 +102,7 @@ def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = ()) ->
         this_minute=minute(now),
         letters=letters,
         following=following,
-        told=recorded(visit, event),
+        recorded_events=recorded(visit, event),
     )
 
 

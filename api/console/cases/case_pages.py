@@ -186,7 +186,7 @@ def case(
         may_hold=visit.reading.session.has_role(*HOLDING),
         words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", state),
         free=len(free_items(state, own)),
-        told=recorded(visit, event, {**called_items(visit, state), **visible.person_names}),
+        recorded_events=recorded(visit, event, {**called_items(visit, state), **visible.person_names}),
         registered=min(registered, len(state.items)),
     )
 
@@ -255,7 +255,7 @@ def new_items(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = ()) -> R
     visible = read_case(visit, case_id, Message("case"))
     book = book_of(visit, visible.state)
     table = form_table(visit, book, visible.state, visible.person_names)
-    return visit.page("cases/new_items.html", **visible._asdict(), table=table, told=recorded(visit, event))
+    return visit.page("cases/new_items.html", **visible._asdict(), table=table, recorded_events=recorded(visit, event))
 
 
 def _receivers(visit: Visit, book: Rulebook, receiver: str | None) -> dict[str, Any]:
@@ -392,7 +392,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, even
         expired=expired,
         this_minute=minute(unix_seconds(now)),
         **own_phone(visit, case_id, handover_id),
-        told=recorded(visit, event),
+        recorded_events=recorded(visit, event),
         **_recorded_of(visit, shown, handover_id),
     )
 

@@ -164,5 +164,5 @@ def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> R
         rows=visible_reads(visit.service, visit.reading, rows),
         is_party=is_party,
         following=following,
-        told=lambda message: translate(message, visit.labels.language, show),
+        translated=lambda message: translate(message, visit.labels.language, show),
     )

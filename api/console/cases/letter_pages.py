@@ -95,7 +95,7 @@ def letter_page(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath, event: R
         answering_kind=answering_kind(book, letter.kind),
         services=tuple(book.services),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
-        told=recorded(visit, event),
+        recorded_events=recorded(visit, event),
     )
 
 

@@ -175,7 +175,7 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Respon
             act_to_do(visit, act, offers.get(act, {}), is_next=is_next) for act, is_next in acts(state, visit.reading)
         ],
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
-        told=recorded(visit, event),
+        recorded_events=recorded(visit, event),
         digest_shown=DIGEST_SHOWN,
         case_number=numbers.get(state.raised.case_id or ""),
         other_cases={case_id: number for case_id, number in numbers.items() if case_id != state.raised.case_id},

@@ -81,7 +81,7 @@ def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: Re
         own=state.adoptions.get(visit.reading.agency),
         may_adopt=governs and session.has_role("analyst") and state.retired is None,
         acts=[act_to_do(visit, "model.retired", {})] if _may_retire(state, visit.reading) else [],
-        told=recorded(visit, event),
+        recorded_events=recorded(visit, event),
     )
 
 
@@ -99,7 +99,7 @@ def comparison(visit: VisitOf, model_id: SlugPath, first: Version = None, second
     earlier = version_of(state, first or max(1, later.body.version - 1), "first")
     visit.reading.record(Message("comparison of model {model_id}", model_id=model_id))
     differences = visit.service.parts.workers.run(compare, earlier.body, later.body, agency=visit.reading.agency)
-    return visit.page("supervision/comparison.html", state=state, told=differences)
+    return visit.page("supervision/comparison.html", state=state, comparison=differences)
 
 
 @router.get("/library/{model_id}/package")

@@ -165,7 +165,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
             for place, act in enumerate(acts(state, visit.reading))
         ],
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
-        told=recorded(visit, event),
+        recorded_events=recorded(visit, event),
     )
 
 
