@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, nodes
 
 from tests.testkit.machine import REPOSITORY
 
@@ -114,6 +115,19 @@ def test_a_variable_is_named_for_what_it_holds(tree: str) -> None:
         for module in [ast.parse(text)]
         for name, line in names_bound(module)
         if is_riddle(name) and line not in struct_fields(module)
+    ]
+    assert riddles == []
+
+
+@pytest.mark.parametrize("tree", SOURCES)
+def test_a_variable_of_a_template_is_named_for_what_it_holds(tree: str) -> None:
+    """No name that a template binds or reads is such a word, nor that of a macro."""
+    environment = Environment(autoescape=True)
+    riddles = [
+        f"{file.relative_to(REPOSITORY).as_posix()}:{node.lineno}: {node.name}"
+        for file in sorted((REPOSITORY / tree).rglob("*.html"))
+        for node in environment.parse(file.read_text(encoding="utf-8")).find_all((nodes.Name, nodes.Macro))
+        if is_riddle(node.name)
     ]
     assert riddles == []
 

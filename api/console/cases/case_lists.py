@@ -269,7 +269,7 @@ def search_page(visit: VisitOf, q: Asked = "", after: Following = None) -> Respo
         q=q,
         is_short=is_short,
         shortest=SHORTEST,
-        found=results,
+        results=results,
         following=results.following,
         word=folded(q),
         place=place_of,

@@ -83,7 +83,7 @@ def list_agencies(visit: PublicVisitOf) -> Response:
         "registry/agencies.html",
         lines=agency_lines(visit),
         authority=visit.service.authority(),
-        seen=status,
+        chain_status=status,
         counted=_uses(visit).counted,
     )
 

@@ -66,7 +66,7 @@ def correlation(visit: VisitOf, start: NodeName = None, kind: NodeKind | None = 
     names = visit.agency_names
     values |= {
         "start": graph.start,
-        "found": graph,
+        "graph": graph,
         "drawing": draw(graph),
         "box": (WIDTH, HEIGHT),
         "rows": _rows(graph),

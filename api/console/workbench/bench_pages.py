@@ -172,7 +172,7 @@ def _hits(visit: Visit, text: str) -> dict[str, Any]:
     supervised = {finding.supervised for finding in shown}
     goes_to = {agency: supervising_agency_for(agencies, agency) for agency in supervised}
     return {
-        "found": run_view,
+        "run": run_view,
         "differing": [visit.labels.translate(text) for text in say_differing(run_view.differing)],
         "shown": shown,
         "names": names,
@@ -252,7 +252,7 @@ def _shown(
         examples_heading=EXAMPLES_HEADING,
         example_for=lambda place: example_of(Texts(visit.labels.language), place),
         views=list(view_catalogue.views().values()),
-        **{"found": None, **hits},
+        **{"run": None, **hits},
         may_publish=visit.reading.session.has_role(*PUBLISHING),
     )
 
