@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import SUITE_SECP256K1_EIP712, SYSTEM_STREAM_ID, Body, Stream, registry
 from ledger.core.events.record import HeadsMapped
+from ledger.core.log import replay
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint, stated_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_note
@@ -280,6 +281,32 @@ def founded(*agencies: str) -> Log:
         log.registry.admit(agency).grant(clerk(agency), supervisor(agency))
     log.mirror()
     return log
+
+
+def payloads_of(events: Sequence[SignedEvent], first: int = 0) -> dict[int, bytes]:
+    """Return what the log serves of its mirror, by index."""
+    indexed = enumerate(events, first)
+    return {index: event.payload_bytes for index, event in indexed if replay.is_registry_change(event.envelope)}
+
+
+def replay_events(
+    events: Sequence[SignedEvent],
+    before: replay.ReplayState | None = None,
+    prior: replay.PriorEntries | None = None,
+    **changes: Any,
+) -> replay.ReplayStep:
+    """Return the step over these events, whose tree the log has signed."""
+    before = before or replay.empty_log(LOG_ID, SERVICE.key_id)
+    entries = [event.entry for event in events]
+    envelopes = replay.decode_entries(entries, before.size)
+    payloads = changes.get("payloads", payloads_of(events, before.size))
+    return replay.replay_entries(
+        before,
+        envelopes,
+        replay.append_entries(before.frontier, entries),
+        prior or replay.PriorEntries(),
+        payloads,
+    )
 
 
 def log_with(case: Case, *agencies: str) -> Log:

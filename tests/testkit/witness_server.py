@@ -16,6 +16,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, cosign_statement, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
 from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, VerifyingKey
+from ledger.core.log.policy import Policy, parse_policy
 from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, parse_add_entries, parse_request
 from ledger.core.trust.block_notes import BlockStatement
 from ledger.core.trust.trust_file import TrustedBlock, TrustedChain
@@ -158,3 +159,10 @@ def serving_all(*witnesses: SmallWitness) -> Iterator[tuple[SmallWitness, ...]]:
     """All of them."""
     with ExitStack() as stack:
         yield tuple(stack.enter_context(serving(witness)) for witness in witnesses)
+
+
+def policy_of(threshold: int, *witnesses: SmallWitness) -> Policy:
+    """Return the policy by which so many of these witnesses must have co-signed."""
+    lines = [f"witness {witness.name} {witness.signer.verifying_key.vkey()}" for witness in witnesses]
+    group = f"group g {threshold} {' '.join(witness.name for witness in witnesses)}"
+    return parse_policy("\n".join([*lines, group, "quorum g", ""]))

@@ -26,8 +26,7 @@ from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, admin, linked_ledger, small_witness
-from tests.testkit.witness_server import Reply, SmallWitness, serving, serving_all
-from tests.unit.gathering.test_courier import policy_of
+from tests.testkit.witness_server import Reply, SmallWitness, policy_of, serving, serving_all
 from tests.unit.witness.stand import trust_of
 
 

@@ -13,7 +13,6 @@ from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.store.witness import Cosigned, Halted, Moved, SeenAnchor, WitnessStore
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE
-from tests.unit.core.test_following import judged
 
 ROOT, OTHER = b"\x01" * 32, b"\x02" * 32
 
@@ -28,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[WitnessStore]:
 
 def test_a_step_is_kept_whole_and_once(store: WitnessStore, tmp_path: Path) -> None:
     """What was followed comes back from the file, registry and all; the same step again changes nothing."""
-    before, step = store.followed(), judged(bundles.founded(POLICE).events)
+    before, step = store.followed(), bundles.replay_events(bundles.founded(POLICE).events)
     assert store.advance(before, step, "a note")
     assert not store.advance(before, step, "another")
     again = WitnessStore.open(tmp_path / "witness.db", bundles.trust())

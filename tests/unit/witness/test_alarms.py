@@ -185,7 +185,7 @@ def test_an_entry_that_should_not_be_there(
     stand: Stand, kind: str, events: Callable[[], list[SignedEvent]], way: str
 ) -> None:
     """The log has signed it, so it can be shown: the alarm names the entry, and what came before stays followed.
-    tests/unit/core/test_following.py has each such fault."""
+    tests/unit/core/test_replay.py has each such fault."""
     size = begun(stand)
     stand.log.add(event_by(CLERK, "case-good"), *events())
     act = stand.watch.look if way == "looked at" else lambda: stand.cosigner.add_checkpoint(stand.log.wish(size))

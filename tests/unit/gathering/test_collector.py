@@ -30,17 +30,11 @@ from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_founded, open_ledger, sqlite_url
 from tests.testkit.machine import free_port, program, wait_until
-from tests.testkit.witness_server import Reply, SmallWitness, serving, serving_all
+from tests.testkit.witness_server import Reply, SmallWitness, policy_of, serving, serving_all
 
 
 def small(name: str) -> SmallWitness:
     return SmallWitness(name, LOG_SIGNER.verifying_key, LOG_ID)
-
-
-def policy_of(threshold: int, *witnesses: SmallWitness) -> Policy:
-    lines = [f"witness {witness.name} {witness.signer.verifying_key.vkey()}" for witness in witnesses]
-    group = f"group g {threshold} {' '.join(witness.name for witness in witnesses)}"
-    return parse_policy("\n".join([*lines, group, "quorum g", ""]))
 
 
 @dataclass

@@ -32,7 +32,7 @@ from tests.testkit.builders import (
     signed,
     supervisor,
 )
-from tests.testkit.bundles import ORIGIN, Log, founded, heads_of
+from tests.testkit.bundles import ORIGIN, Log, founded, heads_of, payloads_of, replay_events
 from tests.testkit.casework import Case
 
 POLICE_CLERK = clerk(POLICE)
@@ -54,32 +54,6 @@ def frontier(entries: Sequence[bytes]) -> Frontier:
 
 def entries_of(size: int, branch: str = "") -> list[bytes]:
     return [f"entry {number} {branch}".encode() for number in range(size)]
-
-
-def payloads_of(events: Sequence[SignedEvent], first: int = 0) -> dict[int, bytes]:
-    """What the log serves of its mirror."""
-    indexed = enumerate(events, first)
-    return {index: event.payload_bytes for index, event in indexed if replay.is_registry_change(event.envelope)}
-
-
-def judged(
-    events: Sequence[SignedEvent],
-    before: replay.ReplayState | None = None,
-    prior: replay.PriorEntries | None = None,
-    **changes: Any,
-) -> replay.ReplayStep:
-    """A step over these events, whose tree the log has signed."""
-    before = before or replay.empty_log(LOG_ID, SERVICE.key_id)
-    entries = [event.entry for event in events]
-    envelopes = replay.decode_entries(entries, before.size)
-    payloads = changes.get("payloads", payloads_of(events, before.size))
-    return replay.replay_entries(
-        before,
-        envelopes,
-        replay.append_entries(before.frontier, entries),
-        prior or replay.PriorEntries(),
-        payloads,
-    )
 
 
 def after(step: replay.ReplayStep) -> replay.PriorEntries:
@@ -156,10 +130,10 @@ def test_a_log_is_followed_in_any_cut() -> None:
     """Step by step or at once: the same registry, heads and ids, and the tree of the log."""
     log = founded(POLICE, PROCURATORATE)
     log.add(*Case().open().name("zhang").events)
-    at_once = judged(log.events)
+    at_once = replay_events(log.events)
     for cut in range(1, len(log.events)):
-        first = judged(log.events[:cut])
-        second = judged(log.events[cut:], first.followed, after(first))
+        first = replay_events(log.events[:cut])
+        second = replay_events(log.events[cut:], first.followed, after(first))
         assert second.followed == at_once.followed
         assert second.map_root == at_once.map_root == log.map_root()
         assert first.events | second.events == at_once.events
@@ -180,9 +154,9 @@ def test_a_signature_of_another_key_is_a_fault() -> None:
     event = Case().open().last
     other = replace(event.envelope, signature="0x" + "11" * 64 + "1b")
     log = case_log(SignedEvent(other, event.payload))
-    fault("bad_signature", 3, lambda: judged(log.events))
+    fault("bad_signature", 3, lambda: replay_events(log.events))
     foreign = Case(log_id=b"\x09" * 32).open().last
-    fault("bad_signature", 3, lambda: judged(case_log(foreign).events))
+    fault("bad_signature", 3, lambda: replay_events(case_log(foreign).events))
 
 
 @pytest.mark.parametrize("earlier", [False, True])
@@ -191,11 +165,11 @@ def test_an_event_id_stands_once(earlier: bool) -> None:
     event = Case().open().last
     log = case_log(event)
     if earlier:
-        before = judged(log.events)
-        fault("duplicate", 4, lambda: judged([event], before.followed, after(before)))
+        before = replay_events(log.events)
+        fault("duplicate", 4, lambda: replay_events([event], before.followed, after(before)))
     else:
         log.add(event)
-        fault("duplicate", 4, lambda: judged(log.events))
+        fault("duplicate", 4, lambda: replay_events(log.events))
 
 
 @pytest.mark.parametrize("left_out", [0, 1, 2])
@@ -203,7 +177,7 @@ def test_no_event_of_a_stream_is_left_out(left_out: int) -> None:
     """Where one is missing the next does not stand on its head."""
     events = Case().open().name("zhang").name("li").name("wang").events
     del events[left_out]
-    fault("gap", 3 + left_out, lambda: judged(case_log(*events).events))
+    fault("gap", 3 + left_out, lambda: replay_events(case_log(*events).events))
 
 
 def test_a_stream_does_not_branch() -> None:
@@ -211,7 +185,7 @@ def test_a_stream_does_not_branch() -> None:
     case_one = Case().open().name("zhang")
     named = case.PersonNamed(person_id="p-9", role="suspect")
     stray = case_one.draft(named, POLICE_CLERK, previous="sha256:" + "00" * 32)
-    fault("gap", 5, lambda: judged(case_log(*case_one.events, stray).events))
+    fault("gap", 5, lambda: replay_events(case_log(*case_one.events, stray).events))
 
 
 @pytest.mark.parametrize("who", ["stranger", "other role"])
@@ -224,7 +198,7 @@ def test_a_key_without_the_right_is_a_fault(who: str) -> None:
         log.system.events.clear()
         log.events.clear()
     log.add(event)
-    fault("unauthorised_key", len(log.events) - 1, lambda: judged(log.events))
+    fault("unauthorised_key", len(log.events) - 1, lambda: replay_events(log.events))
 
 
 def _quorum(log: Log) -> dict[str, Any]:
@@ -251,11 +225,11 @@ def test_maps_of_all_entries_before_them_are_followed() -> None:
     log.add(*Case("case-3").open().events)
     log.map_heads()
     size = len(log.events)
-    assert judged(log.events).map_root == log.map_root()
+    assert replay_events(log.events).map_root == log.map_root()
     for cut in range(1, size):
-        first = judged(log.events[:cut])
+        first = replay_events(log.events[:cut])
         assert first.map_root == log.map_root(cut)
-        second = judged(log.events[cut:], first.followed, after(first))
+        second = replay_events(log.events[cut:], first.followed, after(first))
         assert second.map_root == log.map_root()
         assert set(second.map_pages) <= {""}
 
@@ -290,14 +264,14 @@ def test_a_false_map_is_a_fault(lie: Callable[[Log], bytes]) -> None:
     log = founded(POLICE)
     log.add(*Case("case-1").open().name("zhang").events, *Case("case-2").open().events)
     index = log.map_heads(lie(log))
-    fault("false_map", index, lambda: judged(log.events))
+    fault("false_map", index, lambda: replay_events(log.events))
 
 
 def test_a_map_whose_payload_is_not_the_one_that_follows_is_a_fault() -> None:
     """The payload of a map is not read: with a salt of its own nobody could tell what it commits to."""
     log = founded(POLICE)
     index = log.map_heads(salt="ab" * 16)
-    fault("false_map", index, lambda: judged(log.events))
+    fault("false_map", index, lambda: replay_events(log.events))
 
 
 def test_of_two_maps_at_one_place_one_is_a_fork() -> None:
@@ -337,7 +311,7 @@ def test_a_mirror_entry_takes_its_payload() -> None:
     log = founded(POLICE)
     for payloads in ({}, payloads_of(log.events) | {1: b"{}"}):
         with pytest.raises(replay.LogUnreadable, match="payload of entry"):
-            judged(log.events, payloads=payloads)
+            replay_events(log.events, payloads=payloads)
 
 
 def test_a_change_that_does_not_follow_is_a_false_mirror() -> None:
@@ -346,7 +320,7 @@ def test_a_change_that_does_not_follow_is_a_false_mirror() -> None:
     forged = replace(log.registry.bodies[1], registry_hash="0x" + "22" * 32)
     system = Writer("system", "ledger", start=START - 3600)
     events = [system.write(body, SERVICE) for body in (log.registry.bodies[0], forged)]
-    fault("false_mirror", 1, lambda: judged(events))
+    fault("false_mirror", 1, lambda: replay_events(events))
 
 
 def test_a_signed_payload_of_another_event_type_is_a_false_mirror() -> None:
@@ -354,7 +328,7 @@ def test_a_signed_payload_of_another_event_type_is_a_false_mirror() -> None:
     log = founded(POLICE)
     first = Writer("system", "ledger", start=START - 3600).write(log.registry.bodies[0], SERVICE)
     lying = SignedEvent(signed(replace(first.envelope, event_type="registry.key_granted"), SERVICE), first.payload)
-    fault("false_mirror", 0, lambda: judged([lying]))
+    fault("false_mirror", 0, lambda: replay_events([lying]))
 
 
 def test_a_mirror_entry_in_the_name_of_an_officer_is_a_false_mirror() -> None:
@@ -362,13 +336,13 @@ def test_a_mirror_entry_in_the_name_of_an_officer_is_a_false_mirror() -> None:
     log = Log()
     log.registry.admit(POLICE)
     log.mirror(by=ServiceKeyHolder("p-0001", SERVICE.agency))
-    fault("false_mirror", 0, lambda: judged(log.events))
+    fault("false_mirror", 0, lambda: replay_events(log.events))
 
 
 def test_the_registry_is_replayed_from_its_mirror_alone() -> None:
     """Its changes and the registry after each are those of the whole replay; another event among them is refused."""
     log = founded(POLICE)
-    step = judged(log.events)
+    step = replay_events(log.events)
     initial = replay.empty_log(LOG_ID, SERVICE.key_id).authority
     mirror = [(index, log.events[index].event.event_type, data) for index, data in payloads_of(log.events).items()]
     replayed = list(replay.replay_registry(initial, mirror))
@@ -381,7 +355,7 @@ def test_the_registry_is_replayed_from_its_mirror_alone() -> None:
 def test_the_chain_has_what_is_mirrored() -> None:
     """The mirrored changes are the first of those that the chain has, place and all; it may have more."""
     log = founded(POLICE)
-    mirrored = judged(log.events).changes
+    mirrored = replay_events(log.events).changes
     bodies = log.registry.bodies
     replay.require_same_changes(mirrored, bodies, final_block=100)
     replay.require_same_changes(mirrored[:2], bodies, final_block=100)
@@ -395,7 +369,7 @@ def test_the_chain_has_what_is_mirrored() -> None:
 def test_a_mirror_ahead_of_the_final_block_waits() -> None:
     """The log may hold final what this witness's rule does not yet."""
     log = founded(POLICE)
-    mirrored = judged(log.events).changes
+    mirrored = replay_events(log.events).changes
     before = mirrored[2].change.location.block_number - 1
     with pytest.raises(Unavailable) as refused:
         replay.require_same_changes(mirrored, log.registry.bodies[:2], final_block=before)
