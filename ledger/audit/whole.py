@@ -350,8 +350,8 @@ class _Pass(Struct):
             yield finding("entries", size, "tree_size", highest + 1, size)
         for table, index in rows.strays(self.connection, size):
             yield finding("payloads", index, "row", "no such row", "a row of no entry", row=table)
-        for event_id, index in rows.repeated_events(self.connection):
-            yield finding("entries", index, "row", "no such row", "a row", row=f"entries {event_id}")
+        for name, index in rows.repeated_events(self.connection):
+            yield finding("entries", index, "row", "no such row", "a row", row=f"entries {name}")
         last = commits[-1] if commits else 0
         expected = [(1, self.log_id.hex(), last or self.tree.recorded_at)]
         actual = rows.tree_rows(self.connection)

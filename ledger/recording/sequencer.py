@@ -59,6 +59,8 @@ class LogView:
         new_cases = {new_case for validated in new if (new_case := new_case_of(validated.event)) is not None}
         streams = [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]
         self.stored = log.entries_by_event_id(connection, [*again, *(envelope.event_id for envelope in envelopes)])
+        payloads = log.references(connection, [envelope.payload_digest for envelope in envelopes])
+        self.payloads = {digest for _, digest in payloads}
         self.heads = log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)])
         # Agencies, by the id of the unopened case that they split something off for.
         self.splitting = cases.splitting_agencies(connection, new_cases) if new_cases else {}
@@ -81,6 +83,14 @@ class LogView:
     def admit(self, validated: ValidatedSubmission, index: int) -> None:
         """Admit the event at ``index``, or raise Conflict, RuleRefused or Unauthorized."""
         event = validated.event
+        # By its payload's digest, evidence names one event: a second one would make it say both, or neither.
+        if event.payload_digest in self.payloads:
+            raise Conflict(
+                "the payload of this event stands in the log already, as another event",
+                field="envelope.payload_digest",
+                code="payload_repeated",
+                hint="Make the payload anew, with a new salt.",
+            )
         stream = (event.stream.kind, event.stream.id)
         head = self.heads.get(stream)
         if (event.sequence, event.previous) != place_after(head):
@@ -110,6 +120,7 @@ class LogView:
                     code="already_mirrored",
                 )
             self.authority = authorities.fold(self.authority, event.body, index)
+        self.payloads.add(event.payload_digest)
         self.heads[stream] = StreamHead(event.sequence, event.leaf_hash)
         match event.body:
             case CaseSplit(new_case_id=new_case_id, person_ids=persons, item_ids=items) if persons or items:
@@ -127,7 +138,7 @@ class LogView:
         """Return a view of the same log that is updated on its own."""
         view = copy(self)
         view.heads, view.splitting, view.open_splits = dict(self.heads), dict(self.splitting), dict(self.open_splits)
-        view.recorded_counts = set(self.recorded_counts)
+        view.payloads, view.recorded_counts = set(self.payloads), set(self.recorded_counts)
         return view
 
     def _require_same_procedures(self, validated: ValidatedSubmission) -> None:

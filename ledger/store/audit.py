@@ -132,15 +132,19 @@ def strays(connection: Connection, size: int) -> list[tuple[str, int]]:
 
 
 def repeated_events(connection: Connection) -> list[tuple[str, int]]:
-    """Return id and index of each entry whose event stands in the log before, which SQLite's constraint allows none."""
-    if connection.dialect.name == "sqlite":
-        return []
-    first = func.min(ENTRIES.c.log_index)
-    again = select(ENTRIES.c.event_id, first.label("first")).group_by(ENTRIES.c.event_id).having(func.count() > 1)
-    repeated = again.subquery()
-    query = select(ENTRIES.c.event_id, ENTRIES.c.log_index).join(repeated, ENTRIES.c.event_id == repeated.c.event_id)
-    query = query.where(ENTRIES.c.log_index > repeated.c.first).order_by(ENTRIES.c.log_index)
-    return [(event_id, index) for event_id, index in connection.execute(query)]
+    """Return what names an event, its id or its payload's digest, with the index of each entry whose name stands in the
+    log before. SQLite's constraint allows no id twice."""
+    names = [ENTRIES.c.payload_digest]
+    if connection.dialect.name != "sqlite":
+        names.append(ENTRIES.c.event_id)
+    repeated: list[tuple[str, int]] = []
+    for name in names:
+        again = select(name, func.min(ENTRIES.c.log_index).label("first")).group_by(name).having(func.count() > 1)
+        firsts = again.subquery()
+        query = select(name, ENTRIES.c.log_index).join(firsts, name == firsts.c[name.name])
+        query = query.where(ENTRIES.c.log_index > firsts.c.first).order_by(ENTRIES.c.log_index)
+        repeated.extend((text, index) for text, index in connection.execute(query))
+    return repeated
 
 
 def of_type(connection: Connection, event_type: str) -> list[StoredEntry]:

@@ -64,6 +64,11 @@ ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
 
 # Every batch runs these: to build them costs more than to run them.
 _BY_EVENT_ID = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, texts_named("event_ids")))
+_REFERENCES = (
+    select(ENTRIES.c.event_id, ENTRIES.c.payload_digest)
+    .where(one_of(ENTRIES.c.payload_digest, texts_named("payload_digests")))
+    .order_by(ENTRIES.c.log_index)
+)
 _OWN_KEYS = "own_keys"
 _TREE = select(
     *(TREE.c[name] for name in ("log_id", "size", "root", "registry_changes", "recorded_at")),
@@ -209,9 +214,8 @@ def entries_by_event_id(connection: Connection, event_ids: Sequence[str]) -> dic
 
 def references(connection: Connection, payload_digests: Sequence[str]) -> list[tuple[str, str]]:
     """Return event id and payload digest of those payloads that are stored, in the order of the log."""
-    query = select(ENTRIES.c.event_id, ENTRIES.c.payload_digest)
-    query = query.where(one_of(ENTRIES.c.payload_digest, payload_digests)).order_by(ENTRIES.c.log_index)
-    return [(row.event_id, row.payload_digest) for row in connection.execute(query)]
+    rows = connection.execute(_REFERENCES, {"payload_digests": array_of(payload_digests)})
+    return [(row.event_id, row.payload_digest) for row in rows]
 
 
 def streams_at(connection: Connection, indices: Collection[int]) -> dict[int, tuple[str, str]]:

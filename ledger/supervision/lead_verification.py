@@ -29,7 +29,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import digest_by, parse_digest
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
-from ledger.core.events import Stream
+from ledger.core.events import Envelope, Stream
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.events.supervision import MAX_CITED, LeadRaised
@@ -155,6 +155,11 @@ class _Run:
     withheld: str | None = None  # an event whose payload is not here
     registered: list[Registered] = field(default_factory=list)
     finding: ModelFinding | None = None  # the lead's, made again
+
+    def holds(self, event: EventRef | Envelope) -> bool:
+        """Return whether the event is among those below the tree size."""
+        placed = self.places.get(event.payload_digest)
+        return placed is not None and placed[1].event_id == event.event_id
 
     def require_lead(self) -> LeadRaised:
         if self.lead is None:
@@ -293,14 +298,18 @@ def _place(run: _Run, verified: VerifiedEvent) -> None:
     subject = verified.report.subject
     if subject.index is not None and subject.index < run.require_lead().tree_size:
         ref = EventRef(event_id=verified.envelope.event_id, payload_digest=verified.envelope.payload_digest)
-        run.places[verified.envelope.payload_digest] = subject.index, ref
+        _, placed = run.places.setdefault(ref.payload_digest, (subject.index, ref))
+        if placed != ref:  # the log takes no payload twice; its evidence would be of either
+            raise ProofRefused(
+                "{ref.event_id} has the payload of {placed.event_id}", ref=ref, placed=placed, field="payload_digest"
+            )
         run.case_ids[verified.envelope.payload_digest] = verified.envelope.stream.id
 
 
 # 4
 def _cited(run: _Run) -> StepResult:
     lead = run.require_lead()
-    missing = [ref.event_id for ref in lead.events if ref.payload_digest not in run.places]
+    missing = [ref.event_id for ref in lead.events if not run.holds(ref)]
     for event_id in (each for each in missing if each not in run.held.hidden):
         raise ProofRefused(
             "cites {missing}, which none of what is here has at that tree size", missing=event_id, field="events"
@@ -341,7 +350,7 @@ def _end(run: _Run) -> StepResult:
     except NotFound as error:
         return NotChecked("{gap}: the copy of the log is too short: {error}", gap=gap, error=error)
     for entry in entries:
-        if entry.index < size and entry.envelope.payload_digest not in run.places:
+        if entry.index < size and not run.holds(entry.envelope):
             raise ProofRefused("leaves out {entry.envelope.event_id}, entry {entry.index}", entry=entry, field="cases")
     return Message(
         "none of {head.size} entries is another event of these cases below the lead's tree size", head=run.head

@@ -271,7 +271,7 @@ BY_CODE: Final = {
     "signed_at_out_of_window": later("Set this computer's clock right, then sign again."),
     "signature_refused": later("Sign in with the key that you sign with, then draft anew."),
     "not_on_head": _ANEW,
-    "event_id_taken": _ANEW,
+    **dict.fromkeys(("event_id_taken", "payload_repeated"), _ANEW),
     "unknown_agency": _LISTED,
     "unknown_lead": _LISTED,
     "not_a_keeper": _LISTED,

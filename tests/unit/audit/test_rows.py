@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ledger.core.events.case import CaseNumbered
+from ledger.store import log
 from tests.testkit.builders import POLICE, START, supervisor
 from tests.testkit.casework import Case
 from tests.unit.audit.stand import FOUNDING, Stand, found, in_full
@@ -57,6 +59,18 @@ def test_one_byte_flipped(stand: Stand, column: str, index: int) -> None:
         flipped = whole[:position] + bytes([whole[position] ^ 0x01]) + whole[position + 1 :]
         stand.change(f"UPDATE entries SET {column} = :value WHERE log_index = {index}", value=flipped)
         assert {finding.index for finding in stand.audit().findings} == {index}, position
+
+
+def test_payload_recorded_as_two_events(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is named, though each is signed: what supervision finds cites both by the one digest."""
+    twin = {"salt": "5a" * 16, "occurred_at": stand.theft.events[-1].payload.occurred_at}
+    for number in (4, 5):
+        case = Case(f"case-{number}", start=stand.theft.now).open(case_number=f"2026-{number}")
+        case.act(CaseNumbered(case_number="7"), **twin)
+        with monkeypatch.context() as cheating:
+            cheating.setattr(log, "references", lambda *_: [])
+            stand.ledger.post_all(case.events)
+    assert found(stand.audit()) == {("entries", stand.size - 1)}
 
 
 @pytest.mark.parametrize(

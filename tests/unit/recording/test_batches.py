@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.event import listen
 
 from ledger.core.errors import IntegrityBroken, Unavailable
+from ledger.core.events import case as acts
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import EMPTY_ROOT, leaf_hash
 from ledger.recording import sequencer as sequencing
@@ -20,7 +21,7 @@ from ledger.recording.validation import Duplicate
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from tests.oracles.merkle_reference import mth
-from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk
+from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import (
     LOG_SIGNER,
@@ -140,6 +141,27 @@ def test_one_id_for_two_events_of_a_batch_is_refused(gathering: Ledger) -> None:
     gathering.sequencer.start()
     verified(gathering.receipt(futures[0]), first)
     assert refusal(futures[1]).code == "event_id_taken"
+
+
+def test_a_payload_is_recorded_once(gathering: Ledger) -> None:
+    """As one event: in another case, under another id, it is refused, in the same batch and in a later one; what is new
+    beside it is recorded, and the event itself, submitted again, gets its receipt."""
+    first, other = Case().open(), Case("case-2").open(case_number="2")
+    numbered = first.draft(
+        acts.CaseNumbered(case_number="7"), clerk(POLICE), salt="5a" * 16, occurred_at=instant(START)
+    )
+    twin = other.draft(acts.CaseNumbered(case_number="7"), clerk(POLICE), salt="5a" * 16, occurred_at=instant(START))
+    assert (numbered.digest, numbered.envelope.event_id) != (twin.digest, twin.envelope.event_id)
+    assert numbered.digest == twin.digest
+    cases = [gathering.submit(first.last), gathering.submit(other.last)]
+    futures = [gathering.submit(numbered), gathering.submit(twin), gathering.submit(numbered)]
+    gathering.sequencer.start()
+    receipt = gathering.receipt(futures[0])
+    assert [gathering.receipt(future).index for future in cases] == [receipt.index - 2, receipt.index - 1]
+    for refused in (futures[1], gathering.submit(twin)):
+        assert (refusal(refused).code, refusal(refused).field) == ("payload_repeated", "envelope.payload_digest")
+    assert receipt_bytes(gathering.receipt(gathering.submit(numbered))) == receipt_bytes(receipt)
+    gathering.post(other.write(acts.CaseNumbered(case_number="7"), clerk(POLICE)))
 
 
 # -- together or not at all --------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, ProofRefused
+from ledger.core.events.case import CaseNumbered
 from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.events.supervision import CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
@@ -36,7 +37,17 @@ from ledger.supervision.lead_verification import (
 from ledger.supervision.runs import supervisor
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.workers.pool import WorkerPool, WorkLimits
-from tests.testkit.builders import COURT, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, admitted_agency, analyst, location
+from tests.testkit.builders import (
+    COURT,
+    NEIGHBOUR,
+    POLICE,
+    PROCURATORATE,
+    UPPER,
+    admitted_agency,
+    analyst,
+    instant,
+    location,
+)
 from tests.testkit.bundles import naming, trust
 from tests.testkit.casework import Case, person_id
 from tests.testkit.journals import PaperChain, anchor_present, prover_of
@@ -335,6 +346,26 @@ def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch
     (tmp_path / "other").mkdir()
     other = raised(tmp_path / "other", case, change=lambda lead: replace(lead, events=(last,)))
     assert [step.name for step in checked(other).faults] == ["words"]
+
+
+def test_a_payload_that_stands_in_the_log_twice_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that takes a payload again, as an event of another case, could cite the one for the other."""
+    twin = {"salt": "5a" * 16, "occurred_at": instant(NOW - 1800)}
+    case, other = sent_back("case-1", 3), Case("case-2", start=NOW - 3600, step=1).open(case_number="2")
+    for each in (case, other):
+        each.act(CaseNumbered(case_number="7"), **twin)
+    with watched_ledger(tmp_path) as watched:
+        with monkeypatch.context() as cheating:
+            cheating.setattr(log, "references", lambda *_: [])
+            watched.post(case, other)
+        watched.publish()
+        assert watched.supervisor.step() == 1
+        anchor(watched)
+        held = held_of(watched)
+        both = replace(held, cases={**held.cases, "case-2": prover(watched).case_bundle("case-2")})
+    assert checked(held).verdict == "intact"
+    fault = checked(both).faults[0]
+    assert (fault.name, fault.detail.endswith(f"has the payload of {case.last.envelope.event_id}")) == ("cases", True)
 
 
 def test_a_case_that_is_cut_is_found_out(tmp_path: Path) -> None:
