@@ -1,38 +1,95 @@
 """Corrections: what an item or a case is called, as the agency that called it so has corrected it.
 
-The event that stated the words stays as it is, and so does custody. Only words are put right here: what is counted,
-sealed, stored or timed may have been changed by later events, so its correction only marks the item. A correction by
-another agency than the one that stated the words stands beside the event alone.
+The event that stated the words stays as it is, and so does custody. What is counted, sealed or stored is put right
+while the agency still has the thing and no other event has changed that field; else, as for all other fields, the
+correction only marks the item. A correction by another agency than the one that stated the words stands beside the
+event alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from ledger.core.custody.particulars import require_value
-from ledger.core.custody.state import Act, CaseState, Item, WordsSource, rule
+from ledger.core.custody.state import CHANGING, Act, CaseState, Item, WordsSource, rule
+from ledger.core.encoding.decoding import convert
+from ledger.core.errors import refuse
 from ledger.core.events import record
 from ledger.core.events.fields import ABSENT
+from ledger.core.events.item import Dossier
+from ledger.core.events.terms import Money, Quantity
+from ledger.core.messages import Term
+from ledger.core.procedure.event_words import require_words
 
 # What an item is called and told apart by. No other event changes these.
 WORDS_OF_ITEM = ("description", "features", "obtained_from", "exhibit_number", "account")
+_AMOUNTS: Mapping[str, type[Quantity | Money | Dossier]] = {"quantity": Quantity, "money": Money, "dossier": Dossier}
+_WHOLE = ("amount", "volumes", "pages")
 
 
 @rule(record.RecordCorrected)
 def corrected(state: CaseState, act: Act, body: record.RecordCorrected) -> CaseState:
-    """Put right what the corrected event calls the case or items of it.
+    """Put right what the corrected event calls the case or items of it, and what it counts, seals or stores.
 
-    Refuses (particular_unfit) a particular that is no value of its field.
+    Refuses (particular_unfit) a particular, or an amount, that is no value of its field.
     """
     source = WordsSource(body.corrects.event_id, act.agency)
     for place, correction in enumerate(body.corrections):
         state = _with_words_of_case(state, act, source, correction)
         items = list(_corrected_items(state, act, source, correction, f"corrections[{place}].correct"))
-        state = state.with_items(*items) if items else state
-    return state
+        state = state.with_corrected(*items) if items else state
+    parts = ((item, _part_of(item, source)) for item in state.items.values())
+    stated = [(item, _values(item, part, act, body.corrections)) for item, part in parts if part is not None]
+    return state.with_corrected(*(replace(item, **values) for item, values in stated if values))
+
+
+def _part_of(item: Item, source: WordsSource) -> str | None:
+    """Return the part of the event that states the item, None if the agency did not state it there."""
+    own = item.stated_in
+    return own.part if own is not None and replace(own, part="") == source else None
+
+
+def _values(item: Item, part: str, act: Act, corrections: tuple[record.Correction, ...]) -> dict[str, Any]:
+    """Return what is corrected of the item in the fields that no later event has changed.
+
+    It is empty unless the agency has the item and does not offer it. No amount of a part is among it: with the others
+    it adds up to the whole.
+    """
+    values: dict[str, Any] = {}
+    if not item.is_live or item.holder != act.agency or item.offer is not None:
+        return values
+    for correction in corrections:
+        name, _, inner = correction.field.removeprefix(part).partition(".")
+        correct = None if correction.correct == ABSENT else correction.correct
+        if name not in CHANGING or name in item.changed or not correction.field.startswith(part):
+            continue
+        if name not in _AMOUNTS:
+            values[name] = correct
+        elif not part:
+            amount = values.setdefault(name, msgspec.to_builtins(getattr(item, name)) or {})
+            amount[inner] = int(correct) if inner in _WHOLE and correct and correct.isdecimal() else correct
+    values |= {name: _amount(values[name], name, act) for name in _AMOUNTS if name in values}
+    if "seal_number" in values:
+        values["seal_state"] = None if values["seal_number"] is None else item.seal_state or "intact"
+    return values
+
+
+def _amount(amount: dict[str, Any], name: str, act: Act) -> Quantity | Money | Dossier | None:
+    """Return the amount, None if nothing is left of it. Refuses (particular_unfit) one that is not whole."""
+    stated = {inner: value for inner, value in amount.items() if value is not None}
+    if not stated and name != "quantity":
+        return None
+    try:
+        whole = convert(stated, _AMOUNTS[name])
+    except msgspec.ValidationError:
+        part = Term("field", name)
+        refuse("particular_unfit", "expected all parts of {name}, or none", name=part, field="body.corrections")
+    require_words(whole, act.book, path="body.corrections")
+    return whole
 
 
 def _with_words_of_case(state: CaseState, act: Act, source: WordsSource, correction: record.Correction) -> CaseState:
@@ -52,12 +109,10 @@ def _corrected_items(
     One of which it says nothing that it is called by is marked as corrected, and stays as it is.
     """
     for item in state.items.values():
-        own = item.stated_in
-        if own is None or (own.event_id, own.agency) != (source.event_id, source.agency):
+        part = _part_of(item, source)
+        if part is None or not correction.field.startswith(part):
             continue
-        if not correction.field.startswith(own.part):
-            continue
-        name = correction.field.removeprefix(own.part)
+        name = correction.field.removeprefix(part)
         particular = name.removeprefix("particulars.")
         words: dict[str, Any] = {}
         correct = None if correction.correct == ABSENT and name != "description" else correction.correct

@@ -65,6 +65,18 @@ def _difference_text(item_id: str, expected: str | None, actual: str | None) -> 
     )
 
 
+@flag("custody_corrected", record.RecordCorrected)
+def custody_corrected(before: CaseState, act: Act, after: CaseState, body: record.RecordCorrected) -> str | None:
+    """Return the items of which a correction changes how much there is, or the seal."""
+    corrected = [
+        Message("item {item_id}: {part}", item_id=change.key, part=Term("field", name))
+        for change in after.items.changes(before.items)
+        for name in ("quantity", "money", "seal_number")
+        if getattr(change.before, name) != getattr(change.after, name)
+    ]
+    return joined(corrected, by=", ") or None
+
+
 @flag("list_differs", *handover.OFFERS)
 def list_differs(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     """Return the items for which the sender's list names another seal than the record."""

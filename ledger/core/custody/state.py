@@ -65,6 +65,10 @@ class WordsSource(Struct, frozen=True):
     part: str = ""
 
 
+# What is stated of an item and changes in custody: a correction of it takes effect until a later event has changed it.
+CHANGING = ("quantity", "money", "dossier", "seal_number", "condition", "storage_location")
+
+
 class Item(Struct, frozen=True):
     """An item: ``holder`` has custody, ``responsible`` answers for it, ``offer`` is the open handover it is offered in.
 
@@ -72,7 +76,8 @@ class Item(Struct, frozen=True):
     another agency until ``lent_until``; ``due_at`` is when a checked-out item is due back. ``left_for`` is the case for
     which it was split off. By its kind it ``is_person`` in custody, or ``is_property``, which is to be disposed of;
     what ``can_be_frozen`` is property or data at a provider. Its words come from ``stated_in``, which the event
-    ``corrected_in`` has corrected last, if any has. ``sections_in`` are the events about it that have confidential
+    ``corrected_in`` has corrected last, if any has. ``changed`` are the fields of ``CHANGING`` that other events have
+    changed since, all once it has another holder. ``sections_in`` are the events about it that have confidential
     sections.
     """
 
@@ -114,6 +119,7 @@ class Item(Struct, frozen=True):
     obtained_from: str | None = None
     stated_in: WordsSource | None = None
     corrected_in: str | None = None
+    changed: tuple[str, ...] = ()
     sections_in: tuple[str, ...] = ()
 
     @property
@@ -577,12 +583,26 @@ class CaseState(Struct, frozen=True):
         return replace(self, persons=self.persons | {person.person_id: person for person in persons})
 
     def with_items(self, *items: Item) -> CaseState:
-        """Return the state with these items, each in the place of an earlier version."""
+        """Return the state with these items, each in the place of an earlier version, and with what has changed."""
+        return self.with_corrected(*(_with_changed(self.items.get(item.item_id), item) for item in items))
+
+    def with_corrected(self, *items: Item) -> CaseState:
+        """Return the state with these items as a correction has them: it changes nothing that was stated since."""
         return replace(self, items=self.items | {item.item_id: item for item in items})
 
     def with_handover(self, handover: Handover) -> CaseState:
         """Return the state with this handover in the place of an earlier version."""
         return replace(self, handovers=self.handovers | {handover.handover_id: handover})
+
+
+def _with_changed(before: Item | None, after: Item) -> Item:
+    """Return the item with the fields that its events have changed; a new one has none."""
+    if before is None:
+        return replace(after, changed=()) if after.changed else after
+    if after.holder != before.holder:  # who received it has taken it as the list has it, in all of these
+        return replace(after, changed=CHANGING)
+    changed = [name for name in CHANGING if name in before.changed or getattr(after, name) != getattr(before, name)]
+    return replace(after, changed=tuple(changed)) if len(changed) > len(before.changed) else after
 
 
 def look_up(entries: Mapping[str, T], key: str, noun: str, *, field: str | None = None) -> T:

@@ -167,6 +167,7 @@ FlagName = Literal[
     "act_after_closing",
     "examination_differs",
     "receipt_differs",
+    "custody_corrected",
     "list_differs",
     "loan_overdue",
     "frozen_twice",

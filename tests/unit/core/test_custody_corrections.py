@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import CaseState
 from ledger.core.events import case, item, record
-from ledger.core.events.terms import EventRef
+from ledger.core.events.terms import EventRef, Money
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused
 from tests.testkit.casework import Case, dispose, part, passed, pieces, proposed
 from tests.unit.core.test_particulars import FITTING, book
@@ -47,15 +47,108 @@ def test_an_item_is_called_as_its_registration_is_corrected() -> None:
     assert (without.exhibit_number, without.description) == (None, "null"), "what may be left out"
 
 
-@pytest.mark.parametrize(
-    "field", ["quantity__value", "condition", "seal_number", "item_kind", "particulars__none", "part"]
-)
-def test_what_other_events_change_stays_as_it_was_recorded(field: str) -> None:
-    """Of a number, a state, a seal, a kind or what the item does not state, the correction only marks the item."""
-    written = Case().open().register("knife", seal_number="S-1", condition="clean")
+STATED = {"seal_number": "S-1", "condition": "clean", "storage_location": "shelf 3"}
+RIGHT: dict[str, Any] = {
+    "quantity__value": ("quantity", pieces(7)),
+    "seal_number": ("seal_number", "7"),
+    "condition": ("condition", "7"),
+    "storage_location": ("storage_location", "7"),
+}
+
+
+@pytest.mark.parametrize("field", ["item_kind", "particulars__none", "part", "digests_0_", "seizure__place"])
+def test_what_a_correction_does_not_put_right_stays_as_it_was_recorded(field: str) -> None:
+    """Of a kind, digests, the seizure or what the item does not state, the correction only marks the item."""
+    written = Case().open().register("knife", **STATED)
     before = written.state.items["knife"]
     corrected = correct(written, ref(written), **{field: "9"}).state.items["knife"]
     assert corrected == replace(before, corrected_in=written.last.event.event_id)
+
+
+@pytest.mark.parametrize("field", RIGHT)
+def test_what_no_later_event_changed_is_put_right(field: str) -> None:
+    """How much there is, the seal, the condition and the place: also by a second correction, whatever else changed."""
+    written = Case().open().register("knife", **STATED)
+    registered = ref(written)
+    for other in {"condition", "storage_location"} - {field}:
+        act = item.ItemExamined if other == "condition" else item.ItemMoved
+        written.say(act, item_id="knife", **{other: "as it is now"}, **({} if act is item.ItemMoved else EXAMINED))
+    name, right = RIGHT[field]
+    before = written.state.items["knife"]
+    assert getattr(correct(written, registered, **{field: "8"}).state.items["knife"], name) != getattr(before, name)
+    after = correct(written, registered, **{field: "7"}).state.items["knife"]
+    assert after == replace(before, **{name: right}, corrected_in=written.last.event.event_id)
+    flagged = [] if name in ("condition", "storage_location") else [("custody_corrected", f"item knife: {name}")]
+    assert [(flag.name, flag.detail) for flag in written.flags] == flagged
+
+
+EXAMINED = {"match_result": "match"}
+
+
+@pytest.mark.parametrize(
+    ("name", "act", "fields"),
+    [
+        ("seal_number", item.ItemUnsealed, {"seal_number": "S-1"}),
+        ("condition", item.ItemExamined, {"condition": "rusty", **EXAMINED}),
+        ("storage_location", item.ItemMoved, {"storage_location": "shelf 4"}),
+    ],
+)
+def test_what_a_later_event_changed_stays_as_that_has_it(name: str, act: Any, fields: dict[str, str]) -> None:
+    """Also where a still later one brought it back to what was registered."""
+    written = Case().open().register("knife", **STATED)
+    registered = ref(written)
+    written.say(act, item_id="knife", **fields)
+    if act is item.ItemMoved:
+        written.say(act, item_id="knife", storage_location="shelf 3")
+    before = written.state.items["knife"]
+    after = correct(written, registered, **{name: "9"}).state.items["knife"]
+    assert after == replace(before, corrected_in=written.last.event.event_id)
+
+
+def test_what_is_offered_or_in_other_hands_or_gone_is_not_put_right() -> None:
+    """The receiver takes what the list says; what he took, gave back, or what was split, another event has stated."""
+    written = Case().open().register("knife", "notes", quantity=pieces(2))
+    registered = {event.event.body.item_id: event.event.ref for event in written.events[1:3]}  # type: ignore[union-attr]
+    written.say(item.ItemSplit, clerk(POLICE), item_id="notes", parts=(part("a", 1), part("b", 1)))
+    written.offer("knife", to=PROCURATORATE)
+    for _ in range(2):
+        assert correct(written, registered["knife"], quantity__value="7").state.items["knife"].quantity == pieces(2)
+        written.accept() if _ == 0 else None
+    assert correct(written, registered["notes"], quantity__value="7").state.items["notes"].quantity == pieces(2)
+
+
+def test_a_seal_is_put_on_and_taken_off_by_a_correction() -> None:
+    """Of a part, too, whose amount stays what adds up to the whole."""
+    written = Case().open().register("notes", kind="property", quantity=pieces(3))
+    registered = ref(written)
+    for seal, seal_state in (("S-7", "intact"), ("S-8", "intact"), ("null", None)):
+        notes = correct(written, registered, seal_number=seal).state.items["notes"]
+        assert (notes.seal_number, notes.seal_state) == (None if seal == "null" else seal, seal_state)
+    written.say(item.ItemSplit, clerk(POLICE), item_id="notes", parts=(part("one", 1), part("two", 2)))
+    items = correct(written, ref(written), parts_0_seal_number="S-9", parts_0_quantity__value="2").state.items
+    assert [(items[name].seal_number, items[name].quantity) for name in ("one", "two")] == [
+        ("S-9", pieces(1)),
+        (None, pieces(2)),
+    ]
+
+
+def test_an_amount_is_corrected_as_a_whole() -> None:
+    """A sum that was left out, and one that was none; half of one, and what its unit does not have, are refused."""
+    written = Case().open().register("cash", kind="property")
+    registered = ref(written)
+    stated = correct(written, registered, money__amount="300050", money__currency="CNY").state.items["cash"]
+    assert stated.money == Money(amount=300050, currency="CNY")
+    assert correct(written, registered, money__amount="50").state.items["cash"].money == Money(
+        amount=50, currency="CNY"
+    )
+    with refused("particular_unfit", field="payload.body.corrections"):
+        correct(written, registered, money__amount="many")
+    with refused("particular_unfit", field="payload.body.corrections"):
+        correct(written, registered, quantity__value="null", quantity__unit="null")
+    with refused("unknown_word", field="payload.body.corrections.unit"):
+        correct(written, registered, quantity__unit="league")
+    none = correct(written, registered, money__amount="null", money__currency="null").state.items["cash"]
+    assert none.money is None
 
 
 def test_nobody_corrects_what_another_agency_said() -> None:
