@@ -19,8 +19,8 @@ from ledger.core.custody.state import CHANGING, Act, CaseState, Item, WordsSourc
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import refuse
 from ledger.core.events import record
-from ledger.core.events.fields import ABSENT
-from ledger.core.events.item import Dossier
+from ledger.core.events.fields import ABSENT, value_at
+from ledger.core.events.item import Dossier, ItemRegistered
 from ledger.core.events.terms import Money, Quantity
 from ledger.core.messages import Term
 from ledger.core.procedure.event_words import require_words
@@ -57,21 +57,22 @@ def _values(item: Item, part: str, act: Act, corrections: tuple[record.Correctio
     """Return what is corrected of the item in the fields that no later event has changed.
 
     It is empty unless the agency has the item and does not offer it. No amount of a part is among it: with the others
-    it adds up to the whole.
+    it adds up to the whole. Raises MalformedInput for what is no amount.
     """
     values: dict[str, Any] = {}
     if not item.is_live or item.holder != act.agency or item.offer is not None:
         return values
-    for correction in corrections:
+    for place, correction in enumerate(corrections):
         name, _, inner = correction.field.removeprefix(part).partition(".")
         correct = None if correction.correct == ABSENT else correction.correct
         if name not in CHANGING or name in item.changed or not correction.field.startswith(part):
             continue
         if name not in _AMOUNTS:
             values[name] = correct
-        elif not part:
+        elif not part and (value := value_at(ItemRegistered, correction.field)) is not None:
+            value.require(correction.correct, where=f"payload.body.corrections[{place}].correct")
             amount = values.setdefault(name, msgspec.to_builtins(getattr(item, name)) or {})
-            amount[inner] = int(correct) if inner in _WHOLE and correct and correct.isdecimal() else correct
+            amount[inner] = int(correct) if inner in _WHOLE and correct else correct
     values |= {name: _amount(values[name], name, act) for name in _AMOUNTS if name in values}
     if "seal_number" in values:
         values["seal_state"] = None if values["seal_number"] is None else item.seal_state or "intact"
@@ -81,7 +82,7 @@ def _values(item: Item, part: str, act: Act, corrections: tuple[record.Correctio
 def _amount(amount: dict[str, Any], name: str, act: Act) -> Quantity | Money | Dossier | None:
     """Return the amount, None if nothing is left of it. Refuses (particular_unfit) one that is not whole."""
     stated = {inner: value for inner, value in amount.items() if value is not None}
-    if not stated and name != "quantity":
+    if not stated:
         return None
     try:
         whole = convert(stated, _AMOUNTS[name])

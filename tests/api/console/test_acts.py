@@ -264,14 +264,14 @@ def test_what_is_corrected_is_shown_corrected_wherever_it_is_named(served: Serve
 
 
 def test_the_row_of_an_item_is_marked_whatever_of_its_registration_is_corrected(served: Served) -> None:
-    """Of a quantity, too, which stands in the case as it was recorded; the mark leads to the correction."""
+    """Of a quantity, too, which stands in the case as it is corrected; the mark leads to the correction."""
     case = Case().open().register("banknotes", quantity=pieces(2))
     line = Correction(field="quantity.value", recorded="2", correct="3")
     case.say(RecordCorrected, corrects=case.events[1].ref, corrections=(line,), ground="a slip of the pen")
     served.record(case)
     row = page_of(served, clerk(POLICE), "/cases/case-1").text.partition("/items/banknotes")[2].partition("</tr>")[0]
     assert f'class="corrected" href="/console/cases/case-1/events/{case.last.event.event_id}"' in row
-    assert "2 pieces" in row
+    assert "3 pieces" in row
 
 
 def test_what_a_form_lacks_is_named(acting: Served) -> None:

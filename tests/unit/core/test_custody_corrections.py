@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core.custody import CaseState
+from ledger.core.errors import MalformedInput
 from ledger.core.events import case, item, record
 from ledger.core.events.terms import EventRef, Money
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused
@@ -108,13 +109,13 @@ def test_what_a_later_event_changed_stays_as_that_has_it(name: str, act: Any, fi
 def test_what_is_offered_or_in_other_hands_or_gone_is_not_put_right() -> None:
     """The receiver takes what the list says; what he took, gave back, or what was split, another event has stated."""
     written = Case().open().register("knife", "notes", quantity=pieces(2))
-    registered = {event.event.body.item_id: event.event.ref for event in written.events[1:3]}  # type: ignore[union-attr]
+    registered = dict(zip(("knife", "notes"), (event.event.ref for event in written.events[1:3]), strict=True))
     written.say(item.ItemSplit, clerk(POLICE), item_id="notes", parts=(part("a", 1), part("b", 1)))
     written.offer("knife", to=PROCURATORATE)
-    for _ in range(2):
-        assert correct(written, registered["knife"], quantity__value="7").state.items["knife"].quantity == pieces(2)
-        written.accept() if _ == 0 else None
-    assert correct(written, registered["notes"], quantity__value="7").state.items["notes"].quantity == pieces(2)
+    assert correct(written, registered["knife"], quantity__value="7").state.items["knife"].quantity == pieces(2)
+    written.accept()
+    for name, event in registered.items():
+        assert correct(written, event, quantity__value="7").state.items[name].quantity == pieces(2)
 
 
 def test_a_seal_is_put_on_and_taken_off_by_a_correction() -> None:
@@ -141,10 +142,13 @@ def test_an_amount_is_corrected_as_a_whole() -> None:
     assert correct(written, registered, money__amount="50").state.items["cash"].money == Money(
         amount=50, currency="CNY"
     )
+    for fields in ({"money__amount": "many"}, {"quantity__value": "null"}):
+        with pytest.raises(MalformedInput) as caught:
+            correct(written, registered, **fields)
+        assert caught.value.field == "payload.body.corrections[0].correct"
     with refused("particular_unfit", field="payload.body.corrections"):
-        correct(written, registered, money__amount="many")
-    with refused("particular_unfit", field="payload.body.corrections"):
-        correct(written, registered, quantity__value="null", quantity__unit="null")
+        correct(written, registered, money__currency="null")
+    assert correct(written, registered, quantity__size="9").state.items["cash"].quantity == pieces(1)
     with refused("unknown_word", field="payload.body.corrections.unit"):
         correct(written, registered, quantity__unit="league")
     none = correct(written, registered, money__amount="null", money__currency="null").state.items["cash"]
