@@ -43,10 +43,10 @@ def open_surveyed(session: Session, file: Path, planner: Planner, joined: tuple[
         yield SurveyedFile(source, survey, planner)
 
 
-def make_importer(session: Session, file: SurveyedFile) -> Importer:
+def make_importer(session: Session, file: SurveyedFile, *, may_add: bool = False) -> Importer:
     """Return the importer of the file for the session's profile."""
     signer = ImportSigner(Actor(*session.officer, session.signer), session.log_id, session.procedures)
-    return Importer(file.planner, ImportTarget(session.service), signer, file.survey)
+    return Importer(file.planner, ImportTarget(session.service), signer, file.survey, may_add=may_add)
 
 
 def identity_key(session: Session, named_file: Path | None) -> IdentityKey:

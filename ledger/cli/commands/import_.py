@@ -37,6 +37,7 @@ WITH = click.option(
 )
 PLANNED = columns("row", "source_key", "case_number", "stage", "comes_to")
 FAULTS = columns("row", "source_key", "column", "value", "reason")
+ADDING = columns("row", "source_key", "persons", "items", "no_longer_named")
 FAULTS_SHOWN = 50
 
 
@@ -125,6 +126,7 @@ def check(
 @WITH
 @identity_key_option
 @click.option("--report", type=click.Path(path_type=Path), help="Where the report goes [FILE.import.json].")
+@click.option("--add", is_flag=True, help="Also rows that add persons or things beside those that they no longer name.")
 @signing
 def run(
     session: Session,
@@ -135,6 +137,7 @@ def run(
     joined: tuple[str, ...],
     key_file: Path | None,
     report: Path | None,
+    add: bool,
 ) -> Exit:
     """Import the rows of FILE: each becomes the events of its case, signed with your key once you agree.
 
@@ -166,7 +169,8 @@ def run(
         )
         try:
             with bar(session, "importing", surveyed.survey.rows) as progress:
-                for result in _counted(make_importer(session, surveyed).run(surveyed.source), report_rows, listed):
+                importer = make_importer(session, surveyed, may_add=add)
+                for result in _counted(importer.run(surveyed.source), report_rows, listed):
                     progress.step(result.row)
         finally:
             report.write_bytes(msgspec.json.format(msgspec.json.encode(report_rows, enc_hook=plain), indent=2) + b"\n")
@@ -182,23 +186,34 @@ def run(
 def status(
     session: Session, /, *, file: Path, mapping_file: Path, joined: tuple[str, ...], key_file: Path | None
 ) -> None:
-    """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent."""
+    """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent.
+
+    Rows that would add persons or things beside those that they no longer name are listed.
+    """
     from ledger.cli.files import bar
     from ledger.cli.importing import identity_key, make_importer, open_surveyed
     from ledger.interchange.imports.mapping import read_mapping
     from ledger.interchange.imports.plan import Planner
 
     states: Counter[str] = Counter()
+    adding: list[dict[str, int | str | None]] = []
     key = identity_key(session, key_file)
     planner = Planner(read_mapping(mapping_file, session.procedures), key, session.procedures)
     with (
         open_surveyed(session, file, planner, joined) as surveyed,
         bar(session, "looking_up", surveyed.survey.rows) as progress,
     ):
-        for state in make_importer(session, surveyed).states(surveyed.source):
-            states[state] += 1
+        for row in make_importer(session, surveyed).states(surveyed.source):
+            states[row.state] += 1
+            if row.replaced is not None:
+                adding.append({"row": row.row, "source_key": row.source_key, **row.replaced._asdict()})
             progress.step()
-    session.output.record({"file": str(file), "file_digest": surveyed.survey.digest, "rows": dict(states)})
+    counted = {"file": str(file), "file_digest": surveyed.survey.digest, "rows": dict(states)}
+    if session.json:
+        session.output.data({**counted, "adding": adding})
+        return
+    session.output.parts((("adding", adding, ADDING),))
+    session.output.record(counted)
 
 
 def _reason(session: Session) -> Callable[[str], str]:

@@ -6,9 +6,9 @@ Events of one case are signed each on the one before, and tried by the rules bef
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from blake3 import blake3
@@ -121,6 +121,24 @@ def missing_events(
         elif correction := _correction(planned, present, origin.source_system):
             yield correction
     yield PlannedEvent(origin)
+
+
+class Replaced(NamedTuple):
+    """How many persons and items a row adds to its case, and how many it no longer names, which stay recorded."""
+
+    persons: int
+    items: int
+    no_longer_named: int
+
+
+def replaced_by(plan: Plan, recorded: Mapping[EventKey, RecordedFields]) -> Replaced | None:
+    """Return what the row would add beside others of its kind that it no longer names; None if there is no such."""
+    named = {planned.key for planned in plan.events}
+    added, left = Counter(key[0] for key in named - recorded.keys()), Counter(key[0] for key in recorded.keys() - named)
+    both = [noun for noun in ("person", "item") if added[noun] and left[noun]]
+    numbers = {noun: added[noun] for noun in both}
+    no_longer_named = sum(left[noun] for noun in both)
+    return Replaced(numbers.get("person", 0), numbers.get("item", 0), no_longer_named) if both else None
 
 
 def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: str) -> PlannedEvent | None:

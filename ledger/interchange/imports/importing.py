@@ -31,11 +31,13 @@ from ledger.interchange.imports.case_events import (
     CaseEvent,
     EventChain,
     ImportSigner,
+    Replaced,
     RowFault,
     at_column,
     fault_of,
     missing_events,
     recorded_fields,
+    replaced_by,
 )
 from ledger.interchange.imports.plan import Plan, Planner, RowRefused
 from ledger.interchange.imports.source_file import SourceFile, Survey
@@ -75,6 +77,15 @@ class LookedUpRow(Struct, frozen=True):
     sequence: int | None
     head: str | None
     imports: tuple[EarlierImport, ...]
+
+
+class RowState(Struct, frozen=True):
+    """What the ledger has of a row, and what the row would add beside what it no longer names."""
+
+    row: int
+    source_key: str | None
+    state: State
+    replaced: Replaced | None = None
 
 
 class RowResult(Struct, frozen=True):
@@ -125,13 +136,19 @@ class ImportLedger(Protocol):
 
 
 class Importer:
-    """Imports the rows of one surveyed file. Safe to call from several threads with different rows."""
+    """Imports the rows of one surveyed file. Safe to call from several threads with different rows.
 
-    def __init__(self, planner: Planner, ledger: ImportLedger, signer: ImportSigner, survey: Survey):
+    Refuses a row that adds persons or items beside those that it no longer names, unless ``may_add``.
+    """
+
+    def __init__(
+        self, planner: Planner, ledger: ImportLedger, signer: ImportSigner, survey: Survey, *, may_add: bool = False
+    ):
         self._planner = planner
         self._ledger = ledger
         self._signer = signer
         self._survey = survey
+        self._may_add = may_add
         self._system = planner.mapping.source_system
 
     def run(self, file: SourceFile) -> Iterator[RowResult]:
@@ -140,7 +157,7 @@ class Importer:
             yield from results
         file.require_same(self._survey.digest)
 
-    def states(self, file: SourceFile) -> Iterator[State]:
+    def states(self, file: SourceFile) -> Iterator[RowState]:
         """Yield what the ledger has of each row; nothing is sent."""
         for states in _in_batches(file, self._look_up):
             yield from states
@@ -191,13 +208,23 @@ class Importer:
         origin = _import_record(self._system, plan, self._survey)
         if looked_up.sequence is None:
             return self._signer.sign_new_case(plan, origin)
-        events = self._ledger.events(plan.case_id)
-        if not events:
-            raise RowRefused("the case {plan.case_id} is there, and none of its events is shown", plan=plan)
+        events = self._events(plan)
         last = events[-1]
         position = StreamPosition(Stream(kind="case", id=plan.case_id), last.event.sequence + 1, last.event.leaf_hash)
         recorded = recorded_fields(events, self._signer.actor.agency)
+        if not self._may_add and (replaced := replaced_by(plan, recorded)):
+            raise RowRefused(
+                "it adds persons: {persons}, items: {items}; recorded before and no longer named: {no_longer_named}; "
+                "both would stand in the case, by --add",
+                **replaced._asdict(),
+            )
         return self._signer.sign(missing_events(plan, recorded, origin), position)
+
+    def _events(self, plan: Plan) -> Sequence[CaseEvent]:
+        events = self._ledger.events(plan.case_id)
+        if not events:
+            raise RowRefused("the case {plan.case_id} is there, and none of its events is shown", plan=plan)
+        return events
 
     def _send(self, chains: Sequence[EventChain]) -> list[list[TallystickError | None]]:
         """Return for each event of each chain None or its refusal. Raises Unavailable if the ledger stays busy."""
@@ -222,20 +249,24 @@ class Importer:
                     raise next(error for error in outcomes[waiting[0]] if isinstance(error, Unavailable))
         return outcomes
 
-    def _look_up(self, rows: Sequence[SourceRow]) -> list[State]:
+    def _look_up(self, rows: Sequence[SourceRow]) -> list[RowState]:
         plans, refused = self._planned(rows)
-        states: list[State] = ["refused"] * len(refused)
+        states = [RowState(result.row, result.source_key, "refused") for result in refused.values()]
         for plan, looked_up in zip(plans, self._ledger.look_up(self._system, plans) if plans else (), strict=True):
-            try:
-                if _is_imported(plan, looked_up):
-                    states.append("imported")
-                elif looked_up.imports:
-                    states.append("changed")
-                else:
-                    states.append("absent" if looked_up.sequence is None else "begun")
-            except RowRefused:
-                states.append("refused")
+            state, replaced = self._state(plan, looked_up)
+            states.append(RowState(plan.row, plan.source_key, state, replaced))
         return states
+
+    def _state(self, plan: Plan, looked_up: LookedUpRow) -> tuple[State, Replaced | None]:
+        try:
+            if _is_imported(plan, looked_up):
+                return "imported", None
+            if looked_up.sequence is None:
+                return "absent", None
+            replaced = replaced_by(plan, recorded_fields(self._events(plan), self._signer.actor.agency))
+        except RowRefused:
+            return "refused", None
+        return "changed" if looked_up.imports else "begun", replaced
 
 
 def _is_imported(plan: Plan, looked_up: LookedUpRow) -> bool:

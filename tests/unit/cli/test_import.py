@@ -266,6 +266,13 @@ def test_status_tells_rows_apart_and_sends_nothing(desk: Desk) -> None:
     desk.rows(desk.write(*ROWS[:2]))
     newer = desk.write(ROWS[0], ("A-2", "theft", *ROWS[1][2:]), ROWS[2], ("A-4", "", "", "", "", "", ""), name="n.csv")
     assert desk.status(newer) == {"imported": 1, "changed": 1, "absent": 1, "refused": 1}
+    other = desk.write(("A-1", "theft", "2026-03-01", "Zhang", "310109", "a phone", "1"), name="other.csv")
+    words = (other, "--mapping", desk.mapping, "--identity-key", desk.key)
+    listed = {"row": 2, "source_key": "A-1", "persons": 1, "items": 0, "no_longer_named": 1}
+    assert desk.ok("status", *words)["adding"] == [listed]
+    shown = desk.world.tally("import", "status", *words, "--lang", "zh-CN", profile=desk.profile)
+    assert "不再列出" in shown.out
+    assert "--add" in desk.run(other).err + Path(desk.run(other).json()["rejects"]).read_text(encoding="utf-8-sig")
     assert len(desk.imports()) == 2
 
 

@@ -15,7 +15,7 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Stream
 from ledger.core.events.case import CaseStageEntered
 from ledger.interchange.imports import importing
-from ledger.interchange.imports.case_events import CaseEvent, ImportSigner
+from ledger.interchange.imports.case_events import CaseEvent, ImportSigner, Replaced
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import ATTEMPTS, ROUNDS, EarlierImport, Importer, LookedUpRow, RowResult
 from ledger.interchange.imports.mapping import parse_mapping
@@ -119,18 +119,18 @@ def pen() -> ImportSigner:
 
 
 @contextmanager
-def importing_from(folder: Path, to: Local, *rows: str) -> Iterator[tuple[Importer, SourceFile]]:
+def importing_from(folder: Path, to: Local, *rows: str, may_add: bool = False) -> Iterator[tuple[Importer, SourceFile]]:
     """Open a file of these rows; nobody waits between two attempts."""
     planner = Planner(parse_mapping(MAPPING.encode(), "m.toml", BOOKS), KEY, BOOKS)
     file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
     with SourceFile(file, layout_of(file, planner.mapping)) as source:
         survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
         with stamina.set_testing(True, attempts=ATTEMPTS):
-            yield Importer(planner, to, pen(), survey), source
+            yield Importer(planner, to, pen(), survey, may_add=may_add), source
 
 
-def run(folder: Path, to: Local, *rows: str) -> list[RowResult]:
-    with importing_from(folder, to, *rows) as (importer, source):
+def run(folder: Path, to: Local, *rows: str, may_add: bool = False) -> list[RowResult]:
+    with importing_from(folder, to, *rows, may_add=may_add) as (importer, source):
         return list(importer.run(source))
 
 
@@ -169,7 +169,7 @@ def test_a_ledger_that_stays_busy_ends_the_import(tmp_path: Path, ledger: Ledger
     with pytest.raises(Unavailable):
         run(tmp_path, Faulty(ledger, times=100, recorded=lambda place: place < 3), *ROWS)
     with importing_from(tmp_path, Local(ledger), *ROWS) as (importer, source):
-        assert list(importer.states(source)) == ["begun", *["absent"] * 4]
+        assert [row.state for row in importer.states(source)] == ["begun", *["absent"] * 4]
     results = run(tmp_path, Local(ledger), *ROWS)
     assert [result.became for result in results] == ["completed", *["imported"] * 4]
 
@@ -212,3 +212,21 @@ def test_what_the_ledger_refuses_is_told_at_its_column(tmp_path: Path, ledger: L
     assert result.became == "refused"
     assert result.fault is not None
     assert result.fault.code == "duplicate_id"
+
+
+def test_a_person_beside_another_who_is_no_longer_named_is_added_only_when_asked_for(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    """A number that is put right is that of another person here: the row is listed and refused, nothing of it sent."""
+    run(tmp_path, Local(ledger), *ROWS[:2])
+    righted = [FULL.replace("3101", "3102"), ROWS[1].replace("theft", "fraud")]
+    with importing_from(tmp_path, Local(ledger), *righted) as (importer, source):
+        first, second = importer.states(source)
+    assert (first.state, first.replaced) == ("changed", Replaced(persons=1, items=0, no_longer_named=1))
+    assert (second.state, second.replaced) == ("changed", None)
+    refused, corrected = run(tmp_path, Local(ledger), *righted)
+    assert (refused.became, corrected.became) == ("refused", "corrected")
+    assert "no longer named: 1" in str(refused.fault)
+    assert len(types(ledger, refused.case_id)) == EVENTS
+    added, _ = run(tmp_path, Local(ledger), *righted, may_add=True)
+    assert (added.became, types(ledger, added.case_id).count("person.named")) == ("corrected", 2)
