@@ -12,7 +12,7 @@ from api.services.service import Service
 from ledger.core.errors import Unauthorized
 from ledger.core.events.supervision import BilingualText
 from ledger.core.messages import Message, plain
-from ledger.core.procedure.jurisdiction import in_line, lies_within
+from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.visibility import GOVERNING, MODELLING
 from ledger.i18n import Labels
 from ledger.store import cases, imports, supervision
@@ -22,7 +22,7 @@ from ledger.store.imports import RegisteredDataset
 from ledger.supervision.correlation import GraphNode, node_called
 from ledger.supervision.reports.presentation import Called, content_of, set_report, to_html
 from ledger.supervision.reports.questions import ReportScope, SupervisionReport, make_report
-from ledger.supervision.runs.datasets import current_registrations
+from ledger.supervision.runs.datasets import current_registrations, rank_in_line
 from ledger.supervision.view_catalogue import ViewQueries
 from ledger.timeline.sentences import names_by_id
 
@@ -113,10 +113,9 @@ def known_to_models(service: Service, reading: Reading) -> frozenset[str]:
 
 def datasets_in_line(connection: Connection, reading: Reading, window: Page) -> list[RegisteredDataset]:
     """Return the registrations in force, of agencies in line with the reader's."""
-    agencies = reading.authority.agencies
-    own, after = agencies[reading.agency], -1 if window.after is None else int(window.after)
-    near = {name for name, agency in agencies.items() if in_line(agency, own)}
-    counting = current_registrations(imports.every_dataset(connection), near).values()
+    after = -1 if window.after is None else int(window.after)
+    ranks = rank_in_line(reading.agency, reading.authority.agencies)
+    counting = current_registrations(imports.every_dataset(connection), ranks).values()
     return sorted((dataset for dataset in counting if dataset.index > after), key=lambda dataset: dataset.index)[
         : window.limit
     ]

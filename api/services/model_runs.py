@@ -26,6 +26,7 @@ from ledger.proofs.bundles import blocks_of
 from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.supervision.lead_verification import LeadMaterial, LeadReport, verify_lead
+from ledger.supervision.models.conditions import datasets_of
 from ledger.supervision.models.definition import fill_text
 from ledger.supervision.models.model_file import parse_draft, parse_model, same_conditions
 from ledger.supervision.models.procedure_words import ProcedureWords, words_of
@@ -35,6 +36,7 @@ from ledger.supervision.runs.export_runs import found_in_export
 from ledger.supervision.runs.findings import count_differing
 from ledger.supervision.runs.model_runner import ModelRunner, naming_the_query, query_limits, run_limits
 from ledger.supervision.runs.supervisor import MODELS_AT_MOST
+from ledger.supervision.view_catalogue import dataset_view
 from ledger.workers.sandbox import Files
 
 T = TypeVar("T")
@@ -112,6 +114,7 @@ class RunView(Struct, frozen=True):
     """The result of a run: ``total`` findings, of which at most a page is shown.
 
     ``differing`` are the columns of a lead's words with how many of the findings unite rows that differ there.
+    ``datasets`` are the ids of the lists that it asked, each with the agency whose registration counts.
     """
 
     model_id: str
@@ -123,6 +126,7 @@ class RunView(Struct, frozen=True):
     total: int
     differing: Mapping[str, int]
     findings: tuple[FoundView, ...]
+    datasets: Mapping[str, str] = {}
 
 
 def run_model_file(
@@ -141,36 +145,37 @@ def run_model_file(
     reader may see. Raises Unauthorized for a reader without such a role, ModelRefused, MalformedInput for parameters,
     QueryRefused, TooCostly, and Unavailable.
     """
-    own = require_modelling(reading)
+    own, agencies = require_modelling(reading), reading.authority.agencies
     views, workers = service.parts.supervisor.views, service.parts.workers
     now = datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     at = datetime.fromisoformat(as_of) if as_of else now
     views.refresh()
-    views.read_datasets(own)
+    views.read_datasets(reading.agency)
     with workers.turn(reading.agency) as turn:
         parse = parse_draft if is_draft else parse_model
         model = turn.run(parse, definition, words_in_force(service), field="definition")
         values = model.parameters_of(parameters)
         subject = Message("run of the model {model.model_id}", model=model)
         reading.record(subject, supervision=True)
-        with views.export(jurisdiction=own, now=now) as export:
+        with views.export(of=agencies[reading.agency], now=now) as export:
             arguments = export, model, parameters, at, query_limits(workers.limits)
             limits, files = run_limits(workers.limits), Files(read=export.files)
             with naming_the_query():
                 all_findings = turn.run(found_in_export, *arguments, limits=limits, files=files)
-    agencies = reading.authority.agencies
     findings = [
         finding
         for finding in all_findings
         if finding.supervised in agencies and lies_within(agencies[finding.supervised].profile.jurisdiction, own)
     ]
     page_findings = findings[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
-    raised_ids = service.parts.supervisor.record.raised_among(finding.lead_id for finding in page_findings)
+    record = service.parts.supervisor.record
+    raised_ids = record.raised_among(finding.lead_id for finding in page_findings)
     evidence = {digest for finding in page_findings for digest in finding.evidence}
-    cases = {finding.case_id for finding in page_findings if finding.case_id is not None}
-    cases.update(service.parts.supervisor.record.cited_cases(evidence, reading.agency, now))
-    if cases:
-        reading.record(subject, *sorted(cases), supervision=True)
+    # A row may state the id of any case: of one that the agency does not see nothing was read.
+    stated = {finding.case_id for finding in page_findings if finding.case_id is not None}
+    case_ids = {*record.seen_cases(stated, reading.agency, now), *record.cited_cases(evidence, reading.agency, now)}
+    if case_ids:
+        reading.record(subject, *sorted(case_ids), supervision=True)
     views_of_page = []
     for finding in page_findings:
         says = fill_text(model.lead.says, finding.values, values, export.zone)
@@ -185,6 +190,11 @@ def run_model_file(
         as_of=spelled(at),
         total=len(findings),
         differing=count_differing(findings),
+        datasets={
+            dataset_id: dataset.agency
+            for dataset_id in datasets_of(model, parameters)
+            if (dataset := export.datasets.get(dataset_view(dataset_id))) is not None
+        },
         findings=tuple(views_of_page),
     )
 
@@ -194,12 +204,13 @@ def example_of_file(service: Service, reading: Reading, definition: str, source:
 
     Raises as ``run_model_file`` does, and MalformedInput if the rows of the cases do not show the finding.
     """
-    own = require_modelling(reading)
+    require_modelling(reading)
     views, workers, words = service.parts.supervisor.views, service.parts.workers, words_in_force(service)
-    reading.record(Message("example for a model"), *source.case_ids, supervision=True)
+    case_ids = service.parts.supervisor.record.seen_cases(source.case_ids, reading.agency, source.as_of)
+    reading.record(Message("example for a model"), *case_ids, supervision=True)
     with workers.turn(reading.agency) as turn:
         model = turn.run(parse_draft, definition, words, field="definition")
-        with views.export(jurisdiction=own, now=source.as_of) as export:
+        with views.export(of=reading.authority.agencies[reading.agency], now=source.as_of) as export:
             limits = query_limits(workers.limits)
             files = Files(read=export.files)
             return turn.run(example_in_export, export, model, source, limits, words, field="definition", files=files)

@@ -92,8 +92,8 @@ def show_run(session: Session, run: dict[str, Any]) -> None:
     says = f"says_{session.labels.suffix}"
     rows = [row | {"says": row[says], "events": len(row["evidence"])} for row in run["findings"]]
     session.output.table(rows, FOUND, style_of=lambda row: "dim" if row["known"] else "")
-    summary = {name: run[name] for name in ("model_id", "version", "parameters", "tree_size", "as_of", "total")}
-    session.output.record(summary)
+    shown = ("model_id", "version", "parameters", "datasets", "tree_size", "as_of", "total")
+    session.output.record({name: run[name] for name in shown})
     for text in say_differing(run["differing"]):
         session.warn(text)
     return None

@@ -15,7 +15,6 @@ from ledger.core.encoding.instants import spelled
 from ledger.core.errors import RuleRefused
 from ledger.core.events import Event
 from ledger.core.events.case import CaseOpened, CaseTakenOver
-from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import (
     LeadClosed,
     ModelAdopted,
@@ -26,7 +25,7 @@ from ledger.core.events.supervision import (
 )
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
+from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import DAY
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import Zone
@@ -42,7 +41,7 @@ from ledger.core.supervision import (
 from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import SUPERVISORS, Reader, reader_of
-from ledger.store import imports, log, search, supervision
+from ledger.store import log, search, supervision
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -107,14 +106,12 @@ def require_runnable(
 
 def cites_other_streams(event: Event) -> bool:
     """Return whether the event cites something that only other streams show."""
-    return isinstance(event.body, RecommendationIssued | LeadClosed | ModelPublished | DatasetRegistered)
+    return isinstance(event.body, RecommendationIssued | LeadClosed | ModelPublished)
 
 
 def require_cited_elsewhere(connection: Connection, event: Event, authority: AuthorityState) -> None:
-    """Raise RuleRefused: unknown_lead, unknown_recommendation, another_procedure, not_anonymous, dataset_id_taken."""
+    """Raise RuleRefused: unknown_lead, unknown_recommendation, another_procedure, not_anonymous."""
     body, agencies = event.body, authority.agencies
-    if isinstance(body, DatasetRegistered):
-        _require_own_id(connection, body.dataset_id, agencies[event.agency], agencies)
     if isinstance(body, ModelPublished):
         _require_anonymous(connection, body, authority, event)
     if isinstance(body, RecommendationIssued):
@@ -211,26 +208,6 @@ def _require_anonymous(connection: Connection, body: ModelPublished, authority: 
                     "Tell the case so that nobody finds it again; instead of this {trace.instead}.", trace=trace
                 ),
             )
-
-
-def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, agencies: Mapping[str, Agency]) -> None:
-    """Refuse a supervising agency an id that another agency in line with it has: no model would see its own data set.
-
-    Other agencies are not refused, since that would reveal data sets that they may not see; models of one line use the
-    data set that was registered first.
-    """
-    if not may_supervise(agency):
-        return
-    # Only those near: a refusal would tell others' data sets.
-    near = frozenset(name for name, other in agencies.items() if in_line(other, agency))
-    if imports.first_to_register(connection, dataset_id, near) not in (None, agency.agency_id):
-        raise RuleRefused(
-            "another agency has a data set {dataset_id}",
-            dataset_id=dataset_id,
-            code="dataset_id_taken",
-            field="payload.body.dataset_id",
-            hint="Register it under an id of your own, which begins with that of your agency.",
-        )
 
 
 def _require_issued(connection: Connection, recommendation_id: str, event: Event) -> None:

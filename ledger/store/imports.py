@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, select
@@ -116,12 +116,6 @@ def registrations(connection: Connection, agency: str, dataset_id: str) -> list[
     """Return what the agency registered under this id, in the order of the log."""
     registered = datasets(connection, agency, Page(MAX_DATASETS))
     return [dataset for dataset in registered if dataset.body.dataset_id == dataset_id]
-
-
-def first_to_register(connection: Connection, dataset_id: str, agencies: Collection[str]) -> str | None:
-    """Return the first of the agencies that registered a data set under this id."""
-    registered = (dataset for dataset in every_dataset(connection) if dataset.agency in agencies)
-    return next((dataset.agency for dataset in registered if dataset.body.dataset_id == dataset_id), None)
 
 
 def keep_file(connection: Connection, digest: str, data: bytes) -> None:

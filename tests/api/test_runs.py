@@ -156,6 +156,28 @@ def test_a_run_that_names_no_case_is_recorded_for_the_cases_that_it_rests_on(ser
     assert {each["case_id"] for each in own} - {None} == {"case-east"}
 
 
+def test_a_run_that_states_a_case_of_others_records_no_read_of_it(served: Served) -> None:
+    """Nor does an example, or the page of the lead: the id stands in the query, and nothing of the case was read."""
+    by, key = analyst(PROCURATORATE), {"case_id": "case-west"}
+    stated = "CASE WHEN case_id = 'case-east' THEN 'case-west' ELSE case_id END AS case_id"
+    text = with_sql(
+        f"SELECT {stated}, evidence, '{POLICE}' AS answers FROM cases", key=("case_id",), supervised="answers"
+    )
+    text = text.replace("rows: {}, raises: [{", "rows: {cases: [{case_id: a}]}, raises: [{")
+    assert run(served, text, by).json()["findings"][0]["key"] == key
+    asked = {"definition": text.rstrip("\n"), "key": msgspec.json.encode(key).decode(), "verdict": "found"}
+    post(served, by, "/models/workbench/example", asked)
+    model = parse_model(text)
+    of_it = {"title": model.title, "business_line": model.business_line, "severity": model.severity}
+    published = Model(model.model_id).published(by=by, definition=text, model_digest=model.digest, **of_it)
+    assert served.submit(published.last).status_code == 201
+    assert served.parts.supervisor.step() == 1
+    (line,) = served.get("/api/v1/leads", by).json()["leads"]
+    assert page_of(served, by, f"/leads/{line['lead_id']}").status_code == 200
+    own = served.get("/api/v1/access", supervisor(PROCURATORATE), limit=1000).json()["reads"]
+    assert {each["case_id"] for each in own} - {None} == {"case-east"}
+
+
 def test_the_words_of_a_lead_stand_as_they_were_signed(served: Served) -> None:
     """Wherever the console shows them: a time and a number are no names of things, of another case or its own, that
     have them as their ids. Beside what was seen, an item has its name where the column says that it is one."""
@@ -196,14 +218,26 @@ def test_the_words_of_a_lead_stand_as_they_were_signed(served: Served) -> None:
 # -- outside data ------------------------------------------------------------------------------------------------------
 
 
-def give(served: Served, by: Officer, *, readable: bool = False) -> None:
+def give(served: Served, by: Officer, *, readable: bool = False, of: str = "li") -> None:
     """Register and give a list of two persons of this agency's, one of them of case-east."""
-    data = f"who,paid_on,name\n{person_id('li')},2026-02-15,Li Si\nsomebody-else,2026-02-16,Wang Wu\n".encode()
+    data = f"who,paid_on,name\n{person_id(of)},2026-02-15,Li Si\nsomebody-else,2026-02-16,Wang Wu\n".encode()
     body = dataset(data, rows=2, readable=readable)
     served.submit(Writer("agency", by.agency).write(body, by, signed_at=served.ledger.clock.seconds))
     headers = {"content-type": "application/octet-stream"} | served.token(by)
     kept = served.request("POST", "/api/v1/datasets/pensions/file", content=data, headers=headers)
     assert kept.status_code == 200, kept.text
+
+
+def test_a_supervised_agency_decides_nothing_that_models_compare_with(served: Served) -> None:
+    """The procuratorate registers its own list under an id that the police have used before: its models use that one,
+    and the run and the list of what they ask say whose it is."""
+    give(served, clerk(POLICE))
+    assert run(served, PAID, analyst(PROCURATORATE)).json()["datasets"] == {"pensions": POLICE}
+    give(served, clerk(PROCURATORATE), of="nobody")
+    answer = run(served, PAID, analyst(PROCURATORATE)).json()
+    assert (answer["datasets"], answer["total"]) == ({"pensions": PROCURATORATE}, 0)
+    assert [line["agency"] for line in for_models(served, analyst(PROCURATORATE)).json()["datasets"]] == [PROCURATORATE]
+    assert run(served, PAID, analyst(UPPER)).json()["datasets"] == {"pensions": POLICE}
 
 
 PAID = with_condition(
@@ -391,9 +425,10 @@ def test_a_run_elsewhere_sees_what_a_session_here_sees(served: Served) -> None:
     here = served.parts.supervisor.views
     here.refresh()
     now = datetime.fromtimestamp(served.ledger.clock.seconds, UTC)
-    for jurisdiction in ("31", "31/01", "31/02"):
-        asked = {"jurisdiction": jurisdiction, "now": now}
-        with here.session(with_datasets=True, **asked) as session, here.export(**asked) as export:
+    agencies = served.parts.supervisor.record.authority().agencies
+    for agency in (agencies[agency_id] for agency_id in (UPPER, PROCURATORATE, NEIGHBOUR)):
+        jurisdiction = agency.profile.jurisdiction
+        with here.session(jurisdiction=jurisdiction, now=now) as session, here.export(of=agency, now=now) as export:
             with exported_session(export, LIMITS) as elsewhere:
                 for view in views():
                     sql = f"SELECT * FROM {view} ORDER BY ALL"

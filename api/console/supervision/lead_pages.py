@@ -153,11 +153,9 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Respon
         advice = supervision.newest_recommendations(connection, visit.reading.reader, state.supervising, CHOICES)
         names = names_of_finding(connection, visit.service, visit.reading, state.raised.case_id, state.raised.values)
         numbers = cases.numbers_of(connection, state.raised.cases, visit.reading.reader) | numbers
-    visit.reading.record(
-        Message("lead {lead_id}", lead_id=lead_id),
-        *([state.raised.case_id] if state.raised.case_id else ()),
-        supervision=True,
-    )
+    # A model may state any case: that of no event which the lead cites was not read.
+    of_case = [case_id for case_id in state.raised.cases if case_id == state.raised.case_id]
+    visit.reading.record(Message("lead {lead_id}", lead_id=lead_id), *of_case, supervision=True)
     card = card_of(version_of(model, state.raised.model_version).body.definition)
     cited_events = cited(visit, [ref.payload_digest for ref in state.raised.events])
     offers = _offers(visit, state, cited_events, advice)

@@ -87,7 +87,8 @@ def new_recommendation(
         wanted = LeadFilter(supervising=visit.reading.agency, statuses=("confirmed", "closed"), model_id=model)
         leads = supervision.list_leads(connection, visit.reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
         models = supervision.list_models(connection, Page(1000))
-    case_id = first.raised.case_id if first else None
+    # A model may state any case; the lead rests on those of the events that it cites.
+    case_id = first.raised.case_id if first and first.raised.case_id in first.raised.cases else None
     in_force = visit.service.parts.validator.procedures_in_force()
     possible = {book.procedure.id: book for book in in_force if book.recommendations}
     of_case = visit.service.parts.validator.states.of_case(case_id) if case_id else None

@@ -24,25 +24,16 @@ if TYPE_CHECKING:
 
     from ledger.i18n import Labels
 
-LISTED = columns(
-    *(
-        "dataset_id",
-        "source",
-        "legal_basis",
-        "period_from",
-        "period_until",
-        "rows",
-        "readable",
-        "compared",
-        "digest",
-        "registered_at",
-        "kept",
-    )
-)
+NAMED = ("dataset_id", "source", "legal_basis", "period_from", "period_until", "rows", "readable", "compared", "digest")
+LISTED = columns(*NAMED, "registered_at", "kept")
+IN_LINE = columns("agency", *NAMED, "registered_at", "kept")
 ENCODING = click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
 DELIMITER = click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
 SHEET = click.option("--sheet", help="Of an XLSX file [the first].")
 LAYOUT = options(ENCODING, DELIMITER, SHEET)
+FOR_MODELS = click.option(
+    "--for-models", is_flag=True, help="Of an agency in line with yours, whose data sets your models ask."
+)
 
 
 @click.group("dataset", cls=Group)
@@ -137,7 +128,7 @@ def pseudonyms(
 @click.argument("dataset_id")
 @click.argument("file", type=FILE)
 @click.argument("digest", nargs=-1, required=True)
-@click.option("--for-models", is_flag=True, help="Of an agency in line with yours, whose data sets your models ask.")
+@FOR_MODELS
 def row(session: Session, dataset_id: str, file: Path, digest: tuple[str, ...], *, for_models: bool) -> None:
     """Show the rows of FILE that a lead cites by DIGEST: FILE must be the one that was registered, unchanged."""
     from ledger.supervision.runs.dataset_rows import Registered, rows_of_file
@@ -152,9 +143,10 @@ def row(session: Session, dataset_id: str, file: Path, digest: tuple[str, ...], 
 
 
 @dataset_group.command("list")
-def list_(session: Session) -> None:
-    """List the data sets that your agency registered."""
-    session.output.table(_datasets(session), LISTED)
+@FOR_MODELS
+def list_(session: Session, *, for_models: bool) -> None:
+    """List the data sets that your agency registered, or those that your models ask, with whose they are."""
+    session.output.table(_datasets(session, for_models=for_models), IN_LINE if for_models else LISTED)
 
 
 def _datasets(session: Session, *, for_models: bool = False) -> list[dict[str, Any]]:

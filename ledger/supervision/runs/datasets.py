@@ -5,7 +5,7 @@ A file is kept under the digest that was signed and is read only where its bytes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from struct import unpack_from
@@ -18,6 +18,8 @@ import structlog
 from ledger.core.encoding.digests import blake3_text, digest_by, parse_digest
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered
+from ledger.core.procedure.jurisdiction import in_line, supervises
+from ledger.core.signing.authority import Agency
 from ledger.store import imports
 from ledger.store.database import Database
 from ledger.store.imports import RegisteredDataset
@@ -36,6 +38,7 @@ TABLE_TAKES = 4  # times the limits within which the same file was read once whe
 # object in JSON has not the columns that it leaves blank.
 LEAST_ROOM, BYTES_OF_ROW, GROWTH = 64 * 1024 * 1024, 256, 16
 MOST_BYTES = 4 * 1024**3
+JURISDICTION_LEVELS = 5  # parts of a jurisdiction at most
 # Of an Arrow file: where its messages begin; which fields are a message's header and metadata, and how its header, a
 # record batch, is compressed.
 _MAGIC_BYTES, _HEADER, _METADATA, _COMPRESSION = 8, 2, 4, 3
@@ -116,9 +119,9 @@ class Datasets:
         self._lock = Lock()  # a file that is mapped is not written by anybody else
 
     def tables(
-        self, registrations: Iterable[Registered], near: Collection[str] | None = None
+        self, registrations: Iterable[Registered], ranks: Mapping[str, int] | None = None
     ) -> dict[str, DatasetTable]:
-        """Return those of the agencies in ``near``, None for all, by the names of their views.
+        """Return those that ``current_registrations`` does, by the names of their views.
 
         There is none of a data set whose file is not here. Safe to call from several threads.
         """
@@ -128,7 +131,7 @@ class Datasets:
         with self._lock:
             # What is no longer registered is let go.
             self._read = {digest: self._read[digest] for digest in latest.values() if digest in self._read}
-            for name, registered in current_registrations(listed, near).items():
+            for name, registered in current_registrations(listed, ranks).items():
                 outside = self._read.get(registered.digest) or self._outside(registered)
                 if outside is not None:
                     tables[name] = self._read[registered.digest] = outside
@@ -153,18 +156,33 @@ class Datasets:
 R = TypeVar("R", Registered, RegisteredDataset)
 
 
-def current_registrations(registrations: Iterable[R], near: Collection[str] | None = None) -> dict[str, R]:
-    """Return the registration of each view for the models of a jurisdiction, out of all in the order of the log.
+def rank_in_line(agency_id: str, agencies: Mapping[str, Agency]) -> dict[str, int]:
+    """Return the agencies in line with this one, each with a rank: the lists of the lowest come first for its models.
 
-    ``near`` are the agencies in line with it, None is all. An id belongs to the first of them that registered it: its
-    latest registration counts, those of others do not.
+    Its own list is before that of one that supervises it, the nearest first, and both before any other's: nobody whom
+    it supervises decides what its models compare with.
+    """
+    own = agencies[agency_id]
+    ranks = {}
+    for other in (other for other in agencies.values() if in_line(other, own)):
+        nearness = JURISDICTION_LEVELS - other.profile.jurisdiction.count("/")
+        ranks[other.agency_id] = nearness if supervises(other, own) else JURISDICTION_LEVELS + 1
+    return ranks | {agency_id: 0}
+
+
+def current_registrations(registrations: Iterable[R], ranks: Mapping[str, int] | None = None) -> dict[str, R]:
+    """Return the registration of each view for the models of an agency, out of all in the order of the log.
+
+    ``ranks`` are those of ``rank_in_line``, None is all agencies alike. An id belongs to the agency of the lowest rank
+    that registered it, of several to the first: its latest registration counts, those of others do not.
     """
     by_view: dict[str, R] = {}
     for registered in registrations:
-        if near is not None and registered.agency not in near:
+        name, agency = dataset_view(registered.body.dataset_id), registered.agency
+        if ranks is not None and agency not in ranks:
             continue
-        name = dataset_view(registered.body.dataset_id)
-        if name not in by_view or by_view[name].agency == registered.agency:
+        current = by_view.get(name)
+        if current is None or current.agency == agency or (ranks is not None and ranks[agency] < ranks[current.agency]):
             by_view[name] = registered
     return by_view
 

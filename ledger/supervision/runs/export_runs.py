@@ -42,10 +42,11 @@ def make_ready() -> list[str]:
 
 
 class ExportedDataset(Struct, frozen=True):
-    """The Arrow file of a data set, and what a session has to know of it."""
+    """The Arrow file of a data set, what a session has to know of it, and the agency that registered it."""
 
     path: str
     known: SessionDataset
+    agency: str = ""
 
 
 class Export(Struct, frozen=True):

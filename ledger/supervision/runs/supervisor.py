@@ -25,7 +25,7 @@ from ledger.core.events import Stream
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
-from ledger.core.procedure.jurisdiction import in_line, is_within
+from ledger.core.procedure.jurisdiction import is_within
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
@@ -39,7 +39,7 @@ from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.definition import Model, Sql
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.dataset_rows import Registered
-from ledger.supervision.runs.datasets import current_registrations
+from ledger.supervision.runs.datasets import current_registrations, rank_in_line
 from ledger.supervision.runs.export_runs import Export
 from ledger.supervision.runs.findings import ModelFinding, cited_rows, lead_of, supervising_agency_for
 from ledger.supervision.runs.model_runner import ModelRunner
@@ -161,26 +161,28 @@ class SupervisionLog:
         return tuple(EventRef(event_id=event_id, payload_digest=digest) for event_id, digest in refs[:MAX_CITED])
 
     def cited_cases(self, digests: Collection[str], supervising: str, as_of: datetime) -> tuple[str, ...]:
-        """Return the ids of the cases of the events with these payload digests, sorted.
-
-        Only those count that the auditors of the supervising agency see.
+        """Return the ids of the cases of the events with these payload digests, of those that are ``seen_cases``.
 
         A query may name the digest of any event, and so of a case that is none of its agency's.
         """
-        reader = reader_of(supervising, SUPERVISORS, self.authority().agencies, now=spelled(as_of))
         with self.database.read() as connection:
             refs = log.references(connection, sorted(digests))
             cited = log.entries_by_event_id(connection, [event_id for event_id, _ in refs]).values()
-            case_ids = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
+        case_ids = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
+        return self.seen_cases(case_ids, supervising, as_of)
+
+    def seen_cases(self, case_ids: Collection[str], supervising: str, as_of: datetime) -> tuple[str, ...]:
+        """Return those of the cases that the auditors of the supervising agency see, sorted."""
+        reader = reader_of(supervising, SUPERVISORS, self.authority().agencies, now=spelled(as_of))
+        with self.database.read() as connection:
             return tuple(sorted(cases.numbers_of(connection, case_ids, reader)))
 
     def datasets(self, listed: Mapping[str, Sequence[str]], size: int, supervising: str) -> tuple[CitedDataset, ...]:
         """Cite rows of the data sets, by their ids, that the supervising agency's models see at this tree size."""
         if not listed:
             return ()
-        agencies = self.authority().agencies
-        near = {name for name, agency in agencies.items() if in_line(agency, agencies[supervising])}
-        current = current_registrations(self._registered(size), near)
+        ranks = rank_in_line(supervising, self.authority().agencies)
+        current = current_registrations(self._registered(size), ranks)
         cited = []
         for dataset_id, rows in cited_rows(listed).items():
             registered = current.get(dataset_view(dataset_id))
@@ -308,8 +310,8 @@ class Supervisor:
     ) -> int:
         """Run the models of one supervising agency over what it may see."""
         raised, hinted = 0, list[tuple[ModelRun, frozenset[str]]]()
-        jurisdiction = self.record.authority().agencies[supervising].profile.jurisdiction
-        with self.views.export(cases, jurisdiction=jurisdiction, now=as_of) as export:
+        agency = self.record.authority().agencies[supervising]
+        with self.views.export(cases, of=agency, now=as_of) as export:
             for run in runs:
                 findings = self._run_model(run, export, as_of)
                 if cases is not None and isinstance(run.model.condition, Sql):
@@ -320,7 +322,7 @@ class Supervisor:
         # SQL says of itself that a finding depends on one case alone, and may be wrong: what it finds in some cases is
         # raised where it finds that in all of them, too.
         if any(lead_ids for _, lead_ids in hinted):
-            with self.views.export(jurisdiction=jurisdiction, now=as_of) as export:
+            with self.views.export(of=agency, now=as_of) as export:
                 for run, lead_ids in hinted:
                     findings = self._run_model(run, export, as_of) if lead_ids else []
                     both = [finding for finding in findings if finding.lead_id in lead_ids]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.zones import Zone
+from ledger.core.signing.authority import Agency
 from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.export_runs import Export, ExportedDataset
 from ledger.supervision.runs.query_session import QuerySession, open_database, register_apart, table_of
@@ -41,7 +42,7 @@ _HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "B
 logger = structlog.get_logger(__name__)
 
 
-def no_datasets(_size: int, _near: Collection[str] | None) -> Mapping[str, DatasetTable]:
+def no_datasets(_size: int, _agency: str | None) -> Mapping[str, DatasetTable]:
     """Return no data sets."""
     return {}
 
@@ -124,13 +125,14 @@ class Views:
         path: Path | None,
         source: ViewSource,
         *,
-        datasets: Callable[[int, Collection[str] | None], Mapping[str, DatasetTable]] = no_datasets,
+        datasets: Callable[[int, str | None], Mapping[str, DatasetTable]] = no_datasets,
         left_with: LeftDigest | None = None,
     ):
         """Set up views over a source; ``path`` None keeps them in memory.
 
         With ``left_with`` a file is used only as it was left; one that was changed, not closed, or made by other
-        procedures is made anew. ``datasets`` returns the data sets of a tree size, by the names of their views.
+        procedures is made anew. ``datasets`` returns the data sets of a tree size, by the names of their views: those
+        that an agency's models compare with, or all.
         """
         self._path = path
         self._source = source
@@ -180,48 +182,50 @@ class Views:
     ) -> Iterator[QuerySession]:
         """Open a session over all cases, or over these, at one tree size, whatever is written meanwhile.
 
-        With a ``jurisdiction`` only over what its supervisors may see ``now``. ``with_datasets`` includes registered
-        data sets, which are for runs of models alone: they name persons.
+        With a ``jurisdiction`` only over what its supervisors may see ``now``. ``with_datasets`` includes all
+        registered data sets, which are for runs of models alone: they name persons.
         """
         with self._cursor() as connection:
             # The transaction holds one tree size, whatever is written meanwhile.
             connection.execute("BEGIN TRANSACTION")
             own = snapshot_tables.views_of(connection, cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
-            datasets = self._dataset_tables(connection, size, jurisdiction) if with_datasets else {}
+            datasets = self._datasets(size, None) if with_datasets else {}
             opened = {
                 name: replace(dataset.for_session, table=register_apart(connection, dataset.table))
                 for name, dataset in datasets.items()
             }
             yield QuerySession(connection, own, zone=self.zone, size=size, datasets=opened)
 
-    def read_datasets(self, jurisdiction: str) -> None:
-        """Read the data sets that an export for a jurisdiction includes, if they were not read yet.
+    def read_datasets(self, agency: str) -> None:
+        """Read the data sets that an export for an agency includes, if they were not read yet.
 
         That may need a worker, so it is done by whoever holds none.
         """
-        with self._cursor() as connection:
-            self._dataset_tables(connection, _kept_head(connection)[0], jurisdiction)
+        self._datasets(self.size(), agency)
 
     @contextmanager
     def export(
-        self, cases: Iterable[str] | None = None, *, jurisdiction: str | None = None, now: datetime | None = None
+        self, cases: Iterable[str] | None = None, *, of: Agency | None = None, now: datetime | None = None
     ) -> Iterator[Export]:
-        """Export what a session over these cases, a jurisdiction and its data sets would ask, as files of this block.
+        """Export what a session over these cases, within the jurisdiction of an agency, and the data sets that its
+        models compare with would ask, as files of this block.
 
         For a model that is run in another process, which has nothing else within reach.
         """
         beside = None if self._path is None else self._path.parent
+        jurisdiction, agency = (None, None) if of is None else (of.profile.jurisdiction, of.agency_id)
         with self._cursor() as connection, TemporaryDirectory(prefix=EXPORTS, dir=beside) as folder:
             connection.execute("BEGIN TRANSACTION")
             snapshot_tables.export(connection, Path(folder), cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
-            datasets = self._dataset_tables(connection, size, jurisdiction)
+            datasets = self._datasets(size, agency)
             connection.execute("ROLLBACK")
             files = {
                 name: ExportedDataset(
                     dataset.path or snapshot_tables.write(Path(folder, f"{name}{DATASET_FILE}"), dataset.table),
                     dataset.for_session,
+                    dataset.registered.agency,
                 )
                 for name, dataset in datasets.items()
             }
@@ -231,12 +235,6 @@ class Views:
         """Open a connection of its own, which is closed as a block is left, to the database of the views."""
         with self._lock:
             return self._open().cursor()
-
-    def _dataset_tables(
-        self, connection: duckdb.DuckDBPyConnection, size: int, jurisdiction: str | None
-    ) -> Mapping[str, DatasetTable]:
-        """Return the data sets that a jurisdiction's models compare with: of its agencies, of those above and below."""
-        return self._datasets(size, None if jurisdiction is None else snapshot_tables.in_line(connection, jurisdiction))
 
     def size(self) -> int:
         """Return the tree size of the views."""

@@ -269,12 +269,6 @@ def _cases_of(connection: duckdb.DuckDBPyConnection, procedures: Collection[str]
     return [case_id for (case_id,) in connection.execute(chosen, named).fetchall()]
 
 
-def in_line(connection: duckdb.DuckDBPyConnection, jurisdiction: str) -> frozenset[str]:
-    """Return the agencies of the jurisdiction, of those below it and of those above it."""
-    rows = connection.execute(_AGENCIES_IN_LINE, {"jurisdiction": jurisdiction}).fetchall()
-    return frozenset(agency for (agency,) in rows)
-
-
 def _view_sql(view: str, rows: str) -> str:
     """Return the selection of a view; ``rows`` is the SQL that keeps those to be shown."""
     if view == "events":

@@ -22,6 +22,7 @@ from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
 from ledger.supervision.runs.dataset_rows import Registered
+from ledger.supervision.runs.datasets import rank_in_line
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, row_of
 from ledger.supervision.views.snapshot import Anchors, LogHead
 from ledger.supervision.views.view_rows import SupervisionRecord
@@ -82,6 +83,10 @@ class LedgerViewSource:
             assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
             registrations.append(Registered(entry.agency, entry.payload_digest, body))
         return registrations
+
+    def ranks(self, agency: str | None) -> Mapping[str, int] | None:
+        """Return whose data sets the agency's models compare with, as ``rank_in_line`` does; None for all."""
+        return None if agency is None else rank_in_line(agency, self._authority().agencies)
 
     def _registered(self, end: int) -> list[StoredEntry]:
         with self._database.read() as connection:

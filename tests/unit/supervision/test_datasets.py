@@ -25,13 +25,20 @@ from ledger.procedures import shipped_procedures
 from ledger.store import imports
 from ledger.store.database import attach
 from ledger.supervision.runs.dataset_rows import Registered, rows_of_file, table_of
-from ledger.supervision.runs.datasets import DatasetFiles, Datasets, current_registrations, mapped_table
+from ledger.supervision.runs.datasets import (
+    DatasetFiles,
+    Datasets,
+    current_registrations,
+    mapped_table,
+    rank_in_line,
+)
 from ledger.supervision.runs.export_runs import exported_session
 from ledger.supervision.runs.query_session import LIMITS, QueryRefused, QuerySession
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, ListUse
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
 from ledger.workers.pool import WorkFailed
+from tests.testkit.builders import COURT, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, Registry
 from tests.testkit.ledgers import lay_tables, sqlite_url
 from tests.testkit.supervision import dataset
 
@@ -219,15 +226,31 @@ def test_a_file_that_would_grow_is_not_mapped(tmp_path: Path, compression: str) 
         assert pyarrow.total_allocated_bytes() - before < 1_000_000
 
 
+def test_no_supervised_agency_decides_what_models_compare_with() -> None:
+    """An agency's own list counts, whoever registered the id before; without one, the nearest of an agency that
+    supervises it; and only then another's, the first to register."""
+    changes = Registry().admit(POLICE, COURT, PROCURATORATE, NEIGHBOUR, UPPER)
+    agencies = changes.authority.agencies
+    by = {
+        agency: Registered(agency, f"blake3:{number:064x}", dataset(CSV, rows=number))
+        for number, agency in enumerate((COURT, POLICE, NEIGHBOUR, UPPER, PROCURATORATE), start=1)
+    }
+    for count, agency in ((5, PROCURATORATE), (4, UPPER), (3, COURT), (2, COURT)):
+        ranks = rank_in_line(PROCURATORATE, agencies)
+        assert current_registrations([*by.values()][:count], ranks) == {"dataset_pensions": by[agency]}
+    assert rank_in_line(UPPER, agencies) == {UPPER: 0, **dict.fromkeys((POLICE, COURT, PROCURATORATE, NEIGHBOUR), 6)}
+    assert NEIGHBOUR not in rank_in_line(PROCURATORATE, agencies)
+
+
 def test_an_id_belongs_to_who_registered_it_first() -> None:
-    """That agency's latest registration is the view; another agency's of the same id is not."""
+    """Of agencies of one rank. Its latest registration is the view; another agency's of the same id is not."""
     first, other, later = (
         Registered(agency, f"blake3:{number:064x}", dataset(CSV, rows=number))
         for number, agency in enumerate(("procuratorate-east", "police-east", "procuratorate-east"), start=1)
     )
     assert current_registrations([first, other]) == {"dataset_pensions": first}
     assert current_registrations([first, other, later]) == {"dataset_pensions": later}
-    assert current_registrations([first, other, later], {"police-east"}) == {"dataset_pensions": other}, (
+    assert current_registrations([first, other, later], {"police-east": 1}) == {"dataset_pensions": other}, (
         "of those in line"
     )
 
@@ -244,7 +267,7 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     views = Views(
         None,
         BundleViewSource([], shipped_procedures()),
-        datasets=lambda size, near: datasets.tables([registration][size:], near),
+        datasets=lambda size, _: datasets.tables([registration][size:]),
     )
     views.refresh()
     sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM list_pensions ORDER BY id'
@@ -341,7 +364,7 @@ def hiding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuerySession]:
         datasets = Datasets(DatasetFiles(database))
         registration = Registered("procuratorate-east", DIGEST, body)
         source = BundleViewSource([], shipped_procedures())
-        views = Views(None, source, datasets=lambda _, near: datasets.tables([registration], near))
+        views = Views(None, source, datasets=lambda *_: datasets.tables([registration]))
         views.refresh()
         with closing(views), views.export() as export, exported_session(export, LIMITS) as session:
             assert export.datasets.keys() == {HIDDEN}

@@ -33,7 +33,6 @@ from tests.testkit.builders import (
     SERVICE,
     UPPER,
     SignedEvent,
-    Writer,
     analyst,
     auditor,
     clerk,
@@ -229,18 +228,6 @@ def test_a_data_set_takes_no_ones_stream(ledger: Ledger) -> None:
     with refused("malformed_input", field="envelope.stream.id", error=MalformedInput):
         ledger.post(event_of(dataset(), analyst(COURT), stream=Stream(kind="agency", id=PROCURATORATE)))
     assert findings(ledger) == set()
-
-
-def test_a_procuratorate_takes_no_id_of_its_line(ledger: Ledger) -> None:
-    """Its models would not see what it registers: that is refused, not passed over. The first agency's next list comes
-    under the same id, and elsewhere the id is free."""
-    court = Writer("agency", COURT)
-    for _ in range(2):
-        ledger.post(court.write(dataset(), analyst(COURT)))
-    for agency in (PROCURATORATE, UPPER):
-        with refused("dataset_id_taken", field="payload.body.dataset_id"):
-            ledger.post(event_of(dataset(), analyst(agency)))
-    ledger.post(event_of(dataset(), supervisor(NEIGHBOUR)))
 
 
 def test_a_case_study_names_nothing_of_the_ledger(ledger: Ledger) -> None:
