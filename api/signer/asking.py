@@ -20,6 +20,7 @@ from msgspec import Struct
 from api.signer.question import ActInWords, SigningQuestion
 from api.texts import Texts
 from ledger.core.errors import TallystickError
+from ledger.core.messages import spelled_out
 
 PATIENCE_S = 120  # seconds that a question waits
 SHOWN = 50  # of the questions that were agreed to, the last
@@ -83,8 +84,6 @@ class Terminal:
 
     def ask(self, question: SigningQuestion, heard: Callable[[bool], object]) -> None:
         """Show the question; the reading thread calls ``heard`` with the answer."""
-        from ledger.cli.output import printable  # noqa: PLC0415 - a page needs none
-
         if os.isatty(self._source):
             termios.tcflush(self._source, termios.TCIFLUSH)  # what was typed before answers no question
         lines, count = [], len(question.acts)
@@ -93,17 +92,15 @@ class Terminal:
             lines += [act.source] if act.source else []
             lines += [f"  {label}: {value}" for label, value in act.particulars]
         prompt = self._together.format(count=count) if count > 1 else self._prompt
-        click.echo(printable("\n".join([*lines, f"{prompt} [y/N]: "])), nl=False, err=True)
+        click.echo("\n".join([*map(spelled_out, lines), f"{prompt} [y/N]: "]), nl=False, err=True)
         self._heard = heard
         if self._has_ended:
             heard(False)
 
     def signed(self, question: SigningQuestion) -> None:
         """Show what was signed, by the names that it was asked by."""
-        from ledger.cli.output import printable  # noqa: PLC0415 - a page needs none
-
         for act in question.acts:
-            click.echo(printable(f"{self._signed} {act.sentence}"), err=True)
+            click.echo(spelled_out(f"{self._signed} {act.sentence}"), err=True)
 
     def drop(self) -> None:
         """Withdraw the question: nothing typed from now on answers it."""

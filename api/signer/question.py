@@ -176,9 +176,7 @@ class QuestionBuilder:
                 book = self._procedures().get(names.procedure)
             if book is not None:
                 label_first_by(book)
-            item = self._labels.of("telling", "item")
-            persons = {thing: item.format(text, thing) for thing, text in names.items.items()}
-            persons |= {person_id: f"{name} ({person_id[:8]})" for person_id, name in names.persons.items()}
+            persons = {item_id: str(words) for item_id, words in names.items.items()} | names.persons
         source = [Message("Times: {zone}.", zone=self._labels.of_zone(zone_in_use()))]
         if event.stream.kind == "case" and event.previous is not None:
             source.insert(0, UNVERIFIED if record is None else VERIFIED if record.events else TOGETHER)

@@ -20,7 +20,7 @@ import msgspec
 
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
-from ledger.core.messages import plain
+from ledger.core.messages import plain, spelled_out
 from ledger.core.procedure.zones import Zone
 from ledger.i18n import Labels, zone_in_use
 
@@ -28,22 +28,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-_BREAKS = "\n\t"
-_CONTROLS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u2028", "\u2029"}
-_DIRECTIONS = {"\u061c", "\u200e", "\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
-_IN_A_LINE = str.maketrans({character: ascii(character)[1:-1] for character in _CONTROLS | _DIRECTIONS})
-_IN_A_TEXT = {point: shown for point, shown in _IN_A_LINE.items() if chr(point) not in _BREAKS}
+_LINES = re.compile(r"[^\n\t]+")
 _IN_JSON = str.maketrans({chr(point): f"\\u{point:04x}" for point in range(0x7F, 0xA0)})
 
 
 def printable(text: str) -> str:
-    """Return a text of several lines, with every other control character and change of direction spelled out."""
-    return text.translate(_IN_A_TEXT)
+    """Return a text of several lines, with every other character spelled out that a reader would not see."""
+    return _LINES.sub(lambda line: spelled_out(line[0]), text)
 
 
 def printable_line(text: str) -> str:
     """Return a text in one line: breaks are spelled out too, so that no text can pass for a line of ours."""
-    return text.translate(_IN_A_LINE)
+    return spelled_out(text)
 
 
 def printable_json(text: str) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from threading import Lock, Thread
 from typing import Any
 
+from msgspec import Struct, structs
+
 from ledger.client.service import ServiceClient, path_of
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.events import Event, Section
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
-from ledger.core.events.item import ItemRegistered
+from ledger.core.events.fields import ABSENT
+from ledger.core.events.item import ItemDisposed, ItemMerged, ItemPart, ItemRegistered, ItemSplit
+from ledger.core.events.record import Correction, RecordCorrected
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
@@ -26,17 +30,29 @@ MOST_KEPT = 32  # records
 SOUND = ("intact", "not_yet_anchored")  # verdicts on an event whose words are taken
 
 
+class ItemWords(Struct, frozen=True):
+    """What an item is called by the ``part`` of the body of an event that an agency signed."""
+
+    description: str
+    exhibit_number: str | None
+    stated_in: tuple[str, str]
+    part: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.description} {self.exhibit_number}" if self.exhibit_number else self.description
+
+
 @dataclass(slots=True)
 class CaseNames:
-    """The number of a case, the id of its procedure, the descriptions of its items and the names of its persons by
-    their ids, after so many ``events``; ``book`` is the procedure as the record itself has it. ``cited`` are the
-    events, by their ids, that another one may cite.
+    """The number of a case, the id of its procedure, what its items are called and the names of its persons by their
+    ids, after so many ``events``; ``book`` is the procedure as the record itself has it. ``cited`` are the events, by
+    their ids, that another one may cite.
     """
 
     number: str | None = None
     procedure: str | None = None
     book: Rulebook | None = None
-    items: dict[str, str] = field(default_factory=dict)
+    items: dict[str, ItemWords] = field(default_factory=dict)
     persons: dict[str, str] = field(default_factory=dict)
     events: int = 0
     cited: dict[str, Event] = field(default_factory=dict)
@@ -50,11 +66,45 @@ class CaseNames:
             case CaseNumbered() as body:
                 self.number = body.case_number
             case ItemRegistered() as body:
-                number = f" {body.exhibit_number}" if body.exhibit_number else ""
-                self.items[body.item_id] = f"{body.description}{number}"
+                own = ItemWords(body.description, body.exhibit_number, (event.event_id, event.agency))
+                self.items.setdefault(body.item_id, own)
+            case ItemSplit() as body:
+                for place, part in enumerate(body.parts):
+                    self._call(event, f"parts[{place}].", part, [body.item_id])
+            case ItemMerged() as body:
+                self._call(event, "whole.", body.whole, body.item_ids)
+            case ItemDisposed(proceeds=ItemPart() as part):
+                self._call(event, "proceeds.", part, ())
+            case RecordCorrected() as body:
+                for correction in body.corrections:
+                    self._correct((body.corrects.event_id, event.agency), correction)
             case PersonNamed(section=str(label)) as body if label in sections:
                 if name := sections[label].fields.get("name"):
                     self.persons[body.person_id] = name
+
+    def _call(self, event: Event, place: str, part: ItemPart, origins: Sequence[str]) -> None:
+        """Call what came of items as the event does, or else as these are called; by its id alone if nothing does.
+
+        It has their exhibit number if they have the same.
+        """
+        words = [self.items[item_id] for item_id in origins if item_id in self.items]
+        description = part.description or (words[0].description if words else None)
+        if description is not None:
+            numbers = {each.exhibit_number for each in words}
+            number = numbers.pop() if len(numbers) == 1 else None
+            own = ItemWords(description, number, (event.event_id, event.agency), place)
+            self.items.setdefault(part.item_id, own)
+
+    def _correct(self, stated_in: tuple[str, str], correction: Correction) -> None:
+        """Take in what the agency that called items so has put right (``ledger.core.custody.corrections``)."""
+        for item_id, words in self.items.items():
+            name = correction.field.removeprefix(words.part)
+            if words.stated_in == stated_in and f"{words.part}{name}" == correction.field:
+                if name == "description":
+                    self.items[item_id] = structs.replace(words, description=correction.correct)
+                if name == "exhibit_number":
+                    correct = None if correction.correct == ABSENT else correction.correct
+                    self.items[item_id] = structs.replace(words, exhibit_number=correct)
 
 
 def names_in(bundle: bytes, trust: Trust, case_id: str) -> CaseNames:

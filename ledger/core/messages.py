@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
@@ -12,8 +13,20 @@ TEMPLATES_KEPT = 1024  # templates whose parts are remembered
 LONGEST_FORM = 4  # characters of the form of a slot, such as ",": it pads no text to more than 9999
 MOST_ADDED = 2000  # characters by forms and by slots named again, which would double another's text over and over
 
+# What a terminal obeys, what changes the direction of writing, and what takes no room and joins no letters. The set is
+# fixed: a verdict does not depend on the version of Unicode that a program knows.
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
 # Receives how much of some long work is done, and how much there is in all; what does the work says what it counts.
 Progress = Callable[[int, int], None]
+
+
+def spelled_out(text: str) -> str:
+    """Return the text in one line, with every character written as its code that a reader would not see."""
+    return UNSEEN.sub(lambda unseen: ascii(unseen[0])[1:-1], text)
 
 
 class Message(str):

@@ -1,23 +1,27 @@
-"""The fields of an event, one a line, under their labels. Sentences shorten; this leaves nothing out."""
+"""The fields of an event, one a line, under their labels. Sentences shorten; this leaves nothing out.
+
+Ids stand whole, each thing of a list has its own line, and words of vocabularies stand beside what they are called:
+what is signed is the word, and a procedure may call it anything.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody.stocktakes import CountedSide
 from ledger.core.events import Event, Section
-from ledger.core.events.fields import field_of
+from ledger.core.events.fields import Field, field_of
 from ledger.core.events.handover import DiscrepancyRaised
 from ledger.core.events.stocktake import CountedDifference
 from ledger.core.events.terms import NAME_FIELD, PERSON_NAME, EventRef, Money, Quantity
 from ledger.i18n import Labels
-from ledger.timeline.sentences import EventWords, officer_of, sides_by_field
+from ledger.timeline.sentences import EventWords, officer_of, quoted, sides_by_field
 
-_SINGLE_VALUES = (EventRef, Money, Quantity)
+_SINGLE_VALUES = (CountedSide, EventRef, Money, Quantity)
 
 
 class EventField(NamedTuple):
@@ -49,7 +53,9 @@ def fields_to_sign(
     event: Event, sections: dict[str, Section], words: EventWords, labels: Labels, *, number: str | None = None
 ) -> tuple[EventField, ...]:
     """Return what an officer reads before he signs an event: its stream with its number, then all that it states."""
-    called = event.stream.id if number is None else f"{number} ({event.stream.id})"
+    called = event.stream.id
+    if number is not None:
+        called = labels.of("telling", "item").format(quoted(number), called)
     stream = EventField(labels.of("field", f"{event.stream.kind}_id"), called)
     return (stream, *event_fields(event, sections, words, labels))
 
@@ -61,36 +67,37 @@ def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> It
         values |= {name: side for name, side in sides.items() if side.text is not None or side.word == "not_there"}
     for name, value in values.items():
         label = f"{above}{words.label(name)}"
-        if above and isinstance(value, str) and (own := field_of(type(struct), name)) and own.type.vocabulary:
-            yield EventField(label, labels.of(own.type.vocabulary, value))
-            continue
+        own = field_of(type(struct), name)
+        assert own is not None, "it is one of its fields"
         match value:
             case dict() if name == "particulars":
-                yield from (
-                    EventField(f"{label} · {words.named(key)}", words.particular(key, part))
-                    for key, part in value.items()
-                )
+                for key, part in value.items():
+                    chosen = labels.of_particular(key, part)
+                    shown = words.particular(key, part) if chosen == part else _coded(chosen, part, labels)
+                    yield EventField(f"{label} · {words.named(key)}", shown)
             case None | () | False if name != "rest_as_listed":
                 continue
             case dict():
                 yield from (EventField(f"{label} · {key}", words.value(name, part)) for key, part in value.items())
-            case (Struct(), *_):
+            case tuple():
                 words.look_up(value)
                 for number, line in enumerate(value, 1):
-                    yield from _line(line, name, words, labels, f"{label} {number}")
-            case tuple():
-                yield EventField(
-                    label, labels.of("telling", "separator").join(words.value(name, part) for part in value)
-                )
-            case CountedSide():
-                yield EventField(label, words.value(name, value))
-            case _ if isinstance(value, Struct):
-                yield from _line(value, name, words, labels, label)
+                    numbered = label if len(value) == 1 and not isinstance(line, Struct) else f"{label} {number}"
+                    yield from _line(line, own, words, labels, numbered)
             case _:
-                yield EventField(label, words.value(name, value))
+                yield from _line(value, own, words, labels, label)
 
 
-def _line(value: Struct, name: str, words: EventWords, labels: Labels, label: str) -> Iterator[EventField]:
-    if isinstance(value, _SINGLE_VALUES):
-        return iter((EventField(label, words.value(name, value)),))
-    return _fields(value, words, labels, f"{label} · ")
+def _line(value: Any, own: Field, words: EventWords, labels: Labels, label: str) -> Iterator[EventField]:
+    if isinstance(value, Struct) and not isinstance(value, _SINGLE_VALUES):
+        return _fields(value, words, labels, f"{label} · ")
+    in_words = words.value(own.name, value)
+    if isinstance(value, str) and own.type.vocabulary is not None:
+        in_words = labels.of(own.type.vocabulary, value)
+        # Choices that no procedure has are called so by this program.
+        return iter((EventField(label, in_words if own.type.kind == "choice" else _coded(in_words, value, labels)),))
+    return iter((EventField(label, in_words),))
+
+
+def _coded(called: str, word: str, labels: Labels) -> str:
+    return called if called == word.replace("_", " ") else labels.of("telling", "item").format(called, word)

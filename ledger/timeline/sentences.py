@@ -31,7 +31,7 @@ from ledger.core.events.registry import Name
 from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
 from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.core.events.terms import PERSON_NAME, EventRef, Money, Quantity
-from ledger.core.messages import Message
+from ledger.core.messages import Message, spelled_out
 from ledger.core.procedure.rulebook import Level
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.i18n import Bilingual, Labels, translate, zone_in_use
@@ -59,6 +59,10 @@ _VOCABULARY = {
     "kind": "letter_kind",  # of the letter that an event is about
 }
 _THINGS = {"items", "person_ids"}
+# What separates the parts of a sentence.
+_SEPARATES = re.compile(r"[,;:](?=\s|$)|\.(?=\s)|。(?=.)|[\n()\[\]\"“”→·…、，；：（）［］]")
+_PSEUDONYM = re.compile(r"[0-9a-f]{32}")
+_WITHIN_QUOTES = str.maketrans({"“": "‘", "”": "’", '"': "'"})
 _NUMBERED = re.compile(r"\[[0-9]+\]")
 _NUMBER = re.compile(r"[0-9.]+")
 _DAYS = frozenset({"until", "period_from", "period_until", "frozen_until", "day", "lawful", "ends_at"})
@@ -110,6 +114,17 @@ Names = Callable[[str], str]
 CitedEvents = Callable[[Sequence[str], str | None], Mapping[str, Event]]
 
 
+def quoted(text: str) -> str:
+    """Return a recorded text as it stands in a sentence: in quotation marks if it could pass for several parts of it.
+
+    What a reader would not see is spelled out.
+    """
+    shown = spelled_out(text)
+    if shown == text and not _SEPARATES.search(text):
+        return text
+    return f"“{shown.translate(_WITHIN_QUOTES)}”"
+
+
 def names_by_id(load_names: Callable[[], Mapping[str, Bilingual | Name]], labels: Labels) -> Names:
     """Return a function from the id of an agency or model to its name in the labels' language, or the id without one.
 
@@ -155,8 +170,8 @@ def vocabulary_of(event_type: str, field: str) -> str | None:
 class Narrator:
     """Tells events in one language. ``names`` gives the name of an agency by its id.
 
-    ``persons`` are the names of persons by their pseudonyms, as far as the reader may know them. ``cited`` gives the
-    events that others cite.
+    ``persons`` are the names of persons by their pseudonyms, as far as the reader may know them, and of the items of a
+    case whose state is not at hand. ``cited`` gives the events that others cite.
     """
 
     def __init__(
@@ -241,11 +256,11 @@ class EventWords:
         if self._event_type == "case.taken_over":  # the page of the event lists them
             taken.add("measures")
         clauses = [
-            self._labels.of("clause", field).format(self.value(field, slots[field]))
+            self._labels.of("clause", field).format(self.part(field, slots[field]))
             for field in sorted(slots.keys() & _PLACE_OF_CLAUSE.keys() - taken, key=_PLACE_OF_CLAUSE.__getitem__)
             if slots[field] not in (None, (), {}, "", False)
         ]
-        return self.joined((self._filled(template, slots), *clauses))
+        return self.joined((self._filled(template, slots, self.part), *clauses))
 
     def sides(self, difference: CountDifference | CountedDifference | Discrepancy) -> dict[str, str]:
         """Return both sides of a difference in words, by their fields: ``expected`` and ``found``."""
@@ -274,7 +289,8 @@ class EventWords:
             parts.append(self._labels.of(word.type.vocabulary or "", text))
         if things := [self._thing(named) for named in dict.fromkeys(named_things(event.body)) if named]:
             parts.append(self._list(things))
-        return self._labels.of("telling", "event").format(" · ".join(parts), event_id)
+        did = " · ".join(parts).translate(_WITHIN_QUOTES)
+        return self._labels.of("telling", "event").format(did, event_id)
 
     def section(self, event_id: str, label: str) -> str:
         """Return what a confidential section of an event has: a person's name, or a field of the procedure."""
@@ -298,7 +314,7 @@ class EventWords:
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
         """Return a note of this kind; see ``ledger.timeline.case_history``."""
-        return self.joined((self._filled(self._labels.of("note", kind), values),))
+        return self.joined((self._filled(self._labels.of("note", kind), values, self.value),))
 
     def of_break(self, kind: str) -> str:
         """Return what is wrong with a time that the chain of custody leaves open."""
@@ -312,11 +328,11 @@ class EventWords:
         """Return how much a flag matters."""
         return self._labels.level_of_flag(name)
 
-    def _filled(self, template: str, values: Mapping[str, Any]) -> str:
+    def _filled(self, template: str, values: Mapping[str, Any], in_words: Callable[[str, Any], str]) -> str:
         texts = {
             name: text.rstrip(".。") if is_last else text
             for name, is_last in _slots_in(template).items()
-            for text in (self.value(name, values.get(name)),)
+            for text in (in_words(name, values.get(name)),)
         }
         return template.format_map(texts)
 
@@ -325,16 +341,24 @@ class EventWords:
         stop = self._labels.of("telling", "full_stop")
         return stop.join(sentence.rstrip(".。") for sentence in sentences) + stop.rstrip()
 
+    def part(self, field: str, value: Any) -> str:
+        """Return a value in words as a part of a sentence or list, where a text may have to be ``quoted``."""
+        in_words = self.value(field, value)
+        return quoted(in_words) if isinstance(value, str) and in_words == value else in_words
+
     def value(self, field: str, value: Any) -> str:
-        """Return a field's value in words; long lists are cut short."""
+        """Return a field's value in words, a text as it was recorded; long lists are cut short."""
         if isinstance(value, dict):
-            return self._list([f"{self.named(name)}: {self.particular(name, text)}" for name, text in value.items()])
+            stated = {self.named(name): (self.particular(name, text), text) for name, text in value.items()}
+            return self._list(
+                [f"{name}: {quoted(part) if part == text else part}" for name, (part, text) in stated.items()]
+            )
         if value is None or value == ():
             return self._labels.of("telling", "nothing")
         if isinstance(value, bool):
             return self._labels.of("telling", "yes" if value else "no")
         if isinstance(value, tuple):
-            return self._list([self.value(field, part) for part in value])
+            return self._list([self.part(field, part) for part in value])
         if isinstance(value, Struct):
             return self._struct(value)
         if (vocabulary := vocabulary_of(self._event_type, field)) is not None:
@@ -392,23 +416,31 @@ class EventWords:
             return None
         if paper is None:
             return None
-        called = f"{self._labels.of(vocabulary, paper.kind)} {paper.number or ''}".strip()
+        called = f"{self._labels.of(vocabulary, paper.kind)} {quoted(paper.number or '')}".strip()
         return self._labels.of("telling", "item").format(called, text)
 
     def _thing(self, text: str) -> str:
-        """Return an item and a handover with what they are, a person shortened; anything else as it is."""
+        """Return an item, a person and a handover with what they are; anything else as it was recorded."""
         if self._after is not None and text in self._after.items:
-            return self._labels.of("telling", "item").format(self._after.items[text].description, text)
+            return self._labels.of("telling", "item").format(quoted(self._after.items[text].description), text)
         if self._after is not None and (handed := self._after.handovers.get(text)) is not None:
             purpose = self._labels.of("purpose", handed.purpose)
             at = self._labels.moment(datetime.fromisoformat(handed.offered_at))
             return self._labels.of("telling", "handover").format(purpose, at, text)
         if (name := self._persons.get(text)) is not None:
-            return name
-        # A pseudonym is 32 hex digits; the first eight tell the persons of a case apart.
-        if len(text) == 32 and not text.strip("0123456789abcdef"):
-            return self._labels.of("telling", "person").format(text[:8])
+            is_enough = self._after is not None and [*self._persons.values()].count(name) == 1
+            return quoted(name) if is_enough else self._labels.of("telling", "item").format(quoted(name), text)
+        if _PSEUDONYM.fullmatch(text):
+            return self._labels.of("telling", "person").format(self._shortened(text))
         return text
+
+    def _shortened(self, person_id: str) -> str:
+        """Return a pseudonym as far as it tells the persons of the case apart; whole if the case is not at hand."""
+        if self._after is None:
+            return person_id
+        short = person_id[:8]
+        is_alone = all(other == person_id or not other.startswith(short) for other in self._after.persons)
+        return f"{short}…" if is_alone else person_id
 
     def _difference(self, text: str) -> str:
         """Return a side of a discrepancy, in the reader's words if it is one of the custody rules' own phrases."""
@@ -419,7 +451,7 @@ class EventWords:
         if (seal := text.removeprefix("seal ")) != text:
             return self._labels.of("telling", "seal").format(self._labels.find("seal_state", seal) or seal)
         amount, _, unit = text.partition(" ")
-        return self._labels.quantity(amount, unit) if _NUMBER.fullmatch(amount) else text
+        return self._labels.quantity(amount, unit) if _NUMBER.fullmatch(amount) else quoted(text)
 
     def _list(self, parts: list[str]) -> str:
         listed = self._labels.of("telling", "separator").join(parts[:SHOWN])
@@ -436,10 +468,10 @@ class EventWords:
             case Money(amount=amount, currency=currency):
                 return money_in_words(amount, currency)
             case Outsider(kind=kind, name=name, place=place):
-                called = self._labels.of("telling", "item").format(name, self._labels.of("outsider_kind", kind))
-                return called if place is None else self._list([called, place])
+                called = self._labels.of("telling", "item").format(quoted(name), self._labels.of("outsider_kind", kind))
+                return called if place is None else self._list([called, quoted(place)])
             case BilingualText():
-                return self._labels.in_language(value)
+                return quoted(self._labels.in_language(value))
             case EventRef(event_id=event_id):
                 return self.event(event_id)
             case AspectCheck(aspect=aspect, result=result):
@@ -448,29 +480,29 @@ class EventWords:
             case NotAcceptedItem(item_id=item_id, reason_code=reason):
                 notes = [self._labels.of("reason_code", reason)]
                 if value.explanation:
-                    notes.append(self.value("explanation", value.explanation))
+                    notes.append(self.part("explanation", value.explanation))
                 return self._noted(item_id, notes)
             case ReceivedItem(item_id=item_id):
                 fields = ("match_result", "condition", "quantity", "seal_number", "seal_state", "remark")
                 stated = ((field, getattr(value, field)) for field in fields)
-                return self._noted(item_id, [self.value(field, part) for field, part in stated if part is not None])
+                return self._noted(item_id, [self.part(field, part) for field, part in stated if part is not None])
             case ItemPart(item_id=item_id) | ItemDecision(item_id=item_id):
                 field = "quantity" if isinstance(value, ItemPart) else "disposal"
                 stated = getattr(value, field)
                 return self._thing(item_id) if stated is None else self._noted(item_id, [self.value(field, stated)])
             case Correction() | CountedDifference() | CountedSide():
                 return self._change(value)
-        return self._list([self.value(field, part) for field, part in asdict(value).items() if part not in (None, ())])
+        return self._list([self.part(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
     def _counted(self, side: CountedSide) -> str:
         """Return a side of a difference that a stocktake states; what was typed of places and seals as it was typed."""
         match side.word:
             case "placed":
-                return str(side.text)
+                return quoted(str(side.text))
             case "held_elsewhere":
                 return self._labels.of("telling", "held_by").format(self._names(str(side.text)))
             case "sealed":
-                return self._labels.of("telling", "seal").format(side.text)
+                return self._labels.of("telling", "seal").format(quoted(str(side.text)))
             case "not_there":
                 return self._labels.of("telling", "not_there")
         return self._labels.of("recorded_as", side.word)
@@ -482,8 +514,9 @@ class EventWords:
         if isinstance(value, CountedDifference):
             sides = " → ".join(self.value(field, side) for field, side in sides_by_field(value).items())
             return self._noted(value.item_id, [self._labels.of("discrepancy_kind", value.kind), sides])
-        shown = zone_in_use().with_readable_times
-        return f"{self.path(value.field)}: {shown(value.recorded)} → {shown(value.correct)}"
+        stated = (value.recorded, value.correct)
+        recorded, correct = (quoted(zone_in_use().with_readable_times(text)) for text in stated)
+        return f"{self.path(value.field)}: {recorded} → {correct}"
 
     def path(self, path: str) -> str:
         """Return the label of the field that a correction names by its path in a body."""

@@ -21,7 +21,9 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Section
-from ledger.core.events.record import ErasureProposed
+from ledger.core.events.fields import ABSENT
+from ledger.core.events.item import ItemMerged, ItemSplit
+from ledger.core.events.record import Correction, ErasureProposed, RecordCorrected
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import SeedSigner
@@ -33,7 +35,7 @@ from ledger.procedures import shipped_rulebook
 from tests.api.console.desk import PAGE_KEY, Signing, signer_of
 from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, SignedEvent, clerk
-from tests.testkit.casework import Case, offered
+from tests.testkit.casework import Case, offered, part
 from tests.testkit.machine import free_port, wait_until
 from tests.unit.core.test_adoption import SECOND
 
@@ -326,7 +328,10 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     bundle = served.get("/api/v1/cases/case-1/proof", OFFICER).content
     trust = served.parts.trust.trust
     names = names_in(bundle, trust, "case-1")
-    assert names.items == {"phone": "the phone", "knife": "the knife"}
+    assert {item_id: str(words) for item_id, words in names.items.items()} == {
+        "phone": "the phone",
+        "knife": "the knife",
+    }
     assert [*names.persons.values()] == ["a name"]
     holder = KeyHolder(OFFICER.key_id, OFFICER.agency, OFFICER.officer_id, LOG_ID, CONSOLE)
     offer = case.offer("phone", "knife", to=PROCURATORATE, persons=("li",)).last
@@ -363,6 +368,28 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
         names_in(bundle, other_log, "case-1")
     with pytest.raises(IntegrityBroken, match="expected the record of case-2"):
         names_in(bundle, trust, "case-2")
+
+
+def test_what_comes_of_things_is_named_and_corrections_are_taken() -> None:
+    """A part by its own words or else the whole's, and a merged whole; as the agency that called it so corrected it."""
+    case = Case().open().register("wine", kind="property", quantity=10, exhibit_number="E-1", fungible=True)
+    case.say(ItemSplit, item_id="wine", parts=(part("a", 4), part("b", 6, description="bad wine")))
+
+    def corrected(field: str, recorded: str, correct: str) -> RecordCorrected:
+        change = Correction(field=field, recorded=recorded, correct=correct)
+        return RecordCorrected(corrects=case.last.ref, corrections=(change,), ground="misread")
+
+    case.act(corrected("parts[1].description", "bad wine", "good wine"))
+    case.say(ItemMerged, item_ids=("a", "b"), whole=part("c", 10, description="wine"))
+    foreign = case.draft(corrected("whole.exhibit_number", "E-1", ABSENT), clerk(PROCURATORATE))
+    case.register("knife", exhibit_number="E-2")
+    case.act(corrected("exhibit_number", "E-2", ABSENT))
+    names = CaseNames()
+    for each in (*case.events, foreign):
+        names.learn(each.event, {})
+    called = {item_id: str(words) for item_id, words in names.items.items()}
+    own = {"wine": "the wine E-1", "knife": "the knife"}
+    assert called == own | {"a": "the wine E-1", "b": "good wine E-1", "c": "wine E-1"}
 
 
 @pytest.fixture
@@ -421,7 +448,7 @@ def test_a_record_is_fetched_once_and_not_waited_for_without_end(served: Served)
     service, events = Shown({"case-1": bundle}), len(case.events)
     records = CaseRecords(service, served.parts.trust.trust)
     for _ in range(3):
-        assert records.names({"case-1": events})["case-1"].items.pop("phone") == "the phone"
+        assert records.names({"case-1": events})["case-1"].items.pop("phone").description == "the phone"
     assert service.asked == 1
     assert "case-1" in records.names({"case-1": events + 1})
     assert service.asked == 2

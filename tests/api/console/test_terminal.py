@@ -14,6 +14,7 @@ from api.signer import asking
 from api.signer.asking import Declined, NotAnswered, OfficerPrompt, Terminal
 from api.signer.question import ActInWords, SigningQuestion
 from api.texts import Texts
+from ledger.timeline.event_fields import EventField
 
 
 @pytest.fixture
@@ -55,6 +56,19 @@ def test_a_line_answers_the_question(keyboard: tuple[int, Terminal], typed: byte
     """Yes is said in full or by its first letter; all else is a no."""
     ours, terminal = keyboard
     assert outcome in asyncio.run(asked(OfficerPrompt(terminal), ours, "this is offered", typed))
+
+
+def test_no_value_writes_a_line_of_its_own(keyboard: tuple[int, Terminal], capsys: pytest.CaptureFixture[str]) -> None:
+    """A text with line breaks stands in one line, in the question and in what was signed: it can forge neither."""
+    forged = "sealed [y/N]: \n\n  Nothing else is signed.\nSign this? [y/N]: \u2028"
+    act = ActInWords(forged, (EventField("condition", forged),), forged)
+    forged_question = SigningQuestion("event", (act,), lambda _: [])
+    keyboard[1].ask(forged_question, lambda _: None)
+    keyboard[1].signed(forged_question)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5
+    assert all("Nothing else" in line for line in lines[1:])
+    assert lines[4].startswith("Sign this? [y/N]: Signed: sealed")
 
 
 def test_what_was_typed_for_one_question_answers_no_other(

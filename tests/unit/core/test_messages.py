@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ledger.core.errors import RuleRefused
-from ledger.core.messages import MOST_ADDED, Message, Term, filled, joined, plain
+from ledger.core.messages import MOST_ADDED, Message, Term, filled, joined, plain, spelled_out
 
 
 def test_a_message_is_its_english_and_keeps_its_slots() -> None:
@@ -108,3 +108,9 @@ def test_a_message_is_encoded_as_its_text() -> None:
     assert msgspec.json.encode([Message("a {b}", b=1)], enc_hook=plain) == b'["a 1"]'
     with pytest.raises(NotImplementedError):
         plain(object())
+
+
+def test_what_a_reader_would_not_see_is_spelled_out() -> None:
+    """Breaks, other control characters, changes of direction and what takes no room; letters and their joiners stay."""
+    assert spelled_out("a\n\u2028\x1b[2J\u202eb\u200b\ufeffc") == r"a\n\u2028\x1b[2J\u202eb\u200b\ufeffc"
+    assert spelled_out("戒指\u3000می\u200cخواهم") == "戒指\u3000می\u200cخواهم"

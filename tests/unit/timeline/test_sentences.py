@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import product
 from string import Formatter
 
 import pytest
+from msgspec.structs import replace
 
+from ledger.core.custody import CaseState
 from ledger.core.custody.stocktakes import CountDifference
 from ledger.core.events import EVENT_TYPES, Payload, handover, item
 from ledger.core.events import case as deadline
@@ -185,7 +188,7 @@ def test_particulars_are_told_by_the_labels_of_the_procedure() -> None:
     words = Narrator(labels).words(case.last.event, case.state)
     lines = event_fields(case.last.event, {}, words, labels)
     fields = {line.label.removeprefix("载明事项 · "): line.value for line in lines}
-    assert (fields["罪名"], fields["同意量刑建议"]) == ("theft", "是")
+    assert (fields["罪名"], fields["同意量刑建议"]) == ("theft", "是（yes）")
     assert person_id("li")[:8] in fields["在场的辩护人、值班律师"]
 
 
@@ -256,8 +259,9 @@ def ordered(disposal: str, decided: str) -> Message:
         (late(Message("{hours} hours", hours=25)), "signed 25 hours after it happened", "发生后25小时才签署"),
         (
             beyond(f"bail_limit/{'5f' * 16}/3"),
-            "end of the bail pending trial (person 5f5f5f5f…) is set to 2026-10-08, the rules give it until 2026-09-15",
-            "取保候审期限（“5f5f5f5f…”）定至2026年10月8日，依规定至2026年9月15日为止",
+            f"end of the bail pending trial (person {'5f' * 16}) is set to 2026-10-08, the rules give it until "
+            "2026-09-15",
+            f"取保候审期限（“{'5f' * 16}”）定至2026年10月8日，依规定至2026年9月15日为止",
         ),
         (
             beyond("court_acceptance/case/3"),
@@ -338,6 +342,52 @@ def test_particulars_leave_nothing_out(event_type: str, language: str) -> None:
             assert any(line.label.startswith(label) and line.value for line in lines), name
     if language == "zh-CN":
         assert [line.label for line in lines if line.label.isascii()] == []
+
+
+def test_no_text_passes_for_several_parts_of_a_sentence() -> None:
+    """What has a separator of sentences, or what nobody sees, is quoted whole; quotation marks in it close nothing."""
+    case = Case().open().register("one", description="telephone (two), knife").register("two", description="telephone")
+    case.register("three", description="‘a” (two), “b", exhibit_number="E-1. Not accepted: two")
+    assert "registers “‘a’ (two), ‘b” (three)" in last_sentence(case)
+    assert "Exhibit number “E-1. Not accepted: two”." in last_sentence(case)
+    assert "登记“‘a’ (two), ‘b”（three）" in last_sentence(case, "zh-CN")
+    case.register("four", description="line\nline\u202e\u200b")
+    assert r"registers “line\nline\u202e\u200b” (four)" in last_sentence(case)
+    words = Narrator(Labels("en")).words(case.last.event, case.state)
+    listed = [words.value("item_ids", ids) for ids in (("one",), ("two", "three"))]
+    assert listed == ["“telephone (two), knife” (one)", "telephone (two), “‘a’ (two), ‘b” (three)"]
+
+
+def test_persons_are_shortened_as_far_as_that_tells_them_apart() -> None:
+    """Whole without the case, and where two of a case begin alike; a name that two have stands beside the id."""
+    alike = ["5f5f5f5f" + digit * 24 for digit in "01"]
+    case = Case().open().name("li").name("wang")
+    event, state = case.last.event, case.state
+    named = {each: replace(person, person_id=each) for each, person in zip(alike, state.persons.values(), strict=True)}
+    single = replace(state, persons=state.persons | {alike[0]: named[alike[0]]})
+
+    def called(after: CaseState | None, persons: Mapping[str, str]) -> list[str]:
+        words = Narrator(Labels("en"), persons=persons).words(event, after)
+        return [words.value("person_id", each) for each in alike]
+
+    whole = [f"person {each}" for each in alike]
+    assert called(None, {}) == called(replace(state, persons=state.persons | named), {}) == whole
+    assert called(single, {}) == ["person 5f5f5f5f…", whole[1]]
+    assert called(state, dict.fromkeys(alike, "Zhang")) == [f"Zhang ({each})" for each in alike]
+    assert called(state, {alike[0]: "Zhang", alike[1]: "Li, San"}) == ["Zhang", "“Li, San”"]
+
+
+def test_what_is_signed_stands_line_by_line() -> None:
+    """Each thing has a line, a word of the procedure stands beside its label, a text is shown as it was typed."""
+    english, chinese = (Labels(language) for language in LANGUAGES)
+    case = proposed("drug", "knife")
+    lines = event_fields(case.last.event, {}, Narrator(english).words(case.last.event, None), english)
+    assert [line.value for line in lines if line.label.startswith("item")] == ["drug", "knife"]
+    lines = event_fields(case.last.event, {}, Narrator(chinese).words(case.last.event, None), chinese)
+    assert "销毁（destroyed）" in [line.value for line in lines]
+    case.register("car", description="a (b), “c”")
+    lines = event_fields(case.last.event, {}, Narrator(english).words(case.last.event, None), english)
+    assert ("description", "a (b), “c”") in lines
 
 
 def test_a_text_that_ends_by_itself_gets_no_second_full_stop() -> None:
