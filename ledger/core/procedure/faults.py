@@ -5,11 +5,13 @@ Each fault has its path in the package, from which ``package`` finds file and li
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, get_args
+from unicodedata import normalize
 
 from ledger.core.events import terms
-from ledger.core.messages import Message
+from ledger.core.messages import UNSEEN, Message
 from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.event_words import vocabulary_name
 from ledger.core.procedure.facts import (
@@ -29,6 +31,9 @@ from ledger.core.procedure.rulebook import RETENTION_ENDS, ClockRule, FlagRule, 
 
 Path = tuple[str | int, ...]
 SECTION_LABEL_CHARS = 32  # the name of a confidential field is the label of its section
+LABEL_CHARS = 200  # of a label, which stands in sentences
+# These change the shape of the letters beside them, if anything.
+_ONLY_SHAPES = re.compile("[\u034f\u180b-\u180d\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 Fault = tuple[Path, Message]  # where it is, and what
 # Words that the core itself gives a meaning to; what they are called is the procedure's.
 CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("return",), "reason_code": ("other",)}
@@ -55,6 +60,7 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
     yield from _faults_of_references(book)
     yield from _faults_of_fields(book)
     yield from _faults_of_labels(book)
+    yield from _faults_of_alike(book)
     for year, days in book.days_off.items():
         unsure = (days.unsure_from,) if days.unsure_from else ()
         for key, listed in (("holidays", days.holidays), ("make_up_days", days.make_up_days), ("unsure_from", unsure)):
@@ -171,6 +177,9 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
         ]
         for place, label in labels:
             yield from faults_of_label(book, place, label)
+            if any(UNSEEN.search(text) or len(text) > LABEL_CHARS for text in label.values()):
+                message = Message("expected one line of at most {most} characters that a reader sees", most=LABEL_CHARS)
+                yield place, message
     for unit, row in book.units.items():
         if not row.many.keys() <= {*book.procedure.languages} or not all(map(str.strip, row.many.values())):
             languages = ", ".join(book.procedure.languages)
@@ -191,6 +200,21 @@ def faults_of_label(book: Rulebook, place: Path, label: Label) -> Iterator[Fault
     """Yield a fault of a label that is empty, is not in each language of the procedure, or is in another one."""
     if label.keys() != {*book.procedure.languages} or not all(map(str.strip, label.values())):
         yield place, _label_in(book)
+
+
+def _faults_of_alike(book: Rulebook) -> Iterator[Fault]:
+    """Yield each label of a vocabulary that in some language reads as another word's: what is signed is the word."""
+    vocabularies: dict[Path, Mapping[str, Label]] = {
+        (table,): {word: row.label for word, row in getattr(book, table).items()} for table in terms.TABLE_OF.values()
+    }
+    vocabularies |= {("fields", name, "choices"): field.choices for name, field in book.fields.items()}
+    for place, labels in vocabularies.items():
+        earlier: dict[tuple[str, str], str] = {}
+        for word, language, text in ((word, *each) for word, label in labels.items() for each in label.items()):
+            read = _ONLY_SHAPES.sub("", normalize("NFKC", text)).casefold()
+            other = earlier.setdefault((language, " ".join(read.split())), word)
+            if other != word:
+                yield (*place, word), Message("{other} is called {label!r} as well", other=other, label=text)
 
 
 def _label_in(book: Rulebook) -> Message:

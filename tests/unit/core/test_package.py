@@ -38,6 +38,24 @@ def flag(since: str, until: str = "") -> str:
 
 
 @pytest.mark.parametrize(
+    ("row", "place", "message"),
+    [
+        ('a = { label = { en = "Taken Back", zh = "甲" } }', "outcomes.b", "a is called 'taken  back' as well"),
+        ('a = { label = { en = "x", zh = "乙\u200d" } }', "outcomes.b", "a is called"),
+        ('a = { label = { en = "x\u200by", zh = "甲" } }', "outcomes.a.label", "that a reader sees"),
+        ('a = { label = { en = "x\\ny", zh = "甲" } }', "outcomes.a.label", "that a reader sees"),
+        (f'a = {{ label = {{ en = "{"x" * 201}", zh = "甲" }} }}', "outcomes.a.label", "at most 200"),
+    ],
+)
+def test_words_are_told_apart_by_what_they_are_called(row: str, place: str, message: str) -> None:
+    """Whoever signs a word reads its label: no two of a vocabulary read the same, and each is one line to be seen."""
+    other = '\nb = { label = { en = "taken  back", zh = "乙" } }\n'
+    with pytest.raises(MalformedInput, match=message) as caught:
+        procedure_of(words=WORDS.replace("\n[outcomes]\n", f"\n[outcomes]\n{row}{other}"))
+    assert (caught.value.field or "").endswith(place)
+
+
+@pytest.mark.parametrize(
     ("day", "holds"), [("2025-12-31", False), ("2026-01-01", True), ("2026-02-28", True), ("2026-03-01", False)]
 )
 def test_a_row_holds_from_its_first_day_to_before_its_last(day: str, holds: bool) -> None:

@@ -22,9 +22,13 @@ LABEL = 'label = { en = "e", zh = "字" }'
 def book(uses: str = "", flags: str = "") -> Rulebook:
     """Return the shipped procedure with a field of each type, which decisions and exhibits of kind ``probe`` have."""
     choices = 'choices = { red = { en = "red", zh = "红" } }'
-    fields = [f'f_{name} = {{ {LABEL}, type = "{name}", {choices if name == "choice" else ""} }}' for name in TYPES]
+    label = 'label = {{ en = "{0}", zh = "{0}" }}'
+    fields = [
+        f'f_{name} = {{ {label.format(name)}, type = "{name}", {choices if name == "choice" else ""} }}'
+        for name in TYPES
+    ]
     fields = [field.replace(",  }", " }") for field in fields]
-    fields.append(f"informant = {{ {LABEL}, confidential = true }}")
+    fields.append(f"informant = {{ {label.format('informant')}, confidential = true }}")
     probe = f"probe = {{ {LABEL}, fields = {{ {uses or ', '.join(f'f_{name} = {{}}' for name in TYPES)} }} }}"
     words = WORDS.replace("\n[fields]\n", "\n[fields]\n" + "\n".join(fields) + "\n")
     words = words.replace("\n[decisions]\n", f"\n[decisions]\n{probe}\n").replace(
