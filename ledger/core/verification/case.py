@@ -21,6 +21,7 @@ from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.messages import Message, joined
 from ledger.core.procedure.adoption import NOT_YET, Procedures
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.chain import ObservedBlock
@@ -125,6 +126,7 @@ class _Conformity:
             return NotChecked("entry {index} adopts a procedure, and the bundle does not carry it", index=left_out)
         kinds = {agency: body.kind for agency, body in self.stream.verification.admissions().items()}
         unknown = set[str]()
+        judged_by: dict[Message, None] = {}
         for number, event in enumerate(self.stream.events):
             if event.event is None:
                 return unread(number)
@@ -132,8 +134,8 @@ class _Conformity:
                 return NotChecked("event {number} rests on another case, which is not in the bundle", number=number)
             # Without the registry: a bundle does not hold all of it, so jurisdiction is not judged.
             unknown |= {agency for agency in receivers_of(event.event.body) if agency not in kinds}
-            index = event.report.subject.index
-            in_force = self.procedures.at(NOT_YET if index is None else index)
+            index = NOT_YET if event.report.subject.index is None else event.report.subject.index
+            in_force = self.procedures.at(index)
             procedure_id = self.state.procedure if self.state else getattr(event.event.body, "procedure", None)
             if procedure_id is not None and procedure_id not in in_force:
                 return NotChecked(
@@ -143,6 +145,7 @@ class _Conformity:
                 )
             try:
                 book = book_of(self.state, event.event, in_force)
+                judged_by[self._version(book, index)] = None
                 act = Act(event.event, book, kinds=kinds)
                 self.state, raised = fold(self.state, act)
             except TallystickError as error:
@@ -151,14 +154,28 @@ class _Conformity:
                 ) from error
             self.flags += (RaisedFlag(number, flag) for flag in raised)
         counts = {"count": len(self.stream.events), "flags": len(self.flags)}
+        versions = joined(list(judged_by), by=", ")
+        parts = [Message("{count} acts were possible by {versions}, {flags} flags", **counts, versions=versions)]
         if unknown:
-            return Message(
-                "{count} acts were possible, {flags} flags; not checked: whether {agencies} may receive what was sent "
-                "there, because the bundle does not show of which kind they are",
-                **counts,
-                agencies=joined(sorted(unknown), by=", "),
+            agencies = joined(sorted(unknown), by=", ")
+            parts.append(
+                Message(
+                    "not checked: whether {agencies} may receive what was sent there, because the bundle does not show "
+                    "of which kind they are",
+                    agencies=agencies,
+                )
             )
-        return Message("{count} acts were possible, {flags} flags", **counts)
+        if isinstance(self.stream.scanned, NotChecked) or self.stream.events[-1].report.subject.index is None:
+            parts.append(Message("that no later version was in force is not shown"))
+        return joined(parts, by="; ")
+
+    def _version(self, book: Rulebook, index: int) -> Message:
+        """Return the version by which an act at this index was judged, and the entry that brought it into force."""
+        named = {"procedure_id": book.procedure.id, "version": book.procedure.version}
+        entry = max(each.index for each in self.procedures.versions if each.book is book and each.index < index)
+        if entry < 0:
+            return Message("{procedure_id} {version} (given beside the bundle)", **named)
+        return Message("{procedure_id} {version} (entry {index})", **named, index=entry)
 
     def _adoption_left_out(self) -> int | None:
         """Return the index of an adoption in the log before the last event that the bundle leaves out.

@@ -58,6 +58,22 @@ def test_a_bundle_is_judged_by_what_it_carries(log: Log) -> None:
     assert report.procedures.current["cn-criminal"].digest == blake3_text(FIRST)
 
 
+def test_conformity_names_the_version_that_judged() -> None:
+    """Each with the entry that adopted it. Without the entries of the log a holder can leave a later adoption out: that
+    none was in force is then said not to be shown."""
+    log = founded(POLICE)
+    indices = [place(log, text) for text in (FIRST, SECOND) for place in (published, adopted)]
+    log.add(*CASE.events)
+    hidden = "; that no later version was in force is not shown"
+    by_both, by_first = (report_of(bundle_of(log, *some)).conformity for some in (indices, indices[:2]))
+    assert by_both.detail == f"2 acts were possible by cn-criminal 2 (entry {indices[3]}), 0 flags{hidden}"
+    assert by_first.detail == f"2 acts were possible by cn-criminal 1 (entry {indices[1]}), 0 flags{hidden}"
+    shown = report_of(bundle_of(log, *indices), entries=log.entries()).conformity
+    assert shown.detail == f"2 acts were possible by cn-criminal 2 (entry {indices[3]}), 0 flags"
+    own = report_of(bundle_of(log), Procedures().adopt(blake3_text(FIRST), -1, FIRST)).conformity
+    assert own.detail == f"2 acts were possible by cn-criminal 1 (given beside the bundle), 0 flags{hidden}"
+
+
 def test_without_a_procedure_conformity_is_not_checked_and_integrity_is(log: Log) -> None:
     """Nothing passes that nobody could judge; the verdict on the bytes is the same."""
     whole, alone = bundle_of(log), bundle_of(log, len(log.events) - len(CASE.events) - 1)
