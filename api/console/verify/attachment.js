@@ -32,3 +32,16 @@ async function inflated(stream, largest) {
     return undefined;
   }
 }
+
+// Return what a file is by its own format, which what was signed in it cannot change: "trust", "bundle" or "file"; with its text, and
+// what that says as JSON, if it does. A broken file that has the format of one of ours is left to the verifier to refuse as a bundle.
+export function kindOf(bytes) {
+  const text = new TextDecoder().decode(bytes);
+  try {
+    const document = JSON.parse(text) ?? {};
+    const [, kind] = /^tallystick\/(trust|bundle)@v[0-9]+$/.exec(document.format) ?? [];
+    return { kind: kind ?? "file", text, document };
+  } catch {
+    return { kind: /"format"\s*:\s*"tallystick\/(trust|bundle)@v[0-9]+"/.test(text) ? "bundle" : "file", text, document: {} };
+  }
+}

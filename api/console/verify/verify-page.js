@@ -1,5 +1,5 @@
 // Checks proofs in the browser: dropped files are read here, checked by the verifier beside this page, and never sent.
-import { attachments } from "./attachment.js";
+import { attachments, kindOf } from "./attachment.js";
 import { takeFrom } from "../shared/dropping.js";
 import { digests } from "../shared/hashing.js";
 import { compared, showCode } from "./verify-code.js";
@@ -39,12 +39,6 @@ const verified = (bundleBytes, trustBytes) => new Promise((done) => {
 function tell(fault) {
   part("state").textContent = fault;
   part("state").className = fault ? "blocked" : "quiet";
-}
-
-function kindOf(bytes) {
-  const text = new TextDecoder().decode(bytes);
-  const [, found] = /"format"\s*:\s*"tallystick\/(trust|bundle)@v[0-9]+"/.exec(text) ?? [];
-  return { kind: found ?? "file", text };
 }
 
 function noted(name) {
@@ -100,14 +94,13 @@ async function check() {
   tell(answer.broken ? say("broken") : answer.refused === undefined ? "" : `${say("refused")} ${why(answer.refused)}`);
   result = answer.result ?? null;
   part("outcome-part").hidden = !result;
-  if (result) showResult(result, { trustName: trust?.name, paper: compared(result.events ?? [result]) });
+  if (result) showResult(result, { trustName: trust?.name, paper: compared(result.events ?? [result], bundle.logId) });
   compareFiles();
 }
 
 // Return what a bundle is about, or nothing for a broken one, which the verifier then refuses in words.
-function looked(text) {
+function looked({ stream, absent, entries }) {
   try {
-    const { stream, absent, entries } = JSON.parse(text);
     if (absent) return say("absence", { stream: absent.id });
     if (!stream) return say("bundle");
     const count = entries.filter(({ envelope }) => envelope.stream.kind === stream.kind && envelope.stream.id === stream.id).length;
@@ -133,14 +126,14 @@ async function take(file) {
   const line = noted(file.name);
   try {
     if (file.size > LARGEST) return await hash(file, line);
-    const { bytes, kind, text, attached } = await opened(file);
+    const { bytes, kind, document: content, attached } = await opened(file);
     if (kind === "file") return await hash(file, line);
     if (kind === "trust") {
       trust = { name: file.name, bytes };
       line.state.textContent = say("trust_dropped");
     } else {
-      bundle = { bytes };
-      line.state.textContent = attached ? `${say("attached")} ${looked(text)}` : looked(text);
+      bundle = { bytes, logId: content.log_id };
+      line.state.textContent = attached ? `${say("attached")} ${looked(content)}` : looked(content);
     }
     return await check();
   } catch {

@@ -101,9 +101,13 @@ SAYS: Final = {
     "counts": later("A digest counts as far as the steps of its event hold."),
     "content": later("What was signed, value by value"),
     "withheld": later("The content is withheld."),
-    "found": later("This is what the code on paper leads to: the digest is the same."),
+    "found": later("This is what the code on paper leads to: ledger, event or case, and digest are the same."),
     "found_failed": later("The bundle claims to be what the code on paper leads to, which is not verified: see above."),
     "not_found": later("This is not what the code on paper leads to: no event of this bundle has the digest {digest}."),
+    "found_other": later(
+        "This is not what the code on paper leads to, though the digest is the same: event {event} of {stream} in "
+        "ledger {log}."
+    ),
     "another_ledger": later("The code is of another ledger than this server's: {log}. Drop that ledger's trust file."),
     "bad_code": later("What stands behind the # of this address is not the code of a paper of ours."),
 }

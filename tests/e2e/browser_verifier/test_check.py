@@ -170,3 +170,45 @@ def test_core_runs_with_what_a_page_has() -> None:
         text=True,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "intact"), done.stderr
+
+
+def test_the_page_is_not_misled_by_what_was_signed() -> None:
+    """A file is of the kind of its own format, whatever a text in it says; a code on paper leads to the event that it
+    names in its ledger, and to no other one with the same payload."""
+    log, digest, event = "0x" + "ab" * 32, "blake3:" + "cd" * 32, "01a23167-2cd8-7000-8000-000000000001"
+    trust, bundle = ("tallystick/trust@v1", "tallystick/bundle@v1")
+    files = [
+        json.dumps({"entries": [{"sections": {"note": {"fields": {"format": trust}}}}], "format": bundle}),
+        json.dumps({"entries": [{"format": bundle}], "format": trust}),
+        json.dumps({"entries": [{"format": trust}]}),
+        json.dumps({"entries": [{"format": trust}], "format": bundle})[:-1],
+        "null",
+        "%PDF-",
+    ]
+
+    def code(of: str, event_id: str = event, stream: str = "case-1", verdict: str = "intact", ledger: str = log) -> Any:
+        envelope = {"event_id": event_id, "payload_digest": digest, "stream": {"kind": "case", "id": stream}}
+        events = [{"envelope": envelope, "verdict": verdict}]
+        return {"hash": f"#log={log}&of={of}&digest={digest}", "events": events, "log": ledger}
+
+    codes = [
+        code(event),
+        code("case-1"),
+        code(event, verdict="tampered"),
+        code(event, event_id=event.replace("1", "2")),
+        code("case-1", stream="case-2"),
+        code(event, ledger="0x" + "00" * 32),
+        code(event) | {"events": []},
+    ]
+    done = subprocess.run(
+        ["node", "--no-warnings", Path(__file__).with_name("dropped.mjs")],
+        input=json.dumps({"root": str(REPOSITORY), "files": files, "codes": codes}),
+        capture_output=True,
+        text=True,
+    )
+    outcome = json.loads(done.stdout or done.stderr)
+    assert outcome["kinds"] == ["bundle", "trust", "file", "bundle", "file", "file"]
+    assert [each["text"] for each in outcome["outcomes"]] == [
+        *("found", "found", "found_failed", "found_other", "found_other", "found_other", "not_found")
+    ]
+    assert [each["isFound"] for each in outcome["outcomes"]] == [True, True, *(False,) * 5]
