@@ -151,9 +151,11 @@ class EventText:
         """Return a field's value, blank if it is not stated. A list is given whole."""
         if value in (None, ()):
             return BLANK
-        parts = value if isinstance(value, tuple) else (value,)
+        if not isinstance(value, tuple) or len(value) == 1:
+            (stated,) = value if isinstance(value, tuple) else (value,)
+            return _once_if_equal(words.value(field, stated) for words, _ in self._words)
         return _once_if_equal(
-            separator.join(words.value(field, part) for part in parts) for words, separator in self._words
+            separator.join(words.part(field, part) for part in value) for words, separator in self._words
         )
 
 
@@ -163,5 +165,9 @@ def _once_if_equal(texts: Iterable[str]) -> Words:
 
 
 def cell(*lines: Words) -> Cell:
-    """Return the cell of these lines, without the blank ones."""
-    return tuple(line for line in lines if line)
+    """Return the cell of these lines, without the blank ones.
+
+    A line break in one of several is a code point: else a text would write the next line, such as another thing's id.
+    """
+    shown = tuple(line for line in lines if line)
+    return shown if len(shown) < 2 else tuple(tuple(text.replace("\n", "[U+000A]") for text in line) for line in shown)

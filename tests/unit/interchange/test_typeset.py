@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pypdf import PdfReader
 
 from ledger.core.errors import MalformedInput, Unavailable
+from ledger.interchange.papers.paper_text import cell
 from ledger.interchange.papers.sheet import FactsBlock, LabelledValue, ProseBlock, Sheet, Stamp, StampsBlock, TableBlock
 from ledger.interchange.papers.typeset import _spell_missing, legible, missing_fonts, require_fonts, typeset
 from tests.testkit.camera import pages_of
@@ -142,6 +143,12 @@ def test_a_link_that_no_code_holds_is_refused() -> None:
     with pytest.raises(MalformedInput) as caught:
         typeset(replace(sheet("涉案"), link="https://ledger.test/" + "a" * 3000))
     assert caught.value.field == "verify_url"
+
+
+def test_no_text_writes_another_line_of_its_cell() -> None:
+    """Below a description stands the id of the thing: a line break in the description is a code point."""
+    assert cell(("telephone\nitem-7",), (), ("item-1",)) == (("telephone[U+000A]item-7",), ("item-1",))
+    assert cell(("two\nlines",)) == (("two\nlines",),)
 
 
 def test_only_what_no_font_has_is_set_again() -> None:
