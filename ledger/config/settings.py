@@ -68,7 +68,7 @@ Finality = Annotated[int, Field(ge=0, le=MAX_CONFIRMATIONS)] | Literal["safe", "
 Kind = TypeVar("Kind", bound="KeyedSettings")
 
 # A wrong one is not quoted: it may be a URL in which a password or a key stands.
-URLS = re.compile(r"chain|(?:tile|evidence)_store(?:_endpoint)?|.*_urls?")
+URLS = re.compile(r"chain|(?:tile|evidence|backup)_store(?:_endpoint)?|.*_urls?")
 
 
 class Locked(Protocol):

@@ -55,6 +55,7 @@ def test_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 SECRETS = (
     *("database_url=postgresql://reader:hunter2@host/ledger", "replica_urls=postgresql://reader:hunter2@host/ledger"),
     *("tile_store=s3://KEY:hunter2@bucket", "evidence_store=s3://KEY:hunter2@bucket"),
+    *("backup_store=https://KEY:hunter2@host/b", "backup_store_endpoint=s3://KEY:hunter2@host"),
     "chain=htps://node.example/v3/hunter2",
 )
 
