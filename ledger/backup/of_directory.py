@@ -25,11 +25,11 @@ from ledger.storage.objects import Objects, objects_at, storage_of
 FILES = ("installation.json", "trust.json", "witnesses.toml", "witness.policy", "settings.env", "sample.json")
 FOLDERS = ("procedures",)
 SETTINGS = "settings.env"
-_OF_MACHINE = ("TALLYSTICK_DATABASE_URL", "TALLYSTICK_REPLICA_URLS", "TALLYSTICK_DATA_DIR")
-# What the old service writes to: a restore that is tried must send no mail, delete nothing from its stores, and add no
-# generation to its backups.
+_OF_MACHINE = ("TALLYSTICK_DATABASE_URL", "TALLYSTICK_DATA_DIR")
+# What the old service writes to, and reads: a restore that is tried must send no mail, delete nothing from its stores,
+# add no generation to its backups, and read no standby of its database.
 _OF_OLD_SERVICE = tuple(
-    f"TALLYSTICK_{name}" for name in ("TILE_STORE", "EVIDENCE_STORE", "BACKUP_STORE", "SMTP_", "MAIL_")
+    f"TALLYSTICK_{name}" for name in ("REPLICA_URLS", "TILE_STORE", "EVIDENCE_STORE", "BACKUP_STORE", "SMTP_", "MAIL_")
 )
 
 

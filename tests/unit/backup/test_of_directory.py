@@ -44,7 +44,8 @@ def test_keys_are_in_no_backup(tmp_path: Path) -> None:
 
 
 def test_a_restored_directory_names_its_own_database(tmp_path: Path) -> None:
-    """Not the one of the machine that was backed up, whose database may still be there; all other settings stay."""
+    """Not the one of the machine that was backed up, whose database may still be there; its standbys become a comment, and all other settings
+    stay."""
     before = (
         "export TALLYSTICK_DATABASE_URL=postgresql+psycopg://old/ledger\nTALLYSTICK_PORT=9000\n"
         " tallystick_replica_urls='postgresql+psycopg://old/\n'\n# TALLYSTICK_HOST=here"
@@ -53,9 +54,10 @@ def test_a_restored_directory_names_its_own_database(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "settings.env").write_text(before)
-        settle(folder, url)
+        assert settle(folder, url) == ("TALLYSTICK_REPLICA_URLS",)
         settings = read_settings(folder)
-        assert (settings.database_url, settings.port) == (url, 9000)
+        assert (settings.database_url, settings.port, settings.replica_urls) == (url, 9000, "")
+        assert "#  tallystick_replica_urls='postgresql+psycopg://old/\n# '\n" in (folder / "settings.env").read_text()
         assert stat.S_IMODE((folder / "settings.env").stat().st_mode) == 0o600
     settle(tmp_path, None)
     assert not (tmp_path / "settings.env").exists()
