@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ledger.chain.anvil_package import anvil_pin
 from ledger.config.secret_files import SecretRefused, read_secret
@@ -78,6 +78,14 @@ class Locked(Protocol):
     def passphrase(self) -> Path: ...
 
 
+class _FileSource(DotEnvSettingsSource):
+    """The file of settings, whose values are taken as they stand: a password may hold what names a variable."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        lines = _lines_of(self.env_file) if isinstance(self.env_file, Path) else ()
+        return {name.lower(): value for name, value in lines}
+
+
 class KeyedSettings(BaseSettings):
     """The settings of every process with keys of its own."""
 
@@ -87,6 +95,18 @@ class KeyedSettings(BaseSettings):
 
     key_passphrase: SecretStr | None = None  # of the service's keys; the file is the better place
     key_passphrase_file: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        return init_settings, env_settings, _FileSource(settings_cls, dotenv_settings.env_file), file_secret_settings
 
     def passphrase(self, where: Locked) -> str:
         """Return the passphrase of the service's keys: given, in the given file, or in the installation's own file.
@@ -444,11 +464,27 @@ def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, o
 def _require_effect(kind: type[KeyedSettings], prefix: str, file: Path) -> None:
     """Raise MalformedInput if a line of the file would set nothing, or a variable with nearly the name of a setting."""
     names = {f"{prefix}{name}".upper() for name in kind.model_fields}
-    for name in _names_in(file):
+    earlier: set[str] = set()
+    for name, value in _lines_of(file):
         if name.upper() not in names:
             raise _no_setting(
                 kind, prefix, name, Message("there is no such setting, but it stands in {file}", file=file)
             )
+        own = name.lower().removeprefix(prefix.lower())
+        if own == "data_dir":
+            raise MalformedInput("the data directory is the one that {file} is in", file=file, field=own)
+        if not value:
+            raise MalformedInput(
+                "expected a value in {file}",
+                file=file,
+                field=own,
+                hint="Remove the line: the default holds without it.",
+            )
+        if own in earlier:
+            raise MalformedInput(
+                "it stands twice in {file}", file=file, field=own, hint="Remove the line that is not to hold."
+            )
+        earlier.add(own)
     others = (WITNESS_PREFIX,) if prefix == PREFIX else ()
     for name in map(str.upper, os.environ):
         if not name.startswith(prefix) or name.startswith(others) or name in names | _OF_CLIENTS:
@@ -458,7 +494,8 @@ def _require_effect(kind: type[KeyedSettings], prefix: str, file: Path) -> None:
             raise error
 
 
-def _names_in(file: Path) -> Iterator[str]:
+def _lines_of(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each line. Raises MalformedInput for what is no setting."""
     try:
         with file.open(encoding="utf-8") as stream:
             lines = [line for line in parse_stream(stream) if line.error or line.key]
@@ -477,7 +514,7 @@ def _names_in(file: Path) -> Iterator[str]:
                 field="settings.env",
                 hint="Is a quotation mark or the equals sign missing? A comment begins with #.",
             )
-        yield line.key
+        yield line.key, line.value
 
 
 def _no_setting(kind: type[KeyedSettings], prefix: str, name: str, problem: Message) -> MalformedInput:

@@ -44,8 +44,8 @@ def test_keys_are_in_no_backup(tmp_path: Path) -> None:
 
 
 def test_a_restored_directory_names_its_own_database(tmp_path: Path) -> None:
-    """Not the one of the machine that was backed up, whose database may still be there; its standbys become a comment, and all other settings
-    stay."""
+    """Not the one of the machine that was backed up, whose database may still be there; its standbys become a comment,
+    and all other settings stay."""
     before = (
         "export TALLYSTICK_DATABASE_URL=postgresql+psycopg://old/ledger\nTALLYSTICK_PORT=9000\n"
         " tallystick_replica_urls='postgresql+psycopg://old/\n'\n# TALLYSTICK_HOST=here"

@@ -77,18 +77,30 @@ def test_other_wrong_setting_is_quoted(tmp_path: Path) -> None:
         read_settings(tmp_path, time_zone="Atlantis")
 
 
+def test_values_of_the_file_are_taken_as_they_stand(tmp_path: Path) -> None:
+    """A password may hold what a shell would take for a variable."""
+    (tmp_path / "settings.env").write_text("TALLYSTICK_SMTP_PASSWORD=pa${HOME}x\n")
+    password = read_settings(tmp_path).smtp_password
+    assert password is not None
+    assert password.get_secret_value() == "pa${HOME}x"
+
+
 NO_EFFECT = {
     "TALLYSTICK_PROT=1": ("TALLYSTICK_PROT", "Did you mean TALLYSTICK_PORT?"),
     "durable_copies=1": ("durable_copies", "Did you mean TALLYSTICK_DURABLE_COPIES?"),
     "TALLYSTICK_SWITCH_FOR_NOTHING=": ("TALLYSTICK_SWITCH_FOR_NOTHING", "docs/operations.md"),
     'TALLYSTICK_DATABASE_URL="postgresql+psycopg://u:pass@h/d': ("settings.env", "quotation mark"),
+    "TALLYSTICK_DATA_DIR=elsewhere": ("data_dir", ""),
+    "TALLYSTICK_HOST=": ("host", "Remove the line"),
+    "TALLYSTICK_port=1002": ("port", "Remove the line"),
     "TALLYSTICK_DATABASE_URL": ("settings.env", "equals sign"),
 }
 
 
 @pytest.mark.parametrize("line", NO_EFFECT)
 def test_a_line_that_would_set_nothing_is_refused(tmp_path: Path, line: str) -> None:
-    """A name without its prefix or of no setting, and a line that is no setting at all: named, and never quoted."""
+    """A name without its prefix, of no setting, of the directory or that stands twice, one without a value, and a line
+    that is no setting at all: named, and never quoted."""
     (tmp_path / "settings.env").write_text(f"# comment\n\n\nexport TALLYSTICK_PORT=1001 # comment\n\n{line}\n")
     field, hint = NO_EFFECT[line]
     with pytest.raises(MalformedInput) as refused:
