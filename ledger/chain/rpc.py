@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import ssl
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 import httpx
@@ -22,6 +24,8 @@ from ledger.core.messages import Message
 LIMIT_EXCEEDED = -32005  # EIP-1474
 MAX_RESPONSE = 256 * 1024 * 1024  # bytes
 MAX_RETRY_AFTER = 3600  # seconds
+
+_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 
 
 class JsonRpc:
@@ -43,7 +47,9 @@ class JsonRpc:
         self._ids = itertools.count(1)
         self._client = httpx.Client(
             timeout=timeout_seconds,
-            verify=self._url.scheme == "https",  # plain HTTP need not load the machine's certificates
+            verify=_tls()
+            if self._url.scheme == "https"
+            else False,  # plain HTTP need not load the machine's certificates
             # No proxy is asked for a node on this machine.
             trust_env=not (self._url.host in {"localhost", "::1"} or self._url.host.startswith("127.")),
         )

@@ -6,6 +6,7 @@ What passes is tried again, a token is renewed, and problem documents are raised
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import cache, wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
@@ -221,11 +222,10 @@ def _settings(url: str, timeout_s: float) -> dict[str, Any]:
         host = httpx.URL(url).host
     except httpx.InvalidURL as error:
         raise MalformedInput("not the URL of a service: {error}", error=error, field="url") from error
-    trust_env = not _is_loopback(host)
-    return {"timeout": timeout_s, "trust_env": trust_env, "verify": _tls(trust_env=trust_env)}
+    return {"timeout": timeout_s, "trust_env": not _is_loopback(host), "verify": _tls()}
 
 
-_tls = cache(httpx.create_ssl_context)  # loading the certificates takes a while
+_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ Nothing from here is trusted; a response of another form than requested is ``Log
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -55,7 +56,7 @@ class _Page(Struct, frozen=True):
 _page_decoder = decoder_of(_Page)
 
 
-_tls = cache(httpx.create_ssl_context)  # loading the certificates takes a while
+_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 
 
 class LogSource:
