@@ -19,15 +19,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
+from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
+import structlog
 from msgspec import Meta, Struct
 
 from api.auth.identity_providers import IdentityProvider, ProviderFile
@@ -59,6 +61,8 @@ PAUSE_S: Final = 5  # after which one that did not answer is asked again
 REFETCH_S: Final = 60  # at most once in this time its keys are asked for again, for a key that is not among them
 SIGNED_IN: Final = "signed_in"  # outcome of a sign-in that was not refused
 MOST_EXCHANGES: Final = 4  # codes of one provider that are exchanged at once
+
+logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 _Endpoint = Annotated[str, Meta(max_length=2000)]
 
@@ -337,6 +341,7 @@ class ProviderSignIn:
                     if len(body) > MAX_ANSWER or time.monotonic() > ends_at:
                         _away(Message("its answer is too long, or takes too long"))
         except (httpx.HTTPError, ssl.SSLError, OSError) as error:
+            logger.warning("identity provider not asked", agency=provider.agency, url=url, reason=str(error))
             raise _no_answer(type(error).__name__) from error
         if method == "POST" and answer.status_code in (400, 401):
             _refuse(
@@ -470,6 +475,14 @@ def _digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-@cache
 def _tls(roots: str | None) -> ssl.SSLContext:
+    """Return what trusts the roots in the file as it is now, or those of the system."""
+    if roots is None:
+        return _context(None, ())
+    status = Path(roots).stat()
+    return _context(roots, (status.st_ino, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=64)
+def _context(roots: str | None, _version: tuple[int, ...]) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=roots)

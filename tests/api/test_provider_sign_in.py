@@ -32,6 +32,7 @@ from tests.testkit.builders import COURT, POLICE, clerk, refused_at, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.identity_provider import running_provider
 from tests.testkit.machine import free_port
+from tests.testkit.timestamping import new_authority
 
 OFFICER = clerk(POLICE)
 CLIENT = "tallystick"
@@ -494,6 +495,18 @@ def test_a_faulty_file_is_refused_by_its_field(name: str) -> None:
     text, place = FAULTS[name]
     with refused_at(place):
         read_providers(text, development=False)
+
+
+def test_a_root_that_was_replaced_is_trusted_from_then_on(tmp_path: Path) -> None:
+    """Without a restart, and the one before is not trusted any more: a provider changes its authority with its key."""
+    roots = tmp_path / "roots.pem"
+    trusted: list[list[bytes]] = []
+    for name in ("before", "after"):
+        roots.write_bytes(new_authority(tmp_path / name).root_file.read_bytes())
+        trusted.append(provider_sign_in._tls(str(roots)).get_ca_certs(binary_form=True))
+    assert [len(certificates) for certificates in trusted] == [1, 1]
+    assert trusted[0] != trusted[1]
+    assert provider_sign_in._tls(str(roots)) is provider_sign_in._tls(str(roots))
 
 
 def test_a_file_that_cannot_be_read_admits_nobody(tmp_path: Path) -> None:
