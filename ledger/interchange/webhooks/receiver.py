@@ -1,7 +1,7 @@
 """Receivers of webhooks: which addresses may be sent to, and sending to one.
 
 A URL is given by a client, so it must not lead into the operator's own network: the host is resolved here, every
-address of it must be allowed, and the connection goes to the address that was checked. Redirects are not followed,
+address of it must be allowed, and the connection goes to one that was checked. Redirects are not followed,
 and of an answer nothing but the status is read.
 """
 
@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
 import httpx
 from msgspec import Struct
@@ -88,8 +89,8 @@ class Receivers(Struct, frozen=True):
             address = inner or address
         return any(address in network for network in self.networks) or _is_public(address)
 
-    async def address_of(self, host: str, port: int) -> Address:
-        """Return an address of the host, all of which must be allowed. Raises Undelivered."""
+    async def addresses_of(self, host: str, port: int) -> list[Address]:
+        """Return the addresses of the host, all of which must be allowed. Raises Undelivered."""
         try:
             entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
@@ -97,7 +98,7 @@ class Receivers(Struct, frozen=True):
         addresses = [ipaddress.ip_address(entry[4][0]) for entry in entries]
         if not all(map(self.allows, addresses)):
             raise Undelivered("the host leads to an address that is not public")
-        return addresses[0]
+        return list(dict.fromkeys(addresses))
 
 
 async def post(receivers: Receivers, url: str, body: bytes, headers: Mapping[str, str]) -> int:
@@ -118,15 +119,21 @@ async def post(receivers: Receivers, url: str, body: bytes, headers: Mapping[str
 
 async def _send(receivers: Receivers, url: str, body: bytes, headers: Mapping[str, str]) -> int:
     target = receivers.require_url(url)
-    address = await receivers.address_of(target.host, target.port or {"https": 443, "http": 80}[target.scheme])
-    # The connection goes to the checked address; certificate and request are for the host's name.
-    pinned = target.copy_with(host=str(address))
+    addresses = await receivers.addresses_of(target.host, target.port or {"https": 443, "http": 80}[target.scheme])
+    # The connection goes to a checked address; certificate and request are for the host's name.
     named = {**headers, "host": target.netloc.decode("ascii")}
-    async with (
-        httpx.AsyncClient(verify=_tls(), timeout=ANSWER_WITHIN_S, trust_env=False, follow_redirects=False) as client,
-        client.stream("POST", pinned, content=body, headers=named, extensions={"sni_hostname": target.host}) as answer,
-    ):
-        return answer.status_code
+    timeout = httpx.Timeout(ANSWER_WITHIN_S, connect=ANSWER_WITHIN_S / len(addresses))
+    async with httpx.AsyncClient(verify=_tls(), timeout=timeout, trust_env=False, follow_redirects=False) as client:
+        for address in addresses:
+            pinned = target.copy_with(host=str(address))
+            request: dict[str, Any] = {"content": body, "headers": named, "extensions": {"sni_hostname": target.host}}
+            try:
+                async with client.stream("POST", pinned, **request) as answer:
+                    return answer.status_code
+            except (httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent: the next one may listen
+                if address is addresses[-1]:
+                    raise
+    raise AssertionError("a look-up gives an address or fails")
 
 
 def _is_public(address: Address) -> bool:

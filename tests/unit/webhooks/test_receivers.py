@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import msgspec
 import pytest
@@ -126,6 +127,22 @@ def test_the_receiver_sees_its_own_name() -> None:
         port = receiver.url.split(":")[2].partition("/")[0]
         assert deliver(ANYWHERE, f"http://localhost:{port}/hook") == 204
         assert receiver.request_headers[0]["host"] == f"localhost:{port}"
+
+
+def test_the_next_address_is_tried_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with an IPv6 address and an IPv4 one, of which only the second answers; with neither, it fails."""
+    look_up = socket.getaddrinfo
+
+    def of_both(host: str, port: int, *more: Any, **options: Any) -> list[Any]:
+        hosts = ["::1", "127.0.0.1"] if host == "hook.test" else [host]
+        return [entry for each in hosts for entry in look_up(each, port, *more, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", of_both)
+    with receiving() as receiver:
+        url = receiver.url.replace("127.0.0.1", "hook.test")
+        assert deliver(ANYWHERE, url) == 204
+        assert len(receiver.bodies) == 1
+    assert failure(ANYWHERE, url).startswith("the connection failed")
 
 
 def test_a_redirect_is_not_followed() -> None:
