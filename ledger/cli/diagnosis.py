@@ -239,7 +239,9 @@ def evidence_store(settings: Settings) -> Iterator[Finding]:
         if is_new and address.folder is not None and not address.folder.exists():
             yield _folder_to_be(address.folder)
             return
-        require_mark(objects_at(address), log_id, may_be_new=is_new)
+        objects = objects_at(address)
+        require_mark(objects, log_id, may_be_new=is_new)
+        objects.require_room()
     except TallystickError as error:
         yield Finding("evidence store", "failed", error.for_operator, error.hint or "")
         return

@@ -159,7 +159,10 @@ class KeptEvidence:
         require_mark(self.objects, self._log_id())
 
     def look(self) -> bool:
-        """Note whether the storage answers and is this store's, before somebody gives or takes a file; return it."""
+        """Note whether the storage answers, is this store's and has room, before somebody gives or takes a file.
+
+        Returns whether it can be worked on: what is deleted makes room.
+        """
 
         def require() -> None:
             with self.database.read() as connection:
@@ -167,7 +170,10 @@ class KeptEvidence:
             require_mark(self.objects, self._log_id(), may_be_new=is_new)
 
         self.fault = failure_of(require, "evidence store out of reach")
-        return self.fault is None
+        if self.fault is not None:
+            return False
+        self.fault = failure_of(self.objects.require_room, "evidence store full")
+        return True
 
     def _log_id(self) -> bytes:
         with self.database.read() as connection:

@@ -37,6 +37,7 @@ ANSWER_WITHIN = timedelta(seconds=10)
 RETRIED_WITHIN = timedelta(seconds=20)
 RETRIES = 2
 LOCK_TRIED_EVERY_S = 0.05
+LEAST_ROOM = 64 * 1024**2  # bytes that a disk must have left for a store in one of its folders
 AT_ONCE = 1000  # objects that are deleted with one request
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 PUBLIC_FILE, PUBLIC_FOLDER = 0o644, 0o755  # what is public is read by a web server under another user
@@ -89,6 +90,9 @@ class Objects(Protocol):
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete objects, which need not be there."""
+
+    def require_room(self) -> None:
+        """Require room for another object, where that can be looked up without writing one."""
 
 
 class FolderObjects:
@@ -166,6 +170,18 @@ class FolderObjects:
             for name in names:
                 (self._folder / name).unlink(missing_ok=True)
 
+    def require_room(self) -> None:
+        with disk_errors(self._name):
+            free = shutil.disk_usage(next(each for each in (self._folder, *self._folder.parents) if each.exists())).free
+        if free < LEAST_ROOM:
+            raise Unavailable(
+                "the disk of the {storage} is full: {free} bytes are left",
+                storage=self._name,
+                free=free,
+                code="store_unavailable",
+                hint="Make room on it: what is to be kept there is refused until then.",
+            )
+
     def _require_folder(self) -> None:
         """Tell a folder that is empty from one that is not there. Raises FileNotFoundError."""
         self._folder.stat()
@@ -235,6 +251,9 @@ class BucketObjects:
         with bucket_errors(self._name):
             while some := list(islice(left, AT_ONCE)):
                 obstore.delete(self._bucket, some)
+
+    def require_room(self) -> None:
+        pass  # a bucket does not say
 
 
 class StorageAddress(Struct, frozen=True):

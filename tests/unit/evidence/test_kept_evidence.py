@@ -26,6 +26,7 @@ from ledger.evidence import file_encryption, kept_evidence
 from ledger.evidence.file_encryption import SEGMENT, TAG, open_store_key
 from ledger.evidence.kept_evidence import KeptEvidence, change_key, open_kept_evidence
 from ledger.evidence.transfers import StoreLimits
+from ledger.storage import objects as storage
 from ledger.storage.objects import FolderObjects, disk_errors
 from ledger.store import evidence_files
 from ledger.store.append import clear_away
@@ -373,6 +374,21 @@ def test_a_file_that_cannot_be_read_is_named_and_stops_no_other(tmp_path: Path, 
     with pytest.raises(Unavailable) as refused:
         got(broken, data)
     assert refused.value.code == "file_unreadable"
+
+
+def test_a_full_disk_is_a_fault_and_keeps_nothing_from_being_deleted(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told before an officer gives a file in vain, for as long as it lasts; what is deleted makes room."""
+    store = in_folder(tmp_path, database)
+    give(store, b"data")
+    monkeypatch.setattr(storage, "LEAST_ROOM", 2**63)
+    assert store.look()
+    assert store.fault is not None
+    assert store.fault.fault.startswith("the disk of the evidence store is full")
+    monkeypatch.undo()
+    assert store.look()
+    assert store.fault is None
 
 
 def test_the_key_of_a_destroyed_file_is_in_no_file_of_the_database(tmp_path: Path, database: Database) -> None:
