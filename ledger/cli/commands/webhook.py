@@ -26,7 +26,7 @@ def webhook_group() -> None:
 @click.argument("url")
 @click.option("--after", metavar="CURSOR", help="Begin behind this cursor of the feed [at its beginning].")
 def add(session: Session, url: str, after: str | None) -> None:
-    """Send the feed to URL from now on. The secret that signs its messages is shown only once."""
+    """Send the feed to URL: all of it, then what is new. The secret that signs its messages is shown only once."""
     asked = {"url": url} | ({"after": after} if after is not None else {})
     session.output.record(session.service.post(WEBHOOKS, msgspec.json.encode(asked), dict[str, Any]))
 
