@@ -6,6 +6,7 @@ operator has written it.
 
 from __future__ import annotations
 
+import re
 import resource
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ SUBSCRIBER_BITS: Final = 64  # of an IPv6 address: a subscriber gets a whole /64
 KEPT_ADDRESSES: Final = 10_000  # addresses whose subscriber is remembered: clients send many requests
 KEPT_BACK: Final = 256  # descriptors reserved for the database, the chain, worker processes and served files
 WANTED_FILES: Final = 65_536
+_PORT: Final = re.compile(r"^(?:\[([^\]]*)\](?::\d+)?|([\d.]+):\d+)$")  # beside an address: some gateways write it
 
 
 class Connection(Protocol):
@@ -40,7 +42,7 @@ def client_of(scope: Scope, proxies: Sequence[Network]) -> str | None:
     forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
     # Each proxy appends the address that it was called from, so only the tail is written by ours.
     for forwarded_address in reversed(forwarded.split(",")):
-        parsed = _parsed(forwarded_address.strip())
+        parsed = _parsed(_PORT.sub(r"\1\2", forwarded_address.strip()))
         if parsed is None:
             break
         address = str(parsed)
