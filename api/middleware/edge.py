@@ -41,7 +41,7 @@ _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 ]
-_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")  # names below it may be of other servers
 _NOT_KEPT = (b"cache-control", b"no-store")
 
 logger = structlog.get_logger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import socket
 from collections.abc import Callable, Iterator
@@ -59,6 +60,9 @@ def listening(host: str, port: int, *, field: str, hint: str) -> Iterator[socket
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            field = field.replace("port", "host")
+            hint = Message("This machine has no such address: 127.0.0.1 is always there, 0.0.0.0 means all.")
         raise MalformedInput(
             "cannot listen at {host} port {port}: {error.strerror}",
             host=host,

@@ -35,7 +35,7 @@ def test_every_answer_has_the_security_headers(shared: Served, path: str) -> Non
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-frame-options"] == "DENY"
     assert headers["content-security-policy"].startswith("default-src 'self'")
-    assert headers["strict-transport-security"].startswith("max-age=")
+    assert headers["strict-transport-security"] == "max-age=31536000"
     assert "server" not in headers
     assert headers["cache-control"]
 

@@ -438,6 +438,6 @@ def test_a_directory_that_was_open_to_others_is_repaired_and_told(tally: Tally, 
         path.chmod(mode)
     options = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
     done = tally("serve", *options, "--host", "192.0.2.1", "--port", str(free_port()))
-    assert (done.status, "cannot listen at 192.0.2.1" in done.err) == (Exit.USAGE, True)
+    assert (done.status, "--host: cannot listen at 192.0.2.1" in done.err) == (Exit.USAGE, True)
     assert f"others could use 2 files and folders, {ledger} among them" in done.err
     assert list(open_to_others(ledger)) == []
