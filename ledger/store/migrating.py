@@ -246,7 +246,8 @@ def require_schema(engine: Engine, store: Store) -> None:
             "the database's schema was changed: {difference.name}",
             difference=difference,
             field="database_url",
-            hint="Restore the newest backup, or remove what was added. Run: tally audit",
+            hint="If an earlier development version made it, start that one, or found the ledger anew. "
+            "Else restore the newest backup, or remove what was added, and run: tally audit",
         )
 
 

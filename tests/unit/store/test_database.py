@@ -315,8 +315,9 @@ def test_a_schema_that_is_not_ours(each_database_url: str, between: tuple[str, .
             with database.write() as connection:
                 connection.execute(text(statement))
             assert len(list(differences(database.log, "log"))) >= number, statement
-    with pytest.raises(IntegrityBroken, match="schema was changed"):
+    with pytest.raises(IntegrityBroken, match="schema was changed") as raised:
         open_database(each_database_url)
+    assert "an earlier development version" in str(raised.value.hint)
 
 
 def test_index_that_leaves_out_rows(database: Database) -> None:
