@@ -67,7 +67,8 @@ class JoinedTable:
             yield SourceRow(row.number, cells, fault)
         for name, joined in self._others.items():
             for key in joined.by_key.keys() - taken[name]:
-                reason = Message("{name} has a key that no row of the first file has", name=name)
+                shown = " / ".join(part or "" for part in key)
+                reason = Message("{name} has the key {key!r}, which no row of the first file has", name=name, key=shown)
                 refuse_file(reason, number=joined.by_key[key][0].number)
 
 

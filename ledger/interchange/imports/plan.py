@@ -320,6 +320,8 @@ class _RowReader:
         if part.person is not None:
             fields["person_id"] = self._person_of(part.person)
         parts |= {"quantity": part.quantity, "dossier": part.volumes, "money": part.money}
+        if len(part.digests) == 1:  # of several, nobody knows here which it was
+            parts |= {"digests": next(iter(part.digests.values()))}
         return self._event(("item", item_id), item.ItemRegistered, fields, parts, sections=sections)
 
     def _seizure(self, part: SeizureMapping) -> dict[str, Any] | None:

@@ -124,6 +124,13 @@ def test_a_fault_names_column_and_reason(tmp_path: Path, row: str, column: str |
     assert reason in message
 
 
+def test_a_digest_that_is_none_is_refused_at_its_column(tmp_path: Path) -> None:
+    """With the cell, as every other one."""
+    mapping = MAPPING.replace('description = "thing"', 'description = "thing"\ndigests = { sha256 = "summary" }')
+    (fault,) = (each for each in tried(tmp_path, FULL, mapping=mapping).outcomes if isinstance(each, RowFault))
+    assert (fault.column, fault.value) == ("summary", "in a shop")
+
+
 def test_a_key_that_stands_twice_is_refused_in_every_row(tmp_path: Path) -> None:
     """Which of them is right is not decided by their order; a row of another key is none of it."""
     result = tried(tmp_path, FULL, "A-2,arson,,,,,,,,,", FULL.replace("theft", "fraud"))

@@ -65,7 +65,7 @@ def test_rows_that_the_mapping_does_not_read_are_no_loss_unnoticed(tmp_path: Pat
     _, fault = joined(tmp_path, "case,name\nA-2,Li\nA-2,Wang\nA-2,Zhao\n")
     assert isinstance(fault, RowFault)
     assert "3" in fault.reason
-    with pytest.raises(MalformedInput, match="no row of the first file"):
+    with pytest.raises(MalformedInput, match="the key 'A-3', which no row of the first file"):
         joined(tmp_path, "case,name\nA-3,Li\n")
     with pytest.raises(MalformedInput, match="suspects"):
         joined(tmp_path, f"case,name\nA-1,{'x' * 40_000}\n")
