@@ -152,9 +152,9 @@ class ClientSession(ABC):
         Raises IntegrityBroken if the service shows another text than the digest is of.
         """
         listed = self.service.get("/api/v1/procedures")["procedures"]
-        return tuple(self._procedure_text(row["digest"]) for row in listed if row["in_force"])
+        return tuple(self.procedure_text(row["digest"]) for row in listed if row["in_force"])
 
-    def _procedure_text(self, digest: str) -> bytes:
+    def procedure_text(self, digest: str) -> bytes:
         """Return the text of a package: it is kept in the profile, for it never changes and may have 512 KB."""
         from ledger.config.secret_files import write_secret
         from ledger.core.encoding.digests import blake3_text

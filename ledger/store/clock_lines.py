@@ -20,7 +20,7 @@ from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import RecommendationState, SupervisionStep
 
-LineStatus = Literal["running", "suspended", "ended", "void"]
+LineStatus = Literal["running", "suspended", "ended", "replaced", "void"]
 
 
 class ClockLine(Struct, frozen=True):
@@ -98,5 +98,11 @@ def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
         due_at=None if ends.counted is None else spelled(ends.counted.due_at),
         last_day=None if last_day is None else last_day.isoformat(),
         at_end=ends.at_end(clock.rule),
-        status="suspended" if clock.is_paused else "running" if clock.is_running else "ended",
+        status=_status(clock),
     )
+
+
+def _status(clock: Clock) -> LineStatus:
+    if clock.is_paused:
+        return "suspended"
+    return "running" if clock.is_running else "replaced" if clock.replaced else "ended"

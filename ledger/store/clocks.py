@@ -296,6 +296,8 @@ def _of_status(status: Status | None, as_of: BindParameter[str]) -> Iterator[Col
     has_passed = or_(and_(is_open, CLOCKS.c.due_at <= as_of), and_(was_stopped, CLOCKS.c.stopped_at >= CLOCKS.c.due_at))
     at_end, is_suspended = CLOCKS.c.at_end, CLOCKS.c.status == "suspended"
     promptly = and_(at_end == "promptly", ~is_suspended)
+    stopped_in_time = and_(was_stopped, or_(CLOCKS.c.stopped_at < CLOCKS.c.due_at, promptly))
+    is_replaced = CLOCKS.c.status == "replaced"
     match status:
         case None:
             yield and_(is_open, or_(at_end != "ended", CLOCKS.c.due_at.is_(None), CLOCKS.c.due_at > as_of))
@@ -304,11 +306,11 @@ def _of_status(status: Status | None, as_of: BindParameter[str]) -> Iterator[Col
         case "overdue":
             yield and_(is_open, has_passed, at_end == "late")
         case "met":
-            yield and_(was_stopped, or_(CLOCKS.c.stopped_at < CLOCKS.c.due_at, promptly))
+            yield and_(stopped_in_time, ~is_replaced)
         case "missed":
             yield and_(was_stopped, has_passed, at_end == "late")
         case "ended":
-            yield and_(has_passed, at_end == "ended")
+            yield or_(and_(has_passed, at_end == "ended"), and_(stopped_in_time, is_replaced))
         case "suspended":
             yield is_suspended
         case "uncountable":

@@ -348,7 +348,8 @@ class ClocksTable(StoreTable):
 
     That of a recommendation has ``NO_CASE``.
 
-    ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
+    ``status`` is running, suspended, ended, replaced (by a later one of its name), or void: one that never ran, or that
+    left for another case. ``due_at`` (RFC
     3339) is the first instant that is too late, null while the clock is suspended and where it cannot be computed.
     ``last_day`` is the day of the procedure's zone before it, null if the clock counts hours. ``at_end`` says what is
     then: somebody is late, or the time has ended, or has not ended before; that it is due promptly, without an end; or

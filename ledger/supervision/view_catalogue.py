@@ -116,6 +116,7 @@ def kept_kinds(view: str) -> Mapping[str, str]:
         kinds = {"paused" if name == "status" else name: kind for name, kind in kinds.items()} | {
             "paused": "BOOLEAN",
             "at_end": "VARCHAR",
+            "replaced": "BOOLEAN",
         }
     return kinds
 

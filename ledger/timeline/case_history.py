@@ -52,6 +52,7 @@ NoteKind = Literal[
     "missed",
     "done",
     "ended",
+    "replaced",
     "uncountable",
     "flag",
     "break",
@@ -238,7 +239,10 @@ class CaseChange(Struct, frozen=True):
 
 
 class EndedDeadline(Struct, frozen=True):
-    """A clock that the event stopped, and whether that was in time; ``due_at`` (UTC) is the first instant too late."""
+    """A clock that the event stopped, and whether that was in time; ``due_at`` (UTC) is the first instant too late.
+
+    One that was ``replaced`` begins anew with the event.
+    """
 
     deadline_id: str
     clock: str
@@ -248,6 +252,7 @@ class EndedDeadline(Struct, frozen=True):
     status: Status
     started_at: str
     stopped_at: str | None
+    replaced: bool
     due_at: str | None
     last_day: date | None
 
@@ -302,6 +307,8 @@ def event_notes(words: EventWords, findings: EventFindings, alike: Mapping[str, 
         add(kind, values)
     for ended in findings.deadlines:
         kind = _NOTE_OF[ended.status] if ended.due_at else "done" if ended.status == "met" else "uncountable"
+        if ended.replaced and ended.status == "ended":
+            kind = "replaced"
         last = ended.due_at if ended.last_day is None else ended.last_day.isoformat()
         values = {"clock": ended.clock, "article": ended.article, "subject": ended.subject, "ends_at": last}
         add(kind, values, "look" if kind == "missed" else None)

@@ -367,7 +367,28 @@ def propose_decision(session: Session, decision: Decision, output: Path | None) 
 
 def _show(session: Session, proposal: Proposal) -> None:
     """Show in words a proposal that is the registry's next decision. Raises what ``require_current`` raises."""
-    from ledger.client.registry import require_current
+    from ledger.client.registry import AdoptProcedure, require_current
 
     state = require_current(session, proposal)
     session.output.note(printable_line(proposal.words(session.output.labels, state)))
+    if isinstance(proposal.decision, AdoptProcedure):
+        _show_procedure(session, proposal.decision.digest)
+
+
+def _show_procedure(session: Session, digest: str) -> None:
+    """Show which procedure a digest is of, by its text in the ledger, and why it could not be in force, if so."""
+    from ledger.core.procedure.adoption import fault_after
+    from ledger.core.procedure.package import decode_package
+
+    try:
+        book = decode_package(session.procedure_text(digest))
+    except NotFound:
+        session.warn(Message("The ledger has no text of this procedure: its adoption would change nothing."))
+        return
+    identity = book.procedure
+    title = printable_line(session.labels.in_language(identity.title))
+    session.output.note(
+        Message("It is version {identity.version} of {identity.id}: {title}", identity=identity, title=title)
+    )
+    if fault := fault_after(session.procedures.get(identity.id), book):
+        session.warn(Message("Its adoption would change nothing: {fault}", fault=fault))

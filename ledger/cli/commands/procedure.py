@@ -19,6 +19,7 @@ from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
+from ledger.core.procedure.adoption import fault_after
 from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.faults import lacks_source, rows_with_articles
 from ledger.core.procedure.package import (
@@ -210,21 +211,34 @@ def adopt(session: Session, package: str, output: Path | None) -> None:
 
     The admins sign the proposal with 'tally registry approve'; once a majority has, 'tally registry send' puts it on
     the chain. Acts after that are judged by the package. See before what it would change: 'tally procedure impact'.
+    A package that could not follow the version in force is refused, and one whose examples fail or that has none.
     """
     from ledger.cli.commands.agencies import propose_decision
     from ledger.client.registry import AdoptProcedure, procedure_of
 
     if package.startswith("blake3:"):
         digest = procedure_of(package)
-        session.service.get(f"/api/v1/procedures/{digest}")  # a digest without its text would change nothing
+        # A digest without its text would change nothing.
+        _require_adoptable(session, decode_package(session.procedure_text(digest)))
     else:
         text = canonical_form(files_of(package))
-        decode_package(text)
+        _require_adoptable(session, decode_package(text))
         body = msgspec.json.encode({"text": text.decode()})
         published = session.service.post("/api/v1/procedures", body, dict[str, Any])
         digest = str(published["digest"])
         session.output.note(Message("Published: {digest}", digest=digest))
     propose_decision(session, AdoptProcedure(digest), output)
+
+
+def _require_adoptable(session: Session, book: Rulebook) -> None:
+    """Refuse a package that could never be in force after the version that is, or that its examples do not bear out."""
+    fault = fault_after(session.procedures.get(book.procedure.id), book)
+    hint = "See which versions there are: tally procedure list --ledger"
+    if fault is None:
+        fault = next((fault for _, fault in faults_of_examples(book)), None)
+        hint = "See all examples: tally procedure test"
+    if fault is not None:
+        raise MalformedInput(fault, field="package", hint=hint)
 
 
 @procedure_group.command("impact")
@@ -281,6 +295,12 @@ def show_impact(session: Session, package: str, bundles: Sequence[Path], against
             changed=len({row.case_id for row in rows}),
         )
     )
+    if fault := fault_after(before, after):
+        session.warn(
+            Message(
+                "It cannot be adopted after version {version}: {fault}", version=before.procedure.version, fault=fault
+            )
+        )
     if withheld:
         session.output.note(Message("{count} cases were left out: a payload is withheld from you", count=withheld))
     return Exit.OK

@@ -225,7 +225,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
             if same and _goes_on(same, row, trigger, day):
                 continue
             # The new clock replaces those of its name, which are stopped for good.
-            yield from (_stop(state, clock, act, trigger.at) for clock in same)
+            yield from (replace(_stop(state, clock, act, trigger.at), replaced=True) for clock in same)
             for clock in state.clocks.marked(f"halted/{subject}"):
                 if clock.name == row.name:
                     yield _settled(clock, act, runs_on=False)

@@ -16,6 +16,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
 from ledger.core.procedure.deadlines import (
+    CountedBack,
     Counting,
     CountStep,
     DayBeyondLaw,
@@ -29,6 +30,7 @@ from ledger.core.procedure.deadlines import (
     earliest_end,
     parse_periods,
 )
+from ledger.core.procedure.legal_days import DAY
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
 from ledger.core.procedure.zones import Zone
 
@@ -40,7 +42,8 @@ class ClockAtMoment(Struct, frozen=True, kw_only=True):
 
     ``last_day`` is the last legal day that is in time; None if hours count, if it is due promptly, or if it cannot be
     counted. For the reason ``unknown`` the end is not known: ``last_day`` is the earliest that it can be, and once it
-    has passed the status is ``uncountable``. A clock whose end is no lateness has ``ended`` then. ``days_left`` counts
+    has passed the status is ``uncountable``. A clock whose end is no lateness has ``ended`` then, and one that was
+    ``replaced`` in its time has ended without having been met. ``days_left`` counts
     from the legal day of the moment, where hours count to the day on which they end; it is negative once that day has
     passed, and None once the clock has stopped.
     ``agency`` is the agency whose time runs, ``handler`` its officer for the case. ``events`` are those that the clock
@@ -61,6 +64,7 @@ class ClockAtMoment(Struct, frozen=True, kw_only=True):
     provisional: bool
     started_at: str
     stopped_at: str | None
+    replaced: bool
     last_day: date | None
     days_left: int | None
     beyond_law: bool
@@ -259,7 +263,10 @@ def _by_paper(clock: Clock, zone: Zone) -> PeriodEnd | None:
         moment = datetime.fromisoformat(until)
         return PeriodEnd(moment, None, (MomentDecided(moment),))
     day = date.fromisoformat(until)
-    set_by = FormerEnd(day) if clock.rule.ends_as_before and not clock.extensions else DayDecided(day)
+    set_by: CountStep = FormerEnd(day) if clock.rule.ends_as_before and not clock.extensions else DayDecided(day)
+    if clock.rule.counts_back and clock.period is not None:
+        days = parse_periods(clock.period)[0].amount
+        set_by = CountedBack(days, day + days * DAY, day)
     return PeriodEnd(zone.end_of(day), day, (set_by,))
 
 
@@ -267,12 +274,11 @@ def _status(clock: Clock, ends: ClockEnd, as_of: datetime) -> Status:
     if clock.is_paused and clock.stopped_at is None:
         return "suspended"
     at_end = ends.at_end(clock.rule)
+    in_time: Status = "running" if clock.stopped_at is None else "ended" if clock.replaced else "met"
     if ends.counted is None:
-        if at_end == "not_before":
-            return "uncountable"
-        return "met" if clock.stopped_at else "running"
+        return "uncountable" if at_end == "not_before" else in_time
     if (datetime.fromisoformat(clock.stopped_at) if clock.stopped_at else as_of) < ends.counted.due_at:
-        return "met" if clock.stopped_at else "running"
+        return in_time
     if at_end == "late":
         return "missed" if clock.stopped_at else "overdue"
     return "uncountable" if at_end == "not_before" else "ended"
@@ -295,6 +301,7 @@ def _uncounted(state: CaseState, clock: Clock, status: Status, zone: Zone, unkno
         provisional=clock.provisional,
         started_at=clock.started_at,
         stopped_at=clock.stopped_at,
+        replaced=clock.replaced,
         due_at=None,
         last_day=None,
         days_left=None,

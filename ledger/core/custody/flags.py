@@ -263,7 +263,7 @@ def _checks_at(body: type[Body]) -> tuple[tuple[FlagName, FlagCheck], ...]:
 
 def _limit(act: Act, name: FlagName) -> int:
     """Return the number that the flag's row has on the day of the act."""
-    return act.book.in_force(_day(act))[name].limit
+    return act.book.in_force(_day(act))[name].limit or 0
 
 
 def _day(act: Act) -> str:
@@ -445,7 +445,7 @@ def _single_seizing_officer(before: CaseState, act: Act, after: CaseState, body:
 
 
 def _too_few(officers: tuple[str, ...], act: Act, name: FlagName) -> str | None:
-    return joined(officers, by=", ") if len(officers) < (_limit(act, name) or 0) else None
+    return joined(officers, by=", ") if len(officers) < _limit(act, name) else None
 
 
 @flag("collection_unwitnessed", item.ItemRegistered)

@@ -99,32 +99,32 @@ class Procedures(Struct, frozen=True, dict=True):
                 fault = Message("the text that was published for it has another digest")
             else:
                 book = decode_package(text)
-                fault = self._fault_of(book)
+                fault = fault_after(self.current.get(book.procedure.id), book)
         except MalformedInput as error:
             fault = Message("{error.field}: {error}", error=error)
         version = AdoptedVersion(digest, index, None if fault else book, fault)
         return Procedures((*self.versions, version))
 
-    def _fault_of(self, book: Rulebook) -> Message | None:
-        """Return why a text cannot follow the version in force, or None.
 
-        Words are never taken away: a case that has one of them would be left without its meaning.
-        """
-        earlier = self.current.get(book.procedure.id)
-        if earlier is None or earlier.digest == book.digest:
-            return None
-        if book.procedure.version <= earlier.procedure.version:
-            return Message(
-                "version {earlier.version} is in force, and this is version {version}",
-                earlier=earlier.procedure,
-                version=book.procedure.version,
-            )
-        words = earlier.vocabularies
-        for vocabulary, later in book.vocabularies.items():
-            for word in words[vocabulary]:
-                if word not in later:
-                    return Message("the version in force has the word {word}, which this one lacks", word=word)
+def fault_after(earlier: Rulebook | None, book: Rulebook) -> Message | None:
+    """Return why a version cannot follow the ``earlier`` one, which is in force, or None.
+
+    Words are never taken away: a case that has one of them would be left without its meaning.
+    """
+    if earlier is None or earlier.digest == book.digest:
         return None
+    if book.procedure.version <= earlier.procedure.version:
+        return Message(
+            "version {earlier.version} is in force, and this is version {version}",
+            earlier=earlier.procedure,
+            version=book.procedure.version,
+        )
+    words = earlier.vocabularies
+    for vocabulary, later in book.vocabularies.items():
+        for word in words[vocabulary]:
+            if word not in later:
+                return Message("the version in force has the word {word}, which this one lacks", word=word)
+    return None
 
 
 def publication_of(text: bytes) -> ProcedurePublished:

@@ -66,6 +66,7 @@ class Clock(Struct, frozen=True):
     ``until`` is the last day or moment that a paper set. A ``provisional`` clock runs from the delivery that the sender
     claims until the receiver answers ``handover_id``. ``events`` are the events it is derived from. If an offer stopped
     it, ``stopped_in`` is the handover: the clock runs on if that handover is refused or recalled. A clock that was
+    ``replaced`` was stopped by a later one of its name only, so that nobody kept or missed it. One that was
     ``taken_over`` ran before the ledger had the case: its start is as the source states it. It was counted
     anew ``resets`` times.
     """
@@ -88,6 +89,7 @@ class Clock(Struct, frozen=True):
     pauses: tuple[Pause, ...] = ()
     stopped_at: str | None = None
     stopped_in: str | None = None
+    replaced: bool = False
     taken_over: bool = False
     resets: int = 0
 

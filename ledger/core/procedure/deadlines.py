@@ -233,6 +233,14 @@ class DayDecided(Struct, frozen=True, tag_field="step", tag="day_decided"):
     last: date
 
 
+class CountedBack(Struct, frozen=True, tag_field="step", tag="counted_back"):
+    """The day ``last`` lies ``days`` before the day ``since``, that of a decision or of the end of another clock."""
+
+    days: int
+    since: date
+    last: date
+
+
 class DayBeyondLaw(Struct, frozen=True, tag_field="step", tag="day_beyond_law"):
     """A decision sets the day ``last``, which is later than the law allows: it is disregarded."""
 
@@ -273,6 +281,7 @@ CountStep: TypeAlias = (
     | EndNotKnown
     | HeldInCustody
     | DayDecided
+    | CountedBack
     | DayBeyondLaw
     | FormerEnd
     | MomentDecided

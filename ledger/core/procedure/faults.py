@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any, get_args
 from unicodedata import normalize
 
 from ledger.core.events import terms
 from ledger.core.messages import UNSEEN, Message
-from ledger.core.procedure.deadlines import parse_periods
+from ledger.core.procedure.deadlines import SATURDAY, parse_periods
 from ledger.core.procedure.event_words import vocabulary_name
 from ledger.core.procedure.facts import (
     AWAITED,
@@ -27,7 +28,7 @@ from ledger.core.procedure.facts import (
 )
 from ledger.core.procedure.legal_days import stands_alone
 from ledger.core.procedure.rows import Label
-from ledger.core.procedure.rulebook import RETENTION_ENDS, ClockRule, FlagRule, Rulebook
+from ledger.core.procedure.rulebook import RAISED_BY_NUMBER, RETENTION_ENDS, TOLERATING, ClockRule, FlagRule, Rulebook
 
 Path = tuple[str | int, ...]
 SECTION_LABEL_CHARS = 32  # the name of a confidential field is the label of its section
@@ -61,26 +62,47 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
     yield from _faults_of_fields(book)
     yield from _faults_of_labels(book)
     yield from _faults_of_alike(book)
-    for year, days in book.days_off.items():
-        unsure = (days.unsure_from,) if days.unsure_from else ()
-        for key, listed in (("holidays", days.holidays), ("make_up_days", days.make_up_days), ("unsure_from", unsure)):
-            if any(not day.startswith(year) for day in listed):
-                yield ("days_off", year, key), Message("expected days of {year}", year=year)
+    yield from _faults_of_days_off(book)
     label, until, last = book.zone.label, book.zone.until, max(book.zone.offsets)
     if label and label.keys() != {*book.procedure.languages}:
         yield ("zone", "label"), _label_in(book)
     if until is not None and until <= last[: len(until)]:
         yield ("zone", "until"), Message("expected a day after the last offset, that of {last}", last=last)
-    # Two rows in force on one day would give one act two articles.
-    for number, flag in enumerate(book.flags):
-        if not stands_alone(flag, book.flags):
-            yield ("flags", number), _not_alone(flag)
+    yield from _faults_of_flags(book)
     yield from _faults_of_clocks(book)
     for path, row in rows_with_articles(book):
         law = book.law_of(row.article)
         if isinstance(row, (ClockRule, FlagRule)) and law is not None and (law.valid_from or "") > row.valid_from:
             message = Message("its law holds from {day} on, and it cannot hold before", day=law.valid_from or "")
             yield (*path, "valid_from"), message
+
+
+def _faults_of_days_off(book: Rulebook) -> Iterator[Fault]:
+    """Yield the days that are of another year, that are worked anyway, or that are both worked and off."""
+    for year, days in book.days_off.items():
+        unsure = (days.unsure_from,) if days.unsure_from else ()
+        for key, listed in (("holidays", days.holidays), ("make_up_days", days.make_up_days), ("unsure_from", unsure)):
+            if any(not day.startswith(year) for day in listed):
+                yield ("days_off", year, key), Message("expected days of {year}", year=year)
+        for day in days.make_up_days:
+            if day in days.holidays:
+                message = Message("{day} is among `holidays` too: strike it from one of the two", day=day)
+                yield ("days_off", year, "make_up_days"), message
+            elif date.fromisoformat(day).weekday() < SATURDAY:
+                message = Message("{day} is no Saturday or Sunday: it is worked anyway", day=day)
+                yield ("days_off", year, "make_up_days"), message
+
+
+def _faults_of_flags(book: Rulebook) -> Iterator[Fault]:
+    """Yield the rows of flags that are in force together, lack their limit or have one for nothing."""
+    # Two rows in force on one day would give one act two articles.
+    for number, flag in enumerate(book.flags):
+        if not stands_alone(flag, book.flags):
+            yield ("flags", number), _not_alone(flag)
+        if flag.limit is None and flag.name in RAISED_BY_NUMBER:
+            yield ("flags", number, "limit"), Message("expected a number: by it the flag is raised")
+        elif flag.limit is not None and flag.name not in RAISED_BY_NUMBER | TOLERATING:
+            yield ("flags", number, "limit"), Message("this flag has no limit: leave it out")
 
 
 def rows_with_articles(book: Rulebook) -> Iterator[tuple[Path, Any]]:
@@ -237,6 +259,9 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
                     per=row.per,
                 ),
             )
+        for key in _keys_that_do_nothing(row):
+            message = Message("{key} moves no end of what counts back, or counts hours: leave it out", key=key)
+            yield (*path, key), message
         if row.prompt and row.bases:
             yield (*path, "prompt"), Message("what is due promptly has no last day: leave out `bases` or `prompt`")
         if len({kind for text in _periods_of(row) for kind in _kinds_of(text)}) > 1:
@@ -251,6 +276,20 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
         yield from (((*path, *inner), fault) for inner, fault in _faults_of_retention(row, book))
         if not stands_alone(row, book.clocks):
             yield path, _not_alone(row)
+
+
+def _keys_that_do_nothing(row: ClockRule) -> Iterator[str]:
+    """Yield the keys that a row sets and that its way of counting passes over."""
+    counts_hours = any(_kinds_of(text) == {"hour"} for text in _periods_of(row))
+    if row.days_off in ("later", "earlier") and (row.counts_back or counts_hours):
+        yield "days_off"
+    if row.counts_back:
+        set_keys = {
+            "start_counts": row.start_counts,
+            "month_end": row.month_end != "same_day",
+            "most": row.most is not None,
+        }
+        yield from (key for key, is_set in set_keys.items() if is_set)
 
 
 def _faults_of_retention(row: ClockRule, book: Rulebook) -> Iterator[Fault]:

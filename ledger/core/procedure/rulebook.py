@@ -195,6 +195,10 @@ FlagName = Literal[
 ]
 
 
+# Flags whose ``limit`` says when they are raised, and those that tolerate so many seconds, or none.
+RAISED_BY_NUMBER = frozenset(("returned_too_often", "late_entry", "single_collector", "single_seizing_officer"))
+TOLERATING = frozenset(("backdated", "odd_time"))
+
 # How much it matters: somebody has to act on it, it deserves a look, or it is only noted.
 Level = Literal["act", "look", "noted"]
 
@@ -202,8 +206,8 @@ Level = Literal["act", "look", "noted"]
 class FlagRule(Sourced, frozen=True, kw_only=True):
     """One row: the flag is raised for acts of the days from ``valid_from`` up to, not including, ``valid_until``.
 
-    ``limit`` is the rule's number if it has one: a count, or seconds. Of a flag whose ``level`` is ``noted``, timelines
-    tell once a case.
+    ``limit`` is the number of those that have one: a count, or seconds. Of a flag whose ``level`` is ``noted``,
+    timelines tell once a case.
     """
 
     name: FlagName
@@ -211,7 +215,7 @@ class FlagRule(Sourced, frozen=True, kw_only=True):
     valid_from: terms.Date
     label: Label
     level: Level = "look"
-    limit: int = 0
+    limit: int | None = None
     valid_until: terms.Date | None = None
 
 

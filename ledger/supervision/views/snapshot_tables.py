@@ -36,7 +36,8 @@ _DEADLINES = """
 SELECT case_id, deadline_id, clock, subject, agency, started_at,
     CASE WHEN stopped_at <= moment() THEN stopped_at END AS stopped_at, due_at,
     CASE WHEN paused THEN 'suspended' WHEN due_at IS NULL AND at_end <> 'promptly' THEN 'uncountable'
-        WHEN stopped_at <= moment() AND (stopped_at < due_at OR due_at IS NULL) THEN 'met'
+        WHEN stopped_at <= moment() AND (stopped_at < due_at OR due_at IS NULL)
+            THEN CASE WHEN replaced THEN 'ended' ELSE 'met' END
         WHEN (stopped_at IS NULL OR stopped_at > moment()) AND (due_at > moment() OR due_at IS NULL) THEN 'running'
         WHEN at_end IN ('ended', 'due') THEN 'ended' WHEN at_end = 'not_before' THEN 'uncountable'
         WHEN stopped_at <= moment() THEN 'missed' ELSE 'overdue' END AS status,

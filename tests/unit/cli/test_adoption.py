@@ -23,11 +23,22 @@ def folder(tmp_path: Path) -> Path:
     where = tmp_path / "mine"
     where.mkdir()
     for name, data in shipped_package().items():
-        if "/" not in name:
+        if "/" not in name and not name.startswith("examples"):  # they have the days of version 1
             text = data.decode().replace("version = 1\n", "version = 2\n")
             text = text.replace('bases = [{ period = "3 d" }]', 'bases = [{ period = "5 d" }]', 1)
             (where / name).write_text(text, encoding="utf-8")
+    (where / "examples.toml").write_text(EXAMPLE, encoding="utf-8")
     return where
+
+
+EXAMPLE = """[[examples]]
+name = "a case is opened"
+[[examples.acts]]
+event = "case.opened"
+by = "police"
+at = "2026-03-02 09:00"
+stage = "investigation"
+"""
 
 
 def test_the_impact_on_a_bundle_is_shown_without_a_ledger(tally: Tally, folder: Path, tmp_path: Path) -> None:
@@ -51,7 +62,15 @@ def test_a_majority_adopts_a_version(tmp_path: Path, folder: Path) -> None:
         assert (listed["digest"], listed["in_force"], listed["fault"]) == (first, True, None)
         case_id = open_case(world)
         assert world.ok("procedure", "impact", folder) == []
+        for old, new, fault in (('"investigation"', '"execution"', "stage"), (EXAMPLE, "", "example")):
+            (folder / "examples.toml").write_text(EXAMPLE.replace(old, new), encoding="utf-8")
+            world.refuses(Exit.USAGE, fault, "procedure", "adopt", folder, profile="chief")
+        (folder / "examples.toml").write_text(EXAMPLE, encoding="utf-8")
         _adopt(world, folder, tmp_path)
+        done = world.run("procedure", "impact", "cn-criminal")
+        assert "version 2 is in force, and this is version 1" in done.err
+        world.refuses(Exit.USAGE, "version 2 is in force", "procedure", "adopt", "cn-criminal", profile="chief")
+        world.refuses(Exit.USAGE, "version 2 is in force", "procedure", "adopt", first, profile="chief")
         rows = world.ok("procedure", "list", "--ledger")
         assert [(row["version"], row["in_force"]) for row in rows] == [(1, False), (2, True)]
         assert world.ok("case", "show", case_id)["stage"] == "investigation"
@@ -73,7 +92,8 @@ def _adopt(world: World, folder: Path, tmp_path: Path) -> None:
     approvals: list[str | Path] = []
     for agency in ("police-east", "procuratorate-east"):
         approval = tmp_path / f"{agency}.json"
-        world.run("registry", "approve", proposal, "--yes", "-o", approval, profile=f"admin-{agency}")
+        signed = world.run("registry", "approve", proposal, "--yes", "-o", approval, profile=f"admin-{agency}")
+        assert "It is version 2 of cn-criminal" in signed.err + signed.out
         approvals += ["--approval", approval]
     world.ok("registry", "send", proposal, *approvals, profile="admin-police-east")
     world.wait("/api/v1/procedures", lambda answer: answer["procedures"][-1]["in_force"])

@@ -16,7 +16,7 @@ from ledger.core.custody.state import CaseState
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.deadlines import FormerEnd
+from ledger.core.procedure.deadlines import CountedBack, FormerEnd
 from ledger.core.procedure.rulebook import Rulebook
 from tests.testkit.builders import instant
 from tests.testkit.casework import DAY, Case, person_id
@@ -219,6 +219,8 @@ def test_a_time_counts_back_from_a_day_to_come() -> None:
     """Three days before the execution on 18 June is 15 June; a decision that names no day starts nothing."""
     written = opened(BACK).decide("judgment", effective_at="2026-06-18T02:00:00Z")
     assert last_days(written, "2026-06-01T10:00:00+08:00") == {"review": "2026-06-15 running"}
+    (counted,) = deadlines(written.state, written.book, datetime.fromisoformat("2026-06-01T10:00:00+08:00"))
+    assert counted.steps == (CountedBack(3, date(2026, 6, 18), date(2026, 6, 15)),)
     assert opened(BACK).decide("judgment").running() == set()
 
 

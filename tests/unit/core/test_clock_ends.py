@@ -320,6 +320,20 @@ def test_an_end_may_be_no_lateness() -> None:
     assert due(opened.change("bail", "detention", "li"), "2026-05-01T00:00:00Z").status == "met"
 
 
+def test_a_clock_that_was_only_replaced_was_not_met() -> None:
+    """It ended when the next one of its name began; before that it ran. One that was late by then is missed."""
+    for days, status in ((2, "ended"), (30, "missed")):
+        opened = on_bail(bases=[{"period": "10 d"}])
+        opened.now += days * 86400
+        opened.impose("li", "bail", measure_id="bail-2", started_at=instant(opened.now))
+        as_of = datetime.fromisoformat("2026-12-31T00:00:00Z")
+        first, second = deadlines(opened.state, opened.book, as_of)
+        assert (first.status, first.replaced, second.replaced) == (status, True, False)
+        assert (
+            deadlines(opened.state, opened.book, datetime.fromisoformat("2026-03-02T12:00:00Z"))[0].status == "running"
+        )
+
+
 ONLY_2026 = {"2026": DaysOff((), (), "2026-12-26")}
 
 

@@ -21,6 +21,8 @@ label = { en = "review", zh = "审查" }
 per = "case"
 starts = ["received.prosecution_review"]
 """
+BACK = ROW.replace("received.prosecution_review", "decided.prosecuted")
+BACK += 'counts_back = true\nbases = [{ period = "3 d" }]\n'
 EXTENSION = """
 [[clocks.extensions]]
 name = "more"
@@ -96,6 +98,16 @@ def test_a_trigger_finds_its_rows() -> None:
         ("leave out `bases` or `prompt`", ROW + 'prompt = true\nbases = [{ period = "1 m" }]\n'),
         ("only hours, only working days", ROW + 'bases = [{ period = "1 m" }]\n' + EXTENSION + 'to = "24 h"\n'),
         ("only hours, only working days", ROW + 'bases = [{ period = "3 wd" }]\nmost = "1 m"\n'),
+        ("days_off moves no end", ROW + 'bases = [{ period = "24 h" }]\ndays_off = "later"\n'),
+        *(
+            (f"{line.partition(' ')[0]} moves no end", BACK + line)
+            for line in (
+                'days_off = "earlier"\n',
+                "start_counts = true\n",
+                'month_end = "last_day"\n',
+                'most = "1 d"\n',
+            )
+        ),
         ("a time in all counts from the start", ROW + EXTENSION + 'to = "2 m"\ncounts = "from_end"\n'),
         ("no extension of the clock is called other", ROW + EXTENSION + 'requires = "other"\n'),
         ("a label in each of these languages", ROW + 'at_end = { en = "it takes effect" }\n'),

@@ -34,7 +34,7 @@ def procedure_of(rows: str = "flags = []\n", words: str = WORDS) -> Rulebook:
 def flag(since: str, until: str = "") -> str:
     ending = f'valid_until = "{until}"\n' if until else ""
     words = 'article = "a"\nlabel = { en = "late", zh = "迟" }\n'
-    return f'[[flags]]\nname = "late_entry"\nvalid_from = "{since}"\n{ending}{words}'
+    return f'[[flags]]\nname = "odd_time"\nvalid_from = "{since}"\n{ending}{words}'
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_words_are_told_apart_by_what_they_are_called(row: str, place: str, mess
 )
 def test_a_row_holds_from_its_first_day_to_before_its_last(day: str, holds: bool) -> None:
     """valid_from <= day < valid_until."""
-    assert ("late_entry" in procedure_of(flag("2026-01-01", "2026-03-01")).in_force(day)) == holds
+    assert ("odd_time" in procedure_of(flag("2026-01-01", "2026-03-01")).in_force(day)) == holds
 
 
 def test_a_row_without_end_holds_on() -> None:
     """A rule that nothing has amended is in force on every later day; one that has no row is never."""
     book = procedure_of(flag("2026-01-01"))
-    assert "late_entry" in book.in_force("2999-12-31")
+    assert "odd_time" in book.in_force("2999-12-31")
     assert "backdated" not in book.in_force("2999-12-31")
 
 
@@ -82,9 +82,9 @@ def test_a_row_without_end_holds_on() -> None:
         ("flags = []\nclocks = [1.5]\n", "rows.toml: clocks[0]", "a whole number"),
         ("flags = []\nclocks = [2026-01-01]\n", "rows.toml: clocks[0]", "a whole number"),
         (
-            flag("2026-01-01").replace("late_entry", "late_entri"),
+            flag("2026-01-01").replace("odd_time", "odd_tim"),
             "rows.toml:2: flags[0].name",
-            "Expected one of returned_too_often, .* not 'late_entri'",
+            "Expected one of returned_too_often, .* not 'odd_tim'",
         ),
         (flag("2026-01-01") + "colour = 'red'\n", "rows.toml:1: flags[0]", "colour"),
         (flag("2026-02-30"), "rows.toml:3: flags[0].valid_from", "calendar date.*for example 2026-03-01"),
@@ -95,6 +95,26 @@ def test_a_row_without_end_holds_on() -> None:
             'flags = []\n[days_off.2027]\nholidays = ["2026-01-01"]\n',
             "rows.toml:3: days_off.2027.holidays",
             "expected days of 2027",
+        ),
+        (
+            'flags = []\n[days_off.2026]\nholidays = ["2026-12-06"]\nmake_up_days = ["2026-12-06"]\n',
+            "rows.toml:4: days_off.2026.make_up_days",
+            "2026-12-06 is among `holidays` too",
+        ),
+        (
+            'flags = []\n[days_off.2026]\nholidays = []\nmake_up_days = ["2026-01-05"]\n',
+            "rows.toml:4: days_off.2026.make_up_days",
+            "2026-01-05 is no Saturday or Sunday",
+        ),
+        (
+            flag("2026-01-01").replace("odd_time", "frozen_twice") + "limit = 2\n",
+            "rows.toml:6: flags[0].limit",
+            "no limit",
+        ),
+        (
+            flag("2026-01-01").replace("odd_time", "late_entry"),
+            "rows.toml:1: flags[0].limit",
+            "by it the flag is raised",
         ),
         (
             flag("2026-01-01") + '[laws]\na = { valid_from = "2026-01-02" }\n',
@@ -222,9 +242,9 @@ def test_a_shipped_package_is_one_procedure_in_both_forms(name: str) -> None:
     assert [list(words) for words in decoded.vocabularies.values()] == [list(w) for w in book.vocabularies.values()]
     with pytest.raises(MalformedInput):
         decode_package(b" " + text)
-    number = [row.name for row in book.flags].index("late_entry")
+    number = [row.name for row in book.flags].index("odd_time")
     with refused_at(f"flags[{number}].name"):
-        decode_package(text.replace(b'"name":"late_entry"', b'"name":"late_entree"'))
+        decode_package(text.replace(b'"name":"odd_time"', b'"name":"late_entree"'))
 
 
 def test_the_digest_is_of_what_the_files_say() -> None:

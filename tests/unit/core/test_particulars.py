@@ -67,7 +67,7 @@ def send(written: Case, **particulars: str) -> Case:
 def test_a_letter_that_is_sent_states_the_fields_of_its_kind() -> None:
     """What is no value of them is refused, and what lacks is flagged with its article."""
     uses = 'f_text = { missing = "flagged", article = "law 7" }, f_number = {}'
-    in_force = flag("2000-01-01").replace("late_entry", "particulars_missing")
+    in_force = flag("2000-01-01").replace("odd_time", "particulars_missing")
     written = opened(uses=uses, flags=in_force)
     with refused("particular_unfit", field="payload.body.particulars.f_number"):
         send(written, f_number="many")
@@ -81,7 +81,7 @@ SECRET = {"informant": section(value="who told it")}
 
 def test_a_confidential_field_is_stated_in_a_section_alone() -> None:
     """Among the particulars, which everybody sees, it is refused; its section counts as stated."""
-    in_force = flag("2000-01-01").replace("late_entry", "particulars_missing")
+    in_force = flag("2000-01-01").replace("odd_time", "particulars_missing")
     uses = 'informant = { missing = "flagged", article = "law 9" }, '
     written = opened(uses=uses + 'f_text = { missing = "refused", unless = ["informant"] }', flags=in_force)
     with refused("confidential_particular", field="payload.body.particulars.informant"):
@@ -147,7 +147,7 @@ def test_what_has_to_be_stated_is_refused_where_it_lacks_unless_another_field_is
 def test_what_the_law_asks_for_is_flagged_where_it_lacks() -> None:
     """The flag names each field with its article, of decisions and of items."""
     uses = 'f_text = { missing = "flagged", article = "law 7" }, f_number = { missing = "flagged", article = "law 8" }'
-    in_force = flag("2000-01-01").replace("late_entry", "particulars_missing")
+    in_force = flag("2000-01-01").replace("odd_time", "particulars_missing")
     written = decide(opened(uses=uses, flags=in_force), f_number="1")
     assert [(each.name, each.detail) for each in written.flags] == [("particulars_missing", "f_text (law 7)")]
     written.register("coat", kind="probe", particulars={})
