@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -70,10 +70,22 @@ def period_in_words(counted: PeriodEnd, labels: Labels, zone: Zone) -> tuple[str
     called = labels.of_zone(zone)
     return tuple(
         labels.of("counting", name).format(
-            zone=called, **{field: _text(value, labels, zone) for field, value in values.items()}
+            zone=called,
+            **{field: _text(value, labels, zone) + _offset(value, values, zone) for field, value in values.items()},
         )
         for name, values in sentences
     )
+
+
+def _offset(value: object, values: Mapping[str, object], zone: Zone) -> str:
+    """Return what stands behind a moment of a step: its offset, if the clocks change within it, or show it twice."""
+    moments = [zone.local(moment) for moment in values.values() if isinstance(moment, datetime)]
+    is_plain = len({moment.utcoffset() for moment in moments}) < 2
+    if not isinstance(value, datetime) or (
+        is_plain and all(len(zone.moments(moment.replace(tzinfo=None))) == 1 for moment in moments)
+    ):
+        return ""
+    return f" {zone.local(value).isoformat()[-6:]}"
 
 
 def _text(value: object, labels: Labels, zone: Zone) -> str:

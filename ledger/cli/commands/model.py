@@ -160,7 +160,10 @@ def _parsed(
     """Yield each model with the name of its file, or None after showing the faults of a file."""
     for name, text in _texts(models, shipped):
         try:
-            yield name, model_file.parse_model(text, words)
+            model = model_file.parse_model(text, words)
+            if words is not None:
+                model_file.require_in_force(model, words)
+            yield name, model
         except ModelRefused as refused:
             show_faults(session, name, refused, colour="red")
             yield name, None
@@ -243,7 +246,9 @@ def publish(
             text_of(Path(model)) if Path(model).is_file() else model_file.shipped_model(model),
             _words_in_force(recorder.session),
         )
-    beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
+    beside = model_file.in_both_languages(
+        {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
+    )
     body = make_body(supervision.ModelPublished, **signed_fields_of(read), **beside)
     stream_id = STREAM + read.model_id
     if _warn(recorder, stream_id, body)["model_runs"] is False:

@@ -173,7 +173,7 @@ def _listed(words: tuple[str, ...]) -> str:
 
 def _fault_of_deadline(expected: ExpectedDeadline, stage: _Stage, book: Rulebook) -> Message | None:
     subject = _person_id(expected.subject[1:]) if expected.subject.startswith("@") else expected.subject
-    as_of = datetime.fromisoformat(_instant(expected.as_of, book.zone))
+    as_of = datetime.fromisoformat(_instant(expected.as_of, book.zone, "as_of"))
     started = [*stage.deadlines(book, as_of)]
     fitting = [deadline for deadline in started if (deadline.clock, deadline.subject) == (expected.clock, subject)]
     if not fitting:
@@ -189,7 +189,7 @@ def _fault_of_deadline(expected: ExpectedDeadline, stage: _Stage, book: Rulebook
     actual = {"status": latest.status, "last_day": last_day, "due_at": due_at}
     for name, value in actual.items():
         wanted = getattr(expected, name)
-        wanted = _instant(wanted, book.zone) if name == "due_at" and wanted is not None else wanted
+        wanted = _instant(wanted, book.zone, name) if name == "due_at" and wanted is not None else wanted
         if wanted not in (None, value):
             return Message(
                 "{clock}: {name} is {actual}, expected {expected}",
@@ -206,7 +206,7 @@ def _event_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Event:
     if act.event not in EVENT_TYPES:
         raise MalformedInput("there is no event {event}", event=act.event, field="event")
     event_type = EVENT_TYPES[act.event]
-    at = _instant(act.at, book.zone)
+    at = _instant(act.at, book.zone, "at")
     body = _body_of(act, event_type.body, at, stage, book)
     stream = _stream_of(act, event_type, body)
     state = stage.at(stream)
@@ -241,7 +241,7 @@ def _body_of(act: ExampleAct, kind: type[Body], at: str, stage: _Stage, book: Ru
     usual["quantity"] = {"value": "1", "unit": next(iter(book.units), "unit")}
     required = [field.name for field in msgspec.structs.fields(kind) if field.required]
     fields = {name: usual[name] for name in required if name in usual} | act.body
-    stated = _resolved(fields, stage, book.zone)
+    stated = _resolved(fields, stage, book.zone, "body")
     try:
         body: Body = convert(stated, kind)
     except msgspec.ValidationError as error:
@@ -249,12 +249,12 @@ def _body_of(act: ExampleAct, kind: type[Body], at: str, stage: _Stage, book: Ru
     return body
 
 
-def _resolved(value: Any, stage: _Stage, zone: Zone) -> Any:
-    """Return a value with persons, cited events and local times in the place of what stands for them."""
+def _resolved(value: Any, stage: _Stage, zone: Zone, field: str) -> Any:
+    """Return the value of a field with persons, cited events and local times in the place of what stands for them."""
     if isinstance(value, dict):
-        return {key: _resolved(part, stage, zone) for key, part in value.items()}
+        return {key: _resolved(part, stage, zone, f"{field}.{key}") for key, part in value.items()}
     if isinstance(value, list):
-        return [_resolved(part, stage, zone) for part in value]
+        return [_resolved(part, stage, zone, f"{field}[{number}]") for number, part in enumerate(value)]
     if not isinstance(value, str):
         return value
     if value.startswith("@"):
@@ -263,18 +263,18 @@ def _resolved(value: Any, stage: _Stage, zone: Zone) -> Any:
             return _person_id(name)
         # Python reads no number of thousands of digits.
         return stage.cited[int(name) - 1] if len(name) < 9 and 0 < int(name) <= len(stage.cited) else value
-    return _instant(_OF_PERSON.sub(lambda match: f"/{_person_id(match[1])}/", value), zone)
+    return _instant(_OF_PERSON.sub(lambda match: f"/{_person_id(match[1])}/", value), zone, field)
 
 
-def _instant(text: str, zone: Zone) -> str:
+def _instant(text: str, zone: Zone, field: str) -> str:
     """Return the instant of a time of the zone; any other text is returned as it is. Raises MalformedInput."""
     if not _LOCAL.fullmatch(text):
         return text
     try:
         shown = datetime.fromisoformat(text)
     except ValueError as error:
-        raise MalformedInput("{text} is no time", text=text, field="at") from error
-    return spelled(zone.moment(shown, field="at"))
+        raise MalformedInput("{text} is no time", text=text, field=field) from error
+    return spelled(zone.moment(shown, field=field))
 
 
 def _person_id(name: str) -> str:

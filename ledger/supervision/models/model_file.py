@@ -167,6 +167,16 @@ def require_publishable(text: str, words: ProcedureWords | None = None) -> Model
     return model
 
 
+def require_in_force(model: Model, words: ProcedureWords) -> None:
+    """Raise ModelRefused, with the line, if the model names a procedure that is not among the ``words``."""
+    faults = [
+        (f".procedures[{number}]", Message("no version of the procedure {procedure_id} is in force", procedure_id=name))
+        for number, name in enumerate(model.procedures)
+        if name not in words
+    ]
+    _require_none(read_document(model.definition), faults)
+
+
 def _require_none(document: Document, faults: Iterable[tuple[str, Message]]) -> None:
     if located := [document.fault(path, fault) for path, fault in faults]:
         raise ModelRefused(located)

@@ -82,6 +82,8 @@ def test_a_model_is_checked_by_the_procedures_in_force(place: World) -> None:
     file.write_text(text, encoding="utf-8")
     assert place.tally("model", "check", file).status == Exit.OK
     place.refuses(Exit.USAGE, "handovers.purpose: ", "model", "check", "--ledger", file)
+    file.write_text(SOUND.replace("version: 1\n", "version: 1\nprocedures: [eg-penal]\n", 1), encoding="utf-8")
+    place.refuses(Exit.USAGE, "no version of the procedure eg-penal is in force", "model", "check", "--ledger", file)
 
 
 def test_a_lead_is_dismissed_and_closed(place: World) -> None:
@@ -261,7 +263,10 @@ def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
     own = "own-model"
     file = tally.folder / "own.yaml"
     file.write_text(shipped_model(MODEL).replace(f"model: {MODEL}", f"model: {own}"), encoding="utf-8")
-    assert tally.ok("model", "publish", file, profile="analyst")["model_id"] == own
+    study = place.tally.folder / "study.yaml"
+    study.write_text("en: A phone waited two weeks at a county, and was accepted then.\n", encoding="utf-8")
+    beside = ("--case-study", study)
+    assert tally.ok("model", "publish", file, *beside, profile="analyst")["model_id"] == own
     again = tally("model", "publish", file, profile="analyst")
     assert again.status == Exit.REFUSED
     tally.ok("model", "retire", own, "--ground", "only a trial", profile="analyst")

@@ -193,6 +193,11 @@ ACT = '[[examples]]\nname = "a"\n[[examples.acts]]\nevent = "case.opened"\nby = 
         ("2026-03-29 01:30", "", "act 1: at: expected a time that clocks of Europe/London show once"),
         ("2026-02-30 09:00", "", "act 1: at: 2026-02-30 09:00 is no time"),
         ("2026-03-02 09:00", '[[examples.deadlines]]\nclock = "a"\nas_of = "2026-10-25 01:30"\n', "they show 2 times"),
+        (
+            "2026-03-02 09:00",
+            'body = { links = ["2026-03-02 09:00", "2026-10-25 01:30"] }\n',
+            "act 1: body.links[1]: expected a",
+        ),
     ],
 )
 def test_a_time_of_an_example_is_one_that_clocks_show_once(at: str, more: str, fault: str) -> None:

@@ -11,14 +11,27 @@ from holidays import country_holidays
 from msgspec import structs
 
 from ledger.core.errors import UnknownYear
-from ledger.core.procedure.deadlines import Exclusion, Period, PeriodEnd, WorkCalendar, count, parse_periods
+from ledger.core.procedure.deadlines import Exclusion, Manner, Period, PeriodEnd, WorkCalendar, count, parse_periods
+from ledger.core.procedure.package import read_package
 from ledger.deadlines.working_days import arranged_days_off, period_in_words
 from ledger.i18n import LANGUAGES, Labels
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_package, shipped_rulebook
 
 # A Saturday that the arrangement of 2006 had worked; chinesecalendar has of 2005 what that of 2005 said.
 ONLY_HERE = {date(2005, 12, 31)}
 BOTH_KNOW = range(min(constants.holidays).year, max(constants.holidays).year + 1)
+
+
+def test_hours_over_a_change_of_the_clocks_are_said_with_their_offsets() -> None:
+    """24 hours are 23 by the clocks then; an hour that they show twice says which of the two it is."""
+    zone = read_package(shipped_package("ew-criminal")).zone
+    offsets = []
+    for start in ("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-26T12:00:00Z"):
+        since = datetime.fromisoformat(start)
+        manner = Manner(start_counts=True)
+        period = count(since, parse_periods("24 h"), zone=zone, calendar=None, in_custody=False, manner=manner)
+        offsets.append(" ".join(period_in_words(period, Labels("en"), zone)).count("+0"))
+    assert offsets == [2, 3, 3, 0]
 
 
 @pytest.mark.parametrize("year", BOTH_KNOW)
