@@ -25,7 +25,7 @@ COLOURS = {
 }
 STATE_FIELDS = (
     *("responsible", "holder", "location", "kept_for", "stage", "status"),
-    *("checked_out_to", "quantity", "condition", "seal_number"),
+    *("checked_out_to", "quantity", "money", "condition", "seal_number"),
 )
 
 

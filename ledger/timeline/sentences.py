@@ -65,6 +65,7 @@ _PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 _WITHIN_QUOTES = str.maketrans({"“": "‘", "”": "’", '"': "'"})
 _NUMBERED = re.compile(r"\[[0-9]+\]")
 _NUMBER = re.compile(r"[0-9.]+")
+_CURRENCY = re.compile(r"[A-Z]{3}")  # units of quantities are in lower case
 _DAYS = frozenset({"until", "period_from", "period_until", "frozen_until", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The label of a field where another than the field's own is meant: by the event type and the field's name.
@@ -104,6 +105,12 @@ CLAUSES = (
     *("recommendation_id", "copies_to", "copies_outside", "urgent", "reply_within_days", "objection_within_days"),
     *("advice", "note", "authority"),
 )
+# What is told of an item in the lines of these.
+_OF_LINE: Mapping[type[Struct], tuple[str, ...]] = {
+    ReceivedItem: ("match_result", "condition", "quantity", "money", "seal_number", "seal_state", "remark"),
+    ItemPart: ("quantity", "money"),
+    ItemDecision: ("disposal",),
+}
 # What the custody rules say in a side of a difference, by the name of its words.
 _PHRASES = {"as listed": "as_listed", "differs": "differs"}
 _PLACE_OF_CLAUSE = {field: place for place, field in enumerate(CLAUSES)}
@@ -451,6 +458,8 @@ class EventWords:
         if (seal := text.removeprefix("seal ")) != text:
             return self._labels.of("telling", "seal").format(self._labels.find("seal_state", seal) or seal)
         amount, _, unit = text.partition(" ")
+        if _CURRENCY.fullmatch(unit) and amount.isdecimal():
+            return money_in_words(int(amount), unit)
         return self._labels.quantity(amount, unit) if _NUMBER.fullmatch(amount) else quoted(text)
 
     def _list(self, parts: list[str]) -> str:
@@ -482,14 +491,10 @@ class EventWords:
                 if value.explanation:
                     notes.append(self.part("explanation", value.explanation))
                 return self._noted(item_id, notes)
-            case ReceivedItem(item_id=item_id):
-                fields = ("match_result", "condition", "quantity", "seal_number", "seal_state", "remark")
-                stated = ((field, getattr(value, field)) for field in fields)
-                return self._noted(item_id, [self.part(field, part) for field, part in stated if part is not None])
-            case ItemPart(item_id=item_id) | ItemDecision(item_id=item_id):
-                field = "quantity" if isinstance(value, ItemPart) else "disposal"
-                stated = getattr(value, field)
-                return self._thing(item_id) if stated is None else self._noted(item_id, [self.value(field, stated)])
+            case ReceivedItem(item_id=item_id) | ItemPart(item_id=item_id) | ItemDecision(item_id=item_id):
+                stated = ((field, getattr(value, field)) for field in _OF_LINE[type(value)])
+                notes = [self.part(field, part) for field, part in stated if part is not None]
+                return self._noted(item_id, notes) if notes else self._thing(item_id)
             case Correction() | CountedDifference() | CountedSide():
                 return self._change(value)
         return self._list([self.part(field, part) for field, part in asdict(value).items() if part not in (None, ())])

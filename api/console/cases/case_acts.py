@@ -32,7 +32,7 @@ from api.console.cases.case_pages import book_of, book_of_new_case, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.cases.item_rows import ItemRows, RowsRefused, columns_of_case
 from api.console.shared.access import Visit, VisitOf, page_router
-from api.console.shared.act_fields import Sections, heading_of
+from api.console.shared.act_fields import Sections, heading_of, money_of
 from api.console.shared.drafting import EventDraft, FormAct, body_of, drafted, instant_of, named, stated
 from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, PostedForm
@@ -461,6 +461,9 @@ def _answered_line(form: PostedForm, item_id: str, state: CaseState, *, differs:
     if differs:
         quantity, line["match_result"] = f"quantity:{item_id}", "mismatch"
         line |= _of_item(form, item_id, "condition", "seal_number", "seal_state", "remark")
+        recorded = state.items[item_id].money if item_id in state.items else None
+        if recorded is not None and (amount := form.get(f"money:{item_id}")):
+            line["money"] = money_of(amount, recorded.currency, f"money:{item_id}")
         if digests := form.all(f"digest:{item_id}"):
             line["digests"] = digests
     else:

@@ -42,7 +42,7 @@ router = page_router()
 PAGES = f"{PATH}/phone"
 MAX_CODE = 1024  # bytes of a body
 MAX_ANSWER = 256 * 1024
-OF_ITEM = ("how", "seen", "quantity", "seal_state", "seal_number", "condition", "remark")
+OF_ITEM = ("how", "seen", "quantity", "money", "seal_state", "seal_number", "condition", "remark")
 OF_REFUSED_ITEM = ("reason", "explanation", "refused_quantity")
 OF_FILE = ("digest", "photograph")
 

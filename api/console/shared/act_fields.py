@@ -327,7 +327,7 @@ class ActForm:
             case "quantity":
                 return {"value": text, "unit": form.get(f"{path}.unit")}
             case "money":
-                return _money(text, form.get(f"{path}.currency"), path)
+                return money_of(text, form.get(f"{path}.currency"), path)
             case "event":
                 cited.append((path, reference := {"event_id": text}))
                 return reference
@@ -352,7 +352,7 @@ class ActForm:
             reference["payload_digest"] = stored[event_id].payload_digest
 
 
-def _money(text: str, named: str | None, path: str) -> dict[str, Any]:
+def money_of(text: str, named: str | None, path: str) -> dict[str, Any]:
     """Return an amount in the smallest unit of its currency: that of the procedure, unless another one is named."""
     currency = named or usual_currency()
     if currency is None:

@@ -37,6 +37,7 @@ from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.core.signing.authority import AuthorityState
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_accepted, zone_in_use
+from ledger.i18n.amounts import money_in_words
 from ledger.interchange.papers.labels import SIZE_NAMES
 from ledger.store.log import StoredEntry
 from ledger.timeline.case_history import cited_events
@@ -269,6 +270,7 @@ def environment(template_language: str) -> Environment:
         "in_brief": formats.in_brief,
         "instant": formats.instant,
         "moment": lambda instant: moment(instant, labels),
+        "money": lambda money: money_in_words(money.amount, money.currency),
         "of_audit": lambda text: zone_in_use().with_readable_times(labels.translate(text)),
         "of_fault": labels.translate,
         "of_finding": lambda finding: (

@@ -18,6 +18,7 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
 from ledger.cli.params import (
     MOMENT,
+    MONEY,
     ProcedureWord,
     act_command,
     add_act,
@@ -41,7 +42,7 @@ LISTED = columns("case_id", "handover_id", "from_agency", "to_agency", "purpose"
 LINES = columns("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")
 LISTED_NOW = ("description", "quantity", "seal_number", "condition")
 FIELDS_LISTED = ("quantity", "condition", "seal_number")
-FIELDS_FOUND = ("quantity", "condition", "seal_number", "seal_state", "digest", "remark", "match_result")
+FIELDS_FOUND = ("quantity", "money", "condition", "seal_number", "seal_state", "digest", "remark", "match_result")
 OF_NOT_ACCEPTED = frozenset({"quantity", "seal_state", "photographs"})
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _PERSON = re.compile(r"[0-9a-f]{32}")
@@ -142,8 +143,8 @@ def accept(
 ) -> None:
     """Accept a handover, wholly or in part.
 
-    FIELD is quantity, condition, seal_number, seal_state, digest, remark or match_result. With --except it tells how
-    the item was found that stays with the sender.
+    FIELD is quantity, money, condition, seal_number, seal_state, digest, remark or match_result. With --except it tells
+    how the item was found that stays with the sender.
     """
     from ledger.cli.files import digests_of
 
@@ -155,6 +156,7 @@ def accept(
         differences,
         refused,
         unit_of=partial(_unit_of, session),
+        currency_of=partial(_currency_of, session),
         files={item_id: digests_of(Path(path), session.output) for item_id, path in paths.items()},
         recorded=lambda item_id: _item(session, item_id)["digests"],
         photographs=[(item_id, digests_of(Path(path), session.output)) for item_id, path in pictures],
@@ -312,6 +314,11 @@ def _unit_of(session: Session, item_id: str) -> str:
     return unit
 
 
+def _currency_of(session: Session, item_id: str) -> str | None:
+    money = _item(session, item_id)["money"]
+    return None if money is None else str(money["currency"])
+
+
 def transfer_list(
     items: Iterable[str], stays: Iterable[str], listed: Iterable[str], *, unit_of: Callable[[str], str]
 ) -> list[dict[str, Any]]:
@@ -341,17 +348,19 @@ def acceptance(
     not_accepted: Iterable[str],
     *,
     unit_of: Callable[[str], str],
+    currency_of: Callable[[str], str | None] = lambda _item_id: None,
     files: Mapping[str, Sequence[str]] | None = None,
     recorded: Callable[[str], Sequence[str]] = lambda _item_id: (),
     photographs: Iterable[tuple[str, Sequence[str]]] = (),
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the lists ``received`` and ``not_accepted`` of an acceptance.
 
-    ``unit_of`` tells the unit in which an item is counted, for a quantity that names none. ``files`` are items with the
+    ``unit_of`` tells the unit in which an item is counted, for a quantity that names none, ``currency_of`` the currency
+    of its sum. ``files`` are items with the
     digests of their files now, ``recorded`` tells those of the record: they match or are a difference. ``photographs``
     are the digests of each picture of an item that differs, or is not accepted.
     """
-    differences = _fields_by_item("--found", differing, FIELDS_FOUND, unit_of)
+    differences = _fields_by_item("--found", differing, FIELDS_FOUND, unit_of, currency_of)
     for item_id, digests in (files or {}).items():
         entry: dict[str, Any] = {"digests": list(digests)}
         if not digests_conflict(recorded(item_id), digests) and item_id not in differences:
@@ -379,7 +388,11 @@ def acceptance(
 
 
 def _fields_by_item(
-    option: str, texts: Iterable[str], allowed: Sequence[str], unit_of: Callable[[str], str]
+    option: str,
+    texts: Iterable[str],
+    allowed: Sequence[str],
+    unit_of: Callable[[str], str],
+    currency_of: Callable[[str], str | None] = lambda _item_id: None,
 ) -> dict[str, dict[str, Any]]:
     """Parse ``ITEM:FIELD=VALUE`` options into the fields of each item's line."""
     lines: dict[str, dict[str, Any]] = {}
@@ -392,6 +405,9 @@ def _fields_by_item(
         if field == "quantity":
             expected, unit = Message("quantity=9 or quantity=12.5:gram"), None if ":" in value else unit_of(item_id)
             fields[field] = quantity(value, unit, partial(_refuse, option, expected, value))
+        elif field == "money":
+            currency = None if ":" in value else currency_of(item_id)
+            fields[field] = MONEY.read(value if currency is None else f"{value}:{currency}", option)
         elif field == "digest":
             fields.setdefault("digests", []).append(value)
         else:

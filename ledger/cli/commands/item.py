@@ -280,6 +280,7 @@ WHOLE = "What they come to, such as 10 or 5:note@500.00."
 DESPITE = click.option(
     "--despite-hold", "despite_holds", multiple=True, help="A legal hold in spite of which it has happened."
 )
+SUM_FOUND = "The sum that was found, if another."
 PROCEEDS = "Of an early sale, such as 1@52000.00: becomes an item of its own."
 
 act("item.sealed", "item_id", "seal_number")
@@ -291,6 +292,7 @@ act(
     click.option("--match", "match_result", type=words(MatchResult), required=True, help="Against the record."),
     "--condition",
     click.option("--quantity", type=QUANTITY),
+    click.option("--money", type=MONEY, help=SUM_FOUND),
     FILE_NOW,
     "--finding",
 )
@@ -319,6 +321,7 @@ act(
     "--seal-number",
     click.option("--seal-state", type=words(SealState)),
     click.option("--quantity", type=QUANTITY, help="What came back, if another."),
+    click.option("--money", type=MONEY, help=SUM_FOUND),
     click.option("--match", "match_result", type=words(MatchResult), help="Against the record."),
     FILE_NOW,
     "--remark",

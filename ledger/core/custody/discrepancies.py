@@ -18,7 +18,7 @@ from ledger.core.events import handover as halves
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
 from ledger.core.events.item import ItemCheckedIn
 from ledger.core.events.stocktake import CountedDifference, StocktakeRecorded
-from ledger.core.events.terms import DiscrepancyKind, Quantity, RecordedAs
+from ledger.core.events.terms import DiscrepancyKind, Money, Quantity, RecordedAs
 from ledger.core.procedure.rulebook import Rulebook
 
 # How the record may have a thing of which a stocktake states a difference of this kind.
@@ -47,7 +47,12 @@ def as_listed(item: Item, line: OfferedItem) -> Item:
 
 def as_found(item: Item, line: ReceivedItem | ItemCheckedIn) -> Item:
     """Return the item as the receiver describes it; what the line leaves out is as it was."""
-    received = replace(item, quantity=line.quantity or item.quantity, condition=line.condition or item.condition)
+    received = replace(
+        item,
+        quantity=line.quantity or item.quantity,
+        money=line.money or item.money,
+        condition=line.condition or item.condition,
+    )
     if line.seal_state in _NOT_INTACT:
         # A broken seal is still there, with its number; what is missing or open is not.
         number = line.seal_number or item.seal_number if line.seal_state == "broken" else None
@@ -97,7 +102,11 @@ def require_offered(ids: Iterable[str], offered_ids: Collection[str], field: str
 def differences(item: Item, line: ReceivedItem | ItemCheckedIn) -> list[DescriptionDifference]:
     """Return all differences between the item and the receiver's line."""
     # All differences are stated at once: behind the first one a second could hide.
-    differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, line.seal_number)]
+    differing = [
+        *_quantity_difference(item, line.quantity),
+        *_money_difference(item, line.money),
+        *_seal_difference(item, line.seal_state, line.seal_number),
+    ]
     if digests_conflict(item.digests, line.digests):
         differing.append(DescriptionDifference("digest", " ".join(item.digests), " ".join(line.digests)))
     # A mismatch that is stated without figures is a difference of condition.
@@ -131,6 +140,22 @@ def _quantity_difference(item: Item, quantity: Quantity | None) -> Iterator[Desc
     yield DescriptionDifference(
         kind, f"{item.quantity.value} {item.quantity.unit}", f"{quantity.value} {quantity.unit}"
     )
+
+
+def _money_difference(item: Item, money: Money | None) -> Iterator[DescriptionDifference]:
+    if money is None or money == item.money:
+        return
+    recorded = item.money
+    kind: DiscrepancyKind = "quantity"
+    if recorded is not None and recorded.currency == money.currency and money.amount > recorded.amount:
+        kind = "surplus"
+    yield DescriptionDifference(kind, *sums(item, money))
+
+
+def sums(item: Item, money: Money) -> tuple[str, str]:
+    """Return the recorded sum, or that there is none, and the found one, each in the smallest unit of its currency."""
+    expected = "as listed" if item.money is None else f"{item.money.amount} {item.money.currency}"
+    return expected, f"{money.amount} {money.currency}"
 
 
 def _seal_difference(item: Item, seal_state: str | None, seal_number: str | None) -> Iterator[DescriptionDifference]:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from msgspec import Struct
 
 from ledger.core.custody import claimed_times
-from ledger.core.custody.discrepancies import differences, digests_conflict
+from ledger.core.custody.discrepancies import differences, digests_conflict, sums
 from ledger.core.custody.handovers import return_number
 from ledger.core.custody.particulars import lacking
 from ledger.core.custody.spans import concerned
@@ -427,6 +427,11 @@ def _examination_differs(
             item_id=body.item_id,
             found=body.quantity.value,
             expected=recorded.quantity.value,
+        )
+    if body.money is not None and body.money != recorded.money:
+        expected, actual = sums(recorded, body.money)
+        return Message(
+            "item {item_id}: sum {found}, recorded {expected}", item_id=body.item_id, found=actual, expected=expected
         )
     if body.match_result == "mismatch" or digests_conflict(recorded.digests, body.digests):
         actual = " ".join(body.digests) or body.finding or Message("differs")

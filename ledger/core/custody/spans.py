@@ -10,7 +10,7 @@ from msgspec import Struct
 from ledger.core.custody.state import CaseState, Item, ItemStatus, Person
 from ledger.core.events import Event
 from ledger.core.events.item import ItemDisposed, ItemMerged, ItemSplit
-from ledger.core.events.terms import Quantity, Stage
+from ledger.core.events.terms import Money, Quantity, Stage
 
 Subject = Literal["case", "item", "person"]
 Key = tuple[Subject, str]
@@ -42,6 +42,7 @@ class CustodyStanding(Struct, frozen=True):
     status: ItemStatus | None = None
     checked_out_to: str | None = None
     quantity: Quantity | None = None
+    money: Money | None = None
     condition: str | None = None
     seal_number: str | None = None
 
@@ -131,6 +132,7 @@ def _item_standing(item: Item) -> CustodyStanding:
         status=item.status,
         checked_out_to=item.checked_out_to,
         quantity=item.quantity,
+        money=item.money,
         condition=item.condition,
         seal_number=item.seal_number,
     )

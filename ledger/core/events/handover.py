@@ -123,6 +123,7 @@ class ReceivedItem(terms.Value, frozen=True):
     match_result: terms.MatchResult
     condition: terms.Text | None = None
     quantity: terms.Quantity | None = None
+    money: terms.Money | None = None
     seal_number: terms.Number | None = None
     seal_state: terms.SealState | None = None
     digests: Digests = ()

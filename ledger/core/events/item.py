@@ -114,6 +114,7 @@ class ItemExamined(Body, frozen=True):
     match_result: terms.MatchResult
     condition: terms.Text | None = None
     quantity: terms.Quantity | None = None
+    money: terms.Money | None = None
     digests: Digests = ()
     finding: terms.Text | None = None
 
@@ -170,6 +171,7 @@ class ItemCheckedIn(Body, frozen=True):
     condition: terms.Text | None = None
     seal_number: terms.Number | None = None
     quantity: terms.Quantity | None = None
+    money: terms.Money | None = None
     seal_state: terms.SealState | None = None
     digests: Digests = ()
     match_result: terms.MatchResult | None = None

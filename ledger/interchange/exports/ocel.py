@@ -18,8 +18,9 @@ from ledger.core.custody import Handover
 from ledger.core.custody.spans import Span
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.encoding.instants import instant_text
-from ledger.core.events.terms import Quantity
+from ledger.core.events.terms import Money, Quantity
 from ledger.core.messages import plain
+from ledger.i18n.amounts import money_in_words
 from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
 ObjectType = Literal["case", "item", "person", "agency", "handover"]
@@ -168,15 +169,20 @@ def _changing(spans: Iterable[Span]) -> Iterator[Attribute]:
     """Yield the values of spans, each from the time on that it holds; one that ends without another becomes empty."""
     before: dict[str, str] = {}
     for span in spans:
-        now = {
-            name: f"{value.value} {value.unit}" if isinstance(value, Quantity) else str(value)
-            for name, value in structs.asdict(span.standing).items()
-            if value is not None
-        }
+        now = {name: _in_words(value) for name, value in structs.asdict(span.standing).items() if value is not None}
         for name in before | now:
             if before.get(name) != now.get(name):
                 yield Attribute(name, now.get(name, ""), span.since.occurred_at)
         before = now
+
+
+def _in_words(value: Quantity | Money | str) -> str:
+    match value:
+        case Quantity(value=amount, unit=unit):
+            return f"{amount} {unit}"
+        case Money(amount=amount, currency=currency):
+            return money_in_words(amount, currency)
+    return str(value)
 
 
 # -- events ------------------------------------------------------------------------------------------------------------

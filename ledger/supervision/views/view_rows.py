@@ -443,6 +443,7 @@ def examinations(of: CaseRecord) -> Iterator[Row]:
             of,
             examined_at=step.event.occurred_at,
             differs=(body.quantity is not None and body.quantity != recorded.quantity)
+            or (body.money is not None and body.money != recorded.money)
             or digests_conflict(recorded.digests, body.digests)
             or (seal is not None and recorded.seal_number is not None and seal != recorded.seal_number),
             recorded_quantity=recorded.quantity,

@@ -17,6 +17,7 @@ from ledger.acts import ACTS
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.case import MeasureImposed, PersonNamed
 from ledger.core.events.record import Correction, ErasureProposed, RecordCorrected
+from ledger.core.events.terms import Money
 from ledger.procedures import shipped_rulebook
 from ledger.recording.event_signing import MAX_ACTS
 from ledger.store import log
@@ -313,6 +314,17 @@ def test_a_refusal_names_things_and_fields_as_the_form_does(served: Served) -> N
     assert 'data-thing="phone"' in text
     left = {"handover_id": "handover-1", "received_at": "2026-03-02T09:45", "how:phone": "refused", "reason:phone": ""}
     assert "reason is missing" in refused(PROCURATORATE, "accept", **left)
+
+
+def test_a_sum_is_shown_where_it_is_received_and_stated_as_found(served: Served) -> None:
+    """The form has the sum beside the count, and a field for another one, in the main unit."""
+    case = Case().open().register("notes", kind="property", quantity=30, money=Money(amount=300_050, currency="CNY"))
+    served.record(case.offer("notes", to=PROCURATORATE))
+    page = unescape(page_of(served, clerk(PROCURATORATE), "/cases/case-1/handovers/handover-1").text)
+    assert "30 pieces · 3000.50 CNY" in page
+    answer = {"handover_id": "handover-1", "received_at": "2026-03-02T09:45", "how:notes": "differs"}
+    drafted = post(served, clerk(PROCURATORATE), "/cases/case-1/drafts/accept", answer | {"money:notes": "2900"})
+    assert "2900.00 CNY" in unescape(drafted.text)
 
 
 def test_a_number_that_an_item_has_already_is_told(served: Served) -> None:

@@ -32,6 +32,15 @@ def test_differences_of_one_item_come_together() -> None:
     ]
 
 
+def test_a_sum_names_its_currency_or_has_that_of_the_record() -> None:
+    """As amounts are written elsewhere, in the main unit."""
+    lines = received("item-1:money=2900.50", "item-2:money=80:USD", currency_of=lambda _item_id: "CNY")
+    assert [line["money"] for line in lines] == [
+        {"amount": 290_050, "currency": "CNY"},
+        {"amount": 8000, "currency": "USD"},
+    ]
+
+
 def test_quantity_names_its_unit_or_has_that_of_the_record() -> None:
     """A unit that is given is taken; the record is asked only where none is."""
     lines = acceptance((), ("item-1:quantity=12.5:litre",), (), unit_of=lambda _item_id: pytest.fail("not to be asked"))

@@ -9,18 +9,19 @@ import pytest
 from ledger.core.custody import Discrepancy
 from ledger.core.events import handover
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
-from ledger.core.events.terms import DiscrepancyKind
+from ledger.core.events.terms import DiscrepancyKind, Money
 from tests.testkit.builders import COURT, LAB, POLICE, clerk
 from tests.testkit.casework import Case, Refusal, Refusals, each_refusal, pieces, require_refusal
 
 ONE, TWO = "sha256:" + "11" * 32, "sha256:" + "22" * 32
 BLAKE, SM3 = "blake3:" + "33" * 32, "sm3:" + "44" * 32
 SIDES = (POLICE, LAB)
+YUAN_9, YUAN_10 = Money(amount=900, currency="CNY"), Money(amount=1000, currency="CNY")
 
 
 def sent(**recorded: Any) -> Case:
     """A thing under way to the laboratory, next to one that always arrives."""
-    defaults: dict[str, Any] = {"quantity": 10, "seal_number": "S-1", "digests": (ONE,)}
+    defaults: dict[str, Any] = {"quantity": 10, "seal_number": "S-1", "digests": (ONE,), "money": YUAN_10}
     written = Case().open().register("thing", **(defaults | recorded))
     return written.register("other").offer("thing", "other", to=LAB, purpose="forensic_examination")
 
@@ -38,6 +39,9 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "more": (got(quantity=pieces(11)), "10 piece", "11 piece", "surplus"),
     "none": (got(quantity=pieces(0)), "10 piece", "0 piece", "missing"),
     "another unit": (got(quantity=pieces(12, "gram")), "10 piece", "12 gram", "quantity"),
+    "less money": (got(money=YUAN_9), "1000 CNY", "900 CNY", "quantity"),
+    "more money": (got(money=Money(amount=1001, currency="CNY")), "1000 CNY", "1001 CNY", "surplus"),
+    "other money": (got(money=Money(amount=2000, currency="USD")), "1000 CNY", "2000 USD", "quantity"),
     "broken seal": (got(seal_state="broken"), "seal S-1", "seal broken", "seal"),
     "missing seal": (got(seal_state="missing"), "seal S-1", "seal missing", "seal"),
     "open seal": (got(seal_state="unsealed"), "seal S-1", "seal unsealed", "seal"),
@@ -58,7 +62,7 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], str, str, str]] = {
 }
 AGREEMENTS: dict[str, dict[str, Any]] = {
     "unsaid": {},
-    "as it is": got(quantity=pieces(10), seal_number="S-1", seal_state="intact", digests=(ONE,)),
+    "as it is": got(quantity=pieces(10), money=YUAN_10, seal_number="S-1", seal_state="intact", digests=(ONE,)),
     "not checked": got("not_checked"),
     "a digest of another algorithm": got(digests=(BLAKE, SM3)),
     "a condition": got(condition="dusty"),

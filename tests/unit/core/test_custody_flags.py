@@ -12,7 +12,7 @@ from ledger.core.custody.flags import WATCHES
 from ledger.core.events import case, item
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem
 from ledger.core.events.record import DisclosureMade
-from ledger.core.events.terms import choices
+from ledger.core.events.terms import Money, choices
 from ledger.core.procedure.rulebook import FlagName, Rulebook
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import (
@@ -265,12 +265,16 @@ def test_the_row_of_the_day_counts(happened: str, article: str | None) -> None:
 # -- examinations ------------------------------------------------------------------------------------------------------
 
 
+FIVE_YUAN = Money(amount=500, currency="CNY")
+
+
 @pytest.mark.parametrize(
     ("examined", "flagged"),
     [
         ({"match_result": "match"}, None),
         ({"match_result": "match", "quantity": pieces(1)}, None),
         ({"match_result": "match", "quantity": pieces(2)}, "item phone: quantity 2, recorded 1"),
+        ({"match_result": "match", "money": FIVE_YUAN}, "item phone: sum 500 CNY, recorded as listed"),
         ({"match_result": "mismatch"}, "item phone: differs"),
         ({"match_result": "mismatch", "finding": "another phone"}, "item phone: another phone"),
         ({"match_result": "not_checked", "digests": ("sha256:" + "ab" * 32,)}, "item phone: sha256:" + "ab" * 32),

@@ -8,6 +8,7 @@ import pytest
 
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import item
+from ledger.core.events.terms import Money
 from ledger.core.procedure.clock_periods import Clock
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, clerk, instant
 from tests.testkit.casework import Case, got, holding, pieces
@@ -21,7 +22,8 @@ def loans(written: Case) -> list[Clock]:
 
 def taken_out(**recorded: Any) -> Case:
     """A sealed bag of ten is out for an hour."""
-    written = holding("bag", quantity=10, seal_number="S-1", **recorded)
+    recorded = {"quantity": 10, "money": Money(amount=1000, currency="CNY"), "seal_number": "S-1"} | recorded
+    written = holding("bag", **recorded)
     due = instant(written.now + HOUR)
     return written.say(item.ItemCheckedOut, item_id="bag", to_officer="p-1", due_at=due)
 
@@ -42,6 +44,7 @@ def lent(*, days: int = 1) -> Case:
         ({}, None),
         ({"condition": "dusty", "match_result": "match"}, None),
         ({"quantity": pieces(9)}, "item bag: 9 piece, recorded 10 piece"),
+        ({"money": Money(amount=900, currency="CNY")}, "item bag: 900 CNY, recorded 1000 CNY"),
         ({"seal_state": "broken"}, "item bag: seal broken, recorded seal S-1"),
         ({"match_result": "mismatch", "remark": "wet"}, "item bag: wet, recorded as listed"),
     ],
@@ -54,8 +57,10 @@ def test_what_comes_back_otherwise_is_recorded_and_flagged(fields: dict[str, Any
 
 def test_what_is_found_at_the_check_in_becomes_the_record() -> None:
     """From then on the case has what there is."""
-    written = taken_out().say(item.ItemCheckedIn, item_id="bag", quantity=pieces(9), seal_state="broken")
-    bag = written.state.items["bag"]
+    sum_found = Money(amount=900, currency="CNY")
+    stated = {"quantity": pieces(9), "money": sum_found, "seal_state": "broken"}
+    bag = taken_out().say(item.ItemCheckedIn, item_id="bag", **stated).state.items["bag"]
+    assert bag.money == sum_found
     assert (bag.quantity, bag.seal_number, bag.seal_state, bag.status) == (pieces(9), "S-1", "broken", "held")
 
 

@@ -17,6 +17,7 @@ from ledger.core.events import case as deadline
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.item import Seizure
 from ledger.core.events.supervision import BilingualText, PeriodCount
+from ledger.core.events.terms import Money
 from ledger.core.messages import Message, joined
 from ledger.i18n import LANGUAGES, Labels
 from ledger.timeline.event_fields import event_fields
@@ -156,6 +157,22 @@ def test_parts_of_a_split_are_told_with_their_quantity() -> None:
     case = Case().open().register("coins", quantity=10)
     case.say(item.ItemSplit, item_id="coins", parts=(part("a", 4), part("b", 6)))
     assert "into the coins (a) [4 pieces], the coins (b) [6 pieces]." in last_sentence(case)
+
+
+def test_sums_are_told_of_parts_and_of_what_was_received() -> None:
+    """In the main unit of the currency, on both sides of the difference."""
+    case = Case().open().register("notes", quantity=10, money=Money(amount=100_000, currency="CNY"))
+    parts = (part("a", 4, amount=40_000), part("b", 6, amount=60_000))
+    case.say(item.ItemSplit, item_id="notes", parts=parts)
+    assert "into the notes (a) [4 pieces, 400.00 CNY], the notes (b) [6 pieces, 600.00 CNY]." in last_sentence(case)
+    case.offer("a", to=PROCURATORATE).accept(
+        received=(got("a", "mismatch", money=Money(amount=39_900, currency="CNY")),)
+    )
+    assert "399.00 CNY" in last_sentence(case)
+    differing = case.state.discrepancies["handover-1/a"]
+    words = Narrator(Labels("en")).words(case.last.event, case.state)
+    assert words.value("expected", differing.expected) == "400.00 CNY"
+    assert case.state.items["a"].money == Money(amount=39_900, currency="CNY")
 
 
 def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() -> None:
