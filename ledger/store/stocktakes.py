@@ -132,6 +132,7 @@ def items_of_code(connection: Connection, agency: str, code: str, room: str) -> 
     lies in the ``room`` is nearest, then what the agency holds elsewhere.
     """
     case_id, _, item_id = code.lower().rpartition("/")
+    spellings = (code, code.upper(), code.lower())
     of_exhibit = select(WORDS.c.case_id, WORDS.c.item_id).where(WORDS.c.word == folded(code), WORDS.c.kind == "exhibit")
     by_id = (ITEMS.c.item_id == item_id, ITEMS.c.case_id == case_id) if case_id else (ITEMS.c.item_id == item_id,)
     is_held = and_(ITEMS.c.holder == agency, ITEMS.c.status.in_(_LIVE))
@@ -140,7 +141,8 @@ def items_of_code(connection: Connection, agency: str, code: str, room: str) -> 
     # One after the other, each by its index.
     for named in (
         by_id,
-        (ITEMS.c.seal_number.in_((code, code.upper(), code.lower())),),
+        (ITEMS.c.seal_number.in_(spellings),),
+        (ITEMS.c.exhibit_number.in_(spellings),),  # also of parts, which have it from the whole
         (tuple_(ITEMS.c.case_id, ITEMS.c.item_id).in_(of_exhibit),),
     ):
         near = case((is_here, 0), (is_held, 1), else_=2)

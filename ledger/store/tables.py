@@ -324,6 +324,7 @@ class ItemsTable(StoreTable):
     responsible: str
     status: str
     seal_number: str | None = Field(default=None, index=True)
+    exhibit_number: str | None = Field(default=None, index=True)
     storage_location: str | None = Field(default=None, sa_column=Column(_BY_CODE_POINT, nullable=True))
     corrected_in: str | None = None
     updated_index: int = Field(sa_column=big())

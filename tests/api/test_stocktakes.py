@@ -13,14 +13,14 @@ from ledger.audit.bindings import check_bound, read_bound
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding.decoding import convert
 from ledger.core.events import EVENT_TYPES, Stream
-from ledger.core.events.item import ItemSealed, ItemUnsealed
+from ledger.core.events.item import ItemMoved, ItemSealed, ItemSplit, ItemUnsealed
 from ledger.recording.event_signing import Actor, Signed, Sources, StreamPosition, sign_event
 from ledger.store import audit, log, stocktake_tables, stocktakes
 from ledger.store.stocktake_tables import OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS
 from tests.api.noticing import noticed
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, LAB, LOG_ID, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, part
 from tests.unit.interchange.test_typeset import text_of
 
 STOCKTAKES = "/api/v1/stocktakes"
@@ -142,6 +142,23 @@ def test_a_code_stands_for_what_lies_in_the_room(served: Served) -> None:
         for code in ("1", "bag"):
             (answer,) = scan(served, stocktake_id, code)
             assert (answer["item"]["case_id"], answer["differences"]) == (case_id, [])
+
+
+def test_the_exhibit_number_of_a_split_thing_stands_for_its_parts(served: Served) -> None:
+    """They bear it: with one of them here it is that one, with several none is guessed, and it is no surplus."""
+    written = (
+        Case("case-3").open(case_number="3").register("sheets", quantity=2, storage_location=ROOM, exhibit_number="E-6")
+    )
+    written.say(ItemSplit, item_id="sheets", parts=(part("a", 1), part("b", 1)))
+    written.say(ItemMoved, item_id="b", storage_location="Room 9")
+    served.record(written)
+    served.ledger.clock.forward(100_000)
+    served.forget_tokens()
+    (answer,) = scan(served, opened(served), "e-6")
+    assert (answer["result"], answer["item"]["item_id"]) == ("present", "a")
+    served.record(written.say(ItemMoved, item_id="b", storage_location=ROOM))
+    (answer,) = scan(served, opened(served), "E-6")
+    assert (answer["result"], {each["item_id"] for each in answer["among"]}) == ("ambiguous", {"a", "b"})
 
 
 def test_a_code_of_several_things_is_no_guess(store_room: Served) -> None:
