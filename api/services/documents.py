@@ -200,7 +200,10 @@ def printed_stocktake(service: Service, reading: Reading, stocktake_id: str, lan
 
 
 class LabelRequest(NamedTuple):
-    """Which labels of a case: of these items, or of all from its item number ``first`` on; ``start`` as on a sheet."""
+    """Which labels of a case: of these items, or of all that somebody holds from its item number ``first`` on.
+
+    ``start`` is as on a sheet.
+    """
 
     size: LabelSize = "a4-24"
     item_ids: tuple[str, ...] = ()

@@ -62,7 +62,7 @@ def label_sheet(
     first: int = 1,
     start: int = 1,
 ) -> LabelSheet:
-    """Return the labels of some items of a case, or of all from its item number ``first`` on, as it lists them.
+    """Return the labels of some items of a case, or of all from its item number ``first`` on that somebody holds.
 
     Raises NotFound for an item that the case does not have, and MalformedInput for too many.
     """
@@ -70,7 +70,9 @@ def label_sheet(
     missing = next((item_id for item_id in item_ids if item_id not in places), None)
     if missing is not None:
         raise NotFound("this case has no item {item_id}", item_id=missing[:64], field="item")
-    chosen = tuple(dict.fromkeys(item_ids)) or tuple(item_id for item_id, place in places.items() if place >= first)
+    chosen = tuple(dict.fromkeys(item_ids)) or tuple(
+        item_id for item_id, place in places.items() if place >= first and state.items[item_id].is_live
+    )
     if not chosen or len(chosen) > MOST_LABELS:
         raise MalformedInput(
             "expected 1 to {limit} items, not {count}", limit=MOST_LABELS, count=len(chosen), field="item"

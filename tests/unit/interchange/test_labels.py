@@ -9,10 +9,11 @@ import zxingcpp
 from pypdf import PdfReader
 
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.events.item import ItemSplit
 from ledger.i18n import Labels
 from ledger.interchange.papers.labels import MOST_LABELS, LabelSheet, label_sheet, print_labels
 from tests.testkit.camera import pages_of
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, part
 
 LONG = "一部黑色手机，屏幕有裂痕，" * 40
 
@@ -47,6 +48,14 @@ def test_a_roll_has_a_page_each_whatever_is_written() -> None:
     assert codes(sheet(case, size="roll")) == [["item-1"], ["item-2"]]
     assert codes(sheet(case, size="roll", item_ids=("item-2",))) == [["item-2"]]
     assert codes(sheet(case, size="roll", first=2)) == [["item-2"]]
+
+
+def test_nothing_that_is_no_more_gets_a_label_unasked() -> None:
+    """Of what was split, its parts; itself only by its id."""
+    case = Case(step=1).open().register("notes", "coat", quantity=2)
+    case.say(ItemSplit, item_id="notes", parts=(part("a", 1), part("b", 1)))
+    assert [label.code for label in sheet(case).labels] == ["coat", "a", "b"]
+    assert [label.code for label in sheet(case, item_ids=("notes",)).labels] == ["notes"]
 
 
 def test_labels_are_of_items_that_the_case_has() -> None:
