@@ -241,8 +241,8 @@ def _require_money(whole: Money | None, parts: list[Money | None], *, field: str
 
 @rule(things.ItemMoved)
 def moved(state: CaseState, act: Act, body: things.ItemMoved) -> CaseState:
-    """Move an item in hand to another place of storage."""
-    item = require_in_hand(state, act, body.item_id)
+    """Move an item in hand, which no officer has taken along, to another place of storage."""
+    item = require_present(state, act, body.item_id, field="item_id")
     return state.with_items(replace(item, storage_location=body.storage_location))
 
 

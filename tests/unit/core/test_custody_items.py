@@ -100,6 +100,7 @@ ITEMS: Refusals = {
     "an exhibit that is fungible": Refusal("not_fungible body.fungible", EMPTY, registering("knife", fungible=True)),
     "a child of nothing": Refusal("unknown_item body.parent_items", EMPTY, registering("a", parent_items=("phone",))),
     "an item of another case": Refusal("unknown_item body.item_id", EMPTY, saying(item.ItemMoved)),
+    "moving what is checked out": Refusal("checked_out body.item_id", OUT, saying(item.ItemMoved)),
     "moving what another holds": Refusal("not_held body.item_id", lent("phone"), saying(item.ItemMoved)),
     "moving what is on offer": Refusal("already_offered body.item_id", sent("phone"), saying(item.ItemMoved)),
     "moving what is gone": Refusal("item_gone body.item_id", dispose(proposed("car")), saying(item.ItemMoved, "car")),
