@@ -428,6 +428,9 @@ def disk_errors(storage: Message) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = Message("What is smaller may still fit. Its operator makes room, or puts it on a larger disk.")
+            raise _unavailable(Message("the {storage} is full", storage=storage), error, hint) from error
         raise _unavailable(Message("the folder of the {storage} does not work", storage=storage), error) from error
 
 

@@ -243,6 +243,14 @@ def test_a_disk_that_is_not_mounted_is_away_and_not_empty(tmp_path: Path, databa
         assert other.value.code == "store_refused"
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_called_full(number: int) -> None:
+    """Not a folder that does not work: whoever gives a file can do nothing but wait, the operator can make room."""
+    with pytest.raises(Unavailable, match="the evidence store is full") as full, disk_errors(Message("evidence store")):
+        raise OSError(number, "no room")
+    assert full.value.code == "store_unavailable"
+
+
 def test_an_empty_disk_is_not_written_to(tmp_path: Path, database: Database) -> None:
     """A store that has files gets no new mark: the first upload after a mount that failed is refused, too."""
     store = in_folder(tmp_path, database)
