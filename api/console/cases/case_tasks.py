@@ -12,7 +12,7 @@ from api.console.shared import clock_views
 from api.console.shared.access import Visit
 from api.console.shared.act_fields import subject_of
 from api.console.shared.clock_views import ClockView
-from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Item
+from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover, Item
 from ledger.core.custody.due_dates import Deadline
 from ledger.core.encoding.instants import spelled
 from ledger.core.events import EVENT_TYPES, NAME_OF
@@ -195,13 +195,24 @@ def _of_handovers(visit: Visit, state: CaseState) -> Iterator[CaseTask]:
             values = of_it | {"agency": handover.to_agency, "at": handover.expires_at or ""}
             yield CaseTask("expired", values, f"handovers/{handover.handover_id}")
         is_refused = handover.status == "refused" and handover.from_agency == own
-        is_returned = handover.returns is not None and handover.is_accepted and handover.to_agency == own
+        is_returned = handover.is_accepted and handover.to_agency == own and _can_be_completed(state, handover)
         if (is_refused or is_returned) and handover.handover_id not in resumed:
             sender = handover.to_agency if is_refused else handover.from_agency
             answer = {"reason_code": handover.reason_code or "", "remedy": handover.remedy or ""}
             values = of_it | answer | {"agency": sender, "due_at": handover.due_at or ""}
             kind = "refused" if is_refused else "returned"
             yield CaseTask(kind, values, f"offer?follows={handover.handover_id}")
+
+
+def _can_be_completed(state: CaseState, handover: Handover) -> bool:
+    """Tell whether the handover returns something that can be offered again; a loan that came back is at its end."""
+    if handover.returns is None:
+        return False
+    lent = state.handovers[handover.returns]
+    if lent.due_at is not None and not lent.moves_responsibility:
+        return False
+    things = (state.items[item_id] for item_id in handover.items)
+    return handover.moves_case or bool(handover.person_ids) or any(item.is_live for item in things)
 
 
 def _of_letters(state: CaseState, own: str) -> Iterator[CaseTask]:

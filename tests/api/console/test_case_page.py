@@ -14,8 +14,8 @@ from ledger.i18n import Labels
 from tests.api.console.desk import READ, Office, barriers
 from tests.api.console.pages import page_of
 from tests.api.service import Served
-from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, auditor, clerk, instant, supervisor
-from tests.testkit.casework import AT, DAY, Case, detained, dispose, li_detained, part, person_id, proposed
+from tests.testkit.builders import DETENTION, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant, supervisor
+from tests.testkit.casework import AT, DAY, Case, detained, dispose, holding, li_detained, part, person_id, proposed
 
 TABS = ("items", "persons", "handovers", "deadlines", "timeline", "documents")
 
@@ -80,6 +80,19 @@ def test_what_is_split_off_is_a_task_until_it_is_taken_over(served: Served, lang
         assert (command in page_of(served, by, path, **shown).text) == is_asked
     served.record(Case("case-2").open(source=old.state, split_from=old.last.ref))
     assert not any(command in page_of(served, clerk(POLICE), path, **shown).text for path in ("/cases/case-1", "/"))
+
+
+def test_a_loan_that_came_back_leaves_nothing_to_complete(served: Served) -> None:
+    """What is returned to be completed is a task, also of things alone; a loan's return is the end of the loan."""
+    case = holding("phone", "knife").offer("phone", to=LAB, purpose="forensic_examination").accept()
+    case.give_back("phone", purpose="return").accept()
+    case.offer("knife", to=LAB, purpose="loan", due_at=instant(case.now + 86_400)).accept()
+    case.give_back("knife", purpose="return").accept()
+    served.record(case)
+    returned, of_loan = [each.handover_id for each in case.state.handovers.values() if each.returns]
+    tasks = tasks_of(page_of(served, clerk(POLICE), "/cases/case-1").text)
+    assert f"offer?follows={returned}" in tasks
+    assert f"offer?follows={of_loan}" not in tasks
 
 
 def test_the_proceeds_of_a_sale_are_named_in_no_language(served: Served) -> None:
