@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ledger.config.installation import DataDirectory
 from ledger.config.keys import KeyRefused, create_keystore
@@ -188,7 +188,8 @@ class KeptEvidence:
     ) -> ItemFile:
         """Record the file that has arrived, with ``digests``, as one of an item; durable when this returns.
 
-        A file that the item has already stays as it is; one that was damaged is replaced by what has arrived.
+        A file that the item has already stays as it is; one that was damaged is replaced by what has arrived, and is
+        then given by whoever sent it.
         ``require`` is called under the writer's lock, and raises if the file may not be kept any more. Raises what that
         raises, MalformedInput (quota_exceeded), and Unavailable if the file was deleted while it arrived.
         """
@@ -197,8 +198,8 @@ class KeptEvidence:
             stored = evidence_files.file(connection, row.digest)
             earlier = _of_item(connection, kept, row.digest)
         if stored is not None and earlier is not None:
-            self._keep_intact(arrival, stored, row, require)
-            return earlier
+            given = structs.replace(earlier, agency=kept.agency, officer=kept.officer, kept_at=kept.kept_at)
+            return given if self._is_replaced(arrival, stored, row, given, require) else earlier
         is_new = False
         arrival.may_be_kept = True
         with self.database.write() as connection:
@@ -234,12 +235,13 @@ class KeptEvidence:
         )
         return self.key.seal(arrival.file_key, row)
 
-    def _keep_intact(
-        self, arrival: Arrival, stored: StoredFile, row: StoredFile, require: Callable[[], object]
-    ) -> None:
+    def _is_replaced(
+        self, arrival: Arrival, stored: StoredFile, row: StoredFile, given: ItemFile, require: Callable[[], object]
+    ) -> bool:
         """Keep of two uploads of one file the first one, unless it was damaged, or is another one by its changed row.
 
-        The objects that a changed row names stay: they may be those of another file.
+        Returns whether the second one is kept. The objects that a changed row names stay: they may be those of another
+        file.
         """
         outcome: FileCondition | None = "intact"
         if arrival.stored is None:
@@ -251,18 +253,19 @@ class KeptEvidence:
             require()
             with suppress(Unavailable):
                 arrival.discard()
-            return
+            return False
         arrival.may_be_kept = True
         with self.database.write() as connection:
             require()
             if evidence_files.file(connection, row.digest) != stored:
                 raise Unavailable("the file was deleted while it arrived", code="file_deleted", hint="Send it again.")
-            evidence_files.replace(connection, row)
+            evidence_files.replace(connection, row, given)
             if outcome is not None:
                 evidence_files.delete_later(connection, stored.name, self.clock())
         if outcome is not None:
             with suppress(Unavailable):
                 self._delete(stored.name)
+        return True
 
     def _room(self, connection: Connection, agency: str) -> Room:
         return Room(agency, self.limits.agency, evidence_files.bytes_of(connection, agency))

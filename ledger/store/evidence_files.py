@@ -199,11 +199,15 @@ def forget(connection: Connection, case_id: str, item_id: str, digest: str) -> S
     return stored
 
 
-def replace(connection: Connection, stored: StoredFile) -> None:
-    """Put a file in the place of the one with its digest. Requires the writer's lock."""
+def replace(connection: Connection, stored: StoredFile, given: ItemFile) -> None:
+    """Put a file in the place of the one with its digest, as ``given`` for its item. Requires the writer's lock."""
     values = to_builtins(stored, builtin_types=(bytes,))
     connection.execute(update(EVIDENCE_FILES).where(EVIDENCE_FILES.c.digest == stored.digest).values(**values))
     bindings.bind_rows(connection, EVIDENCE_FILES, [{"digest": stored.digest}])
+    key = {"case_id": given.case_id, "item_id": given.item_id, "digest": given.digest}
+    by_whom = {"agency": given.agency, "officer": given.officer, "kept_at": given.kept_at}
+    connection.execute(update(ITEM_FILES).filter_by(**key).values(**by_whom))
+    bindings.bind_rows(connection, ITEM_FILES, [key])
 
 
 def delete_later(connection: Connection, name: str, now_ms: int) -> None:

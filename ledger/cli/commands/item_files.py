@@ -18,7 +18,7 @@ from ledger.cli.params import with_event_recorder
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding.digests import Hasher, new_hasher, parse_digest
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, Unavailable
 from ledger.core.events.item import ItemExamined
 from ledger.core.messages import Term
 from ledger.evidence.hashing import HashingProgress, hash_file
@@ -60,7 +60,8 @@ def put(session: Session, /, *, case_id: str, item_id: str, file: Path, again: b
 
     The record must have its digest: BLAKE3, SHA-256 or SM3. Sent twice it is kept once.
     """
-    rows = session.service.get(path_of(FILES, case_id, item_id))["files"]
+    answer = session.service.get(path_of(FILES, case_id, item_id))
+    rows = answer["files"]
     recorded = [digest for row in rows for digest in (row["recorded"], *row.get("digests", ()))]
     with progress_of(file.name, session.output) as progress:
         progress.expect(1, file.stat().st_size)
@@ -79,6 +80,13 @@ def put(session: Session, /, *, case_id: str, item_id: str, file: Path, again: b
             hint="Give the file that was registered, as it was then; record another one by tally item examine.",
         )
     kept = next((row for row in rows if row["kept"] and wanted in (row["recorded"], *row["digests"])), None)
+    if kept is not None and not again and (state := _damage(answer["checks"], kept)) is not None:
+        raise IntegrityBroken(
+            "the service has this file, and found it {state} when it hashed it again",
+            state=state,
+            code="file_damaged",
+            hint="Give it anew, in its place: tally item put --again. See: tally item files",
+        )
     if kept is None or again:
         with progress_of(file.name, session.output) as progress:
             size = file.stat().st_size
@@ -87,6 +95,15 @@ def put(session: Session, /, *, case_id: str, item_id: str, file: Path, again: b
                 path_of(FILE, case_id, item_id, wanted), lambda: _pieces(file, progress), size, dict[str, Any]
             )
     session.output.record(kept)
+
+
+def _damage(checks: Iterable[dict[str, Any]], kept: dict[str, Any]) -> str | None:
+    """Return the state in which the last check found a kept file, unless it was intact or was given anew since."""
+    done = [check for check in checks if check["checked_at"] is not None and check["digest"] in kept["digests"]]
+    last = max(done, key=lambda check: check["checked_at"], default=None)
+    if last is None or last["outcome"] == "intact" or last["checked_at"] < kept["kept_at"]:
+        return None
+    return Term("file_state", last["outcome"])
 
 
 def _pieces(file: Path, progress: HashingProgress) -> Iterator[bytes]:
@@ -218,7 +235,18 @@ def _take(
     with opened_new(output) as opened, progress_of(output.name, session.output) as progress:
         progress.expect(1, kept["size"])
         target = _HashedFile(opened, new_hasher(algorithm), progress)
-        session.service.download(path_of(FILE, case_id, item_id, expected), target, ground=ground)  # type: ignore[arg-type]
+        try:
+            session.service.download(path_of(FILE, case_id, item_id, expected), target, ground=ground)  # type: ignore[arg-type]
+        except Unavailable:
+            # What cannot be decrypted is broken off like what the network broke off.
+            if (state := _damage(session.service.get(path_of(FILES, case_id, item_id))["checks"], kept)) is None:
+                raise
+            raise IntegrityBroken(
+                "the service found this file {state} when it hashed it again, and could not give it",
+                state=state,
+                code="file_damaged",
+                hint="Ask whoever holds the item to give it anew: tally item put --again. See: tally item files",
+            ) from None
         received = f"{algorithm}:{target.hasher.digest().hex()}"
         if received != expected:
             raise IntegrityBroken(

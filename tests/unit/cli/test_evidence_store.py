@@ -104,13 +104,25 @@ def test_what_the_storage_lost_is_told_and_given_again(
     target = tmp_path / "taken.dd"
     assert keeping.run("item", "get", case_id, item_id, "-o", target, *trusted(keeping)).status != Exit.OK
     assert not target.exists()
+    keeping.ok("item", "move", case_id, item_id, "room 4")
+    keeping.until(
+        "the check is done", lambda: any(row["outcome"] for row in files_of(keeping, case_id, item_id)["checks"])
+    )
+    keeping.refuses(Exit.REFUSED, "found it missing", "item", "put", case_id, item_id, image)
     checked = check(keeping)
     assert checked.status == Exit.REFUSED
     findings = json.loads(checked.out)["findings"]
     assert ("missing", kept["digests"][0]) in [(finding["fault"], finding["subject"]) for finding in findings]
-    keeping.ok("item", "put", case_id, item_id, image, "--again")
+    again = keeping.ok("item", "put", case_id, item_id, image, "--again")
+    (listed,) = (row for row in files_of(keeping, case_id, item_id)["files"] if row["kept"])
+    assert listed["kept_at"] == again["kept_at"] > kept["kept_at"]
+    assert keeping.ok("item", "put", case_id, item_id, image)["kept_at"] == again["kept_at"]
     keeping.ok("item", "get", case_id, item_id, "-o", target, *trusted(keeping))
     assert target.read_bytes() == image.read_bytes()
+
+
+def files_of(world: World, case_id: str, item_id: str) -> Any:
+    return world.ok("item", "files", case_id, item_id)
 
 
 def check(world: World) -> Any:

@@ -220,7 +220,9 @@ def test_what_was_changed_in_the_storage_is_never_handed_out(tmp_path: Path, dat
     arrival.take(data)
     digests = arrival.finish()
     again = ItemFile("case-1", "disk", digest, str(digests[1]), "police", "p-2", NOW_MS)
-    assert store.keep(arrival, digests, again).officer == "p-1"
+    assert store.keep(arrival, digests, again) == again
+    with database.read() as connection:
+        assert evidence_files.of_item(connection, "case-1", "disk") == [again], "it is of whoever gave it again"
     assert got(store, data) == data
     assert list(store.check()) == []
 
