@@ -60,6 +60,7 @@ def padded(text: str, columns: int) -> str:
 
 _TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _DAY = "%Y-%m-%d"
+_SUM = re.compile(r"([0-9]+) ([A-Z]{3})")  # of a discrepancy, in the smallest unit
 ZONE_OF_TYPED: ContextVar[Callable[[], Zone]] = ContextVar("zone_of_typed", default=zone_in_use)
 _AS_SHOWN = re.compile(r"^(\S+ \S+) ([+-]\S+)$")  # what ``when`` gives can be typed again
 
@@ -288,6 +289,8 @@ class Output:
             return self.names(value)
         if isinstance(value, str) and vocabulary:
             return self.labels.of(vocabulary, value)
+        if isinstance(value, str) and field in ("expected", "found") and (sum_of_money := _SUM.fullmatch(value)):
+            return self._words_of(field, {"amount": int(sum_of_money[1]), "currency": sum_of_money[2]})
         if isinstance(value, Mapping):
             return self._words_of(field, value)
         if isinstance(value, list | tuple):

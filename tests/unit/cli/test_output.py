@@ -56,6 +56,13 @@ def test_a_report_from_before_words_is_shown_as_it_is(capsys: pytest.CaptureFixt
     assert "序号 7: the entry is missing" in capsys.readouterr().out
 
 
+def test_sums_of_a_discrepancy_are_told_in_the_main_unit() -> None:
+    """The protocol has them in the smallest; a count of something else is told as it is."""
+    output = Output(json=False, labels=Labels("en"))
+    assert output.words("expected", "300000 CNY") == "3,000.00 CNY"
+    assert output.words("found", "30 note") == "30 note"
+
+
 EVIL = "ring \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \r gone \u202egnp.exe :skull: 戒指"
 SHOWN = r"ring \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \r gone \u202egnp.exe :skull: 戒指"
 
