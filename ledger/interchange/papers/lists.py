@@ -159,10 +159,12 @@ def _received(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
         stated = received or left
         as_offered = cell(
             words("quantity", line.quantity or item.quantity),
+            *([words("money", item.money)] if item.money else []),
             *_seal(writer, line.seal_number or item.seal_number, None, line.condition or item.condition),
         )
         as_found = cell(
             words("quantity", stated.quantity if stated else None),
+            *([words("money", received.money)] if received and received.money else []),
             *_seal(
                 writer,
                 received.seal_number if received else None,

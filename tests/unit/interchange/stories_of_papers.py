@@ -64,8 +64,9 @@ def arrest_asked() -> Case:
 
 
 def accepted() -> Case:
-    received = (got("phone", seal_number="S-42", seal_state="broken", digests=("sha256:" + "5a" * 32,)),)
-    return offer().accept(received=received, not_accepted=(kept("vol", "binding_defective"),))
+    phone = got("phone", seal_number="S-42", seal_state="broken", digests=("sha256:" + "5a" * 32,))
+    less = got("cash", "mismatch", money=Money(amount=1234400, currency="CNY"))
+    return offer().accept(received=(phone, less), not_accepted=(kept("vol", "binding_defective"),))
 
 
 def sent_back(purpose: str) -> Case:
@@ -229,7 +230,7 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
     ("handover.offered", "property_list"): (offer, ("涉案财物移交清单", "12345.00CNY", "仅移交保管责任", "保管人员")),
     ("handover.accepted", "acceptance_receipt"): (
         accepted,
-        ("接收回执", "不予接收", "案卷装订不符合", "破损", "5a5a", "差异", "收案时间"),
+        ("接收回执", "不予接收", "案卷装订不符合", "破损", "5a5a", "12345.00CNY", "12344.00CNY", "差异", "收案时间"),
     ),
     ("handover.refused", "refusal_notice"): (
         lambda: offer().refuse(explanation="第二册散页"),
