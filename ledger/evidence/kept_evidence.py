@@ -198,8 +198,8 @@ class KeptEvidence:
             stored = evidence_files.file(connection, row.digest)
             earlier = _of_item(connection, kept, row.digest)
         if stored is not None and earlier is not None:
-            given = structs.replace(earlier, agency=kept.agency, officer=kept.officer, kept_at=kept.kept_at)
-            return given if self._is_replaced(arrival, stored, row, given, require) else earlier
+            kept_anew = structs.replace(earlier, agency=kept.agency, officer=kept.officer, kept_at=kept.kept_at)
+            return kept_anew if self._is_replaced(arrival, stored, row, kept_anew, require) else earlier
         is_new = False
         arrival.may_be_kept = True
         with self.database.write() as connection:
@@ -236,7 +236,7 @@ class KeptEvidence:
         return self.key.seal(arrival.file_key, row)
 
     def _is_replaced(
-        self, arrival: Arrival, stored: StoredFile, row: StoredFile, given: ItemFile, require: Callable[[], object]
+        self, arrival: Arrival, stored: StoredFile, row: StoredFile, kept_anew: ItemFile, require: Callable[[], object]
     ) -> bool:
         """Keep of two uploads of one file the first one, unless it was damaged, or is another one by its changed row.
 
@@ -259,7 +259,7 @@ class KeptEvidence:
             require()
             if evidence_files.file(connection, row.digest) != stored:
                 raise Unavailable("the file was deleted while it arrived", code="file_deleted", hint="Send it again.")
-            evidence_files.replace(connection, row, given)
+            evidence_files.replace(connection, row, kept_anew)
             if outcome is not None:
                 evidence_files.delete_later(connection, stored.name, self.clock())
         if outcome is not None:

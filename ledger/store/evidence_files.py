@@ -199,13 +199,13 @@ def forget(connection: Connection, case_id: str, item_id: str, digest: str) -> S
     return stored
 
 
-def replace(connection: Connection, stored: StoredFile, given: ItemFile) -> None:
-    """Put a file in the place of the one with its digest, as ``given`` for its item. Requires the writer's lock."""
+def replace(connection: Connection, stored: StoredFile, kept_anew: ItemFile) -> None:
+    """Put a file in the place of the one with its digest, as ``kept_anew`` for its item. Requires the writer's lock."""
     values = to_builtins(stored, builtin_types=(bytes,))
     connection.execute(update(EVIDENCE_FILES).where(EVIDENCE_FILES.c.digest == stored.digest).values(**values))
     bindings.bind_rows(connection, EVIDENCE_FILES, [{"digest": stored.digest}])
-    key = {"case_id": given.case_id, "item_id": given.item_id, "digest": given.digest}
-    by_whom = {"agency": given.agency, "officer": given.officer, "kept_at": given.kept_at}
+    key = {"case_id": kept_anew.case_id, "item_id": kept_anew.item_id, "digest": kept_anew.digest}
+    by_whom = {"agency": kept_anew.agency, "officer": kept_anew.officer, "kept_at": kept_anew.kept_at}
     connection.execute(update(ITEM_FILES).filter_by(**key).values(**by_whom))
     bindings.bind_rows(connection, ITEM_FILES, [key])
 
