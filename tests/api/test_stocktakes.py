@@ -146,19 +146,19 @@ def test_a_code_stands_for_what_lies_in_the_room(served: Served) -> None:
 
 def test_the_exhibit_number_of_a_split_thing_stands_for_its_parts(served: Served) -> None:
     """They bear it: with one of them here it is that one, with several none is guessed, and it is no surplus."""
-    written = (
-        Case("case-3").open(case_number="3").register("sheets", quantity=2, storage_location=ROOM, exhibit_number="E-6")
-    )
-    written.say(ItemSplit, item_id="sheets", parts=(part("a", 1), part("b", 1)))
-    written.say(ItemMoved, item_id="b", storage_location="Room 9")
-    served.record(written)
+    written = Case("case-3").open(case_number="3")
+    for number in ("E-6", "E-7"):
+        written.register(name := f"sheets-{number[-1]}", quantity=2, storage_location=ROOM, exhibit_number=number)
+        written.say(ItemSplit, item_id=name, parts=(part(f"{name}-a", 1), part(f"{name}-b", 1)))
+    served.record(written.say(ItemMoved, item_id="sheets-6-b", storage_location="Room 9"))
     served.ledger.clock.forward(100_000)
     served.forget_tokens()
-    (answer,) = scan(served, opened(served), "e-6")
-    assert (answer["result"], answer["item"]["item_id"]) == ("present", "a")
-    served.record(written.say(ItemMoved, item_id="b", storage_location=ROOM))
-    (answer,) = scan(served, opened(served), "E-6")
-    assert (answer["result"], {each["item_id"] for each in answer["among"]}) == ("ambiguous", {"a", "b"})
+    one_here, both_here = scan(served, opened(served), "E-6", "E-7")
+    assert (one_here["result"], one_here["item"]["item_id"]) == ("present", "sheets-6-a")
+    assert (both_here["result"], {each["item_id"] for each in both_here["among"]}) == (
+        "ambiguous",
+        {"sheets-7-a", "sheets-7-b"},
+    )
 
 
 def test_a_code_of_several_things_is_no_guess(store_room: Served) -> None:
