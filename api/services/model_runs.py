@@ -17,6 +17,7 @@ from api.services.governance import require_modelling
 from api.services.service import Service
 from api.services.supervision_views import require_model, require_supervision_state, version_of
 from ledger.core.encoding.instants import spelled
+from ledger.core.errors import NotFound
 from ledger.core.events.supervision import LeadRaised
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import lies_within
@@ -61,13 +62,21 @@ def lead_material(service: Service, reading: Reading, lead_id: str) -> LeadMater
         cited = log.entries_by_event_id(connection, [ref.event_id for ref in raised.events]).values()
         in_cases = [entry for entry in cited if entry.stream_kind == "case"]
         visible = cases.numbers_of(connection, {entry.stream_id for entry in in_cases}, reading.reader)
-    others = [entry.event_id for entry in cited if entry.stream_kind != "case"]
+    hidden = {entry.event_id for entry in in_cases if entry.stream_id not in visible}
+    registrations = []
+    for entry in cited:
+        if entry.stream_kind == "case":
+            continue
+        try:
+            registrations.append(bundle_of_event(service, reading, entry.event_id))
+        except NotFound:  # the list of another agency, which he does not see
+            hidden.add(entry.event_id)
     return LeadMaterial(
         lead=bundle_of_event(service, reading, first.event_id),
         definition=version_of(model, raised.model_version).body.definition,
         cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(visible)},
-        registrations=tuple(bundle_of_event(service, reading, event_id) for event_id in others),
-        hidden=frozenset(entry.event_id for entry in in_cases if entry.stream_id not in visible),
+        registrations=tuple(registrations),
+        hidden=frozenset(hidden),
     )
 
 

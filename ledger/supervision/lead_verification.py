@@ -44,7 +44,7 @@ from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.case import carried_procedures, open_case, receivers_of
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.heads import require_whole
-from ledger.core.verification.report import Check, CheckedStep, NotChecked, StepResult, perform, worst
+from ledger.core.verification.report import Check, CheckedStep, NotChecked, OtherLedger, StepResult, perform, worst
 from ledger.core.verification.stream import VerifiedStream, scan
 from ledger.core.verification.verify import BundleVerification, VerifiedEvent, verify_event
 from ledger.supervision.models.conditions import query_of
@@ -393,6 +393,9 @@ def _finding(run: _Run) -> StepResult:
     if run.finding is not None:
         if is_query and model.scope == "all":
             return NotChecked("the query finds it among these cases, and may compare them with others")
+        # What a file leaves out must not make a lead true: that some agency is missing, say.
+        if is_query and "agencies" in query.sql.casefold():
+            return NotChecked("the query asks for agencies, and the bundles show only some of them")
         return Message("the model finds it again: {key}", key=joined(tuple(lead.key.values()), by=", "))
     if is_query or model.scope == "all":
         return NotChecked("the model may compare all cases, and these alone do not show it")
@@ -474,6 +477,10 @@ def _supervision(run: _Run, lead: LeadRaised) -> NotChecked | None:
     supervising, supervised = (_agencies(run).get(agency_id) for agency_id in (lead.supervising, lead.supervised))
     if supervising is None or supervised is None:
         return NotChecked("the bundle does not show the admission of {agency}", agency=lead.supervising)
+    if supervising == supervised:
+        return NotChecked(
+            "it went to {lead.supervising} itself: whether another agency supervises it is not told here", lead=lead
+        )
     if not is_within(supervised, supervising):
         raise ProofRefused(
             "went to {lead.supervising}, in whose jurisdiction {lead.supervised} does not lie",
@@ -524,9 +531,10 @@ def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:
 
 
 def _require_sound(verified: VerifiedEvent, subject: str) -> None:
-    """Raise ProofRefused if a step of the event's verification failed."""
+    """Raise ProofRefused if a step of the event's verification failed, OtherLedger if it is of another ledger."""
     for step in verified.report.faults:
-        raise ProofRefused("{subject}: {step.detail}", subject=subject, step=step, field=step.name)
+        refusal = OtherLedger if step.verdict == "other_ledger" else ProofRefused
+        raise refusal("{subject}: {step.detail}", subject=subject, step=step, field=step.name)
 
 
 def _gap(verified: VerifiedEvent) -> NotChecked | None:

@@ -248,6 +248,26 @@ PAID = with_condition(
 )
 
 
+def test_a_lead_on_the_list_of_another_agency_can_be_saved(served: Served) -> None:
+    """The list is not everybody's to see: the file of the lead says that something it cites is hidden."""
+    give(served, analyst(UPPER))
+    by = analyst(PROCURATORATE)
+    paid = "dataset_pensions: [{who: a, row_digest: r}]"
+    rows = f"rows: {{persons: [{{case_id: a, person_id: a, responsible: b}}], {paid}}}, raises: [{{"
+    text = PAID.replace("rows: {}, raises: [{", rows).replace("rows: {}", f"rows: {{{paid}}}")
+    model = parse_model(text)
+    of_it = {"title": model.title, "business_line": model.business_line, "severity": model.severity}
+    published = Model(model.model_id).published(by=by, definition=text, model_digest=model.digest, **of_it)
+    answer = served.submit(published.last)
+    assert answer.status_code == 201, answer.text
+    assert served.parts.supervisor.step() == 1
+    (line,) = served.get("/api/v1/leads", by).json()["leads"]
+    for reader, hidden in ((by, 1), (analyst(UPPER), 0)):
+        saved = served.get(f"/api/v1/leads/{line['lead_id']}/proof", reader)
+        assert saved.status_code == 200, saved.text
+        assert len(saved.json().get("hidden", ())) == hidden, reader
+
+
 def test_a_data_set_is_compared_with_where_its_agency_stands_in_line(served: Served) -> None:
     """By the procuratorate of its district and the one above; next door it is as if there were none."""
     give(served, clerk(POLICE))

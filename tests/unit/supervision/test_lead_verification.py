@@ -269,7 +269,8 @@ def test_an_admission_that_is_left_out_is_no_fault(held: LeadMaterial, agency: s
 
 
 @pytest.mark.parametrize(
-    ("agency", "result"), [(UPPER, None), (PROCURATORATE, None), (COURT, NotChecked), (NEIGHBOUR, ProofRefused)]
+    ("agency", "result"),
+    [(UPPER, None), (PROCURATORATE, None), (COURT, NotChecked), (NEIGHBOUR, ProofRefused), (POLICE, NotChecked)],
 )
 def test_a_lead_goes_to_an_agency_that_supervises_the_other(
     held: LeadMaterial, agency: str, result: type | None
@@ -295,6 +296,13 @@ def test_a_lead_goes_to_an_agency_that_supervises_the_other(
         assert isinstance(lead_verification._supervision(run, raised), result or type(None))
 
 
+def test_a_lead_of_another_ledger_is_not_called_tampered(held: LeadMaterial) -> None:
+    """It has the verdict of a bundle of another ledger: who checks it took the wrong trust file."""
+    other = replace(trusting(held), log_id_text="0x" + "ab" * 32)
+    report = verify_lead(held, other, shipped_procedures())
+    assert (report.verdict, report.faults[0].name) == ("other_ledger", "lead")
+
+
 ALL_RETURNS = "SELECT * FROM handovers WHERE return_number > $returns"
 
 
@@ -304,8 +312,15 @@ ALL_RETURNS = "SELECT * FROM handovers WHERE return_number > $returns"
         ("case", ALL_RETURNS, "intact", "words", "checked"),
         ("all", ALL_RETURNS, "unverifiable", "words", "checked"),
         ("case", f"{ALL_RETURNS} AND (SELECT count(*) FROM cases) > 1", "unverifiable", "finding", "not_checked"),
+        (
+            "case",
+            f"{ALL_RETURNS} AND NOT EXISTS (SELECT 1 FROM agencies WHERE agency = 'left out')",
+            "unverifiable",
+            "finding",
+            "not_checked",
+        ),
     ],
-    ids=["one case", "all cases", "more than it says"],
+    ids=["one case", "all cases", "more than it says", "agencies"],
 )
 def test_a_query_over_all_cases_is_not_checked_by_some(
     tmp_path: Path, scope: str, sql: str, verdict: str, step: str, result: str
