@@ -214,10 +214,10 @@ def _nodes(part: Any, names: frozenset[str]) -> Iterator[tuple[dict[str, Any], f
         if isinstance(part, list):
             waiting.extend((each, names) for each in part)
         elif isinstance(part, dict):
-            outside = names
             for entry in part.get("cte_map", {}).get("map", ()):
                 waiting.append((entry["value"], names))
                 names |= {entry["key"]}
+            outside = names  # a part that recurs begins without itself
             if part.get("type") == "RECURSIVE_CTE_NODE":
                 names |= {part["cte_name"]}
             yield part, names

@@ -311,6 +311,9 @@ OUT_OF_REACH = {
     "in a part": f"WITH a AS (FROM {HIDDEN}) FROM a",
     "in a part of its own name": f"WITH {HIDDEN} AS (FROM {HIDDEN}) FROM {HIDDEN}",
     "in a part that recurs": f"WITH RECURSIVE {HIDDEN} AS (FROM {HIDDEN} UNION ALL FROM {HIDDEN}) FROM {HIDDEN}",
+    "where a part that recurs begins": (
+        f"WITH RECURSIVE {HIDDEN} AS (WITH a AS (SELECT 1) FROM {HIDDEN} UNION ALL FROM {HIDDEN}) FROM {HIDDEN}"
+    ),
     "in a part of its name before it": f"WITH a AS (FROM {HIDDEN}), {HIDDEN} AS (SELECT 1) FROM a",
     "beside a condition with a part of its name": f"SELECT * FROM {HIDDEN} WHERE EXISTS {INNER}",
     "beside a column with a part of its name": f"SELECT {INNER} AS one, d FROM {HIDDEN} d",

@@ -199,6 +199,15 @@ def test_what_says_its_order_is_answered(session: QuerySession) -> None:
     assert ask(session, sql) == [{"ids": ["case-2", "case-1"], "last": "case-2"}]
 
 
+def test_a_part_that_recurs_has_parts_of_its_own(session: QuerySession) -> None:
+    """They are in scope on both sides of its union."""
+    sql = """
+        WITH RECURSIVE a AS (WITH b AS (FROM cases) SELECT case_id FROM b UNION SELECT b.case_id FROM b JOIN a ON true)
+        SELECT count(*) AS n FROM a
+    """
+    assert ask(session, sql) == [{"n": 2}]
+
+
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS r FROM n"
 HUGE = "SELECT list(range ORDER BY range) AS r FROM range(100000000)"
 LIMITED = {
