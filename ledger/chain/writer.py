@@ -131,7 +131,7 @@ class ChainWriter:
             RuleRefused: it is for another chain, has too little gas, or the node refuses it (``transaction_refused``):
                 it stays journaled then, and is sent again.
             CallReverted: it would revert now.
-            Conflict: its nonce is not the sender's next.
+            Conflict: its nonce is not the sender's next, or that of another call of the sender's, which waits.
             Unavailable: the chain does not answer.
         """
         with self._lock:
@@ -144,6 +144,7 @@ class ChainWriter:
                 return self._relay(self.journal.find(signed.hash) or journaled)
             # A gap in the sender's nonces would leave the transaction waiting for ever.
             self._require_next(signed)
+            self._require_none_waits(signed)
             transaction = signed.transaction
             needed = self._estimate(signed.sender, transaction.to, transaction.data, abi)
             if transaction.gas < needed:
@@ -307,6 +308,21 @@ class ChainWriter:
                 hint="Prepare the transaction anew and sign it again.",
             )
 
+    def _require_none_waits(self, signed: SignedTransaction) -> None:
+        """Require that no other call waits for this nonce: the chain takes one of the two, and loses the other."""
+        for write in self.journal.unsettled():
+            if (write.sender, write.nonce) != (signed.sender, signed.transaction.nonce):
+                continue
+            if _call(decode(write.raw_transaction).transaction) != _call(signed.transaction):
+                raise Conflict(
+                    "an earlier change of {write.sender} waits for the chain, and this one would take its place",
+                    write=write,
+                    field="raw",
+                    code="change_waits",
+                    hint=self._lack_of_funds(write.sender, write.raw_transaction)
+                    or "The service sends it again by itself. Once it is in a block, prepare this one anew.",
+                )
+
     def _require_in_step(self) -> None:
         """Require that the chain and the journal have the same next nonce of our own account."""
         sender = self.account
@@ -354,6 +370,11 @@ class ChainWriter:
             return f"write {stuck.number} waits: replacing it takes more than the fee cap"
         self._commit(sign(replace(old, fees=fees), self.signer), stuck.purpose, stuck.anchored)
         return ""
+
+
+def _call(transaction: Transaction) -> tuple[str | None, bytes, int]:
+    """Return what a transaction does, whatever it pays for it."""
+    return transaction.to, transaction.data, transaction.value
 
 
 def _raised(old: Fees, current: Fees) -> Fees:

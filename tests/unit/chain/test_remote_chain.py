@@ -332,6 +332,24 @@ def test_a_change_that_its_admin_cannot_pay_for_is_refused_until_he_can(world: W
     assert world.chain.refusals == {}
 
 
+def test_a_change_does_not_take_the_place_of_one_that_waits(world: World, anvil: ExternalNode) -> None:
+    """An admin who cannot pay signs one change, and then another with the same nonce: one of the two would be lost
+    without a word. The same one with other fees is taken, and the other one as soon as the first is in a block."""
+    first, second = (granted_by(world, POLICE, Key(name)) for name in ("first", "second"))
+    prepared = world.registry.prepare(POLICE.key_id, first)
+    with pytest.raises(RuleRefused, match="Insufficient funds"):
+        world.registry.relay(sign(prepared, POLICE).raw)
+    with pytest.raises(Conflict, match="waits for the chain") as raised:
+        world.registry.relay(sign(world.registry.prepare(POLICE.key_id, second), POLICE).raw)
+    assert f"Send the account {POLICE.key_id} the chain's currency" in str(raised.value.hint)
+    with pytest.raises(RuleRefused, match="Insufficient funds"):
+        world.registry.relay(sign(replace(prepared, gas=prepared.gas + 1), POLICE).raw)
+    anvil.fund(POLICE.key_id)
+    world.writer.refresh()
+    relayed = world.registry.relay(sign(world.registry.prepare(POLICE.key_id, second), POLICE).raw)
+    assert (relayed.nonce, relayed.state) == (prepared.nonce + 1, SUBMITTED)
+
+
 def test_a_nonce_that_went_to_a_stranger_is_a_rollback(world: World, anvil: ExternalNode) -> None:
     """Our key has sent what the journal does not know: the write in flight is invalid, and nothing more is signed."""
     anvil.automine(on=False)
