@@ -174,7 +174,7 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
 # In these the sources of a merge may differ. All else, from origin to loan, the whole has from each of them.
 _OF_EACH = {
     *("item_id", "quantity", "money", "exhibit_number", "condition", "storage_location", "seal_number", "seal_state"),
-    *("digests", "parents", "recorded_from", "stated_in", "corrected_in", "sections_in"),
+    *("digests", "parents", "recorded_from", "stated_in", "corrected_in", "changed", "sections_in"),
 }
 
 

@@ -462,6 +462,24 @@ def test_a_merged_whole_has_what_all_of_its_sources_have() -> None:
     assert whole.recorded_from == items["b"].recorded_from > items["a"].recorded_from
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (item.ItemMoved, {"storage_location": "safe 2"}),
+        (item.ItemExamined, {"condition": "wet", "match_result": "match"}),
+        (item.ItemUnsealed, {"seal_number": "S-1"}),
+    ],
+)
+def test_what_was_moved_examined_or_opened_is_merged_with_what_was_not(
+    kind: type[Body], fields: dict[str, str]
+) -> None:
+    """None of it makes other goods of them, and the whole's words are put right until an event changes the whole."""
+    seal = {"seal_number": "S-1"} if kind is item.ItemUnsealed else {}
+    written = cash("a").register("b", **CASH | seal).say(kind, item_id="b", **fields)
+    whole = merge("a", "b")(written).state.items["all"]
+    assert (whole.parents, whole.seal_state, whole.changed) == (("a", "b"), None, ())
+
+
 def in_ether(smallest: int) -> str:
     """Spell a number of the smallest parts of an ether, of which 10**18 are one."""
     whole, rest = divmod(smallest, 10**18)
