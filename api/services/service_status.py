@@ -397,7 +397,12 @@ def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
         yield ServiceAlarm("quorum_missing", detail=state.detail)
     if status.open_since is not None and status.now - status.open_since > LATE_MS:
         yield ServiceAlarm("anchor_late")
-    yield from (ServiceAlarm("change_waits", change.sender, change.refusal) for change in status.waiting)
+    # Whose key is revoked while it can still sign is nothing for visitors without an account.
+    named = status.inside is not None
+    yield from (
+        ServiceAlarm("change_waits", change.sender if named else "", change.refusal if named else None)
+        for change in status.waiting
+    )
     if chain_status is not None and chain_status.balance < chain_status.fee * ANCHOR_GAS * ANCHORS_PAID:
         yield ServiceAlarm("balance_low", chain_status.account)
     if status.witness_defect is not None:

@@ -60,7 +60,7 @@ def padded(text: str, columns: int) -> str:
 
 _TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _DAY = "%Y-%m-%d"
-_SUM = re.compile(r"([0-9]+) ([A-Z]{3})")  # of a discrepancy, in the smallest unit
+_SUM = re.compile(r"sum ([0-9]+) ([A-Z]{3})")  # of a discrepancy, in the smallest unit
 ZONE_OF_TYPED: ContextVar[Callable[[], Zone]] = ContextVar("zone_of_typed", default=zone_in_use)
 _AS_SHOWN = re.compile(r"^(\S+ \S+) ([+-]\S+)$")  # what ``when`` gives can be typed again
 

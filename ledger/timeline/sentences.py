@@ -65,7 +65,7 @@ _PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 _WITHIN_QUOTES = str.maketrans({"“": "‘", "”": "’", '"': "'"})
 _NUMBERED = re.compile(r"\[[0-9]+\]")
 _NUMBER = re.compile(r"[0-9.]+")
-_CURRENCY = re.compile(r"[A-Z]{3}")  # units of quantities are in lower case
+_SUM = re.compile(r"sum ([0-9]+) ([A-Z]{3})")  # of a discrepancy, in the smallest unit
 _DAYS = frozenset({"until", "period_from", "period_until", "frozen_until", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The label of a field where another than the field's own is meant: by the event type and the field's name.
@@ -457,9 +457,9 @@ class EventWords:
             return self._labels.find("reason_code", reason) or text
         if (seal := text.removeprefix("seal ")) != text:
             return self._labels.of("telling", "seal").format(self._labels.find("seal_state", seal) or seal)
+        if money := _SUM.fullmatch(text):
+            return money_in_words(int(money[1]), money[2])
         amount, _, unit = text.partition(" ")
-        if _CURRENCY.fullmatch(unit) and amount.isdecimal():
-            return money_in_words(int(amount), unit)
         return self._labels.quantity(amount, unit) if _NUMBER.fullmatch(amount) else quoted(text)
 
     def _list(self, parts: list[str]) -> str:

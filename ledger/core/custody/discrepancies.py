@@ -149,7 +149,8 @@ def _money_difference(item: Item, money: Money | None) -> Iterator[DescriptionDi
     kind: DiscrepancyKind = "quantity"
     if recorded is not None and recorded.currency == money.currency and money.amount > recorded.amount:
         kind = "surplus"
-    yield DescriptionDifference(kind, *sums(item, money))
+    # Told apart from a seal or a condition that reads like an amount.
+    yield DescriptionDifference(kind, *(f"sum {text}" if text[0].isdigit() else text for text in sums(item, money)))
 
 
 def sums(item: Item, money: Money) -> tuple[str, str]:

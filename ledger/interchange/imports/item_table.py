@@ -389,8 +389,8 @@ def _table_row(number: int, cells: Sequence[Cell], headings: Sequence[str | None
 def normalized_cells(cells: Mapping[str, str], columns: Sequence[ItemColumn]) -> dict[str, str]:
     """Return the texts of a row as a form has them: choices by their words, a unit such as of 3瓶 in its own column.
 
-    A row without a kind is of the procedure's first one; a quantity without a unit counts pieces. What is none of the
-    choices stays as it is.
+    A row without a kind is of the procedure's first one; a quantity without a unit is in its usual one. What is none
+    of the choices stays as it is.
     """
     by_path = {column.path: column for column in columns}
     stated = {path: text for path, text in cells.items() if text and path in by_path}

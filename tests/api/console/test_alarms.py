@@ -108,6 +108,14 @@ def test_a_quiet_service_has_no_alarm() -> None:
     assert alarms(replace(QUIET, chain_status=None)) == []
 
 
+def test_a_visitor_is_not_told_whose_change_waits() -> None:
+    """That a key is revoked and can still sign is something for those who are signed in."""
+    (alarm,) = alarms(LOUD["change_waits"])
+    (for_visitors,) = alarms(replace(LOUD["change_waits"], inside=None))
+    assert (alarm.about, alarm.detail) == ("0xab", "insufficient funds")
+    assert (for_visitors.kind, for_visitors.about, for_visitors.detail) == ("change_waits", "", None)
+
+
 @pytest.mark.parametrize("kind", SAYINGS)
 def test_each_alarm_is_raised_by_what_it_names(kind: str) -> None:
     """By that alone, and it says in both languages what to do next."""

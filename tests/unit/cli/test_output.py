@@ -59,7 +59,8 @@ def test_a_report_from_before_words_is_shown_as_it_is(capsys: pytest.CaptureFixt
 def test_sums_of_a_discrepancy_are_told_in_the_main_unit() -> None:
     """The protocol has them in the smallest; a count of something else is told as it is."""
     output = Output(json=False, labels=Labels("en"))
-    assert output.words("expected", "300000 CNY") == "3,000.00 CNY"
+    assert output.words("expected", "sum 300000 CNY") == "3,000.00 CNY"
+    assert output.words("found", "4501 SGS") == "4501 SGS", "a seal"
     assert output.words("found", "30 note") == "30 note"
 
 
