@@ -25,7 +25,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.interchange.imports.source_file import SourceFile
-from ledger.interchange.imports.values import Misread, line
+from ledger.interchange.imports.values import Misread, identifier, line
 
 FIELD = "--identity-key"
 COLUMN = "person_id"  # of a pseudonymised list
@@ -117,7 +117,7 @@ def read_named(source: SourceFile, identity: Sequence[str]) -> NamedRows:
         if row.fault is not None:
             raise MalformedInput("row {row.number}: {row.fault}", row=row, field="FILE")
         try:
-            rows.append({name: line(cell) for name, cell in row.cells.items()})
+            rows.append({name: (identifier if name in identity else line)(cell) for name, cell in row.cells.items()})
         except Misread as error:
             raise MalformedInput("row {row.number}: {error}", row=row, error=error, field="FILE") from error
     columns = table.columns or tuple(dict.fromkeys(name for cells in rows for name in cells))

@@ -119,7 +119,7 @@ class Planner:
         """
         parts = []
         for column in self.mapping.key:
-            part = _read(row, CellSource(column=column), values.line)
+            part = _read(row, CellSource(column=column), values.identifier)
             if part is None:
                 raise CellRefused(column, "", "blank, and the mapping's key needs it")
             parts.append(part)
@@ -156,7 +156,7 @@ class Planner:
         absent = self.mapping.absent
         if not absent:
             return row
-        cells = {name: cell for name, cell in row.cells.items() if str(cell).strip() not in absent}
+        cells = {name: cell for name, cell in row.cells.items() if values.bare(cell).strip() not in absent}
         return replace(row, cells=cells)
 
     def plan(self, row: SourceRow, survey: Survey) -> Plan:
@@ -411,7 +411,7 @@ class _RowReader:
         return None if fields[sign] is None else fields
 
     def _id(self, noun: str, slot: int, columns: tuple[str, ...]) -> str:
-        marks = [_read(self._row, CellSource(column=column), values.line) or "" for column in columns]
+        marks = [_read(self._row, CellSource(column=column), values.identifier) or "" for column in columns]
         return self._key.id_of(noun, *self._origin, str(slot), *marks)
 
     def _person_of(self, number: int) -> str:
@@ -492,7 +492,7 @@ def _read(row: SourceRow, source: CellSource, reader: Callable[..., Any], dates:
 
 def _identity(row: SourceRow, part: PersonMapping) -> tuple[str, ...]:
     """Return the cells by which a person is the same in every case, none if one of them is blank."""
-    numbers = [_read(row, CellSource(column=column), values.line) for column in part.identity]
+    numbers = [_read(row, CellSource(column=column), values.identifier) for column in part.identity]
     return tuple(number for number in numbers if number) if all(numbers) else ()
 
 

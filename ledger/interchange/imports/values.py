@@ -29,7 +29,9 @@ _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _BLANKS, _BREAK = re.compile(r"\s+"), re.compile("[\n\t\u2028\u2029]")
-_SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]+)?E\+[0-9]{2}")  # how spreadsheets write a long number into a CSV file
+# How spreadsheets and programs write a long number into a text file.
+_SCIENTIFIC = re.compile(r"[0-9](?:(?:[.,][0-9]+)?[Ee]\+|[.,][0-9]+[Ee])(?P<exponent>[0-9]{1,3})")
+_LONG = 10  # digits after the first, of which some are lost
 _GUARDED = re.compile(r'="(?P<text>[^"]*)"')  # how exports keep a spreadsheet from rounding a long number
 _AROUND = " \t\r\n\u3000\u200b\ufeff\xa0"
 _NUMERALS = "〇一二三四五六七八九"
@@ -58,17 +60,22 @@ class Misread(Exception):
         super().__init__(self.text)
 
 
+def bare(cell: Cell) -> str:
+    """Return what a cell has in it, of whatever kind, without what may stand around it."""
+    if cell is None or isinstance(cell, Unusable):
+        return ""
+    stripped = unicodedata.normalize("NFC", _spelled(cell)).strip(_AROUND)
+    guarded = _GUARDED.fullmatch(stripped)
+    return guarded["text"].strip(_AROUND) if guarded else stripped
+
+
 def text(cell: Cell) -> str | None:
     """Return the text of a cell in Unicode normal form C, stripped."""
     if isinstance(cell, Unusable):
         raise Misread("the cell holds {reason}", reason=cell.reason)
-    if cell is None:
-        return None
-    stripped = unicodedata.normalize("NFC", _spelled(cell)).strip(_AROUND)
-    if guarded := _GUARDED.fullmatch(stripped):
-        stripped = guarded["text"].strip(_AROUND)
-    if _SCIENTIFIC.fullmatch(stripped):
-        raise Misread("a spreadsheet has cut off digits of this number: format the cell as text")
+    stripped = bare(cell)
+    if (number := _SCIENTIFIC.fullmatch(stripped)) and int(number["exponent"]) >= _LONG:
+        raise _cut_off()
     if forbidden := _FORBIDDEN.search(stripped):
         raise Misread("the cell holds the character U+{forbidden:04X}, which is no text", forbidden=ord(forbidden[0]))
     return stripped.replace("\r\n", "\n").replace("\r", "\n") or None
@@ -79,6 +86,18 @@ def line(cell: Cell) -> str | None:
     lines = text(cell)
     # One run of white space after the other: a pattern that looks for the break within would go over long runs again.
     return None if lines is None else _BLANKS.sub(lambda run: " " if _BREAK.search(run[0]) else run[0], lines)
+
+
+def identifier(cell: Cell) -> str | None:
+    """Return the line by which a case, a person or a thing is known: one that has all its digits."""
+    known_by = line(cell)
+    if known_by and _SCIENTIFIC.fullmatch(known_by):  # however short, others come to the same
+        raise _cut_off()
+    return known_by
+
+
+def _cut_off() -> Misread:
+    return Misread("a spreadsheet has cut off digits of this number: format the cell as text")
 
 
 def _plain_line(cell: Cell) -> str | None:

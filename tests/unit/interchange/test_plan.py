@@ -80,10 +80,19 @@ def test_two_names_under_one_number_are_refused_in_every_row(tmp_path: Path) -> 
 SAME_NUMBERS = (("Zhang", "3101"), ("Li", "3101"), ("Wang", "3102"), ("WANG\u3000", "3102"), ("Li", "3101"))
 
 
-def test_a_number_that_a_spreadsheet_cut_off_is_nobodys(tmp_path: Path) -> None:
-    """Many people have the digits that are left."""
-    ((_, column, reason),) = tried(tmp_path, FULL.replace("3101", "3.10101E+17")).faults
+@pytest.mark.parametrize("cell", ["3.10101E+17", '"3,10101E+17"', "3.10101E17", "3.10101e+17", "3.1E+017", "3E+05"])
+def test_a_number_that_a_spreadsheet_cut_off_is_nobodys(tmp_path: Path, cell: str) -> None:
+    """Many people have the digits that are left, whichever program has written them."""
+    ((_, column, reason),) = tried(tmp_path, FULL.replace("3101", cell)).faults
     assert (column, "digits" in reason) == ("id", True)
+
+
+def test_only_a_long_number_is_taken_for_cut_off_where_nobody_is_known_by_it(tmp_path: Path) -> None:
+    """A text may look like a short one; a phone number is spoiled wherever it stands."""
+    assert tried(tmp_path, FULL.replace("a phone", "1E+05")).faults == []
+    assert tried(tmp_path, FULL.replace("3101", "3E12")).faults == []
+    ((_, column, _),) = tried(tmp_path, FULL.replace("in a shop", "1.38E+10")).faults
+    assert column == "summary"
 
 
 def test_words_that_the_mapping_counts_as_absent_are_blank_cells(tmp_path: Path) -> None:
@@ -94,6 +103,14 @@ def test_words_that_the_mapping_counts_as_absent_are_blank_cells(tmp_path: Path)
     assert [[event.key[0] for event in plan.events] for plan in plans] == [["case", "person"]] * 2
     assert len({plan.events[1].key for plan in plans}) == 2
     assert not plans[0].events[0].sections
+
+
+@pytest.mark.parametrize("cell", ['="不详"', "不详\u200b", "\ufeff 不详", "\u2003不详"])
+def test_an_absent_word_is_one_however_it_is_written(tmp_path: Path, cell: str) -> None:
+    """With whatever another cell may have around it: two unknown people would else be one, for good."""
+    mapping = 'absent = ["不详"]\n' + MAPPING
+    plans = tried(tmp_path, *(f"A-{n},theft,,Zhang,{cell},,,,,," for n in (1, 2)), mapping=mapping).plans
+    assert len({plan.events[1].key for plan in plans}) == 2
 
 
 def test_parts_that_the_row_does_not_have_are_left_out(tmp_path: Path) -> None:
