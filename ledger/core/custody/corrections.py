@@ -67,6 +67,9 @@ def _values(item: Item, part: str, act: Act, corrections: tuple[record.Correctio
         correct = None if correction.correct == ABSENT else correction.correct
         if name not in CHANGING or name in item.changed or not correction.field.startswith(part):
             continue
+        # A seal comes off only by being broken, which says on what ground: then the thing is opened.
+        if name == "seal_number" and correct is None:
+            continue
         if name not in _AMOUNTS:
             values[name] = correct
         elif not part and (value := value_at(ItemRegistered, correction.field)) is not None:
@@ -75,7 +78,7 @@ def _values(item: Item, part: str, act: Act, corrections: tuple[record.Correctio
             amount[inner] = int(correct) if inner in _WHOLE and correct else correct
     values |= {name: _amount(values[name], name, act) for name in _AMOUNTS if name in values}
     if "seal_number" in values:
-        values["seal_state"] = None if values["seal_number"] is None else item.seal_state or "intact"
+        values["seal_state"] = item.seal_state or "intact"
     return values
 
 

@@ -118,13 +118,14 @@ def test_what_is_offered_or_in_other_hands_or_gone_is_not_put_right() -> None:
         assert correct(written, event, quantity__value="7").state.items[name].quantity == pieces(2)
 
 
-def test_a_seal_is_put_on_and_taken_off_by_a_correction() -> None:
-    """Of a part, too, whose amount stays what adds up to the whole."""
+def test_a_seal_is_put_on_by_a_correction_and_taken_off_by_none() -> None:
+    """Of a part, too, whose amount stays what adds up to the whole. What is sealed is opened before it is split."""
     written = Case().open().register("notes", kind="property", quantity=pieces(3))
     registered = ref(written)
-    for seal, seal_state in (("S-7", "intact"), ("S-8", "intact"), ("null", None)):
-        notes = correct(written, registered, seal_number=seal).state.items["notes"]
-        assert (notes.seal_number, notes.seal_state) == (None if seal == "null" else seal, seal_state)
+    for correct_number, seal in (("null", None), ("S-7", "S-7"), ("S-8", "S-8"), ("null", "S-8")):
+        notes = correct(written, registered, seal_number=correct_number).state.items["notes"]
+        assert (notes.seal_number, notes.seal_state) == (seal, seal and "intact")
+    written.say(item.ItemUnsealed, clerk(POLICE), item_id="notes", seal_number="S-8")
     written.say(item.ItemSplit, clerk(POLICE), item_id="notes", parts=(part("one", 1), part("two", 2)))
     items = correct(written, ref(written), parts_0_seal_number="S-9", parts_0_quantity__value="2").state.items
     assert [(items[name].seal_number, items[name].quantity) for name in ("one", "two")] == [
