@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ from ledger.core.events.record import Correction, ImportRecorded, RecordCorrecte
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.interchange.imports.identity import may_be_derived
 from ledger.interchange.imports.plan import EventKey, Plan, PlannedEvent, event_key
 from ledger.interchange.imports.tables import CellRefused
 from ledger.recording.event_signing import Actor, Claims, Signed, StreamPosition, sign_event
@@ -51,12 +52,14 @@ class RecordedFields(Struct):
     """An imported event as the ledger has it: its fields by path, after all corrections.
 
     ``within`` is the path of a part that the event states; what it says of the part alone is among the fields then.
+    ``by_hand`` if no import can have recorded it.
     """
 
     ref: EventRef
     fields: dict[str, str]
     sections: ShownSections
     within: str = ""
+    by_hand: bool = False
 
     def correct(self, corrections: Iterable[Correction]) -> None:
         """Take the corrections of the event that are about these fields."""
@@ -64,10 +67,11 @@ class RecordedFields(Struct):
         self.fields.update({fix.field: fix.correct for fix in about})
 
 
-def recorded_fields(events: Iterable[CaseEvent], agency: str) -> dict[EventKey, RecordedFields]:
+def recorded_fields(events: Sequence[CaseEvent], agency: str) -> dict[EventKey, RecordedFields]:
     """Return what the agency has recorded of a case, by the key of the event."""
     by_key: dict[EventKey, RecordedFields] = {}
     by_id: defaultdict[str, list[RecordedFields]] = defaultdict(list)
+    importers = {each.event.officer for each in events if isinstance(each.event.body, ImportRecorded | CaseTakenOver)}
     for shown in events:
         event, body = shown.event, shown.event.body
         if event.agency != agency:
@@ -80,7 +84,8 @@ def recorded_fields(events: Iterable[CaseEvent], agency: str) -> dict[EventKey, 
         elif (key := event_key(body)) and key not in by_key:
             fields = _fields(body) | {"occurred_at": event.occurred_at}
             own = {path: text for path, text in fields.items() if _is_about(path, "")}
-            by_key[key] = RecordedFields(event.ref, own, shown.sections)
+            by_hand = event.officer not in importers or not may_be_derived(key[-1])
+            by_key[key] = RecordedFields(event.ref, own, shown.sections, by_hand=by_hand)
             by_id[event.event_id].append(by_key[key])
             for stated_key, within in _stated_in(body):
                 about = {path: text for path, text in fields.items() if _is_about(path, within)}
@@ -132,9 +137,13 @@ class Replaced(NamedTuple):
 
 
 def replaced_by(plan: Plan, recorded: Mapping[EventKey, RecordedFields]) -> Replaced | None:
-    """Return what the row would add beside others of its kind that it no longer names; None if there is no such."""
+    """Return what the row would add beside others of its kind that it no longer names; None if there is no such.
+
+    What was recorded by hand, no row has named.
+    """
     named = {planned.key for planned in plan.events}
-    added, left = Counter(key[0] for key in named - recorded.keys()), Counter(key[0] for key in recorded.keys() - named)
+    added = Counter(key[0] for key in named - recorded.keys())
+    left = Counter(key[0] for key, of in recorded.items() if key not in named and not of.by_hand)
     both = [noun for noun in ("person", "item") if added[noun] and left[noun]]
     numbers = {noun: added[noun] for noun in both}
     no_longer_named = sum(left[noun] for noun in both)

@@ -28,6 +28,7 @@ from ledger.interchange.imports.source_file import SourceFile
 from ledger.interchange.imports.values import Misread, identifier, line
 
 FIELD = "--identity-key"
+ID_BYTES = 16
 COLUMN = "person_id"  # of a pseudonymised list
 
 
@@ -64,10 +65,15 @@ class IdentityKey:
         return int.from_bytes(self._keyed(["fingerprint", text])[:8], "big")
 
     def _hex(self, *origin: str) -> str:
-        return self._keyed([self.agency, *origin])[:16].hex()
+        return self._keyed([self.agency, *origin])[:ID_BYTES].hex()
 
     def _keyed(self, value: list[Any]) -> bytes:
         return blake3(canonical.encode(value), key=self._key).digest()
+
+
+def may_be_derived(own: str) -> bool:
+    """Tell whether an id has as many digits as the derived ones. One that is given by hand seldom has."""
+    return len(own.rpartition("-")[2]) == 2 * ID_BYTES
 
 
 def make_key(path: Path) -> None:

@@ -264,7 +264,7 @@ class Importer:
             if looked_up.sequence is None:
                 return "absent", None
             replaced = replaced_by(plan, recorded_fields(self._events(plan), self._signer.actor.agency))
-        except RowRefused:
+        except TallystickError:
             return "refused", None
         return "changed" if looked_up.imports else "begun", replaced
 

@@ -12,8 +12,10 @@ import stamina
 
 from ledger.config.keys import LocalSigner
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.core.events import Stream
-from ledger.core.events.case import CaseStageEntered
+from ledger.core.events import Body, Stream
+from ledger.core.events.case import CaseStageEntered, PersonNamed
+from ledger.core.events.item import ItemRegistered
+from ledger.core.events.terms import Quantity
 from ledger.interchange.imports import importing
 from ledger.interchange.imports.case_events import CaseEvent, ImportSigner, Replaced
 from ledger.interchange.imports.identity import IdentityKey
@@ -109,11 +111,11 @@ class Rival(Local):
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """Yield a ledger that knows the police's clerk; its clock is that of this machine, as the clerk's is."""
     with open_ledger(sqlite_url(tmp_path), clock=Clock(int(time.time() * 1000))) as opened:
-        yield opened.found(clerk(POLICE))
+        yield opened.found(clerk(POLICE), clerk(POLICE, 2))
 
 
-def pen() -> ImportSigner:
-    officer = clerk(POLICE)
+def pen(number: int = 1) -> ImportSigner:
+    officer = clerk(POLICE, number)
     actor = Actor(officer.agency, officer.officer_id, LocalSigner.from_private_key(officer.key.secret))
     return ImportSigner(actor, LOG_ID, books_that_ship())
 
@@ -230,3 +232,33 @@ def test_a_person_beside_another_who_is_no_longer_named_is_added_only_when_asked
     assert len(types(ledger, refused.case_id)) == EVENTS
     added, _ = run(tmp_path, Local(ledger), *righted, may_add=True)
     assert (added.became, types(ledger, added.case_id).count("person.named")) == ("corrected", 2)
+
+
+def test_what_officers_recorded_by_hand_is_nothing_that_a_row_no_longer_names(tmp_path: Path, ledger: Ledger) -> None:
+    """Neither another officer's, nor what has an id that no import gives: a row may add its first thing beside them."""
+    (first,) = run(tmp_path, Local(ledger), "A-1,theft,,,,,,,,,")
+    assert first.case_id is not None
+    by_hand: tuple[tuple[int, Body], ...] = (
+        (
+            1,
+            ItemRegistered(
+                item_id="item-5e0c",
+                item_kind="exhibit",
+                description="a knife",
+                quantity=Quantity(value="1", unit="piece"),
+            ),
+        ),
+        (2, PersonNamed(person_id="0c" * 16, role="suspect")),
+    )
+    for number, body in by_hand:
+        last = Local(ledger).events(first.case_id)[-1].event
+        place = StreamPosition(Stream(kind="case", id=first.case_id), last.sequence + 1, last.leaf_hash)
+        for event in pen(number).sign([PlannedEvent(body)], place).events:
+            ledger.post(event.submission)
+    with importing_from(tmp_path, Local(ledger), FULL) as (importer, source):
+        ((state, replaced),) = [(row.state, row.replaced) for row in importer.states(source)]
+    assert (state, replaced) == ("changed", None)
+    (corrected,) = run(tmp_path, Local(ledger), FULL)
+    assert corrected.became == "corrected", corrected.fault
+    (refused,) = run(tmp_path, Local(ledger), FULL.replace("3101", "3102"))
+    assert "no longer named: 1" in str(refused.fault)
