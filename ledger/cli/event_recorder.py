@@ -146,7 +146,8 @@ class EventRecorder(EventClient[Session]):
         print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
         if isinstance(body, CaseSplit) and (body.person_ids or body.item_ids):
             given_up = len(body.person_ids), len(body.item_ids)
-            self.session.warn(OpenSplit(receipt["event_id"], case_id, body.new_case_id, *given_up).next_step)
+            split = OpenSplit(receipt["event_id"], case_id, body.new_case_id, self.session.officer[0], *given_up)
+            self.session.warn(split.next_step)
 
     def record_with(self, file: Path, case_id: str, body: Body) -> None:
         """Append an event that tells of a new file, as ``record`` does; the file goes if nothing is recorded of it.

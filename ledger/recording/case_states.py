@@ -16,6 +16,7 @@ from typing import NoReturn
 import structlog
 
 from ledger.core.custody import Act, CaseState, OpenSplit, fold
+from ledger.core.custody.cases import require_can_take_over
 from ledger.core.custody.fold import book_of, not_on_head
 from ledger.core.custody.kept_state import decode_state, is_kept
 from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
@@ -385,7 +386,37 @@ class CaseStates:
             if new_case_id is not None:
                 require_free_id(event, cases.splitting_agencies(connection, [new_case_id], below=below))
             if closes:
-                require_taken_over(event, cases.open_splits(connection, [event.stream.id], below=below))
+                splits = cases.open_splits(connection, [event.stream.id], below=below, for_unopened=True)
+                require_taken_over(event, splits)
+
+    def require_by_open_cases(self, event: Event, after: CaseState) -> None:
+        """Refuse a split for an open case that cannot take it over, and closing a case over one that an open one can.
+
+        ``after`` is the state after the event. By the time that it is recorded the open case may be another agency's:
+        a closing over what then can be taken over by none is accepted.
+        """
+        if isinstance(event.body, CaseSplit):
+            new_case = self.of_case(event.body.new_case_id)
+            if new_case is not None:
+                require_can_take_over(new_case, after, field="new_case_id")
+        elif isinstance(event.body, CaseClosed):
+            require_taken_over(event, self.splits_to_take_over(event.stream.id, event.agency))
+
+    def splits_to_take_over(self, case_id: str, agency: str) -> list[OpenSplit]:
+        """Return the splits of the case by this agency that are not taken over, and that it can take over now."""
+        with self._reading() as connection:
+            splits = cases.open_splits(connection, [case_id], agency=agency)
+            entries = log.entries_by_event_id(connection, [split.event_id for split in splits])
+        return [split for split in splits if self._can_be_taken_over(split, entries[split.event_id])]
+
+    def _can_be_taken_over(self, split: OpenSplit, entry: StoredEntry) -> bool:
+        new_case = self.of_case(split.new_case_id)
+        try:
+            if new_case is not None:
+                require_can_take_over(new_case, self.after(entry), field="new_case_id")
+        except RuleRefused:
+            return False
+        return True
 
     def act_of(self, entry: StoredEntry, event: Event, before: CaseState | None) -> Act:
         """Return a logged event as the rules see it after ``before``, by what was in force for its entry."""
@@ -442,9 +473,12 @@ def require_free_id(event: Event, splitting: Mapping[str, str]) -> None:
 
 
 def require_taken_over(event: Event, splits: Iterable[OpenSplit]) -> None:
-    """Refuse closing a case with a split that is not taken over: whom it gave up is in no case, and no clock runs."""
+    """Refuse closing a case with a split by its agency that is not taken over, though it can be.
+
+    Whom it gave up is in no case, and no clock runs. One by another agency does not keep this one from closing.
+    """
     for split in splits if isinstance(event.body, CaseClosed) else ():
-        if split.case_id == event.stream.id:
+        if (split.case_id, split.agency) == (event.stream.id, event.agency):
             raise RuleRefused(
                 "what was split off for case {split.new_case_id} is not taken over",
                 split=split,

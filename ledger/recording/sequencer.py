@@ -23,7 +23,7 @@ from msgspec import Struct
 from ledger.core.custody.fold import not_on_head
 from ledger.core.custody.state import OpenSplit, require_new
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
-from ledger.core.events.case import CaseClosed, CaseJoined, CaseOpened, CaseSplit
+from ledger.core.events.case import CaseClosed, CaseSplit
 from ledger.core.events.registry import RegistryChange
 from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.log import merkle
@@ -65,8 +65,8 @@ class LogView:
         # Agencies, by the id of the unopened case that they split something off for.
         self.splitting = cases.splitting_agencies(connection, new_cases) if new_cases else {}
         closing = {validated.event.stream.id for validated in new if isinstance(validated.event.body, CaseClosed)}
-        # Of the cases that are to be closed, by the split's event id.
-        open_splits = cases.open_splits(connection, closing) if closing else []
+        # Of the cases that are to be closed, for cases that are not opened yet, by the split's event id.
+        open_splits = cases.open_splits(connection, closing, for_unopened=True) if closing else []
         self.open_splits = {split.event_id: split for split in open_splits}
         counts = {
             (event.agency, event.body.stocktake_id)
@@ -122,17 +122,17 @@ class LogView:
             self.authority = authorities.fold(self.authority, event.body, index)
         self.payloads.add(event.payload_digest)
         self.heads[stream] = StreamHead(event.sequence, event.leaf_hash)
-        match event.body:
-            case CaseSplit(new_case_id=new_case_id, person_ids=persons, item_ids=items) if persons or items:
-                split = OpenSplit(event.event_id, event.stream.id, new_case_id, len(persons), len(items))
-                self.open_splits[event.event_id] = split
-            case CaseOpened(split_from=cited) | CaseJoined(cites=cited) if cited is not None:
-                self.open_splits.pop(cited.event_id, None)
         # The id is the splitting agency's until the case is opened; then it is nobody's any more.
         if isinstance(event.body, CaseSplit) and ("case", event.body.new_case_id) not in self.heads:
             self.splitting[event.body.new_case_id] = event.agency
+            if event.body.person_ids or event.body.item_ids:
+                gave_up = len(event.body.person_ids), len(event.body.item_ids)
+                split = OpenSplit(event.event_id, event.stream.id, event.body.new_case_id, event.agency, *gave_up)
+                self.open_splits[event.event_id] = split
         elif (opened := new_case_of(event)) is not None:
             self.splitting.pop(opened, None)
+            for split in [split for split in self.open_splits.values() if split.new_case_id == opened]:
+                del self.open_splits[split.event_id]
 
     def fork(self) -> LogView:
         """Return a view of the same log that is updated on its own."""

@@ -263,6 +263,7 @@ class Validator:
         outcome = fold(before, self.states.act(before, event, registered=authority.agencies))
         # Of another case, so that the fold of this one cannot know it.
         self.states.require_by_splits(event)
+        self.states.require_by_open_cases(event, outcome.state)
         self._require_references(authority, event)
         return before, outcome
 
@@ -304,6 +305,7 @@ class Validator:
         adopted = self.procedures().last_index
         act = self.states.act(before, event, registered=authority.agencies)
         outcome = fold(before, act)
+        self.states.require_by_open_cases(event, outcome.state)
         self._require_references(authority, event)
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.add_to_cache(outcome.state, adopted)

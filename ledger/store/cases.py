@@ -407,11 +407,12 @@ def open_splits(
     *,
     agency: str | None = None,
     below: int = LOG_END,
+    for_unopened: bool = False,
     limit: int | None = None,
 ) -> list[OpenSplit]:
     """Return the splits of these cases, or all by this agency, that gave something up and are not taken over.
 
-    ``below`` is the index up to which entries count.
+    ``below`` is the index up to which entries count; ``for_unopened`` leaves only those for cases without an entry.
     """
     taken = SPLITS_TAKEN_OVER.c.event_id == SPLITS.c.event_id, SPLITS_TAKEN_OVER.c.log_index < below
     query = select(*(SPLITS.c[name] for name in OpenSplit.__struct_fields__)).where(
@@ -419,8 +420,10 @@ def open_splits(
     )
     if case_ids is not None:
         query = query.where(one_of(SPLITS.c.case_id, case_ids))
+    if for_unopened:
+        query = query.where(~_opening.exists())
     query = where_set(query, agency=agency).order_by(SPLITS.c.log_index).limit(limit)
-    return [OpenSplit(*row) for row in connection.execute(query)]
+    return [OpenSplit(*row) for row in connection.execute(query, {"below": below} if for_unopened else {})]
 
 
 def splitting_agencies(

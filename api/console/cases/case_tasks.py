@@ -19,7 +19,6 @@ from ledger.core.events import EVENT_TYPES, NAME_OF
 from ledger.core.events.item import ItemDisposed
 from ledger.core.events.record import SectionErased
 from ledger.core.procedure.clock_periods import Clock
-from ledger.store import cases
 from ledger.timeline.sentences import sides_by_field
 
 BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
@@ -162,8 +161,9 @@ def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
     tasks = {block.path: CaseTask(block.kind, block.values, block.path) for block in blocking if block.path}
     for task in (*_of_handovers(visit, state), *_of_letters(state, own), *_of_items(visit, state)):
         tasks.setdefault(task.path, task)
-    with visit.service.parts.database.read() as connection:
-        splits = cases.open_splits(connection, [state.case_id], agency=own)
+    splits = visit.service.parts.validator.states.splits_to_take_over(state.case_id, own)
+    if splits:
+        tasks.pop("acts/close", None)
     of_splits = [CaseTask("open_split", {"split": split}, f"events/{split.event_id}") for split in splits]
     of_clocks = []
     for deadline in clock_views.of_case(visit, state):

@@ -252,25 +252,10 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
             field=f"body.{field}",
             hint="The agency that signed case.split opens the new case, or joins it to one that it answers for.",
         )
-    # What comes here has the words of its procedure, which another one need not have.
-    if source.procedure != state.procedure:
-        refuse(
-            "other_procedure",
-            "case {source.case_id} is of the procedure {source.procedure}",
-            source=source,
-            field=f"body.{field}",
-            hint="What is split off goes into a case of the same procedure.",
-        )
     # Cited a second time, a split would bring back things that have gone on their way since.
     if cited.event_id in state.joined_splits:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
-    for item in split.items:
-        existing = state.items.get(item.item_id)
-        # An item that left this case by a split may come back to it.
-        if existing is not None and existing.status != "left":
-            require_new(state.items, item.item_id, "item", field=field)
-    for measure in split.measures:
-        require_new(state.measures, measure.measure_id, "measure", field=field)
+    require_can_take_over(state, source, field=field)
     # Who holds a thing of the case is a party of it, and may act on that thing here too.
     holders = frozenset(agency for item in split.items for agency in (item.holder, item.responsible))
     return replace(
@@ -281,6 +266,40 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
         clocks=state.clocks | {clock.deadline_id: clock for clock in clocks.transferred(split.clocks, act)},
         joined_splits=state.joined_splits | {cited.event_id},
     )
+
+
+def require_can_take_over(state: CaseState, source: CaseState, *, field: str) -> None:
+    """Refuse that the case takes over what the last event of another one, a split, gave up.
+
+    It is so if another agency answers for it, it is of another procedure, or has other things of the same ids.
+    """
+    split = source.split
+    assert split is not None, "the state is that after a split"
+    if state.responsible != split.agency:
+        refuse(
+            "not_responsible",
+            "{split.agency} does not answer for case {state.case_id}, and could take over nothing in it",
+            split=split,
+            state=state,
+            field=f"body.{field}",
+            hint="Take a new id for a new case.",
+        )
+    # What comes here has the words of its procedure, which another one need not have.
+    if source.procedure != state.procedure:
+        refuse(
+            "other_procedure",
+            "case {source.case_id} is of the procedure {source.procedure}",
+            source=source,
+            field=f"body.{field}",
+            hint="What is split off goes into a case of the same procedure.",
+        )
+    for item in split.items:
+        existing = state.items.get(item.item_id)
+        # An item that left this case by a split may come back to it.
+        if existing is not None and existing.status != "left":
+            require_new(state.items, item.item_id, "item", field=field)
+    for measure in split.measures:
+        require_new(state.measures, measure.measure_id, "measure", field=field)
 
 
 @rule(case.CaseAssigned)

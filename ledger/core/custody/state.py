@@ -405,12 +405,13 @@ class Split(Struct, frozen=True):
 class OpenSplit(Struct, frozen=True):
     """Persons and items, as many as these, that a case gave up for another one, which has not taken them over.
 
-    ``event_id`` is the split's.
+    ``event_id`` is the split's, which ``agency`` signed.
     """
 
     event_id: str
     case_id: str
     new_case_id: str
+    agency: str
     persons: int
     items: int
 

@@ -82,6 +82,16 @@ def test_what_is_split_off_is_a_task_until_it_is_taken_over(served: Served, lang
     assert not any(command in page_of(served, clerk(POLICE), path, **shown).text for path in ("/cases/case-1", "/"))
 
 
+def test_a_case_of_which_all_is_split_off_is_to_be_closed_once_that_is_taken_over(served: Served) -> None:
+    """The ledger would refuse it before."""
+    old = Case("case-1").open().register("phone")
+    old.say(CaseSplit, new_case_id="case-2", ground="another deed", item_ids=("phone",))
+    served.record(old)
+    assert "acts/close" not in tasks_of(page_of(served, clerk(POLICE), "/cases/case-1").text)
+    served.record(Case("case-2").open(source=old.state, split_from=old.last.ref))
+    assert "acts/close" in tasks_of(page_of(served, clerk(POLICE), "/cases/case-1").text)
+
+
 def test_a_loan_that_came_back_leaves_nothing_to_complete(served: Served) -> None:
     """What is returned to be completed is a task, also of things alone; a loan's return is the end of the loan."""
     case = holding("phone", "knife").offer("phone", to=LAB, purpose="forensic_examination").accept()

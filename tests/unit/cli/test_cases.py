@@ -148,7 +148,13 @@ def test_part_of_a_case_leaves_for_another(world: World) -> None:
     options = ("--item", f"{case_id}-i1", "--ground", "another offence")
     receipt = world.ok("case", "split", case_id, *options)
     assert receipt["new_case_id"].startswith("case-")
-    given_up = {"new_case_id": receipt["new_case_id"], "event_id": receipt["event_id"], "persons": 0, "items": 1}
+    given_up = {
+        "new_case_id": receipt["new_case_id"],
+        "event_id": receipt["event_id"],
+        "agency": "police-east",
+        "persons": 0,
+        "items": 1,
+    }
     assert world.ok("case", "show", case_id)["open_splits"] == [given_up | {"case_id": case_id}]
     world.refuses(Exit.REFUSED, f"--split-from {receipt['event_id']}", "case", "close", case_id, "--ground", "over")
     world.ok("case", "number", case_id, "B-2")

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import Act, Flag, OpenSplit, fold
 from ledger.core.custody import state as states
+from ledger.core.custody.cases import require_can_take_over
 from ledger.core.errors import Conflict, RuleRefused
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.signing.authority import Agency, AuthorityState, Grant
@@ -278,7 +279,7 @@ def test_a_new_case_takes_over_what_was_split_off() -> None:
 
 def test_what_is_split_off_says_how_it_is_taken_over() -> None:
     """By the opening of the new case, or in one that is open."""
-    step = str(OpenSplit("event-1", "case-1", "case-2", persons=1, items=0).next_step)
+    step = str(OpenSplit("event-1", "case-1", "case-2", POLICE, persons=1, items=0).next_step)
     assert "tally case open --case-id case-2 --split-from event-1" in step
     assert "tally case join case-2 case-1 --cites event-1" in step
 
@@ -408,6 +409,14 @@ def test_what_joins_must_be_new_to_the_case() -> None:
     new.say(case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail", started_at=AT)
     with refused("duplicate_id", field="payload.body.cites"):
         joining(split_off(), new)
+
+
+def test_what_is_another_agencys_case_could_take_nothing_over() -> None:
+    """Before the split is recorded its agency learns that; its own open case could."""
+    old = split_off()
+    require_can_take_over(Case("case-2").open().state, old.state, field="new_case_id")
+    with refused("not_responsible", field="payload.body.new_case_id"):
+        require_can_take_over(Case("case-2").open(clerk(COURT)).state, old.state, field="new_case_id")
 
 
 def test_a_split_ends_with_the_next_event() -> None:

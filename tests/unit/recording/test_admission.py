@@ -67,7 +67,7 @@ def test_an_item_id_is_the_case_s_own(ledger: Ledger) -> None:
 @pytest.mark.parametrize("in_one_batch", [True, False])
 def test_a_case_that_another_agency_split_off_is_not_opened_first(gathering: Ledger, in_one_batch: bool) -> None:
     """Whoever has read a split neither opens the case that it is for, nor names it in a split of its own, nor is told
-    otherwise before it signs; the splitting agency does both, and once the case is open splits may name it."""
+    otherwise before it signs; the splitting agency does both."""
     mine = Case("case-1").open().register("phone", "knife")
     mine.say(case.CaseSplit, new_case_id="case-2", ground="two offences", item_ids=("phone",))
     split = mine.last
@@ -93,7 +93,6 @@ def test_a_case_that_another_agency_split_off_is_not_opened_first(gathering: Led
     ]
     for future in (*before, *futures[2:]):
         gathering.receipt(future)
-    verified(gathering.post(rival), rival)
 
 
 def test_who_drafts_an_opening_is_told_that_the_case_is_another_agencys(ledger: Ledger) -> None:
@@ -116,17 +115,20 @@ def test_a_case_is_not_closed_over_what_was_split_off(gathering: Ledger, in_one_
     old.say(case.CaseSplit, new_case_id="case-4", ground="nothing")
     closing = old.draft(case.CaseClosed(ground="over"), clerk(POLICE))
     before = [gathering.submit(event) for event in old.events]
-    if not in_one_batch:
+    if in_one_batch:
+        early = gathering.submit(closing)
+        gathering.sequencer.start()
+        error = refusal(early)
+        assert isinstance(error, RuleRefused)
+    else:
         gathering.sequencer.start()
         for future in before:
             gathering.receipt(future)
         with refused("split_not_taken_over", field="payload.event_type"):
             gathering.validator.foresee(closing.event)
-    early = gathering.submit(closing)
-    if in_one_batch:
-        gathering.sequencer.start()
-    error = refusal(early)
-    assert isinstance(error, RuleRefused)
+        with pytest.raises(RuleRefused) as caught:
+            gathering.submit(closing)
+        error = caught.value
     assert (error.code, error.field) == ("split_not_taken_over", "payload.event_type")
     assert f"tally case open --case-id case-2 --split-from {split.event.event_id}" in str(error.hint)
     with gathering.database.read() as connection:
@@ -134,6 +136,52 @@ def test_a_case_is_not_closed_over_what_was_split_off(gathering: Ledger, in_one_
     new = Case("case-2").open(source=given_up, split_from=split.ref)
     gathering.post(new.last)
     verified(gathering.post(closing), closing)
+
+
+def test_nothing_is_split_off_for_an_open_case_that_cannot_take_it_over(ledger: Ledger) -> None:
+    """It would be in no case for ever: the open one is another agency's, or has another item of the id."""
+    mine, other = Case("case-1").open().register("phone", "knife"), Case("case-3").open().register("phone")
+    theirs = Case("case-2").open(clerk(PROCURATORATE))
+    ledger.post_all([*mine.events, *other.events, *theirs.events])
+    for new_case_id, code in (("case-2", "not_responsible"), ("case-3", "duplicate_id")):
+        body = case.CaseSplit(new_case_id=new_case_id, ground="another deed", item_ids=("phone",))
+        split = mine.draft(body, clerk(POLICE))
+        for attempt in (
+            lambda split=split: ledger.validator.foresee(split.event),
+            lambda split=split: ledger.post(split),
+        ):
+            with refused(code, field="payload.body.new_case_id"):
+                attempt()
+    mine.say(case.CaseSplit, new_case_id="case-3", ground="another deed", item_ids=("knife",))
+    verified(ledger.post(mine.last), mine.last)
+
+
+def test_a_case_is_closed_over_what_nobody_can_take_over_any_more(ledger: Ledger) -> None:
+    """Not while the open case can: only once that is another agency's. The splitting agency still sees what it did."""
+    mine, other = Case("case-1").open().register("phone"), Case("case-2").open()
+    mine.say(case.CaseSplit, new_case_id="case-2", ground="another deed", item_ids=("phone",))
+    closing = mine.draft(case.CaseClosed(ground="over"), clerk(POLICE))
+    ledger.post_all([*mine.events, *other.events])
+    for attempt in (lambda: ledger.validator.foresee(closing.event), lambda: ledger.post(closing)):
+        with refused("split_not_taken_over", field="payload.event_type"):
+            attempt()
+    before = len(other.events)
+    other.register("file").offer("file", to=PROCURATORATE).accept()
+    ledger.post_all(other.events[before:])
+    verified(ledger.post(closing), closing)
+    with ledger.database.read() as connection:
+        assert [split.new_case_id for split in cases.open_splits(connection, agency=POLICE)] == ["case-2"]
+
+
+def test_an_agency_closes_a_case_from_which_an_earlier_one_split_something_off(ledger: Ledger) -> None:
+    """It cannot take that over, and what the earlier one leaves undone does not bind it; the other one still can."""
+    old = Case("case-1").open().register("phone", "file")
+    old.say(case.CaseSplit, new_case_id="case-2", ground="another deed", item_ids=("phone",))
+    split, given_up = old.last, old.state
+    old.offer("file", to=PROCURATORATE).accept().say(case.CaseClosed, clerk(PROCURATORATE), ground="over")
+    ledger.post_all(old.events)
+    new = Case("case-2").open(source=given_up, split_from=split.ref)
+    verified(ledger.post(new.last), new.last)
 
 
 def test_a_key_revoked_between_judging_and_committing_is_refused_at_its_index(gathering: Ledger) -> None:
