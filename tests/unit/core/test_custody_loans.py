@@ -44,7 +44,7 @@ def lent(*, days: int = 1) -> Case:
         ({}, None),
         ({"condition": "dusty", "match_result": "match"}, None),
         ({"quantity": pieces(9)}, "item bag: 9 piece, recorded 10 piece"),
-        ({"money": Money(amount=900, currency="CNY")}, "item bag: 900 CNY, recorded 1000 CNY"),
+        ({"money": Money(amount=900, currency="CNY")}, "item bag: sum 900 CNY, recorded sum 1000 CNY"),
         ({"seal_state": "broken"}, "item bag: seal broken, recorded seal S-1"),
         ({"match_result": "mismatch", "remark": "wet"}, "item bag: wet, recorded as listed"),
     ],
