@@ -108,7 +108,22 @@ def test_rows_say_what_the_state_says(ledger: Ledger) -> None:
         index,
     )
     offer = ("case-2", "handover-1", POLICE, PROCURATORATE, "prosecution_review", "offered", offered_at)
-    phone = ("phone", "case-2", "exhibit", "the phone", "1", "piece", POLICE, POLICE, "held", "S-1", None, None, index)
+    phone = (
+        "phone",
+        "case-2",
+        "exhibit",
+        "the phone",
+        "1",
+        "piece",
+        POLICE,
+        POLICE,
+        "held",
+        "S-1",
+        None,
+        None,
+        None,
+        index,
+    )
     expected = {
         CASES: opened,
         CASE_AGENCIES: ("case-2", POLICE, "2026-0417"),
