@@ -265,8 +265,8 @@ def _missing_in_next_handover(form_values: Mapping[str, Any], bindings: Bindings
 
 def _exceeded_clock(form_values: Mapping[str, Any], bindings: Bindings) -> Made:
     ended = "coalesce(d.stopped_at, $as_of)"
-    # What is due promptly has no end: its days count from its start.
-    due = "coalesce(d.due_at, CASE WHEN d.status IN ('running', 'met') THEN d.started_at END)"
+    # What is due promptly has no end: its days count from its start, until it was done or counted anew.
+    due = "coalesce(d.due_at, CASE WHEN d.status IN ('running', 'met', 'ended') THEN d.started_at END)"
     grace = bindings.name(form_values["grace_days"], "BIGINT")
     sql = f"""
         SELECT d.*,

@@ -149,7 +149,10 @@ def _items(case_1: SpoiledCase) -> None:
     case_1.say(item.ItemSealed, item_id="knife")
     case_1.say(item.ItemExamined, item_id="phone", match_result="match")
     halves = (part("cash-1", 1, amount=100), part("cash-2", 1, amount=100))
+    case_1.say(item.ItemUnsealed, item_id="cash", seal_number=case_1.state.items["cash"].seal_number)
     case_1.say(item.ItemSplit, item_id="cash", parts=halves)
+    for half in ("cash-1", "cash-2"):
+        case_1.say(item.ItemUnsealed, item_id=half, seal_number=case_1.state.items[half].seal_number)
     case_1.say(item.ItemMerged, item_ids=("cash-1", "cash-2"), whole=part("cash-3", 2, amount=200))
     case_1.say(item.ItemMoved, item_id="coat")
     case_1.say(item.ItemCheckedOut, item_id="coat", to_officer="p-1")

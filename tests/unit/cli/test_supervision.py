@@ -122,7 +122,7 @@ def test_what_was_seen_is_shown_in_the_readers_words(place: World) -> None:
 def test_a_lead_is_saved_and_checked_without_the_service(place: World, tmp_path: Path) -> None:
     """By whoever has the file and a trust file, and no account: this one says that it rests on entries after its own.
     Another file of ours is refused with the command that takes it."""
-    lead_id = raise_lead(place, {"case_id": "theft-24", "item_id": "phone"}).lead_id
+    lead_id = raise_lead(place, {"case_id": "theft-24", "item_id": "phone"}, tree_size=2**40).lead_id
     publish(place)
     file, trust, bundle = (tmp_path / name for name in ("lead.json", "trust.json", "bundle.json"))
     saved = place.ok("lead", "get", lead_id, "--output", file, profile="prosecutor")

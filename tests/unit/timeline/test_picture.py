@@ -15,7 +15,6 @@ from ledger.core.custody import kept_state
 from ledger.core.custody.spans import Span, custody_spans
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import IntegrityBroken
-from ledger.core.events.case import CaseNumbered
 from ledger.i18n import Labels
 from ledger.recording.case_states import CaseStates
 from ledger.store import log
@@ -27,7 +26,7 @@ from ledger.timeline.anchored_sizes import AnchoredSizes
 from ledger.timeline.case_history import Histories, HistoryEvent, TimelineBuilder, TimelineStep, read_history
 from ledger.timeline.diagrams import CustodyBar, Picture, Pictures, TrailFiles, lineage
 from ledger.timeline.sentences import Narrator
-from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, instant, supervisor
+from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, supervisor
 from tests.testkit.casework import Case, person_id
 from tests.testkit.journals import add_anchors
 from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
@@ -371,24 +370,6 @@ def test_a_step_is_told_again_in_other_words(ledger: Ledger) -> None:
     assert len({"".join(step.sentence for step in steps) for steps in fresh}) == len(readers)
     add_anchors(ledger.database, 1, 12)
     assert told("en", ("en", ()), {}) == told("en", None, {}) != fresh[0]
-
-
-def test_steps_of_the_same_payload_are_told_apart(ledger: Ledger) -> None:
-    """Nothing keeps a signer from the same salt and body in two cases, or twice in one: each step is its own."""
-    histories = Histories(ledger.validator.states)
-    narrator, anchored = Narrator(Labels("en")), AnchoredSizes(DatabaseJournal(ledger.database))
-    builder = TimelineBuilder(ledger.validator, histories, anchored, narrator, "a reader")
-    same = {"salt": "5a" * 16, "occurred_at": instant(START + HOUR)}
-    for case_id in ("case-1", "case-2"):
-        case = Case(case_id).open()
-        for _ in range(2):
-            case.act(CaseNumbered(case_number="〔2026〕12"), **same)
-        ledger.post_all(case.events)
-        with ledger.database.read() as connection:
-            steps = builder.page(connection, case_id, after=-1, limit=9)
-        written = [(event.envelope.event_id, place) for place, event in enumerate(case.events)]
-        assert [(step.event_id, step.sequence) for step in steps] == written
-        assert steps[1].payload_digest == steps[2].payload_digest
 
 
 def assert_same(connection: Connection, ledger: Ledger, histories: Histories) -> None:
