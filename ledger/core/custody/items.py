@@ -26,7 +26,7 @@ from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import refuse
 from ledger.core.events import item as things
 from ledger.core.events.terms import Money, Quantity, SealState
-from ledger.core.messages import Message
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.rulebook import ItemKind
 
 _EXACT = Context(prec=64, traps=[Inexact])  # wide enough for the sum of the longest quantities, and never rounds
@@ -41,7 +41,8 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
     kind = act.book.items[body.item_kind]
     for field in kind.needs:
         if not getattr(body, field):
-            refuse("item_incomplete", "an item of this kind has {part}", part=field, field=f"body.{field}")
+            part = Term("field", field)
+            refuse("item_incomplete", "an item of this kind has {part}", part=part, field=f"body.{field}")
     require_particulars(state, act, body.particulars, kind.fields)
     if body.fungible and not kind.is_property:
         refuse("not_fungible", "only property is fungible", field="body.fungible")
@@ -189,8 +190,9 @@ def _require_alike(item: Item, joined_item: Item, *, described: bool) -> None:
         if field in _OF_EACH or (field == "description" and described):
             continue
         if getattr(item, field) != getattr(joined_item, field):
+            part = Term("field", field)
             refuse(
-                "commingling", "{other.item_id} differs in {part}", other=joined_item, part=field, field="body.item_ids"
+                "commingling", "{other.item_id} differs in {part}", other=joined_item, part=part, field="body.item_ids"
             )
 
 
