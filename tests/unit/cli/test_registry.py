@@ -79,7 +79,8 @@ def test_who_revokes_a_key_learns_that_it_did_not_happen(tmp_path: Path) -> None
                 assert f"Send the account {account} the chain's currency" in done.err
             world.ok("case", "open", "--number", "L", "--type", "theft", profile="stolen")
             page = world.http.get("/console/operation").text
-            assert all(words in page for words in ("A key that it revokes signs on.", account, "Insufficient funds"))
+            assert "A key that it revokes signs on." in page
+            assert account not in page, "a visitor is not told whose change waits"
             anvil.fund(account)
             world.wait(keys, lambda answer: answer["keys"][0]["revoked"])
             world.refuses(Exit.REFUSED, "revoked", "case", "open", "--number", "M", "--type", "theft", profile="stolen")
