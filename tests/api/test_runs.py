@@ -75,6 +75,18 @@ def run(served: Served, definition: str, by: Officer) -> Any:
     return served.post("/api/v1/models/run", body, **served.token(by))
 
 
+def raised_by(served: Served, by: Officer, text: str) -> Any:
+    """Publish the model of the file and let it run once; return the line of the one lead that it raises."""
+    model = parse_model(text)
+    of_it = {"title": model.title, "business_line": model.business_line, "severity": model.severity}
+    published = Model(model.model_id).published(by=by, definition=text, model_digest=model.digest, **of_it)
+    answer = served.submit(published.last)
+    assert answer.status_code == 201, answer.text
+    assert served.parts.supervisor.step() == 1
+    (line,) = served.get("/api/v1/leads", by).json()["leads"]
+    return line
+
+
 def keys(served: Served, definition: str, by: Officer) -> list[str]:
     """Return what the run finds, by the first value of its key."""
     return [next(iter(finding["key"].values())) for finding in run(served, definition, by).json()["findings"]]
@@ -99,12 +111,7 @@ def test_front_line_staff_write_a_model_and_see_the_cases_of_a_lead_that_is_thei
     text = text.replace("rows: {}, raises: [{", "rows: {cases: [{case_id: a}]}, raises: [{")
     assert keys(served, text, by) == ["case-east"]
     assert run(served, text, clerk(POLICE)).status_code == 403
-    model = parse_model(text)
-    of_it = {"title": model.title, "business_line": model.business_line, "severity": model.severity}
-    published = Model(model.model_id).published(by=by, definition=text, model_digest=model.digest, **of_it)
-    assert served.submit(published.last).status_code == 201
-    assert served.parts.supervisor.step() == 1
-    (line,) = served.get("/api/v1/leads", by).json()["leads"]
+    line = raised_by(served, by, text)
     raised = served.get(f"/api/v1/leads/{line['lead_id']}", by).json()["raised"]
     assert (len(raised["events"]), raised["cases"]) == (2, ["case-east"])
     problem(served.get(case, by), 404, "not_found", "case_id")
@@ -167,12 +174,7 @@ def test_a_run_that_states_a_case_of_others_records_no_read_of_it(served: Served
     assert run(served, text, by).json()["findings"][0]["key"] == key
     asked = {"definition": text.rstrip("\n"), "key": msgspec.json.encode(key).decode(), "verdict": "found"}
     post(served, by, "/models/workbench/example", asked)
-    model = parse_model(text)
-    of_it = {"title": model.title, "business_line": model.business_line, "severity": model.severity}
-    published = Model(model.model_id).published(by=by, definition=text, model_digest=model.digest, **of_it)
-    assert served.submit(published.last).status_code == 201
-    assert served.parts.supervisor.step() == 1
-    (line,) = served.get("/api/v1/leads", by).json()["leads"]
+    line = raised_by(served, by, text)
     assert page_of(served, by, f"/leads/{line['lead_id']}").status_code == 200
     own = served.get("/api/v1/access", supervisor(PROCURATORATE), limit=1000).json()["reads"]
     assert {each["case_id"] for each in own} - {None} == {"case-east"}
@@ -255,13 +257,7 @@ def test_a_lead_on_the_list_of_another_agency_can_be_saved(served: Served) -> No
     paid = "dataset_pensions: [{who: a, row_digest: r}]"
     rows = f"rows: {{persons: [{{case_id: a, person_id: a, responsible: b}}], {paid}}}, raises: [{{"
     text = PAID.replace("rows: {}, raises: [{", rows).replace("rows: {}", f"rows: {{{paid}}}")
-    model = parse_model(text)
-    of_it = {"title": model.title, "business_line": model.business_line, "severity": model.severity}
-    published = Model(model.model_id).published(by=by, definition=text, model_digest=model.digest, **of_it)
-    answer = served.submit(published.last)
-    assert answer.status_code == 201, answer.text
-    assert served.parts.supervisor.step() == 1
-    (line,) = served.get("/api/v1/leads", by).json()["leads"]
+    line = raised_by(served, by, text)
     for reader, hidden in ((by, 1), (analyst(UPPER), 0)):
         saved = served.get(f"/api/v1/leads/{line['lead_id']}/proof", reader)
         assert saved.status_code == 200, saved.text
