@@ -69,9 +69,11 @@ HINTS: dict[int, str] = {
     415: Message("Say the content type that this address takes."),
     416: Message("Ask for a part that the file has, or for all of it."),
     422: Message("Nothing was recorded: mend what is named here, then do it again."),
-    429: Message("Wait as long as the header Retry-After says."),
+    429: Message("Wait a little: retry_after says how many seconds."),
     500: Message("Tell the operator of this ledger the request id in the header X-Request-Id."),
-    503: Message("Try again after the time in the header Retry-After; the same submission is recorded once."),
+    503: Message(
+        "Try again a little later: retry_after says after how many seconds. The same submission is recorded once."
+    ),
 }
 
 
@@ -82,7 +84,8 @@ HINTS_IN_USE: ContextVar[Mapping[int, str]] = ContextVar("hints", default=HINTS)
 class Problem(Struct, frozen=True):
     """A problem document (RFC 9457). After a conflict, ``head`` and ``sequence`` are those of the stream now.
 
-    ``line`` is that of a bulk request in which one refusal refuses all, counted from 1.
+    ``line`` is that of a bulk request in which one refusal refuses all, counted from 1. ``retry_after`` is the number
+    of seconds after which the same may be sent again.
 
     ``detail`` and ``hint`` are in the language that the request asks for (Accept-Language), the rest is for programs.
     """
@@ -98,6 +101,7 @@ class Problem(Struct, frozen=True):
     sequence: int | UnsetType = UNSET
     index: int | UnsetType = UNSET
     line: int | UnsetType = UNSET
+    retry_after: int | UnsetType = UNSET
 
 
 class TokenRefused(TallystickError):
@@ -128,6 +132,7 @@ def problem_of(error: TallystickError) -> Problem:
         head=error.head if isinstance(error, Conflict) and error.sequence is not None else UNSET,
         sequence=error.sequence if isinstance(error, Conflict) and error.sequence is not None else UNSET,
         index=error.index if isinstance(error, IntegrityBroken) and error.index is not None else UNSET,
+        retry_after=getattr(error, "retry_after", 0) or 1 if status in (408, 429, 503) else UNSET,
     )
 
 
@@ -147,8 +152,8 @@ def response_of(error: TallystickError, *, line: int | UnsetType = UNSET) -> Res
     headers = {"Content-Language": READERS_LANGUAGE.get(), "Vary": "Accept-Language"}
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="tallystick", error="invalid_token"'
-    if problem.status in (408, 429, 503):
-        headers["Retry-After"] = str(getattr(error, "retry_after", 0) or 1)
+    if problem.retry_after is not UNSET:
+        headers["Retry-After"] = str(problem.retry_after)
     return Response(msgspec.json.encode(problem, enc_hook=in_readers_language), problem.status, headers, MEDIA_TYPE)
 
 

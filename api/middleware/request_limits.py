@@ -228,6 +228,13 @@ class RateLimit:
             if len(self._buckets) > KEPT:
                 self._buckets.popitem(last=False)
 
+    def give_back(self, name: str) -> None:
+        """Put back one token of ``name`` that was taken for nothing."""
+        with self._lock:
+            if name in self._buckets:
+                left, since = self._buckets[name]
+                self._buckets[name] = (left + 1, since)
+
 
 def take_time(scope: Scope) -> Pace:
     """Let the bytes of the request's body come as fast as the limit of its address allows, without a refusal.

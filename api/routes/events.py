@@ -16,7 +16,7 @@ from api.dependencies import EventIdPath, Ground, ListPage, PageOf, Reads, Servi
 from api.schemas.answers import EventView
 from api.schemas.openapi import Paged, Routes
 from api.services.case_reading import find_event, record_event, viewed_event
-from api.services.feed import FEED, count_fitting, goes_on, read_page
+from api.services.feed import count_fitting, feed_scope, goes_on, read_page
 from ledger.core.errors import RuleRefused
 from ledger.core.messages import Message
 from ledger.store import log
@@ -52,14 +52,15 @@ async def events(
         if wait:
             raise RuleRefused("only the feed waits for something new", field="wait", hint="Leave out case_id, or wait.")
         return await run_in_threadpool(_of_case, reading, case_id, page, ground)
-    cursor = parse_cursor(page.position(FEED) or "-1")
+    scope = feed_scope(reading.agency)
+    cursor = parse_cursor(page.position(scope) or "-1")
     until = time.monotonic() + wait
     while time.monotonic() < until:
         if await run_in_threadpool(goes_on, service.parts, reading.agency, cursor):
             break
         await asyncio.sleep(LOOK_AGAIN_S)
     feed_page = await run_in_threadpool(read_page, service.parts, reading, cursor, page.limit)
-    return json_response(replace(feed_page, next=service.cursors.seal(FEED, feed_page.next)))
+    return json_response(replace(feed_page, next=service.cursors.seal(scope, feed_page.next)))
 
 
 def _of_case(reading: Reading, case_id: str, page: ListPage, ground: str | None) -> Response:

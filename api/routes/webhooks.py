@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.dependencies import Reads, ServiceOf, json_body, json_response
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
-from api.services.feed import FEED
+from api.services.feed import feed_scope
 from api.services.service import LONGEST, Service, position_after
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
 from ledger.core.encoding.canonical import MEANINGS
@@ -89,7 +89,7 @@ def add(service: ServiceOf, reading: Supervises, asked: WebhookRequestBody) -> R
         key_id=reading.session.grant.key_id,
         url=url,
         created_at=service.parts.clock(),
-        events_after=str(parse_cursor(position_after(service, FEED, asked.after) or "-1")),
+        events_after=str(parse_cursor(position_after(service, feed_scope(reading.agency), asked.after) or "-1")),
     )
     webhooks.add(service.parts.database, webhook)
     reading.record(Message("{webhook.webhook_id} added for {url}", webhook=webhook, url=url))
@@ -141,4 +141,4 @@ async def test(service: ServiceOf, webhook: Annotated[Webhook, Depends(own_webho
 
 def _cursor(service: Service, webhook: Webhook) -> str:
     """Return the sealed cursor of the feed that the webhook has reached."""
-    return service.cursors.seal(FEED, webhook.events_after)
+    return service.cursors.seal(feed_scope(webhook.agency), webhook.events_after)

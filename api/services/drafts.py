@@ -50,6 +50,9 @@ class CaseAtHand(NamedTuple):
 
 
 SAME_NUMBER = Message("There is a case of this number already: {case_id}. Go on only if this is another one.")
+NAMELESS = Message(
+    "No name goes with {person_id}: `section` of the body is none of the sections. Give the label there."
+)
 
 
 class ForeseenEvent(NamedTuple):
@@ -192,6 +195,8 @@ def drafts_in_case(
         warnings = [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins]
         if before is not None and drafted_case.is_visible:
             warnings += [of_flags.value("detail", repeated) for repeated in _repeated_numbers(before, body)]
+        if isinstance(body, PersonNamed) and drafted.sections and body.section not in drafted.sections:
+            warnings.append(labels.translate(Message(NAMELESS, person_id=body.person_id)))
         particulars = event_fields(event, drafted.sections, words, labels)
         discloses = _disclosed(body, outcome.state, reading.reader.now)
         in_words = None if discloses is None else words.value("detail", discloses)

@@ -16,7 +16,6 @@ from ledger.store.database import Connection
 from ledger.store.feed import Cursor, FeedStep
 from ledger.store.log import StoredEntry
 
-FEED = "feed"  # scope of the feed's cursors
 MAX_BYTES = 4 * 1024 * 1024  # bytes of envelopes, payloads and sections on one page of several events
 
 
@@ -25,6 +24,11 @@ class FeedPage(Struct, frozen=True):
 
     events: tuple[EventView, ...]
     next: str
+
+
+def feed_scope(agency: str) -> str:
+    """Return the scope of the cursors of the agency's feed: in another's they would skip events without a word."""
+    return f"feed of {agency}"
 
 
 def read_page(parts: Parts, reading: Reading, after: Cursor, limit: int) -> FeedPage:

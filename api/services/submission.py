@@ -26,7 +26,7 @@ from ledger.core.events import Event, Submitted
 from ledger.recording.case_states import NeedsDatabase
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import NOT_ALONE, Accepted, Answer, Pair, Sequencer
-from ledger.recording.validation import Duplicate, Validator
+from ledger.recording.validation import Duplicate, Validator, is_same_event
 from ledger.store import log
 from ledger.store.append import ValidatedSubmission
 
@@ -105,7 +105,8 @@ class SubmissionService:
                 _trace_validation(began, judged)
             if check_route is not None:
                 check_route(verdict.event if isinstance(verdict, ValidatedSubmission) else log.event_of(verdict.entry))
-            result = await self._wait_for_result(self._queue(verdict))
+            (admitted,) = await self._within_rates([verdict])
+            result = await self._wait_for_result(self._queue(admitted), admitted)
         except TallystickError as refusal:
             self._measures.outcomes[refusal.code] += 1
             raise
@@ -115,10 +116,11 @@ class SubmissionService:
 
     async def submit_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
         """Submit each line in order and return an answer for each; a later line may build on an earlier one."""
-        verdicts = await self._verdicts(lines)
+        verdicts = await self._within_rates(await self._verdicts(lines))
         queued = time.perf_counter()
         # All lines are queued before the first answer is awaited, so that they share batches.
-        answers = [await self._line_answer(outcome) for outcome in [self._queue(verdict) for verdict in verdicts]]
+        outcomes = [(self._queue(verdict), verdict) for verdict in verdicts]
+        answers = [await self._line_answer(outcome, verdict) for outcome, verdict in outcomes]
         self._trace_recording([answer for answer in answers if answer.receipt is not None], queued)
         return answers
 
@@ -137,14 +139,18 @@ class SubmissionService:
                 self._measures.outcomes[verdict.code] += 1
                 return RefusedLine(len(accepted) + 1, verdict)
             accepted.append(verdict)
-        for agency, count in Counter(map(_agency_of, accepted)).items():
-            self._agencies.take(agency, count)
+        try:
+            self._take_together(accepted)
+        except TallystickError:
+            recorded = await run_in_threadpool(self._recorded_among, accepted)
+            accepted = [recorded.get(place, verdict) for place, verdict in enumerate(accepted)]
+            self._take_together(accepted)
         loop = asyncio.get_running_loop()
         outcomes: list[asyncio.Future[Answer]] = [loop.create_future() for _ in accepted]
         queued = time.perf_counter()
         self._bridge_of(loop).queue(*zip(accepted, outcomes, strict=True))
         # All at once, so that the time that a request may take is that of the whole request.
-        results = await asyncio.gather(*map(self._wait_for_result, outcomes), return_exceptions=True)
+        results = await asyncio.gather(*map(self._wait_for_result, outcomes, accepted), return_exceptions=True)
         receipts: list[SubmissionResult] = []
         refusals: list[RefusedLine] = []
         for line, result in enumerate(results, 1):
@@ -209,9 +215,9 @@ class SubmissionService:
                 break
         return verdicts
 
-    async def _line_answer(self, outcome: asyncio.Future[Answer]) -> LineAnswer:
+    async def _line_answer(self, outcome: asyncio.Future[Answer], verdict: Verdict) -> LineAnswer:
         try:
-            submitted = await self._wait_for_result(outcome)
+            submitted = await self._wait_for_result(outcome, verdict)
         except TallystickError as refusal:
             self._measures.outcomes[refusal.code] += 1
             problem = problem_of(refusal)
@@ -226,14 +232,39 @@ class SubmissionService:
         if isinstance(verdict, TallystickError):
             answer.set_exception(verdict)
         else:
-            try:
-                # Counted only after validation: nobody can use up an agency's rate without its signature.
-                self._agencies.take(_agency_of(verdict))
-            except TallystickError as refusal:
-                answer.set_exception(refusal)
-            else:
-                self._bridge_of(loop).queue((verdict, answer))
+            self._bridge_of(loop).queue((verdict, answer))
         return answer
+
+    # An agency's rate is taken of after validation, so that nobody uses it up without its signature, and only by what
+    # is new, so that nobody does by its recorded events, which others have as well. What only the sequencer tells from
+    # new events gives back then what it took.
+
+    async def _within_rates(self, verdicts: list[Verdict]) -> list[Verdict]:
+        """Return the verdicts, with a refusal in the place of what is new and over the rate of its agency."""
+        over: dict[int, TallystickError] = {}
+        for place, verdict in enumerate(verdicts):
+            if isinstance(verdict, ValidatedSubmission):
+                try:
+                    self._agencies.take(verdict.envelope.agency)
+                except TallystickError as refusal:
+                    over[place] = refusal
+        if not over:
+            return verdicts
+        recorded = await run_in_threadpool(self._recorded_among, verdicts)
+        return [recorded.get(place) or over.get(place) or verdict for place, verdict in enumerate(verdicts)]
+
+    def _take_together(self, accepted: Sequence[Accepted]) -> None:
+        new = (verdict.envelope.agency for verdict in accepted if isinstance(verdict, ValidatedSubmission))
+        for agency, count in Counter(new).items():
+            self._agencies.take(agency, count)
+
+    def _recorded_among(self, verdicts: Sequence[Verdict]) -> dict[int, Duplicate]:
+        """Return, by their places, those of the submissions that the log has already."""
+        submitted = {place: each for place, each in enumerate(verdicts) if isinstance(each, ValidatedSubmission)}
+        with self._parts.database.read() as connection:
+            stored = log.entries_by_event_id(connection, [each.envelope.event_id for each in submitted.values()])
+        entries = ((place, each, stored.get(each.envelope.event_id)) for place, each in submitted.items())
+        return {place: Duplicate(entry) for place, each, entry in entries if entry and is_same_event(entry, each)}
 
     def _bridge_of(self, loop: asyncio.AbstractEventLoop) -> _SequencerBridge:
         if self._bridge is None or self._bridge.loop is not loop:
@@ -245,7 +276,7 @@ class SubmissionService:
             self._validations = _OwnValidations(self._parts.validator, loop)
         return self._validations
 
-    async def _wait_for_result(self, answer: asyncio.Future[Answer]) -> SubmissionResult:
+    async def _wait_for_result(self, answer: asyncio.Future[Answer], verdict: Verdict) -> SubmissionResult:
         """Wait until the sequencer has answered, or the time is up, and return the receipt.
 
         Raises Unavailable after the time that a request may take; the event may be recorded nevertheless.
@@ -258,6 +289,8 @@ class SubmissionService:
             del answer  # as in ``_verdict``
         if isinstance(outcome, Receipt):
             return SubmissionResult(outcome, is_new=True)
+        if isinstance(verdict, ValidatedSubmission):
+            self._agencies.give_back(verdict.envelope.agency)
         receipt = await run_in_threadpool(self._parts.publisher.stored_receipt, self._parts.database, outcome.entry)
         return SubmissionResult(receipt, is_new=False)
 
@@ -279,10 +312,6 @@ class SubmissionService:
 def _trace_validation(began: float, ended: float) -> None:
     if (trace := TRACE_IN_USE.get()) is not None:
         trace.step("validate", began, ended)
-
-
-def _agency_of(accepted: Accepted) -> str:
-    return accepted.entry.agency if isinstance(accepted, Duplicate) else accepted.envelope.agency
 
 
 class _OwnValidations:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from api.auth.reading import Reading
 from api.auth.sessions import ReaderSession, require_granted
-from api.services.feed import FEED, goes_on, read_page
+from api.services.feed import feed_scope, goes_on, read_page
 from api.services.parts import Parts
 from api.services.service import Cursors
 from ledger.core.errors import Unauthorized
@@ -59,7 +59,7 @@ class WebhookPages:
         if goes_on(self._parts, webhook.agency, after):
             page = read_page(self._parts, reading, after, PAGE)
             progress = DeliveryProgress(page.next, webhook.warnings_after)
-            sealed = replace(page, next=self._cursors.seal(FEED, page.next))
+            sealed = replace(page, next=self._cursors.seal(feed_scope(webhook.agency), page.next))
             return Outgoing(progress, message(webhook, progress, sealed) if page.events else None)
         with self._parts.database.read() as connection:
             last = clocks.last_warning_number(connection, webhook.agency)

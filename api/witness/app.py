@@ -69,7 +69,7 @@ HINTS = {
     413: "Send one wish at a time, in the form that docs/protocol/witness.md tells.",
     422: "Nothing was signed: mend what is named here, then ask again.",
     500: "Tell whoever operates this witness the request id in the header X-Request-Id.",
-    503: "Try again after the time in the header Retry-After: the same may be asked again.",
+    503: "Try again a little later: retry_after says after how many seconds. The same may be asked again.",
 }
 JSON_TYPE = {"content-type": JSON}
 TEXT_TYPE = {"content-type": "text/plain; charset=utf-8"}

@@ -392,13 +392,18 @@ def _require_admitted(authority: AuthorityState, agency_id: str, field: str) -> 
     return agency
 
 
+def is_same_event(stored: StoredEntry | Envelope, submitted: Submitted) -> bool:
+    """Return whether both, of one event id, have the same payload and signer."""
+    envelope = submitted.envelope
+    return (stored.payload_digest, stored.key_id) == (envelope.payload_digest, envelope.key_id)
+
+
 def require_same_event(stored: StoredEntry | Envelope, submitted: Submitted) -> None:
     """Raise Conflict unless both, of one event id, have the same payload and signer."""
-    envelope = submitted.envelope
-    if (stored.payload_digest, stored.key_id) != (envelope.payload_digest, envelope.key_id):
+    if not is_same_event(stored, submitted):
         raise Conflict(
             "the event id {envelope.event_id} stands in the log with another payload or signer",
-            envelope=envelope,
+            envelope=submitted.envelope,
             field="envelope.event_id",
             code="event_id_taken",
             hint="Mint a new event id for a new event.",

@@ -96,7 +96,8 @@ def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterat
     """Yield each agency that an event of a case concerns, with its sequence, given the states before and after."""
     # Those who see the case before and those who see it after: who loses sight still gets the event that ended it.
     # Those who come to see the case, as a party or by an offer, may not have read all of it. Whoever read while an
-    # offer had expired was shown nothing, so only an offer that does not expire counts as seen.
+    # offer had expired was shown nothing, so only an offer that does not expire counts as seen. By accepting, who held
+    # nothing of the case comes to read its confidential sections, which earlier events went without.
     concerned_agencies, coming = _concerned(after), set[str]()
     # What changes neither handovers nor parties changes nothing of who sees the case.
     if before is None or before.handovers is not after.handovers or before.agencies != after.agencies:
@@ -105,6 +106,9 @@ def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterat
         open_before = before.handovers.marked("open") if before else []
         lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
         coming = {*new, *after.agencies} - (before.agencies if before else frozenset()) - lasting
+        accepted = ("accepted", "partially_accepted")
+        accepting = {offer.to_agency for _, _, offer in changes if offer is not None and offer.status in accepted}
+        coming |= {agency for agency in accepting if before is None or not _holds(before, agency)}
         concerned_agencies |= _concerned(before)
     for agency in concerned_agencies:
         yield agency, 0 if agency in coming else sequence
@@ -113,6 +117,13 @@ def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterat
     for agency in {agency for _, _, letter in letters if letter is not None for agency in letter.agencies}:
         if agency not in concerned_agencies:
             yield agency, sequence
+
+
+def _holds(case: CaseState, agency: str) -> bool:
+    """Return whether the agency is responsible for the case, or has custody of an item of it."""
+    if agency not in case.agencies:  # whoever holds something is a party
+        return False
+    return case.responsible == agency or any(item.holder == agency and item.is_live for item in case.items.values())
 
 
 def of_supervision(step: SupervisionStep, sequence: int) -> Iterator[tuple[str, int]]:

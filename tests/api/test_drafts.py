@@ -101,6 +101,15 @@ def record(served: Served, by: Officer, draft: dict[str, Any]) -> httpx.Response
     return served.request("POST", EVENTS, json=submission)
 
 
+def test_a_person_named_without_his_section_is_warned_of(drafting: Served) -> None:
+    """A name that the body does not point to would be recorded, and be nobody's."""
+    act = act_of("person.named", {"role": "victim"}, sections={"person:9": {"name": "Wang Wu"}})
+    (warning,) = drafted(ask(drafting, clerk(POLICE), act))["warnings"]
+    assert "No name goes with" in warning
+    act["body"]["section"] = "person:9"
+    assert drafted(ask(drafting, clerk(POLICE), act))["warnings"] == []
+
+
 @pytest.fixture(scope="module")
 def drafting(shared: Served) -> Served:
     """Return a service with a case of the police."""

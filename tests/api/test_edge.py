@@ -177,10 +177,18 @@ def test_an_agency_has_its_own_measure(tmp_path: Path) -> None:
 
 
 def test_an_agency_is_measured_line_by_line_in_bulk(tmp_path: Path) -> None:
-    """What is over the measure is refused, what is within it is recorded."""
+    """What is over the measure is refused until it may come again, what is within it is recorded, once.
+
+    Recorded events that anybody sends again keep their agency from nothing.
+    """
     with serving(tmp_path, Settings(max_events_per_s=1)) as served:
         lines = [Case(f"case-{number}").open().last.submission for number in range(11)]
-        assert [line["status"] for line in served.post_lines(*lines).json()["results"]] == [201] * 10 + [429]
+        results = served.post_lines(*lines).json()["results"]
+        assert [line["status"] for line in results] == [201] * 10 + [429]
+        assert results[-1]["problem"]["retry_after"] == 1
+        again = served.post_lines(*lines[:10] * 3).json()["results"]
+        assert [line["status"] for line in again] == [200] * 30, again[0]
+        assert served.post_together(*lines[:10]).status_code == 200
 
 
 def test_a_bucket_fills_again() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.service import Served, problem
-from tests.testkit.builders import DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
+from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
 from tests.testkit.casework import Case, registration
 
 
@@ -40,6 +40,25 @@ def test_an_expired_offer_hides_the_case(served: Served) -> None:
     assert len(feed(served, clerk(LAB))["events"]) == 3
     served.ledger.clock.forward(61)
     assert got(feed(served, clerk(LAB))) == [("case-1", 2)]
+
+
+def test_whoever_accepts_a_case_gets_its_sections(served: Served) -> None:
+    """While it was offered they were not his to read: with the acceptance the earlier events come again, with them."""
+    case = Case().open().act(registration("phone"), sections={"narrative": section(text="seized at home")})
+    served.record(case.offer("phone", to=COURT, purpose="jurisdiction_transfer"))
+    offered = feed(served, clerk(COURT))
+    assert [event.get("sections") for event in offered["events"]] == [None] * 3
+    served.record(case.accept())
+    accepted = feed(served, clerk(COURT), offered["next"])
+    assert got(accepted) == [("case-1", number) for number in range(4)]
+    assert accepted["events"][1]["sections"]["narrative"]["fields"] == {"text": "seized at home"}
+
+
+def test_a_feed_takes_no_cursor_of_another_agency(served: Served) -> None:
+    """It stands behind what that agency got, and would skip what this one did not get."""
+    served.record(Case().open())
+    cursor = feed(served, clerk(POLICE))["next"]
+    problem(served.get("/api/v1/events", clerk(COURT), after=cursor), 400, "malformed_input", "after")
 
 
 def test_a_feed_is_recorded_for_each_case_and_only_if_something_is_shown(served: Served) -> None:

@@ -54,14 +54,17 @@ def test_a_party_gets_each_event_once_in_the_order_of_the_log(ledger: Ledger) ->
 
 
 def test_who_is_offered_a_case_gets_what_went_before(ledger: Ledger) -> None:
-    """With the offer come the earlier events, in their order; from then on one at a time."""
+    """With the offer come the earlier events, in their order; with the acceptance again, now that sections are read."""
     other = Case("case-2").open(clerk(COURT))
     case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer")
     post(ledger, case, other)
     got = event_places(ledger, COURT)
     assert got == [("case-1", 0), ("case-1", 1), ("case-1", 2), ("case-2", 0)]
     post(ledger, case.accept())
-    assert event_places(ledger, COURT)[len(got) :] == [("case-1", 3)]
+    assert event_places(ledger, COURT)[len(got) :] == [("case-1", n) for n in range(4)]
+    accepted = len(event_places(ledger, COURT))
+    post(ledger, case.register("knife", by=clerk(COURT)))
+    assert event_places(ledger, COURT)[accepted:] == [("case-1", 4)]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,8 @@ def test_each_event_is_for_all_who_see_its_case_before_or_after_it(case: Case) -
         recipients = dict(feed.of_case(before, after, after.sequence))
         assert recipients.keys() == frozenset().union(*seeing)
         assert all(recipients[agency] in (0, after.sequence) for agency in recipients)
-        assert before is None or all(recipients[agency] == after.sequence for agency in before.agencies)
+        holders = set() if before is None else {before.responsible, *(item.holder for item in before.items.values())}
+        assert all(recipients[agency] == after.sequence for agency in holders)
         before = after
 
 
@@ -125,7 +129,7 @@ def test_pages_of_any_size_give_the_same(ledger: Ledger, limit: int) -> None:
     while page := steps(ledger, COURT, after, limit):
         got += [(step.entry.stream_id, step.entry.sequence) for step in page]
         after = parse_cursor(str(page[-1].cursor))
-    assert got == event_places(ledger, COURT) == [*(("case-1", n) for n in range(5)), ("case-2", 0)]
+    assert got == event_places(ledger, COURT) == [*(("case-1", n) for n in (*range(4), *range(5))), ("case-2", 0)]
     with ledger.database.read() as connection:
         assert not feed.is_behind(connection, COURT, after)
         assert feed.is_behind(connection, COURT, Cursor(after.log_index - 1))
@@ -137,7 +141,7 @@ def test_each_database_gives_the_same(each_database_url: str) -> None:
         case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer").accept()
         ledger.post_all([*case.events, *Case("case-2").open(clerk(COURT)).events])
         got = [(step.entry.stream_id, step.entry.sequence) for step in steps(ledger, COURT)]
-        assert got == [*(("case-1", n) for n in range(4)), ("case-2", 0)]
+        assert got == [*(("case-1", n) for n in (*range(3), *range(4))), ("case-2", 0)]
         after = steps(ledger, COURT, limit=2)[-1].cursor
         assert event_places(ledger, COURT, after) == got[2:]
 
