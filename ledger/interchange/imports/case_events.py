@@ -82,7 +82,7 @@ def recorded_fields(events: Sequence[CaseEvent], agency: str) -> dict[EventKey, 
                 if corrected.sections is not None and shown.sections is not None:
                     corrected.sections = corrected.sections | shown.sections
         elif (key := event_key(body)) and key not in by_key:
-            fields = _fields(body) | {"occurred_at": event.occurred_at}
+            fields = _fields(body)
             own = {path: text for path, text in fields.items() if _is_about(path, "")}
             by_hand = event.officer not in importers or not may_be_derived(key[-1])
             by_key[key] = RecordedFields(event.ref, own, shown.sections, by_hand=by_hand)
@@ -155,10 +155,6 @@ def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: 
     place = "".join(recorded.within.rpartition(".")[:2])
     fields = {place + path: text for path, text in _fields(stated).items() if _is_about(place + path, recorded.within)}
     paths = fields.keys() | recorded.fields.keys()
-    if planned.occurred_at is None:  # the row does not say when it happened
-        paths -= {"occurred_at"}
-    else:
-        fields["occurred_at"] = planned.occurred_at
     corrections = [
         Correction(field=path, recorded=recorded.fields.get(path, ABSENT), correct=fields.get(path, ABSENT))
         for path in sorted(paths)
@@ -181,7 +177,7 @@ def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: 
         return None
     ground = GROUND.format(source_system)
     body = RecordCorrected(corrects=recorded.ref, corrections=tuple(corrections), ground=ground)
-    return PlannedEvent(body, None, sections)
+    return PlannedEvent(body, sections)
 
 
 def _fields(body: Struct) -> dict[str, str]:
@@ -235,8 +231,7 @@ class ImportSigner:
         """Return the events signed one on the other from ``position`` on. Raises MalformedInput."""
         in_order, events = tuple(unsigned), []
         for event in in_order:
-            claims = Claims(event.occurred_at, sections=event.sections)
-            signed = sign_event(event.body, position, self.actor, self._log_id, claims)
+            signed = sign_event(event.body, position, self.actor, self._log_id, Claims(sections=event.sections))
             events.append(signed)
             position = signed.following
         return EventChain(in_order, tuple(events))

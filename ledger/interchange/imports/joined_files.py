@@ -15,7 +15,7 @@ from ledger.core.encoding.digests import Algorithm, digest_by
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.interchange.imports.mapping import ImportMapping, JoinedFile
-from ledger.interchange.imports.source_file import Layout, SourceFile, format_of, layout_of
+from ledger.interchange.imports.source_file import SourceFile, layout_of
 from ledger.interchange.imports.tables import Cell, SourceRow, SourceTable, refuse_file
 from ledger.interchange.imports.values import Misread, line
 
@@ -87,7 +87,7 @@ class JoinedSource(SourceFile):
                     field="--with",
                     hint=Message("Say --with {name}=PATH", name=part.name),
                 )
-            self._others[part.name] = part, SourceFile(others[part.name], _layout(others[part.name], part))
+            self._others[part.name] = part, SourceFile(others[part.name], layout_of(others[part.name], part))
         for name in others.keys() - self._others.keys():
             raise MalformedInput("the mapping joins no file {name}", name=name, field="--with")
 
@@ -139,7 +139,3 @@ def _rows_of(part: JoinedFile, file: SourceFile, asked: Mapping[str, str]) -> Jo
     place = re.compile(re.escape(part.name) + r"\.([0-9]{1,4})\.")
     places = [int(match[1]) + 1 for column in asked if (match := place.match(column))]
     return JoinedRows(by_key, table.columns, max(places, default=0))
-
-
-def _layout(path: Path, part: JoinedFile) -> Layout:
-    return Layout(part.format or format_of(path), part.encoding, part.delimiter, part.sheet, part.header_row)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.encoding.digests import Algorithm
@@ -27,10 +27,11 @@ MAX_BYTES = 1024 * 1024
 _FAULT = re.compile(r"(?P<fault>.*) - at `(?:key in )?\$(?P<path>.*)`\Z", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`\Z", re.DOTALL)
 
+Format = Literal["csv", "xlsx", "json"]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class _Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _Strict(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
@@ -189,19 +190,24 @@ class DeadlineMapping(_Strict, frozen=True):
     only_if: dict[Name, Name] = {}
 
 
-class JoinedFile(_Strict, frozen=True):
-    """Another file, whose rows belong to the case with the same cells in ``key``, in the order of the mapping's key."""
+class MappedFile(_Strict, frozen=True, kw_only=True):
+    """How a file is read, in the format that its name tells unless it is stated; ``key`` are the columns of a case."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")]
     key: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
-    format: Literal["csv", "xlsx", "json"] | None = None
+    format: Format | None = None
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
     sheet: str | None = None
     header_row: Annotated[int, Meta(ge=1, le=100)] = 1
 
 
-class ImportMapping(_Strict, frozen=True):
+class JoinedFile(MappedFile, frozen=True):
+    """Another file, whose rows belong to the case with the same cells in ``key``, in the order of the mapping's key."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")]
+
+
+class ImportMapping(MappedFile, frozen=True):
     """The meaning of one kind of file. ``key`` are the columns that identify a case in ``source_system``.
 
     ``absent`` are words that count as a blank cell.
@@ -209,13 +215,7 @@ class ImportMapping(_Strict, frozen=True):
 
     name: Line
     source_system: Line
-    key: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
     case: CaseMapping
-    format: Literal["csv", "xlsx", "json"] | UnsetType = UNSET
-    encoding: Literal["utf-8", "gb18030"] = "utf-8"
-    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
-    sheet: str | None = None
-    header_row: Annotated[int, Meta(ge=1, le=100)] = 1
     dates: Annotated[tuple[DateStyle, ...], Meta(min_length=1)] = ("written",)
     required: tuple[Name, ...] = ()
     absent: tuple[Name, ...] = ()

@@ -69,7 +69,6 @@ class PlannedEvent(Struct, frozen=True):
     """
 
     body: Body
-    occurred_at: str | None = None
     sections: Sections = {}
     columns: dict[str, str] = {}
     key: EventKey = ()
@@ -176,7 +175,7 @@ class Planner:
                     reason = Message("this number stands with another name in row {number}", number=number)
                     raise CellRefused(part.identity[0], _shown(row.cells[part.identity[0]]), reason)
         events = copy_context().run(self._events, row, source_key)
-        content = [[event.body, type(event.body).__name__, event.occurred_at, event.sections] for event in events]
+        content = [[event.body, type(event.body).__name__, event.sections] for event in events]
         case_id = self._key.case_id(self.mapping.source_system, source_key)
         return Plan(row.number, source_key, case_id, self._key.digest(content), events)
 
@@ -434,20 +433,13 @@ class _RowReader:
         return _read(self._row, source_of(part), _READERS.get(name, values.line), self._mapping.dates)
 
     def _event(
-        self,
-        key: EventKey,
-        kind: type[B],
-        fields: dict[str, Any],
-        parts: Parts,
-        *,
-        occurred_at: str | None = None,
-        sections: Sections | None = None,
+        self, key: EventKey, kind: type[B], fields: dict[str, Any], parts: Parts, *, sections: Sections | None = None
     ) -> PlannedEvent:
         """Return the event. Raises CellRefused at the column of a value that it does not take, or RowRefused."""
         body = self._stated(kind, fields, parts)
         sources = {name: source_of(part).column for name, part in parts.items() if part is not None}
         columns = {name: column for name, column in sources.items() if column is not None}
-        return PlannedEvent(body, occurred_at, sections or {}, columns, key)
+        return PlannedEvent(body, sections or {}, columns, key)
 
     def _stated(self, kind: type[P], fields: dict[str, Any], parts: Parts) -> P:
         """Return a part of an event, or its body. Raises CellRefused or RowRefused, as ``_event`` does."""

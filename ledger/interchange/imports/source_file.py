@@ -13,16 +13,15 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO, Literal, Self
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from ledger.core.encoding.digests import Algorithm, Digest, new_hasher
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.interchange.imports.mapping import ImportMapping, nearest
+from ledger.interchange.imports.mapping import Format, MappedFile, nearest
 from ledger.interchange.imports.tables import CsvTable, JsonTable, SourceRow, SourceTable
 
 CHUNK = 4 * 1024 * 1024  # bytes
 BUCKETS = 256  # of fingerprints: only one is sorted at a time
-Format = Literal["csv", "xlsx", "json"]
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -57,10 +56,9 @@ class Survey(Struct, frozen=True):
     named: Mapping[int, Mapping[int, int]] = {}
 
 
-def layout_of(path: Path, mapping: ImportMapping) -> Layout:
-    """Return the mapping's layout, its format from the file's name if the mapping gives none."""
-    file_format = format_of(path) if mapping.format is UNSET else mapping.format
-    return Layout(file_format, mapping.encoding, mapping.delimiter, mapping.sheet, mapping.header_row)
+def layout_of(path: Path, mapped: MappedFile) -> Layout:
+    """Return the layout of the file, its format from its name if the mapping gives none."""
+    return Layout(mapped.format or format_of(path), mapped.encoding, mapped.delimiter, mapped.sheet, mapped.header_row)
 
 
 def format_of(path: Path) -> Format:
