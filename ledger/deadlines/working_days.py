@@ -94,8 +94,8 @@ def _text(value: object, labels: Labels, zone: Zone) -> str:
             return labels.of("moment", "hour").format(zone.local(value))
         case date():
             return labels.of("moment", "day").format(value)
-        case Period(amount=amount, unit=unit):
-            return labels.of("unit", unit if amount == 1 else f"{unit}s").format(amount)
+        case Period():
+            return labels.of_periods(value)
         case (first, *_, last):
             return labels.of("moment", "days").format(_text(first, labels, zone), _text(last, labels, zone))
         case (only,):

@@ -22,6 +22,7 @@ from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.procedures import tables_that_ship
 
 if TYPE_CHECKING:
+    from ledger.core.procedure.deadlines import Period
     from ledger.core.procedure.rulebook import Level, Rulebook
 
 LANGUAGES = ("en", "zh-CN")
@@ -203,6 +204,11 @@ class Labels:
     def of_zone(self, zone: Zone) -> str:
         """Return what people call a time zone, or its name."""
         return zone.label.get(self.suffix) or next(iter(zone.label.values()), zone.name)
+
+    def of_periods(self, *parts: Period) -> str:
+        """Return a time in words, such as ``2 months``; one of several parts is as long as all of them."""
+        units = ((part.unit if part.amount == 1 else f"{part.unit}s", part.amount) for part in parts)
+        return " ".join(self.of("unit", unit).format(amount) for unit, amount in units)
 
     def of_flag(self, name: str) -> str:
         """Return the rules' name of a flag."""

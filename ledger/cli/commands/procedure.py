@@ -91,7 +91,7 @@ def show(session: Session, package: str) -> None:
     clocks = [
         {
             "clock": row.name,
-            "label": _text(session, row.label),
+            "label": session.labels.in_language(row.label),
             "article": row.article,
             "per": row.per,
             "periods": [base.period for base in row.bases],
@@ -103,7 +103,7 @@ def show(session: Session, package: str) -> None:
     papers = [
         {
             "document": row.name,
-            "title": _text(session, row.title),
+            "title": session.labels.in_language(row.title),
             "event": row.event,
             "article": row.article,
             "sheets": len(row.sheets),
@@ -115,7 +115,10 @@ def show(session: Session, package: str) -> None:
         session.output.data(summary | {"words": words, "clocks": clocks, "papers": papers})
         return
     session.output.record(_counted(summary), LISTED)
-    in_words = [row | {"periods": [_in_words(session, period) for period in row["periods"]]} for row in clocks]
+    in_words = [
+        row | {"periods": [session.labels.of_periods(*parse_periods(period)) for period in row["periods"]]}
+        for row in clocks
+    ]
     session.output.table(in_words, CLOCKS)
     for name, rows, shown in (("papers", papers, PAPERS), ("unconfirmed", summary["unconfirmed"], UNCONFIRMED[1:])):
         if rows:
@@ -136,7 +139,7 @@ def copy(session: Session, package: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    session.done(Message("Copied to {folder}: {files}", folder=str(folder), files=", ".join(files)))
+    session.output.done(Message("Copied to {folder}: {files}", folder=str(folder), files=", ".join(files)))
 
 
 @procedure_group.command("check")
@@ -464,7 +467,7 @@ def _summary(session: Session, book: Rulebook) -> dict[str, Any]:
     return {
         "procedure_id": identity.id,
         "version": identity.version,
-        "title": _text(session, identity.title),
+        "title": session.labels.in_language(identity.title),
         "valid_from": identity.valid_from,
         "languages": list(identity.languages),
         "clocks": len(book.clocks),
@@ -475,9 +478,9 @@ def _summary(session: Session, book: Rulebook) -> dict[str, Any]:
             {
                 "procedure_id": identity.id,
                 "part": _listed(book, path),
-                "label": _text(session, row.title if isinstance(row, PaperRow) else row.label),
+                "label": session.labels.in_language(row.title if isinstance(row, PaperRow) else row.label),
                 "article": row.article,
-                "unconfirmed": _text(session, unconfirmed),
+                "unconfirmed": session.labels.in_language(unconfirmed),
             }
             for path, row in rows_with_articles(book)
             if (unconfirmed := getattr(row, "unconfirmed", {}))
@@ -489,15 +492,3 @@ def _summary(session: Session, book: Rulebook) -> dict[str, Any]:
 def _counted(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return a summary for people: how many rows are unconfirmed, in the place of the rows."""
     return {**summary, "unconfirmed": len(summary["unconfirmed"])}
-
-
-def _in_words(session: Session, period: str) -> str:
-    """Return a period as people read it: ``3 months`` for ``3 m``."""
-    parts = [(part.amount, part.unit) for part in parse_periods(period)]
-    texts = [session.output.labels.of("unit", unit if n == 1 else f"{unit}s").format(n) for n, unit in parts]
-    return " ".join(texts)
-
-
-def _text(session: Session, label: dict[str, str]) -> str:
-    """Return a label in the reader's language, else in the first that the package has."""
-    return label.get(session.output.labels.suffix) or next(iter(label.values()))

@@ -65,17 +65,12 @@ class PaperWriter(NamedTuple):
             case "answered_letter":
                 return self._named("letter_kind", value)
             case "reply_within":
-                return self._period(value)
+                return self.text.each(lambda labels: labels.of_periods(*parse_periods(value)))
             case "addressee" if isinstance(value, str) and not self._is_person(value):
                 return self.text.agency(value)
             case _ if VALUES[name].is_agency:
                 return self.text.agency(value)
         return self.words(_SAID_AS.get(name, name), value)
-
-    def _period(self, text: str) -> Words:
-        """Return a time such as ``2 m`` in words; one of several parts is as long as all of them."""
-        units = [(f"{period.unit}{'' if period.amount == 1 else 's'}", period.amount) for period in parse_periods(text)]
-        return self.text.each(lambda labels: " ".join(labels.of("unit", unit).format(amount) for unit, amount in units))
 
     def _is_person(self, name: str) -> bool:
         return self.printed.after is not None and name in self.printed.after.persons
