@@ -25,8 +25,8 @@ from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, Signat
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ROLE_BITS, ContractChange, adoption_of, profile_bytes
 from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, Name
-from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId, SafeInt
-from ledger.core.messages import Term
+from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId, SafeInt, SignatureText
+from ledger.core.messages import Message, Term
 from ledger.core.signing.signatures import TransactionSigner, recover
 from ledger.i18n import Labels
 from ledger.recording.event_signing import SYSTEM_SOURCES
@@ -146,38 +146,30 @@ def require_trusted(session: ClientSession, chain_id: int, registry: str) -> Non
 
 def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
     """Check the form of a key id that was typed. Raises MalformedInput, naming the argument."""
-    try:
-        return convert(key_id, KeyId)
-    except msgspec.ValidationError as error:
-        raise MalformedInput(
-            "expected an address, 0x and 40 lower-case hex digits, not {key_id!r}", key_id=key_id[:100], field=field
-        ) from error
+    expected = Message("expected an address, 0x and 40 lower-case hex digits, not {key_id!r}", key_id=key_id[:100])
+    return _of_form(key_id, KeyId, MalformedInput(expected, field=field))
 
 
 def agency_of(agency_id: str) -> str:
     """Check the form of an agency's id that was typed. Raises MalformedInput, naming the argument."""
-    try:
-        return convert(agency_id, AgencyId)
-    except msgspec.ValidationError as error:
-        raise MalformedInput(
-            "expected the id of an agency, such as psb-east, not {agency_id!r}",
-            agency_id=agency_id[:100],
-            field="AGENCY_ID",
-            hint="See: tally agency list",
-        ) from error
+    expected = Message("expected the id of an agency, such as psb-east, not {agency_id!r}", agency_id=agency_id[:100])
+    return _of_form(agency_id, AgencyId, MalformedInput(expected, field="AGENCY_ID", hint="See: tally agency list"))
 
 
 def procedure_of(digest: str) -> str:
     """Check the form of a package's digest that was typed. Raises MalformedInput, naming the argument."""
+    expected = Message(
+        "expected the digest of a procedure package, blake3: and 64 lower-case hex digits, not {digest!r}",
+        digest=digest[:100],
+    )
+    return _of_form(digest, Blake3, MalformedInput(expected, field="DIGEST", hint="See: tally procedure list"))
+
+
+def _of_form(typed: str, form: Any, refusal: MalformedInput) -> str:
     try:
-        return convert(digest, Blake3)
+        return str(convert(typed, form))
     except msgspec.ValidationError as error:
-        raise MalformedInput(
-            "expected the digest of a procedure package, blake3: and 64 lower-case hex digits, not {digest!r}",
-            digest=digest[:100],
-            field="DIGEST",
-            hint="See: tally procedure list",
-        ) from error
+        raise refusal from error
 
 
 class AdmitAgency(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="admit_agency"):
@@ -290,7 +282,7 @@ class AdminApproval(Struct, frozen=True, forbid_unknown_fields=True):
     decision: SafeInt
     admin: KeyId
     signed: Bytes32
-    signature: Annotated[str, Meta(pattern=r"^0x[0-9a-f]{130}$(?!\n)")]
+    signature: SignatureText
     format: Literal["tallystick/approval@v1"] = "tallystick/approval@v1"
 
 
