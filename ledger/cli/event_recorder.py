@@ -126,7 +126,7 @@ class EventRecorder(EventClient[Session]):
         for label, value in fields_to_sign(event, unsigned.sections, narrator.words(event, None), session.labels):
             yield f"  {label}: {value}"
         if (act := ACTS.get(event.event_type)) is not None and act.note is not None:
-            yield session.labels.translate(act.note)
+            yield act.note
 
     def append(
         self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.chain.contract import ContractDomain, KeyRequest, key_request_digest, key_request_document, request_key
@@ -33,7 +33,7 @@ from ledger.config.keys import (
 )
 from ledger.config.secret_files import sync_folder
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, SignatureRefused, TallystickError
-from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt
+from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeInt, SignatureText
 from ledger.core.log.notes import parse_vkey
 from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey
@@ -217,7 +217,7 @@ class RequestFile(Struct, frozen=True, forbid_unknown_fields=True):
     agency: AgencyId
     officer: OfficerId
     key_id: KeyId
-    signature: Annotated[str, Meta(pattern=r"^0x[0-9a-f]{130}$(?!\n)")]
+    signature: SignatureText
     format: Literal["tallystick/key-request@v1"] = "tallystick/key-request@v1"
 
     @property

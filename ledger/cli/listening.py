@@ -41,12 +41,13 @@ def private(folder: Path, *, keys: Path, output: Output) -> Iterator[None]:
     """Hold a data directory that is its owner's alone; tell what of it was open to others. Raises SecretRefused."""
     if opened := make_private(folder, keys=keys):
         count, example = len(opened), opened[0]
-        warning = Message(
-            "others could use {count} files and folders, {example} among them; now they are their owner's alone",
-            count=count,
-            example=example,
+        output.warn(
+            Message(
+                "others could use {count} files and folders, {example} among them; now they are their owner's alone",
+                count=count,
+                example=example,
+            )
         )
-        output.warn(output.labels.translate(warning))
     with private_umask():
         yield
 

@@ -331,9 +331,9 @@ class Output:
         return EventWords(self.labels, self.names, "", None).sides(CountDifference(kind, *sides))
 
     def note(self, text: str, **style: Any) -> None:
-        """Print a message that is no result, for people only."""
+        """Print a message that is no result, for people only, in their language."""
         if not self.json:
-            click.secho(printable(text), err=True, **style or {"dim": True})
+            click.secho(printable(self.labels.translate(text)), err=True, **style or {"dim": True})
 
     def done(self, text: str) -> None:
         """Print that something was done."""

@@ -143,15 +143,11 @@ class Session(ClientSession):
 
     def note(self, text: str) -> None:
         """Print a note on standard error."""
-        self.output.note(self.labels.translate(text))
-
-    def done(self, text: str) -> None:
-        """Print on standard error that something was done."""
-        self.output.done(self.labels.translate(text))
+        self.output.note(text)
 
     def warn(self, text: str) -> None:
         """Print a warning on standard error."""
-        self.output.warn(self.labels.translate(text))
+        self.output.warn(text)
 
     def confirm(
         self,
@@ -176,7 +172,7 @@ class Session(ClientSession):
         from ledger.cli.output import printable_line
 
         for line in lines:
-            click.echo(printable_line(line), err=True)
+            click.echo(printable_line(self.labels.translate(line)), err=True)
         with suppress(OSError):
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)  # what was typed before answers no question
         if not click.confirm(self.labels.of("message", ask), err=True):

@@ -208,7 +208,7 @@ def propose_admin(session: Session, account: str) -> None:
     from ledger.client.registry import propose_admin as propose
 
     asked = Message("You name {account} as your agency's next admin, which it is once it accepts.", account=account)
-    session.confirm([session.labels.translate(asked)])
+    session.confirm([asked])
     session.output.record(propose(session, account))
 
 
@@ -224,7 +224,7 @@ def accept_admin(session: Session, agency_id: str) -> None:
 
     named = session.full_name(agency_id)
     asked = Message("You become the admin of {agency}, in the place of the one before.", agency=named)
-    session.confirm([session.labels.translate(asked)])
+    session.confirm([asked])
     session.output.record(accept(session, agency_id))
 
 

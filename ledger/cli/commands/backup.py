@@ -433,7 +433,7 @@ def _advise(session: Session, data_dir: Path, lacking: int | None, *, contradict
                 count=lacking,
             )
         )
-    session.done(
+    session.output.done(
         Message(
             "Next: put back keys/, then tally audit --data-dir {data_dir}, then tally serve --data-dir {data_dir}",
             data_dir=data_dir,

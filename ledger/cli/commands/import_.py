@@ -163,7 +163,7 @@ def run(
             file=file,
             officer=session.officer[1],
         )
-        session.confirm([session.labels.translate(asked), f"  {surveyed.survey.digest}"])
+        session.confirm([asked, f"  {surveyed.survey.digest}"])
         report_rows = ImportReport(
             str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None
         )

@@ -137,7 +137,7 @@ def init_command(
     fields = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
     fields |= {"development": founding.development, "procedures": adopted}
     session.output.record({"data_dir": str(data_dir)} | fields)
-    session.done(Message("Next: {command}", command=f"tally serve --data-dir {data_dir}"))
+    session.output.done(Message("Next: {command}", command=f"tally serve --data-dir {data_dir}"))
 
 
 def _town(directory: DataDirectory, *, development: bool) -> Founding:
@@ -323,7 +323,7 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
 
         events = loading.load(directory, ledger, show_progress)
     session.output.record({"stories": 12, "events": events})
-    session.done(Message("Next: {command}", command="tally sample profiles"))
+    session.output.done(Message("Next: {command}", command="tally sample profiles"))
 
 
 @sample_group.command("profiles")

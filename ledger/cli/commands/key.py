@@ -120,11 +120,7 @@ def passphrase_(
     changed = change(_keys(session, key_dir), name, passphrase, new, keep=keep_passphrase, light=light)
     session.output.table([_described(path) for path in changed.keys], LISTED)
     for file in changed.outdated(session.profiles, passphrase, new):
-        session.output.warn(
-            session.labels.translate(
-                Message("{file} still holds the passphrase of before: put the new one there", file=file)
-            )
-        )
+        session.warn(Message("{file} still holds the passphrase of before: put the new one there", file=file))
 
 
 @key_group.command("rotate")
@@ -216,7 +212,7 @@ def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -
         roles=", ".join(session.labels.of("role", role) for role in terms["roles"]),
         until=when(terms["valid_until"]),
     )
-    session.confirm([session.labels.translate(asked)])
+    session.confirm([asked])
     session.output.record(grant_key(session, request, **terms))
 
 
@@ -228,7 +224,7 @@ def revoke(session: Session, key_id: str) -> None:
     from ledger.client.registry import revoke_key
 
     asked = Message("You revoke the key {key_id} for good: what it signs from then on is refused.", key_id=key_id)
-    session.confirm([session.labels.translate(asked)])
+    session.confirm([asked])
     session.output.record(revoke_key(session, key_id))
 
 

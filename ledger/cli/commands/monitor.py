@@ -47,7 +47,7 @@ def monitor_command(session: Session, agency: str | None, follow: bool, every: f
         except Unavailable as error:
             if not follow:
                 raise
-            session.output.warn(error.message)
+            session.warn(error.text)
             alarms = 0
         if alarms or not follow:
             return Exit.REFUSED if alarms else Exit.OK

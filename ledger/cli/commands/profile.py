@@ -104,4 +104,4 @@ def token(session: Session) -> None:
 def remove(session: Session, name: str) -> None:
     """Forget a profile; its key stays."""
     session.profiles.remove(name)
-    session.done(Message("profile {name} is gone", name=name))
+    session.output.done(Message("profile {name} is gone", name=name))

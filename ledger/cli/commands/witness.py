@@ -239,7 +239,7 @@ def clear(session: Session, /, *, number: int, because: str, data_dir: Path | No
     if not cleared:
         raise NotFound("no alarm {number} stands", number=number, field="NUMBER", hint="See: tally witness alarms")
     kind = Term("witness_alarm", cleared[0].kind)
-    session.done(Message("alarm {number} ({kind}) is cleared", number=number, kind=kind))
+    session.output.done(Message("alarm {number} ({kind}) is cleared", number=number, kind=kind))
 
 
 def _opened(data_dir: Path | None) -> tuple[WitnessSettings, WitnessStore]:
