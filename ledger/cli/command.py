@@ -174,6 +174,7 @@ def wrap(text: str, width: int) -> list[str]:
 # By the name of the parameter; an option's own help goes before.
 OPTIONS: Final[dict[str, str]] = {
     "account": "Account of money or data, or address of virtual currency.",
+    "article": "The clause that it rests on, as the procedure names it.",
     "business_line": "Business line of the case.",
     "condition": "What it looks like, in words.",
     "decided_at": "When it was decided.",
@@ -192,8 +193,10 @@ OPTIONS: Final[dict[str, str]] = {
     "method": "How it was done.",
     "number": "As written on the paper.",
     "purpose": "What it is handed over for.",
+    "qualifying_ground": "The ground that the clause asks for.",
     "quantity": "How many, or how much of which unit.",
     "reason_code": "The reason, by its code.",
+    "received_at": "When it was delivered.",
     "recipient": "Who gets it.",
     "relation": "How the cases belong together.",
     "remark": "Anything else, in words.",
@@ -201,6 +204,7 @@ OPTIONS: Final[dict[str, str]] = {
     "seal_number": "Number of the seal.",
     "seal_state": "How the seal was found.",
     "seized_at": "When it was seized.",
+    "service": "How it was delivered.",
     "served_at": "When it was served.",
     "stage": "Stage that the case is at.",
     "started_at": "When it began.",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-GROUND = click.option(
+READING_GROUND = click.option(
     "--ground", help="Why you read confidential sections of a case that you do not hold now; it is recorded."
 )
 

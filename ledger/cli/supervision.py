@@ -39,8 +39,6 @@ MATERIAL = (
         "--digest", "digests", metavar="DIGEST", multiple=True, help="A digest of material, such as sha256:..."
     ),
 )
-OUTSIDE = click.option("--outside", nargs=2, metavar="KIND NAME", help="Somebody who has no agency here.")
-PLACE = click.option("--place", metavar="PLACE", help="Where somebody outside has the seat.")
 
 
 def record_supervision(recorder: EventRecorder, stream_id: str, body: type[Body], fields: dict[str, Any]) -> None:

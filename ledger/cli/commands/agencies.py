@@ -14,7 +14,7 @@ import msgspec
 from ledger.cli.command import Group, signing
 from ledger.cli.exporting import print_or_write
 from ledger.cli.output import Column, columns, printable_line
-from ledger.cli.params import FILE
+from ledger.cli.params import FILE, WRITTEN_TO, output_option
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding import canonical
@@ -123,7 +123,7 @@ def _in_its_language(name: str) -> tuple[str, str]:
     help="The directory of its witness, if any, or what 'tally --json witness key' printed there.",
 )
 @click.option("--witness-url", metavar="URL", help="Where the ledger's service will reach its witness.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="[AGENCY_ID.json]")
+@output_option("[AGENCY_ID.json]")
 def prepare(
     session: Session,
     /,
@@ -228,11 +228,6 @@ def accept_admin(session: Session, agency_id: str) -> None:
     session.output.record(accept(session, agency_id))
 
 
-output_option = click.option(
-    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it, rather than print it."
-)
-
-
 @click.group("registry", cls=Group)
 def registry_group() -> None:
     """Decide about the registry on the chain: agencies, witnesses, quorum, submitters and procedures."""
@@ -256,7 +251,7 @@ def propose_group() -> None:
 
 @propose_group.command("agency")
 @click.argument("file", type=FILE)
-@output_option
+@WRITTEN_TO
 def propose_agency(session: Session, file: Path, output: Path | None) -> None:
     """Propose that the agency in FILE be admitted.
 
@@ -274,7 +269,7 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
 @propose_group.command("witness")
 @click.argument("agency_id")
 @click.argument("account")
-@output_option
+@WRITTEN_TO
 def propose_witness(session: Session, agency_id: str, account: str, output: Path | None) -> None:
     """Propose ACCOUNT as the witness of an agency, in the place of the one before."""
     from ledger.client.registry import SetWitness, account_of, agency_of
@@ -284,7 +279,7 @@ def propose_witness(session: Session, agency_id: str, account: str, output: Path
 
 @propose_group.command("no-witness")
 @click.argument("agency_id")
-@output_option
+@WRITTEN_TO
 def propose_no_witness(session: Session, agency_id: str, output: Path | None) -> None:
     """Propose that an agency have no witness any more."""
     from ledger.client.registry import RemoveWitness, agency_of
@@ -294,7 +289,7 @@ def propose_no_witness(session: Session, agency_id: str, output: Path | None) ->
 
 @propose_group.command("quorum")
 @click.argument("quorum", type=click.IntRange(0, 65535))
-@output_option
+@WRITTEN_TO
 def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
     """Propose how many agencies' witnesses must co-sign an anchor."""
     from ledger.client.registry import SetQuorum
@@ -305,7 +300,7 @@ def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
 @propose_group.command("submitter")
 @click.argument("account")
 @click.option("--bar", is_flag=True, help="Take the right away.")
-@output_option
+@WRITTEN_TO
 def propose_submitter(session: Session, account: str, *, bar: bool, output: Path | None) -> None:
     """Propose that ACCOUNT may anchor, or may not any more."""
     from ledger.client.registry import AllowSubmitter, BarSubmitter, account_of
@@ -317,7 +312,7 @@ def propose_submitter(session: Session, account: str, *, bar: bool, output: Path
 
 @propose_group.command("procedure")
 @click.argument("digest")
-@output_option
+@WRITTEN_TO
 def propose_procedure(session: Session, digest: str, output: Path | None) -> None:
     """Propose that the procedure package of DIGEST be adopted: acts after that are judged by it."""
     from ledger.client.registry import AdoptProcedure, procedure_of
@@ -328,7 +323,7 @@ def propose_procedure(session: Session, digest: str, output: Path | None) -> Non
 @registry_group.command("approve")
 @click.argument("proposal", type=FILE)
 @signing
-@output_option
+@WRITTEN_TO
 def approve(session: Session, proposal: Path, output: Path | None) -> None:
     """Sign a proposal as an agency's admin, after reading it in words; gives the approval as a file."""
     from ledger.client import registry

@@ -12,7 +12,15 @@ from ledger.cli.command import Command, Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.exporting import write
 from ledger.cli.output import Column, columns, printable
-from ledger.cli.params import FILE, ProcedureWord, identity_key_option, options, with_event_recorder
+from ledger.cli.params import (
+    FILE,
+    NEW_FILE,
+    ProcedureWord,
+    identity_key_option,
+    options,
+    output_option,
+    with_event_recorder,
+)
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert, decode_json
@@ -105,7 +113,7 @@ def give(session: Session, dataset_id: str, file: Path) -> None:
 @click.option(
     "--identity", metavar="COLUMN", multiple=True, required=True, help="As the import's mapping has it, in order."
 )
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new CSV file.")
+@output_option("A new CSV file.", required=True)
 @LAYOUT
 @identity_key_option
 def pseudonyms(
@@ -162,7 +170,7 @@ SHORT = 20  # characters of a digest or pseudonym that people are shown
 @click.argument("node", metavar="KIND:ID|CASE")
 @click.option("--depth", type=click.IntRange(1, 8), default=4, show_default=True, help="Steps away from it.")
 @click.option("--to", metavar="KIND:ID", help="Show the way to this one alone.")
-@click.option("--graphml", type=click.Path(dir_okay=False, path_type=Path), help="Save the graph for other programs.")
+@click.option("--graphml", type=NEW_FILE, help="Save the graph for other programs.")
 def correlate_command(session: Session, node: str, depth: int, to: str | None, graphml: Path | None) -> None:
     """Show what KIND:ID has in common with others: case, item, seal, digest, officer or person.
 
@@ -247,7 +255,7 @@ FORMATS = {".json": "json", ".html": "html", ".pdf": "pdf"}
 @click.option("--until", metavar="DAY", required=True, help="Last day of the period, 2026-06-30.")
 @click.option("--jurisdiction", metavar="PATH", help="Agencies below it [all in yours].")
 @click.option("--business-line", type=ProcedureWord("business_line"), help="Cases of this line [all].")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file: .html, .pdf or .json.")
+@output_option("A file: .html, .pdf or .json.")
 def report_command(session: Session, /, *, output: Path | None, **asked: str | None) -> None:
     """Report what recurs, where and for how long, of your agency's jurisdiction.
 

@@ -17,6 +17,7 @@ from ledger.cli.command import Command, signing
 from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
 from ledger.cli.files import bar, checkpoint_in, require_new
+from ledger.cli.params import FILE
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
 from ledger.core.events import Stream
@@ -60,12 +61,12 @@ class Offline(NamedTuple):
     "--checkpoint",
     "checkpoints",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="With --data-dir: a checkpoint of this log, kept elsewhere, that the database must continue.",
 )
 @click.option(
     "--since",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="With --data-dir: go on from the audit that kept this file. Not all that it read is read again.",
 )
 @click.option(

@@ -14,11 +14,13 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
 from ledger.cli.params import (
     FILE,
+    GROUND,
     EventReference,
     ProcedureWord,
     act_command,
     add_act,
     generated_id,
+    output_option,
     with_event_recorder,
 )
 from ledger.cli.session import Session
@@ -141,7 +143,7 @@ def spans(session: Session, case_id: str) -> None:
 @click.argument("case_id", required=False)
 @click.option("--all", "every", is_flag=True, help="Every case that you may see, in one file; with ocel only.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="Of the file.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="A file that is not there yet.")
+@output_option("A file that is not there yet.", required=True)
 @click.option("--bom", is_flag=True, help="Begin a CSV file with a byte order mark, for Excel.")
 def export(session: Session, /, *, case_id: str | None, every: bool, file_format: str, output: Path, bom: bool) -> None:
     """Write a case to a file for other programs; what is exported is recorded as read.
@@ -162,9 +164,7 @@ def export(session: Session, /, *, case_id: str | None, every: bool, file_format
 
 @case_group.command("archive")
 @click.argument("case_id")
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), required=True, help="A ZIP file that is not there yet."
-)
+@output_option("A ZIP file that is not there yet.", required=True)
 @click.option(
     "--files",
     "folders",
@@ -184,7 +184,6 @@ def archive(session: Session, /, *, case_id: str, output: Path, folders: tuple[P
 
 
 act = partial(add_act, case_group)
-GROUND = click.option("--ground", required=True)
 ITEMS = click.option("--item", "item_ids", multiple=True, help="An item that leaves; may be given several times.")
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who leaves; may be given several times.")
 RELATION = click.option("--relation", type=ProcedureWord("case_relation"), required=True)

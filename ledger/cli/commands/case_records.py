@@ -11,6 +11,7 @@ from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.params import (
     FILE,
+    GROUND,
     MOMENT,
     PARTICULARS,
     DigestedFile,
@@ -19,6 +20,7 @@ from ledger.cli.params import (
     act_command,
     add_act,
     generated_id,
+    output_option,
     particulars_of,
     split_once,
     with_event_recorder,
@@ -31,8 +33,6 @@ from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.record import DisclosureMade, ErasureProposed, RecordCorrected, SectionErased
 from ledger.core.events.terms import DiscrepancyKind, EventRef
 
-GROUND = click.option("--ground", required=True)
-
 
 @click.group("decision", cls=Group)
 def decision_group() -> None:
@@ -42,7 +42,7 @@ def decision_group() -> None:
 @act_command(decision_group, "decision.recorded")
 @click.argument("case_id")
 @click.argument("kind", type=ProcedureWord("decision_kind"))
-@click.option("--number", required=True, help="As written on the paper.")
+@click.option("--number", required=True)
 @click.option("--decided-at", type=MOMENT, required=True)
 @click.option("--served-at", type=MOMENT)
 @click.option("--effective-at", type=MOMENT)
@@ -190,7 +190,7 @@ def disclosure_group() -> None:
     multiple=True,
     help="Another file that goes with it, told by its digests; may be given several times.",
 )
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [CASE_ID.disclosed.json].")
+@output_option("Where to write it [CASE_ID.disclosed.json].")
 @with_event_recorder
 def make(
     recorder: EventRecorder,

@@ -13,7 +13,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns, printable
-from ledger.cli.params import MOMENT, ProcedureWord, add_act
+from ledger.cli.params import GROUND, MOMENT, ProcedureWord, add_act
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.errors import NotFound
@@ -36,8 +36,7 @@ WARNED = columns("number", "case_id", "label", "days", "ends_at", "handler", "sh
 _PERSON = re.compile(r"(?<=/)([0-9a-f]{8})[0-9a-f]{24}(?=/)")
 _WHOLE = re.compile(r"[^/…]+/[^/…]+/[0-9]+")
 
-ARTICLE = click.option("--article", required=True, help="The clause that it rests on, as the procedure names it.")
-GROUND = click.option("--ground", required=True, help="Why.")
+ARTICLE = click.option("--article", required=True)
 MINE = click.option("--mine", is_flag=True, help="Only those that you handle.")
 
 
@@ -100,9 +99,7 @@ act(
     ARTICLE,
     GROUND,
     click.option("--until", metavar="DAY", help=EXTENDED_UNTIL),
-    click.option(
-        "--qualifying-ground", type=ProcedureWord("qualifying_ground"), help="The ground that the clause asks for."
-    ),
+    click.option("--qualifying-ground", type=ProcedureWord("qualifying_ground")),
 )
 act(
     "deadline.suspended",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--founding",
     "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="JSON or TOML with the founding agencies; see below.",
 )
 @click.option(

@@ -15,6 +15,8 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
 from ledger.cli.output import columns
 from ledger.cli.params import (
+    FILE,
+    GROUND,
     MOMENT,
     MONEY,
     PARTICULARS,
@@ -25,6 +27,7 @@ from ledger.cli.params import (
     ProcedureWord,
     act_command,
     add_act,
+    output_option,
     particulars_of,
     with_event_recorder,
     words,
@@ -181,7 +184,7 @@ PARTS_OF_ITEM = {
 
 @item_group.command("register-table")
 @click.argument("case_id")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @with_event_recorder
 def register_table(recorder: EventRecorder, case_id: str, file: Path) -> None:
     """Register the items of an XLSX or CSV file, a row each: all of them, or none.
@@ -258,7 +261,7 @@ def history(session: Session, item_id: str, on: str | None) -> None:
 @click.option("--size", type=click.Choice(["a4-24", "roll"]), default="a4-24", show_default=True, help=SIZE)
 @click.option("--first", type=click.IntRange(1), help="Without ITEM_IDS: from this item of the case on.")
 @click.option("--start", type=click.IntRange(1, 24), help="The first free place of a sheet that is begun.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="File [CASE_ID.labels.pdf].")
+@output_option("File [CASE_ID.labels.pdf].")
 def labels(
     session: Session, /, case_id: str, item_ids: tuple[str, ...], output: Path | None, **query: str | None
 ) -> None:
@@ -272,7 +275,6 @@ def labels(
 
 act = partial(add_act, item_group)
 ITEMS = click.argument("item_ids", nargs=-1, required=True)
-GROUND = click.option("--ground", required=True)
 DAY = click.argument("frozen_until", metavar="DAY")
 FILE_NOW = click.option("--file", "digests", type=DigestedFile(), help="The file as it is now, to digest.")
 PARTS = "At least two, such as 10 or 3:note@300.00; cash-1=3:note@300.00 gives the part its id."

@@ -12,9 +12,9 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
-from ledger.cli.options import TRUST
+from ledger.cli.options import READING_GROUND, TRUST
 from ledger.cli.output import columns
-from ledger.cli.params import with_event_recorder
+from ledger.cli.params import output_option, with_event_recorder
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding.digests import Hasher, new_hasher, parse_digest
@@ -29,7 +29,6 @@ FILES = "/api/v1/cases/{}/items/{}/files"
 FILE = FILES + "/{}"
 LISTED = columns("recorded", "kept", "size", "agency", "officer", "kept_at")
 CHECKS = columns("digest", "event_type", "outcome:file_state", "before", "after", "checked_at")
-GROUND = click.option("--ground", help="Why you read it, if your agency does not hold the case any more.")
 
 
 def add_commands(item_group: Group) -> None:
@@ -116,8 +115,8 @@ def _pieces(file: Path, progress: HashingProgress) -> Iterator[bytes]:
 @click.argument("case_id")
 @click.argument("item_id")
 @click.option("--digest", help="Of the file, if the item has several that are kept.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new file.")
-@GROUND
+@output_option("A new file.", required=True)
+@READING_GROUND
 @TRUST
 def get(
     session: Session,
@@ -146,7 +145,7 @@ def get(
 @click.argument("item_id")
 @click.option("--for", "recipient", required=True, metavar="WHOM", help="Who gets the copy, and what for.")
 @click.option("--digest", help="Of the file, if the item has several that are kept.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new file.")
+@output_option("A new file.", required=True)
 @TRUST
 @with_event_recorder
 def copy(

@@ -12,7 +12,7 @@ import click
 from ledger.cli.command import Group, signing
 from ledger.cli.exporting import print_or_write
 from ledger.cli.output import columns, when
-from ledger.cli.params import DATA_DIR, LIGHT, SECOND, words
+from ledger.cli.params import DATA_DIR, LIGHT, SECOND, output_option, words
 from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options
 from ledger.cli.session import Session
 from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, public_key
@@ -162,7 +162,7 @@ def rotate(
 @key_group.command("request")
 @click.option("--wallet", "key_id", metavar="ADDRESS", help="The key lies in a wallet: print what it must sign.")
 @click.option("--signature", metavar="HEX", help="The wallet's signature of that.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
+@output_option("Where to write it.")
 def request(session: Session, *, key_id: str | None, signature: str | None, output: Path | None) -> None:
     """Ask the admin of your agency to grant your key, by a file that the key has signed.
 

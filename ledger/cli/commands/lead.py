@@ -17,16 +17,20 @@ from ledger.cli.options import TRUST, Node, takes_node
 from ledger.cli.output import columns, printable_line
 from ledger.cli.params import (
     FILE,
+    GROUND,
     MOMENT,
+    OUTSIDE,
+    PLACE,
     EventReference,
     ProcedureWord,
     act_command,
     add_act,
+    output_option,
     with_event_recorder,
     words,
 )
 from ledger.cli.session import Session
-from ledger.cli.supervision import MATERIAL, OUTSIDE, PLACE, parameters_of, print_life, record_supervision, show_run
+from ledger.cli.supervision import MATERIAL, parameters_of, print_life, record_supervision, show_run
 from ledger.client.service import path_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import LeadAssigned, LeadDismissed
@@ -91,7 +95,6 @@ def show(session: Session, lead_id: str) -> None:
 
 
 act = partial(add_act, lead_group, subject="lead_id", record=record_supervision)
-GROUND = click.option("--ground", required=True, help="Why.")
 CITED = click.option("--cite", "events", type=EventReference(), multiple=True, help="An event that shows it.")
 OUTCOME = "What came of it; of a dismissed lead, that nothing did."
 DOCUMENT = "Number of the paper, where the outcome is one."
@@ -176,7 +179,7 @@ LOG_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @lead_group.command("get")
 @LEAD
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [LEAD.lead.json].")
+@output_option("Where to write it [LEAD.lead.json].")
 def get(session: Session, lead_id: str, output: Path | None) -> None:
     """Fetch the file of a lead, which 'tally lead check' finds it again from, offline.
 

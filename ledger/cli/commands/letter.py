@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -12,11 +11,14 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import RECEIVED, columns
 from ledger.cli.params import (
     MOMENT,
+    OUTSIDE,
     PARTICULARS,
+    PLACE,
     DigestedFile,
     ProcedureWord,
     act_command,
     generated_id,
+    options,
     outsider,
     particulars_of,
     with_event_recorder,
@@ -38,12 +40,8 @@ def letter_group() -> None:
     """Letters: notices, requests and answers, their receipts, and what comes in from outside."""
 
 
-CORRESPONDENT = (
-    click.option("--person", "person", metavar="PERSON", help="A person of the case."),
-    click.option("--outside", nargs=2, metavar="KIND NAME", help="Somebody who has no agency here."),
-    click.option("--place", metavar="PLACE", help="Where somebody outside has the seat."),
-)
-ABOUT_LETTER = (
+CORRESPONDENT = options(click.option("--person", metavar="PERSON", help="A person of the case."), OUTSIDE, PLACE)
+ABOUT_LETTER = options(
     click.option("--about-person", "person_ids", multiple=True, help="Whom it is about; may be given several times."),
     click.option("--item", "item_ids", multiple=True, help="An item that it is about; may be given several times."),
     click.option("--about", metavar="DECISION", help="The decision that it is about."),
@@ -51,17 +49,6 @@ ABOUT_LETTER = (
     click.option("--file", "digests", type=DigestedFile(), help="The letter, to digest."),
     generated_id("--letter-id", "letter"),
 )
-
-
-def _add_options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that adds the options in their order."""
-
-    def enter(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return enter
 
 
 @letter_group.command("list")
@@ -102,15 +89,15 @@ def show(session: Session, /, *, case_id: str, letter_id: str) -> None:
 @act_command(letter_group, "letter.sent")
 @click.argument("case_id")
 @click.argument("kind", type=ProcedureWord("letter_kind"))
-@click.option("--number", required=True, help="As written on the paper.")
+@click.option("--number", required=True)
 @click.option("--sent-at", type=MOMENT, required=True, help="When it was sent.")
 @click.option("--agency", "to_agency", help="The agency to which it goes.")
-@_add_options(*CORRESPONDENT)
+@CORRESPONDENT
 @click.option("--serves", metavar="DECISION", help="The decision that it brings to its addressee.")
 @click.option("--due-at", type=MOMENT, help="Until when an answer is asked for.")
 @click.option("--content", help="What it says, without names of persons.")
 @PARTICULARS
-@_add_options(*ABOUT_LETTER)
+@ABOUT_LETTER
 @with_event_recorder
 def send(
     recorder: EventRecorder,
@@ -129,8 +116,8 @@ def send(
 @act_command(letter_group, "letter.received")
 @click.argument("case_id")
 @click.argument("letter_id")
-@click.option("--received-at", type=MOMENT, required=True, help="When it was delivered.")
-@click.option("--service", type=ProcedureWord("service"), help="How it was delivered.")
+@click.option("--received-at", type=MOMENT, required=True)
+@click.option("--service", type=ProcedureWord("service"))
 @click.option("--file", "digests", type=DigestedFile(), help="The receipt, to digest.")
 @with_event_recorder
 def receive(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
@@ -141,10 +128,10 @@ def receive(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @act_command(letter_group, "letter.filed")
 @click.argument("case_id")
 @click.argument("kind", type=ProcedureWord("letter_kind"))
-@click.option("--received-at", type=MOMENT, required=True, help="When it was delivered.")
-@_add_options(*CORRESPONDENT)
-@click.option("--number", help="As written on the paper.")
-@_add_options(*ABOUT_LETTER)
+@click.option("--received-at", type=MOMENT, required=True)
+@CORRESPONDENT
+@click.option("--number")
+@ABOUT_LETTER
 @with_event_recorder
 def file(
     recorder: EventRecorder,

@@ -16,7 +16,7 @@ from ledger.cli.exporting import write
 from ledger.cli.library import check_package, find_publication, imported_publication, is_own, require_proven
 from ledger.cli.options import TRUST
 from ledger.cli.output import Output, columns
-from ledger.cli.params import ProcedureWord, with_event_recorder, words
+from ledger.cli.params import ProcedureWord, output_option, with_event_recorder, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import lead_counts, parameters_of
 from ledger.client.service import path_of
@@ -210,9 +210,7 @@ FILE = click.argument("file", type=click.File("rb"))
 @click.option(
     "--public", "folder", type=click.Path(file_okay=False, path_type=Path), help="Pages for society, into this folder."
 )
-@click.option(
-    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL-VERSION.model.json]."
-)
+@output_option("File [MODEL-VERSION.model.json].")
 def export(session: Session, model: str | None, folder: Path | None, output: Path | None) -> None:
     """Export a model as a signed package: one file with tests, figures and case study, proven version by version.
 

@@ -15,6 +15,7 @@ from ledger.cli.commands.trust import kept_beside
 from ledger.cli.errors import Exit
 from ledger.cli.options import COSE, Node, takes_node
 from ledger.cli.output import columns, printable, printable_json
+from ledger.cli.params import FILE, WRITTEN_TO, output_option
 from ledger.cli.proofs import anchor_block, take_receipt
 from ledger.cli.session import Session
 from ledger.client.log_copy import (
@@ -46,7 +47,7 @@ def show(session: Session) -> None:
 
 
 @log_group.command("trust")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it, rather than print it.")
+@WRITTEN_TO
 @click.option("--pin", is_flag=True, help="Let the profile check its proofs with it from now on.")
 @click.option(
     "--replace", is_flag=True, help="With --pin: though another one is pinned, which the profile checks with until now."
@@ -161,7 +162,7 @@ def save(session: Session, folder: Path) -> None:
 @log_group.command("proof")
 @click.argument("index", type=click.IntRange(min=0))
 @COSE
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [INDEX.tlog-proof].")
+@output_option("Where to write it [INDEX.tlog-proof].")
 def proof(session: Session, index: int, *, cose: bool, output: Path | None) -> None:
     """Write the proof (C2SP tlog-proof) that the entry at INDEX is in the public log. Nobody needs to sign in."""
     if cose:
@@ -173,7 +174,7 @@ def proof(session: Session, index: int, *, cose: bool, output: Path | None) -> N
 
 
 @log_group.command("consistency")
-@click.argument("first", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("first", type=FILE)
 def consistency(session: Session, first: Path) -> None:
     """Check that the log of today extends the checkpoint that was saved in the file FIRST.
 

@@ -15,7 +15,7 @@ from ledger.cli.event_recorder import EventRecorder, errors_by_option, make_body
 from ledger.cli.exporting import write
 from ledger.cli.library import text_of
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, IN_FORCE, MOMENT, add_act, with_event_recorder
+from ledger.cli.params import FILE, IN_FORCE, MOMENT, add_act, output_option, with_event_recorder
 from ledger.cli.session import Session
 from ledger.cli.supervision import (
     lead_counts,
@@ -65,7 +65,7 @@ def model_group() -> None:
     help="How the condition is stated: a template, a condition on one kind of row (cel), or a query (sql).",
 )
 @click.option("--from-lead", "lead_id", metavar="LEAD", help="The model that raised this lead, to be made your own.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL_ID.yaml].")
+@output_option("File [MODEL_ID.yaml].")
 def new(session: Session, model_id: str, template: str, lead_id: str | None, output: Path | None) -> None:
     """Write the draft of a model: its condition and examples stand, its texts are to be filled in.
 

@@ -9,6 +9,7 @@ import click
 from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.params import (
+    GROUND,
     MOMENT,
     PARTICULARS,
     ProcedureWord,
@@ -76,10 +77,9 @@ def history(session: Session, case_id: str, person_id: str, on: str | None) -> N
 
 STARTED_AT = click.option("--started-at", type=MOMENT, required=True)
 UNTIL = click.option("--until", metavar="DAY", help="The last day as decided, such as 2026-03-31.")
-GROUND = click.option("--ground", required=True, help="Why.")
-NUMBER = click.option("--number", required=True, help="As written on the paper.")
+NUMBER = click.option("--number", required=True)
 NOTIFIED_UNTIL = "The last day of the new period, such as 2026-03-31."
-EXTENDED_BY = "The clause that the extension rests on, as the procedure names it."
+ARTICLE = click.option("--article", required=True)
 
 
 @click.group("measure", cls=Group)
@@ -110,11 +110,9 @@ add_act(
     "measure.extended",
     "measure_id",
     click.option("--until", metavar="DAY", required=True, help="The new last day, such as 2026-03-31."),
-    click.option("--article", required=True, help=EXTENDED_BY),
+    ARTICLE,
     GROUND,
-    click.option(
-        "--qualifying-ground", type=ProcedureWord("qualifying_ground"), help="The ground that the clause asks for."
-    ),
+    click.option("--qualifying-ground", type=ProcedureWord("qualifying_ground")),
 )
 add_act(
     measure_group,
@@ -139,7 +137,7 @@ add_act(
     NUMBER,
     click.option("--from", "period_from", metavar="DAY", help="The first day of the period, such as 2026-03-01."),
     click.option("--until", metavar="DAY", help="The last day of the period, such as 2026-03-31."),
-    click.option("--article", help="The clause that the period rests on."),
+    "--article",
     generated_id("--custody-change-id", "custody"),
 )
 add_act(
@@ -154,6 +152,6 @@ add_act(
     "measure_id",
     "keeper",
     click.option("--until", metavar="DAY", required=True, help=NOTIFIED_UNTIL),
-    click.option("--article", required=True, help="The clause that it rests on, as the procedure names it."),
+    ARTICLE,
     NUMBER,
 )

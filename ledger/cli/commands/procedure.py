@@ -14,6 +14,7 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.output import Column, columns
+from ledger.cli.params import WRITTEN_TO
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert, decode_toml
@@ -206,9 +207,7 @@ def diff(session: Session, before: str, after: str) -> None:
 
 @procedure_group.command("adopt")
 @click.argument("package", metavar="FOLDER|NAME|DIGEST")
-@click.option(
-    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it, rather than print it."
-)
+@WRITTEN_TO
 def adopt(session: Session, package: str, output: Path | None) -> None:
     """Publish a package unless the ledger has it, and propose to the agencies' admins to adopt it.
 

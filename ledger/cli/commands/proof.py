@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.errors import exit_of_report
-from ledger.cli.options import COSE, GROUND, TRUST, Node, takes_node
+from ledger.cli.options import COSE, READING_GROUND, TRUST, Node, takes_node
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 
@@ -93,7 +93,7 @@ def _procedures_of(packages: Iterable[str]) -> Procedures:
 @click.option("--withhold", type=click.Choice(["payload", "sections"]), help="What the bundle leaves out.")
 @click.option("--tlog-proof", is_flag=True, help="Only its C2SP tlog-proof, which other programs check.")
 @COSE
-@GROUND
+@READING_GROUND
 @click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.bundle.json].")
 def get(
     session: Session,

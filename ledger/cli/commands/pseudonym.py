@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.commands.analysis import LAYOUT
-from ledger.cli.params import FILE, identity_key_option, options
+from ledger.cli.params import FILE, NEW_FILE, identity_key_option, options, output_option
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.config.secret_files import read_key, write_secret
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from ledger.interchange.imports.blinded import PseudonymKey
     from ledger.interchange.imports.identity import NamedRows
 
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 KEY = click.option("--key", "key_file", type=FILE, required=True, help="The supervising agency's key for pseudonyms.")
 IDENTITY = click.option(
     "--identity", metavar="COLUMN", multiple=True, required=True, help="A column with the number of a person's paper."
 )
-OUTPUT = click.option("--output", "-o", type=NEW_FILE, required=True, help="A new file.")
+OUTPUT = output_option("A new file.", required=True)
 WITH_IDS = click.option("--with-ids", is_flag=True, help="Add the column person_id, as your agency's cases have it.")
 PUBLIC_KEY = click.option(
     "--public-key", metavar="HEX", required=True, help="The one that the supervising agency told you."

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from ledger.cli.command import Command, Group, signing
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
-from ledger.cli.options import GROUND
+from ledger.cli.options import READING_GROUND
 from ledger.cli.output import Column, Output, columns
-from ledger.cli.params import FILE
+from ledger.cli.params import FILE, output_option
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
 from ledger.client.events import send, send_together
@@ -92,7 +92,7 @@ def event_group() -> None:
 
 @event_group.command("sign")
 @click.argument("file", type=FILE)
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [EVENT_ID.json].")
+@output_option("Where to write it [EVENT_ID.json].")
 @signing
 def sign(session: Session, file: Path, output: Path | None) -> None:
     """Sign the event that FILE describes, without sending it.
@@ -145,7 +145,7 @@ def submit(session: Session, files: tuple[Path, ...], all_or_none: bool) -> None
 
 @event_group.command("list")
 @click.argument("case_id")
-@GROUND
+@READING_GROUND
 def list_events(session: Session, case_id: str, ground: str | None) -> None:
     """List the events of a case."""
     events = list(session.service.pages("/api/v1/events", "events", case_id=case_id, ground=ground))
@@ -154,7 +154,7 @@ def list_events(session: Session, case_id: str, ground: str | None) -> None:
 
 @event_group.command("show")
 @click.argument("event_id")
-@GROUND
+@READING_GROUND
 def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
     show_event(session.output, session.service.get(path_of("/api/v1/events/{}", event_id), ground=ground))
@@ -225,7 +225,7 @@ def list_reads(session: Session, /, **query: str | None) -> None:
 @click.option("--document", metavar="NAME", help="Which one, where an event prints as several.")
 @click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
 @click.option("--withhold", type=click.Choice(["sections"]), help="Print no names and nothing confidential.")
-@GROUND
+@READING_GROUND
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File, with --case folder [ID.pdf, ID].")
 def paper_command(
     session: Session,

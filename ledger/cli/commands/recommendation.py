@@ -16,7 +16,10 @@ from ledger.cli.commands.deadline import end_in_words
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import RECEIVED, Column, columns
 from ledger.cli.params import (
+    GROUND,
     MOMENT,
+    OUTSIDE,
+    PLACE,
     ProcedureWord,
     act_command,
     add_act,
@@ -26,7 +29,7 @@ from ledger.cli.params import (
     words,
 )
 from ledger.cli.session import Session
-from ledger.cli.supervision import MATERIAL, OUTSIDE, PLACE, print_life, record_supervision, with_renamed_fields
+from ledger.cli.supervision import MATERIAL, print_life, record_supervision, with_renamed_fields
 from ledger.client.service import path_of
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound
@@ -70,7 +73,6 @@ RECHECKS = columns("result:recheck_result", "before", "after", "counted_by:count
 COUNTED = ("count", "period_from", "period_until", "tree_size")
 ID = click.argument("recommendation_id")
 MEASURE = "What was done; may be given several times."
-GROUND = click.option("--ground", required=True, help="Why.")
 
 
 @click.group("recommendation", cls=Group)
@@ -164,8 +166,8 @@ act = partial(add_act, recommendation_group, subject="recommendation_id", record
 
 act(
     "recommendation.received",
-    click.option("--received-at", type=MOMENT, default=_now, show_default="now", help="When it was delivered."),
-    click.option("--service", type=ProcedureWord("service"), help="How it was delivered."),
+    click.option("--received-at", type=MOMENT, default=_now, show_default="now"),
+    click.option("--service", type=ProcedureWord("service")),
     *MATERIAL,
 )
 act(

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.output import columns
-from ledger.cli.params import EventReference, ProcedureWord, add_act, generated_id, words
+from ledger.cli.params import GROUND, EventReference, ProcedureWord, add_act, generated_id, words
 from ledger.cli.session import Session
 from ledger.core.events.terms import HoldScope
 
@@ -17,7 +17,6 @@ LISTED = columns(
     *("case_id", "hold_id", "kind:hold_kind", "scope:hold_scope", "agency", "officer", "number", "placed_at"),
     *("days", "review_on", "released_at"),
 )
-GROUND = click.option("--ground", required=True, help="Why.")
 
 
 @click.group("hold", cls=Group)
@@ -44,7 +43,7 @@ act(
     "hold.placed",
     click.argument("kind", type=ProcedureWord("hold_kind")),
     click.option("--scope", type=words(HoldScope), required=True, help="What it covers."),
-    click.option("--number", required=True, help="As written on the paper."),
+    click.option("--number", required=True),
     GROUND,
     click.option("--item", "item_ids", multiple=True, help="An item that it covers; may be given several times."),
     click.option(
@@ -57,7 +56,7 @@ act(
     click.option("--review-on", metavar="DAY", help="When to look at it again."),
     generated_id("--hold-id", "hold"),
 )
-act("hold.released", "hold_id", GROUND, click.option("--number", help="As written on the paper."))
+act("hold.released", "hold_id", GROUND, "--number")
 
 
 @click.group("retention", cls=Group)
@@ -93,5 +92,5 @@ add_act(
     click.argument("until", metavar="DAY"),
     GROUND,
     click.option("--item", "item_ids", multiple=True, help="An item, instead of the case; may be given several times."),
-    click.option("--number", help="As written on the paper."),
+    "--number",
 )

@@ -11,7 +11,7 @@ import click
 
 from ledger.cli.command import Group, signing
 from ledger.cli.output import printable_line
-from ledger.cli.params import DATA_DIR, FILE
+from ledger.cli.params import DATA_DIR, FILE, WITNESS_DATA_DIR, output_option
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
 from ledger.cli.session import Session
 from ledger.config.keys import note_key, open_note_key
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from ledger.core.trust.trust_file import Trust
     from ledger.core.trust.trust_renewal import Renewal
 
-OUTPUT = click.option(
-    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where to write it."
-)
+OUTPUT = output_option("Where to write it.", required=True)
 LOG_KEY_LOST = click.option("--log-key-lost", is_flag=True, help="The log's key is lost: the witnesses alone sign.")
 
 
@@ -74,7 +72,7 @@ def renew(
 @trust_group.command("cosign")
 @click.argument("renewal", type=FILE)
 @click.option("--trust", type=FILE, required=True, help="The trust file that is renewed.")
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]")
+@WITNESS_DATA_DIR
 @signing
 @OUTPUT
 @passphrase_options

@@ -13,7 +13,7 @@ import msgspec
 from ledger.cli.command import Group, without_extras
 from ledger.cli.errors import Exit
 from ledger.cli.output import Column, columns
-from ledger.cli.params import LIGHT
+from ledger.cli.params import FILE, LIGHT, WITNESS_DATA_DIR
 from ledger.cli.passphrase import (
     KEEP_PASSPHRASE,
     Passphrase,
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
     from ledger.config.settings import WitnessSettings
     from ledger.store.witness import WitnessStore
 
-DATA_DIR = click.option(
-    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]"
-)
-TRUST = click.option(
-    "--trust",
-    type=click.Path(dir_okay=False, exists=True, path_type=Path),
-    help="Trust file of the ledger [trust.json in its directory].",
-)
 OF_HEALTH = {
     "watching": Exit.OK,
     "lagging": Exit.NOT_YET_ANCHORED,
@@ -62,7 +54,7 @@ def witness_group() -> None:
 @witness_group.command("key")
 @click.argument("name")
 @click.option("--only", type=click.Choice(["ed25519", "ml-dsa-44"]), help="One kind of key for notes instead of both.")
-@DATA_DIR
+@WITNESS_DATA_DIR
 @KEEP_PASSPHRASE
 @LIGHT
 @passphrase_options
@@ -103,7 +95,7 @@ def key(
 
 @witness_group.command("mirror")
 @click.argument("name")
-@DATA_DIR
+@WITNESS_DATA_DIR
 @LIGHT
 @passphrase_options
 def mirror(session: Session, /, *, name: str, data_dir: Path | None, light: bool, passphrase: Passphrase) -> None:
@@ -128,14 +120,14 @@ def mirror(session: Session, /, *, name: str, data_dir: Path | None, light: bool
 
 
 @witness_group.command("run")
-@TRUST
+@click.option("--trust", type=FILE, help="Trust file of the ledger [trust.json in its directory].")
 @click.option("--log", "log_url", metavar="URL", help="Of the service whose log is followed.")
 @click.option("--rpc", "rpc_url", metavar="URL", help="Of a node of the chain, best one that your agency runs.")
 @click.option("--listen", metavar="HOST:PORT", help="Where the log's service reaches this witness.")
 @click.option(
     "--finality", metavar="RULE", help="Instead of the trust file's: so many blocks on top, safe or finalized."
 )
-@DATA_DIR
+@WITNESS_DATA_DIR
 @passphrase_options
 def run(
     session: Session, /, *, listen: str | None, data_dir: Path | None, passphrase: Passphrase, **options: object
@@ -190,7 +182,7 @@ def _metrics_of(witness: RunningWitness) -> WitnessMetrics:
 
 
 @witness_group.command("status")
-@DATA_DIR
+@WITNESS_DATA_DIR
 def status(session: Session, /, *, data_dir: Path | None) -> int:
     """Say how far the witness has come and what alarms stand, from its database.
 
@@ -215,7 +207,7 @@ def status(session: Session, /, *, data_dir: Path | None) -> int:
 
 @witness_group.command("alarms")
 @click.option("--all", "every", is_flag=True, help="Those that were cleared or have passed, too.")
-@DATA_DIR
+@WITNESS_DATA_DIR
 def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
     """List the alarms that stand. With --json, each with its evidence: texts that show it to others."""
     _, store = _opened(data_dir)
@@ -227,7 +219,7 @@ def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
 @witness_group.command("clear")
 @click.argument("number", type=int)
 @click.option("--because", required=True, help="What you have found out, for whoever asks later.")
-@DATA_DIR
+@WITNESS_DATA_DIR
 def clear(session: Session, /, *, number: int, because: str, data_dir: Path | None) -> None:
     """Decide on an alarm that has halted the witness: it looks again, and signs if what it finds is in order.
 

@@ -29,8 +29,7 @@ class Recording:
         )
         missing = list(missing_events(plan, recorded_fields(self.seen, POLICE), origin))
         for step in missing:
-            fields: dict[str, Any] = {"occurred_at": step.occurred_at} if step.occurred_at else {}
-            self._case.act(step.body, clerk(POLICE), **fields)
+            self._case.act(step.body, clerk(POLICE))
             event = self._case.last
             self.seen.append(CaseEvent(event.event, dict(step.sections)))
         return [step.body for step in missing[:-1]]
