@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -142,8 +142,9 @@ class EventRecorder(EventClient[Session]):
 
     def record(self, case_id: str, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None) -> None:
         """Append an event to a case and print the receipt, with the ids that the body names."""
-        receipt = self.append(Stream(kind="case", id=case_id), body, section=section)
-        print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
+        stream = Stream(kind="case", id=case_id)
+        receipt = self.append(stream, body, section=section)
+        self._print(stream, body, receipt)
         if isinstance(body, CaseSplit) and (body.person_ids or body.item_ids):
             given_up = len(body.person_ids), len(body.item_ids)
             split = OpenSplit(receipt["event_id"], case_id, body.new_case_id, self.session.officer[0], *given_up)
@@ -155,9 +156,10 @@ class EventRecorder(EventClient[Session]):
         If it is not known whether it was recorded, it is sent once more, which counts once. Where that is not known
         either the file stays, and the error says what to do.
         """
+        stream = Stream(kind="case", id=case_id)
         try:
             try:
-                receipt = self.append(Stream(kind="case", id=case_id), body)
+                receipt = self.append(stream, body)
             except Unavailable:
                 if (sent := self.unanswered) is None:
                     raise
@@ -177,80 +179,63 @@ class EventRecorder(EventClient[Session]):
                 )
             raise
         # The record tells of the file by now, whoever reads the receipt.
-        print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
-
-    def record_together(self, case_id: str, bodies: Sequence[Body]) -> None:
-        """Append events to a case, all of them or none, after one question, and print their receipts."""
-        place = self.place(Stream(kind="case", id=case_id))
-        recorded = self._record_all([(body, place) for body in bodies])
-        self._print_all([{"case_id": case_id} | ids_of(event.event.body) | receipt for event, receipt in recorded])
+        self._print(stream, body, receipt)
 
     def record_for_agency(self, body: Body) -> None:
         """Append an event to the stream of the officer's own agency and print the receipt."""
-        print_receipt(self.session, ids_of(body) | self.append(self.own_agency(), body))
+        self._print(self.own_agency(), body, self.append(self.own_agency(), body))
 
-    def record_supervision(self, stream_id: str, body: Body) -> None:
-        """Append an event to the stream of a model, lead or recommendation and print the receipt."""
-        receipt = self.append(Stream(kind="supervision", id=stream_id), body)
-        self._print_supervision(stream_id, body, receipt)
+    def record_supervision(self, stream_id: str, body: Body, *, begins: bool = False) -> None:
+        """Record an event of a model, lead or recommendation, the first if it ``begins``, and print the receipt."""
+        stream = Stream(kind="supervision", id=stream_id)
+        self._print(stream, body, (self.begin if begins else self.append)(stream, body))
 
     def record_supervision_of(self, stream_ids: Sequence[str], body: Body) -> None:
-        """Record the same of several leads, by one consent and all or none, and print the receipts.
-
-        Raises what refuses the first that is refused, and a Conflict if others wrote meanwhile.
-        """
+        """Record the same of several leads, as ``record_all`` does if there are more than one."""
         if len(stream_ids) == 1:
             self.record_supervision(stream_ids[0], body)
             return
         places = [self.place(Stream(kind="supervision", id=stream_id)) for stream_id in stream_ids]
-        recorded = self._record_all([(body, place) for place in places])
-        self._print_all([{"lead_id": event.event.stream.id} | receipt for event, receipt in recorded])
+        self.record_all([(body, place) for place in places])
 
-    def record_at(self, acts: Sequence[tuple[Body, StreamPosition]]) -> None:
-        """Record events of several streams, by one consent and all or none, and print the receipts.
+    def record_all(self, acts: Sequence[tuple[Body, StreamPosition]]) -> None:
+        """Record events of any streams, by one consent and all or none, and print the receipts.
 
         Each stands at its place, or behind the one before it of the same stream. Raises what refuses the first that is
         refused, and a Conflict if others wrote meanwhile.
         """
-        recorded = self._record_all(acts)
-        self._print_all(
-            [{"stream": event.event.stream.id} | ids_of(event.event.body) | receipt for event, receipt in recorded]
-        )
-
-    def _record_all(self, acts: Sequence[tuple[Body, StreamPosition]]) -> Iterable[tuple[Signed, dict[str, Any]]]:
-        """Record events after one question, all of them or none, and return each with its receipt."""
         with errors_by_option():
             claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
             # Signed by the class above: this one's ``sign`` asks for each.
             signed = sign_acts(acts, lambda body, place: super(EventRecorder, self).sign(body, place, claims))
-            return zip(signed, self.send_together(signed), strict=True)
-
-    def _print_all(self, receipts: Sequence[dict[str, Any]]) -> None:
-        """Print the receipts of events that were recorded together."""
+            receipts = [
+                _named(event.event.stream, event.event.body, receipt)
+                for event, receipt in zip(signed, self.send_together(signed), strict=True)
+            ]
         if self.session.json:
             self.session.output.data(receipts)
             return
         for receipt in receipts:
             print_receipt(self.session, receipt)
 
-    def open_supervision(self, stream_id: str, body: Body) -> None:
-        """Record the first event of such a stream and print the receipt."""
-        receipt = self.begin(Stream(kind="supervision", id=stream_id), body)
-        self._print_supervision(stream_id, body, receipt)
-
     def open_case(self, case_id: str, body: Body) -> None:
         """Open a case with its first event and print the receipt. Raises Conflict if there is such a case."""
+        stream = Stream(kind="case", id=case_id)
         try:
-            receipt = self.begin(Stream(kind="case", id=case_id), body)
+            self._print(stream, body, self.begin(stream, body))
         except Conflict as conflict:
             raise Conflict(
                 "there is a case {case_id} already", case_id=case_id, field="--case-id", hint="Choose another id."
             ) from conflict
-        print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
 
-    def _print_supervision(self, stream_id: str, body: Body, receipt: dict[str, Any]) -> None:
-        lead = {"lead_id": stream_id} if stream_id.startswith("lead-") else {}
-        print_receipt(self.session, lead | ids_of(body) | receipt)
+    def _print(self, stream: Stream, body: Body, receipt: dict[str, Any]) -> None:
+        print_receipt(self.session, _named(stream, body, receipt))
+
+
+def _named(stream: Stream, body: Body, receipt: dict[str, Any]) -> dict[str, Any]:
+    """Return a receipt with the case or lead that it is of, and the ids that the body names."""
+    field = "case_id" if stream.kind == "case" else "lead_id" if stream.id.startswith("lead-") else None
+    return ({field: stream.id} if field else {}) | ids_of(body) | receipt
 
 
 def print_receipt(session: Session, receipt: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding import canonical
-from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.interchange.exports.case_archive import ArchivedFile, pieces_of, readable_name, with_files
 
@@ -87,17 +87,12 @@ def _read(file: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def opened_new(
-    file: Path,
-    *,
-    refusal: type[TallystickError] = MalformedInput,
-    hint: str = Message("Name another file."),
-) -> Iterator[IO[bytes]]:
-    """Open a new file, and remove it if what is written to it fails. Raises ``refusal`` if there is one already."""
+def opened_new(file: Path, *, option: str = "--output") -> Iterator[IO[bytes]]:
+    """Open a new file, and remove it if what is written to it fails. Raises MalformedInput if there is one already."""
     try:
         opened = file.open("xb")
     except FileExistsError as error:
-        raise refusal(Message("{file} is there already", file=file), field="--output", hint=hint) from error
+        raise MalformedInput("{file} is there already", file=file, field=option, hint="Name another file.") from error
     with opened:
         try:
             yield opened
@@ -119,16 +114,16 @@ def papers_of_case(session: Session, case_id: str, **query: str | None) -> Itera
             yield f"{paper['sequence']:04}-{paper['document']}.pdf", pdf
 
 
-def write(
-    file: Path,
-    data: bytes,
-    *,
-    refusal: type[TallystickError] = MalformedInput,
-    hint: str = Message("Name another file."),
-) -> None:
-    """Write a new file. Raises ``refusal`` if there is one already, so that nothing is lost."""
-    with opened_new(file, refusal=refusal, hint=hint) as opened:
+def write(file: Path, data: bytes) -> None:
+    """Write a new file. Raises MalformedInput if there is one already, so that nothing is lost."""
+    with opened_new(file) as opened:
         opened.write(data)
+
+
+def save(session: Session, file: Path, data: bytes, **beside: Any) -> None:
+    """Write a new file and print its name, and what is ``beside`` it. Raises as ``write``."""
+    write(file, data)
+    session.output.record({"file": str(file)} | beside)
 
 
 def print_or_write(session: Session, value: msgspec.Struct, output: Path | None) -> None:

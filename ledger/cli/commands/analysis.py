@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.cli.command import Command, Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.exporting import write
+from ledger.cli.exporting import opened_new, save
 from ledger.cli.output import Column, columns, printable
 from ledger.cli.params import (
     FILE,
@@ -203,9 +203,8 @@ def _write_graph(session: Session, path: Path, correlation: dict[str, Any]) -> N
         convert(correlation["edges"], tuple[Edge, ...]),
         correlation["cut"],
     ).graph()
-    if path.exists():
-        raise Conflict("{path} is there already", path=path, field="--graphml", hint="Name another file.")
-    networkx.write_graphml(graph, path)
+    with opened_new(path, option="--graphml") as opened:
+        networkx.write_graphml(graph, opened)
     session.output.record({"file": str(path), "nodes": len(graph.nodes), "edges": len(graph.edges)})
 
 
@@ -266,8 +265,7 @@ def report_command(session: Session, /, *, output: Path | None, **asked: str | N
         if file_format is None:
             raise MalformedInput("expected a file that ends in .html, .pdf or .json", field="--output")
         report = session.service.fetch("/api/v1/report", format=file_format, lang=session.language, **asked)
-        write(output, report, refusal=Conflict, hint="Name another file with -o.")
-        return session.output.record({"file": str(output), "bytes": len(report)})
+        return save(session, output, report, bytes=len(report))
     fetched = session.service.fetch("/api/v1/report", format="json", **asked)
     return session.output.data(msgspec.json.decode(fetched)) if session.json else _show(session, fetched)
 

@@ -151,15 +151,14 @@ def export(session: Session, /, *, case_id: str | None, every: bool, file_format
     csv is its timeline for spreadsheets, json that and who held what between events, ocel an OCEL 2.0 event log for
     process mining, case-uco a CASE/UCO graph for digital forensics.
     """
-    from ledger.cli.exporting import export_all, export_case, write
+    from ledger.cli.exporting import export_all, export_case, save
 
     if every == (case_id is not None):
         raise click.UsageError("Name one case, or say --all.")
     if every and file_format != "ocel":
         raise click.UsageError("Only --format ocel puts several cases into one file.")
     data = export_all(session) if case_id is None else export_case(session, case_id, file_format, bom=bom)
-    write(output, data)
-    session.output.record({"file": str(output), "bytes": len(data)})
+    save(session, output, data, bytes=len(data))
 
 
 @case_group.command("archive")

@@ -36,7 +36,7 @@ from ledger.cli.session import Session
 from ledger.cli.timeline_output import ON, show_custody
 from ledger.client.service import path_of
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.events import item
+from ledger.core.events import Stream, item
 from ledger.core.events.terms import MatchResult, SealState
 from ledger.core.messages import Message, Term
 from ledger.core.verification.report import worst
@@ -229,7 +229,8 @@ def register_table(recorder: EventRecorder, case_id: str, file: Path) -> None:
         raise MalformedInput(
             "expected 1 to {limit} items, not {count}", limit=MAX_ACTS, count=len(bodies), field="FILE"
         )
-    recorder.record_together(case_id, bodies)
+    place = recorder.place(Stream(kind="case", id=case_id))
+    recorder.record_all([(body, place) for body in bodies])
 
 
 @item_group.command("list")
@@ -266,11 +267,10 @@ def labels(
     session: Session, /, case_id: str, item_ids: tuple[str, ...], output: Path | None, **query: str | None
 ) -> None:
     """Print labels of items, each with its id as a QR code for scanners."""
-    from ledger.cli.exporting import write
+    from ledger.cli.exporting import save
 
-    target = output or Path(f"{case_id}.labels.pdf")
-    write(target, session.service.fetch(path_of("/api/v1/cases/{}/labels", case_id), item_id=item_ids or None, **query))
-    session.output.record({"file": str(target)})
+    printed = session.service.fetch(path_of("/api/v1/cases/{}/labels", case_id), item_id=item_ids or None, **query)
+    save(session, output or Path(f"{case_id}.labels.pdf"), printed)
 
 
 act = partial(add_act, item_group)

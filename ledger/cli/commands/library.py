@@ -12,7 +12,7 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT, Exit
 from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.exporting import write
+from ledger.cli.exporting import save
 from ledger.cli.library import check_package, find_publication, imported_publication, is_own, require_proven
 from ledger.cli.options import TRUST
 from ledger.cli.output import Output, columns
@@ -232,9 +232,7 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     package = decode_package(package_bytes)
     last = last_version(package)
     target = output or Path(f"{model_id}-{last.version}.model.json")
-    write(target, package_bytes)
-    summary = {"file": str(target), "model_id": model_id, "version": last.version, "log_id": package.log_id}
-    return session.output.record(summary)
+    return save(session, target, package_bytes, model_id=model_id, version=last.version, log_id=package.log_id)
 
 
 @library_group.command("verify")

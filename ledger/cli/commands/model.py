@@ -29,7 +29,7 @@ from ledger.cli.supervision import (
 from ledger.client.service import path_of
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events import NAME_OF, Body, supervision
 from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
@@ -79,7 +79,7 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
         definition = session.service.get(source)["definition"]
         text = derived(definition, model_id, raised.get("parameters", {}), lead_id)
     path = output or Path(f"{model_id}.yaml")
-    write(path, text.encode(), refusal=Conflict, hint="Name another file with -o.")
+    write(path, text.encode())
     try:
         model_file.parse_model(text)
     except ModelRefused as refused:
@@ -253,10 +253,7 @@ def publish(
     stream_id = STREAM + read.model_id
     if _warn(recorder, stream_id, body)["model_runs"] is False:
         recorder.session.confirm(ask="decide.publish", option="--not-running", agrees=not_running)
-    if read.version == 1:
-        recorder.open_supervision(stream_id, body)
-    else:
-        recorder.record_supervision(stream_id, body)
+    recorder.record_supervision(stream_id, body, begins=read.version == 1)
 
 
 def _record(recorder: EventRecorder, model_id: str, body: type[Body], fields: dict[str, Any]) -> None:

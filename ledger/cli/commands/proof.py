@@ -187,7 +187,7 @@ def certificate(
     """
     from pathlib import Path
 
-    from ledger.cli.exporting import write
+    from ledger.cli.exporting import save
     from ledger.cli.proofs import certificate_of, trust_for
     from ledger.interchange.papers.paper_text import language_for
 
@@ -198,7 +198,6 @@ def certificate(
     language = "both" if both else language_for(session.language)
     certified, pdf = certificate_of(data, trust, language, log_folder, node, verify_url=verify_url, item_id=item_id)
     target = Path(output or f"{certified.name}.certificate.pdf")
-    write(target, pdf)
     beside = {name: getattr(certified, name).result for name in ("conformity", "completeness")}
-    session.output.record({"file": str(target), "verdict": certified.verdict} | beside)
+    save(session, target, pdf, verdict=certified.verdict, **beside)
     return exit_of_report(certified)

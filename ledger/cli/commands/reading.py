@@ -241,18 +241,15 @@ def paper_command(
 
     PDF/A with a QR code and room for the seal. docs/paper.md lists the papers of each event.
     """
-    from ledger.cli.exporting import paper_of, papers_of_case, write
+    from ledger.cli.exporting import paper_of, papers_of_case, save
 
     if (event_id is None) == (case_id is None):
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
     query["lang"] = "both" if both else session.language
     if event_id is not None:
-        target = output or Path(f"{event_id}.pdf")
-        write(target, paper_of(session, event_id, **query))
-        session.output.record({"file": str(target)})
-        return
+        return save(session, output or Path(f"{event_id}.pdf"), paper_of(session, event_id, **query))
     folder = output or Path(str(case_id))
     folder.mkdir(exist_ok=True)
     for name, pdf in papers_of_case(session, str(case_id), **query):
-        write(folder / name, pdf)
-        session.output.record({"file": str(folder / name)})
+        save(session, folder / name, pdf)
+    return None

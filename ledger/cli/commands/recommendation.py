@@ -141,7 +141,7 @@ def issue(
     fields["procedure"] = procedure or _procedure_of(recorder.session, fields["leads"])
     fields |= {"to_outside": outsider(outside, place), "copies_outside": [outsider(each) for each in copy_outside]}
     body = make_body(supervision.RecommendationIssued, **fields)
-    recorder.open_supervision(STREAM + body.recommendation_id, body)
+    recorder.record_supervision(STREAM + body.recommendation_id, body, begins=True)
 
 
 def _procedure_of(session: Session, leads: Sequence[str]) -> str:

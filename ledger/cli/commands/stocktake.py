@@ -214,13 +214,12 @@ def _show_recorded(session: Session, answer: dict[str, Any]) -> None:
 @click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
 def paper(session: Session, stocktake_id: str, *, output: Path | None, both: bool) -> None:
     """Print the report of a recorded stocktake as a PDF: what was counted, by whom, and what differs."""
-    from ledger.cli.exporting import write
+    from ledger.cli.exporting import save
     from ledger.interchange.papers.paper_text import language_for
 
     language = "both" if both else language_for(session.language)
-    target = output or Path(f"{stocktake_id}.pdf")
-    write(target, session.service.fetch(path_of(STOCKTAKES + "/{}/paper", stocktake_id), lang=language))
-    session.output.record({"file": str(target)})
+    printed = session.service.fetch(path_of(STOCKTAKES + "/{}/paper", stocktake_id), lang=language)
+    save(session, output or Path(f"{stocktake_id}.pdf"), printed)
 
 
 @stocktake_group.command("list")
@@ -271,4 +270,4 @@ def close(recorder: EventRecorder, stocktake_id: str, missing: tuple[str, ...], 
         )
         for act in answer["acts"]
     ]
-    recorder.record_at(acts)
+    recorder.record_all(acts)

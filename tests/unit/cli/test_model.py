@@ -34,7 +34,7 @@ def test_a_draft_overwrites_nothing(tally: Tally, tmp_path: Path) -> None:
     """A file that is there is left as it is, and a name that is no id makes none."""
     path = tmp_path / "mine.yaml"
     path.write_text("mine", encoding="utf-8")
-    assert tally("model", "new", "my-model", "-o", path).status == Exit.REFUSED
+    assert tally("model", "new", "my-model", "-o", path).status == Exit.USAGE
     assert path.read_text(encoding="utf-8") == "mine"
     assert tally("model", "new", "My model", "-o", tmp_path / "x.yaml").status == Exit.USAGE
     assert not (tmp_path / "x.yaml").exists()

@@ -374,7 +374,7 @@ def test_a_report_is_shown_and_saved(sealed: World, tmp_path: Path) -> None:
         path = tmp_path / name
         assert sealed.run("report", *period, "-o", path, profile="auditor").status == Exit.OK
         assert path.read_bytes().startswith(begins)
-        assert sealed.run("report", *period, "-o", path, profile="auditor").status == Exit.REFUSED
+        assert sealed.run("report", *period, "-o", path, profile="auditor").status == Exit.USAGE
     assert sealed.run("report", *period, "-o", tmp_path / "a.doc", profile="auditor").status == Exit.USAGE
     elsewhere = sealed.run("report", *period, "--jurisdiction", "32", profile="auditor")
     assert elsewhere.status == Exit.REFUSED
