@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from inspect import cleandoc
 from typing import Any, Final
 
@@ -396,41 +395,6 @@ class Group(TranslatedCommand, click.Group):
             if rows := [(name, commands[name].get_short_help_str()) for name in names]:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
-
-
-class LazyGroup(Group):
-    """A group of commands that are imported when used.
-
-    ``functions`` has the module and function of each by name, ``headings`` the names under the headings of help.
-    """
-
-    def __init__(
-        self,
-        *arguments: Any,
-        package: str,
-        functions: Mapping[str, tuple[str, str]],
-        headings: Iterable[tuple[str, Iterable[str]]],
-        **keywords: Any,
-    ):
-        super().__init__(*arguments, **keywords)
-        self._package = package
-        self._functions = functions
-        self._headings = headings
-
-    def headed(self, commands: Mapping[str, click.Command]) -> Iterable[tuple[str, Iterable[str]]]:  # noqa: ARG002
-        """Return the headings with the names of the commands under each."""
-        return self._headings
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self._functions)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in self._functions:
-            return None
-        module, function = self._functions[cmd_name]
-        with without_extras():
-            command: click.Command = getattr(import_module(f"{self._package}.{module}"), function)
-        return command
 
 
 @contextmanager

@@ -9,14 +9,15 @@ gc.set_threshold(50_000)  # new objects, before garbage is looked for: most comm
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 
 import click
 import msgspec
 
 from ledger.acts import HEADINGS
-from ledger.cli.command import LazyGroup, signing
+from ledger.cli.command import Group, signing, without_extras
 from ledger.cli.errors import MEANINGS, Exit, exit_of_error, in_one_line, next_step, refusal_message, usage_message
 from ledger.cli.output import ZONE_OF_TYPED, printable_line
 from ledger.cli.session import Session
@@ -84,7 +85,26 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
 
-@click.group(cls=LazyGroup, package="ledger.cli.commands", functions=COMMANDS, headings=HEADINGS, epilog=EXIT_CODES)
+class LazyGroup(Group):
+    """The group of ``COMMANDS``, which are imported when they are used."""
+
+    def headed(self, commands: Mapping[str, click.Command]) -> Iterable[tuple[str, Iterable[str]]]:  # noqa: ARG002
+        """Return the headings with the names of the commands under each."""
+        return HEADINGS
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, function = COMMANDS[cmd_name]
+        with without_extras():
+            command: click.Command = getattr(import_module(f"ledger.cli.commands.{module}"), function)
+        return command
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_CODES)
 @signing
 @click.version_option(package_name="tallystick", prog_name="tally", message="%(prog)s %(version)s")
 def tally() -> None:

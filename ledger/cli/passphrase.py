@@ -69,23 +69,22 @@ def passphrase_of(profile: Profile) -> Passphrase:
     return Passphrase(file, profile.passphrase_env)
 
 
-def read_service_passphrase(settings: KeyedSettings, where: Locked, named: Passphrase, *, of: str) -> str:
+def read_service_passphrase(
+    settings: KeyedSettings, where: Locked, named: Passphrase, *, of: str = "the service's keys", new: bool = False
+) -> str:
     """Read the passphrase of a service or witness: as the user names it, else as the settings know it, else asked."""
     if not named.is_named and settings.knows_passphrase(where):
         return settings.passphrase(where)
-    return named.read(of=of)
+    return named.read(of=of, new=new)
 
 
 def new_service_passphrase(file: Path, source: Passphrase, *, keep: bool, of: str) -> str:
-    """Return a new passphrase: made and kept in ``file``, or else as the user gives it. Raises MalformedInput."""
-    return generate_passphrase(file, source) if keep else source.read(of=of, new=True)
+    """Return a new passphrase as the user gives it, or else one that is made and kept in ``file``.
 
-
-def generate_passphrase(file: Path, source: Passphrase) -> str:
-    """Make a new passphrase and keep it in ``file``. Raises MalformedInput if ``source`` names another one.
-
-    It is of 192 random bits, which nobody guesses: the keys that it opens may be light.
+    That is of 192 random bits, which nobody guesses: the keys that it opens may be light. Raises MalformedInput.
     """
+    if not keep:
+        return source.read(of=of, new=True)
     if source.is_named:
         raise MalformedInput("expected no other passphrase", field="--keep-passphrase")
     passphrase = secrets.token_urlsafe(24)

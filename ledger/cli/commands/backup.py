@@ -123,7 +123,7 @@ def create_command(
                 field="--recipient",
                 hint="Make a key pair on another machine: tally backup key FILE",
             )
-        secret = read_service_passphrase(settings, where, passphrase, of="the service's keys")
+        secret = read_service_passphrase(settings, where, passphrase)
         signer = open_note_key(where.keys.note_key("log"), secret)
         trust, own = installations.trust_of(where, installation), machine_key(where)
         remembered = last_backups(where).get(str(name))

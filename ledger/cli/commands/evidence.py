@@ -212,7 +212,7 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
     settings = read_settings(data_dir)
     directory = DataDirectory(settings.data_dir)
     load(directory)
-    secret = read_service_passphrase(settings, directory, passphrase, of="the service's keys")
+    secret = read_service_passphrase(settings, directory, passphrase)
     database = open_database(database_url(settings.database_url, directory))
     try:
         kept = open_kept_evidence(settings, directory, secret, database, lambda: time_ns() // 1_000_000)

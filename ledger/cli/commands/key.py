@@ -13,7 +13,7 @@ from ledger.cli.command import Group, signing
 from ledger.cli.exporting import print_or_write
 from ledger.cli.output import columns, when
 from ledger.cli.params import DATA_DIR, LIGHT, SECOND, output_option, words
-from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options
+from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options, read_service_passphrase
 from ledger.cli.session import Session
 from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, public_key
 from ledger.core.errors import MalformedInput
@@ -146,8 +146,7 @@ def rotate(
     settings = read_settings(data_dir)
     where = DataDirectory(settings.data_dir)
     installation = load(where)
-    is_known = not passphrase.is_named and settings.knows_passphrase(where)
-    secret = settings.passphrase(where) if is_known else passphrase.read(of="the service's keys", new=lost)
+    secret = read_service_passphrase(settings, where, passphrase, new=lost)
     lock = process_lock(
         where.lock, message=Message("a service runs on the ledger in {where.path}", where=where), hint="Stop it first."
     )

@@ -64,7 +64,7 @@ def renew(
     if not log_key_lost:
         settings = read_settings(data_dir)
         where = DataDirectory(settings.data_dir)
-        secret = read_service_passphrase(settings, where, passphrase, of="the service's keys")
+        secret = read_service_passphrase(settings, where, passphrase)
         renewal = trust_renewal.sign_renewal(renewal, _log_signer(where, before.log_key, secret))
     _write(session, renewal, before, output)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from api.witness.metrics import WitnessMetrics
     from ledger.config.settings import WitnessSettings
     from ledger.store.witness import WitnessStore
+    from ledger.witness.directory import WitnessDirectory
 
 OF_HEALTH = {
     "watching": Exit.OK,
@@ -74,12 +75,10 @@ def key(
     A witness that has one of the two keys for notes gets the other. Tell the ledger's founders, or the admins who vote
     on witnesses, the account and the verifier keys that are printed.
     """
-    from ledger.config.settings import read_witness_settings
     from ledger.core.log.notes import COSIGNING, SignatureType
-    from ledger.witness.directory import WitnessDirectory, create_keys
+    from ledger.witness.directory import create_keys
 
-    settings = read_witness_settings(data_dir)
-    where = WitnessDirectory(settings.data_dir)
+    settings, where = _directory(data_dir)
     named = {None: COSIGNING, "ed25519": (SignatureType.COSIGNATURE_V1,), "ml-dsa-44": (SignatureType.SUBTREE_V1,)}
     kinds = named[only]
     if where.account_key.exists() and set(kinds) <= set(where.held_types):
@@ -103,15 +102,10 @@ def mirror(session: Session, /, *, name: str, data_dir: Path | None, light: bool
 
     Tell the ledger's operator the verifier key that is printed. Start the witness again: it fetches what it lacks.
     """
-    from ledger.config.settings import read_witness_settings
-    from ledger.witness.directory import WitnessDirectory, create_mirror_key
+    from ledger.witness.directory import create_mirror_key
 
-    settings = read_witness_settings(data_dir)
-    where = WitnessDirectory(settings.data_dir)
-    if not where.held_types:
-        raise MalformedInput(
-            "{where.path} holds no witness", where=where, field="--data-dir", hint="Run: tally witness key"
-        )
+    settings, where = _directory(data_dir)
+    _require_witness(where)
     if where.mirror_key.exists():
         raise MalformedInput("the witness is a mirror already", field="--data-dir")
     secret = read_service_passphrase(settings, where, passphrase, of="the witness's keys")
@@ -140,20 +134,14 @@ def run(
         from api.middleware.server import make_server
         from api.witness.app import open_witness
         from ledger.cli.listening import exposing_metrics, listening, listening_for_metrics, private, process_lock
-        from ledger.config.settings import read_witness_settings
-        from ledger.witness.directory import WitnessDirectory
 
     host, port = _address(listen)
     options |= {"host": host, "port": port}
-    settings = read_witness_settings(data_dir, **options)
-    where = WitnessDirectory(settings.data_dir)
-    if not where.held_types:
-        raise MalformedInput(
-            "{where.path} holds no witness", where=where, field="--data-dir", hint="Run: tally witness key"
-        )
+    settings, where = _directory(data_dir, **options)
+    _require_witness(where)
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the witness's keys")
-        settings = read_witness_settings(data_dir, **options, key_passphrase=secret)
+        settings, _ = _directory(data_dir, **options, key_passphrase=secret)
     message = Message("another process runs the witness in {where.path}", where=where)
     hint = "Stop it first: a witness is one process."
     with (
@@ -234,13 +222,25 @@ def clear(session: Session, /, *, number: int, because: str, data_dir: Path | No
     session.output.done(Message("alarm {number} ({kind}) is cleared", number=number, kind=kind))
 
 
-def _opened(data_dir: Path | None) -> tuple[WitnessSettings, WitnessStore]:
+def _directory(data_dir: Path | None, **options: object) -> tuple[WitnessSettings, WitnessDirectory]:
     from ledger.config.settings import read_witness_settings
-    from ledger.store.witness import WitnessStore
     from ledger.witness.directory import WitnessDirectory
 
-    settings = read_witness_settings(data_dir)
-    where = WitnessDirectory(settings.data_dir)
+    settings = read_witness_settings(data_dir, **options)
+    return settings, WitnessDirectory(settings.data_dir)
+
+
+def _require_witness(where: WitnessDirectory) -> None:
+    if not where.held_types:
+        raise MalformedInput(
+            "{where.path} holds no witness", where=where, field="--data-dir", hint="Run: tally witness key"
+        )
+
+
+def _opened(data_dir: Path | None) -> tuple[WitnessSettings, WitnessStore]:
+    from ledger.store.witness import WitnessStore
+
+    settings, where = _directory(data_dir)
     if not where.database.exists():
         raise MalformedInput(
             "no witness has run in {where.path}", where=where, field="--data-dir", hint="Run: tally witness run"
