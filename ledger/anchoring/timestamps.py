@@ -7,10 +7,8 @@ before it is stored, as any reader of a bundle verifies it, against the roots th
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
-from functools import cache
 from pathlib import Path
 from threading import Event
 
@@ -28,13 +26,13 @@ from ledger.store import checkpoints
 from ledger.store.activity import failure_of
 from ledger.store.checkpoints import StoredTimestamp
 from ledger.store.database import Database
+from ledger.tls import tls_context
 
 LOOK_EVERY_S = 1.0  # seconds between checks whether a timestamp is due
 FIRST_PAUSE_S = 5.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 3600.0
 ANSWER_WITHIN_S = 20.0  # from the connection to the end of the answer, however slowly the authority sends
 
-_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 logger = structlog.get_logger(__name__)
 
 
@@ -146,7 +144,7 @@ class TimestampWorker:
         headers, response = {"Content-Type": "application/timestamp-query"}, b""
         async with (
             asyncio.timeout(ANSWER_WITHIN_S),  # those of httpx begin again with each part of headers and body
-            httpx.AsyncClient(verify=_tls(), timeout=ANSWER_WITHIN_S, trust_env=False) as client,
+            httpx.AsyncClient(verify=tls_context(), timeout=ANSWER_WITHIN_S, trust_env=False) as client,
             client.stream("POST", self.url, content=request, headers=headers) as answer,
         ):
             if answer.status_code != 200:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import ssl
 import time
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Any, NoReturn
 
 import httpx
@@ -20,12 +18,11 @@ import msgspec
 from ledger.chain.errors import ChainUnavailable, RpcRefused
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
+from ledger.tls import tls_context
 
 LIMIT_EXCEEDED = -32005  # EIP-1474
 MAX_RESPONSE = 256 * 1024 * 1024  # bytes
 MAX_RETRY_AFTER = 3600  # seconds
-
-_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 
 
 class JsonRpc:
@@ -47,7 +44,7 @@ class JsonRpc:
         self._ids = itertools.count(1)
         self._client = httpx.Client(
             timeout=timeout_seconds,
-            verify=_tls()
+            verify=tls_context()
             if self._url.scheme == "https"
             else False,  # plain HTTP need not load the machine's certificates
             # No proxy is asked for a node on this machine.

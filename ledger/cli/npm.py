@@ -56,14 +56,14 @@ def fetched_by_npm(npm: str, name: str, version: str) -> bytes:
 
 def fetched_from(registry: str, name: str, version: str) -> bytes:
     """Return the package's file from the registry at a URL. Raises MalformedInput, NotFound, Unavailable."""
-    import ssl
-
     import httpx
+
+    from ledger.tls import tls_context
 
     if not registry.startswith(("https://", "http://")):
         raise MalformedInput("expected an http(s) URL", field="--registry")
     # The system's certificates, among which an agency has those of its own mirror.
-    with httpx.Client(verify=ssl.create_default_context(), timeout=ANSWER_WITHIN, follow_redirects=True) as client:
+    with httpx.Client(verify=tls_context(), timeout=ANSWER_WITHIN, follow_redirects=True) as client:
         try:
             described = _received(client, f"{registry.rstrip('/')}/{quote(name, safe='@')}")
             address = None

@@ -6,9 +6,8 @@ What passes is tried again, a token is renewed, and problem documents are raised
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
@@ -29,6 +28,7 @@ from ledger.client.exchange import (
 )
 from ledger.client.requests import Credentials, Requests, path_of
 from ledger.core.errors import MalformedInput, TallystickError
+from ledger.tls import tls_context
 
 __all__ = ["ATTEMPTS", "AsyncServiceClient", "NameField", "ServiceClient", "path_of", "same_name"]
 
@@ -222,10 +222,7 @@ def _settings(url: str, timeout_s: float) -> dict[str, Any]:
         host = httpx.URL(url).host
     except httpx.InvalidURL as error:
         raise MalformedInput("not the URL of a service: {error}", error=error, field="url") from error
-    return {"timeout": timeout_s, "trust_env": not _is_loopback(host), "verify": _tls()}
-
-
-_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
+    return {"timeout": timeout_s, "trust_env": not _is_loopback(host), "verify": tls_context()}
 
 
 def _is_loopback(host: str) -> bool:

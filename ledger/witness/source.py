@@ -5,10 +5,8 @@ Nothing from here is trusted; a response of another form than requested is ``Log
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 import httpx
 import msgspec
@@ -31,6 +29,7 @@ from ledger.core.log.tiles import (
     decode_bundle,
     moved_tile,
 )
+from ledger.tls import tls_context
 
 MAX_BUNDLE = TILE_WIDTH * (LENGTH_PREFIX + MAX_ENTRY_LENGTH)  # bytes
 MAX_PAGE = 16 * 1024 * 1024  # bytes of one page of registry changes
@@ -56,9 +55,6 @@ class _Page(Struct, frozen=True):
 _page_decoder = decoder_of(_Page)
 
 
-_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
-
-
 class LogSource:
     """The log at ``url``. Threads may share it. Each method raises LogUnreadable, or LogUnreachable without answer."""
 
@@ -66,7 +62,7 @@ class LogSource:
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
         headers = {"Cache-Control": "no-cache", "Accept-Encoding": "gzip, identity"}  # C2SP tlog-tiles, log entries
-        self._client = httpx.Client(timeout=timeout_s, headers=headers, verify=_tls())
+        self._client = httpx.Client(timeout=timeout_s, headers=headers, verify=tls_context())
 
     def close(self) -> None:
         self._client.close()

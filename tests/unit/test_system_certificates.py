@@ -16,6 +16,7 @@ from ledger.chain.rpc import JsonRpc
 from ledger.client import service
 from ledger.client.service import ServiceClient
 from ledger.core.errors import Unavailable
+from ledger.tls import tls_context
 from ledger.witness import source
 from ledger.witness.source import LogSource
 from tests.testkit.ledgers import open_founded, sqlite_url
@@ -51,5 +52,5 @@ def test_the_machines_authorities_are_trusted(
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(certifi, "where", other_list)
-    module._tls.cache_clear()
+    tls_context.cache_clear()
     CONNECTIONS[module](tmp_path)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import ssl
 from collections.abc import Mapping
-from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
@@ -20,6 +18,7 @@ import httpx
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, TallystickError
+from ledger.tls import tls_context
 
 ANSWER_WITHIN_S = 15.0  # from the look-up of the host to the status
 MAX_URL_LENGTH = 1000  # characters
@@ -35,7 +34,6 @@ _SPECIAL = (  # ranges of the IANA registries for special purposes that some Pyt
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214: before the IPv4 address that it leads to
 
 Address = IPv4Address | IPv6Address
-_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 
 
 class Undelivered(TallystickError):
@@ -123,7 +121,9 @@ async def _send(receivers: Receivers, url: str, body: bytes, headers: Mapping[st
     # The connection goes to a checked address; certificate and request are for the host's name.
     named = {**headers, "host": target.netloc.decode("ascii")}
     timeout = httpx.Timeout(ANSWER_WITHIN_S, connect=ANSWER_WITHIN_S / len(addresses))
-    async with httpx.AsyncClient(verify=_tls(), timeout=timeout, trust_env=False, follow_redirects=False) as client:
+    async with httpx.AsyncClient(
+        verify=tls_context(), timeout=timeout, trust_env=False, follow_redirects=False
+    ) as client:
         for address in addresses:
             pinned = target.copy_with(host=str(address))
             request: dict[str, Any] = {"content": body, "headers": named, "extensions": {"sni_hostname": target.host}}

@@ -14,10 +14,8 @@ A witness without an account is a foreign one: it co-signs checkpoints by C2SP t
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable, Collection, Iterable
-from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -49,6 +47,7 @@ from ledger.core.log.witness_protocol import (
 )
 from ledger.core.messages import Message
 from ledger.store.activity import pause_after
+from ledger.tls import tls_context
 
 logger = structlog.get_logger(__name__)
 
@@ -168,7 +167,7 @@ _problem = decoder_of(_Problem)
 
 def new_client() -> httpx.AsyncClient:
     """Return a client for all witnesses: no proxies, no redirects."""
-    return httpx.AsyncClient(verify=_tls(), timeout=ANSWER_WITHIN_S, trust_env=False, follow_redirects=False)
+    return httpx.AsyncClient(verify=tls_context(), timeout=ANSWER_WITHIN_S, trust_env=False, follow_redirects=False)
 
 
 async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoint) -> tuple[NoteSignature, ...]:
@@ -264,7 +263,6 @@ def _read(read: Callable[[], T]) -> T:
         raise NotCosigned("the witness answers with something else: {error}", error=error) from error
 
 
-_tls = cache(ssl.create_default_context)  # loading the certificates takes a while
 FIRST_PAUSE_S = 1.0  # after a failure, doubled by each that follows
 
 
