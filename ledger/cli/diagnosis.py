@@ -21,6 +21,7 @@ from ledger.config.settings import EMBEDDED, Settings, read_settings, read_witne
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.messages import Message
+from ledger.core.trust.trust_file import parse_trust
 from ledger.interchange.papers import typeset
 from ledger.witness.gathering.witnesses import WitnessFile
 from ledger.workers import sandbox
@@ -508,7 +509,6 @@ def _watching(session: Session, published: int) -> Finding:
     """Check how far the agency has watched the use of its keys."""
     from ledger.cli.proofs import trust_of_profile
     from ledger.client.monitoring import read_position
-    from ledger.core.trust.trust_file import parse_trust
 
     profile = session.profile
     if not session.profiles.trust(profile).exists():

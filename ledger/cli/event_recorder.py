@@ -13,6 +13,7 @@ import msgspec
 
 from ledger.acts import ACTS
 from ledger.cli.options import option_of
+from ledger.cli.output import Column
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
 from ledger.client.events import EventClient, send, sign_acts
@@ -240,8 +241,6 @@ def _named(stream: Stream, body: Body, receipt: dict[str, Any]) -> dict[str, Any
 
 def print_receipt(session: Session, receipt: Mapping[str, Any]) -> None:
     """Print a receipt for people or programs, and warn of the flags that the event raised."""
-    from ledger.cli.output import Column
-
     output = session.output
     hidden = ("proof", "flags")
     output.record(receipt, None if session.json else [Column(name) for name in receipt if name not in hidden])

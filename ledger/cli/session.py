@@ -14,9 +14,10 @@ from msgspec import DecodeError, json
 
 from ledger.cli.options import option_of
 from ledger.client.session import ClientSession
-from ledger.core.encoding.decoding import decode_json
+from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError
 from ledger.core.messages import Message
+from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.i18n import Labels, language_of, speak
 from ledger.procedures import tables_that_ship
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from ledger.cli.output import Output
     from ledger.client.profiles import Profile
-    from ledger.core.procedure.zones import Zone
 
 
 class Session(ClientSession):
@@ -87,8 +87,6 @@ class Session(ClientSession):
     @cached_property
     def remembered_zone(self) -> Zone:
         """Return the zone that the ledger of the profile had when it last answered, UTC if that is not known."""
-        from ledger.core.procedure.zones import UNIVERSAL, Zone
-
         folder = os.environ.get("TALLYSTICK_CONFIG_DIR") or click.get_app_dir("tallystick")
         if not os.path.isdir(f"{folder}/profiles"):  # noqa: PTH112 - pathlib is loaded with the profiles
             return UNIVERSAL  # a proof check without a profile loads nothing for one
@@ -105,8 +103,6 @@ class Session(ClientSession):
     @cached_property
     def _known_zone(self) -> Zone:
         from ledger.config.secret_files import write_secret
-        from ledger.core.encoding.decoding import convert
-        from ledger.core.procedure.zones import Zone
 
         if name := os.environ.get("TALLYSTICK_TIME_ZONE"):
             from ledger.deadlines.zone_tables import named_zone

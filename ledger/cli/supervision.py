@@ -16,10 +16,13 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Output, columns, printable_line
 from ledger.cli.params import DigestedFile, outsider, split_once
 from ledger.cli.proofs import LEAD, blocks_at_node, require_format, trust_for
+from ledger.cli.report import show_report
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Body
+from ledger.core.log.tiles import TILE_WIDTH
+from ledger.core.procedure.adoption import Procedures
 
 if TYPE_CHECKING:
     from ledger.cli.options import Node
@@ -150,8 +153,6 @@ def check_lead(
     ``files`` are those of data sets. ``entries`` gives the first entries of the log, if they are needed. Raises
     MalformedInput.
     """
-    from ledger.cli.report import show_report
-    from ledger.core.procedure.adoption import Procedures
     from ledger.supervision.lead_verification import decode_lead_file, verify_lead
 
     held = replace(decode_lead_file(require_format(data, LEAD, "FILE")), files=files, entries=entries)
@@ -178,7 +179,6 @@ def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
     """Fetch the first ``size`` entries of the log as they are asked for, under a progress bar."""
     from ledger.cli.files import bar
     from ledger.client.log_copy import fetch_bundles
-    from ledger.core.log.tiles import TILE_WIDTH
 
     with bar(session, "fetching", -(-size // TILE_WIDTH)) as progress:
         for bundle in fetch_bundles(session.service, size):

@@ -22,6 +22,9 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events.terms import OfficerId
 from ledger.core.messages import Message
+from ledger.core.procedure.adoption import fault_after
+from ledger.core.procedure.package import decode_package
+from ledger.procedures import books_that_ship
 
 if TYPE_CHECKING:
     from ledger.client.registry import Decision, Proposal
@@ -144,7 +147,6 @@ def prepare(
     from ledger.cli.passphrase import key_file
     from ledger.config.installation import read_founding, witness_addresses
     from ledger.config.keys import public_key
-    from ledger.procedures import books_that_ship
     from ledger.witness.gathering.witnesses import read_witnesses
 
     if witness_url and not witness:
@@ -372,9 +374,6 @@ def _show(session: Session, proposal: Proposal) -> None:
 
 def _show_procedure(session: Session, digest: str) -> None:
     """Show which procedure a digest is of, by its text in the ledger, and why it could not be in force, if so."""
-    from ledger.core.procedure.adoption import fault_after
-    from ledger.core.procedure.package import decode_package
-
     try:
         book = decode_package(session.procedure_text(digest))
     except NotFound:

@@ -20,9 +20,13 @@ from ledger.cli.files import bar, checkpoint_in, require_new
 from ledger.cli.params import FILE
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import convert
 from ledger.core.events import Stream
 from ledger.core.events.record import AuditRecorded
 from ledger.core.messages import Message
+from ledger.core.procedure.adoption import Procedures
+from ledger.core.trust.trust_file import parse_trust
 from ledger.recording.event_signing import Claims
 
 if TYPE_CHECKING:
@@ -150,7 +154,6 @@ def _require_usable(
 def _trust_of(data_dir: Path, own: BinaryIO | None) -> Trust:
     """Return the auditor's own trust file, or that of the installation. Raises OtherLedger if it is of another one."""
     from ledger.config.installation import DataDirectory, load
-    from ledger.core.trust.trust_file import parse_trust
     from ledger.core.verification.report import OtherLedger
 
     where = DataDirectory(data_dir)
@@ -170,7 +173,6 @@ def _trust_of(data_dir: Path, own: BinaryIO | None) -> Trust:
 def _keep(session: Session, answer: dict[str, Any], target: Path) -> None:
     """Write what a later audit goes on from, if the audit has found nothing."""
     from ledger.cli.exporting import write
-    from ledger.core.encoding import canonical
 
     if answer["basis"] is None:
         session.note(Message("nothing is kept: only an audit without findings can be gone on from"))
@@ -185,7 +187,6 @@ def _print(session: Session, answer: dict[str, Any], trust: Trust | None, target
     from ledger.audit import AuditReport
     from ledger.cli.exporting import write
     from ledger.client.log_copy import fetch_trust
-    from ledger.core.encoding.decoding import convert
     from ledger.interchange.papers.audit_paper import AuditPaperRequest, print_audit
     from ledger.interchange.papers.paper_text import language_for
 
@@ -207,7 +208,6 @@ def _recomputed(
     from ledger.audit import audit_case, audit_log, left_out, read_basis
     from ledger.config.installation import DataDirectory, database_url, finality_rule, load
     from ledger.config.settings import read_settings
-    from ledger.core.procedure.adoption import Procedures
     from ledger.store.opening import open_database
 
     checkpoints = [checkpoint_in(file, "--checkpoint") for file in offline.checkpoints]

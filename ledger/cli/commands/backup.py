@@ -18,9 +18,11 @@ from ledger.cli.output import columns
 from ledger.cli.params import DATA_DIR, FILE
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
 from ledger.cli.session import Session
+from ledger.config.keys import open_note_key
 from ledger.core.encoding.instants import instant_text
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.messages import Message
+from ledger.core.trust.trust_file import parse_trust
 
 if TYPE_CHECKING:
     from ledger.backup.seen_elsewhere import SeenElsewhere
@@ -106,7 +108,6 @@ def create_command(
     from ledger.backup.pruning import prune
     from ledger.config import installation as installations
     from ledger.config.installation import DataDirectory
-    from ledger.config.keys import open_note_key
     from ledger.store.backup import attach_to_read
 
     settings = _settings(data_dir, store, keep)
@@ -347,7 +348,6 @@ def _settings(data_dir: Path | None, store: str | None, keep: int | None = None)
 
 
 def _trust(file: Path | None) -> Trust | None:
-    from ledger.core.trust.trust_file import parse_trust
 
     return None if file is None else parse_trust(file.read_bytes())
 
@@ -391,8 +391,6 @@ def _seen_elsewhere(data_dir: Path, by: Trust | None) -> SeenElsewhere:
     from ledger.cli.commands.audit import look_of
     from ledger.config.installation import DataDirectory, database_url, finality_rule, load
     from ledger.config.settings import EMBEDDED, read_settings
-    from ledger.core.errors import TallystickError
-    from ledger.core.trust.trust_file import parse_trust
     from ledger.store.backup import attach_to_read
     from ledger.witness.gathering.witnesses import WitnessFile
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from time import time_ns
 from typing import Any, BinaryIO
 
 import click
@@ -30,11 +31,13 @@ from ledger.core.events.terms import Verdict
 from ledger.core.messages import Message, Term, plain
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.verify import verify_event
+from ledger.evidence import sealing
 from ledger.evidence.bag import FileFinding, binding
 from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag, check_file
 from ledger.evidence.folder_hashing import hash_folder
 from ledger.evidence.hashing import BOTH, Hashed, HashingProgress, hash_file
 from ledger.procedures import shipped_procedures
+from ledger.recording.event_signing import new_id
 
 EXISTING = click.Path(exists=True, path_type=Path)
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
@@ -95,9 +98,6 @@ def seal(
 ) -> None:
     """Copy a file or folder into a new bag (BagIt, RFC 8493) that names its item: 'tally item register --bag' next."""
     from importlib.metadata import version
-
-    from ledger.evidence import sealing
-    from ledger.recording.event_signing import new_id
 
     try:
         ledger = log_id or f"0x{session.log_id.hex()}"
@@ -187,7 +187,6 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
     The service may run meanwhile. A file that is missing or damaged is replaced once it is given again: tally item put
     --again.
     """
-    from time import time_ns
 
     from ledger.config.installation import DataDirectory, database_url, load
     from ledger.config.settings import read_settings

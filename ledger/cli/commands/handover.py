@@ -28,6 +28,7 @@ from ledger.cli.params import (
     with_event_recorder,
     words,
 )
+from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.custody.claimed_times import receipt
@@ -186,8 +187,6 @@ def refuse(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 
 def _look_at_receipt(session: Session, case_id: str, fields: dict[str, Any]) -> None:
     """Say from when time will run, and warn where that does not fit the offer, before anything is signed."""
-    from ledger.cli.report import flag_in_words
-
     received_at = fields["received_at"]
     path = path_of("/api/v1/cases/{}/handovers/{}", case_id, fields["handover_id"])
     offered_at = session.service.get(path)["offered_at"]

@@ -18,6 +18,7 @@ from ledger.cli.output import columns
 from ledger.cli.params import DATA_DIR, FILE, LIGHT
 from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
 from ledger.cli.session import Session
+from ledger.client.profiles import Profile
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Founding, create, read_founding, witness_addresses
 from ledger.config.secret_files import write_secret
@@ -25,8 +26,10 @@ from ledger.config.settings import DEFAULT_DATA_DIR, EMBEDDED, read_settings
 from ledger.core.encoding.decoding import decode_toml
 from ledger.core.errors import Conflict, MalformedInput
 from ledger.core.messages import Message
+from ledger.core.procedure.package import canonical_form, decode_package
 from ledger.i18n import Labels
 from ledger.procedures import IN_USE
+from ledger.witness.gathering.witnesses import read_witnesses
 
 if TYPE_CHECKING:
     from api.services.metrics import ServiceMetrics
@@ -100,8 +103,6 @@ def init_command(
     in the data directory, and 'tally sample load' plays the sample with them; its procedure is cn-criminal.
     """
     from ledger.cli.commands.procedure import files_of
-    from ledger.core.procedure.package import canonical_form, decode_package
-    from ledger.witness.gathering.witnesses import read_witnesses
 
     directory = DataDirectory(data_dir)
     if directory.installation.exists():
@@ -332,7 +333,6 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
 @click.option("--replace", is_flag=True, help="Put them in place of profiles of these names.")
 def profiles(session: Session, data_dir: Path | None, url: str | None, replace: bool) -> None:
     """Make a profile of each person of the town, so that you can act as any of them."""
-    from ledger.client.profiles import Profile
     from ledger.samples.load import require_development
     from ledger.samples.town import PEOPLE
 

@@ -12,7 +12,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.commands.item_files import add_commands
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.files import progress_of
+from ledger.cli.files import digests_of, progress_of
 from ledger.cli.output import columns
 from ledger.cli.params import (
     FILE,
@@ -191,7 +191,6 @@ def register_table(recorder: EventRecorder, case_id: str, file: Path) -> None:
 
     Its headings are those of the console's template. Files that a row names lie beside the table, and are digested.
     """
-    from ledger.cli.files import digests_of
     from ledger.interchange.imports.item_table import DIGESTS, FILES, item_columns, item_fields, table_of
 
     session = recorder.session

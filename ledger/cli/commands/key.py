@@ -18,6 +18,7 @@ from ledger.cli.session import Session
 from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, public_key
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import Role
+from ledger.core.log.notes import SignatureType
 from ledger.core.messages import Message
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def new(
     passphrase: Passphrase,
 ) -> None:
     """Make a key: of an officer, admin or account (secp256k1), or for notes (Ed25519, or ML-DSA-44)."""
-    from ledger.core.log.notes import SignatureType
-
     if log_name and witness_name:
         raise MalformedInput("expected one of the two, not both", field="--log, --witness")
     if ml_dsa_44 and not witness_name:

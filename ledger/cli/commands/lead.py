@@ -30,7 +30,17 @@ from ledger.cli.params import (
     words,
 )
 from ledger.cli.session import Session
-from ledger.cli.supervision import MATERIAL, parameters_of, print_life, record_supervision, show_run
+from ledger.cli.supervision import (
+    MATERIAL,
+    check_lead,
+    entries_in,
+    fetch_lead_file,
+    fetched_entries,
+    parameters_of,
+    print_life,
+    record_supervision,
+    show_run,
+)
 from ledger.client.service import path_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import LeadAssigned, LeadDismissed
@@ -185,8 +195,6 @@ def get(session: Session, lead_id: str, output: Path | None) -> None:
 
     It has the lead, its model and the cases that it cites, as far as you may see them.
     """
-    from ledger.cli.supervision import fetch_lead_file
-
     target = output or Path(f"{lead_id}.lead.json")
     target.write_bytes(fetch_lead_file(session, lead_id))
     session.output.record({"file": str(target)})
@@ -217,8 +225,6 @@ def check(
 
     Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
     """
-    from ledger.cli.supervision import check_lead, entries_in
-
     entries = entries_in(log_folder) if log_folder else None
     return check_lead(session, file.read(), files, trust_files=trust_files, entries=entries, node=node)
 
@@ -242,8 +248,6 @@ def verify(
     event of a case nor a head map tells that.
     Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
     """
-    from ledger.cli.supervision import check_lead, entries_in, fetch_lead_file, fetched_entries
-
     entries = entries_in(log_folder) if log_folder else fetched_entries(session)
     return check_lead(session, fetch_lead_file(session, lead_id), files, entries=entries, node=node)
 

@@ -13,10 +13,18 @@ from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT, Exit
 from ledger.cli.event_recorder import EventRecorder
 from ledger.cli.exporting import save
-from ledger.cli.library import check_package, find_publication, imported_publication, is_own, require_proven
+from ledger.cli.library import (
+    check_package,
+    find_publication,
+    imported_publication,
+    is_own,
+    require_proven,
+    write_public,
+)
 from ledger.cli.options import TRUST
 from ledger.cli.output import Output, columns
 from ledger.cli.params import ProcedureWord, output_option, with_event_recorder, words
+from ledger.cli.report import show_package
 from ledger.cli.session import Session
 from ledger.cli.supervision import lead_counts, parameters_of
 from ledger.client.service import path_of
@@ -222,8 +230,6 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     if (model is None) == (folder is None):
         raise MalformedInput("expected one of the two", field="MODEL, --public")
     if folder is not None:
-        from ledger.cli.library import write_public
-
         return session.output.record(write_public(session, folder))
     assert model is not None
 
@@ -243,8 +249,6 @@ def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) 
 
     Steps 1 to 7 make the verdict; 10 to 13 say whether the model runs, and whether its case study leads to anybody.
     """
-    from ledger.cli.report import show_package
-
     checked = check_package(session, file.read(), trust_files)
     show_package(session, checked.report, checked.usable)
     if checked.report.verdict == "intact" and not checked.usable.usable:

@@ -27,6 +27,7 @@ from ledger.client.log_copy import (
     save_log,
     verified_checkpoint,
 )
+from ledger.client.tree_heads import require_continued
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken, SignatureRefused
 from ledger.core.trust.trust_file import encode_trust
@@ -181,7 +182,6 @@ def consistency(session: Session, first: Path) -> None:
     If it does not, the log was rolled back or forked: keep both checkpoints, each is signed.
     """
     from ledger.cli.files import checkpoint_in
-    from ledger.client.tree_heads import require_continued
 
     old = verified_checkpoint(session, checkpoint_in(first, "FIRST"))
     _, new = fetch_checkpoint(session)

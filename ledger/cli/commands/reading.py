@@ -22,6 +22,7 @@ from ledger.client.service import path_of
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Instant, LeafHash, SafeInt
@@ -53,7 +54,6 @@ def search_command(session: Session, text: str | None, file: Path | None, limit:
 
     Three characters are enough, or two Chinese ones; --file takes the digest of a file. Searches are recorded.
     """
-    from ledger.core.encoding.digests import Algorithm
     from ledger.evidence.hashing import hash_file
 
     if (text is None) == (file is None):

@@ -12,6 +12,7 @@ from ledger.cli.command import Command
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
+from ledger.procedures import books_that_ship
 
 PORT = 8546
 OTHER_PORT = Message("Choose another, and let signer_url of the service say the same: the console looks for it there.")
@@ -40,7 +41,6 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     from ledger.cli.listening import listening
     from ledger.client.case_names import CaseRecords
     from ledger.config.keys import keystore_key_id
-    from ledger.procedures import books_that_ship
 
     url = (console or session.profile.url).rstrip("/")
     agency, officer = session.officer

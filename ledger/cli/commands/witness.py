@@ -23,6 +23,7 @@ from ledger.cli.passphrase import (
 )
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.log.notes import COSIGNING, SignatureType
 from ledger.core.messages import Message, Term, plain
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ def key(
     A witness that has one of the two keys for notes gets the other. Tell the ledger's founders, or the admins who vote
     on witnesses, the account and the verifier keys that are printed.
     """
-    from ledger.core.log.notes import COSIGNING, SignatureType
     from ledger.witness.directory import create_keys
 
     settings, where = _directory(data_dir)
