@@ -52,10 +52,13 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
     except TallystickError as error:
         findings.append(Finding("settings", "failed", Message("{error.field}: {error}", error=error), error.hint or ""))
     else:
-        findings += [anvil(settings), installation(settings), *keys(settings), *files(settings), database(settings)]
-        findings += [*disk(settings), *clock(settings)]
-        findings += [*backups(settings), *evidence_store(settings), chain(settings), *witnesses(settings)]
-        findings += [] if _has_profile(session) else [*_own_service(settings)]
+        where = DataDirectory(settings.data_dir)
+        is_here = where.installation.exists()
+        findings += [anvil(settings), installation(where), *(keys(settings, where) if is_here else ())]
+        findings += [*files(settings), database(settings), *disk(settings)]
+        findings += [*clock(settings, where), *backups(settings, where)] if is_here else []
+        findings += [*evidence_store(settings), chain(settings), *([witnesses(where)] if is_here else ())]
+        findings += [*_own_service(settings)] if is_here and not _has_profile(session) else []
     return [*findings, *profile_keys(session), *service(session)]
 
 
@@ -129,11 +132,10 @@ def anvil(settings: Settings) -> Finding:
     return Finding("anvil", "checked", f"{version}, {binary}")
 
 
-def installation(settings: Settings) -> Finding:
+def installation(where: DataDirectory) -> Finding:
     """Check the installation that ``tally init`` made."""
-    where = DataDirectory(settings.data_dir)
     if not where.installation.exists():
-        detail = Message("no ledger in {settings.data_dir}", settings=settings)
+        detail = Message("no ledger in {where.path}", where=where)
         return Finding(
             "installation", "not_checked", detail, Message("tally init, if this machine is to run a service")
         )
@@ -141,17 +143,14 @@ def installation(settings: Settings) -> Finding:
         ledger = load(where)
     except TallystickError as error:
         return Finding("installation", "failed", error.text, "tally init")
-    found_ledger = f"{settings.data_dir}: {ledger.log_id}"
+    found_ledger = f"{where.path}: {ledger.log_id}"
     if ledger.founding.development:
         found_ledger = Message("{ledger}, for development", ledger=found_ledger)
     return Finding("installation", "checked", found_ledger)
 
 
-def keys(settings: Settings) -> Iterator[Finding]:
+def keys(settings: Settings, where: DataDirectory) -> Iterator[Finding]:
     """Check the service's keys, and the passphrase that opens them."""
-    where = DataDirectory(settings.data_dir)
-    if not where.installation.exists():
-        return
     files = (where.keys.note_key("log"), where.keys.keystore("service"), where.keys.keystore("submitter"))
     yield from (_secret("key", file) for file in (*files, where.token_key))
 
@@ -191,13 +190,10 @@ def _private(folder: Path) -> Finding:
     return Finding("files", "failed", detail, f"chmod -R go-rwx {folder}")
 
 
-def backups(settings: Settings) -> Iterator[Finding]:
+def backups(settings: Settings, where: DataDirectory) -> Iterator[Finding]:
     """Check that the last backup that was made here is not old."""
     from ledger.backup.of_directory import last_backups
 
-    where = DataDirectory(settings.data_dir)
-    if not where.installation.exists():
-        return
     try:
         times = [last.made_at for last in last_backups(where).values() if last.number]
     except TallystickError as error:
@@ -318,16 +314,13 @@ def disk(settings: Settings) -> Iterator[Finding]:
         yield Finding("disk", "checked", detail)
 
 
-def clock(settings: Settings) -> Iterator[Finding]:
+def clock(settings: Settings, where: DataDirectory) -> Iterator[Finding]:
     """Check the clock by the log's last entry, and by the answers of chain, timestamp authority and witnesses."""
     from ledger.recording.clock import now_ms, seconds_behind
     from ledger.recording.clock_judge import CLOCK_OFF_S, clocks_elsewhere
     from ledger.store import log
     from ledger.store.backup import attach_to_read
 
-    where = DataDirectory(settings.data_dir)
-    if not where.installation.exists():
-        return
     mend = Message("Put the clock of this machine right: timedatectl")
     with suppress(TallystickError):  # of a database, which has a check of its own
         if settings.database_url or where.database.exists():
@@ -382,11 +375,8 @@ def chain(settings: Settings) -> Finding:
     return _tried("chain", asked)
 
 
-def witnesses(settings: Settings) -> Iterator[Finding]:
+def witnesses(where: DataDirectory) -> Finding:
     """Check that the configured witnesses can meet the quorum of the trust file."""
-    where = DataDirectory(settings.data_dir)
-    if not where.installation.exists():
-        return
 
     def quorum() -> str:
         policy, asked = policy_of(where, load(where)), WitnessFile(where.witnesses).read()
@@ -405,7 +395,7 @@ def witnesses(settings: Settings) -> Iterator[Finding]:
             )
         return Message("{count} are asked, the quorum {policy.quorum} can be met", count=len(asked), policy=policy)
 
-    yield _tried("witnesses", quorum, "docs/operations.md, Witnesses")
+    return _tried("witnesses", quorum, "docs/operations.md, Witnesses")
 
 
 def profile_keys(session: Session) -> Iterator[Finding]:
@@ -448,8 +438,6 @@ def _own_service(settings: Settings) -> Iterator[Finding]:
     """Check the service of the data directory if no profile names one. Yield nothing if it does not run."""
     from ledger.client.service import ServiceClient
 
-    if not DataDirectory(settings.data_dir).installation.exists():
-        return
     try:
         create_connection((settings.host, settings.port), LOCAL_S).close()
     except OSError:

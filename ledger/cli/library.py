@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
+from ledger.cli.proofs import ledger_of, trust_for
 from ledger.client.service import path_of
-from ledger.core.encoding.decoding import convert, decode_json
+from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import (
     Conflict,
@@ -58,7 +59,6 @@ def check_package(
 
     Raises MalformedInput for what is no package.
     """
-    from ledger.cli.proofs import trust_for
     from ledger.core.supervision.model_package import verify_package
     from ledger.supervision.library.publishing import check_model
 
@@ -104,9 +104,8 @@ def find_publication(session: Session, named: str) -> ModelPublished:
     model_id, _, version = named.partition("@")
     if version and not version.isdecimal():
         raise MalformedInput("expected MODEL@VERSION or a file, not {named}", named=named, field="MODEL")
-    path = "/api/v1/models/{}/{}" if version else "/api/v1/models/{}"
     try:
-        return _of_view(session.service.get(path_of(path, model_id, *([version] if version else []))))
+        view = model_view(session, model_id, version)
     except NotFound as error:
         raise NotFound(
             "there is no file {named}, and of the service: {error}",
@@ -115,6 +114,22 @@ def find_publication(session: Session, named: str) -> ModelPublished:
             field=error.field,
             hint="The models of the library are listed by: tally library list",
         ) from error
+    fields = {name: view[name] for name in ModelPublished.__struct_fields__ if view.get(name) is not None}
+    return convert(fields, ModelPublished)
+
+
+def model_view(session: Session, model_id: str, version: int | str | None) -> dict[str, Any]:
+    """Fetch what the service says of a model, of its newest version unless one is named.
+
+    Raises IntegrityBroken if the service shows another text than the digest is of.
+    """
+    path = "/api/v1/models/{}/{}" if version else "/api/v1/models/{}"
+    view: dict[str, Any] = session.service.get(path_of(path, model_id, *([str(version)] if version else [])))
+    if blake3_text(view["definition"].encode()) != view["model_digest"]:
+        raise IntegrityBroken(
+            "the service shows another text of {model_id} than was signed", model_id=model_id, field="definition"
+        )
+    return view
 
 
 def _of_file(file: Path) -> ModelPublished:
@@ -133,17 +148,6 @@ def _publication_of_text(text: str, **beside: Any) -> ModelPublished:
     from ledger.supervision.models.procedure_words import UNCHECKED
 
     return convert({**signed_fields_of(parse_model(text, UNCHECKED)), **beside}, ModelPublished)
-
-
-def _of_view(view: Mapping[str, Any]) -> ModelPublished:
-    """Make the publication of a model from the service's view of it.
-
-    Raises IntegrityBroken if the service shows another text than the digest is of.
-    """
-    if blake3_text(view["definition"].encode()) != view["model_digest"]:
-        raise IntegrityBroken("the definition that the service shows is not the one of its digest", field="definition")
-    fields = {name: view[name] for name in ModelPublished.__struct_fields__ if view.get(name) is not None}
-    return convert(fields, ModelPublished)
 
 
 def read(file: Path, largest: int) -> bytes:
@@ -174,7 +178,7 @@ def imported_publication(
 
     body, subject = require_proven(checked), checked.report.events[-1].subject
     origin = Origin(
-        log_id=_log_id(checked.data),
+        log_id=ledger_of(checked.data),
         event=EventRef(event_id=subject.envelope.event_id, payload_digest=subject.envelope.payload_digest),
         model_id=body.model_id,
         version=body.version,
@@ -217,17 +221,9 @@ def _next_version(session: Session, model_id: str, origin: Origin) -> int:
     return int(line["version"]) + 1
 
 
-class _Named(Struct):
-    log_id: str
-
-
-def _log_id(data: bytes) -> str:
-    return decode_json(data, _Named).log_id
-
-
 def is_own(session: Session, data: bytes) -> bool:
     """Return whether the package is of the ledger that the profile signs for."""
-    return _log_id(data) == "0x" + session.log_id.hex()
+    return ledger_of(data) == "0x" + session.log_id.hex()
 
 
 ASKED_AT_ONCE = 500  # texts

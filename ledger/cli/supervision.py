@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -170,12 +169,7 @@ def entries_in(log_folder: Path) -> Callable[[int], Iterable[bytes]]:
     return lambda _size: stored_entries(log_folder)
 
 
-def fetched_entries(session: Session) -> Callable[[int], Iterable[bytes]]:
-    """Return what fetches as many entries of the log as are asked for, under a progress bar."""
-    return partial(_fetched_entries, session)
-
-
-def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:
+def fetched_entries(session: Session, size: int) -> Iterator[bytes]:
     """Fetch the first ``size`` entries of the log as they are asked for, under a progress bar."""
     from ledger.cli.files import bar
     from ledger.client.log_copy import fetch_bundles

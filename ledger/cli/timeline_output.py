@@ -88,17 +88,17 @@ def show_custody(session: Session, path: str, on: str | None) -> None:
     if on is not None and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", on):
         on = instant(on, field="--on")
     history = session.service.get(path, lang=session.language, on=on)
-    if on is None:
-        show_history(session, history)
-    else:
-        show_answer(session, history["answer"])
-
-
-def show_answer(session: Session, answer: Mapping[str, Any]) -> None:
-    """Print who had custody in sentences, then a table of it, and of where the chain of custody is open."""
-    output, labels = session.output, session.output.labels
     if session.json:
-        return output.data(answer)
+        session.output.data(history if on is None else history["answer"])
+    elif on is None:
+        _show_history(session.output, history)
+    else:
+        _show_answer(session.output, history["answer"])
+
+
+def _show_answer(output: Output, answer: Mapping[str, Any]) -> None:
+    """Print who had custody in sentences, then a table of it, and of where the chain of custody is open."""
+    labels = output.labels
     click.secho(printable(answer["sentence"]), bold=True)
     rows = [
         {
@@ -115,7 +115,6 @@ def show_answer(session: Session, answer: Mapping[str, Any]) -> None:
         output.table(rows, HELD)
     for gap in answer["open"]:
         click.secho(printable(gap["text"]), fg=COLOURS["break"])
-    return None
 
 
 def _ended(output: Output, ended: Mapping[str, Any]) -> str:
@@ -123,15 +122,11 @@ def _ended(output: Output, ended: Mapping[str, Any]) -> str:
     return f"{output.labels.of_clock(ended['clock'])}: {output.labels.of('deadline_status', ended['status'])}"
 
 
-def show_history(session: Session, history: Mapping[str, Any]) -> None:
+def _show_history(output: Output, history: Mapping[str, Any]) -> None:
     """Print the events that concern one item or person, then its states between them."""
-    output = session.output
-    if session.json:
-        return output.data(history)
     show_steps(output, history["steps"])
     show_spans(output, history["spans"])
     for case_id in history["came_from"]:
         output.note(f"{output.heading('came_from')}: {case_id}")
     if before := history["came_from_items"]:
         output.note(f"{output.heading('came_from_items')}: {', '.join(before)}")
-    return None

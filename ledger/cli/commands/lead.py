@@ -248,7 +248,7 @@ def verify(
     event of a case nor a head map tells that.
     Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
     """
-    entries = entries_in(log_folder) if log_folder else fetched_entries(session)
+    entries = entries_in(log_folder) if log_folder else partial(fetched_entries, session)
     return check_lead(session, fetch_lead_file(session, lead_id), files, entries=entries, node=node)
 
 

@@ -13,7 +13,7 @@ from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.event_recorder import EventRecorder, errors_by_option, make_body
 from ledger.cli.exporting import write
-from ledger.cli.library import text_of
+from ledger.cli.library import model_view, text_of
 from ledger.cli.output import columns
 from ledger.cli.params import FILE, IN_FORCE, MOMENT, add_act, output_option, with_event_recorder
 from ledger.cli.session import Session
@@ -28,8 +28,7 @@ from ledger.cli.supervision import (
 )
 from ledger.client.service import path_of
 from ledger.core.encoding import canonical
-from ledger.core.encoding.digests import blake3_text
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import NAME_OF, Body, supervision
 from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
@@ -196,6 +195,7 @@ VERSIONS = columns("version", "published_at", "officer", "model_digest")
 ADOPTIONS = columns("agency", "version", "parameters", "adopted_at", "remark")
 COUNTS = columns("what", "count")
 MODEL = click.argument("model_id")
+VERSION = click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
 
 
 @model_group.command("list")
@@ -209,11 +209,11 @@ def list_(session: Session, in_use: bool) -> None:
 
 @model_group.command("show")
 @MODEL
-@click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
+@VERSION
 @click.option("--definition", is_flag=True, help="Only the text of its file.")
 def show(session: Session, model_id: str, version: int | None, definition: bool) -> None:
     """Show a model: who published it, who adopted it, and how its leads turned out."""
-    model, output = _model(session, model_id, version), session.output
+    model, output = model_view(session, model_id, version), session.output
     if definition:
         return click.echo(model["definition"], nl=False)
     output.record(model, SHOWN)
@@ -271,7 +271,7 @@ add_act(
 
 @model_group.command("adopt")
 @MODEL
-@click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
+@VERSION
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of your own.")
 @click.option("--note", help="What it is adopted for.")
 @with_event_recorder
@@ -279,7 +279,7 @@ def adopt(
     recorder: EventRecorder, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None
 ) -> None:
     """Adopt a model for your agency, with parameters of your own within its bounds."""
-    view = _model(recorder.session, model_id, version)
+    view = model_view(recorder.session, model_id, version)
     parameters = parameters_of(settings)
     version_fields = {"version": view["version"], "model_digest": view["model_digest"]}
     body = make_body(supervision.ModelAdopted, **version_fields, parameters=parameters, note=note)
@@ -306,15 +306,3 @@ def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | N
         return None
     with printing_faults(recorder.session, str(file)):
         return read_document(text_of(file)).tree
-
-
-def _model(session: Session, model_id: str, version: int | None) -> dict[str, Any]:
-    """Fetch a model. Raises IntegrityBroken if the service shows another text than the digest is of."""
-    path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
-    version_part = () if version is None else (str(version),)
-    view: dict[str, Any] = session.service.get(path_of(path, model_id, *version_part))
-    if blake3_text(view["definition"].encode()) != view["model_digest"]:
-        raise IntegrityBroken(
-            "the service shows another text of {model_id} than was signed", model_id=model_id, field="definition"
-        )
-    return view

@@ -323,17 +323,17 @@ def test_doctor_tells_a_clock_that_is_wrong(tally: Tally, where: DataDirectory, 
             """Say nothing of what is asked."""
 
     tally.found(where.path)
-    assert [each.result for each in clock(Settings(data_dir=where.path))] == ["not_checked"]
+    assert [each.result for each in clock(Settings(data_dir=where.path), where)] == ["not_checked"]
     with closing(open_database(f"sqlite:///{where.database}")) as database:
         initialise(database, LOG_ID)
         with database.write() as connection:
             connection.execute(TREE.update().values(recorded_at=int(time.time() - ahead_s) * 1000))
     with HTTPServer(("127.0.0.1", 0), Clock) as server:
         own = Settings(data_dir=where.path, timestamp_url=f"http://127.0.0.1:{server.server_port}")
-        assert [each.result for each in clock(own)][-1] == "not_checked"  # this machine has but one clock
+        assert [each.result for each in clock(own, where)][-1] == "not_checked"  # this machine has but one clock
         Thread(target=server.handle_request).start()
         settings = Settings(data_dir=where.path, timestamp_url=f"http://0.0.0.0:{server.server_port}")
-        findings = [(each.result, each.detail) for each in clock(settings)]
+        findings = [(each.result, each.detail) for each in clock(settings, where)]
     assert ("failed" in dict(findings)) == bool(ahead_s)
     details = " ".join(detail for _, detail in findings)
     assert ("ahead of the clock of 0.0.0.0" in details, "behind the clock" in details) == (ahead_s > 0, ahead_s < 0)
