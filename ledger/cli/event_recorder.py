@@ -16,7 +16,9 @@ from ledger.cli.options import option_of
 from ledger.cli.output import Column
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
-from ledger.client.events import EventClient, send, sign_acts
+from ledger.client.events import appending, placing, send, send_together, sending, sign_acts
+from ledger.client.exchange import Exchange
+from ledger.config.secret_files import write_secret
 from ledger.core.custody import Flag, OpenSplit
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
@@ -24,7 +26,15 @@ from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavai
 from ledger.core.events import Body, Stream
 from ledger.core.events.case import CaseSplit
 from ledger.core.messages import Message
-from ledger.recording.event_signing import Claims, Signed, StreamPosition, UnsignedEvent, unsigned_event
+from ledger.recording.event_signing import (
+    Actor,
+    Claims,
+    Signed,
+    StreamPosition,
+    UnsignedEvent,
+    sign_event,
+    unsigned_event,
+)
 
 B = TypeVar("B", bound=Body)
 
@@ -77,14 +87,16 @@ def _normal(value: Any) -> Any:
 NEW_ITEMS = frozenset({"parts", "whole", "proceeds"})  # fields of bodies that bring in items out of others
 
 
-class EventRecorder(EventClient[Session]):
-    """Records events for a command, each once it was shown and agreed to.
+class EventRecorder:
+    """Signs and records events as the officer of the session's profile, each once it was shown and agreed to.
 
     A refusal names the option that a wrong field came from.
     """
 
     def __init__(self, session: Session, claims: Claims):
-        super().__init__(session, claims)
+        self.session = session
+        self.claims = claims
+        self._sent: Path | None = None  # the last submission, kept while it is not known whether it was recorded
         self._agreed: tuple[tuple[Stream, Body, Claims], Claims] | None = None
 
     def sign(self, body: Body, place: StreamPosition, claims: Claims) -> Signed:
@@ -95,7 +107,11 @@ class EventRecorder(EventClient[Session]):
         asked = (place.stream, body, claims)
         if self._agreed is None or self._agreed[0] != asked:
             self._agreed = asked, claims if self.session.agrees else self._ask([(body, place)], claims)
-        return super().sign(body, place, self._agreed[1])
+        return self._sign(body, place, self._agreed[1])
+
+    def _sign(self, body: Body, place: StreamPosition, claims: Claims) -> Signed:
+        actor = Actor(*self.session.officer, self.session.signer)
+        return sign_event(body, place, actor, self.session.log_id, claims)
 
     def _ask(self, acts: Sequence[tuple[Body, StreamPosition]], claims: Claims) -> Claims:
         """Ask once whether to sign all that is shown, and return the claims with the time that was shown."""
@@ -129,17 +145,39 @@ class EventRecorder(EventClient[Session]):
         if (act := ACTS.get(event.event_type)) is not None and act.note is not None:
             yield act.note
 
+    def place(self, stream: Stream) -> StreamPosition:
+        """Ask the service for the place of the next event of a case, model, lead or recommendation."""
+        return self.session.service.run(placing(self.session.service.requests, stream))
+
+    def own_agency(self) -> Stream:
+        """Return the stream of the profile's agency."""
+        return Stream(kind="agency", id=self.session.officer[0])
+
     def append(
         self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None
     ) -> dict[str, Any]:
-        """Append an event to a stream and return the receipt, which is not printed."""
+        """Append an event to a stream, as ``appending`` does, and return the receipt, which is not printed."""
+        claims = self.claims.with_section(*section) if section else self.claims
+        service = self.session.service
         with errors_by_option():
-            return super().append(stream, body, section=section)
+            return service.run(
+                appending(service.requests, stream, lambda place: self.sign(body, place, claims), self._sending)
+            )
 
     def begin(self, stream: Stream, body: Body) -> dict[str, Any]:
-        """Record the first event of a stream and return the receipt, which is not printed."""
+        """Record the first event of a stream and return the receipt, which is not printed. Raises Conflict."""
         with errors_by_option():
-            return super().begin(stream, body)
+            return self.session.service.run(self._sending(self.sign(body, StreamPosition(stream), self.claims)))
+
+    def _sending(self, signed: Signed) -> Exchange[dict[str, Any]]:
+        self._sent = self._kept(signed)
+        return (yield from sending(self.session, signed.submission, self._sent))
+
+    def _kept(self, signed: Signed) -> Path:
+        """Keep a submission in the outbox until its outcome is known, and return its file."""
+        file = self.session.profiles.outbox(self.session.profile) / f"{signed.envelope.event_id}.json"
+        write_secret(file, signed.submission, field="outbox")
+        return file
 
     def record(self, case_id: str, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None) -> None:
         """Append an event to a case and print the receipt, with the ids that the body names."""
@@ -162,13 +200,13 @@ class EventRecorder(EventClient[Session]):
             try:
                 receipt = self.append(stream, body)
             except Unavailable:
-                if (sent := self.unanswered) is None:
+                if self._sent is None or not self._sent.exists():
                     raise
                 with errors_by_option():
-                    receipt = send(self.session, sent.read_bytes(), sent)
+                    receipt = send(self.session, self._sent.read_bytes(), self._sent)
         except BaseException as error:
-            is_refused = isinstance(error, TallystickError) and self.unanswered is None
-            if is_refused or not self.has_sent:
+            is_refused = isinstance(error, TallystickError) and self._sent is not None and not self._sent.exists()
+            if is_refused or self._sent is None:
                 file.unlink(missing_ok=True)
             else:
                 self.session.warn(
@@ -207,12 +245,10 @@ class EventRecorder(EventClient[Session]):
         """
         with errors_by_option():
             claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
-            # Signed by the class above: this one's ``sign`` asks for each.
-            signed = sign_acts(acts, lambda body, place: super(EventRecorder, self).sign(body, place, claims))
-            receipts = [
-                _named(event.event.stream, event.event.body, receipt)
-                for event, receipt in zip(signed, self.send_together(signed), strict=True)
-            ]
+            signed = sign_acts(acts, lambda body, place: self._sign(body, place, claims))
+            files = [self._kept(event) for event in signed]
+            recorded = send_together(self.session, [event.submission for event in signed], files)
+        receipts = [_named(s.event.stream, s.event.body, receipt) for s, receipt in zip(signed, recorded, strict=True)]
         if self.session.json:
             self.session.output.data(receipts)
             return

@@ -7,9 +7,9 @@ unknown outcome is resolved by sending the same bytes again: the answer is the r
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -18,16 +18,15 @@ from ledger.client.exchange import Exchange
 from ledger.client.requests import Requests, path_of
 from ledger.client.session import ClientSession
 from ledger.client.tree_heads import SignedTreeHead
-from ledger.config.secret_files import write_secret
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, TallystickError, Unavailable
-from ledger.core.events import Body, Stream, decode_submission
+from ledger.core.events import Stream, decode_submission
 from ledger.core.log.checkpoints import stated_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
-from ledger.recording.event_signing import Actor, Claims, Signed, StreamPosition, sign_event
+from ledger.recording.event_signing import Signed, StreamPosition
 
 REBASES = 3  # an event is signed anew as often if others write between the query of the head and the submission
 EVENTS = "/api/v1/events"
@@ -36,75 +35,7 @@ NDJSON = "application/x-ndjson"
 SUPERVISION_SUBJECTS = ("model", "lead", "recommendation")  # what the ids of supervision streams begin with
 
 
-S = TypeVar("S", bound=ClientSession)
 A = TypeVar("A")
-
-
-class EventClient(Generic[S]):
-    """Signs events as the officer of a session's profile and sends them to its service."""
-
-    def __init__(self, session: S, claims: Claims):
-        self.session = session
-        self.claims = claims
-        self._sent: Path | None = None  # the last submission
-
-    @property
-    def unanswered(self) -> Path | None:
-        """Return the file of the last submission if it is not known whether it was recorded."""
-        return self._sent if self._sent is not None and self._sent.exists() else None
-
-    @property
-    def has_sent(self) -> bool:
-        """Return whether a submission has left, or was about to."""
-        return self._sent is not None
-
-    def append(
-        self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None
-    ) -> dict[str, Any]:
-        """Append an event to a stream, behind the events that it has, and return the receipt. See ``appending``."""
-        claims = self.claims.with_section(*section) if section else self.claims
-        service = self.session.service
-        return service.run(
-            appending(service.requests, stream, lambda place: self.sign(body, place, claims), self._sending)
-        )
-
-    def begin(self, stream: Stream, body: Body) -> dict[str, Any]:
-        """Record the first event of a stream and return the receipt. Raises Conflict if the stream has events."""
-        return self.send(self.sign(body, StreamPosition(stream), self.claims))
-
-    def sign(self, body: Body, place: StreamPosition, claims: Claims) -> Signed:
-        """Sign an event. Raises MalformedInput."""
-        actor = Actor(*self.session.officer, self.session.signer)
-        return sign_event(body, place, actor, self.session.log_id, claims)
-
-    def send(self, signed: Signed) -> dict[str, Any]:
-        """Send a signed event and return its receipt. The event stays in the outbox until its outcome is known."""
-        return self.session.service.run(self._sending(signed))
-
-    def _sending(self, signed: Signed) -> Exchange[dict[str, Any]]:
-        file = self.session.profiles.outbox(self.session.profile) / f"{signed.envelope.event_id}.json"
-        write_secret(file, signed.submission, field="outbox")
-        self._sent = file
-        return (yield from _sending_one(self.session, signed.submission, file))
-
-    def send_together(self, signed: Sequence[Signed]) -> list[dict[str, Any]]:
-        """Send signed events, of which all are recorded or none, and return their receipts in the same order.
-
-        The events stay in the outbox until their outcome is known.
-        """
-        folder = self.session.profiles.outbox(self.session.profile)
-        files = [folder / f"{event.envelope.event_id}.json" for event in signed]
-        for event, file in zip(signed, files, strict=True):
-            write_secret(file, event.submission, field="outbox")
-        return send_together(self.session, [event.submission for event in signed], files)
-
-    def place(self, stream: Stream) -> StreamPosition:
-        """Ask the service for the place of the next event of a case, model, lead or recommendation."""
-        return self.session.service.run(placing(self.session.service.requests, stream))
-
-    def own_agency(self) -> Stream:
-        """Return the stream of the profile's agency."""
-        return Stream(kind="agency", id=self.session.officer[0])
 
 
 def sign_acts(acts: Iterable[tuple[A, StreamPosition]], sign: Callable[[A, StreamPosition], Signed]) -> list[Signed]:
@@ -165,12 +96,15 @@ def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any
             remembers; the file is kept.
         TallystickError: the submission was refused; nothing was recorded.
     """
-    return session.service.run(_sending_one(session, submission, file))
+    return session.service.run(sending(session, submission, file))
 
 
-def _sending_one(session: ClientSession, submission: bytes, file: Path) -> Exchange[dict[str, Any]]:
+def sending(session: ClientSession, submission: bytes, file: Path) -> Exchange[dict[str, Any]]:
+    """Describe what ``send`` does."""
     hint = Message("Send it again, it counts once: tally event submit {file}", file=file)
-    receipts = yield from _sending(session, posting(session.service.requests, submission), (submission,), (file,), hint)
+    receipts = yield from _receiving(
+        session, posting(session.service.requests, submission), (submission,), (file,), hint
+    )
     return receipts[0]
 
 
@@ -201,10 +135,10 @@ def send_together(session: ClientSession, submissions: Sequence[bytes], files: S
     again = "Send them again, each counts once: tally event submit --all-or-none {files}"
     hint = Message(again, files=" ".join(map(str, files)))
     post = posting_together(session.service.requests, submissions)
-    return session.service.run(_sending(session, post, submissions, files, hint))
+    return session.service.run(_receiving(session, post, submissions, files, hint))
 
 
-def _sending(
+def _receiving(
     session: ClientSession,
     post: Exchange[list[dict[str, Any]]],
     submissions: Sequence[bytes],
