@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +18,7 @@ from msgspec import Struct
 from ledger.client.service import ServiceClient
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding.decoding import convert
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
 from ledger.core.messages import Message
@@ -135,22 +134,18 @@ def require_continued(service: ServiceClient, old: Checkpoint, new: Checkpoint) 
 
     Requires old.size <= new.size. Raises IntegrityBroken, also if the service has no such proof.
     """
-    hashes = [] if old.size in (0, new.size) else _consistency_proof(service, old.size, new.size)
+    hashes: list[Hash] = []
     try:
+        if old.size not in (0, new.size):
+            answer = service.get("/api/v1/log/consistency", first=old.size, second=new.size)
+            texts = convert(answer, _ConsistencyProof).hashes
+            hashes = [Hash(bytes.fromhex(text.removeprefix("sha256:"))) for text in texts]
         verify_consistency(old.size, old.root, new.size, new.root, hashes)
-    except TallystickError as error:
-        raise _broken(old.size, new.size, error) from error
-
-
-def _broken(old: int, new: int, error: Exception) -> IntegrityBroken:
-    text = Message("the log of {new} is not shown to continue that of {old}: {error}", new=new, old=old, error=error)
-    return IntegrityBroken(text, field="root")
-
-
-def _consistency_proof(service: ServiceClient, old: int, new: int) -> list[Hash]:
-    try:
-        answer: Any = service.get("/api/v1/log/consistency", first=old, second=new)
-        proof = convert(answer, _ConsistencyProof)
-        return [Hash(bytes.fromhex(text.removeprefix("sha256:"))) for text in proof.hashes]
-    except (msgspec.ValidationError, ValueError, MalformedInput, NotFound) as error:
-        raise _broken(old, new, error) from error
+    except (msgspec.ValidationError, ValueError, MalformedInput, NotFound, ProofRefused) as error:
+        raise IntegrityBroken(
+            "the log of {new} is not shown to continue that of {old}: {error}",
+            new=new.size,
+            old=old.size,
+            error=error,
+            field="root",
+        ) from error

@@ -73,6 +73,8 @@ NEW_ID = generated_id("--handover-id", "handover", "Unique within the case; made
 STATUS = click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
 ODD = "custody rule: claimed times fit each other"
 
+ItemOf = Callable[[str], Mapping[str, Any]]  # an item as the record has it, by its id
+
 
 @click.group("handover", cls=Group)
 def handover_group() -> None:
@@ -156,10 +158,8 @@ def accept(
         received,
         differences,
         refused,
-        unit_of=partial(_unit_of, session),
-        currency_of=partial(_currency_of, session),
+        item_of=partial(_item, session),
         files={item_id: digests_of(Path(path), session.output) for item_id, path in paths.items()},
-        recorded=lambda item_id: _item(session, item_id)["digests"],
         photographs=[(item_id, digests_of(Path(path), session.output)) for item_id, path in pictures],
     )
     rest_as_listed = all_as_listed or bool(refused and not received)
@@ -204,7 +204,7 @@ def _record_offer(recorder: EventRecorder, case_id: str, body: type[Body], field
         of_case = session.service.get(path_of("/api/v1/cases/{}", case_id))["items"]
         free = [item for item in of_case if (item["holder"], item["status"], item["offer"]) == (own, "held", None)]
         items = [*items, *(item["item_id"] for item in free if item["item_id"] not in stays)]
-    lines = transfer_list(items, stays, listed, unit_of=partial(_unit_of, session))
+    lines = transfer_list(items, stays, listed, item_of=partial(_item, session))
     fields["outline"] = [point for text in fields["outline"] for point in outline_points(text)]
     pairs = [split_once(text, "=", "--outline-answer", "NUMBER=TEXT") for text in fields.pop("outline_answers", ())]
     fields["outline_answers"] = [
@@ -308,23 +308,13 @@ def _item(session: Session, item_id: str) -> dict[str, Any]:
     return item
 
 
-def _unit_of(session: Session, item_id: str) -> str:
-    unit: str = _item(session, item_id)["quantity"]["unit"]
-    return unit
-
-
-def _currency_of(session: Session, item_id: str) -> str | None:
-    money = _item(session, item_id)["money"]
-    return None if money is None else str(money["currency"])
-
-
 def transfer_list(
-    items: Iterable[str], stays: Iterable[str], listed: Iterable[str], *, unit_of: Callable[[str], str]
+    items: Iterable[str], stays: Iterable[str], listed: Iterable[str], *, item_of: ItemOf
 ) -> list[dict[str, Any]]:
     """Return the lines of an offer: items that go, items that stay, and their ``ITEM:FIELD=VALUE`` options."""
     lines: dict[str, dict[str, Any]] = {item_id: {} for item_id in items}
     lines |= {item_id: {"stays": True} for item_id in stays}
-    for item_id, fields in _fields_by_item("--listed", listed, FIELDS_LISTED, unit_of).items():
+    for item_id, fields in _fields_by_item("--listed", listed, FIELDS_LISTED, item_of).items():
         lines[item_id] = lines.get(item_id, {}) | fields
     return [{"item_id": item_id} | line for item_id, line in lines.items()]
 
@@ -346,23 +336,20 @@ def acceptance(
     differing: Iterable[str],
     not_accepted: Iterable[str],
     *,
-    unit_of: Callable[[str], str],
-    currency_of: Callable[[str], str | None] = lambda _item_id: None,
+    item_of: ItemOf,
     files: Mapping[str, Sequence[str]] | None = None,
-    recorded: Callable[[str], Sequence[str]] = lambda _item_id: (),
     photographs: Iterable[tuple[str, Sequence[str]]] = (),
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the lists ``received`` and ``not_accepted`` of an acceptance.
 
-    ``unit_of`` tells the unit in which an item is counted, for a quantity that names none, ``currency_of`` the currency
-    of its sum. ``files`` are items with the
-    digests of their files now, ``recorded`` tells those of the record: they match or are a difference. ``photographs``
-    are the digests of each picture of an item that differs, or is not accepted.
+    ``item_of`` is asked for the unit of a quantity and the currency of a sum that name none, and for the digests that
+    ``files`` are held against: those of the files of items now. ``photographs`` are the digests of each picture of an
+    item that differs, or is not accepted.
     """
-    differences = _fields_by_item("--found", differing, FIELDS_FOUND, unit_of, currency_of)
+    differences = _fields_by_item("--found", differing, FIELDS_FOUND, item_of)
     for item_id, digests in (files or {}).items():
         entry: dict[str, Any] = {"digests": list(digests)}
-        if not digests_conflict(recorded(item_id), digests) and item_id not in differences:
+        if not digests_conflict(item_of(item_id)["digests"], digests) and item_id not in differences:
             entry["match_result"] = "match"
         differences[item_id] = differences.get(item_id, {}) | entry
     for item_id, digests in photographs:
@@ -387,11 +374,7 @@ def acceptance(
 
 
 def _fields_by_item(
-    option: str,
-    texts: Iterable[str],
-    allowed: Sequence[str],
-    unit_of: Callable[[str], str],
-    currency_of: Callable[[str], str | None] = lambda _item_id: None,
+    option: str, texts: Iterable[str], allowed: Sequence[str], item_of: ItemOf
 ) -> dict[str, dict[str, Any]]:
     """Parse ``ITEM:FIELD=VALUE`` options into the fields of each item's line."""
     lines: dict[str, dict[str, Any]] = {}
@@ -402,11 +385,12 @@ def _fields_by_item(
             _refuse(option, Message("one of {choices}", choices=", ".join(allowed)), field)
         fields = lines.setdefault(item_id, {})
         if field == "quantity":
-            expected, unit = Message("quantity=9 or quantity=12.5:gram"), None if ":" in value else unit_of(item_id)
+            expected = Message("quantity=9 or quantity=12.5:gram")
+            unit = None if ":" in value else item_of(item_id)["quantity"]["unit"]
             fields[field] = quantity(value, unit, partial(_refuse, option, expected, value))
         elif field == "money":
-            currency = None if ":" in value else currency_of(item_id)
-            fields[field] = MONEY.read(value if currency is None else f"{value}:{currency}", option)
+            money = None if ":" in value else item_of(item_id)["money"]
+            fields[field] = MONEY.read(value if money is None else f"{value}:{money['currency']}", option)
         elif field == "digest":
             fields.setdefault("digests", []).append(value)
         else:
