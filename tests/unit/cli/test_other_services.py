@@ -104,7 +104,8 @@ def test_doctor_tells_how_far_the_agency_has_looked(stamped: World) -> None:
     stamped.ok("log", "trust", "--pin", profile="prosecutor")
     assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally monitor")
     look = stamped.ok("monitor", profile="prosecutor")
-    assert {use["event_type"] for use in look["uses"]} == {"registry.agency_admitted", "registry.key_granted"}
+    changes = {"agency_admitted", "key_granted", "procedure_adopted", "submitter_set"}
+    assert {use["event_type"] for use in look["uses"]} == {f"registry.{change}" for change in changes}
     assert (look["agency"], look["alarms"]) == ("procuratorate-east", 0)
     assert finding()["result"] == "checked"
     assert finding()["detail"].startswith(f"{look['size']} of ")
