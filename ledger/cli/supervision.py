@@ -143,7 +143,7 @@ def check_lead(
     data: bytes,
     files: Sequence[Path],
     *,
-    trust_files: Iterable[BinaryIO] = (),
+    trust_files: Iterable[BinaryIO],
     entries: Callable[[int], Iterable[bytes]] | None,
     node: Node | None,
 ) -> int:

@@ -66,7 +66,7 @@ def verify_lead(stage: Stage) -> None:
     """Find the lead again in the events that it cites, as the auditor, and save what proves it."""
     stage.tally("log", "trust", "--pin", profile="auditor")
     lead_id = raised_lead(stage)["lead_id"]
-    verify = ("lead", "verify", lead_id)
+    verify = ("lead", "check", lead_id)
 
     def is_intact(report: Any) -> bool:  # witnesses vouch for the block of an anchor some moments after it
         return bool(report["verdict"] == "intact")

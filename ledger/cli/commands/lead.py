@@ -181,12 +181,6 @@ act(
 )
 
 
-DATASET = click.option(
-    "--dataset", "files", type=FILE, multiple=True, help="File of a data set that the lead rests on."
-)
-LOG_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-
 @lead_group.command("get")
 @LEAD
 @output_option("Where to write it [LEAD.lead.json].")
@@ -201,13 +195,13 @@ def get(session: Session, lead_id: str, output: Path | None) -> None:
 
 
 @lead_group.command("check")
-@click.argument("file", type=click.File("rb"))
+@click.argument("lead", metavar="LEAD|FILE")
 @TRUST
-@DATASET
+@click.option("--dataset", "files", type=FILE, multiple=True, help="File of a data set that the lead rests on.")
 @click.option(
     "--log",
     "log_folder",
-    type=LOG_FOLDER,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Copy of the log, as 'tally log save' makes it: shows that no event of the cases is left out.",
 )
 @takes_node
@@ -215,41 +209,25 @@ def check(
     session: Session,
     /,
     *,
-    file: BinaryIO,
+    lead: str,
     trust_files: tuple[BinaryIO, ...],
     files: tuple[Path, ...],
     log_folder: Path | None,
     node: Node | None,
 ) -> int:
-    """Find a lead again from its FILE, as 'tally lead get' writes it, by what you trust alone.
+    """Find a lead again by what you trust alone: from its FILE, as 'tally lead get' writes it, or from the service.
+
+    Of a LEAD that the service has, the bundles are checked: it is not believed. The entries of the public log tell that
+    no event of the cases is left out; unless --log has a copy they are fetched where neither a later event of a case
+    nor a head map tells that.
 
     Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
     """
-    entries = entries_in(log_folder) if log_folder else None
-    return check_lead(session, file.read(), files, trust_files=trust_files, entries=entries, node=node)
-
-
-@lead_group.command("verify")
-@LEAD
-@DATASET
-@click.option(
-    "--log",
-    "log_folder",
-    type=LOG_FOLDER,
-    help="Copy of the log, as 'tally log save' makes it; else entries are fetched where they are needed.",
-)
-@takes_node
-def verify(
-    session: Session, /, *, lead_id: str, files: tuple[Path, ...], log_folder: Path | None, node: Node | None
-) -> int:
-    """Find a lead again, here, in the events that it cites: the bundles are checked, the service is not believed.
-
-    The entries of the public log tell that no event of the cases is left out; they are fetched where neither a later
-    event of a case nor a head map tells that.
-    Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
-    """
-    entries = entries_in(log_folder) if log_folder else partial(fetched_entries, session)
-    return check_lead(session, fetch_lead_file(session, lead_id), files, entries=entries, node=node)
+    is_file = Path(lead).exists() or not lead.startswith("lead-")
+    data = Path(lead).read_bytes() if is_file else fetch_lead_file(session, lead)
+    fetched = None if is_file else partial(fetched_entries, session)
+    entries = fetched if log_folder is None else entries_in(log_folder)
+    return check_lead(session, data, files, trust_files=trust_files, entries=entries, node=node)
 
 
 @lead_group.command("kind")
