@@ -8,29 +8,6 @@ from typing import Any, Final
 from ledger.core.messages import Message
 from ledger.i18n import Labels
 
-FINDINGS: Final = (
-    *("entry_missing", "entry_unreadable", "refused", "refused_at", "refused_by", "impossible", "differs", "section"),
-    *("flags", "place", "stream", "row", "tree_size", "registry_changes", "registry_differs", "recorded_before"),
-    *("tile_differs", "tile_leaf", "tile_length", "tile_hash", "tiles", "other_entry", "size", "root_at", "root_unmet"),
-    *("published_before", "transaction_hash", "anchor_number", "block_time", "no_checkpoint", "stamp_time", "read"),
-    *(
-        "bound",
-        "binding",
-        "bound_head",
-        "bound_earlier",
-        "read_earlier",
-        "unbound",
-        "table_unreadable",
-        "schema",
-        "storage",
-        "value_type",
-        "recorded_after",
-        "recorded_unsigned",
-        "tree_rows",
-        "map",
-    ),
-)
-CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp", "earlier_audit")
 VALUES: Final = (
     *("no such row", "a row", "a row that no event has made", "a row of no entry", "no such section", "erased"),
     *("none", "none outside of cases", "the log is smaller", "no such tile"),

@@ -66,6 +66,7 @@ from ledger.timeline.sentences import CLAUSES
 from ledger.witness import alarms
 from scripts import texts
 from tests.testkit.machine import REPOSITORY
+from tests.unit.audit.test_words import claimants, finding_words
 from tests.unit.interchange.printing import paper_words
 from tests.unit.supervision.test_public_library import public_words
 
@@ -83,8 +84,8 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
         "versions",
         *dict((*STEPS, *EVENT_STEPS, *ABSENCE_STEPS, *EVIDENCE_STEPS, *LEAD_STEPS, *MODEL_STEPS)),
     ),
-    "audit_finding": audit_words.FINDINGS,
-    "audit_claimant": audit_words.CLAIMANTS,
+    "audit_finding": finding_words(),
+    "audit_claimant": claimants(),
     "audit_value": audit_words.VALUES,
     "fault": get_args(FileFault),
     "file_state": get_args(FileState),
