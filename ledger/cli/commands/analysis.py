@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 NAMED = ("dataset_id", "source", "legal_basis", "period_from", "period_until", "rows", "readable", "compared", "digest")
 LISTED = columns(*NAMED, "registered_at", "kept")
 IN_LINE = columns("agency", *NAMED, "registered_at", "kept")
-ENCODING = click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
-DELIMITER = click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
-SHEET = click.option("--sheet", help="Of an XLSX file [the first].")
-LAYOUT = options(ENCODING, DELIMITER, SHEET)
+LAYOUT = options(
+    click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True),
+    click.option("--delimiter", default=",", show_default=True, help="Of a CSV file."),
+    click.option("--sheet", help="Of an XLSX file [the first]."),
+)
 FOR_MODELS = click.option(
     "--for-models", is_flag=True, help="Of an agency in line with yours, whose data sets your models ask."
 )

@@ -185,7 +185,6 @@ def archive(session: Session, /, *, case_id: str, output: Path, folders: tuple[P
 act = partial(add_act, case_group)
 ITEMS = click.option("--item", "item_ids", multiple=True, help="An item that leaves; may be given several times.")
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who leaves; may be given several times.")
-RELATION = click.option("--relation", type=ProcedureWord("case_relation"), required=True)
 
 act("case.numbered", "case_number")
 act(
@@ -199,7 +198,7 @@ act(
     click.option("--trial", type=ProcedureWord("trial"), help="Kind of trial from here on."),
     click.option("--person", "person_ids", multiple=True, help="A person who enters it alone; several times for more."),
 )
-act("case.linked", "other_case_id", RELATION)
+act("case.linked", "other_case_id", click.option("--relation", type=ProcedureWord("case_relation"), required=True))
 act(
     "case.split",
     generated_id("--new-case-id", "case", "Made up unless given; its opening cites this event."),
