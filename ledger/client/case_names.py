@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from ledger.client.service import ServiceClient, path_of
+from ledger.core.custody.state import WordsSource
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.events import Event, Section
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
@@ -31,12 +32,11 @@ SOUND = ("intact", "not_yet_anchored")  # verdicts on an event whose words are t
 
 
 class ItemWords(Struct, frozen=True):
-    """What an item is called by the ``part`` of the body of an event that an agency signed."""
+    """What an item is called, and where an agency stated it."""
 
     description: str
     exhibit_number: str | None
-    stated_in: tuple[str, str]
-    part: str = ""
+    stated_in: WordsSource
 
     def __str__(self) -> str:
         return f"{self.description} {self.exhibit_number}" if self.exhibit_number else self.description
@@ -66,7 +66,7 @@ class CaseNames:
             case CaseNumbered() as body:
                 self.number = body.case_number
             case ItemRegistered() as body:
-                own = ItemWords(body.description, body.exhibit_number, (event.event_id, event.agency))
+                own = ItemWords(body.description, body.exhibit_number, WordsSource(event.event_id, event.agency))
                 self.items.setdefault(body.item_id, own)
             case ItemSplit() as body:
                 for place, part in enumerate(body.parts):
@@ -77,7 +77,7 @@ class CaseNames:
                 self._call(event, "proceeds.", part, ())
             case RecordCorrected() as body:
                 for correction in body.corrections:
-                    self._correct((body.corrects.event_id, event.agency), correction)
+                    self._correct(WordsSource(body.corrects.event_id, event.agency), correction)
             case PersonNamed(section=str(label)) as body if label in sections:
                 if name := sections[label].fields.get("name"):
                     self.persons[body.person_id] = name
@@ -92,17 +92,17 @@ class CaseNames:
         if description is not None:
             numbers = {each.exhibit_number for each in words}
             number = numbers.pop() if len(numbers) == 1 else None
-            own = ItemWords(description, number, (event.event_id, event.agency), place)
-            self.items.setdefault(part.item_id, own)
+            source = WordsSource(event.event_id, event.agency, place)
+            self.items.setdefault(part.item_id, ItemWords(description, number, source))
 
-    def _correct(self, stated_in: tuple[str, str], correction: Correction) -> None:
+    def _correct(self, source: WordsSource, correction: Correction) -> None:
         """Take in what the agency that called items so has put right (``ledger.core.custody.corrections``)."""
         for item_id, words in self.items.items():
-            name = correction.field.removeprefix(words.part)
-            if words.stated_in == stated_in and f"{words.part}{name}" == correction.field:
-                if name == "description":
+            part = words.stated_in.part
+            if words.stated_in == structs.replace(source, part=part):
+                if correction.field == f"{part}description":
                     self.items[item_id] = structs.replace(words, description=correction.correct)
-                if name == "exhibit_number":
+                if correction.field == f"{part}exhibit_number":
                     correct = None if correction.correct == ABSENT else correction.correct
                     self.items[item_id] = structs.replace(words, exhibit_number=correct)
 
