@@ -20,11 +20,12 @@ _LIVE_WITHIN = re.compile(rf"([;,\t\r\n|][\s'\"]*)(?={_STARTS_FORMULA})")
 class CsvWriter:
     """Writes rows to ``file``, which is open with ``newline=""``.
 
-    Cells for programs are ``exact``: quoted, but unchanged. A file that people open in a spreadsheet never is.
+    For programs it is ``exact``: cells are quoted, but unchanged, and a row ends with a line feed
+    alone. A file that people open in a spreadsheet never is.
     """
 
-    def __init__(self, file: TextIO, *, exact: bool = False, line_end: str = "\r\n"):
-        self._writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator=line_end)
+    def __init__(self, file: TextIO, *, exact: bool = False):
+        self._writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n" if exact else "\r\n")
         self._exact = exact
 
     def row(self, cells: Iterable[str | None]) -> None:

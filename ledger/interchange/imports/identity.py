@@ -148,7 +148,7 @@ def write_named(named: NamedRows, written: Mapping[str, Sequence[str]], target: 
                 "there is a column {column}", column=column, field="FILE", hint="Give it another name."
             )
     text = StringIO(newline="")
-    writer = CsvWriter(text, exact=True, line_end="\n")  # it is read by programs, which compare the cells
+    writer = CsvWriter(text, exact=True)  # it is read by programs, which compare the cells
     writer.row([*written, *named.columns])
     for number, cells in enumerate(named.rows):
         writer.row([*(values[number] for values in written.values()), *(cells.get(name) for name in named.columns)])

@@ -70,12 +70,7 @@ def audit_paper(request: AuditPaperRequest) -> Sheet:
         return case_id if number is None else labels.of("telling", "item").format(number, case_id)
 
     scope = text.each(lambda labels: f"{labels.of('noun', about)} {named(labels)}".rstrip())
-    left = [step for step in report.steps if step.result == "not_checked"]
-    names = text.each(
-        lambda labels: labels.of("telling", "separator").join(
-            f"{step.number} {labels.of('step', step.name)}" for step in left
-        )
-    )
+    left = [(step.number, step.name) for step in report.steps if step.result == "not_checked"]
     return Sheet(
         layout="certificate",
         languages=text.languages,
@@ -86,7 +81,7 @@ def audit_paper(request: AuditPaperRequest) -> Sheet:
         link=link(request.verify_url, trust.log_id_text, report.scope.replace(" ", "-"), report.root),
         link_text=text.paper("link"),
         verdict=text.paper("audit_verdict", verdict=text.of("verdict", report.verdict)),
-        beside=(text.paper("unchecked", steps=names),) if left else (),
+        beside=(text.paper("unchecked", steps=text.steps(left)),) if left else (),
         blocks=tuple(_blocks(text, request, scope)),
         footer=text.paper("audit_footer", zone=text.zone()),
         reference=request.name,

@@ -111,12 +111,7 @@ def _beside(text: PaperText, certified: Certified) -> Iterator[Words]:
     steps = (*certified.case_steps, *(step for event in certified.events for step in event.report.steps))
     left = dict.fromkeys((step.number, step.name) for step in steps if step.result == "not_checked")
     if left:
-        names = text.each(
-            lambda labels: labels.of("telling", "separator").join(
-                f"{number} {labels.of('step', name)}" for number, name in left
-            )
-        )
-        yield text.paper("unchecked", steps=names)
+        yield text.paper("unchecked", steps=text.steps(left))
 
 
 def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) -> Iterator[SheetBlock]:

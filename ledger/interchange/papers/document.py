@@ -118,26 +118,19 @@ def _record(writer: PaperWriter, log_id: str) -> Iterator[SheetBlock]:
 def record_block(
     text: PaperText, entry: StoredEntry, event: Event, *, log_id: str, place: Words | None = None
 ) -> FactsBlock:
-    """Return what an event is found by; ``place`` is in its case, None for an event of none."""
-    return FactsBlock(text.paper("heading.record"), tuple(_found_by(text, entry, event, log_id, place)), together=True)
+    """Return what an event is found by: ids, and times that the signer claims beside the service's own.
 
-
-def _found_by(
-    text: PaperText, entry: StoredEntry, event: Event, log_id: str, place: Words | None
-) -> Iterator[LabelledValue]:
-    """Yield the ids of the event, and its times: those that the signer claims beside the service's own."""
-    yield text.fact("event_id", (event.event_id,), exact=True)
-    if place is None:
-        yield text.fact("log_index", (str(entry.log_index),))
-    else:
-        yield text.fact("place", place)
-    for field, instant in (
-        ("occurred_at", event.occurred_at),
-        ("signed_at", instant_text(entry.signed_at)),
-        ("recorded_at", instant_text(entry.recorded_at // 1000)),
-    ):
-        yield text.fact(field, text.moment(instant))
-    yield text.fact("officer", (event.officer,))
-    yield text.fact("key_id", (entry.key_id,), exact=True)
-    yield text.fact("payload_digest", (entry.payload_digest,), exact=True)
-    yield text.fact("log_id", (log_id,), exact=True)
+    ``place`` is in its case, None for an event of none.
+    """
+    facts = (
+        text.fact("event_id", (event.event_id,), exact=True),
+        text.fact("log_index", (str(entry.log_index),)) if place is None else text.fact("place", place),
+        text.fact("occurred_at", text.moment(event.occurred_at)),
+        text.fact("signed_at", text.moment(instant_text(entry.signed_at))),
+        text.fact("recorded_at", text.moment(instant_text(entry.recorded_at // 1000))),
+        text.fact("officer", (event.officer,)),
+        text.fact("key_id", (entry.key_id,), exact=True),
+        text.fact("payload_digest", (entry.payload_digest,), exact=True),
+        text.fact("log_id", (log_id,), exact=True),
+    )
+    return FactsBlock(text.paper("heading.record"), facts, together=True)

@@ -334,11 +334,6 @@ def _outline(writer: PaperWriter) -> Iterator[Words]:
         yield words if about is None else writer.text.paper("about", about=writer.words("item_id", about), text=words)
 
 
-def _measures(writer: PaperWriter) -> Iterator[Words]:
-    for measure in getattr(writer.printed.event.body, "measures", ()):
-        yield (measure,)
-
-
 _ROWS: Final[Mapping[str, Callable[[PaperWriter, ListRow], Iterator[Row]]]] = {
     "items": _items,
     "received": _received,
@@ -352,5 +347,5 @@ _ROWS: Final[Mapping[str, Callable[[PaperWriter, ListRow], Iterator[Row]]]] = {
 }
 _PARAGRAPHS: Final[Mapping[str, Callable[[PaperWriter], Iterator[Words]]]] = {
     "outline": _outline,
-    "measures": _measures,
+    "measures": lambda writer: ((measure,) for measure in getattr(writer.printed.event.body, "measures", ())),
 }

@@ -114,6 +114,15 @@ class PaperText:
         """Return what a step of a report compared, or why it could not; its times are in the zone in use."""
         return self.each(lambda labels: zone_in_use().with_readable_times(labels.translate(step.text)))
 
+    def steps(self, steps: Iterable[tuple[int, str]]) -> Words:
+        """Return a list of steps of a report, by their numbers and names."""
+        listed = list(steps)
+        return self.each(
+            lambda labels: labels.of("telling", "separator").join(
+                f"{number} {labels.of('step', name)}" for number, name in listed
+            )
+        )
+
     def article(self, article: str) -> Words:
         """Return the name of an article."""
         return self.each(lambda labels: labels.of_article(article))

@@ -104,7 +104,7 @@ class PrintedEvent(Struct, frozen=True, dict=True):
             values |= part
         values = {**values.get("particulars", {}), **self._confidential_particulars(), **values}
         values["persons"] = self.person_ids
-        values["decision"] = _first(values, "decision_id", "serves", "about")
+        values["decision"] = values.get("decision_id") or values.get("serves") or values.get("about")
         return values
 
     def _confidential_particulars(self) -> dict[str, str]:
@@ -235,10 +235,6 @@ class PrintedEvent(Struct, frozen=True, dict=True):
             "started_at": changed.started_at,
             "measure_until": changed.until,
         }
-
-
-def _first(values: Mapping[str, Any], *names: str) -> Any:
-    return next((values[name] for name in names if values.get(name)), None)
 
 
 # -- which papers an event prints --------------------------------------------------------------------------------------
