@@ -31,8 +31,8 @@ class Bar:
     def step(self, _row: int = 0) -> None:
         self._bars.advance(self._task)
 
-    def reach(self, done: int, total: int | None = None) -> None:
-        self._bars.update(self._task, completed=done, total=total)
+    def reach(self, done: int, total: int | None = None, doing: str | None = None) -> None:
+        self._bars.update(self._task, completed=done, total=total, description=doing)
 
 
 @contextmanager

@@ -137,11 +137,6 @@ AGENCY_FIELDS = frozenset(
 )
 
 
-def echo_json(value: object) -> None:
-    """Print a result as JSON on standard output."""
-    click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode()))
-
-
 def _plain(value: object) -> object:
     """Convert what msgspec cannot encode: registers of a case become mappings."""
     if isinstance(value, Mapping):
@@ -199,7 +194,7 @@ class Output:
 
     def data(self, value: object) -> None:
         """Print the result as JSON."""
-        echo_json(value)
+        click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode()))
 
     def line(self, value: object) -> None:
         """Print one of several results as JSON, in a line of its own, at once."""

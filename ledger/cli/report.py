@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import to_builtins
 
-from ledger.cli.output import columns_of, echo_json, padded, printable_line, when
+from ledger.cli.output import columns_of, padded, printable_line, when
 from ledger.core.encoding.decoding import convert
 from ledger.core.messages import Message, plain
 from ledger.i18n import zone_in_use
@@ -52,7 +52,7 @@ def show_report(
     if trust is not None and (blocks := uncovered_blocks(trust)):
         beside["trusted_blocks"] = blocks
     if session.json:
-        return echo_json({name: getattr(report, name) for name in report.__struct_fields__} | beside)
+        return session.output.data({name: getattr(report, name) for name in report.__struct_fields__} | beside)
     labels = session.labels
     _show_steps(labels, report.steps)
     for name, value in beside.items():
@@ -67,7 +67,7 @@ def show_package(session: Session, report: PackageReport, usable: Usable) -> Non
     if session.json:
         fields: dict[str, Any] = to_builtins(report, enc_hook=plain)
         del fields["published"]  # the texts, which 'tally library show' tells
-        return echo_json(
+        return session.output.data(
             fields | {"usable": usable.usable, "steps": [*fields["steps"], *to_builtins(usable.steps, enc_hook=plain)]}
         )
     labels = session.labels
@@ -103,7 +103,7 @@ def show_conclusion(
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:
     """Print the report of an audit."""
     if session.json:
-        echo_json(report)
+        session.output.data(report)
         return
     from ledger.core.verification.report import CheckedStep
     from ledger.i18n.audit_words import finding_text, value_text

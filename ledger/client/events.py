@@ -7,7 +7,7 @@ unknown outcome is resolved by sending the same bytes again: the answer is the r
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -174,12 +174,13 @@ def _receiving(
 
 def require_receipts(
     receipts: Sequence[dict[str, Any]], submissions: Sequence[bytes], trust: Trust | None
-) -> Iterator[SignedTreeHead]:
-    """Verify that each submission has its receipt, and yield the tree heads. Raises as ``require_receipt``."""
+) -> list[SignedTreeHead]:
+    """Verify that each submission has its receipt, and return the tree heads. Raises as ``require_receipt``."""
     if len(receipts) != len(submissions):
         raise IntegrityBroken("the service did not answer each event", field="results", hint=HINT)
-    for receipt, submission in zip(receipts, submissions, strict=True):
-        yield require_receipt(receipt, submission, trust)
+    return [
+        require_receipt(receipt, submission, trust) for receipt, submission in zip(receipts, submissions, strict=True)
+    ]
 
 
 HINT = Message(

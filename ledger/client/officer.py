@@ -86,8 +86,7 @@ class OfficerRequests(Requests):
         signed = sign_acts(stated, lambda body, at_place: self._sign(body, claims, at_place))
         submissions = [event.submission for event in signed]
         receipts = yield from posting_together(self, submissions)
-        for _ in require_receipts(receipts, submissions, self.trust):
-            pass
+        require_receipts(receipts, submissions, self.trust)
         return receipts
 
     def verified(self, /, event_id: str) -> Exchange[ProofReport]:
@@ -102,8 +101,7 @@ class OfficerRequests(Requests):
 
     def _sending(self, signed: Signed) -> Exchange[dict[str, Any]]:
         receipts = yield from posting(self, signed.submission)
-        for _ in require_receipts(receipts, [signed.submission], self.trust):
-            pass
+        require_receipts(receipts, [signed.submission], self.trust)
         return receipts[0]
 
 

@@ -243,16 +243,16 @@ def _require_witnesses(founding: Founding, places: Sequence[tuple[str, FoundingA
     """Require witnesses with keys of their own, which the policy can name. Raises MalformedInput."""
     admins = {agency.admin for agency in founding.agencies}
     for place, agency in places:
-        if agency.witness is not None and agency.witness.account in admins:
+        if agency.witness is None:
+            continue
+        if agency.witness.account in admins:
             raise MalformedInput(  # it would be no second party
                 "{agency.witness.account} is the admin of an agency: a witness signs with a key of its own",
                 agency=agency,
                 field=f"{place}.witness.account",
             )
-    for place, agency in places:
         try:
-            if agency.witness is not None:
-                parse_witness_keys(agency.witness.verifier_keys)
+            parse_witness_keys(agency.witness.verifier_keys)
         except TallystickError as error:
             field = f"{place}.witness.verifier_keys"
             raise MalformedInput(error.text, field=field, hint=error.hint or WHOSE_KEY) from error

@@ -150,7 +150,9 @@ def check(
     if bundle is not None:
         record = from_bundle(session, bundle.read(), trust_files, item_id)
     elif item_id:
-        record = from_service(session, item_id)
+        item = session.service.get(path_of("/api/v1/items/{}", item_id))
+        digests = tuple(item.get("digests", ()))  # as the service says now, without proof
+        record = RecordedDigests(Message("the service on item {item_id}", item_id=item_id), digests, item_id=item_id)
     findings: list[FileFinding] = []
     with progress_of(path.name, session.output) as progress:
         if path.is_dir():
@@ -264,14 +266,6 @@ def show_findings(session: Session, findings: Iterable[FileFinding]) -> None:
         fault = session.labels.of("fault", finding.fault)
         detail = f" ({session.labels.translate(finding.detail)})" if finding.detail else ""
         click.secho(printable_line(f"{fault}: {finding.path}{detail}"), fg="red")
-
-
-def from_service(session: Session, item_id: str) -> RecordedDigests:
-    """Return what the service says of an item now, without proof."""
-    item = session.service.get(path_of("/api/v1/items/{}", item_id))
-    return RecordedDigests(
-        Message("the service on item {item_id}", item_id=item_id), tuple(item.get("digests", ())), item_id=item_id
-    )
 
 
 def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], item_id: str | None) -> RecordedDigests:

@@ -14,6 +14,7 @@ from click.shell_completion import get_completion_class
 from ledger.cli.command import Command, Group, without_extras
 from ledger.cli.diagnosis import diagnose
 from ledger.cli.errors import Exit
+from ledger.cli.files import bar
 from ledger.cli.output import columns
 from ledger.cli.params import DATA_DIR, FILE, LIGHT
 from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
@@ -303,9 +304,6 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
     Only a ledger founded by 'tally init --development' without a founding of its own has the keys for it. Cut short,
     the same command goes on; done, it changes nothing.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from ledger.client.sample_ledger import ServiceLedger
     from ledger.samples import load as loading
 
@@ -313,14 +311,10 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
     directory = DataDirectory(settings.data_dir)
     keys = loading.require_development(directory)
     ledger = ServiceLedger(url or settings.url, installations.load(directory).log_id_bytes, keys)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=session.json) as bar:
-        task = bar.add_task("", total=len(loading.PARTS))
+    with bar(session, "", len(loading.PARTS)) as parts:
 
         def show_progress(progress: loading.Progress) -> None:
-            part = progress.part
-            text = session.labels.in_language(part) if part else ""
-            bar.update(task, completed=progress.done, description=text)
+            parts.reach(progress.done, doing=session.labels.in_language(progress.part) if progress.part else "")
 
         events = loading.load(directory, ledger, show_progress)
     session.output.record({"stories": 12, "events": events})
