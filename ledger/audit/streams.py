@@ -244,6 +244,11 @@ class _CaseAudit(_StreamAudit):
 
     def _judge(self, row: StoredEntry, event: Event, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         states = self._rules.states
+        # Entries of the other case may be faulty, even such that no database reads them.
+        rests_on_faults = self._faulty.indices and rests_on_another_case(event)
+        if rests_on_faults and self._faulty.unreadable:
+            self._sound = False
+            return
         try:
             act = states.act(self._state, event, index=row.log_index, registered=self._rules.agencies)
             after, raised = fold(self._state, act)
@@ -251,8 +256,7 @@ class _CaseAudit(_StreamAudit):
                 states.require_by_splits(event, below=row.log_index)
         except TallystickError as error:
             self._sound = False
-            # Entries of the other case may be faulty, too.
-            if not (self._faulty.indices and rests_on_another_case(event)):
+            if not rests_on_faults:
                 yield finding_of("custody", row.log_index, error, "impossible")
             return
         # By the days off that are in force now, whatever they were when the event was recorded.

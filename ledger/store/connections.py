@@ -275,6 +275,9 @@ def awaited(standby_names: str) -> int:
     return int(numbered[1]) if numbered else 1
 
 
+_NO_TEXT = "Could not decode to UTF-8"  # the driver's words for a text whose bytes are none; it gives no code
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise only this project's errors; the driver's message is kept as a note on them (``for_operator``)."""
@@ -284,7 +287,7 @@ def translated() -> Iterator[None]:
         code, state = getattr(error.orig, "sqlite_errorcode", 0), getattr(error.orig, "sqlstate", None)
         primary = code & _PRIMARY
         translation: Unavailable
-        if primary in _DAMAGES:
+        if primary in _DAMAGES or _NO_TEXT in str(error.orig):
             translation = _damaged()
         elif code in _NO_ROOM or state == _DISK_FULL:
             hint = "Make room on the disk of the database; nothing has to be started again."

@@ -487,7 +487,7 @@ def event_of(entry: StoredEntry) -> Event:
     decided by it. Another envelope of the right form is named by an audit, a proof, and the fold of its stream.
     """
     payload = signed_payload(entry)
-    with suppress(MalformedInput):
+    with suppress(MalformedInput, TypeError):  # SQLite keeps a text where bytes are declared
         event = decode_again(entry.envelope, payload)
         if event.payload_digest == entry.payload_digest:
             return event
@@ -497,7 +497,7 @@ def event_of(entry: StoredEntry) -> Event:
 def signed_payload(entry: StoredEntry) -> bytes:
     """Return the entry's payload. Raises IntegrityBroken if it is not of the digest that the entry has."""
     # The envelope's signature covers the digest, not the bytes of the payload.
-    if blake3_text(entry.payload) != entry.payload_digest:
+    if not isinstance(entry.payload, bytes) or blake3_text(entry.payload) != entry.payload_digest:
         raise _not_signed(entry)
     return entry.payload
 

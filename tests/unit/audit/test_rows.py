@@ -8,11 +8,13 @@ import pytest
 
 from ledger.core.events.case import CaseNumbered
 from ledger.store import log
+from ledger.store.connections import DiskFailed
 from tests.testkit.builders import POLICE, START, supervisor
 from tests.testkit.casework import Case
 from tests.unit.audit.stand import FOUNDING, Stand, found, in_full
 
 OTHER = "blake3:" + "7e" * 32
+TAKEN_OVER_FROM = 14  # the first entry of a case that gives up something to another one
 UNREADABLE = {"envelope": "'no bytes'", "agency": "CAST(x'ff' AS TEXT)"}
 ENTRY_EDITS: dict[str, str] = {
     "event_id": "'01940000-0000-7000-8000-000000000000'",
@@ -41,13 +43,19 @@ def test_column_edited(stand: Stand, column: str, index: int) -> None:
 
 
 @pytest.mark.parametrize("column", UNREADABLE)
-def test_row_that_cannot_be_read(stand: Stand, column: str) -> None:
-    """A value of another type than its column's stops no audit: the row is named."""
-    index = FOUNDING + 2
+@pytest.mark.parametrize("index", [FOUNDING + 2, TAKEN_OVER_FROM, *in_full(*range(TAKEN_OVER_FROM, 20))])
+def test_row_that_cannot_be_read(stand: Stand, column: str, index: int) -> None:
+    """A value of another type than its column's stops no audit, also where another case rests on the row: it is named.
+
+    In the registry, by which all is judged, a text that is none is a damage of the database.
+    """
     stand.change(f"UPDATE entries SET {column} = {UNREADABLE[column]} WHERE log_index = {index}")
     report = stand.audit()
     assert ("entries", index) in found(report)
     assert {finding.index for finding in report.findings} == {index}
+    stand.change(f"UPDATE entries SET agency = {UNREADABLE['agency']} WHERE log_index = 2")
+    with pytest.raises(DiskFailed, match="the database is damaged"):
+        stand.audit()
 
 
 @pytest.mark.parametrize("column", ["envelope", "payload"])
