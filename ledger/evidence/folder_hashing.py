@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import chain, cycle, islice
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ledger.evidence.folder import Folder, FolderEntry
 from ledger.evidence.hashing import BOTH, SILENT, Hashed, HashingProgress, hash_open
 from ledger.evidence.names import printable
 from ledger.evidence.small_files_child import DIGEST_LENGTH, NOT_MINE, record_of
+from ledger.evidence.store import EvidenceStore
 
 WORTH = 1_000  # files from which processes are worth their start
 LIMIT = 64 * 1024 * 1024  # bytes; larger files are not given to a process, which uses one core
@@ -123,9 +125,13 @@ class _HashingProcess:
 
 
 def hash_folder(
-    path: Path, algorithms: Sequence[Algorithm] = BOTH, *, progress: HashingProgress = SILENT
+    path: Path,
+    algorithms: Sequence[Algorithm] = BOTH,
+    *,
+    store: EvidenceStore | None = None,
+    progress: HashingProgress = SILENT,
 ) -> Iterator[tuple[str, Hashed]]:
-    """Yield each file's path below the folder with its digests, in the order of paths.
+    """Yield each file's path below the folder with its digests, in the order of paths; store each if a store is given.
 
     Raises MalformedInput for what is no regular file or cannot be read, IntegrityBroken for a file that changes.
     """
@@ -133,7 +139,13 @@ def hash_folder(
         for present_file in folder.walk():  # so that nothing is hashed where something is refused
             _path_of_file(present_file)
             progress.expect(1, present_file.size or 0)
-        for name, hashed in hash_each(folder, map(_path_of_file, folder.walk()), algorithms, progress):
+        paths = map(_path_of_file, folder.walk())
+        if store is None:
+            outcomes = hash_each(folder, paths, algorithms, progress)
+        else:
+            put_open = partial(store.put_open, algorithms=algorithms, progress=progress)
+            outcomes = folder.each(paths, lambda name, descriptor: put_open(descriptor, printable(name)))
+        for name, hashed in outcomes:
             if isinstance(hashed, TallystickError):
                 raise hashed
             yield name, hashed

@@ -30,16 +30,19 @@ from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.events.terms import Verdict
 from ledger.core.messages import Message, Term, plain
 from ledger.core.trust.trust_file import Trust
+from ledger.core.verification.report import worst
 from ledger.core.verification.verify import verify_event
 from ledger.evidence import sealing
 from ledger.evidence.bag import FileFinding, binding
 from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag, check_file
 from ledger.evidence.folder_hashing import hash_folder
 from ledger.evidence.hashing import BOTH, Hashed, HashingProgress, hash_file
+from ledger.evidence.store import EvidenceStore
 from ledger.procedures import shipped_procedures
 from ledger.recording.event_signing import new_id
 
 EXISTING = click.Path(exists=True, path_type=Path)
+STORE = click.Path(file_okay=False, path_type=Path)
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 FINDINGS = columns("fault:file_state", "subject", "detail")
 
@@ -61,24 +64,29 @@ def evidence_group() -> None:
     show_default=True,
     help="May be given several times; all are taken in one pass.",
 )
-def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str]) -> None:
+@click.option("--store", type=STORE, help="Keep each file in this folder too, by its BLAKE3 digest.")
+def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], store: Path | None) -> None:
     """Hash files, and all files in folders."""
     chosen = tuple(map(Algorithm, algorithms))
+    kept = EvidenceStore(store) if store else None
     with progress_of(session.labels.of("message", "hashing"), session.output) as progress:
-        rows = (row for path in paths for row in _hashed(path, chosen, progress))
+        rows = (row for path in paths for row in _hashed(path, chosen, kept, progress))
         if not sys.stdout.isatty():
             return show_digests(session, rows)
         digested = list(rows)  # on one terminal they and the bar would write over each other
     return show_digests(session, digested)
 
 
-def _hashed(path: Path, algorithms: Sequence[Algorithm], progress: HashingProgress) -> Iterator[dict[str, Any]]:
+def _hashed(
+    path: Path, algorithms: Sequence[Algorithm], store: EvidenceStore | None, progress: HashingProgress
+) -> Iterator[dict[str, Any]]:
     if path.is_dir():
-        for below, hashed in hash_folder(path, algorithms, progress=progress):
+        for below, hashed in hash_folder(path, algorithms, store=store, progress=progress):
             yield _row(path / below, hashed)
         return
     progress.expect(1, path.stat().st_size)
-    yield _row(path, hash_file(path, algorithms, progress=progress))
+    put = store.put if store else hash_file
+    yield _row(path, put(path, algorithms, progress=progress))
 
 
 def _row(path: Path, hashed: Hashed) -> dict[str, Any]:
@@ -125,7 +133,7 @@ def seal(
 
 
 @evidence_group.command("check")
-@click.argument("path", type=EXISTING)
+@click.argument("path", required=False, type=EXISTING)
 @click.option(
     "--item", "item_id", help="The item that this is: what the service says of it is compared, or what --bundle says."
 )
@@ -135,17 +143,24 @@ def seal(
     help="Proof bundle to compare with: of the item's registration or examination, or of its case.",
 )
 @TRUST
+@click.option("--store", type=STORE, help="Check a store instead: each file against its name.")
 def check(
     session: Session,
     *,
-    path: Path,
+    path: Path | None,
     item_id: str | None,
     bundle: BinaryIO | None,
     trust_files: Sequence[BinaryIO],
+    store: Path | None,
 ) -> int:
     """Check a sealed folder against itself and against the record, or a single file against the record."""
+    if (path is None) == (store is None):
+        raise MalformedInput("expected one of the two", field="PATH, --store")
     if trust_files and bundle is None:
         raise MalformedInput("a trust file is what a bundle is checked by", field="--trust", hint="Give --bundle too.")
+    if store is not None:
+        return _check_store(session, store)
+    assert path is not None
     record = None
     if bundle is not None:
         record = from_bundle(session, bundle.read(), trust_files, item_id)
@@ -221,6 +236,18 @@ def check_kept(session: Session, /, *, data_dir: Path | None, remove_surplus: bo
         session.output.data({"verdict": verdict, "findings": findings})
     else:
         session.output.table([msgspec.structs.asdict(finding) for finding in findings], FINDINGS)
+        session.output.record({"verdict": verdict})
+    return EXIT_OF_VERDICT[verdict]
+
+
+def _check_store(session: Session, folder: Path) -> int:
+    with progress_of(folder.name, session.output) as progress:
+        findings = list(EvidenceStore(folder).check(progress=progress))
+    verdict = worst("unverifiable" if finding.fault == "unreadable" else "tampered" for finding in findings)
+    if session.json:
+        session.output.data({"verdict": verdict, "findings": findings})
+    else:
+        show_findings(session, findings)
         session.output.record({"verdict": verdict})
     return EXIT_OF_VERDICT[verdict]
 

@@ -80,6 +80,21 @@ def test_bar_and_digests_do_not_mix(tally: Tally, source: Path, stdout_too: bool
             assert re.search(r"(^|[\n\rKhl])" + re.escape(line) + r"\r?\n", done.err)
 
 
+def test_files_are_kept_where_asked(tally: Tally, source: Path) -> None:
+    """By their digests, in a store that can be checked."""
+    store = tally.folder / "store"
+    tally.ok("evidence", "hash", source, source / "empty", "--store", store)
+    kept = {path.name for path in store.rglob("*") if path.is_file()}
+    assert kept == {blake3(data).hexdigest() for data in FILES.values()}
+    assert tally.ok("evidence", "check", "--store", store) == {"verdict": "intact", "findings": []}
+    next(path for path in store.rglob("*") if path.is_file()).unlink()
+    spoilt = next(path for path in store.rglob("*") if path.is_file())
+    spoilt.chmod(0o600)
+    spoilt.write_bytes(b"spoilt")
+    done = tally("evidence", "check", "--store", store)
+    assert (done.status, spoilt.name in done.out) == (Exit.REFUSED, True)
+
+
 def test_each_fault_is_told(tally: Tally, source: Path) -> None:
     """Missing, extra and changed, by name, in lines, in both languages and in JSON; the code is 1. Sealing tells item,
     case, ledger, files and bytes, and takes no id that no event could carry."""
@@ -108,7 +123,7 @@ def test_each_fault_is_told(tally: Tally, source: Path) -> None:
         assert words in chinese
     answer = tally("--json", "evidence", "check", bag).json()
     assert (answer["verdict"], len(answer["findings"])) == ("tampered", 3)
-    for arguments in ((), (source,)):
+    for arguments in ((), (source, "--store", tally.folder / "store"), (source,)):
         assert tally("evidence", "check", *arguments).status == Exit.USAGE
 
 
