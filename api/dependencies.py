@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -16,7 +16,7 @@ from api.middleware.problems import TokenRefused
 from api.middleware.request_limits import JSON, decode, read_body
 from api.services.documents import LabelRequest
 from api.services.governance import require_modelling
-from api.services.service import LONGEST, PATTERN, Service, position_after
+from api.services.service import LONGEST, PATTERN, Service
 from ledger.core.encoding.canonical import MEANINGS
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
@@ -129,6 +129,16 @@ def reading(request: Request, credentials: Annotated[HTTPAuthorizationCredential
 Reads = Annotated[Reading, Depends(reading)]
 
 
+def holding(*roles: str) -> Callable[[Reading], Reading]:
+    """Return the dependency on a reader who must hold one of the roles. It raises Unauthorized."""
+
+    def holder(reading: Reads) -> Reading:
+        reading.require_role(*roles)
+        return reading
+
+    return holder
+
+
 def modelling(reading: Reads) -> Reading:
     """Return the reader, who must be a supervising agency's officer of a role that runs models. Raises Unauthorized."""
     require_modelling(reading)
@@ -184,6 +194,14 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     return Response(body, status, headers=headers, media_type="application/json")
 
 
+def page_response(
+    key: str, entries: Sequence[Any], following: str | int | None, *, resume: str | None = None
+) -> Response:
+    """Return a page of a list; ``following`` is where the next one begins, and ``resume`` where the list grows on."""
+    cursors = {name: cursor for name, cursor in (("resume", resume), ("next", following)) if cursor is not None}
+    return json_response({key: entries} | cursors)
+
+
 class ListPage(NamedTuple):
     """The page of a list that a request asks for: at most ``limit`` entries behind the cursor ``after``."""
 
@@ -193,7 +211,7 @@ class ListPage(NamedTuple):
 
     def position(self, scope: str) -> str | None:
         """Return the position behind which the list continues. Raises MalformedInput for a cursor of another list."""
-        return position_after(self.service, scope, self.after)
+        return self.service.cursors.position(scope, self.after)
 
     def window(self, scope: str) -> Page:
         """Return the same with the position of the cursor in the list ``scope``. Raises MalformedInput."""
@@ -213,12 +231,9 @@ class ListPage(NamedTuple):
         Cursors belong to the list ``scope``, by default ``key``. With ``resumes``, every page also has a cursor under
         ``resume``, from which a list that grows at its end continues later.
         """
-        body: dict[str, Any] = {key: entries}
-        if entries and (resumes or len(entries) == self.limit):
-            cursor = self.service.cursors.seal(scope or key, str(place_of(entries[-1])))
-            body |= {"resume": cursor} if resumes else {}
-            body |= {"next": cursor} if len(entries) == self.limit else {}
-        return json_response(body)
+        cursors, scope = self.service.cursors, scope or key
+        resume = cursors.seal(scope, str(place_of(entries[-1]))) if resumes and entries else None
+        return page_response(key, entries, cursors.following(scope, entries, self.limit, place_of), resume=resume)
 
 
 async def list_page(request: Request, limit: Limit = 100, after: Following = None) -> ListPage:
@@ -228,14 +243,6 @@ async def list_page(request: Request, limit: Limit = 100, after: Following = Non
 
 
 PageOf = Annotated[ListPage, Depends(list_page)]
-
-
-def public_page_response(key: str, entries: list[Any], limit: int, place_of: Callable[[Any], str | int]) -> Response:
-    """Return one page of a public list; a full one has its last position as ``next``."""
-    body: dict[str, Any] = {key: entries}
-    if len(entries) == limit:
-        body["next"] = place_of(entries[-1])
-    return json_response(body)
 
 
 def known_agency(authority: AuthorityState, agency_id: str, *, field: str = "agency_id") -> Agency:

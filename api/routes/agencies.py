@@ -22,7 +22,7 @@ from api.dependencies import (
     json_body,
     json_response,
     known_agency,
-    public_page_response,
+    page_response,
 )
 from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, view_of
 from api.schemas.openapi import Paged, Routes
@@ -43,7 +43,7 @@ def agencies(
     count = service.limit(limit)
     by_id = sorted(service.authority().agencies.values(), key=lambda agency: agency.agency_id)
     views = [agency_view(agency) for agency in by_id if after is None or agency.agency_id > after][:count]
-    return public_page_response("agencies", views, count, lambda agency: agency.agency_id)
+    return page_response("agencies", views, views[-1].agency_id if len(views) == count else None)
 
 
 @router.reads("/agencies/{agency_id}", "Show an agency", AgencyView, 404, tags=REGISTRY)
@@ -78,7 +78,7 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
     views = [
         RegistryEntryView(entry.log_index, Raw(entry.envelope), Raw(log.signed_payload(entry))) for entry in entries
     ]
-    return public_page_response("entries", views, count, lambda entry: entry.index)
+    return page_response("entries", views, views[-1].index if len(views) == count else None)
 
 
 @router.reads("/setup", "Say what the ledger and its agencies lack", LedgerSetup, tags=REGISTRY)

@@ -17,6 +17,7 @@ from api.dependencies import (
     WordQuery,
     download,
     json_response,
+    page_response,
     require_agencies,
     require_stage,
 )
@@ -203,7 +204,7 @@ def find(request: Request, service: ServiceOf, reading: Reads, page: PageOf, q: 
     or none, and a `next`: the search goes on from there, and a longer text is found at once.
     """
     results = search_cases(request.scope, service, reading, q, limit=page.limit, after=page.after)
-    return json_response({"hits": results.hits} | ({"next": results.following} if results.following else {}))
+    return page_response("hits", results.hits, results.following)
 
 
 Format = Annotated[Literal["csv", "json", "ocel", "case-uco"], Query(alias="format", description="of the file")]

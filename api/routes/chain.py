@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, ServiceOf, json_body, json_response, public_page_response
+from api.dependencies import After, Limit, ServiceOf, json_body, json_response, page_response
 from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, Routes
 from ledger.chain.journal import ChainWrite
@@ -97,9 +97,7 @@ def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Respons
     """List the tree heads that were sent to the chain, in their order; `after` is a number."""
     count = service.limit(limit)
     writes = DatabaseJournal(service.parts.database).anchors(after=max(after, 0), limit=count)
-    return public_page_response(
-        "anchors", [_anchor_view(write) for write in writes], count, lambda anchor: anchor.number
-    )
+    return page_response("anchors", [*map(_anchor_view, writes)], writes[-1].number if len(writes) == count else None)
 
 
 @router.reads("/chain", "Say where the contracts are", ChainView)

@@ -18,6 +18,7 @@ from api.dependencies import (
     SlugPath,
     SlugQuery,
     json_response,
+    page_response,
     require_agencies,
 )
 from api.schemas.answers import view_of
@@ -95,10 +96,8 @@ def list_deadlines(
         lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=page.limit, after=position)
         views = [_view(each, labels) for each in deadlines_at(service.parts.validator, connection, lines, moment)]
     reading.record(Message("list of deadlines"), *dict.fromkeys(line.case_id for line in lines if line.case_id))
-    body: dict[str, object] = {"deadlines": views}
-    if len(lines) == page.limit:
-        body["next"] = service.cursors.seal("deadlines", str(clocks.deadline_position(lines[-1])))
-    return json_response(body)
+    following = service.cursors.following("deadlines", lines, page.limit, clocks.deadline_position)
+    return page_response("deadlines", views, following)
 
 
 @router.reads("/cases/{case_id}/deadlines", "List the deadlines of a case", Paged("deadlines", DeadlineView), 404)

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import LabelsOf, Reads, ServiceOf, json_body, json_response
+from api.dependencies import LabelsOf, ServiceOf, holding, json_body, json_response
 from api.schemas.openapi import OF_A_BODY, Routes
 from api.services.drafts import (
     CaseAtHand,
@@ -105,16 +105,10 @@ class EventDraftView(Struct, frozen=True):
     model_runs: bool | None
 
 
-def signing(reading: Reads) -> Reading:
-    """Return the reader, whose role may sign events. Raises Unauthorized."""
-    reading.require_role(*SIGNING)
-    return reading
-
-
 @router.posts("", "Draft an event, to be signed", ActToDraft, EventDraftView, *OF_A_BODY)
 def draft(
     service: ServiceOf,
-    reading: Annotated[Reading, Depends(signing)],
+    reading: Annotated[Reading, Depends(holding(*SIGNING))],
     act: Annotated[ActToDraft, json_body(ActToDraft, limit=MAX_BODY)],
     labels: LabelsOf,
 ) -> Response:

@@ -8,7 +8,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import PageOf, Reads, ServiceOf, SlugQuery, json_response, shown_pdf
+from api.dependencies import PageOf, Reads, ServiceOf, SlugQuery, json_response, page_response, shown_pdf
 from api.routes.proofs import PDF, Language
 from api.schemas.openapi import Paged, Routes
 from api.services import documents
@@ -61,8 +61,7 @@ def access(
             break
         last_number = records[-1].number
     reading.record(Message("log of reads"), *([case_id] if case_id else []))
-    body: dict[str, object] = {"reads": reads}
-    return json_response(body if is_end else body | {"next": service.cursors.seal("access", f"{last_number},{end}")})
+    return page_response("reads", reads, None if is_end else service.cursors.seal("access", f"{last_number},{end}"))
 
 
 @router.reads("/audit", "Audit a case, or everything", AuditReport)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import Reads, ServiceOf, json_body, json_response
+from api.dependencies import ServiceOf, holding, json_body, json_response
 from api.schemas.openapi import OF_A_BODY, Paged, Routes
 from ledger.core.errors import NotFound
 from ledger.core.events.procedure import ProcedurePublished
@@ -132,13 +132,7 @@ def procedure(service: ServiceOf, digest: DigestPath) -> Response:
     return json_response(ProcedureTextView(digest, body.procedure, body.version, index, body.text))
 
 
-def publishing(reading: Reads) -> Reading:
-    """Return the reader, who must be an agency's analyst or supervisor. Raises Unauthorized."""
-    reading.require_role(*PUBLISHING)
-    return reading
-
-
-Publishes = Annotated[Reading, Depends(publishing)]
+Publishes = Annotated[Reading, Depends(holding(*PUBLISHING))]
 PackageToPublishBody = Annotated[PackageToPublish, json_body(PackageToPublish, limit=MAX_BODY)]
 
 

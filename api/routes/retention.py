@@ -14,7 +14,7 @@ from api.dependencies import (
     Reads,
     ServiceOf,
     SlugQuery,
-    json_response,
+    page_response,
     require_agencies,
 )
 from api.schemas import answers as views
@@ -89,4 +89,4 @@ def list_due(
     listed = due_list(
         service, reading, labels, agency=wanted, within_days=within_days, limit=page.limit, after=page.after
     )
-    return json_response({"due": listed.lines} | ({"next": listed.following} if listed.following else {}))
+    return page_response("due", listed.lines, listed.following)

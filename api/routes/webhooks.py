@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import Reads, ServiceOf, json_body, json_response
+from api.dependencies import ServiceOf, holding, json_body, json_response
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services.feed import feed_scope
-from api.services.service import LONGEST, Service, position_after
+from api.services.service import LONGEST, Service
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
 from ledger.core.encoding.canonical import MEANINGS
 from ledger.core.messages import Message
@@ -60,15 +60,7 @@ class WebhookRemoved(Struct, frozen=True):
     webhook_id: str
 
 
-def supervising(reading: Reads) -> Reading:
-    """Return the reader, who must be a supervisor. Raises Unauthorized."""
-    reading.require_role(ROLE)
-    return reading
-
-
-Supervises = Annotated[Reading, Depends(supervising)]
-
-
+Supervises = Annotated[Reading, Depends(holding(ROLE))]
 WebhookRequestBody = Annotated[WebhookRequest, json_body(WebhookRequest, limit=MAX_BODY)]
 
 
@@ -89,7 +81,7 @@ def add(service: ServiceOf, reading: Supervises, asked: WebhookRequestBody) -> R
         key_id=reading.session.grant.key_id,
         url=url,
         created_at=service.parts.clock(),
-        events_after=str(parse_cursor(position_after(service, feed_scope(reading.agency), asked.after) or "-1")),
+        events_after=str(parse_cursor(service.cursors.position(feed_scope(reading.agency), asked.after) or "-1")),
     )
     webhooks.add(service.parts.database, webhook)
     reading.record(Message("{webhook.webhook_id} added for {url}", webhook=webhook, url=url))

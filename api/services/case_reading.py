@@ -13,7 +13,7 @@ from starlette.types import Scope
 from api.auth.reading import Reading, no_such_letter
 from api.middleware.request_limits import charge
 from api.schemas.answers import EventView, event_view, view_of
-from api.services.service import Service, position_after
+from api.services.service import Service
 from ledger.core.custody import Flag, Handover, Letter
 from ledger.core.errors import NotFound, RuleRefused
 from ledger.core.events import EVENT_TYPES, NAME_OF
@@ -201,7 +201,7 @@ def search_cases(
     Raises RuleRefused for a text that is too short, and Refused (429); and IntegrityBroken, unless it is for a page, if
     a name that may have the text is not as it was signed.
     """
-    position = position_after(service, "hits", after)
+    position = service.cursors.position("hits", after)
     place = None
     if position is not None:
         rank, position = position.split(",", 1)

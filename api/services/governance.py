@@ -44,13 +44,13 @@ def called_in(service: Service, labels: Labels) -> Called:
     return Called(names_by_id(lambda: service.authority().names(), labels), names_by_id(titles, labels))
 
 
-def require_governing(reading: Reading) -> str:
-    """Return the jurisdiction of the reader's supervising agency if the reader's role covers all of it.
+def require_governing(reading: Reading, *, roles: tuple[str, ...] = GOVERNING) -> str:
+    """Return the jurisdiction of the reader's supervising agency if the reader has a role that covers all of it.
 
     Raises Unauthorized.
     """
-    reading.require_role(*GOVERNING)
-    if not reading.searches_jurisdiction:
+    reading.require_role(*roles)
+    if not reading.of_supervising_agency:
         raise Unauthorized("this is for supervising agencies", code="not_a_supervising_agency")
     return reading.authority.agencies[reading.agency].profile.jurisdiction
 
@@ -60,10 +60,7 @@ def require_modelling(reading: Reading) -> str:
 
     Raises Unauthorized.
     """
-    reading.require_role(*MODELLING)
-    if not reading.runs_models:
-        raise Unauthorized("this is for supervising agencies", code="not_a_supervising_agency")
-    return reading.authority.agencies[reading.agency].profile.jurisdiction
+    return require_governing(reading, roles=MODELLING)
 
 
 def within_own(reading: Reading, jurisdiction: str | None) -> str:

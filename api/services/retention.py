@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from api.auth.reading import Reading
 from api.schemas.answers import DueLine, ObstacleView
-from api.services.service import Service, position_after
+from api.services.service import Service
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import deadline
 from ledger.core.custody.retention import obstacles_to_end
@@ -43,7 +43,7 @@ def due_list(
     """
     zone, now = zone_in_use(), datetime.fromisoformat(reading.reader.now)
     until = spelled(zone.end_of(zone.day_of(now) + timedelta(days=within_days)) if within_days else now)
-    place = position_after(service, SCOPE, after)
+    place = service.cursors.position(SCOPE, after)
     position = None if place is None else clocks.parse_deadline_position(place)
     with service.parts.database.read() as connection:
         page = retention.list_due(connection, reading.reader, until=until, agency=agency, limit=limit, after=position)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -30,6 +32,7 @@ from ledger.store.growth import KeyUses
 from ledger.timeline.case_history import Histories
 from ledger.timeline.diagrams import Pictures
 
+T = TypeVar("T")
 LONGEST = 1000  # characters of a cursor
 PATTERN = r"^[A-Za-z0-9_-]{23,1000}$"
 
@@ -59,6 +62,14 @@ class Cursors:
                 hint="Leave it out to begin at the first page.",
             ) from error
 
+    def position(self, scope: str, after: str | None, *, field: str = "after") -> str | None:
+        """Return the position behind which a list continues, None at its start. Raises MalformedInput as ``open``."""
+        return None if after is None else self.open(scope, after, field=field)
+
+    def following(self, scope: str, rows: Sequence[T], limit: int, place_of: Callable[[T], object]) -> str | None:
+        """Return the cursor behind a page of at most ``limit`` rows of a list, None if the page is not full."""
+        return self.seal(scope, str(place_of(rows[-1]))) if len(rows) == limit else None
+
 
 class Service(Struct, frozen=True):
     """What every request handler can use: the parts, and the services built on them.
@@ -85,8 +96,3 @@ class Service(Struct, frozen=True):
     def limit(self, requested: int) -> int:
         """Return the number of entries of a page: what was asked for, at most the configured maximum."""
         return min(requested, self.parts.settings.max_page_entries)
-
-
-def position_after(service: Service, scope: str, after: str | None, *, field: str = "after") -> str | None:
-    """Return the position behind which the list continues. Raises MalformedInput for a cursor of another list."""
-    return None if after is None else service.cursors.open(scope, after, field=field)

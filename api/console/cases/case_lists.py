@@ -23,7 +23,6 @@ from api.dependencies import Following
 from api.middleware.request_limits import charge
 from api.schemas.answers import HandoverLine, case_line, handover_line
 from api.services.case_reading import SEARCH_COST, SEARCH_FOR, TOO_SHORT, SearchResults, names_in_case, search_cases
-from api.services.service import position_after
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import RuleRefused
 from ledger.core.events.catalogue import HANDLING
@@ -110,7 +109,7 @@ def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = ()) ->
 def refused(visit: VisitOf, after: Following = None) -> Response:
     """Show the offers that the agency has refused, newest first: each leads to its papers, which have to be served."""
     with visit.service.parts.database.read() as connection:
-        window = Page(ROWS, position_after(visit.service, "refused", after))
+        window = Page(ROWS, visit.service.cursors.position("refused", after))
         lines = [handover_line(row) for row in cases.refused_offers(connection, visit.reading.agency, window)]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         numbers = cases.numbers_of(connection, ids)
@@ -118,7 +117,7 @@ def refused(visit: VisitOf, after: Following = None) -> Response:
     return visit.page(
         "cases/refused.html",
         rows=[HandoverRow(line, numbers[line.case_id], None) for line in lines],
-        following=visit.following("refused", lines, ROWS, attrgetter("updated_index")),
+        following=visit.service.cursors.following("refused", lines, ROWS, attrgetter("updated_index")),
     )
 
 
@@ -195,7 +194,7 @@ def listed_cases(
 @router.get("/cases")
 def list_cases(visit: VisitOf, filters: Annotated[CaseFilters, Depends()], after: Following = None) -> Response:
     """Show the cases that the agency is responsible for, or all that it may see; of these, those of the filters."""
-    position = position_after(visit.service, "cases", after)
+    position = visit.service.cursors.position("cases", after)
     # A number may have commas, an id has none.
     last = None if position is None else CasePosition(*position.rsplit(",", 1))
     with visit.service.parts.database.read() as connection:
@@ -208,7 +207,7 @@ def list_cases(visit: VisitOf, filters: Annotated[CaseFilters, Depends()], after
         lines=lines,
         clocks=clocks,
         filters=filters,
-        following=visit.following("cases", rows, ROWS, case_list.position_of),
+        following=visit.service.cursors.following("cases", rows, ROWS, case_list.position_of),
         agencies=sorted(visit.reading.authority.agencies),
         stages=words_in_use("stage"),
         flags=flags_in_force(visit),
@@ -240,7 +239,7 @@ def find(visit: VisitOf, form: FormOf) -> Response:
 
 def _box(visit: Visit, box: Box, *, limit: int, after: str | None = None) -> tuple[list[HandoverRow], str | None]:
     """Return the open offers of a box by what expires first, and the cursor of the next page."""
-    position = position_after(visit.service, box, after)
+    position = visit.service.cursors.position(box, after)
     last = None if position is None else parse_offer_position(position)
     now = visit.reading.reader.now
     with visit.service.parts.database.read() as connection:
@@ -251,7 +250,7 @@ def _box(visit: Visit, box: Box, *, limit: int, after: str | None = None) -> tup
         numbers = cases.numbers_of(connection, ids)
     visit.reading.record(READ_AS[box], *ids)
     rows = [HandoverRow(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
-    return rows, visit.following(box, offer_rows, limit, offer_position)
+    return rows, visit.service.cursors.following(box, offer_rows, limit, offer_position)
 
 
 Asked = Annotated[str, Query(max_length=LONGEST)]

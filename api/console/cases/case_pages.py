@@ -20,7 +20,6 @@ from api.console.shared.rendering import PATH, narrator_of
 from api.dependencies import After, Following, SlugPath
 from api.services.case_reading import known_persons, require_handover, timeline_builder
 from api.services.documents import offered_papers, papers_of_case, place_of_paper
-from api.services.service import position_after
 from ledger.core.custody import CaseState, Handover
 from ledger.core.custody.state import MeasureState
 from ledger.core.encoding.instants import unix_seconds
@@ -207,11 +206,11 @@ def _tab(visit: Visit, visible: VisibleCase, shown: TabRequest) -> dict[str, Any
         case "timeline":
             return _timeline(visit, visible, shown.before)
     scope = PAPERS.format(state.case_id)
-    place = position_after(visit.service, scope, shown.after)
+    place = visit.service.cursors.position(scope, shown.after)
     papers = papers_of_case(visit.service, visit.reading, state.case_id, visit.labels, after=place, limit=ROWS)
     return {
         "papers": papers,
-        "following": visit.following(scope, papers, ROWS, place_of_paper),
+        "following": visit.service.cursors.following(scope, papers, ROWS, place_of_paper),
         **{kind: list_part(kind, visit, state, first=shown.first) for kind in ("letters", "decisions")},
     }
 

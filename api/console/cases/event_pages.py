@@ -24,7 +24,6 @@ from api.services.documents import (
     offered_papers,
     printed_event,
 )
-from api.services.service import position_after
 from ledger.core.encoding import canonical
 from ledger.core.events import EVENT_TYPES, decode_section
 from ledger.core.messages import Message
@@ -151,12 +150,12 @@ SCOPE = "reads of a case"
 def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> Response:
     """Show the reads, newest first. This read is in the list the next time."""
     visit.reading.require_role(*ACCESS_LOG_ROLES)
-    last = position_after(visit.service, SCOPE, before, field="before")
+    last = visit.service.cursors.position(SCOPE, before, field="before")
     visible = read_case(visit, case_id, Message("log of reads"))
     is_party = visible.sight == "party"
     agency = None if is_party else visit.reading.agency
     rows = visit.service.parts.access.latest(case_id, ROWS, before=None if last is None else int(last), agency=agency)
-    following = visit.following(SCOPE, rows, ROWS, attrgetter("number"))
+    following = visit.service.cursors.following(SCOPE, rows, ROWS, attrgetter("number"))
     show = naming(visit.agency_names, visit.labels)
     return visit.page(
         "cases/reads.html",

@@ -20,7 +20,6 @@ from api.dependencies import Following, SlugPath, download
 from api.schemas.answers import LetterLine, letter_line
 from api.services.case_reading import known_persons, read_letter
 from api.services.documents import bundle_of_event
-from api.services.service import position_after
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import decode_event, decode_section
 from ledger.core.events.catalogue import HANDLING
@@ -56,12 +55,12 @@ def list_letters(
 ) -> Response:
     """Show the letters to the agency, or those by it, the latest change last; all, or those of a number."""
     number = number.strip()
-    window = Page(ROWS, position_after(visit.service, SCOPE, after))
+    window = Page(ROWS, visit.service.cursors.position(SCOPE, after))
     with visit.service.parts.database.read() as connection:
         rows = cases.list_letters(connection, visit.reading.agency, window, box=box, number=number)
     lines = [letter_line(row) for row in rows]
     visit.reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
-    following = visit.following(SCOPE, lines, ROWS, attrgetter("updated_index"))
+    following = visit.service.cursors.following(SCOPE, lines, ROWS, attrgetter("updated_index"))
     return visit.page("cases/letters.html", lines=lines, box=box, number=number, following=following)
 
 

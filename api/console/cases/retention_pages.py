@@ -11,7 +11,6 @@ from api.console.shared.access import VisitOf, page_router
 from api.dependencies import Following
 from api.schemas.answers import hold_line
 from api.services.retention import due_list, placed_by
-from api.services.service import position_after
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
 from ledger.core.visibility import SUPERVISORS
@@ -53,7 +52,7 @@ def what_is_kept(
         rows = retention.list_holds(
             connection,
             reading.reader,
-            Page(HOLDS_SHOWN + 1, position_after(visit.service, HOLDS, holds_after)),
+            Page(HOLDS_SHOWN + 1, visit.service.cursors.position(HOLDS, holds_after)),
             placed_by=placed_by(reading, standing),
         )
         holds = [hold_line(row, reading.reader.now) for row in rows[:HOLDS_SHOWN]]

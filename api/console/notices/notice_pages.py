@@ -13,7 +13,7 @@ from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import PATH, language
 from api.dependencies import Following, ServiceOf
 from api.services import notices
-from api.services.service import PATTERN, position_after
+from api.services.service import PATTERN
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.notices.topics import TOPICS, MailRhythm, NoticeChoice, Topic
@@ -30,13 +30,13 @@ SavedQuery = Annotated[bool, Query()]
 @router.get("/notices")
 def show_notices(visit: VisitOf, after: Following = None) -> Response:
     """Show what is new for the officer, the newest first."""
-    position = position_after(visit.service, "notices", after)
+    position = visit.service.cursors.position("notices", after)
     with visit.service.parts.database.read() as connection:
         rows = notices.own_notices(
             connection, visit.reading, visit.labels, limit=ROWS, below=None if position is None else int(position)
         )
     visit.reading.record(notices.READ_AS, *dict.fromkeys(row.case_id for row in rows if row.case_id))
-    following = visit.following("notices", rows, ROWS, attrgetter("number"))
+    following = visit.service.cursors.following("notices", rows, ROWS, attrgetter("number"))
     return visit.page("notices/notices.html", rows=rows, following=following)
 
 

@@ -17,7 +17,6 @@ from api.dependencies import Following, ScanNumberPath, SlugPath, shown_pdf
 from api.services import documents
 from api.services import stocktakes as counting
 from api.services.drafts import require_role
-from api.services.service import position_after
 from api.services.stocktakes import ClosingRequest, ScannedCode
 from ledger.core.encoding.canonical import refusal_of
 from ledger.core.encoding.decoding import convert
@@ -44,12 +43,12 @@ router = page_router(counting_officer)
 @router.get("/stocktakes")
 def show_stocktakes(visit: VisitOf, after: Following = None) -> Response:
     """Show the stocktakes that are open, the form that opens one, and those that were recorded."""
-    window = Page(ROWS, position_after(visit.service, "stocktakes", after))
+    window = Page(ROWS, visit.service.cursors.position("stocktakes", after))
     with visit.service.parts.database.read() as connection:
         opened = stocktakes.open_of(connection, visit.reading.agency)
         recorded = stocktakes.recorded_of(connection, visit.reading.agency, window)
     visit.reading.record(Message("list of stocktakes"))
-    following = visit.following("stocktakes", recorded, ROWS, attrgetter("updated_index"))
+    following = visit.service.cursors.following("stocktakes", recorded, ROWS, attrgetter("updated_index"))
     return visit.page("stocktakes/stocktakes.html", opened=opened, recorded=recorded, following=following)
 
 

@@ -23,7 +23,6 @@ from api.dependencies import Following, SlugPath, download, known_agency
 from api.services.case_reading import names_of_finding
 from api.services.documents import OfferedPaper, event_to_print, offered_papers
 from api.services.model_runs import lead_material, lead_report
-from api.services.service import position_after
 from api.services.supervision_views import LeadLine, lead_line, require_supervision_state, version_of
 from ledger.core.encoding.instants import spelled, unix_seconds
 from ledger.core.errors import NotFound
@@ -112,10 +111,10 @@ def board(
 ) -> Response:
     """Show the leads in columns by progress, or one ``column`` a page at a time."""
     shown_columns = [column] if column is not None else list(COLUMNS)
-    limit = OF_COLUMN if column is None else ROWS
+    limit, cursors = OF_COLUMN if column is None else ROWS, visit.service.cursors
     with visit.service.parts.database.read() as connection:
         counts = supervision.count_leads(connection, visit.reading.reader, filters.wanted(visit.reading))
-        window = Page(limit, position_after(visit.service, "board", after))
+        window = Page(limit, cursors.position("board", after))
         columns = {name: _cards(connection, visit.reading, filters, name, window) for name in shown_columns}
         models = supervision.list_models(connection, Page(1000))
     shown = {
@@ -133,7 +132,9 @@ def board(
         column=column,
         totals={name: sum(counts.get(status, 0) for status in statuses) for name, statuses in COLUMNS.items()},
         models=models,
-        following=visit.following("board", columns[column], ROWS, attrgetter("lead.updated_index")) if column else None,
+        following=cursors.following("board", columns[column], ROWS, attrgetter("lead.updated_index"))
+        if column
+        else None,
         lines=words_in_use("business_line"),
         severities=terms.choices(terms.Severity),
         late_days=LATE_DAYS,

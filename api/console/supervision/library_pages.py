@@ -13,7 +13,6 @@ from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.supervision.supervision_acts import act_to_do
 from api.dependencies import Following, SlugPath, download
 from api.services.library_views import adopters, by_quarter, counted_leads, library_entry, lines_of, model_package
-from api.services.service import position_after
 from api.services.supervision_views import require_supervision_state, version_of
 from ledger.core.events import EVENT_TYPES, terms
 from ledger.core.events.terms import BusinessLine, Severity
@@ -44,8 +43,9 @@ def browse(
 ) -> Response:
     """Show the models in use by their ids, or those that match the words, best first."""
     wanted = {name: value for name, value in (("business_line", business_line), ("severity", severity)) if value}
+    position = visit.service.cursors.position("models", after)
     with visit.service.parts.database.read() as connection:
-        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, position_after(visit.service, "models", after)))
+        rows = supervision.list_models(connection, Page(MODELS_AT_MOST, position))
         rows = [row for row in rows if all(row[name] in (None, value) for name, value in wanted.items())]
         lines = lines_of(connection, visit.reading, rows, q, ROWS)
     visit.reading.record(Message("list of the library"))

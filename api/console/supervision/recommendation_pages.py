@@ -17,7 +17,6 @@ from api.console.supervision.supervision_acts import Offers, act_to_do, agencies
 from api.dependencies import Following, SlugPath, SlugQuery, WordQuery, shown_pdf
 from api.services.documents import event_to_print, offered_papers, printed_event
 from api.services.governance import require_governing
-from api.services.service import position_after
 from api.services.supervision_views import Recurrence, recurrence, reply_deadlines, require_supervision_state
 from ledger.core.custody.clocks import running
 from ledger.core.encoding.instants import unix_seconds
@@ -58,14 +57,14 @@ RUNS_FROM = Message(
 @router.get("/recommendations")
 def recommendations(visit: VisitOf, after: Following = None) -> Response:
     """Show those that the agency issued or received, each with the deadline of its reply."""
-    window = Page(ROWS, position_after(visit.service, SCOPE, after))
+    window = Page(ROWS, visit.service.cursors.position(SCOPE, after))
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, visit.reading.reader, window)
         ids = [row["recommendation_id"] for row in rows]
         due = reply_deadlines(visit.service.parts.validator, connection, ids, visit.reading.moment)
     visit.reading.record(Message("list of recommendations"))
     clocks = {key: clock_views.view_of(reply, visit.labels) for key, reply in due.items() if reply is not None}
-    following = visit.following(SCOPE, rows, ROWS, itemgetter("updated_index"))
+    following = visit.service.cursors.following(SCOPE, rows, ROWS, itemgetter("updated_index"))
     may_issue = visit.reading.of_supervising_agency and visit.reading.session.has_role(*SUPERVISING)
     return visit.page(
         "supervision/recommendations.html", rows=rows, clocks=clocks, following=following, may_issue=may_issue
