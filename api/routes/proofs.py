@@ -53,9 +53,7 @@ def event_proof(service: ServiceOf, reading: Reads, event_id: EventIdPath, discl
 @router.files("/cases/{case_id}/proof", "Get the proof bundle of a case", _BUNDLE, tags=["proofs"])
 def case_proof(service: ServiceOf, reading: Reads, case_id: SlugPath, disclosure: DisclosureOf) -> Response:
     """Return the bundles of all events of the case in one file."""
-    with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
-        bundle = documents.bundle_of_case(service, reading, case_id, disclosure)
-    return Response(bundle, media_type="application/json")
+    return Response(documents.proof_of_case(service, reading, case_id, disclosure), media_type="application/json")
 
 
 LanguageQuery = Annotated[

@@ -11,7 +11,7 @@ from api.auth.reading import Reading
 from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response, require_agencies
 from api.schemas.openapi import Paged, Routes
 from api.services import supervision_views as views
-from api.services.model_runs import lead_material
+from api.services.model_runs import lead_file
 from api.services.service import Service
 from ledger.core.messages import Message
 from ledger.core.supervision import LeadState, RecommendationState
@@ -19,7 +19,6 @@ from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.store import supervision
 from ledger.store.supervision import LeadFilter
-from ledger.supervision.lead_verification import encode_lead_file
 
 router = Routes(400, 401, 503, prefix="/api/v1", tags=["supervision"])
 
@@ -71,8 +70,7 @@ _LEAD_FILE = {"content": {"application/json": {"schema": {"type": "object", "des
 def lead_proof(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
     """Return the proof bundles of the lead and of those of the cases that it cites which you may see, and the model's
     text: `tally lead check` finds the lead again from them, offline."""
-    with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
-        return Response(encode_lead_file(lead_material(service, reading, lead_id)), media_type="application/json")
+    return Response(lead_file(service, reading, lead_id), media_type="application/json")
 
 
 Retired = Annotated[bool | None, Query(description="only those that are retired, or that are not")]

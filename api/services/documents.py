@@ -66,7 +66,10 @@ def bundle_of_event(service: Service, reading: Reading, event_id: str, disclosur
 
 
 def bundle_of_case(service: Service, reading: Reading, case_id: str, disclosure: Disclosure = ALL_VISIBLE) -> bytes:
-    """Return the case's bundle as this reader may have it, and record the read."""
+    """Return the case's bundle as this reader may have it, and record the read.
+
+    Of many events this takes seconds: what answers with it alone calls ``proof_of_case``.
+    """
     with service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         holds = cases.holds(connection, case_id, reading.agency)
@@ -74,6 +77,12 @@ def bundle_of_case(service: Service, reading: Reading, case_id: str, disclosure:
     bundle = service.prover.case_bundle(case_id, disclosure.withheld(shows_sections=shows_sections))
     reading.record(Message("proof of the case"), case_id, ground=disclosure.ground)
     return bundle
+
+
+def proof_of_case(service: Service, reading: Reading, case_id: str, disclosure: Disclosure) -> bytes:
+    """Return the case's bundle in a turn of the reader's agency. Raises Unavailable."""
+    with service.parts.workers.turn(reading.agency):
+        return bundle_of_case(service, reading, case_id, disclosure)
 
 
 class OfferedPaper(Struct, frozen=True):

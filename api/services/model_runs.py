@@ -26,7 +26,7 @@ from ledger.core.verification.bundle import decode_bundle
 from ledger.proofs.bundles import blocks_of
 from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
-from ledger.supervision.lead_verification import LeadMaterial, LeadReport, verify_lead
+from ledger.supervision.lead_verification import LeadMaterial, LeadReport, encode_lead_file, verify_lead
 from ledger.supervision.models.conditions import datasets_of
 from ledger.supervision.models.definition import fill_text
 from ledger.supervision.models.model_file import parse_draft, parse_model, same_conditions
@@ -78,6 +78,12 @@ def lead_material(service: Service, reading: Reading, lead_id: str) -> LeadMater
         registrations=tuple(registrations),
         hidden=frozenset(hidden),
     )
+
+
+def lead_file(service: Service, reading: Reading, lead_id: str) -> bytes:
+    """Return the lead file in a turn of the reader's agency: of many events it takes seconds. Raises NotFound."""
+    with service.parts.workers.turn(reading.agency):
+        return encode_lead_file(lead_material(service, reading, lead_id))
 
 
 def lead_report(service: Service, reading: Reading, lead_id: str) -> LeadReport:

@@ -16,13 +16,13 @@ from api.services.archives import archive_of_case
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
 from api.services.documents import (
     Disclosure,
-    bundle_of_case,
     bundle_of_event,
     certified_case,
     certified_event,
     event_to_print,
     offered_papers,
     printed_event,
+    proof_of_case,
 )
 from ledger.core.encoding import canonical
 from ledger.core.events import EVENT_TYPES, decode_section
@@ -94,7 +94,7 @@ def event_bundle(
 @router.get("/cases/{case_id}/bundle")
 def case_bundle(visit: VisitOf, case_id: SlugPath, withhold: Withheld | None = None) -> Response:
     """Return the proof bundle of all events of a case for download."""
-    bundle = bundle_of_case(visit.service, visit.reading, case_id, Disclosure(withhold))
+    bundle = proof_of_case(visit.service, visit.reading, case_id, Disclosure(withhold))
     return download(bundle, f"{case_id}{_without(withhold)}.bundle.json")
 
 

@@ -22,7 +22,7 @@ from api.console.supervision.supervision_acts import FOR_MANY, Offers, act_to_do
 from api.dependencies import Following, SlugPath, download, known_agency
 from api.services.case_reading import names_of_finding
 from api.services.documents import OfferedPaper, event_to_print, offered_papers
-from api.services.model_runs import lead_material, lead_report
+from api.services.model_runs import lead_file, lead_report
 from api.services.supervision_views import LeadLine, lead_line, require_supervision_state, version_of
 from ledger.core.encoding.instants import spelled, unix_seconds
 from ledger.core.errors import NotFound
@@ -42,7 +42,6 @@ from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection, Row
 from ledger.store.supervision import LeadFilter
-from ledger.supervision.lead_verification import encode_lead_file
 from ledger.supervision.library.cards import card_of
 
 OF_COLUMN = 6  # leads of a column of the board
@@ -214,8 +213,7 @@ def rederive(visit: VisitOf, lead_id: SlugPath) -> Response:
 @router.get("/leads/{lead_id}/proof")
 def lead_proof(visit: VisitOf, lead_id: SlugPath) -> Response:
     """Return the file from which anybody finds the lead again, for download."""
-    material = lead_material(visit.service, visit.reading, lead_id)
-    return download(encode_lead_file(material), f"{lead_id}.lead.json")
+    return download(lead_file(visit.service, visit.reading, lead_id), f"{lead_id}.lead.json")
 
 
 def acts(state: LeadState, reading: Reading) -> Iterator[tuple[str, bool]]:

@@ -94,6 +94,17 @@ def test_what_was_just_recorded_is_told_its_signer_alone(world: World, path: str
         assert is_told == ((relation, role) == ("former", "clerk")), (relation, role)
 
 
+@pytest.mark.parametrize("path", ["/cases/case-1/bundle", "/leads/{lead_id}/proof"])
+def test_a_file_that_takes_seconds_is_made_in_a_turn(world: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Whose agency has work enough here is refused it for now, and the read is not recorded."""
+    pool, officer, before = world.served.parts.workers, reader("former", "clerk"), world.served.reads()
+    monkeypatch.setattr(pool, "_waiting", 1)
+    with pool.turn(officer.agency):
+        answer = page_of(world.served, officer, path.format_map(world.names))
+    assert (answer.status_code, world.served.reads()) == (503, before)
+    assert page_of(world.served, officer, path.format_map(world.names)).status_code == 200
+
+
 def test_a_code_leads_to_cases_that_one_may_see(world: World) -> None:
     """Typing the id of a case or item leads to what the pages show; what they do not show is searched for."""
     for relation, role in (*product(["jurisdiction"], ROLES), *zip(RELATIONS, cycle(ROLES), strict=False)):
