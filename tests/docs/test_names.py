@@ -132,6 +132,21 @@ def test_a_variable_of_a_template_is_named_for_what_it_holds(tree: str) -> None:
     assert riddles == []
 
 
+def test_a_name_of_a_script_is_for_what_it_holds() -> None:
+    """No script of a page has such a name, but as a property: what it reads is named where that is written."""
+    beside = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*')  # strings and comments
+    riddle = re.compile(rf"(?<![.\w$-])(?:{'|'.join(RIDDLES)}|made[A-Z]\w*)\b(?!\s*:)")
+    scripts = [*(REPOSITORY / "api").rglob("*.js"), *(REPOSITORY / "scripts/verify").glob("*.js")]
+    own = [file for file in scripts if "vendor" not in file.parts]
+    riddles = [
+        f"{file.relative_to(REPOSITORY).as_posix()}: {name}"
+        for file in sorted(own)
+        for name in riddle.findall(beside.sub("", file.read_text(encoding="utf-8")))
+    ]
+    assert own
+    assert riddles == []
+
+
 @pytest.mark.parametrize("tree", SOURCES)
 def test_a_function_or_class_is_named_for_what_it_gives(tree: str) -> None:
     """No function, method or class of ledger and api is called by such a word alone, or begins with made_."""

@@ -20,7 +20,7 @@ export function valueOf(form, name, pick) {
 // Set a value, and return the field that shows it; none where the form has no such field.
 export function setValue(form, name, value) {
   const fields = fieldsOf(form).filter((field) => nameOf(field) === name);
-  const field = fields.find((one) => !isRadio(one) || one.value === value);
+  const field = fields.find((each) => !isRadio(each) || each.value === value);
   if (!field) return null;
   if (isTicked(field)) field.checked = isRadio(field) || value;
   else field.value = value;

@@ -168,7 +168,7 @@ function rowFor(place, name) {
   const begins = (number) => number && plain.startsWith(number) && !(/\d$/.test(number) ? /^\d/ : /^[\p{L}\p{N}]/u).test(plain.slice(number.length));
   const names = (row) => controlOf(row, "files").value.toLowerCase().split(/[\n,，、;；]+/).map((part) => part.trim());
   const ways = [
-    (row) => names(row).some((one) => one && (one === plain || one === stem)),
+    (row) => names(row).some((listed) => listed && (listed === plain || listed === stem)),
     (row) => begins(controlOf(row, "exhibit_number").value.trim().toLowerCase()),
     (row, at) => /^0*(\d+)/.exec(plain)?.[1] === String(at + 1),
   ];
@@ -317,7 +317,7 @@ document.addEventListener("recorded", ({ detail: sent }) => {
 
 for (const place of document.querySelectorAll("[data-new-items]")) {
   // Those that were there before the page was opened again, so that what was typed of them is not lost.
-  const typed = [...new Set(keptNames.map((name) => Number(/^new:(\d+):/.exec(name)?.[1] ?? 0)))].filter(Boolean).sort((one, other) => one - other);
+  const typed = [...new Set(keptNames.map((name) => Number(/^new:(\d+):/.exec(name)?.[1] ?? 0)))].filter(Boolean).sort((left, right) => left - right);
   const rest = waiting();
   for (const number of typed) showDigests(place, add(place, number));
   if (!typed.length && rest.length) {

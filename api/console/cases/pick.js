@@ -2,12 +2,12 @@
 const lines = () => [...document.querySelectorAll(".lines [data-codes]")];
 const scan = document.querySelector("[data-scan]");
 const count = document.querySelector("main [data-count]");
-const seen = document.querySelector("[data-seen]"); // where items are received: how many were scanned or looked at
+const counter = document.querySelector("[data-seen]"); // where items are received: how many were scanned or looked at
 const boxes = () => [...document.querySelectorAll("input[name=item], input[name=seen]")];
 
 function counted() {
   const ticked = boxes().filter((box) => box.checked).length;
-  if (seen) seen.textContent = ticked;
+  if (counter) counter.textContent = ticked;
   if (count) count.textContent = `${ticked} / ${count.dataset.count}`;
 }
 
@@ -28,13 +28,13 @@ async function take() {
   const named = () => lines().find(({ dataset }) => dataset.codes.split("\n").includes(code));
   if (!named()) await whole();
   const line = named();
-  const said = document.getElementById("scanned");
-  for (const one of lines()) one.classList.toggle("scanned", one === line);
+  const outcome = document.getElementById("scanned");
+  for (const other of lines()) other.classList.toggle("scanned", other === line);
   if (!line) {
-    said.textContent = `${scan.dataset.none} ${code}`;
+    outcome.textContent = `${scan.dataset.none} ${code}`;
   } else {
     line.querySelector("input[name=item], input[name=seen]").checked = true;
-    said.textContent = `${scan.dataset.picked} ${line.querySelector("strong").textContent}`;
+    outcome.textContent = `${scan.dataset.picked} ${line.querySelector("strong").textContent}`;
     scan.dispatchEvent(new Event("input", { bubbles: true }));
   }
   counted();

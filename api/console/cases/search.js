@@ -2,8 +2,8 @@
 const drop = document.querySelector("[data-drop=file]");
 
 drop.addEventListener("input", () => {
-  const found = [...drop.querySelectorAll("input[name=file]")].map(({ value }) => value);
-  const digest = found.findLast((value) => value.startsWith("sha256:"));
+  const values = [...drop.querySelectorAll("input[name=file]")].map(({ value }) => value);
+  const digest = values.findLast((value) => value.startsWith("sha256:"));
   if (!digest) return;
   document.getElementById("q").value = digest;
   document.querySelector("form[role=search]").requestSubmit();

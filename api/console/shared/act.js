@@ -104,7 +104,7 @@ function say(draft, ...words) {
   draft.querySelector(".outcome").replaceChildren(...words);
 }
 
-async function told(draft, error) {
+async function outcomeOf(draft, error) {
   const words = draft.dataset;
   const { code, message } = error;
   if (code === NO_WALLET) return [words.noWallet];
@@ -133,7 +133,7 @@ document.addEventListener("click", async ({ target }) => {
     unsent = await sign(draft);
   } catch (error) {
     release(draft);
-    return say(draft, ...(await told(draft, error)));
+    return say(draft, ...(await outcomeOf(draft, error)));
   }
   return post(draft);
 });

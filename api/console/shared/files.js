@@ -2,10 +2,10 @@
 import { takeFrom } from "./dropping.js";
 import { digests } from "./hashing.js";
 
-function verdict(drop, found) {
+function verdict(drop, values) {
   const recorded = drop.dataset.recorded?.split(" ").filter(Boolean);
   if (!recorded?.length) return drop.dataset.fresh;
-  return recorded.some((digest) => found.includes(digest)) ? drop.dataset.same : drop.dataset.other;
+  return recorded.some((digest) => values.includes(digest)) ? drop.dataset.same : drop.dataset.other;
 }
 
 // Return a button that removes the file and its digests.
@@ -35,10 +35,10 @@ function addLine(drop, file) {
 }
 
 // Put the digests into the form, and show the first of them.
-function keep(drop, line, found) {
-  line.append(" ", Object.assign(document.createElement("code"), { textContent: found[0] }));
+function keep(drop, line, values) {
+  line.append(" ", Object.assign(document.createElement("code"), { textContent: values[0] }));
   if (!drop.dataset.drop) return;
-  for (const value of found) line.append(Object.assign(document.createElement("input"), { type: "hidden", name: drop.dataset.drop, value }));
+  for (const value of values) line.append(Object.assign(document.createElement("input"), { type: "hidden", name: drop.dataset.drop, value }));
 }
 
 // A picture that a phone takes for a page is in no album: whoever does not save it here has a digest of nothing.
@@ -54,10 +54,10 @@ async function take(drop, file) {
   progress.setAttribute("aria-label", `${drop.dataset.hashing} ${file.name}`);
   line.firstElementChild.after(" ", state, " ", progress);
   try {
-    const found = await digests(file, progress);
-    state.textContent = verdict(drop, found);
+    const values = await digests(file, progress);
+    state.textContent = verdict(drop, values);
     if (state.textContent === drop.dataset.other) differs(drop);
-    keep(drop, line, found);
+    keep(drop, line, values);
     if (drop.dataset.save) addSaving(drop, line, file);
     if (drop.dataset.drop) drop.dispatchEvent(new Event("input", { bubbles: true }));
   } catch {
@@ -69,19 +69,19 @@ async function take(drop, file) {
 // Return the files whose digests the form has, with the field that each is in.
 export function hashedIn(form) {
   return [...form.querySelectorAll("[data-drop] .hashed li")].flatMap((line) => {
-    const found = [...line.querySelectorAll("input")];
+    const inputs = [...line.querySelectorAll("input")];
     const [name] = line.querySelectorAll("strong");
-    return found.length ? [{ field: found[0].name, name: name.textContent, digests: found.map(({ value }) => value) }] : [];
+    return inputs.length ? [{ field: inputs[0].name, name: name.textContent, digests: inputs.map(({ value }) => value) }] : [];
   });
 }
 
 // Add a file that was hashed on another device, unless the form has it.
-export function addHashed(form, { field, name, digests: found }) {
+export function addHashed(form, { field, name, digests: values }) {
   const drop = form.querySelector(`[data-drop="${CSS.escape(field)}"]`);
-  if (!drop || [...drop.querySelectorAll("input[type=hidden]")].some(({ value }) => value === found[0])) return null;
+  if (!drop || [...drop.querySelectorAll("input[type=hidden]")].some(({ value }) => value === values[0])) return null;
   drop.closest("details")?.setAttribute("open", "");
   const line = addLine(drop, { name });
-  keep(drop, line, found);
+  keep(drop, line, values);
   return line;
 }
 

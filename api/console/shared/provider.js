@@ -67,7 +67,7 @@ export function signTogether(provider, keyId, documents) {
 export async function signTyped(provider, keyId, data, beside) {
   if (provider.isSigner) return provider.request({ method: "eth_signTypedData_v4", params: [keyId, data, beside] });
   const accounts = await provider.request({ method: "eth_requestAccounts" });
-  const account = accounts.find((one) => one.toLowerCase() === keyId);
+  const account = accounts.find((each) => each.toLowerCase() === keyId);
   if (!account) throw new ProviderError({ code: OTHER_ACCOUNT, message: `the wallet is at ${accounts[0] ?? "no account"}` });
   return provider.request({ method: "eth_signTypedData_v4", params: [account, data] });
 }

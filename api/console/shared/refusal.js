@@ -11,8 +11,8 @@ const readable = (text) => text.replace(INSTANT, (at) => (isNaN(new Date(at)) ? 
 // What a request says of its reader: the service answers in the page's language.
 export const JSON_HEADERS = { "content-type": "application/json", "accept-language": document.documentElement.lang };
 
-export async function refusal(before, { code, status, detail: told }) {
-  const detail = readable(told);
+export async function refusal(before, { code, status, detail: text }) {
+  const detail = readable(text);
   const address = `${document.body.dataset.root}/refusals/${code}${status ? `?status=${status}` : ""}`;
   const answer = KNOWN.test(code) ? await fetch(address).catch(() => null) : null;
   if (!answer?.ok) return [`${before} ${detail}`];

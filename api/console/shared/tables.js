@@ -9,8 +9,8 @@ function label(table) {
     if (row.cells.length < headings.length) continue;
     [...row.cells].forEach((cell, at) => (cell.dataset.label = headings[at].textContent.trim()));
   }
-  for (const one of [table, ...table.querySelectorAll("thead, tbody, tr, th, td")]) {
-    one.setAttribute("role", ROLES[one.tagName] ?? (one.scope === "row" ? "rowheader" : "columnheader"));
+  for (const part of [table, ...table.querySelectorAll("thead, tbody, tr, th, td")]) {
+    part.setAttribute("role", ROLES[part.tagName] ?? (part.scope === "row" ? "rowheader" : "columnheader"));
   }
   table.classList.add("labelled");
 }

@@ -45,14 +45,14 @@ async function signIn(provider) {
   location.assign(words.next);
 }
 
-async function told(error, provider) {
+async function outcomeOf(error, provider) {
   if (error.part) return error.part;
   if (error.problem) return refusal(words.refused, error.problem);
   if (error instanceof TypeError) return [words.lost];
   const declined = error.data?.code === UNANSWERED ? words.unanswered : words.declined;
-  const known = { [DECLINED]: declined, [BUSY]: provider.isSigner ? words.busy : words.walletBusy }[error.code];
+  const byCode = { [DECLINED]: declined, [BUSY]: provider.isSigner ? words.busy : words.walletBusy }[error.code];
   const refused = provider.isSigner ? words.signerRefused : words.walletRefused;
-  return known ? [known] : refusal(refused, { code: error.data?.code, detail: error.message });
+  return byCode ? [byCode] : refusal(refused, { code: error.data?.code, detail: error.message });
 }
 
 async function attempt(provider) {
@@ -60,7 +60,7 @@ async function attempt(provider) {
   try {
     await signIn(provider);
   } catch (error) {
-    part("outcome").replaceChildren(...(await told(error, provider)));
+    part("outcome").replaceChildren(...(await outcomeOf(error, provider)));
     part("wallet-state").textContent = walletIdle;
     if (provider.isSigner && error.code !== BUSY) await look();
   }
@@ -73,7 +73,7 @@ part("pairing").addEventListener("submit", async (event) => {
     await signer.pair(part("code").value);
     await look();
   } catch (error) {
-    part("outcome").replaceChildren(...(error.code === UNPAIRED ? [words.wrongCode] : await told(error, signer)));
+    part("outcome").replaceChildren(...(error.code === UNPAIRED ? [words.wrongCode] : await outcomeOf(error, signer)));
     part("code").select();
   }
 });

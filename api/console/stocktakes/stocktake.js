@@ -7,8 +7,8 @@ let waiting = []; // who waits to hear what the last scan came to
 code.addEventListener("scanned", ({ detail }) => detail.tell(new Promise((resolve) => waiting.push(resolve))));
 
 document.addEventListener("htmx:after:swap", () => {
-  const told = document.querySelector("#told [data-result]");
-  for (const resolve of waiting.splice(0)) resolve(told?.dataset.result === "present");
+  const outcome = document.querySelector("#told [data-result]");
+  for (const resolve of waiting.splice(0)) resolve(outcome?.dataset.result === "present");
 });
 
 form.addEventListener("htmx:after:request", () => {

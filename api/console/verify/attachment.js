@@ -4,9 +4,9 @@ const STREAM = /\/Type\s*\/EmbeddedFile\b(?!s)[\s\S]{0,1000}?>>\s*stream\r?\n/g;
 // Yield the bytes of each attachment. Skips those larger than `largest` or compressed in another way.
 export async function* attachments(bytes, largest) {
   const text = new TextDecoder("latin1").decode(bytes); // one character a byte
-  for (const found of text.matchAll(STREAM)) {
-    const start = found.index + found[0].length;
-    const dictionary = text.slice(text.lastIndexOf(" obj", found.index), start);
+  for (const match of text.matchAll(STREAM)) {
+    const start = match.index + match[0].length;
+    const dictionary = text.slice(text.lastIndexOf(" obj", match.index), start);
     const length = /\/Length\s+(\d+)(?!\s+\d+\s+R)/.exec(dictionary)?.[1];
     const packed = dictionary.includes("/Filter");
     if (length === undefined || (packed && !/\/Filter\s*\[?\s*\/FlateDecode\s*\]?/.test(dictionary))) continue;

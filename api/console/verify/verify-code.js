@@ -8,8 +8,8 @@ const EVENT = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 function read() {
   const text = location.hash.slice(1);
   if (!text.includes("=")) return null;
-  const given = Object.fromEntries(new URLSearchParams(text));
-  return Object.entries(FORMS).every(([name, form]) => form.test(given[name] ?? "")) ? given : undefined;
+  const code = Object.fromEntries(new URLSearchParams(text));
+  return Object.entries(FORMS).every(([name, form]) => form.test(code[name] ?? "")) ? code : undefined;
 }
 
 export const lookedFor = () => read() ?? null;

@@ -54,10 +54,10 @@ async function hash(file, { line, state }) {
   const progress = Object.assign(document.createElement("progress"), { value: 0 });
   progress.setAttribute("aria-label", `${say("hashing")} ${file.name}`);
   line.append(" ", progress);
-  const found = await digests(file, progress);
+  const hashes = await digests(file, progress);
   progress.remove();
-  for (const text of found) line.append(Object.assign(document.createElement("code"), { textContent: text }));
-  files.push({ name: file.name, found, state });
+  for (const text of hashes) line.append(Object.assign(document.createElement("code"), { textContent: text }));
+  files.push({ name: file.name, hashes, state });
   compareFiles();
 }
 
@@ -65,8 +65,8 @@ async function hash(file, { line, state }) {
 function* recorded(value, field, event) {
   if (typeof value === "string" && /^(?:sha256|blake3|sm3):[0-9a-f]{64}$/.test(value)) yield { value, field, event };
   else if (value && typeof value === "object") {
-    for (const [name, one] of Object.entries(value)) {
-      if (name !== "payload_digest") yield* recorded(one, Array.isArray(value) ? `${field}[${name}]` : `${field}.${name}`, event);
+    for (const [name, entry] of Object.entries(value)) {
+      if (name !== "payload_digest") yield* recorded(entry, Array.isArray(value) ? `${field}[${name}]` : `${field}.${name}`, event);
     }
   }
 }
@@ -74,8 +74,8 @@ function* recorded(value, field, event) {
 function compareFiles() {
   const events = result ? (result.events ?? [result]) : [];
   const all = events.flatMap(({ envelope, payload }, number) => [...recorded(payload?.body, "body", { number, type: envelope.event_type })]);
-  for (const { name, found, state } of files) {
-    const same = all.find(({ value }) => found.includes(value));
+  for (const { name, hashes, state } of files) {
+    const same = all.find(({ value }) => hashes.includes(value));
     state.className = same ? "same" : all.length ? "other" : "quiet";
     if (!result) state.textContent = say("no_bundle");
     else if (same) state.textContent = `${say("same", { number: same.event.number + 1, event_type: words.event_types[same.event.type] ?? same.event.type, field: same.field })} ${say("counts")}`;
@@ -113,13 +113,13 @@ function looked({ stream, absent, entries }) {
 // Return the content of the file, or of a PDF the attachment that is for the verifier, if there is one.
 async function opened(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const given = { bytes, ...kindOf(bytes), attached: false };
-  if (given.kind !== "file" || !given.text.startsWith("%PDF-")) return given;
+  const whole = { bytes, ...kindOf(bytes), attached: false };
+  if (whole.kind !== "file" || !whole.text.startsWith("%PDF-")) return whole;
   for await (const inner of attachments(bytes, LARGEST)) {
-    const found = kindOf(inner);
-    if (found.kind === "bundle") return { bytes: inner, ...found, attached: true };
+    const within = kindOf(inner);
+    if (within.kind === "bundle") return { bytes: inner, ...within, attached: true };
   }
-  return given;
+  return whole;
 }
 
 async function take(file) {

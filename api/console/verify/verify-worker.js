@@ -2,9 +2,9 @@
 import { verifyFile } from "../vendor/verify.js";
 
 addEventListener("message", ({ data: { number, bundle, trust } }) => {
-  const told = (done, of) => postMessage({ number, done, of });
+  const progress = (done, of) => postMessage({ number, done, of });
   try {
-    postMessage({ number, result: verifyFile(bundle, trust, told) });
+    postMessage({ number, result: verifyFile(bundle, trust, progress) });
   } catch (error) {
     postMessage({ number, refused: error.detail ?? { id: error.message, slots: {} } });
   }

@@ -94,7 +94,7 @@ if (drafts) {
     form.elements.definition.value = text;
     form.submit();
   };
-  for (const key of Object.keys(localStorage).filter((one) => one.startsWith(DRAFT)).sort()) {
+  for (const key of Object.keys(localStorage).filter((name) => name.startsWith(DRAFT)).sort()) {
     const name = Object.assign(document.createElement("strong"), { textContent: key.slice(DRAFT.length) });
     const on = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: list.dataset.take });
     const off = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: list.dataset.drop });

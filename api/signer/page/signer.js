@@ -99,14 +99,14 @@ function show(question) {
   const isNew = question?.number !== shown?.number;
   shown = question;
   part("question").hidden = !question;
-  document.title = question ? `(${question.acts.length}) ${part("question-title").dataset.one} ${TITLE}` : TITLE;
+  document.title = question ? `(${question.acts.length}) ${part("question-title").dataset.single} ${TITLE}` : TITLE;
   part("nothing").hidden = Boolean(question);
   if (!question) return;
   part("left").textContent = question.seconds_left;
   if (!isNew) return;
   const { acts } = question, isList = acts.length > 1;
-  const { one, many } = part("question-title").dataset;
-  part("question-title").textContent = isList ? many.replace("{count}", acts.length) : one;
+  const { single, many } = part("question-title").dataset;
+  part("question-title").textContent = isList ? many.replace("{count}", acts.length) : single;
   part("together").hidden = !isList;
   part("acts").classList.toggle("one", !isList);
   part("acts").replaceChildren(...acts.map(inWords));

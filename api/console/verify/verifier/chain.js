@@ -20,7 +20,7 @@ function rlp(data) {
 export function readHeader(data) {
   const fields = rlp(data);
   const [root, height, time] = [3, 8, 11].map((at) => fields[at]);
-  const isOfForm = Array.isArray(fields) && fields.every(isBytes) && root?.length === 32 && [height, time].every((one) => isQuantity(one) && number(one) < 2n ** 53n);
+  const isOfForm = Array.isArray(fields) && fields.every(isBytes) && root?.length === 32 && [height, time].every((field) => isQuantity(field) && number(field) < 2n ** 53n);
   if (!isOfForm) refuse("no header of a block");
   return { hash: `0x${hex(keccak_256(data))}`, root, number: Number(number(height)) };
 }

@@ -31,7 +31,7 @@ function requireRelease(file) {
   if (/^tallystick\/(?:bundle|trust)@v(?!1$)[1-9][0-9]*$/.test(format)) refuse("of a newer release, whose format is {format}: take a newer verifier", { format });
 }
 
-const rise = (numbers, least = 1) => numbers.every((one, at) => at === 0 || one - numbers[at - 1] >= least);
+const rise = (numbers, least = 1) => numbers.every((number, at) => at === 0 || number - numbers[at - 1] >= least);
 
 export function readTrust(bytes) {
   const file = parseCanonical(bytes, LARGEST_TRUST);
@@ -43,9 +43,9 @@ export function readTrust(bytes) {
   const logKeys = [{ key: trust.log_key, until: Infinity }, ...trust.earlier_log_keys].map(({ key, until }) => ({ ...log.logKey(key), until }));
   const policy = log.parsePolicy(trust.witness_policy);
   log.requireDistinct([...logKeys, ...policy.witnesses]);
-  const own = [trust.service_key_id, ...trust.earlier_service_keys.map((one) => one.key_id)];
+  const own = [trust.service_key_id, ...trust.earlier_service_keys.map((key) => key.key_id)];
   if (!trust.chains.every(({ registry, anchor }) => isDistinct([registry, anchor, ...own])) || !isDistinct(own)) refuse("an address has two roles");
-  if (!isDistinct(trust.chains.map((one) => [...Object.keys(HISTORY), "anchor"].map((name) => one[name]).join()))) refuse("a chain stands twice with the same anchor");
+  if (!isDistinct(trust.chains.map((chain) => [...Object.keys(HISTORY), "anchor"].map((name) => chain[name]).join()))) refuse("a chain stands twice with the same anchor");
   if (logKeys.some(({ name }) => name !== trust.origin)) refuse("the log's key is not named by the origin");
   if (policy.logs.length && !policy.logs.some(({ name, key }) => name === trust.origin && same(key, logKeys[0].key))) refuse("the policy is of other logs");
   if (policy.quorum === null && !trust.development) refuse("a quorum of none is for development only");
@@ -81,7 +81,7 @@ export function readBundle(bytes) {
   const about = canonical(stream ?? absent ?? {});
   const isSubject = event === undefined ? ({ envelope }) => canonical(envelope.stream) === about : ({ index }) => index === event;
   const [subjects, commitment] = [entries.filter(isSubject), entries.find(({ index }) => index === map?.index)];
-  const keepsRules = [event, stream, absent].filter((one) => one !== undefined).length === 1 && !(map && event !== undefined) && !(absent && !map)
+  const keepsRules = [event, stream, absent].filter((subject) => subject !== undefined).length === 1 && !(map && event !== undefined) && !(absent && !map)
     && Boolean(map) === Boolean(commitment) && Boolean(absent) === (subjects.length === 0)
     && entries.every((entry) => !entry.sections || (entry.payload && isSubject(entry))) && entries.every(({ envelope }) => utf8(canonical(envelope)).length <= LONGEST_ENTRY);
   return keepsRules ? { nodes: {}, timestamps: [], ...file, subjects, commitment } : refuse("no bundle");

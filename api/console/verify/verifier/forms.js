@@ -34,7 +34,7 @@ export function canonical(value, level = 1) {
   if (typeof value === "number" && !Number.isSafeInteger(value)) refuse("a number that is no integer below 2^53");
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (level > DEEPEST) refuse("nested too deep");
-  const spelled = (one) => canonical(one, level + 1);
+  const spelled = (part) => canonical(part, level + 1);
   if (Array.isArray(value)) return `[${value.map(spelled).join(",")}]`;
   if (Object.keys(value).some((key) => /[^\x01-\x7f]/.test(key))) refuse("a key that is not ASCII, or holds NUL");
   return `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${spelled(value[key])}`).join(",")}}`;
@@ -66,7 +66,7 @@ export const text = (most, least = 0) => (value) => typeof value === "string" &&
   && (value.length <= most || [...value].length <= most);
 export const listOf = (isOne, most = Infinity, least = 0) => (value) => Array.isArray(value) && isWithin(value.length, least, most) && value.every(isOne);
 export const mapOf = (isKey, isOne, most = Infinity, least = 0) => (value) => isObject(value) && isWithin(Object.keys(value).length, least, most)
-  && Object.entries(value).every(([key, one]) => isKey(key) && isOne(one));
+  && Object.entries(value).every(([key, entry]) => isKey(key) && isOne(entry));
 
 // An object with these fields and no others. What may be absent has a question mark, and is absent where it would be false or empty.
 export function struct(types) {

@@ -16,7 +16,7 @@ export const EMPTY_TREE = sha256(new Uint8Array());
 export function base64(text) {
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) refuse("no base64");
   const decoded = atob(text);
-  return btoa(decoded) === text ? Uint8Array.from(decoded, (one) => one.charCodeAt(0)) : refuse("base64 in a second spelling");
+  return btoa(decoded) === text ? Uint8Array.from(decoded, (character) => character.charCodeAt(0)) : refuse("base64 in a second spelling");
 }
 
 // -- keys and the policy -----------------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ export function parsePolicy(text) {
       const [name, k, ...names] = words;
       const least = new Map([["all", names.length], ["any", 1]]).get(k) ?? (/^[1-9][0-9]{0,8}$/.test(k) ? Number(k) : Infinity);
       if (least > names.length) refuse("a group can never be reached");
-      for (const one of names) grouped.has(one) ? refuse("{name} stands in two groups", { name: one }) : grouped.add(one);
+      for (const each of names) grouped.has(each) ? refuse("{name} stands in two groups", { name: each }) : grouped.add(each);
       define(name, { least, of: names.map(member) });
     } else if (is("quorum", 1, 1) && policy.quorum === undefined) policy.quorum = words[0] === "none" ? null : member(words[0]);
     else if (first !== undefined && !first.startsWith("#")) refuse("no line of a policy: {line}", { line });
@@ -131,7 +131,7 @@ export function cosigned(note, { quorum, witnesses }) {
   const lines = witnesses.map((witness) => [witness, signatureBy(witness, note)]).filter(([, data]) => data);
   const times = new Map(lines.map(([witness, data]) => [witness, bytesToNumberBE(data.subarray(0, 8))]));
   const inOrder = [...times.values()].sort((a, b) => (a < b ? -1 : 1));
-  const isMet = (node, by) => (node.witness ? times.get(node.witness) <= by : node.of.filter((one) => isMet(one, by)).length >= node.least);
+  const isMet = (node, by) => (node.witness ? times.get(node.witness) <= by : node.of.filter((each) => isMet(each, by)).length >= node.least);
   return { at: quorum ? inOrder.find((by) => isMet(quorum, by)) : undefined, last: inOrder.at(-1) };
 }
 
@@ -158,7 +158,7 @@ const bit = (key, at) => (key[at >> 3] >> (7 - (at & 7))) & 1;
 // What a proof says that a map has for a stream: {count, head}, no count where it does not have it, and the root of that map.
 export function mappedHead(stream, { siblings = [], leaf }) {
   const [key, hashes] = [sha256(utf8(canonical(stream))), siblings.map(base64)];
-  if (hashes[0]?.every((one) => one === 0)) refuse("the deepest sibling in the head map is empty");
+  if (hashes[0]?.every((byte) => byte === 0)) refuse("the deepest sibling in the head map is empty");
   const own = leaf && unhex(leaf.key);
   if (leaf && hashes.some((_, depth) => bit(own, depth) !== bit(key, depth))) refuse("the leaf in the head map has another place");
   const deepest = leaf ? sha256(joined(Uint8Array.of(0), own, uint64(leaf.count), unhex(leaf.head))) : new Uint8Array(32);

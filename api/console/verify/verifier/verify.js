@@ -215,11 +215,11 @@ const EVENT_STEPS = {
   sections({ of, entry: { envelope, sections: shown = {} }, payload }) {
     if (!payload) lack("the payload that commits to them is not here", "intact");
     const committed = payload.confidential ?? {};
-    const label = Object.keys(shown).find((one) => digest(shown[one]) !== committed[one]);
+    const label = Object.keys(shown).find((name) => digest(shown[name]) !== committed[name]);
     if (label) refuse("the section {label} is not the one committed to", { label });
-    const missing = Object.keys(committed).filter((one) => !Object.hasOwn(shown, one));
-    const isErased = (one) => of.held(erasureOf(envelope.stream, envelope, one)).length > 0;
-    const fates = missing.map((one) => (isErased(one) ? reason("{label} erased", { label: one }) : reason("{label} withheld", { label: one })));
+    const missing = Object.keys(committed).filter((name) => !Object.hasOwn(shown, name));
+    const isErased = (name) => of.held(erasureOf(envelope.stream, envelope, name)).length > 0;
+    const fates = missing.map((name) => (isErased(name) ? reason("{label} erased", { label: name }) : reason("{label} withheld", { label: name })));
     return fates.length ? lack(fates.reduce(both), "intact") : reason("{count} shown", { count: Object.keys(committed).length });
   },
 
@@ -352,16 +352,16 @@ function upTo({ size }, { checkpoint }, shown) {
 const OWN_WORD = reason("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word");
 const STATED = { checked: "shown", failed: "contradicted", not_checked: "not_checked" };
 
-// A bundle and a trust file, as bytes. Throws Refused where a file is none of these. `told` hears, before each event of several,
+// A bundle and a trust file, as bytes. Throws Refused where a file is none of these. `progress` hears, before each event of several,
 // how many are done and how many there are.
-export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
+export function verifyFile(bundleBytes, trustBytes, progress = () => {}) {
   const of = new Verification(readBundle(bundleBytes), readTrust(trustBytes));
   const { subjects, stream, absent } = of.bundle;
   // The digest does not cover the blocks, which whoever passed the trust file on can have added.
   const trusted = { trust_digest: of.trust.digest, trusted_blocks: of.trust.blocks };
   if (!stream && !absent) return { ...of.event(subjects[0]), ...trusted };
   const events = subjects.map((entry, at) => {
-    told(at, subjects.length);
+    progress(at, subjects.length);
     return of.event(entry);
   });
   const steps = of.perform(absent ? ABSENCE_STEPS : STREAM_STEPS, { stream: stream ?? absent, events });
