@@ -354,7 +354,6 @@ def handover_lines(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, res
         "cases/handover_lines.html",
         **visible._asdict(),
         **findings(book),
-        handover=offered,
         lines=lines,
         answering=answering(case_id, handover_id),
     )

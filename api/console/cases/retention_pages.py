@@ -71,5 +71,4 @@ def what_is_kept(
         standing=standing,
         stood=STOOD,
         more_holds=visit.service.cursors.seal(HOLDS, str(holds[-1].updated_index)) if len(rows) > HOLDS_SHOWN else None,
-        today=visit.reading.reader.now[:10],
     )

@@ -48,7 +48,6 @@ OF_COLUMN = 6  # leads of a column of the board
 ROWS = 25  # of a page of a list
 LATE_DAYS = 15  # that a lead is open without a decision: marked on its card
 CHOICES = 200  # recommendations that a lead may be closed with: the newest
-DIGEST_SHOWN = 26  # characters
 
 Column = Literal["raised", "assigned", "answered", "decided", "closed"]
 COLUMNS: dict[Column, tuple[str, ...]] = {
@@ -144,7 +143,7 @@ def board(
 def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Response:
     """Show the lead with its evidence, what must be checked by whom, and what the reader may do with it."""
     with visit.service.parts.database.read() as connection:
-        state, sight = require_supervision_state(connection, visit.reading, lead_id, LeadState, field="lead_id")
+        state, _ = require_supervision_state(connection, visit.reading, lead_id, LeadState, field="lead_id")
         numbers = cases.numbers_of(connection, [state.raised.case_id or ""], visit.reading.reader)
         model, _ = require_supervision_state(
             connection, visit.reading, MODEL_STREAM + state.raised.model_id, ModelState, field="model_id"
@@ -163,7 +162,6 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Respon
         "supervision/lead.html",
         state=state,
         meanings={parameter.name: parameter.meaning for parameter in card.parameters} if card else {},
-        sight=sight,
         model=model,
         life=events_of_stream(visit.service, visit.labels, entries),
         cited=cited_events,
@@ -174,7 +172,6 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = ()) -> Respon
         ],
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
         recorded_events=recorded(visit, event),
-        digest_shown=DIGEST_SHOWN,
         case_number=numbers.get(state.raised.case_id or ""),
         other_cases={case_id: number for case_id, number in numbers.items() if case_id != state.raised.case_id},
         names=names,
@@ -189,8 +186,7 @@ def more_cited(visit: VisitOf, lead_id: SlugPath, first: Annotated[int, Query(ge
     with visit.service.parts.database.read() as connection:
         state, _ = require_supervision_state(connection, visit.reading, lead_id, LeadState, field="lead_id")
     page_events = cited(visit, [ref.payload_digest for ref in state.raised.events], first=first)
-    more = f"/leads/{lead_id}/cited"
-    return visit.page("supervision/cited.html", cited=page_events, more=more, digest_shown=DIGEST_SHOWN)
+    return visit.page("supervision/cited.html", cited=page_events, stream_id=lead_id)
 
 
 @router.post("/cited")
@@ -198,9 +194,7 @@ def cited_of(visit: VisitOf, form: FormOf) -> Response:
     """Return a part of a page: the events of the digests that a finding or a number of a report rests on."""
     digests = (form.get("digest") or "").split()
     page_events = cited(visit, digests, first=whole_number(form.get("first")) or 0)
-    return visit.page(
-        "supervision/cited_digests.html", cited=page_events, digests=" ".join(digests), digest_shown=DIGEST_SHOWN
-    )
+    return visit.page("supervision/cited.html", cited=page_events, digests=" ".join(digests))
 
 
 @router.post("/leads/{lead_id}/rederive")

@@ -132,7 +132,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
     """Show the recommendation, the deadline of the reply, the replies, and the forms to reply and check again."""
     stream_id = STREAM + recommendation_id
     with visit.service.parts.database.read() as connection:
-        state, sight = require_supervision_state(
+        state, _ = require_supervision_state(
             connection, visit.reading, stream_id, RecommendationState, field="recommendation_id"
         )
         entries = log.stream(connection, "supervision", stream_id)
@@ -146,7 +146,6 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         "supervision/recommendation.html",
         state=state,
         leads=leads,
-        sight=sight,
         clocks=clock_views.of_recommendation(visit, state),
         replies=state.reply_clock is not None,
         life=events_of_stream(visit.service, visit.labels, entries),

@@ -174,10 +174,11 @@ class Clerk:
 
     def sign(self) -> str:
         """Sign the draft that is shown, and wait until it is recorded; return what the signer said."""
-        event_id = self.page.locator("[data-event-id]").get_attribute("data-event-id")
+        event_ids = self.page.locator("[data-event-ids]").get_attribute("data-event-ids")
+        assert event_ids is not None
         self.page.locator("[data-sign]").click()
         question = self.agree()
-        self.page.wait_for_url(f"**event={event_id}")
+        self.page.wait_for_url(f"**event={event_ids.split()[-1]}")
         return question
 
     def agree(self) -> str:
