@@ -55,77 +55,83 @@ def running_provider(client_id: str = "tallystick", secret: str = "a secret of t
             process.terminate()
 
 
+@dataclass(frozen=True)
+class Client:
+    """The one client: it may come back to this machine alone."""
+
+    client_id: str
+    secret: str
+
+    def get_client_id(self) -> str:
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> str:
+        return ""
+
+    def get_allowed_scope(self, scope: str) -> str:
+        return scope
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return "/console/sign-in/provider/" in redirect_uri
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        return client_secret == self.secret
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return method == "client_secret_basic"
+
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type == "authorization_code"
+
+
+@dataclass(frozen=True)
+class Code:
+    """An authorization code, with what it was asked for."""
+
+    code: str
+    user: str
+    data: dict[str, str]
+    made_at: int
+
+    def get_redirect_uri(self) -> str:
+        return self.data["redirect_uri"]
+
+    def get_scope(self) -> str:
+        return self.data["scope"]
+
+    def get_nonce(self) -> str | None:
+        return self.data.get("nonce")
+
+    def get_auth_time(self) -> int:
+        return self.made_at
+
+    def get_acr(self) -> str:
+        return "urn:test:password"
+
+    def get_amr(self) -> list[str]:
+        return ["pwd"]
+
+    @property
+    def code_challenge(self) -> str:
+        return self.data["code_challenge"]
+
+    @property
+    def code_challenge_method(self) -> str:
+        return self.data["code_challenge_method"]
+
+
 def make_provider(issuer: str, client_id: str, secret: str) -> Any:
     """Return the provider as a WSGI application."""
     from authlib.integrations.flask_oauth2 import AuthorizationServer
-    from authlib.oauth2.rfc6749 import ClientMixin, grants
+    from authlib.oauth2.rfc6749 import grants
     from authlib.oauth2.rfc7636 import CodeChallenge
     from authlib.oidc.core import OpenIDCode, UserInfo
     from flask import Flask, request
 
     key = RSAKey.generate_key(2048, {"kid": "k1", "use": "sig"}, private=True)
-
-    class Client(ClientMixin):  # type: ignore[misc]
-        """The one client: it may come back to this machine alone."""
-
-        def get_client_id(self) -> str:
-            return client_id
-
-        def get_default_redirect_uri(self) -> str:
-            return ""
-
-        def get_allowed_scope(self, scope: str) -> str:
-            return scope
-
-        def check_redirect_uri(self, redirect_uri: str) -> bool:
-            return "/console/sign-in/provider/" in redirect_uri
-
-        def check_client_secret(self, client_secret: str) -> bool:
-            return client_secret == secret
-
-        def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-            return method == "client_secret_basic"
-
-        def check_response_type(self, response_type: str) -> bool:
-            return response_type == "code"
-
-        def check_grant_type(self, grant_type: str) -> bool:
-            return grant_type == "authorization_code"
-
-    @dataclass
-    class Code:
-        """An authorization code, with what it was asked for."""
-
-        code: str
-        user: str
-        data: dict[str, str]
-        made_at: int
-
-        def get_redirect_uri(self) -> str:
-            return self.data["redirect_uri"]
-
-        def get_scope(self) -> str:
-            return self.data["scope"]
-
-        def get_nonce(self) -> str | None:
-            return self.data.get("nonce")
-
-        def get_auth_time(self) -> int:
-            return self.made_at
-
-        def get_acr(self) -> str:
-            return "urn:test:password"
-
-        def get_amr(self) -> list[str]:
-            return ["pwd"]
-
-        @property
-        def code_challenge(self) -> str:
-            return self.data["code_challenge"]
-
-        @property
-        def code_challenge_method(self) -> str:
-            return self.data["code_challenge_method"]
 
     codes: dict[str, Code] = {}
 
@@ -163,7 +169,7 @@ def make_provider(issuer: str, client_id: str, secret: str) -> Any:
 
     app = Flask("provider")
     app.secret_key = secrets.token_bytes(16)
-    server = AuthorizationServer(app, query_client=lambda _: Client(), save_token=lambda *_: None)
+    server = AuthorizationServer(app, query_client=lambda _: Client(client_id, secret), save_token=lambda *_: None)
     server.register_grant(CodeGrant, [CodeChallenge(required=True), IdTokens(require_nonce=True)])
 
     @app.get("/.well-known/openid-configuration")
