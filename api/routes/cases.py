@@ -25,6 +25,7 @@ from api.schemas import answers as views
 from api.schemas.openapi import Paged, Routes, problems
 from api.services.case_reading import read_letter, require_handover, search_cases, timeline_builder
 from ledger.core.custody.state import HandoverStatus
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.messages import Message
 from ledger.interchange.exports import ocel
@@ -47,7 +48,7 @@ def list_cases(
     window = page.window("cases")
     with service.parts.database.read() as connection:
         rows = cases.list_cases(connection, reading.reader, window, stage=stage, responsible=responsible)
-    lines = [views.case_line(row) for row in rows]
+    lines = [convert(row, views.CaseLine) for row in rows]
     reading.record(Message("list of cases"), *(line.case_id for line in lines))
     return page.response("cases", lines, lambda line: line.case_id)
 
@@ -124,7 +125,7 @@ def list_handovers(
     window = page.window("handovers")
     with service.parts.database.read() as connection:
         rows = cases.list_handovers(connection, reading.agency, window, box=box, status=status)
-    lines = [views.handover_line(row) for row in rows]
+    lines = [convert(row, views.HandoverLine) for row in rows]
     reading.record(Message("list of handovers"), *dict.fromkeys(line.case_id for line in lines))
     return page.response("handovers", lines, lambda line: line.updated_index)
 
@@ -163,7 +164,7 @@ def list_letters(
     window = page.window("letters")
     with service.parts.database.read() as connection:
         rows = cases.list_letters(connection, reading.agency, window, box=box, waiting=waiting, number=number)
-    lines = [views.letter_line(row) for row in rows]
+    lines = [convert(row, views.LetterLine) for row in rows]
     reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
     return page.response("letters", lines, lambda line: line.updated_index)
 

@@ -29,7 +29,6 @@ from ledger.interchange.papers.paper_text import PaperLanguage, language_for
 from ledger.proofs.bundles import Withheld
 
 router = Routes(400, 401, 404, 503, prefix="/api/v1")
-PAPERS = "papers/{}"  # a place in one case is none in another
 _BUNDLE = {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/bundle@v1"}}}}
 
 
@@ -80,7 +79,7 @@ Language = Annotated[PaperLanguage, Depends(paper_language)]
 )
 def papers(service: ServiceOf, reading: Reads, labels: LabelsOf, page: PageOf, case_id: SlugPath) -> Response:
     """Return which papers of its procedure each event of the case prints, in the order of the events."""
-    scope = PAPERS.format(case_id)
+    scope = documents.PAPERS.format(case_id)
     after = page.position(scope)
     listed = documents.papers_of_case(service, reading, case_id, labels, after=after, limit=page.limit)
     return page.response("papers", listed, documents.place_of_paper, scope=scope)

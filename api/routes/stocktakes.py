@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Path
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import PageOf, Reads, ScanNumberPath, ServiceOf, json_body, json_response, shown_pdf
+from api.dependencies import PageOf, Reads, ScanNumberPath, ServiceOf, SlugPath, json_body, json_response, shown_pdf
 from api.routes.proofs import PDF, Language
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services import documents
@@ -43,7 +42,6 @@ def counting_officer(reading: Reads) -> Reading:
 
 
 router = Routes(*(400, 401, 403, 503), prefix="/api/v1/stocktakes", tags=["stocktakes"], asks_first=counting_officer)
-StocktakePath = Annotated[str, Path(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
 
 
 class StocktakeOpened(Struct, frozen=True):
@@ -134,13 +132,13 @@ def open_stocktake(service: ServiceOf, reading: Reads, asked: OpeningBody) -> Re
 
 
 @router.reads("/{stocktake_id}", "Show an open stocktake", StocktakeView, 404, 409)
-def show(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath) -> Response:
+def show(service: ServiceOf, reading: Reads, stocktake_id: SlugPath) -> Response:
     """Return what the record says lies there, and how the count compares with it by now."""
     return json_response(counting.view_of(service, reading, stocktake_id))
 
 
 @router.reads("/{stocktake_id}/recorded", "Show a recorded stocktake", StocktakeRead, 404)
-def show_recorded(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath) -> Response:
+def show_recorded(service: ServiceOf, reading: Reads, stocktake_id: SlugPath) -> Response:
     """Return a stocktake as your agency recorded it."""
     row, body = counting.recorded_body(service, reading, stocktake_id)
     nonexistent = counting.nonexistent(service, reading, body)
@@ -149,7 +147,7 @@ def show_recorded(service: ServiceOf, reading: Reads, stocktake_id: StocktakePat
 
 
 @router.files("/{stocktake_id}/paper", "Print a recorded stocktake", PDF)
-def paper(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, language: Language) -> Response:
+def paper(service: ServiceOf, reading: Reads, stocktake_id: SlugPath, language: Language) -> Response:
     """Return the report of a stocktake that your agency recorded: what was counted, by whom, and what differs.
 
     Descriptions and case numbers are as the record has them now; everything else is as it was signed.
@@ -159,7 +157,7 @@ def paper(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, langu
 
 
 @router.posts("/{stocktake_id}/scans", "Scan codes", ScansRequest, ScanAnswers, 404, 409, *OF_A_BODY)
-def scan(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked: ScansBody) -> Response:
+def scan(service: ServiceOf, reading: Reads, stocktake_id: SlugPath, asked: ScansBody) -> Response:
     """Keep codes that were scanned or typed, and tell at once what each comes to.
 
     A code is an item's id as on its label, `case/item`, or the number of its seal. `present`: it lies here by the
@@ -176,7 +174,7 @@ def scan(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked:
     summary="Take a scan back",
     responses=answers(ScanTakenBack, 400, 401, 403, 404, 409, 503),
 )
-def take_back(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, number: ScanNumberPath) -> Response:
+def take_back(service: ServiceOf, reading: Reads, stocktake_id: SlugPath, number: ScanNumberPath) -> Response:
     """Take a wrong scan back while the stocktake is open.
 
     It counts no more, and stays in the list with the officer who took it back. Where the same thing was scanned again,
@@ -194,7 +192,7 @@ def take_back(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, n
     409,
     *OF_A_BODY,
 )
-def closing(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, asked: ClosingBody) -> Response:
+def closing(service: ServiceOf, reading: Reads, stocktake_id: SlugPath, asked: ClosingBody) -> Response:
     """Return the events that record the stocktake against the record as it is by now; nothing is recorded yet.
 
     What came in by the record since the count began, and was not scanned, is missing only if you name it in `missing`.
@@ -217,7 +215,7 @@ def closing(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath, ask
     summary="Abandon an open stocktake",
     responses=answers(StocktakeAbandoned, 400, 401, 403, 404, 409, 503),
 )
-def abandon(service: ServiceOf, reading: Reads, stocktake_id: StocktakePath) -> Response:
+def abandon(service: ServiceOf, reading: Reads, stocktake_id: SlugPath) -> Response:
     """Forget an open stocktake with its scans. Nothing of it was recorded."""
     counting.abandon(service, reading, stocktake_id)
     return json_response(StocktakeAbandoned(stocktake_id))

@@ -345,25 +345,10 @@ def event_view(entry: StoredEntry, flags: tuple[Flag, ...], sections: dict[str, 
     )
 
 
-def case_line(row: dict[str, Any]) -> CaseLine:
-    """Return the line of a case from its row of the read model."""
-    return convert(row, CaseLine)
-
-
 def item_line(row: dict[str, Any]) -> ItemLine:
     """Return the line of an item from its row of the read model."""
     quantity = {"value": row["quantity"], "unit": row["unit"]}
     return convert({**row, "quantity": quantity, "item_kind": row["kind"]}, ItemLine)
-
-
-def handover_line(row: dict[str, Any]) -> HandoverLine:
-    """Return the line of a handover from its row of the read model."""
-    return convert(row, HandoverLine)
-
-
-def letter_line(row: dict[str, Any]) -> LetterLine:
-    """Return the line of a letter from its row of the read model."""
-    return convert(row, LetterLine)
 
 
 def hold_line(row: dict[str, Any], now: str) -> HoldLine:

@@ -38,6 +38,7 @@ from ledger.timeline.case_history import cited_events
 from ledger.timeline.sentences import names_by_id
 from ledger.workers.pool import TooCostly
 
+PAPERS = "papers/{}"  # the list of a case's papers: a place in one case is none in another
 MAX_CERTIFIED = 400  # events of a case: some 250 MB are needed for so many
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from api.auth.reading import Reading
 from api.auth.sessions import require_granted
+from api.schemas.answers import view_of
 from api.services.service import Service
-from ledger.core.custody import Item
+from ledger.core.custody import CaseState, Item
 from ledger.core.encoding.digests import Digest, parse_digest
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.events.catalogue import HANDLING
@@ -85,9 +85,7 @@ def files_of_item(service: Service, reading: Reading, case_id: str, item_id: str
 def checks_of_item(service: Service, case_id: str, item_id: str) -> tuple[CheckedFile, ...]:
     """Return the checks of an item's files, the newest event first."""
     with service.parts.database.read() as connection:
-        checks = [asdict(check) for check in evidence_files.checks_of(connection, case_id, item_id)]
-    names = CheckedFile.__struct_fields__
-    return tuple(CheckedFile(**{name: check[name] for name in names}) for check in checks)
+        return tuple(view_of(CheckedFile, check) for check in evidence_files.checks_of(connection, case_id, item_id))
 
 
 def recorded_files(service: Service, case_id: str, item: Item) -> tuple[RecordedFile, ...]:
@@ -227,7 +225,12 @@ def no_preview(digest: str) -> NotFound:
 def _item(service: Service, reading: Reading, case_id: str, item_id: str) -> Item:
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-    item = service.parts.validator.states.of_listed_case(case_id).items.get(item_id)
+    return item_of(service.parts.validator.states.of_listed_case(case_id), item_id)
+
+
+def item_of(state: CaseState, item_id: str) -> Item:
+    """Return an item of the case. Raises NotFound."""
+    item = state.items.get(item_id)
     if item is None:
         raise NotFound("this case has no item {item_id}", item_id=item_id, field="item_id")
     return item

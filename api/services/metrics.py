@@ -103,7 +103,6 @@ class ServiceMetrics(Collector):
         if facts.status is not None:
             yield from _of_log(facts.status)
             yield from _of_followers(facts.status, parts)
-            yield from _of_storage(facts.status)
             inside = facts.status.inside
             assert inside is not None, "the operator sees it"
             yield from _of_work(facts.status, inside, facts.warnings or 0)
@@ -255,6 +254,8 @@ def _of_log(status: ServiceStatus) -> Iterator[Metric]:
     yield gauge("anchor_lag_seconds", "Seconds since the first of these was recorded.", waited_s)
     yield gauge("mirrored_changes", "Changes of the chain's registry that the log has.", status.mirrored)
     yield gauge("timestamped_entries", "The size of the newest checkpoint with a timestamp.", stamped)
+    yield gauge("database_bytes", "Bytes that log and log of reads take on the disk.", status.kept_bytes)
+    yield gauge("disk_free_bytes", "Bytes that are free on the disk of the data directory.", status.free_bytes)
 
 
 def _of_followers(status: ServiceStatus, parts: Parts) -> Iterator[Metric]:
@@ -264,11 +265,6 @@ def _of_followers(status: ServiceStatus, parts: Parts) -> Iterator[Metric]:
         sizes["public_store"] = status.upload.size
     entries = {(name,): float(size) for name, size in sizes.items()}
     yield gauges("follower_entries", "Entries up to which a follower of the log has come.", ["follower"], entries)
-
-
-def _of_storage(status: ServiceStatus) -> Iterator[Metric]:
-    yield gauge("database_bytes", "Bytes that log and log of reads take on the disk.", status.kept_bytes)
-    yield gauge("disk_free_bytes", "Bytes that are free on the disk of the data directory.", status.free_bytes)
 
 
 def _of_work(status: ServiceStatus, inside: SignedInOverview, warnings: int) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from api.schemas.answers import view_of
 from api.services.parts import Parts
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
@@ -99,14 +100,11 @@ def readiness_of(parts: Parts) -> Readiness:
     elif ended := ended_loops(parts):
         fault, hint = Message("threads have ended: {names}", names=", ".join(ended)), _RESTART
     states, state = states_of(parts), parts.chain_worker.state
-    return Readiness(
+    return view_of(
+        Readiness,
+        states,
         ready=database == "ok" and "failed" not in asdict(states).values(),
         database=database,
-        sequencer=states.sequencer,
-        clock=states.clock,
-        chain=states.chain,
-        witnesses=states.witnesses,
-        loops=states.loops,
         waits=state.waits,
         detail=state.detail,
         fault=fault or state.fault or parts.collector.defect,

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from api.services.service import Service
 from ledger.anchoring.anchors import last_size
@@ -138,17 +138,13 @@ def command_values(service: Service, agency: str | None = None, officer: str | N
     year = datetime.fromtimestamp(service.parts.clock() // 1000, UTC).year + YEARS_GRANTED + 1
     values = CommandValues(url=settings.url, data_dir=settings.data_dir.name or ".", until=f"{year}-01-01")
     if settings.embedded_chain_port:
-        values = _with(values, node=f"http://127.0.0.1:{settings.embedded_chain_port}")
-    return _with(values, agency=agency or values.agency, officer=officer or values.officer)
+        values = replace(values, node=f"http://127.0.0.1:{settings.embedded_chain_port}")
+    return replace(values, agency=agency or values.agency, officer=officer or values.officer)
 
 
 def filled(commands: Iterable[tuple[Machine | None, str]], values: CommandValues) -> tuple[MachineCommand, ...]:
     """Return the commands with the values filled in."""
     return tuple(MachineCommand(machine, text.format(**asdict(values))) for machine, text in commands)
-
-
-def _with(values: CommandValues, **changes: str) -> CommandValues:
-    return CommandValues(**{**asdict(values), **changes})
 
 
 def ledger_setup(service: Service, labels: Labels, *, officer: str | None) -> LedgerSetup:
@@ -281,7 +277,7 @@ class _Look:
             "Each machine keeps its own, and compares its digest with what the other agencies have: {digest}",
             digest=trust_digest(self._service.parts.trust.trust),
         )
-        own = _with(values, officer=self._officer or next((grant.officer for grant in held), values.officer))
+        own = replace(values, officer=self._officer or next((grant.officer for grant in held), values.officer))
         yield self._step("trust", "elsewhere", says, _Todo("officer", PIN_TRUST, own))
         newest = max((agency.index, *(grant.granted for grant in granted)))
         if newest < self._final:
@@ -294,7 +290,7 @@ class _Look:
     def _role_held(self, role: Role, held: Iterable[Grant], values: CommandValues) -> SetupStep:
         """Return whether an officer has a key with the role. Cases wait for a clerk, and for nobody else."""
         officers = sorted({grant.officer for grant in held if role in grant.roles})
-        todo = _Todo("officer", (*ASK_FOR_GRANT, *GRANT), _with(values, role=role))
+        todo = _Todo("officer", (*ASK_FOR_GRANT, *GRANT), replace(values, role=role))
         if officers:
             return self._step(role, "done", ", ".join(officers[:OFFICERS_NAMED]), todo)
         if role == "clerk":
@@ -311,7 +307,9 @@ class _Look:
             says = Message("It comes after the clerk's key.")
             return self._step("signing", "waits", says, _Todo("officer", SIGN, values))
         says = Message("None has yet. A clerk starts the signer, and signs in to the console.")
-        return self._step("signing", "missing", says, _Todo("officer", SIGN, _with(values, officer=clerks[0].officer)))
+        return self._step(
+            "signing", "missing", says, _Todo("officer", SIGN, replace(values, officer=clerks[0].officer))
+        )
 
     def _witness(self, agency: Agency, values: CommandValues) -> SetupStep:
         if agency.witness is None:
@@ -320,10 +318,10 @@ class _Look:
         state = self._witnesses.get(agency.witness)
         if state is None:
             says = Message("The service does not know where it is reached: it must stand in witnesses.toml.")
-            todo = _Todo("operator", NAME_WITNESS, _with(values, account=agency.witness))
+            todo = _Todo("operator", NAME_WITNESS, replace(values, account=agency.witness))
             return self._step("witness", "missing", says, todo)
         commands = LOOK_AT_WITNESS if state.size else RUN_WITNESS
-        todo = _Todo("witness", commands, _with(values, listen=_listened_at(state.url) or values.listen))
+        todo = _Todo("witness", commands, replace(values, listen=_listened_at(state.url) or values.listen))
         if _signs(state):
             says = Message("Entries that it has co-signed: {size} of {entries}.", size=state.size, entries=self._size)
             return self._step("witness", "done", says, todo)

@@ -21,8 +21,9 @@ from api.console.shared.rendering import PATH
 from api.console.supervision.lead_pages import waiting
 from api.dependencies import Following
 from api.middleware.request_limits import charge
-from api.schemas.answers import HandoverLine, case_line, handover_line
+from api.schemas.answers import CaseLine, HandoverLine
 from api.services.case_reading import SEARCH_COST, SEARCH_FOR, TOO_SHORT, SearchResults, names_in_case, search_cases
+from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import RuleRefused
 from ledger.core.events.catalogue import HANDLING
@@ -110,7 +111,7 @@ def refused(visit: VisitOf, after: Following = None) -> Response:
     """Show the offers that the agency has refused, newest first: each leads to its papers, which have to be served."""
     with visit.service.parts.database.read() as connection:
         window = Page(ROWS, visit.service.cursors.position("refused", after))
-        lines = [handover_line(row) for row in cases.refused_offers(connection, visit.reading.agency, window)]
+        lines = [convert(row, HandoverLine) for row in cases.refused_offers(connection, visit.reading.agency, window)]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         numbers = cases.numbers_of(connection, ids)
     visit.reading.record(Message("refused offers"), *ids)
@@ -199,7 +200,7 @@ def list_cases(visit: VisitOf, filters: Annotated[CaseFilters, Depends()], after
     last = None if position is None else CasePosition(*position.rsplit(",", 1))
     with visit.service.parts.database.read() as connection:
         rows = listed_cases(connection, visit, filters, ROWS, last)
-        lines = [case_line(row) for row in rows]
+        lines = [convert(row, CaseLine) for row in rows]
         clocks = clock_views.nearest(connection, visit, (line.case_id for line in lines))
     visit.reading.record(filters.read_as, *(line.case_id for line in lines))
     return visit.page(
@@ -244,7 +245,7 @@ def _box(visit: Visit, box: Box, *, limit: int, after: str | None = None) -> tup
     now = visit.reading.reader.now
     with visit.service.parts.database.read() as connection:
         offer_rows = open_offers(connection, visit.reading.agency, box, as_of=now, limit=limit, after=last)
-        lines = [handover_line(row) for row in offer_rows]
+        lines = [convert(row, HandoverLine) for row in offer_rows]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         clocks = clock_views.nearest(connection, visit, ids)
         numbers = cases.numbers_of(connection, ids)

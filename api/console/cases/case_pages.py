@@ -19,7 +19,7 @@ from api.console.shared.formats import minute
 from api.console.shared.rendering import PATH, narrator_of
 from api.dependencies import After, Following, SlugPath
 from api.services.case_reading import known_persons, require_handover, timeline_builder
-from api.services.documents import offered_papers, papers_of_case, place_of_paper
+from api.services.documents import PAPERS, offered_papers, papers_of_case, place_of_paper
 from ledger.core.custody import CaseState, Handover
 from ledger.core.custody.state import MeasureState
 from ledger.core.encoding.instants import unix_seconds
@@ -92,7 +92,6 @@ def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int) -> List
 
 
 STEPS = 50  # of the timeline at a time
-PAPERS = "papers of {}"
 
 router = page_router()
 ProcedureQuery = Annotated[str | None, Query(max_length=64)]

@@ -18,8 +18,8 @@ from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder
 from api.services.documents import OfferedPaper, offered_papers
+from api.services.evidence_files import item_of
 from ledger.core.custody import Item
-from ledger.core.errors import NotFound
 from ledger.core.events import NAME_OF
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message
@@ -46,7 +46,7 @@ OnField = Annotated[str, Query(max_length=40)]  # what a browser's field for a d
 def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField = "") -> Response:
     """Show the item with its history, and with ``on`` who held it on that day."""
     visible = read_case(visit, case_id, Message("item {item_id}", item_id=item_id), whole=True)
-    item = _item(visible, item_id)
+    item = item_of(visible.state, item_id)
     history = _history(visit, visible, item_id, on)
     clocks = [clock for clock in clock_views.of_case(visit, visible.state) if clock.subject == item_id]
     own_ids = {item_id, *history.came_from_items}
@@ -78,16 +78,9 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField 
 def item_custody(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField) -> Response:
     """Return a part of the item's page: who held it on the day or at the time ``on``."""
     visible = read_case(visit, case_id, Message("custody of item {item_id}", item_id=item_id), whole=True)
-    item = _item(visible, item_id)
+    item = item_of(visible.state, item_id)
     history = _history(visit, visible, item_id, on)
     return visit.page("cases/item_custody.html", **visible._asdict(), item=item, answer=history.answer)
-
-
-def _item(visible: VisibleCase, item_id: str) -> Item:
-    item = visible.state.items.get(item_id)
-    if item is None:
-        raise NotFound("this case has no item {item_id}", item_id=item_id, field="item_id")
-    return item
 
 
 def _history(visit: Visit, visible: VisibleCase, item_id: str, on: str) -> CustodyHistory:

@@ -17,9 +17,10 @@ from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.formats import minute
 from api.console.shared.rendering import narrator_of
 from api.dependencies import Following, SlugPath, download
-from api.schemas.answers import LetterLine, letter_line
+from api.schemas.answers import LetterLine
 from api.services.case_reading import known_persons, read_letter
 from api.services.documents import bundle_of_event
+from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import decode_event, decode_section
 from ledger.core.events.catalogue import HANDLING
@@ -43,7 +44,7 @@ def waiting_letters(visit: Visit, limit: int) -> list[LetterLine]:
     """Return the first letters to the agency that wait for its receipt or answer, and record the read."""
     with visit.service.parts.database.read() as connection:
         rows = cases.list_letters(connection, visit.reading.agency, Page(limit), box="inbox", waiting=True)
-    lines = [letter_line(row) for row in rows]
+    lines = [convert(row, LetterLine) for row in rows]
     if lines:
         visit.reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
     return lines
@@ -58,7 +59,7 @@ def list_letters(
     window = Page(ROWS, visit.service.cursors.position(SCOPE, after))
     with visit.service.parts.database.read() as connection:
         rows = cases.list_letters(connection, visit.reading.agency, window, box=box, number=number)
-    lines = [letter_line(row) for row in rows]
+    lines = [convert(row, LetterLine) for row in rows]
     visit.reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
     following = visit.service.cursors.following(SCOPE, lines, ROWS, attrgetter("updated_index"))
     return visit.page("cases/letters.html", lines=lines, box=box, number=number, following=following)

@@ -22,11 +22,12 @@ from api.console.shared.access import Visit, VisitOf, page_router, refusing_unsi
 from api.console.supervision.lead_pages import Filters
 from api.dependencies import SlugPath, download
 from api.middleware.request_limits import charge
-from api.schemas.answers import case_line, handover_line, letter_line
+from api.schemas.answers import CaseLine, HandoverLine, LetterLine
 from api.services.case_reading import ACCESS_LOG_ROLES, search_cases, visible_reads
 from api.services.supervision_views import lead_line
 from api.texts import Texts, later
 from ledger.core.custody import CaseState
+from ledger.core.encoding.decoding import convert
 from ledger.core.messages import Message
 from ledger.i18n import zone_in_use
 from ledger.interchange.exports.workbook import MEDIA_TYPE, Cell, workbook
@@ -88,7 +89,7 @@ def cases_file(visit: VisitOf, filters: Annotated[CaseFilters, Depends()]) -> Re
     """Return the cases of the filters, in their order."""
     with visit.service.parts.database.read() as connection:
         rows = listed_cases(connection, visit, filters, WHOLE.limit)
-        lines = [case_line(row) for row in rows]
+        lines = [convert(row, CaseLine) for row in rows]
         nearest = clocks.nearest_of(connection, [line.case_id for line in lines], visit.reading.reader.now)
     label, agency = visit.labels.of, visit.agency_names
     columns = later("Number | Matter | Line | Stage | Answers for it | Opened | Runs out next | Last day | Case id")
@@ -121,7 +122,7 @@ def box_file(visit: VisitOf, box: Box) -> Response:
     now = visit.reading.reader.now
     with visit.service.parts.database.read() as connection:
         rows = clocks.open_offers(connection, visit.reading.agency, box, as_of=now, limit=WHOLE.limit)
-        lines = [handover_line(row) for row in rows]
+        lines = [convert(row, HandoverLine) for row in rows]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         nearest, numbers = clocks.nearest_of(connection, ids, now), cases.numbers_of(connection, ids)
     agency = visit.agency_names
@@ -153,7 +154,7 @@ def letters_file(visit: VisitOf, box: BoxQuery = "inbox", number: NumberQuery = 
     """Return the letters to the agency or those by it."""
     with visit.service.parts.database.read() as connection:
         rows = cases.list_letters(connection, visit.reading.agency, WHOLE, box=box, number=number.strip())
-    lines = [letter_line(row) for row in rows]
+    lines = [convert(row, LetterLine) for row in rows]
     agency = visit.agency_names
     return list_file(
         visit,
