@@ -120,7 +120,7 @@ def reading(request: Request, credentials: Annotated[HTTPAuthorizationCredential
     if credentials is None:
         raise TokenRefused("expected the header 'Authorization: Bearer <token>'", field="Authorization")
     service = service_of(request)
-    authority = service.authority()
+    authority = service.parts.authority()
     session = service.sign_in.session(credentials.credentials, authority)
     require_key(session, request.method)
     return Reading(service.parts, session, authority)

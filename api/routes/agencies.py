@@ -41,7 +41,7 @@ def agencies(
 ) -> Response:
     """List the agencies in the order of their ids."""
     count = service.limit(limit)
-    by_id = sorted(service.authority().agencies.values(), key=lambda agency: agency.agency_id)
+    by_id = sorted(service.parts.authority().agencies.values(), key=lambda agency: agency.agency_id)
     views = [agency_view(agency) for agency in by_id if after is None or agency.agency_id > after][:count]
     return page_response("agencies", views, views[-1].agency_id if len(views) == count else None)
 
@@ -49,13 +49,13 @@ def agencies(
 @router.reads("/agencies/{agency_id}", "Show an agency", AgencyView, 404, tags=REGISTRY)
 def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
     """Return an agency with its jurisdiction and the keys of its admin and its witness."""
-    return json_response(agency_view(known_agency(service.authority(), agency_id)))
+    return json_response(agency_view(known_agency(service.parts.authority(), agency_id)))
 
 
 @router.reads("/agencies/{agency_id}/keys", "List an agency's keys", Paged("keys", KeyView), 404, tags=REGISTRY)
 def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
     """List all keys that were ever granted, in the order of their grants; officers are pseudonymous service numbers."""
-    authority = service.authority()
+    authority = service.parts.authority()
     known_agency(authority, agency_id)
     granted = sorted(authority.grants.values(), key=lambda grant: grant.granted)
     return json_response({"keys": [view_of(KeyView, grant) for grant in granted if grant.agency_id == agency_id]})
@@ -100,7 +100,7 @@ def challenge(service: ServiceOf, asked: ChallengeRequestBody) -> Response:
 
     The key must be granted.
     """
-    return json_response(service.sign_in.challenge(asked.key_id, service.authority()))
+    return json_response(service.sign_in.challenge(asked.key_id, service.parts.authority()))
 
 
 @router.posts(
@@ -108,4 +108,4 @@ def challenge(service: ServiceOf, asked: ChallengeRequestBody) -> Response:
 )
 def token(service: ServiceOf, signed: SignedChallengeBody) -> Response:
     """Return a token that permits reads for a short time, and only as long as the key is granted."""
-    return json_response(service.sign_in.token(signed.nonce, signed.signature, service.authority()))
+    return json_response(service.sign_in.token(signed.nonce, signed.signature, service.parts.authority()))

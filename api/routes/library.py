@@ -187,7 +187,7 @@ def check_anonymity(service: ServiceOf, reading: Models, asked: TextsToCheckBody
         traces = [
             TraceView(number, trace.start, trace.text, trace.kind, trace.instead)
             for number, text in enumerate(asked.texts)
-            for trace in identified(connection, text, service.authority(), reading.reader)
+            for trace in identified(connection, text, service.parts.authority(), reading.reader)
         ]
     reading.record(Message("anonymity of texts"))
     return json_response(AnonymityView(tuple(traces)))

@@ -62,7 +62,7 @@ class PackageToPublish(Struct, frozen=True, forbid_unknown_fields=True):
 @router.reads("", "List the procedures", Paged("procedures", ProcedureView))
 def procedures(service: ServiceOf) -> Response:
     """List what was published in the log's order, then what was adopted without a text."""
-    service.authority()  # what other processes have adopted, too
+    service.parts.authority()  # what other processes have adopted, too
     adopted = service.parts.registry.procedures()
     with service.parts.database.read() as connection:
         published = {body.digest: (index, body) for index, body in reversed(_published(connection))}

@@ -148,7 +148,7 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
         )
         events = views.life_of(connection, stream_id, sight)
         zone = service.parts.validator.procedures().current[state.issued.procedure].zone
-        own, agencies = reading.agency == state.supervising, service.authority().agencies
+        own, agencies = reading.agency == state.supervising, service.parts.authority().agencies
         counts = views.recurrence(connection, state, reading.reader.now, agencies, zone) if own else None
     reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
     due = views.reply_deadline(service.parts.validator, state, reading.moment)

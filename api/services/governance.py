@@ -41,7 +41,7 @@ def called_in(service: Service, labels: Labels) -> Called:
         with service.parts.database.read() as connection:
             return supervision.model_titles(connection)
 
-    return Called(names_by_id(lambda: service.authority().names(), labels), names_by_id(titles, labels))
+    return Called(names_by_id(lambda: service.parts.authority().names(), labels), names_by_id(titles, labels))
 
 
 def require_governing(reading: Reading, *, roles: tuple[str, ...] = GOVERNING) -> str:

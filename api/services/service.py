@@ -26,7 +26,6 @@ from api.services.auditing import Audits
 from api.services.parts import Parts
 from api.services.submission import SubmissionService
 from ledger.core.errors import MalformedInput
-from ledger.core.signing.authority import AuthorityState
 from ledger.proofs.bundles import Prover
 from ledger.store.growth import KeyUses
 from ledger.timeline.case_history import Histories
@@ -88,10 +87,6 @@ class Service(Struct, frozen=True):
     audits: Audits
     cursors: Cursors
     uses: KeyUses
-
-    def authority(self) -> AuthorityState:
-        """Return the registry as the log has it now."""
-        return self.parts.authority()
 
     def limit(self, requested: int) -> int:
         """Return the number of entries of a page: what was asked for, at most the configured maximum."""

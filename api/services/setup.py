@@ -188,7 +188,7 @@ class _Look:
         parts = service.parts
         self._service, self._labels = service, labels
         self._officer = officer
-        self._authority = service.authority()
+        self._authority = service.parts.authority()
         self._granted: defaultdict[str, list[Grant]] = defaultdict(list)
         for grant in self._authority.grants.values():
             self._granted[grant.agency_id].append(grant)

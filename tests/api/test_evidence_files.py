@@ -359,17 +359,24 @@ def test_a_preview_takes_its_turn_before_it_reads(desk: Desk, monkeypatch: pytes
     problem(desk.served.get(path, HOLDER), 503, "store_unavailable")
 
 
-def test_an_upload_that_is_cut_off_leaves_nothing(desk: Desk) -> None:
-    """A client that goes away in the middle: its segments are deleted, and the same file is taken afterwards."""
-    path = desk.path("disk", digests_of(LARGE)[0])
-    token = desk.served.token(HOLDER)["authorization"]
+@contextmanager
+def nearly_uploaded(desk: Desk, path: str, officer: Officer) -> Iterator[socket.socket]:
+    """Send all of the file but its last byte, and keep the connection until the block is left."""
+    head = f"POST {path} HTTP/1.1\r\nHost: ledger.test\r\n"
+    head += f"Authorization: {desk.served.token(officer)['authorization']}\r\n"
+    head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(LARGE)}\r\n\r\n"
     with listening_for(desk.served) as port:
-        head = f"POST {path} HTTP/1.1\r\nHost: ledger.test\r\nAuthorization: {token}\r\n"
-        head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(LARGE)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(head.encode() + LARGE[:-1])
             until(desk.objects)
+            yield client
         until(lambda: not desk.objects())
+
+
+def test_an_upload_that_is_cut_off_leaves_nothing(desk: Desk) -> None:
+    """A client that goes away in the middle: its segments are deleted, and the same file is taken afterwards."""
+    with nearly_uploaded(desk, desk.path("disk", digests_of(LARGE)[0]), HOLDER):
+        pass
     assert desk.give("disk", LARGE, HOLDER).status_code == 200
 
 
@@ -383,22 +390,15 @@ def test_an_upload_ends_after_the_item_went(desk: Desk, becomes: str) -> None:
     )
     desk.served.record(case)
     count = len(case.events)
-    path = desk.path("disk", digests_of(LARGE)[0], "case-4")
-    token = desk.served.token(FORMER)["authorization"]
-    with listening_for(desk.served) as port:
-        head = f"POST {path} HTTP/1.1\r\nHost: ledger.test\r\nAuthorization: {token}\r\n"
-        head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(LARGE)}\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(head.encode() + LARGE[:-1])
-            until(desk.objects)
-            if becomes == "destroyed":
-                case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
-                dispose(case, disposed_at=case.moment)
-            else:
-                case.offer("disk", to=PROCURATORATE, purpose="prosecution_review").accept()
-            desk.served.ledger.post_all(case.events[count:])
-            client.sendall(LARGE[-1:])
-            answer = client.recv(100)
+    with nearly_uploaded(desk, desk.path("disk", digests_of(LARGE)[0], "case-4"), FORMER) as client:
+        if becomes == "destroyed":
+            case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+            dispose(case, disposed_at=case.moment)
+        else:
+            case.offer("disk", to=PROCURATORATE, purpose="prosecution_review").accept()
+        desk.served.ledger.post_all(case.events[count:])
+        client.sendall(LARGE[-1:])
+        answer = client.recv(100)
     assert answer.startswith(b"HTTP/1.1 403"), answer
     assert desk.objects() == []
     assert desk.recorded(b"given") == 0

@@ -92,7 +92,7 @@ def phone_visit(request: Request) -> PhoneVisit:
     token = phone_cookie(service).token(request)
     if token is None:
         raise phone_ended()
-    authority = service.authority()
+    authority = service.parts.authority()
     prepared, session = service.phones.session(token, authority)
     visit = Visit(request, service, Reading(service.parts, session, authority), labels(request))
     visit.reading.unsigned = {}

@@ -82,7 +82,7 @@ def list_agencies(visit: PublicVisitOf) -> Response:
     return visit.page(
         "registry/agencies.html",
         lines=agency_lines(visit),
-        authority=visit.service.authority(),
+        authority=visit.service.parts.authority(),
         chain_status=status,
         counted=_uses(visit).counted,
     )
@@ -90,7 +90,7 @@ def list_agencies(visit: PublicVisitOf) -> Response:
 
 def agency_lines(visit: Visit | PublicVisit) -> list[AgencyLine]:
     """Return all agencies, those of a kind beside each other."""
-    authority, uses = visit.service.authority(), _uses(visit)
+    authority, uses = visit.service.parts.authority(), _uses(visit)
     now = visit.service.parts.clock() // 1000
     lines = []
     for agency in sorted(authority.agencies.values(), key=lambda agency: (agency.kind, agency.agency_id)):
@@ -143,7 +143,7 @@ def change_bundle(visit: VisitOf, entry: EntryPath) -> Response:
 @router.get("/agencies/{agency_id}")
 def show_agency(visit: PublicVisitOf, agency_id: SlugPath) -> Response:
     """Show an agency with all keys that it ever had, and what was decided about it."""
-    authority, uses = visit.service.authority(), _uses(visit)
+    authority, uses = visit.service.parts.authority(), _uses(visit)
     agency = known_agency(authority, agency_id)
     history = _history(visit, agency_id)
     own = [grant for grant in authority.grants.values() if grant.agency_id == agency_id]
@@ -155,7 +155,7 @@ def show_agency(visit: PublicVisitOf, agency_id: SlugPath) -> Response:
 @router.get("/agencies/{agency_id}/keys/{key_id}")
 def show_key(visit: PublicVisitOf, agency_id: SlugPath, key_id: KeyPath) -> Response:
     """Show what the key signed last."""
-    authority, uses = visit.service.authority(), _uses(visit)
+    authority, uses = visit.service.parts.authority(), _uses(visit)
     grant = authority.grants.get(key_id)
     if grant is None or grant.agency_id != agency_id:
         raise NotFound("no key {key_id} was granted to {agency_id}", key_id=key_id, agency_id=agency_id, field="key_id")

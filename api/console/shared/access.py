@@ -91,7 +91,7 @@ def reading(request: Request) -> Reading:
     token = SessionCookie(service.parts.settings).token(request)
     if token is None:
         raise SignInNeeded
-    authority = service.authority()
+    authority = service.parts.authority()
     try:
         session = service.sign_in.session(token, authority)
     except TokenRefused as error:

@@ -142,7 +142,7 @@ def page(
     reader_language = language(request)
     here = request.url.path.removeprefix(PATH)
     # The registry as it was when the request began: to ask the log again for each part of a page takes a fifth of it.
-    authority: Callable[[], AuthorityState] = cache(lambda: reading.authority if reading else service.authority())
+    authority: Callable[[], AuthorityState] = cache(lambda: reading.authority if reading else service.parts.authority())
     session = reading.session if reading else None
     own = authority().agencies.get(session.agency) if session else None
     frame = {
@@ -191,7 +191,7 @@ def _unless_unavailable(part: Callable[[], T]) -> T | None:
 
 def names_of(service: Service, labels: Labels) -> Names:
     """Return the function that names agencies by the registry."""
-    return names_by_id(lambda: service.authority().names(), labels)
+    return names_by_id(lambda: service.parts.authority().names(), labels)
 
 
 def narrator_of(service: Service, labels: Labels, persons: Mapping[str, str] = MappingProxyType({})) -> Narrator:

@@ -56,7 +56,7 @@ def return_from_provider(request: Request, service: ServiceOf, agency: SlugPath)
         agency,
         answer,
         _provider_cookie(service).token(request),
-        service.authority(),
+        service.parts.authority(),
         return_url=_return_url(service, agency),
     )
     response = page(request, service, "sign_in/signed_in.html", following=finished.following)
@@ -82,7 +82,7 @@ async def read_signed(request: Request, service: ServiceOf) -> SignedChallenge:
 @router.post("/sign-in")
 def sign_in(service: ServiceOf, signed: Annotated[SignedChallenge, Depends(read_signed)]) -> Response:
     """Sign in by the nonce of a challenge and its signature."""
-    issued = service.sign_in.token(signed.nonce, signed.signature, service.authority())
+    issued = service.sign_in.token(signed.nonce, signed.signature, service.parts.authority())
     response = Response(status_code=204)
     SessionCookie(service.parts.settings).set_on(response, issued.access_token, issued.expires_in)
     return response
