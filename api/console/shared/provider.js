@@ -9,7 +9,7 @@ export const BUSY = -32002;
 export const NO_WALLET = "no_wallet";
 export const OTHER_ACCOUNT = "other_account";
 
-export class ProviderError extends Error {
+class ProviderError extends Error {
   constructor({ code, message, data }) {
     super(message);
     this.code = code;

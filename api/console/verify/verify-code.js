@@ -12,8 +12,6 @@ function read() {
   return Object.entries(FORMS).every(([name, form]) => form.test(code[name] ?? "")) ? code : undefined;
 }
 
-export const lookedFor = () => read() ?? null;
-
 export function showCode() {
   const [part, code] = [document.getElementById("looked-for"), read()];
   part.hidden = code === null;
@@ -27,7 +25,7 @@ export function showCode() {
 // Return in words whether a bundle of this ledger is the one on the paper, or nothing without a code. Only a signed and logged event
 // is, which the code names with its digest: two events may have one payload.
 export function compared(results, logId) {
-  const code = lookedFor();
+  const code = read();
   if (!code) return null;
   const same = results.filter(({ envelope }) => envelope.payload_digest === code.digest);
   const isNamed = ({ envelope: { event_id: event, stream } }) => logId === code.log && (event === code.of || (stream.kind === "case" && stream.id === code.of));
