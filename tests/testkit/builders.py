@@ -20,7 +20,7 @@ from coincurve import PrivateKey
 from msgspec import inspect
 from msgspec.structs import replace
 
-from ledger.core.custody.claimed_times import HAPPENED, begins_at, times_of
+from ledger.core.custody.claimed_times import begins_at, times_of
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
@@ -262,7 +262,7 @@ def event_of(
 
 def _latest_claim(body: Body, occurred_at: str | None) -> int:
     """Return the last time that an event claims of what has happened: nobody signs it before."""
-    claims = [at for _, at in times_of(body, HAPPENED)]
+    claims = [at for _, at in times_of(body)]
     return max((begins_at(at, shipped_rulebook().zone) for at in (*claims, occurred_at) if at is not None), default=0)
 
 

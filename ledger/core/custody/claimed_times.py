@@ -6,8 +6,7 @@
 - an event that follows another lies on no earlier day: a receipt follows its offer, a service the request, a disposal
   its proposal and decision, and the last day of a period its first.
 
-A possible one that does not fit is flagged (``odd_time``). ``HAPPENED`` and ``AHEAD`` list every time and every day of
-every body. Times that leave a gap in the handling chain, overlap, or
+A possible one that does not fit is flagged (``odd_time``). Times that leave a gap in the handling chain, overlap, or
 contradict the order of the record are ``Break``s: they are shown in the timeline.
 """
 
@@ -15,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from typing import Literal, NamedTuple, NoReturn, get_args
 
 from msgspec import Struct
@@ -22,77 +22,19 @@ from msgspec import Struct
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.encoding import instants
 from ledger.core.errors import refuse
-from ledger.core.events import (
-    Body,
-    Event,
-    case,
-    handover,
-    hold,
-    item,
-    letter,
-    record,
-    retention,
-    stocktake,
-    supervision,
-)
+from ledger.core.events import Body, Event, case, handover, item, letter, record, supervision
+from ledger.core.events.fields import fields_of
 from ledger.core.messages import Message, slot_names
 from ledger.core.procedure.rulebook import Level
 from ledger.core.procedure.zones import Zone
 
 TOLERANCE = 300  # seconds that the clock of the signer may be behind
 
-# By body, the fields whose times and days must be past, and those whose may be in the future.
-HAPPENED: dict[type[Body], tuple[str, ...]] = {
-    case.CaseTakenOver: (
-        *("as_of", "opened_at", "measures[].started_at", "measures[].ended_at"),
-        *("handovers[].received_at", "deadlines[].started_at"),
-    ),
-    case.MeasureImposed: ("started_at",),
-    case.MeasureChanged: ("started_at",),
-    case.MeasureLifted: ("ended_at",),
-    case.DecisionRecorded: ("decided_at", "served_at"),
-    case.CustodyChangeServed: ("served_at",),
-    case.DeadlineSuspended: ("suspended_at",),
-    case.DeadlineResumed: ("resumed_at",),
-    case.DeadlineReset: ("reset_at",),
-    letter.LetterSent: ("sent_at",),
-    letter.LetterReceived: ("received_at",),
-    letter.LetterFiled: ("received_at",),
-    handover.HandoverAccepted: ("received_at",),
-    handover.HandoverRefused: ("received_at",),
-    item.ItemRegistered: ("seizure.seized_at", "collection.network_time_at"),
-    item.ItemUnfrozen: ("unfrozen_at",),
-    item.ItemDisposed: ("disposed_at",),
-    record.DatasetRegistered: ("period_from",),
-    record.RecordLate: ("happened_at",),
-    stocktake.StocktakeRecorded: ("started_at",),
-    supervision.LeadRaised: ("as_of",),
-    supervision.LeadClosed: ("document_date",),
-    supervision.ModelPublished: ("figures.measured_on",),
-    supervision.RecommendationReceived: ("received_at",),
-    supervision.RecommendationRechecked: ("before.period_from", "before.period_until", "after.period_from"),
-}
-AHEAD: dict[type[Body], tuple[str, ...]] = {
-    case.CaseTakenOver: ("measures[].until", "deadlines[].until"),
-    case.DecisionRecorded: ("effective_at",),
-    case.MeasureImposed: ("until",),
-    case.MeasureChanged: ("until",),
-    case.MeasureExtended: ("until",),
-    case.CustodyChangeRequested: ("period_from", "until"),  # a period may begin on the next day
-    case.CustodyPeriodNotified: ("until",),
-    case.DeadlineExtended: ("until",),
-    letter.LetterSent: ("due_at",),
-    hold.HoldPlaced: ("review_on",),
-    retention.RetentionSet: ("until",),
-    handover.HandoverOffered: ("expires_at", "due_at"),
-    handover.HandoverReturned: ("due_at",),
-    handover.HandoverRefused: ("due_at",),
-    item.ItemCheckedOut: ("due_at",),
-    item.ItemFrozen: ("frozen_until",),
-    item.ItemFreezeRenewed: ("frozen_until",),
-    record.DatasetRegistered: ("period_until",),
-    # The end of a period is exclusive: its rule compares the day before with that of the signature.
-    supervision.RecommendationRechecked: ("after.period_until",),
+# Fields whose time or day may lie in the future; those of all others have happened.
+_AHEAD = ("until", "frozen_until", "period_until", "due_at", "expires_at", "effective_at", "review_on")
+_OTHERWISE = {
+    (case.CustodyChangeRequested, "period_from"),  # a period may begin on the next day
+    (supervision.RecommendationRechecked, "before.period_until"),  # that after it ends on the day of the count
 }
 # By body, pairs of its fields of which the first may not lie on an earlier day than the second.
 ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
@@ -109,9 +51,28 @@ ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
 }
 
 
-def times_of(body: Body, fields: dict[type[Body], tuple[str, ...]]) -> Iterator[tuple[str, str]]:
-    """Yield the times and days that the body has in these fields, each with its path."""
-    for path in fields.get(type(body), ()):
+@cache
+def claims_of(body: type[Body], *, ahead: bool) -> tuple[str, ...]:
+    """Return the paths of the times and days that bodies of this type claim: those that must be past, or may lie ahead.
+
+    An element of a list has the path ``measures[].until``.
+    """
+    paths = _time_fields(body)
+    return tuple(path for path in paths if ahead == ((path.split(".")[-1] in _AHEAD) != ((body, path) in _OTHERWISE)))
+
+
+def _time_fields(struct: type[Struct], within: str = "") -> Iterator[str]:
+    for field in fields_of(struct):
+        path = f"{within}{field.name}{'[]' if field.is_list else ''}"
+        if field.type.kind in ("moment", "day"):
+            yield path
+        elif field.type.part is not None:
+            yield from _time_fields(field.type.part, f"{path}.")
+
+
+def times_of(body: Body, *, ahead: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield the times and days that the body claims to be past, or that may lie ahead, each with its path."""
+    for path in claims_of(type(body), ahead=ahead):
         group, _, field = path.partition("[].")
         claims = [(path, _claim(body, path))]
         if field:
@@ -147,7 +108,7 @@ def require_consistent(event: Event, zone: Zone | None = None) -> None:
     """
     anywhere = zone or _FIRST_ON_EARTH
     claims = [("occurred_at", event.occurred_at)]
-    claims += [(f"body.{path}", at) for path, at in times_of(event.body, HAPPENED)]
+    claims += [(f"body.{path}", at) for path, at in times_of(event.body)]
     for field, at in claims:
         # A clock that starts in the future would give time that nobody has.
         if begins_at(at, anywhere) - event.signed_at > TOLERANCE:
@@ -283,7 +244,7 @@ def contradictions(before: CaseState | None, event: Event, zone: Zone) -> Iterat
         if body.effective_at is not None:
             claims.append(Follows("body.effective_at", body.effective_at, body.decided_at, IN_EFFECT_BEFORE_DECIDED))
     # Not refused: a paper may set a day that has passed by the time it is recorded.
-    ahead = list(times_of(body, AHEAD))
+    ahead = list(times_of(body, ahead=True))
     claims += [Follows(path, at, occurred_at, DUE_BEFORE_SET) for path, at in ahead if path == "due_at"]
     for claim in claims:
         if claim.at < claim.earliest:
