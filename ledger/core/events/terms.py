@@ -49,6 +49,10 @@ def _slug(longest: int, description: str, example: str, names: str) -> Meta:
     return text(pattern, description, example, names=names)
 
 
+def _of_case(example: str, names: str) -> Meta:
+    return _slug(64, "slug of at most 64 characters, unique within the case", example, names)
+
+
 # -- identifiers -------------------------------------------------------------------------------------------------------
 
 AgencyId = Annotated[str, _slug(31, "slug of at most 31 characters", "psb-east", "agency")]
@@ -66,28 +70,20 @@ AgencyKind = Annotated[
     ),
 ]
 CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a", "case")]
-ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "item-7f3a-01", "item")]
-HandoverId = Annotated[
-    str, _slug(64, "slug of at most 64 characters, unique within the case", "handover-1", "handover")
-]
-MeasureId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "measure-1", "measure")]
-DecisionId = Annotated[
-    str, _slug(64, "slug of at most 64 characters, unique within the case", "decision-1", "decision")
-]
-CustodyChangeId = Annotated[
-    str, _slug(64, "slug of at most 64 characters, unique within the case", "custody-1", "custody_change")
-]
-LetterId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "letter-1", "letter")]
-HoldId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "hold-1", "hold")]
+ItemId = Annotated[str, _of_case("item-7f3a-01", "item")]
+HandoverId = Annotated[str, _of_case("handover-1", "handover")]
+MeasureId = Annotated[str, _of_case("measure-1", "measure")]
+DecisionId = Annotated[str, _of_case("decision-1", "decision")]
+CustodyChangeId = Annotated[str, _of_case("custody-1", "custody_change")]
+LetterId = Annotated[str, _of_case("letter-1", "letter")]
+HoldId = Annotated[str, _of_case("hold-1", "hold")]
 DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026", "dataset")]
 StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a", "stream")]
 StocktakeId = Annotated[
     str, _slug(64, "slug of at most 64 characters, unique within the agency", "stocktake-1", "stocktake")
 ]
 # Of a discrepancy that a side raises; those that an acceptance states have no event of their own.
-RaisedDiscrepancyId = Annotated[
-    str, _slug(64, "slug of at most 64 characters, unique within the case", "short-1", "discrepancy")
-]
+RaisedDiscrepancyId = Annotated[str, _of_case("short-1", "discrepancy")]
 DiscrepancyId = Annotated[
     str,
     text(
@@ -222,65 +218,40 @@ MEANINGS[_WHOLE_WORD] = Message("a word: a-z, 0-9 and underscores, at most 40 ch
 Word = Annotated[str, Meta(pattern=_WHOLE_WORD)]  # of a package, and of no vocabulary that events name
 
 
-def _word(vocabulary: str) -> Meta:
+TABLE_OF = {"agency_kind": "kinds"}  # by vocabulary, the table of the procedure that has its words
+
+
+def _word(vocabulary: str, table: str) -> Meta:
+    TABLE_OF[vocabulary] = table
     description = "word of the case's procedure"
     return Meta(pattern=_WHOLE_WORD, description=description, examples=["a_word"], extra={"vocabulary": vocabulary})
 
 
-BusinessLine = Annotated[str, _word("business_line")]
-Stage = Annotated[str, _word("stage")]
-Trial = Annotated[str, _word("trial")]
-PersonRole = Annotated[str, _word("person_role")]
-Measure = Annotated[str, _word("measure")]
-QualifyingGround = Annotated[str, _word("qualifying_ground")]
-ExclusionGround = Annotated[str, _word("exclusion_ground")]
-DecisionKind = Annotated[str, _word("decision_kind")]
-ItemKind = Annotated[str, _word("item_kind")]
-Disposal = Annotated[str, _word("disposal")]
-Purpose = Annotated[str, _word("purpose")]
-ReasonCode = Annotated[str, _word("reason_code")]
-Remedy = Annotated[str, _word("remedy")]
-Aspect = Annotated[str, _word("aspect")]
-CaseRelation = Annotated[str, _word("case_relation")]
-LetterKind = Annotated[str, _word("letter_kind")]
-OutsiderKind = Annotated[str, _word("outsider_kind")]
-Service = Annotated[str, _word("service")]
-HoldKind = Annotated[str, _word("hold_kind")]
-ErasureGround = Annotated[str, _word("erasure_ground")]
-Particular = Annotated[str, _word("particular")]
-QuantityUnit = Annotated[str, _word("quantity_unit")]
-LeadOutcome = Annotated[str, _word("lead_outcome")]
-RecommendationKind = Annotated[str, _word("recommendation_kind")]
-Escalation = Annotated[str, _word("escalation")]
-# The table of the procedure that has the words of each vocabulary.
-TABLE_OF = {
-    "business_line": "lines",
-    "stage": "stages",
-    "trial": "trials",
-    "person_role": "persons",
-    "measure": "measures",
-    "decision_kind": "decisions",
-    "qualifying_ground": "grounds",
-    "exclusion_ground": "exclusions",
-    "item_kind": "items",
-    "disposal": "disposals",
-    "purpose": "purposes",
-    "reason_code": "reasons",
-    "remedy": "remedies",
-    "letter_kind": "letters",
-    "outsider_kind": "outsiders",
-    "service": "services",
-    "hold_kind": "holds",
-    "erasure_ground": "erasures",
-    "lead_outcome": "outcomes",
-    "recommendation_kind": "recommendations",
-    "escalation": "escalations",
-    "agency_kind": "kinds",
-    "quantity_unit": "units",
-    "aspect": "aspects",
-    "case_relation": "relations",
-    "particular": "fields",
-}
+BusinessLine = Annotated[str, _word("business_line", "lines")]
+Stage = Annotated[str, _word("stage", "stages")]
+Trial = Annotated[str, _word("trial", "trials")]
+PersonRole = Annotated[str, _word("person_role", "persons")]
+Measure = Annotated[str, _word("measure", "measures")]
+DecisionKind = Annotated[str, _word("decision_kind", "decisions")]
+QualifyingGround = Annotated[str, _word("qualifying_ground", "grounds")]
+ExclusionGround = Annotated[str, _word("exclusion_ground", "exclusions")]
+ItemKind = Annotated[str, _word("item_kind", "items")]
+Disposal = Annotated[str, _word("disposal", "disposals")]
+Purpose = Annotated[str, _word("purpose", "purposes")]
+ReasonCode = Annotated[str, _word("reason_code", "reasons")]
+Remedy = Annotated[str, _word("remedy", "remedies")]
+LetterKind = Annotated[str, _word("letter_kind", "letters")]
+OutsiderKind = Annotated[str, _word("outsider_kind", "outsiders")]
+Service = Annotated[str, _word("service", "services")]
+HoldKind = Annotated[str, _word("hold_kind", "holds")]
+ErasureGround = Annotated[str, _word("erasure_ground", "erasures")]
+LeadOutcome = Annotated[str, _word("lead_outcome", "outcomes")]
+RecommendationKind = Annotated[str, _word("recommendation_kind", "recommendations")]
+Escalation = Annotated[str, _word("escalation", "escalations")]
+QuantityUnit = Annotated[str, _word("quantity_unit", "units")]
+Aspect = Annotated[str, _word("aspect", "aspects")]
+CaseRelation = Annotated[str, _word("case_relation", "relations")]
+Particular = Annotated[str, _word("particular", "fields")]
 
 
 class Quantity(Value, frozen=True):

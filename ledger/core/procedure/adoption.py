@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from functools import cached_property
-from typing import NoReturn
 
 from msgspec import Struct
 
@@ -47,7 +46,7 @@ class Procedures(Struct, frozen=True, dict=True):
     def at(self, index: int) -> Mapping[str, Rulebook]:
         """Return the version of each procedure, by its id, that was in force for entry ``index``."""
         # Strictly below: the adoption must be in the log before the act that it is to judge.
-        return self._in_force[bisect_left(self._indices, index)]
+        return self._in_force[bisect_left(self.versions, index, key=lambda version: version.index)]
 
     @property
     def current(self) -> Mapping[str, Rulebook]:
@@ -72,10 +71,6 @@ class Procedures(Struct, frozen=True, dict=True):
             for kind, of_kind in book.traits.items():
                 traits[kind] = traits.get(kind, frozenset()) | of_kind
         return traits
-
-    @cached_property
-    def _indices(self) -> list[int]:
-        return [version.index for version in self.versions]
 
     @cached_property
     def _in_force(self) -> list[dict[str, Rulebook]]:
@@ -138,15 +133,11 @@ def require_in_force(in_force: Mapping[str, Rulebook], procedure_id: str, *, fie
     """Return the version of a procedure that is in force. Refuses (unknown_procedure) where none is."""
     book = in_force.get(procedure_id)
     if book is None:
-        _refuse_unknown(in_force, procedure_id, field)
+        refuse(
+            "unknown_procedure",
+            "no version of the procedure {procedure_id} is in force",
+            procedure_id=procedure_id,
+            field=field,
+            hint=Message("In force are: {procedures}", procedures=", ".join(in_force) or "-"),
+        )
     return book
-
-
-def _refuse_unknown(in_force: Mapping[str, Rulebook], procedure_id: str, field: str) -> NoReturn:
-    refuse(
-        "unknown_procedure",
-        "no version of the procedure {procedure_id} is in force",
-        procedure_id=procedure_id,
-        field=field,
-        hint=Message("In force are: {procedures}", procedures=", ".join(in_force) or "-"),
-    )

@@ -13,11 +13,6 @@ from ledger.core.messages import Message, Term
 from ledger.core.procedure.rulebook import Rulebook
 
 
-def vocabulary_name(vocabulary: str) -> Message:
-    """Return what the words of a vocabulary name, as people read it."""
-    return Term("vocabulary", vocabulary)
-
-
 def require_words(body: Struct, *books: Rulebook, path: str = "body") -> None:
     """Refuse (unknown_word) a word of an event that none of the procedures has; ``path`` names the event's body."""
     for name, vocabulary, is_deep in _word_fields(type(body)):
@@ -31,7 +26,7 @@ def require_words(body: Struct, *books: Rulebook, path: str = "body") -> None:
                 refuse(
                     "unknown_word",
                     "the procedure has no {vocabulary} {word}",
-                    vocabulary=vocabulary_name(vocabulary),
+                    vocabulary=Term("vocabulary", vocabulary),
                     word=word,
                     field=f"{path}.{name}",
                     hint=Message("It has: {words}", words=", ".join(possible)),

@@ -12,9 +12,8 @@ from typing import Any, get_args
 from unicodedata import normalize
 
 from ledger.core.events import terms
-from ledger.core.messages import UNSEEN, Message
+from ledger.core.messages import UNSEEN, Message, Term
 from ledger.core.procedure.deadlines import SATURDAY, parse_periods
-from ledger.core.procedure.event_words import vocabulary_name
 from ledger.core.procedure.facts import (
     AWAITED,
     KEYS_OF_FACTS,
@@ -55,7 +54,7 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
         for word in words:
             if word not in book.vocabularies[vocabulary]:
                 message = Message(
-                    "every procedure has the {vocabulary} {word}", vocabulary=vocabulary_name(vocabulary), word=word
+                    "every procedure has the {vocabulary} {word}", vocabulary=Term("vocabulary", vocabulary), word=word
                 )
                 yield (terms.TABLE_OF[vocabulary],), message
     yield from _faults_of_references(book)
@@ -454,7 +453,7 @@ def _is_answered(key: str, row: ClockRule, of_fact: Collection[str]) -> bool:
 
 
 def _no_word(vocabulary: str, word: str) -> Message:
-    return Message("no {vocabulary} is called {word}", vocabulary=vocabulary_name(vocabulary), word=word)
+    return Message("no {vocabulary} is called {word}", vocabulary=Term("vocabulary", vocabulary), word=word)
 
 
 def _not_alone(row: ClockRule | FlagRule) -> Message:

@@ -256,6 +256,14 @@ class Word(Struct, frozen=True, forbid_unknown_fields=True):
 Missing = Literal["refused", "flagged"]  # what becomes of an event that lacks a field
 
 
+class SourcedWord(Word, frozen=True, kw_only=True):
+    """A word that may rest on an ``article``, and the text of that, as of a ``Sourced`` row."""
+
+    article: str = ""
+    source: str = ""
+    unconfirmed: Label = {}
+
+
 class FieldRule(Word, frozen=True, kw_only=True):
     """A field that kinds of decisions, items or letters, or roles of persons, can have.
 
@@ -312,7 +320,7 @@ class Measure(Word, frozen=True):
     after: dict[str, str] = {}
 
 
-class DecisionKind(Word, frozen=True):
+class DecisionKind(SourcedWord, frozen=True):
     """A decision; one that ``settles_property`` has to say what becomes of each property of the case.
 
     It states its particulars in ``fields``. ``enters`` has, by the stage at which case and persons stand, the one that
@@ -324,9 +332,6 @@ class DecisionKind(Word, frozen=True):
     settles_property: bool = False
     fields: dict[terms.Particular, FieldUse] = {}
     enters: dict[terms.Stage, terms.Stage] = {}
-    article: str = ""
-    source: str = ""
-    unconfirmed: Label = {}
 
 
 class LetterKind(Word, frozen=True):
@@ -366,7 +371,7 @@ class Disposal(Word, frozen=True):
     proceeds: str | None = None
 
 
-class HoldRule(Word, frozen=True, kw_only=True):
+class HoldRule(SourcedWord, frozen=True, kw_only=True):
     """A kind of legal hold.
 
     ``by`` are the kinds of agencies, or traits of them, that place it; of another kind it is flagged. Besides the
@@ -375,20 +380,9 @@ class HoldRule(Word, frozen=True, kw_only=True):
 
     by: tuple[str, ...] = ()
     released_by: tuple[str, ...] = ()
-    article: str = ""
-    source: str = ""
-    unconfirmed: Label = {}
 
 
-class ErasureGround(Word, frozen=True):
-    """A ground on which a confidential section is erased before the time is over for which its case is kept."""
-
-    article: str = ""
-    source: str = ""
-    unconfirmed: Label = {}
-
-
-class Reason(Word, frozen=True, kw_only=True):
+class Reason(SourcedWord, frozen=True, kw_only=True):
     """Why something is not accepted, or goes back.
 
     ``differs`` is the kind of discrepancy that an item refused for it opens. One that is a ground of returns names
@@ -397,9 +391,6 @@ class Reason(Word, frozen=True, kw_only=True):
 
     differs: terms.DiscrepancyKind | None = None
     returns_for: tuple[terms.Purpose, ...] = msgspec.field(default=(), name="for")
-    article: str = ""
-    source: str = ""
-    unconfirmed: Label = {}
 
 
 class LeadOutcome(Word, frozen=True):
@@ -415,7 +406,7 @@ class LeadOutcome(Word, frozen=True):
     passes_on: bool = False
 
 
-class PurposeRule(Word, frozen=True, kw_only=True):
+class PurposeRule(SourcedWord, frozen=True, kw_only=True):
     """What passes to the receiver at acceptance, and the stage that the case enters.
 
     ``senders`` (``from``) and ``receivers`` (``to``) are the kinds of agencies, or traits of them, between which it
@@ -430,8 +421,6 @@ class PurposeRule(Word, frozen=True, kw_only=True):
     receivers: tuple[str, ...] = msgspec.field(default=(), name="to")
     custody_change: bool = False
     supplements: bool = False
-    source: str = ""
-    unconfirmed: Label = {}
 
 
 class ExampleAct(Struct, frozen=True, forbid_unknown_fields=True):
@@ -504,7 +493,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     outsiders: dict[terms.OutsiderKind, Word] = {}
     services: dict[terms.Service, Word] = {}
     holds: dict[terms.HoldKind, HoldRule] = {}
-    erasures: dict[terms.ErasureGround, ErasureGround] = {}
+    erasures: dict[terms.ErasureGround, SourcedWord] = {}  # before the time is over for which the case is kept
     aspects: dict[terms.Aspect, Word] = {}
     relations: dict[terms.CaseRelation, Word] = {}
     units: dict[terms.QuantityUnit, UnitRow] = {}
