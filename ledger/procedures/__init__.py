@@ -2,63 +2,46 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
-from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ledger.core.procedure.adoption import Procedures
     from ledger.core.procedure.rulebook import Rulebook
 
-SHARED = {
-    "cn-common": (
-        "calendar.toml",
-        "laws.toml",
-        "papers.toml",
-        "recommendations.toml",
-        "retention.toml",
-        "units.toml",
-        "zone.toml",
-    ),
-    "cn-supervision": ("clocks.toml", "flags.toml", "laws.toml", "words.toml"),
-}  # tables that packages include, and are no package
-_CN_COMMON = tuple(f"cn-common/{name}" for name in SHARED["cn-common"])
-_CN_SUPERVISION = (*(f"cn-supervision/{name}" for name in SHARED["cn-supervision"]), *_CN_COMMON)
-_BY_STAGE = tuple(
-    f"clocks-{part}.toml" for part in ("commission", "detention", "execution", "investigation", "review", "trial")
-)
-_EXAMPLES = ("examples-returns.toml", "examples-things.toml", "examples.toml")
-_USUAL = ("procedure.toml", "clocks.toml", "examples.toml")
-SHIPPED = {
-    "evidence": (*_USUAL, "flags.toml", "papers.toml", "units.toml", "zone.toml"),
-    "cn-criminal": (
-        *("procedure.toml", *_BY_STAGE, "clocks.toml"),
-        *(*_EXAMPLES, "flags.toml", "laws.toml", "papers.toml", *_CN_COMMON),
-    ),
-    "cn-civil-supervision": (*_USUAL, *_CN_SUPERVISION),
-    "cn-administrative-supervision": (*_USUAL, *_CN_SUPERVISION),
-    "cn-public-interest": (*_USUAL, *_CN_SUPERVISION),
-    "ew-criminal": (*_USUAL, "calendar.toml", "flags.toml", "papers.toml", "units.toml", "zone.toml"),
-}  # the files of each package
+SHARED = ("cn-common", "cn-supervision")  # folders of tables that packages include, and that are no package
+_SUPERVISION = ("cn-supervision", "cn-common")
+# The packages, each with the folders that it includes.
+SHIPPED: dict[str, tuple[str, ...]] = {
+    "evidence": (),
+    "cn-criminal": ("cn-common",),
+    "cn-civil-supervision": _SUPERVISION,
+    "cn-administrative-supervision": _SUPERVISION,
+    "cn-public-interest": _SUPERVISION,
+    "ew-criminal": (),
+}
 IN_USE = "cn-criminal"
 
 
 def shipped_package(procedure_id: str = IN_USE) -> dict[str, bytes]:
     """Return the files of a package, by their names; those that it includes have the name of their folder before it."""
-    return {name: _file(name if "/" in name else f"{procedure_id}/{name}") for name in SHIPPED[procedure_id]}
+    shared = {
+        f"{folder}/{name}": data for folder in SHIPPED[procedure_id] for name, data in folder_files(folder).items()
+    }
+    return folder_files(procedure_id) | shared
 
 
-def shared_tables(folder: str) -> dict[str, bytes]:
-    """Return the files of a folder that packages include."""
-    return {name: _file(f"{folder}/{name}") for name in SHARED[folder]}
-
-
-def _file(name: str) -> bytes:
-    """Read a file by this module's loader: importing pathlib or importlib.resources would slow every start."""
-    loader = __spec__.loader
-    assert isinstance(loader, SourceFileLoader)
-    return loader.get_data(f"{__path__[0]}/{name}")
+def folder_files(folder: str) -> dict[str, bytes]:
+    """Return the tables of a package's own folder, or of one that packages include, by the names of their files."""
+    # Importing pathlib or importlib.resources would slow every start.
+    path, files = f"{__path__[0]}/{folder}", {}
+    for name in sorted(os.listdir(path)):  # noqa: PTH208
+        if name.endswith(".toml"):
+            with open(f"{path}/{name}", "rb") as file:  # noqa: PTH123
+                files[name] = file.read()
+    return files
 
 
 @cache

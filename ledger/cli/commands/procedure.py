@@ -37,7 +37,7 @@ from ledger.core.procedure.rulebook import ClockRule, Rulebook
 from ledger.core.supervision.examples import faults_of_examples
 from ledger.deadlines.working_days import arranged_days_off
 from ledger.deadlines.zone_tables import zone_table
-from ledger.procedures import SHARED, SHIPPED, shared_tables, shipped_package
+from ledger.procedures import SHARED, SHIPPED, folder_files, shipped_package
 
 IN_LEDGER = columns("procedure", "version", "digest", "published", "adopted", "in_force", "fault")
 CHANGED = columns("case_id", "part", "concerns", "before", "after")
@@ -401,7 +401,7 @@ def files_of(package: str) -> dict[str, bytes]:
         if included in SHIPPED:
             shared = shipped_package(included)
         elif included in SHARED:
-            shared = shared_tables(included)
+            shared = folder_files(included)
         elif (folder / included).is_dir():
             shared = _files_in(folder / included)
         else:
