@@ -90,7 +90,8 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of the proven time
-TEXTS_KEPT = 256  # of each kind: bundles of one ledger say the same of it, its tree head and its keys
+# Texts are remembered: bundles of one ledger say the same of it, its tree head and its keys.
+_text = lru_cache(maxsize=1024)(Message)
 
 CONFORMITY = Statement("not_checked", "the custody rules judge a case, not one event")
 COMPLETENESS = Statement("not_checked", "one event says nothing of those after it")
@@ -258,12 +259,7 @@ def _ledger(run: BundleVerification) -> StepResult:
             actual=actual,
             expected=expected,
         )
-    return _ledger_named(expected)
-
-
-@lru_cache(maxsize=TEXTS_KEPT)
-def _ledger_named(log_id: str) -> str:
-    return Message("ledger {expected}", expected=log_id)
+    return _text(Message("ledger {expected}"), expected=expected)
 
 
 def _of_note(verify: Callable[[str, A], T], note: str, keys: A) -> T:
@@ -284,12 +280,7 @@ def _checkpoint(run: BundleVerification) -> StepResult:
     run.require_ledger()
     note = run.bundle.note
     checkpoint = run.accepted = _of_note(verify_checkpoint, note, run.trust.log_key_of(note))
-    return _tree_head(checkpoint)
-
-
-@lru_cache(maxsize=TEXTS_KEPT)
-def _tree_head(checkpoint: Checkpoint) -> str:
-    return Message("size {checkpoint.size}, root {root}", checkpoint=checkpoint, root=checkpoint.root.hex())
+    return _text(Message("size {checkpoint.size}, root {root}"), checkpoint=checkpoint, root=checkpoint.root.hex())
 
 
 # 3
@@ -416,12 +407,7 @@ def signed(envelope: Envelope, log_id: bytes) -> StepResult:
         signatures.verify_envelope(envelope, log_id)
     except signatures.SuiteUnknown as unknown:
         return NotChecked(unknown.text)
-    return _signed_by(envelope.key_id)
-
-
-@lru_cache(maxsize=TEXTS_KEPT)
-def _signed_by(key_id: str) -> str:
-    return Message("signed by {key_id}", key_id=key_id)
+    return _text(Message("signed by {key_id}"), key_id=envelope.key_id)
 
 
 # 7
@@ -459,12 +445,7 @@ def _sections(run: _EventRun) -> StepResult:
     hidden = [_hidden(run, label) for label in sorted(committed.keys() - run.entry.sections.keys())]
     if hidden:
         return NotChecked(joined(hidden, by=", "), "intact")
-    return _all_shown(len(committed))
-
-
-@lru_cache(maxsize=TEXTS_KEPT)
-def _all_shown(count: int) -> str:
-    return Message("{count} of {count} sections shown, with the digests committed to", count=count)
+    return _text(Message("{count} of {count} sections shown, with the digests committed to"), count=len(committed))
 
 
 def _hidden(run: _EventRun, label: str) -> Message:
@@ -484,12 +465,8 @@ def _authority(run: _EventRun) -> StepResult:
         run.bundle_run.entries.require_of_ledger(run.entry, run.payload)
         return Message("signed by the ledger's own key, which the trust file names")
     run.grants = run.bundle_run.entries.grounds(run.entry, run.payload)
-    return _granted_by(run.grants[0])
-
-
-@lru_cache(maxsize=TEXTS_KEPT)
-def _granted_by(grant: Grant) -> str:
-    return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=grant)
+    granted = Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}")
+    return _text(granted, grant=run.grants[0])
 
 
 # 11
