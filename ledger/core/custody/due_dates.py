@@ -26,7 +26,6 @@ from ledger.core.procedure.deadlines import (
     MomentDecided,
     PeriodEnd,
     StartTakenOver,
-    count,
     earliest_end,
     parse_periods,
 )
@@ -107,20 +106,39 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) ->
     # Asked about a moment before its end, the clock was running.
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
         clock = replace(clock, stopped_at=None)
-    zone, ends = book.zone, _ends(state, clock, book, as_of)
-    counted = _uncounted(state, clock, _status(clock, ends, as_of), zone, ends.unknown)
-    if ends.counted is None:
-        return counted
-    # What is left of a time in hours is told in days too; one that ends at midnight ends with the day before.
-    due_at = ends.counted.due_at
-    last = ends.counted.last_day or zone.day_that_ends(due_at) or zone.day_of(due_at)
-    return replace(
-        counted,
-        due_at=due_at,
-        last_day=ends.counted.last_day,
-        days_left=None if clock.stopped_at else (last - zone.day_of(as_of)).days,
+    zone, ends, assignment = book.zone, _ends(state, clock, book, as_of), state.assignments.get(clock.agency)
+    counted, days_left, steps = ends.counted, None, tuple[CountStep, ...]()
+    if counted is not None:
+        steps = (*((StartTakenOver(zone.day_of(clock.counts_from)),) if clock.taken_over else ()), *counted.steps)
+        if clock.stopped_at is None:
+            # What is left of a time in hours is told in days too; one that ends at midnight ends with the day before.
+            last = counted.last_day or zone.day_that_ends(counted.due_at) or zone.day_of(counted.due_at)
+            days_left = (last - zone.day_of(as_of)).days
+    return Deadline(
+        case_id=state.case_id,
+        deadline_id=clock.deadline_id,
+        clock=clock.name,
+        article=clock.rule.article,
+        procedure=clock.procedure,
+        subject=clock.subject,
+        agency=clock.agency,
+        handler=assignment.handler if assignment else None,
+        status=_status(clock, ends, as_of),
+        zone=zone,
+        provisional=clock.provisional,
+        started_at=clock.started_at,
+        stopped_at=clock.stopped_at,
+        replaced=clock.replaced,
+        due_at=None if counted is None else counted.due_at,
+        last_day=None if counted is None else counted.last_day,
+        days_left=days_left,
         beyond_law=ends.beyond_law,
-        steps=(*_taken_over(clock, zone), *ends.counted.steps),
+        taken_over=clock.taken_over,
+        extensions=clock.extensions,
+        pauses=clock.pauses,
+        events=clock.events,
+        steps=steps,
+        unknown=ends.unknown,
     )
 
 
@@ -170,11 +188,6 @@ def end_of_clock(state: CaseState, clock: Clock, book: Rulebook) -> ClockEnd:
     if clock.is_paused:
         return ClockEnd(None)
     return _ends(state, clock, book, datetime.fromisoformat(clock.started_at))
-
-
-def _taken_over(clock: Clock, zone: Zone) -> tuple[CountStep, ...]:
-    """Return the step that says whence the start is known, of a clock that ran before the ledger had the case."""
-    return (StartTakenOver(zone.day_of(clock.counts_from)),) if clock.taken_over else ()
 
 
 def due_at(state: CaseState, clock: Clock, book: Rulebook) -> datetime | None:
@@ -233,7 +246,7 @@ def _by_law(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> 
     if clock.rule.most is not None and ends is not None:
         manner = replace(clock.rule.manner, days_off="never")
         periods = parse_periods(clock.rule.most)
-        most = count(clock.counts_from, periods, zone=book.zone, calendar=None, in_custody=False, manner=manner)
+        most, _ = earliest_end(Counting(clock.counts_from, periods, manner=manner), book.zone, None, in_custody=False)
         if most.due_at < ends.due_at:
             return most, None
     return ends, unknown
@@ -282,34 +295,3 @@ def _status(clock: Clock, ends: ClockEnd, as_of: datetime) -> Status:
     if at_end == "late":
         return "missed" if clock.stopped_at else "overdue"
     return "uncountable" if at_end == "not_before" else "ended"
-
-
-def _uncounted(state: CaseState, clock: Clock, status: Status, zone: Zone, unknown: str | None) -> Deadline:
-    """Return the deadline of a clock without its end."""
-    assignment = state.assignments.get(clock.agency)
-    return Deadline(
-        case_id=state.case_id,
-        deadline_id=clock.deadline_id,
-        clock=clock.name,
-        article=clock.rule.article,
-        procedure=clock.procedure,
-        subject=clock.subject,
-        agency=clock.agency,
-        handler=assignment.handler if assignment else None,
-        status=status,
-        zone=zone,
-        provisional=clock.provisional,
-        started_at=clock.started_at,
-        stopped_at=clock.stopped_at,
-        replaced=clock.replaced,
-        due_at=None,
-        last_day=None,
-        days_left=None,
-        beyond_law=False,
-        taken_over=clock.taken_over,
-        extensions=clock.extensions,
-        pauses=clock.pauses,
-        events=clock.events,
-        steps=(),
-        unknown=unknown,
-    )

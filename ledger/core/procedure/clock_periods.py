@@ -18,7 +18,6 @@ from ledger.core.procedure.deadlines import (
     MonthEnd,
     Period,
     WorkCalendar,
-    count,
     earliest_end,
     last_day_of,
     parse_periods,
@@ -112,6 +111,29 @@ class Clock(Struct, frozen=True):
     def is_paused(self) -> bool:
         """Tell whether its time does not count at present."""
         return bool(self.pauses) and self.pauses[-1].until is None
+
+
+def marks_of_clock(clock: Clock) -> tuple[str, ...]:
+    """Return the marks by which a case finds a clock; while it runs, also by what it makes rest, or makes it rest."""
+    of_letter = clock.rule.per == "letter"
+    marks = [f"of/{clock.subject}", f"named/{clock.name}"]
+    if clock.is_running:
+        marks += ["running", f"running/{clock.subject}"]
+        if of_letter:
+            marks.append("running/letters")
+        if clock.rule.rests is not None:
+            marks.append(f"rests/{clock.subject}/{clock.rule.rests}")
+        if clock.rule.counts_back and clock.rule.counts_back_from:
+            marks += ["counts_back", f"counts_back/{clock.subject}"]
+        if clock.is_paused and clock.pauses[-1].held_by is not None:
+            marks.append(f"held/{clock.subject}/{clock.pauses[-1].held_by}")
+    if clock.provisional:
+        marks.append(f"provisional/{clock.letter_id or clock.handover_id}")
+    if clock.stopped_in:
+        marks += ["halted", f"halted/{clock.subject}", f"halted_in/{clock.stopped_in}"]
+        if of_letter:
+            marks.append("halted/letters")
+    return tuple(marks)
 
 
 def counted(clock: Clock) -> Counting | None:
@@ -208,13 +230,9 @@ def latest_lawful_day(clock: Clock, book: Rulebook, *, moves: bool) -> date | No
     excluded = exclusions([pause for pause in clock.pauses if pause.until], clock.counts_from)
     since = zone.day_of(counting.since)
     if any(period.unit == "working_day" for period in counting.periods):
-        try:
-            ends = count(
-                counting.since, counting.periods, excluded=excluded, zone=zone, calendar=calendar, in_custody=False
-            )
-        except UnknownYear:
-            return None
-        return ends.last_day
+        whole = Counting(counting.since, counting.periods, excluded=excluded)
+        end, unknown = earliest_end(whole, zone, calendar, in_custody=False)
+        return end.last_day if unknown is None else None
     days = {last_day_of(since, counting.periods, clock.rule.manner)}
     apart = {since} if clock.period is None else {last_day_of(since, parse_periods(clock.period), clock.rule.manner)}
     for extension in _extensions(clock):

@@ -335,25 +335,6 @@ class Counting(NamedTuple):
     manner: Manner = USUAL
 
 
-def count(
-    started_at: datetime,
-    periods: Sequence[Period],
-    *,
-    then: Sequence[Sequence[Period]] = (),
-    excluded: Iterable[Exclusion] = (),
-    zone: Zone,
-    calendar: WorkCalendar | None,
-    in_custody: bool,
-    manner: Manner = USUAL,
-) -> PeriodEnd:
-    """Count as ``earliest_end``, but raise UnknownYear if the calendar does not have the days that matter."""
-    counting = Counting(started_at, tuple(periods), tuple(map(tuple, then)), tuple(excluded), manner)
-    end, unknown = earliest_end(counting, zone, calendar, in_custody=in_custody)
-    if unknown is not None:
-        raise unknown.amended()  # the error that is kept would collect the frames of every caller
-    return end
-
-
 def earliest_end(
     counting: Counting, zone: Zone, calendar: WorkCalendar | None, *, in_custody: bool
 ) -> tuple[PeriodEnd, UnknownYear | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import count as naturals
 from itertools import islice
@@ -44,19 +44,34 @@ def lengths(texts: list[str]) -> list[deadlines.Period]:
     return [period for text in texts for period in deadlines.parse_periods(text)]
 
 
+def end_of(
+    start: datetime,
+    periods: Iterable[deadlines.Period],
+    calendar: deadlines.WorkCalendar | None = KNOWN,
+    *,
+    in_custody: bool = False,
+    **more: Any,
+) -> deadlines.PeriodEnd:
+    """The end of periods. Raises UnknownYear if a day off is unknown that matters."""
+    counting = deadlines.Counting(start, tuple(periods), **more)
+    end, unknown = deadlines.earliest_end(counting, ZONE, calendar, in_custody=in_custody)
+    if unknown is not None:
+        raise unknown
+    return end
+
+
 def counted(case: dict[str, Any]) -> deadlines.PeriodEnd:
     """What the code makes of a case of the table."""
-    return deadlines.count(
+    excluded = case.get("excluded", [])
+    return end_of(
         case["start"].replace(tzinfo=BEIJING),
         lengths(case["periods"]),
-        then=[lengths(texts) for texts in case.get("then", [])],
-        excluded=[
-            deadlines.Exclusion(since.replace(tzinfo=BEIJING), until.replace(tzinfo=BEIJING), ground)
-            for since, until, ground in case.get("excluded", [])
-        ],
-        zone=ZONE,
-        calendar=KNOWN,
         in_custody=case.get("in_custody", False),
+        then=tuple(tuple(lengths(texts)) for texts in case.get("then", [])),
+        excluded=tuple(
+            deadlines.Exclusion(since.replace(tzinfo=BEIJING), until.replace(tzinfo=BEIJING), ground)
+            for since, until, ground in excluded
+        ),
         manner=deadlines.Manner(
             case.get("month_end", "same_day"),
             case.get("days_off", "later_at_liberty"),
@@ -134,7 +149,7 @@ def test_hours_and_days_are_not_mixed(texts: list[str]) -> None:
     """No period, or hours or working days beside other units, have no end that the law would tell."""
     periods = lengths(texts)
     with refused_at("periods", match="hours or working days only"):
-        deadlines.count(beijing(2026, 3, 10), periods, zone=ZONE, calendar=KNOWN, in_custody=True)
+        end_of(beijing(2026, 3, 10), periods, in_custody=True)
 
 
 # -- days and calendars ------------------------------------------------------------------------------------------------
@@ -160,12 +175,12 @@ def test_a_day_ends_at_midnight_in_beijing() -> None:
 def test_a_year_that_is_not_known_is_an_error() -> None:
     """The year, and what to do, are told; also where only the roll leads into it: 31 December 2022 was a Saturday."""
     only_2022 = deadlines.WorkCalendar(frozenset({2022}), frozenset(), frozenset())
-    with pytest.raises(UnknownYear, match="days off of 2023 are not all known") as refused:
-        deadlines.count(
-            beijing(2022, 12, 30), deadlines.parse_periods("1 d"), zone=ZONE, calendar=only_2022, in_custody=False
-        )
-    assert refused.value.code == "unknown_year"
-    assert "version of the procedure" in (refused.value.hint or "")
+    counting = deadlines.Counting(beijing(2022, 12, 30), deadlines.parse_periods("1 d"))
+    _, unknown = deadlines.earliest_end(counting, ZONE, only_2022, in_custody=False)
+    assert isinstance(unknown, UnknownYear)
+    assert "days off of 2023 are not all known" in unknown.message
+    assert unknown.code == "unknown_year"
+    assert "version of the procedure" in (unknown.hint or "")
 
 
 # -- against a reference that walks ------------------------------------------------------------------------------------
@@ -262,9 +277,7 @@ def test_days_are_those_of_a_walk_day_by_day(
     }
     for (days_off, in_custody), last_day in expected.items():
         manner = deadlines.Manner(month_end, days_off)
-        end = deadlines.count(
-            start, periods, excluded=excluded, zone=ZONE, calendar=calendar, in_custody=in_custody, manner=manner
-        )
+        end = end_of(start, periods, calendar, excluded=tuple(excluded), in_custody=in_custody, manner=manner)
         assert (end.last_day, end.due_at) == (last_day, ZONE.end_of(last_day))
 
 
@@ -282,13 +295,11 @@ def test_working_days_are_those_of_a_walk_day_by_day(
     }
     days = (ZONE.day_of(start) + n * DAY for n in naturals(0 if start_counts else 1))
     worked = (day for day in days if not calendar.is_day_off(day) and day not in left_out)
-    end = deadlines.count(
+    end = end_of(
         start,
         [deadlines.Period(number, "working_day") for number in numbers],
-        excluded=excluded,
-        zone=ZONE,
-        calendar=calendar,
-        in_custody=False,
+        calendar,
+        excluded=tuple(excluded),
         manner=deadlines.Manner(start_counts=start_counts),
     )
     assert end.last_day == next(islice(worked, sum(numbers) - 1, None))
@@ -297,7 +308,5 @@ def test_working_days_are_those_of_a_walk_day_by_day(
 def test_without_a_calendar_the_end_is_the_earliest() -> None:
     """Every day is a working day then; the last step says that the end is not before that day."""
     for text, last in (("3 wd", date(2027, 1, 2)), ("1 m", date(2027, 1, 30))):
-        end = deadlines.count(
-            beijing(2026, 12, 30, 10), deadlines.parse_periods(text), zone=ZONE, calendar=None, in_custody=False
-        )
+        end = end_of(beijing(2026, 12, 30, 10), deadlines.parse_periods(text), None)
         assert (end.last_day, end.steps[-1]) == (last, deadlines.EndNotKnown(last))

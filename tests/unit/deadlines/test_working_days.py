@@ -11,7 +11,16 @@ from holidays import country_holidays
 from msgspec import structs
 
 from ledger.core.errors import UnknownYear
-from ledger.core.procedure.deadlines import Exclusion, Manner, Period, PeriodEnd, WorkCalendar, count, parse_periods
+from ledger.core.procedure.deadlines import (
+    Counting,
+    Exclusion,
+    Manner,
+    Period,
+    PeriodEnd,
+    WorkCalendar,
+    earliest_end,
+    parse_periods,
+)
 from ledger.core.procedure.package import read_package
 from ledger.deadlines.working_days import arranged_days_off, period_in_words
 from ledger.i18n import LANGUAGES, Labels
@@ -28,8 +37,8 @@ def test_hours_over_a_change_of_the_clocks_are_said_with_their_offsets() -> None
     offsets = []
     for start in ("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-26T12:00:00Z"):
         since = datetime.fromisoformat(start)
-        manner = Manner(start_counts=True)
-        period = count(since, parse_periods("24 h"), zone=zone, calendar=None, in_custody=False, manner=manner)
+        counting = Counting(since, parse_periods("24 h"), manner=Manner(start_counts=True))
+        period, _ = earliest_end(counting, zone, None, in_custody=False)
         offsets.append(" ".join(period_in_words(period, Labels("en"), zone)).count("+0"))
     assert offsets == [2, 3, 3, 0]
 
@@ -95,15 +104,8 @@ def counted(text: str, *, month: int, day: int, stopped: int = 0, in_custody: bo
     """Return a period from 9:40 of a day of 2026, which is suspended for some days from the day after."""
     start = datetime(2026, month, day, 9, 40, tzinfo=BEIJING)
     stop = Exclusion(start + timedelta(days=1), start + timedelta(days=1 + stopped), "suspension")
-    excluded = [stop] if stopped else []
-    return count(
-        start,
-        parse_periods(text),
-        excluded=excluded,
-        zone=ZONE,
-        calendar=CALENDAR,
-        in_custody=in_custody,
-    )
+    counting = Counting(start, parse_periods(text), excluded=(stop,) if stopped else ())
+    return earliest_end(counting, ZONE, CALENDAR, in_custody=in_custody)[0]
 
 
 def test_days_in_words() -> None:
@@ -167,7 +169,7 @@ def test_a_single_day_off_is_told_alone() -> None:
 def test_every_length_is_said(language: str, unit: str, amount: int) -> None:
     """A period of any unit, one or more of it, is said with its number."""
     start = datetime(2026, 3, 5, tzinfo=BEIJING)
-    period = count(start, [Period(amount, unit)], zone=ZONE, calendar=CALENDAR, in_custody=True)
+    period, _ = earliest_end(Counting(start, (Period(amount, unit),)), ZONE, CALENDAR, in_custody=True)
     sentence = period_in_words(period, Labels(language), ZONE)[1]
     assert sentence.startswith(str(amount))
     assert "_" not in sentence
