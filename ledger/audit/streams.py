@@ -11,7 +11,8 @@ from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.erasures import proposal_of, require_proposed
-from ledger.core.custody.state import ErasureProposal, require_new
+from ledger.core.custody.references import require_new
+from ledger.core.custody.state import ErasureProposal
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.events import Event, decode_checked, entry_hash
 from ledger.core.events.record import ErasureProposed, SectionErased

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from ledger.core.custody import CaseState, Handover
-from ledger.core.custody.state import look_up
+from ledger.core.custody.references import look_up
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import NAME_OF, Event
 from ledger.core.events.case import CaseAssigned

@@ -20,8 +20,9 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
+from ledger.core.custody.cases import OpenSplit
 from ledger.core.custody.fold import not_on_head
-from ledger.core.custody.state import OpenSplit, require_new
+from ledger.core.custody.references import require_new
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
 from ledger.core.events.case import CaseClosed, CaseSplit
 from ledger.core.events.registry import RegistryChange

@@ -18,7 +18,8 @@ from ledger.core.custody import CaseState, Flag, Outcome, fold
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.erasures import proposal_of, require_proposed
-from ledger.core.custody.state import ErasureProposal, require_new
+from ledger.core.custody.references import require_new
+from ledger.core.custody.state import ErasureProposal
 from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized, Unavailable
 from ledger.core.events import Body, Envelope, Event, Submitted, decode_submission
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified

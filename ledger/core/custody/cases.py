@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.custody import clocks, holds
@@ -16,6 +17,7 @@ from ledger.core.custody.measures import (
     with_measures,
 )
 from ledger.core.custody.particulars import require_particulars
+from ledger.core.custody.references import look_up, require_distinct, require_known, require_new
 from ledger.core.custody.state import (
     CLOSED,
     Act,
@@ -26,11 +28,7 @@ from ledger.core.custody.state import (
     Item,
     Person,
     Split,
-    WordsSource,
-    look_up,
     refuse_gone,
-    require_distinct,
-    require_new,
     rule,
 )
 from ledger.core.custody.triggers import in_custody
@@ -70,7 +68,7 @@ def _first_state(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseSt
         last_occurred_at=act.event.occurred_at,
         agencies=frozenset((act.agency,)),
         numbers={act.agency: body.case_number},
-        stated_in=WordsSource(act.event.event_id, act.agency),
+        stated_in=act.words_source(),
         numbered_in={act.agency: act.event.event_id},
     )
 
@@ -105,8 +103,7 @@ def taken_over(act: Act, body: case.CaseTakenOver) -> CaseState:
     for line in body.persons:
         state = with_keeping(state, act, line.person_id)
     for number, earlier in enumerate(body.handovers):
-        for person_id in earlier.person_ids:
-            state.person(person_id, field=f"handovers[{number}].person_ids")
+        require_known(state.persons, earlier.person_ids, "person", field=f"handovers[{number}].person_ids")
         state = state.with_handover(_accepted_before(state, act, earlier))
     return clocks.stated(state, act, body)
 
@@ -139,13 +136,10 @@ def _require_not_closed(stage: Stage) -> None:
         refuse("not_a_closing", "a case is closed by case.closed only", field="body.stage", hint="Sign case.closed.")
 
 
+@rule(case.CaseOpened, case.CaseTakenOver)
 def begun_twice(state: CaseState, act: Act, body: Body) -> CaseState:
     """Refuse (already_opened) opening or taking over a case that the ledger has."""
     refuse("already_opened", "case {state.case_id} is open already", state=state, field="sequence")
-
-
-for _first in (case.CaseOpened, case.CaseTakenOver):
-    rule(_first)(begun_twice)
 
 
 @rule(case.CaseNumbered)
@@ -179,7 +173,10 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
     # An id that stands twice would be taken over twice by the other case.
     require_distinct(body.item_ids, "item", field="item_ids")
     require_distinct(body.person_ids, "person", field="person_ids")
-    items = tuple(_require_may_leave(state, act, item_id) for item_id in body.item_ids)
+    items: list[Item] = []
+    for item_id in body.item_ids:
+        items.append(require_free(state, item_id, field="item_ids"))
+        require_responsible_for(items[-1], item_id, act, field="item_ids")
     # The events that stated and corrected their words stay in this case: the other one has the words as they are now.
     going = tuple(replace(item, stated_in=None, corrected_in=None) for item in items)
     persons = tuple(_require_not_offered(state, person_id) for person_id in body.person_ids)
@@ -205,12 +202,6 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
     )
 
 
-def _require_may_leave(state: CaseState, act: Act, item_id: str) -> Item:
-    item = require_free(state, item_id, field="item_ids")
-    require_responsible_for(item, item_id, act, field="item_ids")
-    return item
-
-
 def _require_not_offered(state: CaseState, person_id: str) -> Person:
     person = state.person(person_id, field="person_ids")
     for handover in state.handovers.marked("open"):
@@ -223,6 +214,31 @@ def _require_not_offered(state: CaseState, person_id: str) -> Person:
                 field="body.person_ids",
             )
     return person
+
+
+class OpenSplit(Struct, frozen=True):
+    """Persons and items, as many as these, that a case gave up for another one, which has not taken them over.
+
+    ``event_id`` is the split's, which ``agency`` signed.
+    """
+
+    event_id: str
+    case_id: str
+    new_case_id: str
+    agency: str
+    persons: int
+    items: int
+
+    @property
+    def next_step(self) -> Message:
+        """Return what the agency that signed the split does next."""
+        return Message(
+            "No clock of what is split off runs, and no list of deadlines shows it, until it is taken over. "
+            "Who split it off does that: tally case open --case-id {split.new_case_id} "
+            "--split-from {split.event_id}; or, if that case is open, "
+            "tally case join {split.new_case_id} {split.case_id} --cites {split.event_id}.",
+            split=self,
+        )
 
 
 @rule(case.CaseJoined)
@@ -335,8 +351,7 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
     Refuses while an offer is unanswered or a discrepancy is not resolved.
     """
     require_responsible(state, act)
-    if body.decision_id is not None:
-        look_up(state.decisions, body.decision_id, "decision")
+    require_known(state.decisions, (body.decision_id,), "decision", field="decision_id")
     # What is still to be decided between two agencies must not be closed over by one of them.
     for handover in state.handovers.marked("open"):
         refuse(
@@ -388,14 +403,10 @@ def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
 def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseState:
     """Record a decision. Refuses persons and items that the case does not have."""
     require_new(state.decisions, body.decision_id, "decision")
-    if body.about is not None:
-        look_up(state.decisions, body.about, "decision", field="about")
-    if body.answers is not None:
-        look_up(state.letters, body.answers, "letter", field="answers")
-    for person_id in body.person_ids:
-        state.person(person_id, field="person_ids")
-    for line in body.items:
-        state.item(line.item_id, field="items")
+    require_known(state.decisions, (body.about,), "decision", field="about")
+    require_known(state.letters, (body.answers,), "letter", field="answers")
+    require_known(state.persons, body.person_ids, "person", field="person_ids")
+    require_known(state.items, (line.item_id for line in body.items), "item", field="items")
     require_particulars(state, act, body.particulars, act.book.decisions[body.kind].fields)
     after = with_answer(state, act, body.answers, body.decided_at)
     after = replace(after, decisions=after.decisions | {body.decision_id: body})
@@ -418,22 +429,14 @@ def _with_stage_of_decision(state: CaseState, act: Act, body: case.DecisionRecor
 @rule(record.DisclosureMade)
 def disclosed(state: CaseState, act: Act, body: record.DisclosureMade) -> CaseState:
     """Leave the state as it is. Refuses items that the case does not have."""
-    for item_id in body.item_ids:
-        state.item(item_id, field="item_ids")
+    require_known(state.items, body.item_ids, "item", field="item_ids")
     return state
 
 
+@rule(record.RecordLate, record.ImportRecorded, record.AuditRecorded)
 def recorded(state: CaseState, act: Act, body: Body) -> CaseState:
     """Return the state unchanged: events about the record change no custody."""
     return state
-
-
-for _body in (
-    record.RecordLate,
-    record.ImportRecorded,
-    record.AuditRecorded,
-):
-    rule(_body)(recorded)
 
 
 def require_responsible(state: CaseState, act: Act, *, hint: str | None = None) -> None:

@@ -20,9 +20,57 @@ from ledger.core.custody.due_dates import end_of_clock, subjects_of_other_ends
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.custody.triggers import CASE, Trigger
 from ledger.core.encoding.instants import spelled
-from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.clock_periods import Clock, Pause
+from ledger.core.procedure.deadlines import last_day_of, parse_periods
 from ledger.core.procedure.legal_days import days_before, holds_on
 from ledger.core.procedure.rulebook import ClockRule
+
+
+def with_linked(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
+    """Return ``after`` with the clocks that rest, start and stop because others do."""
+    return chained(before, act, _with_rests(before, act, after))
+
+
+def _with_rests(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
+    """Return ``after`` with the clocks that rest while another one runs.
+
+    They pause if that clock begins with this event, and resume if it ended.
+    """
+    started = after.clocks
+    for _, old, new in started.changes(before.clocks if before else None):
+        if new is not None:
+            # One that another of them makes rest is no longer as it was.
+            latest = new if after.clocks is started else after.clocks[new.deadline_id]
+            after = clocks.with_clocks(after, _changed_rests(old, act, latest, after))
+    return after
+
+
+def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) -> Iterator[Clock]:
+    """Yield the clocks that pause or resume because clock ``new`` began or ended."""
+    if old is None and new.is_running:
+        resting: list[Clock] = []
+        if new.rule.rests is not None:
+            running = clocks.running(state, new.subject)
+            resting = [clock for clock in running if clock.name == new.rule.rests and not clock.is_paused]
+            yield from (_paused(clock, new, act) for clock in resting)
+        if not new.is_paused:
+            holders = state.clocks.marked(f"rests/{new.subject}/{new.name}")
+            yield from (_paused(new, holder, act) for holder in holders if holder not in resting)
+    elif old is not None and old.is_running and not new.is_running:
+        for held in state.clocks.marked(f"held/{new.subject}/{new.name}"):
+            assert new.stopped_at is not None, "it has ended"
+            yield clocks.changed(held, act, pauses=clocks.resumed_at(held, new.stopped_at))
+
+
+def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:
+    row = holder.rule
+    assert row.rests_for is not None, "the rules say why another clock rests"
+    zone, since, at_most = act.book.zone, max(holder.started_at, clock.started_at), None
+    if row.rests_at_most is not None:
+        last_day = last_day_of(zone.day_of_text(since), parse_periods(row.rests_at_most), row.manner)
+        at_most = spelled(zone.start_of(last_day))
+    pause = Pause(since, row.rests_for, row.article, held_by=holder.name, at_most=at_most)
+    return clocks.changed(clock, act, pauses=(*clock.pauses, pause))
 
 
 def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from typing import Any
 
 from msgspec.structs import replace
 
 from ledger.core.custody.circumstances import Circumstances, fits
 from ledger.core.custody.claimed_times import refuse_before
-from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, look_up, require_distinct, rule
+from ledger.core.custody.references import look_up, require_distinct
+from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, rule
 from ledger.core.custody.triggers import CASE, OUTSIDE, Trigger, triggers
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import refuse
@@ -81,9 +83,23 @@ def whose(state: CaseState, clock: Clock) -> str:
     return holder.responsible if holder else state.responsible
 
 
-def stopped(state: CaseState, clock: Clock, act: Act) -> Clock:
-    """Return a clock that ends with the act, because what it is about is over."""
-    return _stop(state, clock, act, act.event.occurred_at)
+def stopped(state: CaseState, clock: Clock, act: Act, at: str | None = None, handover_id: str | None = None) -> Clock:
+    """Return a clock that ends with the act, or at the time ``at``; ``handover_id`` is of the offer that halts it."""
+    at = at or act.event.occurred_at
+    # The agency is fixed now: afterwards the case may pass on, and this time was not the next agency's.
+    pauses = resumed_at(clock, at) if clock.is_paused else clock.pauses
+    return changed(clock, act, agency=whose(state, clock), stopped_at=at, stopped_in=handover_id, pauses=pauses)
+
+
+def changed(clock: Clock, act: Act, **changes: Any) -> Clock:
+    """Return the clock with these changes, and with the event among those that it is derived from."""
+    ref = act.event.ref
+    return replace(clock, events=clock.events if ref in clock.events else (*clock.events, ref), **changes)
+
+
+def resumed_at(clock: Clock, at: str) -> tuple[Pause, ...]:
+    """Return the pauses of a paused clock, the last of which ends; it cannot end before it began."""
+    return (*clock.pauses[:-1], replace(clock.pauses[-1], until=max(at, clock.pauses[-1].since)))
 
 
 def with_clocks(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
@@ -125,7 +141,7 @@ def _settled(clock: Clock, act: Act, runs_on: bool) -> Clock:
     """Return a halted clock as running on, or as stopped for good."""
     if not runs_on:
         return replace(clock, stopped_in=None)
-    return replace(clock, stopped_at=None, stopped_in=None, events=(*clock.events, act.event.ref))
+    return changed(clock, act, stopped_at=None, stopped_in=None)
 
 
 def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
@@ -140,7 +156,7 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     for clock in _concerned(state, act, trigger, "running"):
         # Within a day the order of papers is not known, so the day of the start is enough.
         if clock.awaits or zone.day_of_text(clock.started_at) <= day:
-            yield _stop(state, clock, act, trigger.at, offered_in)
+            yield stopped(state, clock, act, trigger.at, offered_in)
     # An offer does not settle what another offer has halted: only its answer, or an act, does.
     for clock in _concerned(state, act, trigger, "halted") if offered_in is None else ():
         if zone.day_of_text(clock.started_at) <= day:
@@ -192,22 +208,6 @@ def _handovers_of(trigger: Trigger) -> tuple[str, ...]:
     return earlier if trigger.handover_id is None else (trigger.handover_id, *earlier)
 
 
-def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
-    # The agency is fixed now: afterwards the case may pass on, and this time was not the next agency's.
-    pauses = clock.pauses
-    if clock.is_paused:
-        # A clock that stops while it is paused is paused no longer; a pause cannot end before it began.
-        pauses = (*pauses[:-1], replace(pauses[-1], until=max(at, pauses[-1].since)))
-    return replace(
-        clock,
-        agency=whose(state, clock),
-        stopped_at=at,
-        stopped_in=handover_id,
-        pauses=pauses,
-        events=(*clock.events, act.event.ref),
-    )
-
-
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     """Yield the clocks that the trigger starts, each after those of its name that it replaces."""
     # Of what was before a case was taken over, its source states what still runs.
@@ -225,7 +225,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
             if same and _goes_on(same, row, trigger, day):
                 continue
             # The new clock replaces those of its name, which are stopped for good.
-            yield from (replace(_stop(state, clock, act, trigger.at), replaced=True) for clock in same)
+            yield from (replace(stopped(state, clock, act, trigger.at), replaced=True) for clock in same)
             for clock in state.clocks.marked(f"halted/{subject}"):
                 if clock.name == row.name:
                     yield _settled(clock, act, runs_on=False)
@@ -435,7 +435,7 @@ def _refitted(before: CaseState, act: Act, state: CaseState) -> Iterator[Clock]:
             period = period_of(clock.rule, Circumstances(state, act, clock.subject))
             # An unchanged clock stays the same object, so that it counts as untouched.
             if period != clock.period:
-                yield replace(clock, period=period, events=(*clock.events, act.event.ref))
+                yield changed(clock, act, period=period)
 
 
 def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[item.ItemPart, ...]) -> Iterator[Clock]:
@@ -446,20 +446,19 @@ def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[ite
     ticking = [clock for item_id in gone for clock in running(state, item_id)]
     # The clocks of the parts begin when those of the whole did: splitting gives nobody more time.
     for clock in ticking:
-        yield _stop(state, clock, act, act.event.occurred_at)
+        yield stopped(state, clock, act)
     # Sorted with the earliest last, so that it overwrites the later ones of its name.
     first = {clock.name: clock for clock in sorted(ticking, key=lambda clock: clock.counts_from, reverse=True)}
     for part in new:
         for clock in first.values():
-            events, own = (*clock.events, act.event.ref), _id(clock.name, part.item_id, act)
-            yield replace(clock, deadline_id=own, subject=part.item_id, events=events)
+            own = _id(clock.name, part.item_id, act)
+            yield changed(clock, act, deadline_id=own, subject=part.item_id)
 
 
 def transferred(clocks: Iterable[Clock], act: Act) -> Iterator[Clock]:
     """Yield clocks that come from another case, under ids of this one: they name the event that brings them."""
     for clock in clocks:
-        events = (*clock.events, act.event.ref)
-        yield replace(clock, deadline_id=_id(clock.name, clock.subject, act), events=events)
+        yield changed(clock, act, deadline_id=_id(clock.name, clock.subject, act))
 
 
 def _id(name: str, subject: str, act: Act) -> str:
@@ -511,7 +510,7 @@ def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body:
 
 
 def _extend(clock: Clock, act: Act, extension: Extension) -> Clock:
-    return replace(clock, extensions=(*clock.extensions, extension), events=(*clock.events, act.event.ref))
+    return changed(clock, act, extensions=(*clock.extensions, extension))
 
 
 @rule(case.DeadlineSuspended)
@@ -522,7 +521,7 @@ def suspended(state: CaseState, act: Act, body: case.DeadlineSuspended) -> CaseS
         refuse("already_suspended", "deadline {clock.deadline_id} rests already", clock=clock, field="body.deadline_id")
     require_not_before(body.suspended_at, clock.pauses[-1].until if clock.pauses else clock.started_at, "suspended_at")
     pauses = (*clock.pauses, Pause(body.suspended_at, body.excluded_for, body.article))
-    return with_clocks(state, [replace(clock, pauses=pauses, events=(*clock.events, act.event.ref))])
+    return with_clocks(state, [changed(clock, act, pauses=pauses)])
 
 
 @rule(case.DeadlineResumed)
@@ -532,8 +531,7 @@ def resumed(state: CaseState, act: Act, body: case.DeadlineResumed) -> CaseState
     if not clock.is_paused:
         refuse("not_suspended", "deadline {clock.deadline_id} is running", clock=clock, field="body.deadline_id")
     require_not_before(body.resumed_at, clock.pauses[-1].since, "resumed_at")
-    pauses = (*clock.pauses[:-1], replace(clock.pauses[-1], until=body.resumed_at))
-    return with_clocks(state, [replace(clock, pauses=pauses, events=(*clock.events, act.event.ref))])
+    return with_clocks(state, [changed(clock, act, pauses=resumed_at(clock, body.resumed_at))])
 
 
 @rule(case.DeadlineReset)
@@ -541,15 +539,15 @@ def reset(state: CaseState, act: Act, body: case.DeadlineReset) -> CaseState:
     """Start a clock anew, without its extensions and pauses."""
     clock = require_running(state, body.deadline_id)
     require_not_before(body.reset_at, clock.started_at, "reset_at")
-    anew = replace(
+    anew = changed(
         clock,
+        act,
         started_at=body.reset_at,
         counted_from=None,
         until=None,
         extensions=(),
         pauses=(),
         resets=clock.resets + 1,
-        events=(*clock.events, act.event.ref),
     )
     return with_clocks(state, [anew])
 

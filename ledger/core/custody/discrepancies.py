@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, look_up, require_new, rule
+from ledger.core.custody.references import look_up, require_new
+from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, rule
 from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
@@ -337,7 +338,7 @@ def resolved(state: CaseState, act: Act, body: halves.DiscrepancyResolved) -> Ca
         refuse("already_resolved", "it is resolved already", field="body.discrepancy_id")
     # Two officers, as of a disposal: who counted alone could make things disappear.
     if not discrepancy.may_be_resolved_by(act.officer):
-        refuse("one_signature", "another officer than {act.officer} signs second", act=act, field="officer")
+        refuse("one_signature", "another officer than {event.officer} signs second", event=act.event, field="officer")
     signed = replace(
         discrepancy,
         resolutions=discrepancy.resolutions | {act.agency: body.resolution},

@@ -30,7 +30,7 @@ WATCHES: dict[FlagName, tuple[FlagCheck, tuple[type[Body], ...]]] = {}
 def flag(name: FlagName, *bodies: type[Body]) -> Callable[[FlagCheck], FlagCheck]:
     """Register the decorated function as the check for a flag at these bodies, or at every one if none are named.
 
-    A check returns what the event runs against, or None.
+    A check returns what the event runs against; None or an empty text if it does not.
     """
 
     def enter(check: FlagCheck) -> FlagCheck:
@@ -47,22 +47,15 @@ def receipt_differs(
     """Return how items differ on receipt from what was released, or after being checked out."""
     if isinstance(body, item.ItemCheckedIn):
         differing = differences(before.items[body.item_id], body)
-        return _difference_text(
-            body.item_id, "; ".join(d.expected for d in differing), "; ".join(d.found for d in differing)
-        )
+        expected = "; ".join(difference.expected for difference in differing)
+        actual = "; ".join(difference.found for difference in differing)
+        return _difference_text(body.item_id, expected, actual) if differing else None
     opened = [change.after for change in after.discrepancies.changes(before.discrepancies)]
-    return (
-        joined([_difference_text(d.item_id, d.expected, d.found) or "" for d in opened if d is not None], by=", ")
-        or None
-    )
+    return joined([_difference_text(d.item_id, d.expected, d.found) for d in opened if d is not None], by=", ")
 
 
-def _difference_text(item_id: str, expected: str | None, actual: str | None) -> str | None:
-    return (
-        Message("item {item_id}: {found}, recorded {expected}", item_id=item_id, found=actual, expected=expected)
-        if actual
-        else None
-    )
+def _difference_text(item_id: str, expected: str | None, actual: str | None) -> str:
+    return Message("item {item_id}: {found}, recorded {expected}", item_id=item_id, found=actual, expected=expected)
 
 
 @flag("custody_corrected", record.RecordCorrected)
@@ -74,18 +67,18 @@ def custody_corrected(before: CaseState, act: Act, after: CaseState, body: recor
         for name in ("quantity", "money", "seal_number")
         if getattr(change.before, name) != getattr(change.after, name)
     ]
-    return joined(corrected, by=", ") or None
+    return joined(corrected, by=", ")
 
 
 @flag("list_differs", *handover.OFFERS)
 def list_differs(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     """Return the items for which the sender's list names another seal than the record."""
     differing = [
-        _difference_text(line.item_id, str(before.items[line.item_id].seal_number), f"seal {line.seal_number}") or ""
+        _difference_text(line.item_id, str(before.items[line.item_id].seal_number), f"seal {line.seal_number}")
         for line in body.items
         if line.seal_number not in (None, before.items[line.item_id].seal_number)
     ]
-    return joined(differing, by=", ") or None
+    return joined(differing, by=", ")
 
 
 @flag("loan_overdue", item.ItemCheckedIn, handover.HandoverAccepted)
@@ -102,7 +95,7 @@ def loan_overdue(
         for thing in back
         if thing.lent_until and after.items[thing.item_id].lent_by is None and body.received_at > thing.lent_until
     ]
-    return joined(late, by=", ") or None
+    return joined(late, by=", ")
 
 
 def _was_due(item_id: str, due_at: str) -> str:
@@ -141,7 +134,7 @@ def moved_while_frozen(
         accepted = after.handovers[body.handover_id]
         item_ids = tuple(item_id for item_id in accepted.accepted_items if not accepted.items[item_id].stays)
     gone = [before.items[item_id] for item_id in item_ids]
-    return joined([_frozen_until(thing) for thing in gone if _is_frozen(thing, act)], by=", ") or None
+    return joined([_frozen_until(thing) for thing in gone if _is_frozen(thing, act)], by=", ")
 
 
 def _is_frozen(thing: Item, act: Act) -> bool:
@@ -156,7 +149,7 @@ def decision_silent(before: CaseState, act: Act, after: CaseState, body: case.De
     if not act.book.decisions[body.kind].settles_property:
         return None
     named = {line.item_id for line in body.items if line.disposal is not None}
-    return joined([item_id for item_id in property_left(after) if item_id not in named], by=", ") or None
+    return joined([item_id for item_id in property_left(after) if item_id not in named], by=", ")
 
 
 @flag("particulars_missing", case.DecisionRecorded, case.PersonNamed, item.ItemRegistered, letter.LetterSent)
@@ -180,7 +173,7 @@ def particulars_missing(
         Message("{particular} ({article})", particular=name, article=uses[name].article)
         for name in lacking(act, stated, uses, "flagged")
     ]
-    return joined(missing, by=", ") or None
+    return joined(missing, by=", ")
 
 
 def property_left(after: CaseState) -> list[str]:
@@ -206,7 +199,7 @@ def disposal_against_decision(before: CaseState, act: Act, after: CaseState, bod
         for item_id in proposal.item_ids
         if ordered.get(item_id, proposal.disposal) != proposal.disposal
     ]
-    return joined(differing, by=", ") or None
+    return joined(differing, by=", ")
 
 
 @flag("custody_not_changed", *handover.OFFERS)
@@ -217,11 +210,8 @@ def custody_not_changed(before: CaseState, act: Act, after: CaseState, body: han
     if not changes_custody(after, offer, act.book):
         return None
     wrong = [person for person in before.persons_going(offer) if person.kept_for not in (None, act.agency)]
-    kept_for = Message("{person_id} is kept for {agency}")
-    return (
-        joined([Message(kept_for, person_id=person.person_id, agency=person.kept_for) for person in wrong], by=", ")
-        or None
-    )
+    kept = [Message("{person_id} is kept for {agency}", person_id=p.person_id, agency=p.kept_for) for p in wrong]
+    return joined(kept, by=", ")
 
 
 class Flag(Struct, frozen=True):
@@ -314,7 +304,7 @@ def _reason_unfit(
     else:
         codes = [body.reason_code]
     unfit = [code for code in dict.fromkeys(codes) if reasons[code].returns_for]
-    return joined([Message("{reason_code} is no reason to refuse receipt", reason_code=code) for code in unfit]) or None
+    return joined([Message("{reason_code} is no reason to refuse receipt", reason_code=code) for code in unfit])
 
 
 @flag("remedy_overdue", handover.HandoverOffered)
@@ -383,7 +373,7 @@ def _duration(hours: int) -> str:
 
 @flag("property_undisposed", case.CaseClosed)
 def _property_undisposed(before: CaseState, act: Act, after: CaseState, body: case.CaseClosed) -> str | None:
-    return joined(property_left(after), by=", ") or None
+    return joined(property_left(after), by=", ")
 
 
 @flag("disposal_without_decision", item.ItemDisposed)
@@ -506,4 +496,4 @@ def of_another_kind(act: Act, agency: str, fitting: tuple[str, ...]) -> str | No
 
 @flag("odd_time")
 def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    return joined(list(claimed_times.contradictions(before, act.event, act.book.zone)), by=", ") or None
+    return joined(list(claimed_times.contradictions(before, act.event, act.book.zone)), by=", ")

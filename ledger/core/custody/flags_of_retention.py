@@ -23,7 +23,7 @@ def _disposed_while_held(before: CaseState, act: Act, after: CaseState, body: it
         for item_id, ids in against.items()
         if ids
     ]
-    return joined(texts) or None
+    return joined(texts)
 
 
 @flag("hold_by_another_kind", hold.HoldPlaced)
@@ -64,7 +64,7 @@ def _destroyed_before_due(
         for clock in kept_still(before, subject, act.book, at)
         if not _gives_way(clock, ground)
     ]
-    return joined([*dict.fromkeys(clocks)], by=", ") or None
+    return joined([*dict.fromkeys(clocks)], by=", ")
 
 
 def _ordered_by(state: CaseState, proposal: DisposalProposal, item_id: str) -> str | None:

@@ -8,24 +8,20 @@ may record its audits, and place and release holds. Having signed an event makes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from ledger.core.custody import cases, claimed_times, clocks, holds
-from ledger.core.custody.clock_facts import chained
+from ledger.core.custody.clock_facts import with_linked
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.letters import has_letter_to_answer
 from ledger.core.custody.state import RULES, Act, CaseState
-from ledger.core.encoding.instants import spelled
 from ledger.core.errors import Conflict, refuse
 from ledger.core.events import Event, case, handover, hold, record
-from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import require_in_force
-from ledger.core.procedure.clock_periods import Clock, Pause
-from ledger.core.procedure.deadlines import last_day_of, parse_periods
 from ledger.core.procedure.event_words import require_words
 from ledger.core.procedure.jurisdiction import supervises_any
 from ledger.core.procedure.rulebook import Rulebook
@@ -82,55 +78,6 @@ def _supervises(state: CaseState, act: Act) -> bool:
     return act.registered is None or supervises_any(act.agency, state.agencies, act.registered)
 
 
-def with_rests(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
-    """Return ``after`` with the clocks that rest while another one runs.
-
-    They pause if that clock begins with this event, and resume if it ended.
-    """
-    started = after.clocks
-    for _, old, new in started.changes(before.clocks if before else None):
-        if new is not None:
-            # One that another of them makes rest is no longer as it was.
-            latest = new if after.clocks is started else after.clocks[new.deadline_id]
-            after = clocks.with_clocks(after, _changed_rests(old, act, latest, after))
-    return after
-
-
-def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) -> Iterator[Clock]:
-    """Yield the clocks that pause or resume because clock ``new`` began or ended."""
-    if old is None and new.is_running:
-        resting: list[Clock] = []
-        if new.rule.rests is not None:
-            running = clocks.running(state, new.subject)
-            resting = [clock for clock in running if clock.name == new.rule.rests and not clock.is_paused]
-            yield from (_paused(clock, new, act) for clock in resting)
-        if not new.is_paused:
-            holders = state.clocks.marked(f"rests/{new.subject}/{new.name}")
-            yield from (_paused(new, holder, act) for holder in holders if holder not in resting)
-    elif old is not None and old.is_running and not new.is_running:
-        for held in state.clocks.marked(f"held/{new.subject}/{new.name}"):
-            assert new.stopped_at is not None, "it has ended"
-            pause = replace(held.pauses[-1], until=max(new.stopped_at, held.pauses[-1].since))
-            yield replace(held, pauses=(*held.pauses[:-1], pause), events=_events_with(held, act))
-
-
-def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:
-    row = holder.rule
-    assert row.rests_for is not None, "the rules say why another clock rests"
-    zone, since, at_most = act.book.zone, max(holder.started_at, clock.started_at), None
-    if row.rests_at_most is not None:
-        last_day = last_day_of(zone.day_of_text(since), parse_periods(row.rests_at_most), row.manner)
-        at_most = spelled(zone.start_of(last_day))
-    pause = Pause(since, row.rests_for, row.article, held_by=holder.name, at_most=at_most)
-    return replace(clock, pauses=(*clock.pauses, pause), events=_events_with(clock, act))
-
-
-def _events_with(clock: Clock, act: Act) -> tuple[EventRef, ...]:
-    """Return the events of the clock, including this one."""
-    ref = act.event.ref
-    return clock.events if ref in clock.events else (*clock.events, ref)
-
-
 class Outcome(NamedTuple):
     """The case after the event, and the flags that the event raised."""
 
@@ -152,10 +99,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
         require_words(body, act.book)
         # `split` describes the latest event only, so it does not survive the next one.
         after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
-        # Claimed times may go back, which is flagged as `backdated`: the latest claim stays the measure.
-        last = max(state.last_occurred_at, act.event.occurred_at)
-        place = {"head": act.event.leaf_hash, "sequence": act.event.sequence, "judged_by": act.book.digest}
-        after = replace(after, **place, last_occurred_at=last)
+        after = after.after(act)
     else:
         opening = require_opening(act.event)
         require_words(opening, act.book)
@@ -163,7 +107,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
     claimed_times.require_possible(state, act)
     after = holds.with_sections(state, act, after)
-    after = chained(state, act, with_rests(state, act, clocks.advance(state, act, after)))
+    after = with_linked(state, act, clocks.advance(state, act, after))
     # Flags come last: they compare two finished states, and refuse nothing.
     return Outcome(after, flags(state, act, after))
 

@@ -14,7 +14,8 @@ from ledger.core.custody.cases import (
     require_responsible,
     require_responsible_for,
 )
-from ledger.core.custody.state import Act, CaseState, Handover, Item, look_up, require_distinct, require_new, rule
+from ledger.core.custody.references import require_distinct, require_known, require_new
+from ledger.core.custody.state import Act, CaseState, Handover, Item, rule
 from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import OfferedItem
@@ -27,8 +28,7 @@ def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseSta
     """Offer the case, items or persons to another agency. Nothing moves."""
     if body.follows is not None and state.handover(body.follows, field="follows").is_open:
         refuse("still_open", "handover {body.follows} is not answered yet", body=body, field="body.follows")
-    if body.about is not None:
-        look_up(state.decisions, body.about, "decision", field="about")
+    require_known(state.decisions, (body.about,), "decision", field="about")
     _require_points(state, body)
     handover = replace(
         _new_handover(state, act, body, body.to_agency),
@@ -115,10 +115,8 @@ def _open(
     handover = replace(handover, moves_responsibility=moves_responsibility, moves_case=moves_case)
     _require_may_move(state, act, handover)
     for number, point in enumerate(handover.outline):
-        if point.person_id is not None:
-            state.person(point.person_id, field=f"outline[{number}].person_id")
-        if point.item_id is not None:
-            state.item(point.item_id, field=f"outline[{number}].item_id")
+        require_known(state.persons, (point.person_id,), "person", field=f"outline[{number}].person_id")
+        require_known(state.items, (point.item_id,), "item", field=f"outline[{number}].item_id")
     for person_id in handover.person_ids:
         person = state.person(person_id, field="person_ids")
         if handover.moves_responsibility:

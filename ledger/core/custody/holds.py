@@ -14,18 +14,9 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
+from ledger.core.custody.references import look_up, require_distinct, require_new
 from ledger.core.custody.spans import concerned
-from ledger.core.custody.state import (
-    Act,
-    CaseState,
-    Hold,
-    Item,
-    look_up,
-    refuse_gone,
-    require_distinct,
-    require_new,
-    rule,
-)
+from ledger.core.custody.state import Act, CaseState, Hold, Item, refuse_gone, rule
 from ledger.core.errors import refuse
 from ledger.core.events import hold as holds
 from ledger.core.messages import Message, joined

@@ -11,17 +11,8 @@ from msgspec.structs import replace
 from ledger.core.custody import discrepancies, holds
 from ledger.core.custody.cases import require_free, require_in_hand, require_present
 from ledger.core.custody.particulars import require_particulars
-from ledger.core.custody.state import (
-    Act,
-    CaseState,
-    DisposalProposal,
-    Item,
-    WordsSource,
-    look_up,
-    require_distinct,
-    require_new,
-    rule,
-)
+from ledger.core.custody.references import require_distinct, require_known, require_new
+from ledger.core.custody.state import Act, CaseState, DisposalProposal, Item, rule
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import refuse
 from ledger.core.events import item as things
@@ -63,7 +54,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
             seal_state=_seal_state(body.seal_number),
             # Custody before this signature is only claimed.
             recorded_from=instant_text(act.event.signed_at),
-            stated_in=WordsSource(act.event.event_id, act.agency),
+            stated_in=act.words_source(),
             **{name: getattr(body, name) for name in _AS_REGISTERED},
         )
     )
@@ -76,10 +67,9 @@ def _seal_state(seal_number: str | None) -> SealState | None:
 
 def _require_known_origin(state: CaseState, body: things.ItemRegistered, kind: ItemKind) -> None:
     """Refuse an origin that the case does not have, and a second item for the same person in custody."""
-    for parent in body.parent_items:
-        state.item(parent, field="parent_items")
-    if body.collection is not None and body.collection.medium_item_id is not None:
-        state.item(body.collection.medium_item_id, field="collection.medium_item_id")
+    require_known(state.items, body.parent_items, "item", field="parent_items")
+    if body.collection is not None:
+        require_known(state.items, (body.collection.medium_item_id,), "item", field="collection.medium_item_id")
     if body.person_id is None:
         return
     person = state.person(body.person_id)
@@ -94,7 +84,7 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered, kind: I
 def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
     """Seal an item in hand that bears no seal, or a broken one."""
     item = require_in_hand(state, act, body.item_id)
-    _require_open(item, item.seal_number is not None and item.seal_state != "broken", field="item_id")
+    _require_open(item, field="item_id")
     return state.with_items(replace(item, seal_number=body.seal_number, seal_state="intact"))
 
 
@@ -108,8 +98,8 @@ def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState
     return state.with_items(replace(item, seal_number=None, seal_state="unsealed"))
 
 
-def _require_open(item: Item, is_sealed: bool, *, field: str) -> None:
-    if is_sealed:
+def _require_open(item: Item, *, field: str) -> None:
+    if item.is_sealed:
         refuse(
             "already_sealed",
             "{item.item_id} bears the seal {item.seal_number}",
@@ -130,12 +120,12 @@ def examined(state: CaseState, act: Act, body: things.ItemExamined) -> CaseState
 def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
     """Split an item in hand, whose seal is opened, into parts that add up to it exactly."""
     item = require_in_hand(state, act, body.item_id)
-    _require_open(item, item.seal_state == "intact", field="item_id")
+    _require_open(item, field="item_id")
     # Persons stand among the items only because custody of them passes in the same way.
     if item.is_person:
         refuse("not_divisible", "item {item.item_id} is a person", item=item, field="body.item_id")
     children = [
-        replace(_child(state, item, part, field="parts"), stated_in=_part_of(act, f"parts[{place}]."))
+        replace(_child(state, item, part, field="parts"), stated_in=act.words_source(f"parts[{place}]."))
         for place, part in enumerate(body.parts)
     ]
     require_distinct([child.item_id for child in children], "item", field="parts")
@@ -150,7 +140,7 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
     require_distinct(body.item_ids, "item", field="item_ids")
     sources = [require_in_hand(state, act, item_id, field="item_ids") for item_id in body.item_ids]
     for source in sources:
-        _require_open(source, source.seal_state == "intact", field="item_ids")
+        _require_open(source, field="item_ids")
         _require_alike(source, sources[0], described=body.whole.description is not None)
     whole = _child(state, sources[0], body.whole, field="whole")
     # Each of these is the whole's only if all have it; custody of all is on record since the last registration.
@@ -161,7 +151,7 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
     whole = replace(
         whole,
         parents=body.item_ids,
-        stated_in=_part_of(act, "whole."),
+        stated_in=act.words_source("whole."),
         recorded_from=max((source.recorded_from for source in sources if source.recorded_from), default=None),
         sections_in=tuple(dict.fromkeys(event for source in sources for event in source.sections_in)),
         **shared,
@@ -194,11 +184,6 @@ def _require_alike(item: Item, joined_item: Item, *, described: bool) -> None:
             refuse(
                 "commingling", "{other.item_id} differs in {part}", other=joined_item, part=part, field="body.item_ids"
             )
-
-
-def _part_of(act: Act, part: str) -> WordsSource:
-    """Return the source of words in a part of the body."""
-    return WordsSource(act.event.event_id, act.agency, part)
 
 
 def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str) -> Item:
@@ -315,8 +300,7 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
         if item.is_person:
             refuse("not_disposable", "item {item.item_id} is a person", item=item, field="body.item_ids")
         _require_not_held(state, item, body.despite_holds, "item_ids")
-    if body.decision_id is not None:
-        look_up(state.decisions, body.decision_id, "decision")
+    require_known(state.decisions, (body.decision_id,), "decision", field="decision_id")
     proposal = DisposalProposal(
         event=act.event.ref,
         item_ids=body.item_ids,
@@ -339,7 +323,7 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
     if proposal.agency != act.agency:
         refuse("not_held", "{proposal.agency} proposed this disposal", proposal=proposal, field="agency")
     if proposal.officer == act.officer:
-        refuse("one_signature", "another officer than {act.officer} signs second", act=act, field="officer")
+        refuse("one_signature", "another officer than {event.officer} signs second", event=act.event, field="officer")
     items = [require_present(state, act, item_id, field="cites") for item_id in proposal.item_ids]
     for item in items:
         _require_not_held(state, item, body.despite_holds, "cites")
@@ -351,8 +335,7 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
 
 def _require_not_held(state: CaseState, item: Item, despite: Collection[str], field: str) -> None:
     """Refuse (on_hold) a disposal that a hold stands against, unless it is recorded as what has happened despite it."""
-    for hold_id in despite:
-        look_up(state.holds, hold_id, "hold", field="despite_holds")
+    require_known(state.holds, despite, "hold", field="despite_holds")
     against = [hold for hold in holds.holds_on_item(state, item) if hold.hold_id not in despite]
     holds.require_not_held(against, field, _ON_HOLD)
 
@@ -390,6 +373,6 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
             money=part.money,
             fungible=True,
             parents=proposal.item_ids,
-            stated_in=_part_of(act, "proceeds."),
+            stated_in=act.words_source("proceeds."),
         )
     ]

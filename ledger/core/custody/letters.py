@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ledger.core.custody.particulars import require_particulars
-from ledger.core.custody.state import Act, CaseState, Letter, look_up, require_new, rule
+from ledger.core.custody.references import look_up, require_known, require_new
+from ledger.core.custody.state import Act, CaseState, Letter, rule
 from ledger.core.errors import refuse
 from ledger.core.events import Body
 from ledger.core.events import letter as letters
@@ -22,8 +23,7 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
     if act.agency not in state.agencies:
         _require_within(state.letters[body.answers or ""], body)
     _require_known(state, body, body.to_person, "to_person")
-    if body.serves is not None:
-        look_up(state.decisions, body.serves, "decision", field="serves")
+    require_known(state.decisions, (body.serves,), "decision", field="serves")
     require_particulars(state, act, body.particulars, act.book.letters[body.kind].fields)
     return _with(
         state,
@@ -145,16 +145,11 @@ def _require_known(
 ) -> None:
     """Refuse an id that is taken, and persons, items, decisions and letters that the case does not have."""
     require_new(state.letters, body.letter_id, "letter")
-    if person is not None:
-        state.person(person, field=field)
-    for person_id in body.person_ids:
-        state.person(person_id, field="person_ids")
-    for item_id in body.item_ids:
-        state.item(item_id, field="item_ids")
-    if body.about is not None:
-        look_up(state.decisions, body.about, "decision", field="about")
-    if body.answers is not None:
-        look_up(state.letters, body.answers, "letter", field="answers")
+    require_known(state.persons, (person,), "person", field=field)
+    require_known(state.persons, body.person_ids, "person", field="person_ids")
+    require_known(state.items, body.item_ids, "item", field="item_ids")
+    require_known(state.decisions, (body.about,), "decision", field="about")
+    require_known(state.letters, (body.answers,), "letter", field="answers")
 
 
 def _with(state: CaseState, letter: Letter, act: Act) -> CaseState:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ledger.core.custody import clocks
-from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, require_new, rule
+from ledger.core.custody.references import look_up, require_new
+from ledger.core.custody.state import Act, CaseState, MeasureState, rule
 from ledger.core.custody.triggers import in_custody
 from ledger.core.errors import refuse
 from ledger.core.events import case

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from ledger.core.custody.due_dates import due_at
 from ledger.core.custody.holds import Obstacle, obstacles, of_hold
-from ledger.core.custody.state import Act, CaseState, refuse_gone, require_distinct, rule
+from ledger.core.custody.references import require_distinct
+from ledger.core.custody.state import Act, CaseState, refuse_gone, rule
 from ledger.core.errors import refuse
 from ledger.core.events import retention
 from ledger.core.procedure.clock_periods import Clock

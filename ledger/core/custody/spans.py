@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from ledger.core.custody.state import CaseState, Item, ItemStatus, Person
 from ledger.core.events import Event
+from ledger.core.events.fields import fields_of
 from ledger.core.events.item import ItemDisposed, ItemMerged, ItemSplit
 from ledger.core.events.terms import Money, Quantity, Stage
 
@@ -156,12 +157,6 @@ def _keeper_of(state: CaseState, person: Person) -> str | None:
     return served[-1].keeper if served else None
 
 
-_ITEM_FIELDS = frozenset(("item_id", "item_ids", "parent_items", "medium_item_id"))
-_PERSON_FIELDS = frozenset(
-    ("person_id", "person_ids", "absent_person_ids", "to_person", "from_person", "holder", "witness")
-)
-
-
 class Concerned(Struct, frozen=True):
     """Ids of the case's items and persons, in order."""
 
@@ -195,41 +190,35 @@ def until_it_became(item_id: str, events: Sequence[Event]) -> dict[str, int]:
     return until
 
 
-def named_things(value: Any) -> Iterator[str]:
+def named_things(value: Struct) -> Iterator[str]:
     """Yield the ids of items and persons in the body, at any depth."""
-    for field in value.__struct_fields__:
-        inner = getattr(value, field)
-        parts = inner if isinstance(inner, tuple) else (inner,)
-        for part in parts:
+    for field in fields_of(type(value)):
+        inner = getattr(value, field.name)
+        for part in inner if isinstance(inner, tuple) else (inner,):
             if isinstance(part, Struct):
                 yield from named_things(part)
-            elif field in _ITEM_FIELDS or field in _PERSON_FIELDS:
+            elif part is not None and field.type.names in ("item", "person"):
                 yield part
 
 
+# By the field of a body: the register of the case that has its id, and the items and persons behind an entry of it.
+_BEHIND: Mapping[str, tuple[str, Callable[[Any], Iterable[str | None]]]] = {
+    "handover_id": ("handovers", lambda handover: (*handover.items, *handover.person_ids)),
+    "measure_id": ("measures", lambda measure: (measure.person_id,)),
+    "discrepancy_id": ("discrepancies", lambda discrepancy: (discrepancy.item_id,)),
+    "letter_id": ("letters", lambda letter: (*letter.person_ids, *letter.item_ids, letter.person_id)),
+    "hold_id": ("holds", lambda hold: hold.item_ids),
+    "custody_change_id": ("custody_changes", lambda change: (change.person_id,)),
+    "deadline_id": ("clocks", lambda clock: (clock.subject,)),
+}
+
+
 def _implied(before: CaseState | None, event: Event, after: CaseState) -> Iterator[str]:
-    """Yield the ids behind the handover, measure, discrepancy, custody change, deadline or proposal in the body."""
+    """Yield the ids behind what the body names: handovers and the like, and the proposal of a disposal."""
     body = event.body
-    handover = after.handovers.get(getattr(body, "handover_id", ""))
-    if handover is not None:
-        yield from (*handover.items, *handover.person_ids)
-    measure = after.measures.get(getattr(body, "measure_id", ""))
-    if measure is not None:
-        yield measure.person_id
-    discrepancy = after.discrepancies.get(getattr(body, "discrepancy_id", ""))
-    if discrepancy is not None:
-        yield discrepancy.item_id
-    letter = after.letters.get(getattr(body, "letter_id", ""))
-    if letter is not None:
-        yield from (*letter.person_ids, *letter.item_ids, *((letter.person_id,) if letter.person_id else ()))
-    hold = after.holds.get(getattr(body, "hold_id", ""))
-    if hold is not None:
-        yield from hold.item_ids
-    change = after.custody_changes.get(getattr(body, "custody_change_id", ""))
-    if change is not None:
-        yield change.person_id
-    clock = after.clocks.get(getattr(body, "deadline_id", ""))
-    if clock is not None:
-        yield clock.subject
+    for field, (register, things_of) in _BEHIND.items():
+        entry = getattr(after, register).get(getattr(body, field, ""))
+        if entry is not None:
+            yield from filter(None, things_of(entry))
     if isinstance(body, ItemDisposed) and before is not None:
         yield from before.proposals[body.cites.event_id].item_ids

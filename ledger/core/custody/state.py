@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NamedTuple, NoReturn, TypeVar
@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.core.custody.references import look_up
 from ledger.core.custody.register import Register
 from ledger.core.errors import refuse
 from ledger.core.events import Body, Event, terms
@@ -19,12 +20,10 @@ from ledger.core.events.handover import OfferedItem, OutlinePoint
 from ledger.core.events.item import Collection as DataCollection
 from ledger.core.events.item import Dossier, Seizure
 from ledger.core.events.letter import Outsider
-from ledger.core.messages import Message, Term
-from ledger.core.procedure.clock_periods import Clock
+from ledger.core.messages import Message
+from ledger.core.procedure.clock_periods import Clock, marks_of_clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
-
-T = TypeVar("T")
 
 CLOSED = "closed"  # the stage of what is over
 
@@ -55,6 +54,10 @@ class Act(NamedTuple):
     def officer(self) -> str:
         """Return the officer who signed the event."""
         return self.event.officer
+
+    def words_source(self, part: str = "") -> WordsSource:
+        """Return where the words of this part of the event's body are stated."""
+        return WordsSource(self.event.event_id, self.agency, part)
 
 
 class WordsSource(Struct, frozen=True):
@@ -134,6 +137,11 @@ class Item(Struct, frozen=True):
     def is_live(self) -> bool:
         """Tell whether anybody in this case holds it."""
         return self.status in ("held", "checked_out")
+
+    @property
+    def is_sealed(self) -> bool:
+        """Tell whether it bears an unbroken seal."""
+        return self.seal_state == "intact"
 
 
 class Handover(Struct, frozen=True):
@@ -402,31 +410,6 @@ class Split(Struct, frozen=True):
     holds: tuple[Hold, ...] = ()
 
 
-class OpenSplit(Struct, frozen=True):
-    """Persons and items, as many as these, that a case gave up for another one, which has not taken them over.
-
-    ``event_id`` is the split's, which ``agency`` signed.
-    """
-
-    event_id: str
-    case_id: str
-    new_case_id: str
-    agency: str
-    persons: int
-    items: int
-
-    @property
-    def next_step(self) -> Message:
-        """Return what the agency that signed the split does next."""
-        return Message(
-            "No clock of what is split off runs, and no list of deadlines shows it, until it is taken over. "
-            "Who split it off does that: tally case open --case-id {split.new_case_id} "
-            "--split-from {split.event_id}; or, if that case is open, "
-            "tally case join {split.new_case_id} {split.case_id} --cites {split.event_id}.",
-            split=self,
-        )
-
-
 # A mark is a string, so that a register can find entries without knowing what they are.
 # Marks by which the rules look up entries, besides their ids.
 
@@ -453,29 +436,6 @@ def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:
 
 def _hold_marks(hold: Hold) -> tuple[str, ...]:
     return ("standing",) if hold.stands else ()
-
-
-def _clock_marks(clock: Clock) -> tuple[str, ...]:
-    """Return the marks of a clock. While it runs, also the clock that it makes rest, or that makes it rest."""
-    of_letter = clock.rule.per == "letter"
-    marks = [f"of/{clock.subject}", f"named/{clock.name}"]
-    if clock.is_running:
-        marks += ["running", f"running/{clock.subject}"]
-        if of_letter:
-            marks.append("running/letters")
-        if clock.rule.rests is not None:
-            marks.append(f"rests/{clock.subject}/{clock.rule.rests}")
-        if clock.rule.counts_back and clock.rule.counts_back_from:
-            marks += ["counts_back", f"counts_back/{clock.subject}"]
-        if clock.is_paused and clock.pauses[-1].held_by is not None:
-            marks.append(f"held/{clock.subject}/{clock.pauses[-1].held_by}")
-    if clock.provisional:
-        marks.append(f"provisional/{clock.letter_id or clock.handover_id}")
-    if clock.stopped_in:
-        marks += ["halted", f"halted/{clock.subject}", f"halted_in/{clock.stopped_in}"]
-        if of_letter:
-            marks.append("halted/letters")
-    return tuple(marks)
 
 
 class CaseState(Struct, frozen=True):
@@ -518,7 +478,7 @@ class CaseState(Struct, frozen=True):
     erasures: Register[ErasureProposal] = msgspec.field(default_factory=Register)
     assignments: dict[str, Assignment] = msgspec.field(default_factory=dict)
     custody_changes: Register[CustodyChange] = msgspec.field(default_factory=partial(Register, _custody_change_marks))
-    clocks: Register[Clock] = msgspec.field(default_factory=partial(Register, _clock_marks))
+    clocks: Register[Clock] = msgspec.field(default_factory=partial(Register, marks_of_clock))
     letters: Register[Letter] = msgspec.field(default_factory=Register)
     holds: Register[Hold] = msgspec.field(default_factory=partial(Register, _hold_marks))
     links: dict[str, terms.CaseRelation] = msgspec.field(default_factory=dict)
@@ -529,6 +489,16 @@ class CaseState(Struct, frozen=True):
     stated_in: WordsSource | None = None
     numbered_in: dict[str, str] = msgspec.field(default_factory=dict)
     corrected_in: str | None = None
+
+    def after(self, act: Act) -> CaseState:
+        """Return the state as that after the act; claimed times may go back, the latest stays the measure."""
+        return replace(
+            self,
+            head=act.event.leaf_hash,
+            sequence=act.event.sequence,
+            judged_by=act.book.digest,
+            last_occurred_at=max(self.last_occurred_at, act.event.occurred_at),
+        )
 
     def item(self, item_id: str, *, field: str = "item_id") -> Item:
         """Return the item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""
@@ -606,17 +576,6 @@ def _with_changed(before: Item | None, after: Item) -> Item:
     return replace(after, changed=tuple(changed)) if len(changed) > len(before.changed) else after
 
 
-def look_up(entries: Mapping[str, T], key: str, noun: str, *, field: str | None = None) -> T:
-    """Return the entry of a case that ``field`` of the body names, ``<noun>_id`` unless given.
-    Raises RuleRefused (unknown_<noun>).
-    """
-    entry = entries.get(key)
-    if entry is None:
-        rule = "unknown_" + noun.replace(" ", "_")
-        refuse(rule, "the case has no {noun} {key}", noun=Term("noun", noun), key=key, field=_field_of(noun, field))
-    return entry
-
-
 _GONE_TO = {
     "left": Message("It was split off for case {item.left_for}: name it there."),
     "split": Message("It was split: name its parts."),
@@ -631,41 +590,17 @@ def refuse_gone(item: Item, *, field: str) -> NoReturn:
     refuse("item_gone", "nobody holds item {item.item_id} any more", item=item, field=f"body.{field}", hint=hint)
 
 
-def require_new(entries: Collection[str], key: str, noun: str, *, field: str | None = None) -> None:
-    """Refuse (duplicate_id) an id that is taken; ``field`` of the body has it, ``<noun>_id`` unless given."""
-    if key in entries:
-        refuse(
-            "duplicate_id",
-            "the {noun} {key} stands here already",
-            noun=Term("noun", noun),
-            key=key,
-            field=_field_of(noun, field),
-        )
-
-
-def _field_of(noun: str, field: str | None) -> str:
-    return f"body.{field or noun.replace(' ', '_') + '_id'}"
-
-
-def require_distinct(ids: Iterable[str], noun: str, *, field: str) -> None:
-    """Refuse (duplicate_id) a list that names one id twice."""
-    distinct: set[str] = set()
-    for key in ids:
-        require_new(distinct, key, noun, field=field)
-        distinct.add(key)
-
-
 B = TypeVar("B", bound=Body)
 Rule = Callable[[CaseState, Act, B], CaseState]
 
 RULES: dict[type[Body], Rule[Any]] = {}
 
 
-def rule(body: type[B]) -> Callable[[Rule[B]], Rule[B]]:
-    """Register the decorated function as the rule for ``body``."""
+def rule(*bodies: type[B]) -> Callable[[Rule[B]], Rule[B]]:
+    """Register the decorated function as the rule for these bodies."""
 
     def enter(function: Rule[B]) -> Rule[B]:
-        RULES[body] = function
+        RULES.update(dict.fromkeys(bodies, function))
         return function
 
     return enter

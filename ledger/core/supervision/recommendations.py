@@ -14,10 +14,9 @@ from msgspec.structs import replace
 
 from ledger.core.custody import clocks
 from ledger.core.custody.claimed_times import require_no_earlier_day
-from ledger.core.custody.clock_facts import chained
+from ledger.core.custody.clock_facts import with_linked
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.flags_of_clocks import OF_CLOCKS
-from ledger.core.custody.fold import with_rests
 from ledger.core.custody.letters import require_one
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.custody.triggers import OUTSIDE, Trigger
@@ -248,15 +247,13 @@ def _timed(
     before: RecommendationState | None, timing: CaseState, after: RecommendationState, act: Act
 ) -> RecommendationState:
     """Return the recommendation with its clocks: those that the event stops, then those that it starts."""
-    last = max(timing.last_occurred_at, act.event.occurred_at)
-    place = {"head": act.event.leaf_hash, "sequence": act.event.sequence, "judged_by": act.book.digest}
-    timing = replace(timing, last_occurred_at=last, **place)
+    timing = timing.after(act)
     for fact in _facts(after, act):
         timing = clocks.apply(timing, act, fact)
     if after.is_withdrawn:
         timing = clocks.with_clocks(timing, [clocks.stopped(timing, each, act) for each in clocks.running(timing)])
     earlier = None if before is None else before.timing
-    return replace(after, timing=chained(earlier, act, with_rests(earlier, act, timing)))
+    return replace(after, timing=with_linked(earlier, act, timing))
 
 
 def _facts(state: RecommendationState, act: Act) -> Iterator[Trigger]:

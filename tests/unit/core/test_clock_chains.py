@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from datetime import date, datetime
 from functools import cache
 
@@ -324,7 +323,7 @@ def test_what_an_act_does_not_concern_need_not_be_counted(acts: list[tuple[str, 
 
     written = Case(book=version(0)).open().name(*PERSONS)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(importlib.import_module("ledger.core.custody.fold"), "chained", checked)
+        patched.setattr(clock_facts, "chained", checked)
         for act, person, number in acts:
             act_on(written, act, person, number)
             written.now += number * DAY
