@@ -23,7 +23,7 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message, Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
-from ledger.core.visibility import CaseSides, can_see_event
+from ledger.core.visibility import can_see_event
 from ledger.store import audit as audits
 from ledger.store import log
 from ledger.store.audit import KeptAudit
@@ -76,7 +76,7 @@ def _seen_among(connection: Connection, reading: Reading, streams: Collection[tu
     sides = sides_of_streams(connection, streams)
     signers = log.signers(connection, "case", [stream_id for kind, stream_id in streams if kind == "case"])
     for stream, of_stream in sides.items():
-        if isinstance(of_stream, CaseSides):  # whoever signed is a party, also where the row that says so is missing
+        if stream[0] == "case":  # whoever signed is a party, also where the row that says so is missing
             sides[stream] = replace(of_stream, parties=of_stream.parties | signers[stream[1]])
     return {
         stream

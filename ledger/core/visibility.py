@@ -82,38 +82,31 @@ class AssignedLead(Struct, frozen=True):
     officer: str
 
 
-class CaseSides(Struct, frozen=True):
-    """The agencies that are parties to a case, its open offers, and the leads at work that cite it."""
+class Sides(Struct, frozen=True):
+    """The agencies that stand in a relation to a case, a lead, a recommendation or a model.
+
+    Of a case: its ``parties``, its open ``offers``, and the ``leads`` at work that cite it. What has a ``holder``, the
+    agency that has a lead or issued a recommendation, is seen by those who supervise that agency alone; else by those
+    who supervise a party, or one to which an offer is open. What ``is_public`` is seen by everybody.
+    """
 
     parties: frozenset[str]
     offers: tuple[Offer, ...] = ()
     leads: tuple[AssignedLead, ...] = ()
+    holder: str | None = None
+    is_public: bool = False
 
 
-class LeadSides(Struct, frozen=True):
-    """The agencies of a lead. ``notified`` is True once the supervised agency was notified."""
-
-    supervising: str
-    supervised: str
-    notified: bool
-    passed_to: str | None = None
+def sides_of_lead(supervising: str, supervised: str, *, notified: bool, passed_to: str | None = None) -> Sides:
+    """Return the agencies of a lead; it was ``notified`` to the supervised agency once that was told of it."""
+    parties = {supervising, supervised if notified else None, passed_to}
+    return Sides(frozenset(agency for agency in parties if agency is not None), holder=supervising)
 
 
-class RecommendationSides(Struct, frozen=True):
-    """The agency that issued a recommendation, its addressee if that is one, and the agencies that got a copy."""
-
-    supervising: str
-    to_agency: str | None
-    copied_to: frozenset[str] = frozenset()
-
-
-class ModelSides(Struct, frozen=True):
-    """The agencies that published or adopted a model. Everybody may see it."""
-
-    users: frozenset[str]
-
-
-Sides = CaseSides | LeadSides | RecommendationSides | ModelSides
+def sides_of_recommendation(supervising: str, to_agency: str | None, copied_to: frozenset[str]) -> Sides:
+    """Return the agency that issued a recommendation, its addressee if that is one, and those that got a copy."""
+    addressee = frozenset[str]() if to_agency is None else frozenset((to_agency,))
+    return Sides(copied_to | addressee | {supervising}, holder=supervising)
 
 
 def reader_of(
@@ -147,23 +140,22 @@ def sides_of(subject: CaseState | SupervisionState, leads: Collection[LeadState]
             for lead in leads
             if lead.assignee is not None and subject.case_id in lead.raised.cases
         )
-        return CaseSides(subject.agencies, tuple(offers), tuple(at_work))
+        return Sides(subject.agencies, tuple(offers), tuple(at_work))
     if isinstance(subject, LeadState):
-        return LeadSides(subject.supervising, subject.raised.supervised, subject.notified, subject.passed_to)
+        supervised, passed_to = subject.raised.supervised, subject.passed_to
+        return sides_of_lead(subject.supervising, supervised, notified=subject.notified, passed_to=passed_to)
     if isinstance(subject, RecommendationState):
-        return RecommendationSides(subject.supervising, subject.issued.to_agency, subject.copied_to)
-    return ModelSides(frozenset((subject.publisher, *subject.adoptions)))
+        return sides_of_recommendation(subject.supervising, subject.issued.to_agency, subject.copied_to)
+    # Models are published to be adopted: nothing in them is of a case.
+    return Sides(frozenset((subject.publisher, *subject.adoptions)), is_public=True)
 
 
 def can_see(reader: Reader, sides: Sides) -> Sight | None:
     """Return the strongest reason for which the reader sees the subject, or None if there is none."""
-    # Models are published to be adopted: nothing in them is of a case.
-    if isinstance(sides, ModelSides):
-        return "party"
-    if reader.agency in _parties(sides):
+    if sides.is_public or reader.agency in sides.parties:
         return "party"
     # The order is that of `Sight`: a party that also supervises sees the case as a party.
-    if isinstance(sides, CaseSides) and reader.agency in _offered(sides, reader.now):
+    if reader.agency in _offered(sides, reader.now):
         return "offered"
     if assigned_lead(reader, sides) is not None:
         return "assigned"
@@ -176,7 +168,7 @@ def assigned_lead(reader: Reader, sides: Sides) -> str | None:
     A lead may cite cases beyond the jurisdiction of the agency that has it: another's model found them, or it was
     transferred. These it does not open.
     """
-    if not isinstance(sides, CaseSides) or reader.jurisdiction.isdisjoint(_supervised(sides, reader.now)):
+    if reader.jurisdiction.isdisjoint(_supervised(sides, reader.now)):
         return None
     own = (lead.lead_id for lead in sides.leads if (lead.agency, lead.officer) == (reader.agency, reader.officer))
     return min(own, default=None)
@@ -220,7 +212,7 @@ def arriving(reader: Reader, state: CaseState) -> frozenset[str]:
     return frozenset(persons)
 
 
-def can_see_letter(reader: Reader, sides: CaseSides, agencies: Collection[str]) -> bool:
+def can_see_letter(reader: Reader, sides: Sides, agencies: Collection[str]) -> bool:
     """Return whether the reader sees a letter of the case that is between these agencies.
 
     With it comes the head of the case's stream, which anybody reads in the public log, and nothing else of the case.
@@ -245,30 +237,15 @@ def concerned(sides: Sides) -> frozenset[str]:
     Those are all that see it other than by jurisdiction or by a lead; of a model, its users. An offer counts even if it
     has expired: expiry is decided when the agency reads.
     """
-    if isinstance(sides, CaseSides):
-        return sides.parties.union(offer.to_agency for offer in sides.offers)
-    return sides.users if isinstance(sides, ModelSides) else _parties(sides)
+    return sides.parties.union(offer.to_agency for offer in sides.offers)
 
 
-def _parties(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[str]:
-    """Return the agencies that see the subject as parties."""
-    if isinstance(sides, CaseSides):
-        return sides.parties
-    if isinstance(sides, LeadSides):
-        further = (sides.supervised if sides.notified else None, sides.passed_to)
-        return frozenset((sides.supervising, *(agency for agency in further if agency is not None)))
-    addressee = frozenset[str]() if sides.to_agency is None else frozenset((sides.to_agency,))
-    return sides.copied_to | addressee | {sides.supervising}
-
-
-def _supervised(sides: CaseSides | LeadSides | RecommendationSides, now: str) -> frozenset[str]:
+def _supervised(sides: Sides, now: str) -> frozenset[str]:
     """Return the agencies whose supervisors see the subject."""
-    if isinstance(sides, CaseSides):
-        return sides.parties | _offered(sides, now)
-    return frozenset((sides.supervising,))
+    return sides.parties | _offered(sides, now) if sides.holder is None else frozenset((sides.holder,))
 
 
-def _offered(sides: CaseSides, now: str) -> frozenset[str]:
+def _offered(sides: Sides, now: str) -> frozenset[str]:
     """Return the agencies whose offers have not expired ``now``."""
     return frozenset(offer.to_agency for offer in sides.offers if _stands(offer, now))
 

@@ -31,7 +31,7 @@ from ledger.core.custody import OpenSplit
 from ledger.core.errors import NotFound
 from ledger.core.events import Event
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
-from ledger.core.visibility import AssignedLead, CaseSides, Offer, Reader, Sight, assigned_lead, can_see
+from ledger.core.visibility import AssignedLead, Offer, Reader, Sides, Sight, assigned_lead, can_see
 from ledger.store.database import Change, array_of, fetched, one_of, row_of, texts_named, where_set
 from ledger.store.tables import (
     CASE_AGENCIES,
@@ -72,25 +72,25 @@ def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
     return can_see(reader, sides(connection, case_id))
 
 
-def sides(connection: Connection, case_id: str) -> CaseSides:
+def sides(connection: Connection, case_id: str) -> Sides:
     """Return who has a part in the case, an open offer or a lead that cites it; nobody if there is no such case."""
     return _sides(connection, _OF_ONE, {"case_id": case_id}, (case_id,))[case_id]
 
 
-def sides_of_cases(connection: Connection, case_ids: Collection[str]) -> dict[str, CaseSides]:
+def sides_of_cases(connection: Connection, case_ids: Collection[str]) -> dict[str, Sides]:
     """Return what ``sides`` returns of each of these cases, by their ids. However many they are, it asks thrice."""
     return _sides(connection, _OF_MANY, {"case_ids": array_of(case_ids)}, case_ids)
 
 
 def _sides(
     connection: Connection, asked: Iterable[Select[Any]], values: Mapping[str, str], case_ids: Collection[str]
-) -> dict[str, CaseSides]:
+) -> dict[str, Sides]:
     rows: dict[str, tuple[list[Any], ...]] = {case_id: ([], [], []) for case_id in case_ids}
     for place, query in enumerate(asked):
         for case_id, *row in connection.execute(query, values):
             rows[case_id][place].append(row)
     return {
-        case_id: CaseSides(
+        case_id: Sides(
             frozenset(agency for (agency,) in agencies),
             tuple(Offer(*offer) for offer in offers),
             tuple(AssignedLead(*lead) for lead in leads),

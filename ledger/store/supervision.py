@@ -15,7 +15,7 @@ from ledger.core.events.supervision import BilingualText, RecommendationIssued
 from ledger.core.supervision import LeadState, ModelState, RecommendationState, SupervisionState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
-from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
+from ledger.core.visibility import Reader, Sides, Sight, can_see, sides_of_lead, sides_of_recommendation
 from ledger.store.cases import Page, paged
 from ledger.store.database import Change, Row, fetched, one_of, row_of, where_set
 from ledger.store.tables import CASES, LEAD_CASES, StoreTable, big, core_of, text
@@ -190,12 +190,12 @@ def sides(connection: Connection, stream_ids: Collection[str]) -> dict[str, Side
     if models := [stream_id.removeprefix(MODEL_STREAM) for stream_id in by_kind["model"]]:
         publishers = select(MODELS.c.model_id, MODELS.c.publisher).where(one_of(MODELS.c.model_id, models))
         for own_id, publisher in connection.execute(publishers):
-            of_streams[MODEL_STREAM + own_id] = ModelSides(frozenset((publisher,)))
+            of_streams[MODEL_STREAM + own_id] = Sides(frozenset((publisher,)), is_public=True)
     if by_kind["lead"]:
         lead = (LEADS.c.lead_id, LEADS.c.supervising, LEADS.c.supervised, LEADS.c.notified, LEADS.c.passed_to)
         leads = connection.execute(select(*lead).where(one_of(LEADS.c.lead_id, by_kind["lead"])))
         for lead_id, supervising, supervised, notified, passed_to in leads:
-            of_streams[lead_id] = LeadSides(supervising, supervised, bool(notified), passed_to)
+            of_streams[lead_id] = sides_of_lead(supervising, supervised, notified=bool(notified), passed_to=passed_to)
     if issued := [stream_id.removeprefix(RECOMMENDATION_STREAM) for stream_id in by_kind["recommendation"]]:
         own = RECOMMENDATIONS.c
         of_it = select(own.recommendation_id, own.supervising, own.to_agency, own.copied_to)
@@ -203,7 +203,7 @@ def sides(connection: Connection, stream_ids: Collection[str]) -> dict[str, Side
             of_it.where(one_of(own.recommendation_id, issued))
         ):
             copies = frozenset(copied_to.split())
-            of_streams[RECOMMENDATION_STREAM + own_id] = RecommendationSides(supervising, to_agency, copies)
+            of_streams[RECOMMENDATION_STREAM + own_id] = sides_of_recommendation(supervising, to_agency, copies)
     return of_streams
 
 

@@ -75,7 +75,7 @@ def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:
 
 def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """Return ``after`` with the clocks that start and stop because others do, and with those that wait for an end."""
-    if not after.clocks or not act.book.chains or after.closed:
+    if not after.clocks or not (act.book.linking or act.book.awaiting) or after.closed:
         return after
     first = before
     # A chain has at most as many links as there are rows: one that came back to itself would have no end.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Any
+from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
@@ -358,17 +358,22 @@ def _stated_extensions(clock: Clock, line: case.DeadlineTakenOver, field: str) -
     for name in line.extensions:
         row = clock.rule.extension(name, clock.period)
         if row is None or (row.is_open and line.until is None):
-            refuse(
-                "unknown_extension",
-                "the rules of {clock.name} do not say how long the extension {extension} is",
-                clock=clock,
-                extension=name,
-                field=field,
-                hint="Name one of the rules, or state `until`.",
-            )
+            _refuse_extension(clock, name, field)
         # The last day that the source states is that of the clock with all its extensions.
         extensions.append(Extension(name, row.article, line.started_at, line.until))
     return tuple(extensions)
+
+
+def _refuse_extension(clock: Clock, name: str, field: str) -> NoReturn:
+    """Refuse (unknown_extension) an extension of which neither the rules nor a paper says how long it is."""
+    refuse(
+        "unknown_extension",
+        "the rules of {clock.name} do not say how long the extension {extension} is",
+        clock=clock,
+        extension=name,
+        field=field,
+        hint="Name one of the rules, or state `until`.",
+    )
 
 
 def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> list[str]:
@@ -477,13 +482,7 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
         row = None
     # Neither the law nor the paper says how long: the end could not be counted.
     if (row is None or row.is_open) and body.until is None:
-        refuse(
-            "unknown_extension",
-            "the rules of {clock.name} do not say how long this extension is",
-            clock=clock,
-            field="body.extension",
-            hint="Name one of the rules, or state `until`.",
-        )
+        _refuse_extension(clock, body.extension, "body.extension")
     name, at = row.name if row else None, act.event.occurred_at
     extension = Extension(name, body.article, at, body.until, body.qualifying_ground)
     return with_clocks(state, [_extend(clock, act, extension)])

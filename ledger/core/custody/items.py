@@ -16,7 +16,7 @@ from ledger.core.custody.state import Act, CaseState, DisposalProposal, Item, ru
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import refuse
 from ledger.core.events import item as things
-from ledger.core.events.terms import Money, Quantity, SealState
+from ledger.core.events.terms import SealState
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.rulebook import ItemKind
 
@@ -129,8 +129,7 @@ def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
         for place, part in enumerate(body.parts)
     ]
     require_distinct([child.item_id for child in children], "item", field="parts")
-    _require_sum(item.quantity, [child.quantity for child in children], field="parts")
-    _require_money(item.money, [child.money for child in children], field="parts")
+    _require_sums(item, children, field="parts")
     return state.with_items(replace(item, status="split"), *children)
 
 
@@ -156,8 +155,7 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
         sections_in=tuple(dict.fromkeys(event for source in sources for event in source.sections_in)),
         **shared,
     )
-    _require_sum(whole.quantity, [source.quantity for source in sources], field="whole")
-    _require_money(whole.money, [source.money for source in sources], field="whole")
+    _require_sums(whole, sources, field="whole")
     gone = [replace(source, status="merged") for source in sources]
     return state.with_items(*gone, whole)
 
@@ -203,27 +201,25 @@ def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str)
     )
 
 
-def _require_sum(whole: Quantity, parts: list[Quantity], *, field: str) -> None:
-    if any(part.unit != whole.unit for part in parts):
-        refuse("units_differ", "expected {whole.unit} in every part", whole=whole, field=f"body.{field}")
-    # Decimal, not float: quantities add up exactly or not at all.
-    total = reduce(_EXACT.add, (Decimal(part.value) for part in parts), Decimal(0))
-    if total != Decimal(whole.value):
-        refuse("sum_differs", "the sum is {total}, not {whole}", total=total, whole=whole.value, field=f"body.{field}")
-
-
-def _require_money(whole: Money | None, parts: list[Money | None], *, field: str) -> None:
-    amounts = [part for part in parts if part is not None]
-    if whole is None and not amounts:
-        return
-    if whole is None or len(amounts) != len(parts):
+def _require_sums(whole: Item, parts: list[Item], *, field: str) -> None:
+    """Refuse (units_differ, sum_differs) parts whose quantities or money do not add up to those of the whole."""
+    quantities = [each.quantity for each in (whole, *parts)]
+    _require_sum([(quantity.unit, quantity.value) for quantity in quantities], field)
+    sums = [each.money for each in (whole, *parts) if each.money is not None]
+    if sums and len(sums) <= len(parts):
         refuse("sum_differs", "money stands in the whole and in every part, or in none", field=f"body.{field}")
-    if any(part.currency != whole.currency for part in amounts):
-        refuse("units_differ", "expected {whole.currency} in every part", whole=whole, field=f"body.{field}")
-    # In the smallest unit, so that amounts add up exactly.
-    total = sum(part.amount for part in amounts)
-    if total != whole.amount:
-        refuse("sum_differs", "the sum is {total}, not {whole}", total=total, whole=whole.amount, field=f"body.{field}")
+    if sums:
+        _require_sum([(money.currency, money.amount) for money in sums], field)
+
+
+def _require_sum(amounts: list[tuple[str, str]] | list[tuple[str, int]], field: str) -> None:
+    (unit, whole), *parts = amounts
+    if any(other != unit for other, _ in parts):
+        refuse("units_differ", "expected {unit} in every part", unit=unit, field=f"body.{field}")
+    # Decimal, not float: they add up exactly or not at all.
+    total = reduce(_EXACT.add, (Decimal(part) for _, part in parts), Decimal(0))
+    if total != Decimal(whole):
+        refuse("sum_differs", "the sum is {total}, not {whole}", total=total, whole=whole, field=f"body.{field}")
 
 
 @rule(things.ItemMoved)

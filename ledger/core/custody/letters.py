@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from ledger.core.custody.particulars import require_particulars
@@ -25,26 +27,18 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
     _require_known(state, body, body.to_person, "to_person")
     require_known(state.decisions, (body.serves,), "decision", field="serves")
     require_particulars(state, act, body.particulars, act.book.letters[body.kind].fields)
-    return _with(
+    return _recorded(
         state,
-        Letter(
-            letter_id=body.letter_id,
-            kind=body.kind,
-            event_id=act.event.event_id,
-            number=body.number,
-            from_agency=act.agency,
-            to_agency=body.to_agency,
-            person_id=body.to_person,
-            outside=body.to_outside,
-            sent_at=body.sent_at,
-            person_ids=body.person_ids,
-            item_ids=body.item_ids,
-            serves=body.serves,
-            about=body.about or body.serves,
-            answers=body.answers,
-            due_at=body.due_at,
-        ),
         act,
+        body,
+        from_agency=act.agency,
+        to_agency=body.to_agency,
+        person_id=body.to_person,
+        outside=body.to_outside,
+        sent_at=body.sent_at,
+        serves=body.serves,
+        about=body.about or body.serves,
+        due_at=body.due_at,
     )
 
 
@@ -70,23 +64,15 @@ def filed(state: CaseState, act: Act, body: letters.LetterFiled) -> CaseState:
     """Record a letter that the signing agency received from one who signs nothing here."""
     require_one(body, "from_person", "from_outside")
     _require_known(state, body, body.from_person, "from_person")
-    return _with(
+    return _recorded(
         state,
-        Letter(
-            letter_id=body.letter_id,
-            kind=body.kind,
-            event_id=act.event.event_id,
-            number=body.number,
-            to_agency=act.agency,
-            person_id=body.from_person,
-            outside=body.from_outside,
-            received_at=body.received_at,
-            person_ids=body.person_ids,
-            item_ids=body.item_ids,
-            about=body.about,
-            answers=body.answers,
-        ),
         act,
+        body,
+        to_agency=act.agency,
+        person_id=body.from_person,
+        outside=body.from_outside,
+        received_at=body.received_at,
+        about=body.about,
     )
 
 
@@ -152,7 +138,17 @@ def _require_known(
     require_known(state.letters, (body.answers,), "letter", field="answers")
 
 
-def _with(state: CaseState, letter: Letter, act: Act) -> CaseState:
-    """Return the state with a new letter, and with the one that it answers answered."""
+def _recorded(state: CaseState, act: Act, body: letters.LetterSent | letters.LetterFiled, **sides: Any) -> CaseState:
+    """Return the state with a new letter, between these ``sides``, and with the one that it answers answered."""
+    letter = Letter(
+        letter_id=body.letter_id,
+        kind=body.kind,
+        event_id=act.event.event_id,
+        number=body.number,
+        person_ids=body.person_ids,
+        item_ids=body.item_ids,
+        answers=body.answers,
+        **sides,
+    )
     after = replace(state, letters=state.letters | {letter.letter_id: letter})
     return with_answer(after, act, letter.answers, letter.sent_at or letter.received_at or act.event.occurred_at)

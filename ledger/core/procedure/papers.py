@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.events import terms
 from ledger.core.events.catalogue import EVENT_TYPES
@@ -126,15 +127,7 @@ class PaperRow(Sourced, frozen=True, kw_only=True):
     @property
     def own_sheet(self) -> PaperPart:
         """Return what stands on the paper beside its parts, without a title."""
-        return PaperPart(
-            title={},
-            text=self.text,
-            fields=self.fields,
-            lists=self.lists,
-            blanks=self.blanks,
-            seals=self.seals,
-            signs=self.signs,
-        )
+        return PaperPart(title={}, **{name: getattr(self, name) for name in _OF_SHEETS})
 
     @property
     def sheets(self) -> tuple[PaperPart, ...]:
@@ -143,10 +136,11 @@ class PaperRow(Sourced, frozen=True, kw_only=True):
         return tuple(_completed(part, own) for part in self.parts) or (own,)
 
 
+_OF_SHEETS = tuple(name for name in PaperPart.__struct_fields__ if name != "title")
+
+
 def _completed(part: PaperPart, own: PaperPart) -> PaperPart:
-    names = (field.name for field in msgspec.structs.fields(PaperPart))
-    values = {name: getattr(part, name) for name in names}
-    return PaperPart(**{name: getattr(own, name) if value is None else value for name, value in values.items()})
+    return replace(part, **{name: getattr(own, name) for name in _OF_SHEETS if getattr(part, name) is None})
 
 
 def slots_of_text(text: str) -> tuple[str, ...]:

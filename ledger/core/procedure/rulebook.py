@@ -585,11 +585,6 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return frozenset(own | plain | named)
 
     @cached_property
-    def chains(self) -> bool:
-        """Tell whether a clock starts or stops by what happens to another one."""
-        return bool(self.linking or self.awaiting)
-
-    @cached_property
     def linking(self) -> frozenset[str]:
         """Return the facts about clocks that start or stop other clocks."""
         triggers = (*self.started_by, *self.stopped_by)

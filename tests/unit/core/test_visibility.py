@@ -122,7 +122,7 @@ def test_who_supervises_is_a_matter_of_the_kind_s_traits(traits: tuple[Trait, ..
     supervises = "supervises" in traits
     assert (POLICE in eyes.supervised) == supervises
     assert keeps_persons(agencies["other"]) == ("keeps_persons" in traits)
-    assert (visibility.can_see(eyes, visibility.CaseSides(frozenset((POLICE,)))) == "jurisdiction") == supervises
+    assert (visibility.can_see(eyes, visibility.Sides(frozenset((POLICE,)))) == "jurisdiction") == supervises
 
 
 def test_who_is_not_admitted_supervises_nobody() -> None:
@@ -217,7 +217,6 @@ def test_a_lead_is_no_reason_beside_a_stronger_one() -> None:
 def test_a_recommendation_is_seen_by_both_sides_and_from_above() -> None:
     """Issuer and receiver see it as parties, an auditor above them by jurisdiction, and nobody else does."""
     sides = visibility.sides_of(Recommendation().issued().state)
-    assert isinstance(sides, visibility.RecommendationSides)
     sights = [visibility.can_see(reader(name), sides) for name in (PROCURATORATE, POLICE, UPPER, COURT)]
     assert sights == ["party", "party", None, None]
     assert visibility.can_see(reader(UPPER, "auditor"), sides) == "jurisdiction"
@@ -242,15 +241,14 @@ def test_a_model_is_seen_by_everybody_and_told_to_its_users() -> None:
     model = Model().published()
     model.act(adopted(1), analyst(UPPER))
     sides = visibility.sides_of(model.state)
-    assert isinstance(sides, visibility.ModelSides)
     assert all(visibility.can_see(reader(name), sides) == "party" for name in KINDS)
     assert visibility.concerned(sides) == {PROCURATORATE, UPPER}
 
 
 LEAD = ("supervision", "lead-1")
 CASE, NOBODYS = (
-    visibility.CaseSides(frozenset((POLICE,)), (visibility.Offer(COURT),)),
-    visibility.CaseSides(frozenset()),
+    visibility.Sides(frozenset((POLICE,)), (visibility.Offer(COURT),)),
+    visibility.Sides(frozenset()),
 )
 
 
@@ -267,9 +265,16 @@ CASE, NOBODYS = (
         (POLICE, ("agency", POLICE), POLICE, (), None, "party"),
         (LAB, ("agency", POLICE), POLICE, (), None, None),
         (LAB, ("system", "ledger"), "ledger", (), None, "party"),
-        (POLICE, LEAD, "ledger", (), visibility.LeadSides(PROCURATORATE, POLICE, notified=False), None),
-        (POLICE, LEAD, "ledger", (), visibility.LeadSides(PROCURATORATE, POLICE, notified=True), "party"),
-        (COURT, LEAD, "ledger", (), visibility.LeadSides(PROCURATORATE, POLICE, True, passed_to=COURT), "party"),
+        (POLICE, LEAD, "ledger", (), visibility.sides_of_lead(PROCURATORATE, POLICE, notified=False), None),
+        (POLICE, LEAD, "ledger", (), visibility.sides_of_lead(PROCURATORATE, POLICE, notified=True), "party"),
+        (
+            COURT,
+            LEAD,
+            "ledger",
+            (),
+            visibility.sides_of_lead(PROCURATORATE, POLICE, notified=True, passed_to=COURT),
+            "party",
+        ),
         (FAR_POLICE, LEAD, "ledger", (), None, None),
     ],
 )
