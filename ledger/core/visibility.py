@@ -206,7 +206,7 @@ def arriving(reader: Reader, state: CaseState) -> frozenset[str]:
     """
     persons: set[str] = set()
     for offer in state.handovers.marked("open"):
-        if offer.to_agency == reader.agency and _stands(Offer(offer.to_agency, offer.expires_at), reader.now):
+        if offer.to_agency == reader.agency and not offer.is_over(reader.now):
             along = state.persons_going(offer) if offer.moves_case else ()
             persons.update(offer.person_ids, (person.person_id for person in along if person.accused))
     return frozenset(persons)
@@ -247,9 +247,4 @@ def _supervised(sides: Sides, now: str) -> frozenset[str]:
 
 def _offered(sides: Sides, now: str) -> frozenset[str]:
     """Return the agencies whose offers have not expired ``now``."""
-    return frozenset(offer.to_agency for offer in sides.offers if _stands(offer, now))
-
-
-def _stands(offer: Offer, now: str) -> bool:
-    """Return whether the open offer has not expired ``now``."""
-    return offer.expires_at is None or offer.expires_at >= now
+    return frozenset(offer.to_agency for offer in sides.offers if offer.expires_at is None or offer.expires_at >= now)

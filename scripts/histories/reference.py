@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from ledger.core.custody import Handover
 from ledger.core.custody.discrepancies import differences
 from ledger.core.custody.due_dates import deadlines
-from ledger.core.custody.triggers import changes_custody, in_custody
+from ledger.core.custody.triggers import in_custody, purpose_rule
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.procedure.legal_days import DAY
 from scripts.histories.history import GeneratedHistory, payments, pension_list
@@ -207,7 +207,7 @@ def custody_changes(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 10: days after the receipt of a person in custody, the detention house keeps him for another organ."""
     for step, body in examined.saying(handover.HandoverAccepted):
         accepted = step.after.handovers[body.handover_id]
-        if not changes_custody(step.after, accepted, BOOK):
+        if not purpose_rule(step.after, accepted, BOOK).custody_change:
             continue
         for person in accepted.person_ids:
             if in_custody(step.after, person) and step.after.persons[person].kept_for != accepted.to_agency:
@@ -238,7 +238,7 @@ def kept_for_former(examined: ExaminedCase) -> Iterator[Breach]:
         if not passed or person.kept_for in (None, person.responsible):
             continue
         last = passed[-1]
-        if changes_custody(examined.state, last, BOOK) and day(last.answered_at) + 3 * DAY < TODAY:
+        if purpose_rule(examined.state, last, BOOK).custody_change and day(last.answered_at) + 3 * DAY < TODAY:
             yield examined.breach(10, "kept_for", last.handover_id, person.person_id)
 
 

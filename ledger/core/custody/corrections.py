@@ -8,7 +8,7 @@ event alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -38,42 +38,60 @@ def corrected(state: CaseState, act: Act, body: record.RecordCorrected) -> CaseS
     Refuses (particular_unfit) a particular, or an amount, that is no value of its field.
     """
     source = WordsSource(body.corrects.event_id, act.agency)
-    for place, correction in enumerate(body.corrections):
+    for correction in body.corrections:
         state = _with_words_of_case(state, act, source, correction)
-        items = list(_corrected_items(state, act, source, correction, f"corrections[{place}].correct"))
-        state = state.with_corrected(*items) if items else state
-    parts = ((item, _part_of(item, source)) for item in state.items.values())
-    stated = [(item, _values(item, part, act, body.corrections)) for item, part in parts if part is not None]
-    return state.with_corrected(*(replace(item, **values) for item, values in stated if values))
+    stated = [item for item in state.items.values() if item.stated_in and replace(item.stated_in, part="") == source]
+    return state.with_corrected(*(_corrected(state, act, item, body.corrections) for item in stated))
 
 
-def _part_of(item: Item, source: WordsSource) -> str | None:
-    """Return the part of the event that states the item, None if the agency did not state it there."""
-    own = item.stated_in
-    return own.part if own is not None and replace(own, part="") == source else None
+def _corrected(state: CaseState, act: Act, item: Item, corrections: tuple[record.Correction, ...]) -> Item:
+    """Return the item as corrected, in what it is called by and in what is counted, sealed or stored.
+
+    One of which the corrections say nothing that it is called by is marked as corrected, and stays as it is.
+    """
+    assert item.stated_in is not None, "it is stated in the corrected event"
+    part = item.stated_in.part
+    own = [
+        (f"corrections[{place}].correct", each.field.removeprefix(part), each.correct)
+        for place, each in enumerate(corrections)
+        if each.field.startswith(part)
+    ]
+    if not own:
+        return item
+    words: dict[str, Any] = {}
+    for field, name, stated in own:
+        correct = None if stated == ABSENT and name != "description" else stated
+        particulars, particular = words.get("particulars", item.particulars), name.removeprefix("particulars.")
+        if name in WORDS_OF_ITEM:
+            words[name] = correct
+        elif particular != name and particular in particulars and (row := act.book.fields.get(particular)) is not None:
+            if correct is not None:
+                require_value(state, row, correct, field=field)
+            left = {name: text for name, text in particulars.items() if name != particular}
+            words["particulars"] = left if correct is None else left | {particular: correct}
+    return replace(item, corrected_in=act.event.event_id, **words, **_values(item, act, own, is_part=part != ""))
 
 
-def _values(item: Item, part: str, act: Act, corrections: tuple[record.Correction, ...]) -> dict[str, Any]:
+def _values(item: Item, act: Act, own: list[tuple[str, str, str]], *, is_part: bool) -> dict[str, Any]:
     """Return what is corrected of the item in the fields that no later event has changed.
 
-    It is empty unless the agency has the item and does not offer it. No amount of a part is among it: with the others
-    it adds up to the whole. Raises MalformedInput for what is no amount.
+    ``own`` are the corrections of the item: the place of each in the body, the field and what is correct. It is empty
+    unless the agency has the item and does not offer it. No amount of a part is among it: with the others it adds up to
+    the whole. Raises MalformedInput for what is no amount.
     """
     values: dict[str, Any] = {}
     if not item.is_live or item.holder != act.agency or item.offer is not None:
         return values
-    for place, correction in enumerate(corrections):
-        name, _, inner = correction.field.removeprefix(part).partition(".")
-        correct = None if correction.correct == ABSENT else correction.correct
-        if name not in CHANGING or name in item.changed or not correction.field.startswith(part):
-            continue
+    for place, path, stated in own:
+        name, _, inner = path.partition(".")
+        correct = None if stated == ABSENT else stated
         # A seal comes off only by being broken, which says on what ground: then the thing is opened.
-        if name == "seal_number" and correct is None:
+        if name not in CHANGING or name in item.changed or (name == "seal_number" and correct is None):
             continue
         if name not in _AMOUNTS:
             values[name] = correct
-        elif not part and (value := value_at(ItemRegistered, correction.field)) is not None:
-            value.require(correction.correct, where=f"payload.body.corrections[{place}].correct")
+        elif not is_part and (value := value_at(ItemRegistered, path)) is not None:
+            value.require(stated, where=f"payload.body.{place}")
             amount = values.setdefault(name, msgspec.to_builtins(getattr(item, name)) or {})
             amount[inner] = int(correct) if inner in _WHOLE and correct else correct
     values |= {name: _amount(values[name], name, act) for name in _AMOUNTS if name in values}
@@ -103,33 +121,3 @@ def _with_words_of_case(state: CaseState, act: Act, source: WordsSource, correct
     if correction.field == "case_type" and state.stated_in == source:
         return replace(state, case_type=correction.correct, corrected_in=act.event.event_id)
     return state
-
-
-def _corrected_items(
-    state: CaseState, act: Act, source: WordsSource, correction: record.Correction, field: str
-) -> Iterator[Item]:
-    """Yield the items that the corrected field is of, called as it says; ``field`` of the body has the correct value.
-
-    One of which it says nothing that it is called by is marked as corrected, and stays as it is.
-    """
-    for item in state.items.values():
-        part = _part_of(item, source)
-        if part is None or not correction.field.startswith(part):
-            continue
-        name = correction.field.removeprefix(part)
-        particular = name.removeprefix("particulars.")
-        words: dict[str, Any] = {}
-        correct = None if correction.correct == ABSENT and name != "description" else correction.correct
-        if name in WORDS_OF_ITEM:
-            words = {name: correct}
-        elif (
-            particular != name
-            and particular in item.particulars
-            and (row := act.book.fields.get(particular)) is not None
-        ):
-            stated = {name: text for name, text in item.particulars.items() if name != particular}
-            if correct is not None:
-                require_value(state, row, correct, field=field)
-                stated[particular] = correct
-            words = {"particulars": stated}
-        yield replace(item, corrected_in=act.event.event_id, **words)

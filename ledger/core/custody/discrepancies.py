@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.references import look_up, require_new
 from ledger.core.custody.state import Act, CaseState, Discrepancy, Handover, Item, rule
+from ledger.core.custody.stocktakes import recorded_place, recorded_seal
 from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
@@ -286,7 +287,7 @@ def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) 
             field="body.item_id",
             hint="Write to the agency that holds it. Your stocktake says so without a discrepancy in the case.",
         )
-    recorded = _recordings_of(item, act.agency)
+    recorded: dict[RecordedAs | None, str | None] = dict((recorded_seal(item), recorded_place(item, act.agency)))
     if body.recorded_as not in recorded:
         refuse(
             "sides_unfit",
@@ -304,18 +305,6 @@ def _sides_of_count(state: CaseState, act: Act, body: halves.DiscrepancyRaised) 
             hint="Compare the count with the record as it is by now.",
         )
     return act.agency, item.responsible if item.holder == act.agency else item.holder
-
-
-def _recordings_of(item: Item, agency: str) -> dict[RecordedAs | None, str | None]:
-    """Return how the case has an item for an agency that counts it: words, each with the place, holder or seal."""
-    sealed: dict[RecordedAs | None, str | None] = (
-        {"unsealed": None} if item.seal_number is None else {"sealed": item.seal_number}
-    )
-    if item.holder != agency:
-        return sealed | {"held_elsewhere": item.holder}
-    if item.status != "held":
-        return sealed | {item.status: None}
-    return sealed | ({"unplaced": None} if item.storage_location is None else {"placed": item.storage_location})
 
 
 def has_held(state: CaseState, item: Item, agency: str) -> bool:

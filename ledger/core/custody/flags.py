@@ -15,7 +15,7 @@ from ledger.core.custody.handovers import return_number
 from ledger.core.custody.particulars import lacking
 from ledger.core.custody.spans import concerned
 from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
-from ledger.core.custody.triggers import changes_custody
+from ledger.core.custody.triggers import purpose_rule
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import Body, case, handover, hold, item, letter, record, retention
 from ledger.core.messages import Message, Term, joined
@@ -207,7 +207,7 @@ def custody_not_changed(before: CaseState, act: Act, after: CaseState, body: han
     """Return the persons in custody who are passed on while the keeper keeps them for another organ."""
     offer = after.handovers[body.handover_id]
     # Where the purpose leaves the keeper as he is, nothing is due.
-    if not changes_custody(after, offer, act.book):
+    if not purpose_rule(after, offer, act.book).custody_change:
         return None
     wrong = [person for person in before.persons_going(offer) if person.kept_for not in (None, act.agency)]
     kept = [Message("{person_id} is kept for {agency}", person_id=p.person_id, agency=p.kept_for) for p in wrong]

@@ -16,11 +16,12 @@ from ledger.core.custody.cases import (
 )
 from ledger.core.custody.references import require_distinct, require_known, require_new
 from ledger.core.custody.state import Act, CaseState, Handover, Item, rule
+from ledger.core.custody.triggers import purpose_rule
 from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import OfferedItem
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.rulebook import PurposeRule, Rulebook
+from ledger.core.procedure.rulebook import PurposeRule
 
 
 @rule(halves.HandoverOffered)
@@ -91,13 +92,6 @@ def _require_points(state: CaseState, body: halves.HandoverOffered) -> None:
                 hint="Name in follows the handover whose outline is answered.",
             )
     require_distinct([str(answer.point) for answer in body.outline_answers], "point", field="outline_answers")
-
-
-def purpose_rule(state: CaseState, handover: Handover, book: Rulebook) -> PurposeRule:
-    """Return what the handover moves; a plain ``return`` moves back what the returned handover moved."""
-    if handover.purpose == "return" and handover.returns is not None:
-        return replace(purpose_rule(state, state.handovers[handover.returns], book), stage=None)
-    return book.purposes[handover.purpose]
 
 
 def _open(

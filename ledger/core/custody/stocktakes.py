@@ -7,21 +7,18 @@ that begins with it, but not ``Room 30``: what follows must not go on with the l
 from __future__ import annotations
 
 import string
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core.custody.state import ItemStatus
+from ledger.core.custody.state import Item, ItemStatus
 from ledger.core.events.terms import ChangeInCount, DiscrepancyKind, RecordedAs
 
 ScanResult = Literal["present", "elsewhere", "surplus", "unknown", "again", "ambiguous"]
 SCAN_RESULTS: tuple[ScanResult, ...] = get_args(ScanResult)
 GOES_ON = string.ascii_letters + string.digits  # signs that go on with a number or a word
-
-
-_GONE: Mapping[ItemStatus, RecordedAs] = {"split": "split", "merged": "merged", "disposed": "disposed", "left": "left"}
 
 
 class StoredItem(Struct, frozen=True):
@@ -116,27 +113,32 @@ def lies_in(place: str | None, room: str) -> bool:
 
 def differences_of(item: StoredItem, seal_number: str | None, *, agency: str, room: str) -> tuple[CountDifference, ...]:
     """Return how an item that was counted in the room differs from the agency's record of it."""
-    if item.holder != agency:
-        return (CountDifference("surplus", "held_elsewhere", item.holder, room),)
-    if (gone := _GONE.get(item.status)) is not None:
-        return (CountDifference("surplus", gone, None, room),)
-    differing: list[CountDifference] = []
-    if item.status == "checked_out":
-        differing.append(CountDifference("location", "checked_out", None, room))
-    elif not lies_in(item.storage_location, room):
-        differing.append(CountDifference("location", _placed(item), item.storage_location, room))
+    word, text = recorded_place(item, agency)
+    if word not in ("placed", "unplaced", "checked_out"):
+        return (CountDifference("surplus", word, text, room),)
+    is_here = word == "placed" and lies_in(text, room)
+    differing = () if is_here else (CountDifference("location", word, text, room),)
     return (*differing, *_seal_differences(item, seal_number))
+
+
+def recorded_place(item: Item | StoredItem, agency: str) -> tuple[RecordedAs, str | None]:
+    """Return how the record has a thing for an agency that counts it, with the place or holder that it names."""
+    if item.holder != agency:
+        return "held_elsewhere", item.holder
+    if item.status != "held":
+        return item.status, None
+    return ("unplaced", None) if item.storage_location is None else ("placed", item.storage_location)
+
+
+def recorded_seal(item: Item | StoredItem) -> tuple[RecordedAs, str | None]:
+    """Return how the record has a thing that is counted, with the seal that it names."""
+    return ("unsealed", None) if item.seal_number is None else ("sealed", item.seal_number)
 
 
 def _seal_differences(item: StoredItem, seal_number: str | None) -> tuple[CountDifference, ...]:
     if seal_number in (None, item.seal_number):
         return ()
-    recorded_as: RecordedAs = "unsealed" if item.seal_number is None else "sealed"
-    return (CountDifference("seal", recorded_as, item.seal_number, seal_number),)
-
-
-def _placed(item: StoredItem) -> RecordedAs:
-    return "unplaced" if item.storage_location is None else "placed"
+    return (CountDifference("seal", *recorded_seal(item), seal_number),)
 
 
 def result_of(scan: CountedCode, earlier: Collection[tuple[str, str]], *, agency: str, room: str) -> ScanResult:
@@ -211,7 +213,7 @@ def compared(
         if key not in lay_here and key not in counted_room.missing:
             changed_since.append(ChangedItem(item, "came"))
         else:
-            gone = CountDifference("missing", _placed(item), item.storage_location)
+            gone = CountDifference("missing", *recorded_place(item, counted_room.agency))
             differing.append(ItemCount(item, (gone,)))
     is_told = expected_by_now.keys() | counted.keys()
     changed_since += [ChangedItem(item, "gone") for key, item in lay_here.items() if key not in is_told]

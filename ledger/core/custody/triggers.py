@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from ledger.core.custody.state import Act, CaseState, Handover, Letter, MeasureState, Person
 from ledger.core.events import Body, case, handover, item, letter, retention
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.rulebook import PurposeRule, Rulebook
 
 CASE = "case"  # the subject of clocks that run for the case as a whole
 OUTSIDE = "outside/"  # and a kind: somebody without an agency in the ledger, who sends or gets a letter
@@ -68,14 +70,11 @@ def in_custody(state: CaseState, person_id: str) -> bool:
     )
 
 
-def changes_custody(state: CaseState, transfer: Handover, book: Rulebook) -> bool:
-    """Tell whether detained persons are kept for the receiver from the acceptance of this handover on.
-
-    A plain return does what the returned handover did.
-    """
-    if transfer.purpose == "return" and transfer.returns is not None:
-        return changes_custody(state, state.handovers[transfer.returns], book)
-    return book.purposes[transfer.purpose].custody_change
+def purpose_rule(state: CaseState, handover: Handover, book: Rulebook) -> PurposeRule:
+    """Return what the handover moves; a plain ``return`` moves back what the returned handover moved."""
+    if handover.purpose == "return" and handover.returns is not None:
+        return replace(purpose_rule(state, state.handovers[handover.returns], book), stage=None)
+    return book.purposes[handover.purpose]
 
 
 def _imposed(before: CaseState, act: Act, after: CaseState, body: case.MeasureImposed) -> Iterator[Trigger]:
@@ -236,7 +235,7 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
         fact = _of_handover(after, offer, "returned", body.received_at, **named)
         yield fact._replace(name=f"returned.{returned}", handover_id=offer.returns)
     # By the state after the acceptance: a plain return does what the returned handover did.
-    if changes_custody(after, offer, act.book):
+    if purpose_rule(after, offer, act.book).custody_change:
         # The keeper keeps some for the receiver already; for the others the change of custody is due.
         locked_up = [person for person in passed if in_custody(after, person)]
         notified = tuple(person for person in locked_up if after.persons[person].kept_for == act.agency)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 
@@ -33,8 +33,7 @@ ORDER = "order"  # of the words of each table: the keys of canonical JSON have n
 _NOT_SHARED = (INCLUDE, "procedure", "examples")  # what an included folder says of itself
 _HEADER = re.compile(r"""\s*(?P<open>\[\[?)\s*(?P<path>[A-Za-z0-9_."'-]+)\s*\]""")
 _KEY = re.compile(r"""\s*(?P<path>[A-Za-z0-9_."'-]+)\s*=""")
-_STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\[(?P<index>[0-9]+)\]|(?P<entry>\[\.\.\.\])")
-_FAULT = re.compile(r"(?P<fault>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
+_STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 
 
 def read_package(files: Mapping[str, bytes]) -> Rulebook:
@@ -138,43 +137,17 @@ def _decoded(tables: dict[str, Any], place: Any) -> Rulebook:
     try:
         book = convert(whole, Rulebook)
     except msgspec.ValidationError as error:
-        match = _FAULT.fullmatch(str(error))
-        assert match is not None, "the pattern fits every text"
-        # A key of a table is told by the table alone, a value of it by [...].
-        path = _path_of((match["path"] or "") + ("[...]" if match["key"] else ""), tables)
-        fault = canonical.refusal_of(str(error), whole, Rulebook, "").text
-        raise MalformedInput("this cannot be read: {fault}", fault=fault, field=place(path)) from error
+        refusal = canonical.refusal_of(str(error), whole, Rulebook, "")
+        path = _path_of(refusal.field or "")
+        raise MalformedInput("this cannot be read: {fault}", fault=refusal.text, field=place(path)) from error
     for path, message in chain(faults_of(book), faults_of_papers(book)):
         raise MalformedInput(message, field=place(path))
     return book
 
 
-def _path_of(text: str, tables: Mapping[str, Any]) -> Path:
-    """Return the path of a fault; of an entry of a table, the decoder does not say of which."""
-    path: list[str | int] = []
-    for step in _STEP.finditer(text):
-        if step["entry"] is None:
-            path.append(int(step["index"]) if step["index"] is not None else step["name"])
-        elif len(path) == 1:
-            path.append(_faulty_entry(str(path[0]), tables))
-        else:  # of a table within a row: the row's line is near enough
-            break
-    return tuple(path)
-
-
-def _faulty_entry(table: str, tables: Mapping[str, Any]) -> str:
-    """Return the first entry of a table, one of which cannot be decoded, that cannot be decoded by itself."""
-    kind = get_type_hints(Rulebook, include_extras=True)[table]
-
-    def is_faulty(key: str) -> bool:
-        try:
-            convert({key: tables[table][key]}, kind)
-        except msgspec.ValidationError:
-            return True
-        return False
-
-    entries: Iterable[str] = tables[table]
-    return next(filter(is_faulty, entries))
+def _path_of(field: str) -> Path:
+    """Return the path of ``clocks[3].label``, as a refusal names it."""
+    return tuple(int(step[2]) if step[2] else step[1] for step in _STEP.finditer(field))
 
 
 def differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[tuple[str, str, str]]:
