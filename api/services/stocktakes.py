@@ -19,7 +19,6 @@ from ledger.core.custody.discrepancies import has_held
 from ledger.core.custody.stocktakes import (
     CountDifference,
     CountedCode,
-    CountedRoom,
     ScanResult,
     StocktakeComparison,
     StoredItem,
@@ -337,7 +336,7 @@ def _view(connection: Connection, opened: OpenStocktake, missing: Collection[tup
             changed.append(ChangedScan(scan.code, scan.result, result))
         if code.item:
             seen_keys.add((code.item.case_id, code.item.item_id))
-    counted_room = CountedRoom(agency, room, stocktakes.at_opening(connection, opened), missing)
+    at_opening = stocktakes.at_opening(connection, opened)
     return StocktakeView(
         opened.stocktake_id,
         room,
@@ -349,7 +348,7 @@ def _view(connection: Connection, opened: OpenStocktake, missing: Collection[tup
         tuple(expected),
         stocktakes.counts_of(connection, opened),
         tuple(dict.fromkeys(scan.officer for scan in scans)),
-        compared(expected, by_now, counted_room),
+        compared(expected, by_now, agency=agency, room=room, at_opening=at_opening, missing=missing),
         tuple(changed),
         tuple(map(_kept, kept_scans)),
     )

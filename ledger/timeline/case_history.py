@@ -515,7 +515,7 @@ class TimelineBuilder:
         return EventFindings(
             flags=flags,
             changes=tuple(_changes(before, after)),
-            breaks=breaks(before, event.event, after),
+            breaks=tuple(breaks(before, event.event, after)),
             deadlines=tuple(self._ended_deadlines(before, after)),
             discrepancies=tuple(
                 DiscrepancyStep(new.discrepancy_id, new.item_id, is_resolved=new.is_resolved, **sides_by_field(new))

@@ -247,8 +247,7 @@ def contradictions(before: CaseState | None, event: Event, zone: Zone) -> Iterat
     ahead = list(times_of(body, ahead=True))
     claims += [Follows(path, at, occurred_at, DUE_BEFORE_SET) for path, at in ahead if path == "due_at"]
     for claim in claims:
-        if claim.at < claim.earliest:
-            yield from claim.contradictions()
+        yield from claim.contradictions()
     for path, at in ahead:
         if path in ("until", "frozen_until") and _day(at, zone) < zone.day_of_text(occurred_at):
             yield Message(ENDED_BEFORE_SET, until=at, occurred_at=occurred_at)
@@ -288,13 +287,8 @@ def _lasts(since: str, until: str) -> int:
     return instants.unix_seconds(until) - instants.unix_seconds(since)
 
 
-def breaks(before: CaseState | None, event: Event, after: CaseState) -> tuple[Break, ...]:
-    """Return the breaks that the event, which led from ``before`` to ``after``, opens."""
-    return tuple(_event_breaks(before, event, after))
-
-
-def _event_breaks(before: CaseState | None, event: Event, after: CaseState) -> Iterator[Break]:
-    """Yield the breaks of an event."""
+def breaks(before: CaseState | None, event: Event, after: CaseState) -> Iterator[Break]:
+    """Yield the breaks that the event, which led from ``before`` to ``after``, opens."""
     body = event.body
     if before is not None and instants.is_surely_before(event.occurred_at, before.last_occurred_at):
         yield Break("backdated", event.occurred_at, before.last_occurred_at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Collection, Iterable
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -151,30 +151,23 @@ def result_of(scan: CountedCode, earlier: Collection[tuple[str, str]], *, agency
     return "surplus" if "surplus" in kinds else "elsewhere" if kinds else "present"
 
 
-class CountedRoom(NamedTuple):
-    """What is counted: a room of an agency.
-
-    ``at_opening`` is what lay there by the record when the count began, as the record has it by now. ``missing`` are
-    case and id of things that are called missing although they came in since.
-    """
-
-    agency: str
-    room: str
-    at_opening: Collection[StoredItem] = ()
-    missing: Collection[tuple[str, str]] = ()
-
-
 def compared(
-    expected: Iterable[StoredItem], scans: Iterable[CountedCode], counted_room: CountedRoom
+    expected: Iterable[StoredItem],
+    scans: Iterable[CountedCode],
+    *,
+    agency: str,
+    room: str,
+    at_opening: Collection[StoredItem] = (),
+    missing: Collection[tuple[str, str]] = (),
 ) -> StocktakeComparison:
-    """Compare what was counted in a room with what the record says is ``expected`` there.
+    """Compare what was counted in a room of the agency with what the record says is ``expected`` there.
 
-    Of an item that was scanned several times, the last seal counts that was read on it, if it did not fit the record
-    then. What lay in its place when it was scanned and left the room since then, by the record, counts as in place, but
-    for a wrong seal. What lies in the room by the record, and did when the count began, is missing unless it was
-    scanned, whatever else changed of it.
+    ``at_opening`` is what lay there by the record when the count began, as the record has it by now, ``missing`` are
+    case and id of things that are called missing although they came in since. Of an item that was scanned several
+    times, the last seal counts that was read on it, if it did not fit the record then. What lay in its place when it
+    was scanned and left the room since then, by the record, counts as in place, but for a wrong seal. What lies in the
+    room by the record, and did when the count began, is missing unless it was scanned, whatever else changed of it.
     """
-    where = {"agency": counted_room.agency, "room": counted_room.room}
     counted: dict[tuple[str, str], CountedCode] = {}
     unknown: dict[str, None] = {}
     for scan in scans:
@@ -200,20 +193,20 @@ def compared(
         if scan.was_present:
             differences = _seal_differences(scan.item, seal_number)
         else:
-            differences = differences_of(scan.item, seal_number, **where)
+            differences = differences_of(scan.item, seal_number, agency=agency, room=room)
         if differences:
             differing.append(ItemCount(scan.item, differences))
         else:
             present.append(scan.item)
     expected_by_now = {(item.case_id, item.item_id): item for item in expected}
-    lay_here = {(item.case_id, item.item_id): item for item in counted_room.at_opening}
+    lay_here = {(item.case_id, item.item_id): item for item in at_opening}
     for key, item in expected_by_now.items():
         if key in counted:
             continue
-        if key not in lay_here and key not in counted_room.missing:
+        if key not in lay_here and key not in missing:
             changed_since.append(ChangedItem(item, "came"))
         else:
-            gone = CountDifference("missing", *recorded_place(item, counted_room.agency))
+            gone = CountDifference("missing", *recorded_place(item, agency))
             differing.append(ItemCount(item, (gone,)))
     is_told = expected_by_now.keys() | counted.keys()
     changed_since += [ChangedItem(item, "gone") for key, item in lay_here.items() if key not in is_told]

@@ -80,60 +80,44 @@ def faults_of_examples(book: Rulebook) -> Iterator[Fault]:
 def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
     stage = _Stage(None, {})
     for number, act in enumerate(example.acts):
-        path = ("acts", number)
-        try:
-            event = _event_of(act, stage, book)
-        except MalformedInput as error:
-            yield path, Message("act {act}: {field}: {fault}", act=number + 1, field=error.field, fault=error.text)
+        after, faults = _after_act(act, stage, example, book)
+        for fault in faults:
+            yield ("acts", number), Message("act {act}: {fault}", act=number + 1, fault=fault)
+        if after is None:
             return
-        try:
-            stage_after, raised = _played(stage, event, example, book)
-        except RuleRefused as refusal:
-            if refusal.code != act.refused:
-                yield (
-                    path,
-                    Message(
-                        "act {act}: refused as {code} ({reason})",
-                        act=number + 1,
-                        code=refusal.code,
-                        reason=refusal,
-                    ),
-                )
-                return
-            continue
-        flags = tuple(flag.name for flag in raised)
-        if act.refused is not None:
-            yield path, Message("act {act}: it is not refused", act=number + 1)
-        if sorted(flags) != sorted(act.flags):
-            yield (
-                path,
-                Message(
-                    "act {act}: flagged as {flags}, expected {expected}",
-                    act=number + 1,
-                    flags=_listed(flags),
-                    expected=_listed(act.flags),
-                ),
-            )
-        entered = None if stage_after.state is None else stage_after.state.stage
-        if act.stage not in (None, entered):
-            yield (
-                path,
-                Message(
-                    "act {act}: the stage is {stage}, expected {expected}",
-                    act=number + 1,
-                    stage=entered or "-",
-                    expected=act.stage,
-                ),
-            )
-        cited = {"event_id": event.event_id, "payload_digest": event.payload_digest}
-        stage = stage_after._replace(cited=(*stage.cited, cited))
+        stage = after
     for number, expected in enumerate(example.deadlines):
         try:
-            fault = _fault_of_deadline(expected, stage, book)
+            wrong = _fault_of_deadline(expected, stage, book)
         except MalformedInput as error:
-            fault = error.text
-        if fault is not None:
-            yield ("deadlines", number), Message("deadline {number}: {fault}", number=number + 1, fault=fault)
+            wrong = error.text
+        if wrong is not None:
+            yield ("deadlines", number), Message("deadline {number}: {fault}", number=number + 1, fault=wrong)
+
+
+def _after_act(
+    act: ExampleAct, stage: _Stage, example: ExampleCase, book: Rulebook
+) -> tuple[_Stage | None, list[Message]]:
+    """Return how far the example has come after an act, None if it cannot go on, and what is otherwise than it says."""
+    try:
+        event = _event_of(act, stage, book)
+        after, raised = _played(stage, event, example, book)
+    except MalformedInput as error:
+        return None, [Message("{error.field}: {error}", error=error)]
+    except RuleRefused as refusal:
+        if refusal.code == act.refused:
+            return stage, []
+        return None, [Message("refused as {code} ({reason})", code=refusal.code, reason=refusal)]
+    faults = [] if act.refused is None else [Message("it is not refused")]
+    flags = tuple(flag.name for flag in raised)
+    if sorted(flags) != sorted(act.flags):
+        text = Message("flagged as {flags}, expected {expected}", flags=_listed(flags), expected=_listed(act.flags))
+        faults.append(text)
+    entered = None if after.state is None else after.state.stage
+    if act.stage not in (None, entered):
+        faults.append(Message("the stage is {stage}, expected {expected}", stage=entered or "-", expected=act.stage))
+    cited = {"event_id": event.event_id, "payload_digest": event.payload_digest}
+    return after._replace(cited=(*stage.cited, cited)), faults
 
 
 def _played(stage: _Stage, event: Event, example: ExampleCase, book: Rulebook) -> tuple[_Stage, tuple[Flag, ...]]:

@@ -73,7 +73,7 @@ def told(case: Case, subject: Subject, subject_id: str, *names: str) -> list[tup
 
 def last_breaks(case: Case) -> tuple[Break, ...]:
     step = list(walked(case))[-1]
-    return breaks(step.before, step.event, step.after)
+    return tuple(breaks(step.before, step.event, step.after))
 
 
 def about(case: Case) -> Concerned:

@@ -11,7 +11,6 @@ from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.stocktakes import (
     CountDifference,
     CountedCode,
-    CountedRoom,
     StoredItem,
     compared,
     differences_of,
@@ -29,7 +28,7 @@ from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Officer, c
 from tests.testkit.casework import Case, Refusal, Refusals, dispose, each_refusal, part, person_id, require_refusal
 
 ROOM = "Room 3"
-COUNTED = CountedRoom(POLICE, ROOM)
+COUNTED: dict[str, Any] = {"agency": POLICE, "room": ROOM}
 
 
 def stored(item_id: str = "knife", **fields: Any) -> StoredItem:
@@ -122,7 +121,7 @@ def test_count_and_record_are_compared_as_a_whole() -> None:
         CountedCode("???", None),
         CountedCode("???", None),
     ]
-    outcome = compared(expected, scans, COUNTED._replace(at_opening=expected))
+    outcome = compared(expected, scans, **COUNTED, at_opening=expected)
     assert [item.item_id for item in outcome.present] == ["knife", "phone"]
     assert [(each.item.case_id, each.item.item_id, each.differences[0].kind) for each in outcome.differing] == [
         ("case-1", "car", "location"),
@@ -136,7 +135,7 @@ def test_count_and_record_are_compared_as_a_whole() -> None:
 def test_what_has_no_place_can_be_missing() -> None:
     """Where an item without a place is expected nevertheless, it is told so."""
     item = stored(storage_location=None)
-    (gone,) = compared([item], [], COUNTED._replace(at_opening=[item])).differing
+    (gone,) = compared([item], [], **COUNTED, at_opening=[item]).differing
     assert gone.differences == (CountDifference("missing", "unplaced"),)
 
 
@@ -144,19 +143,19 @@ def test_what_came_or_left_during_the_count_is_not_missing() -> None:
     """What came in meanwhile is told as that, unless it is called missing; what left unscanned is told, too."""
     came, left = stored("phone"), stored("hat", storage_location="Room 5")
     handed = stored("cap", holder=COURT, storage_location=None)
-    counted_room = COUNTED._replace(at_opening=[left, handed, stored("bag")])
-    outcome = compared([came, stored("bag")], [CountedCode("bag", stored("bag"))], counted_room)
+    at_opening = [left, handed, stored("bag")]
+    outcome = compared([came, stored("bag")], [CountedCode("bag", stored("bag"))], **COUNTED, at_opening=at_opening)
     changes = [(each.item, each.change) for each in outcome.changed_since]
     assert changes == [(came, "came"), (left, "gone"), (handed, "gone")]
     assert not outcome.differing
-    (gone,) = compared([came], [], COUNTED._replace(missing=[("case-1", "phone")])).differing
+    (gone,) = compared([came], [], **COUNTED, missing=[("case-1", "phone")]).differing
     assert (gone.item, gone.differences[0].kind) == (came, "missing")
 
 
 def test_what_lay_in_the_room_all_the_time_is_missing() -> None:
     """A note, another section or another shelf is no excuse: by the record it is here as at the opening."""
     moved = stored("bag", storage_location="Room 3, shelf 9", updated_index=104)
-    outcome = compared([moved], [], COUNTED._replace(at_opening=[moved]))
+    outcome = compared([moved], [], **COUNTED, at_opening=[moved])
     assert outcome.changed_since == ()
     assert [each.differences for each in outcome.differing] == [
         (CountDifference("missing", "placed", "Room 3, shelf 9"),)
@@ -175,7 +174,7 @@ def test_what_was_in_place_when_it_was_scanned() -> None:
         CountedCode("gun", stored("gun", holder=COURT), "S-9", was_present=True),
         CountedCode("car", stored("car", storage_location="Room 5")),
     ]
-    outcome = compared([], scans, COUNTED._replace(at_opening=[stored("knife"), stored("coat"), stored("gun")]))
+    outcome = compared([], scans, **COUNTED, at_opening=[stored("knife"), stored("coat"), stored("gun")])
     assert ([item.item_id for item in outcome.present], outcome.changed_since) == (["coat"], ())
     kinds = {each.item.item_id: [difference.kind for difference in each.differences] for each in outcome.differing}
     assert kinds == {"knife": ["seal"], "gun": ["seal"], "car": ["location"]}
@@ -492,4 +491,4 @@ def test_a_seal_that_fitted_is_not_held_against_a_later_one() -> None:
     fitting = CountedCode("knife", stored("knife"), "S-7", fitted=True)
     unread = CountedCode("knife", stored("knife"))
     for scans, differing in (([wrong, fitting, unread], 0), ([fitting, wrong, unread], 1), ([fitting], 0)):
-        assert len(compared([stored("knife")], scans, COUNTED).differing) == differing
+        assert len(compared([stored("knife")], scans, **COUNTED).differing) == differing
