@@ -24,7 +24,7 @@ DOCUMENT = "".join(PAGES.values())
 RULE = re.compile(r'(?:refuse\(\s*|code=)"([a-z_]+)"')
 TYPES = re.compile(r"`\w+`\?? [\[{]?([A-Z][a-z]\w+)(?:: ([A-Z][a-z]\w+))?")
 STEP = re.compile(r"^\*\*([0-9]+) ([a-z]+)", re.MULTILINE)
-NOUN = re.compile(r'look_up\(\s*[a-z_.]+, [a-z_.]+, "([a-z ]+)"')
+NOUN = re.compile(r'(?:look_up|require_known)\(\s*[a-z_.]+,\s[^"]+,\s"([a-z ]+)"')
 
 
 def test_the_generated_parts_are_current() -> None:
