@@ -394,15 +394,10 @@ def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> list[str]:
         case "letter":
             return [] if trigger.letter_id is None else [trigger.letter_id]
         case "recipient" if trigger.receiver is not None:
-            return [_recipient(trigger)]
+            # Of somebody outside, who has no id, the letter has a time of its own.
+            return [(trigger.letter_id or CASE) if trigger.receiver.startswith(OUTSIDE) else trigger.receiver]
     accused = [person_id for person_id in trigger.along if state.persons[person_id].accused]
     return [*trigger.subjects] or accused or [CASE]
-
-
-def _recipient(trigger: Trigger) -> str:
-    """Return who has a time of his own: the agency or person; of somebody outside, the letter stands for him."""
-    assert trigger.receiver is not None, "something was sent"
-    return trigger.letter_id or CASE if trigger.receiver.startswith(OUTSIDE) else trigger.receiver
 
 
 def _letter_of(trigger: Trigger) -> str | None:

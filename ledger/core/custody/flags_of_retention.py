@@ -10,7 +10,7 @@ from ledger.core.custody.state import Act, CaseState, DisposalProposal
 from ledger.core.custody.triggers import CASE
 from ledger.core.events import hold, item, record, retention
 from ledger.core.messages import Message, joined
-from ledger.core.procedure.clock_periods import Clock, decided
+from ledger.core.procedure.clock_periods import decided
 
 
 @flag("disposed_while_held", item.ItemDisposed)
@@ -50,7 +50,7 @@ def _destroyed_before_due(
 ) -> str | None:
     """Return the clocks for which the items, or of an erased section the case, should have been kept still.
 
-    The general times of the rules give way to what their rows name.
+    The general times of the rules give way to what their rows name; a day that was set for the case never does.
     """
     if isinstance(body, item.ItemDisposed):
         proposal = before.proposals[body.cites.event_id]
@@ -62,7 +62,7 @@ def _destroyed_before_due(
         clock.deadline_id
         for subject, ground in grounds.items()
         for clock in kept_still(before, subject, act.book, at)
-        if not _gives_way(clock, ground)
+        if ground not in clock.rule.gives_way_to or decided(clock) is not None
     ]
     return joined([*dict.fromkeys(clocks)], by=", ")
 
@@ -74,11 +74,6 @@ def _ordered_by(state: CaseState, proposal: DisposalProposal, item_id: str) -> s
         line.item_id == item_id and line.disposal == proposal.disposal for line in decision.items
     )
     return decision.kind if decision is not None and ordered else None
-
-
-def _gives_way(clock: Clock, ground: str | None) -> bool:
-    """Tell whether the general time of retention ends for this ground; a day that was set for the case never does."""
-    return ground in clock.rule.gives_way_to and decided(clock) is None
 
 
 @flag("hold_released_by_another", hold.HoldReleased)

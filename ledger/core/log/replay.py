@@ -316,7 +316,9 @@ def replay_entries(
         if earlier is not None:  # 2
             raise LogFault("duplicate", "entry {index} repeats the event id of {earlier}", index=index, earlier=earlier)
         key = map_key(envelope.stream)
-        expected = place_after(_stream_head(heads.get(key)))
+        mapped = heads.get(key)
+        head = None if mapped is None else StreamHead(mapped.count - 1, f"sha256:{mapped.head.hex()}")
+        expected = place_after(head)
         if (envelope.sequence, envelope.previous) != expected:  # 3
             raise LogFault(
                 "gap",
@@ -343,10 +345,6 @@ def replay_entries(
     head_map.update(unmapped)
     new_state = ReplayState(frontier, authority, acts)
     return ReplayStep(new_state, events, tuple(changes), head_map.root, head_map.changed)
-
-
-def _stream_head(mapped: MappedHead | None) -> StreamHead | None:
-    return None if mapped is None else StreamHead(mapped.count - 1, f"sha256:{mapped.head.hex()}")
 
 
 @contextmanager

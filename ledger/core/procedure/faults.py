@@ -172,7 +172,7 @@ def _faults_of_fields(book: Rulebook) -> Iterator[Fault]:
         for name, use in kind.fields.items()
     ]
     for path, name, use in uses:
-        yield from ((path, _no_word("particular", word)) for word in (name, *use.unless) if word not in book.fields)
+        yield from ((path, fault) for fault in unknown_words("particular", (name, *use.unless), book))
         if use.missing == "flagged" and not use.article:
             yield path, Message("what is flagged where it lacks names its article")
 
@@ -302,9 +302,7 @@ def _faults_of_retention(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
         yield ("gives_way_to",), Message("nothing is due at its end: say so in `then`")
     # Who erases a section states a ground, who disposes of a thing cites a decision.
     earlier = "erasure_ground" if row.per == "case" else "decision_kind"
-    for word in row.gives_way_to:
-        if word not in book.vocabularies[earlier]:
-            yield ("gives_way_to",), _no_word(earlier, word)
+    yield from ((("gives_way_to",), fault) for fault in unknown_words(earlier, row.gives_way_to, book))
     if row.then is None:
         return
     ends = {"case": RETENTION_ENDS, "item": ("review", *book.disposals)}
@@ -396,9 +394,7 @@ def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
     words += [(("exclusions",), "exclusion_ground", row.exclusions or ())]
     words += [(("extensions",), "qualifying_ground", extension.grounds) for extension in row.extensions]
     for path, vocabulary, values in words:
-        for word in values:
-            if word not in book.vocabularies[vocabulary]:
-                yield path, _no_word(vocabulary, word)
+        yield from ((path, fault) for fault in unknown_words(vocabulary, values, book))
     yield from _faults_of_conditions(row, book)
 
 

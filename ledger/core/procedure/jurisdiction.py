@@ -42,10 +42,7 @@ def supervised_by(agency_id: str, agencies: Mapping[str, Agency]) -> frozenset[s
 
 def supervises_any(agency_id: str, others: Iterable[str], agencies: Mapping[str, Agency]) -> bool:
     """Return whether the agency supervises one of the others."""
-    own = agencies.get(agency_id)
-    return own is not None and any(
-        supervises(own, agencies[agency_id]) for agency_id in others if agency_id in agencies
-    )
+    return not supervised_by(agency_id, agencies).isdisjoint(others)
 
 
 def in_line(first: Agency, second: Agency) -> bool:

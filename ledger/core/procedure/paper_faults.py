@@ -53,7 +53,9 @@ def faults_of_papers(book: Rulebook) -> Iterator[Fault]:
         for replaced in row.replaces:
             if replaced not in names:
                 yield (*path, "replaces"), Message("no paper is called {name}", name=replaced)
-        yield from _faults_of_values(row, book, path)
+        if row.number != OWN_NUMBER:  # what has none has room for one
+            yield from _unknown_value(row.number, row, (*path, "number"), _values_of(book))
+        yield from _unknown_agency(row.issuer, row, (*path, "issuer"))
         yield from _faults_of_condition(row, book, path)
         yield from _faults_of_sheet(row.own_sheet, row, book, path)
         for place, part in enumerate(row.parts):
@@ -64,13 +66,6 @@ def faults_of_papers(book: Rulebook) -> Iterator[Fault]:
 def _values_of(book: Rulebook) -> Mapping[str, PaperValue]:
     """Return the values that papers of the procedure can have: those of all, and the fields of its kinds."""
     return dict.fromkeys(book.fields, STATED) | VALUES
-
-
-def _faults_of_values(row: PaperRow, book: Rulebook, path: Place) -> Iterator[Fault]:
-    """Yield a number that is no value of the event, and an issuer that is no agency of it."""
-    if row.number != OWN_NUMBER:  # what has none has room for one
-        yield from _unknown_value(row.number, row, (*path, "number"), _values_of(book))
-    yield from _unknown_agency(row.issuer, row, (*path, "issuer"))
 
 
 def _unknown_value(name: str, row: PaperRow, path: Place, of: Mapping[str, Any] = VALUES) -> Iterator[Fault]:

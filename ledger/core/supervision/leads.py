@@ -30,7 +30,7 @@ def finding_digest(model_id: str, key: Mapping[str, str]) -> str:
 
 def lead_id_of(finding: str) -> str:
     """Return the id of the lead, and of its stream, for a finding's digest: a finding is raised as one lead only."""
-    return "lead-" + finding.partition(":")[2][:_HEX_KEPT]
+    return STREAM + finding.partition(":")[2][:_HEX_KEPT]
 
 
 def first(act: SupervisionAct) -> LeadState:
