@@ -62,7 +62,7 @@ def _first_state(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseSt
         opened_at=act.event.occurred_at,
         responsible=act.agency,
         stage=body.stage,
-        trial=act.book.usual_trial,
+        trial=next(reversed(act.book.trials), None),
         head=act.event.leaf_hash,
         sequence=0,
         last_occurred_at=act.event.occurred_at,

@@ -410,8 +410,7 @@ class Split(Struct, frozen=True):
     holds: tuple[Hold, ...] = ()
 
 
-# A mark is a string, so that a register can find entries without knowing what they are.
-# Marks by which the rules look up entries, besides their ids.
+# Marks by which the rules look up entries, besides their ids: strings, so that a register need not know what they are.
 
 
 def _item_marks(item: Item) -> tuple[str, ...]:

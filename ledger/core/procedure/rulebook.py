@@ -565,11 +565,6 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """Return the law of an article, which is that law or ends with a number of its own; None if it is not known."""
         return self.laws.get(article) or self.laws.get(article.rpartition(" ")[0])
 
-    @property
-    def usual_trial(self) -> str | None:
-        """Return the kind of trial that a case has until another one is chosen."""
-        return next(reversed(self.trials), None)
-
     @cached_property
     def supplementing(self) -> tuple[str, ...]:
         """Return the purposes for which a case goes back to be supplemented."""
