@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ledger.audit.chain import ContractView, Look, kinds_of, read_ground, read_mirror
+from ledger.audit.chain import ContractView, Look, read_ground, read_mirror
 from ledger.audit.claims import claim_of, on_chain, within
 from ledger.audit.entries import check_entry
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
 from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.audit.whole import MISTYPED, check_types
+from ledger.audit.workers import Judging
 from ledger.chain.contract_clients import AnchorRecord
 from ledger.chain.journal import WriteState
 from ledger.core.errors import NotFound, TallystickError
@@ -21,7 +22,6 @@ from ledger.core.log.tiles import TileNodes
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
-from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
@@ -56,8 +56,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
             entry_findings += _place(entry, stored, nodes)
         faulty = frozenset(entry_finding.index for entry_finding in entry_findings if entry_finding.index is not None)
         findings.add(*entry_findings)
-        states = CaseStates(database, lambda: mirror.procedures, lambda *_: kinds_of(ground))
-        rules = Rules(states, None, rows.splitting(connection))
+        rules = Rules(Judging(ground, mirror.procedures).states(database), None, rows.splitting(connection))
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
@@ -184,11 +184,6 @@ def read_mirror(connection: Connection, trust: Trust, procedures: Procedures) ->
         broken_at = entries[-1].log_index if entries else -1
         return Mirror(trust.log_id, None, procedures, MirrorBreak(broken_at, differs))
     return Mirror(trust.log_id, authority, state.procedures, None, tuple(mirrored for mirrored, _ in replayed))
-
-
-def kinds_of(ground: Ground) -> Mapping[str, str]:
-    """Return the kinds of the agencies that the mirror admits; none if it is broken."""
-    return {} if ground.authority is None else ground.authority.kinds
 
 
 def read_ground(connection: Connection, mirror: Mirror) -> Ground:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from msgspec import Struct
 
@@ -58,6 +58,15 @@ class StreamRange(Struct, frozen=True):
     first: str | None = None
     last: str | None = None
     only: frozenset[str] | None = None
+
+
+def all_ranges(connection: Connection, size: int, entries_each: int) -> list[StreamRange]:
+    """Divide all streams of a log of ``size`` entries into ranges of about so many."""
+    return [
+        StreamRange(kind, size, first, last)
+        for kind in rows.stream_kinds(connection)
+        for first, last in pairwise([None, *rows.stream_bounds(connection, kind, entries_each), None])
+    ]
 
 
 class Faulty(Struct, frozen=True):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,15 +15,15 @@ from msgspec.structs import replace
 from ledger.audit import claims as root_claims
 from ledger.audit.basis import SHARES, Basis, require_basis_of, require_same_procedures
 from ledger.audit.bindings import Bound, check_bound, check_commits_bound, read_bound
-from ledger.audit.chain import Look, kinds_of, read_ground, read_mirror
+from ledger.audit.chain import Look, read_ground, read_mirror
 from ledger.audit.continuing import Again, basis_after, plan
 from ledger.audit.entries import MISSING, UNREADABLE, of_an_erasure
 from ledger.audit.evidence import check_hidden
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
 from ledger.audit.maps import MapAudit, MapPart, check_pages
-from ledger.audit.streams import Faulty, StreamRange
+from ledger.audit.streams import Faulty, all_ranges
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
-from ledger.audit.workers import Judging, Snapshot, Workers, workers
+from ledger.audit.workers import Judging, Snapshot, Workers, processes_worth, workers
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Stream, decode_payload
 from ledger.core.events.record import AccessSealed
@@ -34,7 +33,6 @@ from ledger.core.log.tiles import hashes_in
 from ledger.core.messages import Message, Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
-from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import log
 from ledger.store.access import AccessHead, AccessLog
@@ -122,7 +120,6 @@ def _ends(counts: Counter[int], end: int, following: int) -> bool:
 
 
 RANGE = 16_384  # entries that one worker checks at a time
-WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 
 MISTYPED = Message("values of another type stand in the database, at which other steps would fail")
 
@@ -163,7 +160,7 @@ def audit_log(
         return findings.report(scope="log", trust=trust, size=0, root=b"")
     heads = AccessLog(database).binding_heads()  # read first, so that the bindings cannot be shorter than these
     earlier_heads = [] if since is None else [since.bindings]
-    with workers(database, _processes_worth(database, since) if processes is None else processes) as crew:
+    with workers(database, processes or processes_worth(_unread(database, since))) as crew:
         connection = crew.connection
         tree = log.tree(connection)
         bound = read_bound(connection, [*heads, *earlier_heads])
@@ -203,8 +200,7 @@ def audit_log(
         pass_over.streams(faulty)
         findings.add(*unlike)  # after what the rows themselves show
         if not unlike:
-            states = CaseStates(Snapshot(connection), lambda: mirror.procedures, lambda *_: kinds_of(judging.ground))
-            findings.add(*check_hidden(connection, bound, states.of_case))
+            findings.add(*check_hidden(connection, bound, judging.states(Snapshot(connection)).of_case))
         reads = _access(database, connection, findings, since)
         if again is not None:
             findings.went_on(again.continued_from)
@@ -215,12 +211,11 @@ def audit_log(
         return replace(report, basis=basis_after(connection, tree, reads, adopted=adopted, now=now(), again=again))
 
 
-def _processes_worth(database: Database, since: Basis | None) -> int:
-    """Return how many processes what is to be read is worth: that of a small log takes less time than starting them."""
+def _unread(database: Database, since: Basis | None) -> int:
+    """Return about how many entries are to be read."""
     with database.read() as connection:
         count = log.tree(connection).size
-    unread = count if since is None else count - since.size + since.size // SHARES
-    return (os.cpu_count() or 1) if unread >= WORTH_PROCESSES else 1
+    return count if since is None else count - since.size + since.size // SHARES
 
 
 def _claim_of(since: Basis) -> RootClaim:
@@ -363,13 +358,7 @@ class _Pass(Struct):
     def streams(self, faulty: Faulty) -> None:
         """Check every stream from its first event on."""
         size = self.tree.size
-        parts = [
-            StreamRange(kind, size, first, last)
-            for kind in rows.stream_kinds(self.connection)
-            for first, last in pairwise([None, *rows.stream_bounds(self.connection, kind, RANGE), None])
-        ]
-        if self.again is not None:
-            parts = self.again.parts
+        parts = all_ranges(self.connection, size, RANGE) if self.again is None else self.again.parts
         judged = self.crew.apply(self.crew.streams, repeat(self.judging), repeat(faulty), parts)
         for number, findings in enumerate(judged, 1):
             self.findings.add(*findings)

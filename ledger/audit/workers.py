@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,20 +16,26 @@ from contextlib import ExitStack, contextmanager
 from threading import Barrier, BrokenBarrierError
 from typing import Any, NamedTuple
 
-from ledger.audit.chain import kinds_of
 from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import AuditFinding
 from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
 from ledger.core.errors import Unavailable
 from ledger.core.procedure.adoption import Procedures
 from ledger.recording.case_states import CaseStates
+from ledger.recording.registry_view import ReadAccess
 from ledger.store import audit as rows
 from ledger.store import log
 from ledger.store.database import Connection, Database, attach
 
+WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 NEW_OBJECTS = 50_000  # of a worker's process, between two garbage collections
 START_S = 120  # seconds within which the processes must have started
 LOOK_S = 10  # seconds within which each must have its snapshot: nothing is committed meanwhile
+
+
+def processes_worth(entries: int) -> int:
+    """Return how many processes so many entries are worth: a small log takes less time than starting them."""
+    return (os.cpu_count() or 1) if entries >= WORTH_PROCESSES else 1
 
 
 class Judging(NamedTuple):
@@ -36,6 +43,16 @@ class Judging(NamedTuple):
 
     ground: Ground
     procedures: Procedures
+
+    def states(self, database: ReadAccess) -> CaseStates:
+        """Return the states of cases as these lead to them."""
+        authority = self.ground.authority
+        return CaseStates(database, lambda: self.procedures, lambda *_: authority.kinds if authority else {})
+
+    def rules(self, database: ReadAccess, splitting: frozenset[str | None] = frozenset()) -> Rules:
+        """Return what streams are judged by; ``splitting`` is as in ``Rules``."""
+        agencies = None if self.ground.authority is None else self.ground.authority.agencies
+        return Rules(self.states(database), agencies, splitting)
 
 
 class Snapshot(NamedTuple):
@@ -63,10 +80,7 @@ class Worker:
     def streams(self, judging: Judging, faulty: Faulty, part: StreamRange) -> list[AuditFinding]:
         """Check a part of the streams."""
         if self._rules is None:
-            ground, procedures = judging
-            agencies = None if ground.authority is None else ground.authority.agencies
-            states = CaseStates(self._snapshot, lambda: procedures, lambda *_: kinds_of(ground))
-            self._rules = Rules(states, agencies, rows.splitting(self._snapshot.connection))
+            self._rules = judging.rules(self._snapshot, rows.splitting(self._snapshot.connection))
         return check_part(self._snapshot.connection, part, faulty, self._rules)
 
 

@@ -53,7 +53,7 @@ class TablePart(Struct, frozen=True):
 
     table: str
     columns: tuple[str, ...]
-    rows: list[list[Any]]
+    rows: Sequence[Sequence[Any]]
 
 
 class RowChunk(Struct, frozen=True):
@@ -120,16 +120,11 @@ class Vault:
                 hint="tally backup key prints the public key that belongs to a key file.",
             ) from error
         self._identities = [identity_of(text) for text in identities]
-        self._name_key = name_key
-
-    @property
-    def name_key(self) -> bytes:
-        """Return the 32 bytes under which contents are named."""
-        return self._name_key
+        self.name_key = name_key
 
     def name_of(self, content: bytes) -> str:
         """Return the keyed digest of a content."""
-        return blake3(content, key=self._name_key).hexdigest()
+        return blake3(content, key=self.name_key).hexdigest()
 
     def seal(self, content: bytes, *, for_own: bool = False) -> bytes:
         """Pack and encrypt a content to the recipients, and with ``for_own`` to its own keys as well."""
@@ -210,15 +205,10 @@ def public_of(identity: str) -> str:
     return str(identity_of(identity).to_public())
 
 
-def packed_rows(of: str, place: int, rows: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]]) -> bytes:
+def packed_rows(of: str, place: int, rows: Mapping[str, tuple[tuple[str, ...], Sequence[Sequence[Any]]]]) -> bytes:
     """Return the content of a chunk of rows; ``rows`` has by table the columns and the rows."""
-    parts = [(table, list(columns), values) for table, (columns, values) in rows.items()]
-    return msgspec.msgpack.encode(
-        {"of": of, "place": place, "parts": [dict(zip(_PART, part, strict=True)) for part in parts]}
-    )
-
-
-_PART = ("table", "columns", "rows")
+    parts = tuple(TablePart(table, columns, values) for table, (columns, values) in rows.items())
+    return msgspec.msgpack.encode(RowChunk(of, place, parts))
 
 
 def unpacked_rows(content: bytes, of: str, place: int) -> RowChunk:

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from ledger.backup.chunks import FOLDER, MOST_CONTENT, ChunkRef, Vault, packed_file, packed_rows, path_of
@@ -25,7 +26,7 @@ from ledger.backup.generations import (
     NONE,
     Generation,
     Manifest,
-    encode_manifest,
+    counts_of,
     numbers_at,
     read_generation,
     read_manifest,
@@ -160,19 +161,17 @@ class _Creating:
             self._require_continued(connection, begun)
             bound = bindings.head(connection)
         reads = rows.reads_within(self.database, bound)
-        counts = {"log": begun.size, "bindings": bound.count, "reads": reads.count}
-        total = begun.size
-        for task in self._missing(counts):
+        for task in self._missing(counts_of(begun.size, bound, reads)):
             with self.database.read() as connection:
                 self._read(connection, task)
             self._write()
             if task.series is LOG:
-                self.progress(task.end, total)
+                self.progress(task.end, begun.size)
         manifest, tree = self._rest(begun, files)
         self._write()
         self.progress(tree.size, tree.size)
         self._require_all(manifest)
-        content = encode_manifest(manifest)
+        content = msgspec.json.encode(manifest)
         previous = self.before.generation if self.before else None
         generation = Generation(
             log_id="0x" + log_id.hex(),
@@ -212,7 +211,7 @@ class _Creating:
         if self.before is None or is_for_others(self.before, self.vault):
             return {}
         ranges = self.before.manifest.numbered.get(series.name, ())
-        count = _counts_of(self.before)[series.name]
+        count = self.before.manifest.counts(self.before.generation.size)[series.name]
         return {
             number: refs
             for number, refs in enumerate(ranges)
@@ -265,7 +264,7 @@ class _Creating:
             bound = bindings.head(connection)
             published = checkpoints.last_published(connection)
             reads = rows.reads_within(self.database, bound)
-            counts = {"log": tree.size, "bindings": bound.count, "reads": reads.count}
+            counts = counts_of(tree.size, bound, reads)
             for index in rows.erased_since(connection, min(since, begun.size), tree.size):
                 self._ranges[LOG.name].pop(index // rows.EACH, None)
             for task in (*self._missing(counts), *_begun_ranges(counts)):
@@ -337,8 +336,3 @@ def _begun_ranges(counts: Mapping[str, int]) -> Iterator[_Task]:
     for series in NUMBERED:
         if counts[series.name] % rows.EACH:
             yield _Task(series, counts[series.name] // rows.EACH, counts[series.name])
-
-
-def _counts_of(before: Before) -> dict[str, int]:
-    manifest = before.manifest
-    return {"log": before.generation.size, "bindings": manifest.bindings.count, "reads": manifest.reads.count}

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ from ledger.core.log.notes import NoteSigner, SignedNote, VerifyingKey, parse_no
 from ledger.core.trust.trust_file import Trust
 from ledger.storage.objects import Objects
 from ledger.store.access import AccessHead
-from ledger.store.backup import NewerBackup
+from ledger.store.backup import BOUND, LOG, READS, NewerBackup
 from ledger.store.bindings import BindingHead
 
 FORMAT = "tallystick/backup@v1"
@@ -91,12 +92,17 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def chunks(self) -> Iterator[ChunkRef]:
         """Yield every chunk."""
-        for ranges in self.numbered.values():
-            for refs in ranges:
-                yield from refs
-        for by_name in (self.tables, self.files):
-            for refs in by_name.values():
-                yield from refs
+        for refs in chain(*self.numbered.values(), self.tables.values(), self.files.values()):
+            yield from refs
+
+    def counts(self, size: int) -> dict[str, int]:
+        """Return how many rows each numbered series has; ``size`` is that of the generation's log."""
+        return counts_of(size, self.bindings, self.reads)
+
+
+def counts_of(size: int, bound: BindingHead, reads: AccessHead) -> dict[str, int]:
+    """Return how many rows each numbered series has up to these heads."""
+    return {LOG.name: size, BOUND.name: bound.count, READS.name: reads.count}
 
 
 class OfOtherLedger(TallystickError):
@@ -195,11 +201,6 @@ def _require_no_later(program: str) -> None:
             own=own,
             hint="Use the version that made the backup, or a later one.",
         )
-
-
-def encode_manifest(manifest: Manifest) -> bytes:
-    """Return the content of a manifest."""
-    return msgspec.json.encode(manifest)
 
 
 def read_manifest(place: Objects, generation: Generation, identities: Sequence[str]) -> Manifest:

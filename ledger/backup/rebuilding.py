@@ -7,27 +7,22 @@ by several processes if there are many entries.
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import pairwise
 from typing import NamedTuple
 
-from ledger.audit.chain import kinds_of, read_ground, read_mirror
+from ledger.audit.chain import read_ground, read_mirror
 from ledger.audit.findings import AuditFinding
-from ledger.audit.streams import Rules, StreamRange, rebuilt_rows
-from ledger.audit.workers import Judging
+from ledger.audit.streams import StreamRange, all_ranges, rebuilt_rows
+from ledger.audit.workers import Judging, processes_worth
 from ledger.core.messages import Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
-from ledger.recording.case_states import CaseStates
-from ledger.store import audit as rows
 from ledger.store import backup, log
 from ledger.store.database import Database, Row, Table, attach
 
 PART = 8192  # entries of the streams that are taken at a time
-WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 
 
 class RebuiltRows(NamedTuple):
@@ -48,11 +43,7 @@ def rebuild(
     with database.read() as connection:
         mirror = read_mirror(connection, trust, procedures)
         judging = Judging(read_ground(connection, mirror), mirror.procedures)
-        parts = [
-            StreamRange(kind, size, first, last)
-            for kind in rows.stream_kinds(connection)
-            for first, last in pairwise([None, *rows.stream_bounds(connection, kind, PART), None])
-        ]
+        parts = all_ranges(connection, size, PART)
     findings = [] if mirror.broken is None else [mirror.broken.finding]
     for number, of_part in enumerate(_all_rebuilt(database, judging, parts, size), 1):
         backup.put_latest(database, {_table(name): part for name, part in of_part.by_table.items()})
@@ -68,8 +59,7 @@ def _table(name: str) -> Table:
 
 
 def _all_rebuilt(database: Database, judging: Judging, parts: list[StreamRange], size: int) -> Iterator[RebuiltRows]:
-    processes = (os.cpu_count() or 1) if size >= WORTH_PROCESSES else 1
-    if processes == 1:
+    if (processes := processes_worth(size)) == 1:
         maker = Maker(database, judging)
         yield from map(maker.make, parts)
         return
@@ -90,10 +80,7 @@ class Maker:
 
     def __init__(self, database: Database, judging: Judging):
         self._database = database
-        ground, procedures = judging
-        agencies = None if ground.authority is None else ground.authority.agencies
-        states = CaseStates(database, lambda: procedures, lambda *_: kinds_of(ground))
-        self._rules = Rules(states, agencies, frozenset())
+        self._rules = judging.rules(database)
 
     def make(self, part: StreamRange) -> RebuiltRows:
         """Make the rows of these streams."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ledger.audit.findings import AuditFinding
-from ledger.backup.chunks import ChunkRef, Damaged, Vault, unpacked_file, unpacked_rows
+from ledger.backup.chunks import ChunkRef, Damaged, unpacked_file, unpacked_rows
 from ledger.backup.generations import Generation
 from ledger.backup.of_directory import settle
 from ledger.backup.rebuilding import rebuild
@@ -86,7 +86,7 @@ def restore(
                 raise MalformedInput("the backup has no trust file", field="trust", hint="Name it by --trust FILE.")
             trust = parse_trust((staging / TRUST_FILE).read_bytes())
         with closing(open_database(database_url or f"sqlite:///{staging / 'tallystick.db'}")) as database:
-            tree = _of_table(backup, backup.vault, TREE.name, 0, TREE)[0]
+            tree = _of_table(backup, TREE.name, 0, TREE)[0]
             try:
                 rows.begin_restoring(database, tree)
             except Conflict as error:
@@ -152,7 +152,6 @@ def _publish(staging: Path, target: Path) -> None:
 
 
 def _put_files(backup: OpenBackup, folder: Path) -> list[str]:
-    vault = backup.vault
     for name, refs in backup.manifest.files.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
@@ -161,7 +160,7 @@ def _put_files(backup: OpenBackup, folder: Path) -> list[str]:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
             for ref in refs:
                 try:
-                    file.write(unpacked_file(backup.content(vault, ref), name))
+                    file.write(unpacked_file(backup.content(ref), name))
                 except Damaged as error:
                     raise _damaged(Message("file {name}", name=name), error) from error
             file.flush()
@@ -171,12 +170,11 @@ def _put_files(backup: OpenBackup, folder: Path) -> list[str]:
 
 def _put_all(backup: OpenBackup, database: Database, progress: Progress) -> None:
     """Put every row that was kept into the database but that of the tree, and the tree's tiles."""
-    vault, done = backup.vault, 0
-    manifest, total = backup.manifest, sum(1 for _ in backup.manifest.chunks())
+    manifest, done, total = backup.manifest, 0, sum(1 for _ in backup.manifest.chunks())
     edge = RightEdge()
     for series in NUMBERED:
         for start, ref in backup.starts(series.name):
-            by_table = _of_range(backup, vault, series.name, start, ref)
+            by_table = _of_range(backup, series.name, start, ref)
             if series is LOG:
                 appended = edge.append([leaf_hash(row["envelope"]) for row in by_table[ENTRIES]])
                 edge = appended.edge
@@ -195,21 +193,18 @@ def _put_all(backup: OpenBackup, database: Database, progress: Progress) -> None
         table = _table(name)
         for place in range(len(refs)):
             if table is not TREE:
-                rows.put_rows(database, {table: _of_table(backup, vault, name, place, table)})
+                rows.put_rows(database, {table: _of_table(backup, name, place, table)})
             progress(done := done + 1, total)
 
 
-def _of_range(backup: OpenBackup, vault: Vault, name: str, start: int, ref: ChunkRef) -> dict[Table, list[Row]]:
+def _of_range(backup: OpenBackup, name: str, start: int, ref: ChunkRef) -> dict[Table, list[Row]]:
     try:
-        chunk = backup.rows_at(vault, name, start, ref)
+        chunk = backup.rows_at(name, start, ref)
     except Damaged as error:
         where = Message("{name} {start} to {last}", name=name, start=start, last=start + ref.rows - 1)
         raise _damaged(where, error) from error
-    by_table: dict[Table, list[Row]] = {}
-    for part in chunk.parts:
-        table = _table(part.table)
-        by_table[table] = kept_rows_of(table, part.columns, part.rows)
-    return by_table
+    tables = ((_table(part.table), part) for part in chunk.parts)
+    return {table: kept_rows_of(table, part.columns, part.rows) for table, part in tables}
 
 
 def _table(name: str) -> Table:
@@ -219,9 +214,9 @@ def _table(name: str) -> Table:
     return table
 
 
-def _of_table(backup: OpenBackup, vault: Vault, name: str, place: int, table: Table) -> list[Row]:
+def _of_table(backup: OpenBackup, name: str, place: int, table: Table) -> list[Row]:
     try:
-        chunk = unpacked_rows(backup.content(vault, backup.manifest.tables[name][place]), name, place)
+        chunk = unpacked_rows(backup.content(backup.manifest.tables[name][place]), name, place)
     except Damaged as error:
         where = Message("table {name}, part {place}", name=name, place=place)
         raise _damaged(where, error) from error

@@ -7,7 +7,9 @@ An audit of what was restored checks all the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import chain, count
 from typing import Literal
 
 from msgspec import Struct
@@ -46,7 +48,7 @@ class Verified(Struct, frozen=True):
     not_checked: tuple[str, ...]
 
 
-class OpenBackup(Struct, frozen=True):
+class OpenBackup(Struct, frozen=True, dict=True):
     """A generation whose manifest is opened."""
 
     place: Objects
@@ -54,43 +56,33 @@ class OpenBackup(Struct, frozen=True):
     manifest: Manifest
     identities: tuple[str, ...]
 
-    @property
-    def vault(self) -> Vault:
+    @cached_property
+    def _vault(self) -> Vault:
         """Return what opens its chunks."""
         return Vault((), self.identities, self.manifest.name_key)
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Return how many rows each numbered series has."""
-        manifest = self.manifest
-        return {
-            LOG.name: self.generation.size,
-            BOUND.name: manifest.bindings.count,
-            READS.name: manifest.reads.count,
-        }
-
-    def content(self, vault: Vault, ref: ChunkRef) -> bytes:
+    def content(self, ref: ChunkRef) -> bytes:
         """Return the content of a chunk. Raises Damaged, KeyMismatch, Unavailable."""
-        return vault.content_of(ref, stored_at(self.place, ref.path, ref.most))
+        return self._vault.content_of(ref, stored_at(self.place, ref.path, ref.most))
 
     def starts(self, name: str) -> Iterator[tuple[int, ChunkRef]]:
         """Yield each chunk of a numbered series with the number of its first row.
 
         Raises Damaged if they do not have as many rows as there are.
         """
-        count, start = self.counts[name], 0
+        total, start = self.manifest.counts(self.generation.size)[name], 0
         for number, refs in enumerate(self.manifest.numbered.get(name, ())):
-            if sum(ref.rows for ref in refs) != min(rows.EACH, max(0, count - number * rows.EACH)):
+            if sum(ref.rows for ref in refs) != min(rows.EACH, max(0, total - number * rows.EACH)):
                 raise Damaged("{name} from {start} on are not in the manifest", name=name, start=start)
             for ref in refs:
                 yield start, ref
                 start += ref.rows
-        if start != count:
+        if start != total:
             raise Damaged("{name} from {start} on are not in the manifest", name=name, start=start)
 
-    def rows_at(self, vault: Vault, name: str, start: int, ref: ChunkRef) -> RowChunk:
+    def rows_at(self, name: str, start: int, ref: ChunkRef) -> RowChunk:
         """Return the rows of a chunk. Raises Damaged if they are not those of its place."""
-        chunk = unpacked_rows(self.content(vault, ref), name, start)
+        chunk = unpacked_rows(self.content(ref), name, start)
         if not chunk.parts or len(chunk.parts[0].rows) != ref.rows:
             raise Damaged("it has not the {ref.rows} rows of its place", ref=ref)
         return chunk
@@ -101,28 +93,33 @@ def verify(backup: OpenBackup, trust: Trust | None, progress: Progress = lambda 
 
     ``progress`` counts chunks that were opened. Raises KeyMismatch and Unavailable.
     """
-    findings = _Findings()
     refs = [*backup.manifest.chunks()]
-    looked = _Looked(progress, len(refs))
-    vault = backup.vault
-    findings.take(_of_entries(backup, vault, trust, looked))
-    for series, head in ((BOUND, backup.manifest.bindings), (READS, backup.manifest.reads)):
-        findings.take(_of_chain(backup, vault, series.name, (head.count, head.digest), looked))
-    findings.take(_of_tables(backup, vault, looked))
-    findings.take(_of_files(backup, vault, looked))
-    not_checked: list[Message] = []
-    if trust is None:
-        not_checked.append(Message("no signature was checked: no trust file was named"))
-    generation = backup.generation
+    numbers = count(1)
+
+    def looked() -> None:
+        progress(next(numbers), len(refs))
+
+    manifest, generation = backup.manifest, backup.generation
+    findings: list[Message] = []
+    for fault in chain(
+        _of_entries(backup, trust, looked),
+        _of_chain(backup, BOUND.name, (manifest.bindings.count, manifest.bindings.digest), looked),
+        _of_chain(backup, READS.name, (manifest.reads.count, manifest.reads.digest), looked),
+        _of_tables(backup, looked),
+        _of_files(backup, looked),
+    ):
+        if len(findings) < MOST_FAULTS:
+            findings.append(fault)
+    not_checked = [] if trust else [Message("no signature was checked: no trust file was named")]
     return Verified(
-        verdict="tampered" if findings.texts else "unverifiable" if not_checked else "intact",
+        verdict="tampered" if findings else "unverifiable" if not_checked else "intact",
         generation=generation.number,
         made_at=generation.made_at,
         size=generation.size,
         root=generation.root,
         chunks=len(refs),
         stored=sum(ref.stored for ref in refs),
-        findings=tuple(findings.texts),
+        findings=tuple(findings),
         not_checked=tuple(not_checked),
     )
 
@@ -132,40 +129,22 @@ def refused(number: int, error: TallystickError) -> Verified:
     return Verified("tampered", number, 0, 0, "", 0, 0, (error.text,), ())
 
 
-class _Findings:
-    def __init__(self) -> None:
-        self.texts: list[Message] = []
-
-    def take(self, texts: Iterator[Message]) -> None:
-        """Take all of these, and keep the first ones."""
-        for text in texts:
-            if len(self.texts) < MOST_FAULTS:
-                self.texts.append(text)
-
-
-class _Looked:
-    def __init__(self, progress: Progress, total: int):
-        self._progress, self._done, self._total = progress, 0, total
-
-    def at_one(self) -> None:
-        """Count a chunk."""
-        self._done += 1
-        self._progress(self._done, self._total)
-
-
 def _opened(
-    backup: OpenBackup, vault: Vault, name: str, looked: _Looked, faults: list[Message]
+    backup: OpenBackup, name: str, looked: Callable[[], None], faults: list[Message]
 ) -> Iterator[tuple[int, RowChunk | None]]:
-    """Yield each chunk by its first number, None in the place of one that is not what was backed up."""
+    """Yield each chunk by its first number, None in the place of one that is not what was backed up.
+
+    Here and below ``looked`` is called at each chunk.
+    """
     try:
         for start, ref in backup.starts(name):
             chunk: RowChunk | None = None
             try:
-                chunk = backup.rows_at(vault, name, start, ref)
+                chunk = backup.rows_at(name, start, ref)
             except Damaged as error:
                 where = Message("{name} {start} to {last}", name=name, start=start, last=start + ref.rows - 1)
                 faults.append(_damage_of(where, error, ref))
-            looked.at_one()
+            looked()
             yield start, chunk
     except Damaged as error:
         faults.append(error.text)
@@ -177,7 +156,7 @@ def _damage_of(where: Message, error: TallystickError, ref: ChunkRef) -> Message
     return Message("{where}: {error}: {ref.path}", where=where, error=error, ref=ref)
 
 
-def _of_entries(backup: OpenBackup, vault: Vault, trust: Trust | None, looked: _Looked) -> Iterator[Message]:
+def _of_entries(backup: OpenBackup, trust: Trust | None, looked: Callable[[], None]) -> Iterator[Message]:
     """Yield what is wrong with the entries and the tree over them."""
     faults: list[Message] = []
     generation, note = backup.generation, backup.manifest.checkpoint
@@ -186,8 +165,8 @@ def _of_entries(backup: OpenBackup, vault: Vault, trust: Trust | None, looked: _
     payload_at, digest_at = names.index("payload"), names.index("payload_digest")
     tree: Frontier | None = EMPTY_TREE
     published, root_then = _published_size(note), b""
-    for start, chunk in _opened(backup, vault, LOG.name, looked, faults):
-        if chunk is None or chunk.parts[0].columns != tuple(names):
+    for start, chunk in _opened(backup, LOG.name, looked, faults):
+        if chunk is None or chunk.parts[0].columns != names:
             if chunk is not None:
                 faults.append(Message("entries {start} and following have other columns", start=start))
             tree = None
@@ -232,12 +211,12 @@ def _of_checkpoint(note: str, trust: Trust | None, size: int, root: bytes) -> It
         yield Message("the entries do not lead to the checkpoint of size {size}", size=checkpoint.size)
 
 
-def _of_chain(backup: OpenBackup, vault: Vault, name: str, head: tuple[int, str], looked: _Looked) -> Iterator[Message]:
+def _of_chain(backup: OpenBackup, name: str, head: tuple[int, str], looked: Callable[[], None]) -> Iterator[Message]:
     """Yield what is wrong with a chain of records, each of which has the digest of the one before."""
     faults: list[Message] = []
-    count, digest = 0, FIRST
+    end, digest = 0, FIRST
     whole = True
-    for start, chunk in _opened(backup, vault, name, looked, faults):
+    for start, chunk in _opened(backup, name, looked, faults):
         if chunk is None:
             whole = False
             continue
@@ -246,29 +225,29 @@ def _of_chain(backup: OpenBackup, vault: Vault, name: str, head: tuple[int, str]
         for offset, row in enumerate(part.rows):
             if row[at["number"]] != start + offset or blake3_text(row[at["record"]]) != row[at["digest"]]:
                 faults.append(Message("record {number} of {name} is another one", number=start + offset, name=name))
-            count, digest = start + offset + 1, row[at["digest"]]
-    if whole and (count, digest) != head:
+            end, digest = start + offset + 1, row[at["digest"]]
+    if whole and (end, digest) != head:
         faults.append(Message("the records of {name} do not lead to the head of the backup", name=name))
     yield from faults
 
 
-def _of_tables(backup: OpenBackup, vault: Vault, looked: _Looked) -> Iterator[Message]:
+def _of_tables(backup: OpenBackup, looked: Callable[[], None]) -> Iterator[Message]:
     for name, refs in backup.manifest.tables.items():
         for place, ref in enumerate(refs):
             try:
-                chunk = unpacked_rows(backup.content(vault, ref), name, place)
+                chunk = unpacked_rows(backup.content(ref), name, place)
                 if sum(len(part.rows) for part in chunk.parts) != ref.rows:
                     raise Damaged("it has not the {ref.rows} rows of its place", ref=ref)
             except Damaged as error:
                 yield _damage_of(Message("table {name}, part {place}", name=name, place=place), error, ref)
-            looked.at_one()
+            looked()
 
 
-def _of_files(backup: OpenBackup, vault: Vault, looked: _Looked) -> Iterator[Message]:
+def _of_files(backup: OpenBackup, looked: Callable[[], None]) -> Iterator[Message]:
     for path, refs in backup.manifest.files.items():
         for ref in refs:
             try:
-                unpacked_file(backup.content(vault, ref), path)
+                unpacked_file(backup.content(ref), path)
             except Damaged as error:
                 yield _damage_of(Message("file {path}", path=path), error, ref)
-            looked.at_one()
+            looked()

@@ -103,9 +103,9 @@ def table_named(name: str) -> Table | None:
     return ACCESS_LOG if name == ACCESS_LOG.name else metadata("log").tables.get(name)
 
 
-def columns_of(table: Table) -> list[str]:
+def columns_of(table: Table) -> tuple[str, ...]:
     """Return the names of the columns of a table, in their order."""
-    return [str(column.name) for column in table.columns]
+    return tuple(str(column.name) for column in table.columns)
 
 
 def attach_to_read(url: str) -> Database:

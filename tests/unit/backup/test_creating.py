@@ -207,7 +207,7 @@ def test_an_erased_section_is_in_no_newer_backup(stand: Stand) -> None:
 
     def names(number: int) -> list[bytes]:
         backup = stand.opened(number)
-        chunks = [backup.rows_at(backup.vault, "log", *place) for place in backup.starts("log")]
+        chunks = [backup.rows_at("log", *place) for place in backup.starts("log")]
         parts = [part for chunk in chunks for part in chunk.parts if part.table == SECTIONS.name]
         return [row[2] for part in parts for row in part.rows]
 

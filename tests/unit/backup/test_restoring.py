@@ -191,7 +191,7 @@ def test_an_erased_section_is_gone_with_the_generations_from_before(stand: Stand
 def occurrences(stand: Stand, number: int) -> int:
     """Count how often the confidential name stands in the chunks of a generation."""
     backup = stand.opened(number)
-    return sum(backup.content(backup.vault, ref).count(b"a name") for ref in backup.manifest.chunks())
+    return sum(backup.content(ref).count(b"a name") for ref in backup.manifest.chunks())
 
 
 def test_what_is_young_may_be_of_a_run_that_goes_on(stand: Stand) -> None:
