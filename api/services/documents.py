@@ -252,7 +252,7 @@ def _procedure_of(service: Service, event_id: str) -> Rulebook | None:
     """
     with service.parts.database.read() as connection:
         entry = log.entries_by_event_id(connection, [event_id])[event_id]
-        openings = log.entries_at(connection, "case", [(entry.stream_id, 0)]) if entry.stream_kind == "case" else []
+        openings = log.entries_of_cases(connection, [(entry.stream_id, 0)]) if entry.stream_kind == "case" else []
     for opening in openings:
         with suppress(TallystickError):
             procedure = require_opening(log.event_of(opening)).procedure

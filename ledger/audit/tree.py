@@ -164,10 +164,5 @@ def _check_tile(connection: Connection, size: int, level: int, index: int) -> It
             yield finding("tree", first, "tile_hash", root.hex(), stored_root.hex(), tile=name, below=path)
 
 
-def claims_in_order(*claims: Sequence[RootClaim]) -> list[RootClaim]:
-    """Return all claims, by size."""
-    return sorted((claim for some in claims for claim in some), key=lambda claim: claim.size)
-
-
 def _leaf_tile(index: int) -> str:
     return TileName(0, index // TILE_WIDTH).path()

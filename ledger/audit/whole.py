@@ -8,6 +8,7 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, repeat
+from operator import attrgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from ledger.audit.evidence import check_hidden
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
 from ledger.audit.maps import MapAudit, MapPart, check_pages
 from ledger.audit.streams import Faulty, all_ranges
-from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
+from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, of_a_tile, read_leaf_tiles
 from ledger.audit.workers import Judging, Snapshot, Workers, processes_worth, workers
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Stream, decode_payload
@@ -176,19 +177,19 @@ def audit_log(
         mirror, journal = read_mirror(connection, trust, procedures), DatabaseJournal(database)
         if since is not None and mirror.broken is None:
             require_same_procedures(since, mirror.procedures.last_index)
-        stored_elsewhere = root_claims.of_kept_checkpoints(checkpoints, trust)
         published = root_claims.published(connection, trust, findings)
         anchored = [
             *root_claims.anchored(journal, tree.size, findings),
             *root_claims.on_chain(look, mirror, journal, findings, lambda contracts: contracts.records()),
         ]
-        claims = claims_in_order(
-            stored_elsewhere,
-            [] if since is None else [_claim_of(since)],
-            published,
-            root_claims.within(tree.size, database, anchored),
-            [RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))],
-        )
+        claims = [
+            *root_claims.of_kept_checkpoints(checkpoints, trust),
+            *([] if since is None else [_claim_of(since)]),
+            *published,
+            *root_claims.within(tree.size, database, anchored),
+            RootClaim(tree.size, tree.root, "tree", Claimant("stored_root")),
+        ]
+        claims.sort(key=attrgetter("size"))
         judging = Judging(read_ground(connection, mirror), mirror.procedures)
         again = None
         # A log that has become smaller is read whole: it contradicts the earlier audit.
@@ -397,12 +398,12 @@ def _access(
 ) -> AccessHead | None:
     """Check the access log, and what was sealed of it. Return its head, or None if it is broken."""
     try:
-        head = AccessLog(database).check()
+        head = (reads := AccessLog(database)).check()
     except IntegrityBroken as error:
         findings.add(finding_of("access", None, error))
         return None
     if since is not None and since.reads.count:
-        digest, number = rows.access_digest(database, since.reads.count), since.reads.count - 1
+        digest, number = reads.digest_after(since.reads.count), since.reads.count - 1
         if digest != since.reads.digest:
             findings.add(finding("access", None, "read_earlier", since.reads.digest, str(digest), number=number))
     for entry in rows.of_type(connection, "access.sealed"):
@@ -410,7 +411,7 @@ def _access(
             body = decode_payload(entry.payload, entry.event_type).body
         except TallystickError:
             continue  # a finding of its own
-        if isinstance(body, AccessSealed) and (digest := rows.access_digest(database, body.count)) != body.head:
+        if isinstance(body, AccessSealed) and (digest := reads.digest_after(body.count)) != body.head:
             number = body.count - 1
             findings.add(finding("access", entry.log_index, "read", body.head, str(digest), number=number))
     findings.checked("access", Message("{count} records of reads", count=head.count))

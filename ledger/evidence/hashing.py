@@ -115,25 +115,11 @@ class Hashed(Struct, frozen=True):
     digests: tuple[Digest, ...]
 
 
-def hash_file(
-    path: Path,
-    algorithms: Sequence[Algorithm] = BOTH,
-    *,
-    copy_to: int | None = None,
-    progress: HashingProgress = SILENT,
-) -> Hashed:
-    """Return size and digests, in the order of the algorithms.
-
-    The bytes are also written to the descriptor ``copy_to`` in the same pass.
-
-    Raises:
-        MalformedInput: it is no regular file, or cannot be read.
-        IntegrityBroken: the file changed meanwhile.
-        NotWritten: the copy could not be written.
-    """
+def hash_file(path: Path, algorithms: Sequence[Algorithm] = BOTH, *, progress: HashingProgress = SILENT) -> Hashed:
+    """Return size and digests of a file, as ``hash_open`` does."""
     name = printable(str(path))
     with opened(path, name) as descriptor:
-        return hash_open(descriptor, name, algorithms, copy_to=copy_to, progress=progress)
+        return hash_open(descriptor, name, algorithms, progress=progress)
 
 
 @contextmanager
@@ -175,7 +161,15 @@ def hash_open(
     copy_to: int | None = None,
     progress: HashingProgress = SILENT,
 ) -> Hashed:
-    """Hash an open file from its start. Raises what hash_file does, calling it ``name``."""
+    """Return size and digests, in the order of the algorithms, of an open file from its start, called ``name``.
+
+    The bytes are also written to the descriptor ``copy_to`` in the same pass.
+
+    Raises:
+        MalformedInput: it is no regular file, or cannot be read.
+        IntegrityBroken: the file changed meanwhile.
+        NotWritten: the copy could not be written.
+    """
     try:
         before = os.fstat(descriptor)
         require_regular(before, name)

@@ -300,7 +300,7 @@ class CaseStates:
         if not places:
             return
         with self._database.read() as connection:
-            entries = log.entries_at(connection, "case", places)
+            entries = log.entries_of_cases(connection, places)
         for case_id, following in groupby(entries, key=attrgetter("stream_id")):
             last = self._cache.furthest_of(case_id, adopted)
             next_entries = list(following)
@@ -318,7 +318,7 @@ class CaseStates:
         state = before
         for entry in entries:
             event = log.event_of(entry)
-            state = fold(state, self.act_of(entry, event, state)).state
+            state = fold(state, self.act(state, event, index=entry.log_index)).state
             yield entry, event, state
 
     def _state_at(self, connection: Connection, case_id: str, head: StreamHead, adopted: int) -> CaseState | None:
@@ -417,10 +417,6 @@ class CaseStates:
         except RuleRefused:
             return False
         return True
-
-    def act_of(self, entry: StoredEntry, event: Event, before: CaseState | None) -> Act:
-        """Return a logged event as the rules see it after ``before``, by what was in force for its entry."""
-        return self.act(before, event, index=entry.log_index)
 
     def act(
         self,

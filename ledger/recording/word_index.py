@@ -26,8 +26,8 @@ logger = structlog.get_logger(__name__)
 
 def index_words(database: Database) -> int:
     """Store the parts of all that was recorded by now, and return of how many entries."""
-    while not _is_by_present_rules(database):
-        if _is_by_newer_rules(database):
+    while (differ := _rules_differ(database)) is not None:
+        if differ == "newer":
             _tell_of_newer(search.PARTS_MARK)
             return 0
         with database.lock() as connection:
@@ -38,14 +38,9 @@ def index_words(database: Database) -> int:
     return indexed
 
 
-def _is_by_present_rules(database: Database) -> bool:
+def _rules_differ(database: Database) -> str | None:
     with database.read() as connection:
-        return word_parts.is_made_by(connection, search.PARTS_MARK)
-
-
-def _is_by_newer_rules(database: Database) -> bool:
-    with database.read() as connection:
-        return word_parts.is_made_by_newer(connection, search.PARTS_MARK)
+        return word_parts.rules_differ(connection, search.PARTS_MARK)
 
 
 def _step(database: Database) -> int | None:
@@ -68,7 +63,7 @@ def _step(database: Database) -> int | None:
     rows = [row for entry, event in events for row in _rows(entry, search.parts_said(event))]
     # A look that wakes nobody: what is stored here is no news.
     with database.lock() as connection:
-        if not word_parts.is_made_by(connection, search.PARTS_MARK):
+        if word_parts.rules_differ(connection, search.PARTS_MARK):
             return None  # a process of other rules has begun anew: the next look sees that
         if word_parts.position(connection, search.PARTS_MARK) != before:
             return 0  # another process was faster: the next step goes on from where it came to

@@ -150,6 +150,11 @@ class AccessLog:
         with translated(), self._engine.connect() as connection:
             return _head(connection)
 
+    def digest_after(self, count: int) -> str | None:
+        """Return the digest that the log had after ``count`` records; None if it has fewer."""
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(select(ACCESS_LOG.c.digest).where(ACCESS_LOG.c.number == count - 1)).scalar()
+
     def read_at(self, since: int) -> int | None:
         """Return when the first read with a number from ``since`` on happened, in unix milliseconds, or None."""
         query = select(ACCESS_LOG.c.read_at).where(ACCESS_LOG.c.number >= since, ACCESS_LOG.c.agency.is_not(None))

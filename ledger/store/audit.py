@@ -19,10 +19,9 @@ from ledger.core.events import Event, decode_checked
 from ledger.core.events.terms import StreamKind
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.store import bindings, clocks, feed, log, search, supervision
-from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, event_projections, projections
 from ledger.store.clock_lines import ClockLine
-from ledger.store.database import Database, Row, key_in, key_of, one_of, one_of_pairs, texts_named
+from ledger.store.database import Row, key_in, key_of, one_of, one_of_pairs, texts_named
 from ledger.store.kept_states import kept_rows, row_to_compare
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.stocktake_tables import STOCKTAKES
@@ -151,12 +150,6 @@ def of_type(connection: Connection, event_type: str) -> list[StoredEntry]:
     """Return the entries of an event type, in order."""
     query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.event_type == event_type).order_by(ENTRIES.c.log_index)
     return [_stored(row) for row in connection.execute(query)]
-
-
-def access_digest(database: Database, count: int) -> str | None:
-    """Return the digest that the access log had after ``count`` records; None if it has fewer."""
-    with database.access.connect() as connection:
-        return connection.execute(select(ACCESS_LOG.c.digest).where(ACCESS_LOG.c.number == count - 1)).scalar()
 
 
 def tile(connection: Connection, level: int, index: int) -> bytes | None:

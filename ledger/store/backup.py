@@ -19,7 +19,7 @@ from ledger.core.errors import Conflict, TallystickError
 from ledger.core.events.record import SectionErased
 from ledger.core.messages import Message
 from ledger.store import bindings, head_map, log
-from ledger.store.access import ACCESS_LOG, AccessHead, binding_head_of
+from ledger.store.access import ACCESS_LOG, AccessHead, AccessLog, binding_head_of
 from ledger.store.append import PROJECTED
 from ledger.store.bindings import BindingHead
 from ledger.store.connections import WriterLock, translated, writing
@@ -214,18 +214,17 @@ def reads_within(database: Database, bound: BindingHead) -> AccessHead:
             if head is not None and head.count <= bound.count:
                 break
             count = row.number
-        return _reads_head(connection, count)
+    return _reads_head(database, count)
 
 
 def has_reads(database: Database, head: AccessHead) -> bool:
     """Tell whether the log of reads continues this head."""
-    with translated(), database.access.connect() as connection:
-        return _reads_head(connection, head.count) == head
+    return _reads_head(database, head.count) == head
 
 
-def _reads_head(connection: Connection, count: int) -> AccessHead:
-    digest = connection.execute(select(ACCESS_LOG.c.digest).where(ACCESS_LOG.c.number == count - 1)).scalar()
-    return AccessHead(count, str(digest)) if count and digest is not None else AccessHead(0, bindings.FIRST)
+def _reads_head(database: Database, count: int) -> AccessHead:
+    digest = AccessLog(database).digest_after(count)
+    return AccessHead(0, bindings.FIRST) if digest is None else AccessHead(count, digest)
 
 
 def has_bindings(connection: Connection, head: BindingHead) -> bool:

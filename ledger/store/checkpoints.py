@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import Connection, Select, delete, func, select, update
 
 from ledger.store import bindings
@@ -69,9 +70,8 @@ def store(database: Database, published: PublishedCheckpoint) -> bool:
         last = last_published(connection)
         if last is not None and last.size >= published.size:
             return False
-        row = {"size": published.size, "note": published.note, "published_at": published.published_at}
-        connection.execute(CHECKPOINTS.insert().values(**row, witnessed=False))
-        bindings.bind_rows(connection, CHECKPOINTS, [row])
+        connection.execute(CHECKPOINTS.insert().values(**asdict(published), witnessed=False))
+        bindings.bind_rows(connection, CHECKPOINTS, [{"size": published.size}])
         return True
 
 
@@ -163,9 +163,12 @@ class StoredTimestamp(Struct, frozen=True):
     time: int
 
 
+_STAMPS = select(*(TIMESTAMPS.c[name] for name in StoredTimestamp.__struct_fields__))
+
+
 def store_timestamp(database: Database, stamp: StoredTimestamp) -> None:
     """Store a timestamp for good; the first one of a size stays."""
-    insert = database.upsert(TIMESTAMPS).values(size=stamp.size, response=stamp.response, time=stamp.time)
+    insert = database.upsert(TIMESTAMPS).values(asdict(stamp))
     with database.write() as connection:
         # The first one proves the earliest time.
         if connection.execute(insert.on_conflict_do_nothing(index_elements=["size"])).rowcount:
@@ -174,18 +177,17 @@ def store_timestamp(database: Database, stamp: StoredTimestamp) -> None:
 
 def last_timestamp(connection: Connection) -> StoredTimestamp | None:
     """Return the timestamp of the largest size, or None."""
-    row = connection.execute(select(TIMESTAMPS).order_by(TIMESTAMPS.c.size.desc()).limit(1)).first()
-    return StoredTimestamp(row.size, row.response, row.time) if row else None
+    row = connection.execute(_STAMPS.order_by(TIMESTAMPS.c.size.desc()).limit(1)).first()
+    return StoredTimestamp(*row) if row else None
 
 
 def all_timestamps(connection: Connection) -> Iterator[StoredTimestamp]:
     """Yield every timestamp, by size."""
-    for row in connection.execute(select(TIMESTAMPS).order_by(TIMESTAMPS.c.size)):
-        yield StoredTimestamp(row.size, row.response, row.time)
+    for row in connection.execute(_STAMPS.order_by(TIMESTAMPS.c.size)):
+        yield StoredTimestamp(*row)
 
 
 def first_timestamp_covering(connection: Connection, index: int) -> StoredTimestamp | None:
     """Return the timestamp of the smallest size that covers the entry at ``index``: none proves an earlier time."""
-    query = select(TIMESTAMPS).where(TIMESTAMPS.c.size > index).order_by(TIMESTAMPS.c.size).limit(1)
-    row = connection.execute(query).first()
-    return StoredTimestamp(row.size, row.response, row.time) if row else None
+    row = connection.execute(_STAMPS.where(TIMESTAMPS.c.size > index).order_by(TIMESTAMPS.c.size).limit(1)).first()
+    return StoredTimestamp(*row) if row else None

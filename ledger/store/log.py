@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Any
 
 from msgspec import DecodeError, Struct, json
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from ledger.core.custody import Flag
 from ledger.core.encoding.digests import blake3_text
@@ -81,7 +81,7 @@ _HEADS = select(STREAMS).where(
 
 _AT_PLACES = (
     select(*ENTRY_COLUMNS)
-    .where(ENTRIES.c.stream_kind == bindparam("kind"))
+    .where(ENTRIES.c.stream_kind == "case")
     .where(one_of_pairs((ENTRIES.c.stream_id, ENTRIES.c.sequence), texts_named("places")))
     .order_by(ENTRIES.c.stream_id, ENTRIES.c.sequence)
 )
@@ -242,9 +242,9 @@ def entries_behind(
     return _entries(connection, ENTRIES.c.log_index > log_index, of_types, limit=limit)
 
 
-def entries_at(connection: Connection, kind: str, places: Iterable[tuple[str, int]]) -> list[StoredEntry]:
-    """Return the entries of a kind of stream at these places, each a stream's id and a sequence, stream by stream."""
-    rows = connection.execute(_AT_PLACES, {"kind": kind, "places": json.encode(list(places)).decode()})
+def entries_of_cases(connection: Connection, places: Iterable[tuple[str, int]]) -> list[StoredEntry]:
+    """Return the entries of cases at these places, each a case's id and a sequence, case by case."""
+    rows = connection.execute(_AT_PLACES, {"places": json.encode(list(places)).decode()})
     return [StoredEntry(*row) for row in rows]
 
 
@@ -293,12 +293,10 @@ def stream(
     return _entries(connection, *of_stream, ENTRIES.c.sequence > after, order=ENTRIES.c.sequence, limit=limit)
 
 
-def own_entries(
-    connection: Connection, agency: str, case_ids: Collection[str], event_type: str
-) -> Iterator[StoredEntry]:
-    """Yield an agency's entries of one type in the streams of these cases, in the order of the log."""
+def own_entries(connection: Connection, agency: str, case_ids: Collection[str], event_type: str) -> list[StoredEntry]:
+    """Return an agency's entries of one type in the streams of these cases, in the order of the log."""
     of_cases = (ENTRIES.c.stream_kind == "case", one_of(ENTRIES.c.stream_id, case_ids))
-    yield from _entries(connection, *of_cases, ENTRIES.c.event_type == event_type, ENTRIES.c.agency == agency)
+    return _entries(connection, *of_cases, ENTRIES.c.event_type == event_type, ENTRIES.c.agency == agency)
 
 
 def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredEntry]:
@@ -354,13 +352,16 @@ def published_text(connection: Connection, digest: str, below: int) -> bytes | N
     return body.text.encode()
 
 
+_PUBLICATIONS = (ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == "procedure.published")
+
+
 def publications(connection: Connection, digests: Collection[str]) -> dict[str, StoredEntry]:
     """Return the first entry that published each of these packages, by the digest of its text.
 
     What the entry says of the text does not matter: a false one must not stand before the true one.
     """
     entries: dict[str, StoredEntry] = {}
-    for entry in published_procedures(connection):
+    for entry in _entries(connection, *_PUBLICATIONS):
         body = event_of(entry).body
         if isinstance(body, ProcedurePublished) and (digest := blake3_text(body.text.encode())) in digests:
             entries.setdefault(digest, entry)
@@ -370,13 +371,7 @@ def publications(connection: Connection, digests: Collection[str]) -> dict[str, 
 def digests_of_publications(connection: Connection) -> list[tuple[int, str]]:
     """Return index and payload digest of the ``procedure.published`` entries, in order."""
     query = select(ENTRIES.c.log_index, ENTRIES.c.payload_digest).order_by(ENTRIES.c.log_index)
-    query = query.where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == "procedure.published")
-    return [(row.log_index, row.payload_digest) for row in connection.execute(query)]
-
-
-def published_procedures(connection: Connection) -> list[StoredEntry]:
-    """Return the ``procedure.published`` entries, in order."""
-    return _entries(connection, ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == "procedure.published")
+    return [(row.log_index, row.payload_digest) for row in connection.execute(query.where(*_PUBLICATIONS))]
 
 
 def head(connection: Connection, kind: str, stream_id: str) -> StreamHead | None:

@@ -195,8 +195,12 @@ def count_unread(connection: Connection, reader: Reader, wanted: NoticeFilter, m
 
 
 def _marked(agency: str, officer: str) -> ColumnElement[bool]:
-    marks = (NOTICE_READS.c.agency == agency, NOTICE_READS.c.officer == officer)
-    return select(literal(1)).where(*marks, NOTICE_READS.c.number == NOTICES.c.number).correlate(NOTICES).exists()
+    of_notice = NOTICE_READS.c.number == NOTICES.c.number
+    return select(literal(1)).where(*_marks_of(agency, officer), of_notice).correlate(NOTICES).exists()
+
+
+def _marks_of(agency: str, officer: str) -> tuple[ColumnElement[bool], ...]:
+    return NOTICE_READS.c.agency == agency, NOTICE_READS.c.officer == officer
 
 
 def _conditions(reader: Reader, wanted: NoticeFilter) -> list[ColumnElement[bool]]:
@@ -405,18 +409,14 @@ def read_all(database: Database, agency: str, officer: str) -> None:
         last = position(connection).number
     keep(database, agency, officer, read_up_to=last)
     with database.write() as connection:
-        connection.execute(
-            delete(NOTICE_READS).where(NOTICE_READS.c.agency == agency, NOTICE_READS.c.officer == officer)
-        )
+        connection.execute(delete(NOTICE_READS).where(*_marks_of(agency, officer)))
 
 
 def forget(database: Database, agency: str, officer: str) -> None:
     """Delete what the officer chose, his address, and what he read."""
     with database.write() as connection:
         connection.execute(delete(SUBSCRIBERS).where(*_of(agency, officer)))
-        connection.execute(
-            delete(NOTICE_READS).where(NOTICE_READS.c.agency == agency, NOTICE_READS.c.officer == officer)
-        )
+        connection.execute(delete(NOTICE_READS).where(*_marks_of(agency, officer)))
 
 
 _COUNT = select(func.count()).select_from(SUBSCRIBERS)

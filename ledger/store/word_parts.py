@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import (
     CompoundSelect,
@@ -73,14 +73,12 @@ def position(connection: Connection, mark: str) -> int:
     return int(index) if stored_mark == mark else -1
 
 
-def is_made_by(connection: Connection, mark: str) -> bool:
-    """Return whether all rows are by the rules of this ``mark``."""
-    return (log.fact(connection, POSITION) or "").partition(" ")[2] == mark
-
-
-def is_made_by_newer(connection: Connection, mark: str) -> bool:
-    """Return whether the rows are by newer rules than those of this ``mark``."""
-    return _order((log.fact(connection, POSITION) or "").partition(" ")[2]) > _order(mark)
+def rules_differ(connection: Connection, mark: str) -> Literal["newer", "older"] | None:
+    """Return whether the rows are by newer or older rules than those of this ``mark``; None if by the same."""
+    own = (log.fact(connection, POSITION) or "").partition(" ")[2]
+    if own == mark:
+        return None
+    return "newer" if _order(own) > _order(mark) else "older"
 
 
 def _order(mark: str) -> tuple[int, ...]:
@@ -103,7 +101,7 @@ def begin_anew(connection: Connection, database: Database, mark: str) -> None:
 
     Once there are none, the index begins at the first entry by these rules. Requires the writer's lock.
     """
-    if is_made_by(connection, mark) or is_made_by_newer(connection, mark):  # another process was faster
+    if rules_differ(connection, mark) != "older":  # another process was faster
         return
     is_empty = True
     for table in (WORD_PARTS, NAME_PARTS):

@@ -17,11 +17,32 @@ from blake3 import blake3
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.evidence import hashing
-from ledger.evidence.hashing import BUFFERS, CHUNK, HUGE, LARGE, NotWritten, UnreadableFile, hash_file, hash_mapped
+from ledger.evidence.hashing import (
+    BOTH,
+    BUFFERS,
+    CHUNK,
+    HUGE,
+    LARGE,
+    SILENT,
+    Hashed,
+    HashingProgress,
+    NotWritten,
+    UnreadableFile,
+    hash_file,
+    hash_mapped,
+    hash_open,
+    opened,
+)
 from ledger.evidence.store import EvidenceStore
 from tests.unit.evidence.material import RecordedProgress, as_nobody, replace, sample, write
 
 SIZES = [0, 1, LARGE - 1, LARGE, CHUNK + 1, BUFFERS * CHUNK, (BUFFERS + 2) * CHUNK + 1]
+
+
+def copied_to(target: int, path: Path, progress: HashingProgress = SILENT) -> Hashed:
+    """Hash a file and copy it to a descriptor in the same pass, as the workshop of a bag and the store do."""
+    with opened(path, path.name) as descriptor:
+        return hash_open(descriptor, path.name, BOTH, copy_to=target, progress=progress)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -31,7 +52,7 @@ def test_digests_are_those_of_the_bytes(tmp_path: Path, size: int) -> None:
     data, path, copy, progress = sample(size), tmp_path / "file", tmp_path / "copy", RecordedProgress()
     path.write_bytes(data)
     with copy.open("wb") as file:
-        hashed = hash_file(path, copy_to=file.fileno(), progress=progress)
+        hashed = copied_to(file.fileno(), path, progress)
     own = [f"blake3:{blake3(data).hexdigest()}", f"sha256:{hashlib.sha256(data).hexdigest()}"]
     assert (hashed.size, list(map(str, hashed.digests))) == (size, own)
     assert (copy.read_bytes(), sum(progress.sizes), progress.done) == (data, size, 1)
@@ -51,7 +72,7 @@ def test_a_slow_copy_is_what_was_hashed(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(1) as reader:
         copied = reader.submit(read_all)
-        hashed = hash_file(path, copy_to=target)
+        hashed = copied_to(target, path)
         os.close(target)
     assert (copied.result(), hashed) == (data, hash_file(path))
     assert hashed.digests[0].value == blake3(data).digest()
@@ -63,7 +84,7 @@ def test_full_disk_is_named(tmp_path: Path, size: int) -> None:
     path = tmp_path / "file"
     path.write_bytes(sample(size))
     with open("/dev/full", "wb") as full, pytest.raises(NotWritten, match=os.strerror(errno.ENOSPC)):  # noqa: PTH123
-        hash_file(path, copy_to=full.fileno())
+        copied_to(full.fileno(), path)
 
 
 def appended(path: Path) -> None:
