@@ -21,7 +21,7 @@ from ledger.core.custody.fold import book_of, not_on_head
 from ledger.core.custody.kept_state import decode_state, is_kept
 from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
 from ledger.core.events import Event
-from ledger.core.events.case import CaseClosed, CaseJoined, CaseOpened, CaseSplit, CaseTakenOver
+from ledger.core.events.case import CaseClosed, CaseOpened, CaseSplit, CaseTakenOver
 from ledger.core.events.terms import EventRef
 from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.adoption import NOT_YET, Procedures
@@ -431,12 +431,10 @@ class CaseStates:
         ``registered`` are the agencies by which jurisdiction is decided. Refuses (unknown_procedure, not_opened).
         """
         book = book_of(before, event, self.procedures().at(index))
-        body = event.body
-        cites = body.split_from if isinstance(body, CaseOpened) else None
-        cites = body.cites if isinstance(body, CaseJoined) else cites
+        cites = cases.split_cited(event)
         # The state as it was by the split decides, whatever has become of that case.
         source = self._source_of((cites, event.agency, event.stream.id)) if cites else None
-        named = {event.agency, getattr(body, "to_agency", None) or event.agency}
+        named = {event.agency, getattr(event.body, "to_agency", None) or event.agency}
         kinds = self._kinds(self._database, named)
         return Act(event, book, source, registered, kinds)
 

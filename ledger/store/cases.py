@@ -31,6 +31,7 @@ from ledger.core.custody import OpenSplit
 from ledger.core.errors import NotFound
 from ledger.core.events import Event
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
+from ledger.core.events.terms import EventRef
 from ledger.core.visibility import AssignedLead, Offer, Reader, Sides, Sight, assigned_lead, can_see
 from ledger.store.database import Change, array_of, fetched, one_of, row_of, texts_named, where_set
 from ledger.store.tables import (
@@ -388,17 +389,22 @@ _SPLITTING = (
 )
 
 
+def split_cited(event: Event) -> EventRef | None:
+    """Return the split by which the event opens its case, or joins to it, if it cites one."""
+    match event.body:
+        case CaseOpened(split_from=cited) | CaseJoined(cites=cited):
+            return cited
+    return None
+
+
 def split_projections(event: Event, index: int) -> Iterator[Change]:
     """Yield the row of the split that the entry at ``index`` is, or takes over, if it does either."""
-    match event.body:
-        case CaseSplit(person_ids=persons, item_ids=items):
-            own = {"case_id": event.stream.id, "persons": len(persons), "items": len(items)}
-            yield SPLITS, row_of(SPLITS, event.body, event, log_index=index, **own)
-        case CaseOpened(split_from=cited) | CaseJoined(cites=cited) if cited is not None:
-            yield (
-                SPLITS_TAKEN_OVER,
-                {"event_id": cited.event_id, "case_id": event.stream.id, "log_index": index},
-            )
+    if isinstance(event.body, CaseSplit):
+        persons, items = len(event.body.person_ids), len(event.body.item_ids)
+        own = {"case_id": event.stream.id, "persons": persons, "items": items}
+        yield SPLITS, row_of(SPLITS, event.body, event, log_index=index, **own)
+    elif cited := split_cited(event):
+        yield SPLITS_TAKEN_OVER, {"event_id": cited.event_id, "case_id": event.stream.id, "log_index": index}
 
 
 def open_splits(

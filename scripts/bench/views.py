@@ -34,10 +34,10 @@ from ledger.procedures import shipped_procedures
 from ledger.recording.case_states import GARBAGE_THRESHOLDS
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model, shipped_models
+from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.export_runs import Export
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.model_runner import ModelRunner
-from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.views.case_record import SourceEvent, read_case
 from ledger.supervision.views.snapshot import LogHead, Views
 from ledger.supervision.views.sources import BundleActs, BundleViewSource

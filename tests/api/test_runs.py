@@ -17,8 +17,9 @@ from ledger.core.events import Body, Stream
 from ledger.core.events.letter import LetterSent
 from ledger.i18n import Labels
 from ledger.supervision.models.model_file import parse_model, shipped_model
+from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.export_runs import exported_session
-from ledger.supervision.runs.query_session import LIMITS, QueryRefused
+from ledger.supervision.runs.query_session import LIMITS
 from ledger.supervision.view_catalogue import views
 from ledger.workers.pool import WorkerPool
 from tests.api.conftest import serving

@@ -24,9 +24,9 @@ from ledger.supervision.models.definition import Cel, Condition, Model, Paramete
 from ledger.supervision.models.filters import united_sql, unknown_word
 from ledger.supervision.models.list_templates import uses_of
 from ledger.supervision.models.procedure_words import FieldWords, vocabulary_of
-from ledger.supervision.models.sql_guard import ComparedTexts, compared_texts
+from ledger.supervision.models.sql_guard import ComparedTexts, QueryRefused, compared_texts
 from ledger.supervision.models.templates import faults_of_form, forms, template_query
-from ledger.supervision.runs.query_session import QueryRefused, QuerySession, quoted
+from ledger.supervision.runs.query_session import QuerySession, quoted
 from ledger.supervision.view_catalogue import LIST, LIST_COLUMNS, LISTED, ListUse, dataset_view, view_columns
 
 if TYPE_CHECKING:

@@ -69,8 +69,7 @@ def faults_of_filter(
 
 
 def _asked_words(asked: Any) -> list[Any]:
-    value = next(iter(asked.values())) if isinstance(asked, dict) else asked
-    return value if isinstance(value, list) else [value]
+    return _several(_word_and_value(asked)[1])
 
 
 def unknown_word(name: str | None, listed: Collection[Any], words: FieldWords) -> Wording | None:
@@ -111,7 +110,7 @@ def _fault_of(asked: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wor
 def _fault_of_values(asked: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
     if asked is not None and kind == "VARCHAR[]":
         return Wording("ask_list")
-    values = asked if isinstance(asked, list) else [asked]
+    values = _several(asked)
     if not values:
         return Wording("no_value")
     return next((fault for value in values if (fault := _fault_of_value(value, kind, parameters))), None)
@@ -131,12 +130,12 @@ def _fault_of_value(value: Any, kind: str, parameters: Mapping[str, Parameter]) 
 
 
 def _term(column: str, asked: Any, kind: str, bindings: Bindings) -> str:
-    word, value = next(iter(asked.items())) if isinstance(asked, dict) else ("is", asked)
+    word, value = _word_and_value(asked)
     if word in ("over", "under"):
         return f"{column} {'>' if word == 'over' else '<'} {bindings.name(value, kind)}"
     if word == "has":
         return f"list_contains({column}, {bindings.name(value, 'VARCHAR')})"
-    values = value if isinstance(value, list) else [value]
+    values = _several(value)
     # `in` with a null is neither true nor false: emptiness is asked for apart.
     placeholders = [bindings.name(item, kind) for item in values if item is not None]
     is_one = [f"{column} IS NULL"] if None in values else []
@@ -156,7 +155,7 @@ def faults_of_cells(
         yield "", Wording("cells_expected")
         return
     for name, asked in cell_filter.items():
-        word, value = next(iter(asked.items())) if isinstance(asked, dict) and asked else ("is", asked)
+        word, value = _word_and_value(asked)
         if columns and name not in columns:
             yield f".{name}", unknown("column", name, columns)
         elif (isinstance(asked, dict) and len(asked) != 1) or word not in ("is", "not", "over", "under"):
@@ -177,7 +176,7 @@ def cells_sql(alias: str, cell_filter: Mapping[str, Any] | None, bindings: Bindi
 
 
 def _cell_term(cell: str, asked: Any, bindings: Bindings) -> str:
-    word, value = next(iter(asked.items())) if isinstance(asked, dict) else ("is", asked)
+    word, value = _word_and_value(asked)
     if word in ("over", "under"):
         kind = _cell_kind(value, bindings.parameters)
         sign = ">" if word == "over" else "<"
@@ -190,6 +189,10 @@ def _cell_term(cell: str, asked: Any, bindings: Bindings) -> str:
         same = f"coalesce(TRY_CAST({cell} AS {kind}) = {bindings.name(each, kind)}, false)"
         terms.append(f"{cell} IS NULL" if each is None else same)
     return f"{'NOT ' if word == 'not' else ''}({' OR '.join(terms)})"
+
+
+def _word_and_value(asked: Any) -> tuple[Any, Any]:
+    return next(iter(asked.items())) if isinstance(asked, dict) and asked else ("is", asked)
 
 
 def _several(value: Any) -> list[Any]:
@@ -221,7 +224,7 @@ def _cell_kind(value: Any, parameters: Mapping[str, Parameter]) -> str:
 
 def words_sql(words: str | list[str], bindings: Bindings) -> str:
     """Return the SQL for one word or several, between the brackets of IN."""
-    return ", ".join(bindings.name(word, "VARCHAR") for word in ([words] if isinstance(words, str) else words))
+    return ", ".join(bindings.name(word, "VARCHAR") for word in _several(words))
 
 
 def united_sql(lists: str) -> str:

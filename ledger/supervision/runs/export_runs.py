@@ -21,9 +21,9 @@ from ledger.supervision.runs.query_session import (
     QuerySession,
     SessionDataset,
     prepare_database,
-    register_apart,
+    register_under_random_name,
 )
-from ledger.supervision.views import snapshot_tables
+from ledger.supervision.views.snapshot_tables import ExportedTables, map_table, views_of
 
 # Whenever DuckDB is opened, it asks how many processors and how much memory there are, also where it is told.
 ASKED_OF_THE_SYSTEM: Final = ("/proc/self/cgroup", "/sys/fs/cgroup", "/sys/devices/system/cpu")
@@ -70,15 +70,13 @@ def exported_session(export: Export, limits: Limits, procedures: Collection[str]
 
     With ``procedures`` only over the cases of these.
     """
-    tables = snapshot_tables.ExportedTables(Path(export.folder), limits)
+    tables = ExportedTables(Path(export.folder), limits)
     with tables.connection as connection:
         if procedures:
             tables.open_for("kept.cases")
-        own = snapshot_tables.views_of(connection, None, procedures=procedures)
+        own = views_of(connection, None, procedures=procedures)
         datasets = {
-            name: replace(
-                dataset.known, table=register_apart(connection, snapshot_tables.map_table(Path(dataset.path)))
-            )
+            name: replace(dataset.known, table=register_under_random_name(connection, map_table(Path(dataset.path))))
             for name, dataset in export.datasets.items()
         }
         yield QuerySession(

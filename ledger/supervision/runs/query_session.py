@@ -29,20 +29,6 @@ if TYPE_CHECKING:
 AS_OF = "as_of"
 ROWS_OF_A_PIECE = 100
 
-__all__ = [
-    "LIMITS",
-    "Limits",
-    "QueryRefused",
-    "QuerySession",
-    "SessionDataset",
-    "open_database",
-    "prepare_database",
-    "quoted",
-    "register_apart",
-    "set_moment",
-    "table_of",
-]
-
 
 class Limits(Struct, frozen=True):
     """What one query may take: seconds, rows of its result, megabytes of it, characters of one text in it;
@@ -92,7 +78,7 @@ def open_database(path: str | None = None, limits: Limits = LIMITS) -> duckdb.Du
     return connection
 
 
-def register_apart(connection: duckdb.DuckDBPyConnection, table: pyarrow.Table) -> str:
+def register_under_random_name(connection: duckdb.DuckDBPyConnection, table: pyarrow.Table) -> str:
     """Register a table, and return its name: drawn at this moment, so that no query can have it in its text.
 
     What a view does not show of it is in no query's reach then, whatever the check of queries lets through.

@@ -23,7 +23,7 @@ from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.export_runs import Export, ExportedDataset
-from ledger.supervision.runs.query_session import QuerySession, open_database, register_apart, table_of
+from ledger.supervision.runs.query_session import QuerySession, open_database, register_under_random_name, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_cache import CachedCase, CaseCache, build_rows
@@ -149,13 +149,12 @@ class Views:
             size, digest = _kept_head(connection)
             head = self._source.head()
             # The file may outlive a log that was restored from a backup, or be of another one.
-            if size > head.size or self._source.digest_at(size) != digest:
+            is_of_another = size > head.size or self._source.digest_at(size) != digest
+            if is_of_another:
                 logger.warning("the views are of another log, and made anew")
-                connection = self._anew(head.size)
-                size = 0
-            elif _mark_of(connection) != self._mark(head.size):  # days off, for one, are of what is in force now
-                connection = self._anew(head.size)
-                size = 0
+            # Days off, for one, are of what is in force now.
+            if is_of_another or _mark_of(connection) != self._mark(head.size):
+                connection, size = self._anew(head.size), 0
             if size == head.size:
                 self._add_anchors(connection, head.size)
             else:
@@ -192,7 +191,7 @@ class Views:
             size, _ = _kept_head(connection)
             datasets = self._datasets(size, None) if with_datasets else {}
             opened = {
-                name: replace(dataset.for_session, table=register_apart(connection, dataset.table))
+                name: replace(dataset.for_session, table=register_under_random_name(connection, dataset.table))
                 for name, dataset in datasets.items()
             }
             yield QuerySession(connection, own, zone=self.zone, size=size, datasets=opened)

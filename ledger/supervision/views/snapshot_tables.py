@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.supervision.runs.query_session import Limits, open_database, quoted, register_apart, table_of
+from ledger.supervision.runs.query_session import Limits, open_database, quoted, register_under_random_name, table_of
 from ledger.supervision.view_catalogue import kept_kinds, views
 from ledger.supervision.views.case_cache import CachedCase
 from ledger.supervision.views.case_record import Row
@@ -224,7 +224,7 @@ class ExportedTables:
     def open_for(self, sql: str) -> None:
         """Map the tables that the SQL names and that are not mapped yet."""
         for name in [name for name in self._files if f"{KEPT}.{name}" in sql or f"{KEPT}.{quoted(name)}" in sql]:
-            table = register_apart(self.connection, map_table(self._files.pop(name)))
+            table = register_under_random_name(self.connection, map_table(self._files.pop(name)))
             self.connection.execute(f"CREATE VIEW {KEPT}.{quoted(name)} AS FROM {quoted(table)}")
 
 

@@ -9,7 +9,6 @@ from ledger.chain.journal import WriteState
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.events import Event, decode_event
-from ledger.core.events.case import CaseJoined, CaseOpened
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import names_of
 from ledger.core.events.terms import EventRef
@@ -18,6 +17,7 @@ from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.recording import supervision_streams
 from ledger.store import log
+from ledger.store.cases import split_cited
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry
@@ -137,9 +137,7 @@ class BundleActs:
     def act(self, before: CaseState | None, event: Event, *, index: int) -> Act:
         """Return the event with the state that it cites."""
         book = book_of(before, event, self._procedures.at(index))
-        body = event.body
-        cites = body.split_from if isinstance(body, CaseOpened) else None
-        cites = body.cites if isinstance(body, CaseJoined) else cites
+        cites = split_cited(event)
         source = self._after(cites) if cites else None
         return Act(event, book, source, kinds=self._kinds)
 

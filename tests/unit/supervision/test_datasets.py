@@ -24,6 +24,7 @@ from ledger.core.events.record import DatasetRegistered, TableLayout
 from ledger.procedures import shipped_procedures
 from ledger.store import imports
 from ledger.store.database import attach
+from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.dataset_rows import Registered, rows_of_file, table_of
 from ledger.supervision.runs.datasets import (
     DatasetFiles,
@@ -33,7 +34,7 @@ from ledger.supervision.runs.datasets import (
     rank_in_line,
 )
 from ledger.supervision.runs.export_runs import exported_session
-from ledger.supervision.runs.query_session import LIMITS, QueryRefused, QuerySession
+from ledger.supervision.runs.query_session import LIMITS, QuerySession
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, ListUse
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource

@@ -15,9 +15,10 @@ from ledger.core.events.supervision import BilingualText
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models.definition import fill_text, text_of
 from ledger.supervision.models.model_file import parse_model
+from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs import findings
 from ledger.supervision.runs.findings import find
-from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
+from ledger.supervision.runs.query_session import Limits, QuerySession
 from tests.unit.supervision.modelling import AS_OF, SOUND, changed, keys_found, with_condition, with_sql
 
 ZONE = shipped_rulebook().zone

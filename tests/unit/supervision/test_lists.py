@@ -15,8 +15,9 @@ from ledger.supervision.models.conditions import headings_of, query_of
 from ledger.supervision.models.editing import draft
 from ledger.supervision.models.filters import faults_of_cells
 from ledger.supervision.models.model_file import ModelRefused, run_examples
+from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.findings import ModelFinding, find
-from ledger.supervision.runs.query_session import QueryRefused, QuerySession, SessionDataset, open_database, table_of
+from ledger.supervision.runs.query_session import QuerySession, SessionDataset, open_database, table_of
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, ListUse, views
 from tests.unit.supervision.modelling import AS_OF, changed, model_of, with_condition
 

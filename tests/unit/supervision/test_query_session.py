@@ -17,7 +17,8 @@ from ledger.core.procedure.zones import UNIVERSAL
 from ledger.i18n import Labels
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models import sql_guard
-from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession, open_database
+from ledger.supervision.models.sql_guard import QueryRefused
+from ledger.supervision.runs.query_session import Limits, QuerySession, open_database
 
 AS_OF = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 1 April in Shanghai
 CASES = [
