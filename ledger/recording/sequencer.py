@@ -404,15 +404,12 @@ class Sequencer:
         if self._acknowledged is None or self._acknowledged == (tree.size, tree.root):
             return
         size, root = self._acknowledged
-        if tree.size >= size:
-            nodes = TileNodes(tree.size, read_tile)
-            if merkle.frontier_at(size, nodes).root() == root:
-                return
-        raise IntegrityBroken(
-            "the database lacks entries that were acknowledged, of a log of {size}",
-            size=size,
-            hint="Was another server promoted? Bring back the one that has them, then start the service again.",
-        )
+        if tree.size < size or merkle.frontier_at(size, TileNodes(tree.size, read_tile)).root() != root:
+            raise IntegrityBroken(
+                "the database lacks entries that were acknowledged, of a log of {size}",
+                size=size,
+                hint="Was another server promoted? Bring back the one that has them, then start the service again.",
+            )
 
     def _right_edge(self, read_tile: TileReader, tree: TreeState) -> RightEdge:
         """Return the edge kept from the last batch if the tree still ends there, else read it.

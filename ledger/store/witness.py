@@ -142,7 +142,7 @@ class WitnessStore:
     def followed(self) -> ReplayState:
         """Return the state from which the next step continues."""
         assert self._trust is not None, "who follows has opened it with a trust file"
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             row = connection.execute(select(FOLLOWED)).one()
             initial = authorities.initial(self._trust.log_id, self._trust.service_keys)
             changes = select(*(FOLLOWED_CHANGES.c[name] for name in ("log_index", "event_type", "payload")))
@@ -153,18 +153,18 @@ class WitnessStore:
 
     def head_map(self) -> HeadMap:
         """Return the head map over the entries that were followed."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             root = connection.execute(select(FOLLOWED.c.map_root)).scalar_one()
         return HeadMap(Hash(root), self._map_pages)
 
     def _map_pages(self, names: Collection[PageName]) -> dict[PageName, bytes]:
         query = select(FOLLOWED_MAP_PAGES).where(one_of(FOLLOWED_MAP_PAGES.c.name, names))
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             return {row.name: row.page for row in connection.execute(query)}
 
     def registry_hash_at(self, size: int) -> bytes:
         """Return the registry hash that the entries below ``size`` mirror. Requires size <= the followed size."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             query = select(FOLLOWED_CHANGES).where(FOLLOWED_CHANGES.c.log_index < size)
             row = connection.execute(query.order_by(FOLLOWED_CHANGES.c.number.desc()).limit(1)).first()
             # Before the first change the contract's hash is the log's own id.
@@ -176,13 +176,13 @@ class WitnessStore:
 
     def change_count(self) -> int:
         """Return how many changes of the registry the followed entries mirror."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(FOLLOWED_CHANGES)).scalar_one())
 
     def prior_entries(self, event_ids: Iterable[str]) -> PriorEntries:
         """Return the indices of these event ids, as far as they were followed, and the head map."""
         of_events = select(FOLLOWED_EVENTS).where(one_of(FOLLOWED_EVENTS.c.event_id, event_ids))
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             events = {row.event_id: row.log_index for row in connection.execute(of_events)}
         return PriorEntries(events, self.head_map())
 
@@ -233,7 +233,7 @@ class WitnessStore:
 
     def looked(self) -> WitnessProgress:
         """Return how far the witness has come."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             row = connection.execute(select(FOLLOWED)).one()
         anchor = SeenAnchor(row.anchor_number, row.anchor_size, row.anchor_root)
         return WitnessProgress(
@@ -265,13 +265,13 @@ class WitnessStore:
 
     def latest(self) -> Cosigned:
         """Return the largest tree that was co-signed."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             return _latest(connection)
 
     def notes(self) -> dict[str, str]:
         """Return what binds the log: the notes of the largest trees that were co-signed and that it has published, and
         what it was followed by; empty before the first of each."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             query = select(COSIGNED.c.note).order_by(COSIGNED.c.size.desc()).limit(1)
             cosigned = str(connection.execute(query).scalar() or "")
             row = connection.execute(select(FOLLOWED.c.note, FOLLOWED.c.seen_note)).one()
@@ -279,13 +279,13 @@ class WitnessStore:
 
     def cosigned_note(self) -> str:
         """Return the note of the largest tree that was co-signed, with this witness's lines; empty before the first."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             query = select(COSIGNED.c.note + COSIGNED.c.lines).order_by(COSIGNED.c.size.desc()).limit(1)
             return str(connection.execute(query).scalar() or "")
 
     def has_cosigned(self, size: int) -> bytes | None:
         """Return the root that was co-signed at this size; None if none was, or if it is below the last anchor."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             root: bytes | None = connection.execute(select(COSIGNED.c.root).where(COSIGNED.c.size == size)).scalar()
         return root
 
@@ -318,7 +318,7 @@ class WitnessStore:
 
     def require_free(self) -> None:
         """Raise Halted while an alarm is open that a person must decide on."""
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             self.require_free_within(connection)
 
     # -- alarms --------------------------------------------------------------------------------------------------------
@@ -351,10 +351,8 @@ class WitnessStore:
                 return None
             number = int(connection.execute(select(func.coalesce(func.max(ALARMS.c.number), 0))).scalar_one()) + 1
             alarm = Alarm(number, kind, halts, text, dict(evidence), now)
-            row = msgspec.structs.asdict(alarm) | {
-                "evidence": msgspec.json.encode(alarm.evidence, enc_hook=plain).decode()
-            }
-            connection.execute(ALARMS.insert().values(row))
+            texts = msgspec.json.encode(alarm.evidence, enc_hook=plain).decode()
+            connection.execute(ALARMS.insert().values(msgspec.structs.asdict(alarm) | {"evidence": texts}))
         return alarm
 
     def clear_kind(self, kind: str, now: int) -> list[Alarm]:
@@ -368,7 +366,7 @@ class WitnessStore:
     def alarms(self, *, standing: bool = True) -> list[Alarm]:
         """Return the open alarms, or all with ``standing=False``, in order."""
         query = select(ALARMS).order_by(ALARMS.c.number)
-        with translated(), self._engine.connect() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query.where(ALARMS.c.cleared_at.is_(None)) if standing else query)
             return [_alarm(row) for row in rows]
 
@@ -379,19 +377,11 @@ class WitnessStore:
         with self.writing() as connection:
             row = connection.execute(select(FOLLOWED)).one_or_none()
             if row is None:
+                begun = {"id": 1, "log_id": log_id, "log_key": log_key}
+                followed = {"size": 0, "roots": b"", "map_root": EMPTY_MAP, "acts": 0, "note": ""}
                 anchor = {"anchor_number": 0, "anchor_size": 0, "anchor_root": bytes(HASH_LENGTH)}
-                begun = {
-                    "id": 1,
-                    "log_id": log_id,
-                    "log_key": log_key,
-                    "size": 0,
-                    "roots": b"",
-                    "map_root": EMPTY_MAP,
-                    "acts": 0,
-                    "note": "",
-                }
                 looked = {"seen_size": 0, "seen_note": "", "looked_at": 0, "looked_size": 0}
-                connection.execute(FOLLOWED.insert().values(begun | anchor | looked))
+                connection.execute(FOLLOWED.insert().values(begun | followed | anchor | looked))
             # The log has changed its key since: the trust file names the earlier ones.
             elif row.log_id == log_id and row.log_key in {earlier.vkey for earlier in trust.earlier_log_keys}:
                 connection.execute(FOLLOWED.update().values(log_key=log_key))

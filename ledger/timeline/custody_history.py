@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ledger.core.custody import Flag
 from ledger.core.custody.claimed_times import Break
-from ledger.core.custody.spans import CustodyStanding, Key, Span, Subject, until_it_became
+from ledger.core.custody.spans import CustodyStanding, Key, Span, Subject, history_ends_of
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case, handover, item, record
@@ -176,7 +176,7 @@ def custody_history(
     events = timelines.histories.of(connection, case_id)
     last = {subject_id: len(events)}
     if subject == "item":
-        last = until_it_became(subject_id, [event.event for event in events])
+        last = history_ends_of(subject_id, [event.event for event in events])
     own = _events_about(events, subject, last)
     spans = tuple(
         sorted(

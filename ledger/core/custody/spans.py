@@ -174,7 +174,7 @@ def concerned(before: CaseState | None, event: Event, after: CaseState) -> Conce
     return Concerned(tuple(sorted(items)), tuple(sorted(persons)))
 
 
-def until_it_became(item_id: str, events: Sequence[Event]) -> dict[str, int]:
+def history_ends_of(item_id: str, events: Sequence[Event]) -> dict[str, int]:
     """Return the item, and the items of the case that became it by splits and merges, each until which event.
 
     ``events`` are those of the whole stream in their order. What an item's history tells of a whole or a source ends

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody import Item
-from ledger.core.custody.spans import concerned, until_it_became
+from ledger.core.custody.spans import concerned, history_ends_of
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Event
@@ -158,7 +158,7 @@ def _select(certified: Certified, item_id: str | None) -> tuple[list[Item], list
     if item_id not in state.items:
         raise NotFound("case {case_id} has no item {item_id}", case_id=state.case_id, item_id=item_id, field="item_id")
     # The chain of a part, or of a merged whole, is that of what it was before, too.
-    until = until_it_became(item_id, [event.event for event in certified.events if event.event is not None])
+    until = history_ends_of(item_id, [event.event for event in certified.events if event.event is not None])
     events = []
     for event in certified.events:
         assert event.event is not None, "events before a state could be followed"

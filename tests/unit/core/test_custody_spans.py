@@ -17,7 +17,7 @@ from ledger.core.custody.spans import (
     Subject,
     concerned,
     custody_spans,
-    until_it_became,
+    history_ends_of,
 )
 from ledger.core.events import Event, handover, item
 from ledger.core.events import case as cases
@@ -165,15 +165,15 @@ def test_a_whole_is_what_became_it_until_the_split_or_merge() -> None:
     case.say(item.ItemMerged, item_ids=("a", "d"), whole=part("all", 9))
     events = [event.event for event in case.events]
     count = len(events)
-    assert until_it_became("all", events) == {
+    assert history_ends_of("all", events) == {
         "all": count,
         "a": count - 1,
         "d": count - 1,
         "b": count - 2,
         "coins": split,
     }
-    assert until_it_became("c", events) == {"c": count, "b": count - 2, "coins": split}
-    assert until_it_became("other", events) == {"other": count}
+    assert history_ends_of("c", events) == {"c": count, "b": count - 2, "coins": split}
+    assert history_ends_of("other", events) == {"other": count}
 
 
 def test_a_person_is_kept_for_the_old_organ_until_the_change_is_served() -> None:
