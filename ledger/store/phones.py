@@ -10,7 +10,6 @@ from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -49,11 +48,11 @@ class PhonesTable(StoreTable):
     code_digest: str | None = Field(default=None, unique=True)
     token_digest: str | None = Field(default=None, unique=True)
     ends_at: int = Field(sa_column=big())
-    opened_at: int | None = Field(default=None, sa_column=Column(BigInteger))
+    opened_at: int | None = Field(default=None, sa_column=big(nullable=True))
     kept_until: int = Field(sa_column=big())
     text: str = Field(sa_column=Column(Text, nullable=False))
     finished: bool
-    prepared_at: int | None = Field(default=None, sa_column=Column(BigInteger))
+    prepared_at: int | None = Field(default=None, sa_column=big(nullable=True))
     revision: int = Field(sa_column=big())
 
 

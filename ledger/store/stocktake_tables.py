@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import Index
 from sqlmodel import Field
 
 from ledger.store.tables import StoreTable, big, core_of, text
@@ -74,7 +74,7 @@ class StocktakeScansTable(StoreTable):
     item_id: str | None = None
     result: str
     officer: str
-    scanned_at: int = Field(sa_column=Column(BigInteger, nullable=False), description="unix seconds")
+    scanned_at: int = Field(sa_column=big(), description="unix seconds")
     taken_back_by: str | None = None
 
 

@@ -11,19 +11,19 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.main import get_column_from_field
 
 
-def big(*, primary_key: bool = False) -> Column[int]:
-    """Build a column of 64-bit numbers that the database does not generate."""
-    return Column(BigInteger, nullable=False, autoincrement=False, primary_key=primary_key)
+def big(**options: Any) -> Column[int]:
+    """Build a column of 64-bit numbers that the database does not generate, not null without other ``options``."""
+    return Column(BigInteger, **{"nullable": False, "autoincrement": False} | options)
 
 
-def binary(*, nullable: bool = False) -> Column[bytes]:
-    """Build a column of bytes."""
-    return Column(LargeBinary, nullable=nullable)
+def binary(**options: Any) -> Column[bytes]:
+    """Build a column of bytes, not null without other ``options``."""
+    return Column(LargeBinary, **{"nullable": False} | options)
 
 
-def text() -> Column[str]:
-    """Build a column of text of any length."""
-    return Column(Text, nullable=False)
+def text(**options: Any) -> Column[str]:
+    """Build a column of text of any length, not null without other ``options``."""
+    return Column(Text, **{"nullable": False} | options)
 
 
 class StoreTable(SQLModel):
@@ -120,7 +120,7 @@ class FlagsTable(StoreTable):
     position: int = Field(primary_key=True)
     name: str = Field(index=True)
     article: str
-    detail: str = Field(sa_column=Column(Text, nullable=False), description="JSON: a text, or message id and slots")
+    detail: str = Field(sa_column=text(), description="JSON: a text, or message id and slots")
 
 
 class TilesTable(StoreTable):
@@ -143,7 +143,7 @@ class CheckpointsTable(StoreTable):
     """A published checkpoint: the sizes that witnesses see and anchors commit to."""
 
     size: int = Field(sa_column=big(primary_key=True))
-    note: str = Field(sa_column=Column(Text, nullable=False))
+    note: str = Field(sa_column=text())
     published_at: int = Field(sa_column=big(), description="unix milliseconds")
     witnessed: bool = Field(default=False, description="whether the policy's quorum has co-signed it")
     shown: bool = Field(default=False, description="whether everybody was shown it before any was witnessed")
@@ -153,8 +153,8 @@ class CosignaturesTable(StoreTable):
     """A witness's co-signature of a checkpoint; ``witness`` is its verifier key, ``line`` its signature line."""
 
     size: int = Field(sa_column=big(primary_key=True))
-    witness: str = Field(sa_column=Column(Text, primary_key=True))
-    line: str = Field(sa_column=Column(Text, nullable=False))
+    witness: str = Field(sa_column=text(primary_key=True))
+    line: str = Field(sa_column=text())
 
 
 class TimestampsTable(StoreTable):
@@ -303,7 +303,7 @@ class HoldsTable(StoreTable):
     agency: str
     officer: str
     number: str
-    ground: str = Field(sa_column=Column(Text, nullable=False))
+    ground: str = Field(sa_column=text())
     placed_at: str
     review_on: str | None = None
     released_at: str | None = None
@@ -317,7 +317,7 @@ class ItemsTable(StoreTable):
     item_id: str = Field(primary_key=True)
     case_id: str = Field(primary_key=True, index=True)
     kind: str
-    description: str = Field(sa_column=Column(Text, nullable=False))
+    description: str = Field(sa_column=text())
     quantity: str
     unit: str
     holder: str
@@ -423,7 +423,7 @@ class WebhooksTable(StoreTable):
     created_at: int = Field(sa_column=big())
     events_after: str
     warnings_after: int = Field(sa_column=big())
-    delivered_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    delivered_at: int | None = Field(default=None, sa_column=big(nullable=True))
     failures: int
     last_error: str | None = None
     next_try_at: int = Field(sa_column=big())
@@ -495,15 +495,15 @@ class SubscribersTable(StoreTable):
     read_up_to: int = Field(sa_column=big())
     address: str | None = Field(default=None, index=True)
     key_id: str | None = None
-    confirmation: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    former: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    to_confirm: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    confirmation: str | None = Field(default=None, sa_column=text(nullable=True))
+    former: str | None = Field(default=None, sa_column=text(nullable=True))
+    to_confirm: int | None = Field(default=None, sa_column=big(nullable=True))
     asked: int = Field(description="links asked for since ``asked_since``, against which the limit counts")
     asked_since: int = Field(sa_column=big())
     mailed: str = Field(sa_column=text())
-    once_to: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    daily_to: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    sent_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    once_to: int | None = Field(default=None, sa_column=big(nullable=True))
+    daily_to: int | None = Field(default=None, sa_column=big(nullable=True))
+    sent_at: int | None = Field(default=None, sa_column=big(nullable=True))
     failures: int
     last_error: str | None = None
     next_try_at: int = Field(sa_column=big())
@@ -603,11 +603,11 @@ class FileChecksTable(StoreTable):
     event_id: str = Field(primary_key=True)
     event_type: str
     log_index: int = Field(sa_column=big())
-    checked_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    checked_at: int | None = Field(default=None, sa_column=big(nullable=True))
     outcome: str | None = None
     before: str | None = None
     after: str | None = None
-    reported_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    reported_at: int | None = Field(default=None, sa_column=big(nullable=True))
 
 
 class DatasetFilesTable(StoreTable):
@@ -638,11 +638,11 @@ class AuditsTable(StoreTable):
     case_id: str | None = Field(default=None, index=True)
     agency: str
     officer: str
-    started_at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    started_at: int = Field(sa_column=big(index=True))
     ended_at: int = Field(sa_column=big())
     verdict: str | None = None
     report: bytes | None = Field(default=None, sa_column=binary(nullable=True))
-    failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    failure: str | None = Field(default=None, sa_column=text(nullable=True))
 
 
 class BindingsTable(StoreTable):
@@ -661,16 +661,16 @@ class ChallengesTable(StoreTable):
 
     nonce: str = Field(primary_key=True)
     key_id: str
-    message: str = Field(sa_column=Column(Text, nullable=False))
-    expires_at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True), description="unix seconds")
-    number: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))
+    message: str = Field(sa_column=text())
+    expires_at: int = Field(sa_column=big(index=True), description="unix seconds")
+    number: int = Field(sa_column=big(unique=True))
 
 
 class MetaTable(StoreTable):
     """Small facts of this installation, by name."""
 
     name: str = Field(primary_key=True)
-    value: str = Field(sa_column=Column(Text, nullable=False))
+    value: str = Field(sa_column=text())
 
 
 class LeadCasesTable(StoreTable):
@@ -748,17 +748,17 @@ class ChainWritesTable(StoreTable):
     sender: str
     nonce: int = Field(sa_column=big())
     raw_transaction: bytes = Field(sa_column=binary())
-    transaction_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    transaction_hash: bytes = Field(sa_column=binary(unique=True))
     timestamp: int = Field(sa_column=big(), description="unix seconds")
     state: str
-    block_number: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    block_number: int | None = Field(default=None, sa_column=big(nullable=True))
     block_hash: bytes | None = Field(default=None, sa_column=binary(nullable=True))
-    anchored_size: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    anchored_size: int | None = Field(default=None, sa_column=big(nullable=True))
     anchored_root: bytes | None = Field(default=None, sa_column=binary(nullable=True))
     anchored_registry_hash: bytes | None = Field(default=None, sa_column=binary(nullable=True))
-    block_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    anchor_number: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    gas_used: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    block_time: int | None = Field(default=None, sa_column=big(nullable=True))
+    anchor_number: int | None = Field(default=None, sa_column=big(nullable=True))
+    gas_used: int | None = Field(default=None, sa_column=big(nullable=True))
 
 
 class AnchorStatesTable(StoreTable):
@@ -770,7 +770,7 @@ class AnchorStatesTable(StoreTable):
     write_number: int = Field(sa_column=big(primary_key=True))
     anchored_in: bytes = Field(sa_column=binary())
     header: bytes = Field(sa_column=binary())
-    block_note: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    block_note: str | None = Field(default=None, sa_column=text(nullable=True))
 
 
 class TrieNodesTable(StoreTable):
@@ -778,7 +778,7 @@ class TrieNodesTable(StoreTable):
 
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, primary_key=True))
+    hash: bytes = Field(sa_column=binary(primary_key=True))
     node: bytes = Field(sa_column=binary())
 
 

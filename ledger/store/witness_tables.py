@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Text
 from sqlmodel import Field
 
 from ledger.store.tables import WitnessTable, big, binary, core_of, text
@@ -24,9 +23,9 @@ class FollowedTable(WitnessTable):
     roots: bytes = Field(sa_column=binary())
     map_root: bytes = Field(sa_column=binary())
     acts: int = Field(sa_column=big())
-    note: str = Field(sa_column=Column(Text, nullable=False))
+    note: str = Field(sa_column=text())
     seen_size: int = Field(sa_column=big())
-    seen_note: str = Field(sa_column=Column(Text, nullable=False))
+    seen_note: str = Field(sa_column=text())
     looked_at: int = Field(sa_column=big())
     looked_size: int = Field(sa_column=big())
     anchor_number: int = Field(sa_column=big())
@@ -81,8 +80,8 @@ class AlarmsTable(WitnessTable):
     message: str = Field(sa_column=text())
     evidence: str = Field(sa_column=text())
     raised_at: int = Field(sa_column=big())
-    cleared_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    because: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    cleared_at: int | None = Field(default=None, sa_column=big(nullable=True))
+    because: str | None = Field(default=None, sa_column=text(nullable=True))
 
 
 FOLLOWED = core_of(FollowedTable)
