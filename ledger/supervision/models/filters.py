@@ -118,15 +118,19 @@ def _fault_of_values(asked: Any, kind: str, parameters: Mapping[str, Parameter])
 
 def _fault_of_value(value: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
     if isinstance(value, str) and value.startswith("$"):
-        parameter = parameters.get(value[1:])
-        if parameter is None:
-            return unknown("parameter", value[1:], parameters)
-        return None if parameter.type in _KINDS[kind] else Wording("parameter_type", name=value, type=parameter.type)
+        return _fault_of_parameter(value, _KINDS[kind], parameters)
     try:
         convert_value(value, kind)
     except Unfit as error:
         return error.expected
     return None
+
+
+def _fault_of_parameter(value: str, types: Collection[str], parameters: Mapping[str, Parameter]) -> Wording | None:
+    parameter = parameters.get(value[1:])
+    if parameter is None:
+        return unknown("parameter", value[1:], parameters)
+    return None if parameter.type in types else Wording("parameter_type", name=value, type=parameter.type)
 
 
 def _term(column: str, asked: Any, kind: str, bindings: Bindings) -> str:
@@ -201,10 +205,7 @@ def _several(value: Any) -> list[Any]:
 
 def _fault_of_cell(value: Any, parameters: Mapping[str, Parameter]) -> Wording | None:
     if isinstance(value, str) and value.startswith("$"):
-        parameter = parameters.get(value[1:])
-        if parameter is None:
-            return unknown("parameter", value[1:], parameters)
-        return None if parameter.type in _CELL_KINDS else Wording("parameter_type", name=value, type=parameter.type)
+        return _fault_of_parameter(value, _CELL_KINDS, parameters)
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal | None):
         return Wording("expected", expected=Wording("of_quoted"))
     return None if isinstance(value, str) else _fault_of_value(value, NUMBER, parameters)

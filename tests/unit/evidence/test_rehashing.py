@@ -84,6 +84,20 @@ def held(stand: Stand) -> Case:
     return case
 
 
+def held_as_property(stand: Stand) -> Case:
+    """Record a case with a disk, which may be destroyed, and keep a file of it."""
+    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
+    stand.record(case)
+    give(stand.store, DATA)
+    return case
+
+
+def destroy_disk(stand: Stand, case: Case) -> None:
+    """Record what makes the disk's files go: one officer proposes that it is destroyed, another one does it."""
+    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
+    stand.record(dispose(case, disposed_at=case.moment))
+
+
 def test_a_handover_a_move_and_a_loan_make_a_check_due(stand: Stand) -> None:
     """Of the files of the things that went, once for each event, with the digest before and that of what was read."""
     case = held(stand)
@@ -253,12 +267,9 @@ def test_a_file_that_came_after_an_event_is_not_hashed_because_of_it(stand: Stan
 
 def test_what_was_destroyed_while_the_storage_was_away_is_deleted_once_it_is_back(stand: Stand) -> None:
     """Also by another process; an empty folder in its place, as of a disk that is not mounted, is not it."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
-    stand.record(case)
-    give(stand.store, DATA)
+    case = held_as_property(stand)
     (name,) = objects(stand.store)
-    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
-    stand.record(dispose(case, disposed_at=case.moment))
+    destroy_disk(stand, case)
     away = stand.folder.with_name("away")
     stand.folder.rename(away)
     stand.folder.mkdir()
@@ -470,8 +481,7 @@ def test_what_somebody_has_changed_deletes_no_file(stand: Stand, deed: str, is_b
         if is_bound:
             for table in (ITEM_FILES, EVIDENCE_FILES):
                 bind_all(connection, table)
-    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
-    stand.record(dispose(case, disposed_at=case.moment))
+    destroy_disk(stand, case)
     stand.rehasher.step()
     assert any(name in each for each in objects(stand.store))
     assert [check.outcome for check in stand.checks()] == [None]
@@ -529,11 +539,8 @@ def test_an_incident_names_no_file_that_somebody_puts_in_its_place(stand: Stand)
 
 def test_no_file_is_deleted_by_an_event_that_nobody_signed(stand: Stand) -> None:
     """A case of which an audit finds anything deletes nothing, until it is as it was."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
-    stand.record(case)
-    give(stand.store, DATA)
-    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
-    stand.record(dispose(case, disposed_at=case.moment))
+    case = held_as_property(stand)
+    destroy_disk(stand, case)
     with stand.ledger.database.lock() as connection:
         this_one = ENTRIES.c.event_id == case.last.envelope.event_id
         (signed,) = connection.execute(select(ENTRIES.c.envelope).where(this_one)).scalars()
@@ -552,11 +559,8 @@ def test_no_file_is_deleted_by_an_event_that_nobody_signed(stand: Stand) -> None
 
 def test_a_hold_that_is_recorded_while_a_deletion_waits_for_the_lock_keeps_the_file(stand: Stand) -> None:
     """It is judged once more when nothing can come in between."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
-    stand.record(case)
-    give(stand.store, DATA)
-    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
-    stand.record(dispose(case, disposed_at=case.moment))
+    case = held_as_property(stand)
+    destroy_disk(stand, case)
     hold = {"hold_id": "hold-1", "kind": "legal_hold", "number": "H-1", "scope": "case"}
 
     def is_sound(_case_id: str) -> bool:
@@ -595,11 +599,8 @@ def test_an_added_check_hides_no_other(stand: Stand) -> None:
 
 def test_a_hold_that_comes_before_a_file_is_destroyed_keeps_it(stand: Stand) -> None:
     """Until it is released: the release alone makes the file go."""
-    case = Case(start=stand.ledger.clock.seconds - 600).open().register("disk", kind="property", digests=(DIGEST,))
-    stand.record(case)
-    give(stand.store, DATA)
-    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
-    stand.record(dispose(case, disposed_at=case.moment))
+    case = held_as_property(stand)
+    destroy_disk(stand, case)
     replace(stand.rehasher, stops=lambda: True).step()
     hold = {"hold_id": "hold-1", "kind": "legal_hold", "number": "H-1", "scope": "case"}
     stand.record(case.say(HoldPlaced, supervisor(POLICE), authority=ORDER, **hold))
@@ -647,8 +648,7 @@ def test_files_of_what_was_destroyed_by_two_are_destroyed(stand: Stand) -> None:
     give(stand.store, b"another", item="other")
     stand.rehasher.step()
     assert len(objects(stand.store)) == 2
-    case.say(ItemDisposalProposed, item_ids=("disk",), disposal="destroyed", ground="court order")
-    stand.record(dispose(case, disposed_at=case.moment))
+    destroy_disk(stand, case)
     stand.rehasher.step()
     assert len(objects(stand.store)) == 1
     with stand.ledger.database.read() as connection:
