@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Field
@@ -68,11 +69,9 @@ def append(connection: Connection, first: int, entries: Sequence[bytes]) -> None
     connection.execute(ENTRIES.insert(), rows)
     appended = RightEdge.read(first, tile_reader(connection)).append([leaf_hash(entry) for entry in entries])
     upsert = insert(TILES)
-    replaced = upsert.on_conflict_do_update(
-        index_elements=["level", "tile_index"], set_={"hashes": upsert.excluded.hashes}
-    )
+    key, changed = ["level", "tile_index"], {"hashes": upsert.excluded.hashes}
     tiles = [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in appended.tiles]
-    connection.execute(replaced, tiles)
+    connection.execute(upsert.on_conflict_do_update(index_elements=key, set_=changed), tiles)
 
 
 def count(connection: Connection) -> int:
@@ -107,5 +106,5 @@ def checkpoint(connection: Connection) -> MirrorCheckpoint:
 
 def replace_checkpoint(connection: Connection, new: MirrorCheckpoint) -> None:
     """Put a checkpoint in the place of the one before."""
-    row = {"id": 1, "size": new.size, "note": new.note, "lines": new.lines, "cosigned_at": new.cosigned_at}
+    row = {"id": 1} | asdict(new)
     connection.execute(insert(MIRROR).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
