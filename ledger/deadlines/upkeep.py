@@ -7,7 +7,7 @@ each distance, and once when one has passed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from time import sleep
@@ -24,12 +24,15 @@ from ledger.core.procedure.zones import Zone
 from ledger.core.supervision import subject_kind_of
 from ledger.recording.validation import Validator
 from ledger.store import audit, clock_lines, clocks, log
+from ledger.store.clock_lines import ClockLine
 from ledger.store.database import Connection, Database, Row
+from ledger.store.log import StoredEntry
 
 AHEAD = (7, 3, 1)  # days before the last day
 PASSED = 0
 AT_ONCE = 500  # most warnings of one transaction
 ENTRIES_AT_ONCE = 1000  # about so many entries of cases are counted in one transaction
+Changes = Iterator[tuple[StoredEntry, Iterable[ClockLine]]]  # entries of a stream with the lines that each changed
 PAUSE_S = 0.1  # between two transactions: who waits for SQLite's lock looks for it that often
 
 logger = structlog.get_logger(__name__)
@@ -48,11 +51,11 @@ def recount(database: Database, validator: Validator) -> bool:
     for first, last in pairwise(bounds):
         # A transaction for some of the cases at a time: what is submitted meanwhile need not wait for all.
         with database.write() as connection:
-            clocks.replace_between(connection, first, last, _rows(connection, validator, first, last))
+            clocks.replace_between(connection, first, last, _of_cases(connection, validator, first, last))
         if last is not None:
             sleep(PAUSE_S)
     with database.write() as connection:
-        clocks.replace_of_recommendations(connection, _rows_of_recommendations(connection, validator))
+        clocks.replace_of_recommendations(connection, _of_recommendations(connection, validator))
     # Last: whoever is interrupted before this begins again.
     with database.write() as connection:
         clocks.keep_counted_by(connection, database, mark)
@@ -64,35 +67,35 @@ def _mark(in_force: Mapping[str, Rulebook]) -> str:
     return blake3_text(canonical.encode({name: (book.days_off, book.zone) for name, book in in_force.items()}))
 
 
-def _rows(connection: Connection, validator: Validator, first: str | None, last: str | None) -> Iterator[Row]:
-    entries = audit.by_stream(connection, "case", first, last, size=log.tree(connection).size)
-    for case_id, events in groupby(entries, key=lambda entry: entry.stream_id):
-        rows: dict[str, Row] = {}
+def _of_cases(connection: Connection, validator: Validator, first: str | None, last: str | None) -> Iterator[Row]:
+    def changes(events: Iterable[StoredEntry]) -> Changes:
         before: CaseState | None = None
-        try:
-            for entry, _, after in validator.states.follow(events):
-                changed = clock_lines.changes(before, after, validator.book_of(after))
-                rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
-                before = after
-        # An audit reports what is wrong with the case, and so does the next act in it.
-        except TallystickError as error:
-            logger.warning("clocks of a case not counted", case_id=case_id, reason=error.for_operator)
-        else:
-            yield from rows.values()
+        for entry, _, after in validator.states.follow(events):
+            yield entry, clock_lines.changes(before, after, validator.book_of(after))
+            before = after
+
+    return _rows(audit.by_stream(connection, "case", first, last, size=log.tree(connection).size), changes)
 
 
-def _rows_of_recommendations(connection: Connection, validator: Validator) -> Iterator[Row]:
+def _of_recommendations(connection: Connection, validator: Validator) -> Iterator[Row]:
+    def changes(events: Iterable[StoredEntry]) -> Changes:
+        for entry, step in validator.steps_of(events):
+            yield entry, clock_lines.changes_of_step(step, validator.procedures().current)
+
     entries = audit.by_stream(connection, "supervision", None, None, size=log.tree(connection).size)
+    return _rows((entry for entry in entries if subject_kind_of(entry.stream_id) == "recommendation"), changes)
+
+
+def _rows(entries: Iterable[StoredEntry], changes: Callable[[Iterable[StoredEntry]], Changes]) -> Iterator[Row]:
+    """Yield the last row of each clock of these streams; ``changes`` yields what each entry of one changed."""
     for stream_id, events in groupby(entries, key=lambda entry: entry.stream_id):
-        if subject_kind_of(stream_id) != "recommendation":
-            continue
         rows: dict[str, Row] = {}
         try:
-            for entry, step in validator.steps_of(events):
-                changed = clock_lines.changes_of_step(step, validator.procedures().current)
-                rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
+            for entry, lines in changes(events):
+                rows |= {row["deadline_id"]: row for row in clocks.rows(lines, entry.log_index)}
+        # An audit reports what is wrong with the stream, and so does the next act in it.
         except TallystickError as error:
-            logger.warning("clocks of a recommendation not counted", stream_id=stream_id, reason=error.for_operator)
+            logger.warning("clocks not counted", stream_id=stream_id, reason=error.for_operator)
         else:
             yield from rows.values()
 

@@ -28,7 +28,7 @@ from ledger.core.events.handover import (
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.supervision import LeadAnswered, LeadAssigned, LeadTransferred, RecommendationEscalated
 from ledger.core.supervision import LeadState, RecommendationState
-from ledger.notices.topics import TOPIC_OF
+from ledger.notices.wording import TOPIC_OF
 from ledger.recording.validation import Validator
 from ledger.store import log, notices
 from ledger.store.database import Connection, Database

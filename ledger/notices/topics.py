@@ -15,34 +15,6 @@ Topic = Literal[
 TOPICS: Final[tuple[Topic, ...]] = get_args(Topic)
 MailRhythm = Literal["none", "once", "daily"]
 
-# What happened, by the topic that it belongs to. Those of an event type are called as it is.
-TOPIC_OF: Final[Mapping[str, Topic]] = {
-    "handover.offered": "offered",
-    "handover.returned": "offered",
-    "handover.recalled": "offered",
-    "handover.accepted": "answered",
-    "handover.refused": "answered",
-    "case.assigned": "assigned",
-    "lead.assigned": "assigned",
-    "deadline": "due",
-    "letter.sent": "letter",
-    "letter.answered": "letter",
-    "discrepancy.raised": "discrepancy",
-    "discrepancy.counted": "discrepancy",
-    "discrepancy.claimed": "discrepancy",
-    "discrepancy.resolved": "discrepancy",
-    "lead.notified": "lead",
-    "lead.transferred": "lead",
-    "lead.answered": "lead",
-    "recommendation.issued": "recommendation",
-    "recommendation.received": "recommendation",
-    "recommendation.objected": "recommendation",
-    "recommendation.reviewed": "recommendation",
-    "recommendation.answered": "recommendation",
-    "recommendation.escalated": "recommendation",
-    "recommendation.rechecked": "recommendation",
-}
-
 
 class NoticeChoice(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether notices of a topic appear in the browser, and how they are mailed."""

@@ -14,30 +14,50 @@ from ledger.i18n import zone_in_use
 from ledger.notices.topics import Topic
 from ledger.store.tables import Notice
 
-_SENTENCES: Final[Mapping[str, Message]] = {
-    "handover.offered": Message("{agency} makes an offer to your agency."),
-    "handover.returned": Message("{agency} returns what your agency handed over."),
-    "handover.recalled": Message("{agency} has recalled its offer to your agency."),
-    "handover.accepted": Message("{agency} has accepted your agency's offer."),
-    "handover.refused": Message("{agency} has refused your agency's offer."),
-    "case.assigned": Message("The case is assigned to you."),
-    "letter.sent": Message("{agency} has sent your agency a letter."),
-    "letter.answered": Message("{agency} has answered your agency's letter."),
-    "discrepancy.raised": Message("{agency} states a difference from what was handed over."),
-    "discrepancy.counted": Message("{agency} has counted what lies in a room, and states a difference."),
-    "discrepancy.claimed": Message("{agency} has counted a thing that your agency holds as surplus."),
-    "discrepancy.resolved": Message("{agency} has signed a resolution of a difference."),
-    "lead.assigned": Message("A lead is assigned to you."),
-    "lead.notified": Message("A lead concerns your agency, which is asked for an answer."),
-    "lead.transferred": Message("A lead is transferred to your agency."),
-    "lead.answered": Message("A lead has been answered."),
-    "recommendation.issued": Message("{agency} has issued a recommendation to your agency."),
-    "recommendation.received": Message("{agency} has recorded the receipt of a recommendation."),
-    "recommendation.objected": Message("{agency} objects to your agency's recommendation."),
-    "recommendation.reviewed": Message("{agency} has reviewed its recommendation to your agency."),
-    "recommendation.answered": Message("{agency} has replied to your agency's recommendation."),
-    "recommendation.escalated": Message("{agency} has gone on with a recommendation that was not followed."),
-    "recommendation.rechecked": Message("{agency} has checked what came of its recommendation."),
+# What happened, by the topic that it belongs to. Those of an event type are called as it is.
+_SENTENCES: Final[Mapping[Topic, Mapping[str, Message]]] = {
+    "offered": {
+        "handover.offered": Message("{agency} makes an offer to your agency."),
+        "handover.returned": Message("{agency} returns what your agency handed over."),
+        "handover.recalled": Message("{agency} has recalled its offer to your agency."),
+    },
+    "answered": {
+        "handover.accepted": Message("{agency} has accepted your agency's offer."),
+        "handover.refused": Message("{agency} has refused your agency's offer."),
+    },
+    "assigned": {
+        "case.assigned": Message("The case is assigned to you."),
+        "lead.assigned": Message("A lead is assigned to you."),
+    },
+    "letter": {
+        "letter.sent": Message("{agency} has sent your agency a letter."),
+        "letter.answered": Message("{agency} has answered your agency's letter."),
+    },
+    "discrepancy": {
+        "discrepancy.raised": Message("{agency} states a difference from what was handed over."),
+        "discrepancy.counted": Message("{agency} has counted what lies in a room, and states a difference."),
+        "discrepancy.claimed": Message("{agency} has counted a thing that your agency holds as surplus."),
+        "discrepancy.resolved": Message("{agency} has signed a resolution of a difference."),
+    },
+    "lead": {
+        "lead.notified": Message("A lead concerns your agency, which is asked for an answer."),
+        "lead.transferred": Message("A lead is transferred to your agency."),
+        "lead.answered": Message("A lead has been answered."),
+    },
+    "recommendation": {
+        "recommendation.issued": Message("{agency} has issued a recommendation to your agency."),
+        "recommendation.received": Message("{agency} has recorded the receipt of a recommendation."),
+        "recommendation.objected": Message("{agency} objects to your agency's recommendation."),
+        "recommendation.reviewed": Message("{agency} has reviewed its recommendation to your agency."),
+        "recommendation.answered": Message("{agency} has replied to your agency's recommendation."),
+        "recommendation.escalated": Message("{agency} has gone on with a recommendation that was not followed."),
+        "recommendation.rechecked": Message("{agency} has checked what came of its recommendation."),
+    },
+}
+_SENTENCE_OF: Final = {kind: text for texts in _SENTENCES.values() for kind, text in texts.items()}
+TOPIC_OF: Final[Mapping[str, Topic]] = {
+    "deadline": "due",
+    **{kind: topic for topic, texts in _SENTENCES.items() for kind in texts},
 }
 _PASSED = Message("Overdue ({ends}): {clock}.")
 _TO_COME = Message("{clock}: {ends}.")
@@ -57,7 +77,7 @@ TITLES: Final[Mapping[Topic, Message]] = {
 def sentence(notice: Notice, name_of: Callable[[str], str], clock_of: Callable[[str], str]) -> Message:
     """Return what the notice says. ``name_of`` names agencies by their ids, ``clock_of`` clocks by their names."""
     if notice.kind != "deadline":
-        return Message(_SENTENCES[notice.kind].msgid, agency=name_of(notice.by_agency or ""))
+        return Message(_SENTENCE_OF[notice.kind].msgid, agency=name_of(notice.by_agency or ""))
     # The day, not how many are left: it is still right when the notice is read later.
     pattern, ends = _TO_COME if notice.days else _PASSED, in_time(notice) or ""
     return Message(pattern.msgid, ends=ends, clock=clock_of(notice.word or ""))
