@@ -317,13 +317,13 @@ class Output:
     def sides(self, difference: Mapping[str, Any]) -> dict[str, str]:
         """Return both sides of a difference in words, by their fields: ``expected`` and ``found``."""
         from ledger.core.custody.stocktakes import CountDifference
-        from ledger.timeline.sentences import EventWords
+        from ledger.timeline.sentences import Narrator
 
         if difference.get("recorded_as") is None:  # of a handover: in words already
             return {side: self.words(side, difference[side]) for side in ("expected", "found")}
         kind = difference["kinds"][0] if "kinds" in difference else difference["kind"]
         sides = (difference["recorded_as"], difference.get("expected"), difference.get("found"))
-        return EventWords(self.labels, self.names, "", None).sides(CountDifference(kind, *sides))
+        return Narrator(self.labels, self.names).words_of("", None).sides(CountDifference(kind, *sides))
 
     def note(self, text: str, **style: Any) -> None:
         """Print a message that is no result, for people only, in their language."""

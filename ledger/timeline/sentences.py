@@ -174,24 +174,17 @@ def vocabulary_of(event_type: str, field: str) -> str | None:
     return _VOCABULARY.get(field) if own is None else own.type.vocabulary
 
 
-class Narrator:
+class Narrator(Struct, frozen=True):
     """Tells events in one language. ``names`` gives the name of an agency by its id.
 
     ``persons`` are the names of persons by their pseudonyms, as far as the reader may know them, and of the items of a
     case whose state is not at hand. ``cited`` gives the events that others cite.
     """
 
-    def __init__(
-        self,
-        labels: Labels,
-        names: Names = str,
-        persons: Mapping[str, str] = MappingProxyType({}),
-        cited: CitedEvents = lambda _event_ids, _case_id: {},
-    ):
-        self._labels = labels
-        self._names = names
-        self._persons = persons
-        self._cited = cited
+    labels: Labels
+    names: Names = str
+    persons: Mapping[str, str] = MappingProxyType({})
+    cited: CitedEvents = lambda _event_ids, _case_id: {}
 
     def tell(
         self, before: CaseState | None, event: Event, after: CaseState | None, about: Concerned | None = None
@@ -219,28 +212,17 @@ class Narrator:
 
     def words_of(self, event_type: str, after: CaseState | None) -> EventWords:
         """Return the words for values of an event of this type, or of none, in a case."""
-        return EventWords(self._labels, self._names, event_type, after, self._persons, cited=self._cited)
+        return EventWords(self, event_type, after)
 
 
 class EventWords:
     """The words for one event's values: ids by what they stand for, times in the zone in use, words by labels."""
 
-    def __init__(
-        self,
-        labels: Labels,
-        names: Names,
-        event_type: str,
-        after: CaseState | None,
-        persons: Mapping[str, str] = MappingProxyType({}),
-        *,
-        cited: CitedEvents = lambda _event_ids, _case_id: {},
-    ):
-        self._labels = labels
-        self._names = names
+    def __init__(self, narrator: Narrator, event_type: str, after: CaseState | None):
+        self._labels, self._names = narrator.labels, narrator.names
+        self._persons, self._cited = narrator.persons, narrator.cited
         self._event_type = event_type
         self._after = after
-        self._persons = persons
-        self._cited = cited
         self._looked_up: dict[str, Event | None] = {}
 
     def sentence(self, slots: Mapping[str, Any], catalogue: str = "sentence") -> str:
@@ -397,11 +379,9 @@ class EventWords:
             return self._labels.of_extension(clock, name)
         if field == "deadline_id":
             clock, subject, _ = text.split("/")
-            return self._labels.of("telling", "item").format(
-                self._labels.of_clock(clock), self.value("subject", subject)
-            )
+            return self._item(self._labels.of_clock(clock), self.value("subject", subject))
         if (field, self._event_type) == ("field", "record.corrected"):
-            return self._labels.of("telling", "item").format(self.path(text), text)
+            return self._item(self.path(text), text)
         if (field, text) == ("subject", "case"):
             return self._labels.of("subject", "case")
         return self._labels.of_article(text) if field == "article" else None
@@ -412,8 +392,7 @@ class EventWords:
             return None
         if field == "measure_id" and self._event_type != "measure.imposed":
             held = self._after.measures.get(text)
-            in_words = self._labels.of("telling", "item")
-            return None if held is None else in_words.format(self._labels.of("measure", held.measure), text)
+            return None if held is None else self._item(self._labels.of("measure", held.measure), text)
         paper: Letter | DecisionRecorded | None
         if field == "answers" or (field == "letter_id" and self._event_type == "letter.received"):
             paper, vocabulary = self._after.letters.get(text), "letter_kind"
@@ -424,19 +403,22 @@ class EventWords:
         if paper is None:
             return None
         called = f"{self._labels.of(vocabulary, paper.kind)} {quoted(paper.number or '')}".strip()
-        return self._labels.of("telling", "item").format(called, text)
+        return self._item(called, text)
+
+    def _item(self, called: str, named_id: str) -> str:
+        return self._labels.of("telling", "item").format(called, named_id)
 
     def _thing(self, text: str) -> str:
         """Return an item, a person and a handover with what they are; anything else as it was recorded."""
         if self._after is not None and text in self._after.items:
-            return self._labels.of("telling", "item").format(quoted(self._after.items[text].description), text)
+            return self._item(quoted(self._after.items[text].description), text)
         if self._after is not None and (handed := self._after.handovers.get(text)) is not None:
             purpose = self._labels.of("purpose", handed.purpose)
             at = self._labels.moment(datetime.fromisoformat(handed.offered_at))
             return self._labels.of("telling", "handover").format(purpose, at, text)
         if (name := self._persons.get(text)) is not None:
             is_enough = self._after is not None and [*self._persons.values()].count(name) == 1
-            return quoted(name) if is_enough else self._labels.of("telling", "item").format(quoted(name), text)
+            return quoted(name) if is_enough else self._item(quoted(name), text)
         if _PSEUDONYM.fullmatch(text):
             return self._labels.of("telling", "person").format(self._shortened(text))
         return text
@@ -477,7 +459,7 @@ class EventWords:
             case Money(amount=amount, currency=currency):
                 return money_in_words(amount, currency)
             case Outsider(kind=kind, name=name, place=place):
-                called = self._labels.of("telling", "item").format(quoted(name), self._labels.of("outsider_kind", kind))
+                called = self._item(quoted(name), self._labels.of("outsider_kind", kind))
                 return called if place is None else self._list([called, quoted(place)])
             case BilingualText():
                 return quoted(self._labels.in_language(value))
@@ -487,16 +469,21 @@ class EventWords:
                 looked_at = self._labels.of("aspect", aspect)
                 return self._labels.of("telling", "noted").format(looked_at, self._labels.of("check_result", result))
             case NotAcceptedItem(item_id=item_id, reason_code=reason):
-                notes = [self._labels.of("reason_code", reason)]
-                if value.explanation:
-                    notes.append(self.part("explanation", value.explanation))
-                return self._noted(item_id, notes)
+                explained = [self.part("explanation", value.explanation)] if value.explanation else []
+                return self._noted(item_id, [self._labels.of("reason_code", reason), *explained])
             case ReceivedItem(item_id=item_id) | ItemPart(item_id=item_id) | ItemDecision(item_id=item_id):
                 stated = ((field, getattr(value, field)) for field in _OF_LINE[type(value)])
                 notes = [self.part(field, part) for field, part in stated if part is not None]
                 return self._noted(item_id, notes) if notes else self._thing(item_id)
-            case Correction() | CountedDifference() | CountedSide():
-                return self._change(value)
+            case CountedSide():
+                return self._counted(value)
+            case CountedDifference():
+                sides = " → ".join(self.value(field, side) for field, side in sides_by_field(value).items())
+                return self._noted(value.item_id, [self._labels.of("discrepancy_kind", value.kind), sides])
+            case Correction():
+                zone = zone_in_use()
+                sides = " → ".join(quoted(zone.with_readable_times(text)) for text in (value.recorded, value.correct))
+                return f"{self.path(value.field)}: {sides}"
         return self._list([self.part(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
     def _counted(self, side: CountedSide) -> str:
@@ -511,17 +498,6 @@ class EventWords:
             case "not_there":
                 return self._labels.of("telling", "not_there")
         return self._labels.of("recorded_as", side.word)
-
-    def _change(self, value: Correction | CountedDifference | CountedSide) -> str:
-        """Return what was recorded and what is so: in a field, under its label, or of a thing that was counted."""
-        if isinstance(value, CountedSide):
-            return self._counted(value)
-        if isinstance(value, CountedDifference):
-            sides = " → ".join(self.value(field, side) for field, side in sides_by_field(value).items())
-            return self._noted(value.item_id, [self._labels.of("discrepancy_kind", value.kind), sides])
-        stated = (value.recorded, value.correct)
-        recorded, correct = (quoted(zone_in_use().with_readable_times(text)) for text in stated)
-        return f"{self.path(value.field)}: {recorded} → {correct}"
 
     def path(self, path: str) -> str:
         """Return the label of the field that a correction names by its path in a body."""

@@ -21,7 +21,7 @@ from ledger.core.events.terms import Money
 from ledger.core.messages import Message, joined
 from ledger.i18n import LANGUAGES, Labels
 from ledger.timeline.event_fields import event_fields
-from ledger.timeline.sentences import CLAUSES, EventWords, Narrator
+from ledger.timeline.sentences import CLAUSES, Narrator
 from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk, instant, sample_body
 from tests.testkit.casework import (
     Case,
@@ -243,7 +243,7 @@ def test_the_sides_of_a_count_are_told_in_the_readers_words() -> None:
     for (kind, recorded_as, expected, actual), told_in in sides.items():
         difference = CountDifference(kind, recorded_as, expected, actual)
         for language, text in zip(("en", "zh-CN"), told_in, strict=True):
-            words = EventWords(Labels(language), lambda _: "Lab", "", None)
+            words = Narrator(Labels(language), lambda _: "Lab").words_of("", None)
             assert " → ".join(words.sides(difference).values()) == text
 
 
@@ -302,7 +302,8 @@ def ordered(disposal: str, decided: str) -> Message:
 def test_details_of_flags_are_told_in_the_readers_words(recorded: str, english: str, chinese: str) -> None:
     """The custody rules' phrases, one or several; anything else stays as it was recorded."""
     details = [
-        EventWords(Labels(language), str, "case.opened", None).value("detail", recorded) for language in ("en", "zh-CN")
+        Narrator(Labels(language)).words_of("case.opened", None).value("detail", recorded)
+        for language in ("en", "zh-CN")
     ]
     assert details == [english, chinese]
 
@@ -412,13 +413,13 @@ def test_a_text_that_ends_by_itself_gets_no_second_full_stop() -> None:
     says = BilingualText(zh="已超过3日。", en="It waits for 3 days.")
     for language, once in (("en", "3 days. Found"), ("zh-CN", "超过3日。psb签署")):
         slots = {"says": says, "agency": "psb"}
-        assert once in EventWords(Labels(language), str, "lead.raised", None).sentence(slots)
+        assert once in Narrator(Labels(language)).words_of("lead.raised", None).sentence(slots)
 
 
 def test_values_of_the_registry_and_of_a_recheck_are_told_in_words() -> None:
     """No truth value, bare number of seconds or list of a count's parts stands in a sentence."""
     for language, yes, ever in (("en", "yes", "since ever"), ("zh-CN", "是", "自始")):
-        words = EventWords(Labels(language), str, "", None)
+        words = Narrator(Labels(language)).words_of("", None)
         assert words.value("allowed", True) == yes
         assert words.value("valid_from", 0) == ever
         assert "2035" in words.value("valid_until", 2051222400)
