@@ -8,7 +8,7 @@ from ledger.audit.chain import ContractView, Look, read_ground, read_mirror
 from ledger.audit.claims import claim_of, on_chain, within
 from ledger.audit.entries import check_entry
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
-from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
+from ledger.audit.streams import Faulty, Rules, check_part
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.audit.whole import MISTYPED, check_types
 from ledger.audit.workers import Judging
@@ -24,6 +24,7 @@ from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
 from ledger.store import audit as rows
 from ledger.store import checkpoints, log
+from ledger.store.audit import StreamRange
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection, Database
 from ledger.store.log import StoredEntry
@@ -45,7 +46,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
         mirror = read_mirror(connection, trust, procedures)
         ground = read_ground(connection, mirror)
         part = StreamRange("case", tree.size, only=frozenset({case_id}))
-        entries = list(rows.by_stream(connection, part.kind, None, None, size=part.size, only=part.only))
+        entries = list(rows.by_stream(connection, part))
         if not entries:
             raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
         nodes = TileNodes(tree.size, log.tile_reader(connection))

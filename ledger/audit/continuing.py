@@ -12,10 +12,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ledger.audit.basis import FORMAT, SHARES, Basis, ContinuedFrom, with_digest
-from ledger.audit.streams import StreamRange
+from ledger.audit.streams import divided
 from ledger.store import audit as rows
 from ledger.store import bindings
 from ledger.store.access import AccessHead
+from ledger.store.audit import StreamRange
 from ledger.store.database import Connection
 from ledger.store.log import TreeState
 from ledger.store.program_version import program_version
@@ -65,26 +66,20 @@ def plan(connection: Connection, since: Basis, size: int, share: int, entries_ea
     parts: list[StreamRange] = []
     unread = 0
     for kind in rows.stream_kinds(connection):
-        divided = list(pairwise([None, *since.bounds.get(kind, ()), None]))
-        chosen = divided[share : share + 1]
-        spans: list[tuple[str | None, str | None]] = [(None, None)] if kind == "system" else [*chosen]
+        whole = StreamRange(kind, size)
+        shares = [StreamRange(kind, size, *bounds) for bounds in pairwise([None, *since.bounds.get(kind, ()), None])]
         inside: set[str] = set()
-        for first, last in spans:
-            inside.update(rows.stream_ids(connection, kind, first, last))
-            bounds = [first, *rows.stream_bounds(connection, kind, entries_each, first, last), last]
-            parts += (StreamRange(kind, size, *bound) for bound in pairwise(bounds))
+        for chosen in [whole] if kind == "system" else shares[share : share + 1]:
+            inside |= rows.stream_ids(connection, chosen)
+            parts += divided(connection, chosen, entries_each)
         wanted = rows.streams_since(connection, kind, start)
         if kind == "case":
             wanted = rows.with_sources(connection, wanted | inside)
-        unread += len({*rows.stream_ids(connection, kind)} - inside - wanted)
+        unread += len(rows.stream_ids(connection, whole) - inside - wanted)
         others = sorted(wanted - inside)
         some = (others[first : first + STREAMS_EACH] for first in range(0, len(others), STREAMS_EACH))
         parts += (StreamRange(kind, size, only=frozenset(ids)) for ids in some)
-    indices = {
-        index
-        for part in parts
-        for index in rows.indices(connection, part.kind, part.first, part.last, below=start, only=part.only)
-    }
+    indices = {index for part in parts for index in rows.indices(connection, part, below=start)}
     indices.update(rows.indices_of_erasures(connection, below=start))
     return Again(since, share, parts, sorted(indices), unread)
 
@@ -129,5 +124,6 @@ def _divided(connection: Connection, size: int) -> dict[str, tuple[str, ...]]:
     bounds: dict[str, tuple[str, ...]] = {}
     for kind in rows.stream_kinds(connection):
         count = rows.count_of_kind(connection, kind, below=size)
-        bounds[kind] = tuple(rows.stream_bounds(connection, kind, max(1, -(-count // SHARES)))[: SHARES - 1])
+        each = max(1, -(-count // SHARES))
+        bounds[kind] = tuple(rows.stream_bounds(connection, StreamRange(kind, size), each)[: SHARES - 1])
     return bounds

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby, pairwise
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
@@ -24,7 +25,7 @@ from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
 from ledger.store import clock_lines, clocks, feed, search, stocktakes, supervision, word_parts
-from ledger.store.audit import Expected, ModelKey, Models, name_of_row, put, put_feed
+from ledger.store.audit import Expected, ModelKey, Models, StreamRange, name_of_row, put, put_feed
 from ledger.store.database import Connection, Row, Table
 from ledger.store.log import StoredEntry
 from ledger.store.tables import CLOCKS, KEPT_STATES, STREAMS
@@ -47,26 +48,16 @@ def names_of(flags: tuple[Flag, ...]) -> str:
     return ", ".join(f"{flag.name}: {flag.detail}" for flag in flags) or "none"
 
 
-class StreamRange(Struct, frozen=True):
-    """The streams ``first <= id < last`` of a kind, or those ``only``; None is no bound.
-
-    ``size`` is that of the audited tree.
-    """
-
-    kind: str
-    size: int
-    first: str | None = None
-    last: str | None = None
-    only: frozenset[str] | None = None
-
-
 def all_ranges(connection: Connection, size: int, entries_each: int) -> list[StreamRange]:
     """Divide all streams of a log of ``size`` entries into ranges of about so many."""
-    return [
-        StreamRange(kind, size, first, last)
-        for kind in rows.stream_kinds(connection)
-        for first, last in pairwise([None, *rows.stream_bounds(connection, kind, entries_each), None])
-    ]
+    kinds = [StreamRange(kind, size) for kind in rows.stream_kinds(connection)]
+    return [part for whole in kinds for part in divided(connection, whole, entries_each)]
+
+
+def divided(connection: Connection, whole: StreamRange, entries_each: int) -> Iterator[StreamRange]:
+    """Divide a range into ranges of about so many entries."""
+    bounds = [whole.first, *rows.stream_bounds(connection, whole, entries_each), whole.last]
+    return (replace(whole, first=first, last=last) for first, last in pairwise(bounds))
 
 
 class Faulty(Struct, frozen=True):
@@ -88,11 +79,9 @@ class Faulty(Struct, frozen=True):
 def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules: Rules) -> list[AuditFinding]:
     """Return the faults of these streams that no entry shows by itself."""
     findings: list[AuditFinding] = []
-    bounds = (part.kind, part.first, part.last)
-    heads = rows.heads(connection, *bounds, only=part.only)
-    flags = rows.flags(connection, *bounds, only=part.only)
-    stored = rows.stored_models(connection, *bounds, only=part.only)
-    entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable, only=part.only)
+    heads, flags = rows.heads(connection, part), rows.flags(connection, part)
+    stored = rows.stored_models(connection, part)
+    entries = rows.by_stream(connection, part, without=faulty.unreadable)
     indexed = word_parts.position(connection, search.PARTS_MARK)  # none of an index that is being made anew
     to_find: list[StoredEntry] = []  # whose words must be in the index
     for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
@@ -120,10 +109,8 @@ def rebuilt_rows(
 
     Of a stream whose events do not follow from each other by the rules there is the head alone.
     """
-    bounds = (part.kind, part.first, part.last)
-    flags = rows.flags(connection, *bounds, only=part.only)
-    entries = rows.by_stream(connection, *bounds, size=part.size, only=part.only)
-    for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
+    flags = rows.flags(connection, part)
+    for stream_id, events in groupby(rows.by_stream(connection, part), key=lambda row: row.stream_id):
         stream = _AUDITS.get(part.kind, _StreamAudit)(part.kind, Faulty(), rules)
         findings = [fault for row in events for fault in stream.take(row, flags.get(row.log_index, ()))]
         yield stream.expected_rows(stream_id), findings

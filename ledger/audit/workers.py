@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 
 from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import AuditFinding
-from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
+from ledger.audit.streams import Faulty, Rules, check_part
 from ledger.core.errors import Unavailable
 from ledger.core.procedure.adoption import Procedures
 from ledger.recording.case_states import CaseStates
 from ledger.recording.registry_view import ReadAccess
 from ledger.store import audit as rows
 from ledger.store import log
+from ledger.store.audit import StreamRange
 from ledger.store.database import Connection, Database, attach
 
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays

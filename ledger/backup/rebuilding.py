@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 from ledger.audit.chain import read_ground, read_mirror
 from ledger.audit.findings import AuditFinding
-from ledger.audit.streams import StreamRange, all_ranges, rebuilt_rows
+from ledger.audit.streams import all_ranges, rebuilt_rows
 from ledger.audit.workers import Judging, processes_worth
 from ledger.core.messages import Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
 from ledger.store import backup, log
+from ledger.store.audit import StreamRange
 from ledger.store.database import Database, Row, Table, attach
 
 PART = 8192  # entries of the streams that are taken at a time

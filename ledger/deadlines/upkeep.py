@@ -24,6 +24,7 @@ from ledger.core.procedure.zones import Zone
 from ledger.core.supervision import subject_kind_of
 from ledger.recording.validation import Validator
 from ledger.store import audit, clock_lines, clocks, log
+from ledger.store.audit import StreamRange
 from ledger.store.clock_lines import ClockLine
 from ledger.store.database import Connection, Database, Row
 from ledger.store.log import StoredEntry
@@ -47,7 +48,7 @@ def recount(database: Database, validator: Validator) -> bool:
     with database.read() as connection:
         if clocks.counted_by(connection) == mark:
             return False
-        bounds = [None, *audit.stream_bounds(connection, "case", ENTRIES_AT_ONCE), None]
+        bounds = [None, *audit.stream_bounds(connection, _range(connection, "case"), ENTRIES_AT_ONCE), None]
     for first, last in pairwise(bounds):
         # A transaction for some of the cases at a time: what is submitted meanwhile need not wait for all.
         with database.write() as connection:
@@ -74,7 +75,7 @@ def _of_cases(connection: Connection, validator: Validator, first: str | None, l
             yield entry, clock_lines.changes(before, after, validator.book_of(after))
             before = after
 
-    return _rows(audit.by_stream(connection, "case", first, last, size=log.tree(connection).size), changes)
+    return _rows(audit.by_stream(connection, _range(connection, "case", first, last)), changes)
 
 
 def _of_recommendations(connection: Connection, validator: Validator) -> Iterator[Row]:
@@ -82,8 +83,12 @@ def _of_recommendations(connection: Connection, validator: Validator) -> Iterato
         for entry, step in validator.steps_of(events):
             yield entry, clock_lines.changes_of_step(step, validator.procedures().current)
 
-    entries = audit.by_stream(connection, "supervision", None, None, size=log.tree(connection).size)
+    entries = audit.by_stream(connection, _range(connection, "supervision"))
     return _rows((entry for entry in entries if subject_kind_of(entry.stream_id) == "recommendation"), changes)
+
+
+def _range(connection: Connection, kind: str, first: str | None = None, last: str | None = None) -> StreamRange:
+    return StreamRange(kind, log.tree(connection).size, first, last)
 
 
 def _rows(entries: Iterable[StoredEntry], changes: Callable[[Iterable[StoredEntry]], Changes]) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, cast, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, and_, cast, func, literal, or_, select, true
 from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
@@ -196,19 +196,42 @@ def stream_kinds(connection: Connection) -> list[str]:
     return sorted({"supervision"} | kinds | {*connection.execute(select(STREAMS.c.kind).distinct()).scalars()})
 
 
-def stream_bounds(
-    connection: Connection, kind: str, entries_each: int, first: str | None = None, last: str | None = None
-) -> list[str]:
-    """Return stream ids that split the streams ``first <= id < last`` into parts of about ``entries_each`` entries."""
+class StreamRange(Struct, frozen=True):
+    """The streams ``first <= id < last`` of a kind, or those ``only``; None is no bound.
+
+    Of their entries those below ``size`` are read.
+    """
+
+    kind: str
+    size: int
+    first: str | None = None
+    last: str | None = None
+    only: frozenset[str] | None = None
+
+    def has(self, stream_id: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return the condition that a stream of the kind is one of these."""
+        if self.only is not None:
+            return one_of(stream_id, self.only)
+        above = true() if self.first is None else stream_id >= self.first
+        return and_(above, true() if self.last is None else stream_id < self.last)
+
+    @property
+    def entries(self) -> ColumnElement[bool]:
+        """Return the condition that an entry is of these streams, whatever its index."""
+        return and_(ENTRIES.c.stream_kind == self.kind, self.has(ENTRIES.c.stream_id))
+
+
+def stream_bounds(connection: Connection, part: StreamRange, entries_each: int) -> list[str]:
+    """Return stream ids that split these streams into parts of about ``entries_each`` entries."""
     bounds: list[str] = []
     stream_id = ENTRIES.c.stream_id
-    ids = _between(select(stream_id).where(ENTRIES.c.stream_kind == kind), stream_id, first, last).order_by(stream_id)
     while True:
-        query = ids.where(stream_id >= bounds[-1]) if bounds else ids
+        query = select(stream_id).where(part.entries).order_by(stream_id)
+        query = query.where(stream_id >= bounds[-1]) if bounds else query
         bound = connection.execute(query.offset(entries_each).limit(1)).scalar()
-        if bound is not None and bound == (bounds[-1] if bounds else first):  # a stream that is longer than a part
-            after = select(func.min(stream_id)).where(ENTRIES.c.stream_kind == kind, stream_id > bound)
-            bound = connection.execute(_between(after, stream_id, None, last)).scalar()
+        if bound is not None and bound == (bounds[-1] if bounds else part.first):  # a stream longer than a part
+            after = select(func.min(stream_id)).where(part.entries, stream_id > bound)
+            bound = connection.execute(after).scalar()
         if bound is None:
             return bounds
         bounds.append(bound)
@@ -222,10 +245,9 @@ def last_entries(connection: Connection, below: int) -> Iterator[tuple[StreamKin
     yield from map(tuple, connection.execute(query.group_by(*columns).order_by(last).execution_options(yield_per=PAGE)))
 
 
-def stream_ids(connection: Connection, kind: str, first: str | None = None, last: str | None = None) -> list[str]:
-    """Return the ids ``first <= id < last`` of the streams of a kind that have entries, in the database's order."""
-    query = select(ENTRIES.c.stream_id).distinct().where(ENTRIES.c.stream_kind == kind).order_by(ENTRIES.c.stream_id)
-    return [*connection.execute(_between(query, ENTRIES.c.stream_id, first, last)).scalars()]
+def stream_ids(connection: Connection, part: StreamRange) -> set[str]:
+    """Return the ids of those of these streams that have entries."""
+    return {*connection.execute(select(ENTRIES.c.stream_id).distinct().where(part.entries)).scalars()}
 
 
 def streams_since(connection: Connection, kind: str, start: int) -> set[str]:
@@ -234,18 +256,10 @@ def streams_since(connection: Connection, kind: str, start: int) -> set[str]:
     return {*connection.execute(query).scalars()}
 
 
-def indices(
-    connection: Connection,
-    kind: str,
-    first: str | None,
-    last: str | None,
-    *,
-    below: int,
-    only: Collection[str] | None = None,
-) -> list[int]:
-    """Return the indices below one that the entries of the streams ``first <= id < last`` have."""
-    query = select(ENTRIES.c.log_index).where(ENTRIES.c.stream_kind == kind, ENTRIES.c.log_index < below)
-    return [*connection.execute(_between(query, ENTRIES.c.stream_id, first, last, only)).scalars()]
+def indices(connection: Connection, part: StreamRange, below: int) -> list[int]:
+    """Return the indices below one that the entries of these streams have."""
+    query = select(ENTRIES.c.log_index).where(part.entries, ENTRIES.c.log_index < below)
+    return [*connection.execute(query).scalars()]
 
 
 def count_of_kind(connection: Connection, kind: str, below: int) -> int:
@@ -260,31 +274,19 @@ def indices_of_erasures(connection: Connection, below: int) -> list[int]:
     return [*connection.execute(query).scalars()]
 
 
-def by_stream(
-    connection: Connection,
-    kind: str,
-    first: str | None,
-    last: str | None,
-    *,
-    size: int,
-    without: Collection[int] = (),
-    only: Collection[str] | None = None,
-) -> Iterator[StoredEntry]:
-    """Yield the entries below ``size`` of the streams ``first <= id < last``, or ``only`` of these, each in order."""
-    query = select(*_ENTRY_COLUMNS).where(ENTRIES.c.stream_kind == kind, ENTRIES.c.log_index < size)
+def by_stream(connection: Connection, part: StreamRange, without: Collection[int] = ()) -> Iterator[StoredEntry]:
+    """Yield the entries of these streams, stream by stream, each in order."""
+    query = select(*_ENTRY_COLUMNS).where(part.entries, ENTRIES.c.log_index < part.size)
     if without:
         query = query.where(ENTRIES.c.log_index.not_in(without))
-    query = _between(query, ENTRIES.c.stream_id, first, last, only)
     query = query.order_by(ENTRIES.c.stream_id, ENTRIES.c.sequence)
     # Streamed: a kind may have more entries than memory holds.
     yield from map(_stored, connection.execute(query.execution_options(yield_per=PAGE)))
 
 
-def heads(
-    connection: Connection, kind: str, first: str | None, last: str | None, *, only: Collection[str] | None = None
-) -> dict[str, tuple[int, str]]:
+def heads(connection: Connection, part: StreamRange) -> dict[str, tuple[int, str]]:
     """Return the stored sequence and digest of these streams' heads, by stream id."""
-    query = _between(select(STREAMS).where(STREAMS.c.kind == kind), STREAMS.c.id, first, last, only)
+    query = select(STREAMS).where(STREAMS.c.kind == part.kind, part.has(STREAMS.c.id))
     return {row.id: (row.sequence, row.head) for row in connection.execute(query).all()}
 
 
@@ -294,16 +296,13 @@ def splitting(connection: Connection) -> frozenset[str | None]:
     return frozenset(case_id for pair in pairs for case_id in pair)
 
 
-def flags(
-    connection: Connection, kind: str, first: str | None, last: str | None, *, only: Collection[str] | None = None
-) -> dict[int, tuple[Flag, ...]]:
+def flags(connection: Connection, part: StreamRange) -> dict[int, tuple[Flag, ...]]:
     """Return the stored flags of these streams' entries, by index.
 
     A flag at a wrong position gets another name, so that it differs from the one that the rules raise.
     """
     joined = FLAGS.join(ENTRIES, ENTRIES.c.log_index == FLAGS.c.log_index)
-    query = select(FLAGS).select_from(joined).where(ENTRIES.c.stream_kind == kind)
-    query = _between(query, ENTRIES.c.stream_id, first, last, only).order_by(FLAGS.c.log_index, FLAGS.c.position)
+    query = select(FLAGS).select_from(joined).where(part.entries).order_by(FLAGS.c.log_index, FLAGS.c.position)
     by_index: dict[int, tuple[Flag, ...]] = {}
     for row in connection.execute(query):
         earlier = by_index.get(row.log_index, ())
@@ -312,10 +311,9 @@ def flags(
     return by_index
 
 
-def stored_models(
-    connection: Connection, kind: str, first: str | None, last: str | None, *, only: Collection[str] | None = None
-) -> dict[str, Models]:
-    """Return the read models of the streams ``first <= id < last``, by stream, with their feed lines."""
+def stored_models(connection: Connection, part: StreamRange) -> dict[str, Models]:
+    """Return the read models of these streams, by stream, with their feed lines."""
+    kind = part.kind
     stream_ids: dict[Table, ColumnElement[str]] = {FEED: ENTRIES.c.stream_id}
     if kind == "supervision":
         stream_ids |= supervision.STREAM_IDS
@@ -327,17 +325,17 @@ def stored_models(
     by_stream_id: defaultdict[str, Models] = defaultdict(dict)
     for table, stream_id in stream_ids.items():
         names = table.columns.keys()
-        query = select(table, stream_id.label("stream"))
+        query = select(table, stream_id.label("stream")).where(part.has(stream_id))
         if table is FEED:
             query = query.join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index).where(ENTRIES.c.stream_kind == kind)
         if table is CLOCKS:
             of_case = CLOCKS.c.case_id != NO_CASE
             query = query.where(of_case if kind == "case" else ~of_case)
         # By position: names of columns may be those of the joined table. The last value is the stream's id.
-        for values in connection.execute(_between(query, stream_id, first, last, only)).all():
+        for values in connection.execute(query).all():
             put(by_stream_id[values[-1]], table, dict(zip(names, values, strict=False)))
     if kind == "case":
-        for case_id, row in kept_rows(connection, first, last, only):
+        for case_id, row in kept_rows(connection, part.has(KEPT_STATES.c.case_id)):
             put(by_stream_id[case_id], KEPT_STATES, row)
     return by_stream_id
 
@@ -430,16 +428,6 @@ class Expected:
         if self._kept is not None:
             put(rows, KEPT_STATES, row_to_compare(self._kept.case_id, self._kept.sequence, encode_state(self._kept)))
         return rows
-
-
-def _between(
-    query: Select[Any], column: Any, first: str | None, last: str | None, only: Collection[str] | None = None
-) -> Select[Any]:
-    if only is not None:
-        return query.where(one_of(column, only))
-    if first is not None:
-        query = query.where(column >= first)
-    return query if last is None else query.where(column < last)
 
 
 def _stored(row: Any) -> StoredEntry:

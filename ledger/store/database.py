@@ -196,7 +196,7 @@ def _postgresql_each_pair(element: _EachPair, compiler: SQLCompiler, **options: 
     return f"(SELECT value ->> 0 AS name, CAST(value ->> 1 AS bigint) AS number FROM {each})"  # noqa: S608 - the compiler wrote it
 
 
-def one_of(column: Column[str], texts: Iterable[str] | BindParameter[str]) -> ColumnElement[bool]:
+def one_of(column: ColumnElement[str], texts: Iterable[str] | BindParameter[str]) -> ColumnElement[bool]:
     """Build the condition that the column is one of these texts, or of those passed later for a ``texts_named``.
 
     They are passed as one JSON array, so the statement is the same for any number of texts and stays cached.

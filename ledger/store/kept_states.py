@@ -7,17 +7,17 @@ service that is not in the database; one without it is not used. Audits compare 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from functools import cache
 from hmac import compare_digest
 
 from blake3 import blake3
-from sqlalchemy import Connection, LargeBinary, cast, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, select
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.kept_state import encode_state, state_format
 from ledger.core.encoding.digests import blake3_text
-from ledger.store.database import Change, Row, one_of
+from ledger.store.database import Change, Row
 from ledger.store.program_version import program_version
 from ledger.store.tables import KEPT_STATES
 
@@ -56,22 +56,13 @@ def kept_format() -> str:
     return f"{program_version()} {state_format()}"
 
 
-def kept_rows(
-    connection: Connection, first: str | None, last: str | None, only: Collection[str] | None
-) -> Iterator[tuple[str, Row]]:
-    """Yield the rows of the cases ``first <= id < last``, or of those among ``only``, as an audit compares them.
+def kept_rows(connection: Connection, of_cases: ColumnElement[bool]) -> Iterator[tuple[str, Row]]:
+    """Yield the rows of these cases as an audit compares them.
 
     Each has its case's id. The code is left out, for who audits has no key. What has another form is not yielded: no
     service of this version uses it.
     """
-    query = select(*_COLUMNS).where(KEPT_STATES.c.format == kept_format())
-    if only is not None:
-        query = query.where(one_of(KEPT_STATES.c.case_id, only))
-    if first is not None:
-        query = query.where(KEPT_STATES.c.case_id >= first)
-    if last is not None:
-        query = query.where(KEPT_STATES.c.case_id < last)
-    for row in connection.execute(query):
+    for row in connection.execute(select(*_COLUMNS).where(KEPT_STATES.c.format == kept_format(), of_cases)):
         yield row.case_id, row_to_compare(row.case_id, row.sequence, _unpacked(row.state))
 
 

@@ -644,6 +644,6 @@ def test_an_audit_holds_the_list_against_the_log(store_room: Served) -> None:
     (row,) = ask(store_room, "GET", "/recorded", clerk(POLICE)).json()["stocktakes"]
     event_id = row["event_id"]
     with store_room.parts.database.read() as connection:
-        models = audit.stored_models(connection, "agency", None, None)
+        models = audit.stored_models(connection, audit.StreamRange("agency", 0))
     table = stocktake_tables.STOCKTAKES
     assert [key for key in models[POLICE] if key[0] is table] == [(table, event_id)]

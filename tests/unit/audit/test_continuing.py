@@ -17,6 +17,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import case
 from ledger.store import audit as rows
 from ledger.store.access import AccessLog
+from ledger.store.audit import StreamRange
 from tests.testkit.builders import PROCURATORATE
 from tests.testkit.casework import Case
 from tests.unit.audit.conftest import copied
@@ -237,7 +238,7 @@ def test_a_case_is_read_again_with_those_that_it_took_over_from(stand: Stand) ->
     since = with_digest(replace(since, bounds=since.bounds | {"case": ("case-b",)}, unread=(0, 1)))
     with stand.database.read() as connection:
         again = continuing.plan(connection, since, stand.size, 1, 100)
-        of_giving = rows.indices(connection, "case", "case-a", "case-b", below=stand.size)
+        of_giving = rows.indices(connection, StreamRange("case", stand.size, "case-a", "case-b"), below=stand.size)
     assert len(of_giving) == len(giving.events)
     assert {*of_giving} <= {*again.indices}
 

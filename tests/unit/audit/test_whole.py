@@ -6,13 +6,13 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from ledger.audit import Look, NodeContracts, asking, audit_case, audit_log, findings, left_out, replaying
 from ledger.audit.chain import ContractView, NoContracts
+from ledger.audit.streams import divided
 from ledger.audit.workers import START_S
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
@@ -21,6 +21,7 @@ from ledger.core.errors import NotFound, Unavailable
 from ledger.core.events.record import IncidentRecorded
 from ledger.store import audit as rows
 from ledger.store import log as stored_log
+from ledger.store.audit import StreamRange
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from tests.testkit.builders import LOG_ID, PROCURATORATE
@@ -74,12 +75,12 @@ def test_a_part_of_the_streams_is_found_by_indexes(stand: Stand, kind: str) -> N
     parts, and would go through it for each of them.
     """
     of_events = re.compile("SCAN (entries|feed|flags|streams|cases|clocks|words|items|handovers)")
-    part = (kind, "case-1", "case-2")
+    part = StreamRange(kind, stand.size, "case-1", "case-2")
     with stand.database.read() as connection, noted(connection) as statements:
-        rows.heads(connection, *part)
-        rows.flags(connection, *part)
-        rows.stored_models(connection, *part)
-        [*rows.by_stream(connection, *part, size=stand.size)]
+        rows.heads(connection, part)
+        rows.flags(connection, part)
+        rows.stored_models(connection, part)
+        [*rows.by_stream(connection, part)]
     with stand.database.read() as connection:
         steps = plan(connection, statements)
     assert len(statements) >= 4
@@ -176,11 +177,10 @@ def test_findings_are_counted_above_a_limit(large: Stand, monkeypatch: pytest.Mo
 def test_parts_cover_all_streams_once(large: Stand, each: int) -> None:
     """However the streams are cut into parts, each entry is in one of them."""
     with large.database.read() as connection:
-        bounds = [None, *rows.stream_bounds(connection, "case", each), None]
         parts = [
             entry.log_index
-            for first, last in pairwise(bounds)
-            for entry in rows.by_stream(connection, "case", first, last, size=large.size)
+            for part in divided(connection, StreamRange("case", large.size), each)
+            for entry in rows.by_stream(connection, part)
         ]
     cases = large.value("SELECT count(*) FROM entries WHERE stream_kind = 'case'")
     assert (len(parts), len(set(parts))) == (cases, cases)
