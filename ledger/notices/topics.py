@@ -54,11 +54,7 @@ _USUAL: Final[Mapping[Role, Mapping[Topic, NoticeChoice]]] = {
 _ORDER: Final = (OFF, DAILY, AT_ONCE)
 
 
-def usual_choices(roles: Collection[Role]) -> dict[Topic, NoticeChoice]:
-    """Return what an officer of these roles gets who has chosen nothing; mail only once he has given an address."""
-    return {topic: max([OFF, *(_USUAL[role].get(topic, OFF) for role in roles)], key=_ORDER.index) for topic in TOPICS}
-
-
 def choices_of(roles: Collection[Role], own: Mapping[Topic, NoticeChoice]) -> dict[Topic, NoticeChoice]:
-    """Return an officer's choice of each topic: his own, or else the usual one."""
-    return usual_choices(roles) | dict(own)
+    """Return an officer's choice of each topic: his own, or else the usual one; mail only once he gave an address."""
+    usual = {topic: [OFF, *(_USUAL[role].get(topic, OFF) for role in roles)] for topic in TOPICS}
+    return {topic: max(choices, key=_ORDER.index) for topic, choices in usual.items()} | dict(own)

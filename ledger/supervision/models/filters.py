@@ -63,13 +63,9 @@ def faults_of_filter(
         fault = fault_of_column(view, column)
         fault = fault or _fault_of(asked, type_of(view, column), parameters)
         if fault is None and words is not None:
-            fault = unknown_word(vocabulary_of(view, column), _asked_words(asked), words)
+            fault = unknown_word(vocabulary_of(view, column), _several(_word_and_value(asked)[1]), words)
         if fault:
             yield f".{column}", fault
-
-
-def _asked_words(asked: Any) -> list[Any]:
-    return _several(_word_and_value(asked)[1])
 
 
 def unknown_word(name: str | None, listed: Collection[Any], words: FieldWords) -> Wording | None:
