@@ -10,11 +10,12 @@ import multiprocessing
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 from ledger.audit.chain import read_ground, read_mirror
 from ledger.audit.findings import AuditFinding
-from ledger.audit.streams import all_ranges, rebuilt_rows
+from ledger.audit.streams import Rules, all_ranges, rebuilt_rows
 from ledger.audit.workers import Judging, processes_worth
 from ledger.core.messages import Progress
 from ledger.core.procedure.adoption import Procedures
@@ -61,14 +62,13 @@ def _table(name: str) -> Table:
 
 def _all_rebuilt(database: Database, judging: Judging, parts: list[StreamRange], size: int) -> Iterator[RebuiltRows]:
     if (processes := processes_worth(size)) == 1:
-        maker = Maker(database, judging)
-        yield from map(maker.make, parts)
+        yield from map(partial(_make, database, judging.rules(database)), parts)
         return
     context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
     with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(database.url, judging)) as executor:
         waiting: deque[Future[RebuiltRows]] = deque()
         for part in parts:
-            waiting.append(executor.submit(_make, part))
+            waiting.append(executor.submit(_make_here, part))
             # No more than can be written soon: what is made waits in memory.
             if len(waiting) > 2 * processes:
                 yield waiting.popleft().result()
@@ -76,33 +76,27 @@ def _all_rebuilt(database: Database, judging: Judging, parts: list[StreamRange],
             yield waiting.popleft().result()
 
 
-class Maker:
-    """Makes the rows of one part of the streams after the other."""
-
-    def __init__(self, database: Database, judging: Judging):
-        self._database = database
-        self._rules = judging.rules(database)
-
-    def make(self, part: StreamRange) -> RebuiltRows:
-        """Make the rows of these streams."""
-        by_table: dict[str, list[Row]] = {}
-        findings: list[AuditFinding] = []
-        with self._database.read() as connection:
-            log.tree(connection)  # a snapshot begins with its first statement
-            for of_stream, faults in rebuilt_rows(connection, part, self._rules):
-                for table, some in of_stream.items():
-                    by_table.setdefault(str(table.name), []).extend(some)
-                findings += faults
-        return RebuiltRows(by_table, findings)
+def _make(database: Database, rules: Rules, part: StreamRange) -> RebuiltRows:
+    """Make the rows of these streams."""
+    by_table: dict[str, list[Row]] = {}
+    findings: list[AuditFinding] = []
+    with database.read() as connection:
+        log.tree(connection)  # a snapshot begins with its first statement
+        for of_stream, faults in rebuilt_rows(connection, part, rules):
+            for table, some in of_stream.items():
+                by_table.setdefault(str(table.name), []).extend(some)
+            findings += faults
+    return RebuiltRows(by_table, findings)
 
 
-_maker: Maker
+_started_with: tuple[Database, Rules]
 
 
 def _begin(url: str, judging: Judging) -> None:
-    global _maker  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
-    _maker = Maker(attach(url), judging)
+    global _started_with  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
+    database = attach(url)
+    _started_with = database, judging.rules(database)
 
 
-def _make(part: StreamRange) -> RebuiltRows:
-    return _maker.make(part)
+def _make_here(part: StreamRange) -> RebuiltRows:
+    return _make(*_started_with, part)
