@@ -20,6 +20,7 @@ from ledger.core.events.terms import StreamKind
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.store import bindings, clocks, feed, log, search, supervision
 from ledger.store.append import changed, event_projections, projections
+from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.clock_lines import ClockLine
 from ledger.store.database import Row, key_in, key_of, one_of, one_of_pairs, texts_named
 from ledger.store.kept_states import kept_rows, row_to_compare
@@ -28,7 +29,6 @@ from ledger.store.stocktake_tables import STOCKTAKES
 from ledger.store.tables import (
     AUDITS,
     CASES,
-    CHAIN_WRITES,
     CHECKPOINTS,
     CLOCKS,
     ENTRIES,

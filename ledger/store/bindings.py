@@ -24,25 +24,20 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
+from ledger.store.chain_tables import ANCHOR_STATES, CHAIN_WRITES, TRIE_NODES
 from ledger.store.database import CHANGED, key_names, key_of
+from ledger.store.evidence_tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
 from ledger.store.stocktake_tables import OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS
 from ledger.store.tables import (
-    ANCHOR_STATES,
     AUDITS,
     BINDINGS,
-    CHAIN_WRITES,
     CHECKPOINTS,
     COSIGNATURES,
     DATASET_FILES,
     ENTRIES,
-    EVIDENCE_FILES,
-    FILE_CHECKS,
-    FILES_TO_DELETE,
-    ITEM_FILES,
     META,
     NOTICES,
     TIMESTAMPS,
-    TRIE_NODES,
     WARNINGS,
     WEBHOOKS,
 )

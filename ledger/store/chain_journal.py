@@ -19,8 +19,9 @@ from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Deployment, 
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.store import bindings, log
+from ledger.store.chain_tables import ANCHOR_STATES, CHAIN_WRITES, TRIE_NODES
 from ledger.store.database import CHANGED, Database
-from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES, TRIE_NODES
+from ledger.store.tables import ENTRIES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time

@@ -12,8 +12,9 @@ from msgspec.structs import asdict
 from sqlalchemy import Connection, Select, delete, func, select, update
 
 from ledger.store import bindings
+from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
-from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, COSIGNATURES, TIMESTAMPS
+from ledger.store.tables import CHECKPOINTS, COSIGNATURES, TIMESTAMPS
 
 LOOKED_AT = 4096  # co-signatures read, from the newest down: a witness that comes back signs the newest
 

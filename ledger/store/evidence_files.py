@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, log
 from ledger.store.database import Database
-from ledger.store.tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
+from ledger.store.evidence_tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
 
 _KEY = "evidence_key"  # the id of the one key that all services of the database have for the store
 _INCIDENTS = ("damaged", "missing", "unreadable")  # outcomes of checks
@@ -38,7 +38,7 @@ _POSITION = "file_checks_up_to"  # the index up to which the log was looked at f
 
 
 class StoredFile(Struct, frozen=True):
-    """A file of the evidence store (``tables.EvidenceFilesTable``)."""
+    """A file of the evidence store (``evidence_tables.EvidenceFilesTable``)."""
 
     digest: str
     sha256: str
@@ -56,7 +56,7 @@ class StoredFile(Struct, frozen=True):
 
 
 class ItemFile(Struct, frozen=True):
-    """A file that is kept for an item (``tables.ItemFilesTable``)."""
+    """A file that is kept for an item (``evidence_tables.ItemFilesTable``)."""
 
     case_id: str
     item_id: str
@@ -68,7 +68,7 @@ class ItemFile(Struct, frozen=True):
 
 
 class FileCheck(Struct, frozen=True):
-    """A check that is due or done (``tables.FileChecksTable``)."""
+    """A check that is due or done (``evidence_tables.FileChecksTable``)."""
 
     case_id: str
     item_id: str
@@ -99,7 +99,7 @@ class FileCheck(Struct, frozen=True):
 
 
 class FileToDelete(Struct, frozen=True):
-    """A file whose objects are still to be deleted (``tables.FilesToDeleteTable``)."""
+    """A file whose objects are still to be deleted (``evidence_tables.FilesToDeleteTable``)."""
 
     name: str
     since: int

@@ -42,9 +42,19 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ledger.core.errors import IntegrityBroken
-from ledger.store import partitions, phones, stocktake_tables, supervision, tables, witness_tables  # noqa: F401 - imported, they are in the schema
+from ledger.store import (  # noqa: F401 - imported, they are in the schema
+    chain_tables,
+    evidence_tables,
+    partitions,
+    phones,
+    stocktake_tables,
+    supervision,
+    tables,
+    witness_tables,
+)
 from ledger.store.access import AccessBase
-from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE, StoreTable, WitnessTable
+from ledger.store.chain_tables import CHAIN_WRITES
+from ledger.store.tables import CHECKPOINTS, ENTRIES, META, TILES, TREE, StoreTable, WitnessTable
 
 if TYPE_CHECKING:
     from alembic.config import Config

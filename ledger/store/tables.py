@@ -557,75 +557,12 @@ class NamePartsTable(StoreTable):
     log_index: int = Field(sa_column=big(primary_key=True))
 
 
-class EvidenceFilesTable(StoreTable):
-    """A file in the evidence store by its BLAKE3 ``digest``; ``sm3`` is null unless it was asked for.
-
-    ``name`` is the folder of its objects there, ``sealed_key`` its own key under that of the store, ``key_id``. The
-    file is kept once, for however many items. Times are in unix milliseconds.
-    """
-
-    digest: str = Field(primary_key=True)
-    sha256: str = Field(index=True)
-    sm3: str | None = None
-    name: str
-    size: int = Field(sa_column=big(), description="bytes")
-    sealed_key: bytes = Field(sa_column=binary())
-    key_id: str
-    kept_at: int = Field(sa_column=big())
-
-
-class ItemFilesTable(StoreTable):
-    """A file that is kept for an item: ``officer`` of ``agency`` gave it, under the digest ``recorded`` of the item."""
-
-    case_id: str = Field(primary_key=True)
-    item_id: str = Field(primary_key=True)
-    digest: str = Field(primary_key=True, index=True)
-    recorded: str
-    agency: str = Field(index=True)
-    officer: str
-    kept_at: int = Field(sa_column=big())
-
-
-class FileChecksTable(StoreTable):
-    """A file that was, or is to be, read and hashed again because of an event, at its ``log_index``.
-
-    ``before`` is the digest of the record, ``after`` that of the bytes that were read; both are null until then, and
-    ``after`` for good where the file was not whole. ``outcome`` is intact, damaged, missing or unreadable; gone for a
-    file that was destroyed before, or because of the event. ``reported_at`` is when the incident was recorded, if the
-    outcome is one. Times are in unix milliseconds.
-    """
-
-    __table_args__ = (Index("ix_file_checks_due", "checked_at", "log_index"),)
-
-    case_id: str = Field(primary_key=True)
-    item_id: str = Field(primary_key=True)
-    digest: str = Field(primary_key=True)
-    event_id: str = Field(primary_key=True)
-    event_type: str
-    log_index: int = Field(sa_column=big())
-    checked_at: int | None = Field(default=None, sa_column=big(nullable=True))
-    outcome: str | None = None
-    before: str | None = None
-    after: str | None = None
-    reported_at: int | None = Field(default=None, sa_column=big(nullable=True))
-
-
 class DatasetFilesTable(StoreTable):
     """A part of the file of a registered data set, which has this digest; the parts are numbered from 0."""
 
     digest: str = Field(primary_key=True)
     part: int = Field(sa_column=big(primary_key=True))
     data: bytes = Field(sa_column=binary())
-
-
-class FilesToDeleteTable(StoreTable):
-    """A file of which the store has nothing any more but objects, below its ``name``: they are to be deleted.
-
-    ``since`` is in unix milliseconds.
-    """
-
-    name: str = Field(primary_key=True)
-    since: int = Field(sa_column=big())
 
 
 class AuditsTable(StoreTable):
@@ -715,10 +652,6 @@ IMPORTS = core_of(ImportsTable)
 WORDS = core_of(WordsTable)
 WORD_PARTS = core_of(WordPartsTable)
 NAME_PARTS = core_of(NamePartsTable)
-EVIDENCE_FILES = core_of(EvidenceFilesTable)
-ITEM_FILES = core_of(ItemFilesTable)
-FILE_CHECKS = core_of(FileChecksTable)
-FILES_TO_DELETE = core_of(FilesToDeleteTable)
 DATASET_FILES = core_of(DatasetFilesTable)
 AUDITS = core_of(AuditsTable)
 BINDINGS = core_of(BindingsTable)
@@ -727,61 +660,3 @@ META = core_of(MetaTable)
 LEAD_CASES = core_of(LeadCasesTable)
 # The read models of cases.
 OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, HOLDS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS, SPLITS_TAKEN_OVER)
-
-
-class ChainWritesTable(StoreTable):
-    """The journal of chain writes (``ledger.chain.journal``).
-
-    ``anchor_number`` counts the confirmed anchors from 1, without a gap; no other write has one.
-    """
-
-    __table_args__ = (
-        Index("ix_chain_writes_sender", "sender", "nonce"),
-        Index("ix_chain_writes_block", "state", "block_number", "number"),
-        Index("ix_chain_writes_anchor", "purpose", "state", "number"),
-        Index("ix_chain_writes_anchored", "state", "anchored_size", "number"),
-    )
-
-    number: int = Field(sa_column=big(primary_key=True))
-    purpose: str
-    chain_id: int = Field(sa_column=big())
-    sender: str
-    nonce: int = Field(sa_column=big())
-    raw_transaction: bytes = Field(sa_column=binary())
-    transaction_hash: bytes = Field(sa_column=binary(unique=True))
-    timestamp: int = Field(sa_column=big(), description="unix seconds")
-    state: str
-    block_number: int | None = Field(default=None, sa_column=big(nullable=True))
-    block_hash: bytes | None = Field(default=None, sa_column=binary(nullable=True))
-    anchored_size: int | None = Field(default=None, sa_column=big(nullable=True))
-    anchored_root: bytes | None = Field(default=None, sa_column=binary(nullable=True))
-    anchored_registry_hash: bytes | None = Field(default=None, sa_column=binary(nullable=True))
-    block_time: int | None = Field(default=None, sa_column=big(nullable=True))
-    anchor_number: int | None = Field(default=None, sa_column=big(nullable=True))
-    gas_used: int | None = Field(default=None, sa_column=big(nullable=True))
-
-
-class AnchorStatesTable(StoreTable):
-    """The header of a final block whose state proves a chain write, which was then in block ``anchored_in``.
-
-    ``block_note`` has the signatures of witnesses that vouch for the header's block.
-    """
-
-    write_number: int = Field(sa_column=big(primary_key=True))
-    anchored_in: bytes = Field(sa_column=binary())
-    header: bytes = Field(sa_column=binary())
-    block_note: str | None = Field(default=None, sa_column=text(nullable=True))
-
-
-class TrieNodesTable(StoreTable):
-    """A node of the chain's tries under its Keccak-256."""
-
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    hash: bytes = Field(sa_column=binary(primary_key=True))
-    node: bytes = Field(sa_column=binary())
-
-
-CHAIN_WRITES = core_of(ChainWritesTable)
-ANCHOR_STATES = core_of(AnchorStatesTable)
-TRIE_NODES = core_of(TrieNodesTable)

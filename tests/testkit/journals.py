@@ -13,8 +13,8 @@ from ledger.core.verification.bundle import Anchor
 from ledger.proofs.bundles import Prover, RecordedHead, StateSource
 from ledger.store import bindings, log
 from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.chain_tables import CHAIN_WRITES
 from ledger.store.database import Database
-from ledger.store.tables import CHAIN_WRITES
 from scripts.docs.chain_states import State
 from tests.testkit.builders import START
 from tests.testkit.bundles import CHAIN

@@ -14,7 +14,8 @@ from ledger.audit.bindings import is_chain_whole
 from ledger.core.events.hold import HoldPlaced, HoldReleased
 from ledger.core.events.item import ItemDisposalProposed, ItemMoved
 from ledger.store import bindings, evidence_files, log
-from ledger.store.tables import BINDINGS, EVIDENCE_FILES, FILE_CHECKS, ITEM_FILES
+from ledger.store.evidence_tables import EVIDENCE_FILES, FILE_CHECKS, ITEM_FILES
+from ledger.store.tables import BINDINGS
 from tests.testkit.builders import POLICE, PROCURATORATE, supervisor
 from tests.testkit.casework import Case, dispose
 from tests.unit.audit.stand import PROCEDURES, TRUST

@@ -32,9 +32,9 @@ from ledger.store import evidence_files
 from ledger.store.append import clear_away
 from ledger.store.database import Connection, Database
 from ledger.store.evidence_files import ItemFile, StoredFile
+from ledger.store.evidence_tables import EVIDENCE_FILES
 from ledger.store.log import initialise
 from ledger.store.opening import open_database
-from ledger.store.tables import EVIDENCE_FILES
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import lay_tables, sqlite_url
 from tests.testkit.machine import REPOSITORY, environment

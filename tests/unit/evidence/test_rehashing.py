@@ -29,7 +29,8 @@ from ledger.procedures import books_that_ship, shipped_package
 from ledger.storage.objects import FolderObjects
 from ledger.store import bindings, evidence_files, log
 from ledger.store.evidence_files import FileCheck
-from ledger.store.tables import ENTRIES, EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
+from ledger.store.evidence_tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
+from ledger.store.tables import ENTRIES
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case, dispose
 from tests.testkit.ledgers import Ledger, open_founded, sqlite_url
