@@ -103,7 +103,7 @@ MEANINGS = {
     Exit.REFUSED: "tampered, or refused",
     Exit.USAGE: "bad usage: an option, a file, a setting or a key that cannot be",
     Exit.UNVERIFIABLE: "unverifiable: something that a check needs is missing",
-    Exit.NOT_YET_ANCHORED: "not yet anchored: nothing is wrong, and the chain does not have it yet",
+    Exit.NOT_YET_ANCHORED: "not yet anchored: nothing shown is wrong, and no record on a chain that you trust is shown",
     Exit.UNREACHABLE: "the service or the chain is not reachable; an event that was sent is kept and can be sent again",
     Exit.CONTRADICTED: "intact, but an act was impossible under the custody rules, or events of the case are left out",
     Exit.CONTINUED: "nothing is wrong in what was read by an audit that goes on from an earlier one",

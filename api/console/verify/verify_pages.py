@@ -41,7 +41,10 @@ def to_verify_page(_request: Request) -> Response:
 RESULTS: Final = ("checked", "failed", "not_checked")
 MEANINGS: Final = {
     "intact": later("Nothing was changed since it was put into the ledger: every step that the verdict needs held."),
-    "not_yet_anchored": later("Nothing is wrong, and no block that you trust has it yet. Step 4 says what helps."),
+    "not_yet_anchored": later(
+        "Nothing that is shown is wrong. No block that you trust is shown, so neither a record on a chain nor whether the "
+        "key was revoked is proven: what shows it may have been left out. Step 4 says what helps."
+    ),
     "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
     "other_ledger": later(
         "It is of another ledger than the trust file, and proves nothing of that ledger. That is no sign that somebody "

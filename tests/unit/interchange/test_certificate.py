@@ -290,9 +290,10 @@ def test_what_is_withheld_is_said_to_be() -> None:
 
 
 def test_what_is_not_anchored_is_not_certified_as_intact() -> None:
-    """The verdict stands in large letters, as it is."""
+    """The verdict stands in large letters, as it is: an anchor that was left out is not said to be none."""
     text = text_in(LOG.bundle(len(LOG.events) - 1, NOTE, anchored=False))
-    assert "Verdict: not yet anchored" in text
+    assert "Verdict: not yet anchored, as far as is shown" in text
+    assert "a record on a chain, and whether the key was revoked, are not proven" in text
     assert "Without a trusted block nothing is shown of a record" in text
 
 
