@@ -157,4 +157,4 @@ def _finding_text(finding: AuditFinding, labels: Labels) -> str:
 def _lines(text: PaperText, report: AuditReport) -> Iterator[CheckLine]:
     for step in report.steps:
         result = text.of("result", step.result)
-        yield CheckLine(step.number, text.of("step", step.name), step.result, result, text.step_detail(step), BLANK)
+        yield CheckLine(step.number, text.of("step", step.name), step.result, result, text.verifier(step.text), BLANK)

@@ -106,6 +106,8 @@ def _beside(text: PaperText, certified: Certified) -> Iterator[Words]:
     for step in certified.case_steps:
         if step.result == "failed":
             yield text.paper("contradicted", step=text.paper(f"check.{step.name}.failed"))
+    if not certified.case_steps and certified.conformity.result == "contradicted":
+        yield text.paper("contradicted", step=text.verifier(certified.conformity.detail))
     if certified.flags:
         yield text.paper("flags_raised", count=str(len(certified.flags)))
     steps = (*certified.case_steps, *(step for event in certified.events for step in event.report.steps))
@@ -350,7 +352,7 @@ def _check_line(text: PaperText, *steps: CheckedStep) -> CheckLine:
     if left and len(steps) > 1:
         result_text = text.paper("checked_of", checked=str(len(steps) - len(left)), of=str(len(steps)))
     meaning = text.paper(f"check.{step.name}.{step.result}")
-    detail = text.step_detail(step) if left or len(steps) == 1 else BLANK
+    detail = text.verifier(step.text) if left or len(steps) == 1 else BLANK
     return CheckLine(step.number, text.of("step", step.name), step.result, result_text, meaning, detail)
 
 

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from ledger.core.custody import CaseState
 from ledger.core.events import Event
-from ledger.core.verification.report import CheckedStep
 from ledger.i18n import Labels, zone_in_use
 from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, TableBlock, Words
 from ledger.timeline.sentences import CitedEvents, EventWords, Names, Narrator
@@ -110,9 +109,9 @@ class PaperText:
         """Return the detail that a flag has beside its name."""
         return _once_if_equal(narrator.detail(text) for narrator in self._narrators)
 
-    def step_detail(self, step: CheckedStep) -> Words:
-        """Return what a step of a report compared, or why it could not; its times are in the zone in use."""
-        return self.each(lambda labels: zone_in_use().with_readable_times(labels.translate(step.text)))
+    def verifier(self, detail: str) -> Words:
+        """Return what the verifier compared, or why it could not; its times are in the zone in use."""
+        return self.each(lambda labels: zone_in_use().with_readable_times(labels.translate(detail)))
 
     def steps(self, steps: Iterable[tuple[int, str]]) -> Words:
         """Return a list of steps of a report, by their numbers and names."""

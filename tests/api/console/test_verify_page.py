@@ -153,7 +153,7 @@ def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser:
         lines = visitor.page.locator("#statements > li")
         visitor.drop(**OF_TESTS, bundle__json=encoded(REGISTERED))
         expect(lines).to_have_count(2)
-        for text in ("行为依保管规则是否可成立", "未核验", "保管规则只判断整个案件，不判断单个事件"):
+        for text in ("行为依保管规则是否可成立", "未核验", "本核验程序不核验事件是否符合其类型、密钥的角色可否签署"):
             expect(lines.nth(0)).to_contain_text(text)
         visitor.drop(case__json=WHOLE_CASE)
         for text in ("完备性：无遗漏，其后亦无事件", "未核验", "事件 3 之后再无事件，未予证明"):

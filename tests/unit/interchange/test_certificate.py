@@ -36,6 +36,7 @@ from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, 
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
 from tests.testkit.casework import Case, got, part, registration
 from tests.testkit.machine import REPOSITORY
+from tests.testkit.published_vectors import VECTORS, files
 from tests.testkit.tally import Tally, write_bundle, write_trust
 from tests.testkit.time_zones import utc_times
 from tests.unit.interchange.test_typeset import text_of
@@ -203,6 +204,17 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
     text = text_in(broken, using=naming(broken))
     assert "Verdict: intact" in text
     assert "Against it: An act was not possible under the custody rules" in text
+
+
+def test_an_event_by_a_key_of_another_role_has_that_beside_its_verdict() -> None:
+    """With the reason, as the check of its bundle says it; and no step says that the grant covers the act."""
+    data, trusted = files(next(vector for vector in VECTORS if vector["name"] == "a grant for another role"))
+    using = parse_trust(trusted)
+    for language, reason in (("en", "expected a key with the role clerk or supervisor"), ("zh-CN", "须由经办人员、审批人的密钥签署")):
+        sheet = certificate(CertificateRequest(data, using, PROCEDURES, language), certify(data, using, PROCEDURES))
+        (beside,) = sheet.beside[0]
+        assert reason in beside
+        assert not re.search("covers the act|授权及于此行为", str(sheet))
 
 
 def test_a_certificate_of_one_item_tells_of_that_alone() -> None:

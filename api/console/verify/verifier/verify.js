@@ -181,7 +181,7 @@ class Verification {
   event(entry) {
     const run = { entry };
     const steps = this.perform(EVENT_STEPS, run);
-    const statements = { conformity: unshown("the custody rules judge a case, not one event"), completeness: unshown("one event says nothing of those after it") };
+    const statements = { conformity: unshown("this verifier does not check whether the event fits its type and the role of its key"), completeness: unshown("one event says nothing of those after it") };
     return { verdict: verdictOf(steps), ...statements, development: this.trust.development, steps, envelope: entry.envelope, index: run.index, payload: run.payload };
   }
 }
