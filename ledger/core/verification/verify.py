@@ -16,7 +16,7 @@ About each event:
  9  sections    each section shown has the digest that the payload commits to
 10  authority   agency and key are in the registry's mirror below this entry, and the grant is of this agency and time
 11  revocation  the registry's storage in that block has the grant of step 10, and the key was good for this entry
-12  time        the entry existed by a proven time, and was not signed after it
+12  time        the entry existed by a proven time, and is not signed after the anchor's block or every witness
 
 A step is checked, failed or not checked. One failed step makes the verdict ``tampered``, but step 1 ``other_ledger``:
 then the trust file says nothing of the bundle, and of steps 2 to 12 only those that need no trust file are performed.

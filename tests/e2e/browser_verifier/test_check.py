@@ -20,7 +20,7 @@ from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.compare import Sample, compared
 from tests.campaigns.verifiers.faults import Expected
 from tests.testkit.builders import KINDS, POLICE, changed_in_every_way, clerk, key_id
-from tests.testkit.bundles import Log, naming, tree
+from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, Log, founded, naming, tree
 from tests.testkit.casework import Case
 from tests.testkit.changed_bundles import GOOD, TRUST, Tree
 from tests.testkit.machine import REPOSITORY
@@ -100,6 +100,25 @@ def test_keys_of_before_count_for_their_time(tmp_path: Path) -> None:
     for name, (changes, _) in REFUSED.items():
         samples.append(Sample(name, "", example, canonical.encode(FILE | changes), Expected("refused")))
     assert compared(samples, tmp_path / "samples.jsonl") == []
+
+
+def test_signing_after_the_quorum_is_reported(tmp_path: Path) -> None:
+    """One witness that dates late keeps it from failing: both verifiers say so at step 12, and who co-signed at step 3."""
+    log = founded(POLICE)
+    log.add(*Case().open().events)
+    signed_at = log.events[-1].envelope.signed_at
+    times = (signed_at - 1000, signed_at - 900, signed_at + 10)
+    note = log.note(witnesses=zip(WITNESSES, times, strict=True))
+    bundle = log.bundle(len(log.events) - 1, note, anchored=False)
+    using = naming(bundle, policy=TWO_OF_THREE, development=False)
+    _, answer = checked(tmp_path, tree(bundle), using)
+    report = verify_event(encode_bundle(bundle), using).report
+    for quorum, time in (
+        [report.steps[at].detail for at in (2, 11)],
+        [answer["steps"][at]["detail"] for at in (2, 11)],
+    ):
+        assert "it says to be signed after the quorum of witnesses" in time
+        assert all(witness.verifying_key.name in quorum for witness in WITNESSES)
 
 
 def test_mirror_of_each_kind_of_change_is_intact(tmp_path: Path) -> None:

@@ -126,13 +126,13 @@ export function signatureBy(key, note) {
   return refuse("a line by {name} does not hold: whoever passed the note on spoiled it, which says nothing of the log; ask for another copy", { name: key.name });
 }
 
-// When enough witnesses had co-signed a note, undefined if they have not or the policy asks for none, and when the last of all did.
+// Who of the policy's witnesses co-signed a note; when enough had, undefined if they have not or it asks for none; and when the last did.
 export function cosigned(note, { quorum, witnesses }) {
   const lines = witnesses.map((witness) => [witness, signatureBy(witness, note)]).filter(([, data]) => data);
   const times = new Map(lines.map(([witness, data]) => [witness, bytesToNumberBE(data.subarray(0, 8))]));
   const inOrder = [...times.values()].sort((a, b) => (a < b ? -1 : 1));
   const isMet = (node, by) => (node.witness ? times.get(node.witness) <= by : node.of.filter((each) => isMet(each, by)).length >= node.least);
-  return { at: quorum ? inOrder.find((by) => isMet(quorum, by)) : undefined, last: inOrder.at(-1) };
+  return { at: quorum ? inOrder.find((by) => isMet(quorum, by)) : undefined, last: inOrder.at(-1), names: [...new Set(lines.map(([{ name }]) => name))] };
 }
 
 // -- the tree and the head map -----------------------------------------------------------------------------------------

@@ -84,7 +84,8 @@ const BUNDLE_STEPS = {
   witnesses({ of, of: { trust: { policy } } }) {
     of.cosigned = log.cosigned(headOf(of), policy);
     if (policy.quorum === null) lack("the policy asks for no witness", "intact");
-    return of.cosigned.at ? reason("the quorum is reached") : lack("the quorum is not reached");
+    const by = { names: of.cosigned.names.join(", ") || reason("no witness") };
+    return of.cosigned.at ? reason("the quorum is reached by {names}", by) : lack("the quorum is not reached by {names}", "unverifiable", by);
   },
 
   block({ of, of: { bundle: { anchor }, trust } }) {
@@ -273,7 +274,9 @@ const EVENT_STEPS = {
     // Not by the quorum's time, which a courier can move by leaving out a line: with fewer co-signatures the latest is no later.
     const late = [cosigned.at && cosigned.last, record?.time].find((time) => time !== undefined && BigInt(envelope.signed_at) > time + TOLERANCE);
     if (late !== undefined) refuse("signed at {signed}, later than {logged}, when it was in the log", { signed: moment(envelope.signed_at), logged: moment(late) });
-    return both(reason("known to exist at {time}", { time: moment(earliest) }), stamps);
+    // One witness that dates late is enough for that, so it is only reported.
+    const isAhead = cosigned.at !== undefined && BigInt(envelope.signed_at) > cosigned.at + TOLERANCE;
+    return both(both(reason("known to exist at {time}", { time: moment(earliest) }), stamps), isAhead && reason("it says to be signed after the quorum of witnesses"));
   },
 };
 
