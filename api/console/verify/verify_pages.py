@@ -42,8 +42,8 @@ RESULTS: Final = ("checked", "failed", "not_checked")
 MEANINGS: Final = {
     "intact": later("Nothing was changed since it was put into the ledger: every step that the verdict needs held."),
     "not_yet_anchored": later(
-        "Nothing that is shown is wrong. No block that you trust is shown, so neither a record on a chain nor whether the "
-        "key was revoked is proven: what shows it may have been left out. Step 4 says what helps."
+        "Nothing that is shown is wrong. No block that you trust is shown, so neither a record on a chain nor whether "
+        "the key was revoked is proven: what shows it may have been left out. Step 4 says what helps."
     ),
     "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
     "other_ledger": later(
@@ -56,7 +56,7 @@ MEANINGS: Final = {
 STATEMENTS: Final = {
     "integrity": later("Integrity: bytes, signatures, log and chain"),
     "conformity": later("Conformity: whether the custody rules allow the acts"),
-    "completeness": later("Completeness: nothing left out, nothing after"),
+    "completeness": later("Completeness: nothing left out, up to the entry named"),
 }
 STATED: Final = {
     "shown": later("shown"),

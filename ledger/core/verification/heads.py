@@ -88,18 +88,26 @@ def require_whole(run: BundleVerification, stream: Stream) -> StepResult:
         count=count,
         size=proven.size,
     )
-    return _up_to(run, shown, proven.size)
+    return _up_to(run, shown)
 
 
-def _up_to(run: BundleVerification, shown: Message, size: int) -> str:
-    """Return what a map over ``size`` entries shows, and how much of the tree it says nothing of.
+def _up_to(run: BundleVerification, shown: Message) -> str:
+    """Return what the map shows, and how much of the tree it says nothing of.
 
     Whoever passes a bundle on can put an older map under the same tree head.
     """
-    later = run.checkpoint().size - size
-    # The entry of the map itself is not worth a word.
-    remarks = [Message("nothing is shown of the {later} entries after those", later=later)] if later > 1 else []
+    later = entries_beyond_map(run)
+    remarks = [Message("nothing is shown of the {later} entries after those", later=later)] if later else []
     return joined([shown, *remarks])
+
+
+def entries_beyond_map(run: BundleVerification) -> int:
+    """Return how many entries of the accepted tree the bundle's map says nothing of; 0 if that is its own alone.
+
+    Requires that the bundle has a map.
+    """
+    later = run.checkpoint().size - _commitment(run.bundle)[0].index
+    return later if later > 1 else 0
 
 
 # -- a stream that the log does not have -------------------------------------------------------------------------------
@@ -125,7 +133,7 @@ def _absence(run: BundleVerification) -> StepResult:
     if run.quorum_time is None:
         return NotChecked(NO_QUORUM, "intact")
     text = Message("none of the first {size} entries is an event of {stream.kind} {stream.id}")
-    return _up_to(run, Message(text, size=size, stream=run.bundle.absent), size)
+    return _up_to(run, Message(text, size=size, stream=run.bundle.absent))
 
 
 ABSENCE_STEPS: tuple[tuple[str, Check[BundleVerification]], ...] = (("map", _map), ("absence", _absence))

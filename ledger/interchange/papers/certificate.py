@@ -20,7 +20,7 @@ from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
 from ledger.core.trust.trust_renewal import trust_digest, uncovered_blocks
-from ledger.core.verification.report import CheckedStep
+from ledger.core.verification.report import CheckedStep, Statement
 from ledger.i18n import label_first_by, zone_in_use
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, cell
@@ -108,6 +108,8 @@ def _beside(text: PaperText, certified: Certified) -> Iterator[Words]:
             yield text.paper("contradicted", step=text.paper(f"check.{step.name}.failed"))
     if not certified.case_steps and certified.conformity.result == "contradicted":
         yield text.paper("contradicted", step=text.verifier(certified.conformity.detail))
+    if certified.beyond_map:
+        yield text.paper("beyond_map", count=str(certified.beyond_map))
     if certified.flags:
         yield text.paper("flags_raised", count=str(len(certified.flags)))
     steps = (*certified.case_steps, *(step for event in certified.events for step in event.report.steps))
@@ -129,9 +131,9 @@ def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) 
     yield FactsBlock(
         text.paper("heading.beside"),
         (
-            text.fact("acts_possible", text.of("statement", certified.conformity.result)),
+            _statement(text, "acts_possible", certified.conformity),
             *([text.fact("flags", (str(len(certified.flags)),))] if certified.flags else []),
-            text.fact("completeness", text.of("statement", certified.completeness.result)),
+            _statement(text, "completeness", certified.completeness),
             *([text.fact("procedure_digest", (certified.book.digest,))] if certified.book else []),
         ),
     )
@@ -169,6 +171,12 @@ def _select(certified: Certified, item_id: str | None) -> tuple[list[Item], list
         if any(event.event.sequence <= until.get(name, -1) for name in about):
             events.append(event)
     return [state.items[item_id]], events
+
+
+def _statement(text: PaperText, field: str, statement: Statement) -> LabelledValue:
+    """Return a statement with its ground, without which the word says more than is shown."""
+    result = text.of("statement", statement.result)
+    return text.fact(field, text.paper("labelled", label=result, value=text.verifier(statement.detail)))
 
 
 def _case_facts(text: PaperText, certified: Certified) -> Iterator[LabelledValue]:

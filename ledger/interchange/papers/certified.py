@@ -20,6 +20,7 @@ from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Anchor, decode_bundle
 from ledger.core.verification.case import RaisedFlag, judge_case, open_case
 from ledger.core.verification.chain import ObservedBlock
+from ledger.core.verification.heads import entries_beyond_map
 from ledger.core.verification.report import CheckedStep, OtherLedger, ProofReport, Report, Statement
 from ledger.core.verification.stream import VerifiedStream
 from ledger.core.verification.verify import BundleVerification
@@ -45,7 +46,8 @@ class Certified(Struct, frozen=True):
 
     ``names`` are those that agencies were admitted under, ``anchor`` where the last event's tree head is recorded, as
     far as the verification has proven it, ``flags`` what the rules say of a case, ``book`` the version of its procedure
-    that judged its last act.
+    that judged its last act. ``beyond_map`` are the entries after those up to which it is shown to be complete, 0 if
+    there are none.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Certified(Struct, frozen=True):
     case_steps: tuple[CheckedStep, ...] = ()
     flags: tuple[RaisedFlag, ...] = ()
     book: Rulebook | None = None
+    beyond_map: int = 0
 
     @property
     def last(self) -> CertifiedEvent:
@@ -110,6 +113,8 @@ def certify(
     if (state := report.state) is not None:
         book = report.procedures.at(NOT_YET if index is None else index).get(state.procedure)
     of_case = {"case_steps": report.steps, "flags": report.flags, "book": book}
+    if entries is None and report.completeness.result == "shown":
+        of_case["beyond_map"] = entries_beyond_map(case.verification)
     return _certified(report.case_id, report, case.verification, events, **of_case)
 
 

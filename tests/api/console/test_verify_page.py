@@ -156,7 +156,7 @@ def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser:
         for text in ("行为依保管规则是否可成立", "未核验", "本核验程序不核验事件是否符合其类型、密钥的角色可否签署"):
             expect(lines.nth(0)).to_contain_text(text)
         visitor.drop(case__json=WHOLE_CASE)
-        for text in ("完备性：无遗漏，其后亦无事件", "未核验", "事件 3 之后再无事件，未予证明"):
+        for text in ("完备性：截至所列条目没有遗漏", "未核验", "事件 3 之后再无事件，未予证明"):
             expect(lines.nth(1)).to_contain_text(text)
         assert visitor.verdict() == "intact"
         assert axe_findings(visitor.page) == []

@@ -189,8 +189,10 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
         "Verdict: intact — unaltered since it was put into the ledger Flags raised by the rules: 1, listed below"
         in text
     )
-    assert "acts possible under the rules shown flags 1 completeness shown" in text
-    assert f"completeness shown procedure (digest of its package) {shipped_rulebook().digest}" in text
+    assert re.search(
+        r"acts possible under the rules shown: 5 acts were possible .+, 1 flags flags 1 completeness shown: none", text
+    )
+    assert f"event of the stream procedure (digest of its package) {shipped_rulebook().digest}" in text
     (*subjects, _) = (index for index, event in enumerate(LOG.events) if event.envelope.stream.kind == "case")
     text = text_in(LOG.file(subjects, NOTE, stream=LOG.events[-1].envelope.stream), log=True)
     contradicted = "Against it: The log has other events of the case than this bundle."
@@ -206,11 +208,32 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
     assert "Against it: An act was not possible under the custody rules" in text
 
 
+def test_an_older_head_map_is_said_to_leave_entries_out() -> None:
+    """A holder can cut a case off and show the map from before: the certificate has that beside its verdict, and the
+    ground beside the word, as the check of the bundle has it."""
+    log = founded(POLICE)
+    log.add(*CASE.events[:3])
+    index = log.map_heads()
+    log.add(*CASE.events[3:])
+    note = log.note(witnesses=[(witness, START + 5000) for witness in WITNESSES[:2]])
+    shown = log.mapped(index, note=note)
+    cut = replace(shown, entries=tuple(entry for entry in shown.entries if entry.index <= index))
+    text = text_in(cut, using=naming(cut, policy=TWO_OF_THREE))
+    assert (
+        "Verdict: intact — unaltered since it was put into the ledger The log has 3 entries after those up to" in text
+    )
+    assert f"completeness shown: these 3 events are all of the stream among the first {index} entries" in text
+    assert "nothing is shown of the 3 entries after those" in text
+
+
 def test_an_event_by_a_key_of_another_role_has_that_beside_its_verdict() -> None:
     """With the reason, as the check of its bundle says it; and no step says that the grant covers the act."""
     data, trusted = files(next(vector for vector in VECTORS if vector["name"] == "a grant for another role"))
     using = parse_trust(trusted)
-    for language, reason in (("en", "expected a key with the role clerk or supervisor"), ("zh-CN", "须由经办人员、审批人的密钥签署")):
+    for language, reason in (
+        ("en", "expected a key with the role clerk or supervisor"),
+        ("zh-CN", "须由经办人员、审批人的密钥签署"),
+    ):
         sheet = certificate(CertificateRequest(data, using, PROCEDURES, language), certify(data, using, PROCEDURES))
         (beside,) = sheet.beside[0]
         assert reason in beside
