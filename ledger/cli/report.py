@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ledger.core.custody import Flag
     from ledger.core.supervision.model_package import PackageReport
     from ledger.core.trust.trust_file import Trust
+    from ledger.core.verification.case import ExceededLimit, TimeLimits
     from ledger.core.verification.heads import AbsenceReport
     from ledger.core.verification.report import CheckedStep, ProofReport, Statement
     from ledger.core.verification.stream import StreamReport
@@ -98,6 +99,10 @@ def show_conclusion(
             labels.translate(Message("flags raised by the rules: {count}, as named above", count=len(flags))),
             fg="yellow",
         )
+    limits: TimeLimits | None = getattr(report, "time_limits", None)
+    if limits is not None and limits.late:
+        text = Message("time limits that were not kept: {count}, as named above", count=len(limits.late))
+        click.secho(labels.translate(text), fg="yellow")
 
 
 def show_audit(session: Session, report: Mapping[str, Any]) -> None:
@@ -162,6 +167,8 @@ def _about(labels: Labels, report: ProofReport | StreamReport | AbsenceReport | 
         yield f"{labels.of('field', 'proven_time')}: {' – '.join(proven)}"
         for raised in getattr(report, "flags", ()):
             yield f"{raised.sequence}: {flag_in_words(labels, raised.flag)}"
+        if (limits := getattr(report, "time_limits", None)) is not None:
+            yield from (_late_in_words(labels, clock, limits.as_of) for clock in limits.late)
         return
     subject = getattr(report, "subject", None)
     if subject is None:
@@ -203,6 +210,22 @@ def flag_in_words(labels: Labels, flag: Flag) -> str:
 
     detail = zone_in_use().with_readable_times(Narrator(labels).detail(flag.detail))
     return f"{labels.of_flag(flag.name)}: {detail} ({labels.of_article(flag.article)})"
+
+
+def _late_in_words(labels: Labels, clock: ExceededLimit, as_of: str) -> str:
+    """Return a time limit that was not kept, in the reader's language: until when it ran, and when it was met."""
+    from ledger.timeline.sentences import Narrator
+
+    until = Message(
+        "time limit not kept: {clock}, {subject} ({article}): it ran until {due_at}, and was open at {as_of}"
+    )
+    if clock.stopped_at is not None:
+        until = Message(
+            "time limit not kept: {clock}, {subject} ({article}): it ran until {due_at}, and ended at {as_of}"
+        )
+    slots = {"clock": labels.of_clock(clock.clock), "subject": Narrator(labels).detail(clock.subject)}
+    times = {"due_at": when(clock.due_at), "as_of": when(clock.stopped_at or as_of)}
+    return labels.translate(Message(until, **slots, article=labels.of_article(clock.article), **times))
 
 
 def _blocks(labels: Labels, reports: Iterable[Any]) -> Iterable[str]:

@@ -15,6 +15,7 @@ import pytest
 from msgspec import structs
 
 from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import NAME_OF, Body, case, handover, item
 from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.terms import EventRef, Money
@@ -169,6 +170,13 @@ def detained(*names: str) -> Case:
     for name in names:
         opened.impose(name, "detention")
     return opened
+
+
+def late_arrest() -> Case:
+    """Return a case in which the arrest of Li was asked for when the third day was over, which was the last."""
+    case_of_li = detained("li")
+    case_of_li.now = unix_seconds("2026-03-05T16:00:00Z")
+    return case_of_li.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
 
 
 def li_detained() -> Case:

@@ -116,7 +116,8 @@ SAYS: Final = {
 }
 # This verifier leaves the rules of custody out, whatever is in the bundle.
 NOT_FOLDED: Final = later(
-    "Whether every act was possible is derived by the product's own verifier alone: tally proof check."
+    "Whether every act was possible, and every time limit kept, the product's own verifier alone derives: "
+    "tally proof check."
 )
 
 

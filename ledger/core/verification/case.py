@@ -8,13 +8,16 @@ which is not in the bundle.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.custody.due_dates import Deadline, deadlines
 from ledger.core.custody.fold import book_of
 from ledger.core.encoding.digests import blake3_text
+from ledger.core.encoding.instants import instant_text, spelled
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.events import Body, Event, case
 from ledger.core.events.procedure import ProcedurePublished
@@ -36,11 +39,39 @@ class RaisedFlag(Struct, frozen=True):
     flag: Flag
 
 
+class ExceededLimit(Struct, frozen=True):
+    """A time limit that was not kept; times are RFC 3339.
+
+    ``due_at`` is the first instant that is too late, ``stopped_at`` when it was met all the same, None if it is open.
+    """
+
+    deadline_id: str
+    clock: str
+    article: str
+    subject: str
+    agency: str
+    started_at: str
+    due_at: str
+    stopped_at: str | None
+
+
+class TimeLimits(Struct, frozen=True):
+    """The time limits of a case ``as_of`` a time, by the times that its signers claim: those that were not kept.
+
+    ``uncounted`` of them cannot be counted, for days off that the procedure does not know.
+    """
+
+    as_of: str
+    late: tuple[ExceededLimit, ...] = ()
+    uncounted: int = 0
+
+
 class CaseReport(StreamReport, frozen=True):
-    """The result for a case: ``state`` and ``flags`` as far as its acts were judged."""
+    """The result for a case: ``state`` and ``flags`` as far as its acts were judged, ``time_limits`` if all were."""
 
     case_id: str
     flags: tuple[RaisedFlag, ...] = ()
+    time_limits: TimeLimits | None = None
     state: CaseState | None = None
     procedures: Procedures = Procedures()
 
@@ -79,6 +110,7 @@ def judge_case(stream: VerifiedStream, procedures: Procedures) -> CaseReport:
         **asdict(report),
         case_id=stream.stream.id,
         flags=tuple(conformity.flags),
+        time_limits=conformity.time_limits,
         state=conformity.state,
         procedures=conformity.procedures,
     )
@@ -117,6 +149,7 @@ class _Conformity:
         self.stream = stream
         self.procedures = procedures
         self.flags: list[RaisedFlag] = []
+        self.time_limits: TimeLimits | None = None
         self.state: CaseState | None = None
 
     def judge(self) -> StepResult:
@@ -155,7 +188,10 @@ class _Conformity:
             self.flags += (RaisedFlag(number, flag) for flag in raised)
         counts = {"count": len(self.stream.events), "flags": len(self.flags)}
         versions = joined(list(judged_by), by=", ")
-        parts = [Message("{count} acts were possible by {versions}, {flags} flags", **counts, versions=versions)]
+        parts: list[str] = [
+            Message("{count} acts were possible by {versions}, {flags} flags", **counts, versions=versions)
+        ]
+        parts += self._limits(book)
         if unknown:
             agencies = joined(sorted(unknown), by=", ")
             parts.append(
@@ -168,6 +204,26 @@ class _Conformity:
         if isinstance(self.stream.scanned, NotChecked) or self.stream.events[-1].report.subject.index is None:
             parts.append(Message("that no later version was in force is not shown"))
         return joined(parts, by="; ")
+
+    def _limits(self, book: Rulebook) -> list[str]:
+        """Judge the time limits of the case, and return what that is in words; nothing where no time ran.
+
+        Up to the time by which the last event is proven: without such a time, up to the last one that is claimed.
+        """
+        assert self.state is not None, "a case has an event, which opens it"
+        proven = self.stream.events[-1].report.proven_time
+        as_of = self.state.last_occurred_at if proven is None else instant_text(proven)
+        clocks = deadlines(self.state, book, datetime.fromisoformat(as_of))
+        late = tuple(_late(clock) for clock in clocks if clock.status in ("missed", "overdue"))
+        uncounted = sum(clock.status == "uncountable" for clock in clocks)
+        self.time_limits = TimeLimits(as_of, late, uncounted)
+        parts: list[str] = []
+        if clocks:
+            text = Message("by the times claimed, {late} time limits were not kept up to {as_of}")
+            parts.append(Message(text, late=len(late), as_of=as_of))
+        if uncounted:
+            parts.append(Message("{uncounted} time limits cannot be counted", uncounted=uncounted))
+        return parts
 
     def _version(self, book: Rulebook, index: int) -> Message:
         """Return the version by which an act at this index was judged, and the entry that brought it into force."""
@@ -188,6 +244,12 @@ class _Conformity:
         carried = {version.index for version in self.procedures.versions}
         adoptions = (entry.index for entry in scanned if entry.envelope.event_type == ADOPTION)
         return next((index for index in adoptions if index < last and index not in carried), None)
+
+
+def _late(clock: Deadline) -> ExceededLimit:
+    assert clock.due_at is not None, "what is late has an end"
+    stated = {name: getattr(clock, name) for name in ExceededLimit.__struct_fields__}
+    return ExceededLimit(**stated | {"due_at": spelled(clock.due_at)})
 
 
 def receivers_of(body: Body) -> tuple[str, ...]:

@@ -41,7 +41,16 @@ from ledger.interchange.papers.sheet import (
 )
 from ledger.interchange.papers.typeset import typeset
 
-LIMITS = ("since_then", "claimed_times", "persons", "files", "not_checked", "later", "paper")  # of any certificate
+LIMITS = (
+    "since_then",
+    "claimed_times",
+    "time_limits",
+    "persons",
+    "files",
+    "not_checked",
+    "later",
+    "paper",
+)  # of any certificate
 
 
 class CertificateRequest(Struct, frozen=True):
@@ -112,6 +121,8 @@ def _beside(text: PaperText, certified: Certified) -> Iterator[Words]:
         yield text.paper("beyond_map", count=str(certified.beyond_map))
     if certified.flags:
         yield text.paper("flags_raised", count=str(len(certified.flags)))
+    if certified.time_limits is not None and certified.time_limits.late:
+        yield text.paper("not_kept", count=str(len(certified.time_limits.late)))
     steps = (*certified.case_steps, *(step for event in certified.events for step in event.report.steps))
     left = dict.fromkeys((step.number, step.name) for step in steps if step.result == "not_checked")
     if left:
@@ -125,6 +136,7 @@ def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) 
     if certified.case_steps:
         yield from _handling(text, events)
         yield from _flags(text, certified)
+        yield from _late(text, certified)
     else:
         yield from _event_content(text, certified.last)
     yield from _item_digests(text, certified, items)
@@ -306,6 +318,26 @@ def _flags(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
         for raised in certified.flags
     ]
     return text.table("flags", {"sequence_number": 0.8, "flag": 4, "article": 2, "detail": 4}, rows)
+
+
+def _late(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
+    """Yield the time limits that were not kept, by the times that signers claim."""
+    limits = certified.time_limits
+    if limits is None:
+        return
+    is_open = text.paper("open_at", time=text.moment(limits.as_of))
+    rows = [
+        (
+            cell(text.clock(clock.clock), text.detail(clock.subject)),
+            cell(text.article(clock.article)),
+            cell(text.agency(clock.agency)),
+            cell(text.moment(clock.due_at)),
+            cell(is_open if clock.stopped_at is None else text.moment(clock.stopped_at)),
+        )
+        for clock in limits.late
+    ]
+    columns = {"clock": 3, "article": 2, "whose_time": 2, "ran_until": 1.7, "stopped_at": 1.7}
+    yield from text.table("late", columns, rows)
 
 
 def _item_digests(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iterator[SheetBlock]:

@@ -18,7 +18,7 @@ from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Anchor, decode_bundle
-from ledger.core.verification.case import RaisedFlag, judge_case, open_case
+from ledger.core.verification.case import RaisedFlag, TimeLimits, judge_case, open_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.heads import entries_beyond_map
 from ledger.core.verification.report import CheckedStep, OtherLedger, ProofReport, Report, Statement
@@ -45,9 +45,9 @@ class Certified(Struct, frozen=True):
     """A bundle that holds: of one event, or of a case (``case_steps`` are then those of the case as a whole).
 
     ``names`` are those that agencies were admitted under, ``anchor`` where the last event's tree head is recorded, as
-    far as the verification has proven it, ``flags`` what the rules say of a case, ``book`` the version of its procedure
-    that judged its last act. ``beyond_map`` are the entries after those up to which it is shown to be complete, 0 if
-    there are none.
+    far as the verification has proven it, ``flags`` and ``time_limits`` what the rules say of a case, ``book`` the
+    version of its procedure that judged its last act, ``beyond_map`` the number of entries after those up to which it
+    is shown to be complete.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Certified(Struct, frozen=True):
     anchor: Anchor | None
     case_steps: tuple[CheckedStep, ...] = ()
     flags: tuple[RaisedFlag, ...] = ()
+    time_limits: TimeLimits | None = None
     book: Rulebook | None = None
     beyond_map: int = 0
 
@@ -112,10 +113,10 @@ def certify(
     book, index = None, report.events[-1].subject.index
     if (state := report.state) is not None:
         book = report.procedures.at(NOT_YET if index is None else index).get(state.procedure)
-    of_case = {"case_steps": report.steps, "flags": report.flags, "book": book}
+    of_case: dict[str, Any] = {name: getattr(report, name) for name in ("flags", "time_limits")}
     if entries is None and report.completeness.result == "shown":
         of_case["beyond_map"] = entries_beyond_map(case.verification)
-    return _certified(report.case_id, report, case.verification, events, **of_case)
+    return _certified(report.case_id, report, case.verification, events, case_steps=report.steps, book=book, **of_case)
 
 
 def _certified(

@@ -105,6 +105,10 @@ class PaperText:
         """Return what a flag means."""
         return self.each(lambda labels: labels.of_flag(name))
 
+    def clock(self, name: str) -> Words:
+        """Return what a clock is called."""
+        return self.each(lambda labels: labels.of_clock(name))
+
     def detail(self, text: str) -> Words:
         """Return the detail that a flag has beside its name."""
         return _once_if_equal(narrator.detail(text) for narrator in self._narrators)

@@ -16,8 +16,8 @@ from ledger.core.events.handover import HandoverRecalled
 from ledger.core.log.tiles import encode_bundle as encode_entries
 from ledger.core.verification.bundle import encode_bundle
 from tests.testkit import bundles
-from tests.testkit.builders import POLICE, Writer, clerk
-from tests.testkit.casework import Case
+from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk
+from tests.testkit.casework import Case, late_arrest
 from tests.testkit.machine import REPOSITORY
 from tests.testkit.published_vectors import EXAMPLES
 from tests.testkit.tally import Tally, write_bundle, write_trust
@@ -158,6 +158,23 @@ def test_case_bundle(tally: Tally, log: bundles.Log) -> None:
     status, shown = check(tally, path, "--log", copy_of(tally.folder, log))
     assert (status, "not checked" in shown.splitlines()[8]) == (Exit.OK, False)
     assert "completeness: shown: none of the" in shown
+
+
+def test_time_limits_that_were_not_kept_are_named(tally: Tally) -> None:
+    """Each in a line, and their number after the statements, in both languages; it changes no verdict."""
+    late = bundles.log_with(late_arrest(), POLICE, PROCURATORATE)
+    path = tally.folder / "late.json"
+    path.write_bytes(encode_bundle(late.case_bundle(anchored=False)))
+    status, shown = check(tally, path)
+    assert status == Exit.NOT_YET_ANCHORED
+    assert re.search("^time limit not kept: request arrest of .* and ended at", shown, re.MULTILINE)
+    assert re.search("^time limit not kept: notify the family.* and was open at", shown, re.MULTILINE)
+    assert "time limits that were not kept: 4, as named above" in shown
+    _, chinese = check(tally, path, "--lang", "zh-CN")
+    assert re.search("^期限未遵守：提请批准逮捕，", chinese, re.MULTILINE)
+    assert "未遵守的期限 4 项" in chinese
+    limits = json.loads(check(tally, path, "--json")[1])["time_limits"]
+    assert len(limits["late"]) == 4
 
 
 def test_what_a_case_does_not_show_is_named(tally: Tally, tmp_path: Path) -> None:

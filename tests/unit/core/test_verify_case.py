@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import MalformedInput
 from ledger.core.events import SYSTEM_STREAM_ID, Stream, case
 from ledger.core.events.registry import AgencyAdmitted
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.report import in_ranges
 from ledger.core.verification.stream import BATCH, scan, verify_stream
-from ledger.procedures import shipped_procedures
+from ledger.procedures import shipped_procedures, shipped_rulebook
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SignedEvent, clerk, signed
-from tests.testkit.bundles import LOG_SIGNER, Log, log_with, naming
-from tests.testkit.casework import Case, registration
+from tests.testkit.bundles import LOG_SIGNER, TWO_OF_THREE, WITNESSES, Log, log_with, naming
+from tests.testkit.casework import Case, late_arrest, registration
 
 AGENCIES = (POLICE, PROCURATORATE, COURT)
 PROCEDURES = shipped_procedures()
@@ -108,6 +110,46 @@ def test_flags_are_derived_anew() -> None:
     assert [(raised.sequence, raised.flag) for raised in report.flags] == [(1, flag) for flag in late.flags]
     assert {raised.flag.name for raised in report.flags} == {"backdated", "late_entry"}
     assert report_of(log_with(same, *AGENCIES).case_bundle()).flags == ()
+
+
+@pytest.mark.parametrize("proven", [None, "2026-05-01T00:00:00Z"])
+def test_time_limits_that_were_not_kept_are_named(proven: str | None) -> None:
+    """What was met late, and what is open after its last day by the time that is proven, or the last that is claimed;
+    conformity counts them, whose acts were possible all the same."""
+    log = log_with(late_arrest(), *AGENCIES)
+    cosigned = [(witness, unix_seconds(proven)) for witness in WITNESSES] if proven else []
+    bundle = log.case_bundle(note=log.note(witnesses=cosigned), anchored=False)
+    report = report_of(bundle, using=naming(policy=TWO_OF_THREE))
+    limits = report.time_limits
+    assert limits is not None
+    assert (limits.as_of, limits.uncounted) == (proven or "2026-03-05T16:01:00Z", 0)
+    late = {clock.clock: (clock.due_at, clock.stopped_at) for clock in limits.late}
+    assert late["arrest_request"] == ("2026-03-05T16:00:00Z", "2026-03-05T16:00:00Z")
+    assert late["first_interrogation"][1] is None
+    assert ("arrest_decision" in late) == bool(proven)
+    counted = f"by the times claimed, {len(late)} time limits were not kept up to {limits.as_of}"
+    assert (report.conformity.result, counted in report.conformity.detail) == ("shown", True)
+
+
+def test_time_limits_that_cannot_be_counted_are_not_called_kept() -> None:
+    """Without the days off of the year nobody knows whether the decision was late: the report says so."""
+    procedures = Procedures.of(replace(shipped_rulebook(), days_off={}))
+    at_liberty = Case().open().name("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
+    log = log_with(at_liberty, *AGENCIES)
+    note = log.note(witnesses=[(witness, unix_seconds("2026-05-01T00:00:00Z")) for witness in WITNESSES])
+    bundle = log.case_bundle(note=note, anchored=False)
+    report = verify_case(encode_bundle(bundle), naming(policy=TWO_OF_THREE), procedures)
+    assert report.time_limits is not None
+    assert report.time_limits.uncounted == 1
+    assert "1 time limits cannot be counted" in report.conformity.detail
+
+
+def test_time_limits_are_judged_where_acts_are() -> None:
+    """Where a payload is withheld nothing is said of them; in a case in which no time ran there is nothing to say."""
+    assert report_of(LOG.case_bundle(payload=None)).time_limits is None
+    bare = report_of(log_with(Case().open(), *AGENCIES).case_bundle())
+    assert bare.time_limits is not None
+    assert (bare.time_limits.late, "time limits" in bare.conformity.detail) == ((), False)
 
 
 def test_indices_that_fall() -> None:

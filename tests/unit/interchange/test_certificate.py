@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pypdf import PdfReader
 
 from ledger.core.encoding import canonical
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.handover import HandoverRecalled
@@ -33,8 +34,8 @@ from ledger.interchange.papers.sheet import ChecksBlock, Sheet, Words
 from ledger.interchange.papers.typeset import typeset
 from ledger.procedures import books_that_ship, shipped_procedures, shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant, section
-from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
-from tests.testkit.casework import Case, got, part, registration
+from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, log_with, naming, tree, trust
+from tests.testkit.casework import Case, got, late_arrest, part, registration
 from tests.testkit.machine import REPOSITORY
 from tests.testkit.published_vectors import VECTORS, files
 from tests.testkit.tally import Tally, write_bundle, write_trust
@@ -189,9 +190,9 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
         "Verdict: intact — unaltered since it was put into the ledger Flags raised by the rules: 1, listed below"
         in text
     )
-    assert re.search(
-        r"acts possible under the rules shown: 5 acts were possible .+, 1 flags flags 1 completeness shown: none", text
-    )
+    assert "acts possible under the rules shown: 5 acts were possible by cn-criminal 1" in text
+    assert "1 flags; by the times claimed, 0 time limits were not kept up to" in text
+    assert "flags 1 completeness shown: none of the" in text
     assert f"event of the stream procedure (digest of its package) {shipped_rulebook().digest}" in text
     (*subjects, _) = (index for index, event in enumerate(LOG.events) if event.envelope.stream.kind == "case")
     text = text_in(LOG.file(subjects, NOTE, stream=LOG.events[-1].envelope.stream), log=True)
@@ -224,6 +225,22 @@ def test_an_older_head_map_is_said_to_leave_entries_out() -> None:
     )
     assert f"completeness shown: these 3 events are all of the stream among the first {index} entries" in text
     assert "nothing is shown of the 3 entries after those" in text
+
+
+def test_time_limits_that_were_not_kept_are_listed() -> None:
+    """How many stands beside the verdict; of each until when it ran, and when it ended or that it is open."""
+    log = log_with(late_arrest(), POLICE, PROCURATORATE)
+    note = log.note(witnesses=[(witness, unix_seconds("2026-03-14T00:00:00Z")) for witness in WITNESSES[:2]])
+    bundle = log.case_bundle(note=note, anchored=False)
+    text = text_in(bundle, using=NO_BLOCK)
+    assert "Time limits that were not kept, by the times claimed: 5, listed below" in text
+    assert "request arrest of the detained person" in text
+    assert "2026-03-06 00:00 2026-03-06 00:00 decide on the arrest" in text
+    assert "2026-03-14 00:00 open at 2026-03-14 08:00" in text
+    chinese = text_in(bundle, using=NO_BLOCK, language="zh-CN")
+    assert "依所称时间未遵守的期限：5 项，见下表" in chinese
+    assert "至 2026年3月14日08:00 仍未办结" in chinese
+    assert "Time limits that were not kept" not in text_in(OF_CASE)
 
 
 def test_an_event_by_a_key_of_another_role_has_that_beside_its_verdict() -> None:
