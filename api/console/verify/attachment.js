@@ -34,7 +34,8 @@ async function inflated(stream, largest) {
 }
 
 // Return what a file is by its own format, which what was signed in it cannot change: "trust", "bundle" or "file"; with its text, and
-// what that says as JSON, if it does. A broken file that has the format of one of ours is left to the verifier to refuse as a bundle.
+// what that says as JSON, if it does. A broken file that has the format of one of ours is left to the verifier to refuse as a bundle,
+// but not a PDF, to which one may be attached as it is.
 export function kindOf(bytes) {
   const text = new TextDecoder().decode(bytes);
   try {
@@ -42,6 +43,6 @@ export function kindOf(bytes) {
     const [, kind] = /^tallystick\/(trust|bundle)@v[0-9]+$/.exec(document.format) ?? [];
     return { kind: kind ?? "file", text, document };
   } catch {
-    return { kind: /"format"\s*:\s*"tallystick\/(trust|bundle)@v[0-9]+"/.test(text) ? "bundle" : "file", text, document: {} };
+    return { kind: !text.startsWith("%PDF-") && /"format"\s*:\s*"tallystick\/(trust|bundle)@v[0-9]+"/.test(text) ? "bundle" : "file", text, document: {} };
   }
 }

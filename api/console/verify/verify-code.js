@@ -22,8 +22,8 @@ export function showCode() {
   put("command", !code ? "tally proof get" : EVENT.test(code.of) ? `tally proof get ${code.of}` : `tally proof get --case ${code.of}`);
 }
 
-// Return in words whether a bundle of this ledger is the one on the paper, or nothing without a code. Only a signed and logged event
-// is, which the code names with its digest: two events may have one payload.
+// Return in words whether a bundle of this ledger is the one on the paper, and its event, or nothing without a code. Only a signed and
+// logged event is, which the code names with its digest: two events may have one payload.
 export function compared(results, logId) {
   const code = read();
   if (!code) return null;
@@ -31,7 +31,7 @@ export function compared(results, logId) {
   const isNamed = ({ envelope: { event_id: event, stream } }) => logId === code.log && (event === code.of || (stream.kind === "case" && stream.id === code.of));
   const named = same.filter(isNamed);
   const isFound = named.some(({ verdict }) => ["intact", "not_yet_anchored"].includes(verdict));
-  if (isFound || named.length || !same.length) return { isFound, text: say(isFound ? "found" : named.length ? "found_failed" : "not_found", code) };
+  if (isFound || named.length || !same.length) return { isFound, event: isFound ? named[0] : null, text: say(isFound ? "found" : named.length ? "found_failed" : "not_found", code) };
   const [{ envelope: { event_id: event, stream } }] = same;
   return { isFound, text: say("found_other", { event, stream: stream.id, log: logId }) };
 }

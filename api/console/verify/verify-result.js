@@ -30,13 +30,13 @@ function* faults(result) {
   }
 }
 
-function partOf(event, at) {
+function partOf(event, at, isOpen) {
   const entry = event.index === undefined ? "—" : event.index;
   const heading = `${say("event")} ${at + 1} · ${typeOf(event)} · ${say("entry")} ${entry} · `;
   const sections = event.steps.find(({ name }) => name === "sections");
   const hidden = resultOf(sections) === "not_checked" ? ` · ${why(sections.detail)}` : "";
   const details = element(
-    "details", { className: `event ${event.verdict}` }, element("summary", {}, heading, element("strong", { textContent: words.verdicts[event.verdict] }), hidden),
+    "details", { className: `event ${event.verdict}`, open: isOpen }, element("summary", {}, heading, element("strong", { textContent: words.verdicts[event.verdict] }), hidden),
   );
   details.addEventListener("toggle", () => { // a long case has many steps: they are written when somebody looks
     if (details.querySelector("ol")) return;
@@ -81,9 +81,10 @@ export function showResult(result, { trustName, paper }) {
   part("faults").hidden = !lines.length;
   part("faults").querySelector("ul").replaceChildren(...lines.map((text) => element("li", { textContent: text })));
   part("steps").replaceChildren(...result.steps.map(line));
-  const each = result.events?.map(partOf) ?? [];
+  const each = result.events?.map((event, at) => partOf(event, at, event === paper?.event)) ?? [];
   part("events").replaceChildren(...(each.length ? [element("h3", { textContent: say("events") }), ...each] : []));
   part("content").hidden = Boolean(result.events);
+  part("content").open = Boolean(paper?.isFound);
   part("content").querySelector("summary").textContent = say("content");
   part("content").querySelector("dl").replaceChildren(...(result.events ? [] : content(result)));
   part("verdict").focus();

@@ -70,7 +70,10 @@ SAYS: Final = {
     "case_bundle": later("a bundle of case {stream} with {count} events"),
     "package": later("a package of the published versions of a model, {stream}: {count} events"),
     "absence": later("a file that shows that the log has no {stream}"),
-    "attached": later("a certificate with a bundle attached, which is checked in its place:"),
+    "attached": later(
+        "a PDF with a bundle attached, which is checked in its place. What is printed on the PDF was not compared: "
+        "compare it with the events below. The attachment is"
+    ),
     "trust_dropped": later("a trust file: it is used from now on"),
     "pdf": later(
         "If this is a certificate, its bundle is attached to it and could not be read here: save the attachment with "
@@ -104,7 +107,10 @@ SAYS: Final = {
     "counts": later("A digest counts as far as the steps of its event hold."),
     "content": later("What was signed, value by value"),
     "withheld": later("The content is withheld."),
-    "found": later("This is what the code on paper leads to: ledger, event or case, and digest are the same."),
+    "found": later(
+        "This is what the code on paper leads to: ledger, event or case, and digest are the same. What else is printed "
+        "on the paper was not compared: compare it with the content of the event, which is open below."
+    ),
     "found_failed": later("The bundle claims to be what the code on paper leads to, which is not verified: see above."),
     "not_found": later("This is not what the code on paper leads to: no event of this bundle has the digest {digest}."),
     "found_other": later(

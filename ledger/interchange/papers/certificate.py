@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextvars import copy_context
 from datetime import datetime
 from hashlib import sha256
@@ -16,6 +16,8 @@ from ledger.core.custody.spans import concerned, history_ends_of
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Event
+from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
+from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
@@ -134,6 +136,8 @@ def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) 
     yield FactsBlock(BLANK, tuple(_case_facts(text, certified)))
     yield from _items(text, certified, items)
     if certified.case_steps:
+        if notes := tuple(_left_out(text, certified, events)):
+            yield ProseBlock(BLANK, notes)
         yield from _handling(text, events)
         yield from _flags(text, certified)
         yield from _late(text, certified)
@@ -146,7 +150,7 @@ def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) 
             _statement(text, "acts_possible", certified.conformity),
             *([text.fact("flags", (str(len(certified.flags)),))] if certified.flags else []),
             _statement(text, "completeness", certified.completeness),
-            *([text.fact("procedure_digest", (certified.book.digest,))] if certified.book else []),
+            *([text.fact("procedure_digest", (certified.book.digest,))] if certified.book and certified.state else []),
         ),
     )
     yield from _checks(text, certified)
@@ -275,6 +279,21 @@ def _proven_time(text: PaperText, event: CertifiedEvent, spell: Callable[[str], 
     return text.of("message", "none") if at is None else spell(instant_text(at))
 
 
+def _left_out(text: PaperText, certified: Certified, events: Collection[CertifiedEvent]) -> Iterator[Words]:
+    """Yield what is not in the handling chain, though the case or another one has it."""
+    if len(events) < len(certified.events):
+        yield text.paper("of_item", shown=str(len(events)), count=str(len(certified.events)))
+    elsewhere: list[str] = []
+    for certified_event in certified.events:
+        match certified_event.event and certified_event.event.body:
+            case CaseSplit(new_case_id=case_id) | CaseJoined(other_case_id=case_id):
+                elsewhere.append(case_id)
+            case CaseOpened(split_from=EventRef(event_id=event_id)):
+                elsewhere.append(event_id)
+    if elsewhere:
+        yield text.paper("elsewhere", cases=", ".join(dict.fromkeys(elsewhere)))
+
+
 def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterator[SheetBlock]:
     """Yield who did what, when as claimed, and since when at the latest it is proven to be recorded."""
     rows = []
@@ -289,12 +308,15 @@ def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterator[She
         claimed, proven = _claimed_time(text, event, text.moment), _proven_time(text, event, text.moment)
         rows.append((cell((str(event.report.subject.envelope.sequence),)), cell(claimed), cell(proven), content))
     columns = {"sequence_number": 0.6, "claimed": 1.7, "proven": 1.7, "sentence": 7}
-    return text.table("handling", columns, rows)
+    return text.table("handling", columns, rows, times=("claimed", "proven"))
 
 
 def _withheld(text: PaperText, event: CertifiedEvent) -> Words:
     kind = text.of("event_type", event.report.subject.envelope.event_type)
-    return text.paper("payload_withheld", agency=text.agency(event.report.subject.envelope.agency), event_type=kind)
+    # Step 7 has accepted what its type refuses: whoever handed it over withheld nothing.
+    payload = next(step for step in event.report.steps if step.name == "payload")
+    why = "payload_unread" if payload.result == "checked" else "payload_withheld"
+    return text.paper(why, agency=text.agency(event.report.subject.envelope.agency), event_type=kind)
 
 
 def _stated(text: PaperText, event: Event) -> Iterator[tuple[str, Words]]:
@@ -337,7 +359,7 @@ def _late(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
         for clock in limits.late
     ]
     columns = {"clock": 3, "article": 2, "whose_time": 2, "ran_until": 1.7, "stopped_at": 1.7}
-    yield from text.table("late", columns, rows)
+    yield from text.table("late", columns, rows, times=("ran_until", "stopped_at"))
 
 
 def _item_digests(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iterator[SheetBlock]:

@@ -46,7 +46,7 @@ class Certified(Struct, frozen=True):
 
     ``names`` are those that agencies were admitted under, ``anchor`` where the last event's tree head is recorded, as
     far as the verification has proven it, ``flags`` and ``time_limits`` what the rules say of a case, ``book`` the
-    version of its procedure that judged its last act, ``beyond_map`` the number of entries after those up to which it
+    version of its procedure in force for its last act, ``beyond_map`` the number of entries after those up to which it
     is shown to be complete.
     """
 
@@ -110,9 +110,9 @@ def certify(
     faults = (*report.faults, *(fault for event in report.events for fault in event.faults))
     _require_unfailed(report.verdict, faults)
     events = tuple(_follow(case, report.procedures))
-    book, index = None, report.events[-1].subject.index
-    if (state := report.state) is not None:
-        book = report.procedures.at(NOT_YET if index is None else index).get(state.procedure)
+    index, opening = report.events[-1].subject.index, case.events[0].event
+    in_force = report.procedures.at(NOT_YET if index is None else index)
+    book = in_force.get(getattr(opening.body, "procedure", "")) if opening else None
     of_case: dict[str, Any] = {name: getattr(report, name) for name in ("flags", "time_limits")}
     if entries is None and report.completeness.result == "shown":
         of_case["beyond_map"] = entries_beyond_map(case.verification)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -90,11 +90,18 @@ class PaperText:
         rows: Iterable[tuple[Cell, ...]],
         *,
         exact: tuple[int, ...] = (),
+        times: Collection[str] = (),
     ) -> Iterator[TableBlock]:
-        """Yield a list under the labels of fields, given with their widths; nothing if there is no row."""
+        """Yield a list under the labels of fields, given with their widths; nothing if there is no row.
+
+        ``times`` are those whose values are times in the zone in use, which their heads name.
+        """
         cells = tuple(rows)
         if cells:
-            heads = tuple(self.field(name) for name in columns)
+            heads = tuple(
+                self.paper("in_zone", label=self.field(name), zone=self.zone()) if name in times else self.field(name)
+                for name in columns
+            )
             yield TableBlock(self.paper(f"list.{heading}"), heads, tuple(columns.values()), cells, exact)
 
     def agency(self, agency_id: str) -> Words:

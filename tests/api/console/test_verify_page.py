@@ -252,12 +252,14 @@ def test_a_certificate_is_opened_and_the_bundle_in_it_checked(visitor: Visitor) 
     page = visitor.page
     pdf = typeset(certified_as(OF_EVENT), encode_bundle(OF_EVENT).decode())
     visitor.drop(trust__json=encode_trust(CERTIFIED_BY), certificate__pdf=pdf)
-    expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached, which is checked")
+    expect(page.locator(".hashed li").last).to_contain_text("What is printed on the PDF was not compared")
     assert visitor.verdict() == "intact"
     changed = encode_bundle(OF_EVENT).replace(b"screen broken", b"screen intact")
     visitor.drop(changed__pdf=pdf_with(zlib.compress(changed)))
-    expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached")
+    expect(page.locator(".hashed li").last).to_contain_text("a PDF with a bundle attached")
     expect(page.locator("#verdict.tampered")).to_be_visible()
+    visitor.drop(plain__pdf=pdf_with(encode_bundle(OF_EVENT), packed=b""))
+    assert visitor.verdict() == "intact"
 
 
 @pytest.mark.parametrize(
@@ -276,9 +278,9 @@ def test_a_pdf_without_a_bundle_is_a_file_like_any_other(visitor: Visitor, attac
     expect(visitor.page.locator(".hashed li")).to_contain_text("save the attachment with your reader of PDF files")
 
 
-def pdf_with(stream: bytes) -> bytes:
-    """Return as much of a PDF as says that a packed file is attached."""
-    head = b"<</Type/EmbeddedFile/Filter/FlateDecode/Params<</Size 9>>/Length %d>>" % len(stream)
+def pdf_with(stream: bytes, *, packed: bytes = b"/Filter/FlateDecode") -> bytes:
+    """Return as much of a PDF as says that a file is attached."""
+    head = b"<</Type/EmbeddedFile%s/Params<</Size 9>>/Length %d>>" % (packed, len(stream))
     return b"%PDF-1.7\n1 0 obj\n" + head + b"\nstream\n" + stream + b"\nendstream\nendobj\n%%EOF"
 
 
@@ -324,11 +326,15 @@ def test_the_code_on_paper_says_what_is_looked_for(tmp_path: Path, browser: Brow
         expect(asked).to_contain_text(f"tally proof get {registered.event_id}")
         visitor.drop(**OF_TESTS, bundle__json=encoded(REGISTERED))
         expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
+        expect(visitor.page.locator("#paper-says")).to_contain_text("printed on the paper was not compared")
+        expect(visitor.page.locator("#content dl")).to_be_visible()
         visitor.drop(bundle__json=encoded(tree(BUNDLES.bundle(FIRST))))
         expect(visitor.page.locator("#paper-says")).to_contain_text("This is not what the code on paper leads to")
         assert visitor.verdict() != "tampered"
         visitor.drop(case__json=WHOLE_CASE)
         expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
+        expect(visitor.page.locator("#events > details[open]")).to_have_count(1)
+        expect(visitor.page.locator("#events > details[open] dl")).to_contain_text(registered.event_id)
         spoiled = tree(BUNDLES.bundle(FIRST + 1))
         spoiled["entries"][-1]["payload"]["body"]["description"] = "another phone"
         visitor.drop(bundle__json=encoded(spoiled))

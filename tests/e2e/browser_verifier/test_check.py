@@ -204,6 +204,7 @@ def test_the_page_is_not_misled_by_what_was_signed() -> None:
         json.dumps({"entries": [{"format": trust}], "format": bundle})[:-1],
         "null",
         "%PDF-",
+        f'%PDF-1.7 {{"format":"{bundle}"}}',
     ]
 
     def code(of: str, event_id: str = event, stream: str = "case-1", verdict: str = "intact", ledger: str = log) -> Any:
@@ -227,7 +228,7 @@ def test_the_page_is_not_misled_by_what_was_signed() -> None:
         text=True,
     )
     outcome = json.loads(done.stdout or done.stderr)
-    assert outcome["kinds"] == ["bundle", "trust", "file", "bundle", "file", "file"]
+    assert outcome["kinds"] == ["bundle", "trust", "file", "bundle", "file", "file", "file"]
     assert [each["text"] for each in outcome["outcomes"]] == [
         *("found", "found", "found_failed", "found_other", "found_other", "found_other", "not_found")
     ]

@@ -33,7 +33,7 @@ from ledger.interchange.papers.paper_text import PaperLanguage
 from ledger.interchange.papers.sheet import ChecksBlock, Sheet, Words
 from ledger.interchange.papers.typeset import typeset
 from ledger.procedures import books_that_ship, shipped_procedures, shipped_rulebook
-from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, instant, section
+from tests.testkit.builders import POLICE, PROCURATORATE, START, SignedEvent, Writer, clerk, instant, section, signed
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, log_with, naming, tree, trust
 from tests.testkit.casework import Case, got, late_arrest, part, registration
 from tests.testkit.machine import REPOSITORY
@@ -58,6 +58,7 @@ LOG = founded(POLICE, PROCURATORATE)
 LOG.add(*CASE.events)
 NOTE = LOG.note(witnesses=[(witness, START + 5000) for witness in WITNESSES[:2]])
 PROCEDURES = shipped_procedures()
+UK = books_that_ship()["ew-criminal"]
 OF_CASE = LOG.case_bundle(note=NOTE)
 OF_EVENT = LOG.bundle(len(LOG.events) - 1, NOTE)
 TRUST = naming(OF_CASE, policy=TWO_OF_THREE, development=False)
@@ -263,6 +264,8 @@ def test_a_certificate_of_one_item_tells_of_that_alone() -> None:
     assert "case-1 / phone" in text
     assert "opens the case" not in text
     assert "registers the phone" in text
+    assert "The handling chain has 3 of the 5 events of the case: those about this item." in text
+    assert "events of the case: those" not in text_in(OF_CASE)
     with pytest.raises(NotFound):
         certified_as(OF_CASE, item_id="knife")
     with pytest.raises(MalformedInput) as caught:
@@ -301,6 +304,35 @@ def test_a_case_that_rests_on_another_is_told_as_far_as_it_can_be_followed() -> 
     text = text_in(log.case_bundle("case-2"), using=trust())
     assert "Custody could not be derived anew" in text
     assert "case type: theft" in text
+    assert f"This case was split or joined ({giving.last.envelope.event_id}): what happened in the other case" in text
+    assert "This case was split or joined (case-2): what" in text_in(log.case_bundle(), using=trust(), item_id="phone")
+
+
+def test_the_chain_names_the_zone_of_its_times() -> None:
+    """It is that of the procedure that the bundle carries, also where no act could be judged, as of the other case."""
+    giving = Case(book=UK).open(business_line="criminal", stage="investigation", procedure="ew-criminal")
+    giving.register("phone").say(CaseSplit, new_case_id="case-2", ground="another crime", item_ids=("phone",))
+    taking = Case("case-2", start=giving.now, book=UK)
+    fields = {"business_line": "criminal", "stage": "investigation", "procedure": "ew-criminal"}
+    taking.open(split_from=giving.last.ref, source=giving.state, **fields)
+    log = founded(POLICE)
+    log.add(*giving.events, *taking.events)
+    for case_id in ("case-1", "case-2"):
+        data = encode_bundle(log.case_bundle(case_id))
+        request = CertificateRequest(data, trust(), Procedures.of(UK), "en")
+        text = " ".join(words_in(to_builtins(certificate(request, certify(data, trust(), request.procedures)))))
+        assert "claimed (by the signer), UK time proven (existed by then), UK time" in text
+
+
+def test_content_that_its_type_refuses_is_not_called_withheld() -> None:
+    """It is shown, with the digest that was signed: whoever handed it over left nothing out."""
+    case = Case().open().register("phone")
+    refused = signed(replace(case.last.envelope, event_type="item.moved"), clerk(POLICE))
+    log = founded(POLICE)
+    log.add(case.events[0], SignedEvent(refused, case.last.payload))
+    text = text_in(log.bundle(len(log.events) - 1), using=trust())
+    assert "its content is shown in the bundle, but is not as this program knows its type" in text
+    assert "its content is withheld" not in text
 
 
 def test_a_proof_that_ends_in_a_block_names_it() -> None:
@@ -400,8 +432,8 @@ def test_the_command_certifies_a_file_offline(tmp_path: Path) -> None:
 @pytest.mark.parametrize("of", ["case", "event"])
 def test_labels_and_zone_are_those_of_the_procedure(of: str) -> None:
     """Of a case by the version that judged its last act, of an event by the one that the request names."""
-    book = books_that_ship()["ew-criminal"]
-    case = Case(book=book).open(business_line="criminal", stage="investigation", procedure="ew-criminal")
+    book = UK
+    case = Case(book=UK).open(business_line="criminal", stage="investigation", procedure="ew-criminal")
     case.name("li").decide("judgment", "li")
     log = founded(POLICE)
     log.add(*case.events)
