@@ -358,7 +358,7 @@ def _late(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
         )
         for clock in limits.late
     ]
-    columns = {"clock": 3, "article": 2, "whose_time": 2, "ran_until": 1.7, "stopped_at": 1.7}
+    columns = {"time_limit": 3, "article": 2, "whose_time": 2, "ran_until": 1.7, "stopped_at": 1.7}
     yield from text.table("late", columns, rows, times=("ran_until", "stopped_at"))
 
 
