@@ -43,16 +43,8 @@ from ledger.interchange.papers.sheet import (
 )
 from ledger.interchange.papers.typeset import typeset
 
-LIMITS = (
-    "since_then",
-    "claimed_times",
-    "time_limits",
-    "persons",
-    "files",
-    "not_checked",
-    "later",
-    "paper",
-)  # of any certificate
+# Of any certificate.
+LIMITS = ("since_then", "claimed_times", "time_limits", "persons", "files", "not_checked", "later", "paper")
 
 
 class CertificateRequest(Struct, frozen=True):
