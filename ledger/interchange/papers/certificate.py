@@ -305,10 +305,10 @@ def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterator[She
 
 def _withheld(text: PaperText, event: CertifiedEvent) -> Words:
     kind = text.of("event_type", event.report.subject.envelope.event_type)
+    slots = {"agency": text.agency(event.report.subject.envelope.agency), "event_type": kind}
     # Step 7 has accepted what its type refuses: whoever handed it over withheld nothing.
-    payload = next(step for step in event.report.steps if step.name == "payload")
-    why = "payload_unread" if payload.result == "checked" else "payload_withheld"
-    return text.paper(why, agency=text.agency(event.report.subject.envelope.agency), event_type=kind)
+    is_shown = any(step.name == "payload" and step.result == "checked" for step in event.report.steps)
+    return text.paper("payload_unread", **slots) if is_shown else text.paper("payload_withheld", **slots)
 
 
 def _stated(text: PaperText, event: Event) -> Iterator[tuple[str, Words]]:
