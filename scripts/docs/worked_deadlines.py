@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,9 +46,16 @@ def rows(procedure_id: str) -> list[Row]:
     return [*(_worked() if procedure_id == CRIMINAL else _of_examples(procedure_id))]
 
 
+def by_hand() -> list[dict[str, Any]]:
+    """Return the rows of criminal procedure, in the order of their numbers."""
+    clocks = tomllib.loads(WORKED.read_text(encoding="utf-8")).items()
+    rows = ({"number": int(number), "clock": clock, **row} for clock, each in clocks for number, row in each.items())
+    return sorted(rows, key=itemgetter("number"))
+
+
 def _worked() -> Iterator[Row]:
     labels = _labels(CRIMINAL)
-    for row in tomllib.loads(WORKED.read_text(encoding="utf-8"))["deadlines"]:
+    for row in by_hand():
         happened = [row["circumstances"], f"start {row['start']}"]
         happened += [f"{key} {row[key]}" for key in ("effective", "renewed", "anew", "turned") if key in row]
         happened += [f"rests {row['rests'][0]} to {row['rests'][1]}"] if "rests" in row else []
@@ -56,8 +64,7 @@ def _worked() -> Iterator[Row]:
         last = row.get("due") or row.get("last_day") or "promptly"
         if row.get("not_before"):
             last = f"not before {last}"
-        number = str(row["number"])
-        yield Row(number, row["article"], labels[row["clock"]], "; ".join(happened), last, row["count"])
+        yield Row(str(row["number"]), row["article"], labels[row["clock"]], "; ".join(happened), last, row["count"])
 
 
 def _of_examples(procedure_id: str) -> Iterator[Row]:

@@ -24,7 +24,7 @@ ZONE = shipped_rulebook().zone
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-CASES = tomllib.loads(Path(__file__).with_name("counting_cases.toml").read_text())["cases"]
+CASES = tomllib.loads(Path(__file__).with_name("counting_cases.toml").read_text())
 KNOWN = shipped_rulebook().calendar
 NO_HOLIDAYS = deadlines.WorkCalendar(frozenset(range(1990, 2060)), frozenset(), frozenset())
 
@@ -83,7 +83,7 @@ def counted(case: dict[str, Any]) -> deadlines.PeriodEnd:
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"].replace(" ", "-"))
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_period_ends_when_it_was_worked_out_to_end(case: dict[str, Any]) -> None:
     """Each case of the table ends on its day or at its hour, or is refused with its code."""
     if "refused" in case:

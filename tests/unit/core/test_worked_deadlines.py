@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -18,6 +16,7 @@ from ledger.core.encoding.instants import instant_text, unix_seconds
 from ledger.core.events import Body, case, item, letter
 from ledger.core.procedure.clock_periods import Clock
 from ledger.procedures import shipped_rulebook
+from scripts.docs import worked_deadlines
 from tests.testkit.builders import COURT, PARALLEL, POLICE, PRISON, PROCURATORATE, UPPER_COURT, Officer, clerk
 from tests.testkit.builders import KINDS as OF_THE_TESTS
 from tests.testkit.casework import Case, person_id
@@ -63,10 +62,7 @@ class Worked(Struct, frozen=True, forbid_unknown_fields=True):
     extensions: tuple[tuple[str, ...], ...] = ()
 
 
-TABLE = convert(
-    tomllib.loads(Path(__file__).with_name("worked_deadlines.toml").read_text(encoding="utf-8"))["deadlines"],
-    list[Worked],
-)
+TABLE = convert(worked_deadlines.by_hand(), list[Worked])
 
 
 def seconds(local: str) -> int:
