@@ -1,7 +1,6 @@
 """Bundles whose anchor is record 2 of its contract, so that a test reads like sentences::
 
 verdict_of(GOOD)                                       # of a chain that the trust file names a block of
-verdict_of(held(anchor_1=77), using=...)               # of a chain whose slots hold something else
 """
 
 from __future__ import annotations
@@ -14,11 +13,9 @@ from ledger.core.encoding import canonical
 from ledger.core.trust.trust_file import Trust, TrustedBlock
 from ledger.core.verification.bundle import Bundle
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.verify import verify_event
 from scripts.docs.chain_states import State
-from tests.testkit.builders import POLICE, clerk
 from tests.testkit.bundles import CHAIN, Log, encode_bundle, naming, trust
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree
 
@@ -26,23 +23,6 @@ from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree
 def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None) -> Bundle:
     """Return the bundle of an entry whose anchor the state proves."""
     return log.bundle(index, note, anchor=state.proving(number, *log.keys_of(log.events[index])))
-
-
-def state_at(number: int) -> State:
-    """Return the same contracts by the header of another block."""
-    state = LOG.state(number=2)
-    state.number = number
-    return state
-
-
-def held(**slots: int) -> Bundle:
-    """Return the good bundle of a chain whose slots hold other words, by their place in the proof."""
-    state = LOG.state(number=2)
-    for name, word in slots.items():
-        contract, _, place = name.partition("_")
-        keys = anchor_slots(2) if contract == "anchor" else grant_slots(clerk(POLICE).key_id)
-        (state.anchor if contract == "anchor" else state.registry)[keys[int(place)]] = word
-    return anchored(LOG, REGISTERED, state, number=2, note=NOTE)
 
 
 GOOD = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=NOTE)

@@ -13,7 +13,6 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.events import Envelope, Payload
 from ledger.core.log.checkpoints import Checkpoint, stated_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
-from scripts.docs.spoiled_signatures import SECP256K1_ORDER
 from tests.campaigns.verifiers.worlds import Base, Tree, World
 from tests.testkit.builders import START, Officer, SignedEvent, clerk, signed, supervisor
 from tests.testkit.bundles import LOG_SIGNER, WITNESSES, Log
@@ -117,9 +116,3 @@ def resigned_as(event: SignedEvent, change: Callable[[bytes], bytes]) -> Envelop
     """Return the envelope with its 65 signature bytes changed."""
     signature = change(bytes.fromhex(event.envelope.signature[2:]))
     return replace(event.envelope, signature="0x" + signature.hex())
-
-
-def high_s(signature: bytes) -> bytes:
-    """Return the twin that the curve allows and the protocol does not."""
-    s = SECP256K1_ORDER - int.from_bytes(signature[32:64], "big")
-    return signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])

@@ -43,30 +43,20 @@ refused("invalid UTF-8 in the frame", lambda base: written(base.tree).replace(b"
 refused("unknown field __proto__", lambda base: base.tree | {"__proto__": {}})
 refused("another format", lambda base: base.tree | {"format": "tallystick/bundle@v2"})
 refused("key twice by an escape", lambda base: written(base.tree)[:-1] + b',"\\u006eote":"x"}')
-refused("log_id in upper case", lambda base: put(base.tree, ("log_id",), lambda text: "0x" + text[2:].upper()))
-refused("log_id too short", lambda base: put(base.tree, ("log_id",), lambda text: text[:-2]))
-for _label in ("narr\u0430tive", "person:0"):
-    refused(
-        f"label {_label}", lambda base, n=_label: put(base.tree, base.place("sections"), {n: {}}), called("registered")
-    )
-refused("note that is no text", lambda base: base.tree | {"note": 7})
-refused("note with half a surrogate", lambda base: written(base.tree).replace(b"ledger.example", b"\\ud800", 1))
-refused("nested 100,000 deep", lambda base: b"[" * 100_000)
-for _field in ("format", "log_id"):
-    refused(f"{_field} left out", lambda base, field=_field: without(base.tree, (field,)))
-
-refused("indented", lambda base: json.dumps(base.tree, indent=1).encode())
-refused("a space behind a colon", lambda base: written(base.tree).replace(b'":', b'": ', 1))
 refused(
-    "keys in another order", lambda base: json.dumps(dict(reversed(base.tree.items())), separators=(",", ":")).encode()
+    "label with a letter of Cyrillic",
+    lambda base: put(base.tree, base.place("sections"), {"narr\u0430tive": {}}),
+    called("registered"),
 )
+refused("note that is no text", lambda base: base.tree | {"note": 7})
+refused("nested 100,000 deep", lambda base: b"[" * 100_000)
+refused("indented", lambda base: json.dumps(base.tree, indent=1).encode())
 refused(
     "entries in another order",
     lambda base: put(base.tree, ("entries",), lambda entries: [*reversed(entries)]),
     lambda base: len(base.tree["entries"]) > 1,
 )
 refused("an entry twice", lambda base: put(base.tree, ("entries",), lambda entries: [*entries, entries[-1]]))
-refused("an escape that need not be", lambda base: written(base.tree).replace(b"tallystick", b"t\\u0061llystick", 1))
 
 # -- envelopes ---------------------------------------------------------------------------------------------------------
 
@@ -80,38 +70,18 @@ edited("signature cut", ("envelope", "signature"), lambda s: s[:-2], 6, 8)
 edited("signature edited", ("envelope", "signature"), lambda s: s[:9] + flip(s[9:]), 6, 8)
 
 
-def cut(text: str) -> str:
-    return text[:-2]
-
-
-def halved(text: str) -> str:
-    return text[:-1]
-
-
-def in_capitals(text: str) -> str:
-    return "0x" + text[2:].upper()
-
-
 def with_newline(text: str) -> str:
     return text + "\n"
 
 
-def named_sha256(digest: str) -> str:
-    return digest.replace("blake3", "sha256")
-
-
 ENVELOPE_FORMS: dict[str, tuple[Any, ...]] = {
-    "suite": (0, 256, "1", True),
-    "event_type": ("item", "item.", "Item.registered", "a" * 25 + ".b"),
-    "sequence": (1.5, -1, 2**53, 2**64, True, -0.0),
-    "previous": (OTHER, "sha256:" + "7E" * 32),
-    "payload_digest": (named_sha256, cut),
-    "signature": (halved, in_capitals, "", "0x"),
-    "event_id": ("01940000-0000-4000-8000-00000000ffff",),
+    "suite": (True,),
+    "event_type": ("item",),
+    "sequence": (1.5, 2**64, True, -0.0),
+    "previous": ("sha256:" + "7E" * 32,),
+    "signature": ("",),
     "agency": (with_newline, "ｐｏｌｉｃｅ"),
-    "stream": ({"kind": "person", "id": "case-1"},),
-    "key_id": (cut,),
-    "signed_at": (None, 32_503_680_000),
+    "signed_at": (None,),
 }
 for _named, _path, _value in forms("envelope", ENVELOPE_FORMS):
     refused(_named, lambda base, p=_path, v=_value: put(base.tree, base.place(*p), v))
@@ -121,18 +91,10 @@ for _field in (*OTHERWISE, "payload_digest", "agency", "suite", "key_id", "signa
 # -- payloads ----------------------------------------------------------------------------------------------------------
 
 PAYLOAD_FORMS: dict[str, tuple[Any, ...]] = {
-    "event_type": ("item.registered",),
-    "suite": (1,),
-    "authority": ({}, {"authorization_type": "order"}),
+    "authority": ({"authorization_type": "order"},),
     "confidential": ({}, {"narrative": "sha256:" + "00" * 32}),
-    "occurred_at": (
-        *("2026-02-29T01:00:00Z", "2026-06-30T23:59:60Z", "2026-03-01T24:00:00Z", "2026-03-01T23:00:00.0Z"),
-        *("2026-03-01t23:00:00z", "0999-03-01T23:00:00Z", "3000-03-01T23:00:00Z"),
-    ),
-    "salt": ("00" * 15,),
-    "sequence": (1,),
-    "body": ([], None, "text"),
-    "stream": ({"id": "case-1", "kind": "case"},),
+    "occurred_at": ("2026-03-01t23:00:00z",),
+    "body": (None,),
 }
 for _named, _path, _value in forms("payload", PAYLOAD_FORMS):
     refused(_named, lambda base, p=_path, v=_value: put(base.tree, base.place(*p), v))
@@ -142,19 +104,9 @@ for _field in ("body", "salt", "occurred_at", "officer"):
     refused(f"payload without {_field}", lambda base, f=_field: without(base.tree, base.place("payload", f)))
 
 DESCRIPTION = ("payload", "body", "description")
-for _text in ("a\u202eb", "a\u200eb", 1.5, 2**53):
-    refused(
-        f"{_text!r} as description",
-        lambda base, v=_text: put(base.tree, base.place(*DESCRIPTION), v),
-        called("registered"),
-    )
 # The form that an event type gives its body is no matter of integrity: this is another payload than was signed.
 for _text in ("\U00020000" * 4001, "a\u200db", "e\u0301", "", None, True, [], {"a": {}}):
     edited(f"{str(_text)[:9]!r} as description", DESCRIPTION, _text, 7, of=called("registered"))
-refused(
-    "half a surrogate in the payload",
-    lambda base: written(put(base.tree, base.place("payload", "salt"), "MARK")).replace(b"MARK", b"\\ud800"),
-)
 simple(
     "payload of another event",
     lambda base: put(
@@ -169,7 +121,6 @@ simple(
 REGISTERED, ERASED = called("registered"), called("section erased")
 NARRATIVE = ("sections", "narrative")
 
-edited("section salt edited", (*NARRATIVE, "salt"), "00" * 16, 9, of=REGISTERED)
 edited("section with one field more said", (*NARRATIVE, "fields", "more"), "x", 9, of=REGISTERED)
 refused("section with a number", lambda base: put(base.tree, base.place(*NARRATIVE, "fields", "text"), 7), REGISTERED)
 simple(

@@ -14,8 +14,6 @@ from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import put, relogged, resaid, resealed, resigned_as
 from tests.campaigns.verifiers.faults.naming import (
     OTHER,
-    OTHER_ENTRY,
-    Changed,
     Fits,
     anchored,
     called,
@@ -29,8 +27,6 @@ from tests.campaigns.verifiers.faults.naming import (
 )
 from tests.campaigns.verifiers.worlds import Base, Tree
 from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Officer, SignedEvent, clerk, signed
-from tests.testkit.bundles import Log
-from tests.testkit.casework import Case
 
 # -- entries -----------------------------------------------------------------------------------------------------------
 
@@ -45,13 +41,7 @@ def word(number: int) -> bytes:
 
 
 SIGNATURES: dict[str, Callable[[bytes], bytes]] = {
-    "high-s twin": changes.high_s,
-    "v of 0 or 1": lambda s: s[:64] + bytes([s[64] - 27]),
     "v 29": lambda s: s[:64] + b"\x1d",
-    "v of the other point": lambda s: s[:64] + bytes([55 - s[64]]),
-    "r of zero": lambda s: bytes(32) + s[32:],
-    "s of zero": lambda s: s[:32] + bytes(32) + s[64:],
-    "r of n": lambda s: word(SECP256K1_ORDER) + s[32:],
     "r above n": lambda s: word(SECP256K1_ORDER + 5) + s[32:],
     "s above n": lambda s: s[:32] + word(SECP256K1_ORDER + 5) + s[64:],
     "signature of zeros": lambda s: bytes(65),
@@ -75,15 +65,7 @@ def misplaced(base: Base, **fields: Any) -> Tree:
     return relogged(base, resealed(event, event.payload, **fields))[0]
 
 
-IMPOSSIBLE: dict[str, dict[str, Any]] = {
-    "previous null above sequence 0": {"previous": None, "sequence": 5},
-    "previous given at sequence 0": {"previous": OTHER_ENTRY, "sequence": 0},
-    "previous that is the digest of a payload": {"previous": OTHER, "sequence": 5},
-    "system stream of another name": {"stream": Stream(kind="system", id="mine")},
-    "agency stream of another agency": {"stream": Stream(kind="agency", id="another")},
-}
-for _name, _fields in IMPOSSIBLE.items():
-    refused(_name, lambda base, fields=_fields: misplaced(base, **fields), of_case)
+refused("agency stream of another agency", lambda b: misplaced(b, stream=Stream(kind="agency", id="another")), of_case)
 
 # What its event type demands is no matter of integrity.
 ERASURE = called("erasure")
@@ -98,14 +80,6 @@ def sound(name: str, make: Callable[[Base, SignedEvent], SignedEvent], of: Fits 
     )
 
 
-UNLIKELY: dict[str, dict[str, Any]] = {
-    "stream of a kind that has no place for it": {"stream": Stream(kind="supervision", id="m")},
-    "an event type that is none": {"event_type": "to_string.constructor"},
-    "an event type of the ledger itself": {"event_type": "registry.key_granted"},
-    "an event type of another body": {"event_type": "case.joined"},
-}
-for _name, _fields in UNLIKELY.items():
-    sound(_name, lambda _, event, fields=_fields: resealed(event, event.payload, **fields))
 BODIES: tuple[Any, ...] = ({}, {"toString": 1}, {"__proto__": {}}, {"item_id": ["x", None, True, -1]})
 for _body in BODIES:
     sound(f"the body {_body}", lambda base, _, body=_body: resaid(base, body=body))
@@ -163,8 +137,6 @@ def edited_entry(name: str, index: Callable[[Base], int], path: tuple[str, ...],
     )
 
 
-harmless("admission left out", lambda b: b.without(admission_of(b)), "unverifiable", of=of_case)
-harmless("grant left out", lambda b: b.without(grant_of(b)), "unverifiable", of=of_case)
 harmless("grant of another agency besides", lambda b: b.with_entry(entry(b, of_court(b))), of=of_case)
 harmless(
     "grant of another agency instead",
@@ -176,53 +148,6 @@ edited_entry("grant's envelope edited", grant_of, ("envelope", "signed_at"), 1)
 edited_entry("grant signed by another", grant_of, ("envelope", "key_id"), clerk(COURT).key_id)
 edited_entry("grant's payload edited", grant_of, ("payload", "salt"), "00" * 16)
 edited_entry("admission's payload edited", admission_of, ("payload", "salt"), "00" * 16)
-
-
-def registered_otherwise(name: str, arrange: Callable[[Log, Any], None], *steps: int, verdict: str = "") -> None:
-    """Make a log whose registry says something else of the clerk of POLICE, who opens a case."""
-
-    def of(base: Base) -> Changed:
-        log, opening = Log(), Case().open().events[0]
-        arrange(log, opening)
-        world = base.world.holding(log)
-        return world.bundle(log.events.index(opening)), world.trust_bytes
-
-    if steps:
-        simple(name, of, *steps, of=called("opened"))
-    else:
-        harmless(name, of, verdict, of=called("opened"))
-
-
-def terms(**granted_as: Any) -> Callable[[Log, Any], None]:
-    def arrange(log: Log, opening: Any) -> None:
-        log.registry.admit(POLICE, PROCURATORATE).grant(clerk(POLICE), **granted_as)
-        log.mirror()
-        log.add(opening)
-
-    return arrange
-
-
-def late_grant(log: Log, opening: Any) -> None:
-    log.registry.admit(POLICE)
-    log.mirror()
-    log.add(opening)
-    log.registry.grant(clerk(POLICE))
-    log.mirror()
-
-
-def grant_first(log: Log, opening: Any) -> None:
-    terms()(log, opening)
-    log.events.reverse()
-    log.events.append(log.events.pop(0))
-
-
-registered_otherwise("grant for another officer", terms(officer="somebody-else"), 10)
-registered_otherwise("grant of another suite", terms(suite=2), 10)
-registered_otherwise("grant that begins later", terms(valid_from=START + 31), 10)
-registered_otherwise("grant by an agency for another's officer", terms(agency=PROCURATORATE), 10)
-registered_otherwise("grant to the second", terms(valid_from=START + 30, valid_until=START + 31))
-registered_otherwise("grant above the entry", late_grant, 10)
-registered_otherwise("admission above the grant", grant_first, verdict="unverifiable")
 
 
 def revoked_and_anchored(base: Base) -> bool:
