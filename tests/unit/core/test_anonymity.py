@@ -65,13 +65,10 @@ def test_ordinary_texts_are_anonymous(text: str) -> None:
 
 
 def test_words_that_may_be_ids_are_told_with_their_parts() -> None:
-    """Beside Chinese, in capitals, joined to more or full-width: an id is among the words as the ledger has it."""
+    """Beside Chinese, in capitals, joined to more or full-width. A phone may be called a phone, even where some item
+    has that id; a long chain of parts is not taken apart."""
     assert {"theft-21", "p-0417", "theft-12-phone"} <= words("案件theft-21由P-0417经办，见ｔｈｅｆｔ-12-phone-and")
     assert {"S-0042", "s-0042"} <= words("seal S-0042.")
-
-
-def test_words_without_digits_or_too_short_are_no_ids() -> None:
-    """A phone may be called a phone, even where some item has that id; a long chain of parts is not taken apart."""
     assert words("a phone, 3 knives in 12 days") == frozenset()
     assert max(len(word) for word in words("-".join(["a1"] * 4000))) < 100
 
@@ -98,11 +95,7 @@ def test_what_is_known_is_told_where_it_stands() -> None:
 
 
 def test_one_place_is_told_once() -> None:
-    """What has several forms is told by the first of them."""
+    """By the first of its forms, and where it stands: ㎏ is two letters in compatibility form."""
     assert [place.kind for place in traces("310101199003071234 138001380001380")] == ["identity card", "identity card"]
-
-
-def test_a_character_that_stands_for_several_keeps_places() -> None:
-    """㎏ is two letters in compatibility form; what comes after it is still found where it stands."""
     (trace,) = traces("2㎏, call 13800138000")
     assert (trace.start, trace.text) == (9, "13800138000")

@@ -12,7 +12,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.events import Envelope, case, record, registry
 from ledger.core.signing import authority as authorities
-from ledger.core.signing.authority import AdoptedProcedure, AuthorityState, EarlierServiceKey, ServiceKeys
+from ledger.core.signing.authority import AdoptedProcedure, AuthorityState
 from tests.testkit.builders import (
     COURT,
     LOG_ID,
@@ -48,13 +48,6 @@ def judge(authority: AuthorityState, envelope: Envelope, index: int = 100) -> An
 
 
 # -- the ledger's own keys and suites ----------------------------------------------------------------------------------
-
-
-def test_a_former_key_of_the_ledger_signs_entries_below_its_end() -> None:
-    """The ledger's own entry is signed by the key of its index: a former one below its ``until``, then the next."""
-    former, later = (f"0x{digit * 40}" for digit in "12")
-    keys = ServiceKeys(SERVICE.key_id, (EarlierServiceKey(former, 3), EarlierServiceKey(later, 7)))
-    assert [keys.at(index) for index in (0, 2, 3, 6, 7)] == [former, former, later, later, SERVICE.key_id]
 
 
 def test_a_suite_that_the_ledger_does_not_take_is_refused() -> None:
@@ -121,16 +114,12 @@ def test_the_valid_grants_are_those_that_sign_now() -> None:
     assert valid(2000) == [boss.key_id]
 
 
-def test_the_right_signature_of_the_wrong_agency_is_refused() -> None:
-    """A key acts for the agency that granted it and for no other."""
+def test_a_key_acts_as_it_was_granted() -> None:
+    """For the agency that granted it and for no other, and by the signature suite that it was granted for."""
     court = clerk(COURT)
     forged = envelope_of(payload_of(case.CaseNumbered(case_number="7"), court), court, agency=POLICE)
     with refused("wrong_agency", field="envelope.agency", error=Unauthorized):
         judge(authority_with(CLERK, court), forged)
-
-
-def test_a_key_of_another_suite_is_refused() -> None:
-    """A key that was granted for another signature suite than the envelope's is not judged by it."""
     mirror = Registry().admit(POLICE).grant(CLERK, suite=2)
     with refused("wrong_suite", field="envelope.suite", error=Unauthorized):
         judge(mirror.authority, act_of())

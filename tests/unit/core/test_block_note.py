@@ -42,11 +42,14 @@ def test_text_is_the_documents() -> None:
 
 
 def test_text_is_no_checkpoint() -> None:
-    """No verifier takes what a witness signed of a block for a tree head."""
+    """No verifier takes what a witness signed of a block for a tree head; what it trusts already changes nothing of
+    it."""
     lines = STATEMENT.text().split("\n")
     for text in (STATEMENT.text(), "\n".join([*lines[:3], ""])):
         with pytest.raises(MalformedInput):
             parse_checkpoint(text)
+    contracts = replace(CHAIN, trusted_blocks=(BLOCK,))
+    assert BlockStatement(LOG_ID, contracts, BLOCK).text() == STATEMENT.text()
 
 
 def test_quorum_vouches() -> None:
@@ -55,9 +58,3 @@ def test_quorum_vouches() -> None:
         Cosignature(FIRST.verifying_key, SIGNED_AT),
         Cosignature(SECOND.verifying_key, SIGNED_AT + 1),
     )
-
-
-def test_trusted_blocks_are_no_part_of_it() -> None:
-    """What a verifier trusts already changes nothing of what witnesses sign."""
-    contracts = replace(CHAIN, trusted_blocks=(BLOCK,))
-    assert BlockStatement(LOG_ID, contracts, BLOCK).text() == STATEMENT.text()

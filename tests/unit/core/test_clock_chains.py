@@ -192,13 +192,10 @@ def test_what_has_begun_stays_and_what_was_done_beforehand_is_done() -> None:
 
 
 def test_a_row_that_is_not_in_force_on_the_day_starts_nothing() -> None:
-    """It is that of the day on which the other one ends."""
+    """In force on the day on which the other one ends; one that may turn out never to have run starts nothing
+    either."""
     written = opened(TERM, follower("expired.term", 'valid_until = "2026-03-05"\n')).decide("judgment")
     assert "review" not in last_days(written, "2026-03-30T10:00:00+08:00")
-
-
-def test_a_provisional_time_is_waited_for_by_nobody() -> None:
-    """It may turn out never to have run."""
     early = 'provisional = ["offered.arrest_approval"]\n'
     written = opened(TERM + early, follower("expired.term", per="person"))
     written.offer(to="procuratorate-east", purpose="arrest_approval", persons=("li",))

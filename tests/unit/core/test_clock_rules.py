@@ -35,16 +35,13 @@ def parse(rows: str) -> rulebook.Rulebook:
     return procedure_of("flags = []\n" + rows)
 
 
-def test_every_period_that_ships_can_be_counted() -> None:
-    """The periods of all bases, and of all extensions that have one, can be parsed."""
+def test_every_clock_that_ships_can_start_be_counted_and_end() -> None:
+    """The periods of all bases, and of all extensions that have one, can be parsed; what nothing stops would never be
+    met."""
     for row in shipped_rulebook().clocks:
         texts = [base.period for base in row.bases]
         texts += [extension.adds or extension.to for extension in row.extensions if not extension.is_open]
         assert all(parse_periods(text) for text in texts)
-
-
-def test_every_clock_that_ships_can_start_and_end() -> None:
-    """A clock that nothing stops would never be met."""
     assert all(row.starts and row.stops for row in shipped_rulebook().clocks)
 
 

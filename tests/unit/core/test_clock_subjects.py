@@ -43,37 +43,27 @@ RELEASE = book("item", "decided.found_unrelated", "disposed")
 
 
 def test_a_decision_names_the_things_that_it_is_about() -> None:
-    """Each has a time of its own, which only its own release ends."""
+    """Each has a time of its own, which only its own release ends. Where none is named it is the case's, and the first
+    ends it."""
     written = things(RELEASE).decide("found_unrelated", items=lines("ring", "phone"))
     assert running(written) == ["ring", "phone"]
     assert running(dispose(written, "ring")) == ["phone"]
-
-
-def test_a_decision_that_names_no_thing_starts_a_time_of_the_case() -> None:
-    """It is not lost; the first release ends it."""
     written = things(RELEASE).decide("found_unrelated")
     assert running(written) == [CASE]
     assert running(dispose(written, "ring")) == []
 
 
-def test_a_decision_stops_the_time_of_what_it_names_or_of_all_things() -> None:
-    """Whom it names beside them is no matter."""
+def test_a_decision_stops_the_times_of_what_it_concerns() -> None:
+    """Of the things it names or of all, whom it names beside them is no matter; of all persons where it names none; it
+    names no handover, so the clocks of each stop."""
     rules = book("item", "item_registered", "decided.money_deposited")
     written = things(rules).decide("money_deposited", "li", items=lines("ring"))
     assert running(written) == ["phone"]
     assert running(things(rules).decide("money_deposited", "li")) == []
-
-
-def test_a_decision_about_things_concerns_all_persons_as_before() -> None:
-    """That it names a thing does not make it one that names persons."""
     rules = book("person", "decided.case_filed", "decided.judgment")
     written = things(rules).decide("case_filed", items=lines("ring"))
     assert running(written) == [person_id("li")]
     assert running(written.decide("judgment", items=lines("ring"))) == []
-
-
-def test_a_decision_stops_the_times_of_all_handovers() -> None:
-    """A decision names no handover, so the clocks of each stop."""
     rules = book("handover", "received.forensic_examination", "decided.judgment")
     written = things(rules).offer("ring", to=LAB, purpose="forensic_examination").accept()
     assert running(written.decide("judgment")) == []
@@ -83,16 +73,13 @@ LOAN = "forensic_examination"
 
 
 def test_a_handover_names_the_things_that_go() -> None:
-    """Of three things two are accepted, and come back one after the other."""
+    """Of three things two are accepted, and come back one after the other; the return of one loan ends the time of no
+    other."""
     written = things(book("item", f"received.{LOAN}", f"returned.{LOAN}")).register("coat")
     kept = handover.NotAcceptedItem(item_id="coat", reason_code="seal_broken")
     written.offer("ring", "phone", "coat", to=LAB, purpose=LOAN).accept(not_accepted=(kept,))
     assert running(written) == ["ring", "phone"]
     assert running(written.give_back("ring", purpose="return").accept()) == ["phone"]
-
-
-def test_each_handover_can_have_a_time_of_its_own() -> None:
-    """The return of one loan ends its time and none of another."""
     written = things(book("handover", f"received.{LOAN}", f"returned.{LOAN}"))
     first = [*written.offer("ring", to=LAB, purpose=LOAN).accept().state.handovers][-1]
     second = [*written.offer("phone", to=LAB, purpose=LOAN).accept().state.handovers][-1]

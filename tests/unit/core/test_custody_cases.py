@@ -87,17 +87,14 @@ def test_an_event_stands_on_the_head(field: str, value: Any) -> None:
     assert (caught.value.head, caught.value.sequence) == (written.last.event.leaf_hash, 3)
 
 
-def test_an_opening_does_not_stand_on_another_event() -> None:
-    """Where no case is, the next event is number 0 on nothing."""
+def test_a_conflict_about_an_opening_says_what_helps() -> None:
+    """Where no case is, the next event is number 0 on nothing; where there is one, to sign again on its head would not
+    help."""
     draft = holding().draft(case.CaseNumbered(case_number="7"), clerk(POLICE))
     with pytest.raises(Conflict) as caught:
         fold(None, Act(draft.event, shipped_rulebook()))
     assert (caught.value.head, caught.value.sequence) == (None, 0)
     assert caught.value.hint == "There is nothing of this id yet: look at the id."
-
-
-def test_an_opening_of_a_case_that_there_is_takes_another_id() -> None:
-    """To sign it again on the head would be refused too."""
     written = holding()
     with pytest.raises(Conflict) as caught:
         fold(written.state, Act(Case().open().last.event, written.book))
@@ -199,15 +196,11 @@ def test_a_case_with_everything_answered_is_closed() -> None:
 
 
 def test_a_closed_case_is_opened_again_by_a_stage() -> None:
-    """A retrial takes a closed case up again, by a stage or by the handover that enters one."""
+    """A retrial takes it up again, by a stage or by the handover that enters one; a file that is returned does not."""
     by_stage = holding().close().say(case.CaseStageEntered, stage="retrial")
     assert (by_stage.state.closed, by_stage.state.stage) == (False, "retrial")
     by_handover = holding().close().offer(to=COURT, purpose="retrial").accept()
     assert (by_handover.state.closed, by_handover.state.stage) == (False, "retrial")
-
-
-def test_a_closed_case_stays_closed_where_no_stage_is_entered() -> None:
-    """Returning a file after the closing does not open the case again."""
     written = holding().register("file", kind="dossier").close()
     written.offer("file", to=PROCURATORATE, purpose="file_return").accept()
     assert (written.state.closed, written.state.stage) == (True, "closed")
@@ -254,10 +247,14 @@ def split_off(**fields: Any) -> Case:
 
 
 def test_what_is_split_off_leaves_the_case() -> None:
-    """Items, persons and their measures are gone from the old case; what stays, stays."""
+    """Items, persons and their measures are gone from the old case. What it gave up is told right after, and by no
+    later state."""
     state = split_off().state
     assert (state.items["phone"].status, state.items["knife"].status) == ("left", "held")
     assert (set(state.persons), set(state.measures)) == ({WANG}, set())
+    old = split_off()
+    assert old.state.split is not None
+    assert old.say(case.CaseNumbered, case_number="8").state.split is None
 
 
 def test_who_is_not_offered_leaves_while_others_are() -> None:
@@ -417,10 +414,3 @@ def test_what_is_another_agencys_case_could_take_nothing_over() -> None:
     require_can_take_over(Case("case-2").open().state, old.state, field="new_case_id")
     with refused("not_responsible", field="payload.body.new_case_id"):
         require_can_take_over(Case("case-2").open(clerk(COURT)).state, old.state, field="new_case_id")
-
-
-def test_a_split_ends_with_the_next_event() -> None:
-    """What a split gave up is told by the state right after it, and by no later one."""
-    old = split_off()
-    assert old.state.split is not None
-    assert old.say(case.CaseNumbered, case_number="8").state.split is None

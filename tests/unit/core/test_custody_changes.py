@@ -47,16 +47,13 @@ def test_the_detention_house_keeps_the_person_for_the_old_organ_until_it_is_told
 
 
 def test_only_for_those_who_passed_is_the_house_to_be_told() -> None:
-    """Of two persons in detention one passes on: the other's custody is not to be changed, and is not flagged."""
+    """Of two in detention one passes on, and the other is not flagged; where the offer names nobody, everybody is,
+    until the custody is changed."""
     case = detained("li", "wang").offer(to=PROCURATORATE, persons=("li",)).accept()
     changing = [clock.subject for clock in case.state.clocks.values() if clock.name == "custody_change"]
     assert changing == [person_id("li")]
     serve(request(case)).offer(to="court-east", purpose="public_prosecution", persons=("li",))
     assert case.flags == ()
-
-
-def test_a_case_that_passes_without_names_passes_with_all_its_persons() -> None:
-    """Where the offer names nobody, everybody in custody is to be kept for the receiver, and flagged until he is."""
     case = detained("li", "wang").offer(to=PROCURATORATE).accept()
     changing = {clock.subject for clock in case.state.clocks.values() if clock.name == "custody_change"}
     assert changing == {person_id("li"), person_id("wang")}
@@ -65,16 +62,12 @@ def test_a_case_that_passes_without_names_passes_with_all_its_persons() -> None:
 
 
 def test_only_a_receiver_asks() -> None:
-    """Neither the sender, nor anybody for a handover that is not accepted."""
+    """Neither the sender, nor anybody for a handover that is not accepted; at liberty there is no custody to change."""
     with refused("not_accepted_by_you", field="payload.body.handover_id"):
         request(accepted(), by=POLICE)
     offered = detained("li").offer(to=PROCURATORATE, persons=("li",))
     with refused("not_accepted_by_you", field="payload.body.handover_id"):
         request(offered, by=POLICE)
-
-
-def test_only_who_is_locked_up_is_kept_for_anybody() -> None:
-    """At liberty there is no custody to change."""
     case = detained("li").name("wang").offer(to=PROCURATORATE, persons=("li", "wang")).accept()
     with refused("not_in_custody", field="payload.body"):
         request(case, "wang")

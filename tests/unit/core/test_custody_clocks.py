@@ -63,13 +63,10 @@ def test_the_time_for_the_arrest_decision_depends_on_custody() -> None:
 
 
 def test_a_handover_without_persons_is_about_all_suspects() -> None:
-    """Where the list names nobody, the clocks of all suspects start; victims have none."""
+    """Where the list names nobody, the clocks of all suspects start; victims have none. With no suspect the case stands
+    for one."""
     opened = detained("li").name("zhao", role="victim").offer(to=PROCURATORATE).accept()
     assert [c.subject for c in opened.state.clocks.values() if c.name == "prosecution_review"] == [person_id("li")]
-
-
-def test_a_case_without_suspects_has_the_clock_itself() -> None:
-    """Where nobody is suspected, the case stands for the person."""
     opened = Case().open().offer(to=PROCURATORATE).accept()
     assert opened.clock("prosecution_review").subject == "case"
 
@@ -95,16 +92,13 @@ def test_arrest_during_the_trial_starts_no_clock_of_the_investigation() -> None:
     assert opened.running() == {"arrest_family_notice", "arrest_interrogation"}
 
 
-def test_bail_anew_runs_anew() -> None:
-    """When the next organ decides anew, its clock takes the place of the old one."""
+def test_the_clock_of_bail_ends_with_it() -> None:
+    """When the next organ decides anew, its clock takes the place of the old one; bail that is lifted has no limit to
+    run out."""
     opened = Case().open().name("li")
     opened.impose("li", "bail")
     opened.impose("li", "bail", measure_id="bail-2")
     assert [c.is_running for c in opened.state.clocks.values()] == [False, True]
-
-
-def test_a_lifted_measure_stops_its_clock() -> None:
-    """Bail that is lifted has no limit to run out."""
     opened = Case().open().name("li")
     opened.impose("li", "bail")
     ended = instant(opened.now)
@@ -222,15 +216,12 @@ def test_a_freeze_that_is_renewed_early_loses_no_day(
 
 
 def test_a_freeze_beyond_the_law_is_renewed_from_the_day_of_the_law() -> None:
-    """A paper that gave a year gave six months, and the renewal goes on from there."""
+    """A paper that gave a year gave six months, and the renewal goes on from there; a closed case has no clock to go on
+    from."""
     opened = frozen("2027-03-02")
     opened.say(item.ItemFreezeRenewed, item_id="cash", frozen_until="2027-03-03")
     assert opened.clock("freeze").counted_from == "2026-09-01T16:00:00Z"
     assert "term_beyond_law" in {flag.name for flag in opened.flags}
-
-
-def test_renewed_without_a_running_clock_it_counts_from_the_renewal() -> None:
-    """A closed case has no clocks; what is renewed in it counts from then."""
     opened = frozen("2026-06-01").close()
     opened.say(item.ItemFreezeRenewed, item_id="cash", frozen_until="2026-08-01")
     assert opened.clock("freeze").counted_from is None

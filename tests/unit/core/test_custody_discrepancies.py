@@ -86,15 +86,12 @@ def test_a_stated_difference_opens_a_discrepancy(
 
 
 def test_one_discrepancy_tells_all_that_differs() -> None:
-    """Nine of ten under a broken seal with another digest: nothing hides behind the first difference."""
+    """Nine of ten under a broken seal with another digest: nothing hides behind the first difference. What the sender's
+    list says of the condition stands against what the receiver found."""
     received = got("mismatch", quantity=pieces(9), seal_state="broken", digests=(TWO,))
     (opened,) = sent().accept(**received).state.discrepancies.values()
     assert opened.kinds == ("quantity", "seal", "digest")
     assert (opened.expected, opened.found) == (f"10 piece; seal S-1; {ONE}", f"9 piece; seal broken; {TWO}")
-
-
-def test_a_mismatch_in_condition_is_told_by_both_conditions() -> None:
-    """What the sender's list says of the condition stands against what the receiver found."""
     written = Case().open().register("thing", condition="new")
     written.offer(OfferedItem(item_id="thing", condition="used"), to=LAB, purpose="forensic_examination")
     (opened,) = written.accept(**got("mismatch", condition="torn")).state.discrepancies.values()
@@ -108,17 +105,14 @@ def test_what_agrees_opens_none(received: dict[str, Any]) -> None:
     assert (written.state.discrepancies, written.flags) == ({}, ())
 
 
-def test_the_list_stands_above_the_record() -> None:
-    """A seal is compared with the list where the list names one, with the record where it does not."""
+def test_a_seal_is_compared_with_the_list_or_the_record() -> None:
+    """With the list where it names one, with the record where it does not; where there was none an open one is no
+    difference."""
     written = Case().open().register("thing", seal_number="S-1")
     written.offer(OfferedItem(item_id="thing", seal_number="S-2"), to=LAB, purpose="forensic_examination")
     written.accept(**got(seal_number="S-2"))
     assert written.state.discrepancies == {}
     assert written.state.items["thing"].seal_number == "S-2"
-
-
-def test_an_unsealed_thing_may_arrive_unsealed() -> None:
-    """Where there was no seal an open one is no difference, a broken one is."""
     assert sent(seal_number=None).accept(**got(seal_state="unsealed")).state.discrepancies == {}
     broken = sent(seal_number=None).accept(**got(seal_state="broken")).state.discrepancies
     assert broken["handover-1/thing"].expected == "seal intact"

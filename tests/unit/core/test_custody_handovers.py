@@ -267,13 +267,10 @@ def test_a_partial_acceptance_moves_what_is_accepted() -> None:
 
 
 def test_an_absence_alone_is_a_partial_acceptance() -> None:
-    """A co-defendant at large makes the acceptance partial, with every item accepted."""
+    """A co-defendant at large makes it partial, with every item accepted; naming every item makes it whole without "the
+    rest"."""
     written = offered("phone").accept(absent_person_ids=(WANG,))
     assert written.state.handovers["handover-1"].status == "partially_accepted"
-
-
-def test_every_item_may_be_answered_by_name() -> None:
-    """Without "rest as listed" an acceptance that names every item is whole."""
     written = offered("phone", "knife").accept(rest_as_listed=False, received=(got("phone"), got("knife")))
     assert holders(written) == {"phone": PROCURATORATE, "knife": PROCURATORATE}
 
@@ -291,13 +288,9 @@ def test_a_refusal_gives_everything_back() -> None:
 
 
 def test_an_offer_is_accepted_until_its_last_second() -> None:
-    """The expiry itself is within time."""
+    """The expiry itself is within time. Offer, delivery and answer keep the times that were claimed."""
     written = offered("phone", expires_at="2026-03-02T01:30:00Z").accept(occurred_at="2026-03-02T01:30:00Z")
     assert holders(written) == {"phone": PROCURATORATE}
-
-
-def test_the_times_of_a_handover_are_kept() -> None:
-    """Offer, delivery and answer keep the times that were claimed."""
     written = offered("phone").accept(received_at="2026-03-02T01:20:00Z", occurred_at="2026-03-02T01:40:00Z")
     answered = written.state.handovers["handover-1"]
     assert (answered.received_at, answered.answered_at) == ("2026-03-02T01:20:00Z", "2026-03-02T01:40:00Z")

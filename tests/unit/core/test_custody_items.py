@@ -247,16 +247,13 @@ DISPOSALS: Refusals = {
 
 
 def test_a_disposal_takes_two_officers() -> None:
-    """Proposed by one and signed by another officer of the holder, items are gone and the proposal is done."""
+    """Proposed by one and signed by another officer of the holder, items are gone and the proposal is done, but no
+    other one."""
     written = proposed("car", "boat")
     assert written.state.items["car"].status == "held"
     dispose(written)
     assert [(i.status, i.disposal) for i in written.state.items.values()] == [("disposed", "destroyed")] * 2
     assert written.state.proposals == {}
-
-
-def test_other_proposals_stay_open() -> None:
-    """A disposal ends its own proposal only."""
     written = proposed("car").register("boat", kind="property")
     first: EventRef = written.events[-2].ref
     written.say(item.ItemDisposalProposed, item_ids=("boat",), disposal="destroyed")
@@ -576,13 +573,9 @@ def test_a_quantity_is_as_fine_as_its_unit(value: str, unit: str, refused: str |
 
 
 def test_every_quantity_of_an_event_is_compared_with_its_unit() -> None:
-    """Those of parts too, at any depth."""
+    """Those of parts too, at any depth; where a package leaves them out only the form of a quantity is judged."""
     with refused("too_many_decimals", field="payload.body.parts[1].quantity.value"):
         split("pills", part("a", 9), part("b", "1.5"))(PILLS)
-
-
-def test_without_a_table_of_units_any_is_taken() -> None:
-    """A package may leave them out; then only the form of a quantity is judged."""
     book = replace(shipped_rulebook(), units={})
     written = Case(book=book).open().register("gold", quantity=pieces("1.5", "doubloon"))
     assert written.state.items["gold"].quantity == pieces("1.5", "doubloon")

@@ -121,14 +121,11 @@ def test_the_case_has_spans_of_responsibility_and_stage() -> None:
 
 
 def test_what_stays_keeps_its_place_while_responsibility_passes() -> None:
-    """Goods may rest where they are: holder and location stay, the responsible agency changes."""
+    """Goods may rest where they are: holder and location stay. Where a sender kept a thing says nothing of where a
+    receiver does."""
     case = holding("car", storage_location="yard 3").offer(stays("car"), to=PROCURATORATE).accept()
     ways = [(POLICE, POLICE, "yard 3"), (POLICE, PROCURATORATE, "yard 3")]
     assert told(case, "item", "car", "holder", "responsible", "location") == ways
-
-
-def test_a_place_at_one_agency_is_none_at_the_next() -> None:
-    """Where the sender kept a thing says nothing of where the receiver does."""
     case = lent("phone", storage_location="shelf 9")
     assert standings(case, "item", "phone")[-1].location == LAB
     assert case.state.items["phone"].storage_location is None
@@ -212,14 +209,11 @@ def test_who_left_for_another_case_has_no_span_that_lasts() -> None:
 
 
 def test_time_between_release_and_receipt_is_a_gap() -> None:
-    """The sender let go at the offer, the receiver had it from the delivery on: nobody says that he had it between."""
+    """The sender let go at the offer, the receiver had it from the delivery on: nobody, or both, say that they had it
+    between."""
     case = offered("phone", occurred_at=instant(START)).accept(received_at=instant(START + 7200))
     (gap,) = last_breaks(case)
     assert gap == Break("gap", instant(START), instant(START + 7200), ("phone",), (person_id("li"), person_id("wang")))
-
-
-def test_receipt_before_release_is_an_overlap() -> None:
-    """Both claim to have had it."""
     case = holding("phone").offer("phone", to=PROCURATORATE, occurred_at=instant(START + 600))
     case.accept(received_at=instant(START + 60), occurred_at=instant(START + 660))
     (gap,) = last_breaks(case)
@@ -270,14 +264,11 @@ def test_what_is_usual_between_two_times_is_only_noted() -> None:
 
 
 def test_acts_typed_to_the_minute_are_not_out_of_order() -> None:
-    """Nor is what was seized in the minute of its registration unrecorded for a time."""
+    """Nor is what was seized in the minute of its registration unrecorded for a time; what claims to lie before is
+    marked from that time to the one that the record had reached."""
     seizure = item.Seizure(document_number="S-7", seized_at=instant(START), officers=("p-1", "p-2"))
     case = Case().open(occurred_at=instant(START + 60)).register("phone", seizure=seizure, occurred_at=instant(START))
     assert last_breaks(case) == ()
-
-
-def test_an_act_that_claims_to_lie_before_the_last_one_is_marked() -> None:
-    """From the time that it claims to the time that the record had reached."""
     case = holding("phone")
     reached = case.state.last_occurred_at
     case.register("knife", occurred_at=instant(START - 86400))

@@ -224,21 +224,14 @@ def lent() -> Case:
 
 
 def test_a_difference_is_between_holder_and_who_answers_for_it() -> None:
-    """The holder's count concerns the agency that answers for the thing; both sign, whoever raised it too."""
+    """Both sign, whoever raised it too. What the record has elsewhere can be counted in one's own room nevertheless,
+    also by what it was made of: the parent was once in the agency's hands."""
     written = counting(lent(), clerk(LAB), **LENT)
     assert written.state.discrepancies["count-1"].parties == (LAB, POLICE)
     resolving(resolving(written, clerk(LAB)), clerk(POLICE))
     assert written.state.discrepancies["count-1"].is_resolved
-
-
-def test_what_is_there_too_much_concerns_its_holder() -> None:
-    """What the record has elsewhere can be counted in one's own room nevertheless."""
     written = surplus(lent(), clerk(POLICE))
     assert written.state.discrepancies["count-1"].parties == (POLICE, LAB)
-
-
-def test_who_once_held_a_thing_may_count_it_as_surplus() -> None:
-    """Also by what it was made of: the parent was once in the agency's hands."""
     written = kept(quantity=pieces(2)).offer("knife", to=LAB, purpose="forensic_examination").accept()
     written.say(ItemSplit, clerk(LAB), item_id="knife", parts=(part("blade", 1), part("grip", 1)))
     surplus(written, clerk(POLICE), item_id="blade")

@@ -46,24 +46,17 @@ def test_an_error_tells_code_field_and_hint(error: type[TallystickError], code: 
         assert error("no", code="key_revoked").code == "key_revoked"
 
 
-def test_a_conflict_tells_where_the_stream_stands() -> None:
-    """Head and next sequence let a client sign again."""
+def test_errors_say_what_a_program_goes_on_with() -> None:
+    """The head and next sequence of a stream that moved on, the entry that is broken, the seconds to wait: five unless
+    told."""
     raised = errors.Conflict("not on the head", head="blake3:00", sequence=4)
     assert (raised.head, raised.sequence) == ("blake3:00", 4)
     assert (errors.Conflict("taken").head, errors.Conflict("taken").sequence) == (None, None)
-
-
-def test_broken_integrity_names_the_entry() -> None:
-    """The first entry concerned is named where there is one."""
     assert errors.IntegrityBroken("row edited", index=0).index == 0
     assert errors.IntegrityBroken("file cut").index is None
     assert str(errors.IntegrityBroken("entry {index} is cut", index=3)) == "entry 3 is cut"
     quoting = Message("{agency} is unknown", agency="{index} {x}")
     assert str(errors.IntegrityBroken(quoting, index=3)) == "{index} {x} is unknown"
-
-
-def test_what_is_unavailable_says_when_to_come_back() -> None:
-    """Seconds to wait, five unless told."""
     assert errors.Unavailable("chain down").retry_after == 5
     assert errors.Unavailable("busy", retry_after=30).retry_after == 30
 

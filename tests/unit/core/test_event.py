@@ -61,12 +61,8 @@ from tests.testkit.builders import (
 
 
 def test_names_and_bodies_are_one_to_one() -> None:
-    """Every body has one name and every name one body."""
+    """Every body has one name and every name one body; each that may stand in a case's stream has a custody rule."""
     assert {name: body for body, name in NAME_OF.items()} == {row.name: row.body for row in EVENT_TYPES.values()}
-
-
-def test_each_type_of_a_case_has_a_custody_rule() -> None:
-    """No event that may stand in a case's stream is without a rule, and no other has one."""
     assert set(RULES) == {row.body for row in EVENT_TYPES.values() if "case" in row.streams}
 
 
@@ -200,30 +196,18 @@ def test_the_envelope_names_the_payloads_digest() -> None:
         decode_submission(encode_submission(envelope, event.payload, {}))
 
 
-def test_a_section_that_is_committed_to_comes_along() -> None:
-    """A submission without a section that its payload commits to is refused."""
+def test_sections_are_those_committed_to() -> None:
+    """None is left out, added, of other words or under another salt: it would be stored without a signature. Each has
+    fields."""
     event = sample_event("case.opened", full=True)
     with refused_at("sections.person:1", match="not here"):
         decode_submission(encode_submission(event.envelope, event.payload, {"narrative": event.sections["narrative"]}))
-
-
-def test_a_section_that_nothing_commits_to_is_refused() -> None:
-    """A section that the payload does not commit to would be stored without a signature over it."""
-    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
-    with refused_at("sections.narrative", match="commits to no section"):
-        decode_submission(encode_submission(event.envelope, event.payload, {"narrative": section()}))
-
-
-def test_a_section_is_the_one_committed_to() -> None:
-    """A section with other words, or the same words under another salt, is refused."""
-    event = sample_event("case.opened", full=True)
     for other in (section("narrative", text="other words"), replace(event.sections["narrative"], salt="00" * 16)):
         with refused_at("payload.confidential.narrative", match="that of the section"):
             decode_submission(encode_submission(event.envelope, event.payload, event.sections | {"narrative": other}))
-
-
-def test_a_section_says_something() -> None:
-    """A section without fields is refused."""
+    bare = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    with refused_at("sections.narrative", match="commits to no section"):
+        decode_submission(encode_submission(bare.envelope, bare.payload, {"narrative": section()}))
     with refused_at("sections.person:1.fields"):
         decode_section(b'{"fields":{},"salt":"%s"}' % (b"00" * 16), "person:1")
 

@@ -105,16 +105,12 @@ def test_a_map_is_that_of_its_definition(updates: list[Heads], looked_for: MapKe
         assert verify_head(sought, proof, root) == all_heads.get(sought)
 
 
-def test_an_empty_map_has_no_stream() -> None:
-    """Its root is 32 zero bytes, and the proof that a stream is not in it is empty."""
+def test_the_smallest_maps() -> None:
+    """Of none the root is 32 zero bytes and the proof empty; of one it is the leaf's hash, of key, count and head."""
     empty = HeadMap()
     empty.update({})
     assert (empty.root, empty.changed, empty.prove(key(1))) == (bytes(32), {}, HeadProof())
     assert verify_head(key(1), HeadProof(), EMPTY_MAP) is None
-
-
-def test_a_map_of_one_stream_is_its_leaf() -> None:
-    """The hash of the leaf is made of key, count and head, and needs no sibling."""
     alone = built({key(1): head(1, 3)})
     assert alone.root == map_leaf(key(1), head(1, 3))
     assert alone.root == sha256(b"\x00" + key(1) + (3).to_bytes(8, "big") + head(1, 3).head).digest()

@@ -22,12 +22,15 @@ def test_a_message_is_its_english_and_keeps_its_slots() -> None:
 
 
 def test_an_error_in_a_slot_stands_for_its_message() -> None:
-    """An error of this package keeps its own slots; of any other its text is taken."""
+    """An error of this package keeps its own slots; of any other its text is taken. An attribute's value is taken when
+    the message is written, under the slot's whole name."""
     refusal = RuleRefused(Message("no {what}", what="item"))
     outer = Message("line {line}: {error}", line=3, error=refusal)
     assert outer == "line 3: no item"
     assert outer.params["error"] is refusal.text
     assert Message("{error}", error=OSError("away")).params["error"] == "away"
+    message = Message("no {error.field!r} of {error}", error=RuleRefused("none", field="item"))
+    assert (message, message.params) == ("no 'item' of none", {"error.field": "item", "error": "none"})
 
 
 @pytest.mark.parametrize("message", [Message("a {b}", b=Message("c")), Term("role", "clerk")])
@@ -76,12 +79,6 @@ def test_messages_that_somebody_packed_do_not_multiply() -> None:
     long = joined(words)
     assert isinstance(long, Message)
     assert Message.unpacked(long.packed()) == "; ".join(words)
-
-
-def test_a_slot_may_name_an_attribute() -> None:
-    """The value is taken when the message is written, under the slot's whole name."""
-    message = Message("no {error.field!r} of {error}", error=RuleRefused("none", field="item"))
-    assert (message, message.params) == ("no 'item' of none", {"error.field": "item", "error": "none"})
 
 
 def test_words_and_sentences_are_joined_by_messages() -> None:

@@ -101,15 +101,11 @@ def test_versions_are_of_one_agency() -> None:
     assert report.verdict == "not_yet_anchored"
 
 
-def test_versions_follow_each_other() -> None:
-    """A version left out is missed."""
+def test_what_was_signed_so_is_contradicted() -> None:
+    """A version left out is missed; a text of another digest was signed so, which is no tampering."""
     writer = Writer("supervision", f"model-{MODEL}")
     writer.write(published(2), analyst(PROCURATORATE))
     assert report_of(package(log_of(writer))).conformity.result == "contradicted"
-
-
-def test_a_definition_has_the_digest_that_was_signed() -> None:
-    """A text of another digest was signed so, which is no tampering."""
     writer = Writer("supervision", f"model-{MODEL}")
     writer.write(replace(published(1), definition="id: another\n"), analyst(PROCURATORATE))
     report = report_of(package(log_of(writer)))

@@ -20,15 +20,11 @@ ML_DSA = MlDsaSigner.from_seed("w", b"\x0c" * 32).verifying_key.vkey()
 GROUPS = ("w1 any w2", "g any", "g 0 w1", "g 2 w1", "g any w9", "g 2 w1 w1", "g any g")
 
 
-def test_no_quorum_is_met_by_nobody() -> None:
-    """``quorum none`` asks for no witness."""
+def test_the_smallest_quorums() -> None:
+    """``quorum none`` asks for no witness; one witness meets its own quorum, and no other one does."""
     policy = parse_policy("quorum none\n")
     assert not policy.asks_for_witnesses
     assert policy.is_met_by([])
-
-
-def test_single_witness() -> None:
-    """A quorum that is one witness is met by that witness and by no other."""
     policy = parse_policy(f"{WITNESS_LINES}quorum w2")
     assert policy.asks_for_witnesses
     assert policy.is_met_by([KEYS[1]])
@@ -96,16 +92,13 @@ def test_same_name_with_another_key_does_not_count() -> None:
 
 
 def test_comments_blanks_tabs_and_urls() -> None:
-    """White space is spaces and tabs; empty lines and comments count for nothing; URLs are taken and not used."""
+    """White space is spaces and tabs; empty lines and comments count for nothing; URLs are not used. The text is kept
+    as it is."""
     policy = parse_policy(
         f"\n  # of the tests\n\tlog\t{LOG}  https://ledger.example/\n \t\n witness w1 {W1} https://w/ \nquorum\tw1"
     )
     assert policy.logs == (LOG_SIGNER.verifying_key,)
     assert policy.witnesses == {"w1": KEYS[0]}
-
-
-def test_text_is_kept() -> None:
-    """The policy keeps its own text, which the trust file is written from."""
     assert parse_policy(TWO_OF_THREE).text == TWO_OF_THREE
 
 

@@ -79,16 +79,12 @@ def test_any_other_text_is_refused(text: str) -> None:
     assert refused.value.field in ("proof", "index", "extra")
 
 
-def test_more_than_63_hashes_are_refused() -> None:
-    """64 hash lines are refused before any is hashed."""
+def test_hashes_and_length_are_bounded() -> None:
+    """63 hashes and a text of exactly the limit are read; one more of either is refused before any is hashed."""
     text = TEXT.replace(HASH_LINE, "\n".join([HASH_LINE] * 63))
     assert len(parse_tlog_proof(text).hashes) == 63
     with refused_at("proof", match="at most 63 hashes"):
         parse_tlog_proof(text.replace("index 2", f"index 2\n{HASH_LINE}"))
-
-
-def test_length_is_bounded() -> None:
-    """A text of exactly the limit is read, one character more is refused."""
     fitting = TEXT + "." * (MAX_TLOG_PROOF_LENGTH - len(TEXT))
     assert parse_tlog_proof(fitting).index == 2
     with refused_at("proof", match="characters long"):

@@ -288,16 +288,13 @@ def test_of_two_maps_at_one_place_one_is_a_fork() -> None:
 
 
 def test_an_entry_of_another_form_is_a_fault() -> None:
-    """Bytes that are no envelope, or one in another spelling, or one where no such event can stand."""
+    """Bytes that are no envelope, one in another spelling, or where no such event can stand; but an older witness stops
+    at what it does not know, and asks to be updated."""
     event = Case().open().last
     fault("malformed", 7, lambda: replay.decode_entries([b"{}"], 7))
     fault("malformed", 8, lambda: replay.decode_entries([event.entry, event.entry + b" "], 7))
     misplaced = replace(event.envelope, stream=replace(event.envelope.stream, kind="system"))
     fault("malformed", 0, lambda: replay.decode_entries([canonical.encode(misplaced)], 0))
-
-
-def test_an_event_type_of_a_later_release_is_no_fault() -> None:
-    """An older witness stops and asks to be updated."""
     later = replace(Case().open().last.envelope, event_type="case.beamed_up")
     with pytest.raises(replay.LogUnreadable, match="does not know"):
         replay.decode_entries([canonical.encode(later)], 0)
@@ -314,25 +311,18 @@ def test_a_mirror_entry_takes_its_payload() -> None:
             replay_events(log.events, payloads=payloads)
 
 
-def test_a_change_that_does_not_follow_is_a_false_mirror() -> None:
-    """Number and rolling hash follow from the change before."""
+def test_what_is_a_false_mirror() -> None:
+    """A change whose number or rolling hash does not follow, a payload of another type than its entry names, an
+    officer's name."""
     log = founded(POLICE)
     forged = replace(log.registry.bodies[1], registry_hash="0x" + "22" * 32)
     system = Writer("system", "ledger", start=START - 3600)
     events = [system.write(body, SERVICE) for body in (log.registry.bodies[0], forged)]
     fault("false_mirror", 1, lambda: replay_events(events))
-
-
-def test_a_signed_payload_of_another_event_type_is_a_false_mirror() -> None:
-    """The entry names one change of the registry, and the payload that it signs is of another."""
     log = founded(POLICE)
     first = Writer("system", "ledger", start=START - 3600).write(log.registry.bodies[0], SERVICE)
     lying = SignedEvent(signed(replace(first.envelope, event_type="registry.key_granted"), SERVICE), first.payload)
     fault("false_mirror", 0, lambda: replay_events([lying]))
-
-
-def test_a_mirror_entry_in_the_name_of_an_officer_is_a_false_mirror() -> None:
-    """The service's own key signs the mirror in the service's name."""
     log = Log()
     log.registry.admit(POLICE)
     log.mirror(by=ServiceKeyHolder("p-0001", SERVICE.agency))

@@ -170,20 +170,17 @@ def test_a_log_id_has_32_bytes(length: int) -> None:
 
 
 def test_a_summary_has_at_most_200_bytes() -> None:
-    """For the longest event type and kind of stream, at the longest ids and the largest number, and it is ASCII."""
+    """For the longest type, kind of stream, ids and number, and it is ASCII. It tells nothing but what the envelope
+    shows."""
     stream = Stream(kind=max(choices(StreamKind), key=len), id="x" * 64)
     longest = replace(envelope(), event_type=max(EVENT_TYPES, key=len), stream=stream, sequence=2**53 - 1)
     assert len(signatures.summary(replace(longest, agency="y" * 31)).encode("ascii")) <= 200
+    assert signatures.summary(envelope()) == "case.numbered as entry 0 of case case-1 for police-east"
 
 
 def test_the_suite_has_the_number_of_the_protocol() -> None:
     """secp256k1 with EIP-712 is suite 1, on the chain too."""
     assert signatures.SUITE_SECP256K1_EIP712 == 1
-
-
-def test_a_summary_tells_nothing_of_the_payload() -> None:
-    """It is made of type, stream, place and agency, which the envelope shows anyway."""
-    assert signatures.summary(envelope()) == "case.numbered as entry 0 of case case-1 for police-east"
 
 
 # -- bad signatures ----------------------------------------------------------------------------------------------------
@@ -222,16 +219,13 @@ def test_r_is_taken_up_to_the_order_and_s_up_to_its_half(r: int, s: int) -> None
 
 
 def test_a_signature_for_another_ledger_is_refused() -> None:
-    """What was signed for one ledger does not replay on another."""
+    """What was signed for one ledger does not replay on another; nor is a good one by a key that the envelope does not
+    name."""
     by = clerk(POLICE)
     foreign = envelope_of(payload_of(case.CaseNumbered(case_number="7"), by), by, log_id=OTHER_LOG)
     signatures.verify_envelope(foreign, OTHER_LOG)
     with pytest.raises(SignatureRefused, match="for this ledger"):
         signatures.verify_envelope(foreign, LOG_ID)
-
-
-def test_the_right_signature_of_another_key_is_refused() -> None:
-    """A good signature by a key that the envelope does not name is refused."""
     raw = signed_bytes(signatures.signing_hash(envelope(), LOG_ID), secret_key("somebody else"))
     with pytest.raises(SignatureRefused, match=key_id("somebody else")):
         signatures.verify_envelope(with_signature(raw), LOG_ID)

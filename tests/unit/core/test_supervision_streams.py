@@ -13,13 +13,9 @@ from tests.testkit.supervision import ASSIGNER, Lead, Stream, assigned, publishe
 
 
 def test_streams_say_by_their_names_what_they_are_of() -> None:
-    """Any other name is of nothing."""
+    """Any other name is of nothing, and takes no event of anybody."""
     names = ("model-a", "lead-a", "recommendation-a", "pensions")
     assert [subject_kind_of(name) for name in names] == ["model", "lead", "recommendation", None]
-
-
-def test_nothing_stands_in_a_stream_of_another_name() -> None:
-    """A stream that is of nothing would take events of anybody."""
     stream: Stream[Any] = Stream("pensions")
     with refused("wrong_stream", field="envelope.stream.id"):
         stream.act(published(), analyst(PROCURATORATE))

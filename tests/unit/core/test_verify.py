@@ -76,23 +76,16 @@ def test_leaving_out_does_not_bring_a_bundle_nearer_to_a_ledger(left_out: str) -
     assert verdict_of(bundle, replace(TRUST, log_id_text=OTHER_ID)).verdict == "other_ledger"
 
 
-def test_the_detail_of_a_step_is_its_text() -> None:
-    """Where no message was kept of it, as it was told."""
+def test_the_report_says_what_was_verified() -> None:
+    """The event, its place, and the tree head that it was proven under; and beside the verdict that one event shows
+    nothing of rules or of what came after it."""
     step = verdict_of(GOOD).steps[0]
     assert step.text == step.detail
-
-
-def test_subject_says_what_was_verified() -> None:
-    """The report names the event, its place, and the tree head that it was proven under."""
     subject = verdict_of(GOOD).subject
     event = CASE.events[1]
     assert (subject.envelope.event_id, subject.envelope.payload_digest) == (event.envelope.event_id, event.digest)
     assert (subject.index, subject.size, subject.root) == (REGISTERED, 10, LOG.checkpoint().root.hex())
     assert (subject.officer, subject.occurred_at) == (event.payload.officer, event.payload.occurred_at)
-
-
-def test_statements_beside_the_verdict() -> None:
-    """One event shows nothing of rules or of what came after it, and the report says so beside the verdict."""
     report = verdict_of(GOOD)
     assert (report.conformity.result, report.completeness.result) == ("not_checked", "not_checked")
     assert "not one event" in report.conformity.detail
@@ -201,16 +194,13 @@ def cosigned(*times: tuple[int, int]) -> Bundle:
 
 
 def test_quorum_and_its_time() -> None:
-    """The time is when the quorum was reached, not when the first of it signed."""
+    """The time is when the quorum was reached, not when the first of it signed; beyond the calendar it is told in
+    seconds."""
     bundle = cosigned((0, START + 90), (2, START + 80))
     report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE, development=False))
     assert (report.verdict, results(report)["witnesses"]) == ("intact", "checked")
     assert report.proven_time == START + 90
     assert not report.development
-
-
-def test_time_far_away() -> None:
-    """A co-signature may name any second below 2^63; it is told in seconds where the calendar ends."""
     bundle = replace(cosigned((0, 2**62), (1, 2**62)), anchor=None)
     report = verdict_of(bundle, trust(TWO_OF_THREE))
     assert report.proven_time == 2**62

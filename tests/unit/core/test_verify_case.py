@@ -203,40 +203,25 @@ def test_kind_that_is_not_shown() -> None:
 
 
 def test_scan_finds_the_stream() -> None:
-    """All entries of the stream with their indices, and none of another."""
+    """All its entries with their indices and none of another, in a log of none, of more than is hashed at once, or
+    longer than the checkpoint: what was added since is not looked at."""
     entries = scan(LOG.entries(), LOG.checkpoint(), STREAM)
     assert [(entry.index, entry.envelope) for entry in entries] == [
         (9 + number, event.envelope) for number, event in enumerate(CASE.events)
     ]
     assert scan(LOG.entries(), LOG.checkpoint(), Stream(kind="case", id="case-2")) == []
-
-
-def test_scan_of_an_empty_log() -> None:
-    """No entries are the tree of size 0."""
     assert scan([], Log().checkpoint(), STREAM) == []
-
-
-def test_scan_of_a_longer_log() -> None:
-    """What was added since the checkpoint is not looked at, whatever it is."""
     entries = LOG.entries()
     assert scan([*entries, b"{}"], LOG.checkpoint(), STREAM) == scan(entries, LOG.checkpoint(), STREAM)
-
-
-def test_scan_in_batches() -> None:
-    """More entries than are hashed at once give the root that the whole tree has."""
     entries = (LOG.entries() * (BATCH // len(LOG.events) + 2))[: BATCH + 3]
     log = Log([LOG.events[number % len(LOG.events)] for number in range(BATCH + 3)], log_signer=LOG_SIGNER)
     assert len(scan(entries, log.checkpoint(), STREAM)) > len(CASE.events)
 
 
-def test_end_without_a_tree_head() -> None:
-    """A copy of the log shows nothing where no proof says which tree it must be."""
+def test_a_copy_of_the_log_needs_a_tree_head_and_its_length() -> None:
+    """It shows nothing where no proof says which tree it must be; one that ends below it contradicts nothing."""
     bundle = replace(LOG.case_bundle(), note="none")
     assert "no checkpoint" in report_of(bundle, entries=LOG.entries()).completeness.detail
-
-
-def test_copy_of_the_log_that_is_older_than_the_bundle() -> None:
-    """An honest copy that ends below the checkpoint contradicts nothing: how long it must be is told."""
     report = report_of(LOG.case_bundle(), entries=LOG.entries()[:-1])
     assert (report.verdict, faults(report), report.completeness.result) == ("intact", [], "not_checked")
     assert f"at least {len(LOG.events)} entries" in report.steps[8].detail

@@ -69,12 +69,15 @@ def test_a_whole_case_is_shown_offline() -> None:
     assert f"first {INDEX} entries" in report.completeness.detail
 
 
-def test_a_map_without_a_quorum_is_the_logs_own_word() -> None:
-    """Witnesses have made the map themselves; the log alone could leave out what it likes."""
+def test_without_a_quorum_a_map_is_the_logs_own_word() -> None:
+    """Witnesses have made it themselves; the log alone could leave out what it likes, of a case or of its absence."""
     assert stated(case_report(LOG.mapped(INDEX), "quorum none\n")) == ("intact", "not_checked")
     lacking = LOG.mapped(INDEX, note=LOG.note(witnesses=SIGNED[:1]))
     assert stated(case_report(lacking)) == ("unverifiable", "not_checked")
     assert "own word" in case_report(lacking).completeness.detail
+    assert stated(absence_report(LOG.absence(ABSENT, INDEX), "quorum none\n")) == ("intact", "not_checked")
+    lacking = LOG.absence(ABSENT, INDEX, LOG.note(witnesses=SIGNED[:1]))
+    assert stated(absence_report(lacking)) == ("unverifiable", "not_checked")
 
 
 def test_events_after_the_map_are_not_counted() -> None:
@@ -108,16 +111,13 @@ def test_how_much_of_the_tree_the_map_leaves_out_is_said() -> None:
     assert "nothing is shown" not in case_report(WHOLE).completeness.detail
 
 
-def test_an_event_that_was_left_out_is_named() -> None:
-    """A holder drops the last event of the case: the map has one more. The verdict on what is shown stays."""
+def test_a_holder_who_leaves_out_an_event_is_found_out() -> None:
+    """The last one: the map has one more, and the verdict on what is shown stays. One that is put twice for another
+    that he leaves out: the map has as many, and the same last one."""
     entries = tuple(entry for entry in WHOLE.entries if entry.envelope != CASE.last.envelope)
     report = case_report(replace(WHOLE, entries=entries))
     assert stated(report) == ("intact", "contradicted")
     assert "has 3 events of the stream, not these 2" in report.completeness.detail
-
-
-def test_number_and_last_event_alone_show_no_whole_case() -> None:
-    """A holder puts an event twice, for one that he leaves out: the map has as many, and the same last one."""
     _, second, third = (entry for entry in WHOLE.entries if entry.envelope.stream == PRESENT)
     entries = [replace(third, index=second.index) if entry is second else entry for entry in WHOLE.entries]
     report = case_report(replace(WHOLE, entries=tuple(entries)))
@@ -239,13 +239,6 @@ def test_a_stream_that_the_log_does_not_have(stream: Stream) -> None:
     )
     without_anchor = encode_bundle(replace(bundle, anchor=None))
     assert len(without_anchor) < 6000
-
-
-def test_an_absence_without_a_quorum_is_the_logs_own_word() -> None:
-    """The verdict is that of the bytes; that nothing was left out needs those who have made the map, too."""
-    assert stated(absence_report(LOG.absence(ABSENT, INDEX), "quorum none\n")) == ("intact", "not_checked")
-    lacking = LOG.absence(ABSENT, INDEX, LOG.note(witnesses=SIGNED[:1]))
-    assert stated(absence_report(lacking)) == ("unverifiable", "not_checked")
 
 
 def test_a_stream_that_the_log_has_is_not_absent() -> None:

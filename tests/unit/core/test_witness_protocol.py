@@ -62,16 +62,12 @@ def test_a_request_to_a_mirror_comes_back_from_its_body(ticket: bytes) -> None:
     assert [parse_add_entries(body[:length]) for length in range(len(body))] == [None] * len(body)
 
 
-def test_a_request_to_a_mirror_that_cannot_be() -> None:
-    """``upload_start`` MUST be less or equal to ``upload_end``; an origin is text."""
+def test_requests_that_cannot_be() -> None:
+    """``upload_start`` MUST be less or equal to ``upload_end``; an origin is text, and so is a checkpoint."""
     with refused_at("upload_start"):
         parse_add_entries(AddEntries("a", 2, 1).body())
     with refused_at("log_origin"):
         parse_add_entries(b"\x00\x01\xff" + AddEntries("", 1, 1).body()[2:])
-
-
-def test_a_body_is_text() -> None:
-    """Bytes that are no UTF-8 are refused."""
     with pytest.raises(MalformedInput):
         parse_add_checkpoint(b"old 2\n\n\xff")
 

@@ -81,13 +81,10 @@ def test_days_begin_where_the_day_before_ends(step: int, name: str) -> None:
 
 
 def test_a_day_over_a_change_of_clocks_has_another_length() -> None:
-    """In London the last Sunday of March has 23 hours, the last of October 25."""
+    """In London the last Sunday of March has 23 hours, the last of October 25. In St John's they went back at 0:01
+    until 2011: the day begins when they leave the old one for good."""
     for day, hours in ((date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)):
         assert LONDON.end_of(day) - LONDON.start_of(day) == timedelta(hours=hours)
-
-
-def test_where_clocks_go_back_over_midnight_the_day_begins_once() -> None:
-    """At 0:01 they went back to 23:01 in St John's until 2011: the day begins when they leave the old one for good."""
     zone = zone_table("America/St_Johns", range(2010, 2012))
     assert zone.start_of(date(2010, 11, 7)) == datetime(2010, 11, 7, 3, 30, tzinfo=UTC)
     assert zone.day_of(datetime(2010, 11, 7, 3, 29, 59, tzinfo=UTC)) == date(2010, 11, 6)
@@ -151,15 +148,12 @@ def test_people_read_times_with_their_offset() -> None:
 
 
 def test_a_moment_is_shown_as_clocks_show_it() -> None:
-    """To whatever the format asks for, before and after clocks change."""
+    """To whatever the format asks for, before and after clocks change; what a model asks for is no time that anybody is
+    told."""
     zone = Zone("Europe/Somewhere", {"1970-01-01T00:00:00Z": "+01:00", "2026-03-29T01:00:00Z": "+02:00"})
     change = int(datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp())
     assert [zone.shown("{:%m-%d %H:%M}", at) for at in (change - 60, change)] == ["03-29 01:59", "03-29 03:00"]
     assert zone.shown("{0.year}", change) == "2026"
-
-
-def test_an_example_of_how_a_time_is_typed_stays() -> None:
-    """A model is written for programs: what it asks for is no time that anybody is told."""
     for text in ("a time in UTC such as 2026-03-01T08:30:00Z", "例如 2026-03-01T08:30:00Z"):
         assert ZONES["Asia/Shanghai"].with_readable_times(text) == text
 
