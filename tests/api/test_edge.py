@@ -63,11 +63,15 @@ def test_without_tls_nothing_is_promised_of_it(tmp_path: Path) -> None:
         assert "strict-transport-security" not in served.get("/healthz").headers
 
 
-def test_a_request_keeps_its_own_id(shared: Served) -> None:
-    """A plain id comes back and stands in the log line."""
+def test_a_log_line_says_who_asked_for_what_under_the_id_of_the_request(shared: Served) -> None:
+    """A plain id comes back. Method, path without the query, status, time, client: no token and no body."""
     answer = shared.request("GET", "/healthz", headers={"x-request-id": "ab-1.2_3"})
     assert answer.headers["x-request-id"] == "ab-1.2_3"
     assert shared.lines[-1]["id"] == "ab-1.2_3"
+    shared.get("/api/v1/cases", clerk(POLICE), limit="7")
+    line = shared.lines[-1]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/cases", 200)
+    assert not any("Bearer" in str(value) or "limit" in str(value) for value in line.values())
 
 
 @pytest.mark.parametrize("request_id", ["", "a b", "a" * 65, "<script>", "a\tb", "ä"])
@@ -157,14 +161,6 @@ except OSError:
     assert (first["level"], first["event"]) == ("info", "the chain takes no factory: no\nroom")
     assert (second["logger"], second["event"]) == ("a.package", "it is away")
     assert "OSError" in second["exception"]
-
-
-def test_a_log_line_says_who_asked_for_what(shared: Served) -> None:
-    """Method, path without the query, status, time, client: no token and no body."""
-    shared.get("/api/v1/cases", clerk(POLICE), limit="7")
-    line = shared.lines[-1]
-    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/cases", 200)
-    assert not any("Bearer" in str(value) or "limit" in str(value) for value in line.values())
 
 
 def test_an_agency_has_its_own_measure(tmp_path: Path) -> None:

@@ -123,15 +123,12 @@ def test_a_file_is_kept_encrypted_and_comes_back(desk: Desk) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in desk.folder.rglob("*"))
 
 
-def test_a_part_of_a_file_is_not_taken_for_the_whole(desk: Desk) -> None:
-    """It would have another digest than the record, and its sender would not learn why."""
+def test_what_headers_say_of_a_file_is_not_believed(desk: Desk) -> None:
+    """A part would have another digest than the record; zeros before a length are passed on by servers, and the bytes
+    counted."""
     path, part = desk.path("disk", digests_of(LARGE)[0]), {"content-range": f"bytes 0-99/{len(LARGE)}"}
     answer = desk.served.request("POST", path, content=LARGE[:100], headers=FILE | desk.served.token(HOLDER) | part)
     problem(answer, 400, "malformed_input", "Content-Range")
-
-
-def test_a_length_of_thousands_of_digits_is_as_good_as_none(desk: Desk) -> None:
-    """Servers pass on zeros before it; the bytes are counted as they come."""
     path, long = desk.path("disk", digests_of(LARGE)[0]), {"content-length": str(len(LARGE)).zfill(5000)}
     answer = desk.served.request("POST", path, content=LARGE, headers=FILE | desk.served.token(HOLDER) | long)
     assert answer.status_code == 200, answer.text
@@ -152,7 +149,8 @@ def test_a_part_of_a_file_is_taken(desk: Desk, asked: str, start: int, end: int)
 
 
 def test_another_file_than_the_recorded_one_is_refused(desk: Desk) -> None:
-    """One that is cut or another one, and a digest that the record of the item does not have, or of another item."""
+    """One that is cut or another one, a digest that the record of this item does not have; nor by who held it before,
+    who reads, or who does not see the case, to whom nothing is there."""
     wrong = problem(desk.give("disk", LARGE[:-1], HOLDER, digests_of(LARGE)[0]), 400, "digest_differs", "file")
     assert digests_of(LARGE)[0] in wrong["detail"]
     assert digests_of(LARGE[:-1])[0] in wrong["detail"]
@@ -160,10 +158,6 @@ def test_another_file_than_the_recorded_one_is_refused(desk: Desk) -> None:
     problem(desk.give("disk", b"x", HOLDER, digests_of(b"x")[0]), 404, "digest_not_recorded", "digest")
     assert desk.objects() == []
     assert not any(row["kept"] for row in desk.list("disk", HOLDER)["files"])
-
-
-def test_a_file_is_given_by_who_holds_the_item(desk: Desk) -> None:
-    """Not by who held it before, who reads, or who does not see the case; these are told that nothing is there."""
     problem(desk.give("disk", LARGE, FORMER), 403, "not_held", "item_id")
     problem(desk.give("disk", LARGE, auditor(PROCURATORATE)), 403, "role_missing")
     problem(desk.give("disk", LARGE, clerk(COURT)), 404, "not_found", "case_id")

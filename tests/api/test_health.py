@@ -44,16 +44,13 @@ class Ending(Future[Answer]):
         raise SystemExit(f"instead of taking {type(result).__name__}")
 
 
-def test_a_service_that_works_is_ready(served: Served) -> None:
-    """200, and each part is well."""
+def test_readiness_is_that_of_the_writer(served: Served) -> None:
+    """200 while each part is well, and nothing is written for it; once the thread is gone, without a failure, what to
+    do."""
     before = served.ledger.database.activity.writes
     answer = served.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, READY)
     assert served.ledger.database.activity.writes == before  # whoever asks again and again keeps nothing awake
-
-
-def test_a_writer_whose_thread_is_gone_is_noticed(served: Served) -> None:
-    """No failure was told, yet nothing would be committed: who reads that it is so reads what to do, too."""
     served.ledger.sequencer.stop()
     assert served.ledger.sequencer.failure is None
     answer = served.get("/readyz")

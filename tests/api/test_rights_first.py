@@ -128,18 +128,11 @@ def test_what_supervision_asks_is_not_even_read_for_others(shared: Served, path:
     problem(asked(shared, f"POST /api/v1{path}", analyst(POLICE)), 403, "not_a_supervising_agency")
 
 
-def test_an_act_is_read_of_who_may_sign_one(shared: Served) -> None:
-    """A clerk is told what is wrong with the text."""
+def test_what_is_sent_is_read_of_who_may(shared: Served) -> None:
+    """An act of a clerk; of a data set the registration comes first, of elements the line of the agency, and whether it
+    has a key."""
     assert asked(shared, "POST /api/v1/drafts", clerk(POLICE)).json()["code"] == "malformed_input"
-
-
-def test_the_file_of_a_data_set_that_nobody_registered_is_not_read(shared: Served) -> None:
-    """The role first, then the registration, then the bytes."""
     problem(asked(shared, "POST /api/v1/datasets/{dataset_id}/file", clerk(POLICE)), 404, "not_found", "dataset_id")
-
-
-def test_elements_are_read_of_whom_the_key_is_for(shared: Served) -> None:
-    """The line of the agency, and whether there is a key at all, before the elements."""
     problem(asked(shared, "POST /api/v1/pseudonyms/{agency_id}", clerk(POLICE)), 403, "outside_jurisdiction")
 
 

@@ -266,18 +266,14 @@ def test_a_lead_on_the_list_of_another_agency_can_be_saved(served: Served) -> No
 
 
 def test_a_data_set_is_compared_with_where_its_agency_stands_in_line(served: Served) -> None:
-    """By the procuratorate of its district and the one above; next door it is as if there were none."""
+    """By the procuratorate of its district and the one above; next door it is as if there were none. Where the
+    neighbours' police register the same id later, their procuratorate's models ask theirs, those of the district the
+    first one."""
     give(served, clerk(POLICE))
     (finding,) = run(served, PAID, analyst(UPPER)).json()["findings"]
     assert (finding["case_id"], finding["values"]["matched"]) == ("case-east", "1")
     assert "Li Si" not in str(finding)
     problem(run(served, PAID, analyst(NEIGHBOUR)), 400, "query_refused", "dataset")
-
-
-def test_each_line_has_its_own_data_set_of_an_id(served: Served) -> None:
-    """The neighbours' police registers the same id later: their procuratorate's models ask theirs, those of the
-    district the first one."""
-    give(served, clerk(POLICE))
     give(served, clerk(FAR_POLICE))
     for by, agency, count in ((PROCURATORATE, POLICE, 1), (UPPER, POLICE, 1), (NEIGHBOUR, FAR_POLICE, 0)):
         (line,) = for_models(served, analyst(by)).json()["datasets"]

@@ -26,10 +26,6 @@ from tests.testkit.ledgers import verified
 EVENTS = "/api/v1/events"
 
 
-def receipt_of(data: bytes) -> Receipt:
-    return msgspec.json.decode(data, type=Receipt)
-
-
 def batch(served: Served, *lines: bytes) -> list[dict[str, Any]]:
     answer = served.post_lines(*lines)
     assert answer.status_code == 200, answer.text
@@ -38,22 +34,15 @@ def batch(served: Served, *lines: bytes) -> list[dict[str, Any]]:
 
 
 def test_a_new_event_gets_a_receipt_whose_proof_leads_to_the_log_key(served: Served) -> None:
-    """201, and the receipt is an oath that anybody can check."""
+    """201, and the receipt is an oath that anybody can check; again it is 200, the same byte for byte, and nothing is
+    added."""
     event = Case().open().last
     answer = served.submit(event)
     assert answer.status_code == 201
-    checkpoint = verified(receipt_of(answer.content), event)
-    assert checkpoint.size == served.size()
-
-
-def test_the_same_event_again_gets_the_same_receipt(served: Served) -> None:
-    """200 with the stored receipt, byte for byte, and nothing is added."""
-    event = Case().open().last
-    first = served.submit(event)
     size = served.size()
+    assert verified(msgspec.json.decode(answer.content, type=Receipt), event).size == size
     again = served.submit(event)
-    assert (again.status_code, again.content) == (200, first.content)
-    assert served.size() == size
+    assert (again.status_code, again.content, served.size()) == (200, answer.content, size)
 
 
 def beside_second(case: Case) -> bytes:
@@ -154,27 +143,19 @@ def test_what_was_refused_does_not_stay_in_memory(served: Served) -> None:
 
 
 def test_each_line_of_a_bulk_request_is_answered_on_its_own(served: Served) -> None:
-    """A refused line does not touch its neighbours, and the answers stand in the order of the lines."""
+    """A refused line does not touch its neighbours, and the answers stand in the order of the lines. Those of one case
+    may follow each other, such as a whole handover."""
     good, twin, other = Case().open().last, Case("case-2").open().last, Case("case-3").open().last
     results = batch(served, good.submission, b"{}", twin.submission, good.submission, other.submission)
     statuses = [result["status"] for result in results]
     assert statuses[:3] + statuses[4:] == [201, 400, 201, 201]
     assert results[0]["receipt"]["event_id"] == results[3]["receipt"]["event_id"] == good.envelope.event_id
     assert results[1]["problem"]["code"] == "malformed_input"
-
-
-def test_events_of_one_case_may_follow_each_other_in_one_bulk_request(served: Served) -> None:
-    """A whole handover in one request."""
-    case = Case().open().register("phone").offer("phone", to=PROCURATORATE).accept()
+    case = Case("case-4").open().register("phone").offer("phone", to=PROCURATORATE).accept()
     results = batch(served, *(event.submission for event in case.events))
     assert [result["status"] for result in results] == [201] * 4
     for event, result in zip(case.events, results, strict=True):
         verified(msgspec.convert(result["receipt"], Receipt), event)
-
-
-def test_a_bulk_request_has_at_most_a_thousand_lines(served: Served) -> None:
-    """413, and nothing of it is looked at."""
-    problem(served.post_lines(*[b"{}"] * 1001), 413, "too_many_events")
 
 
 def test_a_bulk_request_may_be_recorded_all_or_not_at_all(served: Served) -> None:
@@ -231,8 +212,10 @@ def test_a_failure_of_one_line_is_no_answer_with_fewer_lines(
     assert served.post_together(*(event.submission for event in events)).status_code == 200
 
 
-def test_what_goes_together_is_bounded(served: Served) -> None:
-    """413 above what one transaction takes; another value of the parameter than true or false is refused."""
+def test_a_bulk_request_is_bounded(served: Served) -> None:
+    """413 above a thousand lines, and together above what one transaction takes; another value of the parameter than
+    true or false is refused."""
+    problem(served.post_lines(*[b"{}"] * 1001), 413, "too_many_events")
     problem(served.post_together(*[b"{}"] * 513), 413, "too_many_events")
     problem(served.post_lines(b"{}", query="?all_or_none=maybe"), 400, "malformed_input", "all_or_none")
 

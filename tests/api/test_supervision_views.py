@@ -147,6 +147,7 @@ def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
     assert shown["rechecks"][0]["before"]["count"] == 12
     assert len(shown["events"]) == 4
     problem(served.get("/api/v1/recommendations/2026-7", clerk(COURT)), 404, "not_found", "recommendation_id")
+    problem(served.get("/api/v1/leads/recommendation-2026-7", clerk(POLICE)), 404, "not_found", "lead_id")
     assert lines(served, "recommendations", clerk(POLICE))[0]["result"] == "fell"
 
 
@@ -188,9 +189,3 @@ def test_what_is_confidential_of_a_model_is_for_who_signed_it(served: Served) ->
         agency: served.get("/api/v1/events", clerk(agency)).json()["events"][-1] for agency in (UPPER, PROCURATORATE)
     }
     assert ("sections" in events[UPPER], "sections" in events[PROCURATORATE]) == (True, False)
-
-
-def test_a_streams_name_is_no_way_around(served: Served) -> None:
-    """A recommendation asked for as a lead is not there."""
-    record(served, Recommendation().issued())
-    problem(served.get("/api/v1/leads/recommendation-2026-7", clerk(POLICE)), 404, "not_found", "lead_id")

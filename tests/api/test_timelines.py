@@ -167,17 +167,14 @@ def test_who_held_an_item_at_a_moment_is_answered_with_the_act_and_its_ground(la
 
 
 def test_a_day_has_all_who_held_it_and_where_the_chain_was_open(late_delivery: Served) -> None:
-    """Of the day of the delivery in the zone of the ledger: both, in their order, and the gap between them."""
+    """Of the day of the delivery in the zone of the ledger: both, in their order, and the gap between them. Nobody
+    before."""
     answer = answered(late_delivery, "items/coins", "2026-03-06")
     assert [held["holder"] for held in answer["holdings"]] == [POLICE, PROCURATORATE]
     (gap,) = answer["open"]
     assert (gap["since"], gap["until"]) == (instant(START + 100 * HOUR), instant(START + 102 * HOUR))
     assert gap["text"] in answer["sentence"]
     assert answered(late_delivery, "items/coins", "2026-03-08")["open"] == []
-
-
-def test_nobody_held_what_was_not_in_the_record_yet(late_delivery: Served) -> None:
-    """A day before the registration has no holding, and says so."""
     answer = answered(late_delivery, "items/coins", "2026-02-01")
     assert (answer["holdings"], answer["sentence"]) == ([], "By this record nobody held it then.")
 

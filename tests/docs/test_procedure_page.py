@@ -57,11 +57,18 @@ def test_the_protocol_names_facts_of_every_land_alone() -> None:
     assert re.findall(r"Article \d+|suspect|three clocks", page) == []
 
 
-def test_the_page_lists_every_key_of_a_condition() -> None:
-    """Each key once, and ``unless``."""
+def test_the_page_lists_every_key_flag_and_table() -> None:
+    """Each key of a condition once, and ``unless``; each name of a flag; the tables of words, and those in sections of
+    their own."""
     table = PAGE.split("| key | asks | of |\n")[1].split("\n\n")[0]
     listed = [word for line in table.splitlines()[1:] for word in words_of(line.split("|")[1])]
     assert listed == [*KEYS, "unless"]
+    rows = rows_of(PAGE.split("<!-- flags -->")[1].split("<!-- /flags -->")[0])
+    assert sorted(words_of(name)[0] for name, *_ in rows) == sorted(get_args(FlagName))
+    table = PAGE.split("| table | what its words name")[1].split("\n\n")[0]
+    listed = {word for line in table.splitlines()[2:] for word in words_of(line.split("|")[1])}
+    sections = {"procedure", "zone", "currency", "clocks", "flags", "papers", "paper_words", "days_off", "examples"}
+    assert listed | sections == {field.name for field in msgspec.structs.fields(Rulebook)} - {"digest"}
 
 
 @pytest.mark.parametrize(
@@ -112,20 +119,6 @@ def test_the_row_of_a_paper_on_the_page_is_sound() -> None:
     slip = files["papers.toml"].replace(b'"seal_number"]', b'"seal_nmber"]')
     with refused_at("papers.toml:21: papers[0].lists[0].columns", match="seal_nmber"):
         read_package(files | {"papers.toml": slip})
-
-
-def test_the_page_lists_every_flag() -> None:
-    """The list is closed: the page has each name of a flag, and no other."""
-    rows = rows_of(PAGE.split("<!-- flags -->")[1].split("<!-- /flags -->")[0])
-    assert sorted(words_of(name)[0] for name, *_ in rows) == sorted(get_args(FlagName))
-
-
-def test_the_page_lists_every_table() -> None:
-    """Each table of words, and those of rows in sections of their own."""
-    table = PAGE.split("| table | what its words name")[1].split("\n\n")[0]
-    listed = {word for line in table.splitlines()[2:] for word in words_of(line.split("|")[1])}
-    sections = {"procedure", "zone", "currency", "clocks", "flags", "papers", "paper_words", "days_off", "examples"}
-    assert listed | sections == {field.name for field in msgspec.structs.fields(Rulebook)} - {"digest"}
 
 
 def test_the_package_that_the_page_writes_is_sound() -> None:

@@ -13,15 +13,12 @@ CASE = "sample-05-detained-then-bailed"
 
 
 def test_ids_are_abridged_where_they_stand() -> None:
-    """Pseudonyms and keys to eight digits, also beside Chinese; the ids that are named at both ends."""
+    """Pseudonyms and keys to eight digits, also beside Chinese; the ids that are named at both ends. Words, numbers and
+    ids within longer ones stay."""
     sentence = f"案件 {CASE} 人员{PERSON}于密钥{KEY}。"
     assert in_brief(sentence, CASE) == "案件 sample-05…n-bailed 人员6fadde29…于密钥0x0b1bee2c…。"
     assert f'<span title="{CASE}">' in brief(sentence, CASE)
     assert f'<span title="{PERSON}">6fadde29…</span>' in brief(sentence)
-
-
-def test_what_is_no_id_stays() -> None:
-    """Words, numbers and ids within longer ones."""
     for text in ("decade 2026-11-17 10:00", "案件 case-1", f"x{PERSON}", f"{CASE}-proceeds", "a" * 19):
         assert in_brief(text, CASE, "case-1", None) == text
 

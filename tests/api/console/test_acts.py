@@ -409,17 +409,14 @@ def test_every_act_in_a_case_is_on_a_page() -> None:
 
 
 def test_persons_have_names_for_whoever_may_read_them(acting: Served) -> None:
-    """The agency that holds the case reads names on its page, in forms and in sentences, and their digests small."""
+    """The agency that holds the case reads names on its page, in forms and in sentences, and their digests small;
+    whoever sees it by jurisdiction alone reads roles and digests."""
     page = page_of(acting, clerk(POLICE), "/cases/case-1?tab=persons").text
     assert f"suspect {NAMES[LI]}" in unescape(page)
     form = page_of(acting, clerk(POLICE), "/cases/case-1/acts/measure.imposed").text
     assert f'<option value="{WANG}">suspect · {NAMES[WANG]}</option>' in unescape(form)
     sentence = post(acting, clerk(POLICE), "/cases/case-1/drafts/measure.imposed", FORMS["measure.imposed"]).text
     assert NAMES[WANG] in re.findall(r'<p class="sentence">([^<]*)</p>', sentence)[0]
-
-
-def test_a_supervising_reader_is_shown_no_name(acting: Served) -> None:
-    """Whoever sees the case by jurisdiction alone reads roles and digests, as the rule for sections has it."""
     page = page_of(acting, auditor(PROCURATORATE), "/cases/case-1?tab=persons").text
     assert f"suspect {LI[:12]}…" in unescape(page)
     assert NAMES[LI] not in page

@@ -44,13 +44,10 @@ def test_each_role_is_shown_its_work(role: Role) -> None:
 
 
 def test_what_is_for_procuratorates_is_shown_to_them_alone() -> None:
-    """An analyst of the police writes no models and makes no reports."""
+    """An analyst of the police writes no models and makes no reports; who is not signed in sees what is public, and of
+    a page that is not there nobody is shown anything."""
     police = shown(menu_of(session(POLICE, "analyst"), admitted_agency(POLICE), PAGES, "/"))
     assert SHOWN["analyst"] == police | GOVERNING
-
-
-def test_nobody_is_shown_what_takes_no_account() -> None:
-    """And a page that is not there is shown to nobody."""
     assert shown(menu_of(None, None, PAGES, "/sign-in")) == PUBLIC
     assert menu_of(None, None, (), "/sign-in").groups == ()
 

@@ -38,13 +38,10 @@ def test_journal_edited(stand: Stand, statement: str) -> None:
 
 
 def test_chain_that_agrees(stand: Stand) -> None:
-    """The contract's records and the registry are the log's; a registry that has moved on is not yet mirrored."""
+    """The records and the registry are the log's, and one that moved on is not yet mirrored; the time that readers are
+    told of an entry's proof is the contract's, and cannot be taken out."""
     assert stand.audit(look=contracts(stand)).findings == ()
     assert stand.audit(look=contracts(stand, changes=99, registry_hash=bytes(32))).findings == ()
-
-
-def test_time_of_a_block_edited(stand: Stand) -> None:
-    """What readers are told of when an entry was proven is the contract's; nor can it be taken out."""
     for value in ("block_time - 1", "NULL"):
         stand.change(f"UPDATE chain_writes SET block_time = {value}")
         assert found(stand.audit(look=contracts(stand))) == {("anchors", None)}

@@ -181,14 +181,10 @@ def test_tiles_and_times_are_read_of_all(large: Stand, since_large: Basis) -> No
     assert found(go_on(large, since_large, other_share(large, since_large, "bulk-0"))) == {("entries", index)}
 
 
-def test_a_forked_log_is_named(large: Stand, since_large: Basis) -> None:
-    """The tree that the earlier audit had is not the beginning of this one."""
+def test_a_log_that_the_earlier_audit_did_not_read_is_named(large: Stand, since_large: Basis) -> None:
+    """Its tree is not the beginning of this one; one that was put back is smaller, contradicts it, is read whole."""
     forked = with_digest(replace(since_large, root="11" * 32))
     assert [finding.slots["by"] for finding in go_on(large, forked).findings] == ["earlier_audit"]
-
-
-def test_a_log_that_became_smaller_is_read_whole_and_named(large: Stand, since_large: Basis) -> None:
-    """A database that was put back contradicts the earlier audit."""
     report = large.audit(since=with_digest(replace(since_large, size=600)))
     assert [(finding.step, finding.found) for finding in report.findings] == [("tree", "the log is smaller")]
     assert (report.verdict, report.since) == ("tampered", None)
@@ -210,16 +206,12 @@ def test_an_edited_registry_change_is_named(large: Stand, since_large: Basis) ->
     assert {index for _, index in found(go_on(large, since_large, other_share(large, since_large)))} == {2}
 
 
-def test_an_erasure_is_read_again_wherever_it_is(stand: Stand, since: Basis) -> None:
-    """By it other rows are judged."""
+def test_what_others_are_judged_by_is_read_again(stand: Stand, since: Basis) -> None:
+    """An erasure wherever it is, and with a case those that it came out of."""
     with stand.database.read() as connection:
         (index,) = rows.indices_of_erasures(connection, below=stand.size)
         again = continuing.plan(connection, since, stand.size, other_share(stand, since, "case-1"), 100)
     assert index in again.indices
-
-
-def test_a_case_is_read_again_with_those_it_came_out_of(stand: Stand, since: Basis) -> None:
-    """Its rules look into them."""
     with stand.database.read() as connection:
         again = continuing.plan(connection, since, stand.size, share_of(stand, since, "case-3"), 100)
     assert {13, 14, 15, 16, 17, 18} <= {*again.indices}

@@ -26,15 +26,12 @@ def mapped(stand: Stand) -> Stand:
 
 
 def test_true_maps_are_shown(mapped: Stand) -> None:
-    """The step says how many there are."""
+    """The step says how many there are; where the log has committed to another one, that entry is at fault, and no
+    other."""
     report = mapped.audit()
     assert found(report) == set()
     step = next(step for step in report.steps if step.name == "maps")
     assert (step.result, step.detail) == ("checked", MAPS)
-
-
-def test_a_false_map_is_named(mapped: Stand) -> None:
-    """The log has committed to another map: that entry is at fault, and no other."""
     receipt = mapped.ledger.system.append_map(lambda _connection, _size: Hash(bytes(32)))
     report = mapped.audit()
     assert found(report) == {("maps", receipt.index)}

@@ -39,13 +39,10 @@ def test_tiles_of_another_form(stand: Stand, statement: str) -> None:
 
 
 def test_stored_root_edited(stand: Stand) -> None:
-    """The root that the next commit would build on."""
+    """The root that the next commit would build on. Above the last checkpoint nothing decides between entry and tile;
+    the index is named all the same."""
     stand.change("UPDATE tree SET root = :value", value=bytes(32))
     assert found(stand.audit()) == {("tree", None)}
-
-
-def test_last_entries_and_root_edited(stand: Stand) -> None:
-    """Above the last checkpoint nothing decides between entry and tile; the index is named all the same."""
     stand.change("UPDATE tree SET root = :value", value=bytes(32))
     stand.change("UPDATE entries SET envelope = x'7b7d' WHERE log_index = 19")
     assert ("tree", 19) in found(stand.audit())

@@ -138,8 +138,13 @@ def test_progress(stand: Stand) -> None:
 
 
 def test_sound_large_log(large: Stand) -> None:
-    """Several ranges, several tiles, an upper tile."""
+    """Several ranges, several tiles, an upper tile: a hash above the leaves is named by the first entry below it."""
     assert (large.size, large.audit().findings) == (551, ())
+    tile: bytes = large.value("SELECT hashes FROM tiles WHERE level = 1")
+    large.change("UPDATE tiles SET hashes = :value WHERE level = 1", value=tile[:32] + bytes(32))
+    report = large.audit()
+    assert found(report) == {("tree", 256)}
+    assert report.findings[0].what == "tile/1/000.p/2: hash of tile/0/001"
 
 
 @pytest.mark.parametrize("index", [256, *in_full(0, 255, 400, 549)])
@@ -154,15 +159,6 @@ def test_many_rows_deleted(large: Stand, start: int, end: int) -> None:
     """Each missing entry is named, also where whole ranges are."""
     large.change(f"DELETE FROM entries WHERE log_index >= {start} AND log_index < {end}")
     assert {finding.index for finding in large.audit().findings} == set(range(start, end))
-
-
-def test_upper_tile_edited(large: Stand) -> None:
-    """A hash above the leaves is named by the first entry below it."""
-    tile: bytes = large.value("SELECT hashes FROM tiles WHERE level = 1")
-    large.change("UPDATE tiles SET hashes = :value WHERE level = 1", value=tile[:32] + bytes(32))
-    report = large.audit()
-    assert found(report) == {("tree", 256)}
-    assert report.findings[0].what == "tile/1/000.p/2: hash of tile/0/001"
 
 
 def test_findings_are_counted_above_a_limit(large: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,15 +226,11 @@ def test_chain_that_was_not_looked_at(stand: Stand, look: Look, detail: str) -> 
     assert report.steps[11].detail.startswith(detail)
 
 
-def test_journal_that_no_chain_comes_out_of(stand: Stand, anvil_binary: Path) -> None:
-    """A journal is mined again; one whose transactions are none is named by its write and block."""
+def test_journal_that_cannot_be_replayed(stand: Stand, anvil_binary: Path) -> None:
+    """One whose transactions are none is named by its write and block; without Anvil is said where to get it."""
     report = stand.audit(look=replaying(stand.database, LOG_ID, lambda: anvil_binary))
     assert found(report) == {("chain", None)}
     assert report.findings[0].what.startswith("block 6 cannot be made from write 1")
-
-
-def test_without_anvil(stand: Stand) -> None:
-    """Where there is no Anvil to replay in, the report says where to get it."""
 
     def nowhere() -> Path:
         raise NotFound("there is no Anvil to run the embedded chain", hint="Run scripts/setup.")

@@ -197,8 +197,8 @@ def test_what_does_not_belong_where_the_manifest_has_it_is_named(stand: Stand) -
     assert verify(replace(backup, manifest=replace(backup.manifest, checkpoint=note)), TRUST).verdict == "tampered"
 
 
-def test_contents_of_another_form_are_refused() -> None:
-    """Bytes that are no chunk, and one of another place."""
+def test_contents_and_keys_of_another_form_are_refused() -> None:
+    """Bytes that are no chunk, and one of another place; a public key for a secret one, and a text that is neither."""
     content = packed_rows("log", 8, {"entries": (("log_index",), [(8,)])})
     assert unpacked_rows(content, "log", 8).parts[0].rows == [[8]]
     for data, of, place in ((content, "log", 0), (content, "reads", 8), (b"\xc1", "log", 8), (b"\x80", "log", 8)):
@@ -206,10 +206,6 @@ def test_contents_of_another_form_are_refused() -> None:
             unpacked_rows(data, of, place)
     with pytest.raises(Damaged):
         unpacked_file(content, "trust.json")
-
-
-def test_keys_of_another_form_are_refused() -> None:
-    """A public key for a secret one, and a text that is neither."""
     with pytest.raises(MalformedInput):
         Vault(["age1nothing"], (), bytes(32))
     with pytest.raises(MalformedInput):

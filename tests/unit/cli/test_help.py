@@ -49,14 +49,11 @@ def test_chinese_help_keeps_to_the_terminal(tally: Tally) -> None:
 
 
 def test_a_term_that_is_too_wide_stands_above_its_text() -> None:
-    """Texts begin in one column; where a term reaches into it, its text goes below."""
+    """Texts begin in one column. Words stay whole, no line begins with a closing mark, and a word that is too wide has
+    its own."""
     formatter = Formatter("zh-CN", width=20)
     formatter.write_dl([("--ground", "Until when."), ("--much-too-wide", "Until when.")], col_max=10)
     assert formatter.getvalue() == "--ground    期限。\n--much-too-wide\n            期限。\n"
-
-
-def test_lines_break_where_chinese_may_break() -> None:
-    """Words stay whole, no line begins with a closing mark, and a word that is too wide has a line of its own."""
     assert wrap("保管自此转移。见 handover_id", 8) == ["保管自此", "转移。见", "handover_id"]
     assert wrap("一二三，四", 6) == ["一二", "三，四"]
     assert wrap("", 8) == [""]

@@ -138,18 +138,15 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def test_the_service_says_so(upgraded: World) -> None:
-    """It is ready, for submissions go on; beside that stand the fault and what mends it."""
+def test_service_and_command_line_say_so(upgraded: World) -> None:
+    """It is ready, for submissions go on; beside that stand the fault and what mends it, in ``anchor status`` and
+    ``doctor`` too."""
     readiness = upgraded.wait("/readyz", bool)
     assert readiness["ready"] is True
     assert readiness["fault"].startswith(FAULT)
     assert "successor contract" in readiness["hint"]
     chain = upgraded.wait("/api/v1/log", bool)["chain"]
     assert (chain["state"], chain["fault"], chain["hint"]) == ("faulty", readiness["fault"], readiness["hint"])
-
-
-def test_the_command_line_says_so(upgraded: World) -> None:
-    """``anchor status`` shows it, ``doctor`` finds it wrong, each with what mends it."""
     status = upgraded.run("anchor", "status")
     assert (status.status, FAULT in status.out, "successor contract" in status.out) == (Exit.OK, True, True)
     done = upgraded.run("--json", "doctor", "--data-dir", upgraded.data)

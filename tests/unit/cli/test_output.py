@@ -69,18 +69,11 @@ SHOWN = r"ring \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \r gone \u202egnp.exe 
 
 
 def test_control_characters_are_spelled_out() -> None:
-    """Escape sequences, both sets of control characters and changes of direction are shown, everything else stays."""
+    """Escape sequences, both sets of controls, changes of direction; breaks in a line of ours. In JSON the value is the
+    same."""
     assert printable(EVIL) == printable_line(EVIL) == SHOWN
-
-
-def test_breaks_stay_in_a_text_and_not_in_a_line() -> None:
-    """A remark may have lines; within a line of ours it has none."""
     assert printable("a\n\tb") == "a\n\tb"
     assert printable_line("a\n\tb\u2028c") == r"a\n\tb\u2028c"
-
-
-def test_json_has_no_control_character() -> None:
-    """The second set is escaped too, and the value is the same."""
     text = printable_json(json.dumps(EVIL, ensure_ascii=False))
     assert "\x9b" not in text
     assert json.loads(text) == EVIL
@@ -158,8 +151,9 @@ def drawn(width: int) -> list[str]:
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
-def test_a_row_is_told_whole_on_a_narrow_terminal() -> None:
-    """Headings once, then each row with what belongs below it; what is empty is left out."""
+def test_a_row_is_told_whole_on_any_terminal() -> None:
+    """Headings once, then each row with what belongs below it; side by side where it fits, and its first column folded
+    where not even that does."""
     assert drawn(60) == [
         "案件                           status",
         "sample-06-custody-of-a-person  overdue",
@@ -167,15 +161,7 @@ def test_a_row_is_told_whole_on_a_narrow_terminal() -> None:
         "v3-a                           running",
         "      until: 2026-11-29",
     ]
-
-
-def test_a_wide_terminal_has_all_side_by_side() -> None:
-    """In one line a row."""
     assert len(drawn(200)) == 3
-
-
-def test_what_cannot_fit_is_folded() -> None:
-    """The first column, alone, where a terminal is narrower than it: nothing is cut off."""
     lines = drawn(20)
     assert "".join(lines[1:3]) == CASE.cells[0]
     assert "status: overdue" in lines[3]

@@ -203,17 +203,14 @@ def kept(folder: Path) -> set[str]:
 
 
 def test_file_is_kept_by_its_digest(tmp_path: Path, file: Path) -> None:
-    """Under its BLAKE3 digest, with its bytes, read-only; the digests are those asked for."""
+    """Under its BLAKE3 digest, with its bytes, read-only; the digests are those asked for. The second time nothing is
+    written."""
     hashed = EvidenceStore(tmp_path / "store").put(file, (Algorithm.SHA256,))
     assert hashed == hash_file(file, (Algorithm.SHA256,))
     digest = blake3(file.read_bytes()).hexdigest()
     assert kept(tmp_path / "store") == {f"blake3/{digest[:2]}/{digest}"}
     copy = EvidenceStore(tmp_path / "store").path(hash_file(file).digests[0])
     assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (file.read_bytes(), 0o444)
-
-
-def test_same_file_is_kept_once(tmp_path: Path, file: Path) -> None:
-    """The second time nothing is written to what is kept."""
     store = EvidenceStore(tmp_path / "store")
     store.put(file)
     before = store.path(hash_file(file).digests[0]).stat()

@@ -228,16 +228,18 @@ def test_what_was_changed_in_the_storage_is_never_handed_out(tmp_path: Path, dat
 
 
 def test_a_disk_that_is_not_mounted_is_away_and_not_empty(tmp_path: Path, database: Database) -> None:
-    """Nor is a folder of another ledger taken for this one's, in which a check would find everything surplus."""
+    """A store that has files gets no new mark: the first upload after a mount that failed is refused, too. Nor is a
+    folder of another ledger taken for this one's, in which a check would find everything surplus."""
     store = in_folder(tmp_path, database)
     data = os.urandom(10)
     give(store, data)
     (tmp_path / "a store").rename(tmp_path / "elsewhere")
     (tmp_path / "a store").mkdir()
-    for refuse in (lambda: got(store, data), lambda: list(store.check())):
+    for refuse in (lambda: give(store, b"new", item="new"), lambda: got(store, data), lambda: list(store.check())):
         with pytest.raises(Unavailable) as away:
             refuse()
         assert away.value.code == "store_unavailable"
+    assert list((tmp_path / "a store").iterdir()) == []
     (tmp_path / "a store" / "ledger").write_bytes(b"00" * 32)
     for refuse in (lambda: got(store, data), lambda: list(store.check()), lambda: give(store, b"new", item="new")):
         with pytest.raises(Conflict) as other:
@@ -251,18 +253,6 @@ def test_a_full_disk_is_called_full(number: int) -> None:
     with pytest.raises(Unavailable, match="the evidence store is full") as full, disk_errors(Message("evidence store")):
         raise OSError(number, "no room")
     assert full.value.code == "store_unavailable"
-
-
-def test_an_empty_disk_is_not_written_to(tmp_path: Path, database: Database) -> None:
-    """A store that has files gets no new mark: the first upload after a mount that failed is refused, too."""
-    store = in_folder(tmp_path, database)
-    give(store, b"first")
-    (tmp_path / "a store").rename(tmp_path / "elsewhere")
-    (tmp_path / "a store").mkdir()
-    with pytest.raises(Unavailable) as away:
-        give(store, b"second", item="second")
-    assert away.value.code == "store_unavailable"
-    assert list((tmp_path / "a store").iterdir()) == []
 
 
 def _failing_after(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,13 +330,18 @@ def test_an_object_that_is_no_segment_is_damaged_and_not_read(tmp_path: Path, da
     assert [(each.fault, each.subject) for each in store.check()] == [("damaged", digest)]
 
 
-def test_an_object_that_is_too_large_is_refused(store: KeptEvidence) -> None:
-    """By the folder and the bucket alike, at one byte more than may be."""
+def test_objects_are_bounded_and_never_written_over(store: KeptEvidence) -> None:
+    """By the folder and the bucket alike: one byte more than may be is refused, and so is an object of the same
+    name."""
     store.objects.create("files/ab/one/0", b"12345")
     assert store.objects.read("files/ab/one/0", 5) == b"12345"
     with pytest.raises(IntegrityBroken) as refused:
         store.objects.read("files/ab/one/0", 4)
     assert refused.value.code == "object_changed"
+    with pytest.raises(TallystickError) as taken:
+        store.objects.create("files/ab/one/0", b"second")
+    assert taken.value.code == "object_taken"
+    assert store.objects.read("files/ab/one/0", SEGMENT + TAG) == b"12345"
 
 
 @dataclass
@@ -466,15 +461,6 @@ def test_a_segment_of_another_place_does_not_open() -> None:
     assert file_encryption.open_segment(key, 3, sealed, is_last=True) is None
     assert file_encryption.open_segment(os.urandom(32), 3, sealed, is_last=False) is None
     assert file_encryption.open_segment(key, 3, b"", is_last=False) is None
-
-
-def test_nothing_is_written_over(store: KeptEvidence) -> None:
-    """An object of the same name is refused, and stays."""
-    store.objects.create("files/ab/one/0", b"first")
-    with pytest.raises(TallystickError) as refused:
-        store.objects.create("files/ab/one/0", b"second")
-    assert refused.value.code == "object_taken"
-    assert store.objects.read("files/ab/one/0", SEGMENT + TAG) == b"first"
 
 
 def test_size_and_quota_are_limits(tmp_path: Path, database: Database) -> None:

@@ -187,23 +187,15 @@ def test_event_types_are_told_in_plain_english() -> None:
         assert re.fullmatch("[a-z][a-z -]+", Labels("en").of("event_type", event_type)), event_type
 
 
-def test_flags_are_labelled_by_the_rules() -> None:
-    """A flag's label is what the rules file says of it, in both languages; an unknown flag is its name."""
+def test_flags_clocks_and_extensions_are_labelled_by_the_rules() -> None:
+    """By what the rules file says of each, in both languages; what it does not have is its name."""
     for rule in shipped_rulebook().flags:
         assert Labels("en").of_flag(rule.name) == rule.label["en"]
         assert Labels("zh-CN").of_flag(rule.name) == rule.label["zh"]
     assert Labels("en").of_flag("not_a_flag") == "not a flag"
-
-
-def test_clocks_are_labelled_by_the_rules() -> None:
-    """A clock's label is what the rules say that it gives time for, in both languages."""
     for rule in shipped_rulebook().clocks:
         assert Labels("en").of_clock(rule.name) == rule.label["en"]
         assert Labels("zh-CN").of_clock(rule.name) == rule.label["zh"]
-
-
-def test_extensions_are_labelled_by_the_rules() -> None:
-    """For what more time is given, by clock; an extension that the rules do not have is its name."""
     for rule in shipped_rulebook().clocks:
         for extension in rule.extensions:
             assert Labels("en").of_extension(rule.name, extension.name) == extension.label["en"]

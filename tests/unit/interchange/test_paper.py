@@ -95,11 +95,15 @@ def test_the_route_gives_pdf_a_of_the_event(dealt: Served) -> None:
 
 
 def test_both_languages_stand_on_one_paper(dealt: Served) -> None:
-    """Labels in both, what is the same once."""
+    """Labels in both, what is the same once; and it is as of its event: the acceptance has changed the record since the
+    offer."""
     text = printed(dealt, "handover.offered", lang="both", document="exhibit_list")
     assert "证据移送清单" in text
     assert "Transfer list: evidence" in text
     assert text.count("S-42") == 1
+    text = printed(dealt, "handover.offered", lang="en")
+    assert "10 piece" in text
+    assert "9 piece" not in text
 
 
 def test_without_a_language_it_is_the_readers(dealt: Served) -> None:
@@ -173,13 +177,6 @@ def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
     answer = problem(ask(dealt, "handover.offered", document="seizure_list"), 404, "no_paper", "document")
     assert answer["hint"] == "These print: prosecution_opinion, exhibit_list, service_receipt."
     problem(ask(dealt, "handover.offered", document="Diploma"), 400, "malformed_input", "document")
-
-
-def test_what_came_later_changes_no_paper(dealt: Served) -> None:
-    """A document is as of its event: the acceptance has changed the record since the offer."""
-    text = printed(dealt, "handover.offered", lang="en")
-    assert "10 piece" in text
-    assert "9 piece" not in text
 
 
 def test_certificates_come_with_what_their_reader_may_read(dealt: Served) -> None:

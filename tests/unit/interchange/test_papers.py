@@ -79,14 +79,11 @@ def names_of_papers(case: Case) -> list[str]:
 
 
 def test_two_rows_that_fit_print_two_papers() -> None:
-    """A handover of dossier, evidence and property prints a list of each, beside the paper that it is for."""
+    """A list each of dossier, evidence and property beside the paper that it is for; a decision in place of the notice
+    of return."""
     lists = ["dossier_list", "exhibit_list", "property_list"]
     assert names_of_papers(offer()) == ["prosecution_opinion", *lists, "service_receipt"]
     assert names_of_papers(custody_served()) == ["custody_change_receipt", "service_receipt"]
-
-
-def test_a_paper_takes_the_place_of_another() -> None:
-    """What goes back for supplementary investigation prints the decision, and no notice of return beside it."""
     receipt = "service_receipt"
     supplemented = sent_back("supplementary_investigation")
     assert names_of_papers(supplemented) == ["supplementary_investigation_decision", receipt]

@@ -149,13 +149,9 @@ def test_a_digest_that_is_none_is_refused_at_its_column(tmp_path: Path) -> None:
 
 
 def test_a_key_that_stands_twice_is_refused_in_every_row(tmp_path: Path) -> None:
-    """Which of them is right is not decided by their order; a row of another key is none of it."""
+    """Which is right is not decided by their order; a row of another key is none of it, and two long ones stay two."""
     result = tried(tmp_path, FULL, "A-2,arson,,,,,,,,,", FULL.replace("theft", "fraud"))
     assert [(row, "more than one row" in reason) for row, _, reason in result.faults] == [(2, True), (4, True)]
-
-
-def test_a_key_longer_than_a_line_is_kept_by_its_digest(tmp_path: Path) -> None:
-    """Two of them stay two."""
     mapping = MAPPING.replace('case_number = "number"', 'case_number = { value = "x" }')
     rows = [f"{'k' * 250}{number},theft,,,,,,,,," for number in (1, 2)]
     keys = {plan_of(tmp_path, row, mapping=mapping).source_key for row in rows}

@@ -42,14 +42,11 @@ def test_csv_is_read_in_the_encodings_that_agencies_export(tmp_path: Path, data:
 
 
 def test_rows_are_counted_as_a_spreadsheet_shows_them(tmp_path: Path) -> None:
-    """A cell of several lines is one row, a blank row counts and is left out, titles above the headings are skipped."""
+    """A cell of several lines is one row, a blank row counts and is left out, as are titles. Too few cells or too many
+    are told with the row; blank ones at the end are not too many."""
     text = 'title\na,b\n"1\n1",x\n,\n2,y\n'
     rows = read(csv_file(tmp_path, text), header_row=2)
     assert [(row.number, row.cells["a"]) for row in rows] == [(3, "1\n1"), (5, "2")]
-
-
-def test_a_row_of_another_width_is_a_fault_of_its_own(tmp_path: Path) -> None:
-    """Too few cells or too many of them are told with the row; blank ones at the end are not too many."""
     rows = read(csv_file(tmp_path, "a,b\n1\n1,2,3\n1,2,,\n1,2\n"))
     assert [row.fault is None for row in rows] == [False, False, True, True]
     assert "expected 2 cells" in str(rows[1].fault)
@@ -191,15 +188,11 @@ def test_json_is_an_array_or_one_object_a_line(tmp_path: Path, text: str) -> Non
 
 
 def test_what_is_nested_has_its_path(tmp_path: Path) -> None:
-    """Objects by key, lists by place."""
+    """Objects by key, lists by place. An element may end anywhere in what is read at a time."""
     (row,) = read(
         csv_file(tmp_path, '[{"人": [{"名": "张"}, {"名": null}], "数": 1.50, "x": {"y": true}}]', name="f.json")
     )
     assert dict(row.cells) == {"人.0.名": "张", "人.1.名": None, "数": "1.50", "x.y": True}
-
-
-def test_elements_longer_than_a_chunk_are_read_whole(tmp_path: Path) -> None:
-    """An element may end anywhere in what is read at a time."""
     text = "[" + ",".join(f'{{"a": "{"汉" * 10_000}", "n": {number}}}' for number in range(30)) + "]"
     rows = read(csv_file(tmp_path, text, name="file.json"))
     assert [row.cells["n"] for row in rows] == [str(number) for number in range(30)]

@@ -79,14 +79,10 @@ def test_any_text_is_set_as_it_is_or_spelled_out(kind: str) -> None:
 
 
 def test_what_no_font_has_is_shown_by_its_code_point() -> None:
-    """So that nothing vanishes: a reader sees that something stands there, and what."""
+    """So that nothing vanishes. Controls, changes of direction and tags are, too; a tab keeps words apart."""
     text = text_of(typeset(sheet(NASTY["tibetan"] + " 涉案")))
     assert "[U+0F56]" in text
     assert "涉案" in text
-
-
-def test_what_would_steer_a_line_is_shown_instead() -> None:
-    """Controls, changes of direction, tags; lines end where they ended, and a tab keeps words apart."""
     assert legible("a\u202eb\x00\n\t.\r\n\r") == "a[U+202E]b[U+0000]\n .\n[U+000D]"
     assert legible("ئۇيغۇر 涉案") == "ئۇيغۇر 涉案"
 
@@ -132,14 +128,11 @@ def test_a_machine_without_the_fonts_says_what_mends_it() -> None:
 
 
 def test_the_code_leads_where_the_sheet_says() -> None:
-    """A reader of QR codes reads it off the page as it is set, with a link as long as they come."""
+    """A reader of QR codes reads it off the page as it is set, with a link as long as they come; what is too long is
+    named."""
     link = "https://ledger.district-court.example.gov.test/verify#log=0x" + "5a" * 32 + "&of=" + "c" * 64 + "&digest=1"
     (page, *_) = pages_of(typeset(replace(sheet("涉案"), link=link)), dots_per_inch=200)
     assert [code.text for code in zxingcpp.read_barcodes(page)] == [link]
-
-
-def test_a_link_that_no_code_holds_is_refused() -> None:
-    """By name of what was too long."""
     with pytest.raises(MalformedInput) as caught:
         typeset(replace(sheet("涉案"), link="https://ledger.test/" + "a" * 3000))
     assert caught.value.field == "verify_url"

@@ -130,14 +130,11 @@ def test_text_is_what_people_read(cell: Any, expected: str) -> None:
 
 
 def test_one_line_is_made_of_several() -> None:
-    """Where one line is asked for, breaks become blanks."""
+    """Where one line is asked for, breaks become blanks. The longest cell of blanks takes milliseconds, not half a
+    minute: who makes a file decides what is in it."""
     assert line("a\r\nb\n c\u2028d") == "a b c d"
     assert line("a  b \t c") == "a  b c"
     assert text("a\r\nb") == "a\nb"
-
-
-def test_a_long_cell_of_blanks_costs_as_much_as_another() -> None:
-    """Who makes a file decides what is in it: the longest cell of blanks takes milliseconds, not half a minute."""
     cell = f"a{' ' * (MAX_CELL - 2)}b"
     begun = process_time()
     assert line(cell) == cell

@@ -110,15 +110,12 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
 
 
 def test_not_anchored_yet(stand: Stand) -> None:
-    """Before any anchor an entry is proven at the present size."""
+    """Before any anchor an entry is proven at the present size; then at the anchored one, by the state of a block that
+    has the record."""
     bundle = stand.bundle()
     assert stand.verdict(bundle) == "not_yet_anchored"
     assert stand.size_of(bundle) == 9
     assert set(subject(bundle)["sections"]) == {"narrative", "description"}
-
-
-def test_anchored(stand: Stand) -> None:
-    """An anchored entry is proven at the anchored size, by the state of a block that has the record."""
     write = stand.anchor()
     bundle = stand.bundle()
     assert stand.verdict(bundle) == "intact"
@@ -150,14 +147,11 @@ def test_later_entries_wait_for_the_next_anchor(stand: Stand) -> None:
     assert (stand.size_of(again), again["anchor"]["number"]) == (10, 2)
 
 
-def test_anchor_that_is_not_final(stand: Stand) -> None:
-    """Only a confirmed anchor counts."""
+def test_only_a_final_anchor_on_a_chain_of_the_trust_file_counts(stand: Stand) -> None:
+    """One that is mined alone leaves an entry as it is; before the trust file knows the contracts there is nothing to
+    show."""
     stand.anchor(WriteState.MINED)
     assert stand.verdict(stand.bundle()) == "not_yet_anchored"
-
-
-def test_chain_that_the_trust_file_does_not_name_yet(stand: Stand) -> None:
-    """Before the trust file knows the contracts there is nothing to show."""
     stand.anchor()
     stand.trust = replace(stand.trust, chains=())
     assert stand.bundle().get("anchor") is None
@@ -219,7 +213,8 @@ def test_erased_section(stand: Stand) -> None:
 
 
 def test_case(stand: Stand) -> None:
-    """A case bundle has all events; the flags and the state follow from it alone."""
+    """Flags and state follow from the bundle alone; all events are proven under one tree head, so that all wait for the
+    newest."""
     stand.anchor()
     with stand.ledger.database.read() as connection:
         entries = [entry.envelope for entry in stored_log.entries(connection, 0, 9)]
@@ -227,10 +222,6 @@ def test_case(stand: Stand) -> None:
     assert report.verdict == "intact"
     assert {step.name for step in report.steps if step.result != "checked"} == {"witnesses"}
     assert report.state == stand.case.state
-
-
-def test_case_partly_anchored(stand: Stand) -> None:
-    """All events of a case are proven under one tree head, so that all wait for the newest."""
     stand.anchor()
     stand.ledger.post(stand.case.register("knife", by=clerk(PROCURATORATE)).last)
     report = stand.case_report()
@@ -240,14 +231,10 @@ def test_case_partly_anchored(stand: Stand) -> None:
     assert stand.case_report().verdict == "intact"
 
 
-def test_case_with_withheld_payloads(stand: Stand) -> None:
-    """A case bundle without payloads still shows order and signatures."""
+def test_what_a_bundle_lacks(stand: Stand) -> None:
+    """Without payloads order and signatures are shown still; what is not in the log has no proof."""
     report = stand.case_report("payload")
     assert (report.verdict, report.steps[6].result) == ("unverifiable", "checked")
-
-
-def test_unknown(stand: Stand) -> None:
-    """What is not in the log has no proof."""
     with pytest.raises(NotFound):
         stand.prover.bundle("01940000-0000-7000-8000-000000000000")
     with pytest.raises(NotFound):

@@ -48,16 +48,13 @@ def test_submission_is_canonical_and_signed() -> None:
 
 
 def test_event_stands_where_it_is_placed() -> None:
-    """Stream, sequence and head are those of the place; agency and officer those of the actor; on what authority."""
+    """Stream, sequence and head are those of the place; agency and officer those of the actor; on what authority.
+    occurred_at is the signer's claim; signed_at is the clock's whatever is claimed."""
     paper = Authority(authorization_type="warrant", authorization_identifier="W-7")
     event = sign(NUMBERED, StreamPosition(CASE, 4, HEAD), authority=paper).event
     assert event.authority == paper
     assert (event.stream, event.sequence, event.previous) == (CASE, 4, HEAD)
     assert (event.agency, event.officer) == ("police-east", "police-east-c1")
-
-
-def test_claimed_time_is_now_unless_given() -> None:
-    """occurred_at is the signer's claim; signed_at is the clock's whatever is claimed."""
     signed, untold = sign(occurred_at="2026-02-28T10:00:00Z"), sign()
     assert (signed.event.occurred_at, signed.envelope.signed_at) == ("2026-02-28T10:00:00Z", START)
     assert (untold.event.occurred_at, untold.envelope.signed_at) == (instant(START), START)

@@ -623,18 +623,15 @@ def test_a_folder_that_cannot_be_made_is_told(ledger: Ledger, tmp_path: Path) ->
         uploader_to(ledger, folder_at(tmp_path / "public").store).step()
 
 
-def test_settings_that_do_not_go_together_are_refused(storage: ObjectStorage) -> None:
-    """A key id without its secret is; where no store is named there is none."""
+def test_settings_that_do_not_go_together_are_refused(storage: ObjectStorage, tmp_path: Path) -> None:
+    """A key id without its secret, a certificate that is none or not there, a secret that others may read, a folder
+    that nobody may read; where no store is named there is none."""
     settings = storage.settings("x")
     del settings["tile_store_secret_file"]
     with pytest.raises(MalformedInput) as refused:
         public_store_of(Settings(**settings))  # type: ignore[arg-type]
     assert refused.value.field == "tile_store_key_id"
     assert public_store_of(Settings()) is None
-
-
-def test_settings_that_cannot_work_are_refused_at_the_start(storage: ObjectStorage, tmp_path: Path) -> None:
-    """A certificate that is none or not there, a secret that others may read, a folder that nobody may read."""
     pem = tmp_path / "roots.pem"
     pem.write_text("no certificate")
     opened = tmp_path / "opened.secret"

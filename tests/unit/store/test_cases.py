@@ -126,21 +126,15 @@ def test_handovers_lie_in_the_boxes_of_both_sides(ledger: Ledger) -> None:
     assert box(COURT, "inbox", status="refused") == []
 
 
-def test_one_case_shows_each_agencys_number(ledger: Ledger) -> None:
-    """Who has numbered the case is shown with his number, who has not without one."""
-    case = Case("case-1").open().register("a").offer("a", to=PROCURATORATE).accept()
-    ledger.post_all(case.events)
-    with ledger.database.read() as connection:
-        assert cases.case(connection, "case-1")["agencies"] == {POLICE: "2026-0417", PROCURATORATE: None}
-        with pytest.raises(NotFound):
-            cases.case(connection, "case-9")
-
-
 def test_who_holds_something_has_the_case_in_hand(ledger: Ledger) -> None:
-    """Responsible for the case, or holding an item of it; a past holder has nothing in hand any more."""
+    """Responsible for the case, or holding an item of it; a past holder has nothing in hand any more. Who has numbered
+    it is shown with his number, who has not without one."""
     case = Case("case-1").open().register("a", "b").offer("a", to=LAB, purpose="forensic_examination").accept()
     case.offer("b", to=PROCURATORATE).accept()
     ledger.post_all(case.events)
     with ledger.database.read() as connection:
         in_hand = {agency: cases.holds(connection, "case-1", agency) for agency in AGENCIES}
+        assert cases.case(connection, "case-1")["agencies"] == {POLICE: "2026-0417", PROCURATORATE: None, LAB: None}
+        with pytest.raises(NotFound):
+            cases.case(connection, "case-9")
     assert in_hand == {POLICE: False, PROCURATORATE: True, LAB: True, COURT: False, PRISON: False}

@@ -99,7 +99,8 @@ def matches(ledger: Ledger, word: str, agency: str = POLICE, limit: int = 50) ->
 
 
 def test_every_word_of_a_case_finds_it(ledger: Ledger) -> None:
-    """By each kind of word, in full or by its beginning, however it is spelled; the hit names item, event and case."""
+    """By each kind of word, in full or by its beginning, however it is spelled; the hit names item, event and case. To
+    an agency that has no part in the case every word finds nothing, and its supervisor finds all."""
     for word, kinds in WORDS.items():
         hits = matches(ledger, word).hits
         assert [hit.kind for hit in hits] == kinds, word
@@ -108,10 +109,17 @@ def test_every_word_of_a_case_finds_it(ledger: Ledger) -> None:
     assert (hit.item_id, hit.case_number, hit.stage) == ("phone", "〔2026〕刑初 0417号", "prosecution_review")
     (by_event,) = matches(ledger, hit.event_id).hits
     assert (by_event.kind, by_event.index) == ("event", hit.index)
+    for word in WORDS:
+        assert matches(ledger, word, COURT).hits == (), word
+        assert matches(ledger, word, PROCURATORATE).hits != (), word
+    with ledger.database.read() as connection:
+        reader = Reader(COURT, frozenset((POLICE,)), NOW)
+        assert [hit.kind for hit in search(connection, reader, "seal-7", 9).hits] == ["seal"]
 
 
-def test_corrected_words_are_searched_beside_those_that_they_replace(ledger: Ledger) -> None:
-    """Both find the item and the case under what they are called now, with the event that called them so."""
+def test_words_are_found_as_they_were_signed_and_as_they_were_corrected(ledger: Ledger) -> None:
+    """Both find the item and the case under what they are called now, with the event that called them so. Accents do
+    not count, whoever types them; descriptions and names keep their spaces."""
     case = Case("case-2").open(case_type="侵占").register("case-2-phone", description="黑色平板电脑")
     ledger.post_all(case.events)
     opened, registered = (event.event.ref for event in case.events)
@@ -126,10 +134,6 @@ def test_corrected_words_are_searched_beside_those_that_they_replace(ledger: Led
     for word in ("侵占", "职务侵占"):
         hits = {(hit.kind, hit.item_id, hit.case_type, hit.case_corrected_in) for hit in matches(ledger, word).hits}
         assert hits == {("matter", None, "职务侵占", of_case)}, word
-
-
-def test_accents_do_not_count_and_hits_are_as_they_were_signed(ledger: Ledger) -> None:
-    """Who types no accents finds what has them, as who types them does; descriptions and names keep their spaces."""
     description = "Telemóvel, ecrã partido, apreendido na rua"
     case = Case("lisbon").open(case_type="furto").name("joao").register("phone-2", description=description)
     naming = acts.PersonNamed(person_id=person_id("joao"), role="suspect", section="person:1")
@@ -148,8 +152,9 @@ def test_accents_do_not_count_and_hits_are_as_they_were_signed(ledger: Ledger) -
         assert signed_words == [signed], word
 
 
-def test_of_an_event_with_several_things_a_hit_shows_the_text_of_its_own(ledger: Ledger) -> None:
-    """Not that of another thing in which the word stands too."""
+def test_a_hit_shows_the_text_of_its_own_thing_and_all_of_it_is_searched(ledger: Ledger) -> None:
+    """Not that of another thing in which the word stands too; of the longest that there can be, the end and what is
+    between."""
     case = Case("case-2").open().register("phones", quantity=2)
     phone, cover = (
         item.ItemPart(item_id=item_id, description=text, quantity=pieces(1), seal_number=seal)
@@ -161,6 +166,11 @@ def test_of_an_event_with_several_things_a_hit_shows_the_text_of_its_own(ledger:
         hits = [(hit.item_id, hit.word) for hit in matches(ledger, word).hits if hit.kind == kind]
         assert ("lid", expected) in hits, word
         assert ("lid", phone.description) not in hits, word
+    text = "".join(f"第{number}册。" for number in range(1000))[:3990]
+    case = Case("case-of-books").open().register("books", description=f"{text}末尾有批注")
+    ledger.post_all(case.events)
+    for word in ("批注", text[1000:1200], text[-200:]):
+        assert {(hit.kind, hit.item_id) for hit in matches(ledger, word).hits} == {("description", "books")}, word
 
 
 @pytest.mark.parametrize(
@@ -182,16 +192,6 @@ def test_the_part_of_a_text_that_matches(text: str, typed: str, part: str | None
     assert (place and text[slice(*place)]) == part
 
 
-def test_what_a_reader_may_not_see_is_not_there(ledger: Ledger) -> None:
-    """To an agency that has no part in the case every word finds nothing, and its supervisor finds all."""
-    for word in WORDS:
-        assert matches(ledger, word, COURT).hits == (), word
-        assert matches(ledger, word, PROCURATORATE).hits != (), word
-    with ledger.database.read() as connection:
-        reader = Reader(COURT, frozenset((POLICE,)), NOW)
-        assert [hit.kind for hit in search(connection, reader, "seal-7", 9).hits] == ["seal"]
-
-
 def pages(ledger: Ledger, agency: str, word: str, limit: int) -> list[SearchPage]:
     """Every page that the agency is given."""
     pages_read: list[SearchPage] = []
@@ -202,8 +202,9 @@ def pages(ledger: Ledger, agency: str, word: str, limit: int) -> list[SearchPage
     return pages_read
 
 
-def test_neither_hits_nor_pages_tell_of_what_is_not_seen(ledger: Ledger) -> None:
-    """With and without hundreds of words of others' cases that begin likewise, a reader is given the same pages."""
+def test_pages_tell_of_nothing_unseen_and_follow_each_other(ledger: Ledger) -> None:
+    """With and without hundreds of words of others' cases that begin likewise, a reader is given the same pages. Each
+    hit comes once, ids first, however small they are: by beginnings, parts of words, and names."""
     mine = Case("mine").open(clerk(LAB), case_number="paper m 1")
     for number in ("paper m 2", "paper z 3"):
         mine.say(acts.CaseNumbered, clerk(LAB), case_number=number)
@@ -215,10 +216,6 @@ def test_neither_hits_nor_pages_tell_of_what_is_not_seen(ledger: Ledger) -> None
         theirs.say(acts.CaseNumbered, case_number=f"paper m 1{number}")
     ledger.post_all(theirs.events)
     assert pages(ledger, LAB, "paper", 2) == before
-
-
-def test_pages_follow_each_other(ledger: Ledger) -> None:
-    """Each hit comes once, ids first, however small the pages are."""
     for name, number in (("two", "2026刑初0418号"), ("case-1", "case-1")):
         ledger.post_all(Case(f"case-of-{name}").open(case_number=number).events)
     read = [page.hits for word in ("2026", "case-1") for page in pages(ledger, POLICE, word, 1)]
@@ -229,25 +226,12 @@ def test_pages_follow_each_other(ledger: Ledger) -> None:
         ["case case-1"],
         ["case_number case-of-case-1"],
     ]
-
-
-def test_small_pages_give_what_a_large_one_does(ledger: Ledger) -> None:
-    """Across the ways of finding, and within each of them: beginnings, parts of words, and names."""
     for number in ("a", "b", "c"):
         recorded(ledger, f"case-{number}", step=ord(number))
     for word in ("刑初", "phone", "2026", "张三"):
         (whole,) = pages(ledger, PROCURATORATE, word, 100)
         assert len(whole.hits) >= 4, word
         assert [hit for page in pages(ledger, PROCURATORATE, word, 1) for hit in page.hits] == list(whole.hits), word
-
-
-def test_all_of_a_long_description_is_searched(ledger: Ledger) -> None:
-    """Of the longest that there can be, the end, and what stands anywhere between."""
-    text = "".join(f"第{number}册。" for number in range(1000))[:3990]
-    case = Case("case-of-books").open().register("books", description=f"{text}末尾有批注")
-    ledger.post_all(case.events)
-    for word in ("批注", text[1000:1200], text[-200:]):
-        assert {(hit.kind, hit.item_id) for hit in matches(ledger, word).hits} == {("description", "books")}, word
 
 
 def test_only_officers_are_remembered() -> None:
@@ -280,18 +264,6 @@ def test_names_are_found_by_those_who_may_read_them(ledger: Ledger) -> None:
         words = connection.execute(select(WORDS_TABLE.c.word)).scalars()
         assert not [word for word in words if "三丰" in word or "张三" in word]
     assert matches(ledger, "青石巷", PROCURATORATE).hits == ()
-
-
-def test_an_erased_name_is_found_no_longer(ledger: Ledger) -> None:
-    """From the entry on that erases its section."""
-    case = recorded_case("case-erased", step=61)
-    naming = case.events[2]
-    case.erase(naming.ref, "person:1", supervisor(PROCURATORATE), authority=GROUND)
-    ledger.post_all(case.events[:-2])
-    ledger.post(case.events[-2])
-    assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1", "case-erased"]
-    ledger.post(case.last)
-    assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1"]
 
 
 @pytest.mark.parametrize("indexed", [True, False], ids=["indexed", "not yet"])
@@ -383,7 +355,8 @@ def visible_words(ledger: Ledger, agency: str) -> set[tuple[str, str]]:
 
 
 def test_the_parts_of_an_erased_name_are_gone(ledger: Ledger) -> None:
-    """With the section, in whatever order index and erasure come, and nothing of them is stored anywhere else."""
+    """With the section, in whatever order index and erasure come, and nothing of them is stored anywhere else; from the
+    entry on that erases it, the name is found no longer."""
     for case_id, early in (("case-early", True), ("case-late", False)):
         case = recorded_case(case_id, step=61)
         naming = case.events[2]
@@ -392,7 +365,9 @@ def test_the_parts_of_an_erased_name_are_gone(ledger: Ledger) -> None:
         ledger.post(case.events[-2])
         if early:
             index_words(ledger.database)
+        assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1", case_id]
         ledger.post(case.last)
+        assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1"]
     index_words(ledger.database)
     with ledger.database.read() as connection:
         parts = [*connection.execute(select(NAME_PARTS.c.part, NAME_PARTS.c.log_index))]

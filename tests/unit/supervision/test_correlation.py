@@ -163,15 +163,12 @@ def test_a_drawing_has_room_for_every_node_and_crosses_no_lines() -> None:
 
 
 def test_what_is_too_much_is_counted() -> None:
-    """The nearest nodes are drawn, and the number of those left out is given."""
+    """The nearest nodes are drawn, and the number of those left out is given; a node alone is a picture, and always the
+    same."""
     drawing = draw(star(100))
     assert len(drawing.spots) == DRAWN_AT_MOST
     assert drawing.left_out == 201 - DRAWN_AT_MOST
     assert {spot.place.distance for spot in drawing.spots[:101]} == {0, 1}
-
-
-def test_a_node_alone_is_a_picture() -> None:
-    """And the same correlation gives the same one."""
     alone = Correlation(START, (Place(START, 0, 0, True),), (), False)
     assert len(draw(alone).spots) == 1
     assert draw(star(9)) == draw(star(9))

@@ -90,7 +90,8 @@ def test_a_model_of_a_lead_is_the_one_that_raised_it(name: str) -> None:
 
 
 def test_the_parameters_are_those_of_the_lead() -> None:
-    """Their defaults from now on; those that cannot be are refused, like an id that is none."""
+    """Their defaults from now on, a share as the author would write it; those that cannot be are refused, like an id
+    that is none."""
     text = shipped_models()["third-return"]
     model = parse_model(derived(text, "mine", {"returns": "1"}, LEAD))
     assert model.parameters_of({}) == {"returns": 1}
@@ -98,10 +99,6 @@ def test_the_parameters_are_those_of_the_lead() -> None:
         derived(text, "mine", {"returns": "9"}, LEAD)
     with pytest.raises(MalformedInput):
         derived(text, "Not a slug", {}, LEAD)
-
-
-def test_a_share_stays_a_number() -> None:
-    """Written as the author would write it."""
     copy = derived(shipped_models()["unusual-share"], "mine", {"times": "1.5"}, LEAD)
     assert str(parse_model(copy).parameters_of({})["times"]) == "1.5"
 

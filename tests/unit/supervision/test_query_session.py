@@ -191,17 +191,14 @@ def test_what_is_like_no_function_is_answered_by_usual_ones(session: QuerySessio
 
 
 def test_what_says_its_order_is_answered(session: QuerySession) -> None:
-    """The same functions with an order, and the parts of a query by names of its own."""
+    """The same functions with an order, and the parts of a query by names of its own, in scope on both sides of its
+    union."""
     sql = """
         WITH mine AS (SELECT *, row_number() OVER (ORDER BY case_id) AS number FROM cases)
         SELECT list(case_id ORDER BY case_id DESC) AS ids, arg_max(case_id, number ORDER BY case_id) AS last
         FROM mine ORDER BY ids LIMIT 1
     """
     assert ask(session, sql) == [{"ids": ["case-2", "case-1"], "last": "case-2"}]
-
-
-def test_a_part_that_recurs_has_parts_of_its_own(session: QuerySession) -> None:
-    """They are in scope on both sides of its union."""
     sql = """
         WITH RECURSIVE a AS (WITH b AS (FROM cases) SELECT case_id FROM b UNION SELECT b.case_id FROM b JOIN a ON true)
         SELECT count(*) AS n FROM a

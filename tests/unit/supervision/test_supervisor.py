@@ -50,17 +50,12 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         yield opened
 
 
-def test_nothing_is_looked_at_before_a_model_is_published(watched: Watched) -> None:
-    """An installation without models costs nothing, and has no views."""
-    watched.post(sent_back("case-1", 3))
-    assert watched.supervisor.step() == 0
-    assert watched.supervisor.state.looked_at is None
-
-
 def test_a_lead_cites_what_it_rests_on(watched: Watched) -> None:
-    """The third return of one case, not the second of another: model, parameters, tree size, moment and events."""
+    """The third return of one case, not the second of another: model, parameters, tree size, moment and events. Before
+    a model is published nothing is looked at."""
     case = sent_back("case-1", 3)
     watched.post(case, sent_back("case-2", 2))
+    assert (watched.supervisor.step(), watched.supervisor.state.looked_at) == (0, None), "no model, no views"
     watched.publish()
     assert watched.supervisor.step() == 1
     (lead,) = watched.leads()
@@ -81,7 +76,8 @@ def test_a_lead_cites_what_it_rests_on(watched: Watched) -> None:
 
 
 def test_the_same_finding_is_raised_once(watched: Watched, tmp_path: Path) -> None:
-    """By looking again, by a process that was started anew, by a new version of the model that finds the same."""
+    """By looking again, by a process that was started anew, by a new version of the model that finds the same. It stays
+    when the model is retired, which is run no more."""
     watched.post(sent_back("case-1", 3))
     model = watched.publish()
     assert [watched.supervisor.step() for _ in range(3)] == [1, 0, 0]
@@ -90,6 +86,10 @@ def test_the_same_finding_is_raised_once(watched: Watched, tmp_path: Path) -> No
     second = THIRD_RETURN.replace("version: 1", "version: 2")
     model.published(definition=second)
     watched.ledger.post(model.last)
+    assert watched.supervisor.step() == 0
+    model.act(retired(), analyst(PROCURATORATE))
+    watched.ledger.post(model.last)
+    watched.post(sent_back("case-2", 3))
     assert watched.supervisor.step() == 0
     assert len(watched.leads()) == 1
 
@@ -149,18 +149,6 @@ def test_a_finding_for_whom_nobody_supervises_is_told(watched: Watched) -> None:
     (fault,) = watched.supervisor.state.faults
     assert fault.supervising == PROCURATORATE
     assert str(fault.says) == "no agency supervises what a row has in its answers: nobody is told of it"
-
-
-def test_a_retired_model_is_not_run(watched: Watched) -> None:
-    """What it raised before stays."""
-    model = watched.publish()
-    watched.post(sent_back("case-1", 3))
-    assert watched.supervisor.step() == 1
-    model.act(retired(), analyst(PROCURATORATE))
-    watched.ledger.post(model.last)
-    watched.post(sent_back("case-2", 3))
-    assert watched.supervisor.step() == 0
-    assert len(watched.leads()) == 1
 
 
 def test_a_bad_model_stops_no_other(watched: Watched) -> None:

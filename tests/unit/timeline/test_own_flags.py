@@ -13,13 +13,10 @@ def flag(detail: str) -> Flag:
 
 
 def test_flags_that_name_others_alone_are_not_its_own() -> None:
-    """One that names the item, beside others or not, is its own, and so is one that names nothing of the case."""
+    """One that names the item, beside others or not, is its own, and so is one that names nothing of the case. A page
+    of one item of thousands looks at each flag once."""
     own = [flag("knife: 2 of 3"), flag("phone, knife"), flag("knife-1 and the lock"), flag("came a day late")]
     assert own_flags([*own, flag("phone: cut open")], {"knife"}, {"phone", "knife-2"}) == tuple(own)
-
-
-def test_they_take_no_longer_in_a_large_case() -> None:
-    """A page of one item of thousands looks at each flag once, not once for each item."""
     others = {f"item-{number}" for number in range(5000)}
     flags = [flag(f"item-{number}") for number in range(50)]
     begun = time.process_time()
