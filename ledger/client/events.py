@@ -88,12 +88,14 @@ def appending(
 
 
 def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any]:
-    """Send a submission that is kept in ``file`` and return its receipt. The file is removed once the outcome is known.
+    """Send a submission that is kept in ``file`` and return its receipt.
+
+    A file of an outbox is removed once the outcome is known.
 
     Raises:
         Unavailable: the outcome is unknown; the file is kept.
-        IntegrityBroken: the answer is no receipt for the submission, or the log is not the one that the profile
-            remembers; the file is kept.
+        IntegrityBroken: the service calls its log broken, the answer is no receipt for the submission, or the log is
+            not the one that the profile remembers; the file is kept.
         TallystickError: the submission was refused; nothing was recorded.
     """
     return session.service.run(sending(session, submission, file))
@@ -160,15 +162,16 @@ def _receiving(
             code=error.code,
             hint=hint,
         ) from error
-    except TallystickError:
-        for file in files:
-            file.unlink(missing_ok=True)
+    except TallystickError as error:
+        if not isinstance(error, IntegrityBroken):
+            for file in files:
+                session.profiles.discard(file)
         raise
     trust = tree_heads.trust if tree_heads else None
     for verified, file in zip(require_receipts(receipts, submissions, trust), files, strict=True):
         if tree_heads:
             tree_heads.add(verified)
-        file.unlink(missing_ok=True)
+        session.profiles.discard(file)
     return receipts
 
 

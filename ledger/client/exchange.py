@@ -46,6 +46,18 @@ class ServiceCall(Struct, frozen=True):
     source: Callable[[], Iterable[bytes]] | None = None
 
 
+class ProblemDocument(Struct, frozen=True):
+    """What the service says when it refuses (RFC 9457)."""
+
+    status: int
+    code: str
+    detail: str
+    hint: str | None = None
+    field: str | None = None
+    head: str | None = None
+    sequence: int | None = None
+
+
 class Reply(Struct, frozen=True):
     """The answer to a call; ``location`` is where it says that what was asked for is instead."""
 
@@ -65,11 +77,20 @@ class Reply(Struct, frozen=True):
         """Return whether the service did what it was asked for."""
         return 200 <= self.status < 300
 
+    @property
+    def problem(self) -> ProblemDocument | None:
+        """Return the problem document that the reply is, or None: a proxy may have answered for the service."""
+        try:
+            problem = json.decode(self.content, type=ProblemDocument)
+        except DecodeError:
+            return None
+        return problem if problem.status == self.status else None
+
     def error(self) -> TallystickError:
-        """Return the error that a problem document (RFC 9457) describes."""
+        """Return the error that the reply stands for."""
         after = self.retry_after
         wait = int(after) if after.isascii() and after.isdecimal() and len(after) < 7 else 1
-        return error_of(self.status, _problem(self.content), retry_after=wait)
+        return error_of(self.status, self.problem, retry_after=wait)
 
     def require_final(self) -> Reply:
         """Return the reply, unless it is a fault that may pass. Raises Unavailable for that."""
@@ -134,35 +155,26 @@ def attempts(call: ServiceCall) -> Mapping[str, Any]:
     }
 
 
+OF_ANOTHER: Final = Message("Check the profile's URL; a proxy before the service may have answered.")
 _BROKEN = (IntegrityBroken.code, "file_damaged", "file_missing", "file_unverifiable")
 
 
-def error_of(status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -> TallystickError:
-    """Return the error that a problem document (RFC 9457) describes."""
-    parts: dict[str, Any] = {
-        "field": problem.get("field"),
-        "hint": problem.get("hint"),
-        "code": str(problem.get("code") or f"http_{status}"),
-    }
-    message = problem.get("detail") or problem.get("title") or Message("the service answered {status}", status=status)
+def error_of(status: int, problem: ProblemDocument | None, *, retry_after: int = 1) -> TallystickError:
+    """Return the error that a problem document describes. Without one nothing is refused: the outcome is open."""
+    message = problem.detail if problem else Message("the service answered {status}", status=status)
+    parts: dict[str, Any] = {"field": problem.field, "hint": problem.hint, "code": problem.code} if problem else {}
     if status in (429, 503):
         return Unavailable(message, **parts | {"code": "service_busy"}, retry_after=retry_after)
-    if status == 500 and parts["code"] in _BROKEN:
+    if problem and status == 500 and problem.code in _BROKEN:
         return IntegrityBroken(message, **parts)
     if status >= 500:
         return Unavailable(message, **parts | {"code": "service_fault"})
+    if problem is None:
+        return Unavailable(message, code="service_garbled", hint=OF_ANOTHER)
     if status == 409:
-        return Conflict(message, **parts, head=problem.get("head"), sequence=problem.get("sequence"))
+        return Conflict(message, **parts, head=problem.head, sequence=problem.sequence)
     kinds: dict[int, type[TallystickError]] = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 422: RuleRefused}
     return kinds.get(status, MalformedInput)(message, **parts)
-
-
-def _problem(content: bytes) -> dict[str, Any]:
-    try:
-        problem = json.decode(content)
-    except DecodeError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
 
 
 NameField = Callable[[str | None], str | None]  # from a field of a request to the name that the user knows it under

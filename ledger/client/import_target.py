@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from ledger.client.exchange import error_of
+from ledger.client.exchange import ProblemDocument, error_of
 from ledger.client.service import ServiceClient
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
@@ -30,7 +29,7 @@ class _FoundRows(Struct):
 
 class _Line(Struct):
     status: int
-    problem: dict[str, Any] = {}
+    problem: ProblemDocument | None = None
 
 
 class _BatchAnswer(Struct):

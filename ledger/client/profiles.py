@@ -135,6 +135,11 @@ class Profiles:
         """Return the folder of submissions whose outcome is unknown."""
         return self.folder(profile.name) / "outbox"
 
+    def discard(self, file: Path) -> None:
+        """Remove the file of a submission if an outbox has it; one that lies elsewhere is its owner's."""
+        if file.resolve().parent in [(self.folder(name) / "outbox").resolve() for name in self.names()]:
+            file.unlink(missing_ok=True)
+
     def token(self, profile: Profile) -> Path:
         """Return the file of the access token."""
         return self.folder(profile.name) / "token.json"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from msgspec import DecodeError
 
-from ledger.client.exchange import Exchange, NameField, Reply, Row, ServiceCall, same_name
+from ledger.client.exchange import OF_ANOTHER, Exchange, NameField, Reply, Row, ServiceCall, same_name
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.log.tiles import moved_tile
@@ -112,7 +112,7 @@ class Requests:
             return ServiceCall(method, self.url + path, params or {}, all_headers, content, target, source)
 
         reply: Reply = yield call()
-        if reply.status == 401 and self._credentials:
+        if reply.status == 401 and reply.problem and self._credentials:
             yield from self._credentials.renewal()
             reply = yield call()
         if (elsewhere := moved_tile(path.removeprefix("/"), reply.location)) is not None:
@@ -141,5 +141,5 @@ def _decoded(content: bytes, answer: type[T]) -> T:
         return decode_json(content, answer)
     except (DecodeError, RecursionError) as error:
         raise Unavailable(
-            "no answer of the service: {error}", error=error, code="service_garbled", hint="Check the profile's URL."
+            "no answer of the service: {error}", error=error, code="service_garbled", hint=OF_ANOTHER
         ) from error

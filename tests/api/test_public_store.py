@@ -12,7 +12,7 @@ import pytest
 
 from ledger.client.service import ServiceClient
 from ledger.config.settings import Settings
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import Unavailable
 from ledger.core.log.tiles import decode_bundle
 from ledger.store import log
 from ledger.witness.source import LogSource, LogUnreadable
@@ -114,9 +114,9 @@ def test_a_log_sends_its_readers_nowhere_else() -> None:
             source.close()
             with ServiceClient(lying.url) as client:
                 for path in places:
-                    with pytest.raises(MalformedInput) as refused:
+                    with pytest.raises(Unavailable) as refused:
                         client.fetch(path)
-                    assert refused.value.code == "http_307"
+                    assert refused.value.code == "service_garbled"
     assert targets == ["/log/tile/0/001"] * 2
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from time import sleep
-from typing import Literal
+from typing import Any, Literal
 
 from tests.testkit.machine import Quiet, listening
 
@@ -35,6 +36,12 @@ class Answer:
     hang_up: bool = False
     drip_s: float = 0.0
     drips: Literal["body", "headers"] = "body"
+
+
+def problem(status: int, code: str = "refused", **more: Any) -> Answer:
+    """Build a problem document."""
+    document = {"status": status, "title": "No", "detail": "it is not to be", "code": code, "field": "f", "hint": "h"}
+    return Answer(status, json.dumps(document | more).encode(), {"Content-Type": "application/problem+json"})
 
 
 @dataclass

@@ -129,7 +129,10 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @click.option("--all-or-none", is_flag=True, help="Record all of them, or none if one is refused.")
 def submit(session: Session, files: tuple[Path, ...], all_or_none: bool) -> None:
-    """Send signed submissions; each counts once, however often it is sent."""
+    """Send signed submissions; each counts once, however often it is sent.
+
+    Your files stay; those of the profile's outbox are removed once it is known what became of them.
+    """
     if all_or_none:
         submissions = [file.read_bytes() for file in files]
         for submission in submissions:

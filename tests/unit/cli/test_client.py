@@ -43,7 +43,7 @@ from tests.campaigns.malicious_log.service import filler, receipt
 from tests.testkit.builders import LOG_ID, POLICE, SignedEvent, clerk
 from tests.testkit.bundles import founded, trust
 from tests.testkit.casework import Case
-from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service
+from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service, problem
 from tests.testkit.ledgers import LOG_SIGNER, ORIGIN, open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
 from tests.testkit.tally import PASSPHRASE, Tally
@@ -58,12 +58,6 @@ def no_waiting() -> Iterator[None]:
     """Retries wait for nothing in these tests."""
     with stamina.set_testing(True, attempts=ATTEMPTS):
         yield
-
-
-def problem(status: int, code: str = "refused", **more: Any) -> Answer:
-    """Build a problem document."""
-    document = {"status": status, "title": "No", "detail": "it is not to be", "code": code, "field": "f", "hint": "h"}
-    return Answer(status, json.dumps(document | more).encode(), {"Content-Type": "application/problem+json"})
 
 
 def in_turn(*answers: Answer) -> Callable[[Asked], Answer]:
@@ -96,8 +90,12 @@ def test_passing_faults_are_tried_again(fault: Answer) -> None:
         (problem(500, "integrity_broken"), IntegrityBroken, 1),  # no fault that passes
         (problem(503, "service_busy"), Unavailable, ATTEMPTS),
         (Answer(503, b"{}", {"Retry-After": "3600"}), Unavailable, 1),  # longer than anybody waits
-        (Answer(404, b"<html>not here</html>"), NotFound, 1),  # of a proxy
-        (Answer(302, b"", {"Location": "http://127.0.0.1:1/"}), MalformedInput, 1),  # a token is not carried elsewhere
+        *(
+            (Answer(status, b"<html>no</html>"), Unavailable, 1) for status in (400, 401, 403, 404, 409, 413)
+        ),  # of a proxy
+        (Answer(403, b'{"status":403,"code":"blocked"}'), Unavailable, 1),
+        (Answer(403, b'{"status":404,"code":"not_found","detail":"of another"}'), Unavailable, 1),
+        (Answer(302, b"", {"Location": "http://127.0.0.1:1/"}), Unavailable, 1),  # a token is not carried elsewhere
         *((Answer(body=body), Unavailable, 1) for body in (b"<html>", b"", b"\xff", b"[" * 3000)),
     ],
 )
@@ -113,7 +111,7 @@ def test_answers_are_the_errors_that_they_stand_for(
     if b"it is not to be" in answer.body:
         code = json.loads(answer.body)["code"]
         assert (error.message, error.code, error.field, error.hint) == ("it is not to be", code, "f", "h")
-    elif answer.status == 200:
+    elif answer.status < 500:
         assert error.code == "service_garbled"
     if isinstance(error, Conflict):
         assert (error.head, error.sequence) == (HEAD, 4)
@@ -333,9 +331,19 @@ def test_unknown_outcome_is_looked_up_with_the_same_bytes(tally: Tally) -> None:
     assert outbox(tally) == []
 
 
-def test_outcome_that_stays_unknown_is_kept(tally: Tally) -> None:
-    """When the service stays away the event waits in the outbox, and the message says how to send it again."""
-    with faulty_service(Counter(Answer(hang_up=True))) as faulty:
+@pytest.mark.parametrize(
+    "posts",
+    [
+        [Answer(hang_up=True)],
+        [Answer(hang_up=True), Answer(403, b"<html>403 Forbidden</html>", {"Content-Type": "text/html"})],
+        [Answer(401, b"<html>Who are you?</html>")],
+        [Answer(413, b"<html>Too large</html>")],
+    ],
+)
+def test_outcome_that_stays_unknown_is_kept(tally: Tally, posts: list[Answer]) -> None:
+    """When the service stays away, or a proxy answers for it, the event waits in the outbox, and the message says how
+    to send it again."""
+    with faulty_service(Counter(*posts)) as faulty:
         done = number(tally, faulty)
         (kept,) = outbox(tally)
         assert done.status == Exit.UNREACHABLE
@@ -365,7 +373,6 @@ def test_events_go_together_and_wait_together(tally: Tally) -> None:
         assert all(file.exists() for file in files)
         faulty.script = Counter(Answer(201, json.dumps({"results": receipts}).encode()))
         assert tally("--json", "event", "submit", "--all-or-none", *files).status == 0
-        assert not any(file.exists() for file in files)
         assert faulty.asked[-1].path == "/api/v1/events/batch?all_or_none=true"
         assert faulty.asked[-1].body == b"\n".join(event.submission for event in events)
 
@@ -380,6 +387,29 @@ def test_refused_event_does_not_wait(tally: Tally) -> None:
     error = json.loads(done.err)["error"]
     assert (error["code"], error["field"]) == ("not_held", "CASE_NUMBER")
     assert outbox(tally) == []
+
+
+@pytest.mark.parametrize("together", [(), ("--all-or-none",)])
+def test_files_of_the_user_stay(tally: Tally, together: tuple[str, ...]) -> None:
+    """What was recorded or refused is sent on, or mended, by whoever signed it into a file of his own."""
+    tally.new_key("clerk")
+    (event,) = Case().open().events
+    file = tally.folder / "signed.json"
+    file.write_bytes(event.submission)
+    results = {"results": [{"status": 201, "receipt": json.loads(receipt_of(event.submission))}]}
+    recorded = Answer(201, json.dumps(results).encode()) if together else RECORDED
+    with faulty_service(Counter(recorded, problem(422, "not_held"))) as faulty:
+        tally.add_profile("police", faulty.url, "police-east", "p-0417", "clerk")
+        for status in (Exit.OK, Exit.REFUSED):
+            assert tally("event", "submit", *together, file).status == status
+            assert file.read_bytes() == event.submission
+
+
+def test_an_event_that_a_broken_log_may_have_is_kept(tally: Tally) -> None:
+    """A service that finds its own log broken does not say whether it recorded the event."""
+    with faulty_service(Counter(problem(500, "integrity_broken"))) as faulty:
+        assert number(tally, faulty).status == Exit.REFUSED
+    assert len(outbox(tally)) == 1
 
 
 UNKNOWN = Answer(hang_up=True)

@@ -19,7 +19,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.errors import SignatureRefused, Unauthorized
 from ledger.core.signing.signatures import personal_digest
 from tests.testkit.builders import LOG_ID
-from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service
+from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service, problem
 
 PRIVATE_KEY = bytes(31) + b"\x07"
 SIGNER = LocalSigner.from_private_key(PRIVATE_KEY)
@@ -56,7 +56,7 @@ class Gate:
             token = {"access_token": self.tokens[-1], "token_type": "Bearer", "expires_in": 900}
             return Answer(body=json.dumps(token).encode())
         held = asked.headers.get("Authorization", "").removeprefix("Bearer ")
-        return Answer(body=b'{"shown":true}') if self.tokens[-1:] == [held] else Answer(401, b"{}")
+        return Answer(body=b'{"shown":true}') if self.tokens[-1:] == [held] else problem(401)
 
 
 def signed_in(url: str, folder: Path, key_id: str = SIGNER.key_id) -> SignIn:
@@ -119,10 +119,10 @@ def test_service_that_takes_no_token_is_not_asked_for_ever(tmp_path: Path) -> No
 
     class Closed(Gate):
         def __call__(self, asked: Asked) -> Answer:
-            return super().__call__(asked) if "sign-in" in asked.path else Answer(401, b'{"detail":"no"}')
+            return super().__call__(asked) if "sign-in" in asked.path else problem(401)
 
     gate = Closed()
-    with gated(gate) as faulty, pytest.raises(Unauthorized, match="no"):
+    with gated(gate) as faulty, pytest.raises(Unauthorized, match="not to be"):
         ask(faulty, tmp_path)
     assert len(gate.tokens) == 1
 
