@@ -11,7 +11,7 @@ from ledger.config.keys import open_keystore
 from ledger.core.trust.trust_file import parse_trust
 
 url, case_id, item_id, trust_file = sys.argv[1:]
-trust, now = parse_trust(Path(trust_file).read_bytes()), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+trust = parse_trust(Path(trust_file).read_bytes())
 
 
 def officer(name):
@@ -21,6 +21,7 @@ def officer(name):
 
 async def accept(handover_id):
     async with AsyncOfficerClient(url, officer("RECEIVER"), trust) as client:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         answer = {"handover_id": handover_id, "received_at": now, "rest_as_listed": True}
         receipt = await client.record(case_id, "handover.accepted", **answer)
         print([row["status"] async for row in client.pages("/api/v1/handovers", "handovers", box="inbox")])

@@ -31,9 +31,8 @@ def record(key, event_type, **body):
     return draft["submission"]["payload"]["body"]
 
 
-items, now = [{"item_id": item_id}], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-offer = record(
-    os.environ["SENDER_KEY"], "handover.offered", to_agency=agency, purpose="prosecution_review", items=items
-)
+items, purpose = [{"item_id": item_id}], "prosecution_review"
+offer = record(os.environ["SENDER_KEY"], "handover.offered", to_agency=agency, purpose=purpose, items=items)
+now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 answer = {"handover_id": offer["handover_id"], "received_at": now, "rest_as_listed": True}
 record(os.environ["RECEIVER_KEY"], "handover.accepted", **answer)

@@ -211,6 +211,8 @@ def test_the_quick_start_of_the_client_offers_and_accepts(world: World, tmp_path
     assert "accepted" in statuses
     assert verdict in ("intact", "not_yet_anchored", "unverifiable")
     assert holder(world, f"{case_id}-i1") == "procuratorate-east"
+    payloads = [event["payload"] for event in world.ok("event", "list", case_id)[-2:]]
+    assert payloads[0]["occurred_at"] <= payloads[1]["body"]["received_at"], "received before it was offered"
 
 
 def test_the_client_of_an_officer_records_together(world: World, tmp_path: Path) -> None:
