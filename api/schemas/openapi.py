@@ -187,7 +187,7 @@ def takes(body: type) -> dict[str, Any]:
 
 
 def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
-    """Make the application describe its routes and ``paths``; ``with_page`` also serves the document and its page."""
+    """Make the application describe its routes and ``paths``; ``with_page`` also serves a page for the document."""
 
     build = Lock()
 
@@ -198,10 +198,12 @@ def install(app: FastAPI, paths: Mapping[str, Any], *, with_page: bool) -> None:
             return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+    app.router.routes.append(
+        Route(DOCUMENT, lambda _request: Response(msgspec.json.encode(document()), media_type=_JSON))
+    )
     if with_page:
         page = HTMLResponse(_HTML, headers={"Content-Security-Policy": _PAGE_POLICY})
         app.router.routes += [
-            Route(DOCUMENT, lambda _request: Response(msgspec.json.encode(document()), media_type=_JSON)),
             Route(PAGE, page, methods=["GET"]),
             Route(f"{PAGE}/start.js", Response(_SCRIPT, media_type="text/javascript"), methods=["GET"]),
             Route(f"{PAGE}/{{name}}", _asset),
@@ -217,6 +219,10 @@ def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
     refs, components = msgspec.json.schema_components([*payloads, *_documented.values()], ref_template=_REF)
     by_type = [{"title": name, **ref} for name, ref in zip(EVENT_TYPES, refs, strict=False)]
     components[Submission.__name__]["properties"]["payload"] = {"anyOf": by_type}
+    _, signed = msgspec.json.schema_components([*payloads, Submission], ref_template=_REF)
+    for name in signed:
+        for part in components[name].get("properties", {}).values():
+            _leave_out_default(part)
     document["components"] = document.get("components", {}) | {"schemas": _in_json_schema(components)}
     too_many = {str(status): problem for status, problem in problems(429).items()}
     for operations in document["paths"].values():
@@ -233,6 +239,13 @@ def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
                         is_number = parameter["schema"].get("type") == "integer"
                         parameter["example"] = int(example) if is_number else example
     return document
+
+
+def _leave_out_default(part: dict[str, Any]) -> None:
+    """Let a schema not offer the value for which the canonical form leaves its part out."""
+    if "default" in part and part.pop("default") is None and "anyOf" in part:
+        filled = [choice for choice in part.pop("anyOf") if choice != {"type": "null"}]
+        part.update(filled[0] if len(filled) == 1 else {"anyOf": filled})
 
 
 def _in_json_schema(schema: Any) -> Any:

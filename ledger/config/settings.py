@@ -150,7 +150,7 @@ class Settings(KeyedSettings):
     traces_url: PlainUrl | None = None  # of a collector of OpenTelemetry, for traces by OTLP over HTTP
     traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0  # of the requests that are traced
     time_zone: str | None = None  # of lists, reports and times that are typed, unless that of the first procedure
-    documentation: bool = True  # the OpenAPI pages; switch them off in production
+    documentation: bool = True  # the page of the OpenAPI document; switch it off in production
     signer_url: str = "http://127.0.0.1:8546"  # where the console's pages find `tally signer` on their user's machine
 
     chain: str = EMBEDDED  # or the URL of any JSON-RPC node

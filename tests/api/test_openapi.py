@@ -82,6 +82,23 @@ def test_every_event_type_has_its_schema(document: dict[str, Any]) -> None:
         assert {"body", "occurred_at", "officer", "salt"} <= set(schema["required"])
 
 
+def test_nothing_is_offered_that_a_submission_may_not_have(document: dict[str, Any]) -> None:
+    """What the canonical form leaves out has no default, and is never null: generated clients fill defaults in."""
+    schemas = document["components"]["schemas"]
+    waiting, reached = ["Submission"], set()
+    while waiting:
+        if (name := waiting.pop()) in reached:
+            continue
+        reached.add(name)
+        schema = schemas[name]
+        waiting += re.findall(r"#/components/schemas/(\w+)", str(schema))
+        for part, form in schema.get("properties", {}).items():
+            assert "default" not in form, f"{name}.{part}"
+            may_be_null = {"type": "null"} in form.get("anyOf", [])
+            assert part in schema["required"] or not may_be_null, f"{name}.{part}"
+    assert len(reached) > len(EVENT_TYPES)
+
+
 def test_patterns_are_those_of_other_languages(document: dict[str, Any]) -> None:
     """No pattern needs Python to be read."""
     patterns = re.findall(r'"pattern": ?"([^"]*)"', str(document).replace("'", '"'))
@@ -106,7 +123,10 @@ def test_the_page_loads_nothing_from_elsewhere(shared: Served) -> None:
 
 
 def test_the_page_can_be_switched_off(tmp_path: Path) -> None:
-    """In production neither page nor document is there."""
+    """In production the page is not there. The document is: it has no secret, and refusals send their readers to it."""
     with serving(tmp_path, Settings(documentation=False)) as served:
-        for path in ("/docs", "/docs/start.js", "/api/v1/openapi.json"):
+        for path in ("/docs", "/docs/start.js"):
             problem(served.get(path), 404, "not_found")
+        refused = problem(served.get("/api/v1/log/inclusion/x"), 400, "malformed_input", "index")
+        assert "/api/v1/openapi.json" in refused["hint"]
+        assert served.get("/api/v1/openapi.json").status_code == 200
