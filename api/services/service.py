@@ -58,6 +58,7 @@ class Cursors:
                 "expected `next` of the page before, not {cursor!r}",
                 cursor=cursor[:100],
                 field=field,
+                code="cursor_refused",
                 hint="Leave it out to begin at the first page.",
             ) from error
 

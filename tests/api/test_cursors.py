@@ -52,8 +52,9 @@ def test_what_this_service_did_not_seal_is_refused(cases: Served) -> None:
     for path in set(paged(cases)) - PUBLIC:
         address = path.format(case_id="case-1")
         query = {"q": "2026"} if path.endswith("/search") else {}
-        for cursor in ("case-1", "A" * 40, Cursors(bytes(32)).seal("cases", "case-1")):
-            problem(cases.get(address, supervisor(POLICE), after=cursor, **query), 400, "malformed_input", "after")
+        foreign = Cursors(bytes(32)).seal("cases", "case-1")
+        for cursor, code in (("case-1", "malformed_input"), ("A" * 40, "cursor_refused"), (foreign, "cursor_refused")):
+            problem(cases.get(address, supervisor(POLICE), after=cursor, **query), 400, code, "after")
 
 
 def test_a_cursor_says_nothing_and_holds_in_its_own_list_alone(cases: Served) -> None:
@@ -65,10 +66,10 @@ def test_a_cursor_says_nothing_and_holds_in_its_own_list_alone(cases: Served) ->
     following = cases.get("/api/v1/cases", clerk(POLICE), limit=1, after=page["next"]).json()
     assert [line["case_id"] for line in following["cases"]] == ["case-1"]
     for path in ("/api/v1/items", "/api/v1/handovers", "/api/v1/events", "/api/v1/deadlines"):
-        problem(cases.get(path, clerk(POLICE), after=page["next"]), 400, "malformed_input", "after")
+        problem(cases.get(path, clerk(POLICE), after=page["next"]), 400, "cursor_refused", "after")
     feed = cases.get("/api/v1/events", clerk(POLICE), limit=1).json()
     of_case = {"case_id": "case-1", "after": feed["next"]}
-    problem(cases.get("/api/v1/events", clerk(POLICE), **of_case), 400, "malformed_input", "after")
+    problem(cases.get("/api/v1/events", clerk(POLICE), **of_case), 400, "cursor_refused", "after")
 
 
 @pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/cases/{}/timeline", "/api/v1/cases/{}/papers"])
@@ -79,7 +80,7 @@ def test_a_cursor_of_a_case_holds_in_that_case_alone(cases: Served, path: str) -
     again = cases.get(path.format("case-0"), clerk(POLICE), limit=1, after=page["next"], **first)
     assert again.status_code == 200
     other = cases.get(path.format("case-1"), clerk(POLICE), limit=1, after=page["next"], **second)
-    problem(other, 400, "malformed_input", "after")
+    problem(other, 400, "cursor_refused", "after")
 
 
 def test_cursors_hold_after_a_restart_and_no_other_key_opens_them() -> None:

@@ -58,7 +58,7 @@ def test_a_feed_takes_no_cursor_of_another_agency(served: Served) -> None:
     """It stands behind what that agency got, and would skip what this one did not get."""
     served.record(Case().open())
     cursor = feed(served, clerk(POLICE))["next"]
-    problem(served.get("/api/v1/events", clerk(COURT), after=cursor), 400, "malformed_input", "after")
+    problem(served.get("/api/v1/events", clerk(COURT), after=cursor), 400, "cursor_refused", "after")
 
 
 def test_a_feed_is_recorded_for_each_case_and_only_if_something_is_shown(served: Served) -> None:
