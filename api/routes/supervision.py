@@ -69,7 +69,7 @@ _LEAD_FILE = {"content": {"application/json": {"schema": {"type": "object", "des
 @router.files("/leads/{lead_id}/proof", "Get the lead file, which finds a lead again", _LEAD_FILE)
 def lead_proof(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
     """Return the proof bundles of the lead and of those of the cases that it cites which you may see, and the model's
-    text: `tally lead check` finds the lead again from them, offline."""
+    text: `tally lead verify` finds the lead again from them, offline."""
     return Response(lead_file(service, reading, lead_id), media_type="application/json")
 
 

@@ -47,7 +47,7 @@ _PLACED = Message("What is checked stands first, the trust file behind --trust: 
 # What to do with another file of ours than was expected.
 _CHECKED_BY = {
     BUNDLE: Message("A bundle is checked by tally proof check."),
-    LEAD: Message("A lead file is checked by tally lead check."),
+    LEAD: Message("A lead file is checked by tally lead verify."),
 }
 
 

@@ -66,7 +66,7 @@ def verify_lead(stage: Stage) -> None:
     """Find the lead again in the events that it cites, as the auditor, and save what proves it."""
     stage.tally("log", "trust", "--pin", profile="auditor")
     lead_id = raised_lead(stage)["lead_id"]
-    verify = ("lead", "check", lead_id)
+    verify = ("lead", "verify", lead_id)
 
     def is_intact(report: Any) -> bool:  # witnesses vouch for the block of an anchor some moments after it
         return bool(report["verdict"] == "intact")
@@ -94,7 +94,7 @@ def check_offline(stage: Stage) -> None:
     count = f"{len(bundles)} event bundles and the case bundle"
     stage.held("service stopped; every bundle is intact", f"{count}; {witnesses}")
     stage.held("each proof ends in the hash of a block", block["detail"])
-    lead = _check(stage, stage.exports / "lead.json", "--log", str(stage.exports / "log"), of="lead")
+    lead = _check(stage, stage.exports / "lead.json", "--log", str(stage.exports / "log"), by="lead verify")
     finding = next(step["detail"] for step in lead["steps"] if step["name"] == "finding")
     stage.held("the lead is found again from one file, by the trust file alone", f"{lead['verdict']}: {finding}")
     report = stage.tally("audit", "--data-dir", str(stage.data))
@@ -104,10 +104,10 @@ def check_offline(stage: Stage) -> None:
     )
 
 
-def _check(stage: Stage, file: Path, *options: str, of: str = "proof", expect: int = 0) -> Any:
+def _check(stage: Stage, file: Path, *options: str, by: str = "proof check", expect: int = 0) -> Any:
     """Return the verifier's report on a bundle, or on a lead file."""
     trust = str(stage.exports / "trust.json")
-    return stage.tally(of, "check", str(file), "--trust", trust, *options, expect=expect)
+    return stage.tally(*by.split(), str(file), "--trust", trust, *options, expect=expect)
 
 
 # -- the operator ------------------------------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ def test_front_line_staff_write_a_model_and_see_the_cases_of_a_lead_that_is_thei
     assert [row["case_id"] for row in served.get("/api/v1/cases", by).json()["cases"]] == ["case-east"]
     assert served.get("/api/v1/cases/case-east/proof", by).status_code == 200
     assert served.post(f"/api/v1/leads/{line['lead_id']}/kind", b"{}", **served.token(by)).json()["total"] == 1
-    # What `tally lead check` fetches: an event of a case beyond his agency is not his to see. The page says so.
+    # What `tally lead verify` fetches: an event of a case beyond his agency is not his to see. The page says so.
     shown = [served.get(f"/api/v1/events/{ref['event_id']}", by).status_code for ref in raised["events"]]
     assert sorted(shown) == [200, 404]
     assert "is not shown to you" in post(served, by, f"/leads/{line['lead_id']}/rederive", {}).text

@@ -185,7 +185,7 @@ act(
 @LEAD
 @output_option("Where to write it [LEAD.lead.json].")
 def get(session: Session, lead_id: str, output: Path | None) -> None:
-    """Fetch the file of a lead, which 'tally lead check' finds it again from, offline.
+    """Fetch the file of a lead, which 'tally lead verify' finds it again from, offline.
 
     It has the lead, its model and the cases that it cites, as far as you may see them.
     """
@@ -194,7 +194,7 @@ def get(session: Session, lead_id: str, output: Path | None) -> None:
     session.output.record({"file": str(target)})
 
 
-@lead_group.command("check")
+@lead_group.command("verify")
 @click.argument("lead", metavar="LEAD|FILE")
 @TRUST
 @click.option("--dataset", "files", type=FILE, multiple=True, help="File of a data set that the lead rests on.")
@@ -205,7 +205,7 @@ def get(session: Session, lead_id: str, output: Path | None) -> None:
     help="Copy of the log, as 'tally log save' makes it: shows that no event of the cases is left out.",
 )
 @takes_node
-def check(
+def verify(
     session: Session,
     /,
     *,
@@ -223,8 +223,8 @@ def check(
 
     Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
     """
-    is_file = Path(lead).exists() or not lead.startswith("lead-")
-    data = Path(lead).read_bytes() if is_file else fetch_lead_file(session, lead)
+    is_file = lead.endswith(".json") or Path(lead).exists()
+    data = click.File("rb").convert(lead, None, None).read() if is_file else fetch_lead_file(session, lead)
     fetched = None if is_file else partial(fetched_entries, session)
     entries = fetched if log_folder is None else entries_in(log_folder)
     return check_lead(session, data, files, trust_files=trust_files, entries=entries, node=node)

@@ -130,14 +130,14 @@ def test_a_lead_is_saved_and_checked_without_the_service(place: World, tmp_path:
     place.ok("log", "trust", "--output", trust)
     first = place.ok("lead", "show", lead_id, profile="prosecutor")["events"][0]["event_id"]
     place.ok("proof", "get", first, "--output", bundle, profile="prosecutor")
-    check = ("lead", "check", file, "--trust", trust)
+    check = ("lead", "verify", file, "--trust", trust)
     done = place.tally("--json", *check)
     report = json.loads(done.out)
     assert (report["verdict"], report["steps"][0]["result"]) == ("tampered", "failed")
     assert "the lead's own index" in report["steps"][0]["detail"]
     assert done.status == EXIT_OF_VERDICT["tampered"]
-    place.refuses(Exit.USAGE, "tally proof check", "lead", "check", bundle, "--trust", trust)
-    place.refuses(Exit.USAGE, "tally lead check", "proof", "check", file, "--trust", trust)
+    place.refuses(Exit.USAGE, "tally proof check", "lead", "verify", bundle, "--trust", trust)
+    place.refuses(Exit.USAGE, "tally lead verify", "proof", "check", file, "--trust", trust)
     place.refuses(Exit.REFUSED, "not_found", "lead", "get", lead_id, "--output", tmp_path / "x.json", profile="police")
     assert not (tmp_path / "x.json").exists()
 
