@@ -6,8 +6,8 @@
 4  record  the digests of the bag, or of the single file, are those that the record has of the item
 
 A step that cannot be checked makes the verdict ``unverifiable``: step 1 (other algorithms), 2 and 3 (a file cannot be
-read) and 4 (no record was given: any bag agrees with itself; or the record has no digest to compare, or is itself
-unverifiable).
+read) and 4 (no record was given: any bag agrees with itself; or the record has no digest to compare, is itself
+unverifiable, or is of an examination that did not find the item as it was registered).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
-from ledger.core.events.terms import Verdict
+from ledger.core.events.terms import MatchResult, Verdict
 from ledger.core.messages import Message, Term, joined
 from ledger.core.verification.report import (
     Check,
@@ -46,6 +46,7 @@ from ledger.evidence.names import from_line, printable, sort_lines, to_line
 class RecordedDigests(Struct, frozen=True):
     """What the record has of an item: its source, how far that is proven, and item and ledger if known.
 
+    ``compared`` is what the source says of the item beside the record before; a registration is that record itself.
     ``development`` and ``completeness`` are those of the proof: what stands beside its verdict.
     """
 
@@ -54,6 +55,7 @@ class RecordedDigests(Struct, frozen=True):
     verdict: Verdict = "intact"
     item_id: str | None = None
     log_id: str | None = None
+    compared: MatchResult = "match"
     development: bool = False
     completeness: Statement | None = None
 
@@ -232,6 +234,12 @@ def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> StepResult
         raise IntegrityBroken("{record.said_by} is itself tampered", record=record, field="record")
     if record.verdict == "other_ledger":
         raise OtherLedger("{record.said_by} is of another ledger than the trust file", record=record, field="record")
+    if record.compared != "match":
+        return NotChecked(
+            "the digests of {record.said_by} prove nothing of the item as it was registered: compare with its "
+            "registration, or with its case",
+            record=record,
+        )
     recorded = set(record.digests)
     algorithms = {digest.partition(":")[0] for digest in recorded}
     shared = [digest for digest in digests if digest.algorithm in algorithms]

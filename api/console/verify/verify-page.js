@@ -61,26 +61,55 @@ async function hash(file, { line, state }) {
   compareFiles();
 }
 
-// Return the digests of files in the signed payloads, each with its event and field.
-function* recorded(value, field, event) {
-  if (typeof value === "string" && /^(?:sha256|blake3|sm3):[0-9a-f]{64}$/.test(value)) yield { value, field, event };
+// Return the digests of files in the signed payloads, each with its event and field; `of` is the object that has it and its item in one.
+function* recorded(value, field, event, of) {
+  if (typeof value === "string" && /^(?:sha256|blake3|sm3):[0-9a-f]{64}$/.test(value)) yield { value, field, event, of };
   else if (value && typeof value === "object") {
     for (const [name, entry] of Object.entries(value)) {
-      if (name !== "payload_digest") yield* recorded(entry, Array.isArray(value) ? `${field}[${name}]` : `${field}.${name}`, event);
+      const inner = name === "digests" && value.item_id ? value : of;
+      if (name !== "payload_digest") yield* recorded(entry, Array.isArray(value) ? `${field}[${name}]` : `${field}.${name}`, event, inner);
     }
   }
 }
 
+// Return all digests of the bundle, and by item those that it is recorded as. What somebody else states of the item later is a comparison with
+// these, and proves nothing of it; alone in a bundle an examination counts that found them to match. `tally evidence check` counts alike.
+function digestsIn({ events, ...single }) {
+  const all = (events ?? [single]).flatMap(({ envelope, payload }, number) => [...recorded(payload?.body, "body", { number, type: envelope.event_type })]);
+  const isRecord = events ? ({ event }) => ["item.registered", "item.frozen"].includes(event.type)
+    : ({ event, of }) => event.type === "item.registered" || (event.type === "item.examined" && of.match_result === "match");
+  const records = new Map();
+  for (const digest of all.filter(({ of }) => of)) {
+    const record = records.get(digest.of.item_id) ?? [];
+    if (isRecord(digest) && (!record.length || record[0].event === digest.event)) records.set(digest.of.item_id, [...record, digest]);
+  }
+  return { records, all: all.map((digest) => ({ ...digest, counts: !digest.of || records.get(digest.of.item_id)?.[0].event === digest.event })) };
+}
+
+const named = ({ event: { number, type }, of }) => {
+  const name = words.event_types[type] ?? type;
+  return { number: number + 1, event_type: of?.match_result ? `${name}: ${words.matches[of.match_result] ?? of.match_result}` : name };
+};
+
+// Return class and text for a file of these digests.
+function compare(hashes) {
+  if (!result) return ["quiet", say("no_bundle")];
+  const { all, records } = digestsIn(result);
+  const is = ({ value }) => hashes.includes(value);
+  const same = all.find((digest) => digest.counts && is(digest));
+  if (same) return ["same", `${say("same", { ...named(same), field: same.field })} ${say("counts")}`];
+  const mention = all.find(is);
+  const record = mention && records.get(mention.of.item_id)?.find(({ value }) => hashes.some((hash) => hash.split(":")[0] === value.split(":")[0]));
+  if (record) return ["other", say("mentioned_other", { ...named(mention), registered: record.event.number + 1 })];
+  if (mention) return ["quiet", say("mentioned", named(mention))];
+  const count = all.filter(({ counts }) => counts).length;
+  return count ? ["other", say("other", { count })] : ["quiet", say(all.length ? "only_compared" : "none_recorded")];
+}
+
 function compareFiles() {
-  const events = result ? (result.events ?? [result]) : [];
-  const all = events.flatMap(({ envelope, payload }, number) => [...recorded(payload?.body, "body", { number, type: envelope.event_type })]);
   for (const { name, hashes, state } of files) {
-    const same = all.find(({ value }) => hashes.includes(value));
-    state.className = same ? "same" : all.length ? "other" : "quiet";
-    if (!result) state.textContent = say("no_bundle");
-    else if (same) state.textContent = `${say("same", { number: same.event.number + 1, event_type: words.event_types[same.event.type] ?? same.event.type, field: same.field })} ${say("counts")}`;
-    else state.textContent = all.length ? say("other", { count: all.length }) : say("none_recorded");
-    if (!same && name.toLowerCase().endsWith(".pdf")) state.textContent += ` ${say("pdf")}`;
+    [state.className, state.textContent] = compare(hashes);
+    if (state.className !== "same" && name.toLowerCase().endsWith(".pdf")) state.textContent += ` ${say("pdf")}`;
   }
 }
 

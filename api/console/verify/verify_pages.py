@@ -6,7 +6,7 @@ Files dropped there stay in the browser, and the page asks the server for nothin
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 from fastapi import Request
@@ -16,6 +16,7 @@ from api.console.shared.access import PublicVisitOf, page_router
 from api.console.shared.rendering import PATH, language
 from api.texts import Texts, later
 from ledger.core.events import EVENT_TYPES
+from ledger.core.events.terms import MatchResult
 from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.heads import ABSENCE_STEPS
 from ledger.core.verification.stream import CASE_STEPS
@@ -101,6 +102,17 @@ SAYS: Final = {
     "event": later("Event"),
     "entry": later("Entry of the log"),
     "same": later("is the file that event {number} ({event_type}) records, at {field}"),
+    "mentioned": later(
+        "is a file that event {number} ({event_type}) mentions. That proves nothing of the item as it was registered: "
+        "compare it with the registration, or with the case."
+    ),
+    "mentioned_other": later(
+        "is a file that event {number} ({event_type}) mentions, and not the item as it was registered: event "
+        "{registered} has another digest of it"
+    ),
+    "only_compared": later(
+        "cannot be compared: this bundle has digests of what somebody found, and none that the item was registered with"
+    ),
     "other": later("is no file of this bundle: none of the {count} digests that it records is this file's"),
     "none_recorded": later("cannot be compared: this bundle shows no digest of a file that was signed"),
     "no_bundle": later("is hashed: drop the bundle to compare it with"),
@@ -143,6 +155,7 @@ def words_in(language: str) -> dict[str, Any]:
         | {"not_checked": labels.of("result", "not_checked")},
         "results": {word: labels.of("result", word) for word in RESULTS},
         "steps": steps,
+        "matches": {word: labels.of("match_result", word) for word in get_args(MatchResult)},
         "event_types": {name: labels.of("event_type", name) for name in EVENT_TYPES},
         "reasons": labels.all("verifier"),
         "says": {name: texts(text) for name, text in SAYS.items()},

@@ -27,10 +27,10 @@ from ledger.client.service import path_of
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events.item import ItemExamined, ItemRegistered
-from ledger.core.events.terms import Verdict
+from ledger.core.events.terms import MatchResult, Verdict
 from ledger.core.messages import Message, Term, plain
 from ledger.core.trust.trust_file import Trust
-from ledger.core.verification.report import worst
+from ledger.core.verification.report import Report, Statement, worst
 from ledger.core.verification.verify import verify_event
 from ledger.evidence import sealing
 from ledger.evidence.bag import FileFinding, binding
@@ -306,22 +306,26 @@ def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], 
 
 def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
     verified = verify_event(data, trust)
-    event = Message("event {event_id}", event_id=verified.envelope.event_id)
+    event_type = Term("event_type", verified.envelope.event_type)
+    event = Message("event {event_id} ({event_type})", event_id=verified.envelope.event_id, event_type=event_type)
     log_id, verdict = ledger_of(data), verified.report.verdict
     if verified.event is None:
         return RecordedDigests(event, (), verdict, item_id, log_id)
     body = verified.event.body
     if not isinstance(body, ItemRegistered | ItemExamined) or item_id not in (None, body.item_id):
         raise MalformedInput(
-            "{event} is {event_type}, and does not say what {item_id} is",
+            "{event} does not say what {item_id} is",
             event=event,
-            event_type=Term("event_type", verified.envelope.event_type),
             item_id=item_id or "an item",
             field="--bundle",
             hint="Give the bundle of the event that registered or examined the item, or that of its case with --item.",
         )
-    development, completeness = verified.report.development, verified.report.completeness
-    return RecordedDigests(event, body.digests, verdict, body.item_id, log_id, development, completeness)
+    compared: MatchResult = "match"
+    if isinstance(body, ItemExamined):
+        compared = body.match_result
+        outcome = Term("match_result", compared)
+        event = Message("{event}, which found: {outcome},", event=event, outcome=outcome)
+    return RecordedDigests(event, body.digests, verdict, body.item_id, log_id, compared, *_beside(verified.report))
 
 
 def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
@@ -331,12 +335,15 @@ def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigest
     source = Message("item {item_id} of case {report.case_id}", item_id=item_id, report=report)
     log_id = ledger_of(data)
     if report.state is None:
-        return RecordedDigests(source, (), report.verdict, item_id, log_id, report.development, report.completeness)
+        return RecordedDigests(source, (), report.verdict, item_id, log_id, "match", *_beside(report))
     item = report.state.items.get(item_id)
     if item is None:
         raise MalformedInput(
             "case {case_id} has no item {item_id}", case_id=report.case_id, item_id=item_id, field="--item"
         )
-    return RecordedDigests(
-        source, item.digests, report.verdict, item_id, log_id, report.development, report.completeness
-    )
+    return RecordedDigests(source, item.digests, report.verdict, item_id, log_id, "match", *_beside(report))
+
+
+def _beside(report: Report) -> tuple[bool, Statement]:
+    """Return what a proof says beside its verdict: ``development`` and ``completeness``."""
+    return report.development, report.completeness

@@ -18,6 +18,8 @@ from playwright.sync_api import Browser, Page, expect
 from api.app import create_app
 from ledger.config.settings import Settings
 from ledger.core.encoding import canonical
+from ledger.core.events.item import ItemExamined
+from ledger.core.events.terms import MatchResult
 from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.bundle import encode_bundle
 from ledger.interchange.papers.sheet import link
@@ -245,6 +247,33 @@ def test_a_file_is_compared_with_the_record(visitor: Visitor) -> None:
     visitor.drop(certificate__pdf=b"%PDF-1.7 another file")
     expect(page.locator(".hashed .other")).to_contain_text("is no file of this bundle: none of the 1 digests")
     expect(page.locator(".hashed .other")).to_contain_text("its bundle is attached to it")
+
+
+@pytest.mark.parametrize("outcome", ["match", "mismatch"])
+def test_a_file_that_an_examination_mentions_is_no_exhibit(visitor: Visitor, outcome: MatchResult) -> None:
+    """The case goes by the registration; alone, an examination proves the item only if it found it as registered."""
+    page, doctored = visitor.page, b"another file"
+    computed = "blake3:" + blake3(doctored if outcome == "mismatch" else FILE).hexdigest()
+    examined = ItemExamined(item_id="phone", method="hashing", match_result=outcome, digests=(computed,))
+    written = Case().open().register("phone", digests=("blake3:" + blake3(FILE).hexdigest(),)).act(examined)
+    case = log_with(written, POLICE, PROCURATORATE)
+    visitor.drop(trust__json=encode_trust(naming(case.bundle(FIRST))), case__json=encoded(tree(case.case_bundle())))
+    visitor.drop(original__bin=FILE, doctored__bin=doctored)
+    lines = page.locator(".hashed span")
+    expect(lines.nth(2)).to_contain_text("is the file that event 2 (item registered) records")
+    expect(lines.nth(2)).to_have_class("same")
+    expect(lines.nth(3)).to_have_class("other")
+    if outcome == "mismatch":
+        expect(lines.nth(3)).to_contain_text("a file that event 3 (item examined: mismatch) mentions, and not the item")
+        expect(lines.nth(3)).to_contain_text("event 2 has another digest of it")
+    visitor.drop(bundle__json=encoded(tree(case.bundle(len(case.events) - 1))))
+    if outcome == "match":
+        expect(lines.nth(2)).to_contain_text("is the file that event 1 (item examined: match) records")
+        expect(lines.nth(3)).to_have_class("other")
+    else:
+        expect(lines.nth(2)).to_contain_text("none that the item was registered with")
+        expect(lines.nth(3)).to_contain_text("mentions. That proves nothing of the item as it was registered")
+        assert [lines.nth(at).get_attribute("class") for at in (2, 3)] == ["quiet", "quiet"]
 
 
 def test_a_certificate_is_opened_and_the_bundle_in_it_checked(visitor: Visitor) -> None:

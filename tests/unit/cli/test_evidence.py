@@ -14,6 +14,8 @@ from blake3 import blake3
 
 from ledger.cli.errors import Exit
 from ledger.core.events import case as case_events
+from ledger.core.events.item import ItemExamined
+from ledger.core.events.terms import MatchResult
 from ledger.core.verification.bundle import encode_bundle
 from tests.testkit import bundles
 from tests.testkit.builders import LOG_ID
@@ -200,6 +202,31 @@ def test_file_against_the_proof_of_its_registration(tally: Tally, source: Path) 
     bundle = write_bundle(tally.folder, log, len(log.events) - 1)
     assert check(tally, source / "disk.img", bundle)[0] == Exit.OK
     assert check(tally, source / "empty", bundle)[0] == Exit.REFUSED
+
+
+@pytest.mark.parametrize("outcome", ["match", "mismatch", "not_checked"])
+def test_examination_proves_an_item_only_if_it_found_it_as_registered(
+    tally: Tally, source: Path, outcome: MatchResult
+) -> None:
+    """A digest of what was found to differ is no word on the exhibit, and says nothing against the original. The event
+    is named with its kind and what it found; the case goes by the registration alone."""
+    original, doctored = (source / name for name in ("disk.img", "empty"))
+    examined = original if outcome == "match" else doctored
+    written = Case().open().register("disk", digests=tuple(digests(original.read_bytes())))
+    computed = tuple(digests(examined.read_bytes()))
+    log = bundles.log_with(
+        written.act(ItemExamined(item_id="disk", method="hashing", match_result=outcome, digests=computed))
+    )
+    bundle = write_bundle(tally.folder, log, len(log.events) - 1)
+    status, output = check(tally, examined, bundle)
+    assert status == (Exit.OK if outcome == "match" else Exit.UNVERIFIABLE)
+    assert f"(item.examined), which found: {outcome}, " in output
+    assert ("prove nothing of the item as it was registered" in output) == (outcome != "match")
+    assert check(tally, original, bundle)[0] == status
+    case = tally.folder / "case.json"
+    case.write_bytes(encode_bundle(log.case_bundle()))
+    statuses = [check(tally, file, case, "--item", "disk")[0] for file in (original, doctored)]
+    assert statuses == [Exit.OK, Exit.REFUSED]
 
 
 def test_archive_is_never_opened(tally: Tally, bag: Path) -> None:
