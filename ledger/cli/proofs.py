@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from ledger.interchange.papers.certified import Certified
     from ledger.interchange.papers.paper_text import PaperLanguage
 
-RENEW = Message(
-    "Ask the operator whether the log's key was replaced: then take the renewal by tally trust accept, and ask again."
-)
 # What a bundle is handed over in: how such a file begins, what it is, and how the bundle is taken out.
 _AROUND = (
     (
@@ -202,7 +199,7 @@ def _entries(log_folder: str | None) -> Iterator[bytes] | None:
 def require_asked(
     session: Session, data: bytes, *, event_id: str | None = None, case_id: str | None = None, absent: str | None = None
 ) -> None:
-    """Check that a bundle is the one that was asked for, is whole, and was not tampered with.
+    """Check that a bundle is the one that was asked for, is whole, by the log's key, and was not tampered with.
 
     ``absent`` is kind and id of a stream that the log does not have.
 
@@ -227,11 +224,10 @@ def require_asked(
     trust = session.trust()
     if trust is not None:
         report = verify(data, trust, None)
-        if report.verdict in FAILED:
-            fault = next(step for step in report.steps if step.verdict == report.verdict)
-            hint = RENEW if fault.name == "checkpoint" else None
+        fault = next((step for step in report.refusals if "intact" != step.verdict == report.verdict), None)
+        if fault is not None:
             why = Message("step {fault.number}, {fault.name}: {fault.detail}", fault=fault)
-            raise FAILED[report.verdict](why, field="bundle", hint=hint)
+            raise FAILED.get(report.verdict, IntegrityBroken)(why, field="bundle")
         if report.completeness.result == "contradicted":
             raise IntegrityBroken(
                 "the bundle is not whole: {detail}", detail=report.completeness.detail, field="bundle"

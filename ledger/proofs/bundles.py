@@ -453,8 +453,8 @@ def _proven(encoded: bytes, report: Report, events: Iterable[tuple[StoredEntry, 
     faults = list[tuple[int, CheckedStep]]()
     for entry, event in events:
         index = entry.log_index
-        faults += ((index, fault) for fault in event.faults)
-    for at, fault in (*faults, *((index, fault) for fault in report.faults)):
+        faults += ((index, fault) for fault in event.refusals)
+    for at, fault in (*faults, *((index, fault) for fault in report.refusals)):
         raise IntegrityBroken(
             "entry {index} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
             index=at,

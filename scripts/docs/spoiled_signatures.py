@@ -22,7 +22,20 @@ from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, VerifyingKey, parse_note
 from scripts.docs import example
 from scripts.docs.example import LOG, REGISTERED, WITNESS
-from scripts.docs.vector import Edit, Fails, Patch, Vector, distrusted, failing, ledger, on_page, put, repeated, whole
+from scripts.docs.vector import (
+    Edit,
+    Fails,
+    Patch,
+    Vector,
+    by_no_key_of_the_log,
+    distrusted,
+    failing,
+    ledger,
+    on_page,
+    put,
+    repeated,
+    whole,
+)
 
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -201,12 +214,32 @@ def _replaced_keys() -> list[Vector]:
     """Return notes by the example's key, in the eyes of somebody who knows that another one has replaced it."""
     size, text, between = ledger().checkpoint.size, parse_note(ledger().note).text, BETWEEN
     good, bad = _line_of(NEXT_LOG, NEXT_LOG.sign(text.encode())), _line_of(NEXT_LOG, bytes(64))
-    spoiled = _line_of(LOG, bytes(64))
+    spoiled, another = _line_of(LOG, bytes(64)), NEXT_LOG.verifying_key.vkey()
+    cosigned = "".join(line.line() for line in parse_note(ledger().note).signatures[1:])
 
     until_here = _replaced((LOG, size))
     return [
         Vector("an earlier key of the log, until this size", trust=until_here),
-        Fails.checkpoint("an earlier key of the log, until one entry fewer", trust=_replaced((LOG, size - 1))),
+        by_no_key_of_the_log("an earlier key of the log, until one entry fewer", trust=_replaced((LOG, size - 1))),
+        by_no_key_of_the_log("a trust file of another key of the log", trust=put("/log_key", another)),
+        by_no_key_of_the_log(
+            "a trust file of another key of the log, and a case",
+            of="whole",
+            unchecked=(2, 3, 5, 6, 7, 8, 9),
+            conformity="not_checked",
+            completeness="not_checked",
+            trust=put("/log_key", another),
+        ),
+        by_no_key_of_the_log(
+            "a trust file of another key of the log, and an absence",
+            of="absent",
+            unchecked=(2, 3, 5, 6, 7),
+            completeness="not_checked",
+            trust=put("/log_key", another),
+        ),
+        by_no_key_of_the_log("a note without the log's line", put("/note", f"{text}\n{cosigned}")),
+        by_no_key_of_the_log("a note of another origin, without the log's line", put("/note", f"x{text}\n{cosigned}")),
+        Fails.checkpoint("a note without the log's line, of four lines", put("/note", f"{text}more\n\n{cosigned}")),
         Vector("an earlier key of the log, behind another one", trust=_replaced((between, size), (LOG, size))),
         Vector("lines of an earlier key and of the log's key", _with_line(good), trust=until_here),
         Fails.checkpoint(

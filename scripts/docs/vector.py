@@ -98,6 +98,7 @@ refused = partial(Vector, verdict=NO_BUNDLE)
 distrusted = partial(Vector, verdict=NO_TRUST_FILE)
 of_another = partial(Vector, verdict="other_ledger", failed=(1,), unchecked=(2, 3, 4, 5, 8, 10, 11, 12))
 unverifiable = partial(Vector, verdict="unverifiable")
+by_no_key_of_the_log = partial(Vector, verdict="unverifiable", unchecked=(2, 3, 5, 8, 10, 11, 12))
 untrusted = partial(Vector, verdict="not_yet_anchored", unchecked=(4, 5, 11))
 quorum_of_none = partial(Vector, verdict="not_yet_anchored", unchecked=(3, 4, 5, 11, 12))
 

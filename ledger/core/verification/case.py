@@ -128,7 +128,8 @@ def carried_procedures(stream: VerifiedStream, before: Procedures) -> Procedures
         if not isinstance(body, ProcedurePublished | ProcedureAdopted):
             continue
         report = stream.verification.event(entry).report
-        if report.faults or stream.verification.entries.fault(entry) is not None:
+        # Without an index of step 8 there may be no tree head either, by which an entry could hold.
+        if report.faults or report.subject.index is None or stream.verification.entries.fault(entry) is not None:
             continue
         if isinstance(body, ProcedurePublished):
             text = body.text.encode()

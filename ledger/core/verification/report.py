@@ -163,6 +163,15 @@ class Report(Struct, frozen=True):
         """Return the failed steps."""
         return tuple(step for step in self.steps if step.result == "failed")
 
+    @property
+    def refusals(self) -> tuple[CheckedStep, ...]:
+        """Return what no proof of one's own ledger has: failed steps, and a tree head that its log did not sign."""
+        return tuple(
+            step
+            for step in self.steps
+            if step.result == "failed" or (step.name == "checkpoint" and step.result != "checked")
+        )
+
 
 class ProofReport(Report, frozen=True):
     """The result for one bundle.

@@ -21,13 +21,13 @@ About each event:
 A step is checked, failed or not checked. One failed step makes the verdict ``tampered``, but step 1 ``other_ledger``:
 then the trust file says nothing of the bundle, and of steps 2 to 12 only those that need no trust file are performed.
 Step 6 is one of them. A signature is good for one ledger alone, so a bundle that was made to name another than its
-events are signed for contradicts itself, and is ``tampered``; unless it names a suite that this program has not, or
-was signed anew: ``other_ledger`` proves nothing, not even that. Not checked makes the verdict
-``unverifiable`` for steps 3 (quorum not reached), 6 and whatever rests on a suite that this program has not, 7 (payload
-withheld), 8, 10, and 11 (revoked in the very second of the anchor), and where a node of a tree or trie is missing; and
-``not_yet_anchored`` for steps 4, 5 and 11 if no block is trusted. It does not change the verdict for step 3 if the
-policy asks for no witness, for step 9 (withheld or erased), for step 11 if the ledger's own key signed the entry, and
-for step 12.
+events are signed for contradicts itself, and is ``tampered``; unless it names a suite that this program has not, or was
+signed anew: ``other_ledger`` proves nothing, not even that. Not checked makes the verdict ``unverifiable`` for steps 2
+(no line of the note is by the log's key), 3 (quorum not reached), 6 and whatever rests on a suite that this program has
+not, 7 (payload withheld), 8, 10, and 11 (revoked in the very second of the anchor), and where a node of a tree or trie
+is missing; and ``not_yet_anchored`` for steps 4, 5 and 11 if no block is trusted. It does not change the verdict for
+step 3 if the policy asks for no witness, for step 9 (withheld or erased), for step 11 if the ledger's own key signed
+the entry, and for step 12.
 
 The verdict is about the *content*, payload and sections, and rests on *evidence*. What ``intact`` needs is mandatory.
 Other entries, block notes and timestamps that do not verify count as left out, and the step that misses them says so;
@@ -56,10 +56,16 @@ from ledger.core.ethereum.trie import node_hash
 from ledger.core.events import EVENT_TYPES, Envelope, Event, Payload, require_kind
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import AgencyAdmitted, KeyRevoked
-from ledger.core.log.checkpoints import Checkpoint, names_of, verify_checkpoint, verify_cosignatures
+from ledger.core.log.checkpoints import (
+    Checkpoint,
+    names_of,
+    stated_checkpoint,
+    verify_checkpoint,
+    verify_cosignatures,
+)
 from ledger.core.log.head_map import MappedHead
 from ledger.core.log.merkle import EMPTY_TREE, verify_consistency
-from ledger.core.log.notes import decode_base64
+from ledger.core.log.notes import decode_base64, parse_note
 from ledger.core.messages import Message, joined
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
@@ -279,7 +285,16 @@ def _of_note(verify: Callable[[str, A], T], note: str, keys: A) -> T:
 def _checkpoint(run: BundleVerification) -> StepResult:
     run.require_ledger()
     note = run.bundle.note
-    checkpoint = run.accepted = _of_note(verify_checkpoint, note, run.trust.log_key_of(note))
+    stated_checkpoint(note)  # its form comes first: the size says which keys count
+    log_key = run.trust.log_key_of(note)
+    if _of_note(lambda text, key: parse_note(text).signature_by(key), note, log_key) is None:
+        return NotChecked(
+            "no line of the note is by {vkey}, the log's key in the trust file: the note is of another log; or the "
+            "trust file is from before that key was replaced (ask an agency for the renewal, which tally trust accept "
+            "takes, or for its trust file of today); or whoever passed the note on spoiled it (ask for another copy)",
+            vkey=log_key.vkey(),
+        )
+    checkpoint = run.accepted = _of_note(verify_checkpoint, note, log_key)
     return _text(Message("size {checkpoint.size}, root {root}"), checkpoint=checkpoint, root=checkpoint.root.hex())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ledger.cli.errors import Exit
 from ledger.core.trust.trust_file import parse_trust
 from tests.e2e.stories.guarded import COURT, POLICE, GuardedTown
 from tests.e2e.stories.town import SmallTown, Town
@@ -87,7 +88,7 @@ def test_keys_of_log_and_ledger_are_replaced(guarded_town: GuardedTown, tmp_path
     for bundle in (before, after):
         done = town.tally("--json", "proof", "check", bundle, "--trust", mine)
         assert done.json()["verdict"] == "intact", done.out
-    assert town.tally("proof", "check", after, "--trust", old).status == 1
+    assert town.tally("proof", "check", after, "--trust", old).status == Exit.UNVERIFIABLE
     town.stop()
     words = ("--data-dir", town.data)
     audit = town.tally("--json", "audit", *words)

@@ -73,10 +73,10 @@ const BUNDLE_STEPS = {
   checkpoint({ of }) {
     requireLedger(of);
     const checkpoint = log.parseCheckpoint(of.bundle.note);
-    if (checkpoint.origin !== of.trust.origin) refuse("the tree head of another log, {origin}", { origin: checkpoint.origin });
     const keys = of.trust.logKeys.filter(({ until }) => checkpoint.size <= until);
-    const isSigned = keys.some((key) => log.signatureBy(key, checkpoint));
-    if (!isSigned) refuse("not signed by the log: the note is not its own, or whoever passed it on spoiled it; ask for another copy");
+    const hasLine = keys.some((key) => log.signatureBy(key, checkpoint));
+    if (!hasLine) lack("no line of the note is by the log's key in the trust file: the note is of another log; or the trust file is from before that key was replaced (ask an agency for the renewal, which tally trust accept takes, or for its trust file of today); or whoever passed the note on spoiled it (ask for another copy)");
+    if (checkpoint.origin !== of.trust.origin) refuse("the tree head of another log, {origin}", { origin: checkpoint.origin });
     of.checkpoint = checkpoint;
     return reason("size {size}, root {root}", { size: checkpoint.size, root: hex(checkpoint.root) });
   },

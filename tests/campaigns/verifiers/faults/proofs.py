@@ -18,6 +18,7 @@ from tests.campaigns.verifiers.faults.naming import (
     OTHER_ORIGIN,
     Mutated,
     anchored,
+    comes_to,
     fails,
     fault,
     harmless,
@@ -107,14 +108,21 @@ def zeros_for_the_logs(lines: list[NoteSignature]) -> list[NoteSignature]:
 for _name, _change in SIGNED_ANEW.items():
     note(_name, lambda base, _, change=_change: resigned(base.world, change(text_of(base))))
 note("log's signature of zeros", lambda _, text: lines_changed(zeros_for_the_logs)(text))
-note(
-    "tree head of another origin",
-    lambda b, _: resigned(b.world, text_of(b).replace(ORIGIN, "other.example"), OTHER_ORIGIN),
-)
-note("tree head signed with another key", lambda b, _: resigned(b.world, text_of(b), OTHER_KEY))
+UNSIGNED: dict[str, Callable[[Base, str], str]] = {
+    "tree head of another origin": lambda b, _: resigned(
+        b.world, text_of(b).replace(ORIGIN, "other.example"), OTHER_ORIGIN
+    ),
+    "tree head signed with another key": lambda b, _: resigned(b.world, text_of(b), OTHER_KEY),
+    "log's signature left out": lambda b, _: text_of(b) + "\n" + strangers_line(),
+}
+for _name, _change in UNSIGNED.items():
+    harmless(
+        _name,
+        lambda base, change=_change: with_note(base.tree, lambda text: change(base, text)),
+        "unverifiable",
+    )
 note("size edited", lambda _, text: text.replace("\n", "\n1", 1))
 note("no signatures", lambda _, text: lines_changed(lambda signed: [])(text))
-note("log's signature left out", lambda base, _: text_of(base) + "\n" + strangers_line())
 
 
 @fault("tree head of a smaller tree")
@@ -132,7 +140,7 @@ def _other_log(base: Base, chance: random.Random) -> Mutated:
     """Prove the same entries in a log of another name."""
     world = base.world
     log = Log(world.log.events, log_signer=OTHER_ORIGIN, registry=world.log.registry)
-    return fails(tree(log.bundle(base.index, cosigned(log, world.witnesses), anchored=False)), 2)
+    return comes_to(tree(log.bundle(base.index, cosigned(log, world.witnesses), anchored=False)), "unverifiable")
 
 
 # -- witnesses ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.trust.trust_file import encode_trust
 from tests.campaigns.verifiers.changes import put, without
-from tests.campaigns.verifiers.faults.naming import OTHER_KEY, REFUSED, Expected, Mutated, fails, fault
+from tests.campaigns.verifiers.faults.naming import OTHER_KEY, REFUSED, Expected, Mutated, comes_to, fault
 from tests.campaigns.verifiers.worlds import Base, Tree
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.changed_bundles import written
@@ -20,7 +20,7 @@ from tests.testkit.changed_bundles import written
 @fault("trust in another key of the log")
 def _log_key(base: Base, chance: random.Random) -> Mutated:
     trust = replace(base.world.trust, log_vkey=OTHER_KEY.verifying_key.vkey())
-    return fails(base.tree, 2, trust=encode_trust(trust))
+    return comes_to(base.tree, "unverifiable", encode_trust(trust))
 
 
 VKEY = LOG_SIGNER.verifying_key.vkey()
