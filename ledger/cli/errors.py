@@ -25,6 +25,7 @@ from ledger.i18n import Labels
 
 if TYPE_CHECKING:
     from ledger.core.verification.report import Report
+    from ledger.evidence.checking import EvidenceCheck
     from ledger.interchange.papers.certified import Certified
 
 
@@ -122,9 +123,10 @@ _USAGE_CODES = frozenset(
 )
 
 
-def exit_of_report(report: Report | Certified) -> Exit:
+def exit_of_report(report: Report | Certified | EvidenceCheck) -> Exit:
     """Return the exit code of a verification: that of its verdict, or CONTRADICTED if a statement contradicts it."""
-    if report.verdict == "intact" and "contradicted" in {report.conformity.result, report.completeness.result}:
+    stated = (report.conformity, report.completeness)
+    if report.verdict == "intact" and any(each and each.result == "contradicted" for each in stated):
         return Exit.CONTRADICTED
     return EXIT_OF_VERDICT[report.verdict]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.procedure.adoption import Procedures
     from ledger.core.trust.trust_file import ChainHistory, Trust
-    from ledger.core.verification.case import CaseReport
     from ledger.core.verification.chain import ObservedBlock
     from ledger.core.verification.heads import AbsenceReport
     from ledger.core.verification.report import ProofReport
@@ -65,7 +64,10 @@ def verify(
         return verify_absence(data, trust, observed=blocks)
     stream = head.stream
     if stream.kind == "case":
-        return verify_whole_case(data, trust, procedures, log_folder, blocks)
+        from ledger.core.procedure.adoption import Procedures
+        from ledger.core.verification.case import verify_case
+
+        return verify_case(data, trust, procedures or Procedures(), entries=_entries(log_folder), observed=blocks)
     if stream.kind:
         from ledger.core.supervision.model_package import is_model, verify_package
         from ledger.core.verification.stream import verify_stream
@@ -170,20 +172,6 @@ def anchor_block(data: bytes) -> tuple[ChainHistory, int] | None:
         with suppress(MalformedInput):  # the step on the block will say so
             return (anchor.chain, read_header(bytes.fromhex(anchor.header[2:])).number)
     return None
-
-
-def verify_whole_case(
-    data: bytes,
-    trust: Trust,
-    procedures: Procedures | None,
-    log_folder: str | None = None,
-    blocks: Sequence[ObservedBlock] = (),
-) -> CaseReport:
-    """Verify the bundle of a case, by these procedures and those that it carries."""
-    from ledger.core.procedure.adoption import Procedures
-    from ledger.core.verification.case import verify_case
-
-    return verify_case(data, trust, procedures or Procedures(), entries=_entries(log_folder), observed=blocks)
 
 
 def _entries(log_folder: str | None) -> Iterator[bytes] | None:

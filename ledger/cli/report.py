@@ -47,20 +47,31 @@ def show_report(
     session: Session, report: ProofReport | StreamReport | AbsenceReport | LeadReport, trust: Trust | None = None
 ) -> None:
     """Print the report of a bundle or a lead, or as JSON, with the digest of the trust file that it was checked by."""
-    from ledger.core.trust.trust_renewal import trust_digest, uncovered_blocks
-
-    beside: dict[str, Any] = {} if trust is None else {"trust_digest": trust_digest(trust)}
-    if trust is not None and (blocks := uncovered_blocks(trust)):
-        beside["trusted_blocks"] = blocks
+    beside = trusted_by(trust)
     if session.json:
         return session.output.data({name: getattr(report, name) for name in report.__struct_fields__} | beside)
     labels = session.labels
     _show_steps(labels, report.steps)
-    for name, value in beside.items():
-        click.echo(f"{labels.of('field', name)}: {value if isinstance(value, str) else ', '.join(value)}")
+    show_trust(labels, beside)
     for line in _about(labels, report):
         click.echo(printable_line(line))
     return show_conclusion(labels, report)
+
+
+def trusted_by(trust: Trust | None) -> dict[str, Any]:
+    """Return what is told of the trust file of a check: its digest, and the blocks that this does not cover."""
+    if trust is None:
+        return {}
+    from ledger.core.trust.trust_renewal import trust_digest, uncovered_blocks
+
+    blocks = uncovered_blocks(trust)
+    return {"trust_digest": trust_digest(trust)} | ({"trusted_blocks": blocks} if blocks else {})
+
+
+def show_trust(labels: Labels, beside: Mapping[str, Any]) -> None:
+    """Print what is told of a trust file."""
+    for name, value in beside.items():
+        click.echo(f"{labels.of('field', name)}: {value if isinstance(value, str) else ', '.join(value)}")
 
 
 def show_package(session: Session, report: PackageReport, usable: Usable) -> None:

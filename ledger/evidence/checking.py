@@ -47,7 +47,7 @@ class RecordedDigests(Struct, frozen=True):
     """What the record has of an item: its source, how far that is proven, and item and ledger if known.
 
     ``compared`` is what the source says of the item beside the record before; a registration is that record itself.
-    ``development`` and ``completeness`` are those of the proof: what stands beside its verdict.
+    ``development``, ``conformity`` and ``completeness`` are those of the proof: what stands beside its verdict.
     """
 
     said_by: str
@@ -57,13 +57,14 @@ class RecordedDigests(Struct, frozen=True):
     log_id: str | None = None
     compared: MatchResult = "match"
     development: bool = False
+    conformity: Statement | None = None
     completeness: Statement | None = None
 
 
 class EvidenceCheck(Struct, frozen=True):
     """The outcome of a check; ``files`` and ``size`` (bytes) are those of the payload that exists.
 
-    ``development`` and ``completeness`` are those of the record.
+    ``development``, ``conformity`` and ``completeness`` are those of the record.
     """
 
     verdict: Verdict
@@ -73,6 +74,7 @@ class EvidenceCheck(Struct, frozen=True):
     size: int
     binding: BagBinding | None = None
     development: bool = False
+    conformity: Statement | None = None
     completeness: Statement | None = None
 
 
@@ -141,9 +143,9 @@ def check_file(path: Path, record: RecordedDigests, *, progress: HashingProgress
     return EvidenceCheck(step.verdict, (step,), digests, 1, hashed.size, None, *_beside(record))
 
 
-def _beside(record: RecordedDigests | None) -> tuple[bool, Statement | None]:
-    """Return what the record's proof says beside its verdict: ``development`` and ``completeness``."""
-    return (record.development, record.completeness) if record else (False, None)
+def _beside(record: RecordedDigests | None) -> tuple[bool, Statement | None, Statement | None]:
+    """Return what the record's proof says beside its verdict: ``development``, ``conformity``, ``completeness``."""
+    return (record.development, record.conformity, record.completeness) if record else (False, None, None)
 
 
 # 1

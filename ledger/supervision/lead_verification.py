@@ -44,7 +44,16 @@ from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.case import carried_procedures, open_case, receivers_of
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.heads import require_whole
-from ledger.core.verification.report import Check, CheckedStep, NotChecked, OtherLedger, StepResult, perform, worst
+from ledger.core.verification.report import (
+    Check,
+    CheckedStep,
+    NotChecked,
+    OtherLedger,
+    Statement,
+    StepResult,
+    perform,
+    worst,
+)
 from ledger.core.verification.stream import VerifiedStream, scan
 from ledger.core.verification.verify import BundleVerification, VerifiedEvent, verify_event
 from ledger.supervision.models.conditions import query_of
@@ -120,9 +129,13 @@ def decode_lead_file(data: bytes) -> LeadMaterial:
 
 
 class LeadReport(Struct, frozen=True):
-    """The verdict on a lead. ``development``: the trust file is of a ledger whose anchors no witness need have seen."""
+    """The verdict on a lead. ``development``: the trust file is of a ledger whose anchors no witness need have seen.
+
+    ``completeness`` is never checked: a lead rests on what was in the log when it was raised.
+    """
 
     verdict: Verdict
+    completeness: Statement
     development: bool
     lead_id: str
     steps: tuple[CheckedStep, ...]
@@ -191,10 +204,22 @@ def verify_lead(
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return LeadReport(
         verdict=worst(step.verdict for step in steps),
+        completeness=_after(run.lead),
         development=trust.development,
         lead_id=run.lead.lead_id if run.lead else "",
         steps=steps,
     )
+
+
+def _after(lead: LeadRaised | None) -> Statement:
+    if lead is None:
+        return Statement("not_checked", "there is no lead that step 1 accepted")
+    text = Message(
+        "what became of the lead (answered, confirmed, dismissed, corrected), and what its cases got from entry {size} "
+        "on; the service knows: tally lead show",
+        size=lead.tree_size,
+    )
+    return Statement("not_checked", text)
 
 
 # 1

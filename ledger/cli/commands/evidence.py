@@ -14,14 +14,14 @@ import msgspec
 from msgspec.structs import asdict
 
 from ledger.cli.command import Group
-from ledger.cli.errors import EXIT_OF_VERDICT, Exit
+from ledger.cli.errors import EXIT_OF_VERDICT, exit_of_report
 from ledger.cli.files import progress_of
 from ledger.cli.options import TRUST, option_of
 from ledger.cli.output import columns, printable_json, printable_line
 from ledger.cli.params import DATA_DIR
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
-from ledger.cli.proofs import is_case_bundle, ledger_of, trust_for, verify_whole_case
-from ledger.cli.report import show_conclusion
+from ledger.cli.proofs import is_case_bundle, ledger_of, trust_for
+from ledger.cli.report import show_conclusion, show_trust, trusted_by
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding.digests import Algorithm
@@ -29,7 +29,9 @@ from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.events.terms import MatchResult, Verdict
 from ledger.core.messages import Message, Term, plain
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
+from ledger.core.verification.case import judge_case, open_case
 from ledger.core.verification.report import Report, Statement, worst
 from ledger.core.verification.verify import verify_event
 from ledger.evidence import sealing
@@ -161,9 +163,11 @@ def check(
     if store is not None:
         return _check_store(session, store)
     assert path is not None
-    record = None
+    record = trust = None
     if bundle is not None:
-        record = from_bundle(session, bundle.read(), trust_files, item_id)
+        data = bundle.read()
+        trust = trust_for(session, data, trust_files)
+        record = from_bundle(data, trust, item_id)
     elif item_id:
         item = session.service.get(path_of("/api/v1/items/{}", item_id))
         digests = tuple(item.get("digests", ()))  # as the service says now, without proof
@@ -179,14 +183,12 @@ def check(
         else:
             progress.expect(1, path.stat().st_size)
             checked = check_file(path, record, progress=progress)
-    show_check(session, checked, findings)
+    show_check(session, checked, findings, trust)
     if checked.verdict == "tampered" and path.suffix.lower() in ARCHIVES:
         session.warn(_ARCHIVE)
     if record is None:
         session.warn(_NO_RECORD)
-    if checked.verdict == "intact" and checked.completeness and checked.completeness.result == "contradicted":
-        return Exit.CONTRADICTED
-    return EXIT_OF_VERDICT[checked.verdict]
+    return exit_of_report(checked)
 
 
 @evidence_group.group("store", cls=Group)
@@ -273,17 +275,20 @@ def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
     click.echo("[]" if before == "[" else "\n]")
 
 
-def show_check(session: Session, checked: EvidenceCheck, findings: Sequence[FileFinding]) -> None:
-    """Print the steps of a check, each file that is not as listed, and the verdict."""
-    output, labels = session.output, session.labels
+def show_check(
+    session: Session, checked: EvidenceCheck, findings: Sequence[FileFinding], trust: Trust | None = None
+) -> None:
+    """Print the steps of a check, each file that is not as listed, the trust file's digest, and the verdict."""
+    output, labels, trusted = session.output, session.labels, trusted_by(trust)
     fields = msgspec.to_builtins(checked, enc_hook=plain)
     fields["bytes"] = fields.pop("size")
     if session.json:
-        return output.data(fields | {"findings": findings})
+        return output.data(fields | {"findings": findings} | trusted)
     steps = [asdict(step) | {"detail": labels.translate(step.detail)} for step in checked.steps]
     output.table(steps, columns("number", "name:step", "result:result", "detail"))
     show_findings(session, findings)
     output.record((fields["binding"] or {}) | {name: fields[name] for name in ("digests", "files", "bytes")})
+    show_trust(labels, trusted)
     return show_conclusion(labels, checked)
 
 
@@ -295,12 +300,11 @@ def show_findings(session: Session, findings: Iterable[FileFinding]) -> None:
         click.secho(printable_line(f"{fault}: {finding.path}{detail}"), fg="red")
 
 
-def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], item_id: str | None) -> RecordedDigests:
+def from_bundle(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
     """Return what a bundle proves of an item: that of an event that registers or examines it, or that of a case.
 
     In the bundle of a case it is the item ``item_id``. Raises MalformedInput if the bundle does not concern the item.
     """
-    trust = trust_for(session, data, trust_files)
     return _from_case(data, trust, item_id) if is_case_bundle(data) else _from_event(data, trust, item_id)
 
 
@@ -310,7 +314,7 @@ def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDiges
     event = Message("event {event_id} ({event_type})", event_id=verified.envelope.event_id, event_type=event_type)
     log_id, verdict = ledger_of(data), verified.report.verdict
     if verified.event is None:
-        return RecordedDigests(event, (), verdict, item_id, log_id)
+        return RecordedDigests(event, (), verdict, item_id, log_id, "match", *_beside(verified.report))
     body = verified.event.body
     if not isinstance(body, ItemRegistered | ItemExamined) or item_id not in (None, body.item_id):
         raise MalformedInput(
@@ -331,12 +335,15 @@ def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDiges
 def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
     if item_id is None:
         raise MalformedInput("expected the item of the case that this is", field="--item")
-    report = verify_whole_case(data, trust, shipped_procedures())  # only items are asked for, under whatever procedure
+    case = open_case(data, trust)
+    report = judge_case(case, Procedures())
+    # The item alone may also be asked for under a procedure that nobody adopted.
+    state = report.state or judge_case(case, shipped_procedures()).state
     source = Message("item {item_id} of case {report.case_id}", item_id=item_id, report=report)
     log_id = ledger_of(data)
-    if report.state is None:
+    if state is None:
         return RecordedDigests(source, (), report.verdict, item_id, log_id, "match", *_beside(report))
-    item = report.state.items.get(item_id)
+    item = state.items.get(item_id)
     if item is None:
         raise MalformedInput(
             "case {case_id} has no item {item_id}", case_id=report.case_id, item_id=item_id, field="--item"
@@ -344,6 +351,6 @@ def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigest
     return RecordedDigests(source, item.digests, report.verdict, item_id, log_id, "match", *_beside(report))
 
 
-def _beside(report: Report) -> tuple[bool, Statement]:
-    """Return what a proof says beside its verdict: ``development`` and ``completeness``."""
-    return report.development, report.completeness
+def _beside(report: Report) -> tuple[bool, Statement, Statement]:
+    """Return what a proof says beside its verdict: ``development``, ``conformity`` and ``completeness``."""
+    return report.development, report.conformity, report.completeness

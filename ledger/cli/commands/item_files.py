@@ -212,10 +212,11 @@ def _take(
     """Download a kept file of an item to a new file, which stays only if the signed record has its digest."""
     from ledger.cli.commands.evidence import from_bundle
     from ledger.cli.exporting import opened_new
+    from ledger.cli.proofs import trust_for
 
     kept = _kept(session, case_id, item_id, digest)
     proof = session.service.fetch(path_of("/api/v1/cases/{}/proof", case_id), withhold="sections")
-    record = from_bundle(session, proof, trust_files, item_id)
+    record = from_bundle(proof, trust_for(session, proof, trust_files), item_id)
     if record.verdict not in ("intact", "not_yet_anchored"):
         raise IntegrityBroken(
             "the proof of the case is {verdict}",

@@ -18,8 +18,8 @@ from ledger.core.events.item import ItemExamined
 from ledger.core.events.terms import MatchResult
 from ledger.core.verification.bundle import encode_bundle
 from tests.testkit import bundles
-from tests.testkit.builders import LOG_ID
-from tests.testkit.casework import Case
+from tests.testkit.builders import LOG_ID, POLICE, analyst, clerk
+from tests.testkit.casework import Case, registration
 from tests.testkit.tally import Tally, write_bundle, write_trust
 from tests.unit.cli.world import World, open_case
 from tests.unit.evidence.material import FILES, write
@@ -182,6 +182,30 @@ def test_what_stands_beside_the_verdict_of_a_proof_is_told(tally: Tally, bag: Pa
     assert status == Exit.CONTRADICTED
     for words in ("verdict: intact", "completeness: contradicted", "development ledger"):
         assert words in output, words
+
+
+def test_what_a_proof_says_of_conformity_and_trust_is_told(tally: Tally, source: Path) -> None:
+    """As 'tally proof check' does of the same bundle, with the same exit code. Of a case that no rules can follow it is
+    not known what its items are."""
+    image = source / "disk.img"
+    written = Case().open().act(registration("disk", digests=tuple(digests(image.read_bytes()))), analyst(POLICE))
+    log = bundles.Log()
+    log.registry.admit(POLICE).grant(clerk(POLICE), analyst(POLICE))
+    log.mirror()
+    log.add(*written.events)
+    bundle, case = write_bundle(tally.folder, log, len(log.events) - 1), tally.folder / "case.json"
+    case.write_bytes(encode_bundle(log.case_bundle()))
+    trust = write_trust(tally.folder)
+    for file, status, more in ((bundle, Exit.CONTRADICTED, ()), (case, Exit.UNVERIFIABLE, ("--item", "disk"))):
+        proof = tally("--json", "proof", "check", file, "--trust", trust)
+        done = tally("--json", "evidence", "check", image, "--bundle", file, "--trust", trust, *more)
+        assert (done.status, proof.status) == (status, Exit.CONTRADICTED)
+        for name in ("conformity", "completeness", "development", "trust_digest", "trusted_blocks"):
+            assert done.json()[name] == proof.json()[name], name
+        assert "clerk or supervisor" in done.json()["conformity"]["detail"]
+        lines = tally("evidence", "check", image, "--bundle", file, "--trust", trust, *more).out
+        for words in ("conformity: contradicted", "trust file (SHA-256 without trusted blocks): sha256:"):
+            assert words in lines, words
 
 
 def test_bundle_that_says_nothing_of_an_item_is_refused(tally: Tally, bag: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -147,6 +148,8 @@ def test_a_lead_is_found_again_in_the_events_that_it_cites(held: LeadMaterial) -
     report = checked(held)
     assert report.verdict == "intact", report.steps
     assert set(results(report).values()) == {"checked"}
+    assert report.completeness.result == "not_checked"
+    assert re.search(r"dismissed.* from entry \d+ on", report.completeness.detail)
     assert not [step.name for step in report.steps if translate(step.detail, "zh-CN").isascii()]
     assert report.development
 
