@@ -87,7 +87,7 @@ _AT_PLACES = (
 )
 
 
-_MADE_DURABLE = "times_made_durable"
+_MADE_DURABLE = "made_durable"  # whatever it says
 _ROOM = "room"
 ROOM = 65_536  # bytes that are written to see whether a full disk has room again
 RESTORING = "00" * 32  # in the place of the log's id until a backup is restored whole: no service takes it for its log
@@ -138,7 +138,7 @@ def make_durable(connection: Connection, database: Database) -> None:
     nobody has synced, or before it is on a standby. Nothing may be said to be recorded by reading alone.
     """
     # Something new: a row that is as it was SQLite does not write.
-    keep_fact(connection, database, _MADE_DURABLE, str(int(fact(connection, _MADE_DURABLE) or 0) + 1))
+    keep_fact(connection, database, _MADE_DURABLE, "odd" if fact(connection, _MADE_DURABLE) == "even" else "even")
 
 
 def require_room(database: Database, patience_ms: int) -> None:

@@ -227,3 +227,15 @@ def test_a_repeated_submission_is_looked_up_where_it_is_answered(tmp_path: Path)
 def take_copy(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
         read.backup(written)
+
+
+def test_a_look_is_made_durable_by_a_row_that_changes_whatever_it_said(tmp_path: Path) -> None:
+    """SQLite writes no row that stays as it is; one that somebody spoiled keeps no service from its start."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        for spoiled in (None, "even", "odd", "398 spoiled"):
+            with ledger.database.write() as connection:
+                if spoiled is not None:
+                    log.keep_fact(connection, ledger.database, "made_durable", spoiled)
+                before = log.fact(connection, "made_durable")
+                log.make_durable(connection, ledger.database)
+                assert log.fact(connection, "made_durable") not in (None, before)
