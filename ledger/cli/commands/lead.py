@@ -223,7 +223,7 @@ def verify(
 
     Each step reports what it compared as in 'tally proof check'; the exit code is the same, too.
     """
-    is_file = lead.endswith(".json") or Path(lead).exists()
+    is_file = lead == "-" or lead.endswith(".json") or Path(lead).exists()
     data = click.File("rb").convert(lead, None, None).read() if is_file else fetch_lead_file(session, lead)
     fetched = None if is_file else partial(fetched_entries, session)
     entries = fetched if log_folder is None else entries_in(log_folder)
