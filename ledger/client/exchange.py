@@ -11,8 +11,9 @@ from typing import IO, Any, Final, TypeVar
 
 import httpx
 import stamina.instrumentation
-from msgspec import DecodeError, Struct, json
+from msgspec import DecodeError, Struct
 
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -81,7 +82,7 @@ class Reply(Struct, frozen=True):
     def problem(self) -> ProblemDocument | None:
         """Return the problem document that the reply is, or None: a proxy may have answered for the service."""
         try:
-            problem = json.decode(self.content, type=ProblemDocument)
+            problem = decode_json(self.content, ProblemDocument)
         except DecodeError:
             return None
         return problem if problem.status == self.status else None
