@@ -228,12 +228,12 @@ class RateLimit:
             if len(self._buckets) > KEPT:
                 self._buckets.popitem(last=False)
 
-    def give_back(self, name: str) -> None:
-        """Put back one token of ``name`` that was taken for nothing."""
+    def give_back(self, name: str, count: int = 1) -> None:
+        """Put back tokens of ``name`` that were taken for nothing."""
         with self._lock:
             if name in self._buckets:
                 left, since = self._buckets[name]
-                self._buckets[name] = (left + 1, since)
+                self._buckets[name] = (left + count, since)
 
 
 def take_time(scope: Scope) -> Pace:

@@ -254,9 +254,17 @@ class SubmissionService:
         return [recorded.get(place) or over.get(place) or verdict for place, verdict in enumerate(verdicts)]
 
     def _take_together(self, accepted: Sequence[Accepted]) -> None:
-        new = (verdict.envelope.agency for verdict in accepted if isinstance(verdict, ValidatedSubmission))
-        for agency, count in Counter(new).items():
-            self._agencies.take(agency, count)
+        """Take of each agency's rate what is new of it, or nothing of any."""
+        new = Counter(verdict.envelope.agency for verdict in accepted if isinstance(verdict, ValidatedSubmission))
+        taken: list[str] = []
+        try:
+            for agency, count in new.items():
+                self._agencies.take(agency, count)
+                taken.append(agency)
+        except TallystickError:
+            for agency in taken:
+                self._agencies.give_back(agency, new[agency])
+            raise
 
     def _recorded_among(self, verdicts: Sequence[Verdict]) -> dict[int, Duplicate]:
         """Return, by their places, those of the submissions that the log has already."""

@@ -14,7 +14,7 @@ from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.erasures import proposal_of, require_proposed
 from ledger.core.custody.references import require_new
 from ledger.core.custody.state import ErasureProposal
-from ledger.core.errors import RuleRefused, TallystickError
+from ledger.core.errors import RuleRefused, TallystickError, Unavailable
 from ledger.core.events import Event, decode_checked, entry_hash
 from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.stocktake import StocktakeRecorded
@@ -26,6 +26,7 @@ from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
 from ledger.store import clock_lines, clocks, feed, search, stocktakes, supervision, word_parts
 from ledger.store.audit import Expected, ModelKey, Models, StreamRange, name_of_row, put, put_feed
+from ledger.store.connections import translated
 from ledger.store.database import Connection, Row, Table
 from ledger.store.log import StoredEntry
 from ledger.store.tables import CLOCKS, KEPT_STATES, STREAMS
@@ -243,15 +244,15 @@ class _CaseAudit(_StreamAudit):
         states = self._rules.states
         # Entries of the other case may be faulty, even such that no database reads them.
         rests_on_faults = self._faulty.indices and rests_on_another_case(event)
-        if rests_on_faults and self._faulty.unreadable:
-            self._sound = False
-            return
         try:
-            act = states.act(self._state, event, index=row.log_index, registered=self._rules.agencies)
+            with translated():
+                act = states.act(self._state, event, index=row.log_index, registered=self._rules.agencies)
             after, raised = fold(self._state, act)
             if not self._rules.splitting.isdisjoint((new_case_of(event), event.stream.id)):
                 states.require_by_splits(event, below=row.log_index)
         except TallystickError as error:
+            if isinstance(error, Unavailable) and not (rests_on_faults and self._faulty.unreadable):
+                raise
             self._sound = False
             if not rests_on_faults:
                 yield finding_of("custody", row.log_index, error, "impossible")

@@ -271,7 +271,13 @@ class EventRecorder:
 
 def _named(stream: Stream, body: Body, receipt: dict[str, Any]) -> dict[str, Any]:
     """Return a receipt with the case or lead that it is of, and the ids that the body names."""
-    field = "case_id" if stream.kind == "case" else "lead_id" if stream.id.startswith("lead-") else None
+    field = (
+        "case_id"
+        if stream.kind == "case"
+        else "lead_id"
+        if stream.kind == "supervision" and stream.id.startswith("lead-")
+        else None
+    )
     return ({field: stream.id} if field else {}) | ids_of(body) | receipt
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 READING_GROUND = click.option(
-    "--ground", help="Why you read confidential sections of a case that you do not hold now; it is recorded."
+    "--ground", help="Why you read what is confidential in a case that you do not hold now; it is recorded."
 )
 
 

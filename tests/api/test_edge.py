@@ -19,7 +19,7 @@ from api.middleware.request_limits import RateLimit
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.testkit.builders import POLICE, clerk
+from tests.testkit.builders import COURT, POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.machine import REPOSITORY
 
@@ -185,6 +185,16 @@ def test_an_agency_is_measured_line_by_line_in_bulk(tmp_path: Path) -> None:
         again = served.post_lines(*lines[:10] * 3).json()["results"]
         assert [line["status"] for line in again] == [200] * 30, again[0]
         assert served.post_together(*lines[:10]).status_code == 200
+
+
+def test_what_is_refused_together_uses_up_no_agencys_measure(tmp_path: Path) -> None:
+    """One agency is over its measure: another, whose events came with it, keeps all of its own."""
+    with serving(tmp_path, Settings(max_events_per_s=1)) as served:
+        courts = [Case(f"court-{number}").open(by=clerk(COURT)).last.submission for number in range(19)]
+        served.post_lines(*courts[:10])
+        police = [Case(f"case-{number}").open().last.submission for number in range(9)]
+        problem(served.post_together(*police, *courts[10:]), 429, "too_many_requests")
+        assert [line["status"] for line in served.post_lines(*police).json()["results"]] == [201] * 9
 
 
 def test_a_bucket_fills_again() -> None:

@@ -219,9 +219,15 @@ class _Conformity:
         uncounted = sum(clock.status == "uncountable" for clock in clocks)
         self.time_limits = TimeLimits(as_of, late, uncounted)
         parts: list[str] = []
-        if clocks:
-            text = Message("by the times claimed, {late} time limits were not kept up to {as_of}")
+        if late:
+            text = Message("by the times claimed, time limits that were not kept up to {as_of}: {late}")
             parts.append(Message(text, late=len(late), as_of=as_of))
+        elif clocks:
+            parts.append(
+                Message(
+                    "by the times claimed, no time limit that can be counted was exceeded up to {as_of}", as_of=as_of
+                )
+            )
         if uncounted:
             parts.append(Message("{uncounted} time limits cannot be counted", uncounted=uncounted))
         return parts

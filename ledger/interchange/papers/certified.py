@@ -27,6 +27,8 @@ from ledger.core.verification.verify import BundleVerification
 from ledger.i18n import Labels
 from ledger.timeline.sentences import Names, names_by_id
 
+_SEE_STEPS = "See all steps with: tally proof check"
+
 
 class CertifiedEvent(Struct, frozen=True):
     """An event with the report of its own verification.
@@ -95,20 +97,20 @@ def certify(
 ) -> Certified:
     """Verify a bundle of either kind; arguments as in ``ledger.core.verification.case``.
 
-    Raises MalformedInput for what is no bundle, and IntegrityBroken for one that was tampered with, or that is of
-    another ledger: that is not certified.
+    Raises MalformedInput for what is no bundle, and IntegrityBroken for one that was tampered with, that is of another
+    ledger, or whose tree head the log's key did not sign: that is not certified.
     """
     bundle = decode_bundle(data)
     if bundle.event is not None:
         verification = BundleVerification(bundle, trust, observed)
         verified = verification.event(bundle.require_event())
-        _require_unfailed(verified.report.verdict, verified.report.faults)
+        _require_certifiable(verified.report.verdict, verified.report.refusals)
         event = CertifiedEvent(verified.report, verified.event)
         return _certified(verified.envelope.event_id, verified.report, verification, (event,))
     case = open_case(data, trust, entries=entries, observed=observed)
     report = judge_case(case, procedures)
-    faults = (*report.faults, *(fault for event in report.events for fault in event.faults))
-    _require_unfailed(report.verdict, faults)
+    refusals = (*report.refusals, *(step for event in report.events for step in event.refusals))
+    _require_certifiable(report.verdict, refusals)
     events = tuple(_follow(case, report.procedures))
     index, opening = report.events[-1].subject.index, case.events[0].event
     in_force = report.procedures.at(NOT_YET if index is None else index)
@@ -137,17 +139,25 @@ def _certified(
     )
 
 
-def _require_unfailed(verdict: Verdict, faults: Sequence[CheckedStep]) -> None:
+def _require_certifiable(verdict: Verdict, refusals: Sequence[CheckedStep]) -> None:
     if verdict == "other_ledger":
         raise OtherLedger(
-            "bundles of another ledger are not certified: {detail}", detail=faults[0].detail, field="bundle"
+            "bundles of another ledger are not certified: {detail}", detail=refusals[0].detail, field="bundle"
         )
     if verdict == "tampered":
         raise IntegrityBroken(
             "tampered bundles are not certified: step {fault.number}, {fault.name}: {fault.detail}",
-            fault=next(fault for fault in faults if fault.verdict == verdict),
+            fault=next(fault for fault in refusals if fault.verdict == verdict),
             field="bundle",
-            hint="See all steps with: tally proof check",
+            hint=_SEE_STEPS,
+        )
+    unsigned = next((step for step in refusals if step.name == "checkpoint"), None)
+    if unsigned is not None:  # the event is not shown to be in any log
+        raise IntegrityBroken(
+            "bundles without a tree head by the log's key are not certified: {detail}",
+            detail=unsigned.detail,
+            field="bundle",
+            hint=_SEE_STEPS,
         )
 
 

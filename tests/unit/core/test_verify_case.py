@@ -127,7 +127,7 @@ def test_time_limits_that_were_not_kept_are_named(proven: str | None) -> None:
     assert late["arrest_request"] == ("2026-03-05T16:00:00Z", "2026-03-05T16:00:00Z")
     assert late["first_interrogation"][1] is None
     assert ("arrest_decision" in late) == bool(proven)
-    counted = f"by the times claimed, {len(late)} time limits were not kept up to {limits.as_of}"
+    counted = f"by the times claimed, time limits that were not kept up to {limits.as_of}: {len(late)}"
     assert (report.conformity.result, counted in report.conformity.detail) == ("shown", True)
 
 

@@ -192,7 +192,7 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
         in text
     )
     assert "acts possible under the rules shown: 5 acts were possible by cn-criminal 1" in text
-    assert "1 flags; by the times claimed, 0 time limits were not kept up to" in text
+    assert "1 flags; by the times claimed, no time limit that can be counted was exceeded up to" in text
     assert "flags 1 completeness shown: none of the" in text
     assert f"event of the stream procedure (digest of its package) {shipped_rulebook().digest}" in text
     (*subjects, _) = (index for index, event in enumerate(LOG.events) if event.envelope.stream.kind == "case")
@@ -382,7 +382,10 @@ def test_what_is_not_anchored_is_not_certified_as_intact() -> None:
 
 
 def test_nothing_that_failed_is_certified() -> None:
-    """Not an event, not a case; the refusal names the step, or the other ledger that the bundle is of."""
+    """Not an event, not a case; the refusal names the step, or the other ledger that the bundle is of.
+
+    Nor is one whose note has no line by the log's key, so that no tree head is shown to have the event.
+    """
     spoiled = tree(OF_EVENT)
     spoiled["entries"][-1]["payload"]["body"]["handover_id"] = "handover-2"
     with pytest.raises(IntegrityBroken, match="step 7, payload"):
@@ -394,6 +397,11 @@ def test_nothing_that_failed_is_certified() -> None:
     with pytest.raises(MalformedInput):
         certify(b"no bundle", TRUST, PROCEDURES)
     for bundle in (OF_EVENT, OF_CASE):
+        text, _, lines = bundle.note.rpartition("\n\n")
+        witnessed = [line for line in lines.splitlines(keepends=True) if f"— {text.split()[0]} " not in line]
+        unsigned = replace(bundle, note="".join([text, "\n\n", *witnessed]))
+        with pytest.raises(IntegrityBroken, match="without a tree head by the log's key"):
+            certify(encode_bundle(unsigned), TRUST, PROCEDURES)
         with pytest.raises(OtherLedger, match=TRUST.log_id_text):
             certify(encode_bundle(bundle), replace(TRUST, log_id_text="0x" + "ab" * 32), PROCEDURES)
 
