@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import time
@@ -43,7 +44,11 @@ class Figure(Struct, frozen=True):
 
 
 def options(document: str | None, **defaults: Any) -> argparse.Namespace:
-    """Read the command line of a measurement: ``--json FILE``, and an option of each name and kind of ``defaults``."""
+    """Read the command line of a measurement: ``--json FILE``, and an option of each name and kind of ``defaults``.
+
+    What it starts keeps compiled modules, as where it is installed: else each start would compile them anew.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parser = command_line(document, **defaults)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()

@@ -31,7 +31,7 @@ BENCHMARKS = {
     "proofs": "tests.campaigns.bench.proofs",
     "evidence": "scripts.bench.evidence",
     "views": "scripts.bench.views --events 10000 1000000",
-    "at-rest": "scripts.bench.at_rest",
+    "at-rest": "scripts.bench.at_rest --rounds 1",
     "pages": "tests.campaigns.bench.console",
 }
 WITH_POSTGRES = "submissions"  # the one that measures PostgreSQL too
