@@ -251,6 +251,8 @@ class SubmissionService:
         if not over:
             return verdicts
         recorded = await run_in_threadpool(self._recorded_among, verdicts)
+        for place in recorded.keys() - over.keys():
+            self._agencies.give_back(recorded[place].entry.agency)
         return [recorded.get(place) or over.get(place) or verdict for place, verdict in enumerate(verdicts)]
 
     def _take_together(self, accepted: Sequence[Accepted]) -> None:

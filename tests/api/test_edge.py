@@ -187,6 +187,15 @@ def test_an_agency_is_measured_line_by_line_in_bulk(tmp_path: Path) -> None:
         assert served.post_together(*lines[:10]).status_code == 200
 
 
+def test_what_is_sent_again_beside_too_much_gives_back_what_it_took(tmp_path: Path) -> None:
+    """Of recorded lines some find a token left and some do not: none of them keeps its agency from new events."""
+    with serving(tmp_path, Settings(max_events_per_s=1)) as served:
+        lines = [Case(f"case-{number}").open().last.submission for number in range(10)]
+        for expected, sent in ((201, lines[:5]), (200, lines[:5] * 3), (201, lines[5:])):
+            results = served.post_lines(*sent).json()["results"]
+            assert {line["status"] for line in results} == {expected}
+
+
 def test_what_is_refused_together_uses_up_no_agencys_measure(tmp_path: Path) -> None:
     """One agency is over its measure: another, whose events came with it, keeps all of its own."""
     with serving(tmp_path, Settings(max_events_per_s=1)) as served:
