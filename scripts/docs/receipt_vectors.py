@@ -53,7 +53,7 @@ def encoded() -> bytes:
 
 def _of_this_form() -> Iterator[ReceiptVector]:
     good, root = receipt(), example.Ledger(example.entries()).checkpoint.root
-    not_included = ["checked", "checked", "failed"]
+    not_included, by_another_key = ["checked", "checked", "failed"], ["checked", "checked", "not_checked"]
 
     def failing(name: str, signer: SeedSigner | None = LOG, **changes: Any) -> ReceiptVector:
         """Change parts and sign again, or with no signer keep the signature."""
@@ -72,9 +72,10 @@ def _of_this_form() -> Iterator[ReceiptVector]:
     yield failing("another hash", hashes=(Hash(bytes(32)), *good.hashes[1:]))
     yield failing("another stream as subject", subject="case/case-0000")
     yield failing("another origin as issuer", issuer="other.example/log")
-    yield failing("another key id", key_id=bytes(32))
+    yield failing("another key id", key_id=bytes(32))._replace(steps=by_another_key)
     yield failing("signed by a witness", WITNESS)
-    yield failing("by a witness's key", WITNESS, key_id=thumbprint(WITNESS.verifying_key))
+    by_witness = failing("by a witness's key", WITNESS, key_id=thumbprint(WITNESS.verifying_key))
+    yield by_witness._replace(steps=by_another_key)
     yield failing("a bit of the signature", None, signature=good.signature[:-1] + bytes([good.signature[-1] ^ 1]))
     checkpoint = example.Ledger(example.entries()).checkpoint
     yield failing("the log's signature of the checkpoint", None, signature=LOG.sign(checkpoint.text().encode()))

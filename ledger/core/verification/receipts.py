@@ -74,7 +74,15 @@ def _signature(run: _Run) -> StepResult:
 def _inclusion(run: _Run) -> StepResult:
     if run.receipt is None:
         return NotChecked("the receipt has not the form of step 1")
-    run.checkpoint = run.receipt.verify(run.entry, log_key_of(run.receipt, run.trust))
+    log_key = log_key_of(run.receipt, run.trust)
+    if run.receipt.key_id != thumbprint(log_key):
+        return NotChecked(
+            "the receipt is not by {vkey}, the log's key in the trust file: it is of another log; or the trust file is "
+            "from before that key was replaced (ask an agency for the renewal, which tally trust accept takes, or for "
+            "its trust file of today); or whoever passed the receipt on spoiled it (ask for another copy)",
+            vkey=log_key.vkey(),
+        )
+    run.checkpoint = run.receipt.verify(run.entry, log_key)
     return Message(
         "entry {run.receipt.index} of {run.receipt.size}, under the root {root} that the log signed",
         run=run,
