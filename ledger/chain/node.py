@@ -94,6 +94,7 @@ class EmbeddedNode:
     on_incident: Callable[[ChainIncident], None] | None = None
     _process: AnvilProcess | None = field(default=None, init=False)
     _eth: Eth | None = field(default=None, init=False)
+    _eth_in_step: Eth | None = field(default=None, init=False)  # the same, once it has been at the journal's end
     _position: _Position | None = field(default=None, init=False)
     _dumped_at: int = field(default=0, init=False)  # block number
 
@@ -143,9 +144,13 @@ class EmbeddedNode:
     @property
     def eth(self) -> Eth:
         """Return the node, restarted first if it was killed; a restart replaces it."""
-        if not self.runs():
+        # A node that another thread is bringing back answers already, from a chain that lacks the last blocks or all.
+        eth = self._eth_in_step
+        if eth is not None and self.runs():
+            return eth
+        with self._lock:
             self.catch_up()
-        return self._running()
+            return self._running()
 
     def fees(self) -> Fees:
         return Fees(max_fee=0, priority_fee=0)
@@ -223,6 +228,7 @@ class EmbeddedNode:
         require_in_step(self._running(), self._here().block)
         for write in self.journal.writes(after=self._here().write_number):
             self._mine(write)
+        self._eth_in_step = self._running()
         if self._here().block.number - self._dumped_at >= DUMP_EVERY:
             self._try_dump()
 
@@ -351,7 +357,7 @@ class EmbeddedNode:
     def _kill(self) -> None:
         if self._process is not None:
             self._process.stop()
-        self._process = self._eth = self._position = None
+        self._process = self._eth = self._eth_in_step = self._position = None
 
     def _running(self) -> Eth:
         # Unlike ``eth`` this never restarts the node: a restart in the middle of one would not end.

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from ledger.chain import node as nodes
+from ledger.chain.contract_clients import RegistryState
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.node import replayed
@@ -80,6 +81,37 @@ def test_a_read_brings_a_killed_node_back(world: World, bench: EmbeddedBench) ->
     before = world.registry.state("latest")
     bench.kill()
     assert world.registry.state("latest") == before
+
+
+def test_nobody_reads_a_node_that_is_being_brought_back(
+    world: World, bench: EmbeddedBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread brings a killed node back, and another reads meanwhile: it waits for the chain as it was."""
+    before, mine = world.registry.state("latest"), nodes.mine
+    mines, may_mine = threading.Event(), threading.Event()
+
+    def mine_later(*args: Any) -> Any:
+        mines.set()
+        may_mine.wait()
+        return mine(*args)
+
+    monkeypatch.setattr(nodes, "mine", mine_later)
+    bench.kill()
+    states: list[RegistryState] = []
+    threads = [
+        threading.Thread(target=bench.node.catch_up),
+        threading.Thread(target=lambda: states.append(world.registry.state("latest"))),
+    ]
+    threads[0].start()
+    mines.wait()
+    threads[1].start()
+    threads[1].join(0.2)
+    waits = threads[1].is_alive()
+    may_mine.set()
+    for thread in threads:
+        thread.join()
+    assert waits
+    assert states == [before]
 
 
 def test_a_node_that_cannot_come_back_leaves_the_write_signed(
