@@ -122,6 +122,8 @@ _USAGE_CODES = frozenset(
     {"secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil", "other_ledger", "database_in_use"}
 )
 
+_EXIT_OF_CODE = {"bundle_of_other_ledger": Exit.OTHER_LEDGER, "other_schema": Exit.UNVERIFIABLE}
+
 
 def exit_of_report(report: Report | Certified | EvidenceCheck) -> Exit:
     """Return the exit code of a verification: that of its verdict, or CONTRADICTED if a statement contradicts it."""
@@ -137,4 +139,4 @@ def exit_of_error(error: TallystickError) -> Exit:
         return Exit.UNREACHABLE
     if isinstance(error, MalformedInput) or error.code in _USAGE_CODES:
         return Exit.USAGE
-    return Exit.OTHER_LEDGER if error.code == "bundle_of_other_ledger" else Exit.REFUSED
+    return _EXIT_OF_CODE.get(error.code, Exit.REFUSED)

@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal
 
+from blake3 import blake3
 from msgspec import Struct
 from sqlalchemy import (
     Boolean,
@@ -42,6 +43,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ledger.core.errors import IntegrityBroken
+from ledger.core.messages import Message
 from ledger.store import (  # noqa: F401 - imported, they are in the schema
     chain_tables,
     evidence_tables,
@@ -67,11 +69,12 @@ _MIGRATING = RLock()  # what is expected of a schema is made by migrations, too
 def migrate(engine: Engine, store: Store) -> None:
     """Bring a store to the newest schema; do nothing if it is there already.
 
-    Raises IntegrityBroken if the database is of a version that this release does not know.
+    Raises OtherSchema if the database is of a version that this release does not know.
     """
     with engine.connect() as connection:
-        if _versions(connection, store) == [newest_version(store)]:
-            return
+        versions = _versions(connection, store)
+    if versions == [newest_version(store)]:
+        return
     from alembic import command
     from alembic.util import CommandError
 
@@ -80,29 +83,51 @@ def migrate(engine: Engine, store: Store) -> None:
         with _MIGRATING:
             command.upgrade(configuration(engine, store), "head")
     except CommandError as error:
-        raise IntegrityBroken(
-            "the version of the database is none that this release knows: {error}",
-            error=error,
-            field="database_url",
-            hint="Start the release that wrote it; if that was before 0.1, start a new ledger in an empty directory.",
+        raise OtherSchema(
+            versions,
+            store,
+            hint="Start the version that wrote it; if that was before 0.1, start a new ledger in an empty directory.",
         ) from error
 
 
 def require_newest(engine: Engine, store: Store) -> None:
-    """Raise IntegrityBroken unless the store has the newest schema, for who reads it and must not migrate it."""
+    """Raise OtherSchema unless the store has the newest schema, for who reads it and must not migrate it."""
     with engine.connect() as connection:
-        if _versions(connection, store) != [newest_version(store)]:
-            raise IntegrityBroken(
-                "the database has not the schema of this version",
-                field="database_url",
-                hint="Start the service once, which migrates it: tally serve",
-            )
+        versions = _versions(connection, store)
+    if versions != [newest_version(store)]:
+        raise OtherSchema(
+            versions,
+            store,
+            hint="Run this with the version that wrote it. If that is an earlier release, from 0.1 on, starting the "
+            "service of this one migrates it: tally serve",
+        )
+
+
+class OtherSchema(IntegrityBroken):
+    """Another version of the program has made the schema: nothing in it can be judged by this one."""
+
+    code = "other_schema"
+
+    def __init__(self, versions: list[str], store: Store, *, hint: str):
+        super().__init__(
+            Message("the database has the schema of another version: {actual}, not {expected}"),
+            actual=", ".join(versions) or "-",
+            expected=newest_version(store),
+            field="database_url",
+            hint=hint,
+        )
 
 
 @cache
 def newest_version(store: Store) -> str:
-    """Return the version that the migrations lead to: a migration's file begins with its own."""
-    return max(path.name.partition("_")[0] for path in (_SCRIPTS / store).glob("[0-9]*.py"))
+    """Return the version that the migrations lead to: the number with which the last one's file begins.
+
+    Until 0.1 is released the number stays while tables change, so a digest of these is a part of it.
+    """
+    number = max(path.name.partition("_")[0] for path in (_SCRIPTS / store).glob("[0-9]*.py"))
+    options = ((name, sorted(table.kwargs.items())) for name, table in metadata(store).tables.items())
+    declared = sorted(_declared(store).items()), sorted(options)
+    return f"{number}_{blake3(repr(declared).encode()).hexdigest(6)}"
 
 
 def _versions(connection: Connection, store: Store) -> list[str]:
@@ -256,8 +281,7 @@ def require_schema(engine: Engine, store: Store) -> None:
             "the database's schema was changed: {difference.name}",
             difference=difference,
             field="database_url",
-            hint="If an earlier development version made it, start that one, or found the ledger anew. "
-            "Else restore the newest backup, or remove what was added, and run: tally audit",
+            hint="Restore the newest backup, or remove what was added, and run: tally audit",
         )
 
 

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 
 from ledger.store.connections import engine_of, parsed_url, require_durable, translated
 from ledger.store.database import Database, attach
-from ledger.store.migrating import migrate, require_schema, require_types
+from ledger.store.migrating import migrate, require_newest, require_schema, require_types
 from ledger.store.partitions import make_ahead
 
 
 def open_database(url: str, *, for_audit: bool = False, copies: int = 1) -> Database:
-    """Open and migrate a database. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
+    """Open a database, and migrate it unless it is ``for_audit``. ``url`` is ``sqlite:///path`` or ``postgresql+psycopg://...``.
 
     ``copies`` is on how many servers what is committed must be durable.
 
@@ -21,6 +21,7 @@ def open_database(url: str, *, for_audit: bool = False, copies: int = 1) -> Data
         MalformedInput: the URL has another form.
         Unavailable: the database does not answer.
         NotDurable: the database may lose what it has committed.
+        OtherSchema: another version of the program wrote it.
         IntegrityBroken: the schema differs from the one that the migrations make. ``for_audit`` omits this check: an
             audit reports each difference.
     """
@@ -29,7 +30,7 @@ def open_database(url: str, *, for_audit: bool = False, copies: int = 1) -> Data
         for engine, _ in database.stores:
             require_durable(engine, copies)
         for engine, store in database.stores:
-            migrate(engine, store)
+            (require_newest if for_audit else migrate)(engine, store)
         if not for_audit:
             make_ahead(database)
             for engine, store in database.stores:

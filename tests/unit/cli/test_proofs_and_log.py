@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -349,6 +352,24 @@ def test_an_audit_is_by_the_trust_file_of_the_auditor(world: World, tmp_path: Pa
     without = json.loads(world.run("proof", "check", bundle, "--json").out)
     assert (without["trust_digest"], without.get("trusted_blocks")) == (pinned, None)
     world.refuses(Exit.USAGE, "of one ledger", "proof", "check", bundle, "--trust", own, "--trust", beside)
+
+
+def test_an_audit_judges_no_database_of_another_version(world: World, tmp_path: Path) -> None:
+    """Its tables differ as those of one that somebody changed do: it is told before anything is compared."""
+    copy = tmp_path / "ledger"
+    copy.mkdir()
+    for name in ("installation.json", "trust.json"):
+        shutil.copy(world.data / name, copy)
+    with closing(sqlite3.connect(world.data / "tallystick.db")) as original:
+        original.execute("VACUUM INTO ?", (str(copy / "tallystick.db"),))
+    with closing(sqlite3.connect(copy / "tallystick.db")) as database, database:
+        database.execute("ALTER TABLE cases ADD COLUMN later TEXT")
+        database.execute("UPDATE alembic_version_log SET version_num = '0019'")
+    done = world.run("--json", "audit", "--data-dir", copy, "--database-only")
+    problem = json.loads(done.err)["error"]
+    assert (done.status, problem["code"]) == (Exit.UNVERIFIABLE, "other_schema")
+    assert "0019, not " in problem["message"]
+    assert "tally serve" in problem["hint"]
 
 
 def test_files_of_an_audit_are_looked_at_before_it(world: World, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -19,7 +21,15 @@ from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFou
 from ledger.store import connections, log
 from ledger.store.connections import DiskFailed, DiskFull, NotDurable, require_durable
 from ledger.store.database import Database, attach
-from ledger.store.migrating import configuration, differences, metadata, mistyped_columns, storage_faults
+from ledger.store.migrating import (
+    OtherSchema,
+    configuration,
+    differences,
+    metadata,
+    mistyped_columns,
+    newest_version,
+    storage_faults,
+)
 from ledger.store.opening import open_database, open_witness_engine
 from ledger.store.replicas import Replicas
 from tests.testkit.builders import LOG_ID, refused
@@ -41,9 +51,23 @@ def test_a_database_of_another_version_is_refused(each_empty_database_url: str) 
     """One from before 0.1, or from a later release, is opened by no one, and the hint tells what to do."""
     with closing(open_database(each_empty_database_url)) as database, database.write() as connection:
         connection.execute(text("UPDATE alembic_version_log SET version_num = '0019'"))
-    with pytest.raises(IntegrityBroken, match=r"none that this release knows: .*0019") as error:
-        open_database(each_empty_database_url, for_audit=True)
-    assert "start a new ledger" in (error.value.hint or "")
+    for for_audit, hint in ((False, "start a new ledger"), (True, "Run this with the version that wrote it")):
+        with pytest.raises(OtherSchema, match=f": 0019, not {newest_version('log')}$") as error:
+            open_database(each_empty_database_url, for_audit=for_audit)
+        assert hint in (error.value.hint or "")
+
+
+def test_development_versions_differ_by_their_tables(each_empty_database_url: str) -> None:
+    """What another development version wrote is of its version, and not one that somebody changed."""
+    other = (
+        "import sys; from sqlalchemy import Column, Text; from ledger.store.tables import META;"
+        "META.append_column(Column('other', Text)); from ledger.store.opening import open_database;"
+        "open_database(sys.argv[1]).close()"
+    )
+    subprocess.run([sys.executable, "-c", other, each_empty_database_url], check=True)
+    for for_audit in (False, True):
+        with refused("other_schema", field="database_url", error=OtherSchema):
+            open_database(each_empty_database_url, for_audit=for_audit)
 
 
 def test_several_processes_may_open_an_empty_database_at_once(each_empty_database_url: str) -> None:
@@ -317,7 +341,7 @@ def test_a_schema_that_is_not_ours(each_database_url: str, between: tuple[str, .
             assert len(list(differences(database.log, "log"))) >= number, statement
     with pytest.raises(IntegrityBroken, match="schema was changed") as raised:
         open_database(each_database_url)
-    assert "an earlier development version" in str(raised.value.hint)
+    assert "Restore the newest backup" in str(raised.value.hint)
 
 
 def test_index_that_leaves_out_rows(database: Database) -> None:

@@ -1,14 +1,14 @@
 """Create the tables of the log.
 
 Until 0.1 is released, the declared tables are the schema. With the release their statements are written out here, so
-that a later migration finds what it changes.
+that a later migration finds what it changes, and the version is the number alone.
 """
 
 from alembic import op
 
-from ledger.store.migrating import metadata
+from ledger.store.migrating import metadata, newest_version
 
-revision = "0001"
+revision = newest_version("log")
 down_revision = None
 
 
