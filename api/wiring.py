@@ -417,10 +417,27 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     return working
 
 
+def alike(settings: Settings, *, while_running: bool = False) -> dict[str, bytes]:
+    """Return what services of one ledger must have alike, by the names of the files and settings.
+
+    One without the witnesses of the others would go on from a log that was rolled back, and one with another policy,
+    finality or number of copies would hand out what does not hold by theirs. ``while_running`` restricts it to the
+    files that a service reads again when they change.
+    """
+    where = DataDirectory(settings.data_dir)
+    files, values = [where.witnesses, where.identity_providers], {}
+    if not while_running:
+        files += [where.policy, where.token_key]
+        values = {"durable_copies": settings.durable_copies, "finality": settings.finality}
+    contents = {file.name: file.read_bytes() if file.exists() else b"" for file in files}
+    return contents | {name: str(value).encode() for name, value in values.items()}
+
+
 def hold(parts: Parts) -> None:
     """Hold the services' lock on the database, and write nothing more if it was lost to another."""
     try:
-        parts.database.service_lock.hold(alone=parts.settings.chain == EMBEDDED)
+        lock, alone = parts.database.service_lock, parts.settings.chain == EMBEDDED
+        lock.hold(alone=alone, alike=alike(parts.settings, while_running=True))
     except Conflict as error:
         parts.sequencer.halt(error)
 
@@ -520,7 +537,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
 
 def _begin(database: Database, settings: Settings, directory: DataDirectory, installation: Installation) -> None:
     """Hold the database of this ledger for a service, and begin its log at the first start. Raises as ``assemble``."""
-    database.service_lock.hold(alone=settings.chain == EMBEDDED)
+    database.service_lock.hold(alone=settings.chain == EMBEDDED, alike=alike(settings))
     with database.read() as connection:
         if not log.has_begun(connection):
             installations.require_no_log(directory)

@@ -119,7 +119,10 @@ EXIT_OF_VERDICT = {
     "not_yet_anchored": Exit.NOT_YET_ANCHORED,
 }
 _USAGE_CODES = frozenset(
-    {"secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil", "other_ledger", "database_in_use"}
+    {
+        *("secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil", "other_ledger", "database_in_use"),
+        "not_alike",
+    }
 )
 
 _EXIT_OF_CODE = {"bundle_of_other_ledger": Exit.OTHER_LEDGER, "other_schema": Exit.UNVERIFIABLE}

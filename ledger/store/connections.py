@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from enum import IntEnum
 from math import inf
@@ -17,6 +17,7 @@ from stat import S_IMODE
 from time import monotonic, sleep
 from typing import Any, Literal
 
+from blake3 import blake3
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
@@ -103,37 +104,44 @@ class ServiceLock:
 
     Those that do not work ``alone`` hold it together. It belongs to a connection of its own, with which the server
     releases it, however the process ends. A SQLite database is locked with its data directory.
+
+    Beside it each holds a lock for each of the files and settings that services of one ledger have ``alike``, whose
+    number is of its digest: by these a service that starts sees whether others have it otherwise.
     """
 
     def __init__(self, engine: Engine):
         self._engine = engine
         self._connection: Connection | None = None
         self._was_held = False
+        self._marks: dict[str, tuple[int, int]] = {}
 
-    def hold(self, *, alone: bool) -> None:
-        """Take the lock, also if the connection that held it was lost since.
+    def hold(self, *, alone: bool, alike: Mapping[str, bytes]) -> None:
+        """Take the lock, also if the connection that held it was lost since; ``alike`` are contents by their names.
 
-        Raises Conflict if it is not free within PATIENCE_S, or LOST_PATIENCE_S where it was lost, and Unavailable.
+        A service that has it compares nothing any more, and may have changed what it is to have alike.
+
+        Raises Conflict if it is not free within PATIENCE_S, or LOST_PATIENCE_S where it was lost, or if another service
+        has something else under one of the names; and Unavailable.
         """
-        if self._engine.dialect.name == "sqlite" or self._is_held():
+        if self._engine.dialect.name == "sqlite":
             return
+        named = {name: (_number_of(name.encode()), _number_of(content)) for name, content in alike.items()}
+        marks = self._marks | named
         with translated():
+            if self._is_held():
+                self._change(marks)
+                return
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()  # no other use of the pool has it
             connection.execute(_LASTING)
             until = monotonic() + (LOST_PATIENCE_S if self._was_held else PATIENCE_S)
-            while not connection.execute(_TRY_ALONE if alone else _TRY_SHARED).scalar_one():
+            while (obstacle := self._obstacle(connection, alone, marks)) is not None:
+                connection.execute(_RELEASE_ALL)
                 if monotonic() > until:
                     connection.close()
-                    raise Conflict(
-                        "a service, or a rotation of its keys, is at work on this database",
-                        code="database_in_use",
-                        field="database_url",
-                        hint="Stop every service on it first. Only services of one chain that they reach by its URL "
-                        "share a database.",
-                    )
+                    raise obstacle
                 sleep(PATIENCE_S / 50)
-            self._connection, self._was_held = connection, True
+            self._connection, self._was_held, self._marks = connection, True, marks
 
     def release(self) -> None:
         """Release the lock, if it is held."""
@@ -153,6 +161,45 @@ class ServiceLock:
             self._was_held = True
         return self._connection is not None
 
+    def _obstacle(self, connection: Connection, alone: bool, marks: Mapping[str, tuple[int, int]]) -> Conflict | None:
+        """Try to take the locks, and return what stands in the way."""
+        if not connection.execute(_TRY_ALONE if alone else _TRY_SHARED).scalar_one():
+            return Conflict(
+                "a service, or a rotation of its keys, is at work on this database",
+                code="database_in_use",
+                field="database_url",
+                hint="Stop every service on it first. Only services of one chain that they reach by its URL "
+                "share a database.",
+            )
+        for number, content in marks.values():
+            connection.execute(_MARK, {"name": number, "content": content})
+        others = {tuple(row) for row in connection.execute(_MARKS)} - {*marks.values()}
+        differing = {number for number, _ in others}
+        for name, (number, _) in marks.items():
+            if number in differing and not self._was_held:
+                return Conflict(
+                    "another service of this ledger, which runs, has it otherwise",
+                    code="not_alike",
+                    field=name,
+                    hint="Services that share a database need the same: take it from the one that runs, or stop all "
+                    "of them to change it.",
+                )
+        return None
+
+    def _change(self, marks: Mapping[str, tuple[int, int]]) -> None:
+        assert self._connection is not None, "it is held"
+        for name, (number, content) in marks.items():
+            if (number, content) != (earlier := self._marks.get(name)):
+                self._connection.execute(_MARK, {"name": number, "content": content})
+                if earlier is not None:
+                    self._connection.execute(_UNMARK, {"name": number, "content": earlier[1]})
+        self._marks = dict(marks)
+
+
+def _number_of(content: bytes) -> int:
+    """Return a number of a digest that both an argument and ``pg_locks`` show as it is."""
+    return int.from_bytes(blake3(content).digest(4)) >> 1
+
 
 # For which a lock is waited for that a service, or after a crash the server, is perhaps just releasing.
 PATIENCE_S = 5.0
@@ -163,6 +210,11 @@ _LASTING = text("""SELECT set_config('idle_session_timeout', '0', false), set_co
     set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false)""")
 _TRY_ALONE = text(f"SELECT pg_try_advisory_lock({int(WriterLock.SERVICE)})")
 _TRY_SHARED = text(f"SELECT pg_try_advisory_lock_shared({int(WriterLock.SERVICE)})")
+_RELEASE_ALL = text("SELECT pg_advisory_unlock_all()")
+_MARK = text("SELECT pg_advisory_lock_shared(:name, :content)")  # nobody ever takes one alone
+_UNMARK = text("SELECT pg_advisory_unlock_shared(:name, :content)")
+_MARKS = text("""SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""")
 
 # The time at which this connection's server process read its settings comes with the lock: without a trip of its own.
 _LOCK = text("SELECT pg_conf_load_time() FROM (SELECT pg_advisory_xact_lock(:key)) AS locked")

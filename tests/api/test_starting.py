@@ -22,10 +22,10 @@ from ledger.config.installation import DataDirectory
 from ledger.config.keys import create_keystore
 from ledger.config.secret_files import write_secret
 from ledger.config.settings import Settings, read_settings
-from ledger.core.errors import NotFound
+from ledger.core.errors import Conflict, NotFound
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.core.trust.trust_file import parse_trust
-from ledger.store import checkpoints, log
+from ledger.store import checkpoints, connections, log
 from ledger.store.database import Database
 from ledger.store.opening import open_database
 from ledger.store.tables import TREE
@@ -169,6 +169,34 @@ def test_a_ledger_without_its_database_is_no_new_one(tmp_path: Path, each_empty_
             assemble(settings)[0].database.close()
             where.trust.unlink()
     assert where.database.exists() != begun
+
+
+def test_services_of_one_ledger_have_witnesses_and_policy_alike(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one without the first one's witnesses would ask none whether the log was rolled back, and one by
+    another policy would hand out what the others' does not allow: it starts once its files are those of the first."""
+    monkeypatch.setattr(connections, "PATIENCE_S", 0.1)
+    where, _ = mint(tmp_path / "first")
+    write_secret(tmp_path / "passphrase", PASSPHRASE.encode(), field="passphrase")
+    where.witnesses.write_text("# nobody yet\n", encoding="utf-8")
+    copy = DataDirectory(shutil.copytree(where.path, tmp_path / "second"))
+    common = {
+        "database_url": postgres_url,
+        "chain": "http://127.0.0.1:1",
+        "key_passphrase_file": tmp_path / "passphrase",
+    }
+    first, second = (read_settings(directory.path, **common) for directory in (where, copy))
+    with closing(assemble(first)[0].database):
+        for file in (copy.witnesses, copy.policy, copy.token_key):
+            whole = file.read_bytes() if file.exists() else None
+            file.write_bytes(b"quorum none\n" if whole is None else whole.replace(b"n", b"m").replace(b"1", b"2"))
+            with refused("not_alike", field=file.name, error=Conflict):
+                assemble(second)
+            file.unlink() if whole is None else file.write_bytes(whole)
+        with refused("not_alike", field="finality", error=Conflict):
+            assemble(read_settings(copy.path, finality=3, **common))
+        assemble(second)[0].database.close()
 
 
 def test_a_database_is_there_whatever_its_address_sets(tmp_path: Path) -> None:

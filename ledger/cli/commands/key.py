@@ -239,7 +239,7 @@ def _database(settings: Settings, where: DataDirectory) -> Iterator[Database | N
         yield None
         return
     with closing(open_database(url)) as database:
-        database.service_lock.hold(alone=True)
+        database.service_lock.hold(alone=True, alike={})
         yield database
 
 
