@@ -124,9 +124,13 @@ class Peers:
 
     async def _look_around(self, folder: Path, here: Record) -> None:
         """Listen, and connect to those that have come to listen since."""
-        loop = asyncio.get_running_loop()
+        loop, at = asyncio.get_running_loop(), folder / f"{self._own}{SUFFIX}"
+        if self._server is not None and not at.exists():  # what cleans folders for temporary files has taken it
+            logger.warning("the socket of this service was removed, and is made again", socket=str(at))
+            self._server.close()
+            self._server = None
         if self._server is None and self._is_able():
-            at = folder / f"{self._own}{SUFFIX}"
+            _private(folder, at.name)
             self._loop = loop
             self._server = await loop.create_unix_server(lambda: _Asked(here, self._is_able, self._meet), str(at))
             self._members[self._own] = None

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from api.services import peers as module
 from api.services.peers import SUFFIX, Peers, kind_of
@@ -210,6 +211,32 @@ def test_what_comes_back(folder: Path) -> None:
     assert 8 < len(outcomes(folder, _record)) < 32
     assert {answer.code for answer in outcomes(folder, _refuse)} == {"refused"}
     assert set(outcomes(folder, _put_off)) == set(outcomes(folder, _fail)) == {None}
+
+
+@pytest.mark.parametrize("with_folder", [False, True])
+def test_a_socket_that_was_removed_is_made_again(folder: Path, with_folder: bool) -> None:
+    """With the folder, if that is gone too: a service that comes later is met as before, and the log says what was."""
+
+    def remove() -> None:
+        for socket in folder.iterdir():
+            socket.unlink()
+        if with_folder:
+            folder.rmdir()
+
+    async def met_later() -> None:
+        first, later = (Peers(folder, LOG_ID, lambda: True, 60) for _ in range(2))
+        await met((first, _record))
+        remove()
+        first._next_look = 0.0
+        await met((first, _record), (later, _record))
+        for service in (first, later):
+            service.close()
+        await asyncio.sleep(0.05)
+
+    with capture_logs() as logged:
+        asyncio.run(asyncio.wait_for(met_later(), 30))
+    assert not [*folder.iterdir()]
+    assert [line["log_level"] for line in logged if "was removed" in line["event"]] == ["warning"]
 
 
 def test_one_that_does_not_answer(folder: Path) -> None:
