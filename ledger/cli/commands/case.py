@@ -60,7 +60,7 @@ def case_group() -> None:
 )
 @click.option("--stage", type=ProcedureWord("stage"), help="Stage that the case is at [the procedure's first].")
 @click.option("--procedure", metavar="ID", help="The one that judges its acts [the ledger's, if it has one].")
-@generated_id("--case-id", "case", "Unique over all agencies; made up unless given.")
+@generated_id("--case-id", "case", "Unique over all agencies, and public for ever: no names. Made up unless given.")
 @click.option("--split-from", type=EventReference(), help="The split that this case comes out of.")
 @with_event_recorder
 def open_(recorder: EventRecorder, case_id: str, procedure: str | None, **fields: Any) -> None:
@@ -88,7 +88,7 @@ def only_procedure(session: Session) -> str:
 
 @act_command(case_group, "case.taken_over")
 @click.argument("file", type=FILE)
-@generated_id("--case-id", "case", "Unique over all agencies; made up unless given.")
+@generated_id("--case-id", "case", "Unique over all agencies, and public for ever: no names. Made up unless given.")
 @with_event_recorder
 def take_over(recorder: EventRecorder, case_id: str, *, file: Path) -> None:
     """Take over a case that was under way elsewhere.
