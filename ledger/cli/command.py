@@ -21,7 +21,7 @@ from ledger.cli.output import columns_of, padded
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
-from ledger.i18n import LANGUAGES, translate
+from ledger.i18n import LANGUAGES, spoken, translate
 
 EXTRAS: Final = ("greenlet", "pydantic.v1", "pygments", "rich")  # what ``without_extras`` leaves out
 
@@ -170,6 +170,8 @@ def wrap(text: str, width: int) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+OUTPUT_HELP: Final = "Where to write it; - is standard output."
+
 # By the name of the parameter; an option's own help goes before.
 OPTIONS: Final[dict[str, str]] = {
     "account": "Account of money or data, or address of virtual currency.",
@@ -200,6 +202,7 @@ OPTIONS: Final[dict[str, str]] = {
     "relation": "How the cases belong together.",
     "remark": "Anything else, in words.",
     "remedy": "What the other side is to do.",
+    "replace": "Put it in place of one that is there already, which is lost.",
     "seal_number": "Number of the seal.",
     "seal_state": "How the seal was found.",
     "seized_at": "When it was seized.",
@@ -367,6 +370,53 @@ def signing(command: Any) -> Any:
     return click.option("--yes", is_flag=True, expose_value=False, callback=agrees, help="Sign without being asked.")(
         command
     )
+
+
+class OutputFile(click.Path):
+    """A file that a command writes, as ``ledger.cli.files.opened_output`` does.
+
+    ``-`` is standard output, unless that has what the command prints.
+    """
+
+    def __init__(self, *, is_result: bool = True, folder_okay: bool = False):
+        super().__init__(dir_okay=folder_okay)
+        self.is_result = is_result
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from pathlib import Path
+
+        if str(value) == "-" and not self.is_result:
+            self.fail(spoken(Message("expected the name of a file: standard output has what the command prints")))
+        return Path(str(super().convert(value, param, ctx)))
+
+
+class _OutputOption(click.Option):
+    """Shows the name of a file that is written by default as it is."""
+
+    def get_help_extra(self, ctx: click.Context) -> click.types.OptionHelpExtra:
+        extra = super().get_help_extra(ctx)
+        return {**extra, "default": extra["default"].strip("()")} if "default" in extra else extra
+
+
+def output_option(
+    *names: str, default: str | bool = False, help_text: str = OUTPUT_HELP, required: bool = False, **kind: bool
+) -> Callable[[Any], Any]:
+    """Return the option that names a file which a command writes, with ``--replace`` beside it.
+
+    ``default`` is how the file is called that is written where the option is absent; ``kind`` is as of ``OutputFile``.
+    """
+
+    def add(command: Any) -> Any:
+        if all(parameter.opts[0] != "--replace" for parameter in getattr(command, "__click_params__", ())):
+            keep = _keep("replaces")
+            command = click.option("--replace", is_flag=True, expose_value=False, callback=keep)(command)
+        declared = names or ("--output", "-o")
+        file = OutputFile(**kind)
+        return click.option(
+            *declared, cls=_OutputOption, type=file, required=required, help=help_text, show_default=default
+        )(command)
+
+    return add
 
 
 SIGNED = Message("Acts: each is shown, and signed if you agree")

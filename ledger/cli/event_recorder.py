@@ -189,8 +189,8 @@ class EventRecorder:
             split = OpenSplit(receipt["event_id"], case_id, body.new_case_id, self.session.officer[0], *given_up)
             self.session.warn(split.next_step)
 
-    def record_with(self, file: Path, case_id: str, body: Body) -> None:
-        """Append an event that tells of a new file, as ``record`` does; the file goes if nothing is recorded of it.
+    def record_with(self, file: Path, case_id: str, body: Body, *, is_new: bool) -> None:
+        """Append an event that tells of a file, as ``record`` does; one that ``is_new`` goes if nothing is recorded.
 
         If it is not known whether it was recorded, it is sent once more, which counts once. Where that is not known
         either the file stays, and the error says what to do.
@@ -207,7 +207,8 @@ class EventRecorder:
         except BaseException as error:
             is_refused = isinstance(error, TallystickError) and self._sent is not None and not self._sent.exists()
             if is_refused or self._sent is None:
-                file.unlink(missing_ok=True)
+                if is_new:
+                    file.unlink(missing_ok=True)
             else:
                 self.session.warn(
                     Message(

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
-
-import msgspec
+from typing import Any
 
 from ledger.cli.session import Session
 from ledger.client.service import path_of
-from ledger.core.encoding import canonical
-from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.interchange.exports.case_archive import ArchivedFile, pieces_of, readable_name, with_files
 
@@ -41,16 +36,18 @@ def export_all(session: Session) -> bytes:
 
 
 def archive_case(session: Session, case_id: str, target: Path, folders: Sequence[Path]) -> dict[str, Any]:
-    """Write the archive of a case to a new file, with the files below ``folders`` that the case has by their digests.
+    """Write the archive of a case, with the files below ``folders`` that the case has by their digests.
 
-    Raises MalformedInput if the target is there already. What is cut off leaves no file.
+    Returns what was written beside the file's name. Raises as ``opened_output``.
     """
+    from ledger.cli.files import opened_output
+
     path = path_of("/api/v1/cases/{}/archive", case_id)
     query = {"lang": session.language}
-    with TemporaryFile(dir=target.parent) as fetched, opened_new(target) as archive:
+    with TemporaryFile(dir=target.parent) as fetched, opened_output(session, target) as archive:
         if not folders:
             session.service.download(path, archive, **query)
-            return {"file": str(target), "bytes": archive.tell()}
+            return {"bytes": archive.tell()}
         session.service.download(path, fetched, **query)
         items = session.service.get(path_of("/api/v1/cases/{}", case_id))["items"]
         files, added = _below(folders), 0
@@ -59,7 +56,7 @@ def archive_case(session: Session, case_id: str, target: Path, folders: Sequence
             added = len(own)
             for piece in with_files(received, own):
                 archive.write(piece)
-        return {"file": str(target), "bytes": archive.tell(), "files": added}
+        return {"bytes": archive.tell(), "files": added}
 
 
 def _below(folders: Sequence[Path]) -> Iterator[Path]:
@@ -86,21 +83,6 @@ def _read(file: Path) -> Iterator[bytes]:
         yield from pieces_of(opened)
 
 
-@contextmanager
-def opened_new(file: Path, *, option: str = "--output") -> Iterator[IO[bytes]]:
-    """Open a new file, and remove it if what is written to it fails. Raises MalformedInput if there is one already."""
-    try:
-        opened = file.open("xb")
-    except FileExistsError as error:
-        raise MalformedInput("{file} is there already", file=file, field=option, hint="Name another file.") from error
-    with opened:
-        try:
-            yield opened
-        except BaseException:
-            file.unlink(missing_ok=True)
-            raise
-
-
 def paper_of(session: Session, event_id: str, **query: str | None) -> bytes:
     """Fetch a paper of an event."""
     return session.service.fetch(path_of("/api/v1/events/{}/paper", event_id), **query)
@@ -112,23 +94,3 @@ def papers_of_case(session: Session, case_id: str, **query: str | None) -> Itera
         if query.get("document") in (None, paper["document"]):
             pdf = paper_of(session, paper["event_id"], **query | {"document": paper["document"]})
             yield f"{paper['sequence']:04}-{paper['document']}.pdf", pdf
-
-
-def write(file: Path, data: bytes) -> None:
-    """Write a new file. Raises MalformedInput if there is one already, so that nothing is lost."""
-    with opened_new(file) as opened:
-        opened.write(data)
-
-
-def save(session: Session, file: Path, data: bytes, **beside: Any) -> None:
-    """Write a new file and print its name, and what is ``beside`` it. Raises as ``write``."""
-    write(file, data)
-    session.output.record({"file": str(file)} | beside)
-
-
-def print_or_write(session: Session, value: msgspec.Struct, output: Path | None) -> None:
-    """Print the value, or write it canonically to the file ``output`` and print its name."""
-    if output is None:
-        return session.output.data(value)
-    output.write_bytes(canonical.encode(value) + b"\n")
-    return session.output.record({"file": str(output)})

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from ledger.cli.proofs import ledger_of, trust_for
 from ledger.client.service import path_of
+from ledger.config.secret_files import replace_file
 from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import (
@@ -243,7 +244,7 @@ def write_public(session: Session, folder: Path) -> dict[str, Any]:
     for path, data in files.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        replace_file(file, data)
     for stale in before - files.keys():
         (folder / stale).unlink()
     return {"file": str(folder / "index.html"), "pages": len(files), "models": len(face.models), "size": face.tree_size}

@@ -50,7 +50,6 @@ GROUND = click.option("--ground", required=True)
 OUTSIDE = click.option("--outside", nargs=2, metavar="KIND NAME", help="Somebody who has no agency here.")
 PLACE = click.option("--place", metavar="PLACE", help="Where somebody outside has the seat.")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 DATA_DIR = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
 WITNESS_DATA_DIR = click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]"
@@ -230,14 +229,6 @@ def options(*decorators: Callable[..., Any]) -> Callable[..., Any]:
         return command
 
     return add
-
-
-def output_option(help_text: str, *, required: bool = False) -> Callable[..., Any]:
-    """Return the option that names the file which a command writes."""
-    return click.option("--output", "-o", type=NEW_FILE, required=required, help=help_text)
-
-
-WRITTEN_TO = output_option("Where to write it, rather than print it.")
 
 
 def generated_id(option: str, noun: str, help_text: str = "Made up unless given.") -> Callable[..., Any]:

@@ -109,12 +109,16 @@ def verify_with_entry(
 
 def take_receipt(session: Session, index: int, entry: bytes, target: Path) -> None:
     """Fetch the COSE receipt of an entry, and write both, the entry to ``target`` with the ending ``.entry.json``."""
+    from ledger.cli.files import STANDARD_OUTPUT, opened_output, save
     from ledger.client.log_copy import fetch_receipt
 
-    target.write_bytes(fetch_receipt(session, index, entry))
+    if target == STANDARD_OUTPUT:
+        raise MalformedInput("expected the name of a file: the entry is written beside it", field="--output")
     beside = target.with_suffix(".entry.json")
-    beside.write_bytes(entry)
-    session.output.record({"file": str(target), "entry": str(beside)})
+    receipt = fetch_receipt(session, index, entry)
+    with opened_output(session, beside) as opened:
+        opened.write(entry)
+    save(session, target, receipt, entry=str(beside))
 
 
 def entry_of(bundle: bytes) -> tuple[int, bytes]:

@@ -32,7 +32,7 @@ class Session(ClientSession):
     """One run of ``tally``."""
 
     def __init__(self) -> None:
-        self.json = self.agrees = False
+        self.json = self.agrees = self.replaces = False
         self.language = language_of(os.environ.get("TALLYSTICK_LANG") or os.environ.get("LANG"))
         self.profile_name = os.environ.get("TALLYSTICK_PROFILE") or None
         # The exit code of a verdict that was reached: what goes wrong afterwards takes the place of a good one alone.

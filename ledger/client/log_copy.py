@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ledger.client.service import ServiceClient
 from ledger.client.session import ClientSession
+from ledger.config.secret_files import replace_file
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.events import decode_envelope
@@ -158,7 +159,7 @@ def save_log(session: ClientSession, folder: Path) -> int:
             if not file.exists():
                 file.parent.mkdir(parents=True, exist_ok=True)
                 fetched.append(file)
-                file.write_bytes(session.service.fetch(f"/{name.path()}"))
+                replace_file(file, session.service.fetch(f"/{name.path()}"))
         # If the entries give both roots, the new copy begins with the previous one.
         tree = EMPTY_TREE
         stored = _read_entries(folder, checkpoint.size)
@@ -171,7 +172,7 @@ def save_log(session: ClientSession, folder: Path) -> int:
         for file in fetched:  # otherwise the next attempt would take them for entries of the log
             file.unlink(missing_ok=True)
         raise
-    (folder / CHECKPOINT).write_text(note, encoding="utf-8")
+    replace_file(folder / CHECKPOINT, note.encode())
     return checkpoint.size
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ledger.cli.command import Group, signing
-from ledger.cli.exporting import print_or_write
+from ledger.cli.command import Group, output_option, signing
+from ledger.cli.files import print_or_save
 from ledger.cli.output import Column, columns, printable_line
-from ledger.cli.params import FILE, WRITTEN_TO, output_option
+from ledger.cli.params import FILE
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding import canonical
@@ -126,7 +126,7 @@ def _in_its_language(name: str) -> tuple[str, str]:
     help="The directory of its witness, if any, or what 'tally --json witness key' printed there.",
 )
 @click.option("--witness-url", metavar="URL", help="Where the ledger's service will reach its witness.")
-@output_option("[AGENCY_ID.json]")
+@output_option(default="AGENCY_ID.json")
 def prepare(
     session: Session,
     /,
@@ -177,7 +177,7 @@ def prepare(
                 kinds=", ".join(sorted(kinds)),
             )
         )
-    print_or_write(session, agency, output or Path(f"{agency.agency_id}.json"))
+    print_or_save(session, agency, output or Path(f"{agency.agency_id}.json"))
 
 
 def _witness_keys(place: Path) -> dict[str, object]:
@@ -253,7 +253,7 @@ def propose_group() -> None:
 
 @propose_group.command("agency")
 @click.argument("file", type=FILE)
-@WRITTEN_TO
+@output_option(default="-")
 def propose_agency(session: Session, file: Path, output: Path | None) -> None:
     """Propose that the agency in FILE be admitted.
 
@@ -271,7 +271,7 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
 @propose_group.command("witness")
 @click.argument("agency_id")
 @click.argument("account")
-@WRITTEN_TO
+@output_option(default="-")
 def propose_witness(session: Session, agency_id: str, account: str, output: Path | None) -> None:
     """Propose ACCOUNT as the witness of an agency, in the place of the one before."""
     from ledger.client.registry import SetWitness, account_of, agency_of
@@ -281,7 +281,7 @@ def propose_witness(session: Session, agency_id: str, account: str, output: Path
 
 @propose_group.command("no-witness")
 @click.argument("agency_id")
-@WRITTEN_TO
+@output_option(default="-")
 def propose_no_witness(session: Session, agency_id: str, output: Path | None) -> None:
     """Propose that an agency have no witness any more."""
     from ledger.client.registry import RemoveWitness, agency_of
@@ -291,7 +291,7 @@ def propose_no_witness(session: Session, agency_id: str, output: Path | None) ->
 
 @propose_group.command("quorum")
 @click.argument("quorum", type=click.IntRange(0, 65535))
-@WRITTEN_TO
+@output_option(default="-")
 def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
     """Propose how many agencies' witnesses must co-sign an anchor."""
     from ledger.client.registry import SetQuorum
@@ -302,7 +302,7 @@ def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
 @propose_group.command("submitter")
 @click.argument("account")
 @click.option("--bar", is_flag=True, help="Take the right away.")
-@WRITTEN_TO
+@output_option(default="-")
 def propose_submitter(session: Session, account: str, *, bar: bool, output: Path | None) -> None:
     """Propose that ACCOUNT may anchor, or may not any more."""
     from ledger.client.registry import AllowSubmitter, BarSubmitter, account_of
@@ -314,7 +314,7 @@ def propose_submitter(session: Session, account: str, *, bar: bool, output: Path
 
 @propose_group.command("procedure")
 @click.argument("digest")
-@WRITTEN_TO
+@output_option(default="-")
 def propose_procedure(session: Session, digest: str, output: Path | None) -> None:
     """Propose that the procedure package of DIGEST be adopted: acts after that are judged by it."""
     from ledger.client.registry import AdoptProcedure, procedure_of
@@ -325,7 +325,7 @@ def propose_procedure(session: Session, digest: str, output: Path | None) -> Non
 @registry_group.command("approve")
 @click.argument("proposal", type=FILE)
 @signing
-@WRITTEN_TO
+@output_option(default="-")
 def approve(session: Session, proposal: Path, output: Path | None) -> None:
     """Sign a proposal as an agency's admin, after reading it in words; gives the approval as a file."""
     from ledger.client import registry
@@ -333,7 +333,7 @@ def approve(session: Session, proposal: Path, output: Path | None) -> None:
     read = registry.read_file(proposal, registry.Proposal)
     _show(session, read)
     session.confirm()
-    print_or_write(session, registry.approve(session, read), output)
+    print_or_save(session, registry.approve(session, read), output)
 
 
 @registry_group.command("send")
@@ -359,7 +359,7 @@ def propose_decision(session: Session, decision: Decision, output: Path | None) 
 
     proposal = propose(session, decision)
     _show(session, proposal)
-    print_or_write(session, proposal, output)
+    print_or_save(session, proposal, output)
 
 
 def _show(session: Session, proposal: Proposal) -> None:

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ledger.cli.command import Command, Group
+from ledger.cli.command import Command, Group, output_option
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.exporting import opened_new, save
+from ledger.cli.files import STANDARD_OUTPUT, opened_output, save, show_written
 from ledger.cli.output import Column, columns, printable
 from ledger.cli.params import (
     FILE,
-    NEW_FILE,
     ProcedureWord,
     identity_key_option,
     options,
-    output_option,
     with_event_recorder,
 )
 from ledger.cli.session import Session
@@ -114,7 +112,7 @@ def give(session: Session, dataset_id: str, file: Path) -> None:
 @click.option(
     "--identity", metavar="COLUMN", multiple=True, required=True, help="As the import's mapping has it, in order."
 )
-@output_option("A new CSV file.", required=True)
+@output_option(required=True)
 @LAYOUT
 @identity_key_option
 def pseudonyms(
@@ -125,12 +123,14 @@ def pseudonyms(
     Done by the agency whose imports made the persons' ids, since only it has the key. No service is asked.
     """
     from ledger.cli.importing import identity_key
-    from ledger.interchange.imports.identity import pseudonymise
+    from ledger.interchange.imports.identity import COLUMN, named_csv, read_named
     from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
 
     with SourceFile(file, Layout(format_of(file), **layout)) as source:
-        pseudonymised = pseudonymise(source, identity, identity_key(session, key_file), output)
-    session.output.record({"file": str(output), "rows": pseudonymised.rows, "left_out": pseudonymised.left_out})
+        named = read_named(source, identity)
+    own_key = identity_key(session, key_file)
+    data = named_csv(named, {COLUMN: [own_key.person_id(*numbers) for numbers in named.persons]})
+    save(session, output, data, private=True, rows=len(named.rows), left_out=named.left_out)
 
 
 @dataset_group.command("row")
@@ -171,7 +171,7 @@ SHORT = 20  # characters of a digest or pseudonym that people are shown
 @click.argument("node", metavar="KIND:ID|CASE")
 @click.option("--depth", type=click.IntRange(1, 8), default=4, show_default=True, help="Steps away from it.")
 @click.option("--to", metavar="KIND:ID", help="Show the way to this one alone.")
-@click.option("--graphml", type=NEW_FILE, help="Save the graph for other programs.")
+@output_option("--graphml", help_text="Save the graph for other programs.", is_result=False)
 def correlate_command(session: Session, node: str, depth: int, to: str | None, graphml: Path | None) -> None:
     """Show what KIND:ID has in common with others: case, item, seal, digest, officer or person.
 
@@ -204,9 +204,9 @@ def _write_graph(session: Session, path: Path, correlation: dict[str, Any]) -> N
         convert(correlation["edges"], tuple[Edge, ...]),
         correlation["cut"],
     ).graph()
-    with opened_new(path, option="--graphml") as opened:
+    with opened_output(session, path, option="--graphml") as opened:
         networkx.write_graphml(graph, opened)
-    session.output.record({"file": str(path), "nodes": len(graph.nodes), "edges": len(graph.edges)})
+    show_written(session, path, nodes=len(graph.nodes), edges=len(graph.edges))
 
 
 def _tree(correlation: dict[str, Any], labels: Labels) -> Tree:
@@ -255,14 +255,14 @@ FORMATS = {".json": "json", ".html": "html", ".pdf": "pdf"}
 @click.option("--until", metavar="DAY", required=True, help="Last day of the period, 2026-06-30.")
 @click.option("--jurisdiction", metavar="PATH", help="Agencies below it [all in yours].")
 @click.option("--business-line", type=ProcedureWord("business_line"), help="Cases of this line [all].")
-@output_option("A file: .html, .pdf or .json.")
+@output_option(help_text="Where to write it: a file that ends in .html, .pdf or .json; - is standard output.")
 def report_command(session: Session, /, *, output: Path | None, **asked: str | None) -> None:
     """Report what recurs, where and for how long, of your agency's jurisdiction.
 
     Every row names the events that it was counted from: in the HTML page under its number, all of them in the JSON.
     """
     if output is not None:
-        file_format = FORMATS.get(output.suffix.lower())
+        file_format = "json" if output == STANDARD_OUTPUT else FORMATS.get(output.suffix.lower())
         if file_format is None:
             raise MalformedInput("expected a file that ends in .html, .pdf or .json", field="--output")
         report = session.service.fetch("/api/v1/report", format=file_format, lang=session.language, **asked)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import click
 from msgspec import to_builtins
 
-from ledger.cli.command import Command, signing
+from ledger.cli.command import Command, output_option, signing
 from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
-from ledger.cli.files import bar, checkpoint_in, require_new
+from ledger.cli.files import bar, checkpoint_in, opened_output, require_free
 from ledger.cli.params import FILE
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
@@ -73,12 +73,12 @@ class Offline(NamedTuple):
     type=FILE,
     help="With --data-dir: go on from the audit that kept this file. Not all that it read is read again.",
 )
-@click.option(
+@output_option(
     "--keep",
-    type=click.Path(path_type=Path),
-    help="Keep in a new file what a later audit goes on from. Put it where only you can write.",
+    help_text="Keep in a file what a later audit goes on from. Put it where only you can write.",
+    is_result=False,
 )
-@click.option("--pdf", type=click.Path(path_type=Path), help="Write the report as a paper to a new file.")
+@output_option("--pdf", help_text="Write the report as a paper to this file, too.", is_result=False)
 @click.option("--record", is_flag=True, help="Sign what was found into the case, or into your agency's own events.")
 @click.option("--number", help="With --record: number of the paper on which it is reported.")
 @signing
@@ -101,7 +101,7 @@ def audit_command(
     _require_usable(data_dir, offline, case_id=case_id, keep=keep, record=record, number=number)
     for option, target in (("--keep", keep), ("--pdf", pdf)):
         if target is not None:
-            require_new(target, option)
+            require_free(session, target, option)
     trust = None if data_dir is None else _trust_of(data_dir, trust_file)
     if data_dir is None or trust is None:
         answer = session.service.get("/api/v1/audit", case_id=case_id)
@@ -172,12 +172,11 @@ def _trust_of(data_dir: Path, own: BinaryIO | None) -> Trust:
 
 def _keep(session: Session, answer: dict[str, Any], target: Path) -> None:
     """Write what a later audit goes on from, if the audit has found nothing."""
-    from ledger.cli.exporting import write
-
     if answer["basis"] is None:
         session.note(Message("nothing is kept: only an audit without findings can be gone on from"))
         return
-    write(target, canonical.encode(answer["basis"]))
+    with opened_output(session, target, option="--keep") as opened:
+        opened.write(canonical.encode(answer["basis"]))
     digest = answer["basis"]["digest"]
     session.note(Message("{file} is kept, whose digest is {digest}", file=target, digest=digest))
 
@@ -185,7 +184,6 @@ def _keep(session: Session, answer: dict[str, Any], target: Path) -> None:
 def _print(session: Session, answer: dict[str, Any], trust: Trust | None, target: Path) -> None:
     """Write the report that was shown as a PDF, by this trust file, or that of the profile or the service."""
     from ledger.audit import AuditReport
-    from ledger.cli.exporting import write
     from ledger.client.log_copy import fetch_trust
     from ledger.interchange.papers.audit_paper import AuditPaperRequest, print_audit
     from ledger.interchange.papers.paper_text import language_for
@@ -198,7 +196,8 @@ def _print(session: Session, answer: dict[str, Any], trust: Trust | None, target
     request = AuditPaperRequest(
         report, trust, int(time.time()), language_for(session.language), name, verify_url=verify_url
     )
-    write(target, print_audit(request))
+    with opened_output(session, target, option="--pdf") as opened:
+        opened.write(print_audit(request))
     session.note(Message("the report is written to {file}", file=target))
 
 

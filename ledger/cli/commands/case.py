@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
 from ledger.cli.params import (
@@ -20,7 +20,6 @@ from ledger.cli.params import (
     act_command,
     add_act,
     generated_id,
-    output_option,
     with_event_recorder,
 )
 from ledger.cli.session import Session
@@ -143,7 +142,7 @@ def spans(session: Session, case_id: str) -> None:
 @click.argument("case_id", required=False)
 @click.option("--all", "every", is_flag=True, help="Every case that you may see, in one file; with ocel only.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="Of the file.")
-@output_option("A file that is not there yet.", required=True)
+@output_option(required=True)
 @click.option("--bom", is_flag=True, help="Begin a CSV file with a byte order mark, for Excel.")
 def export(session: Session, /, *, case_id: str | None, every: bool, file_format: str, output: Path, bom: bool) -> None:
     """Write a case to a file for other programs; what is exported is recorded as read.
@@ -151,7 +150,8 @@ def export(session: Session, /, *, case_id: str | None, every: bool, file_format
     csv is its timeline for spreadsheets, json that and who held what between events, ocel an OCEL 2.0 event log for
     process mining, case-uco a CASE/UCO graph for digital forensics.
     """
-    from ledger.cli.exporting import export_all, export_case, save
+    from ledger.cli.exporting import export_all, export_case
+    from ledger.cli.files import save
 
     if every == (case_id is not None):
         raise click.UsageError("Name one case, or say --all.")
@@ -163,7 +163,7 @@ def export(session: Session, /, *, case_id: str | None, every: bool, file_format
 
 @case_group.command("archive")
 @click.argument("case_id")
-@output_option("A ZIP file that is not there yet.", required=True)
+@output_option(required=True)
 @click.option(
     "--files",
     "folders",
@@ -178,8 +178,9 @@ def archive(session: Session, /, *, case_id: str, output: Path, folders: tuple[P
     recorded as read.
     """
     from ledger.cli.exporting import archive_case
+    from ledger.cli.files import show_written
 
-    session.output.record(archive_case(session, case_id, output, folders))
+    show_written(session, output, **archive_case(session, case_id, output, folders))
 
 
 act = partial(add_act, case_group)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.params import (
     FILE,
@@ -20,7 +20,6 @@ from ledger.cli.params import (
     act_command,
     add_act,
     generated_id,
-    output_option,
     particulars_of,
     split_once,
     with_event_recorder,
@@ -190,7 +189,7 @@ def disclosure_group() -> None:
     multiple=True,
     help="Another file that goes with it, told by its digests; may be given several times.",
 )
-@output_option("Where to write it [CASE_ID.disclosed.json].")
+@output_option(default="CASE_ID.disclosed.json", is_result=False)
 @with_event_recorder
 def make(
     recorder: EventRecorder,
@@ -208,15 +207,19 @@ def make(
     The record names the events, the sections that are withheld, and the digests of what was given. The file is checked
     offline like any bundle: tally proof check.
     """
+    from ledger.cli.files import opened_output
     from ledger.evidence.hashing import hash_file
 
     data = recorder.session.service.fetch(path_of("/api/v1/cases/{}/proof", case_id), withhold="sections")
     events, withheld = _contents_of(data)
     target = output or Path(f"{case_id}.disclosed.json")
-    target.write_bytes(data)
+    is_new = not target.exists()
+    with opened_output(recorder.session, target) as opened:
+        opened.write(data)
     digests = [str(digest) for file in (target, *copies) for digest in hash_file(file).digests]
     fields: dict[str, Any] = {"recipient": recipient, "item_ids": item_ids, "digests": digests, "withheld": withheld}
-    recorder.record(case_id, make_body(DisclosureMade, events=events[:MOST_NAMED], **fields))
+    body = make_body(DisclosureMade, events=events[:MOST_NAMED], **fields)
+    recorder.record_with(target, case_id, body, is_new=is_new)
     recorder.session.output.note(str(target))
 
 

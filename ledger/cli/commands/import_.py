@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from ledger.cli.command import Group, signing
+from ledger.cli.command import Group, output_option, signing
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.params import FILE, IN_FORCE, identity_key_option
@@ -81,7 +82,7 @@ def key(session: Session, key_file: Path | None) -> None:
 @WITH
 @IN_FORCE
 @click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many rows to show.")
-@click.option("--rejects", type=click.Path(path_type=Path), help="Write the rows with faults to this CSV file.")
+@output_option("--rejects", help_text="Write the rows with faults to this CSV file.", is_result=False)
 def check(
     session: Session,
     /,
@@ -98,7 +99,7 @@ def check(
     No service is asked, unless it is to be by the procedures that your ledger has in force: those that ship come with
     their words and clocks.
     """
-    from ledger.cli.files import bar
+    from ledger.cli.files import bar, require_free
     from ledger.cli.importing import open_surveyed
     from ledger.interchange.imports.identity import passing_key
     from ledger.interchange.imports.importing import DRY_RUN_AGENCY, DryRun, RejectsFile
@@ -106,6 +107,8 @@ def check(
     from ledger.interchange.imports.plan import Planner
 
     trial = _TrialSummary(show)
+    if rejects is not None:
+        require_free(session, rejects, "--rejects")
     procedures, key = session.procedures if in_force else books_that_ship(), passing_key(DRY_RUN_AGENCY)
     planner = Planner(read_mapping(mapping_file, procedures), key, procedures)
     with open_surveyed(session, file, planner, joined) as surveyed, ExitStack() as stack:
@@ -125,7 +128,12 @@ def check(
 @MAPPING
 @WITH
 @identity_key_option
-@click.option("--report", type=click.Path(path_type=Path), help="Where the report goes [FILE.import.json].")
+@output_option(
+    "--report",
+    help_text="Where the report goes; the rows with faults go beside it.",
+    default="FILE.import.json, then FILE.import-2.json",
+    is_result=False,
+)
 @click.option("--add", is_flag=True, help="Also rows that add persons or things beside those that they no longer name.")
 @signing
 def run(
@@ -144,13 +152,15 @@ def run(
     Run it again after an interruption, or with a newer file: rows that are in are left alone, half-imported ones are
     completed, and changed ones are corrected. Rows with faults are listed beside the report and do not stop the rest.
     """
-    from ledger.cli.files import bar
+    from ledger.cli.files import bar, opened_output, require_free
     from ledger.cli.importing import identity_key, make_importer, open_surveyed
     from ledger.interchange.imports.importing import RejectsFile
     from ledger.interchange.imports.mapping import read_mapping
     from ledger.interchange.imports.plan import Planner
 
-    report = report or Path(f"{file.name}.import.json")
+    runs = (f"{file.name}.import{'' if number == 1 else f'-{number}'}.json" for number in count(1))
+    report = report or next(own_name for own_name in map(Path, runs) if not own_name.exists())
+    require_free(session, report, "--report")
     rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
     key, refused = identity_key(session, key_file), RejectsFile(rejects, _reason(session))
     mapping = read_mapping(mapping_file, session.procedures)
@@ -173,7 +183,8 @@ def run(
                 for result in _counted(importer.run(surveyed.source), report_rows, listed):
                     progress.step(result.row)
         finally:
-            report.write_bytes(msgspec.json.format(msgspec.json.encode(report_rows, enc_hook=plain), indent=2) + b"\n")
+            with opened_output(session, report, option="--report") as opened:
+                opened.write(msgspec.json.format(msgspec.json.encode(report_rows, enc_hook=plain), indent=2) + b"\n")
             session.output.record(msgspec.to_builtins(report_rows, enc_hook=plain))
     return Exit.REFUSED if "refused" in report_rows.rows else Exit.OK
 

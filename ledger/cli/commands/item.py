@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.commands.item_files import add_commands
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import digests_of, progress_of
@@ -27,7 +27,6 @@ from ledger.cli.params import (
     ProcedureWord,
     act_command,
     add_act,
-    output_option,
     particulars_of,
     with_event_recorder,
     words,
@@ -261,12 +260,12 @@ def history(session: Session, item_id: str, on: str | None) -> None:
 @click.option("--size", type=click.Choice(["a4-24", "roll"]), default="a4-24", show_default=True, help=SIZE)
 @click.option("--first", type=click.IntRange(1), help="Without ITEM_IDS: from this item of the case on.")
 @click.option("--start", type=click.IntRange(1, 24), help="The first free place of a sheet that is begun.")
-@output_option("File [CASE_ID.labels.pdf].")
+@output_option(default="CASE_ID.labels.pdf")
 def labels(
     session: Session, /, case_id: str, item_ids: tuple[str, ...], output: Path | None, **query: str | None
 ) -> None:
     """Print labels of items, each with its id as a QR code for scanners."""
-    from ledger.cli.exporting import save
+    from ledger.cli.files import save
 
     printed = session.service.fetch(path_of("/api/v1/cases/{}/labels", case_id), item_id=item_ids or None, **query)
     save(session, output or Path(f"{case_id}.labels.pdf"), printed)

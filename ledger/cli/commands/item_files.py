@@ -9,12 +9,12 @@ from typing import IO, Any, BinaryIO
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
 from ledger.cli.options import READING_GROUND, TRUST
 from ledger.cli.output import columns
-from ledger.cli.params import output_option, with_event_recorder
+from ledger.cli.params import with_event_recorder
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding.digests import Hasher, new_hasher, parse_digest
@@ -115,7 +115,7 @@ def _pieces(file: Path, progress: HashingProgress) -> Iterator[bytes]:
 @click.argument("case_id")
 @click.argument("item_id")
 @click.option("--digest", help="Of the file, if the item has several that are kept.")
-@output_option("A new file.", required=True)
+@output_option(required=True)
 @READING_GROUND
 @TRUST
 def get(
@@ -145,7 +145,7 @@ def get(
 @click.argument("item_id")
 @click.option("--for", "recipient", required=True, metavar="WHOM", help="Who gets the copy, and what for.")
 @click.option("--digest", help="Of the file, if the item has several that are kept.")
-@output_option("A new file.", required=True)
+@output_option(required=True, is_result=False)
 @TRUST
 @with_event_recorder
 def copy(
@@ -164,13 +164,14 @@ def copy(
     The file is taken as by 'tally item get', written, and read again from its new place. An examination of the item
     states the digest before and that of the copy. Nothing is recorded of a copy that differs.
     """
-    session = recorder.session
+    session, is_new = recorder.session, not output.exists()
     before = _take(session, case_id, item_id, digest, output=output, trust_files=trust_files)
     with progress_of(output.name, session.output) as progress:
         progress.expect(1, before.bytes)
         after = [str(each) for each in hash_file(output, (parse_digest(before.digest).algorithm,)).digests]
     if after != [before.digest]:
-        output.unlink(missing_ok=True)
+        if is_new:
+            output.unlink(missing_ok=True)
         raise IntegrityBroken(
             "the copy on the disk has {after}, what was copied {before}",
             after=after[0],
@@ -186,7 +187,7 @@ def copy(
         digests=after,
         finding=session.labels.translate(finding_of(before.digest, after[0])),
     )
-    recorder.record_with(output, case_id, body)  # no copy is given out of which the record does not tell
+    recorder.record_with(output, case_id, body, is_new=is_new)  # no copy is given out of which the record does not tell
 
 
 class TakenFile(msgspec.Struct, frozen=True):
@@ -211,7 +212,7 @@ def _take(
 ) -> TakenFile:
     """Download a kept file of an item to a new file, which stays only if the signed record has its digest."""
     from ledger.cli.commands.evidence import from_bundle
-    from ledger.cli.exporting import opened_new
+    from ledger.cli.files import opened_output
     from ledger.cli.proofs import trust_for
 
     kept = _kept(session, case_id, item_id, digest)
@@ -232,7 +233,7 @@ def _take(
             hint="It may have been examined anew since: tally item history. Ask the agency that holds it.",
         )
     algorithm = parse_digest(expected).algorithm
-    with opened_new(output) as opened, progress_of(output.name, session.output) as progress:
+    with opened_output(session, output) as opened, progress_of(output.name, session.output) as progress:
         progress.expect(1, kept["size"])
         target = _HashedFile(opened, new_hasher(algorithm), progress)
         try:

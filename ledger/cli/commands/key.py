@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.command import Group, signing
-from ledger.cli.exporting import print_or_write
+from ledger.cli.command import Group, output_option, signing
+from ledger.cli.files import print_or_save
 from ledger.cli.output import columns, when
-from ledger.cli.params import DATA_DIR, LIGHT, SECOND, output_option, words
+from ledger.cli.params import DATA_DIR, LIGHT, SECOND, words
 from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options, read_service_passphrase
 from ledger.cli.session import Session
 from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, public_key
@@ -160,7 +160,7 @@ def rotate(
 @key_group.command("request")
 @click.option("--wallet", "key_id", metavar="ADDRESS", help="The key lies in a wallet: print what it must sign.")
 @click.option("--signature", metavar="HEX", help="The wallet's signature of that.")
-@output_option("Where to write it.")
+@output_option(default="-")
 def request(session: Session, *, key_id: str | None, signature: str | None, output: Path | None) -> None:
     """Ask the admin of your agency to grant your key, by a file that the key has signed.
 
@@ -178,7 +178,7 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
         return
     else:
         request_file = key_files.request_wallet_key(session, account_of(key_id, field="--wallet"), signature)
-    print_or_write(session, request_file, output)
+    print_or_save(session, request_file, output)
 
 
 @key_group.command("grant")

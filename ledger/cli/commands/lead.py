@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, TextIO
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.files import save
 from ledger.cli.options import TRUST, Node, takes_node
 from ledger.cli.output import columns, printable_line
 from ledger.cli.params import (
@@ -25,7 +26,6 @@ from ledger.cli.params import (
     ProcedureWord,
     act_command,
     add_act,
-    output_option,
     with_event_recorder,
     words,
 )
@@ -183,15 +183,13 @@ act(
 
 @lead_group.command("get")
 @LEAD
-@output_option("Where to write it [LEAD.lead.json].")
+@output_option(default="LEAD.lead.json")
 def get(session: Session, lead_id: str, output: Path | None) -> None:
     """Fetch the file of a lead, which 'tally lead verify' finds it again from, offline.
 
     It has the lead, its model and the cases that it cites, as far as you may see them.
     """
-    target = output or Path(f"{lead_id}.lead.json")
-    target.write_bytes(fetch_lead_file(session, lead_id))
-    session.output.record({"file": str(target)})
+    save(session, output or Path(f"{lead_id}.lead.json"), fetch_lead_file(session, lead_id))
 
 
 @lead_group.command("verify")

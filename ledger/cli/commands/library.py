@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.errors import EXIT_OF_VERDICT, Exit
 from ledger.cli.event_recorder import EventRecorder
-from ledger.cli.exporting import save
+from ledger.cli.files import save
 from ledger.cli.library import (
     check_package,
     find_publication,
@@ -23,7 +23,7 @@ from ledger.cli.library import (
 )
 from ledger.cli.options import TRUST
 from ledger.cli.output import Output, columns
-from ledger.cli.params import ProcedureWord, output_option, with_event_recorder, words
+from ledger.cli.params import ProcedureWord, with_event_recorder, words
 from ledger.cli.report import show_package
 from ledger.cli.session import Session
 from ledger.cli.supervision import lead_counts, parameters_of
@@ -218,7 +218,7 @@ FILE = click.argument("file", type=click.File("rb"))
 @click.option(
     "--public", "folder", type=click.Path(file_okay=False, path_type=Path), help="Pages for society, into this folder."
 )
-@output_option("File [MODEL-VERSION.model.json].")
+@output_option(default="MODEL-VERSION.model.json")
 def export(session: Session, model: str | None, folder: Path | None, output: Path | None) -> None:
     """Export a model as a signed package: one file with tests, figures and case study, proven version by version.
 

@@ -10,12 +10,13 @@ from typing import BinaryIO
 
 import click
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.commands.trust import kept_beside
 from ledger.cli.errors import Exit
+from ledger.cli.files import save
 from ledger.cli.options import COSE, Node, takes_node
 from ledger.cli.output import columns, printable, printable_json
-from ledger.cli.params import FILE, WRITTEN_TO, output_option
+from ledger.cli.params import FILE
 from ledger.cli.proofs import anchor_block, take_receipt
 from ledger.cli.session import Session
 from ledger.client.log_copy import (
@@ -48,11 +49,8 @@ def show(session: Session) -> None:
 
 
 @log_group.command("trust")
-@WRITTEN_TO
+@output_option(default="-")
 @click.option("--pin", is_flag=True, help="Let the profile check its proofs with it from now on.")
-@click.option(
-    "--replace", is_flag=True, help="With --pin: though another one is pinned, which the profile checks with until now."
-)
 @click.option("--policy", is_flag=True, help="As a C2SP tlog-policy: log and witnesses, as other programs take them.")
 @click.option(
     "--block",
@@ -74,7 +72,6 @@ def trust(
     *,
     output: Path | None,
     pin: bool,
-    replace: bool,
     policy: bool,
     blocks: tuple[str, ...],
     bundles: tuple[BinaryIO, ...],
@@ -82,7 +79,8 @@ def trust(
 ) -> None:
     """Print or write the trust file. Compare it with what the agencies have published before you rely on it.
 
-    With --pin, its digest is printed: compare that with what the other agencies have. It does not cover the hashes of
+    With --pin, --replace is also for another one that is pinned, by which the profile has checked its proofs. The new
+    one's digest is printed: compare that with what the other agencies have. It does not cover the hashes of
     blocks: those are printed beside it.
 
     Hashes of blocks come from the service, or from the chain node at --rpc: who trusts them trusts that.
@@ -101,7 +99,7 @@ def trust(
     if pin:
         kept = session.profiles.trust(session.profile)
         if (pinned := session.trust()) is not None and (differs := changes(trusted, pinned)):
-            if not replace:
+            if not session.replaces:
                 raise _another_trust(differs, trust_digest(trusted))
             kept_beside(kept, pinned)
         write_secret(kept, data, field="trust", replace=True)
@@ -110,8 +108,7 @@ def trust(
             beside = {"trusted_blocks": list(blocks)} if blocks else {}
             return session.output.record({"file": str(kept), "digest": trust_digest(trusted)} | beside)
     if output:
-        output.write_bytes(trusted.tlog_policy.encode() if policy else data)
-        return session.output.record({"file": str(output)})
+        return save(session, output, trusted.tlog_policy.encode() if policy else data)
     if policy and not session.json:
         return click.echo(printable(trusted.tlog_policy), nl=False)
     if policy:
@@ -154,7 +151,7 @@ def entries(session: Session, first: int, count: int) -> None:
 
 @log_group.command("save")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def save(session: Session, folder: Path) -> None:
+def save_copy(session: Session, folder: Path) -> None:
     """Copy the log's public entries and checkpoint into FOLDER, and check that they are what was signed."""
     size = save_log(session, folder)
     session.output.record({"size": size, "file": str(folder)})
@@ -163,15 +160,14 @@ def save(session: Session, folder: Path) -> None:
 @log_group.command("proof")
 @click.argument("index", type=click.IntRange(min=0))
 @COSE
-@output_option("Where to write it [INDEX.tlog-proof].")
+@output_option(default="INDEX.tlog-proof")
 def proof(session: Session, index: int, *, cose: bool, output: Path | None) -> None:
     """Write the proof (C2SP tlog-proof) that the entry at INDEX is in the public log. Nobody needs to sign in."""
     if cose:
         return take_receipt(session, index, fetch_entry(session, index), output or Path(f"{index}.cose"))
     entry_proof = fetch_entry_proof(session, index)
     target = output or Path(f"{index}.tlog-proof")
-    target.write_text(entry_proof.proof, encoding="utf-8")
-    return session.output.record({"leaf_hash": entry_proof.leaf_hash, "file": str(target)})
+    return save(session, target, entry_proof.proof.encode(), leaf_hash=entry_proof.leaf_hash)
 
 
 @log_group.command("consistency")

@@ -9,13 +9,13 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.errors import Exit
 from ledger.cli.event_recorder import EventRecorder, errors_by_option, make_body
-from ledger.cli.exporting import write
+from ledger.cli.files import save
 from ledger.cli.library import model_view, text_of
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, IN_FORCE, MOMENT, add_act, output_option, with_event_recorder
+from ledger.cli.params import FILE, IN_FORCE, MOMENT, add_act, with_event_recorder
 from ledger.cli.session import Session
 from ledger.cli.supervision import (
     lead_counts,
@@ -64,7 +64,7 @@ def model_group() -> None:
     help="How the condition is stated: a template, a condition on one kind of row (cel), or a query (sql).",
 )
 @click.option("--from-lead", "lead_id", metavar="LEAD", help="The model that raised this lead, to be made your own.")
-@output_option("File [MODEL_ID.yaml].")
+@output_option(default="MODEL_ID.yaml")
 def new(session: Session, model_id: str, template: str, lead_id: str | None, output: Path | None) -> None:
     """Write the draft of a model: its condition and examples stand, its texts are to be filled in.
 
@@ -78,7 +78,7 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
         definition = session.service.get(source)["definition"]
         text = derived(definition, model_id, raised.get("parameters", {}), lead_id)
     path = output or Path(f"{model_id}.yaml")
-    write(path, text.encode())
+    save(session, path, text.encode())
     try:
         model_file.parse_model(text)
     except ModelRefused as refused:

@@ -11,10 +11,9 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.errors import Exit
 from ledger.cli.output import Column, columns
-from ledger.cli.params import WRITTEN_TO
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert, decode_toml
@@ -137,9 +136,11 @@ def copy(session: Session, package: str, folder: Path) -> None:
     files = {name: data for name, data in files_of(package).items() if "/" not in name}
     if folder.exists():
         raise MalformedInput("{folder} is there already", folder=str(folder), field="folder", hint="Name a new folder.")
-    folder.mkdir(parents=True)
+    staged = folder.with_name(f".{folder.name}.new")
+    staged.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        (folder / name).write_bytes(data)
+        (staged / name).write_bytes(data)
+    staged.rename(folder)
     session.output.done(Message("Copied to {folder}: {files}", folder=str(folder), files=", ".join(files)))
 
 
@@ -207,7 +208,7 @@ def diff(session: Session, before: str, after: str) -> None:
 
 @procedure_group.command("adopt")
 @click.argument("package", metavar="FOLDER|NAME|DIGEST")
-@WRITTEN_TO
+@output_option(default="-")
 def adopt(session: Session, package: str, output: Path | None) -> None:
     """Publish a package unless the ledger has it, and propose to the agencies' admins to adopt it.
 

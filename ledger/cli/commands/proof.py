@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.errors import exit_of_report
 from ledger.cli.options import COSE, READING_GROUND, TRUST, Node, takes_node
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ledger.core.procedure.adoption import Procedures
 
 FILE = click.File("rb")
@@ -94,7 +96,7 @@ def _procedures_of(packages: Iterable[str]) -> Procedures:
 @click.option("--tlog-proof", is_flag=True, help="Only its C2SP tlog-proof, which other programs check.")
 @COSE
 @READING_GROUND
-@click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.bundle.json].")
+@output_option(default="ID.bundle.json")
 def get(
     session: Session,
     /,
@@ -103,12 +105,13 @@ def get(
     case_id: str | None,
     tlog_proof: bool,
     cose: bool,
-    output: str | None,
+    output: Path | None,
     **query: str | None,
 ) -> None:
     """Fetch the bundle of an event, or of a case."""
     from pathlib import Path
 
+    from ledger.cli.files import save
     from ledger.cli.proofs import entry_of, require_asked, take_receipt
     from ledger.client.service import path_of
     from ledger.core.verification.bundle import decode_bundle, tlog_proof_of
@@ -126,19 +129,18 @@ def get(
     bundle = session.service.fetch(path, **query)
     require_asked(session, bundle, event_id=event_id, case_id=case_id)
     if cose:
-        return take_receipt(session, *entry_of(bundle), Path(output or f"{event_id}.cose"))
-    target = Path(output or f"{event_id or case_id}.{'tlog-proof' if tlog_proof else 'bundle.json'}")
-    target.write_bytes(tlog_proof_of(decode_bundle(bundle)).encode() if tlog_proof else bundle)
-    return session.output.record({"file": str(target)})
+        return take_receipt(session, *entry_of(bundle), output or Path(f"{event_id}.cose"))
+    target = output or Path(f"{event_id or case_id}.{'tlog-proof' if tlog_proof else 'bundle.json'}")
+    return save(session, target, tlog_proof_of(decode_bundle(bundle)).encode() if tlog_proof else bundle)
 
 
 @proof_group.command("absence")
 @click.option("--case", "case_id", help="The case that the log does not have.")
 @click.option("--lead", "lead_id", help="The lead.")
 @click.option("--agency", "agency_id", help="The agency, of whose own stream there is no event.")
-@click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.absence.json].")
+@output_option(default="ID.absence.json")
 def absence(
-    session: Session, /, *, case_id: str | None, lead_id: str | None, agency_id: str | None, output: str | None
+    session: Session, /, *, case_id: str | None, lead_id: str | None, agency_id: str | None, output: Path | None
 ) -> None:
     """Fetch a file that shows that the log has no event of a case, a lead or an agency, up to its last head map.
 
@@ -146,6 +148,7 @@ def absence(
     """
     from pathlib import Path
 
+    from ledger.cli.files import save
     from ledger.cli.proofs import require_asked
 
     named = {"case": case_id, "supervision": lead_id, "agency": agency_id}
@@ -155,9 +158,7 @@ def absence(
     kind, stream_id = streams[0]
     bundle = session.service.fetch("/api/v1/log/absence", kind=kind, id=stream_id)
     require_asked(session, bundle, absent=f"{kind} {stream_id}")
-    target = Path(output or f"{stream_id}.absence.json")
-    target.write_bytes(bundle)
-    return session.output.record({"file": str(target)})
+    return save(session, output or Path(f"{stream_id}.absence.json"), bundle)
 
 
 @proof_group.command("certificate")
@@ -167,7 +168,7 @@ def absence(
 @click.option("--item", "item_id", help="Only this item of a case, and what happened with it.")
 @click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
 @click.option("--verify-url", help="Address of a verify page, for the QR code [none].")
-@click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.certificate.pdf].")
+@output_option(default="ID.certificate.pdf")
 @takes_node
 def certificate(
     session: Session,
@@ -178,7 +179,7 @@ def certificate(
     item_id: str | None,
     both: bool,
     verify_url: str | None,
-    output: str | None,
+    output: Path | None,
     node: Node | None,
 ) -> int:
     """Write a certificate of the bundle in FILE: what is proven, step by step in words, and what is not.
@@ -187,7 +188,7 @@ def certificate(
     """
     from pathlib import Path
 
-    from ledger.cli.exporting import save
+    from ledger.cli.files import save
     from ledger.cli.proofs import certificate_of, trust_for
     from ledger.interchange.papers.paper_text import language_for
 
@@ -197,7 +198,7 @@ def certificate(
     trust = trust_for(session, data, trust_files)
     language = "both" if both else language_for(session.language)
     certified, pdf = certificate_of(data, trust, language, log_folder, node, verify_url=verify_url, item_id=item_id)
-    target = Path(output or f"{certified.name}.certificate.pdf")
+    target = output or Path(f"{certified.name}.certificate.pdf")
     beside = {name: getattr(certified, name).result for name in ("conformity", "completeness")}
     save(session, target, pdf, verdict=certified.verdict, **beside)
     return exit_of_report(certified)

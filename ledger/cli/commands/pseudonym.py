@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, OutputFile, output_option
 from ledger.cli.commands.analysis import LAYOUT
-from ledger.cli.params import FILE, NEW_FILE, identity_key_option, options, output_option
+from ledger.cli.files import save
+from ledger.cli.params import FILE, identity_key_option, options
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.config.secret_files import read_key, write_secret
@@ -26,12 +27,14 @@ KEY = click.option("--key", "key_file", type=FILE, required=True, help="The supe
 IDENTITY = click.option(
     "--identity", metavar="COLUMN", multiple=True, required=True, help="A column with the number of a person's paper."
 )
-OUTPUT = output_option("A new file.", required=True)
+OUTPUT = output_option(required=True)
 WITH_IDS = click.option("--with-ids", is_flag=True, help="Add the column person_id, as your agency's cases have it.")
 PUBLIC_KEY = click.option(
     "--public-key", metavar="HEX", required=True, help="The one that the supervising agency told you."
 )
-SECRET = click.option("--secret", type=NEW_FILE, required=True, help="A file for the secret of this request.")
+SECRET = click.option(
+    "--secret", type=OutputFile(is_result=False), required=True, help="A file for the secret of this request."
+)
 FINISHING = options(IDENTITY, PUBLIC_KEY, OUTPUT, WITH_IDS, identity_key_option, LAYOUT)
 
 
@@ -41,7 +44,9 @@ def pseudonym_group() -> None:
 
 
 @pseudonym_group.command("key")
-@OUTPUT
+@click.option(
+    "--output", "-o", type=OutputFile(is_result=False), required=True, help="A new file, which is never replaced."
+)
 def key(session: Session, output: Path) -> None:
     """Make the key of a supervising agency, once; its public key is what the other agencies are told."""
     write_secret(output, secrets.token_hex(32).encode() + b"\n", field="--output")
@@ -63,8 +68,7 @@ def ask(
     persons = _persons(_named(file, identity, layout))
     drawn = secrets.token_bytes(32)
     write_secret(secret, drawn.hex().encode() + b"\n", field="--secret")
-    write_secret(output, msgspec.json.encode(request_of(persons, drawn)), field="--output")
-    session.output.record({"file": str(output), "persons": len(persons)})
+    save(session, output, msgspec.json.encode(request_of(persons, drawn)), private=True, persons=len(persons))
 
 
 @pseudonym_group.command("answer")
@@ -76,14 +80,13 @@ def answer(session: Session, request: Path, key_file: Path, output: Path) -> Non
     from ledger.interchange.imports.blinded import PseudonymRequest
 
     evaluated = _key_in(key_file).answer(decode_json(request.read_bytes(), PseudonymRequest))
-    write_secret(output, msgspec.json.encode(evaluated), field="--output")
-    session.output.record({"file": str(output), "persons": len(evaluated.elements)})
+    save(session, output, msgspec.json.encode(evaluated), private=True, persons=len(evaluated.elements))
 
 
 @pseudonym_group.command("finish")
 @click.argument("file", type=FILE)
 @click.argument("answer", type=FILE)
-@SECRET
+@click.option("--secret", type=FILE, required=True, help="The secret of this request.")
 @FINISHING
 def finish(
     session: Session,
@@ -182,14 +185,14 @@ def _write(
     **shown: str,
 ) -> None:
     from ledger.cli.importing import identity_key
-    from ledger.interchange.imports.identity import COLUMN, write_named
+    from ledger.interchange.imports.identity import COLUMN, named_csv
 
     columns = {"pseudonym": [by_person[numbers] for numbers in named.persons]}
     if with_ids:
         own_key = identity_key(session, key_file)
         columns = {COLUMN: [own_key.person_id(*numbers) for numbers in named.persons], **columns}
-    written = write_named(named, columns, output)
-    session.output.record({"file": str(output), "rows": written.rows, "left_out": written.left_out, **shown})
+    counts = {"rows": len(named.rows), "left_out": named.left_out}
+    save(session, output, named_csv(named, columns), private=True, **counts, **shown)
 
 
 def _key_in(path: Path) -> PseudonymKey:

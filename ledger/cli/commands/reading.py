@@ -10,11 +10,12 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from ledger.cli.command import Command, Group, signing
+from ledger.cli.command import Command, Group, output_option, signing
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
+from ledger.cli.files import STANDARD_OUTPUT, save
 from ledger.cli.options import READING_GROUND
 from ledger.cli.output import Column, Output, columns
-from ledger.cli.params import FILE, output_option
+from ledger.cli.params import FILE
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
 from ledger.client.events import send, send_together
@@ -92,7 +93,7 @@ def event_group() -> None:
 
 @event_group.command("sign")
 @click.argument("file", type=FILE)
-@output_option("Where to write it [EVENT_ID.json].")
+@output_option(default="EVENT_ID.json")
 @signing
 def sign(session: Session, file: Path, output: Path | None) -> None:
     """Sign the event that FILE describes, without sending it.
@@ -121,8 +122,7 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
         place = StreamPosition(draft.stream) if opens else recorder.place(draft.stream)
     signed = recorder.sign(body, place, claims)
     target = output or Path(f"{signed.envelope.event_id}.json")
-    target.write_bytes(signed.submission)
-    session.output.record({"event_id": signed.envelope.event_id, "file": str(target)})
+    save(session, target, signed.submission, event_id=signed.envelope.event_id)
 
 
 @event_group.command("submit")
@@ -229,7 +229,7 @@ def list_reads(session: Session, /, **query: str | None) -> None:
 @click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
 @click.option("--withhold", type=click.Choice(["sections"]), help="Print no names and nothing confidential.")
 @READING_GROUND
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="File, with --case folder [ID.pdf, ID].")
+@output_option(default="ID.pdf; --case: ID/", folder_okay=True)
 def paper_command(
     session: Session,
     /,
@@ -244,7 +244,7 @@ def paper_command(
 
     PDF/A with a QR code and room for the seal. docs/paper.md lists the papers of each event.
     """
-    from ledger.cli.exporting import paper_of, papers_of_case, save
+    from ledger.cli.exporting import paper_of, papers_of_case
 
     if (event_id is None) == (case_id is None):
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
@@ -252,6 +252,8 @@ def paper_command(
     if event_id is not None:
         return save(session, output or Path(f"{event_id}.pdf"), paper_of(session, event_id, **query))
     folder = output or Path(str(case_id))
+    if folder == STANDARD_OUTPUT:
+        raise MalformedInput("expected a folder, for several files", field="--output")
     folder.mkdir(exist_ok=True)
     for name, pdf in papers_of_case(session, str(case_id), **query):
         save(session, folder / name, pdf)

@@ -10,10 +10,10 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, output_option
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns, printable_line
-from ledger.cli.params import act_command, output_option, with_event_recorder
+from ledger.cli.params import act_command, with_event_recorder
 from ledger.cli.session import Session
 from ledger.client.service import path_of
 from ledger.core.encoding.decoding import convert
@@ -210,11 +210,11 @@ def _show_recorded(session: Session, answer: dict[str, Any]) -> None:
 
 @stocktake_group.command("paper")
 @click.argument("stocktake_id")
-@output_option("File [STOCKTAKE_ID.pdf].")
+@output_option(default="STOCKTAKE_ID.pdf")
 @click.option("--both", is_flag=True, help="In Chinese and English [in your language].")
 def paper(session: Session, stocktake_id: str, *, output: Path | None, both: bool) -> None:
     """Print the report of a recorded stocktake as a PDF: what was counted, by whom, and what differs."""
-    from ledger.cli.exporting import save
+    from ledger.cli.files import save
     from ledger.interchange.papers.paper_text import language_for
 
     language = "both" if both else language_for(session.language)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.command import Group, signing
+from ledger.cli.command import Group, output_option, signing
+from ledger.cli.files import save
 from ledger.cli.output import printable_line
-from ledger.cli.params import DATA_DIR, FILE, WITNESS_DATA_DIR, output_option
+from ledger.cli.params import DATA_DIR, FILE, WITNESS_DATA_DIR
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
 from ledger.cli.session import Session
 from ledger.config.keys import note_key, open_note_key
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ledger.core.trust.trust_file import Trust
     from ledger.core.trust.trust_renewal import Renewal
 
-OUTPUT = output_option("Where to write it.", required=True)
+OUTPUT = output_option(required=True)
 LOG_KEY_LOST = click.option("--log-key-lost", is_flag=True, help="The log's key is lost: the witnesses alone sign.")
 
 
@@ -154,9 +155,8 @@ def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None
     from ledger.core.trust.trust_renewal import encode_renewal
 
     _show(session, renewal, old)
-    output.write_bytes(encode_renewal(renewal))
     names = dict.fromkeys(line.name for line in renewal.note().signatures)  # two keys of a witness have one name
-    session.output.record({"file": str(output), "signed_by": list(names)})
+    save(session, output, encode_renewal(renewal), signed_by=list(names))
 
 
 def _show(session: Session, renewal: Renewal, old: Trust) -> None:

@@ -86,23 +86,6 @@ def passing_key(agency: str) -> IdentityKey:
     return IdentityKey(agency, secrets.token_bytes(KEY_BYTES))
 
 
-class Pseudonymised(Struct, frozen=True):
-    """How many rows were written, and how many left out since they have a blank instead of a number."""
-
-    rows: int
-    left_out: int
-
-
-def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, target: Path) -> Pseudonymised:
-    """Write a CSV file in UTF-8: ``person_id`` in the place of the columns of ``identity``, the others as they are.
-
-    Requires ``identity`` as the import's mapping has it. Raises MalformedInput for a column that does not exist, a row
-    that cannot be read, and a target that exists.
-    """
-    named = read_named(source, identity)
-    return write_named(named, {COLUMN: [key.person_id(*numbers) for numbers in named.persons]}, target)
-
-
 class NamedRows(Struct, frozen=True):
     """The rows of a list that name a person: the numbers of each in ``persons``, the ``rows`` without them."""
 
@@ -137,10 +120,10 @@ def read_named(source: SourceFile, identity: Sequence[str]) -> NamedRows:
     return NamedRows(persons, other_columns, identified, len(rows) - len(identified))
 
 
-def write_named(named: NamedRows, written: Mapping[str, Sequence[str]], target: Path) -> Pseudonymised:
-    """Write a CSV file in UTF-8: the columns of ``written``, which have no numbers of persons, and the others.
+def named_csv(named: NamedRows, written: Mapping[str, Sequence[str]]) -> bytes:
+    """Return a CSV file in UTF-8: the columns of ``written``, which have no numbers of persons, and the others.
 
-    Raises MalformedInput for a column of such a name in the list, and for a target that exists.
+    Raises MalformedInput for a column of such a name in the list.
     """
     for column in written:
         if column in named.columns:
@@ -152,5 +135,4 @@ def write_named(named: NamedRows, written: Mapping[str, Sequence[str]], target: 
     writer.row([*written, *named.columns])
     for number, cells in enumerate(named.rows):
         writer.row([*(values[number] for values in written.values()), *(cells.get(name) for name in named.columns)])
-    write_secret(target, text.getvalue().encode(), field="--output")
-    return Pseudonymised(len(named.rows), named.left_out)
+    return text.getvalue().encode()

@@ -278,7 +278,7 @@ def inclusion(name: str, change: Callable[[Ground, dict[str, Any]], Any]) -> Non
     @attack(f"inclusion: {name}")
     def of(ground: Ground) -> Words:
         ground.spoil("inclusion", lambda answer: change(ground, answer))
-        return ["log", "proof", "3", "--output", ground.folder / "3.tlog-proof"]
+        return ["log", "proof", "3", "--replace", "--output", ground.folder / "3.tlog-proof"]
 
 
 def of_other(ground: Ground) -> dict[str, Any]:
@@ -299,13 +299,13 @@ def cose_receipt(name: str, change: Callable[[Ground, bytes], bytes]) -> None:
     @attack(f"COSE receipt: {name}")
     def of(ground: Ground) -> Words:
         ground.spoil_bytes("receipt", lambda answer: change(ground, answer))
-        return ["log", "proof", "3", "--cose", "--output", ground.folder / "3.cose"]
+        return ["log", "proof", "3", "--cose", "--replace", "--output", ground.folder / "3.cose"]
 
     @attack(f"COSE receipt of an event: {name}")
     def of_event(ground: Ground) -> Words:
         ground.spoil_bytes("receipt", lambda answer: change(ground, answer))
         event_id = ground.log.events[3].envelope.event_id
-        return ["proof", "get", event_id, "--cose", "--output", ground.folder / "3.cose"]
+        return ["proof", "get", event_id, "--cose", "--replace", "--output", ground.folder / "3.cose"]
 
 
 def with_bit_flipped(ground: Ground, receipt: bytes) -> bytes:
@@ -333,7 +333,14 @@ def _other_bundle(ground: Ground) -> Words:
     honest = ground.hostile.bundle_of(other)
     assert honest is not None
     ground.spoil_bytes("event proof", lambda _: honest)
-    return ["proof", "get", ground.log.events[6].envelope.event_id, "--output", ground.folder / "bundle.json"]
+    return [
+        "proof",
+        "get",
+        ground.log.events[6].envelope.event_id,
+        "--replace",
+        "--output",
+        ground.folder / "bundle.json",
+    ]
 
 
 @attack("bundle: of another case")
@@ -341,13 +348,13 @@ def _other_case(ground: Ground) -> Words:
     name = f"filler-{ground.chance.randrange(3)}"
     other = encode_proof(ground.log.case_bundle(name, ground.log.note()))
     ground.spoil_bytes("case proof", lambda _: other)
-    return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
+    return ["proof", "get", "--case", "case-1", "--replace", "--output", ground.folder / "bundle.json"]
 
 
 @attack("bundle: the last event of a case left out under another name")
 def _renamed_case(ground: Ground) -> Words:
     ground.spoil("case proof", lambda answer: answer | {"case_id": "case-1", "events": answer["events"][1:]})
-    return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
+    return ["proof", "get", "--case", "case-1", "--replace", "--output", ground.folder / "bundle.json"]
 
 
 # -- head maps ---------------------------------------------------------------------------------------------------------
@@ -366,7 +373,7 @@ def absence(name: str, prepare: Callable[[Ground], Any], case_id: str = "case-no
     def of(ground: Ground) -> Words:
         mapped(ground)
         prepare(ground)
-        return ["proof", "absence", "--case", case_id, "--output", ground.folder / "absence.json"]
+        return ["proof", "absence", "--case", case_id, "--replace", "--output", ground.folder / "absence.json"]
 
 
 def spoiled_map(change: Callable[[Ground, dict[str, Any]], Any]) -> Callable[[Ground], None]:
@@ -414,7 +421,7 @@ def partial_case(name: str, left_out: int) -> None:
         place = {"map": ground.log.map_proof(stream, index), "others": {index}, "stream": stream}
         file = encode_proof(ground.log.file(indices, ground.log.note(), anchored=False, **place))
         ground.spoil_bytes("case proof", lambda _: file)
-        return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
+        return ["proof", "get", "--case", "case-1", "--replace", "--output", ground.folder / "bundle.json"]
 
 
 partial_case("the last event of a case left out", -1)
@@ -425,4 +432,4 @@ def serve_spoiled(ground: Ground, sample: Sample) -> Words:
     """Serve a spoiled bundle of the corpus in answer to the request for the event that it was made of."""
     (ground.profile / "trust.json").write_bytes(sample.trust)
     ground.hostile.bundle_of = lambda _: sample.data
-    return ["proof", "get", sample.event_id, "--output", ground.folder / "bundle.json"]
+    return ["proof", "get", sample.event_id, "--replace", "--output", ground.folder / "bundle.json"]

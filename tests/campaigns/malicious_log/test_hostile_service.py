@@ -56,12 +56,12 @@ def test_an_honest_service_is_believed(ground: Ground) -> None:
         ["log", "consistency", old],
         ["log", "save", copy],
         ["log", "entries"],
-        ["log", "proof", "3", "--output", ground.folder / "3.tlog-proof"],
-        ["log", "proof", "3", "--cose", "--output", ground.folder / "3.cose"],
-        ["proof", "get", event_id, "--output", ground.folder / "bundle.json"],
-        ["proof", "get", event_id, "--cose", "--output", ground.folder / "event.cose"],
-        ["proof", "get", "--case", "case-1", "--output", ground.folder / "case.json"],
-        ["proof", "absence", "--case", "case-none", "--output", ground.folder / "absence.json"],
+        ["log", "proof", "3", "--replace", "--output", ground.folder / "3.tlog-proof"],
+        ["log", "proof", "3", "--cose", "--replace", "--output", ground.folder / "3.cose"],
+        ["proof", "get", event_id, "--replace", "--output", ground.folder / "bundle.json"],
+        ["proof", "get", event_id, "--cose", "--replace", "--output", ground.folder / "event.cose"],
+        ["proof", "get", "--case", "case-1", "--replace", "--output", ground.folder / "case.json"],
+        ["proof", "absence", "--case", "case-none", "--replace", "--output", ground.folder / "absence.json"],
         ["event", "submit", ground.submission()],
     ):
         assert ground.run(words) == 0, words

@@ -106,7 +106,7 @@ class GuardedTown(Town):
         """Return an event's bundle, once the witnesses vouch for the block that it ends in."""
 
         def has_note() -> bool:
-            self.ok("auditor", "proof", "get", event_id, "--output", file)
+            self.ok("auditor", "proof", "get", event_id, "--replace", "--output", file)
             return "block_note" in json.loads(file.read_bytes()).get("anchor", {})
 
         self.until("the witnesses vouch for the block", has_note)
@@ -139,9 +139,9 @@ class GuardedTown(Town):
         """Return the renewal of an old trust file by the ledger's new one, as the operator and witnesses sign it."""
         asked, copies = folder / "renewal.json", []
         words = ("--data-dir", self.data, "--passphrase-file", self.tally.passphrase_file)
-        self.tally.ok("trust", "renew", old, self.data / "trust.json", *words, "-o", asked)
+        self.tally.ok("trust", "renew", old, self.data / "trust.json", *words, "--replace", "-o", asked)
         for agency in agencies:
             copies.append(folder / f"renewal-{agency}.json")
             keys = ("--data-dir", self.folder / f"witness-{agency}", "--passphrase-file", self.tally.passphrase_file)
-            self.tally.ok("trust", "cosign", asked, "--trust", old, "--yes", *keys, "-o", copies[-1])
+            self.tally.ok("trust", "cosign", asked, "--trust", old, "--yes", *keys, "--replace", "-o", copies[-1])
         return copies

@@ -67,7 +67,15 @@ class Office:
 
     def import_cases(self) -> None:
         """Import each row as one case (tests/unit/cli/test_import.py kills a run, and completes it)."""
-        words = ("--mapping", self.mapping, "--identity-key", self.key, "--report", self.folder / "report.json")
+        words = (
+            "--mapping",
+            self.mapping,
+            "--identity-key",
+            self.key,
+            "--replace",
+            "--report",
+            self.folder / "report.json",
+        )
         outcome = self.cities.ok("police", "import", "run", self.file, *words)
         assert sum(outcome["rows"].values()) == CASES
         self.cities.anchored()

@@ -134,10 +134,10 @@ class Town(RunningService):
         """Change the registry: one admin proposes, a majority approves, an auditor sends it. One less is too few."""
         proposal, approvals = folder / "proposal.json", list[str | Path]()
         majority = self.agencies[: len(self.agencies) // 2 + 1]
-        self.ok(admin_of(majority[0].agency_id), "registry", "propose", *words, "-o", proposal)
+        self.ok(admin_of(majority[0].agency_id), "registry", "propose", *words, "--replace", "-o", proposal)
         for agency in majority:
             approval = folder / f"{agency.agency_id}.json"
-            self.ok(admin_of(agency.agency_id), "registry", "approve", proposal, "--yes", "-o", approval)
+            self.ok(admin_of(agency.agency_id), "registry", "approve", proposal, "--yes", "--replace", "-o", approval)
             approvals += ["--approval", approval]
         done = self.at_the_terminal("auditor", "registry", "send", proposal, *approvals[2:])
         assert (done.status, "MajorityMissing" in done.err) == (1, True)
@@ -231,7 +231,7 @@ class Town(RunningService):
         """Write a trust file beside the first of these files, which names the blocks that their proofs end in."""
         file = bundles[0].with_name("trusted.json")
         ends = [option for bundle in bundles for option in ("--block-of", bundle)]
-        self.ok("auditor", "log", "trust", *ends, "--output", file)
+        self.ok("auditor", "log", "trust", *ends, "--replace", "--output", file)
         return file
 
     # -- leads ---------------------------------------------------------------------------------------------------------

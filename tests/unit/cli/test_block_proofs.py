@@ -35,7 +35,7 @@ def proof(world: World) -> Path:
 
 def trust_file(world: World, *options: str) -> Path:
     path = world.tally.folder / "trust.json"
-    world.ok("log", "trust", *options, "-o", path)
+    world.ok("log", "trust", *options, "--replace", "-o", path)
     return path
 
 

@@ -75,7 +75,7 @@ class Desk:
 
     def run(self, file: Path, mapping: Path | None = None) -> Done:
         """``tally import run``, with its report in the test's folder."""
-        words = ("--mapping", mapping or self.mapping, "--identity-key", self.key, "--report", self.report)
+        words = ("--mapping", mapping or self.mapping, "--identity-key", self.key, "--replace", "--report", self.report)
         return self.world.tally("--json", "import", "run", file, *words, profile=self.profile)
 
     @property
@@ -111,7 +111,7 @@ class Desk:
 
     def command(self, file: Path, report: str) -> list[str | Path]:
         """``tally import run`` as a process of its own."""
-        words = ["--mapping", self.mapping, "--identity-key", self.key, "--report", self.folder / report]
+        words = ["--mapping", self.mapping, "--identity-key", self.key, "--replace", "--report", self.folder / report]
         return [TALLY, "--json", "--yes", "--profile", self.profile, "import", "run", file, *words]
 
 

@@ -162,7 +162,6 @@ def test_a_package_of_the_own_ledger_is_adopted(east: World, package: Path) -> N
     answer = east.ok(*asked, "--set", "days=30", profile="analyst")
     assert set(answer) == {"model_id", "version", "adopted"}
     assert east.run(*asked, "--as", "mine", profile="analyst").status == Exit.USAGE
-    assert east.run("library", "export", MODEL, "-o", package).status == Exit.USAGE, "a file that is there stays"
     assert "days = 30" in east.run("library", "adopters", MODEL, profile="auditor").out
 
 

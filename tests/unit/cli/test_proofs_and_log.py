@@ -110,7 +110,7 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     world.ok("proof", "get", event_id, "-o", bundle)
     world.ok("proof", "get", "--case", case_id, "-o", case)
     ends = ("--block-of", bundle, "--block-of", case, "--block", "latest-final")
-    world.run("log", "trust", *ends, "-o", trust)
+    world.run("log", "trust", *ends, "--replace", "-o", trust)
     event_report = world.tally.ok("proof", "check", bundle, "--trust", trust)
     assert {step["name"] for step in event_report["steps"] if step["result"] != "checked"} == {"witnesses"}
     assert event_report["block"]["trusted"]
@@ -131,7 +131,7 @@ def test_absence_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     trust, file = tmp_path / "trust.json", tmp_path / "absence.json"
     world.run("log", "trust", "-o", trust)
     world.ok("proof", "absence", "--case", "case-of-nobody", "-o", file)
-    world.run("log", "trust", "--block-of", file, "-o", trust)
+    world.run("log", "trust", "--block-of", file, "--replace", "-o", trust)
     report = world.tally.ok("proof", "check", file, "--trust", trust)
     assert (report["verdict"], report["stream"]["id"]) == ("intact", "case-of-nobody")
     assert "own word" in report["completeness"]["detail"]  # a development ledger has no witnesses

@@ -109,8 +109,8 @@ def test_an_admin_hands_over_to_the_next(world: World) -> None:
 def test_what_the_contract_would_not_count_is_not_signed(world: World, tmp_path: Path) -> None:
     """A clerk's approval, and the admin of another agency as the next one, are refused before anything is signed."""
     proposal, approval = tmp_path / "proposal.json", tmp_path / "approval.json"
-    world.run("registry", "propose", "quorum", "1", "-o", proposal, profile="admin-police-east")
-    world.refuses(Exit.REFUSED, "not_an_admin", "registry", "approve", proposal, "--yes", "-o", approval)
+    world.run("registry", "propose", "quorum", "1", "--replace", "-o", proposal, profile="admin-police-east")
+    world.refuses(Exit.REFUSED, "not_an_admin", "registry", "approve", proposal, "--yes", "--replace", "-o", approval)
     assert not approval.exists()
     other = world.tally.ok("key", "show", "admin-procuratorate-east")["key_id"]
     world.refuses(Exit.REFUSED, "admin_taken", "agency", "propose-admin", other, profile="admin-police-east")
@@ -137,7 +137,7 @@ class Elsewhere:
     def request(self, *words: str) -> Path:
         """Write the request file that his machine makes."""
         file = self.tally.folder / "request.json"
-        self.tally.ok("key", "request", *words, "-o", file)
+        self.tally.ok("key", "request", *words, "--replace", "-o", file)
         return file
 
 
@@ -207,12 +207,14 @@ def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
     file, proposal = tmp_path / "court.json", tmp_path / "proposal.json"
     court = founder("court-east", name={"en": "East Court", "zh": "东城法院"})
     file.write_text(json.dumps(court), encoding="utf-8")
-    done = world.run("registry", "propose", "agency", file, "-o", proposal, profile="admin-police-east")
+    done = world.run("registry", "propose", "agency", file, "--replace", "-o", proposal, profile="admin-police-east")
     assert "Admit the agency court-east (东城法院 / East Court): court" in done.err, done.err
     approvals = []
     for agency in ("police-east", "procuratorate-east"):
         approval = tmp_path / f"{agency}.json"
-        done = world.run("registry", "approve", proposal, "--yes", "-o", approval, profile=f"admin-{agency}")
+        done = world.run(
+            "registry", "approve", proposal, "--yes", "--replace", "-o", approval, profile=f"admin-{agency}"
+        )
         assert "Admit the agency court-east" in done.err
         approvals.append(approval)
     done = world.run("registry", "send", proposal, "--approval", approvals[0], profile="admin-police-east")
@@ -231,9 +233,11 @@ def test_procedure_is_adopted_by_a_majority(world: World, tmp_path: Path) -> Non
     admins = [f"admin-{agency}" for agency in ("police-east", "procuratorate-east")]
 
     def decided(digest: str) -> list[str]:
-        world.run("registry", "propose", "procedure", digest, "-o", proposal, profile=admins[0])
+        world.run("registry", "propose", "procedure", digest, "--replace", "-o", proposal, profile=admins[0])
         for admin in admins:
-            done = world.run("registry", "approve", proposal, "--yes", "-o", tmp_path / admin, profile=admin)
+            done = world.run(
+                "registry", "approve", proposal, "--yes", "--replace", "-o", tmp_path / admin, profile=admin
+            )
             assert f"Adopt the procedure {digest}" in done.err
         approvals = [word for admin in admins for word in ("--approval", str(tmp_path / admin))]
         return ["registry", "send", str(proposal), *approvals]
@@ -278,7 +282,7 @@ def test_each_decision_is_told_in_words_before_it_is_signed(
 ) -> None:
     """What it does, its number and contract stand in one sentence; without a terminal nothing is signed unasked."""
     proposal = tmp_path / "proposal.json"
-    world.run("registry", "propose", *words, "-o", proposal, profile="admin-police-east")
+    world.run("registry", "propose", *words, "--replace", "-o", proposal, profile="admin-police-east")
     done = world.tally("registry", "approve", proposal, profile="admin-procuratorate-east", agrees=False)
     assert (done.status, "--yes" in done.err, sentence in done.err) == (Exit.USAGE, True, True), done.err
     assert "of the registry 0x" in done.err
@@ -289,8 +293,8 @@ def test_each_decision_is_told_in_words_before_it_is_signed(
 def test_an_approval_counts_for_the_proposal_that_was_read_and_no_other(world: World, tmp_path: Path) -> None:
     """A proposal that is edited after it was approved is refused before it is sent, and so is one of another ledger."""
     proposal, approval = tmp_path / "proposal.json", tmp_path / "approval.json"
-    world.run("registry", "propose", "quorum", "1", "-o", proposal, profile="admin-police-east")
-    world.run("registry", "approve", proposal, "--yes", "-o", approval, profile="admin-police-east")
+    world.run("registry", "propose", "quorum", "1", "--replace", "-o", proposal, profile="admin-police-east")
+    world.run("registry", "approve", proposal, "--yes", "--replace", "-o", approval, profile="admin-police-east")
     written = json.loads(proposal.read_text())
     proposal.write_text(json.dumps(written | {"decision": {"decide": "set_quorum", "quorum": 2}}))
     world.refuses(Exit.REFUSED, "not for this proposal", "registry", "send", proposal, "--approval", approval)

@@ -365,7 +365,7 @@ def test_a_model_is_run_over_the_ledger_as_it_is(sealed: World) -> None:
 
 
 def test_a_report_is_shown_and_saved(sealed: World, tmp_path: Path) -> None:
-    """On the terminal, as a page, as a document; no file is overwritten, another ending is refused."""
+    """On the terminal, as a page, as a document; another ending is refused."""
     period = ("--from", "2020-01-01", "--until", "2099-12-31")
     report = sealed.ok("report", *period, profile="auditor")
     assert report["scope"]["jurisdiction"] == "31/01"
@@ -374,7 +374,6 @@ def test_a_report_is_shown_and_saved(sealed: World, tmp_path: Path) -> None:
         path = tmp_path / name
         assert sealed.run("report", *period, "-o", path, profile="auditor").status == Exit.OK
         assert path.read_bytes().startswith(begins)
-        assert sealed.run("report", *period, "-o", path, profile="auditor").status == Exit.USAGE
     assert sealed.run("report", *period, "-o", tmp_path / "a.doc", profile="auditor").status == Exit.USAGE
     elsewhere = sealed.run("report", *period, "--jurisdiction", "32", profile="auditor")
     assert elsewhere.status == Exit.REFUSED

@@ -74,16 +74,13 @@ def test_who_had_custody_on_a_day_is_answered_in_a_sentence_and_a_table(world: W
     assert (refused.status, "2026-02-30" in refused.err) == (Exit.USAGE, True)
 
 
-def test_exports_are_written_to_new_files(world: World, tmp_path: Path) -> None:
-    """In each format; a file that is there already stays as it is."""
+def test_exports_are_written(world: World, tmp_path: Path) -> None:
+    """In each format there is one, of as many bytes as the command says, with a mark for spreadsheets on request."""
     case_id, _, _ = handed_over(world)
     for file_format in ("csv", "json", "ocel", "case-uco"):
         file = tmp_path / f"case.{file_format}"
         done = world.ok("case", "export", case_id, "--format", file_format, "-o", file)
         assert done == {"file": str(file), "bytes": file.stat().st_size}
-        again = world.run("case", "export", case_id, "--format", file_format, "-o", file)
-        assert (again.status, file.stat().st_size) == (Exit.USAGE, done["bytes"])
-        assert "is there already" in again.err
     assert (tmp_path / "case.csv").read_text().startswith('"sequence",')
     marked = tmp_path / "excel.csv"
     world.ok("case", "export", case_id, "--format", "csv", "--bom", "-o", marked)

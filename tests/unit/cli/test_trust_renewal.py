@@ -56,14 +56,14 @@ class Ledger:
         """Renew as the operator, and give what that writes."""
         asked = self.folder / "renewal.json"
         where = ("--data-dir", self.folder / "operator", "--passphrase-file", self.tally.passphrase_file)
-        self.tally.ok("trust", "renew", old, new, *where, *words, "-o", asked)
+        self.tally.ok("trust", "renew", old, new, *where, *words, "--replace", "-o", asked)
         return asked
 
     def witness(self, agency: str, asked: Path, old: Path) -> Path:
         """Co-sign as a witness, and give the signed copy."""
         signed = self.folder / f"renewal-{agency}.json"
         where = ("--data-dir", self.folder / agency, "--passphrase-file", self.tally.passphrase_file)
-        self.tally.ok("trust", "cosign", asked, "--trust", old, "--yes", *where, "-o", signed)
+        self.tally.ok("trust", "cosign", asked, "--trust", old, "--yes", *where, "--replace", "-o", signed)
         return signed
 
 
