@@ -17,8 +17,9 @@ from functools import partial
 import click
 from msgspec import Struct
 
-from api.signer.question import ActInWords, SigningQuestion
+from api.signer.question import SigningQuestion
 from api.texts import Texts
+from ledger.client.acts_in_words import ActInWords
 from ledger.core.errors import TallystickError
 from ledger.core.messages import spelled_out
 

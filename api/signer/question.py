@@ -7,42 +7,29 @@ in the typed data (EIP-712); and the text that signs in at this console (EIP-436
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from contextvars import copy_context
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
 from api.auth.sessions import sign_in_text
-from ledger.client.case_names import CaseNames
+from ledger.client.acts_in_words import ActInWords, ActsReader
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
-from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Event, Stream, decode_event
+from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Event, Section, Stream, decode_event
 from ledger.core.events.payload import decode_section
-from ledger.core.messages import Message
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.signatures import TransactionSigner, personal_digest, require_window, typed_data
-from ledger.i18n import Labels, label_first_by, zone_in_use
 from ledger.recording.event_signing import MAX_ACTS, sign_envelopes
-from ledger.timeline.event_fields import EventField, fields_to_sign
-from ledger.timeline.sentences import Names, Narrator
+from ledger.timeline.event_fields import EventField
 
 _ZERO = "0x" + "00" * 32
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 _VARYING = re.compile(
     r"Chain ID: (?P<chain_id>[0-9]{1,16})\nNonce: (?P<nonce>[0-9a-f]{32})\n"
     rf"Issued At: (?P<issued>{_MOMENT})\nExpiration Time: (?P<expires>{_MOMENT})\n"
-)
-
-
-VERIFIED = Message("Items, persons and the case are named by the record, which this signer has fetched and verified.")
-TOGETHER = Message("Items, persons and the case are named as in the acts that are signed together with this one.")
-UNVERIFIED = Message(
-    "As the page says: this signer could not verify the record of the case, so that it shows ids. "
-    "It takes the pinned trust file: tally log trust --pin."
 )
 
 
@@ -54,17 +41,6 @@ class KeyHolder(Struct, frozen=True):
     officer: str
     log_id: bytes
     url: str
-
-
-class ActInWords(Struct, frozen=True):
-    """An act in a sentence, and every value that is signed with it.
-
-    ``source`` says where names are from, and in which zone times are shown.
-    """
-
-    sentence: str
-    particulars: tuple[EventField, ...]
-    source: str = ""
 
 
 class SigningQuestion(Struct, frozen=True):
@@ -83,30 +59,13 @@ class _Disclosed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QuestionBuilder:
-    """Makes the questions to one holder, in one language. ``now`` returns unix seconds.
+    """Makes the questions to one holder, as ``reader`` puts acts into words. ``now`` returns unix seconds."""
 
-    ``records`` returns what the things of cases are called by their verified records, given how many events each has;
-    a case whose record cannot be had is left out. Times and labels of a case are those of its procedure, as the record
-    has it, or else as one of the ``procedures`` that this program knows by their ids. The service is not believed: its
-    labels could call one act another.
-    """
-
-    def __init__(
-        self,
-        holder: KeyHolder,
-        labels: Labels,
-        names: Names,
-        now: Callable[[], int],
-        *,
-        records: Callable[[Mapping[str, int]], Mapping[str, CaseNames]] = lambda _events: {},
-        procedures: Callable[[], Mapping[str, Rulebook]] = dict,
-    ):
+    def __init__(self, holder: KeyHolder, reader: ActsReader, now: Callable[[], int]):
         self.holder = holder
-        self._labels = labels
-        self._names = names
+        self._reader = reader
+        self._labels = reader.labels
         self._now = now
-        self._records = records
-        self._procedures = procedures
 
     def events(self, address: Any, documents: Any) -> SigningQuestion:
         """Return the question for a list of events that are signed by one consent, in their order.
@@ -118,9 +77,8 @@ class QuestionBuilder:
         if not isinstance(documents, list) or not 0 < len(documents) <= MAX_ACTS:
             raise MalformedInput("expected a list of 1 to {limit} events", limit=MAX_ACTS, field="params")
         last: dict[Stream, int] = {}
-        begun: dict[str, int] = {}  # cases, with how many events they have
         envelopes: list[Envelope] = []
-        disclosed: list[Any] = []
+        acts: list[tuple[Event, dict[str, Section]]] = []
         for document in documents:
             data, beside = convert(document, tuple[Any, Any])
             envelope = self._envelope(data)
@@ -128,30 +86,16 @@ class QuestionBuilder:
                 raise MalformedInput("the events of a stream must follow each other", field="params")
             last[envelope.stream] = envelope.sequence
             envelopes.append(envelope)
-            disclosed.append(beside)
-            if envelope.stream.kind == "case":
-                begun.setdefault(envelope.stream.id, envelope.sequence)
-        names = {case_id: CaseNames() for case_id, count in begun.items() if count == 0}
-        names |= self._records({case_id: count for case_id, count in begun.items() if count})
-        # The zone and labels of a case's procedure are for its act alone.
-        acts = [
-            copy_context().run(
-                self._act, envelope, beside, names.get(envelope.stream.id) if envelope.stream.kind == "case" else None
-            )
-            for envelope, beside in zip(envelopes, disclosed, strict=True)
-        ]
+            acts.append(self._disclosed(envelope, beside))
         log_id = self.holder.log_id
         return SigningQuestion(
             "event",
-            tuple(acts),
+            self._reader.read(acts),
             lambda signer: [envelope.signature for envelope in sign_envelopes(envelopes, signer, log_id)],
         )
 
-    def _act(self, envelope: Envelope, beside: Any, record: CaseNames | None) -> ActInWords:
-        """Return the act in words, if the holder may sign it and all of it is disclosed. Raises the refusal.
-
-        ``record`` is what the things of its case are called, to which the act adds.
-        """
+    def _disclosed(self, envelope: Envelope, beside: Any) -> tuple[Event, dict[str, Section]]:
+        """Return the event and its sections, if the holder may sign it and sees all of it. Raises the refusal."""
         require_window(envelope, self._now())
         disclosed = convert(beside, _Disclosed)
         event = decode_event(canonical.encode(envelope), disclosed.payload.encode())
@@ -165,25 +109,7 @@ class QuestionBuilder:
         for label, text in disclosed.sections.items():
             if blake3_text(text.encode()) != event.confidential[label]:
                 raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
-        sections = {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
-        persons, cited = dict[str, str](), dict[str, Event]()
-        if event.stream.kind == "case":
-            names = CaseNames() if record is None else record
-            cited = names.cited
-            names.learn(event, sections)  # what the act itself calls something is signed with it
-            book = names.book
-            if book is None and names.procedure is not None:
-                book = self._procedures().get(names.procedure)
-            if book is not None:
-                label_first_by(book)
-            persons = {item_id: str(words) for item_id, words in names.items.items()} | names.persons
-        source = [Message("Times: {zone}.", zone=self._labels.of_zone(zone_in_use()))]
-        if event.stream.kind == "case" and event.previous is not None:
-            source.insert(0, UNVERIFIED if record is None else VERIFIED if record.events else TOGETHER)
-        narrator = Narrator(self._labels, self._names, persons, lambda _event_ids, _case_id: cited)
-        words, number = narrator.words(event, None), record.number if record else None
-        facts = fields_to_sign(event, sections, words, self._labels, number=number)
-        return ActInWords(narrator.alone(event), facts, " ".join(map(self._labels.translate, source)))
+        return event, {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
 
     def sign_in(self, data: Any, address: Any) -> SigningQuestion:
         """Return the question of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""

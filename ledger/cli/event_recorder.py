@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -35,6 +35,9 @@ from ledger.recording.event_signing import (
     sign_event,
     unsigned_event,
 )
+
+if TYPE_CHECKING:
+    from ledger.client.acts_in_words import ActsReader
 
 B = TypeVar("B", bound=Body)
 
@@ -129,21 +132,18 @@ class EventRecorder:
             )
             for body, place in acts
         ]
-        session.confirm(line for event in unsigned for line in self._in_words(event))
+        session.confirm(self._in_words(unsigned))
         return msgspec.structs.replace(claims, occurred_at=unsigned[0].payload.occurred_at)
 
-    def _in_words(self, unsigned: UnsignedEvent) -> Iterator[str]:
-        """Yield what the signer would show: the sentence, what it states, and what there is to know of the act."""
-        from ledger.timeline.event_fields import fields_to_sign
-        from ledger.timeline.sentences import Narrator
-
-        session, event = self.session, unsigned.event
-        narrator = Narrator(session.labels, session.full_name)
-        yield narrator.alone(event)
-        for label, value in fields_to_sign(event, unsigned.sections, narrator.words(event, None), session.labels):
-            yield f"  {label}: {value}"
-        if (act := ACTS.get(event.event_type)) is not None and act.note is not None:
-            yield act.note
+    def _in_words(self, unsigned: Sequence[UnsignedEvent]) -> Iterator[str]:
+        """Yield what the signer would show of each event, and what there is to know of the act."""
+        acts = reader_of_acts(self.session).read([(each.event, each.sections) for each in unsigned])
+        for each, act in zip(unsigned, acts, strict=True):
+            yield from (act.sentence, act.source)
+            for label, value in act.particulars:
+                yield f"  {label}: {value}"
+            if (defined := ACTS.get(each.envelope.event_type)) is not None and defined.note is not None:
+                yield defined.note
 
     def place(self, stream: Stream) -> StreamPosition:
         """Ask the service for the place of the next event of a case, model, lead or recommendation."""
@@ -268,6 +268,16 @@ class EventRecorder:
 
     def _print(self, stream: Stream, body: Body, receipt: dict[str, Any]) -> None:
         print_receipt(self.session, _named(stream, body, receipt))
+
+
+def reader_of_acts(session: Session) -> ActsReader:
+    """Return what puts acts into words before they are signed, by records that the session's trust file verifies."""
+    from ledger.client.acts_in_words import ActsReader
+    from ledger.client.case_names import CaseRecords
+    from ledger.procedures import books_that_ship
+
+    records = CaseRecords(session.service, session.trust())
+    return ActsReader(session.labels, session.full_name, records.names, books_that_ship)
 
 
 def _named(stream: Stream, body: Body, receipt: dict[str, Any]) -> dict[str, Any]:

@@ -118,13 +118,15 @@ class Session(ClientSession):
         return agency_id if self.language == "en" else self._agency_names.get(agency_id, agency_id)
 
     def full_name(self, agency_id: str) -> str:
-        """Return the agency's name in the registry with its id, which alone is signed; or the id alone."""
+        """Return the agency's name in the registry with its id, which alone is signed; or the id, as not known."""
         from ledger.timeline.sentences import quoted
 
         name = None
         with suppress(TallystickError):
             name = self._agency_names.get(agency_id)
-        return agency_id if name is None else self.labels.of("telling", "item").format(quoted(name), agency_id)
+        if name is None:
+            return self.labels.of("telling", "unnamed").format(agency_id)
+        return self.labels.of("telling", "item").format(quoted(name), agency_id)
 
     @cached_property
     def _agency_names(self) -> dict[str, str]:

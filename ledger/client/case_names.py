@@ -8,22 +8,28 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from threading import Lock, Thread
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct, structs
 
+from ledger.acts import ACTS
 from ledger.client.service import ServiceClient, path_of
 from ledger.core.custody.state import WordsSource
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.events import Event, Section
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
-from ledger.core.events.fields import ABSENT
+from ledger.core.events.fields import ABSENT, field_of
 from ledger.core.events.item import ItemDisposed, ItemMerged, ItemPart, ItemRegistered, ItemSplit
+from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import Correction, RecordCorrected
+from ledger.core.events.terms import EventId
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.case import carried_procedures, open_case
+from ledger.core.verification.verify import verify_event
 
 MAX_RECORD = 64 * 1024 * 1024  # bytes of the record of a case
 RECORDS_WITHIN_S = 10.0  # seconds that a question waits for the records of all its cases
@@ -46,7 +52,8 @@ class ItemWords(Struct, frozen=True):
 class CaseNames:
     """The number of a case, the id of its procedure, what its items are called and the names of its persons by their
     ids, after so many ``events``; ``book`` is the procedure as the record itself has it. ``cited`` are the events, by
-    their ids, that another one may cite.
+    their ids, that another one may cite, ``introduced`` those with which something begins that others name, such as a
+    handover, by what it is and its id. A record that is not ``is_whole`` has the letters of a case alone.
     """
 
     number: str | None = None
@@ -56,10 +63,17 @@ class CaseNames:
     persons: dict[str, str] = field(default_factory=dict)
     events: int = 0
     cited: dict[str, Event] = field(default_factory=dict)
+    introduced: dict[tuple[str, str], Event] = field(default_factory=dict)
+    is_whole: bool = True
 
     def learn(self, event: Event, sections: Mapping[str, Section]) -> None:
         """Take in what an event calls something, with its confidential sections as far as they are shown."""
         self.cited[event.event_id] = event
+        if (act := ACTS.get(event.event_type)) is not None and act.makes is not None:
+            begun = field_of(type(event.body), act.makes)
+            assert begun is not None, "it has the id of what the act brings in"
+            assert begun.type.names is not None, "it is an id"
+            self.introduced.setdefault((begun.type.names, getattr(event.body, act.makes)), event)
         match event.body:
             case CaseOpened() | CaseTakenOver() as body:
                 self.number, self.procedure = body.case_number, body.procedure
@@ -150,51 +164,90 @@ class CaseRecords:
         self._readers: dict[str, Thread] = {}
         self._lock = Lock()
 
-    def names(self, events: Mapping[str, int]) -> dict[str, CaseNames]:
+    def names(
+        self, events: Mapping[str, int], letters: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> dict[str, CaseNames]:
         """Return what the things of cases are called, by the cases' ids; ``events`` are how many each has by now.
 
-        A case has no names if no record of it verified.
+        Of a case whose record cannot be had, those of its ``letters`` are named that the officer may read all the same.
+        A case has no names if nothing of it verified.
         """
         until = time.monotonic() + self._within_s
-        newest = {case_id: self._newest(case_id, count, until) for case_id, count in events.items()}
+        newest = {
+            case_id: self._newest(case_id, count, letters.get(case_id, ()), until) for case_id, count in events.items()
+        }
         # A question adds to the names what its own acts bring in.
         return {
-            case_id: replace(names, items=dict(names.items), persons=dict(names.persons), cited=dict(names.cited))
+            case_id: replace(
+                names,
+                items=dict(names.items),
+                persons=dict(names.persons),
+                cited=dict(names.cited),
+                introduced=dict(names.introduced),
+            )
             for case_id, names in newest.items()
             if names is not None
         }
 
-    def _newest(self, case_id: str, events: int, until: float) -> CaseNames | None:
+    def _newest(self, case_id: str, events: int, letters: Sequence[str], until: float) -> CaseNames | None:
         """Return the names of a case, fetched anew if it has more events and that is done ``until`` (monotonic)."""
         left = until - time.monotonic()
         with self._lock:
             kept = self._kept.get(case_id)
-            if self._trust is None or (kept is not None and kept.events >= events) or left <= 0:
+            is_new = kept is not None and kept.events >= events
+            if kept is not None and not kept.is_whole:
+                is_new = is_new and all(("letter", letter_id) in kept.introduced for letter_id in letters)
+            if self._trust is None or is_new or left <= 0:
                 return kept
             reader = self._readers.get(case_id)
             if reader is None:
-                reader = Thread(target=self._read, args=(case_id, self._trust), daemon=True)
+                reader = Thread(target=self._read, args=(case_id, self._trust, events, letters), daemon=True)
                 self._readers[case_id] = reader
                 reader.start()
         reader.join(left)
         with self._lock:
             return self._kept.get(case_id)
 
-    def _read(self, case_id: str, trust: Trust) -> None:
-        bundle, names = _Bounded(self._most_bytes), None
+    def _read(self, case_id: str, trust: Trust, events: int, letters: Sequence[str]) -> None:
+        names = None
         try:
             # Nothing is named otherwise, and the question says so.
             with suppress(TallystickError):
-                self._service.download(path_of("/api/v1/cases/{}/proof", case_id), bundle)
-                names = names_in(bundle.getvalue(), trust, case_id)
+                names = names_in(self._download("/api/v1/cases/{}/proof", case_id), trust, case_id)
+            if names is None and letters:
+                names = self._of_letters(case_id, trust, events, letters)
         finally:
             with self._lock:
                 del self._readers[case_id]
-                if names is not None:
+                kept = self._kept.get(case_id)
+                if names is not None and (names.is_whole or kept is None or not kept.is_whole):
                     self._kept.pop(case_id, None)
                     self._kept[case_id] = names
                 for oldest in list(self._kept)[:-MOST_KEPT]:
                     del self._kept[oldest]
+
+    def _of_letters(self, case_id: str, trust: Trust, events: int, letters: Sequence[str]) -> CaseNames | None:
+        """Return what the events of letters show that the service gives out, None if none of them verifies."""
+        names = CaseNames(events=events, is_whole=False)
+        for letter_id in letters:
+            with suppress(TallystickError):
+                letter = self._service.get(path_of("/api/v1/cases/{}/letters/{}", case_id, letter_id))
+                event_id = convert(letter["event"]["envelope"]["event_id"], EventId)
+                verified = verify_event(self._download("/api/v1/events/{}/proof", event_id), trust)
+                event = verified.event
+                if (
+                    event is not None
+                    and isinstance(event.body, LetterSent)
+                    and (event.stream.kind, event.stream.id, event.body.letter_id) == ("case", case_id, letter_id)
+                    and verified.report.verdict in SOUND
+                ):
+                    names.learn(event, verified.entry.sections)
+        return names if names.introduced else None
+
+    def _download(self, template: str, named_id: str) -> bytes:
+        bundle = _Bounded(self._most_bytes)
+        self._service.download(path_of(template, named_id), bundle)
+        return bundle.getvalue()
 
 
 class _Bounded(BytesIO):

@@ -56,6 +56,8 @@ def fields_to_sign(
     called = event.stream.id
     if number is not None:
         called = labels.of("telling", "item").format(quoted(number), called)
+    elif event.stream.kind == "case" and event.previous is not None:
+        called = labels.of("telling", "unnamed").format(called)
     stream = EventField(labels.of("field", f"{event.stream.kind}_id"), called)
     return (stream, *event_fields(event, sections, words, labels))
 

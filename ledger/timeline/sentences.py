@@ -6,7 +6,7 @@ The custody rules describe flags in English phrases, and those are recorded; the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from string import Formatter
@@ -16,11 +16,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from ledger.acts import ACTS
 from ledger.core.custody import CaseState
 from ledger.core.custody.spans import Concerned, concerned, named_things
 from ledger.core.custody.state import Discrepancy, Letter
 from ledger.core.custody.stocktakes import CountDifference, CountedSide, sides_of
-from ledger.core.events import EVENT_TYPES, NAME_OF, Event, handover
+from ledger.core.events import EVENT_TYPES, NAME_OF, Body, Event, handover
 from ledger.core.events.case import DecisionRecorded, ItemDecision
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.events.handover import AspectCheck, NotAcceptedItem, ReceivedItem
@@ -86,6 +87,8 @@ LABEL_IN = {
     ("item.registered", "holder"): "possessor",
     ("item.registered", "witness"): "attesting_witness",
 }
+# What has no name of its own but for the event that begins it, or that somebody gives it.
+_OF_CASE = frozenset(("item", "person", "handover", "letter", "measure", "decision", "custody_change", "hold"))
 _AGENCIES = frozenset(
     ("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising", "copies_to")
 )
@@ -178,13 +181,15 @@ class Narrator(Struct, frozen=True):
     """Tells events in one language. ``names`` gives the name of an agency by its id.
 
     ``persons`` are the names of persons by their pseudonyms, as far as the reader may know them, and of the items of a
-    case whose state is not at hand. ``cited`` gives the events that others cite.
+    case whose state is not at hand. ``cited`` gives the events that others cite. Who signs reads things that others
+    name, such as handovers, by the events that ``introduced`` them, and of an id without a name that it has none.
     """
 
     labels: Labels
     names: Names = str
     persons: Mapping[str, str] = MappingProxyType({})
     cited: CitedEvents = lambda _event_ids, _case_id: {}
+    introduced: Mapping[tuple[str, str], Event] | None = None  # by what it is, and its id
 
     def tell(
         self, before: CaseState | None, event: Event, after: CaseState | None, about: Concerned | None = None
@@ -208,7 +213,7 @@ class Narrator(Struct, frozen=True):
 
     def words(self, event: Event, after: CaseState | None) -> EventWords:
         """Return the words for the values of an event; ``after`` is the case of its items."""
-        return self.words_of(NAME_OF[type(event.body)], after)
+        return EventWords(self, NAME_OF[type(event.body)], after, frozenset(_brought_in(event.body)))
 
     def words_of(self, event_type: str, after: CaseState | None) -> EventWords:
         """Return the words for values of an event of this type, or of none, in a case."""
@@ -218,9 +223,12 @@ class Narrator(Struct, frozen=True):
 class EventWords:
     """The words for one event's values: ids by what they stand for, times in the zone in use, words by labels."""
 
-    def __init__(self, narrator: Narrator, event_type: str, after: CaseState | None):
+    def __init__(
+        self, narrator: Narrator, event_type: str, after: CaseState | None, brought_in: frozenset[str] = frozenset()
+    ):
         self._labels, self._names = narrator.labels, narrator.names
         self._persons, self._cited = narrator.persons, narrator.cited
+        self._introduced, self._brought_in = narrator.introduced, brought_in
         self._event_type = event_type
         self._after = after
         self._looked_up: dict[str, Event | None] = {}
@@ -270,16 +278,21 @@ class EventWords:
     def event(self, event_id: str) -> str:
         """Return an event of the case by what it did, and to what; by its id alone if it is not to be had."""
         event = self._event(event_id)
-        if event is None:
-            return event_id
-        parts = [self._labels.of("event_type", event.event_type)]
+        return self._unnamed(event_id) if event is None else self._did(event, event_id)
+
+    def _did(self, event: Event, named_id: str, *about: str) -> str:
+        parts = [*about, self._labels.of("event_type", event.event_type)]
         word = next((field for field in fields_of(type(event.body)) if field.type.kind == "word"), None)
         if word is not None and (text := getattr(event.body, word.name)):
             parts.append(self._labels.of(word.type.vocabulary or "", text))
-        if things := [self._thing(named) for named in dict.fromkeys(named_things(event.body)) if named]:
+        if things := [self._thing(named, "item") for named in dict.fromkeys(named_things(event.body)) if named]:
             parts.append(self._list(things))
         did = " · ".join(parts).translate(_WITHIN_QUOTES)
-        return self._labels.of("telling", "event").format(did, event_id)
+        return self._labels.of("telling", "event").format(did, named_id)
+
+    def _unnamed(self, text: str) -> str:
+        """Return the id of what has no name here: to who signs, as that."""
+        return text if self._introduced is None else self._labels.of("telling", "unnamed").format(text)
 
     def section(self, event_id: str, label: str) -> str:
         """Return what a confidential section of an event has: a person's name, or a field of the procedure."""
@@ -364,7 +377,7 @@ class EventWords:
             return called
         if field in ("expected", "found"):
             return "; ".join(self._difference(part) for part in str(value).split("; "))
-        return self._thing(str(value))
+        return self._thing(str(value), _names_by_field().get(field))
 
     def _time_or_clock(self, field: str, text: str) -> str | None:
         """Return the words for days, durations, clocks, articles and paths of fields; None for any other field."""
@@ -408,8 +421,11 @@ class EventWords:
     def _item(self, called: str, named_id: str) -> str:
         return self._labels.of("telling", "item").format(called, named_id)
 
-    def _thing(self, text: str) -> str:
-        """Return an item, a person and a handover with what they are; anything else as it was recorded."""
+    def _thing(self, text: str, kind: str | None = None) -> str:
+        """Return an item, a person and a handover with what they are; anything else as it was recorded.
+
+        ``kind`` is what the text is the id of.
+        """
         if self._after is not None and text in self._after.items:
             return self._item(quoted(self._after.items[text].description), text)
         if self._after is not None and (handed := self._after.handovers.get(text)) is not None:
@@ -419,9 +435,15 @@ class EventWords:
         if (name := self._persons.get(text)) is not None:
             is_enough = self._after is not None and [*self._persons.values()].count(name) == 1
             return quoted(name) if is_enough else self._item(quoted(name), text)
+        event = None if kind is None or text in self._brought_in else (self._introduced or {}).get((kind, text))
+        if event is not None:
+            number = getattr(event.body, "number", None)
+            return self._did(event, text, self._names(event.agency), *([] if number is None else [quoted(number)]))
         if _PSEUDONYM.fullmatch(text):
-            return self._labels.of("telling", "person").format(self._shortened(text))
-        return text
+            kind, shown = "person", self._labels.of("telling", "person").format(self._shortened(text))
+        else:
+            shown = text
+        return shown if kind is None or text in self._brought_in else self._unnamed(shown)
 
     def _shortened(self, person_id: str) -> str:
         """Return a pseudonym as far as it tells the persons of the case apart; whole if the case is not at hand."""
@@ -474,7 +496,7 @@ class EventWords:
             case ReceivedItem(item_id=item_id) | ItemPart(item_id=item_id) | ItemDecision(item_id=item_id):
                 stated = ((field, getattr(value, field)) for field in _OF_LINE[type(value)])
                 notes = [self.part(field, part) for field, part in stated if part is not None]
-                return self._noted(item_id, notes) if notes else self._thing(item_id)
+                return self._noted(item_id, notes) if notes else self._thing(item_id, "item")
             case CountedSide():
                 return self._counted(value)
             case CountedDifference():
@@ -508,7 +530,7 @@ class EventWords:
 
     def _noted(self, item_id: str, notes: list[str]) -> str:
         separator = self._labels.of("telling", "separator")
-        return self._labels.of("telling", "noted").format(self._thing(item_id), separator.join(notes))
+        return self._labels.of("telling", "noted").format(self._thing(item_id, "item"), separator.join(notes))
 
 
 def sides_by_field(
@@ -537,6 +559,31 @@ def _moment_in(field: str, value: Any) -> datetime | None:
     if field.endswith(("_at", "as_of")) and isinstance(value, str) and "T" in value:
         return datetime.fromisoformat(value)
     return datetime.fromtimestamp(value, UTC) if field in ("valid_from", "valid_until") else None
+
+
+@cache
+def _names_by_field() -> Mapping[str, str]:
+    """Return what of a case the ids in a field name, by the field's name, if they always do in bodies and parts."""
+    kinds: dict[str, set[str | None]] = {"things": {"item"}}
+    bodies: list[type[Struct]] = [row.body for row in EVENT_TYPES.values()]
+    while bodies:
+        for field in fields_of(bodies.pop()):
+            kinds.setdefault(field.name, set()).add(field.type.names)
+            if field.type.part is not None:
+                bodies.append(field.type.part)
+    return {name: kind for name, (kind, *others) in kinds.items() if kind in _OF_CASE and not others}
+
+
+def _brought_in(body: Body) -> Iterator[str]:
+    """Yield the ids of what an event brings in, which nobody can have named before."""
+    act = ACTS.get(NAME_OF[type(body)])
+    if act is not None and act.makes is not None:
+        yield getattr(body, act.makes)
+    for field in fields_of(type(body)):
+        inner = getattr(body, field.name)
+        for part in inner if isinstance(inner, tuple) else (inner,):
+            if isinstance(part, ItemPart):
+                yield part.item_id
 
 
 def slots_of(

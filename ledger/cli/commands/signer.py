@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import click
 
 from ledger.cli.command import Command
+from ledger.cli.event_recorder import reader_of_acts
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
-from ledger.procedures import books_that_ship
 
 PORT = 8546
 OTHER_PORT = Message("Choose another, and let signer_url of the service say the same: the console looks for it there.")
@@ -39,7 +39,6 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     from api.signer.question import KeyHolder, QuestionBuilder
     from api.texts import Texts
     from ledger.cli.listening import listening
-    from ledger.client.case_names import CaseRecords
     from ledger.config.keys import keystore_key_id
 
     url = (console or session.profile.url).rstrip("/")
@@ -57,14 +56,7 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     signer = session.signer
     prompt = OfficerPrompt(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
     provider = SigningProvider(
-        QuestionBuilder(
-            holder,
-            session.labels,
-            session.full_name,
-            lambda: int(time.time()),
-            records=CaseRecords(session.service, session.trust()).names,
-            procedures=books_that_ship,
-        ),
+        QuestionBuilder(holder, reader_of_acts(session), lambda: int(time.time())),
         signer,
         prompt,
         chain_id,

@@ -20,6 +20,7 @@ from api.signer.asking import OfficerPrompt
 from api.signer.guard import Guard, Pairing
 from api.signer.question import KeyHolder, QuestionBuilder
 from api.texts import Texts
+from ledger.client.acts_in_words import ActsReader
 from ledger.config.keys import LocalSigner
 from ledger.config.settings import Settings
 from ledger.core.custody import CaseState
@@ -242,7 +243,7 @@ def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int],
     key = LocalSigner.from_private_key(officer.key.secret)
     holder = KeyHolder(key.key_id, officer.agency, officer.officer_id, LOG_ID, console)
     counter = OfficerPrompt()
-    desk = SigningProvider(QuestionBuilder(holder, Labels(language), str, now), key, counter, 31337)
+    desk = SigningProvider(QuestionBuilder(holder, ActsReader(Labels(language), str), now), key, counter, 31337)
     guard = Guard(signing.url, console, PAGE_KEY)
     routes = SignerRoutes(desk, counter, Pairing(signing.codes.append), guard, Texts(language))
     with listening_at(port, create_signer(routes)):

@@ -28,7 +28,8 @@ def test_a_handover_exists_when_both_halves_match(office: Office) -> None:
     expect(page.locator(".draft .sentence")).to_contain_text("offers to procuratorate-east for prosecution review")
     assert axe_findings(page) == []
     question = police.sign()
-    assert "police-east offers to procuratorate-east for prosecution review: phone, knife" in question
+    things = "phone (not known here), knife (not known here)"
+    assert f"police-east offers to procuratorate-east for prosecution review: {things}" in question
     handover = next(iter(office.state().handovers.values()))
     assert (handover.to_agency, list(handover.items)) == (PROCURATORATE, ["phone", "knife"])
     assert office.state().items["phone"].holder == POLICE

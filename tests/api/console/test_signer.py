@@ -13,16 +13,18 @@ import pytest
 from msgspec.structs import replace
 
 from api.auth.sessions import sign_in_text
-from api.signer.question import ActInWords, KeyHolder, QuestionBuilder
+from api.signer.question import KeyHolder, QuestionBuilder
 from ledger.client import case_names
+from ledger.client.acts_in_words import ActInWords, ActsReader
 from ledger.client.case_names import CaseNames, CaseRecords, names_in
 from ledger.client.service import ServiceClient
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.errors import IntegrityBroken
+from ledger.core.errors import IntegrityBroken, NotFound
 from ledger.core.events import Section
 from ledger.core.events.fields import ABSENT
 from ledger.core.events.item import ItemMerged, ItemSplit
+from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.events.record import Correction, ErasureProposed, RecordCorrected
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.log.merkle import leaf_hash
@@ -34,7 +36,7 @@ from ledger.i18n import ZONE_IN_USE, Labels, zone_in_use
 from ledger.procedures import shipped_rulebook
 from tests.api.console.desk import PAGE_KEY, Signing, signer_of
 from tests.api.service import Served, name_confidentially
-from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, SignedEvent, clerk
+from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Officer, SignedEvent, clerk
 from tests.testkit.casework import Case, offered, part
 from tests.testkit.machine import free_port, wait_until
 from tests.unit.core.test_adoption import SECOND
@@ -43,6 +45,7 @@ CONSOLE = "https://ledger.test"
 OFFICER = clerk(POLICE)
 NOW = START + 3600
 OFFER = offered("phone", "knife").last
+ASKING = "refusal_reasons_required"
 UNSPEAKABLE = -32602
 
 
@@ -117,9 +120,9 @@ def test_an_event_is_told_in_words_and_signed(desk: Desk) -> None:
     """The officer reads what the payload says; what comes back is his signature of that very event."""
     question, answer = desk.asked(True, "eth_signTypedData_v4", *asked_for(OFFER))
     assert question["acts"][0]["sentence"].startswith(
-        "police-east offers to procuratorate-east for prosecution review: phone, knife"
+        "police-east offers to procuratorate-east for prosecution review: phone (not known here), "
     )
-    assert ["items 2 · item", "knife"] in question["acts"][0]["particulars"]
+    assert ["items 2 · item", "knife (not known here)"] in question["acts"][0]["particulars"]
     signature = bytes.fromhex(answer["result"][2:])
     assert recover(signing_hash(OFFER.envelope, LOG_ID), signature) == OFFICER.key_id
 
@@ -340,7 +343,7 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
         address, data, beside = asked_for(event)
         now = event.envelope.signed_at
         by_case = {} if record is None else {"case-1": record}
-        asked = QuestionBuilder(holder, Labels("en"), str, lambda: now, records=lambda _events: by_case)
+        asked = QuestionBuilder(holder, ActsReader(Labels("en"), str, lambda *_: by_case), lambda: now)
         return asked.events(address, [[data, beside]]).acts[0]
 
     named, unnamed = signed(offer, names), signed(offer, None)
@@ -349,10 +352,14 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     assert f"{names.number} (case-1)" in named.particulars[0].value
     assert "fetched and verified" in named.source
     assert "the phone" not in unnamed.sentence
-    assert "As the page says" in unnamed.source
+    assert "could not be verified here" in unnamed.source
+    pseudonym = offer.event.body.person_ids[0]
+    for of_nothing_known in ("case-1", "phone", "knife", f"person {pseudonym}"):
+        assert f"{of_nothing_known} (not known here)" in "\n".join(value for _, value in unnamed.particulars)
+    assert "handover-1" in [value for _, value in unnamed.particulars], "it begins with this event"
     begun = [asked_for(each)[1:] for each in Case().open().register("phone").events]
     begun_at = case.events[0].envelope.signed_at
-    of_new = QuestionBuilder(holder, Labels("en"), str, lambda: begun_at).events(
+    of_new = QuestionBuilder(holder, ActsReader(Labels("en"), str), lambda: begun_at).events(
         OFFICER.key_id, [list(each) for each in begun]
     )
     assert ["signed together" in each.source for each in of_new.acts] == [False, True]
@@ -368,6 +375,54 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
         names_in(bundle, other_log, "case-1")
     with pytest.raises(IntegrityBroken, match="expected the record of case-2"):
         names_in(bundle, trust, "case-2")
+
+
+def words_of(events: list[SignedEvent], acted: SignedEvent) -> str:
+    """Return what is read before ``acted`` is signed, by who has these events of its case."""
+    names = CaseNames(events=len(events))
+    for each in events:
+        names.learn(each.event, each.sections)
+    reader = ActsReader(Labels("en"), str, lambda *_: {"case-1": names} if events else {})
+    (act,) = reader.read([(acted.event, acted.sections)])
+    return act.sentence
+
+
+def test_what_an_act_answers_is_named_by_the_event_that_began_it() -> None:
+    """An acceptance names the sender and the things that were offered; of what no event is known, it says so."""
+    case = Case().open().register("phone").offer("phone", to=PROCURATORATE, number="List 7")
+    *before, accepted = case.accept(by=clerk(PROCURATORATE)).events
+    offer = "“police-east · List 7 · handover offered · prosecution review · the phone (phone)” (handover-1)"
+    assert f"accepts handover {offer}, delivered at" in words_of(before, accepted)
+    assert "accepts handover handover-1 (not known here), delivered at" in words_of([], accepted)
+    assert "accepts handover handover-1 (not known here)" in words_of(before[:1], accepted)
+
+
+def test_a_letter_is_named_to_its_addressee_who_sees_nothing_else_of_the_case(served: Served) -> None:
+    """By its event, which is fetched and verified alone; a letter of another case or name is not taken for it."""
+    case = served.record(name_confidentially(Case().open().register("phone")))
+    asking = LetterSent(letter_id="letter-1", kind=ASKING, number="No. 7", sent_at=case.moment, to_agency=COURT)
+    served.record(case.act(asking))
+    served.publish()
+    addressee = clerk(COURT)
+    assert served.get("/api/v1/cases/case-1/proof", addressee).status_code == 404
+    service, trust = AsAddressee(served, addressee), served.parts.trust.trust
+    receipt = case.draft(LetterReceived(letter_id="letter-1", received_at=case.moment), addressee)
+    records = CaseRecords(service, trust)
+    for _ in range(2):
+        (act,) = ActsReader(Labels("en"), str, records.names).read([(receipt.event, {})])
+        assert "“police-east · ‘No. 7’ · letter sent · notice to give the reasons for not filing” (letter-1)" in act.sentence
+        assert "The letter is named by its own event" in act.source
+        assert act.particulars[0].value == "case-1 (not known here)"
+    assert service.asked == [
+        "/api/v1/cases/case-1/proof",
+        "/api/v1/cases/case-1/letters/letter-1",
+        f"/api/v1/events/{case.last.envelope.event_id}/proof",
+    ]
+    assert records.names({"case-1": 1}, {"case-1": ["letter-2"]}).keys() == {"case-1"}
+    for letter in ("letter-2", "../letters"):
+        assert CaseRecords(service, trust).names({"case-1": 1}, {"case-1": [letter]}) == {}
+    service.instead = served.get(f"/api/v1/events/{case.events[0].envelope.event_id}/proof", OFFICER).content
+    assert CaseRecords(service, trust).names({"case-1": 1}, {"case-1": ["letter-1"]}) == {}
 
 
 def test_what_comes_of_things_is_named_and_corrections_are_taken() -> None:
@@ -409,7 +464,8 @@ def test_times_of_a_case_are_shown_in_the_zone_of_its_procedure() -> None:
     shown = {}
     for name, books in {"known": {"cn-criminal": shipped_rulebook()}, "unknown": {}}.items():
         now = opening.envelope.signed_at
-        asked = QuestionBuilder(holder, Labels("en"), str, lambda now=now: now, procedures=lambda books=books: books)
+        reader = ActsReader(Labels("en"), str, procedures=lambda books=books: books)
+        asked = QuestionBuilder(holder, reader, lambda now=now: now)
         (act,) = asked.events(address, [[data, beside]]).acts
         shown[name] = (dict(act.particulars)["occurred at"], act.source)
     assert shown == {
@@ -433,7 +489,7 @@ def test_labels_and_zone_are_those_of_the_procedure_in_the_record(served: Served
     sealing = case.register("knife").last
     address, data, beside = asked_for(sealing)
     asked = QuestionBuilder(
-        holder, Labels("en"), str, lambda: sealing.envelope.signed_at, records=lambda _events: {"case-1": names}
+        holder, ActsReader(Labels("en"), str, lambda *_: {"case-1": names}), lambda: sealing.envelope.signed_at
     )
     (act,) = asked.events(address, [[data, beside]]).acts
     assert "Times: Beijing time." in act.source
@@ -497,6 +553,30 @@ class Shown(ServiceClient):
         self.asked += 1
         self.may_answer.wait(60)
         target.write(self.bundles[path.split("/")[4]])
+
+
+class AsAddressee(ServiceClient):
+    """The service as the addressee of a letter reads it, or ``instead`` of its proofs something else."""
+
+    def __init__(self, served: Served, addressee: Officer):
+        super().__init__("https://ledger.test")
+        self.served, self.addressee = served, addressee
+        self.instead: bytes | None = None
+        self.asked: list[str] = []
+
+    def _asked(self, path: str) -> httpx.Response:
+        self.asked.append(path)
+        answer = self.served.get(path, self.addressee)
+        if answer.status_code != 200:
+            raise NotFound("not shown to this reader")
+        return answer
+
+    def get(self, path: str, **_query: Any) -> Any:
+        return self._asked(path).json()
+
+    def download(self, path: str, target: IO[bytes], **_query: Any) -> None:  # type: ignore[override]
+        answer = self._asked(path).content
+        target.write(self.instead or answer)
 
 
 def test_what_was_signed_can_be_looked_at(desk: Desk) -> None:

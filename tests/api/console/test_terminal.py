@@ -12,8 +12,9 @@ import pytest
 
 from api.signer import asking
 from api.signer.asking import Declined, NotAnswered, OfficerPrompt, Terminal
-from api.signer.question import ActInWords, SigningQuestion
+from api.signer.question import SigningQuestion
 from api.texts import Texts
+from ledger.client.acts_in_words import ActInWords
 from ledger.timeline.event_fields import EventField
 
 

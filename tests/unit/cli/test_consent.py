@@ -40,6 +40,25 @@ def test_an_acceptance_is_shown_in_words_and_signed_after_a_yes(world: World) ->
     assert holder(world, f"{case_id}-i1") == "procuratorate-east"
 
 
+def test_what_is_signed_is_named_by_the_verified_record(world: World) -> None:
+    """The sender and the thing of an offer, with the trust file; without one the question says that it is not known."""
+    case_id = open_case(world, items=1)
+    handover_id, item = offer(world, case_id, "--item", f"{case_id}-i1"), f"{case_id}-i1"
+    received_at = when(instant_text(int(time.time())))
+    accepting = ("handover", "accept", case_id, handover_id, "--received-at", received_at, "--all-as-listed")
+    refused = world.tally.at_terminal("--profile", "prosecutor", *accepting, answers=["n"])
+    assert f"{handover_id} (not known here)" in refused.err
+    assert "could not be verified here" in refused.err
+    world.tally.add_profile("verifying", world.url, "procuratorate-east", "j-0021", "prosecutor")
+    world.tally.ok("log", "trust", "--pin", profile="verifying")
+    asked = world.tally.at_terminal("--profile", "verifying", *accepting, answers=["n"]).err
+    assert ("fetched and verified here" in asked, "not known here" in asked) == (True, False)
+    (sentence,) = [line for line in asked.splitlines() if "accepts handover" in line]
+    description = world.ok("item", "show", item)["description"]
+    for named in ("police-east", "handover offered", f"{description} ({item})", handover_id):
+        assert named in sentence
+
+
 @pytest.mark.parametrize(
     "words",
     [
