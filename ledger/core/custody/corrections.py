@@ -85,8 +85,10 @@ def _values(item: Item, act: Act, own: list[tuple[str, str, str]], *, is_part: b
     for place, path, stated in own:
         name, _, inner = path.partition(".")
         correct = None if stated == ABSENT else stated
-        # A seal comes off only by being broken, which says on what ground: then the thing is opened.
-        if name not in CHANGING or name in item.changed or (name == "seal_number" and correct is None):
+        # A seal comes off only by being broken, which says on what ground: then the thing is opened. None comes back
+        # either: what was found without its seal since, or open, bears none whatever it bore before.
+        no_seal = name == "seal_number" and (correct is None or item.seal_state in ("missing", "unsealed"))
+        if name not in CHANGING or name in item.changed or no_seal:
             continue
         if name not in _AMOUNTS:
             values[name] = correct

@@ -134,6 +134,24 @@ def test_a_seal_is_put_on_by_a_correction_and_taken_off_by_none() -> None:
     ]
 
 
+@pytest.mark.parametrize("seal_state", ["missing", "unsealed", "broken"])
+def test_what_was_found_without_a_seal_has_none_after_a_correction_and_is_sealed_anew(seal_state: str) -> None:
+    """The number that it bore before says nothing of today: there is no seal to break. A broken one is still there."""
+    written = Case().open().register("notes")
+    registered = ref(written)
+    written.say(item.ItemCheckedOut, item_id="notes", to_officer="p-9", ground="copies")
+    written.say(item.ItemCheckedIn, item_id="notes", seal_state=seal_state)
+    notes = correct(written, registered, seal_number="S-7").state.items["notes"]
+    is_there = seal_state == "broken"
+    assert (notes.seal_number, notes.seal_state) == ("S-7" if is_there else None, seal_state)
+    if not is_there:
+        with refused("other_seal", field="payload.body.seal_number"):
+            written.say(item.ItemUnsealed, item_id="notes", seal_number="S-7")
+    written.say(item.ItemSealed, item_id="notes", seal_number="S-8")
+    notes = correct(written, registered, seal_number="S-9").state.items["notes"]
+    assert (notes.seal_number, notes.seal_state) == ("S-8", "intact")
+
+
 def test_an_amount_is_corrected_as_a_whole() -> None:
     """A sum that was left out, and one that was none; half of one, and what its unit does not have, are refused."""
     written = Case().open().register("cash", kind="property")
