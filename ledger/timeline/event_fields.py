@@ -16,6 +16,7 @@ from ledger.core.custody.stocktakes import CountedSide
 from ledger.core.events import Event, Section
 from ledger.core.events.fields import Field, field_of
 from ledger.core.events.handover import DiscrepancyRaised
+from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.stocktake import CountedDifference
 from ledger.core.events.terms import NAME_FIELD, PERSON_NAME, EventRef, Money, Quantity
 from ledger.i18n import Labels
@@ -79,6 +80,9 @@ def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> It
                     yield EventField(f"{label} · {words.named(key)}", shown)
             case None | () | False if name != "rest_as_listed":
                 continue
+            case str() if isinstance(struct, ErasureProposed | SectionErased) and name == "label":
+                of = words.section(struct.concerns.event_id, value)
+                yield EventField(label, of if value in of else labels.of("telling", "item").format(of, value))
             case dict():
                 yield from (EventField(f"{label} · {key}", words.value(name, part)) for key, part in value.items())
             case tuple():

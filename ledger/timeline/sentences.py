@@ -135,6 +135,13 @@ def quoted(text: str) -> str:
     return f"“{shown.translate(_WITHIN_QUOTES)}”"
 
 
+def name_of_section(label: str, of_person: str | None, labels: Labels) -> str:
+    """Return what the confidential section of an event has, whose section ``of_person`` is of the person it names."""
+    if label == of_person:
+        return labels.of("field", PERSON_NAME)
+    return labels.find("particular", label) or label
+
+
 def names_by_id(load_names: Callable[[], Mapping[str, Bilingual | Name]], labels: Labels) -> Names:
     """Return a function from the id of an agency or model to its name in the labels' language, or the id without one.
 
@@ -297,9 +304,9 @@ class EventWords:
     def section(self, event_id: str, label: str) -> str:
         """Return what a confidential section of an event has: a person's name, or a field of the procedure."""
         event = self._event(event_id)
-        if event is not None and label == getattr(event.body, "section", None):
-            return self._labels.of("field", PERSON_NAME)
-        return self._labels.find("particular", label) or label
+        if event is not None:
+            return name_of_section(label, getattr(event.body, "section", None), self._labels)
+        return self._labels.find("particular", label) or self._unnamed(label)
 
     def look_up(self, values: Iterable[Any]) -> None:
         """Look up together those of the values that cite events."""

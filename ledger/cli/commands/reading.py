@@ -29,7 +29,7 @@ from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Instant, LeafHash, SafeInt
 from ledger.core.messages import Term
 from ledger.recording.event_signing import Claims, StreamPosition
-from ledger.timeline.sentences import LABEL_IN, vocabulary_of
+from ledger.timeline.sentences import LABEL_IN, name_of_section, vocabulary_of
 
 HIT_COLUMNS = columns(
     *(
@@ -176,7 +176,8 @@ def show_event(output: Output, event: Mapping[str, Any]) -> None:
     _show_fields(output, "content", event["payload"]["body"], fields["event_type"])
     for label, section in (event.get("sections") or {}).items():
         erased = {"section": output.labels.of("message", "erased")}
-        _show_fields(output, label, erased if section is None else section["fields"])
+        called = name_of_section(label, event["payload"]["body"].get("section"), output.labels)
+        _show_fields(output, called, erased if section is None else section["fields"])
     for flag in convert(event["flags"], list[Flag]):
         output.warn(flag_in_words(output.labels, flag))
     return None

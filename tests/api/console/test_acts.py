@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from api.console.cases.case_acts import FROM_FIELDS, OWN_PAGES
 from api.console.shared.forms import MOST_FIELDS, PostedForm
 from ledger.acts import ACTS
-from ledger.core.events import EVENT_TYPES
+from ledger.core.events import EVENT_TYPES, Authority
 from ledger.core.events.case import MeasureImposed, PersonNamed
 from ledger.core.events.record import Correction, ErasureProposed, RecordCorrected
 from ledger.core.events.terms import Money
@@ -229,11 +229,20 @@ def test_an_erasure_is_proposed_by_choosing_what_it_erases(served: Served) -> No
     form = {"chosen_section": f"{li.event_id}/person:1", "ground": "over"}
     draft = post(served, clerk(POLICE), "/cases/case-1/drafts/section.erasure_proposed", form)
     assert f"the confidential section name of event {of_li}" in draft.text
+    assert "<dd>name (person:1)</dd>" in draft.text
     task = page_of(served, supervisor(POLICE), "/cases/case-1").text
     assert "the confidential section name of event “person named · suspect · Wang Wu”" in task
     for event, erases in ((li, True), (item, False)):
         text = page_of(served, clerk(POLICE), f"/cases/case-1/events/{event.event_id}").text
         assert (f"acts/section.erasure_proposed?of={event.event_id}" in text) == erases
+    case.erase(case.events[2].ref, "person:1", supervisor(POLICE), authority=Authority("court_order", "12/2026"))
+    served.record(case)
+    erased = page_of(served, clerk(POLICE), f"/cases/case-1/events/{case.events[2].event.event_id}").text
+    assert "Erased on authority: name</p>" in erased
+    act = page_of(served, clerk(POLICE), f"/cases/case-1/events/{case.last.event.event_id}").text
+    assert "<dd>name (person:1)</dd>" in act
+    withheld = page_of(served, auditor(PROCURATORATE), f"/cases/case-1/events/{li.event_id}").text
+    assert "for those who hold the case: name</p>" in withheld
 
 
 def test_what_is_corrected_is_shown_corrected_wherever_it_is_named(served: Served) -> None:

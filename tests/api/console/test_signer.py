@@ -367,6 +367,8 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     sentence = signed(erasing, names).sentence
     assert "the confidential section name of event “person named · suspect · a name (" in sentence
     assert case.events[3].ref.event_id in sentence
+    assert "name (person:1)" in [value for _, value in signed(erasing, names).particulars]
+    assert "the confidential section “person:1 (not known here)” of event" in signed(erasing, None).sentence
     with pytest.raises(IntegrityBroken):
         names_in(bundle.replace(b"the phone", b"the spoon"), trust, "case-1")
     other_key = SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key
@@ -410,7 +412,10 @@ def test_a_letter_is_named_to_its_addressee_who_sees_nothing_else_of_the_case(se
     records = CaseRecords(service, trust)
     for _ in range(2):
         (act,) = ActsReader(Labels("en"), str, records.names).read([(receipt.event, {})])
-        assert "“police-east · ‘No. 7’ · letter sent · notice to give the reasons for not filing” (letter-1)" in act.sentence
+        assert (
+            "“police-east · ‘No. 7’ · letter sent · notice to give the reasons for not filing” (letter-1)"
+            in act.sentence
+        )
         assert "The letter is named by its own event" in act.source
         assert act.particulars[0].value == "case-1 (not known here)"
     assert service.asked == [

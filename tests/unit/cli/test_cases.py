@@ -25,6 +25,9 @@ def test_names_stay_in_confidential_sections(world: World) -> None:
     event = world.ok("event", "show", receipt["event_id"])
     assert event["sections"]["person:1"]["fields"] == {"name": "somebody withheld", "birth_date": "1990-01-01"}
     assert "somebody" not in json.dumps(event["payload"])
+    shown = world.run("event", "show", receipt["event_id"]).out
+    assert "\nname\n" in shown.split("\ncontent\n")[1]
+    assert "\nperson:1\n" not in shown
     assert len(receipt["person_id"]) == 32
 
 
