@@ -274,7 +274,7 @@ def projections(before: CaseState | None, after: CaseState | None, index: int) -
         yield HOLDS, row_of(HOLDS, hold, items=len(hold.item_ids), **own)
     for item in changed(before.items if before else None, after.items):
         counted = {"quantity": item.quantity.value, "unit": item.quantity.unit}
-        yield ITEMS, row_of(ITEMS, item, **counted, **own)
+        yield ITEMS, row_of(ITEMS, item, parents=" ".join(item.parents) or None, **counted, **own)
 
 
 def event_projections(event: Event, index: int, after: CaseState | None) -> Iterator[Change]:

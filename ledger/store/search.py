@@ -23,6 +23,7 @@ from functools import cache, lru_cache
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -106,9 +107,18 @@ class SearchPosition(Struct, frozen=True):
     case_id: str = ""
 
 
+class HitPart(Struct, frozen=True):
+    """An item of the case that bears the number that was searched for as well, since it came of ``parents``."""
+
+    item_id: str
+    description: str
+    parents: tuple[str, ...]
+
+
 class Hit(Struct, frozen=True):
     """A case that matches: the word as it was signed and its kind, and the item and event that last contained it.
 
+    An exhibit number has with it the ``parts`` of items that took it over, such as those that were split off.
     The event of a case's id is the case's latest one, that of an item's id the latest that changed the item, that of a
     name the one that named the person; if its section is not as it was signed, the word is UNSIGNED. ``description`` is
     that of the item, ``sequence`` the event's place in the case, ``index`` in the log. ``item_corrected_in`` and
@@ -128,6 +138,7 @@ class Hit(Struct, frozen=True):
     index: int
     item_corrected_in: str | None
     case_corrected_in: str | None
+    parts: tuple[HitPart, ...] = ()
 
 
 class SearchPage(Struct, frozen=True):
@@ -450,9 +461,34 @@ def _page(
     # Limited before it is joined: any number may match.
     first = query.order_by(*key.values()).limit(limit).subquery("candidates")
     rows = connection.execute(_with_case(first).order_by(*(first.c[name] for name in key)), values)
-    return [
-        (SearchPosition(after.rank, row.word, row.kind, row.case_id), _hit(row, word=_signed_text(row))) for row in rows
-    ]
+    return _with_parts(
+        connection,
+        [
+            (SearchPosition(after.rank, row.word, row.kind, row.case_id), _hit(row, word=_signed_text(row)))
+            for row in rows
+        ],
+    )
+
+
+def _with_parts(connection: Connection, places: _Places) -> _Places:
+    """Return the hits, those of exhibit numbers with the parts of items that bear them."""
+    numbers = {(hit.case_id, hit.word) for _, hit in places if hit.kind == "exhibit"}
+    if not numbers:
+        return places
+    parts: dict[tuple[str, str], list[HitPart]] = {}
+    columns = (ITEMS.c.case_id, ITEMS.c.exhibit_number, ITEMS.c.item_id, ITEMS.c.description, ITEMS.c.parents)
+    case_ids, words = ({pair[place] for pair in numbers} for place in (0, 1))
+    bears_one = (one_of(ITEMS.c.exhibit_number, words), one_of(ITEMS.c.case_id, case_ids))
+    query = select(*columns).where(*bears_one, ITEMS.c.parents.is_not(None)).order_by(ITEMS.c.item_id)
+    for row in connection.execute(query):
+        part = HitPart(row.item_id, row.description, tuple(row.parents.split()))
+        parts.setdefault((row.case_id, row.exhibit_number), []).append(part)
+    return [(place, replace(hit, parts=_parts_beside(hit, parts))) for place, hit in places]
+
+
+def _parts_beside(hit: Hit, parts: Mapping[tuple[str, str], Iterable[HitPart]]) -> tuple[HitPart, ...]:
+    bearing = parts.get((hit.case_id, hit.word), ()) if hit.kind == "exhibit" else ()
+    return tuple(part for part in bearing if part.item_id != hit.item_id)
 
 
 def _signed_text(row: Any) -> str:
@@ -501,7 +537,8 @@ def _with_case(candidates: Subquery) -> Select[Any]:
 
 def _hit(row: Any, **own: Any) -> Hit:
     own["index"] = row.log_index
-    return Hit(*(own[name] if name in own else getattr(row, name) for name in Hit.__struct_fields__))
+    names = (name for name in Hit.__struct_fields__ if name != "parts")
+    return Hit(*(own[name] if name in own else getattr(row, name) for name in names))
 
 
 def _words(*conditions: ColumnElement[bool]) -> Select[Any]:

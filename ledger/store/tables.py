@@ -312,7 +312,10 @@ class HoldsTable(StoreTable):
 
 
 class ItemsTable(StoreTable):
-    """An item's present state in a case. Two cases may have an item of one id: a split one, or different things."""
+    """An item's present state in a case. Two cases may have an item of one id: a split one, or different things.
+
+    ``parents`` are the ids of the items that it came from, with blanks between them.
+    """
 
     item_id: str = Field(primary_key=True)
     case_id: str = Field(primary_key=True, index=True)
@@ -326,6 +329,7 @@ class ItemsTable(StoreTable):
     seal_number: str | None = Field(default=None, index=True)
     exhibit_number: str | None = Field(default=None, index=True)
     storage_location: str | None = Field(default=None, sa_column=Column(_BY_CODE_POINT, nullable=True))
+    parents: str | None = None
     corrected_in: str | None = None
     updated_index: int = Field(sa_column=big())
 

@@ -27,7 +27,7 @@ from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Instant, LeafHash, SafeInt
-from ledger.core.messages import Term
+from ledger.core.messages import Message, Term
 from ledger.recording.event_signing import Claims, StreamPosition
 from ledger.timeline.sentences import LABEL_IN, name_of_section, vocabulary_of
 
@@ -63,7 +63,14 @@ def search_command(session: Session, text: str | None, file: Path | None, limit:
     hits = list(islice(session.service.pages("/api/v1/search", "hits", limit=min(limit, 1000), q=asked), limit))
     if session.json:
         return session.output.data(hits)
-    return session.output.table([hit | {"word_kind": hit["kind"]} for hit in hits], HIT_COLUMNS)
+    rows: list[dict[str, Any]] = []
+    for hit in hits:
+        rows.append(hit | {"word_kind": hit["kind"]})
+        for part in hit["parts"]:
+            parents = ", ".join(part["parents"])
+            of = Message("{description}, from {parents}", description=part["description"], parents=parents)
+            rows.append(rows[-1] | {"item_id": part["item_id"], "description": session.labels.translate(of)})
+    return session.output.table(rows, HIT_COLUMNS)
 
 
 DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol/event-types.md.'

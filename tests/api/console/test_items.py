@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 from ledger.config.settings import Settings
 from ledger.core.events import Authority
 from ledger.core.events.handover import ReceivedItem
-from ledger.core.events.item import ItemSealed
+from ledger.core.events.item import ItemSealed, ItemSplit
 from tests.api.console.desk import Office, barriers
 from tests.api.console.pages import OWN, page_of
 from tests.api.service import Served
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, Officer, auditor, clerk, instant
-from tests.testkit.casework import Case, pieces
+from tests.testkit.casework import Case, part, pieces
 
 DAY_S = 86_400
 ITEM = "/cases/case-1/items/phone"
@@ -147,3 +149,13 @@ def test_an_auditor_asks_who_held_an_item_on_a_day(office: Office) -> None:
     assert office.complaints == []
     answer.get_by_role("link", name="handover accepted").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("handover accepted")
+
+
+def test_a_search_leads_to_the_parts_of_a_thing(served: Served) -> None:
+    """By the exhibit number that they took over, each beside what it came from."""
+    case = Case().open().register("pills", kind="property", quantity=10, exhibit_number="E-71")
+    served.record(case.say(ItemSplit, item_id="pills", parts=(part("one", 4), part("two", 6))))
+    page = page_of(served, clerk(POLICE), "/search?q=E-71").text
+    for item_id in ("one", "two"):
+        link = re.escape(f'<a class="id" href="/console/cases/case-1/items/{item_id}">{item_id}</a>')
+        assert re.search(link + r' <span class="quiet">came from <a [^>]*>pills</a>', page)

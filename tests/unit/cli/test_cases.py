@@ -194,3 +194,14 @@ def test_a_case_is_found_by_a_file_and_by_what_is_written(world: World, tmp_path
     assert seal in world.run("search", seal).out
     for terms in ((), (seal, "--file", scan)):
         assert world.run("search", *terms).status == Exit.USAGE
+
+
+def test_an_exhibit_number_finds_the_parts_of_the_thing(world: World) -> None:
+    """Each in a line of its own that says what it came from."""
+    case_id, number = open_case(world), f"E-{secrets.token_hex(4)}"
+    whole = register(world, case_id, "a bag of pills", "--exhibit-number", number, "--quantity", "10")["item_id"]
+    split = world.ok("item", "split", case_id, whole, "--part", "4", "--part", "6")
+    (hit,) = world.ok("search", number)
+    assert [part["item_id"] for part in hit["parts"]] == sorted(split["parts"])
+    lines = [line for line in world.run("search", number).out.splitlines() if number in line]
+    assert [f"from {whole}" in line for line in lines] == [False, True, True]

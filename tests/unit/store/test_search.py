@@ -24,7 +24,7 @@ from ledger.store.tables import ENTRIES, NAME_PARTS, SECTIONS, WORD_PARTS
 from ledger.store.tables import WORDS as WORDS_TABLE
 from ledger.store.word_parts import parts_of
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant, section, supervisor
-from tests.testkit.casework import Case, person_id, pieces, registration
+from tests.testkit.casework import Case, part, person_id, pieces, registration
 from tests.testkit.ledgers import Ledger, open_founded
 from tests.unit.audit.stand import findings_of
 from tests.unit.store.plans import noted, plan
@@ -171,6 +171,30 @@ def test_a_hit_shows_the_text_of_its_own_thing_and_all_of_it_is_searched(ledger:
     ledger.post_all(case.events)
     for word in ("批注", text[1000:1200], text[-200:]):
         assert {(hit.kind, hit.item_id) for hit in matches(ledger, word).hits} == {("description", "books")}, word
+
+
+def test_an_exhibit_number_finds_the_parts_that_took_it_over(ledger: Ledger) -> None:
+    """With what each came from; a part of a part, too, and what was merged of them; nothing of another case."""
+    for case_id in ("case-2", "case-3"):
+        goods = {"kind": "property", "quantity": 10, "exhibit_number": "E-71", "fungible": True}
+        case = Case(case_id).open().register("pills", **goods)
+        case.say(item.ItemSplit, item_id="pills", parts=(part("one", 4), part("two", 6, description="torn bag")))
+        if case_id == "case-2":
+            case.say(item.ItemSplit, item_id="two", parts=(part("three", 1), part("four", 5)))
+            case.say(item.ItemMerged, item_ids=("one", "three"), whole=part("five", 5, description="bag"))
+        ledger.post_all(case.events)
+    hits = {hit.case_id: hit for hit in matches(ledger, "e-71").hits}
+    assert {hit.item_id for hit in hits.values()} == {"pills"}
+    parts = {part.item_id: (part.description, part.parents) for part in hits["case-2"].parts}
+    assert parts == {
+        "one": ("the pills", ("pills",)),
+        "two": ("torn bag", ("pills",)),
+        "three": ("torn bag", ("two",)),
+        "four": ("torn bag", ("two",)),
+        "five": ("bag", ("one", "three")),
+    }
+    assert [part.item_id for part in hits["case-3"].parts] == ["one", "two"]
+    assert [hit.parts for hit in matches(ledger, "torn bag").hits] == [(), ()]
 
 
 @pytest.mark.parametrize(
