@@ -1,7 +1,8 @@
 """CASE 1.5 / UCO: a case as JSON-LD in the words of digital forensics (https://caseontology.org), context included.
 
 Each event is an investigative action of its agency; an item's registration and each acceptance of it has a provenance
-record. Ids are UUIDs derived from ours: the same export gives the same graph, and two cases name an agency alike.
+record. No term of CASE 1.5 is for money: a sum is an event about its item, whose attributes the ontology leaves open.
+Ids are UUIDs derived from ours: the same export gives the same graph, and two cases name an agency alike.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import msgspec
 
 from ledger.core.custody import CaseState, Item
 from ledger.core.events import Authority
+from ledger.core.events.terms import Money
 from ledger.core.messages import plain
+from ledger.i18n.amounts import money_in_words
 from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
 Node = dict[str, Any]
@@ -25,7 +28,8 @@ CONTEXT: Final = {
     **{f"uco-{part}": f"{_UCO}/{part}/" for part in ("action", "core", "identity", "observable", "types")},
 }
 _NAMESPACE = UUID("6d1a9b52-7c0e-4c36-9c53-2f6a1f0f7f2b")
-_PARTS = ("uco-observable:ContentDataFacet", "uco-types:Hash")  # of objects, not objects themselves
+# Of objects, not objects themselves.
+_PARTS = ("uco-observable:ContentDataFacet", "uco-types:Hash", "uco-types:Dictionary", "uco-types:DictionaryEntry")
 _METHODS = {"sha256": "SHA256", "sm3": "SM3", "blake3": "BLAKE3"}
 
 
@@ -71,6 +75,8 @@ def _nodes(timeline: CaseTimeline, names: Callable[[str], str]) -> Iterator[Node
         yield {"@id": _id("person", person_id), "@type": "uco-identity:Person", "uco-core:name": person_id}
     for item in state.items.values():
         yield from _item(item)
+        if item.money is not None:
+            yield from _sum(item.item_id, item.money)
     for step, body in bodies:
         yield from _provenance(step, state, registered)
         yield _action(step, body, state)
@@ -101,6 +107,31 @@ def _item(item: Item) -> Iterator[Node]:
             "@type": "uco-types:Hash",
             "uco-types:hashMethod": _METHODS[algorithm],
             "uco-types:hashValue": {"@type": "xsd:hexBinary", "@value": value.upper()},
+        }
+
+
+def _sum(item_id: str, money: Money) -> Iterator[Node]:
+    """Yield the sum that an item is, in the main unit of its currency (ISO 4217)."""
+    amount, _, currency = money_in_words(money.amount, money.currency).partition(" ")
+    stated = {"amount": amount, "currency": currency}
+    yield {
+        "@id": _id("sum", item_id),
+        "@type": "uco-core:Event",
+        "uco-core:eventType": "sum",
+        "uco-core:eventContext": [_ref(_id("item", item_id))],
+        "uco-core:eventAttribute": [_ref(_id("attributes", item_id))],
+    }
+    yield {
+        "@id": _id("attributes", item_id),
+        "@type": "uco-types:Dictionary",
+        "uco-types:entry": [_ref(_id(f"attribute {key}", item_id)) for key in stated],
+    }
+    for key, value in stated.items():
+        yield {
+            "@id": _id(f"attribute {key}", item_id),
+            "@type": "uco-types:DictionaryEntry",
+            "uco-types:key": key,
+            "uco-types:value": value,
         }
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from ledger.core.events import Authority, Section
 from ledger.core.events.case import CaseSplit
+from ledger.core.events.terms import Money
 from ledger.interchange.exports import ocel
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
@@ -61,7 +62,9 @@ def dealt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         case.accept(received=received, not_accepted=(kept("image"),), **times)
         case.say(CaseSplit, new_case_id="case-3", ground="apart", item_ids=("phone",), occurred_at=times["occurred_at"])
         served.record(case)
-        served.record(Case("case-2", start=START + 600).open(case_number="2026-0418").register("knife"))
+        other = Case("case-2", start=START + 600).open(case_number="2026-0418").register("knife")
+        other.register("cash", kind="property", money=Money(amount=123450, currency="CNY"))
+        served.record(other.register("yen", kind="property", money=Money(amount=5000, currency="JPY")))
         yield served
 
 
@@ -122,7 +125,7 @@ def test_pm4py_reads_the_log(dealt: Served, readers: Path, tmp_path: Path) -> No
     events = [event for log in logs for event in log.events]
     assert read["events"] == len(events)
     assert read["activities"] == dict(Counter(event.type for event in events))
-    assert read["objects"] == {"item": 5, "case": 2, "agency": 2, "person": 1, "handover": 1}
+    assert read["objects"] == {"item": 7, "case": 2, "agency": 2, "person": 1, "handover": 1}
     assert {"accepted", "not accepted", "signed by", "case", "registered"} <= set(read["qualifiers"])
     assert {"of case", "lists", "from", "to", "comes from"} <= set(read["o2o"])
     assert [read["first_holder"], *read["holders"]] == [POLICE, PROCURATORATE, ""]
@@ -162,10 +165,11 @@ def test_logs_that_are_merged_have_what_they_share_once(dealt: Served) -> None:
 
 
 @pytest.mark.extended
-def test_case_validate_accepts_the_graph(dealt: Served, readers: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case_id", ["case-1", "case-2"])
+def test_case_validate_accepts_the_graph(dealt: Served, readers: Path, tmp_path: Path, case_id: str) -> None:
     """By the ontology of CASE 1.5, offline; a hash method that its vocabulary lacks is told as information alone."""
     file = tmp_path / "case.jsonld"
-    file.write_bytes(export(dealt, "case-uco").content)
+    file.write_bytes(export(dealt, "case-uco", case_id).content)
     command = [readers / "case_validate", "--allow-info", "--built-version", "case-1.5.0", file]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -193,6 +197,22 @@ def test_the_graph_has_exhibits_actions_hashes_and_authority(dealt: Served) -> N
     assert paper["case-investigation:authorizationIdentifier"] == "W-2026-7"
     assert {each["uco-core:name"] for each in by_type["uco-identity:Organization"]} == {POLICE, PROCURATORATE}
     assert answer.content == export(dealt, "case-uco").content
+
+
+def test_the_graph_has_amount_and_currency_of_money(dealt: Served) -> None:
+    """Each sum is about its item, in the main unit by the currency's decimals; what is no money has none."""
+    nodes = {node["@id"]: node for node in export(dealt, "case-uco", "case-2").json()["@graph"]}
+    sums = {}
+    for node in nodes.values():
+        if node["@type"] == "uco-core:Event":
+            (item,), (attributes,) = node["uco-core:eventContext"], node["uco-core:eventAttribute"]
+            entries = [nodes[entry["@id"]] for entry in nodes[attributes["@id"]]["uco-types:entry"]]
+            stated = {entry["uco-types:key"]: entry["uco-types:value"] for entry in entries}
+            sums[nodes[item["@id"]]["uco-core:name"]] = stated
+    assert sums == {
+        "cash": {"amount": "1234.50", "currency": "CNY"},
+        "yen": {"amount": "5000", "currency": "JPY"},
+    }
 
 
 # -- who may -----------------------------------------------------------------------------------------------------------
