@@ -296,7 +296,7 @@ def _supervisor(
     views = Views(
         path,
         source,
-        datasets=lambda size, agency: datasets.tables(source.registered(size), source.ranks(agency)),
+        datasets=lambda size, agency, ids: datasets.tables(source.registered(size), source.ranks(agency), ids),
         left_with=None if path is None else BoundFile(database, path),
     )
     runner = ModelRunner(workers, model_limits(settings), agency=OWN_WORK)

@@ -164,19 +164,22 @@ def run_model_file(
     views, workers = service.parts.supervisor.views, service.parts.workers
     now = datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     at = datetime.fromisoformat(as_of) if as_of else now
-    views.refresh()
-    views.read_datasets(reading.agency)
     with workers.turn(reading.agency) as turn:
         parse = parse_draft if is_draft else parse_model
         model = turn.run(parse, definition, words_in_force(service), field="definition")
-        values = model.parameters_of(parameters)
-        subject = Message("run of the model {model.model_id}", model=model)
-        reading.record(subject, supervision=True)
-        with views.export(of=agencies[reading.agency], now=now) as export:
-            arguments = export, model, parameters, at, query_limits(workers.limits)
-            limits, files = run_limits(workers.limits), Files(read=export.files)
-            with naming_the_query():
-                all_findings = turn.run(found_in_export, *arguments, limits=limits, files=files)
+    values, dataset_ids = model.parameters_of(parameters), datasets_of(model, parameters)
+    subject = Message("run of the model {model.model_id}", model=model)
+    reading.record(subject, supervision=True)
+    views.refresh()
+    views.read_datasets(reading.agency, dataset_ids)
+    with (
+        workers.turn(reading.agency, after=turn) as turn,
+        views.export(of=agencies[reading.agency], now=now, dataset_ids=dataset_ids) as export,
+    ):
+        arguments = export, model, parameters, at, query_limits(workers.limits)
+        limits, files = run_limits(workers.limits), Files(read=export.files)
+        with naming_the_query():
+            all_findings = turn.run(found_in_export, *arguments, limits=limits, files=files)
     findings = [
         finding
         for finding in all_findings
@@ -207,7 +210,7 @@ def run_model_file(
         differing=count_differing(findings),
         datasets={
             dataset_id: dataset.agency
-            for dataset_id in datasets_of(model, parameters)
+            for dataset_id in dataset_ids
             if (dataset := export.datasets.get(dataset_view(dataset_id))) is not None
         },
         findings=tuple(views_of_page),
@@ -225,7 +228,8 @@ def example_of_file(service: Service, reading: Reading, definition: str, source:
     reading.record(Message("example for a model"), *case_ids, supervision=True)
     with workers.turn(reading.agency) as turn:
         model = turn.run(parse_draft, definition, words, field="definition")
-        with views.export(of=reading.authority.agencies[reading.agency], now=source.as_of) as export:
+        agency = reading.authority.agencies[reading.agency]
+        with views.export(of=agency, now=source.as_of, dataset_ids=()) as export:
             limits = query_limits(workers.limits)
             files = Files(read=export.files)
             return turn.run(example_in_export, export, model, source, limits, words, field="definition", files=files)

@@ -435,7 +435,7 @@ def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Datas
     ]
     agencies = rows_of_agencies(_agencies(run).values())
     source = BundleViewSource(run.events, run.procedures, agencies=agencies, anchors=anchors, size=lead.tree_size)
-    views = Views(None, source, datasets=lambda _size, _agency: tables)
+    views = Views(None, source, datasets=lambda *_: tables)
     try:
         views.refresh()
         with views.export() as export:

@@ -160,11 +160,12 @@ class WorkerPool:
             return turn.run(function, *arguments, field=field, limits=limits, files=files)
 
     @contextmanager
-    def turn(self, agency: str, patience_s: float | None = None) -> Iterator[Turn]:
-        """Reserve a worker for one agency until the block is left. Raises Unavailable."""
+    def turn(self, agency: str, patience_s: float | None = None, *, after: Turn | None = None) -> Iterator[Turn]:
+        """Reserve a worker for one agency until the block is left: for all that one request asks of workers, or for
+        the rest of it ``after`` an earlier turn. Raises Unavailable."""
         worker = self._wait_for_worker(agency, self._patience_s if patience_s is None else patience_s)
         try:
-            yield Turn(self, worker)
+            yield Turn(self, worker, 0.0 if after is None else after.cpu_s)
         finally:
             with self._turn:
                 self._leave(agency)
@@ -215,11 +216,12 @@ class WorkerPool:
 
 
 class Turn:
-    """A reserved worker."""
+    """A reserved worker. Its pieces of work share the seconds of computing: ``cpu_s`` are those that were used."""
 
-    def __init__(self, pool: WorkerPool, worker: _Worker):
+    def __init__(self, pool: WorkerPool, worker: _Worker, cpu_s: float = 0.0):
         self._pool = pool
         self._worker = worker
+        self.cpu_s = cpu_s
 
     def run(
         self,
@@ -232,8 +234,11 @@ class Turn:
         """Run work as ``WorkerPool.run`` does, without waiting."""
         limits = limits or self._pool.limits
         job = pickle.dumps((function, arguments, files), pickle.HIGHEST_PROTOCOL)
-        ending, encoded, used = self._worker.do(job, limits)
-        self._pool.last_used = used
+        ending, encoded = Ending.NO_TIME, b""
+        if (left := round(limits.cpu_s - self.cpu_s)) > 0:  # the system counts whole seconds
+            ending, encoded, used = self._worker.do(job, replace(limits, cpu_s=left))
+            self._pool.last_used = used
+            self.cpu_s += used.cpu_s
         if ending in (Ending.DONE, Ending.REFUSED, Ending.FAILED):
             kind = {Ending.DONE: declared(function), Ending.REFUSED: TallystickError}.get(ending, str)
             try:
@@ -248,7 +253,7 @@ class Turn:
             raise _failure(function, str(result)[-MOST_CHARACTERS:])
         if ending is Ending.LARGE_FILE and not files.most:  # whoever asked for the work can do nothing about it
             raise _failure(function, "it writes a file, which it may not")
-        if ending is Ending.NO_TIME and used.cpu_s < limits.cpu_s - 1:
+        if ending is Ending.NO_TIME and self.cpu_s < limits.cpu_s - 1:
             raise Unavailable(
                 "this was not done within {limits.seconds:g} seconds: other work keeps this machine busy",
                 limits=limits,

@@ -104,7 +104,7 @@ def measure(history: GeneratedHistory, limits: UnusualLimits) -> list[ModelResul
             files = DatasetFiles(database)
             files.keep(registration.body, table)
             datasets = Datasets(files).tables([registration])
-        views = Views(None, HistorySource(history), datasets=lambda _size, _agency: datasets)
+        views = Views(None, HistorySource(history), datasets=lambda *_: datasets)
         try:
             views.refresh()
             with views.session(with_datasets=True) as session:

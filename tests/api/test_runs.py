@@ -21,7 +21,7 @@ from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.export_runs import exported_session
 from ledger.supervision.runs.query_session import LIMITS
 from ledger.supervision.view_catalogue import views
-from ledger.workers.pool import WorkerPool
+from ledger.workers.pool import Turn, WorkerPool, WorkLimits
 from tests.api.conftest import serving
 from tests.api.console.pages import OWN, page_of, post
 from tests.api.service import Served, problem
@@ -45,7 +45,7 @@ from tests.testkit.builders import (
 )
 from tests.testkit.casework import Case, person_id
 from tests.testkit.supervision import Model, assigned, closed, confirmed, dataset
-from tests.unit.supervision.modelling import with_condition, with_sql
+from tests.unit.supervision.modelling import SOUND, with_condition, with_sql
 
 OFFICERS = (
     *(clerk(agency) for agency in (POLICE, FAR_POLICE, COURT, PROCURATORATE)),
@@ -281,6 +281,38 @@ def test_a_data_set_is_compared_with_where_its_agency_stands_in_line(served: Ser
         answer = run(served, PAID, analyst(by))
         assert answer.status_code == 200, answer.text
         assert len(answer.json()["findings"]) == count
+
+
+def test_a_run_reads_the_lists_that_it_asks_alone(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list may take longer to read than any run: who asks for none of it does not wait."""
+    work, run_in_turn = list[str](), Turn.run
+
+    def noted(turn: Turn, function: Any, *arguments: Any, **options: Any) -> Any:
+        work.append(function.__name__)
+        return run_in_turn(turn, function, *arguments, **options)
+
+    monkeypatch.setattr(Turn, "run", noted)
+    give(served, clerk(POLICE))
+    for text, reads in ((SOUND, []), (PAID, ["write_table"]), (PAID, [])):
+        work.clear()
+        assert run(served, text, analyst(PROCURATORATE)).status_code == 200
+        assert work == ["parse_model", *reads, "found_in_export"]
+
+
+def test_reading_and_running_a_model_share_the_seconds_of_computing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading a file asks its query of no rows, which may take as long as the run: the run has what is left."""
+    run_in_turn = Turn.run
+
+    def dear(turn: Turn, *arguments: Any, **options: Any) -> Any:
+        result = run_in_turn(turn, *arguments, **options)
+        turn.cpu_s += WorkLimits().cpu_s
+        return result
+
+    monkeypatch.setattr(Turn, "run", dear)
+    refused = problem(run(served, SOUND, analyst(PROCURATORATE)), 400, "too_costly", "condition")
+    assert "more than 4 seconds of computing" in refused["detail"]
 
 
 def test_what_keeps_a_model_from_being_run_is_told(served: Served) -> None:

@@ -5,7 +5,7 @@ A file is kept under the digest that was signed and is read only where its bytes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from struct import unpack_from
@@ -119,12 +119,17 @@ class Datasets:
         self._lock = Lock()  # a file that is mapped is not written by anybody else
 
     def tables(
-        self, registrations: Iterable[Registered], ranks: Mapping[str, int] | None = None
+        self,
+        registrations: Iterable[Registered],
+        ranks: Mapping[str, int] | None = None,
+        ids: Collection[str] | None = None,
     ) -> dict[str, DatasetTable]:
-        """Return those that ``current_registrations`` does, by the names of their views.
+        """Return those that ``current_registrations`` does, by the names of their views, or those of these ids.
 
         There is none of a data set whose file is not here. Safe to call from several threads.
         """
+        if ids is not None and not ids:
+            return {}  # another list may be read just now, which takes seconds
         listed = list(registrations)
         latest = {(entry.agency, dataset_view(entry.body.dataset_id)): entry.digest for entry in listed}
         tables: dict[str, DatasetTable] = {}
@@ -132,6 +137,8 @@ class Datasets:
             # What is no longer registered is let go.
             self._read = {digest: self._read[digest] for digest in latest.values() if digest in self._read}
             for name, registered in current_registrations(listed, ranks).items():
+                if ids is not None and registered.body.dataset_id not in ids:
+                    continue
                 outside = self._read.get(registered.digest) or self._outside(registered)
                 if outside is not None:
                     tables[name] = self._read[registered.digest] = outside

@@ -172,6 +172,16 @@ class QuerySession:
 
         Raises QueryRefused.
         """
+        names, rows = self._answer(sql, parameters, as_of)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def columns(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[str]:
+        """Return the columns of a query, whose rows are asked for as ``rows`` does. Raises QueryRefused."""
+        return self._answer(sql, parameters, as_of)[0]
+
+    def _answer(
+        self, sql: str, parameters: Mapping[str, object], as_of: datetime
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
         statement = require_sound(sql, self._views | self._lists)
         arguments = {**parameters, AS_OF: as_of}
         missing = statement.named_parameters - arguments.keys()
@@ -191,7 +201,7 @@ class QuerySession:
             fetched = self._fetched(result, names)
         if len(set(names)) < len(names):
             raise QueryRefused(Wording("two_of_one_name"), hint=Wording("hint_as"))
-        return [dict(zip(names, row, strict=True)) for row in fetched]
+        return names, fetched
 
     def _fetched(self, result: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[tuple[Any, ...]]:
         """Fetch the rows piece by piece: a result that is too large is refused before it is all here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ _HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "B
 logger = structlog.get_logger(__name__)
 
 
-def no_datasets(_size: int, _agency: str | None) -> Mapping[str, DatasetTable]:
+def no_datasets(_size: int, _agency: str | None, _ids: Collection[str] | None) -> Mapping[str, DatasetTable]:
     """Return no data sets."""
     return {}
 
@@ -125,14 +125,14 @@ class Views:
         path: Path | None,
         source: ViewSource,
         *,
-        datasets: Callable[[int, str | None], Mapping[str, DatasetTable]] = no_datasets,
+        datasets: Callable[[int, str | None, Collection[str] | None], Mapping[str, DatasetTable]] = no_datasets,
         left_with: LeftDigest | None = None,
     ):
         """Set up views over a source; ``path`` None keeps them in memory.
 
         With ``left_with`` a file is used only as it was left; one that was changed, not closed, or made by other
         procedures is made anew. ``datasets`` returns the data sets of a tree size, by the names of their views: those
-        that an agency's models compare with, or all.
+        that an agency's models compare with, or all; and of them those of these ids, or all.
         """
         self._path = path
         self._source = source
@@ -189,26 +189,31 @@ class Views:
             connection.execute("BEGIN TRANSACTION")
             own = snapshot_tables.views_of(connection, cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
-            datasets = self._datasets(size, None) if with_datasets else {}
+            datasets = self._datasets(size, None, None) if with_datasets else {}
             opened = {
                 name: replace(dataset.for_session, table=register_under_random_name(connection, dataset.table))
                 for name, dataset in datasets.items()
             }
             yield QuerySession(connection, own, zone=self.zone, size=size, datasets=opened)
 
-    def read_datasets(self, agency: str) -> None:
-        """Read the data sets that an export for an agency includes, if they were not read yet.
+    def read_datasets(self, agency: str, ids: Collection[str]) -> None:
+        """Read the data sets of these ids that an export for an agency includes, if they were not read yet.
 
         That may need a worker, so it is done by whoever holds none.
         """
-        self._datasets(self.size(), agency)
+        self._datasets(self.size(), agency, ids)
 
     @contextmanager
     def export(
-        self, cases: Iterable[str] | None = None, *, of: Agency | None = None, now: datetime | None = None
+        self,
+        cases: Iterable[str] | None = None,
+        *,
+        of: Agency | None = None,
+        now: datetime | None = None,
+        dataset_ids: Collection[str] | None = None,
     ) -> Iterator[Export]:
         """Export what a session over these cases, within the jurisdiction of an agency, and the data sets that its
-        models compare with would ask, as files of this block.
+        models compare with, or those of them with these ids, would ask, as files of this block.
 
         For a model that is run in another process, which has nothing else within reach.
         """
@@ -218,7 +223,7 @@ class Views:
             connection.execute("BEGIN TRANSACTION")
             snapshot_tables.export(connection, Path(folder), cases, jurisdiction=jurisdiction, now=now)
             size, _ = _kept_head(connection)
-            datasets = self._datasets(size, agency)
+            datasets = self._datasets(size, agency, dataset_ids)
             connection.execute("ROLLBACK")
             files = {
                 name: ExportedDataset(

@@ -113,7 +113,7 @@ def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[
         views = Views(
             folder / "views.duckdb",
             source,
-            datasets=lambda size, agency: datasets.tables(source.registered(size), source.ranks(agency)),
+            datasets=lambda size, agency, ids: datasets.tables(source.registered(size), source.ranks(agency), ids),
         )
         record = SupervisionLog(ledger.database, watched.authority, ledger.system, source.registered, runner)
         watched.supervisor = Supervisor(views, record, interval_s=10_000, clock=ledger.clock, runner=runner)

@@ -268,7 +268,7 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     views = Views(
         None,
         BundleViewSource([], shipped_procedures()),
-        datasets=lambda size, _: datasets.tables([registration][size:]),
+        datasets=lambda size, *_: datasets.tables([registration][size:]),
     )
     views.refresh()
     sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM list_pensions ORDER BY id'

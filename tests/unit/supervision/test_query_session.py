@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from duckdb import Statement
 
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import UNIVERSAL
 from ledger.i18n import Labels
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models import sql_guard
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
+from ledger.supervision.runs import query_session
 from ledger.supervision.runs.query_session import Limits, QuerySession, open_database
+from tests.unit.supervision.modelling import with_sql
 
 AS_OF = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 1 April in Shanghai
 CASES = [
@@ -47,6 +51,19 @@ def test_rows_come_as_plain_values(session: QuerySession) -> None:
         ("case-1", datetime(2026, 3, 2, 1), date(2026, 3, 2), ["blake3:01"], None, Decimal("1.5")),  # noqa: DTZ001
         ("case-2", datetime(2026, 3, 3, 16, 30), date(2026, 3, 4), None, None, Decimal("1.5")),  # noqa: DTZ001
     ]
+
+
+def test_reading_a_file_asks_its_query_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it asks may take as long of no rows as of all."""
+    asked, judged = list[str](), query_session.require_sound
+
+    def noted(sql: str, views: frozenset[str]) -> Statement:
+        asked.append(sql)
+        return judged(sql, views)
+
+    monkeypatch.setattr(query_session, "require_sound", noted)
+    model = parse_model(with_sql("SELECT case_id, handover_id, to_agency, evidence FROM handovers"))
+    assert asked == [model.query.sql]
 
 
 def test_what_is_divided_by_zero_is_empty(session: QuerySession) -> None:

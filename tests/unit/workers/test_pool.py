@@ -64,6 +64,19 @@ def test_what_takes_too_much_is_stopped(pool: WorkerPool, function: type, argume
     assert pool.run(len, "abc", agency="east") == 3
 
 
+def test_what_a_request_asks_for_in_parts_takes_no_longer(pool: WorkerPool) -> None:
+    """All its pieces of work together stay within the seconds of one, also where it leaves the worker to others."""
+    limits = WorkLimits(memory_mb=64, cpu_s=2)
+    with pool.turn("east") as first, pytest.raises(TooCostly):
+        first.run(sum, range(10**12), limits=SMALL)
+    with pool.turn("east", after=first) as rest:
+        for _ in range(2):
+            with pytest.raises(TooCostly, match="more than 2 seconds of computing"):
+                rest.run(sum, range(10**12), limits=limits)
+    assert rest.cpu_s < 2.5
+    assert pool.run(len, "abc", agency="east") == 3
+
+
 def test_a_file_that_is_made_may_be_as_large_as_any_result(pool: WorkerPool) -> None:
     """Bytes come back as they are: in another spelling they would take a third more."""
     assert pool.run(bytes, 1_000_000, agency="east") == bytes(1_000_000)
