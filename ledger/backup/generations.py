@@ -151,6 +151,18 @@ def read_generation(place: Objects, number: int, trust: Trust | VerifyingKey | N
     return generation
 
 
+def newer_generation(place: Objects, than: Generation, trust: Trust | None) -> Generation | None:
+    """Return the newest generation at the place if it is newer; None if none is, or if it is not of this log."""
+    newest = max(numbers_at(place), default=than.number)
+    if newest <= than.number:
+        return None
+    try:
+        generation = read_generation(place, newest, trust)
+    except (Damaged, OfOtherLedger):
+        return None
+    return generation if generation.log_id == than.log_id else None
+
+
 def _require_signed(note: SignedNote, generation: Generation, trust: Trust | VerifyingKey) -> None:
     key = trust
     if isinstance(trust, Trust):

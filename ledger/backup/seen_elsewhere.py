@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import httpx
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.errors import TallystickError
 from ledger.core.log.policy import Policy
@@ -40,6 +41,10 @@ class SeenElsewhere(Struct, frozen=True):
 
     answers: tuple[SeenBy, ...]
     enough: bool
+
+    def and_by(self, more: SeenBy) -> SeenElsewhere:
+        """Return the same with one more answer, which is no witness's."""
+        return replace(self, answers=(*self.answers, more))
 
     def lacking(self, size: int) -> int | None:
         """Return how many entries somebody has seen beyond a log of this size, None if too few say what they saw."""

@@ -264,8 +264,10 @@ def restore_command(
 
     All or nothing: cut short, the same command begins again. It starts no service and brings no keys.
     """
+    from ledger.backup.generations import newer_generation
     from ledger.backup.of_directory import place_of
     from ledger.backup.restoring import restore
+    from ledger.backup.seen_elsewhere import SeenBy
 
     place = place_of(_settings(None, store))
     by = _trust(trust)
@@ -276,6 +278,15 @@ def restore_command(
     with bar(session, "entries restored") as entries:
         restored = restore(backup, data_dir, database_url, by, progress=entries.reach)
     elsewhere = _seen_elsewhere(data_dir, by)
+    if newer := newer_generation(place, restored.generation, by):
+        elsewhere = elsewhere.and_by(SeenBy(f"generation {newer.number}", newer.size))
+        session.warn(
+            Message(
+                "Generation {newer.number} is newer. What was erased since this one is here again: restore the newer "
+                "one, or erase it again before anybody reads.",
+                newer=newer,
+            )
+        )
     lacking = elsewhere.lacking(restored.generation.size)
     findings = [fault.what for fault in restored.findings]
     shown: dict[str, Any] = {"generation": number, "made_at": instant_text(restored.generation.made_at)}

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.backup import restoring
-from ledger.backup.generations import numbers_at
+from ledger.backup.generations import newer_generation, numbers_at
 from ledger.backup.pruning import LEFT_S, prune
 from ledger.backup.seen_elsewhere import SeenBy, SeenElsewhere, is_quorum, seen_by_witnesses
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound, Unavailable
@@ -155,10 +155,12 @@ def test_a_server_gets_the_partitions_before_the_rows(
 
 
 def test_an_older_generation_can_be_restored(stand: Stand) -> None:
-    """The restored log has the size and root of that generation, and an audit finds nothing."""
+    """The restored log has the size and root of that generation, an audit finds nothing, and a newer one is named."""
     first = stand.create().generation
     stand.record(handed_over("case-new"))
-    stand.create()
+    second = stand.create().generation
+    assert newer_generation(stand.place, first, TRUST) == second
+    assert newer_generation(stand.place, second, TRUST) is None
     database = stand.restored(number=1)
     with database.read() as connection:
         assert (tree(connection).size, tree(connection).root.hex()) == (first.size, first.root)
