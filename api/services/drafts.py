@@ -17,7 +17,6 @@ from api.services.service import Service
 from ledger.acts import ACTS, MADE_IN_PARTS
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.claimed_times import require_consistent
-from ledger.core.custody.fold import OTHER_ID
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Conflict, RuleRefused, Unauthorized
@@ -26,6 +25,7 @@ from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, Per
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.events.handover import HandoverOffered, HandoverReturned
 from ledger.core.events.item import ItemRegistered
+from ledger.core.events.streams import OTHER_ID
 from ledger.core.messages import Message, Term, joined
 from ledger.core.visibility import Reader, arriving, visible_flags
 from ledger.i18n import Labels

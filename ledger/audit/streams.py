@@ -18,7 +18,7 @@ from ledger.core.errors import RuleRefused, TallystickError, Unavailable
 from ledger.core.events import Event, decode_checked, entry_hash
 from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.stocktake import StocktakeRecorded
-from ledger.core.log.replay import StreamHead, place_after
+from ledger.core.events.streams import StreamHead, place_after
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import SupervisionAct, SupervisionState, advance
 from ledger.core.verification.case import rests_on_another_case

@@ -14,8 +14,8 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.streams import StreamHead
 from ledger.core.log.checkpoints import stated_checkpoint
-from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.package import decode_package
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.signatures import TransactionSigner

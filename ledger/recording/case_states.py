@@ -17,13 +17,13 @@ import structlog
 
 from ledger.core.custody import Act, CaseState, OpenSplit, fold
 from ledger.core.custody.cases import require_can_take_over
-from ledger.core.custody.fold import book_of, not_on_head
+from ledger.core.custody.fold import book_of
 from ledger.core.custody.kept_state import decode_state, is_kept
 from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
 from ledger.core.events import Event
 from ledger.core.events.case import CaseClosed, CaseOpened, CaseSplit, CaseTakenOver
+from ledger.core.events.streams import StreamHead, require_next
 from ledger.core.events.terms import EventRef
-from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.signing.authority import Agency
 from ledger.recording.registry_view import KindsOf, ReadAccess
@@ -179,8 +179,7 @@ class CaseStates:
         if cached is not None and cached.case_id == event.stream.id:
             return cached
         state = self.of_case(event.stream.id)
-        if state is None or state.head != event.previous:
-            raise not_on_head(state.head if state else None, state.sequence + 1 if state else 0, event)
+        require_next(state, event)
         return state
 
     def of_case(self, case_id: str) -> CaseState | None:

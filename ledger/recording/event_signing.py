@@ -31,7 +31,7 @@ from ledger.core.events import (
     make_event,
     unsigned_envelope,
 )
-from ledger.core.log.replay import FoldedStream, place_after
+from ledger.core.events.streams import FoldedStream, place_after
 from ledger.core.signing.signatures import TransactionSigner, signing_hash
 
 MAX_ACTS = 100  # events that one consent is asked for: more than anybody reads at once

@@ -21,15 +21,14 @@ import structlog
 from msgspec import Struct
 
 from ledger.core.custody.cases import OpenSplit
-from ledger.core.custody.fold import not_on_head
 from ledger.core.custody.references import require_new
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
 from ledger.core.events.case import CaseClosed, CaseSplit
 from ledger.core.events.registry import RegistryChange
 from ledger.core.events.stocktake import StocktakeRecorded
+from ledger.core.events.streams import StreamHead, require_next
 from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, leaf_hash
-from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tiles import Appended, RightEdge, TileNodes, TileReader
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.messages import Message
@@ -93,9 +92,7 @@ class LogView:
                 hint="Make the payload anew, with a new salt.",
             )
         stream = (event.stream.kind, event.stream.id)
-        head = self.heads.get(stream)
-        if (event.sequence, event.previous) != place_after(head):
-            raise not_on_head(head.head if head else None, place_after(head)[0], event)
+        require_next(self.heads.get(stream), event)
         # The registry has changed since validation: the key may have been revoked.
         if validated.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, validated.envelope, index)

@@ -28,8 +28,8 @@ from ledger.core.errors import Conflict, RuleRefused, Unavailable
 from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.events import Envelope, decode_envelope, entry_hash
 from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.streams import StreamHead
 from ledger.core.events.supervision import BilingualText
-from ledger.core.log.replay import StreamHead
 from ledger.core.messages import Term
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.rulebook import Rulebook

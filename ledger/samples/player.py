@@ -22,8 +22,8 @@ from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Unavailable
 from ledger.core.events import Body, Envelope, Stream, case
 from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.streams import StreamHead
 from ledger.core.events.terms import NAME_FIELD, EventRef
-from ledger.core.log.replay import StreamHead
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.signatures import TransactionSigner
 from ledger.core.supervision import finding_digest, lead_id_of

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from ledger.core.events import Event
 from ledger.core.events.record import DatasetRegistered, ImportRecorded
-from ledger.core.log.replay import StreamHead
+from ledger.core.events.streams import StreamHead
 from ledger.store import bindings, log
 from ledger.store.cases import Page, paged
 from ledger.store.database import Change, row_of, where_set

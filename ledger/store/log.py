@@ -16,8 +16,8 @@ from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFou
 from ledger.core.events import Event, Section, decode_again, decode_section
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.record import HOUSEKEEPING
+from ledger.core.events.streams import StreamHead
 from ledger.core.log.merkle import EMPTY_ROOT, Hash, frontier_at
-from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileNodes, TileReader
 from ledger.core.messages import Message
 from ledger.core.signing.authority import SERVICE_AGENCY

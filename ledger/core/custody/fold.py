@@ -18,15 +18,14 @@ from ledger.core.custody.clock_facts import with_linked
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.letters import has_letter_to_answer
 from ledger.core.custody.state import RULES, Act, CaseState
-from ledger.core.errors import Conflict, refuse
+from ledger.core.errors import refuse
 from ledger.core.events import Event, case, handover, hold, record
-from ledger.core.messages import Message
+from ledger.core.events.streams import require_next
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.event_words import require_words
 from ledger.core.procedure.jurisdiction import supervises_any
 from ledger.core.procedure.rulebook import Rulebook
 
-OTHER_ID = Message("Choose another id.")
 # What an agency records that supervises a party and is none.
 _BY_SUPERVISORS = (record.AuditRecorded, hold.HoldPlaced, hold.HoldReleased)
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
@@ -92,7 +91,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     is impossible, or a word of it is none of the procedure's. Pure: the same stream gives the same states, refusals and
     flags.
     """
-    require_head(state.head if state else None, state.sequence + 1 if state else 0, act.event)
+    require_next(state, act.event)
     body = act.event.body
     if state is not None:
         require_admitted(state, act)
@@ -126,29 +125,3 @@ def book_of(state: CaseState | None, event: Event, in_force: Mapping[str, Rulebo
     """
     procedure_id = require_opening(event).procedure if state is None else state.procedure
     return require_in_force(in_force, procedure_id, field="body.procedure")
-
-
-def require_head(head: str | None, sequence: int, event: Event) -> None:
-    """Accept an event that comes at ``sequence`` after ``head``. Raises Conflict."""
-    if event.sequence == sequence and event.previous == head:
-        return
-    raise not_on_head(head, sequence, event, "sequence" if event.sequence != sequence else "previous")
-
-
-def not_on_head(head: str | None, sequence: int, event: Event, field: str = "previous") -> Conflict:
-    """Return the refusal of an event that does not follow the ``head`` of its stream; ``sequence`` is the next."""
-    hint = Message("Look at what happened since, then sign again on this head.")
-    if head is None:
-        hint = Message("There is nothing of this id yet: look at the id.")
-    elif event.sequence == 0 and event.stream.kind != "agency":  # which nobody begins anew by an id of his own
-        hint = OTHER_ID
-    return Conflict(
-        "expected sequence {next_sequence} on {leaf_hash}",
-        next_sequence=sequence,
-        leaf_hash=head or "null",
-        head=head,
-        sequence=sequence,
-        field=f"envelope.{field}",
-        code="not_on_head",
-        hint=hint,
-    )

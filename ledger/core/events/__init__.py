@@ -2,7 +2,7 @@
 
 ``terms`` has the vocabulary, ``catalogue`` the table of event types, ``case``, ``item``, ``handover``, ``letter``,
 ``hold``, ``retention``, ``procedure``, ``record``, ``stocktake``, ``supervision`` and ``registry`` the bodies,
-``payload`` the payload and envelope around a body.
+``payload`` the payload and envelope around a body, ``streams`` the order of events.
 """
 
 from ledger.core.events import case as case

@@ -2,7 +2,7 @@
 
 The witness and an agency's monitor replay a whole log with ``replay_entries`` and its parts. The service, the audit and
 the verification of a case replay parts of one by the same rules: its registry (``replay_registry``), the order of one
-stream (``place_after``).
+stream (``ledger.core.events.streams``).
 
 ``ReplayState`` is the state that does not grow with the log. The head map and the ids of events do grow, so a
 step gets only those that its entries need (``PriorEntries``). Reading entries and storing state are left to others.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -26,6 +26,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, Ta
 from ledger.core.events import EVENT_TYPES, Envelope, decode_envelope, decode_payload, require_kind
 from ledger.core.events.record import HOUSEKEEPING
 from ledger.core.events.registry import RegistryChange
+from ledger.core.events.streams import StreamHead, place_after
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.head_map import HeadMap, MapKey, MappedHead, PageName, is_map, map_key, require_mapped
@@ -71,28 +72,6 @@ class SignedInFuture(Unavailable):
     """
 
     code = "signed_in_future"
-
-
-class StreamHead(Struct, frozen=True):
-    """The last event of a stream; ``head`` is the leaf hash of its entry."""
-
-    sequence: int
-    head: str
-
-
-class FoldedStream(Protocol):
-    """What was folded from a stream, or its head alone: both have the number and leaf hash of its last event."""
-
-    @property
-    def sequence(self) -> int: ...
-
-    @property
-    def head(self) -> str: ...
-
-
-def place_after(stream: FoldedStream | None) -> tuple[int, str | None]:
-    """Return sequence and ``previous`` of the event that comes next in a stream, which is None if it is empty."""
-    return (0, None) if stream is None else (stream.sequence + 1, stream.head)
 
 
 class ReplayState(Struct, frozen=True):

@@ -8,8 +8,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ledger.core.custody.flags import Flag
-from ledger.core.custody.fold import require_head
 from ledger.core.errors import refuse
+from ledger.core.events.streams import require_next
 from ledger.core.supervision import leads, models, recommendations
 from ledger.core.supervision.state import (
     LeadState,
@@ -63,7 +63,7 @@ def fold(state: SupervisionState | None, act: SupervisionAct) -> SupervisionStat
             field="stream.id",
             hint="model-<model id>, lead-<32 hex digits> or recommendation-<id>.",
         )
-    require_head(state.head if state else None, state.sequence + 1 if state else 0, event)
+    require_next(state, event)
     if state is None:
         return _FIRST[subject](act)
     after: SupervisionState

@@ -26,9 +26,9 @@ from msgspec.structs import replace
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, RuleRefused
 from ledger.core.events import NAME_OF, Envelope, Stream, decode_envelope, entry_hash
 from ledger.core.events.registry import ProcedureAdopted
+from ledger.core.events.streams import StreamHead, place_after
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
-from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Bundle, decode_bundle
