@@ -15,13 +15,15 @@ from msgspec import Struct, structs
 
 from ledger.acts import ACTS
 from ledger.client.service import ServiceClient, path_of
+from ledger.core.custody.corrections import corrected_words
+from ledger.core.custody.items import Making, called_as, parts_of
 from ledger.core.custody.state import WordsSource
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.events import Event, Section
 from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver, PersonNamed
-from ledger.core.events.fields import ABSENT, field_of
-from ledger.core.events.item import ItemDisposed, ItemMerged, ItemPart, ItemRegistered, ItemSplit
+from ledger.core.events.fields import field_of
+from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemMerged, ItemRegistered, ItemSplit
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import Correction, RecordCorrected
 from ledger.core.events.terms import EventId
@@ -50,13 +52,15 @@ class ItemWords(Struct, frozen=True):
 
 @dataclass(slots=True)
 class CaseNames:
-    """The number of a case, the id of its procedure, what its items are called and the names of its persons by their
-    ids, after so many ``events``; ``book`` is the procedure as the record itself has it. ``cited`` are the events, by
-    their ids, that another one may cite, ``introduced`` those with which something begins that others name, such as a
-    handover, by what it is and its id. A record that is not ``is_whole`` has the letters of a case alone.
+    """The number of a case and where it is stated, the id of its procedure, what its items are called and the names of
+    its persons by their ids, after so many ``events``; ``book`` is the procedure as the record itself has it. ``cited``
+    are the events, by their ids, that another one may cite, ``introduced`` those with which something begins that
+    others name, such as a handover, by what it is and its id. A record that is not ``is_whole`` has the letters of a
+    case alone.
     """
 
     number: str | None = None
+    numbered_in: WordsSource | None = None
     procedure: str | None = None
     book: Rulebook | None = None
     items: dict[str, ItemWords] = field(default_factory=dict)
@@ -68,7 +72,7 @@ class CaseNames:
 
     def learn(self, event: Event, sections: Mapping[str, Section]) -> None:
         """Take in what an event calls something, with its confidential sections as far as they are shown."""
-        self.cited[event.event_id] = event
+        self.cited[event.event_id], source = event, WordsSource(event.event_id, event.agency)
         if (act := ACTS.get(event.event_type)) is not None and act.makes is not None:
             begun = field_of(type(event.body), act.makes)
             assert begun is not None, "it has the id of what the act brings in"
@@ -76,49 +80,44 @@ class CaseNames:
             self.introduced.setdefault((begun.type.names, getattr(event.body, act.makes)), event)
         match event.body:
             case CaseOpened() | CaseTakenOver() as body:
-                self.number, self.procedure = body.case_number, body.procedure
+                self.procedure = body.procedure
+                self.number, self.numbered_in = body.case_number, source
             case CaseNumbered() as body:
-                self.number = body.case_number
+                self.number, self.numbered_in = body.case_number, source
             case ItemRegistered() as body:
-                own = ItemWords(body.description, body.exhibit_number, WordsSource(event.event_id, event.agency))
-                self.items.setdefault(body.item_id, own)
+                self.items.setdefault(body.item_id, ItemWords(body.description, body.exhibit_number, source))
             case ItemSplit() as body:
-                for place, part in enumerate(body.parts):
-                    self._call(event, f"parts[{place}].", part, [body.item_id])
+                self._call_parts(event, body, [body.item_id])
             case ItemMerged() as body:
-                self._call(event, "whole.", body.whole, body.item_ids)
-            case ItemDisposed(proceeds=ItemPart() as part):
-                self._call(event, "proceeds.", part, ())
+                self._call_parts(event, body, body.item_ids)
+            case ItemDisposed() as body:
+                proposal = self.cited.get(body.cites.event_id)
+                sold = proposal.body.item_ids if proposal and isinstance(proposal.body, ItemDisposalProposed) else ()
+                self._call_parts(event, body, sold)
             case RecordCorrected() as body:
-                for correction in body.corrections:
-                    self._correct(WordsSource(body.corrects.event_id, event.agency), correction)
+                self._correct(WordsSource(body.corrects.event_id, event.agency), body.corrections)
             case PersonNamed(section=str(label)) as body if label in sections:
                 if name := sections[label].fields.get("name"):
                     self.persons[body.person_id] = name
 
-    def _call(self, event: Event, place: str, part: ItemPart, origins: Sequence[str]) -> None:
-        """Call what came of items as the event does, or else as these are called; by its id alone if nothing does.
+    def _call_parts(self, event: Event, body: Making, source_ids: Sequence[str]) -> None:
+        """Call what comes of items as the fold does; by its id alone if it has no words, nor has an item before it."""
+        sources = [self.items[item_id] for item_id in source_ids if item_id in self.items]
+        for path, part in parts_of(body).items():
+            if sources or part.description is not None:
+                stated_in = WordsSource(event.event_id, event.agency, path)
+                self.items.setdefault(part.item_id, ItemWords(*called_as(body, part, sources), stated_in))
 
-        It has their exhibit number if they have the same.
-        """
-        words = [self.items[item_id] for item_id in origins if item_id in self.items]
-        description = part.description or (words[0].description if words else None)
-        if description is not None:
-            numbers = {each.exhibit_number for each in words}
-            number = numbers.pop() if len(numbers) == 1 else None
-            source = WordsSource(event.event_id, event.agency, place)
-            self.items.setdefault(part.item_id, ItemWords(description, number, source))
-
-    def _correct(self, source: WordsSource, correction: Correction) -> None:
-        """Take in what the agency that called items so has put right (``ledger.core.custody.corrections``)."""
+    def _correct(self, source: WordsSource, corrections: Sequence[Correction]) -> None:
+        """Take in what the agency that stated a number or words in ``source`` has put right."""
+        for correction in corrections:
+            if correction.field == "case_number" and self.numbered_in == source:
+                self.number = correction.correct
         for item_id, words in self.items.items():
-            part = words.stated_in.part
-            if words.stated_in == structs.replace(source, part=part):
-                if correction.field == f"{part}description":
-                    self.items[item_id] = structs.replace(words, description=correction.correct)
-                if correction.field == f"{part}exhibit_number":
-                    correct = None if correction.correct == ABSENT else correction.correct
-                    self.items[item_id] = structs.replace(words, exhibit_number=correct)
+            if structs.replace(words.stated_in, part="") == source:
+                corrected = corrected_words(words.stated_in.part, corrections).items()
+                own = {name: text for name, text in corrected if name in ItemWords.__struct_fields__}
+                self.items[item_id] = structs.replace(words, **own)
 
 
 def names_in(bundle: bytes, trust: Trust, case_id: str) -> CaseNames:

@@ -8,7 +8,7 @@ event alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -58,18 +58,26 @@ def _corrected(state: CaseState, act: Act, item: Item, corrections: tuple[record
     ]
     if not own:
         return item
-    words: dict[str, Any] = {}
+    particulars = item.particulars
     for field, name, stated in own:
-        correct = None if stated == ABSENT and name != "description" else stated
-        particulars, particular = words.get("particulars", item.particulars), name.removeprefix("particulars.")
-        if name in WORDS_OF_ITEM:
-            words[name] = correct
-        elif particular != name and particular in particulars and (row := act.book.fields.get(particular)) is not None:
-            if correct is not None:
-                require_value(state, row, correct, field=field)
+        particular = name.removeprefix("particulars.")
+        if particular != name and particular in particulars and (row := act.book.fields.get(particular)) is not None:
+            if stated != ABSENT:
+                require_value(state, row, stated, field=field)
             left = {name: text for name, text in particulars.items() if name != particular}
-            words["particulars"] = left if correct is None else left | {particular: correct}
-    return replace(item, corrected_in=act.event.event_id, **words, **_values(item, act, own, is_part=part != ""))
+            particulars = left if stated == ABSENT else left | {particular: stated}
+    words: dict[str, Any] = corrected_words(part, corrections)
+    values = _values(item, act, own, is_part=part != "")
+    return replace(item, corrected_in=act.event.event_id, particulars=particulars, **words, **values)
+
+
+def corrected_words(part: str, corrections: Iterable[record.Correction]) -> dict[str, str | None]:
+    """Return what of the words of an item is put right, None for one that it lacks; ``part`` begins their paths."""
+    return {
+        name: None if each.correct == ABSENT and name != "description" else each.correct
+        for each in corrections
+        if (name := each.field[len(part) :]) in WORDS_OF_ITEM and each.field.startswith(part)
+    }
 
 
 def _values(item: Item, act: Act, own: list[tuple[str, str, str]], *, is_part: bool) -> dict[str, Any]:

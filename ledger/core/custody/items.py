@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Context, Decimal, Inexact
 from functools import reduce
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -23,6 +24,38 @@ from ledger.core.procedure.rulebook import ItemKind
 _EXACT = Context(prec=64, traps=[Inexact])  # wide enough for the sum of the longest quantities, and never rounds
 # What the record takes over from the registration as it is stated there.
 _AS_REGISTERED = [name for name in Item.__struct_fields__ if name in things.ItemRegistered.__struct_fields__]
+
+
+class CalledItem(Protocol):
+    """An item, as it is called."""
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def exhibit_number(self) -> str | None: ...
+
+
+Making = things.ItemSplit | things.ItemMerged | things.ItemDisposed
+
+
+def parts_of(body: Making) -> dict[str, things.ItemPart]:
+    """Return what comes of other items by the act, by that with which the paths to it begin in the body."""
+    if isinstance(body, things.ItemSplit):
+        return {f"parts[{place}].": part for place, part in enumerate(body.parts)}
+    if isinstance(body, things.ItemMerged):
+        return {"whole.": body.whole}
+    return {} if body.proceeds is None else {"proceeds.": body.proceeds}
+
+
+def called_as(body: Making, part: things.ItemPart, sources: Sequence[CalledItem]) -> tuple[str, str | None]:
+    """Return description and exhibit number of what comes of ``sources``, which may be none if it is described."""
+    if isinstance(body, things.ItemDisposed):
+        # In no language: others sign it, in leads, and read it in their own.
+        currency = part.money.currency if part.money else "¤"
+        return part.description or f"{sources[0].description} → {currency}", None
+    numbers = {source.exhibit_number for source in sources}
+    return part.description or sources[0].description, numbers.pop() if len(numbers) == 1 else None
 
 
 @rule(things.ItemRegistered)
@@ -124,10 +157,7 @@ def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
     # Persons stand among the items only because custody of them passes in the same way.
     if item.is_person:
         refuse("not_divisible", "item {item.item_id} is a person", item=item, field="body.item_id")
-    children = [
-        replace(_child(state, item, part, field="parts"), stated_in=act.words_source(f"parts[{place}]."))
-        for place, part in enumerate(body.parts)
-    ]
+    children = _children(state, act, body, [item], field="parts")
     require_distinct([child.item_id for child in children], "item", field="parts")
     _require_sums(item, children, field="parts")
     return state.with_items(replace(item, status="split"), *children)
@@ -141,16 +171,14 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
     for source in sources:
         _require_open(source, field="item_ids")
         _require_alike(source, sources[0], described=body.whole.description is not None)
-    whole = _child(state, sources[0], body.whole, field="whole")
+    (whole,) = _children(state, act, body, sources, field="whole")
     # Each of these is the whole's only if all have it; custody of all is on record since the last registration.
     shared = {
         name: getattr(whole, name) if len({getattr(source, name) for source in sources}) == 1 else None
-        for name in ("exhibit_number", "condition", "storage_location")
+        for name in ("condition", "storage_location")
     }
     whole = replace(
         whole,
-        parents=body.item_ids,
-        stated_in=act.words_source("whole."),
         recorded_from=max((source.recorded_from for source in sources if source.recorded_from), default=None),
         sections_in=tuple(dict.fromkeys(event for source in sources for event in source.sections_in)),
         **shared,
@@ -184,21 +212,30 @@ def _require_alike(item: Item, joined_item: Item, *, described: bool) -> None:
             )
 
 
-def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str) -> Item:
-    require_new(state.items, part.item_id, "item", field=field)
-    return replace(
-        parent,
-        item_id=part.item_id,
-        description=part.description or parent.description,
-        quantity=part.quantity,
-        money=part.money,
-        seal_number=part.seal_number,
-        seal_state=_seal_state(part.seal_number),
-        # The digests of the whole say nothing of a part.
-        digests=(),
-        parents=(parent.item_id,),
-        corrected_in=None,
-    )
+def _children(state: CaseState, act: Act, body: Making, sources: list[Item], *, field: str) -> list[Item]:
+    """Return what comes of the sources by the act. What it does not state of a part is as the first of them has it."""
+    children: list[Item] = []
+    for path, part in parts_of(body).items():
+        require_new(state.items, part.item_id, "item", field=field)
+        description, exhibit_number = called_as(body, part, sources)
+        children.append(
+            replace(
+                sources[0],
+                item_id=part.item_id,
+                description=description,
+                exhibit_number=exhibit_number,
+                quantity=part.quantity,
+                money=part.money,
+                seal_number=part.seal_number,
+                seal_state=_seal_state(part.seal_number),
+                # The digests of the whole say nothing of a part.
+                digests=(),
+                parents=tuple(source.item_id for source in sources),
+                stated_in=act.words_source(path),
+                corrected_in=None,
+            )
+        )
+    return children
 
 
 def _require_sums(whole: Item, parts: list[Item], *, field: str) -> None:
@@ -348,9 +385,9 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
     kind = act.book.disposals[proposal.disposal].proceeds
     if (kind is not None) != (body.proceeds is not None):
         refuse("proceeds_misplaced", "an early sale, and nothing else, has proceeds", field="body.proceeds")
-    if body.proceeds is None or kind is None:
+    if kind is None:
         return []
-    part = body.proceeds
+    ((path, part),) = parts_of(body).items()
     require_new(state.items, part.item_id, "item", field="proceeds")
     sold = state.item(proposal.item_ids[0])
     return [
@@ -359,8 +396,7 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
             kind=kind,
             is_property=True,
             can_be_frozen=True,
-            # In no language: others sign it, in leads, and read it in their own.
-            description=part.description or f"{sold.description} → {part.money.currency if part.money else '¤'}",
+            description=called_as(body, part, [sold])[0],
             quantity=part.quantity,
             holder=act.agency,
             responsible=sold.responsible,
@@ -369,6 +405,6 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
             money=part.money,
             fungible=True,
             parents=proposal.item_ids,
-            stated_in=act.words_source("proceeds."),
+            stated_in=act.words_source(path),
         )
     ]

@@ -22,8 +22,9 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, NotFound
 from ledger.core.events import Section
+from ledger.core.events.case import CaseNumbered
 from ledger.core.events.fields import ABSENT
-from ledger.core.events.item import ItemMerged, ItemSplit
+from ledger.core.events.item import ItemDisposalProposed, ItemMerged, ItemSplit
 from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.events.record import Correction, ErasureProposed, RecordCorrected
 from ledger.core.events.registry import ProcedureAdopted
@@ -37,7 +38,7 @@ from ledger.procedures import shipped_rulebook
 from tests.api.console.desk import PAGE_KEY, Signing, signer_of
 from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Officer, SignedEvent, clerk
-from tests.testkit.casework import Case, offered, part
+from tests.testkit.casework import Case, dispose, offered, part
 from tests.testkit.machine import free_port, wait_until
 from tests.unit.core.test_adoption import SECOND
 
@@ -431,7 +432,8 @@ def test_a_letter_is_named_to_its_addressee_who_sees_nothing_else_of_the_case(se
 
 
 def test_what_comes_of_things_is_named_and_corrections_are_taken() -> None:
-    """A part by its own words or else the whole's, and a merged whole; as the agency that called it so corrected it."""
+    """A part by its own words or else the whole's, a merged whole, and proceeds; as the agency that called it so
+    corrected it, and the number of the case likewise."""
     case = Case().open().register("wine", kind="property", quantity=10, exhibit_number="E-1", fungible=True)
     case.say(ItemSplit, item_id="wine", parts=(part("a", 4), part("b", 6, description="bad wine")))
 
@@ -444,12 +446,22 @@ def test_what_comes_of_things_is_named_and_corrections_are_taken() -> None:
     foreign = case.draft(corrected("whole.exhibit_number", "E-1", ABSENT), clerk(PROCURATORATE))
     case.register("knife", exhibit_number="E-2")
     case.act(corrected("exhibit_number", "E-2", ABSENT))
+    case.say(CaseNumbered, case_number="2026-0714")
+    case.act(corrected("case_number", "2026-0714", "2026-0417"))
+    case.say(ItemDisposalProposed, item_ids=("c",), disposal="sold_early")
+    dispose(case, proceeds=part("money", 1, amount=100))
     names = CaseNames()
     for each in (*case.events, foreign):
         names.learn(each.event, {})
     called = {item_id: str(words) for item_id, words in names.items.items()}
     own = {"wine": "the wine E-1", "knife": "the knife"}
-    assert called == own | {"a": "the wine E-1", "b": "good wine E-1", "c": "wine E-1"}
+    assert called == own | {"a": "the wine E-1", "b": "good wine E-1", "c": "wine E-1", "money": "wine → CNY"}
+    by_fold = {
+        each.item_id: " ".join(filter(None, (each.description, each.exhibit_number)))
+        for each in case.state.items.values()
+    }
+    assert called == by_fold
+    assert names.number == case.state.numbers[POLICE] == "2026-0417"
 
 
 @pytest.fixture
