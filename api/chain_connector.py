@@ -78,7 +78,7 @@ class Connector:
         if kept is not None:
             require_deployment(chain.eth, kept)
         deployment = kept or self._deploy(chain, writer)
-        anchors = AnchorClient(address=deployment.anchor, writer=writer)
+        anchors = AnchorClient(deployment=deployment, writer=writer)
         # Before anything is anchored: a database restored from an old backup must not anchor a second history.
         anchors.require_not_ahead()
         link = self._link(chain, writer, anchors, deployment)
@@ -103,7 +103,6 @@ class Connector:
         self, chain: ChainBackend, writer: ChainWriter, anchors: AnchorClient, deployment: Deployment
     ) -> ChainConnection:
         parts = self.parts
-        registry_client = RegistryClient(address=deployment.registry, writer=writer)
         journal = DatabaseJournal(parts.database)
         maps = HeadMapKeeper(parts.database, parts.system)
         anchorer = Anchorer(
@@ -111,7 +110,6 @@ class Connector:
             parts.registry,
             journal,
             anchors,
-            registry_client,
             gatherer=Gatherer(self.witnesses, lambda: self.trust.trust.policy, parts.collector.states),
             interval_s=parts.settings.anchor_interval_s,
             clock=now_s,
@@ -123,12 +121,11 @@ class Connector:
             chain=chain,
             deployment=deployment,
             contracts=deployment.trusted_chain(self.trust.finality),
-            mirror=RegistryMirror(parts.database, parts.registry, parts.system, registry_client, founded_at(journal)),
+            mirror=RegistryMirror(parts.database, parts.registry, parts.system, anchors.at, founded_at(journal)),
             anchorer=anchorer,
-            registry=registry_client,
-            anchors=anchors,
+            registry=RegistryClient(address=deployment.registry, writer=writer),
             states=parts.states,
-            status_reader=ChainStatusReader(chain, registry_client, writer.account, now_s),
+            status_reader=ChainStatusReader(chain, anchors.at, writer.account, now_s),
         )
 
     def _node(self, journal: DatabaseJournal) -> EmbeddedNode:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 
-from ledger.chain.contract_clients import AnchorClient, AnchorRecord, AnchorRequest, RegistryClient
+from ledger.chain.contract_clients import AnchorClient, AnchorRecord, AnchorRequest
 from ledger.chain.errors import CallReverted, OtherContracts
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite
 from ledger.core.errors import Conflict, IntegrityBroken
@@ -56,7 +56,6 @@ class Anchorer:
     registry: Registry
     journal: DatabaseJournal
     anchors: AnchorClient
-    registry_client: RegistryClient
     _: KW_ONLY
     gatherer: Gatherer
     interval_s: int
@@ -71,7 +70,7 @@ class Anchorer:
 
         Raises Unavailable if the chain does not answer.
         """
-        previous = self.anchors.head(self.registry_client.eth().head().hash)
+        previous = self.anchors.now().head()
         with self.database.read() as connection:
             _require_one_history(connection, previous)
 
@@ -102,12 +101,12 @@ class Anchorer:
         least = self.complete(last_size(last))
         if published.size < least:  # what was appended is published within a moment
             return WaitReason.TOO_SOON
-        at = self.registry_client.eth().head().hash
+        contracts = self.anchors.now()
         # A revocation on the chain must be in the log, and published, before the chain vouches for more of the log.
-        is_mirrored = self.registry_client.rolling_hash(at) == authority.registry_hash
+        is_mirrored = contracts.registry_hash() == authority.registry_hash
         if not is_mirrored or authority.last_index >= published.size:
             return WaitReason.MIRROR_LAGS
-        previous = self.anchors.head(at)
+        previous = contracts.head()
         with self.database.read() as connection:
             _require_one_history(connection, previous)
             if previous.size >= published.size:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from ledger.chain.contract_clients import RegistryReader
+from ledger.chain.contract_clients import ContractsAt
 from ledger.chain.eth import BlockRef
 from ledger.core.errors import Conflict
 from ledger.recording.registry_view import Registry
@@ -15,12 +16,15 @@ from ledger.store.database import Database
 
 @dataclass(eq=False, repr=False)
 class RegistryMirror:
-    """Keeps the log level with the registry. ``deployed_at`` is the block number of the contract's deployment."""
+    """Keeps the log level with the registry, which ``contracts_at`` reads at a block.
+
+    ``deployed_at`` is the block number of the contract's deployment.
+    """
 
     database: Database
     registry: Registry
     system: SystemStream
-    source: RegistryReader
+    contracts_at: Callable[[BlockRef], ContractsAt]
     deployed_at: int
 
     def catch_up(self, final: BlockRef) -> int:
@@ -32,11 +36,10 @@ class RegistryMirror:
         """
         with self.database.read() as connection:
             authority = self.registry.at(connection, log.tree(connection).registry_changes)
-        changes = self.source.changes(
+        changes = self.contracts_at(final).changes(
             after=authority.changes,
             registry_hash=authority.registry_hash,
             first_block=max(self.deployed_at, authority.last_block),
-            final=final,
         )
         for written, change in enumerate(changes):
             try:

@@ -15,7 +15,7 @@ from ledger.anchoring.anchors import Anchorer, WaitReason
 from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.state_proofs import StateProofs
 from ledger.chain.chain_status import ChainStatus, ChainStatusReader
-from ledger.chain.contract_clients import AnchorClient, RegistryClient
+from ledger.chain.contract_clients import RegistryClient
 from ledger.chain.journal import Deployment
 from ledger.chain.writer import ChainBackend
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
@@ -39,7 +39,6 @@ class ChainConnection(Struct, frozen=True):
     mirror: RegistryMirror
     anchorer: Anchorer
     registry: RegistryClient
-    anchors: AnchorClient
     states: StateProofs
     status_reader: ChainStatusReader
 

@@ -45,8 +45,8 @@ class ContractView(Protocol):
     def registry(self) -> tuple[int, bytes]:
         """Return the number of the registry's changes, and its hash after them."""
 
-    def changes(self, log_id: bytes, first_block: int) -> Iterable[RegistryChange]:
-        """Return the registry's changes as the log mirrors them, the first of them in ``first_block``."""
+    def changes(self, *, after: int, registry_hash: bytes, first_block: int) -> Iterable[RegistryChange]:
+        """Return the registry's changes above number ``after``, as ``ContractsAt`` does."""
 
 
 # Entering it raises Unavailable or NotFound if the chain cannot be read, IntegrityBroken if the chain contradicts the
@@ -68,7 +68,7 @@ class NoContracts(Struct, frozen=True):
     def registry(self) -> tuple[int, bytes]:
         return 0, self.log_id
 
-    def changes(self, _log_id: bytes, _first_block: int) -> tuple[RegistryChange, ...]:
+    def changes(self, **_place: object) -> tuple[RegistryChange, ...]:
         return ()
 
 

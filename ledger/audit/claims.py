@@ -130,8 +130,10 @@ def on_chain(
         with look() as contracts:
             records = list(choose(contracts))
             changes, registry_hash = contracts.registry()
-            first_block = mirror.changes[0].change.location.block_number if mirror.changes else 0
-            on_chain = list(contracts.changes(mirror.log_id, first_block)) if mirror.changes else []
+            on_chain: Sequence[RegistryChange] = ()
+            if mirror.changes:
+                first_block = mirror.changes[0].change.location.block_number
+                on_chain = [*contracts.changes(after=0, registry_hash=mirror.log_id, first_block=first_block)]
     except (Unavailable, NotFound) as error:
         hint = error.hint or Message("Look after the chain, then audit again: tally doctor.")
         findings.not_checked("chain", Message("{error}. {hint}", error=error, hint=hint), "unverifiable")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.chain.contract_clients import RegistryReader, RegistryState
+from ledger.chain.contract_clients import ContractsAt, RegistryState
+from ledger.chain.eth import BlockRef
 from ledger.chain.writer import ChainBackend
 
 LOOK_EVERY_S = 5.0  # seconds between two reads: a status for people need not be newer
@@ -40,7 +41,7 @@ class ChainStatusReader:
     """
 
     chain: ChainBackend
-    registry: RegistryReader
+    contracts_at: Callable[[BlockRef], ContractsAt]
     account: str
     clock: Callable[[], int]
     _next_at: float = field(default=0.0, init=False)  # by the monotonic clock
@@ -67,7 +68,7 @@ class ChainStatusReader:
                 account=self.account,
                 balance=eth.balance(self.account, head.hash),
                 fee=self.chain.fees().max_fee,
-                registry=self.registry.state(head.hash),
+                registry=self.contracts_at(head.ref).registry_state(),
             )
             self._head = head.hash
         # The next step looks again at once.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ledger.chain.contract import ANCHOR, REGISTRY, ContractDomain, read, tuple_change
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable
-from ledger.chain.eth import BlockId, BlockRef, Eth
+from ledger.chain.eth import BlockRef, Eth
 from ledger.chain.journal import AnchoredHead, ChainWrite, Deployment, Purpose
 from ledger.chain.transaction import Transaction, decode
 from ledger.chain.writer import ChainWriter
@@ -32,6 +32,132 @@ class AnchorRecord(Struct, frozen=True):
     timestamp: int  # unix seconds, of that block
 
 
+class RegistryState(Struct, frozen=True):
+    """The registry at one block."""
+
+    registry_hash: bytes
+    change_count: int
+    decision_count: int
+    agency_count: int
+    witness_count: int
+    quorum: int
+    development: bool
+
+
+class ContractsAt(Struct, frozen=True):
+    """Registry and anchor contract of a deployment at the block ``at``.
+
+    Reading raises ChainMismatch if they are not there, and ChainUnavailable.
+    """
+
+    eth: Eth
+    deployment: Deployment
+    at: BlockRef
+
+    def count(self) -> int:
+        """Return the number of the last record."""
+        return int(self._of_anchor("recordCount"))
+
+    def records(self, first: int = 1) -> Iterator[AnchorRecord]:
+        """Yield the anchors from number ``first`` on, in order, except the record that the contract started with."""
+        for number in range(max(1, first), self.count() + 1):
+            yield self._record(number)
+
+    def head(self) -> AnchorRecord:
+        """Return the last record; number 0 is the one that the contract started with."""
+        return self._record(self.count())
+
+    def registry_hash(self) -> bytes:
+        """Return the hash over all changes of the registry."""
+        return bytes(self._of_registry("registryHash"))
+
+    def registry(self) -> tuple[int, bytes]:
+        """Return how many changes the registry has made, and its rolling hash after them."""
+        return int(self._of_registry("changeCount")), self.registry_hash()
+
+    def registry_state(self) -> RegistryState:
+        names = ["registryHash", "changeCount", "decisionCount", "agencyCount", "witnessCount", "quorum", "development"]
+        return RegistryState(*map(self._of_registry, names))
+
+    def changes(self, *, after: int, registry_hash: bytes, first_block: int) -> list[RegistryChange]:
+        """Return the registry's changes above number ``after``, as the log mirrors them.
+
+        The rolling hash at ``after`` was ``registry_hash``; at number 0 it is the ledger's id. ``first_block`` is the
+        block of change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash must follow each
+        other and end at the contract's state at the block.
+
+        Raises:
+            ChainMismatch: they do not.
+            ChainUnavailable: the node shows fewer changes than there are, or has not reached ``first_block``.
+        """
+        actual = self.registry_hash()
+        if actual == registry_hash:  # as mostly, and without reading the logs again
+            return []
+        changes = [change for change in self._logged(first_block, self.at.number) if change.number > after]
+        for change in changes:
+            after += 1
+            registry_hash = contract_changes.registry_hash(registry_hash, change)
+            if (change.number, change.registry_hash) != (after, "0x" + registry_hash.hex()):
+                raise ChainMismatch(
+                    "expected change {after} of the registry with hash {expected}; the chain node shows "
+                    "change {change.number} with {actual}",
+                    after=after,
+                    expected=registry_hash.hex(),
+                    change=change,
+                    actual=change.registry_hash[2:],
+                    block_number=change.location.block_number,
+                )
+        if actual == registry_hash:  # the contract's own hash shows whether the node left out logs
+            return changes
+        if self.at.number < first_block:
+            raise ChainUnavailable(
+                "the log mirrors a change of block {first_block}, the chain node has come to block {final.number}",
+                first_block=first_block,
+                final=self.at,
+                code="chain_behind",
+            )
+        count, _ = self.registry()
+        if count <= after:
+            raise ChainMismatch(
+                "the log mirrors {after} changes of the registry up to {registry_hash}; the contract has "
+                "made {count} up to {actual}",
+                after=after,
+                registry_hash=registry_hash.hex(),
+                count=count,
+                actual=actual.hex(),
+                hint="Somebody forged a change in the log, or this is another ledger's contract. Run: tally audit",
+            )
+        raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
+
+    def _logged(self, first: int, last: int) -> Iterator[RegistryChange]:
+        topic = REGISTRY.topic("Changed")
+        for start in range(first, last + 1, BLOCKS_PER_QUERY):
+            end = min(start + BLOCKS_PER_QUERY - 1, last)
+            for log in self.eth.logs(self.deployment.registry, topic, start, end):
+                place = ChangeLocation(log.block.number, "0x" + log.block.hash.hex(), "0x" + log.transaction_hash.hex())
+                try:
+                    event = REGISTRY.decode_event("Changed", log)
+                    yield contract_changes.registry_body(
+                        tuple_change(event["change"]),
+                        number=event["number"],
+                        registry_hash=event["registryHash"],
+                        location=place,
+                    )
+                except (ValueError, MalformedInput) as error:
+                    raise ChainUnavailable(
+                        "the chain node answers with {error}", error=error, code="chain_garbled"
+                    ) from error
+
+    def _record(self, number: int) -> AnchorRecord:
+        return AnchorRecord(number, *self._of_anchor("record", number))
+
+    def _of_anchor(self, function: str, *arguments: Any) -> Any:
+        return read(self.eth, ANCHOR, self.deployment.anchor, self.at.hash, function, *arguments)
+
+    def _of_registry(self, function: str) -> Any:
+        return read(self.eth, REGISTRY, self.deployment.registry, self.at.hash, function)
+
+
 @dataclass(frozen=True, slots=True)
 class AnchorRequest:
     """The arguments that the contract checks: that ``head`` continues the last record, and who co-signed it."""
@@ -44,20 +170,23 @@ class AnchorRequest:
 
 
 class AnchorClient:
-    """The contract at ``address``, and the journal of what was anchored."""
+    """The anchor contract of a deployment, and the journal of what was anchored."""
 
-    def __init__(self, *, address: str, writer: ChainWriter):
-        self.address = address
+    def __init__(self, *, deployment: Deployment, writer: ChainWriter):
+        self._deployment = deployment
         self._writer = writer
 
-    def head(self, at: BlockId) -> AnchorRecord:
-        """Return the last record at the block; number 0 is the one that the contract started with."""
-        eth = self._writer.chain.eth
-        return read_record(eth, self.address, at, read(eth, ANCHOR, self.address, at, "recordCount"))
+    def at(self, block: BlockRef) -> ContractsAt:
+        """Return the contracts at a block, to be read there."""
+        return ContractsAt(self._writer.chain.eth, self._deployment, block)
+
+    def now(self) -> ContractsAt:
+        """Return the contracts at the newest block."""
+        return self.at(self._writer.chain.eth.head().ref)
 
     def domain(self, log_id: bytes) -> ContractDomain:
         """Return the EIP-712 domain of this contract as the anchor of the ledger ``log_id``."""
-        return ContractDomain(log_id, self._writer.chain.chain_id, self.address)
+        return ContractDomain(log_id, self._writer.chain.chain_id, self._deployment.anchor)
 
     def submit(self, request: AnchorRequest) -> ChainWrite:
         """Anchor ``request.head``; the write is in the journal when this returns, and confirmed on the embedded chain.
@@ -76,7 +205,7 @@ class AnchorClient:
             list(request.proof),
             b"".join(request.cosignatures),
         )
-        return self._writer.submit(Purpose.ANCHOR, self.address, data, abi=ANCHOR, anchored=head)
+        return self._writer.submit(Purpose.ANCHOR, self._deployment.anchor, data, abi=ANCHOR, anchored=head)
 
     def refresh(self) -> None:
         """Look up what has become of all chain writes. A stale anchor is sent again."""
@@ -84,7 +213,7 @@ class AnchorClient:
 
     def require_not_ahead(self) -> None:
         """Raise ChainAhead if the chain has an anchor that the journal never signed: the database was rolled back."""
-        head = self.head(self._writer.chain.eth.head().hash)
+        head = self.now().head()
         if head.number == 0:
             return
         roots = {
@@ -107,117 +236,11 @@ class AnchorClient:
             )
 
 
-def read_record(eth: Eth, address: str, at: BlockId, number: int) -> AnchorRecord:
-    """Return a record of the anchor contract at ``address``. Above the last one the contract reverts."""
-    return AnchorRecord(number, *read(eth, ANCHOR, address, at, "record", number))
-
-
-class RegistryState(Struct, frozen=True):
-    """The registry at one block."""
-
-    registry_hash: bytes
-    change_count: int
-    decision_count: int
-    agency_count: int
-    witness_count: int
-    quorum: int
-    development: bool
-
-
-class RegistryReader:
-    """Reads the contract at ``address``."""
-
-    def __init__(self, *, address: str, eth: Callable[[], Eth]):
-        self.address = address
-        self.eth = eth  # gives the node to read from
-
-    def state(self, at: BlockId) -> RegistryState:
-        names = ["registryHash", "changeCount", "decisionCount", "agencyCount", "witnessCount", "quorum", "development"]
-        return RegistryState(*(self._read(name, at) for name in names))
-
-    def rolling_hash(self, at: BlockId) -> bytes:
-        """Return the hash over all changes up to the block."""
-        registry_hash: bytes = self._read("registryHash", at)
-        return registry_hash
-
-    def changes(self, *, after: int, registry_hash: bytes, first_block: int, final: BlockRef) -> list[RegistryChange]:
-        """Return the changes above number ``after`` up to the final block, as the log mirrors them.
-
-        The rolling hash at ``after`` was ``registry_hash``; at number 0 it is the ledger's id. ``first_block`` is the
-        block of change ``after``, or the deployment's. Nothing is left out: numbers and rolling hash must follow each
-        other and end at the contract's state at ``final``.
-
-        Raises:
-            ChainMismatch: they do not.
-            ChainUnavailable: the node shows fewer changes than there are, or has not reached ``first_block``.
-        """
-        actual = self.rolling_hash(final.hash)
-        if actual == registry_hash:  # as mostly, and without reading the logs again
-            return []
-        changes = [change for change in self._logged(first_block, final.number) if change.number > after]
-        for change in changes:
-            after += 1
-            registry_hash = contract_changes.registry_hash(registry_hash, change)
-            if (change.number, change.registry_hash) != (after, "0x" + registry_hash.hex()):
-                raise ChainMismatch(
-                    "expected change {after} of the registry with hash {expected}; the chain node shows "
-                    "change {change.number} with {actual}",
-                    after=after,
-                    expected=registry_hash.hex(),
-                    change=change,
-                    actual=change.registry_hash[2:],
-                    block_number=change.location.block_number,
-                )
-        if actual == registry_hash:  # the contract's own hash shows whether the node left out logs
-            return changes
-        if final.number < first_block:
-            raise ChainUnavailable(
-                "the log mirrors a change of block {first_block}, the chain node has come to block {final.number}",
-                first_block=first_block,
-                final=final,
-                code="chain_behind",
-            )
-        count: int = self._read("changeCount", final.hash)
-        if count <= after:
-            raise ChainMismatch(
-                "the log mirrors {after} changes of the registry up to {registry_hash}; the contract has "
-                "made {count} up to {actual}",
-                after=after,
-                registry_hash=registry_hash.hex(),
-                count=count,
-                actual=actual.hex(),
-                hint="Somebody forged a change in the log, or this is another ledger's contract. Run: tally audit",
-            )
-        raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
-
-    def _logged(self, first: int, last: int) -> Iterator[RegistryChange]:
-        topic = REGISTRY.topic("Changed")
-        for start in range(first, last + 1, BLOCKS_PER_QUERY):
-            end = min(start + BLOCKS_PER_QUERY - 1, last)
-            for log in self.eth().logs(self.address, topic, start, end):
-                place = ChangeLocation(log.block.number, "0x" + log.block.hash.hex(), "0x" + log.transaction_hash.hex())
-                try:
-                    event = REGISTRY.decode_event("Changed", log)
-                    yield contract_changes.registry_body(
-                        tuple_change(event["change"]),
-                        number=event["number"],
-                        registry_hash=event["registryHash"],
-                        location=place,
-                    )
-                except (ValueError, MalformedInput) as error:
-                    raise ChainUnavailable(
-                        "the chain node answers with {error}", error=error, code="chain_garbled"
-                    ) from error
-
-    def _read(self, function: str, at: BlockId) -> Any:
-        return read(self.eth(), REGISTRY, self.address, at, function)
-
-
-class RegistryClient(RegistryReader):
+class RegistryClient:
     """The contract at ``address``, and the transactions of agencies' admins."""
 
     def __init__(self, *, address: str, writer: ChainWriter):
-        super().__init__(address=address, eth=lambda: writer.chain.eth)
+        self.address = address
         self._writer = writer
 
     def domain(self, log_id: bytes) -> ContractDomain:
@@ -255,45 +278,3 @@ class RegistryClient(RegistryReader):
     def submit(self, call: bytes) -> ChainWrite:
         """Send a call of ``ledger.chain.contract`` with the service's own key: a decision that others have approved."""
         return self._writer.submit(Purpose.REGISTRY, self.address, call, abi=REGISTRY)
-
-
-class ContractsAt(Struct, frozen=True):
-    """Registry and anchor contract of a deployment at the block ``at``.
-
-    Reading raises ChainMismatch if they are not there, and ChainUnavailable.
-    """
-
-    eth: Eth
-    deployment: Deployment
-    at: BlockRef
-
-    def count(self) -> int:
-        """Return the number of the last record."""
-        return int(read(self.eth, ANCHOR, self.deployment.anchor, self.at.hash, "recordCount"))
-
-    def records(self, first: int = 1) -> Iterator[AnchorRecord]:
-        """Yield the anchors from number ``first`` on, in order, except the record that the contract started with."""
-        for number in range(max(1, first), self.count() + 1):
-            yield self._record(number)
-
-    def head(self) -> AnchorRecord:
-        """Return the last record; number 0 is the one that the contract started with."""
-        return self._record(self.count())
-
-    def registry(self) -> tuple[int, bytes]:
-        """Return how many changes the registry has made, and its rolling hash after them."""
-        return self._of_registry("changeCount"), self._of_registry("registryHash")
-
-    def changes(self, log_id: bytes, first_block: int) -> list[RegistryChange]:
-        """Return the registry's changes as the log mirrors them, the first of them in ``first_block``.
-
-        Raises ChainMismatch if they do not follow from the ledger's id.
-        """
-        reader = RegistryReader(address=self.deployment.registry, eth=lambda: self.eth)
-        return reader.changes(after=0, registry_hash=log_id, first_block=first_block, final=self.at)
-
-    def _record(self, number: int) -> AnchorRecord:
-        return read_record(self.eth, self.deployment.anchor, self.at.hash, number)
-
-    def _of_registry(self, function: str) -> Any:
-        return read(self.eth, REGISTRY, self.deployment.registry, self.at.hash, function)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from ledger.chain.contract import ContractDomain
-from ledger.chain.contract_clients import ContractsAt, RegistryReader
+from ledger.chain.contract_clients import ContractsAt
 from ledger.chain.deploy import require_deployment
 from ledger.chain.errors import ChainMismatch, ChainUnavailable, WrongChain
 from ledger.chain.eth import BlockRef, Eth, final_block
@@ -34,7 +34,6 @@ class Contracts:
         )
         code_hashes = (bytes.fromhex(text[2:]) for text in (chain.registry_code_hash, chain.anchor_code_hash))
         self._deployment = Deployment(deployed, chain.registry, chain.anchor, *code_hashes)
-        self._registry = RegistryReader(address=chain.registry, eth=lambda: eth)
         self.domain = ContractDomain(log_id, chain.chain_id, chain.anchor)
 
     def final(self) -> BlockRef:
@@ -83,8 +82,8 @@ class Contracts:
         ``first_block`` is the block of the last of them, or of the first change. If it is wrong, the changes do not
         follow from those of ``authority``, and ChainMismatch is raised.
         """
-        return self._registry.changes(
-            after=authority.changes, registry_hash=authority.registry_hash, first_block=first_block, final=final
+        return self.at(final).changes(
+            after=authority.changes, registry_hash=authority.registry_hash, first_block=first_block
         )
 
     def unmirrored(self, authority: AuthorityState, final: BlockRef) -> int:
@@ -100,8 +99,7 @@ class Contracts:
     def registry_hash_now(self) -> bytes:
         """Return the registry's hash in the newest block, final or not, which ``anchor`` compares with."""
         self._require_deployment()
-        _, registry_hash = self.at(self._eth.head().ref).registry()
-        return registry_hash
+        return self.at(self._eth.head().ref).registry_hash()
 
     def at(self, block: BlockRef) -> ContractsAt:
         """Return the contracts at a block, to be read there."""

@@ -112,7 +112,7 @@ class Linked:
 
     @property
     def mirror(self) -> RegistryMirror:
-        return RegistryMirror(self.ledger.database, self.ledger.registry, self.ledger.system, self.registry, 0)
+        return RegistryMirror(self.ledger.database, self.ledger.registry, self.ledger.system, self.anchors.at, 0)
 
     @property
     def anchorer(self) -> Anchorer:
@@ -121,7 +121,6 @@ class Linked:
             self.ledger.registry,
             self.journal,
             self.anchors,
-            self.registry,
             gatherer=self.gatherer,
             interval_s=self.interval_s,
             clock=lambda: self.clock.seconds,
@@ -135,7 +134,7 @@ class Linked:
 
     @property
     def status_reader(self) -> ChainStatusReader:
-        return ChainStatusReader(self.chain, self.registry, self.writer.account, lambda: self.clock.seconds)
+        return ChainStatusReader(self.chain, self.anchors.at, self.writer.account, lambda: self.clock.seconds)
 
     @property
     def link(self) -> ChainConnection:
@@ -147,7 +146,6 @@ class Linked:
             self.mirror,
             self.anchorer,
             self.registry,
-            self.anchors,
             self.states,
             self.status_reader,
         )
@@ -213,7 +211,7 @@ def _linked(folder: Path, quorum: int) -> Iterator[Linked]:
             writer = ChainWriter(chain=node, journal=journal, signer=SUBMITTER, clock=lambda: clock.seconds)
             deployment = deploy(writer, founding(quorum), timeout_seconds=30)
             registry = RegistryClient(address=deployment.registry, writer=writer)
-            anchors = AnchorClient(address=deployment.anchor, writer=writer)
+            anchors = AnchorClient(deployment=deployment, writer=writer)
             yield Linked(ledger, node, deployment, writer, journal, registry, anchors, clock)
         finally:
             node.stop()

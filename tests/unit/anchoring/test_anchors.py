@@ -75,7 +75,7 @@ def test_published_checkpoints_are_anchored(linked: Linked) -> None:
         assert write.state is WriteState.CONFIRMED
         with linked.ledger.database.read() as connection:
             tree = log.tree(connection)
-        head = linked.anchors.head("latest")
+        head = linked.anchors.now().head()
         assert (head.number, head.size, head.root) == (number, tree.size, tree.root)
         assert linked.anchorer.step() is WaitReason.NOTHING_NEW
         grow(linked, f"case-{number}")
@@ -98,7 +98,7 @@ def test_a_tree_is_anchored_that_ends_with_the_map_of_all_before(linked: Linked)
     linked.clock.forward(2)
     linked.publish()
     assert isinstance(linked.anchorer.step(), ChainWrite)
-    size = linked.anchors.head("latest").size
+    size = linked.anchors.now().head().size
     with linked.ledger.database.read() as connection:
         last = log.last_system_entry(connection, MAPPED)
         assert last is not None
@@ -112,7 +112,7 @@ def test_an_idle_ledger_stays_idle(linked: Linked) -> None:
     linked.clock.forward(2)
     linked.publish()
     assert isinstance(linked.anchorer.step(), ChainWrite)
-    anchored = linked.anchors.head("latest").size
+    anchored = linked.anchors.now().head().size
     for _ in range(3):
         linked.ledger.system.append(AccessSealed(count=0, head="sha256:" + "a5" * 32))
         linked.clock.forward(2 * linked.interval_s)
@@ -123,14 +123,14 @@ def test_an_idle_ledger_stays_idle(linked: Linked) -> None:
     linked.clock.forward(2)
     linked.publish()
     assert isinstance(linked.anchorer.step(), ChainWrite)
-    assert linked.anchors.head("latest").size == anchored + 3 + 2
+    assert linked.anchors.now().head().size == anchored + 3 + 2
 
 
 def test_of_two_services_that_anchor_at_once_one_waits(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another service on the same ledger is first: that is no fault, and the tree is anchored once."""
     linked.publish()
     writer = replace(linked.writer)
-    rival = replace(linked, writer=writer, anchors=AnchorClient(address=linked.deployment.anchor, writer=writer))
+    rival = replace(linked, writer=writer, anchors=AnchorClient(deployment=linked.deployment, writer=writer))
     prepare = linked.writer.prepare
 
     def overtaken(*asked: Any, **options: Any) -> Transaction:
@@ -142,7 +142,7 @@ def test_of_two_services_that_anchor_at_once_one_waits(linked: Linked, monkeypat
         patch.setattr(linked.writer, "prepare", overtaken)
         assert linked.anchorer.step() is WaitReason.IN_FLIGHT
     assert linked.anchorer.step() is WaitReason.NOTHING_NEW
-    assert linked.anchors.head("latest").number == 1
+    assert linked.anchors.now().head().number == 1
 
 
 def test_a_clock_that_was_set_back_does_not_stop_anchoring(linked: Linked) -> None:
@@ -178,8 +178,8 @@ def test_a_log_whose_history_was_changed_is_not_anchored(linked: Linked) -> None
         connection.execute(text("UPDATE tiles SET hashes = :new"), {"new": b"\x01" * 32 + hashes[32:]})
     with pytest.raises(IntegrityBroken) as broken:
         linked.anchorer.step()
-    assert linked.anchors.head("latest").root.hex() in str(broken.value)
-    assert linked.anchors.head("latest").number == 1
+    assert linked.anchors.now().head().root.hex() in str(broken.value)
+    assert linked.anchors.now().head().number == 1
 
 
 def test_a_log_that_was_shortened_beside_its_journal_is_found_before_anything_is_anchored(linked: Linked) -> None:

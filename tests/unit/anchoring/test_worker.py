@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -15,7 +16,6 @@ from ledger.anchoring.anchors import WaitReason
 from ledger.anchoring.registry_mirror import RegistryMirror
 from ledger.anchoring.worker import ChainConnection, ChainWorker, ChainWorkerState
 from ledger.chain import chain_status
-from ledger.chain.contract_clients import RegistryReader
 from ledger.chain.errors import ChainAhead
 from ledger.chain.eth import Block, Eth
 from ledger.chain.rpc import JsonRpc
@@ -62,7 +62,7 @@ def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
     status = worker.chain_status
     assert status is not None
     assert (status.head, status.final) == (linked.final.number, linked.final.number)
-    assert status.registry.change_count == linked.registry.state(linked.final.hash).change_count > 0
+    assert status.registry.change_count == linked.anchors.now().registry_state().change_count > 0
     assert (status.account, status.fee) == (linked.writer.account, 0)
     linked.chain.stop()
     assert worker.chain_status == status
@@ -183,7 +183,7 @@ def mirrored(ledger: Ledger) -> list[RegistryChange]:
 
 
 def all_changes(linked: Linked) -> list[RegistryChange]:
-    return linked.registry.changes(after=0, registry_hash=LOG_ID, first_block=0, final=linked.final)
+    return linked.anchors.at(linked.final).changes(after=0, registry_hash=LOG_ID, first_block=0)
 
 
 def test_every_final_change_becomes_one_entry_in_order(linked: Linked) -> None:
@@ -197,24 +197,24 @@ def test_every_final_change_becomes_one_entry_in_order(linked: Linked) -> None:
     bodies = mirrored(linked.ledger)
     assert [body.number for body in bodies] == list(range(1, len(AGENCIES) + 3))
     assert bodies == all_changes(linked)
-    assert bodies[-1].registry_hash == "0x" + linked.registry.rolling_hash("latest").hex()
+    assert bodies[-1].registry_hash == "0x" + linked.anchors.now().registry_hash().hex()
     assert bodies[-1].location.block_hash == "0x" + linked.final.hash.hex()
 
 
-class FixedRegistry(RegistryReader):
+class FixedRegistry:
     """A registry with these changes, wherever it is."""
 
     def __init__(self, changes_made: Sequence[RegistryChange]):
         self.changes_made = changes_made
         self.asked: list[int] = []
 
-    def changes(self, *, after: int, **_others: object) -> list[RegistryChange]:
+    def changes(self, *, after: int, **_place: object) -> list[RegistryChange]:
         self.asked.append(after)
         return [change for change in self.changes_made if change.number > after]
 
 
-def mirror_of(ledger: Ledger, source: RegistryReader) -> RegistryMirror:
-    return RegistryMirror(ledger.database, ledger.registry, ledger.system, source, 0)
+def mirror_of(ledger: Ledger, source: Any) -> RegistryMirror:
+    return RegistryMirror(ledger.database, ledger.registry, ledger.system, lambda _block: source, 0)
 
 
 def test_a_mirror_that_was_interrupted_goes_on_where_it_stood(linked: Linked, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def read_changes(world: World, *, after: int = 0, registry_hash: bytes | None = 
     final = world.chain.final_block()
     assert final is not None
     previous = registry_hash or world.founding.log_id
-    return world.registry.changes(after=after, registry_hash=previous, first_block=0, final=final)
+    return world.anchor.at(final).changes(after=after, registry_hash=previous, first_block=0)
 
 
 def all_changes(world: World, *, after: int = 0, registry_hash: bytes | None = None) -> list[ContractChange]:
@@ -99,14 +99,14 @@ def test_digests_are_those_of_wallets(domain: ContractDomain, change: ContractCh
 def test_the_founding_is_read_back(world: World) -> None:
     """Agencies, submitter and procedure come as changes 1 to 5, with what was founded: ids, kinds, admins, digest."""
     assert all_changes(world) == world.founding.changes()
-    state = world.registry.state("latest")
+    state = world.anchor.now().registry_state()
     assert (state.change_count, state.agency_count, state.quorum, state.development) == (5, 3, 0, True)
 
 
 def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
     """Signed by the admin, journaled and mined by the service; both changes follow in the chain of hashes, and name
     their block and transaction."""
-    before = world.registry.state("latest")
+    before = world.anchor.now().registry_state()
     write = as_admin(world, POLICE, a_grant(world))
     assert (write.purpose, write.sender, write.state) == (Purpose.REGISTRY, POLICE.key_id, WriteState.CONFIRMED)
     as_admin(world, POLICE, revoke_key(CLERK.key_id))
@@ -197,7 +197,7 @@ def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch:
 
 def test_a_log_that_mirrors_what_the_contract_never_did_is_told_apart_from_a_node_that_is_behind(world: World) -> None:
     """More changes than there are, or others, are a forgery; a node that has yet to reach their block proves none."""
-    state = world.registry.state("latest")
+    state = world.anchor.now().registry_state()
     assert all_changes(world, after=5, registry_hash=state.registry_hash) == []
     with pytest.raises(ChainMismatch, match="mirrors 6 changes"):
         all_changes(world, after=6, registry_hash=b"\x05" * 32)
@@ -206,7 +206,7 @@ def test_a_log_that_mirrors_what_the_contract_never_did_is_told_apart_from_a_nod
     final = world.chain.final_block()
     assert final is not None
     with pytest.raises(ChainUnavailable, match="has come to block"):
-        world.registry.changes(after=6, registry_hash=b"\x05" * 32, first_block=final.number + 1, final=final)
+        world.anchor.at(final).changes(after=6, registry_hash=b"\x05" * 32, first_block=final.number + 1)
 
 
 def test_changes_survive_a_restart(world: World, bench: EmbeddedBench) -> None:
@@ -238,11 +238,11 @@ def test_a_database_that_forgot_an_anchor_is_refused(world: World) -> None:
 
 def anchors_of(world: World, journal: MemoryJournal) -> AnchorClient:
     """The contract as another journal knows it."""
-    return AnchorClient(address=world.deployment.anchor, writer=replace(world.writer, journal=journal))
+    return AnchorClient(deployment=world.deployment, writer=replace(world.writer, journal=journal))
 
 
 def test_no_contract_at_an_address_is_told(world: World) -> None:
     """An address without code is a mismatch, not an empty record."""
-    nowhere = AnchorClient(address="0x" + "12" * 20, writer=world.writer)
+    nowhere = AnchorClient(deployment=replace(world.deployment, anchor="0x" + "12" * 20), writer=world.writer)
     with pytest.raises(ChainMismatch, match="there is no LogAnchor"):
-        nowhere.head("latest")
+        nowhere.now().head()

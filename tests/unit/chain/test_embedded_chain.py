@@ -67,7 +67,7 @@ def test_nothing_is_lost_or_doubled_when_the_node_is_killed_under_load(
 
     granted = [write for write in journal.writes() if write.purpose is Purpose.REGISTRY]
     assert [write.state for write in granted] == [WriteState.CONFIRMED] * (GRANTS * len(ADMINS))
-    assert world.registry.state("latest").change_count == len(granted) + len(world.founding.changes())
+    assert world.anchor.now().registry_state().change_count == len(granted) + len(world.founding.changes())
     assert "node_edited" not in bench.kinds()
     times = [write.timestamp for write in journal.writes()]
     assert times == sorted(set(times))
@@ -78,16 +78,16 @@ def test_nothing_is_lost_or_doubled_when_the_node_is_killed_under_load(
 
 def test_a_read_brings_a_killed_node_back(world: World, bench: EmbeddedBench) -> None:
     """Whoever reads next finds the chain as it was."""
-    before = world.registry.state("latest")
+    before = world.anchor.now().registry_state()
     bench.kill()
-    assert world.registry.state("latest") == before
+    assert world.anchor.now().registry_state() == before
 
 
 def test_nobody_reads_a_node_that_is_being_brought_back(
     world: World, bench: EmbeddedBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One thread brings a killed node back, and another reads meanwhile: it waits for the chain as it was."""
-    before, mine = world.registry.state("latest"), nodes.mine
+    before, mine = world.anchor.now().registry_state(), nodes.mine
     mines, may_mine = threading.Event(), threading.Event()
 
     def mine_later(*args: Any) -> Any:
@@ -100,7 +100,7 @@ def test_nobody_reads_a_node_that_is_being_brought_back(
     states: list[RegistryState] = []
     threads = [
         threading.Thread(target=bench.node.catch_up),
-        threading.Thread(target=lambda: states.append(world.registry.state("latest"))),
+        threading.Thread(target=lambda: states.append(world.anchor.now().registry_state())),
     ]
     threads[0].start()
     mines.wait()
@@ -156,7 +156,7 @@ def test_records_that_were_added_by_hand_are_found(world: World, anvil_binary: P
     """The count of records set by hand: the live node has more of them than the journal makes."""
     world.anchor_more()
     set_slot(world, world.deployment.anchor, RECORD_COUNT, "07")
-    assert world.anchor.head("latest").number == 7
+    assert world.anchor.now().head().number == 7
     with pytest.raises(ChainMismatch, match=r"the number of anchor records was edited .* makes 1, the node has 7"):
         check(world, anvil_binary)
 

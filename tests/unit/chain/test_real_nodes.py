@@ -72,12 +72,12 @@ def test_hardhat_is_a_chain_like_any_other(world: World, tmp_path: Path) -> None
         writes = [remote.registry.relay(sign(prepared, POLICE).raw)]
         for number in (1, 2):
             writes.append(remote.writer.settle(remote.anchor_more(), timeout_seconds=30, poll_seconds=0.05))
-            assert remote.anchor.head(node.eth.head().hash).number == number
+            assert remote.anchor.now().head().number == number
         states = {remote.writer.settle(write, timeout_seconds=30, poll_seconds=0.05).state for write in writes}
         assert states == {WriteState.CONFIRMED}
         final = remote.chain.final_block()
         assert final is not None
-        changes = remote.registry.changes(after=0, registry_hash=remote.founding.log_id, first_block=0, final=final)
+        changes = remote.anchor.at(final).changes(after=0, registry_hash=remote.founding.log_id, first_block=0)
         assert len(changes) == len(remote.founding.changes()) + 1
 
 

@@ -91,7 +91,7 @@ def test_an_anchor_is_submitted_mined_and_confirmed(world: World, anvil: Externa
     anvil.mine()
     assert moves(world) == [(MINED, CONFIRMED)]
     assert moves(world) == []
-    assert world.anchor.head("latest").number == 1
+    assert world.anchor.now().head().number == 1
     kept, receipt = now(world, write), world.chain.eth.receipt(write.transaction_hash)
     block = world.chain.eth.block(kept.block_hash or b"")
     assert block is not None
@@ -127,7 +127,7 @@ def test_a_reorganisation_unanchors_and_anchors_again(world: World, anvil: Exter
     assert states(world) == [CONFIRMED, CONFIRMED, CONFIRMED if kept_confirmed else MINED]
 
     anvil.reorganise(depth + 2)
-    assert world.anchor.head("latest").number == 1
+    assert world.anchor.now().head().number == 1
     world.anchor.refresh()
     assert now(world, below).state is CONFIRMED
     assert all(now(world, write).state in {STALE, SUBMITTED, MINED} for write in above)
@@ -137,7 +137,7 @@ def test_a_reorganisation_unanchors_and_anchors_again(world: World, anvil: Exter
     anvil.mine(2)
     world.anchor.refresh()
     assert states(world) == [CONFIRMED] * 3
-    assert world.anchor.head("latest").number == 3
+    assert world.anchor.now().head().number == 3
     for write in above:
         assert now(world, write).block_hash not in {None, write.block_hash}
 
@@ -187,7 +187,7 @@ def test_an_unknown_outcome_of_a_send_is_looked_up(
             anvil.wait_for_blocks()
             world.anchor.refresh()
         assert states(world) == [CONFIRMED] * number, name
-        assert world.anchor.head("latest").number == number, name
+        assert world.anchor.now().head().number == number, name
         world.anchored = len(world.leaves)
 
 
@@ -240,7 +240,7 @@ def test_a_stuck_write_is_replaced_at_its_nonce(
     anvil.mine(3)
     world.anchor.refresh()
     assert states(world) == [INVALID, CONFIRMED]
-    assert world.anchor.head("latest").number == 1
+    assert world.anchor.now().head().number == 1
 
 
 def test_a_deployment_that_waited_for_money_goes_on(anvil: ExternalNode, journal: MemoryJournal) -> None:
@@ -312,7 +312,7 @@ def test_a_revert_is_invalid_once_its_block_is_final(world: World, anvil: Extern
     anvil.mine(2)
     world.anchor.refresh()
     assert now(world, write).state is INVALID
-    assert world.anchor.head("latest").number == 0
+    assert world.anchor.now().head().number == 0
 
 
 def test_a_change_that_its_admin_cannot_pay_for_is_refused_until_he_can(world: World, anvil: ExternalNode) -> None:

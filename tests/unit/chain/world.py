@@ -75,13 +75,13 @@ class World:
 
     @property
     def anchor(self) -> AnchorClient:
-        return AnchorClient(address=self.deployment.anchor, writer=self.writer)
+        return AnchorClient(deployment=self.deployment, writer=self.writer)
 
     def next_anchor(self, new_leaves: int = 3) -> AnchorRequest:
         """The log grown by some leaves, as the contract wants it."""
         self.leaves += [b"leaf %d" % index for index in range(len(self.leaves), len(self.leaves) + new_leaves)]
         before = self.leaves[: self.anchored]
-        head = AnchoredHead(len(self.leaves), mth(self.leaves), self.registry.rolling_hash("latest"))
+        head = AnchoredHead(len(self.leaves), mth(self.leaves), self.anchor.now().registry_hash())
         return AnchorRequest(
             len(before), mth(before), head, consistency_proof(len(before), self.leaves) if before else []
         )

@@ -66,7 +66,7 @@ class Ring:
         """A majority decides; mined, not mirrored yet."""
         change = ContractChange(CHANGE_KINDS[kind], **fields)  # type: ignore[arg-type]
         linked = self.linked
-        number = linked.registry.state("latest").decision_count + 1
+        number = linked.anchors.now().registry_state().decision_count + 1
         domain = ContractDomain(LOG_ID, linked.chain.chain_id, linked.registry.address)
         digest = decision_digest(domain, number, change)
         deciding = map(admin, AGENCIES[:2])
@@ -112,7 +112,7 @@ def test_an_anchor_carries_the_co_signatures_of_a_quorum(ring: Ring) -> None:
     for number in range(2):
         ring.grow()
         ring.anchors()
-        assert ring.linked.anchors.head("latest").number == number + 1
+        assert ring.linked.anchors.now().head().number == number + 1
 
 
 def test_a_quorum_under_a_tree_without_the_map_is_not_enough(ring: Ring) -> None:
@@ -125,7 +125,7 @@ def test_a_quorum_under_a_tree_without_the_map_is_not_enough(ring: Ring) -> None
     assert "have co-signed a newer checkpoint" in ring.waits()
     ring.linked.collector.step()
     ring.anchors()
-    assert ring.linked.anchors.head("latest").size == ring.published()
+    assert ring.linked.anchors.now().head().size == ring.published()
 
 
 def test_without_a_quorum_under_a_checkpoint_anchors_wait_and_the_reason_is_told(ring: Ring) -> None:

@@ -51,7 +51,7 @@ def trust_of(linked: Linked) -> Trust:
 
 def changes_of(linked: Linked, after: int = 0, registry_hash: bytes = LOG_ID) -> list[RegistryChange]:
     """The chain's changes as an honest log mirrors them."""
-    return linked.registry.changes(after=after, registry_hash=registry_hash, first_block=0, final=linked.final)
+    return linked.anchors.at(linked.final).changes(after=after, registry_hash=registry_hash, first_block=0)
 
 
 @dataclass
@@ -120,11 +120,11 @@ class Stand:
 
     def anchor(self, size: int | None = None, root: bytes | None = None) -> None:
         """The operator anchors the log's tree, or another."""
-        eth, anchors = self.eth, self.linked.anchors
-        head = anchors.head(eth.head().hash)
+        anchors = self.linked.anchors
+        head = anchors.now().head()
         checkpoint = self.log.checkpoint(size)
         proof = self.log.proof(head.size, checkpoint.size)
-        registry_hash = self.linked.registry.rolling_hash("latest")
+        registry_hash = anchors.now().registry_hash()
         anchored = AnchoredHead(checkpoint.size, root or checkpoint.root, registry_hash)
         anchors.submit(AnchorRequest(head.size, head.root, anchored, proof))
 
@@ -136,7 +136,7 @@ class Stand:
             anchor=chain.anchor,
             size=checkpoint.size,
             root="0x" + checkpoint.root.hex(),
-            registry_hash="0x" + self.linked.registry.rolling_hash("latest").hex(),
+            registry_hash="0x" + self.linked.anchors.now().registry_hash().hex(),
         )
 
     def digest_of(self, asked: CosignAnchor) -> bytes:

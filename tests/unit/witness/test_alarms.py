@@ -358,7 +358,7 @@ def test_an_edited_anchor(chained: Stand) -> None:
     chained.watch.look()
     slot = "0x" + keccak256((1).to_bytes(32, "big") * 2).hex()  # record n lies at keccak256(n . 1)
     chained.eth.rpc.call("anvil_setStorageAt", chained.trust.chains[0].anchor, slot, "0x" + "77" * 32)
-    assert chained.linked.anchors.head("latest").root == b"\x77" * 32
+    assert chained.linked.anchors.now().head().root == b"\x77" * 32
     halted_by_look(chained, "fork")
 
 
