@@ -154,11 +154,11 @@ def test_a_full_house_drops_whoever_has_waited_longest() -> None:
 def test_one_address_does_not_fill_the_house() -> None:
     """Its own connections are dropped for its new ones, or it is refused; a proxy of ours has no such limit."""
     connections = Connections(most=100, most_of_address=2, proxies=PROXIES)
-    other = admitted(connections, "203.0.113.1")
+    neighbour = admitted(connections, "203.0.113.1")
     own = [admitted(connections, "198.51.100.1") for _ in range(3)]
     assert [connection is not None and connection.is_dropped for connection in own] == [True, False, False]
-    assert other is not None
-    assert not other.is_dropped
+    assert neighbour is not None
+    assert not neighbour.is_dropped
     for connection in own[1:]:
         assert connection is not None
         connections.work(connection)

@@ -79,8 +79,8 @@ def test_a_cursor_of_a_case_holds_in_that_case_alone(cases: Served, path: str) -
     page = cases.get(path.format("case-0"), clerk(POLICE), limit=1, **first).json()
     again = cases.get(path.format("case-0"), clerk(POLICE), limit=1, after=page["next"], **first)
     assert again.status_code == 200
-    other = cases.get(path.format("case-1"), clerk(POLICE), limit=1, after=page["next"], **second)
-    problem(other, 400, "cursor_refused", "after")
+    response = cases.get(path.format("case-1"), clerk(POLICE), limit=1, after=page["next"], **second)
+    problem(response, 400, "cursor_refused", "after")
 
 
 def test_cursors_hold_after_a_restart_and_no_other_key_opens_them() -> None:

@@ -16,7 +16,7 @@ from tests.testkit.ledgers import open_ledger, sqlite_url
 
 
 @pytest.fixture
-def other(served: Served, tmp_path: Path) -> Iterator[Served]:
+def second_service(served: Served, tmp_path: Path) -> Iterator[Served]:
     """Return another process's service on the same database, where ``served`` is the first."""
     with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger, no_chain) as service:
         yield service
@@ -36,12 +36,12 @@ def answers(served: Served, case: Case) -> dict[str, str]:
     return {name: served.request("GET", path, headers=headers).text for name, path in paths.items()}
 
 
-def test_nobody_is_shown_an_erased_section(served: Served, other: Served) -> None:
+def test_nobody_is_shown_an_erased_section(served: Served, second_service: Served) -> None:
     """In none of the answers, and in none of another process that had shown it before."""
     case = served.record(name_confidentially(Case().open()))
-    assert all("a name" in text for text in answers(other, case).values())
+    assert all("a name" in text for text in answers(second_service, case).values())
     order = Authority("court_order", "12/2026")
     served.record(case.erase(case.events[1].ref, "person:1", supervisor(POLICE), authority=order))
-    for service in (served, other):
+    for service in (served, second_service):
         assert [name for name, text in answers(service, case).items() if "a name" in text] == []
-    assert '"sections":{"person:1":null}' in answers(other, case)["feed"]
+    assert '"sections":{"person:1":null}' in answers(second_service, case)["feed"]

@@ -115,10 +115,10 @@ def test_a_foreign_verifier_accepts_the_receipt_of_every_entry(log: tuple[Served
         assert result.ok, result.errors
         assert (result.root, result.tree_size, result.leaf_index) == (root, size, index)
         assert result.issuer == LOG_SIGNER.verifying_key.name
-        other = scitt_cose.verify_receipt(
+        of_other_entry = scitt_cose.verify_receipt(
             answer.content, leaf_entry_hex=entries[index - 1].hex(), log_public_key_pem=pem
         )
-        assert not other.ok
+        assert not of_other_entry.ok
     problem(served.get(f"/api/v1/log/receipt/{size}"), 404, "not_found", "index")
 
 

@@ -193,12 +193,12 @@ def outcomes(folder: Path, here: Any, *, patience_s: float = 60) -> list[Any]:
     """Return what came of submissions that were passed on, an exception as it is."""
 
     async def passed_on() -> list[Any]:
-        first, other = (Peers(folder, LOG_ID, lambda: True, patience_s) for _ in range(2))
-        await met((first, _record), (other, here))
+        first, second = (Peers(folder, LOG_ID, lambda: True, patience_s) for _ in range(2))
+        await met((first, _record), (second, here))
         passed = [answer for number in range(40) if (answer := first.record(body_of(number), _record)) is not None]
         answers = await asyncio.gather(*passed, return_exceptions=True)
         first.close()
-        other.close()
+        second.close()
         await asyncio.sleep(0.05)
         return answers
 
@@ -254,8 +254,8 @@ def test_one_that_hangs_is_asked_again_when_it_answers(folder: Path) -> None:
             await awake.wait()
             return body
 
-        first, other = (Peers(folder, LOG_ID, lambda: True, 0.2) for _ in range(2))
-        await met((first, _record), (other, hanging))
+        first, second = (Peers(folder, LOG_ID, lambda: True, 0.2) for _ in range(2))
+        await met((first, _record), (second, hanging))
 
         def shared() -> list[asyncio.Future[Any]]:
             return [answer for number in range(40) if (answer := first.record(body_of(number), _record)) is not None]
@@ -272,7 +272,7 @@ def test_one_that_hangs_is_asked_again_when_it_answers(folder: Path) -> None:
             await asyncio.sleep(0.01)
             passed = await asyncio.gather(*shared())
         first.close()
-        other.close()
+        second.close()
         await asyncio.sleep(0.05)
 
     asyncio.run(hung())
@@ -283,14 +283,14 @@ def test_one_that_could_not_record_is_left_out_for_a_while(folder: Path) -> None
     hangs is given, and then it is asked again."""
 
     async def lost() -> None:
-        first, other = (Peers(folder, LOG_ID, lambda: True, 0.5) for _ in range(2))
+        first, second = (Peers(folder, LOG_ID, lambda: True, 0.5) for _ in range(2))
         tried: list[bytes] = []
 
         async def losing(body: bytes) -> None:
             tried.append(body)
             await _put_off(body)
 
-        await met((first, _record), (other, losing))
+        await met((first, _record), (second, losing))
         (peer,) = (peer for peer in first._members.values() if peer is not None)
 
         def shared() -> list[asyncio.Future[Any]]:
@@ -306,7 +306,7 @@ def test_one_that_could_not_record_is_left_out_for_a_while(folder: Path) -> None
         assert set(await asyncio.gather(*shared())) == {None}
         assert len(tried) == 2 * before
         first.close()
-        other.close()
+        second.close()
         await asyncio.sleep(0.05)
 
     asyncio.run(lost())
@@ -316,8 +316,8 @@ def test_patience_begins_with_what_is_passed_on(folder: Path) -> None:
     """What was answered before takes nothing of it."""
 
     async def one_after_another() -> None:
-        first, other = (Peers(folder, LOG_ID, lambda: True, 60) for _ in range(2))
-        await met((first, _record), (other, _record))
+        first, second = (Peers(folder, LOG_ID, lambda: True, 60) for _ in range(2))
+        await met((first, _record), (second, _record))
         (peer,) = (peer for peer in first._members.values() if peer is not None)
         for _ in range(2):
             began = asyncio.get_running_loop().time()
@@ -328,7 +328,7 @@ def test_patience_begins_with_what_is_passed_on(folder: Path) -> None:
             assert await answer == b"{}"
             assert peer._patience is None
         first.close()
-        other.close()
+        second.close()
         await asyncio.sleep(0.05)
 
     asyncio.run(one_after_another())

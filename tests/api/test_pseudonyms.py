@@ -97,9 +97,9 @@ def test_a_day_counts_whole_and_a_request_that_ends_late_counts_on_the_next(monk
     class Limit(int):
         """A number that another thread may come between while it is compared."""
 
-        def __lt__(self, other: int) -> bool:
+        def __lt__(self, number: int) -> bool:
             time.sleep(0)  # hands the interpreter over
-            return int(self) < other
+            return int(self) < number
 
     monkeypatch.setattr(route, "MAX_A_DAY", Limit(100))
     count, passed = route.DailyCount(), list[int]()

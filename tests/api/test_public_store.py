@@ -94,11 +94,11 @@ def test_a_log_sends_its_readers_nowhere_else() -> None:
     """A redirect of anything but a tile, or to anything but that tile, is not followed; nor a second one."""
     targets: list[str] = []
 
-    def other(asked: Asked) -> Answer:
+    def redirecting(asked: Asked) -> Answer:
         targets.append(asked.path)
         return Answer(307, b"", {"Location": f"{elsewhere.url}/once/more{asked.path}"})
 
-    with faulty_service(other) as elsewhere:
+    with faulty_service(redirecting) as elsewhere:
         places = {"/checkpoint": "/checkpoint", "/tile/0/000": "/admin/delete", "/tile/0/001": "/log/tile/0/001"}
 
         def moved(asked: Asked) -> Answer:

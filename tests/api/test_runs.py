@@ -209,11 +209,11 @@ def test_the_words_of_a_lead_stand_as_they_were_signed(served: Served) -> None:
 
     for path in ("/leads", "/"):
         assert all(text in words(path) for text in signed), path
-    for words_of_lead, named, other in ((phone, "phone the phone", "the 3"), (three, "3 the 3", "the phone")):
+    for words_of_lead, named, unnamed in ((phone, "phone the phone", "the 3"), (three, "3 the 3", "the phone")):
         page = words(f"/leads/{signed[words_of_lead]}").partition("How it was found")
         assert words_of_lead in page[0]
         assert named in page[2].partition("What became of it")[0]
-        assert other not in (page[0] + page[2]).partition("What became of it")[0].replace(named, "").replace(
+        assert unnamed not in (page[0] + page[2]).partition("What became of it")[0].replace(named, "").replace(
             f"the {POLICE}", ""
         )
 

@@ -145,8 +145,8 @@ def test_what_was_refused_does_not_stay_in_memory(served: Served) -> None:
 def test_each_line_of_a_bulk_request_is_answered_on_its_own(served: Served) -> None:
     """A refused line does not touch its neighbours, and the answers stand in the order of the lines. Those of one case
     may follow each other, such as a whole handover."""
-    good, twin, other = Case().open().last, Case("case-2").open().last, Case("case-3").open().last
-    results = batch(served, good.submission, b"{}", twin.submission, good.submission, other.submission)
+    good, twin, last = Case().open().last, Case("case-2").open().last, Case("case-3").open().last
+    results = batch(served, good.submission, b"{}", twin.submission, good.submission, last.submission)
     statuses = [result["status"] for result in results]
     assert statuses[:3] + statuses[4:] == [201, 400, 201, 201]
     assert results[0]["receipt"]["event_id"] == results[3]["receipt"]["event_id"] == good.envelope.event_id
@@ -178,8 +178,8 @@ def test_a_bulk_request_may_be_recorded_all_or_not_at_all(served: Served) -> Non
 def test_the_first_refused_line_refuses_all(served: Served) -> None:
     """The problem names the line, what is wrong with it and where the stream stands; nothing is recorded."""
     case = served.record(Case().open())
-    other, size = Case("case-2").open().register("knife"), served.size()
-    good = [event.submission for event in other.events]
+    second_case, size = Case("case-2").open().register("knife"), served.size()
+    good = [event.submission for event in second_case.events]
     refused = problem(served.post_together(*good, b"{}", good[0]), 400, "malformed_input", "envelope")
     assert refused["line"] == 3
     served.record(case.register("phone"))

@@ -39,7 +39,10 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def submissions() -> list[bytes]:
     """What is accepted and what is refused for each kind of reason, of several cases and of an agency's stream."""
-    case, other = Case("case-one").open().register("phone").offer("phone", to=PROCURATORATE).accept(), Case("case-2")
+    case, second_case = (
+        Case("case-one").open().register("phone").offer("phone", to=PROCURATORATE).accept(),
+        Case("case-2"),
+    )
     stranger = case.draft(registration("knife"), clerk(COURT))
     beside = case.draft(registration("knife"), clerk(POLICE), sequence=1, previous=case.events[0].event.leaf_hash)
     unsigned = replace(case.last.envelope, signature="0x" + "11" * 65)
@@ -51,7 +54,7 @@ def submissions() -> list[bytes]:
     spaced = case.last.submission.replace(b'"stream":', b'"stream": ')
     own = Writer("agency", POLICE).write(registration("knife"), clerk(POLICE))
     return [
-        *(event.submission for event in (*case.events, *other.open().events, *secret.events)),
+        *(event.submission for event in (*case.events, *second_case.open().events, *secret.events)),
         *(event.submission for event in case.events),  # again
         *refused,
         spaced,

@@ -79,18 +79,18 @@ def test_who_comes_is_read_while_an_offer_stands(served: Served) -> None:
     victim = PersonNamed(person_id=person_id("wang"), role="victim", section="person:1")
     case.act(victim, sections={"person:1": section("person", name="another name")})
     served.record(case.register("phone").offer("phone", to=PROCURATORATE))
-    suspect, other = (event.envelope.event_id for event in case.events[1:3])
+    suspect, witness = (event.envelope.event_id for event in case.events[1:3])
 
     def shown(event_id: str) -> bool:
         return "name" in served.get(f"/api/v1/events/{event_id}", clerk(PROCURATORATE)).json().get("sections", {}).get(
             "person:1", {}
         ).get("fields", {})
 
-    assert (shown(suspect), shown(other)) == (True, False)
+    assert (shown(suspect), shown(witness)) == (True, False)
     served.record(case.recall())
     problem(served.get(f"/api/v1/events/{suspect}", clerk(PROCURATORATE)), 404, "not_found", "event_id")
     served.record(case.offer("phone", to=PROCURATORATE).accept())
-    assert (shown(suspect), shown(other)) == (True, True)
+    assert (shown(suspect), shown(witness)) == (True, True)
 
 
 def test_a_withheld_payload_is_not_in_the_bundle(world: World) -> None:

@@ -67,15 +67,15 @@ def test_sections_go_to_who_may_read_them(served: Served, receiver: Receiver) ->
     case.act(victim, sections={"person:1": section("person", name="another one")})
     case.offer("phone", to=COURT, purpose="jurisdiction_transfer", persons=("li",))
     served.record(case)
-    with receiving() as other:
+    with receiving() as second_inbox:
         add(served, supervisor(POLICE), receiver.url)
-        add(served, supervisor(COURT), other.url)
+        add(served, supervisor(COURT), second_inbox.url)
         deliverer_of(served.parts).step()
         assert b"a name" in receiver.bodies[0]
         assert b"another one" in receiver.bodies[0]
-        assert len(other.events()) == 5
-        assert b"a name" in other.bodies[0]
-        assert b"another one" not in other.bodies[0]
+        assert len(second_inbox.events()) == 5
+        assert b"a name" in second_inbox.bodies[0]
+        assert b"another one" not in second_inbox.bodies[0]
 
 
 def test_what_fails_is_sent_again_after_a_pause(served: Served, receiver: Receiver) -> None:

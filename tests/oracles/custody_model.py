@@ -123,7 +123,7 @@ class Model:
         if not all(self.is_in_store(name, offer.sender) for name in offer.things):
             return False
         if offer.case:
-            return not any(other.case for other in self.offers.values())
+            return not any(open_offer.case for open_offer in self.offers.values())
         if offer.responsibility:
             own = all(self.things[name].answers == offer.sender for name in offer.things)
             return offer.receiver == self.answers and own and bool(offer.things)

@@ -38,8 +38,8 @@ def proof(heads: Mapping[bytes, tuple[int, bytes]], key: bytes) -> tuple[list[by
         bit = bits(key)[len(prefix)]
         siblings.insert(0, subtree(inside, prefix + ("1" if bit == "0" else "0")))
         prefix += bit
-        inside = {other: head for other, head in inside.items() if bits(other).startswith(prefix)}
-    return siblings, next(((other, count, head) for other, (count, head) in inside.items()), None)
+        inside = {inner: head for inner, head in inside.items() if bits(inner).startswith(prefix)}
+    return siblings, next(((sibling_key, count, head) for sibling_key, (count, head) in inside.items()), None)
 
 
 def of_log(entries: Iterable[tuple[str, str, bytes]]) -> dict[bytes, tuple[int, bytes]]:

@@ -54,9 +54,9 @@ class RunningService:
     def copied(self, folder: Path) -> Iterator[Self]:
         """Yield the same data directory at another place, not started. Requires that the service stands still."""
         assert self._process is None, "a data directory that is written is not copied"
-        with closing(type(self)(folder, **self.settings)) as other:
-            shutil.copytree(self.data, other.data)
-            yield other
+        with closing(type(self)(folder, **self.settings)) as copy:
+            shutil.copytree(self.data, copy.data)
+            yield copy
 
     # -- the process ---------------------------------------------------------------------------------------------------
 

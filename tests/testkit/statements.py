@@ -19,5 +19,5 @@ def share_compiled_statements() -> None:
     DefaultDialect.__hash__ = lambda dialect: hash(type(dialect))  # type: ignore[method-assign]
 
 
-def _is_same(dialect: DefaultDialect, other: object) -> bool:
-    return type(dialect) is type(other) and dialect.server_version_info == other.server_version_info
+def _is_same(dialect: DefaultDialect, candidate: object) -> bool:
+    return type(dialect) is type(candidate) and dialect.server_version_info == candidate.server_version_info

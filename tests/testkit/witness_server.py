@@ -61,8 +61,8 @@ class SmallWitness:
 
     @property
     def signers(self) -> tuple[NoteSigner, ...]:
-        other = MlDsaSigner.from_seed(self.name, self.name.encode().ljust(32, b"\0"))
-        return (self.signer, other) if self.is_hybrid else (self.signer,)
+        ml_dsa = MlDsaSigner.from_seed(self.name, self.name.encode().ljust(32, b"\0"))
+        return (self.signer, ml_dsa) if self.is_hybrid else (self.signer,)
 
     @property
     def keys(self) -> tuple[VerifyingKey, ...]:

@@ -65,11 +65,13 @@ def made_cases(now: int) -> dict[str, Case]:
     for number, agency in enumerate(KINDS):
         opened = Case(f"own-{agency}").open(clerk(agency), case_number=f"number {agency}")
         by_id[opened.stream.id] = opened.register(f"{agency}-thing", by=clerk(agency))
-        other = POLICE if agency != POLICE else COURT
+        receiver = POLICE if agency != POLICE else COURT
         for word in ("open", "expired", "refused", "accepted"):
-            case = Case(f"{word}-{agency}", step=1).open(clerk(other)).register(f"{word}-{number}", by=clerk(other))
+            case = (
+                Case(f"{word}-{agency}", step=1).open(clerk(receiver)).register(f"{word}-{number}", by=clerk(receiver))
+            )
             expires = {"expires_at": instant(now - 1)} if word == "expired" else {}
-            case.offer(f"{word}-{number}", to=agency, purpose="loan", by=clerk(other), **expires)
+            case.offer(f"{word}-{number}", to=agency, purpose="loan", by=clerk(receiver), **expires)
             if word in ("refused", "accepted"):
                 {"refused": case.refuse, "accepted": case.accept}[word](by=clerk(agency))
             by_id[case.stream.id] = case
@@ -210,7 +212,7 @@ def test_views_of_a_jurisdiction_are_what_the_rule_lets_its_auditors_see(
     """Models, reports and correlation run over the cases that have a party in the jurisdiction, and its leads."""
     own, now = world.agencies[agency].profile.jurisdiction, datetime.fromtimestamp(world.ledger.clock.seconds, UTC)
     within = frozenset(
-        name for name, other in world.agencies.items() if f"{other.profile.jurisdiction}/".startswith(f"{own}/")
+        name for name, candidate in world.agencies.items() if f"{candidate.profile.jurisdiction}/".startswith(f"{own}/")
     )
     reader = Reader("nobody", within, instant(world.ledger.clock.seconds))
     with views.session(jurisdiction=own, now=now) as session:

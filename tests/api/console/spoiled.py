@@ -115,15 +115,15 @@ def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
     case_1.say(letter.LetterFiled, letter_id="letter-2", kind="petition", from_outside=bank)
     case_1.say(case.CaseLinked, other_case_id="case-2", relation="related")
     case_1.say(record.ImportRecorded, source_system="s", source_key="k", file_digest="sha256:" + "00" * 32, row=1)
-    other = _taken_over("case-2").register("letter")
-    other.say(case.CaseSplit, new_case_id="case-1", item_ids=("letter",))
-    case_1.say(case.CaseJoined, other_case_id="case-2", cites=other.last.ref, source=other.state)
-    other.close()
+    second_case = _taken_over("case-2").register("letter")
+    second_case.say(case.CaseSplit, new_case_id="case-1", item_ids=("letter",))
+    case_1.say(case.CaseJoined, other_case_id="case-2", cites=second_case.last.ref, source=second_case.state)
+    second_case.close()
     _items(case_1)
     _persons(case_1)
     _handovers(case_1)
     _words(case_1, named)
-    return case_1, other
+    return case_1, second_case
 
 
 def _taken_over(case_id: str) -> SpoiledCase:

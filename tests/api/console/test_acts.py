@@ -156,12 +156,12 @@ def test_what_is_confidential_of_a_kind_is_signed_in_a_section(acting: Served) -
         for name in row.fields
         if BOOK.fields[name].confidential and BOOK.fields[name].type == "text"
     )
-    other = next(word for word in BOOK.decisions if word != kind)
+    plain_kind = next(word for word in BOOK.decisions if word != kind)
     form = {
         **FORMS["decision.recorded"],
         "kind": kind,
         f"particulars:{kind}:{field}": "wiretap",
-        f"particulars:{other}:{field}": "none",
+        f"particulars:{plain_kind}:{field}": "none",
     }
     answer = post(acting, clerk(POLICE), "/cases/case-1/drafts/decision.recorded", form)
     assert answer.status_code == 200, answer.text

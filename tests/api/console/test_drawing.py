@@ -75,7 +75,9 @@ def test_bars_have_rows_of_their_own_and_the_rest_is_counted() -> None:
     assert drawing.lanes[0].left_out == 10 - len(drawing.bars)
     for bar in drawing.bars:
         assert not [
-            other for other in drawing.bars if other is not bar and other.y == bar.y and other.x < bar.x2 < other.x2
+            longer
+            for longer in drawing.bars
+            if longer is not bar and longer.y == bar.y and longer.x < bar.x2 < longer.x2
         ]
 
 
@@ -104,6 +106,6 @@ def test_kin_stand_right_of_what_they_came_from() -> None:
     assert all(x[parent] + BOX < x[child] for parent, child in pairs)
     assert len({(box.x, box.y) for box in graph.boxes}) == 5
     for box in graph.boxes:
-        assert not [other for other in graph.boxes if other.x == box.x and 0 < other.y - box.y < TALL]
+        assert not [lower for lower in graph.boxes if lower.x == box.x and 0 < lower.y - box.y < TALL]
     assert len(graph.lines) == len(pairs)
     assert laid_out([]).boxes == ()

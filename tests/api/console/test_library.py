@@ -45,8 +45,8 @@ def test_a_model_is_found_read_and_adopted(office: Office) -> None:
 def test_a_model_is_retired_by_who_published_it(office: Office) -> None:
     """With the ground; others have no form for it."""
     publish(office)
-    other = office.at(analyst(POLICE), f"/library/{MODEL}")
-    page = other.page
+    of_police = office.at(analyst(POLICE), f"/library/{MODEL}")
+    page = of_police.page
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.locator("details.act").count() == 0
     desk = office.at(analyst(PROCURATORATE), f"/library/{MODEL}", language="zh-CN")

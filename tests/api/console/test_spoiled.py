@@ -44,8 +44,8 @@ def require_text_alone(page: Page, path: str) -> None:
 
 def test_every_text_of_every_event_is_spoiled() -> None:
     """A new type, or a new text in one, stands in the history that the other tests show, or this one fails."""
-    case, other = spoiled_case()
-    written = "\n".join(event.submission.decode() for event in (*case.events, *other.events))
+    case, second_case = spoiled_case()
+    written = "\n".join(event.submission.decode() for event in (*case.events, *second_case.events))
     marks = {mark for mark in OF_CASES if mark in written}
     assert OF_CASES - marks - BOUND == set()
     types = {event.envelope.event_type for event in case.events}

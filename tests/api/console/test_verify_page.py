@@ -188,9 +188,9 @@ def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> N
 
 def test_a_bundle_of_another_ledger_is_said_to_be_one(tmp_path: Path, browser: Browser) -> None:
     """Not that it was tampered with: both ledgers are named, and that this is no sign of it."""
-    other = encode_trust(replace(naming(BUNDLES.bundle(FIRST)), log_id_text="0x" + "ab" * 32))
+    foreign_trust = encode_trust(replace(naming(BUNDLES.bundle(FIRST)), log_id_text="0x" + "ab" * 32))
     with visiting(tmp_path, browser, locale="zh-CN") as visitor:
-        visitor.drop(trust__json=other, bundle__json=encoded(REGISTERED))
+        visitor.drop(trust__json=foreign_trust, bundle__json=encoded(REGISTERED))
         expect(visitor.page.locator("#verdict.other_ledger")).to_have_text("属于另一账本")
         expect(visitor.page.locator("#meaning")).to_contain_text("这既不表示有人改动过它")
         expect(visitor.page.locator("#faults")).to_contain_text("0x" + "ab" * 32)

@@ -213,10 +213,10 @@ def test_drafts_stay_in_the_browser_and_files_are_taken(desk: Clerk, tmp_path: P
     desk.go("/models")
     page.get_by_role("button", name="Go on").click()
     expect(page.locator("[id='need.requested_by']")).to_have_value("案件管理部门")
-    other = tmp_path / "other.yaml"
-    other.write_text((tmp_path / "too-often.yaml").read_text().replace("案件管理部门", "刑事检察部门"))
+    second_file = tmp_path / "other.yaml"
+    second_file.write_text((tmp_path / "too-often.yaml").read_text().replace("案件管理部门", "刑事检察部门"))
     desk.go("/models")
-    page.locator("input[type=file]").set_input_files(other)
+    page.locator("input[type=file]").set_input_files(second_file)
     expect(page.locator("[id='need.requested_by']")).to_have_value("刑事检察部门")
 
 

@@ -514,8 +514,8 @@ class Cluster:
         """Let HAProxy lead to this machine whatever Patroni says, and end the connections to the others."""
         self.follow_patroni()
         self._tell_haproxy(f"enable server ledger/forced-{node.name}")
-        for other in self.nodes:
-            self._tell_haproxy(f"shutdown sessions server ledger/{other.name}")
+        for peer in self.nodes:
+            self._tell_haproxy(f"shutdown sessions server ledger/{peer.name}")
 
     def follow_patroni(self) -> None:
         """Let HAProxy ask Patroni again."""

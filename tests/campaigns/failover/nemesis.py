@@ -44,7 +44,7 @@ class Ground(NamedTuple):
         return next(iter(self.cluster.with_role("leader")), self.cluster.nodes[0])
 
     def others(self, node: Node) -> list[Node]:
-        return [other for other in self.cluster.nodes if other is not node]
+        return [peer for peer in self.cluster.nodes if peer is not node]
 
 
 def kill_program(name: str) -> Begin:
@@ -101,32 +101,32 @@ def turn_all_off(ground: Ground, chance: random.Random) -> End:
 def isolate(ground: Ground, chance: random.Random) -> End:
     """Cut a machine off from everybody."""
     node = ground.drawn(chance)
-    return _cut(node, Cut(FRONT), *(Cut(other.address) for other in ground.others(node)))
+    return _cut(node, Cut(FRONT), *(Cut(peer.address) for peer in ground.others(node)))
 
 
 def isolate_from_peers(ground: Ground, chance: random.Random) -> End:
     """Cut a machine off from the others, while the service still reaches it."""
     node = ground.drawn(chance)
-    return _cut(node, *(Cut(other.address) for other in ground.others(node)))
+    return _cut(node, *(Cut(peer.address) for peer in ground.others(node)))
 
 
 def deafen(ground: Ground, chance: random.Random) -> End:
     """Let a machine hear nothing from one or both others, who still hear it where no answer is needed."""
     node = ground.drawn(chance)
     heard = chance.sample(ground.others(node), chance.choice((1, 2)))
-    return _cut(node, *(Cut(other.address) for other in heard))
+    return _cut(node, *(Cut(peer.address) for peer in heard))
 
 
 def mute(ground: Ground, chance: random.Random) -> End:
     """Let nobody else hear a machine, which still hears them."""
     node = ground.drawn(chance)
     others = ground.others(node)
-    for other in others:
-        other.cut(Cut(node.address))
+    for peer in others:
+        peer.cut(Cut(node.address))
 
     def end() -> None:
-        for other in others:
-            other.mend(Cut(node.address))
+        for peer in others:
+            peer.mend(Cut(node.address))
 
     return end
 
@@ -134,7 +134,7 @@ def mute(ground: Ground, chance: random.Random) -> End:
 def cut_replication(ground: Ground, chance: random.Random) -> End:
     """Cut PostgreSQL off from its peers, while etcd and Patroni talk."""
     node = ground.drawn(chance)
-    return _cut(node, *(Cut(other.address, POSTGRES) for other in ground.others(node)))
+    return _cut(node, *(Cut(peer.address, POSTGRES) for peer in ground.others(node)))
 
 
 def step_clock(ground: Ground, chance: random.Random) -> End:
@@ -162,7 +162,7 @@ def promote_stale_standby(ground: Ground, chance: random.Random) -> End:
     """
     standbys = ground.cluster.with_role("sync_standby", "replica") or ground.cluster.nodes
     node = chance.choice(standbys)
-    peers = [Cut(other.address, None if chance.random() < 0.5 else POSTGRES) for other in ground.others(node)]
+    peers = [Cut(peer.address, None if chance.random() < 0.5 else POSTGRES) for peer in ground.others(node)]
     node.keep("patroni", running=False)
     mend = _cut(node, *peers)
     time.sleep(STALE_FOR)
@@ -180,7 +180,7 @@ def promote_stale_standby(ground: Ground, chance: random.Random) -> End:
 def cancel_waits(ground: Ground, _chance: random.Random) -> End:
     """Cancel commits that wait for a standby, and lose the primary: they stand there alone."""
     node = ground.leader()
-    mend = _cut(node, *(Cut(other.address, POSTGRES) for other in ground.others(node)))
+    mend = _cut(node, *(Cut(peer.address, POSTGRES) for peer in ground.others(node)))
     for _ in range(6):
         time.sleep(0.2)
         node.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
@@ -195,7 +195,7 @@ def restart_waits(ground: Ground, _chance: random.Random) -> End:
     node = ground.leader()
     node.keep("patroni", running=False)
     ground.cluster.point_at(node)
-    mend = _cut(node, *(Cut(other.address, POSTGRES) for other in ground.others(node)))
+    mend = _cut(node, *(Cut(peer.address, POSTGRES) for peer in ground.others(node)))
     time.sleep(0.7)
     node.restart_at_once()
     time.sleep(3)

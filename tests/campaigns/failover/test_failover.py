@@ -63,8 +63,8 @@ def test_a_changed_receipt_is_noticed(recorded: Recorded) -> None:
     """A receipt of another leaf does not verify, and what it promises is not there."""
     url, acknowledged = recorded
     last = acknowledged[-1]
-    other = last._replace(receipt=replace(last.receipt, leaf_hash="sha256:" + "00" * 32))
-    verdict = Checker(LOG_SIGNER.verifying_key).check(url, [other], [])
+    changed = last._replace(receipt=replace(last.receipt, leaf_hash="sha256:" + "00" * 32))
+    verdict = Checker(LOG_SIGNER.verifying_key).check(url, [changed], [])
     assert (len(verdict.lost), len(verdict.unverified)) == (1, 1)
 
 

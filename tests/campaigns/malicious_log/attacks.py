@@ -314,8 +314,8 @@ def with_bit_flipped(ground: Ground, receipt: bytes) -> bytes:
 
 
 def by_other_key(ground: Ground, _: bytes) -> bytes:
-    other = Log(ground.log.events, log_signer=OTHER_KEY, registry=ground.log.registry)
-    return Hostile(other, len(other.events)).receipt_of(3) or b""
+    second_log = Log(ground.log.events, log_signer=OTHER_KEY, registry=ground.log.registry)
+    return Hostile(second_log, len(second_log.events)).receipt_of(3) or b""
 
 
 cose_receipt("of another entry", lambda ground, _: ground.hostile.receipt_of(4) or b"")
@@ -329,8 +329,8 @@ cose_receipt("a page in its place", lambda *_: b"<html>please log in</html>")
 
 @attack("bundle: of another event")
 def _other_bundle(ground: Ground) -> Words:
-    other = ground.log.events[7].envelope.event_id
-    honest = ground.hostile.bundle_of(other)
+    event_id = ground.log.events[7].envelope.event_id
+    honest = ground.hostile.bundle_of(event_id)
     assert honest is not None
     ground.spoil_bytes("event proof", lambda _: honest)
     return [
@@ -346,8 +346,8 @@ def _other_bundle(ground: Ground) -> Words:
 @attack("bundle: of another case")
 def _other_case(ground: Ground) -> Words:
     name = f"filler-{ground.chance.randrange(3)}"
-    other = encode_proof(ground.log.case_bundle(name, ground.log.note()))
-    ground.spoil_bytes("case proof", lambda _: other)
+    bundle = encode_proof(ground.log.case_bundle(name, ground.log.note()))
+    ground.spoil_bytes("case proof", lambda _: bundle)
     return ["proof", "get", "--case", "case-1", "--replace", "--output", ground.folder / "bundle.json"]
 
 

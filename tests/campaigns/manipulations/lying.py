@@ -49,7 +49,9 @@ def lying_states(folder: Path, rows: Sequence[Row], chance: random.Random) -> It
     for number, name in enumerate(CaseState.__struct_fields__):
         of_field = [place for place in places if place[1][0] == number]
         for case_id, place, value in chance.sample(of_field, min(TRIES, len(of_field))):
-            alike = [other for _, where, other in of_field if _kind(where) == _kind(place) and other != value]
+            alike = [
+                candidate for _, where, candidate in of_field if _kind(where) == _kind(place) and candidate != value
+            ]
             lie = _state(_with(json.loads(states[case_id]), place, chance.choice(alike) if alike else _other(value)))
             if lie is not None:
                 yield statements("lie", f"kept_states.{name}", DATABASE, _in_place_of(case_id, lie, key))
@@ -184,11 +186,11 @@ def _kind(place: Place) -> tuple[int | None, ...]:
     return (*place[:1], None, *place[2:])
 
 
-def _with(value: Any, place: Place, other: Any) -> Any:
+def _with(value: Any, place: Place, replacement: Any) -> Any:
     within = value
     for number in place[:-1]:
         within = within[number]
-    within[place[-1]] = other
+    within[place[-1]] = replacement
     return value
 
 

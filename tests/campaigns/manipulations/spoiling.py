@@ -99,12 +99,16 @@ def _of_table(database: str, table: _Table, chance: random.Random) -> Iterator[M
 def _unlike(table: _Table, row: Row) -> list[Row]:
     """Return the rows that say something else beside their keys."""
     values = [name for name in table.columns if name not in table.key]
-    return [other for other in table.rows if any(other[name] != row[name] for name in values)]
+    return [candidate for candidate in table.rows if any(candidate[name] != row[name] for name in values)]
 
 
 def _other(table: _Table, column: str, row: Row, chance: random.Random) -> Value:
     """Return another value: of another row where there is one, so that it is a likely one, else one made up."""
-    others = [other[column] for other in table.rows if other[column] != row[column] and other[column] is not None]
+    others = [
+        candidate[column]
+        for candidate in table.rows
+        if candidate[column] != row[column] and candidate[column] is not None
+    ]
     alone = column in table.key
     if others and not alone and chance.random() < 0.7:
         return chance.choice(others)

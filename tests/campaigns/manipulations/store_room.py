@@ -173,8 +173,8 @@ def _write_and_split(player: Player, case: SampleCase) -> None:
         "procedure": "cn-criminal",
         "case_type": "盗窃 theft",
     }
-    other = player.case(SPLIT_OFF, days_ago=28)
-    other.say(
+    new_case = player.case(SPLIT_OFF, days_ago=28)
+    new_case.say(
         CaseOpened, "police", case_number="东公刑立字〔样例〕14号", split_from=case.ref, source=case.state, **opening
     )
 

@@ -70,9 +70,9 @@ def test_exit_codes(verdict: str, tmp_path: Path) -> None:
 
 def test_a_bundle_of_another_ledger_is_not_called_tampered(tmp_path: Path) -> None:
     """It has a verdict and an exit code of its own, as of ``tally proof check``; made to name that ledger it is."""
-    other = replace(TRUST, log_id_text="0x" + "ab" * 32)
-    status, answer = checked(tmp_path, tree(GOOD), other)
-    report = verify_event(encode_bundle(GOOD), other).report
+    foreign_trust = replace(TRUST, log_id_text="0x" + "ab" * 32)
+    status, answer = checked(tmp_path, tree(GOOD), foreign_trust)
+    report = verify_event(encode_bundle(GOOD), foreign_trust).report
     assert (status, answer["verdict"], report.verdict) == (8, "other_ledger", "other_ledger")
     assert [step["status"] for step in answer["steps"]] == [step.result for step in report.steps]
     status, answer = checked(tmp_path, tree(GOOD) | {"log_id": "0x" + "ab" * 32})

@@ -60,10 +60,10 @@ class Drill:
 
     def restored(self, folder: Path, *words: str | Path) -> tuple[SmallTown, Any]:
         """Restore onto a machine of its own, with the copy of the keys; return it, not started, and what was said."""
-        other = SmallTown(folder, **self.town.settings)
-        done = self.town.tally.ok("backup", "restore", *self.reading(), "--data-dir", other.data, *words)
-        shutil.copytree(self.town.data / "keys", other.data / "keys")
-        return other, done
+        copy = SmallTown(folder, **self.town.settings)
+        done = self.town.tally.ok("backup", "restore", *self.reading(), "--data-dir", copy.data, *words)
+        shutil.copytree(self.town.data / "keys", copy.data / "keys")
+        return copy, done
 
 
 @pytest.fixture(scope="module")

@@ -61,21 +61,21 @@ def test_two_services_share_a_guarded_ledger(tmp_path: Path, postgres_url: str) 
     with (
         running_anvil() as anvil,
         GuardedTown.founded(tmp_path / "town", **on_chain_of_others(anvil), database_url=postgres_url) as town,
-        closing(Town(tmp_path / "other", **town.settings)) as other,
+        closing(Town(tmp_path / "other", **town.settings)) as second,
     ):
         town.anchored()
-        other.data = town.data
+        second.data = town.data
         for number in range(4):
-            other.start()
-            for service in (town, other):
+            second.start()
+            for service in (town, second):
                 service.case(f"case-{number}-of-{service.port}").open().register(f"item-{number}-{service.port}")
-            assert other.anchored() <= town.anchored()
-            for service in (town, other):
+            assert second.anchored() <= town.anchored()
+            for service in (town, second):
                 assert service.readiness()["ready"]
                 town.until("nothing is in the way", lambda service=service: service.readiness()["fault"] is None)
                 town.until("no witness is at fault", lambda service=service: faults(service) == [None] * 3)
                 assert "contradict each other" not in service.log()
-            other.stop()
+            second.stop()
         every_witness(town, "no alarm stands", lambda status: kinds(status) == [])
         assert town.at_the_terminal("auditor", "audit").json()["verdict"] == "intact"
 

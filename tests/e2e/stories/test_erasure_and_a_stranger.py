@@ -19,13 +19,13 @@ def checked(town: Town, bundle: Path, trust: Path) -> tuple[Any, Any]:
     """Return what our verifier and the stranger's report on a bundle, which is intact to both."""
     ours = town.tally("--json", "proof", "check", bundle, "--trust", trust)
     done = subprocess.run(["node", STRANGER, bundle, "--trust", trust, "--json"], capture_output=True, text=True)
-    report, other = ours.json(), json.loads(done.stdout)
-    assert (ours.status, report["verdict"], done.returncode, other["verdict"]) == (0, "intact", 0, "intact")
-    return report, other
+    report, of_stranger = ours.json(), json.loads(done.stdout)
+    assert (ours.status, report["verdict"], done.returncode, of_stranger["verdict"]) == (0, "intact", 0, "intact")
+    return report, of_stranger
 
 
-def statuses(report: Any, other: Any) -> tuple[list[str], list[str]]:
-    return [step["result"] for step in report["steps"]], [step["status"] for step in other["steps"]]
+def statuses(report: Any, of_stranger: Any) -> tuple[list[str], list[str]]:
+    return [step["result"] for step in report["steps"]], [step["status"] for step in of_stranger["steps"]]
 
 
 def test_the_name_is_gone_and_both_verifiers_say_intact_and_erased(town: Town, tmp_path: Path) -> None:
@@ -46,12 +46,12 @@ def test_the_name_is_gone_and_both_verifiers_say_intact_and_erased(town: Town, t
     assert [ACQUITTED in file.read_text(encoding="utf-8") for file in (before, after, whole)] == [True, False, False]
 
     checked(town, before, trust)
-    report, other = checked(town, after, trust)
+    report, of_stranger = checked(town, after, trust)
     assert report["steps"][8]["detail"].startswith(f"{LABEL} erased by entry ")
-    assert other["steps"][8]["detail"] == f"{LABEL} erased"
-    ours, theirs = statuses(report, other)
+    assert of_stranger["steps"][8]["detail"] == f"{LABEL} erased"
+    ours, theirs = statuses(report, of_stranger)
     assert (ours[8], ours) == ("not_checked", theirs)
-    report, other = checked(town, whole, trust)
-    for event, others in zip(report["events"], other["events"], strict=True):
+    report, of_stranger = checked(town, whole, trust)
+    for event, others in zip(report["events"], of_stranger["events"], strict=True):
         ours, theirs = statuses(event, others)
         assert ours == theirs

@@ -244,13 +244,13 @@ def rows_of(table: dict[str, Any]) -> list[dict[str, Any]]:
 
 def adopt(cities: Town, folder: Path) -> None:
     """Adopt the model in a second city: found in the library, its package verified, run on a list of its own."""
-    other, package = "analyst-west", folder / "package.json"
-    assert MODEL in {model["model_id"] for model in cities.ok(other, "library", "search", "pension")}
+    west, package = "analyst-west", folder / "package.json"
+    assert MODEL in {model["model_id"] for model in cities.ok(west, "library", "search", "pension")}
     cities.anchored()
-    cities.ok(other, "library", "export", MODEL, "-o", package)
+    cities.ok(west, "library", "export", MODEL, "-o", package)
     trust = ("--trust", cities.trusting(package))
-    assert cities.ok(other, "library", "verify", package, *trust)["verdict"] == "intact"
-    cities.ok(other, "library", "import", package, *trust, "--set", f"dataset={SECOND}", "--note", "for the west")
+    assert cities.ok(west, "library", "verify", package, *trust)["verdict"] == "intact"
+    cities.ok(west, "library", "import", package, *trust, "--set", f"dataset={SECOND}", "--note", "for the west")
     adopters = cities.ok("analyst", "library", "adopters", MODEL)["adopters"]
     own = {"name": "dataset", "value": SECOND, "default": FIRST}
     assert [adopter["parameters"] for adopter in adopters if adopter["agency"] == "procuratorate-west"] == [[own]]

@@ -359,8 +359,8 @@ def block_of(anchor: Anchor) -> int:
 
 def test_key_whose_slots_are_not_kept(proven: Stand) -> None:
     """It is asked for when a bundle needs it, at the block of before; while the chain is away there is none."""
-    other = Case("case-9", start=proven.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
-    assert other.last.envelope.key_id != proven.case.events[0].envelope.key_id
+    second_case = Case("case-9", start=proven.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
+    assert second_case.last.envelope.key_id != proven.case.events[0].envelope.key_id
     kept = proof_of(proven, chainless(proven), clerk(POLICE).key_id)
     proven.linked.grant(LATE)
     assert not proves(proven, chainless(proven).anchor(recorded(proven), [LATE.key_id]), LATE.key_id)

@@ -157,9 +157,9 @@ def test_who_dribbles_is_left(
 def test_a_timestamp_that_proves_nothing_is_refused(ledger: Ledger, authority: Authority, tmp_path: Path) -> None:
     """Another authority's is not kept, since verifiers could not verify it. Nor is an old answer of the authority
     itself, for the very same text: it repeats another number."""
-    other = new_authority(tmp_path / "other", name="Other")
+    foreign_authority = new_authority(tmp_path / "other", name="Other")
     with pytest.raises(SignatureRefused, match="under none of the roots"):
-        timestamp_worker(ledger, authority, None, other.root).step()
+        timestamp_worker(ledger, authority, None, foreign_authority.root).step()
     authority.body = authority.stamp(parse_note(newest(ledger).note).text.encode())
     with pytest.raises(SignatureRefused, match="another question"):
         timestamp_worker(ledger, authority).step()
@@ -212,10 +212,10 @@ def kept(ledger: Ledger) -> bool:
 
 def test_roots_come_from_a_pem_file(authority: Authority, tmp_path: Path) -> None:
     """One or several certificates; anything else is refused, and the setting is named."""
-    other = new_authority(tmp_path / "other", name="Other")
+    second_authority = new_authority(tmp_path / "other", name="Other")
     both = tmp_path / "roots.pem"
-    both.write_bytes(authority.root_file.read_bytes() + other.root_file.read_bytes())
-    assert read_roots(both) == (authority.root, other.root)
+    both.write_bytes(authority.root_file.read_bytes() + second_authority.root_file.read_bytes())
+    assert read_roots(both) == (authority.root, second_authority.root)
     for wrong in (tmp_path / "nowhere.pem", tmp_path / "empty.pem"):
         if wrong.name == "empty.pem":
             wrong.write_text(json.dumps({}))

@@ -47,10 +47,10 @@ def test_chain_that_agrees(stand: Stand) -> None:
         assert found(stand.audit(look=contracts(stand))) == {("anchors", None)}
 
 
-@pytest.mark.parametrize("other", [{"root": b"\x01" * 32}, {"size": 3}, {"size": 99}, {"registry_hash": bytes(32)}])
-def test_chain_that_differs(stand: Stand, other: dict[str, Any]) -> None:
+@pytest.mark.parametrize("differing", [{"root": b"\x01" * 32}, {"size": 3}, {"size": 99}, {"registry_hash": bytes(32)}])
+def test_chain_that_differs(stand: Stand, differing: dict[str, Any]) -> None:
     """Another root, another size, a larger tree, another registry."""
-    assert found(stand.audit(look=contracts(stand, **other))) == {("chain", None)}
+    assert found(stand.audit(look=contracts(stand, **differing))) == {("chain", None)}
 
 
 def test_changes_that_the_contract_never_made(stand: Stand) -> None:

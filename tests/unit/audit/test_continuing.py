@@ -123,9 +123,9 @@ def test_an_edit_within_what_is_read_again_is_named_as_by_a_whole_audit(
     whole = large.audit()
     assert whole.findings
     assert whole.basis is None, "from a log with findings nothing goes on"
-    at, other = share_of(large, since_large, "bulk-0"), other_share(large, since_large, "bulk-0")
+    at, unread_share = share_of(large, since_large, "bulk-0"), other_share(large, since_large, "bulk-0")
     assert found(go_on(large, since_large, at)) == found(whole)
-    missed = go_on(large, since_large, other)
+    missed = go_on(large, since_large, unread_share)
     assert (missed.findings, missed.verdict != "intact") == ((), True)
 
 

@@ -46,10 +46,10 @@ def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stan
 def started(ledger: Ledger, folds: Folds, case: Case) -> int:
     """Count what is folded until another process has the state of the case, which must be the right one."""
     folds.count = 0
-    with open_ledger(ledger.database.url, clock=ledger.clock) as other:
-        assert other.validator.states.of_case("case-2") == case.state
+    with open_ledger(ledger.database.url, clock=ledger.clock) as restarted:
+        assert restarted.validator.states.of_case("case-2") == case.state
         following = case.draft(Case().open().register("x").last.payload.body, clerk(POLICE))
-        other.validator.validate(following.submission, ledger.clock.seconds + 60)
+        restarted.validator.validate(following.submission, ledger.clock.seconds + 60)
     return folds.count
 
 

@@ -113,23 +113,23 @@ def test_row_deleted(stand: Stand, index: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "other"), [(FOUNDING + 1, FOUNDING + 7), *in_full((FOUNDING, FOUNDING + 1), (1, FOUNDING + 2))]
+    ("first", "second"), [(FOUNDING + 1, FOUNDING + 7), *in_full((FOUNDING, FOUNDING + 1), (1, FOUNDING + 2))]
 )
-def test_rows_swapped(stand: Stand, first: int, other: int) -> None:
+def test_rows_swapped(stand: Stand, first: int, second: int) -> None:
     """Two whole entries that changed places: both are named."""
-    for old, new in ((first, -1), (other, first), (-1, other)):
+    for old, new in ((first, -1), (second, first), (-1, second)):
         stand.change(f"UPDATE entries SET log_index = {new} WHERE log_index = {old}")
     named = {finding.index for finding in stand.audit().findings}
-    assert {first, other} == named
+    assert {first, second} == named
 
 
 def test_contents_swapped(stand: Stand) -> None:
     """Two payloads that changed places: both are named."""
-    first, other = FOUNDING + 1, FOUNDING + 2
-    payloads = [stand.value(f"SELECT payload FROM entries WHERE log_index = {index}") for index in (first, other)]
-    for index, payload in ((first, payloads[1]), (other, payloads[0])):
+    first, second = FOUNDING + 1, FOUNDING + 2
+    payloads = [stand.value(f"SELECT payload FROM entries WHERE log_index = {index}") for index in (first, second)]
+    for index, payload in ((first, payloads[1]), (second, payloads[0])):
         stand.change(f"UPDATE entries SET payload = :value WHERE log_index = {index}", value=payload)
-    assert found(stand.audit()) == {("payloads", first), ("payloads", other)}
+    assert found(stand.audit()) == {("payloads", first), ("payloads", second)}
 
 
 def test_tail_cut(stand: Stand) -> None:
@@ -156,10 +156,10 @@ def test_entry_that_its_officer_signed_again(stand: Stand) -> None:
     """Bytes, columns and signature all fit; only the tree knows that the log had another entry."""
     index, event = FOUNDING + 6, stand.theft.events[6]
     late = stand.theft.draft(event.payload.body, supervisor(POLICE))
-    other = Case("case-1")
-    other.events, other.now = list(stand.theft.events[:6]), START + 7777
-    other.current = None
-    signed = other.draft(event.payload.body, supervisor(POLICE), authority=event.payload.authority)
+    rival = Case("case-1")
+    rival.events, rival.now = list(stand.theft.events[:6]), START + 7777
+    rival.current = None
+    signed = rival.draft(event.payload.body, supervisor(POLICE), authority=event.payload.authority)
     assert late.envelope.sequence == 7
     values: dict[str, Any] = {"envelope": signed.entry, "payload": signed.payload_bytes, "digest": signed.digest}
     values |= {"event_id": signed.envelope.event_id, "signed_at": signed.envelope.signed_at}

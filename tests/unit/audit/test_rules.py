@@ -220,10 +220,10 @@ def test_case_of_which_a_part_is_anchored(stand: Stand) -> None:
     assert audit_case(stand.database, TRUST, PROCEDURES, "case-1", look=left_out).verdict == "unverifiable"
 
 
-@pytest.mark.parametrize("other", [{"root": b"\x01" * 32}, {"size": 99}])
-def test_case_on_a_chain_that_differs(stand: Stand, other: dict[str, Any]) -> None:
+@pytest.mark.parametrize("differing", [{"root": b"\x01" * 32}, {"size": 99}])
+def test_case_on_a_chain_that_differs(stand: Stand, differing: dict[str, Any]) -> None:
     """The contract's last record is another root, or of a larger tree; test_chain.py has the others."""
-    report = audit_case(stand.database, TRUST, PROCEDURES, "case-1", look=contracts(stand, **other))
+    report = audit_case(stand.database, TRUST, PROCEDURES, "case-1", look=contracts(stand, **differing))
     assert (found(report), report.verdict) == ({("chain", None)}, "tampered")
 
 

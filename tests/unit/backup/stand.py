@@ -97,10 +97,10 @@ class Stand:
 
     def copied(self, name: str) -> Stand:
         """Return a stand over a copy of the place, for a test that damages it."""
-        other = Stand(self.ledger, self.folder, self.secret, self.machine)
-        other.place = folder_at(self.folder / name)
+        copy = Stand(self.ledger, self.folder, self.secret, self.machine)
+        copy.place = folder_at(self.folder / name)
         shutil.copytree(self.folder / "place", self.folder / name)
-        return other
+        return copy
 
     def publish(self) -> None:
         self.ledger.clock.forward(2)

@@ -186,12 +186,12 @@ def test_two_runs_at_once_do_no_harm(stand: Stand) -> None:
     stand.create()
     stand.record(handed_over("case-new"))
 
-    def other(number: int) -> None:
+    def meanwhile(number: int) -> None:
         if number == 0:
             stand.create()
 
     with pytest.raises(Conflict) as refused:
-        stand.create(Counting(stand.folder / "place", other))
+        stand.create(Counting(stand.folder / "place", meanwhile))
     assert refused.value.code == "backup_overtaken"
     assert numbers_at(stand.place) == [1, 2]
     assert stand.verified().verdict == "intact"
@@ -293,9 +293,9 @@ def test_a_note_counts_by_the_logs_key_alone(stand: Stand) -> None:
     """One that another key has signed is refused; without a key the note says the same, and nobody vouches for it."""
     stand.now = lambda: NOW
     stand.create()
-    other = SeedSigner.from_seed("other.test/log", b"\x12" * 32)
+    foreign_signer = SeedSigner.from_seed("other.test/log", b"\x12" * 32)
     with pytest.raises(OfOtherLedger):
-        read_generation(stand.place, 1, other.verifying_key)
+        read_generation(stand.place, 1, foreign_signer.verifying_key)
     generation = read_generation(stand.place, 1, None)
     assert generation.made_at == NOW
 

@@ -176,8 +176,8 @@ def changed_chunks(stand: Stand) -> Iterator[tuple[str, dict[str, object]]]:
     yield "two ranges are exchanged", {"numbered": manifest.numbered | {"log": (refs[1], refs[0], *refs[2:])}}
     yield "a range comes twice", {"numbered": manifest.numbered | {"log": (refs[0], refs[0], *refs[2:])}}
     name = next(name for name, parts in manifest.tables.items() if parts)
-    other = next(parts for other, parts in manifest.tables.items() if other != name and parts)
-    yield "a part of another table", {"tables": manifest.tables | {name: other}}
+    foreign_parts = next(parts for table, parts in manifest.tables.items() if table != name and parts)
+    yield "a part of another table", {"tables": manifest.tables | {name: foreign_parts}}
     bound = manifest.numbered["bindings"]
     yield "bindings are missing", {"numbered": manifest.numbered | {"bindings": bound[:-1]}}
 

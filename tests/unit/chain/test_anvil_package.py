@@ -61,10 +61,10 @@ def test_a_package_of_another_digest_is_not_unpacked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("script", ["#!/bin/sh\nexit 1\n", "#!/no/such/loader\n", "#!/bin/sh\necho anvil 1.6.0\n"])
 def test_an_executable_that_does_not_run_here_is_not_kept(tmp_path: Path, script: str) -> None:
     """It fails, needs what this machine has not, or says that it is another version: the one before stays."""
-    binary, other = tmp_path / "anvil", package(script)
+    binary, foreign_package = tmp_path / "anvil", package(script)
     install(SOUND, pin_of(SOUND), binary)
     with pytest.raises(NotFound, match="does not run on this machine"):
-        install(other, pin_of(other), binary)
+        install(foreign_package, pin_of(foreign_package), binary)
     assert (anvil_version(binary), list(tmp_path.iterdir())) == ("1.7.1", [binary])
 
 

@@ -438,12 +438,12 @@ def test_a_journal_with_another_history_is_refused_at_its_block(bench: EmbeddedB
     bench.grow(2)
     bench.node.stop()
     first, second = bench.journal.writes()
-    other = MemoryJournal([first])
-    append_creation(other, data=REVERTING)
-    bench.start(journal=other, directory=tmp_path / "elsewhere")
+    shorter = MemoryJournal([first])
+    append_creation(shorter, data=REVERTING)
+    bench.start(journal=shorter, directory=tmp_path / "elsewhere")
     edited = MemoryJournal([first, replace(second, timestamp=FIRST_TIME + 1000)])
     (bench.folder / "head").unlink()
-    for journal in (other, edited):
+    for journal in (shorter, edited):
         with pytest.raises(ChainMismatch) as refused:
             bench.start(journal=journal)
         assert refused.value.block_number == 2

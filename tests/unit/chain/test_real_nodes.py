@@ -92,8 +92,8 @@ def test_header_that_does_not_hash(anvil: ExternalNode) -> None:
     """A node that tells another block under this hash, as chains with seals in the header seem to, is not believed."""
     at = written(anvil)
     eth = anvil.eth
-    other = eth.rpc.call("eth_getBlockByNumber", "0x0", False)
-    eth.rpc.call = lambda *_, **__: other  # type: ignore[method-assign]
+    genesis = eth.rpc.call("eth_getBlockByNumber", "0x0", False)
+    eth.rpc.call = lambda *_, **__: genesis  # type: ignore[method-assign]
     with refused("chain_header", error=ChainUnavailable):
         eth.header(at)
 

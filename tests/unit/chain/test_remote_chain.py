@@ -385,10 +385,10 @@ def test_another_chain_is_told_from_a_reorganisation(world: World, journal: Memo
     world.anchor_more()
     before = list(journal.writes())
     with running_anvil("--chain-id", str(chain_id)) as fresh:
-        other = RemoteChain(eth=fresh.eth, chain_id=chain_id, journal=journal, finality=0)
-        other.identity = world.deployment.identity
+        fresh_chain = RemoteChain(eth=fresh.eth, chain_id=chain_id, journal=journal, finality=0)
+        fresh_chain.identity = world.deployment.identity
         with pytest.raises(ChainMismatch if chain_id == 31337 else WrongChain):
-            other.refresh()
+            fresh_chain.refresh()
         assert fresh.eth.head().number == 0
     assert list(journal.writes()) == before
 

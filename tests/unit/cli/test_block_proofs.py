@@ -104,8 +104,8 @@ def test_nodes_that_cannot_tell(world: World, proof: Path) -> None:
     trust = trust_file(world)
     silent = world.tally("proof", "check", proof, "--trust", trust, "--rpc", f"http://127.0.0.1:{free_port()}")
     assert (silent.status, silent.out) == (Exit.UNREACHABLE, "")
-    with running_anvil("--chain-id", "31400") as other:
-        done = world.tally("proof", "check", proof, "--trust", trust, "--rpc", other.url)
+    with running_anvil("--chain-id", "31400") as foreign_node:
+        done = world.tally("proof", "check", proof, "--trust", trust, "--rpc", foreign_node.url)
     assert (done.status, "which the trust file does not name" in done.err) == (Exit.UNREACHABLE, True)
 
 

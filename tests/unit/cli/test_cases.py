@@ -172,13 +172,13 @@ def test_part_of_a_case_leaves_for_another(world: World) -> None:
 
 def test_two_cases_join(world: World) -> None:
     """What one case gives up for another that is open already joins it, citing the split by id and digest."""
-    case_id, other = open_case(world, items=1), open_case(world)
-    options = ("--item", f"{case_id}-i1", "--ground", "one and the same offence", "--new-case-id", other)
+    case_id, joined_id = open_case(world, items=1), open_case(world)
+    options = ("--item", f"{case_id}-i1", "--ground", "one and the same offence", "--new-case-id", joined_id)
     split = world.ok("case", "split", case_id, *options)
     event = world.ok("event", "show", split["event_id"])
     cites = ("--cites", f"{split['event_id']}={event['envelope']['payload_digest']}", "--ground", "joined")
-    world.ok("case", "join", other, case_id, *cites)
-    assert world.ok("item", "show", f"{case_id}-i1")["case_id"] == other
+    world.ok("case", "join", joined_id, case_id, *cites)
+    assert world.ok("item", "show", f"{case_id}-i1")["case_id"] == joined_id
 
 
 def test_a_case_is_found_by_a_file_and_by_what_is_written(world: World, tmp_path: Path) -> None:

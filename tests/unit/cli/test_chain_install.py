@@ -60,13 +60,13 @@ def without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_package_that_is_not_the_pinned_one_is_refused(tally: Tally, tmp_path: Path) -> None:
     """From a registry that is named or configured, or a file: each was asked, and nothing is in the user's folder."""
     asked: list[str] = []
-    other = tmp_path / "other.tgz"
-    other.write_bytes(b"another file")
+    foreign_package = tmp_path / "other.tgz"
+    foreign_package.write_bytes(b"another file")
     with registry(asked) as url:
         tally.refuses(Exit.REFUSED, f"this is not {PIN.name} {PIN.version}", "chain", "install", "--registry", url)
         (tmp_path / "npmrc").write_text(f"registry=http://127.0.0.1:1/\n@foundry-rs:registry = {url}/\n")
         tally.refuses(Exit.REFUSED, "SHA-512", "chain", "install")
-        tally.refuses(Exit.REFUSED, "SHA-512", "chain", "install", "--file", other)
+        tally.refuses(Exit.REFUSED, "SHA-512", "chain", "install", "--file", foreign_package)
     assert asked == [f"/{PIN.name.replace('/', '%2F')}", PACKAGE] * 2
     assert not (tmp_path / "data").exists()
 
@@ -106,15 +106,15 @@ def test_what_is_installed_is_found_and_kept(tally: Tally, tmp_path: Path, anvil
 
 def test_doctor_tells_an_anvil_of_another_version(tally: Tally, tmp_path: Path) -> None:
     """Its blocks could differ: the version that is needed is named, and what mends it."""
-    other = tmp_path / "anvil"
-    other.touch(0o755)
+    foreign_anvil = tmp_path / "anvil"
+    foreign_anvil.touch(0o755)
     (tmp_path / "ledger").mkdir(mode=0o700)
     for script, detail in (
         ("echo anvil Version: 0.3.0", f"0.3.0, {PIN.version} is needed"),
         ("exit 1", "does not run"),
     ):
-        other.write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / "ledger" / "settings.env").write_text(f"TALLYSTICK_ANVIL_BINARY={other}\n")
+        foreign_anvil.write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "ledger" / "settings.env").write_text(f"TALLYSTICK_ANVIL_BINARY={foreign_anvil}\n")
         findings = json.loads(tally("--json", "doctor", "--data-dir", tmp_path / "ledger").out)
         (finding,) = [each for each in findings if each["check"] == "anvil"]
         assert (finding["result"], detail in finding["detail"]) == ("failed", True)

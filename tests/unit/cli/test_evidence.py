@@ -153,8 +153,8 @@ def test_bag_against_the_proof_of_its_registration(tally: Tally, bag: Path) -> N
     assert (status, "blake3, sha256 as event" in output) == (Exit.OK, True)
     assert check(tally, bag, write_bundle(tally.folder, log, last, anchored=False))[0] == Exit.NOT_YET_ANCHORED
     assert check(tally, bag, write_bundle(tally.folder, log, last, payload=None))[0] == Exit.UNVERIFIABLE
-    other = registered(digests(b"other"))
-    assert check(tally, bag, write_bundle(tally.folder, other, last))[0] == Exit.REFUSED
+    of_other_file = registered(digests(b"other"))
+    assert check(tally, bag, write_bundle(tally.folder, of_other_file, last))[0] == Exit.REFUSED
 
 
 def test_bag_against_the_proof_of_its_case(tally: Tally, bag: Path) -> None:

@@ -61,9 +61,9 @@ def test_a_file_goes_with_its_item_and_is_hashed_again(keeping: World, image: Pa
     kept = keeping.ok("item", "put", case_id, item_id, image)
     assert (kept["kept"], kept["size"]) == (True, SIZE)
     assert keeping.ok("item", "put", case_id, item_id, image)["kept_at"] == kept["kept_at"]
-    other = tmp_path / "other"
-    other.write_bytes(b"other")
-    keeping.refuses(Exit.USAGE, "no digest of", "item", "put", case_id, item_id, other)
+    second_store = tmp_path / "other"
+    second_store.write_bytes(b"other")
+    keeping.refuses(Exit.USAGE, "no digest of", "item", "put", case_id, item_id, second_store)
     accept(keeping, case_id, offer(keeping, case_id, "--item", item_id), "--all-as-listed")
     target = tmp_path / "taken.dd"
     taken = keeping.ok("item", "get", case_id, item_id, "-o", target, *trusted(keeping), profile="prosecutor")

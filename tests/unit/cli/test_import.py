@@ -266,13 +266,15 @@ def test_status_tells_rows_apart_and_sends_nothing(desk: Desk) -> None:
     desk.rows(desk.write(*ROWS[:2]))
     newer = desk.write(ROWS[0], ("A-2", "theft", *ROWS[1][2:]), ROWS[2], ("A-4", "", "", "", "", "", ""), name="n.csv")
     assert desk.status(newer) == {"imported": 1, "changed": 1, "absent": 1, "refused": 1}
-    other = desk.write(("A-1", "theft", "2026-03-01", "Zhang", "310109", "a phone", "1"), name="other.csv")
-    words = (other, "--mapping", desk.mapping, "--identity-key", desk.key)
+    second_list = desk.write(("A-1", "theft", "2026-03-01", "Zhang", "310109", "a phone", "1"), name="other.csv")
+    words = (second_list, "--mapping", desk.mapping, "--identity-key", desk.key)
     listed = {"row": 2, "source_key": "A-1", "persons": 1, "items": 0, "no_longer_named": 1}
     assert desk.ok("status", *words)["adding"] == [listed]
     shown = desk.world.tally("import", "status", *words, "--lang", "zh-CN", profile=desk.profile)
     assert "不再列出" in shown.out
-    assert "--add" in desk.run(other).err + Path(desk.run(other).json()["rejects"]).read_text(encoding="utf-8-sig")
+    assert "--add" in desk.run(second_list).err + Path(desk.run(second_list).json()["rejects"]).read_text(
+        encoding="utf-8-sig"
+    )
     assert len(desk.imports()) == 2
 
 
@@ -334,8 +336,8 @@ def test_a_file_takes_the_place_of_a_later_list_only_by_its_name(desk: Desk) -> 
     files = [desk.write((month, desk.system, "", "", "", "", ""), name=f"{month}.csv") for month in ("jan", "feb")]
     for file in files:
         assert register(desk, file, "--dataset-id", "monthly").status == 0
-    other = register(desk, files[0], "--readable")
-    assert (other.status, other.json()["dataset_id"].startswith("dataset-")) == (0, True), other.err
+    later_list = register(desk, files[0], "--readable")
+    assert (later_list.status, later_list.json()["dataset_id"].startswith("dataset-")) == (0, True), later_list.err
     by_name = register(desk, files[0], "--dataset-id", "monthly")
     assert (by_name.status, by_name.json()["dataset_id"]) == (0, "monthly"), by_name.err
     assert register(desk, files[0]).status == 1

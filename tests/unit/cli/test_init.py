@@ -411,8 +411,8 @@ def test_services_share_a_ledger_that_lies_elsewhere(tmp_path: Path) -> None:
 def test_address_in_use_is_told(tally: Tally, tmp_path: Path, setting: str) -> None:
     """A port that another program listens at is named, with the way to choose another; nothing was opened."""
     ledger = tally.found(tmp_path / "ledger")
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         ports = {"port": free_port(), setting: port}
         lines = (f"TALLYSTICK_{name.upper()}={number}\n" for name, number in ports.items())
         (ledger / "settings.env").touch(0o600)

@@ -40,8 +40,8 @@ def east(world: World) -> World:
 @pytest.fixture(scope="module")
 def west(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Run the ledger of another place."""
-    with running_world(tmp_path_factory.mktemp("west")) as other:
-        yield other.with_analyst()
+    with running_world(tmp_path_factory.mktemp("west")) as west_world:
+        yield west_world.with_analyst()
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +143,8 @@ def test_another_ledger_takes_the_model_over(west: World, package: Path, tmp_pat
     (adopter,) = tally.ok("library", "adopters", MODEL, profile="analyst")["adopters"]
     assert adopter["parameters"][0]["value"] == "21"
     tally.refuses(Exit.REFUSED, "taken over", *asked, profile="analyst")
-    other = tally.ok(*asked, "--as", "from-the-east", "--without-case-study", profile="analyst")
-    assert set(other) == {"model_id", "version", "published"}
+    adopted = tally.ok(*asked, "--as", "from-the-east", "--without-case-study", profile="analyst")
+    assert set(adopted) == {"model_id", "version", "published"}
     shown = tally("library", "show", "from-the-east", profile="analyst").out
     assert "from the ledger" in shown
     assert "case study" not in shown
@@ -184,10 +184,10 @@ def test_the_library_is_shown_to_society(east: World, tmp_path: Path) -> None:
     assert pages == exported
     (folder / "letter.txt").write_text("mine", encoding="utf-8")
     east.refuses(Exit.REFUSED, "letter.txt", "library", "export", "--public", folder, profile="analyst")
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "index.html").write_text("mine", encoding="utf-8")
-    assert east.run("library", "export", "--public", other, profile="analyst").status == Exit.REFUSED
+    second_folder = tmp_path / "other"
+    second_folder.mkdir()
+    (second_folder / "index.html").write_text("mine", encoding="utf-8")
+    assert east.run("library", "export", "--public", second_folder, profile="analyst").status == Exit.REFUSED
     assert east.run("library", "export", "--public", tmp_path / "x").status == Exit.REFUSED
     assert east.run("library", "export", profile="analyst").status == Exit.USAGE
     assert east.run("library", "export", MODEL, "--public", folder, profile="analyst").status == Exit.USAGE

@@ -234,9 +234,9 @@ def test_what_no_log_may_sign_is_an_alarm(watch: Watch, fault: str) -> None:
     elif fault == "unauthorised_key":
         watch.log.add(watch.log.system.draft(admitted, CLERK))
     else:
-        other = CheatingLog(SeedSigner.from_seed(bundles.ORIGIN, b"\x09" * 32))
-        other.add(Case("case-1").open(CLERK).last)
-        watch.log.lies["/checkpoint"] = other.note().encode()
+        foreign_log = CheatingLog(SeedSigner.from_seed(bundles.ORIGIN, b"\x09" * 32))
+        foreign_log.add(Case("case-1").open(CLERK).last)
+        watch.log.lies["/checkpoint"] = foreign_log.note().encode()
     assert watch.fault()["code"] == fault
 
 
@@ -283,8 +283,8 @@ def test_whose_keys_and_whose_word_must_be_known(watch: Watch) -> None:
     """Without an agency, without a trust file, with a position of another ledger nothing is looked at."""
     assert watch.tally("monitor").status == Exit.USAGE
     watch.look()
-    other = bundles.trust(log_id_text="0x" + "05" * 32)
-    write_secret(watch.folder / "trust.json", encode_trust(other), field="trust", replace=True)
+    foreign_trust = bundles.trust(log_id_text="0x" + "05" * 32)
+    write_secret(watch.folder / "trust.json", encode_trust(foreign_trust), field="trust", replace=True)
     assert "of another ledger" in watch.done().err
     (watch.folder / "monitor.json").write_text("{")
     assert "cannot be read" in watch.done().err

@@ -240,10 +240,10 @@ def test_change_that_was_cut_short_goes_on_with_the_passphrase_that_waits(tally:
     write_secret(where.keys / "passphrase.new", b"minted then\n", field="passphrase")
     paths = [where.account_key, *where.note_keys.values()][:changed]
     change_passphrase(paths, where.passphrase.read_text().strip(), "minted then", light=True)
-    other = tally.folder / "other"
-    write_secret(other, b"another", field="passphrase")
+    second_folder = tally.folder / "other"
+    write_secret(second_folder, b"another", field="passphrase")
     all_of_them = ("key", "passphrase", "--key-dir", where.keys, "--light")
-    tally.refuses(Exit.USAGE, "an earlier change was cut short", *all_of_them, "--new-passphrase-file", other)
+    tally.refuses(Exit.USAGE, "an earlier change was cut short", *all_of_them, "--new-passphrase-file", second_folder)
     assert tally(*all_of_them, "--keep-passphrase").status == 0
     assert where.passphrase.read_text() == "minted then\n"
     assert open_keys(where, "minted then")

@@ -110,9 +110,9 @@ def test_trust_file_of_the_bundles_ledger_is_chosen(tally: Tally, log: bundles.L
     Without any nothing is checked; that of a profile is used where none is named, and its key is not needed."""
     path = write_bundle(tally.folder, log, len(log.events) - 1)
     own = write_trust(tally.folder)
-    other = tally.folder / "other"
-    other.mkdir()
-    foreign = write_trust(other, log_id_text="0x" + "00" * 32)
+    second_folder = tally.folder / "other"
+    second_folder.mkdir()
+    foreign = write_trust(second_folder, log_id_text="0x" + "00" * 32)
     assert tally.ok("proof", "check", path, "--trust", foreign, "--trust", own)["verdict"] == "intact"
     done = tally("--json", "proof", "check", path, "--trust", foreign)
     assert (done.status, done.json()["steps"][0]["result"]) == (Exit.OTHER_LEDGER, "failed")

@@ -86,12 +86,12 @@ def test_a_service_with_another_log_leaves_the_store_as_it_is(
 ) -> None:
     """A second ledger is given the same prefix: it runs, uploads nothing, and says why."""
     caught_up(stored)
-    other = World(tmp_path)
-    other.found()
-    configure(other, storage.settings(PREFIX))
-    with stored.switched_off(), service_of(other):
+    second_world = World(tmp_path)
+    second_world.found()
+    configure(second_world, storage.settings(PREFIX))
+    with stored.switched_off(), service_of(second_world):
         checkpoint = storage.read(PREFIX, "checkpoint")
-        log = other.wait("/api/v1/log", lambda log: log["stored"]["fault"] is not None and log["published"])
+        log = second_world.wait("/api/v1/log", lambda log: log["stored"]["fault"] is not None and log["published"])
         assert log["stored"]["size"] == 0
         assert log["stored"]["fault"].startswith("the public store has a checkpoint that is not this log's")
         assert "tile_store" in log["stored"]["hint"]

@@ -112,8 +112,10 @@ def test_what_the_contract_would_not_count_is_not_signed(world: World, tmp_path:
     world.run("registry", "propose", "quorum", "1", "--replace", "-o", proposal, profile="admin-police-east")
     world.refuses(Exit.REFUSED, "not_an_admin", "registry", "approve", proposal, "--yes", "--replace", "-o", approval)
     assert not approval.exists()
-    other = world.tally.ok("key", "show", "admin-procuratorate-east")["key_id"]
-    world.refuses(Exit.REFUSED, "admin_taken", "agency", "propose-admin", other, profile="admin-police-east")
+    procuratorate_key = world.tally.ok("key", "show", "admin-procuratorate-east")["key_id"]
+    world.refuses(
+        Exit.REFUSED, "admin_taken", "agency", "propose-admin", procuratorate_key, profile="admin-police-east"
+    )
 
 
 def test_only_the_admin_grants(world: World) -> None:

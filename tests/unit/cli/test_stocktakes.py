@@ -59,6 +59,6 @@ def test_a_room_is_counted(world: World, tmp_path: Path) -> None:
     paper = tmp_path / "room.pdf"
     assert world.ok("stocktake", "paper", stocktake_id, "--both", "-o", str(paper)) == {"file": str(paper)}
     assert paper.read_bytes().startswith(b"%PDF")
-    other = world.ok("stocktake", "open", room)["stocktake_id"]
-    world.ok("stocktake", "abandon", other)
-    assert world.run("stocktake", "show", other).status != Exit.OK
+    second_count = world.ok("stocktake", "open", room)["stocktake_id"]
+    world.ok("stocktake", "abandon", second_count)
+    assert world.run("stocktake", "show", second_count).status != Exit.OK

@@ -241,12 +241,12 @@ def test_material_is_digested_here(place: World, tmp_path: Path) -> None:
     """By both algorithms, beside what was digested elsewhere; the file stays where it is."""
     lead_id = raise_lead(place, {"case_id": "theft-24", "item_id": "knife"}).lead_id
     place.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
-    file, other = tmp_path / "book.txt", "sha256:" + "11" * 32
+    file, digest = tmp_path / "book.txt", "sha256:" + "11" * 32
     file.write_bytes(b"page 12")
-    options = ("--answer", "ours", "--material", file, "--digest", other)
+    options = ("--answer", "ours", "--material", file, "--digest", digest)
     place.ok("lead", "answer", lead_id, *options)
     (answer,) = place.ok("lead", "show", lead_id)["answers"]
-    expected = {other, f"blake3:{blake3(b'page 12').hexdigest()}", f"sha256:{sha256(b'page 12').hexdigest()}"}
+    expected = {digest, f"blake3:{blake3(b'page 12').hexdigest()}", f"sha256:{sha256(b'page 12').hexdigest()}"}
     assert set(answer["digests"]) == expected
 
 

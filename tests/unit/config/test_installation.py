@@ -222,9 +222,9 @@ def test_verifiers_ask_for_both_keys_of_a_witness_that_has_two() -> None:
     lattice = MlDsaSigner.from_seed(f"{POLICE}/w1", b"\3" * 32).verifying_key
     rows["agencies"][0]["witness"]["verifier_keys"].append(lattice.vkey())
     policy = witness_policy(read_founding(msgspec.json.encode(rows)))
-    first, second, other = policy.witnesses.values()
+    first, second, third = policy.witnesses.values()
     assert second == lattice
-    assert [policy.is_met_by(keys) for keys in ([first], [second], [first, second], [other])] == [
+    assert [policy.is_met_by(keys) for keys in ([first], [second], [first, second], [third])] == [
         False,
         False,
         True,

@@ -219,11 +219,13 @@ def test_ml_dsa_44_key_is_kept_as_its_seed(tmp_path: Path) -> None:
 
 def test_key_of_another_algorithm_than_its_vkey_is_refused(tmp_path: Path, log_key: Path) -> None:
     """The first line says ML-DSA-44, the PEM below holds Ed25519."""
-    other = tmp_path / "w.pem"
-    create_note_key(other, "w", "tally", SignatureType.SUBTREE_V1, light=True)
-    other.write_bytes(other.read_bytes().partition(b"\n")[0] + b"\n" + log_key.read_bytes().partition(b"\n")[2])
+    witness_file = tmp_path / "w.pem"
+    create_note_key(witness_file, "w", "tally", SignatureType.SUBTREE_V1, light=True)
+    witness_file.write_bytes(
+        witness_file.read_bytes().partition(b"\n")[0] + b"\n" + log_key.read_bytes().partition(b"\n")[2]
+    )
     with pytest.raises(KeyRefused, match="holds no ML-DSA-44 key"):
-        open_note_key(other, "tally")
+        open_note_key(witness_file, "tally")
 
 
 @pytest.fixture
@@ -260,10 +262,10 @@ def test_seed_opens_without_this_project(tmp_path: Path) -> None:
 def test_passphrases_are_changed_together_or_not_at_all(keystore: Path, log_key: Path) -> None:
     """Each key is the same under the new passphrase; where one does not open, none is written."""
     before = keystore.read_bytes(), log_key.read_bytes(), note_key(log_key)
-    other = log_key.with_name("other") / "w.pem"
-    create_note_key(other, "witness", "another passphrase", light=True)
+    witness_key = log_key.with_name("other") / "w.pem"
+    create_note_key(witness_key, "witness", "another passphrase", light=True)
     with pytest.raises(KeyRefused, match=r"w\.pem"):
-        change_passphrase([keystore, log_key, other], "tally", "next", light=True)
+        change_passphrase([keystore, log_key, witness_key], "tally", "next", light=True)
     with pytest.raises(KeyRefused, match=r"officer\.json"):
         change_passphrase([keystore, log_key], "wrong", "next", light=True)
     assert (keystore.read_bytes(), log_key.read_bytes()) == before[:2]

@@ -218,9 +218,9 @@ class Ledger:
         proof = self.key_request(party, key, terms["officer"])
         return self.send(party.admin, self.registry.functions.grantKey(key.address, *terms.values(), proof))
 
-    def key_request(self, party: Party, key: LocalAccount, officer: bytes, /, **other: Any) -> bytes:
+    def key_request(self, party: Party, key: LocalAccount, officer: bytes, /, **changes: Any) -> bytes:
         """The signature by which `key` asks the agency to grant it to the officer, or what `other` says."""
-        values = {"agency": party.id, "officer": officer, "account": key.address} | other
+        values = {"agency": party.id, "officer": officer, "account": key.address} | changes
         return signed(key, self.registry, "KeyRequest", KEY_REQUEST, **values)
 
     def changed(self, receipt: Any) -> Any:
@@ -228,9 +228,9 @@ class Ledger:
         (event,) = self.registry.events.Changed().process_receipt(receipt)
         return event["args"]
 
-    def cosignature(self, witness: LocalAccount, size: int, root: bytes, **other: Any) -> bytes:
+    def cosignature(self, witness: LocalAccount, size: int, root: bytes, **changes: Any) -> bytes:
         registry_hash = self.registry.functions.registryHash().call()
-        values = {"size": size, "root": root, "registryHash": registry_hash} | other
+        values = {"size": size, "root": root, "registryHash": registry_hash} | changes
         return signed(witness, self.anchor, "Checkpoint", CHECKPOINT, **values)
 
     def anchor_entries(self, size: int, entries: Sequence[bytes], *witnesses: Party) -> Any:
@@ -241,7 +241,7 @@ class Ledger:
         return self.send(SUBMITTER, self.anchoring(size, mth(tree), proof=proof, cosignatures=cosignatures))
 
     def anchoring(
-        self, size: int, root: bytes, *, proof: Sequence[bytes] = (), cosignatures: Sequence[bytes] = (), **other: Any
+        self, size: int, root: bytes, *, proof: Sequence[bytes] = (), cosignatures: Sequence[bytes] = (), **changes: Any
     ) -> Any:
         """The call that anchors (size, root) on the head as it is now, or on what `other` says."""
         head = self.anchor.functions.head().call()
@@ -253,7 +253,7 @@ class Ledger:
             "registryHash": self.registry.functions.registryHash().call(),
             "proof": list(proof),
             "cosignatures": b"".join(cosignatures),
-        } | other
+        } | changes
         return self.anchor.functions.anchor(*arguments.values())
 
 

@@ -240,8 +240,8 @@ def test_impossible_decision_is_refused(ledger: Ledger, proposal: Change, error:
 
 def test_procedure_may_be_adopted_again(ledger: Ledger) -> None:
     """Each adoption is a change of its own: so the agencies return to a version that they had before."""
-    other = change(PROCEDURE, procedure=bytes.fromhex("6a" * 32))
-    for adopted in (ADOPTION, other, ADOPTION):
+    second_change = change(PROCEDURE, procedure=bytes.fromhex("6a" * 32))
+    for adopted in (ADOPTION, second_change, ADOPTION):
         before = ledger.registry.functions.registryHash().call()
         event = ledger.changed(ledger.decide(adopted, *MAJORITY))
         assert (dict(event["change"]), event["registryHash"]) == (adopted, chained(before, adopted))
@@ -463,15 +463,16 @@ def test_no_agency_takes_the_key_of_another(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"agency": COURT.id}, {"officer": slug("wang-fang")}, {"account": STRANGER.address}, "registry", "high s"]
+    "differing",
+    [{"agency": COURT.id}, {"officer": slug("wang-fang")}, {"account": STRANGER.address}, "registry", "high s"],
 )
-def test_request_is_for_one_agency_officer_key_and_registry(ledger: Ledger, other: Any) -> None:
+def test_request_is_for_one_agency_officer_key_and_registry(ledger: Ledger, differing: Any) -> None:
     """A key's signature over other terms, for another registry, or in its other form, grants nothing."""
-    changes = other if isinstance(other, dict) else {}
-    signer = Ledger(ledger.web3, founding()) if other == "registry" else ledger
+    changes = differing if isinstance(differing, dict) else {}
+    signer = Ledger(ledger.web3, founding()) if differing == "registry" else ledger
     proof = signer.key_request(POLICE, KEY, slug("li-ming"), **changes)
     error: tuple[Any, ...] = ("KeyUnproven", KEY.address, ANY)
-    if other == "high s":
+    if differing == "high s":
         proof, error = with_high_s(proof), ("ECDSAInvalidSignatureS", ANY)
     with refused(*error):
         ledger.send(POLICE.admin, granting(ledger, KEY.address, proof))

@@ -177,16 +177,16 @@ def test_cosignature_by_no_witness_is_refused(witnessed: Ledger, outsider: Local
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changes",
     [{"size": 4}, {"root": root(4)}, {"registryHash": LOG_ID}, {}],
     ids=["size", "root", "registry hash", "contract"],
 )
 def test_cosignature_over_another_checkpoint_is_refused(
-    ledger: Ledger, witnessed: Ledger, other: dict[str, Any]
+    ledger: Ledger, witnessed: Ledger, changes: dict[str, Any]
 ) -> None:
     """What is co-signed is size, root and registry hash together, for one contract, which the domain names."""
-    values = {"size": 3, "root": root(3), "registryHash": witnessed.registry.functions.registryHash().call()} | other
-    signing = witnessed if other else ledger
+    values = {"size": 3, "root": root(3), "registryHash": witnessed.registry.functions.registryHash().call()} | changes
+    signing = witnessed if changes else ledger
     require_refused(witnessed, ("NotWitness", ANY), signing.cosignature(POLICE.witness, **values))
 
 
@@ -285,8 +285,8 @@ def test_cosignature_of_another_succession_is_refused(witnessed: Ledger) -> None
         (*PREDECESSOR[:2], 6, PREDECESSOR[3]),
         (*PREDECESSOR[:3], root(6)),
     )
-    for other in others:
-        cosignatures = [succession(party.witness, witnessed.registry, other) for party in (POLICE, COURT)]
+    for spoiled_one in others:
+        cosignatures = [succession(party.witness, witnessed.registry, spoiled_one) for party in (POLICE, COURT)]
         with refused("NotWitness", ANY):
             succeed(witnessed, cosignatures)
 

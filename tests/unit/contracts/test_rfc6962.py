@@ -69,8 +69,8 @@ def test_inclusion_is_that_of_the_reference(includes: Callable[..., bool]) -> No
         assert not includes(leaf, index ^ 1, size, proof, root) or size == 1
         assert not includes(flipped(leaf), index, size, proof, root)
         assert not includes(leaf, index, size, proof, flipped(root))
-        for other in spoiled(proof):
-            assert not includes(leaf, index, size, other, root), (index, size, other)
+        for spoiled_proof in spoiled(proof):
+            assert not includes(leaf, index, size, spoiled_proof, root), (index, size, spoiled_proof)
 
 
 def test_consistency_is_that_of_the_reference(continues: Callable[..., bool]) -> None:
@@ -83,8 +83,8 @@ def test_consistency_is_that_of_the_reference(continues: Callable[..., bool]) ->
         assert size1 == size2 or not continues(size2, root2, size1, root1, proof)
         assert not continues(size1, flipped(root1), size2, root2, proof)
         assert not continues(size1, root1, size2, flipped(root2), proof)
-        for other in spoiled(proof):
-            assert not continues(size1, root1, size2, root2, other), (size1, size2, other)
+        for spoiled_proof in spoiled(proof):
+            assert not continues(size1, root1, size2, root2, spoiled_proof), (size1, size2, spoiled_proof)
 
 
 def flipped(value: bytes) -> bytes:

@@ -54,9 +54,9 @@ def test_a_suite_that_the_ledger_does_not_take_is_refused() -> None:
     """A good key signs nothing by a suite that the founding does not name."""
     authority = authority_with(CLERK)
     assert judge(authority, act_of()).suite == 1
-    other = replace(authority, service=replace(authority.service, suites=(2,)))
+    later_suite = replace(authority, service=replace(authority.service, suites=(2,)))
     with refused("suite_not_taken", field="envelope.suite", error=Unauthorized):
-        judge(other, act_of())
+        judge(later_suite, act_of())
 
 
 # -- when a key is good ------------------------------------------------------------------------------------------------
@@ -99,9 +99,9 @@ def test_a_grant_holds_from_its_first_second_to_before_its_last() -> None:
 
 def test_the_valid_grants_are_those_that_sign_now() -> None:
     """Of one agency, or of one officer of it: neither revoked, nor over, nor of the future."""
-    boss, other = supervisor(POLICE), clerk(COURT)
+    boss, court_clerk = supervisor(POLICE), clerk(COURT)
     mirror = Registry().admit(POLICE).admit(COURT)
-    for officer, since in ((CLERK, 1000), (boss, 2000), (other, 1000)):
+    for officer, since in ((CLERK, 1000), (boss, 2000), (court_clerk, 1000)):
         mirror.grant(officer, valid_from=since, valid_until=3000)
 
     def valid(at: int, officer: str | None = None) -> list[str]:

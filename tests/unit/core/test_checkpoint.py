@@ -152,11 +152,11 @@ class TestParse:
 class TestVerify:
     def test_log_signs_for_its_own_origin_only(self) -> None:
         """A key whose name is not the origin neither signs nor vouches for a checkpoint."""
-        other = notes.SeedSigner.from_seed("other.example/log", b"\x04" * 32)
+        foreign_signer = notes.SeedSigner.from_seed("other.example/log", b"\x04" * 32)
         with refused_at("origin", match=r"of ledger\.example/handovers", error=SignatureRefused):
-            checkpoints.sign_checkpoint(CHECKPOINT, other)
+            checkpoints.sign_checkpoint(CHECKPOINT, foreign_signer)
         with pytest.raises(SignatureRefused, match=r"of ledger\.example/handovers"):
-            checkpoints.verify_checkpoint(signed(CHECKPOINT.text(), other), other.verifying_key)
+            checkpoints.verify_checkpoint(signed(CHECKPOINT.text(), foreign_signer), foreign_signer.verifying_key)
 
     def test_text_is_not_read_before_its_signature_holds(self) -> None:
         """An unsigned text is refused for its signature, whatever it says."""
@@ -253,8 +253,8 @@ class TestMlDsa44:
         assert ML_DSA_44.verify(key.public_key, message, line.signature[8:])
         public_key, secret_key = ML_DSA_44.key_derive(b"\x0c" * 32)
         assert public_key == key.public_key
-        other = notes.NoteSignature(key.name, key.key_id, line.signature[:8] + ML_DSA_44.sign(secret_key, message))
-        for each in (line, other):
+        signature = notes.NoteSignature(key.name, key.key_id, line.signature[:8] + ML_DSA_44.sign(secret_key, message))
+        for each in (line, signature):
             assert checkpoints.verify_cosignatures(cosigned(each), [key]) == (
                 checkpoints.Cosignature(key, COSIGNED_AT),
             )

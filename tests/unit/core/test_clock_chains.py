@@ -119,8 +119,8 @@ def test_rows_that_start_each_other_come_to_an_end() -> None:
     both = follower("clock_started.term").replace(
         '["clock_started.term"]', '["clock_started.term", "clock_started.other"]'
     )
-    other = follower("clock_started.review").replace('name = "review"', 'name = "other"')
-    assert {"review", "other"} <= opened(TERM, both, other).decide("judgment").running()
+    second_row = follower("clock_started.review").replace('name = "review"', 'name = "other"')
+    assert {"review", "other"} <= opened(TERM, both, second_row).decide("judgment").running()
 
 
 def test_a_clock_waits_for_the_end_of_another_one() -> None:

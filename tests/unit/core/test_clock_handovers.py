@@ -117,12 +117,12 @@ def test_who_is_tried_apart_takes_the_time_of_the_trial_along() -> None:
     began = opened.clock("first_instance", "li").started_at
     opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
     assert running(opened, "first_instance") == [WANG]
-    other = Case("case-2").open(
+    split_off = Case("case-2").open(
         by=clerk(COURT), stage="first_instance", split_from=opened.last.ref, source=opened.state
     )
-    brought = other.clock("first_instance")
+    brought = split_off.clock("first_instance")
     assert (brought.deadline_id, brought.started_at) == (f"first_instance/{LI}/0", began)
-    assert brought.events[-1] == other.last.ref
+    assert brought.events[-1] == split_off.last.ref
 
 
 def test_two_cases_of_one_person_that_are_joined_keep_both_clocks() -> None:

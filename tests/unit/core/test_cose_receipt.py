@@ -94,10 +94,10 @@ def test_every_entry_has_a_receipt(size: int) -> None:
         assert (result.root, result.tree_size, result.leaf_index) == (checkpoint.root.hex(), size, index)
         assert (result.issuer, result.subject) == (KEY.name, f"case/case-{index}")
         assert result.protected_header_ext == {4: thumbprint(KEY), -70395: size}
-        other = ENTRIES[index - 1] if size > 1 else ENTRIES[6]
-        assert not foreign(signed.encode(), other).ok
+        foreign_entry = ENTRIES[index - 1] if size > 1 else ENTRIES[6]
+        assert not foreign(signed.encode(), foreign_entry).ok
         with pytest.raises(ProofRefused):
-            signed.verify(other, KEY)
+            signed.verify(foreign_entry, KEY)
 
 
 @pytest.mark.parametrize("at", range(len(DATA)))
@@ -232,10 +232,10 @@ def test_index_and_size_are_bound() -> None:
         assert foreign(bare, ENTRIES[5]).ok
     for size in range(1, 8):
         for index in range(size):
-            for other in range(size):
-                if other != index:
+            for wrong_index in range(size):
+                if wrong_index != index:
                     with pytest.raises((ProofRefused, SignatureRefused)):
-                        replace(receipt(index, size), index=other).verify(ENTRIES[index], KEY)
+                        replace(receipt(index, size), index=wrong_index).verify(ENTRIES[index], KEY)
 
 
 @pytest.mark.parametrize(
@@ -260,10 +260,10 @@ def test_a_receipt_of_something_else_is_refused(changes: dict[str, Any], error: 
 
 def test_another_key_of_the_same_name_is_refused() -> None:
     """What counts is the key of the trust file, not the name; and a witness's key is none of a log."""
-    other = SeedSigner.from_seed(KEY.name, b"\x02" * 32).verifying_key
+    foreign_key = SeedSigner.from_seed(KEY.name, b"\x02" * 32).verifying_key
     with pytest.raises(SignatureRefused, match="is not by"):
-        RECEIPT.verify(ENTRIES[4], other)
-    assert not foreign(DATA, ENTRIES[4], other).ok
+        RECEIPT.verify(ENTRIES[4], foreign_key)
+    assert not foreign(DATA, ENTRIES[4], foreign_key).ok
     witness = VerifyingKey(KEY.name, SignatureType.COSIGNATURE_V1, KEY.public_key)
     with pytest.raises(SignatureRefused, match="no key for"):
         RECEIPT.verify(ENTRIES[4], witness)

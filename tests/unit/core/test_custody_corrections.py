@@ -71,9 +71,9 @@ def test_what_no_later_event_changed_is_put_right(field: str) -> None:
     """How much there is, the seal, the condition and the place: also by a second correction, whatever else changed."""
     written = Case().open().register("knife", **STATED)
     registered = ref(written)
-    for other in {"condition", "storage_location"} - {field}:
-        act = item.ItemExamined if other == "condition" else item.ItemMoved
-        written.say(act, item_id="knife", **{other: "as it is now"}, **({} if act is item.ItemMoved else EXAMINED))
+    for unchanged in {"condition", "storage_location"} - {field}:
+        act = item.ItemExamined if unchanged == "condition" else item.ItemMoved
+        written.say(act, item_id="knife", **{unchanged: "as it is now"}, **({} if act is item.ItemMoved else EXAMINED))
     name, right = RIGHT[field]
     before = written.state.items["knife"]
     assert getattr(correct(written, registered, **{field: "8"}).state.items["knife"], name) != getattr(before, name)

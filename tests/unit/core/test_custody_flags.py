@@ -308,17 +308,17 @@ def decide(written: Case, *lines: tuple[str, str], kind: str = "other") -> Case:
 
 
 @pytest.mark.parametrize(
-    ("flag", "told_of_it", "in_force", "other"),
+    ("flag", "told_of_it", "in_force", "ignored"),
     [
         ("frozen_twice", "is frozen", "2026-03-02", "2026-03-01"),
         ("freeze_lapsed", "was frozen", "2026-03-01", "2026-03-02"),
         ("moved_while_frozen", "is frozen", "2026-09-01", "2026-03-01"),
     ],
 )
-def test_what_a_freeze_does_not_allow_is_flagged(flag: str, told_of_it: str, in_force: str, other: str) -> None:
+def test_what_a_freeze_does_not_allow_is_flagged(flag: str, told_of_it: str, in_force: str, ignored: str) -> None:
     """To freeze again while one is in force, whose last day counts, to renew one that has lapsed, and what moves while
     it is frozen; an offer alone moves nothing."""
-    for until, flagged in ((in_force, [(flag, f"item account {told_of_it} until {in_force}")]), (other, [])):
+    for until, flagged in ((in_force, [(flag, f"item account {told_of_it} until {in_force}")]), (ignored, [])):
         written = frozen(until)
         if flag == "frozen_twice":
             written.say(item.ItemFrozen, item_id="account", frozen_until="2026-08-01")

@@ -361,10 +361,10 @@ SUMS: Refusals = {
         "already_sealed body.item_ids", cash("a").register("b", seal_number="S-1", **CASH), merge("a", "b")
     ),
     **{
-        f"merging what differs in {next(iter(other))}": Refusal(
-            "commingling body.item_ids", cash("a").register("b", **CASH | other), merge("a", "b")
+        f"merging what differs in {next(iter(words))}": Refusal(
+            "commingling body.item_ids", cash("a").register("b", **CASH | words), merge("a", "b")
         )
-        for other in (
+        for words in (
             {"description": "petrol"},
             {"features": "red caps"},
             {"obtained_from": "shop B"},

@@ -375,11 +375,11 @@ def test_what_an_officer_decides_about_the_rest_stands() -> None:
     later(written, 1).decide("arrest_approved", by=clerk(PROCURATORATE))
     assert rests(written) == [("2026-03-02", None)]
 
-    other = detain(pass_on(brought()))
-    key = other.clock(REVIEW).deadline_id
-    later(other, 2).say(case.DeadlineResumed, deadline_id=key, resumed_at=instant(other.now))
-    later(other, 2).decide("arrest_approved", by=clerk(PROCURATORATE))
-    assert rests(other) == [("2026-03-02", "2026-03-04")]
+    undecided = detain(pass_on(brought()))
+    key = undecided.clock(REVIEW).deadline_id
+    later(undecided, 2).say(case.DeadlineResumed, deadline_id=key, resumed_at=instant(undecided.now))
+    later(undecided, 2).decide("arrest_approved", by=clerk(PROCURATORATE))
+    assert rests(undecided) == [("2026-03-02", "2026-03-04")]
 
 
 def test_nobody_elses_review_rests() -> None:

@@ -72,8 +72,13 @@ def test_what_is_noted_beside_an_error_is_for_the_operator() -> None:
 def test_a_caller_tells_what_the_user_calls_it() -> None:
     """A copy with another field or hint, the one that was raised as it was."""
     raised = errors.Conflict("taken", field="payload.item_id", hint="choose another", head="blake3:00")
-    other = raised.amended(field="--item")
-    assert (other.field, other.hint, other.message, other.head) == ("--item", "choose another", "taken", "blake3:00")
+    amended = raised.amended(field="--item")
+    assert (amended.field, amended.hint, amended.message, amended.head) == (
+        "--item",
+        "choose another",
+        "taken",
+        "blake3:00",
+    )
     assert (raised.field, raised.amended(hint="ask").hint) == ("payload.item_id", "ask")
 
 

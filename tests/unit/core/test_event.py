@@ -202,9 +202,14 @@ def test_sections_are_those_committed_to() -> None:
     event = sample_event("case.opened", full=True)
     with refused_at("sections.person:1", match="not here"):
         decode_submission(encode_submission(event.envelope, event.payload, {"narrative": event.sections["narrative"]}))
-    for other in (section("narrative", text="other words"), replace(event.sections["narrative"], salt="00" * 16)):
+    for wrong_section in (
+        section("narrative", text="other words"),
+        replace(event.sections["narrative"], salt="00" * 16),
+    ):
         with refused_at("payload.confidential.narrative", match="that of the section"):
-            decode_submission(encode_submission(event.envelope, event.payload, event.sections | {"narrative": other}))
+            decode_submission(
+                encode_submission(event.envelope, event.payload, event.sections | {"narrative": wrong_section})
+            )
     bare = event_of(sample_body("case.opened", full=False), clerk(POLICE))
     with refused_at("sections.narrative", match="commits to no section"):
         decode_submission(encode_submission(bare.envelope, bare.payload, {"narrative": section()}))

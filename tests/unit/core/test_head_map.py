@@ -230,9 +230,9 @@ def test_a_proof_leads_to_no_other_map(number: int, data: st.DataObject) -> None
         replace(proof, siblings=proof.siblings[1:]),
         replace(proof, siblings=(node_hash(EMPTY_MAP, EMPTY_MAP), *proof.siblings)),
     ]
-    for other in forged:
+    for forged_proof in forged:
         with pytest.raises(ProofRefused):
-            verify_head(key(number), other, MAP.root)
+            verify_head(key(number), forged_proof, MAP.root)
     with pytest.raises(RootMismatch):
         verify_head(key(number), proof, EMPTY_MAP)
 
@@ -240,12 +240,12 @@ def test_a_proof_leads_to_no_other_map(number: int, data: st.DataObject) -> None
 def test_a_stream_is_not_proven_absent_by_a_leaf_elsewhere() -> None:
     """The leaf that stands in the place of a stream shares all bits of the path with it."""
     absent = next(key(number) for number in range(40, 400) if MAP.prove(key(number)).leaf is not None)
-    other = MAP.prove(absent)
-    assert state_in(absent, other) is None
-    assert verify_head(absent, other, MAP.root) is None
-    elsewhere = next(sought for sought in STREAMS if MAP.prove(sought).leaf != other.leaf)
+    of_absent = MAP.prove(absent)
+    assert state_in(absent, of_absent) is None
+    assert verify_head(absent, of_absent, MAP.root) is None
+    elsewhere = next(sought for sought in STREAMS if MAP.prove(sought).leaf != of_absent.leaf)
     with pytest.raises(ProofRefused):
-        verify_head(elsewhere, other, MAP.root)
+        verify_head(elsewhere, of_absent, MAP.root)
 
 
 # -- the entry that commits to a map -----------------------------------------------------------------------------------

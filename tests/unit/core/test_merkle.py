@@ -196,7 +196,7 @@ FIRST: dict[str, Any] = {"first_size": 6, "first_root": ROOTS[6]}
 CONSISTENCY = FIRST | {"second_size": 11, "second_root": ROOTS[11], "proof": GROWTH}
 
 
-def other(value: bytes) -> Hash:
+def flipped(value: bytes) -> Hash:
     """The same hash with one bit changed."""
     return Hash(bytes([value[0] ^ 1]) + value[1:])
 
@@ -204,7 +204,7 @@ def other(value: bytes) -> Hash:
 def spoiled(proof: Sequence[Hash]) -> Iterator[list[Hash]]:
     """The proof with one hash changed, missing or doubled, for each of its hashes."""
     for at, sibling in enumerate(proof):
-        yield [*proof[:at], other(sibling), *proof[at + 1 :]]
+        yield [*proof[:at], flipped(sibling), *proof[at + 1 :]]
         yield [*proof[:at], *proof[at + 1 :]]
         yield [*proof[:at], sibling, *proof[at:]]
 
@@ -331,7 +331,7 @@ class TestForgedConsistency:
     @pytest.mark.parametrize("first", [1, 2, 4, 8])
     def test_another_first_root_of_a_power_of_two(self, first: int) -> None:
         """Where the first tree is itself a node, its root is the start of the path and must lead to the second."""
-        changes = {"first_size": first, "first_root": other(ROOTS[first]), "proof": consistency(first, 11)}
+        changes = {"first_size": first, "first_root": flipped(ROOTS[first]), "proof": consistency(first, 11)}
         refused = refused_by(verify_consistency, CONSISTENCY, changes)
         assert isinstance(refused, RootMismatch)
         assert refused.field == "second_root"

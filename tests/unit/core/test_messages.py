@@ -36,18 +36,18 @@ def test_an_error_in_a_slot_stands_for_its_message() -> None:
 @pytest.mark.parametrize("message", [Message("a {b}", b=Message("c")), Term("role", "clerk")])
 def test_a_message_is_copied_and_goes_between_processes_whole(message: Message) -> None:
     """A worker process raises what its parent translates."""
-    for other in (copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
-        assert (other, other.msgid, other.params) == (message, message.msgid, message.params)
-        assert other.context == message.context
+    for copied in (copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
+        assert (copied, copied.msgid, copied.params) == (message, message.msgid, message.params)
+        assert copied.context == message.context
 
 
 def test_a_message_is_kept_as_values_of_json() -> None:
     """What is recorded is shown in any language later; a slot that is no value of JSON is kept as text."""
     message = Message("{who} of {role} at {place}", who=Message("no {n}", n=1), role=Term("role", "clerk"), place=b"x")
-    other = Message.unpacked(msgspec.json.decode(msgspec.json.encode(message.packed())))
-    assert (other, other.msgid) == (message, message.msgid)
-    assert (other.params["who"].msgid, other.params["who"].params) == ("no {n}", {"n": 1})
-    assert (other.params["role"].context, other.params["place"]) == ("role", "b'x'")
+    unpacked = Message.unpacked(msgspec.json.decode(msgspec.json.encode(message.packed())))
+    assert (unpacked, unpacked.msgid) == (message, message.msgid)
+    assert (unpacked.params["who"].msgid, unpacked.params["who"].params) == ("no {n}", {"n": 1})
+    assert (unpacked.params["role"].context, unpacked.params["place"]) == ("role", "b'x'")
 
 
 @pytest.mark.parametrize("msgid", ["no {case}", "{0}", "{who.__class__}", "{who:{0.__class__}}", "{who:>10000}", "{"])

@@ -87,19 +87,19 @@ class TestKeys:
             KEY.verify(signature[60:] + b"message", signature[:60])
 
     @pytest.mark.parametrize(
-        ("part", "other"),
+        ("part", "replacement"),
         [
-            *(("b1f9fae1", other) for other in ("B1F9FAE1", "b1f9fae0")),
-            *((LOG_VKEY, other) for other in ("", LOG_VKEY + "\n", LOG_VKEY[:-1], LOG_VKEY[:-1] + "=")),
+            *(("b1f9fae1", wrong_id) for wrong_id in ("B1F9FAE1", "b1f9fae0")),
+            *((LOG_VKEY, wrong_key) for wrong_key in ("", LOG_VKEY + "\n", LOG_VKEY[:-1], LOG_VKEY[:-1] + "=")),
             *(("ledger", "lodger"), ("+b1f9fae1", ""), ("/VLb", "_VLb")),
-            *((LOG_VKEY[-44:], other) for other in ("=", "AQ==")),
+            *((LOG_VKEY[-44:], wrong_key) for wrong_key in ("=", "AQ==")),
             (LOG_VKEY, "name+00000000+" + base64.b64encode(b"\x02" + bytes(32)).decode()),
         ],
     )
-    def test_any_other_vkey_is_refused(self, part: str, other: str) -> None:
+    def test_any_other_vkey_is_refused(self, part: str, replacement: str) -> None:
         """A changed name, id, type, length or spelling is no key."""
         with pytest.raises(MalformedInput) as refused:
-            notes.parse_vkey(LOG_VKEY.replace(part, other))
+            notes.parse_vkey(LOG_VKEY.replace(part, replacement))
         assert refused.value.field in ("vkey", "public_key")
 
 
@@ -139,10 +139,10 @@ class TestParse:
             *("", "\n\n", TEXT, "\n" + SIGNED.rsplit("\n\n", maxsplit=1)[-1]),
             *(SIGNED[:-1], SIGNED[:-2] + "\n", SIGNED + "\n", SIGNED + "x\n"),
             *(SIGNED.replace("\n", "\r\n"), SIGNED.replace("\n\n—", "\n—")),
-            *(SIGNED.replace("— ", other) for other in ("—", "- ")),
+            *(SIGNED.replace("— ", dash) for dash in ("—", "- ")),
             SIGNED.replace("ledger.example/handovers ", "ledger.example/handovers  "),
-            *(SIGNED.replace("ledger.example/", f"ledger{other}example/") for other in ("+", "\u2003")),
-            *(SIGNED.replace("a line", f"a{other}line") for other in ("\t", "\0", " \ud83d ")),
+            *(SIGNED.replace("ledger.example/", f"ledger{sign}example/") for sign in ("+", "\u2003")),
+            *(SIGNED.replace("a line", f"a{sign}line") for sign in ("\t", "\0", " \ud83d ")),
             *(f"{TEXT}\n— name {signature}\n" for signature in ("AAAAAA==", "AAAA", "", "AAAAAAB=")),
         ],
     )

@@ -49,9 +49,9 @@ def flag(since: str, until: str = "") -> str:
 )
 def test_words_are_told_apart_by_what_they_are_called(row: str, place: str, message: str) -> None:
     """Whoever signs a word reads its label: no two of a vocabulary read the same, and each is one line to be seen."""
-    other = '\nb = { label = { en = "taken  back", zh = "乙" } }\n'
+    same_word = '\nb = { label = { en = "taken  back", zh = "乙" } }\n'
     with pytest.raises(MalformedInput, match=message) as caught:
-        procedure_of(words=WORDS.replace("\n[outcomes]\n", f"\n[outcomes]\n{row}{other}"))
+        procedure_of(words=WORDS.replace("\n[outcomes]\n", f"\n[outcomes]\n{row}{same_word}"))
     assert (caught.value.field or "").endswith(place)
 
 

@@ -70,7 +70,12 @@ OTHERS = {
 
 @pytest.mark.parametrize(
     "text",
-    ["", BODY, BODY + "\n\n", *(TEXT.replace(part, other) for part, others in OTHERS.items() for other in others)],
+    [
+        "",
+        BODY,
+        BODY + "\n\n",
+        *(TEXT.replace(part, replacement) for part, others in OTHERS.items() for replacement in others),
+    ],
 )
 def test_any_other_text_is_refused(text: str) -> None:
     """Each line has its place and its one spelling."""

@@ -87,21 +87,21 @@ def test_what_was_followed_is_found_again_in_a_larger_tree(size: int, more: int)
 def test_another_tree_is_a_fork(size: int, more: int, data: st.DataObject) -> None:
     """Where the log has signed a tree with another entry below what was followed, its own tiles show it."""
     entries = entries_of(size + more)
-    other = list(entries)
-    other[data.draw(st.integers(0, size - 1))] = b"another"
-    fault("fork", None, lambda: replay.require_begins(frontier(entries[:size]), tree(other), reader(other)))
-    fault("fork", None, lambda: replay.require_continued(tree(other[:size]), frontier(entries), reader(entries)))
+    changed = list(entries)
+    changed[data.draw(st.integers(0, size - 1))] = b"another"
+    fault("fork", None, lambda: replay.require_begins(frontier(entries[:size]), tree(changed), reader(changed)))
+    fault("fork", None, lambda: replay.require_continued(tree(changed[:size]), frontier(entries), reader(entries)))
 
 
 @pytest.mark.parametrize("size", [1, 3, 8])
 def test_tiles_of_another_tree_show_nothing(size: int) -> None:
     """Tiles that do not lead to the signed root are nobody's fault yet: they may be changed on the way."""
-    entries, other = entries_of(8 + 3), entries_of(8 + 3, "other")
+    entries, foreign_entries = entries_of(8 + 3), entries_of(8 + 3, "other")
     for act in (
-        lambda: replay.require_begins(frontier(entries[:size]), tree(entries), reader(other)),
-        lambda: replay.require_begins(frontier(other[:size]), tree(entries), reader(other)),
-        lambda: replay.require_continued(tree(entries[:size]), frontier(entries), reader(other)),
-        lambda: replay.require_served(frontier(entries[:size]), tree(entries), reader(other)),
+        lambda: replay.require_begins(frontier(entries[:size]), tree(entries), reader(foreign_entries)),
+        lambda: replay.require_begins(frontier(foreign_entries[:size]), tree(entries), reader(foreign_entries)),
+        lambda: replay.require_continued(tree(entries[:size]), frontier(entries), reader(foreign_entries)),
+        lambda: replay.require_served(frontier(entries[:size]), tree(entries), reader(foreign_entries)),
     ):
         with pytest.raises(replay.LogUnreadable):
             act()
@@ -152,8 +152,8 @@ def case_log(*events: SignedEvent) -> Log:
 def test_a_signature_of_another_key_is_a_fault() -> None:
     """The signature must be of the key that the entry names, for this ledger."""
     event = Case().open().last
-    other = replace(event.envelope, signature="0x" + "11" * 64 + "1b")
-    log = case_log(SignedEvent(other, event.payload))
+    forged = replace(event.envelope, signature="0x" + "11" * 64 + "1b")
+    log = case_log(SignedEvent(forged, event.payload))
     fault("bad_signature", 3, lambda: replay_events(log.events))
     foreign = Case(log_id=b"\x09" * 32).open().last
     fault("bad_signature", 3, lambda: replay_events(case_log(foreign).events))
@@ -277,10 +277,10 @@ def test_a_map_whose_payload_is_not_the_one_that_follows_is_a_fault() -> None:
 def test_of_two_maps_at_one_place_one_is_a_fork() -> None:
     """To commit to a map, and to show another, takes two trees."""
     log = mapped_log()
-    other = Log(log.events[:-1])
-    other.system.events = log.system.events[:-1]
-    other.map_heads(bytes(32))
-    entries, forged = log.entries(), other.entries()
+    shorter_log = Log(log.events[:-1])
+    shorter_log.system.events = log.system.events[:-1]
+    shorter_log.map_heads(bytes(32))
+    entries, forged = log.entries(), shorter_log.entries()
     fault("fork", None, lambda: replay.require_begins(frontier(entries), tree(forged), reader(forged)))
 
 

@@ -261,8 +261,8 @@ def test_what_the_log_has_is_not_judged_again() -> None:
 
 def test_a_finding_is_told_by_model_and_key_alone() -> None:
     """The order of the key's columns does not matter, any of its values does; a lead's id begins its digest."""
-    first, other = finding_digest("m", {"a": "1", "b": "2"}), finding_digest("m", {"b": "2", "a": "1"})
-    assert first == other
+    first, swapped = finding_digest("m", {"a": "1", "b": "2"}), finding_digest("m", {"b": "2", "a": "1"})
+    assert first == swapped
     assert len({first, finding_digest("n", {"a": "1", "b": "2"}), finding_digest("m", {"a": "1", "b": "3"})}) == 3
     assert (
         canonical.encode({"key": {"a": "1", "b": "2"}, "model_id": "m"}) == b'{"key":{"a":"1","b":"2"},"model_id":"m"}'

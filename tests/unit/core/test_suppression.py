@@ -44,9 +44,9 @@ def alternatives(table: Table, published: PublishedCounts) -> Iterator[Table]:
     """Every table that agrees with what is published, by trying all."""
     ranges = [range(SMALLEST_PUBLISHED) if published.cells[cell] is None else (count,) for cell, count in table.items()]
     for values in itertools.product(*ranges):
-        other = dict(zip(table, values, strict=True))
-        if agrees(other, published):
-            yield other
+        alternative = dict(zip(table, values, strict=True))
+        if agrees(alternative, published):
+            yield alternative
 
 
 @given(TABLES)
@@ -56,17 +56,17 @@ def test_no_small_count_can_be_worked_out_from_the_totals(table: Table) -> None:
     published = publish(table)
     assert agrees(table, published)
     possible: dict[Cell, set[int]] = {cell: set() for cell in small(table)}
-    for other in alternatives(table, published):
+    for alternative in alternatives(table, published):
         for cell, values in possible.items():
-            values.add(other[cell])
+            values.add(alternative[cell])
     assert all(values == set(range(SMALLEST_PUBLISHED)) for values in possible.values())
 
 
 @given(TABLES, st.data())
 def test_what_is_published_is_the_same_whatever_the_small_counts_are(table: Table, data: st.DataObject) -> None:
     """So that even who knows by which rules it was made learns nothing of them."""
-    other = table | {cell: data.draw(st.integers(0, SMALLEST_PUBLISHED - 1)) for cell in small(table)}
-    assert publish(other) == publish(table)
+    alternative = table | {cell: data.draw(st.integers(0, SMALLEST_PUBLISHED - 1)) for cell in small(table)}
+    assert publish(alternative) == publish(table)
 
 
 @given(TABLES)

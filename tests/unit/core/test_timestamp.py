@@ -33,7 +33,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+def second_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Another one, under another root."""
     return new_authority(tmp_path_factory.mktemp("other") / "tsa", name="Other")
 
@@ -44,9 +44,11 @@ def response(authority: Authority) -> bytes:
     return authority.stamp(TEXT.encode())
 
 
-def test_a_timestamp_tells_time_and_authority(authority: Authority, other: Authority, response: bytes) -> None:
+def test_a_timestamp_tells_time_and_authority(
+    authority: Authority, second_authority: Authority, response: bytes
+) -> None:
     """Under one trusted root among several; the time is the second after the token's and its accuracy of one second."""
-    timestamp = verify_timestamp(response, TEXT, (other.root, authority.root))
+    timestamp = verify_timestamp(response, TEXT, (second_authority.root, authority.root))
     assert timestamp is not None
     assert timestamp.authority == "CN=Test Timestamping"
     assert -60 < timestamp.time - time.time() <= 3

@@ -60,9 +60,9 @@ def test_chain_is_found_by_all_of_its_identity() -> None:
 
 def test_blocks_are_named_by_chain() -> None:
     """A trusted block joins those of its chain in the place of another of its number; other chains stay as they are."""
-    other = replace(CHAIN, chain_id=1)
+    second_chain = replace(CHAIN, chain_id=1)
     first, second = TrustedBlock(9, "0x" + "11" * 32), TrustedBlock(4, "0x" + "22" * 32)
-    named = trust(chains=(CHAIN, other)).naming(CHAIN, [first, second])
+    named = trust(chains=(CHAIN, second_chain)).naming(CHAIN, [first, second])
     assert [chain.trusted_blocks for chain in named.chains] == [(second, first), ()]
     assert parse_trust(encode_trust(named)) == named
     instead = TrustedBlock(9, "0x" + "33" * 32)
@@ -262,9 +262,9 @@ def test_copies_are_joined() -> None:
     together = trust_renewal.joined(copies)
     assert len(together.signatures) == 3
     assert trust_renewal.verify_renewal(together, OLD).by_log
-    other = trust_renewal.renew(OLD, NEWER)
+    renewed = trust_renewal.renew(OLD, NEWER)
     with pytest.raises(MalformedInput, match="two"):
-        trust_renewal.joined([copies[0], other])
+        trust_renewal.joined([copies[0], renewed])
 
 
 def test_changes_are_told() -> None:

@@ -98,9 +98,9 @@ def test_checkpoint_is_verified_once() -> None:
     for _ in range(3):
         assert verify_event(encode_bundle(GOOD), TRUST).report.verdict == "intact"
     assert verify_checkpoint.cache_info().misses == 1
-    other = replace(TRUST, log_vkey=SeedSigner.from_seed(ORIGIN, bytes(32)).verifying_key.vkey())
+    foreign_trust = replace(TRUST, log_vkey=SeedSigner.from_seed(ORIGIN, bytes(32)).verifying_key.vkey())
     for _ in range(2):
-        assert verify_event(encode_bundle(GOOD), other).report.steps[1].result == "not_checked"
+        assert verify_event(encode_bundle(GOOD), foreign_trust).report.steps[1].result == "not_checked"
 
 
 def test_what_is_remembered_changes_no_report() -> None:
@@ -113,7 +113,7 @@ def test_what_is_remembered_changes_no_report() -> None:
 
     entries, last = GOOD.entries, GOOD.entries[-1].envelope
     others = [replace(entry.envelope, signature=last.signature) for entry in entries[:-1]]
-    changed = [with_entry(index, envelope=other) for index, other in enumerate(others)]
+    changed = [with_entry(index, envelope=envelope) for index, envelope in enumerate(others)]
     changed += [with_entry(index, payload=entries[0].payload) for index in range(1, len(entries))]
 
     def report_on(bundle: Bundle, *, anew: bool) -> ProofReport:
@@ -177,8 +177,10 @@ def test_parts_that_were_accepted() -> None:
     """``verify_event`` hands on what was accepted, and nothing else."""
     good = verify_event(encode_bundle(GOOD), TRUST)
     assert (good.event, good.checkpoint) == (CASE.events[1].event, LOG.checkpoint())
-    other = LOG.bundle(REGISTERED, NOTE.replace(ORIGIN, "other"), payload=Raw(LOG.events[FOUNDING].payload_bytes))
-    bad = verify_event(encode_bundle(other), TRUST)
+    foreign_bundle = LOG.bundle(
+        REGISTERED, NOTE.replace(ORIGIN, "other"), payload=Raw(LOG.events[FOUNDING].payload_bytes)
+    )
+    bad = verify_event(encode_bundle(foreign_bundle), TRUST)
     assert (bad.event, bad.checkpoint) == (None, None)
 
 

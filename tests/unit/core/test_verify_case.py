@@ -171,16 +171,17 @@ def test_numbers_in_a_row_are_told_as_a_range(numbers: tuple[int, ...], text: st
 @pytest.mark.parametrize("number", [0, 1])
 def test_case_that_rests_on_another(number: int) -> None:
     """A case that was split off, or joined: the other case's state is not here, and custody is not checked."""
-    other = Case("case-0").open().register("phone")
-    other.act(case.CaseSplit(new_case_id="case-1", ground="two offences", item_ids=("phone",)))
+    old_case = Case("case-0").open().register("phone")
+    old_case.act(case.CaseSplit(new_case_id="case-1", ground="two offences", item_ids=("phone",)))
     if number == 0:
-        joined = Case().open(source=other.state, split_from=other.last.ref)
+        joined = Case().open(source=old_case.state, split_from=old_case.last.ref)
     else:
         joined = (
             Case()
             .open()
             .act(
-                case.CaseJoined(other_case_id="case-0", cites=other.last.ref, ground="one offence"), source=other.state
+                case.CaseJoined(other_case_id="case-0", cites=old_case.last.ref, ground="one offence"),
+                source=old_case.state,
             )
         )
     report = report_of(log_with(joined, *AGENCIES).case_bundle())

@@ -92,10 +92,10 @@ def test_events_after_the_map_are_not_counted() -> None:
 
 def test_an_absence_in_another_ledger_shows_nothing_of_this_one() -> None:
     """It is of another ledger than the trust file; if it was only made to name that one, it is tampered with."""
-    bundle, other = NONE_SUCH, "0x" + "ab" * 32
-    report = verify_absence(encode_bundle(bundle), replace(naming(bundle), log_id_text=other))
+    bundle, foreign_id = NONE_SUCH, "0x" + "ab" * 32
+    report = verify_absence(encode_bundle(bundle), replace(naming(bundle), log_id_text=foreign_id))
     assert (*stated(report), report.size) == ("other_ledger", "not_checked", None)
-    report = verify_absence(encode_bundle(replace(bundle, log_id=other)), naming(bundle))
+    report = verify_absence(encode_bundle(replace(bundle, log_id=foreign_id)), naming(bundle))
     assert (*stated(report), step(report, "map").result) == ("tampered", "not_checked", "failed")
 
 

@@ -100,10 +100,10 @@ def test_what_is_spoiled_of_it_spoils_conformity_alone(log: Log) -> None:
     first = len(log.events) - len(CASE.events) - 2
     bundle = bundle_of(log, first, first + 1)
     at = [entry.index for entry in bundle.entries].index(first + 1)
-    other = replace(bundle.entries[at], payload=bundle.entries[at - 1].payload)
+    swapped = replace(bundle.entries[at], payload=bundle.entries[at - 1].payload)
     without_its_node = {name: value for name, value in bundle.nodes.items() if name != f"0/{(first + 1) ^ 1}"}
     for spoiled in (
-        replace(bundle, entries=(*bundle.entries[:at], other, *bundle.entries[at + 1 :])),
+        replace(bundle, entries=(*bundle.entries[:at], swapped, *bundle.entries[at + 1 :])),
         replace(bundle, nodes=without_its_node),
     ):
         report = report_of(spoiled)

@@ -110,8 +110,12 @@ def test_a_development_ledger_asks_for_no_witness() -> None:
 
 def test_the_step_that_does_not_hold_fails() -> None:
     """The entry of another event or ledger, an index that Python writes out for nobody, a receipt of another form."""
-    other = verify_receipt(receipt(), LOG.events[REGISTERED - 1].entry, WITNESSED)
-    assert (results(other), other.verdict, other.subject.index) == (["checked", "checked", "failed"], "tampered", None)
+    of_other_entry = verify_receipt(receipt(), LOG.events[REGISTERED - 1].entry, WITNESSED)
+    assert (results(of_other_entry), of_other_entry.verdict, of_other_entry.subject.index) == (
+        ["checked", "checked", "failed"],
+        "tampered",
+        None,
+    )
     long = replace(parse_receipt(receipt()), index=10**4400, hashes=(), signature=bytes(64))
     report = verify_receipt(long.encode(), ENTRY, WITNESSED)
     assert (results(report), report.verdict) == (["failed", "checked", "not_checked"], "tampered")

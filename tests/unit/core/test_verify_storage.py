@@ -43,16 +43,16 @@ def test_block_that_the_chain_has() -> None:
 
 def test_other_block_that_the_chain_has() -> None:
     """A node contradicts a block by what is final there; what may still be replaced is told."""
-    other = "0x" + "22" * 32
-    final = verdict_of(GOOD, on_chain(hash=other))
+    second_hash = "0x" + "22" * 32
+    final = verdict_of(GOOD, on_chain(hash=second_hash))
     assert (final.verdict, faults(final)) == ("tampered", ["block"])
-    fresh = on_chain(hash=other, is_final=False)
+    fresh = on_chain(hash=second_hash, is_final=False)
     named = verdict_of(GOOD, fresh)
     assert (named.verdict, results(named)["block"]) == ("intact", "checked")
     unnamed = verdict_of(GOOD, fresh, using=trust())
     assert (unnamed.verdict, results(unnamed)["block"]) == ("not_yet_anchored", "not_checked")
     for report in (named, unnamed):
-        assert f"; the chain has {other} there now, but not for good" in report.steps[3].detail
+        assert f"; the chain has {second_hash} there now, but not for good" in report.steps[3].detail
     assert "nobody vouches for it" in unnamed.steps[3].detail
 
 

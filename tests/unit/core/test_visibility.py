@@ -183,11 +183,11 @@ def test_whoever_is_assigned_a_lead_sees_the_cases_that_it_cites_as_long_as_it_i
 
 def test_nobody_opens_cases_to_himself_by_a_lead() -> None:
     """Whoever assigns a lead to himself may work on it, but its cases wait for somebody else's assignment."""
-    case, other = Case().open(), analyst(PROCURATORATE)
+    case, stranger = Case().open(), analyst(PROCURATORATE)
     by = visibility.reader_of(PROCURATORATE, ASSIGNER.roles, AGENCIES, now=NOW, officer=ASSIGNER.officer_id)
     lead = Lead().raised(cases=(case.stream.id,)).act(assigned(handler=ASSIGNER.officer_id), ASSIGNER)
     assert visibility.can_see(by, visibility.sides_of(case.state, [lead.state])) is None
-    lead.act(assigned(handler=ASSIGNER.officer_id), other)
+    lead.act(assigned(handler=ASSIGNER.officer_id), stranger)
     assert visibility.can_see(by, visibility.sides_of(case.state, [lead.state])) == "assigned"
 
 

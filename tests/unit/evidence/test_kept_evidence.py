@@ -187,10 +187,10 @@ def _swap(_store: KeptEvidence, segments: list[Path]) -> None:
 
 
 def _of_another(store: KeptEvidence, segments: list[Path]) -> None:
-    other = os.urandom(2 * SEGMENT + 9)
-    give(store, other, item="other")
+    content = os.urandom(2 * SEGMENT + 9)
+    give(store, content, item="other")
     segments[0].write_bytes(
-        store.objects.read(file_encryption.object_of(stored(store, other).name, 0), SEGMENT + TAG) or b""
+        store.objects.read(file_encryption.object_of(stored(store, content).name, 0), SEGMENT + TAG) or b""
     )
 
 
@@ -242,9 +242,9 @@ def test_a_disk_that_is_not_mounted_is_away_and_not_empty(tmp_path: Path, databa
     assert list((tmp_path / "a store").iterdir()) == []
     (tmp_path / "a store" / "ledger").write_bytes(b"00" * 32)
     for refuse in (lambda: got(store, data), lambda: list(store.check()), lambda: give(store, b"new", item="new")):
-        with pytest.raises(Conflict) as other:
+        with pytest.raises(Conflict) as refused_again:
             refuse()
-        assert other.value.code == "store_refused"
+        assert refused_again.value.code == "store_refused"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

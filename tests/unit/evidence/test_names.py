@@ -67,15 +67,15 @@ def test_alike_paths_are_found_wherever_they_stand(names: set[str]) -> None:
     """Sorted by their keys, two paths that any pair's comparison would refuse are refused, and no others."""
     paths = sorted({name for name in names if all(name.split("/"))}, key=collation_key)
 
-    def alike(path: str, other: str) -> bool:
-        for a, b in zip(path.split("/"), other.split("/"), strict=False):
+    def alike(path: str, second: str) -> bool:
+        for a, b in zip(path.split("/"), second.split("/"), strict=False):
             if unicodedata.normalize("NFC", a.casefold()) != unicodedata.normalize("NFC", b.casefold()):
                 return False
             if a != b:
                 return True
         return False
 
-    if any(alike(path, other) for path in paths for other in paths):
+    if any(alike(path, second) for path in paths for second in paths):
         with pytest.raises(MalformedInput, match="alone"):
             list(distinct(paths))
     else:

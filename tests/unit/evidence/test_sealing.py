@@ -118,8 +118,8 @@ def test_same_evidence_gives_the_same_bag_but_not_for_another_item(tmp_path: Pat
     """The digests depend on bytes, names, item and day alone; the same files as another item are another bag."""
     first, again = sealed(source, tmp_path / "bag-1"), sealed(source, tmp_path / "bag-2")
     assert first == again
-    other = msgspec.structs.replace(BINDING, item_id="item-2")
-    assert sealed(source, tmp_path / "bag-3", binding=other).digests != first.digests
+    second_item = msgspec.structs.replace(BINDING, item_id="item-2")
+    assert sealed(source, tmp_path / "bag-3", binding=second_item).digests != first.digests
 
 
 def device(folder: Path) -> None:

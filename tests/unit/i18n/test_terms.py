@@ -73,7 +73,7 @@ def _has_texts(file: Path) -> bool:
 def test_a_thing_has_one_word(word: str) -> None:
     """No text calls it by another word that stood for it before."""
     others = INSTEAD_OF[word]
-    assert [place for place, text in chinese_texts() if any(other in text for other in others)] == []
+    assert [place for place, text in chinese_texts() if any(foreign_word in text for foreign_word in others)] == []
 
 
 def vocabularies_of_terms() -> set[str]:

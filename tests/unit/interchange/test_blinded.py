@@ -43,12 +43,15 @@ def test_a_request_has_nothing_of_a_number() -> None:
 
 def test_an_answer_that_is_not_to_this_request_is_refused() -> None:
     """Of another key, although it proves itself; to fewer persons; to other persons; with the key's name alone."""
-    answer, other = KEY.answer(request_of(PERSONS, SECRET)), PseudonymKey(b"\x08" * 32)
+    answer, foreign_key = KEY.answer(request_of(PERSONS, SECRET)), PseudonymKey(b"\x08" * 32)
     tries: list[tuple[PseudonymAnswer, str]] = [
-        (other.answer(request_of(PERSONS, SECRET)), "expected an answer of the key"),
+        (foreign_key.answer(request_of(PERSONS, SECRET)), "expected an answer of the key"),
         (KEY.answer(request_of(PERSONS[:2], SECRET)), "expected 3 elements"),
         (KEY.answer(request_of(PERSONS[::-1], SECRET)), "no evaluations under the key"),
-        (msgspec.structs.replace(other.answer(request_of(PERSONS, SECRET)), public_key=KEY.public), "no evaluations"),
+        (
+            msgspec.structs.replace(foreign_key.answer(request_of(PERSONS, SECRET)), public_key=KEY.public),
+            "no evaluations",
+        ),
         (msgspec.structs.replace(answer, proofs=answer.proofs * 2), "each batch with its proof"),
     ]
     for wrong, message in tries:

@@ -85,9 +85,9 @@ def test_files_are_added_to_an_archive_that_is_whole_and_to_no_other() -> None:
         assert together.read("case-1/data/Files/photo.jpg") == b"photo"
         assert b"event-1" in together.read("case-1/data/contents.csv")
         spoiled = io.BytesIO()
-        with zipfile.ZipFile(spoiled, "w") as other:
+        with zipfile.ZipFile(spoiled, "w") as altered:
             for member in received.infolist():
                 data = received.read(member)
-                other.writestr(member, b"other" if member.filename.endswith(".pdf") else data)
+                altered.writestr(member, b"other" if member.filename.endswith(".pdf") else data)
     with zipfile.ZipFile(spoiled) as changed, pytest.raises(IntegrityBroken):
         list(with_files(changed, []))

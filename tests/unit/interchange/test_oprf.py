@@ -90,16 +90,16 @@ def test_the_vectors_of_the_standard(
 
 def test_another_key_or_answer_is_not_taken() -> None:
     """Neither another key's, nor evaluations in another order, nor too few, nor a proof that was changed anywhere."""
-    key, other = oprf.derive_key(SEED, INFO), oprf.derive_key(SEED, b"other")
+    key, foreign_key = oprf.derive_key(SEED, INFO), oprf.derive_key(SEED, b"other")
     data, scalars = [b"a", b"b"], [oprf.random_scalar(), oprf.random_scalar()]
     asked = [oprf.blind_input(*pair) for pair in zip(data, scalars, strict=True)]
     answered, proof = oprf.evaluate(key, asked)
     public = oprf.public_key(key)
     assert oprf.finalize(data, scalars, answered, proof, public) == [oprf.output_of(key, value) for value in data]
-    wrong = oprf.evaluate(other, asked)
+    wrong = oprf.evaluate(foreign_key, asked)
     changed = [proof[:at] + bytes([proof[at] ^ 1]) + proof[at + 1 :] for at in (0, 33, 63)]
     tries = [
-        (answered, proof, oprf.public_key(other)),
+        (answered, proof, oprf.public_key(foreign_key)),
         (*wrong, public),
         (answered[::-1], proof, public),
         (answered[:1], proof, public),

@@ -318,9 +318,9 @@ def test_no_receipt_of_a_broken_store(stand: Stand) -> None:
     """The key signs no root of a note that it has not signed, and none to which the stored entry does not lead."""
     size, root = tree_of(stand)
     note = stand.ledger.publisher.checkpoint(size, root)
-    for other in (b64encode(bytes(32)), b64encode(root)[:-4] + b"AAA="):
+    for wrong_root in (b64encode(bytes(32)), b64encode(root)[:-4] + b"AAA="):
         with pytest.raises(IntegrityBroken, match="entry 6"):
-            stand.prover.cose_receipt(6, note.replace(b64encode(root).decode(), other.decode()))
+            stand.prover.cose_receipt(6, note.replace(b64encode(root).decode(), wrong_root.decode()))
     own = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, bytes(32))
     with pytest.raises(IntegrityBroken, match="no signature"):
         stand.prover.cose_receipt(6, sign_checkpoint(Checkpoint(own.verifying_key.name, size, Hash(root)), own))

@@ -24,15 +24,15 @@ def test_of_two_rivals_for_one_head_one_wins(each_database_url: str) -> None:
         opened = ledger.post(Case("case-1").open().last)
         assert opened.index > 0
     with open_ledger(each_database_url, start=False) as ledger:
-        mine, yours, other = Case("case-1").open(), Case("case-1").open(), Case("case-2").open()
+        mine, yours, second_case = Case("case-1").open(), Case("case-1").open(), Case("case-2").open()
         mine.register("phone")
         yours.act(
-            registration("knife"), clerk(POLICE, 2), event_id=other.draft(OPENED, clerk(POLICE)).envelope.event_id
+            registration("knife"), clerk(POLICE, 2), event_id=second_case.draft(OPENED, clerk(POLICE)).envelope.event_id
         )
-        futures = [ledger.submit(event) for event in (mine.last, yours.last, other.last)]
+        futures = [ledger.submit(event) for event in (mine.last, yours.last, second_case.last)]
         ledger.sequencer.start()
         verified(ledger.receipt(futures[0]), mine.last)
-        verified(ledger.receipt(futures[2]), other.last)
+        verified(ledger.receipt(futures[2]), second_case.last)
         lost = refusal(futures[1])
         assert isinstance(lost, Conflict)
         assert (lost.code, lost.head, lost.sequence) == ("not_on_head", mine.last.event.leaf_hash, 2)
@@ -140,9 +140,9 @@ def test_a_case_is_not_closed_over_what_was_split_off(gathering: Ledger, in_one_
 
 def test_nothing_is_split_off_for_an_open_case_that_cannot_take_it_over(ledger: Ledger) -> None:
     """It would be in no case for ever: the open one is another agency's, or has another item of the id."""
-    mine, other = Case("case-1").open().register("phone", "knife"), Case("case-3").open().register("phone")
+    mine, second_case = Case("case-1").open().register("phone", "knife"), Case("case-3").open().register("phone")
     theirs = Case("case-2").open(clerk(PROCURATORATE))
-    ledger.post_all([*mine.events, *other.events, *theirs.events])
+    ledger.post_all([*mine.events, *second_case.events, *theirs.events])
     for new_case_id, code in (("case-2", "not_responsible"), ("case-3", "duplicate_id")):
         body = case.CaseSplit(new_case_id=new_case_id, ground="another deed", item_ids=("phone",))
         split = mine.draft(body, clerk(POLICE))
@@ -158,16 +158,16 @@ def test_nothing_is_split_off_for_an_open_case_that_cannot_take_it_over(ledger: 
 
 def test_a_case_is_closed_over_what_nobody_can_take_over_any_more(ledger: Ledger) -> None:
     """Not while the open case can: only once that is another agency's. The splitting agency still sees what it did."""
-    mine, other = Case("case-1").open().register("phone"), Case("case-2").open()
+    mine, second_case = Case("case-1").open().register("phone"), Case("case-2").open()
     mine.say(case.CaseSplit, new_case_id="case-2", ground="another deed", item_ids=("phone",))
     closing = mine.draft(case.CaseClosed(ground="over"), clerk(POLICE))
-    ledger.post_all([*mine.events, *other.events])
+    ledger.post_all([*mine.events, *second_case.events])
     for attempt in (lambda: ledger.validator.foresee(closing.event), lambda: ledger.post(closing)):
         with refused("split_not_taken_over", field="payload.event_type"):
             attempt()
-    before = len(other.events)
-    other.register("file").offer("file", to=PROCURATORATE).accept()
-    ledger.post_all(other.events[before:])
+    before = len(second_case.events)
+    second_case.register("file").offer("file", to=PROCURATORATE).accept()
+    ledger.post_all(second_case.events[before:])
     verified(ledger.post(closing), closing)
     with ledger.database.read() as connection:
         assert [split.new_case_id for split in cases.open_splits(connection, agency=POLICE)] == ["case-2"]
@@ -202,10 +202,10 @@ def test_a_key_revoked_between_judging_and_committing_is_refused_at_its_index(ga
 
 def test_a_verdict_by_an_old_registry_is_looked_at_again(gathering: Ledger) -> None:
     """A revocation that another process committed counts here, though the event was judged before it."""
-    with open_ledger(gathering.database.url) as other:
+    with open_ledger(gathering.database.url) as second_ledger:
         future = gathering.submit(Case().open().last)
-        other.system_writer = gathering.system_writer
-        other.mirror(gathering.changes.revoke(clerk(POLICE)).bodies[-1])
+        second_ledger.system_writer = gathering.system_writer
+        second_ledger.mirror(gathering.changes.revoke(clerk(POLICE)).bodies[-1])
         gathering.sequencer.start()
         assert refusal(future).code == "key_revoked"
 

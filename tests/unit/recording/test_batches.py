@@ -146,14 +146,14 @@ def test_one_id_for_two_events_of_a_batch_is_refused(gathering: Ledger) -> None:
 def test_a_payload_is_recorded_once(gathering: Ledger) -> None:
     """As one event: in another case, under another id, it is refused, in the same batch and in a later one; what is new
     beside it is recorded, and the event itself, submitted again, gets its receipt."""
-    first, other = Case().open(), Case("case-2").open(case_number="2")
+    first, second = Case().open(), Case("case-2").open(case_number="2")
     numbered = first.draft(
         acts.CaseNumbered(case_number="7"), clerk(POLICE), salt="5a" * 16, occurred_at=instant(START)
     )
-    twin = other.draft(acts.CaseNumbered(case_number="7"), clerk(POLICE), salt="5a" * 16, occurred_at=instant(START))
+    twin = second.draft(acts.CaseNumbered(case_number="7"), clerk(POLICE), salt="5a" * 16, occurred_at=instant(START))
     assert (numbered.digest, numbered.envelope.event_id) != (twin.digest, twin.envelope.event_id)
     assert numbered.digest == twin.digest
-    cases = [gathering.submit(first.last), gathering.submit(other.last)]
+    cases = [gathering.submit(first.last), gathering.submit(second.last)]
     futures = [gathering.submit(numbered), gathering.submit(twin), gathering.submit(numbered)]
     gathering.sequencer.start()
     receipt = gathering.receipt(futures[0])
@@ -161,7 +161,7 @@ def test_a_payload_is_recorded_once(gathering: Ledger) -> None:
     for refused in (futures[1], gathering.submit(twin)):
         assert (refusal(refused).code, refusal(refused).field) == ("payload_repeated", "envelope.payload_digest")
     assert receipt_bytes(gathering.receipt(gathering.submit(numbered))) == receipt_bytes(receipt)
-    gathering.post(other.write(acts.CaseNumbered(case_number="7"), clerk(POLICE)))
+    gathering.post(second.write(acts.CaseNumbered(case_number="7"), clerk(POLICE)))
 
 
 # -- together or not at all --------------------------------------------------------------------------------------------
@@ -201,8 +201,8 @@ def test_an_event_that_stands_in_the_log_goes_together_with_new_ones(gathering: 
     """It gets its stored receipt, also where it was recorded between judging and writing; the new ones are recorded."""
     case = Case().open().register("phone")
     futures = gathering.submit_together(case.events)
-    with open_ledger(gathering.database.url) as other:
-        first = other.post(case.events[0])
+    with open_ledger(gathering.database.url) as second_ledger:
+        first = second_ledger.post(case.events[0])
     gathering.sequencer.start()
     assert receipt_bytes(gathering.receipt(futures[0])) == receipt_bytes(first)
     assert gathering.receipt(futures[1]).index == first.index + 1
@@ -299,11 +299,11 @@ def test_writers_in_turn_read_the_right_edge_once_a_batch(ledger: Ledger) -> Non
     """Behind a batch of another process each tile at the right edge is read once: for the check that the log has what
     was acknowledged here, and for the entries that follow.
     """
-    with open_ledger(ledger.database.url) as other:
+    with open_ledger(ledger.database.url) as second_ledger:
         case, another = Case(step=1).open(), Case("case-2", step=1).open()
         case.register(*(f"item-{number}" for number in range(256)))
         ledger.post_all(case.events)
-        other.post(another.last)
+        second_ledger.post(another.last)
         reads: list[str] = []
 
         def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:

@@ -434,10 +434,12 @@ def other_checkpoints(ledger: Ledger) -> dict[str, bytes]:
     name = LOG_SIGNER.verifying_key.name
     with ledger.database.read() as connection:
         tree = log.tree(connection)
-    other = SeedSigner.from_seed("another.log/tests", b"\x22" * 32)
+    foreign_signer = SeedSigner.from_seed("another.log/tests", b"\x22" * 32)
     root = Hash(b"\x01" * 32)
     return {
-        "of another log": sign_checkpoint(Checkpoint(other.verifying_key.name, 3, root), other).encode(),
+        "of another log": sign_checkpoint(
+            Checkpoint(foreign_signer.verifying_key.name, 3, root), foreign_signer
+        ).encode(),
         "of another key": sign_checkpoint(Checkpoint(name, tree.size, Hash(tree.root)), ATTACK).encode(),
         "of another history": sign_checkpoint(Checkpoint(name, tree.size - 1, root), LOG_SIGNER).encode(),
         "ahead": sign_checkpoint(Checkpoint(name, tree.size + 1, root), LOG_SIGNER).encode(),

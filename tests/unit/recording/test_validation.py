@@ -123,15 +123,15 @@ def test_bytes_that_are_no_submission_are_malformed(ledger: Ledger) -> None:
 
 def test_what_another_process_mirrored_counts_here(ledger: Ledger, tmp_path: Path) -> None:
     """A second process that sequences nothing itself knows the keys and agencies that the first one mirrored."""
-    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
-        assert isinstance(validate(other, Case("warm").open().last), ValidatedSubmission)
+    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as second_ledger:
+        assert isinstance(validate(second_ledger, Case("warm").open().last), ValidatedSubmission)
         ledger.mirror(ledger.changes.admit(COURT).bodies[-1])
         ledger.mirror(ledger.changes.grant(clerk(COURT)).bodies[-1])
         by_court = Case("case-court").open(clerk(COURT)).last
-        assert isinstance(validate(other, by_court), ValidatedSubmission)
+        assert isinstance(validate(second_ledger, by_court), ValidatedSubmission)
         to_court = Case("case-police").open().offer(to=COURT, purpose="public_prosecution")
-        other.post(to_court.events[0])
-        assert isinstance(validate(other, to_court.last), ValidatedSubmission)
+        second_ledger.post(to_court.events[0])
+        assert isinstance(validate(second_ledger, to_court.last), ValidatedSubmission)
 
 
 def test_a_handover_goes_to_an_admitted_agency_only(ledger: Ledger) -> None:
@@ -215,11 +215,11 @@ def test_states_are_folded_again_where_they_are_not_remembered(
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as cold:
         assert cold.validator.states.of_case("case-1") == case.state
         monkeypatch.setattr(case_states, "STATES_CACHED", 1)
-        other = Case("case-2").open().register("other-item")
-        for event in (*other.events, case.register("late-item").last, other.register("last-item").last):
+        second_case = Case("case-2").open().register("other-item")
+        for event in (*second_case.events, case.register("late-item").last, second_case.register("last-item").last):
             cold.post(event)
         assert cold.validator.states.of_case("case-1") == case.state
-        assert cold.validator.states.of_case("case-2") == other.state
+        assert cold.validator.states.of_case("case-2") == second_case.state
 
 
 def test_a_case_is_folded_on_from_an_earlier_state(
@@ -228,14 +228,16 @@ def test_a_case_is_folded_on_from_an_earlier_state(
     """Only what is new is folded; a state that never came into the log, or of another adoption, leads nowhere."""
     case = long_history()
     ledger.post_all(case.events)
-    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
-        states = other.validator.states
+    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as second_ledger:
+        states = second_ledger.validator.states
         assert states.of_case("case-1") == case.state
         folded = counted(monkeypatch)
         ledger.post(case.register("late-item").last)
         assert states.of_case("case-1") == case.state
         assert len(folded) == 1
-        assert isinstance(validate(other, case.draft(registration("lost-item"), clerk(POLICE))), ValidatedSubmission)
+        assert isinstance(
+            validate(second_ledger, case.draft(registration("lost-item"), clerk(POLICE))), ValidatedSubmission
+        )
         ledger.post(case.register("last-item").last)
         assert states.of_case("case-1") == case.state
         assert len(folded) == 1 + len(case.events)
@@ -285,12 +287,12 @@ def test_a_case_that_a_race_was_lost_in_is_folded_on_from_the_kept_state(
     for number in range(kept_state.KEPT_FROM):
         case.register(f"item-{number}")
     ledger.post_all(case.events)
-    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as other:
+    with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as second_ledger:
         lost = case.draft(registration("lost-item"), clerk(POLICE))
-        other.validator.validate(lost.submission, lost.envelope.signed_at)
+        second_ledger.validator.validate(lost.submission, lost.envelope.signed_at)
         ledger.post(case.register("won-item").last)
         folded = counted(monkeypatch)
-        assert other.validator.states.of_case("case-1") == case.state
+        assert second_ledger.validator.states.of_case("case-1") == case.state
         assert 0 < len(folded) < kept_state.KEPT_FROM / 2
 
 
@@ -383,12 +385,14 @@ def test_a_long_line_of_splits_takes_one_connection(
     many within one another as the stack has room for, also where two such lines join.
     """
     monkeypatch.setattr(case_states, "SPLITS_AT_ONCE", at_once)
-    case, other = line_of_splits(ledger, "case", 36), line_of_splits(ledger, "other", 24)
+    case, shorter_line = line_of_splits(ledger, "case", 36), line_of_splits(ledger, "other", 24)
     line = case.state
-    other.act(acts.CaseSplit(new_case_id=case.state.case_id, ground="one offence", item_ids=("phone-other",)))
-    ledger.post(other.last)
-    joined = acts.CaseJoined(other_case_id=other.state.case_id, cites=other.last.ref, ground="one offence")
-    ledger.post(case.act(joined, source=other.state).last)
+    shorter_line.act(acts.CaseSplit(new_case_id=case.state.case_id, ground="one offence", item_ids=("phone-other",)))
+    ledger.post(shorter_line.last)
+    joined = acts.CaseJoined(
+        other_case_id=shorter_line.state.case_id, cites=shorter_line.last.ref, ground="one offence"
+    )
+    ledger.post(case.act(joined, source=shorter_line.state).last)
     assert {*case.state.items} == {"phone-case", "phone-other"} > {*line.items}
     with open_ledger(sqlite_url(tmp_path), clock=ledger.clock) as cold:
         taken: list[int] = []
@@ -401,12 +405,12 @@ def test_a_long_line_of_splits_takes_one_connection(
 def test_a_section_is_erased_from_its_own_stream_only(ledger: Ledger) -> None:
     """An agency cannot erase a case's section from its own stream, nor one case that of another."""
     case = Case("case-one").act(OPENED, clerk(POLICE), sections={"narrative": section()})
-    other = Case("case-two").open()
-    ledger.post_all([*case.events, *other.events])
+    second_case = Case("case-two").open()
+    ledger.post_all([*case.events, *second_case.events])
     erasure = ErasureProposed(concerns=case.last.ref, label="narrative", ground="on request")
-    of_two = replace(erasure, concerns=replace(case.last.ref, event_id=other.last.envelope.event_id))
+    of_two = replace(erasure, concerns=replace(case.last.ref, event_id=second_case.last.envelope.event_id))
     law = Authority("statute", "Personal Information Protection Law 47")
-    tries = [(writer, erasure) for writer in (Writer("agency", POLICE), other)]
+    tries = [(writer, erasure) for writer in (Writer("agency", POLICE), second_case)]
     for writer, body in (*tries, (case, of_two), (case, replace(erasure, label="description"))):
         with refused("unknown_section", field="payload.body"):
             validate(ledger, writer.draft(body, supervisor(POLICE), authority=law))
@@ -561,11 +565,11 @@ def test_what_an_event_cannot_say_is_not_corrected(ledger: Ledger, case: Case) -
 
 def test_events_that_the_stream_has_not_are_not_cited(ledger: Ledger, case: Case) -> None:
     """Neither another case's, nor one of another digest, nor one that nobody recorded; its own events are, or none."""
-    other = Case("case-2").open()
-    ledger.post_all(other.events)
+    second_case = Case("case-2").open()
+    ledger.post_all(second_case.events)
     own = case.events[1].ref
     unrecorded = Case("case-3").open().last.ref
-    for ref in (other.last.ref, replace(own, payload_digest="blake3:" + "00" * 32), unrecorded):
+    for ref in (second_case.last.ref, replace(own, payload_digest="blake3:" + "00" * 32), unrecorded):
         for body, field in (
             (correction(ref, "exhibit_number"), "corrects"),
             (RecordLate(happened_at=instant(case.now), ground="the line was down", concerns=ref), "concerns"),

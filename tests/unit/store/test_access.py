@@ -102,10 +102,10 @@ def test_several_writers_write_one_chain(each_database_url: str) -> None:
     """Reads by several connections at once, as of processes of their own, stand in one chain without gap or fork."""
     with (
         closing(open_database(each_database_url)) as first,
-        closing(open_database(each_database_url)) as other,
+        closing(open_database(each_database_url)) as second,
         ThreadPoolExecutor(4) as pool,
     ):
-        logs = (AccessLog(first), AccessLog(other))
+        logs = (AccessLog(first), AccessLog(second))
         list(pool.map(lambda number: logs[number % 2].append(read_of(number)), range(40)))
         assert logs[0].check().count == 40
 

@@ -260,8 +260,8 @@ def test_a_reader_in_the_way_is_waited_for(sqlite: Ledger, tmp_path: Path) -> No
         erase(sqlite, case)
         assert not clear_away(sqlite.database)
         sqlite.post(case.register("phone").last)
-    with open_ledger(sqlite_url(tmp_path)) as other:
-        assert clear_away(other.database)
+    with open_ledger(sqlite_url(tmp_path)) as second_ledger:
+        assert clear_away(second_ledger.database)
     assert files_with(tmp_path, SECRETS[0]) == []
 
 

@@ -55,9 +55,9 @@ def test_a_party_gets_each_event_once_in_the_order_of_the_log(ledger: Ledger) ->
 
 def test_who_is_offered_a_case_gets_what_went_before(ledger: Ledger) -> None:
     """With the offer come the earlier events, in their order; with the acceptance again, now that sections are read."""
-    other = Case("case-2").open(clerk(COURT))
+    own_case = Case("case-2").open(clerk(COURT))
     case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer")
-    post(ledger, case, other)
+    post(ledger, case, own_case)
     got = event_places(ledger, COURT)
     assert got == [("case-1", 0), ("case-1", 1), ("case-1", 2), ("case-2", 0)]
     post(ledger, case.accept())

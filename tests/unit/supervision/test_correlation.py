@@ -148,8 +148,8 @@ def test_a_drawing_has_room_for_every_node_and_crosses_no_lines() -> None:
     """No node lies on another or out of the picture; the column says how many steps away it is; a seal stands at the
     height of the item that leads to it, whatever its number; lines end at the sides of the boxes."""
     drawing = draw(star(7))
-    for spot, other in combinations(drawing.spots, 2):
-        assert abs(spot.x - other.x) >= WIDTH or abs(spot.y - other.y) >= HEIGHT
+    for spot, second_spot in combinations(drawing.spots, 2):
+        assert abs(spot.x - second_spot.x) >= WIDTH or abs(spot.y - second_spot.y) >= HEIGHT
     for spot in drawing.spots:
         assert 0 <= spot.x <= drawing.width - WIDTH
         assert 0 <= spot.y <= drawing.height - HEIGHT

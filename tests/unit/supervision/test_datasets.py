@@ -150,9 +150,9 @@ def test_other_bytes_are_neither_kept_nor_read(files: DatasetFiles, tmp_path: Pa
     assert refused.value.field == "file"
     files.keep(body, CSV)
     assert len(Datasets(files).tables([registration])) == 1
-    for other in (CSV.replace(b"1200", b"9999"), "a text"):  # SQLite takes either
+    for wrong_bytes in (CSV.replace(b"1200", b"9999"), "a text"):  # SQLite takes either
         with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
-            connection.execute("UPDATE dataset_files SET data = ?", [other])
+            connection.execute("UPDATE dataset_files SET data = ?", [wrong_bytes])
         assert Datasets(files).tables([registration]) == {}
     files.keep(body, CSV)
     assert len(Datasets(files).tables([registration])) == 1
@@ -245,13 +245,13 @@ def test_no_supervised_agency_decides_what_models_compare_with() -> None:
 
 def test_an_id_belongs_to_who_registered_it_first() -> None:
     """Of agencies of one rank. Its latest registration is the view; another agency's of the same id is not."""
-    first, other, later = (
+    first, second, later = (
         Registered(agency, f"blake3:{number:064x}", dataset(CSV, rows=number))
         for number, agency in enumerate(("procuratorate-east", "police-east", "procuratorate-east"), start=1)
     )
-    assert current_registrations([first, other]) == {"dataset_pensions": first}
-    assert current_registrations([first, other, later]) == {"dataset_pensions": later}
-    assert current_registrations([first, other, later], {"police-east": 1}) == {"dataset_pensions": other}, (
+    assert current_registrations([first, second]) == {"dataset_pensions": first}
+    assert current_registrations([first, second, later]) == {"dataset_pensions": later}
+    assert current_registrations([first, second, later], {"police-east": 1}) == {"dataset_pensions": second}, (
         "of those in line"
     )
 

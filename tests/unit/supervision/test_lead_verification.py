@@ -300,8 +300,8 @@ def test_a_lead_goes_to_an_agency_that_supervises_the_other(
 
 def test_a_lead_of_another_ledger_is_not_called_tampered(held: LeadMaterial) -> None:
     """It has the verdict of a bundle of another ledger: who checks it took the wrong trust file."""
-    other = replace(trusting(held), log_id_text="0x" + "ab" * 32)
-    report = verify_lead(held, other, shipped_procedures())
+    foreign_trust = replace(trusting(held), log_id_text="0x" + "ab" * 32)
+    report = verify_lead(held, foreign_trust, shipped_procedures())
     assert (report.verdict, report.faults[0].name) == ("other_ledger", "lead")
 
 
@@ -360,20 +360,20 @@ def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch
     assert checked(held).verdict == "intact"
     last = EventRef(event_id=case.last.envelope.event_id, payload_digest=case.last.digest)
     (tmp_path / "other").mkdir()
-    other = raised(tmp_path / "other", case, change=lambda lead: replace(lead, events=(last,)))
-    assert [step.name for step in checked(other).faults] == ["words"]
+    of_last = raised(tmp_path / "other", case, change=lambda lead: replace(lead, events=(last,)))
+    assert [step.name for step in checked(of_last).faults] == ["words"]
 
 
 def test_a_payload_that_stands_in_the_log_twice_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that takes a payload again, as an event of another case, could cite the one for the other."""
     twin = {"salt": "5a" * 16, "occurred_at": instant(NOW - 1800)}
-    case, other = sent_back("case-1", 3), Case("case-2", start=NOW - 3600, step=1).open(case_number="2")
-    for each in (case, other):
+    case, second_case = sent_back("case-1", 3), Case("case-2", start=NOW - 3600, step=1).open(case_number="2")
+    for each in (case, second_case):
         each.act(CaseNumbered(case_number="7"), **twin)
     with watched_ledger(tmp_path) as watched:
         with monkeypatch.context() as cheating:
             cheating.setattr(log, "references", lambda *_: [])
-            watched.post(case, other)
+            watched.post(case, second_case)
         watched.publish()
         assert watched.supervisor.step() == 1
         anchor(watched)
@@ -396,8 +396,8 @@ def test_a_case_that_is_cut_is_found_out(tmp_path: Path) -> None:
     for entries in (None, lambda size: held.entries(size - 1)):  # type: ignore[misc]  # held has them
         short = checked(replace(held, entries=entries, cases={"case-1": cut(held.cases["case-1"], third)}))
         assert (short.verdict, results(short)["end"]) == ("unverifiable", "not_checked")
-    other = checked(replace(held, entries=lambda size: [b"{}"] * size))
-    assert [step.name for step in other.faults] == ["end"]
+    unreadable = checked(replace(held, entries=lambda size: [b"{}"] * size))
+    assert [step.name for step in unreadable.faults] == ["end"]
 
 
 # By the case of the lead: what the service says in it instead, the step that finds it out, and the verdict.

@@ -35,8 +35,8 @@ TEST = {"检测日": "2026-02-01", "含量": "123.5", "机关": "东区公安分
 AGENCIES = [{"agency": "psb-east", "name_zh": "东区公安分局"}, {"agency": "psb-west", "name_zh": "西区公安分局"}]
 
 
-def measured(person: str, row: str, **other: str) -> dict[str, str]:
-    return {**TEST, "人员": person, "row_digest": row, **other}
+def measured(person: str, row: str, **fields: str) -> dict[str, str]:
+    return {**TEST, "人员": person, "row_digest": row, **fields}
 
 
 ROWS: Rows = {

@@ -239,8 +239,8 @@ def test_an_event_is_anchored_by_the_first_anchor_over_it(handed_over: Case) -> 
 
 def test_a_session_over_some_cases_sees_no_others(handed_over: Case) -> None:
     """What a model that looks at one case at a time is run on."""
-    other = Case("case-2").open()
-    asked = of(handed_over, other)
+    second_case = Case("case-2").open()
+    asked = of(handed_over, second_case)
     assert columns(ask(asked, "FROM cases", ["case-2"]), "case_id") == [("case-2",)]
     assert ask(asked, "FROM items", ["case-2"]) == []
     assert len(ask(asked, "FROM events")) == len(handed_over.events) + 1
@@ -291,9 +291,11 @@ def test_grown_views_are_those_made_at_once() -> None:
 
 def test_a_case_that_grows_is_written_as_if_it_were_new(handed_over: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """With each event, whether the case as it was before is still in memory or not; and in turn with another case."""
-    other = Case("case-2").open().name("wang").register("car", kind="property")
-    other.act(acts.CaseLinked(other_case_id="case-1", relation="related"), clerk(POLICE))
-    in_turn = [event for pair in zip_longest(handed_over.events, other.events) for event in pair if event is not None]
+    second_case = Case("case-2").open().name("wang").register("car", kind="property")
+    second_case.act(acts.CaseLinked(other_case_id="case-1", relation="related"), clerk(POLICE))
+    in_turn = [
+        event for pair in zip_longest(handed_over.events, second_case.events) for event in pair if event is not None
+    ]
     for kept in (case_cache.EVENTS_KEPT, 3, 0):
         monkeypatch.setattr(case_cache, "EVENTS_KEPT", kept)
         require_same_as_at_once(in_turn, step=1)
@@ -364,8 +366,8 @@ def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp
     assert opened(log) == (0, expected)
     assert opened(log_of(handed_over.events, procedures=other_rules)) == (0, expected)
     assert len(opened(log_of(handed_over.events[:3], procedures=other_rules))[1]["events"]) == 3
-    other = Case("case-9").open().name("a", "b", "c")
-    assert opened(log_of(other.events, procedures=other_rules))[1] == whole(of(other))
+    new_case = Case("case-9").open().name("a", "b", "c")
+    assert opened(log_of(new_case.events, procedures=other_rules))[1] == whole(of(new_case))
 
 
 @pytest.mark.parametrize("name", [None, "views.duckdb"])

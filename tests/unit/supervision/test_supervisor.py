@@ -343,10 +343,10 @@ def test_a_lead_cites_the_data_set_that_was_asked(watched: Watched) -> None:
     """An id is that of the first agency in line with the procuratorate: another's registration under it is neither
     asked nor cited, be it earlier elsewhere or later here."""
     case, data = pensioner()
-    other = b"person_id,paid_on\nnobody,2026-01-01\n"
-    far = registered(watched, other, clerk(FAR_POLICE))
+    second_data = b"person_id,paid_on\nnobody,2026-01-01\n"
+    far = registered(watched, second_data, clerk(FAR_POLICE))
     ours = registered(watched, data, analyst(PROCURATORATE))
-    theirs = registered(watched, other, clerk(POLICE))
+    theirs = registered(watched, second_data, clerk(POLICE))
     watched.post(case, far, ours, theirs)
     watched.publish(PENSIONS)
     assert watched.supervisor.step() == 1, faults(watched)

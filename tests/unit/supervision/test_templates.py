@@ -206,7 +206,7 @@ def test_count_over(handovers: list[Row], now: datetime, over: int, days: int | 
 def test_same_value_elsewhere(seals: list[Row], links: list[Row], unless_linked: bool, timed: bool) -> None:
     """Each two rows of one value in two cases, the later one first, unless a link joins the cases."""
     pairs = [(row["case_id"], row["other_case_id"]) for row in links] if unless_linked else []
-    joined = {*pairs, *((other, row) for row, other in pairs)}
+    joined = {*pairs, *((column, row) for row, column in pairs)}
 
     def order(row: Row) -> tuple[Any, ...]:
         return (row["recorded_at"], row["case_id"]) if timed else (row["case_id"],)

@@ -342,8 +342,8 @@ def test_lists_are_paged_and_narrowed(stored: Ledger) -> None:
 def test_a_procuratorates_recommendations_come_newest_first(stored: Ledger) -> None:
     """Those of others that the reader sees too are not among them, and no older one is in the place of a newer one."""
     own = [Recommendation(f"2026-{number}").issued() for number in range(3)]
-    other = Recommendation("2026-9").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE)
-    stored.post_all([issued.last for issued in (own[0], own[1], other, own[2])])
+    of_neighbour = Recommendation("2026-9").issued(supervisor(NEIGHBOUR), to_agency=FAR_POLICE)
+    stored.post_all([issued.last for issued in (own[0], own[1], of_neighbour, own[2])])
 
     def newest(by: Reader, limit: int) -> list[str]:
         with stored.database.read() as connection:
@@ -360,10 +360,10 @@ def test_how_leads_turned_out_is_counted_over_time(stored: Ledger) -> None:
     """By the hour in which they were raised, each lead once, under what it stands at; one that was dismissed is told
     from one that was confirmed and came to nothing, once both are closed."""
     lead = Lead().raised().assigned().confirmed().act(closed(), clerk(PROCURATORATE))
-    other, nothing, wrong = (Lead({"case_id": "case-1", "item_id": name}).raised() for name in ("knife", "a", "b"))
+    unverified, nothing, wrong = (Lead({"case_id": "case-1", "item_id": name}).raised() for name in ("knife", "a", "b"))
     nothing.assigned().confirmed().act(closed("no_further_action"), clerk(PROCURATORATE))
     wrong.assigned().act(dismissed(), clerk(PROCURATORATE)).act(closed("no_further_action"), clerk(PROCURATORATE))
-    post(stored, lead, other, nothing, wrong)
+    post(stored, lead, unverified, nothing, wrong)
     with stored.database.read() as connection:
         outturn = supervision.outturn_of_model(connection, "item-not-handed-over")
     hour = lead.state.raised_at[:13]

@@ -332,8 +332,8 @@ def test_a_trail_of_something_else_is_not_gone_on_from(ledger: Ledger, long: Cas
         (file,) = files._folder.iterdir()
         file.rename(files._path("case-9"))
         assert files.read("case-9") is None
-        for other in (replace(trail, adopted=trail.adopted + 1), replace(trail, head="sha256:" + "11" * 32)):
-            files.write(replace(other, marks=()))
+        for foreign_trail in (replace(trail, adopted=trail.adopted + 1), replace(trail, head="sha256:" + "11" * 32)):
+            files.write(replace(foreign_trail, marks=()))
             assert cold_picture(ledger, before, files) == whole
         ledger.post(long.register("latest").last)
         with ledger.database.read() as after:

@@ -65,12 +65,12 @@ def test_a_fork_that_is_only_submitted(stand: Stand, kept: int, added: int) -> N
     """A split view: everybody sees the honest log, the witness is to sign another one, which forks off below what it
     has co-signed, or above."""
     size = begun(stand)
-    other = stand.log.copy()
-    del other.events[size + kept :]
-    other.add(*(event_by(OTHER_CLERK, f"case-fork-{number}") for number in range(added)))
+    forked_log = stand.log.copy()
+    del forked_log.events[size + kept :]
+    forked_log.add(*(event_by(OTHER_CLERK, f"case-fork-{number}") for number in range(added)))
     stand.open_cases(9, CLERK)
     with pytest.raises((Halted, Moved, ProofRefused)):
-        stand.cosigner.add_checkpoint(AddCheckpoint(size, other.proof(size), other.note()))
+        stand.cosigner.add_checkpoint(AddCheckpoint(size, forked_log.proof(size), forked_log.note()))
     halted(stand, "fork")
     assert stand.status.cosigned_size == size
 
@@ -409,12 +409,12 @@ def test_what_is_served_and_does_not_fit(stand: Stand) -> None:
     stand.open_cases(300, CLERK)
     entries = stand.log.entries()
     bundle = f"/tile/entries/001.p/{len(entries) - 256}"
-    other = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x09" * 32)
+    foreign_signer = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x09" * 32)
     lies: dict[str, tuple[str, Answer]] = {
         "no note": ("/checkpoint", b"hello\n"),
         "no text": ("/checkpoint", b"\xff\xfe\n"),
         "too long": ("/checkpoint", bytes(200_000)),
-        "other key": ("/checkpoint", sign_checkpoint(stand.log.checkpoint(), other).encode()),
+        "other key": ("/checkpoint", sign_checkpoint(stand.log.checkpoint(), foreign_signer).encode()),
         "withheld": (bundle, 404),
         "swapped": (bundle, encode_bundle([*entries[257:], entries[256]])),
         "cut": (bundle, encode_bundle(entries[256:])[:-1]),
@@ -465,9 +465,9 @@ def test_a_node_that_is_silent(stand: Stand) -> None:
 def test_a_node_of_a_chain_that_nobody_trusts(stand: Stand) -> None:
     """A witness does not start beside a node of a chain that its trust file does not name."""
     (chain,) = stand.trust.chains
-    other = replace(stand.trust, chains=(replace(chain, chain_id=1),))
+    foreign_trust = replace(stand.trust, chains=(replace(chain, chain_id=1),))
     with pytest.raises(NotFound) as refused:
-        contracts_at(stand.eth, other)
+        contracts_at(stand.eth, foreign_trust)
     assert refused.value.field == "--rpc"
 
 

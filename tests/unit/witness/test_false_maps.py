@@ -66,12 +66,12 @@ def test_a_false_map_halts(stand: Stand, lie: Callable[[Stand], bytes]) -> None:
 def test_two_maps_of_one_log_are_two_logs(stand: Stand) -> None:
     """Who shows one map to one reader and another to another has to sign two trees of one size."""
     size = begun(stand)
-    other = stand.log.copy()
+    second_log = stand.log.copy()
     stand.log.map_heads()
-    other.add(mapping(Writer("system", "ledger"), bytes(32)))
+    second_log.add(mapping(Writer("system", "ledger"), bytes(32)))
     stand.cosigner.add_checkpoint(stand.log.wish(size))
     with pytest.raises((Halted, Moved, ProofRefused)):
-        stand.cosigner.add_checkpoint(AddCheckpoint(size + 1, (), other.note()))
+        stand.cosigner.add_checkpoint(AddCheckpoint(size + 1, (), second_log.note()))
     halted(stand, "fork")
 
 

@@ -95,9 +95,9 @@ def test_what_cannot_be_consistent_is_unprocessable(stand: Stand, fault: str) ->
         asked = AddCheckpoint(size, (Hash(b"\x01" * 32),), stand.log.note())
     else:
         stand.cosigner.add_checkpoint(stand.log.wish(0))
-        other = stand.log.copy()
-        other.events[-1] = event_by(OTHER_CLERK, "case-of-another-tree")
-        asked = AddCheckpoint(len(other.events), (), other.note())
+        second_log = stand.log.copy()
+        second_log.events[-1] = event_by(OTHER_CLERK, "case-of-another-tree")
+        asked = AddCheckpoint(len(second_log.events), (), second_log.note())
     answer = call(stand, "POST", ADD_CHECKPOINT, content=asked.body())
     assert answer.status_code == 422, answer.text
     assert stand.kinds() == (["fork"] if fault == "another root" else [])

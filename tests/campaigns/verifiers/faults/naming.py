@@ -121,9 +121,9 @@ def forms(part: str, table: dict[str, tuple[Any, ...]]) -> Iterator[tuple[str, t
             yield f"{part}.{field} {spelled}", (part, field), value
 
 
-def worse(first: str, other: str) -> str:
+def worse(first: str, second: str) -> str:
     order = ("tampered", "other_ledger", "unverifiable", "not_yet_anchored", "intact")
-    return min(first, other, key=order.index)
+    return min(first, second, key=order.index)
 
 
 # -- bases that a fault fits -------------------------------------------------------------------------------------------

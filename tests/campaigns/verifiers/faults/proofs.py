@@ -69,8 +69,8 @@ for _index in (2**53, 1.5):
 @fault("duplicated last leaf")
 def _duplicated_leaf(base: Base, chance: random.Random) -> Mutated:
     """Make a root that pairs the last of three leaves with itself, as another ledger's trees do."""
-    leaf, other = leaf_hash(original(base).entry), Hash(bytes(32))
-    pair = node_hash(other, other)
+    leaf, unrelated = leaf_hash(original(base).entry), Hash(bytes(32))
+    pair = node_hash(unrelated, unrelated)
     note = changes.resigned(base.world, Checkpoint(ORIGIN, 3, node_hash(pair, node_hash(leaf, leaf))).text())
     nodes = {"0/3": b64encode(leaf).decode(), "1/0": b64encode(pair).decode()}
     shown = moved(base, 2) | {"note": note, "nodes": nodes}
