@@ -39,6 +39,7 @@ PACKAGE = {"content": {"application/json": {"schema": {"type": "object", "descri
 MAX_BODY: Final = 1024 * 1024  # bytes
 Wanted = Annotated[str | None, Query(min_length=1, max_length=200, description="words to look for, in any language")]
 SeverityOf = Annotated[Severity | None, Query(description="only models of this severity")]
+ComparedWith = Annotated[SlugQuery, Query(alias="other")]
 VersionQuery = Annotated[int | None, Query(ge=1, le=1_000_000, description="version of the model, if not the newest")]
 
 
@@ -136,7 +137,7 @@ def comparison(
     model_id: SlugPath,
     first: VersionQuery = None,
     second: VersionQuery = None,
-    other: SlugQuery = None,
+    compared_with: ComparedWith = None,
 ) -> Response:
     """Compare two versions field by field.
 
@@ -145,9 +146,9 @@ def comparison(
     """
     with service.parts.database.read() as connection:
         state = require_model(connection, reading, model_id)
-        to = require_model(connection, reading, other, "other") if other else state
+        to = require_model(connection, reading, compared_with, "other") if compared_with else state
     later = version_of(to, second, "second")
-    before = state.newest.body.version if other else max(1, later.body.version - 1)
+    before = state.newest.body.version if compared_with else max(1, later.body.version - 1)
     earlier = version_of(state, first or before, "first")
     reading.record(Message("comparison of model {model_id}", model_id=model_id))
     return json_response(service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency))

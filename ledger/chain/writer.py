@@ -276,9 +276,11 @@ class ChainWriter:
         if journaled.state is not WriteState.INVALID or write.sender != self.account:
             return journaled
         of_nonce = (
-            other for other in self.journal.writes() if (other.sender, other.nonce) == (write.sender, write.nonce)
+            candidate
+            for candidate in self.journal.writes()
+            if (candidate.sender, candidate.nonce) == (write.sender, write.nonce)
         )
-        return next((other for other in of_nonce if other.state is not WriteState.INVALID), journaled)
+        return next((candidate for candidate in of_nonce if candidate.state is not WriteState.INVALID), journaled)
 
     def _estimate(self, sender: str, to: str | None, data: bytes, abi: ContractAbi | None, value: int = 0) -> int:
         try:

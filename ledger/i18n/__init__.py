@@ -103,7 +103,7 @@ def words_in_use(vocabulary: str) -> tuple[str, ...]:
 
 def label_first_by(book: Rulebook) -> None:
     """Look labels up in this procedure first, and show times in its zone, for the rest of the request."""
-    others = (other for other in PROCEDURES_IN_USE.get() if other.digest != book.digest)
+    others = (in_force for in_force in PROCEDURES_IN_USE.get() if in_force.digest != book.digest)
     PROCEDURES_IN_USE.set((book, *others))
     ZONE_IN_USE.set(lambda: book.zone)
 

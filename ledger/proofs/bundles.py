@@ -411,14 +411,14 @@ def _erasures(view: _View, entry: StoredEntry, head: _ProofHead) -> Iterator[Sto
     if not erased:
         return
     event = EventRef(event_id=entry.event_id, payload_digest=entry.payload_digest)
-    for other in log.stream(view.connection, entry.stream_kind, entry.stream_id, after=entry.sequence):
-        body = log.event_of(other).body if other.event_type == "section.erased" else None
+    for later in log.stream(view.connection, entry.stream_kind, entry.stream_id, after=entry.sequence):
+        body = log.event_of(later).body if later.event_type == "section.erased" else None
         # At this head a later erasure cannot be proven: the section is then only missing.
-        if not isinstance(body, record.SectionErased) or body.concerns != event or other.log_index >= head.size:
+        if not isinstance(body, record.SectionErased) or body.concerns != event or later.log_index >= head.size:
             continue
         if body.label in erased:
             erased.remove(body.label)
-            yield other
+            yield later
 
 
 def _require_length(length: int) -> None:

@@ -174,11 +174,11 @@ def open_stocktake(database: Database, opened: OpenStocktake, expected: Collecti
     """
     with database.write() as connection:
         others = open_of(connection, opened.agency)
-        for other in others:
-            if other.storage_location == opened.storage_location:
+        for opened_before in others:
+            if opened_before.storage_location == opened.storage_location:
                 raise Conflict(
                     "{other.storage_location} is being counted already: {other.stocktake_id}",
-                    other=other,
+                    other=opened_before,
                     field="storage_location",
                     code="already_open",
                     hint="Go on with that one, or abandon it first.",

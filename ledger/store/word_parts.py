@@ -186,7 +186,7 @@ def _having(table: Table, count: int) -> Select[Any]:
     rarest = table.alias("rarest")
     others = ((table.alias(), place) for place in _PLACES[1:count])
     has_others = (
-        select(literal(1)).where(other.c.part == texts_named(place), other.c.log_index == rarest.c.log_index).exists()
-        for other, place in others
+        select(literal(1)).where(alias.c.part == texts_named(place), alias.c.log_index == rarest.c.log_index).exists()
+        for alias, place in others
     )
     return select(rarest.c.log_index).where(rarest.c.part == texts_named(_PLACES[0]), *has_others)

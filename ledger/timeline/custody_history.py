@@ -229,8 +229,8 @@ def _earlier_cases(connection: Connection, events: Sequence[HistoryEvent]) -> It
     """Yield the cases whose splits these events cite."""
     for event in events:
         match event.event.body:
-            case case.CaseJoined(other_case_id=other):
-                yield other
+            case case.CaseJoined(other_case_id=other_id):
+                yield other_id
             case case.CaseOpened(split_from=cited) if cited is not None:
                 yield log.entries_by_event_id(connection, [cited.event_id])[cited.event_id].stream_id
 

@@ -457,7 +457,7 @@ class EventWords:
         if self._after is None:
             return person_id
         short = person_id[:8]
-        is_alone = all(other == person_id or not other.startswith(short) for other in self._after.persons)
+        is_alone = all(known_id == person_id or not known_id.startswith(short) for known_id in self._after.persons)
         return f"{short}…" if is_alone else person_id
 
     def _difference(self, text: str) -> str:

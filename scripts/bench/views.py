@@ -119,7 +119,7 @@ class Measured(NamedTuple):
     """Of a log of one size: microseconds an event of making the views and of folding, milliseconds of each grown case,
     at rest and at work; seconds of all models over everything and over the grown."""
 
-    made: float
+    building: float
     folded: float
     rested: float
     later: float
@@ -196,11 +196,11 @@ def main() -> None:
     for size in sorted(args.events):
         measured = measure(histories, size, args.grown)
         least = least or measured
-        cost, smallest = measured.made, "the smallest"
+        cost, smallest = measured.building, "the smallest"
         at_rest, at_work = (f"one more event in a case at {how}, of {size:,}" for how in ("rest", "work"))
         figures += [
             Figure(f"views of {size:,} events, an event", cost, "folding", measured.folded, "µs", "<= 5"),
-            Figure(f"views of {size:,} events, an event", cost, smallest, least.made, "µs", FLAT),
+            Figure(f"views of {size:,} events, an event", cost, smallest, least.building, "µs", FLAT),
             Figure(at_rest, measured.rested, smallest, least.rested, "ms", FLAT),
             Figure(at_work, measured.later, smallest, least.later, "ms", FLAT),
             Figure(at_work, measured.later, "limit", LIMIT_MS, "ms", "<= 1"),

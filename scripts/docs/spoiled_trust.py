@@ -277,16 +277,16 @@ OTHER_CONTRACTS = replace(CHAIN, registry="0x" + "e3" * 20, anchor="0x" + "e4" *
 
 def _of_own_keys() -> list[Vector]:
     """Return entries by a key of the ledger that another one has replaced: the mirror has them at 0 and 1."""
-    mirror, other = partial(Vector, unchecked=(11,), of="mirror"), ELSEWHERE[:42]
+    mirror, foreign_key = partial(Vector, unchecked=(11,), of="mirror"), ELSEWHERE[:42]
     no_grant = partial(unverifiable, unchecked=(10, 11))
     return [
         mirror("an earlier key of the ledger, until the index after", trust=_own_keys((OWN_KEY, 2))),
         Fails.authority("an earlier key of the ledger, until this index", of="mirror", trust=_own_keys((OWN_KEY, 1))),
-        mirror("an earlier key of the ledger, behind another one", trust=_own_keys((other, 1), (OWN_KEY, 2))),
+        mirror("an earlier key of the ledger, behind another one", trust=_own_keys((foreign_key, 1), (OWN_KEY, 2))),
         Fails.authority(
             "an earlier key of the ledger, behind another one that still counted",
             of="mirror",
-            trust=_own_keys((other, 2), (OWN_KEY, 3)),
+            trust=_own_keys((foreign_key, 2), (OWN_KEY, 3)),
         ),
         Vector("a grant by an earlier key of the ledger, until the index after", trust=_own_keys((OWN_KEY, 2))),
         no_grant("a grant by an earlier key of the ledger, until its index", trust=_own_keys((OWN_KEY, 1))),

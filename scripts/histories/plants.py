@@ -311,8 +311,8 @@ class OtherSealListed(FirstList):
     """The transfer list names another seal than the record, and nobody takes notice."""
 
     def listed(self, lines: list[handover.OfferedItem]) -> list[handover.OfferedItem]:
-        other = handover.OfferedItem(item_id=self.id_of("exhibit1"), seal_number=self.seal_of("another"))
-        return [other if line.item_id == other.item_id else line for line in lines]
+        listed = handover.OfferedItem(item_id=self.id_of("exhibit1"), seal_number=self.seal_of("another"))
+        return [listed if line.item_id == listed.item_id else line for line in lines]
 
     def differing(self, sent: Handover) -> float:
         return 0.0

@@ -264,7 +264,12 @@ def left_off(examined: ExaminedCase) -> Iterator[Breach]:
         sent = step.after.handovers[body.handover_id]
         if not handovers[body.handover_id].is_accepted:
             continue
-        listed = {item_id for other in handovers.values() if other.purpose == body.purpose for item_id in other.items}
+        listed = {
+            item_id
+            for sent_before in handovers.values()
+            if sent_before.purpose == body.purpose
+            for item_id in sent_before.items
+        }
         for thing in step.before.items.values():
             if not thing.is_live or thing.responsible != sent.from_agency or thing.item_id in listed:
                 continue
@@ -335,9 +340,9 @@ def examinations(examined: ExaminedCase) -> Iterator[Breach]:
     for step, body in examined.saying(item.ItemExamined):
         assert step.before is not None
         recorded = step.before.items[body.item_id]
-        other = body.quantity not in (None, recorded.quantity)
+        quantity = body.quantity not in (None, recorded.quantity)
         digest = bool(body.digests) and not set(body.digests) & set(recorded.digests)
-        differs = other or digest or body.match_result == "mismatch"
+        differs = quantity or digest or body.match_result == "mismatch"
         if differs and not _raised(examined, body.item_id, step.event.occurred_at):
             yield examined.breach(11, "examination", body.item_id)
     for step, back in examined.saying(item.ItemCheckedIn):
@@ -359,9 +364,9 @@ def check_outs(examined: ExaminedCase) -> Iterator[Breach]:
     for step, body in examined.saying(item.ItemCheckedOut):
         sequence = step.event.sequence
         back = [
-            other.event.occurred_at
-            for other, returned in examined.saying(item.ItemCheckedIn)
-            if returned.item_id == body.item_id and other.event.sequence > sequence
+            check_in.event.occurred_at
+            for check_in, returned in examined.saying(item.ItemCheckedIn)
+            if returned.item_id == body.item_id and check_in.event.sequence > sequence
         ]
         if body.due_at and _ended(back) > utc(body.due_at):
             yield examined.breach(11, "checked_in_late", body.item_id)

@@ -36,7 +36,9 @@ QUALIFYING = (
 SHARED_MODULES = frozenset(("app", "errors"))  # what serves a package, and what it raises
 
 # Words that name a variable after how it was come by, not after what it holds; so does ``made_`` before another word.
-RIDDLES = frozenset(("told", "said", "found", "one", "known", "seen", "there", "what", "made", "given"))
+RIDDLES = frozenset(
+    ("told", "said", "found", "one", "known", "seen", "there", "what", "made", "given", "other", "they")
+)
 TIMES = frozenset(("made_at", "made_until"))  # when something was made
 
 
@@ -87,14 +89,18 @@ def test_a_module_name_stands_for_one_module() -> None:
 
 
 def names_bound(module: ast.Module) -> list[tuple[str, int]]:
-    """The names that assignments, loops, handlers and parameters bind, each with its line."""
+    """The names that assignments, loops, handlers, patterns and parameters bind, each with its line."""
     names: list[tuple[str, int]] = []
+    functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
+    compared = {argument for function in functions if function.name == "__eq__" for argument in function.args.args}
     for node in ast.walk(module):
+        if node in compared:
+            continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.append((node.id, node.lineno))
         elif isinstance(node, ast.arg):
             names.append((node.arg, node.lineno))
-        elif isinstance(node, ast.ExceptHandler) and node.name:
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs) and node.name:
             names.append((node.name, node.lineno))
     return names
 
@@ -107,7 +113,10 @@ def struct_fields(module: ast.Module) -> frozenset[int]:
 
 @pytest.mark.parametrize("tree", TREES)
 def test_a_variable_is_named_for_what_it_holds(tree: str) -> None:
-    """No variable or parameter is called told, said, found, one, known, seen, there, what, made or given, or made_x."""
+    """No variable or parameter is called told, said, found, one, known, seen, there, what, made, given, they or made_x.
+
+    Nor other, but in ``__eq__``: there it is whatever the value is compared with.
+    """
     riddles = [
         f"{path.as_posix()}:{line}: {name}"
         for path, text in sources(tree)

@@ -136,8 +136,8 @@ document.addEventListener("paste", async (event) => {
   const text = event.clipboardData?.getData("text/plain") ?? "";
   if (!cell || !/[\t\n]/.test(text.trimEnd())) return;
   event.preventDefault();
-  const cells = [...cell.parentElement.querySelectorAll("td[data-column]")].filter((other) => !other.hidden && other.dataset.column !== "digests");
-  const at = cells.slice(cells.indexOf(cell)).map((other) => other.dataset.column);
+  const cells = [...cell.parentElement.querySelectorAll("td[data-column]")].filter((beside) => !beside.hidden && beside.dataset.column !== "digests");
+  const at = cells.slice(cells.indexOf(cell)).map((beside) => beside.dataset.column);
   const table = await read(place, text, at);
   if (table) fill(place, table, rowsOf(place).indexOf(cell.parentElement));
 });

@@ -29,7 +29,7 @@ async function take() {
   if (!named()) await whole();
   const line = named();
   const outcome = document.getElementById("scanned");
-  for (const other of lines()) other.classList.toggle("scanned", other === line);
+  for (const each of lines()) each.classList.toggle("scanned", each === line);
   if (!line) {
     outcome.textContent = `${scan.dataset.none} ${code}`;
   } else {

@@ -12,7 +12,7 @@ addEventListener("message", async ({ data: { wasmBinary, picture } }) => {
   if (wasmBinary) return prepareZXingModule({ overrides: { wasmBinary } });
   try {
     const symbols = await readBarcodes(picture, { formats: FORMATS, maxNumberOfSymbols: MOST, textMode: "Plain" });
-    symbols.sort((symbol, other) => fromMiddle(symbol, picture) - fromMiddle(other, picture));
+    symbols.sort((symbol, next) => fromMiddle(symbol, picture) - fromMiddle(next, picture));
     return postMessage({ code: symbols[0]?.text.trim() || null });
   } catch (error) {
     return postMessage({ failure: String(error) }); // else the page would wait for this picture for ever

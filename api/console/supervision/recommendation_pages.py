@@ -108,7 +108,7 @@ def new_recommendation(
     ]
     offers: Offers = {
         "procedure": [(book.procedure.id, visit.labels.in_language(book.procedure.title))],
-        "to_agency": agencies_offered(visit, (name for name, other in others.items() if supervises(own, other))),
+        "to_agency": agencies_offered(visit, (name for name, agency in others.items() if supervises(own, agency))),
         "copies_to": agencies_offered(visit, others),
         "leads": [(lead_id, brief(visit.labels.in_language(says), of_case)) for lead_id, says, of_case in chosen],
         "model_id": [(row["model_id"], row[f"title_{visit.labels.suffix}"]) for row in models],
@@ -123,7 +123,7 @@ def new_recommendation(
         ),
         model_id=filled_in["model_id"],
         procedure=book.procedure.id,
-        procedures=[other.procedure for other in possible.values()],
+        procedures=[possible_book.procedure for possible_book in possible.values()],
     )
 
 

@@ -177,7 +177,7 @@ def _hits(visit: Visit, text: str) -> dict[str, Any]:
         "shown": shown,
         "names": names,
         "visible": numbers.keys(),
-        "elsewhere": {agency: other for agency, other in goes_to.items() if other not in (None, own)},
+        "elsewhere": {agency: supervisor for agency, supervisor in goes_to.items() if supervisor not in (None, own)},
     }
 
 

@@ -526,14 +526,14 @@ def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> 
     state.person(body.person_id)
     _require_in_custody(state, body.person_id)
     # Two open requests of one organ would leave open which of them the house has served.
-    for other in state.custody_changes.marked(f"unserved/{body.person_id}"):
-        if other.requested_by == act.agency:
+    for unserved in state.custody_changes.marked(f"unserved/{body.person_id}"):
+        if unserved.requested_by == act.agency:
             refuse(
                 "already_requested",
                 "custody change {other.custody_change_id} of this person is not served yet",
-                other=other,
+                other=unserved,
                 field="body.person_id",
-                hint=Message("{other.keeper} signs custody_change.served.", other=other),
+                hint=Message("{other.keeper} signs custody_change.served.", other=unserved),
             )
     change = CustodyChange(
         custody_change_id=body.custody_change_id,

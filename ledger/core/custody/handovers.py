@@ -129,8 +129,10 @@ def _require_may_move(state: CaseState, act: Act, handover: Handover) -> None:
     """
     # One open offer of the case at a time: two acceptances would make two agencies responsible.
     if handover.moves_case:
-        for other in state.handovers.marked("open/case"):
-            refuse("case_already_offered", "{other.handover_id} offers it already", other=other, field="body.purpose")
+        for open_offer in state.handovers.marked("open/case"):
+            refuse(
+                "case_already_offered", "{other.handover_id} offers it already", other=open_offer, field="body.purpose"
+            )
         return
     if handover.moves_responsibility and not handover.person_ids and handover.to_agency != state.responsible:
         require_responsible(

@@ -251,7 +251,7 @@ def _require_sums(whole: Item, parts: list[Item], *, field: str) -> None:
 
 def _require_sum(amounts: list[tuple[str, str]] | list[tuple[str, int]], field: str) -> None:
     (unit, whole), *parts = amounts
-    if any(other != unit for other, _ in parts):
+    if any(part_unit != unit for part_unit, _ in parts):
         refuse("units_differ", "expected {unit} in every part", unit=unit, field=f"body.{field}")
     # Decimal, not float: they add up exactly or not at all.
     total = reduce(_EXACT.add, (Decimal(part) for _, part in parts), Decimal(0))

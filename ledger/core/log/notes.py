@@ -86,9 +86,9 @@ class VerifyingKey(Struct, frozen=True):
         named = self.name.encode() + b"\n" + bytes([self.signature_type]) + self.public_key
         return sha256(named).digest()[:KEY_ID_LENGTH]
 
-    def is_alike(self, other: VerifyingKey) -> bool:
+    def is_alike(self, key: VerifyingKey) -> bool:
         """Tell whether both keys are one, whatever name and type they have, or a signature line could be by both."""
-        return self.public_key == other.public_key or (self.name, self.key_id) == (other.name, other.key_id)
+        return self.public_key == key.public_key or (self.name, self.key_id) == (key.name, key.key_id)
 
     def vkey(self) -> str:
         """Return the key as text: ``<name>+<key id in hex>+<base64 of type and public key>``."""

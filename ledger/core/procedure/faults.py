@@ -233,9 +233,9 @@ def _faults_of_alike(book: Rulebook) -> Iterator[Fault]:
         earlier: dict[tuple[str, str], str] = {}
         for word, language, text in ((word, *each) for word, label in labels.items() for each in label.items()):
             read = _ONLY_SHAPES.sub("", normalize("NFKC", text)).casefold()
-            other = earlier.setdefault((language, " ".join(read.split())), word)
-            if other != word:
-                yield (*place, word), Message("{other} is called {label!r} as well", other=other, label=text)
+            earlier_word = earlier.setdefault((language, " ".join(read.split())), word)
+            if earlier_word != word:
+                yield (*place, word), Message("{other} is called {label!r} as well", other=earlier_word, label=text)
 
 
 def _label_in(book: Rulebook) -> Message:

@@ -189,7 +189,7 @@ class BundleVerification:
         why = Message("it rests on an entry of suite {suites}, which this program does not verify", suites=suites)
         steps = [
             replace(step, result="not_checked", detail=why, verdict="unverifiable")
-            if any(other.result != step.result for other in others)
+            if any(repeated.result != step.result for repeated in others)
             else step
             for step, *others in performed
         ]

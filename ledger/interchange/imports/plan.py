@@ -170,8 +170,8 @@ class Planner:
             if _read(row, CellSource(column=column), values.text) is None:
                 raise CellRefused(column, "", "blank, and the mapping requires it")
         for part, identity, name in self._identified(row):
-            for other, number in survey.named.get(identity, {}).items():
-                if other != name:
+            for earlier_name, number in survey.named.get(identity, {}).items():
+                if earlier_name != name:
                     reason = Message("this number stands with another name in row {number}", number=number)
                     raise CellRefused(part.identity[0], _shown(row.cells[part.identity[0]]), reason)
         events = copy_context().run(self._events, row, source_key)
@@ -246,7 +246,7 @@ class _RowReader:
 
     def _handover(self, slot: int, part: HandoverMapping) -> case.HandoverTakenOver | None:
         parts = _parts(part)
-        fields = self._present(parts, lead="purpose", other="received_at")
+        fields = self._present(parts, lead="purpose", else_by="received_at")
         if fields is None or not self._applies(part.only_if):
             return None
         ids = {"handover_id": self._id("handover", slot, part.key), "person_ids": self._persons_of(part.persons)}
@@ -254,7 +254,7 @@ class _RowReader:
 
     def _deadline(self, part: DeadlineMapping) -> case.DeadlineTakenOver | None:
         parts = _parts(part)
-        fields = self._present(parts, lead="clock", other="started_at")
+        fields = self._present(parts, lead="clock", else_by="started_at")
         if fields is None or not self._applies(part.only_if):
             return None
         person = {} if part.person is None else {"person_id": self._person_of(part.person)}
@@ -280,7 +280,7 @@ class _RowReader:
     def _measure(self, slot: int, part: MeasureMapping) -> Iterator[PlannedEvent]:
         """Yield the measure, and its end if it has ended."""
         parts = _parts(part)
-        fields = self._present(parts, lead="measure", other="started_at")
+        fields = self._present(parts, lead="measure", else_by="started_at")
         if fields is None:
             return
         measure_id = self._id("measure", slot, part.key)
@@ -296,7 +296,7 @@ class _RowReader:
 
     def _item(self, slot: int, part: ItemMapping) -> PlannedEvent | None:
         parts = _parts(part, *PARTS_OF_ITEM)
-        fields = self._present(parts, lead="description", other="exhibit_number")
+        fields = self._present(parts, lead="description", else_by="exhibit_number")
         if fields is None:
             return None
         item_id = self._id("item", slot, part.key)
@@ -346,7 +346,7 @@ class _RowReader:
         if not 0 < number <= len(self._mapping.items):
             return None
         part = self._mapping.items[number - 1]
-        present = self._present(_parts(part, *PARTS_OF_ITEM), lead="description", other="exhibit_number")
+        present = self._present(_parts(part, *PARTS_OF_ITEM), lead="description", else_by="exhibit_number")
         return None if present is None else self._id("item", number - 1, part.key)
 
     def _witnessed(self, fields: dict[str, Any], witness: int | None) -> dict[str, Any]:
@@ -392,7 +392,7 @@ class _RowReader:
 
     def _decision(self, slot: int, part: DecisionMapping) -> PlannedEvent | None:
         parts = _parts(part, "particulars")
-        fields = self._present(parts, lead="number", other="decided_at")
+        fields = self._present(parts, lead="number", else_by="decided_at")
         if fields is None:
             return None
         decision_id = self._id("decision", slot, part.key)
@@ -400,13 +400,13 @@ class _RowReader:
         fields["particulars"], sections = self._particulars(part.particulars)
         return self._event(("decision", decision_id), case.DecisionRecorded, fields, parts, sections=sections)
 
-    def _present(self, parts: Parts, *, lead: str, other: str) -> dict[str, Any] | None:
+    def _present(self, parts: Parts, *, lead: str, else_by: str) -> dict[str, Any] | None:
         """Return the values, or None if the row does not have the part.
 
-        It has the part if its ``lead`` is not blank; if the lead is the same in every row, if the ``other`` is not.
+        It has the part if its ``lead`` is not blank; if the lead is the same in every row, if ``else_by`` is not.
         """
         fields = {name: self._value(name, source) for name, source in parts.items()}
-        sign = lead if source_of(parts[lead] or "").column else other
+        sign = lead if source_of(parts[lead] or "").column else else_by
         return None if fields[sign] is None else fields
 
     def _id(self, noun: str, slot: int, columns: tuple[str, ...]) -> str:

@@ -171,9 +171,9 @@ def rank_in_line(agency_id: str, agencies: Mapping[str, Agency]) -> dict[str, in
     """
     own = agencies[agency_id]
     ranks = {}
-    for other in (other for other in agencies.values() if in_line(other, own)):
-        nearness = JURISDICTION_LEVELS - other.profile.jurisdiction.count("/")
-        ranks[other.agency_id] = nearness if supervises(other, own) else JURISDICTION_LEVELS + 1
+    for agency in (agency for agency in agencies.values() if in_line(agency, own)):
+        nearness = JURISDICTION_LEVELS - agency.profile.jurisdiction.count("/")
+        ranks[agency.agency_id] = nearness if supervises(agency, own) else JURISDICTION_LEVELS + 1
     return ranks | {agency_id: 0}
 
 

@@ -45,7 +45,7 @@ class ExportedDataset(Struct, frozen=True):
     """The Arrow file of a data set, what a session has to know of it, and the agency that registered it."""
 
     path: str
-    known: SessionDataset
+    for_session: SessionDataset
     agency: str = ""
 
 
@@ -76,7 +76,9 @@ def exported_session(export: Export, limits: Limits, procedures: Collection[str]
             tables.open_for("kept.cases")
         own = views_of(connection, None, procedures=procedures)
         datasets = {
-            name: replace(dataset.known, table=register_under_random_name(connection, map_table(Path(dataset.path))))
+            name: replace(
+                dataset.for_session, table=register_under_random_name(connection, map_table(Path(dataset.path)))
+            )
             for name, dataset in export.datasets.items()
         }
         yield QuerySession(

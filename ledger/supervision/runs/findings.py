@@ -214,7 +214,9 @@ def supervising_agency_for(agencies: Mapping[str, Agency], supervised: str) -> s
     supervisors = [candidate for candidate in agencies.values() if supervises(candidate, agency)]
     others = [candidate for candidate in supervisors if candidate.agency_id != supervised] or supervisors
     # The deepest jurisdiction is the nearest; the id decides between two of one depth.
-    nearest = min(others, key=lambda other: (-other.profile.jurisdiction.count("/"), other.agency_id), default=None)
+    nearest = min(
+        others, key=lambda candidate: (-candidate.profile.jurisdiction.count("/"), candidate.agency_id), default=None
+    )
     return None if nearest is None else nearest.agency_id
 
 

@@ -158,12 +158,12 @@ def corrections(of: CaseRecord) -> Iterator[Row]:
 def links(of: CaseRecord) -> Iterator[Row]:
     for step in of.steps:
         match step.body:
-            case case.CaseLinked(other_case_id=other, relation=relation):
-                linked: tuple[str, str] = other, relation
-            case case.CaseSplit(new_case_id=other):
-                linked = other, "split"
-            case case.CaseJoined(other_case_id=other):
-                linked = other, "joined"
+            case case.CaseLinked(other_case_id=other_id, relation=relation):
+                linked: tuple[str, str] = other_id, relation
+            case case.CaseSplit(new_case_id=other_id):
+                linked = other_id, "split"
+            case case.CaseJoined(other_case_id=other_id):
+                linked = other_id, "joined"
             case _:
                 continue
         names = dict(zip(("other_case_id", "relation"), linked, strict=True))

@@ -121,8 +121,8 @@ def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory
     assert (refused.status, refused.err.startswith("AGENCY_ID: the ledger itself signs")) == (Exit.USAGE, True)
     refused = tally("agency", "prepare", "psb-east", *about[:6], "--admin", "nobody", "-o", sent)
     assert refused.err.startswith("--admin: there is no key nobody")
-    other = ("--admin", "psb-east", "-o", tmp_path / "x.json")
-    unknown = tally("agency", "prepare", "x", *about[2:6], "--kind", "constable", *other)
+    admin_elsewhere = ("--admin", "psb-east", "-o", tmp_path / "x.json")
+    unknown = tally("agency", "prepare", "x", *about[2:6], "--kind", "constable", *admin_elsewhere)
     assert (unknown.status, "knows the kind constable" in unknown.err) == (Exit.OK, True), unknown.err
     for place in (tmp_path, tally.passphrase_file):
         lacking = tally("agency", "prepare", "psb-east", *about[:6], "--admin", "psb-east", "--witness", place)

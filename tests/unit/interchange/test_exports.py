@@ -62,9 +62,9 @@ def dealt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         case.accept(received=received, not_accepted=(kept("image"),), **times)
         case.say(CaseSplit, new_case_id="case-3", ground="apart", item_ids=("phone",), occurred_at=times["occurred_at"])
         served.record(case)
-        other = Case("case-2", start=START + 600).open(case_number="2026-0418").register("knife")
-        other.register("cash", kind="property", money=Money(amount=123450, currency="CNY"))
-        served.record(other.register("yen", kind="property", money=Money(amount=5000, currency="JPY")))
+        second_case = Case("case-2", start=START + 600).open(case_number="2026-0418").register("knife")
+        second_case.register("cash", kind="property", money=Money(amount=123450, currency="CNY"))
+        served.record(second_case.register("yen", kind="property", money=Money(amount=5000, currency="JPY")))
         yield served
 
 

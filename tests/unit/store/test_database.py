@@ -59,12 +59,12 @@ def test_a_database_of_another_version_is_refused(each_empty_database_url: str) 
 
 def test_development_versions_differ_by_their_tables(each_empty_database_url: str) -> None:
     """What another development version wrote is of its version, and not one that somebody changed."""
-    other = (
+    writing = (
         "import sys; from sqlalchemy import Column, Text; from ledger.store.tables import META;"
         "META.append_column(Column('other', Text)); from ledger.store.opening import open_database;"
         "open_database(sys.argv[1]).close()"
     )
-    subprocess.run([sys.executable, "-c", other, each_empty_database_url], check=True)
+    subprocess.run([sys.executable, "-c", writing, each_empty_database_url], check=True)
     for for_audit in (False, True):
         with refused("other_schema", field="database_url", error=OtherSchema):
             open_database(each_empty_database_url, for_audit=for_audit)

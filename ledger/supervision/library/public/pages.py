@@ -164,7 +164,7 @@ def _render(template: str, language: str, **variables: Any) -> bytes:
 
     context = {
         "language": language,
-        "other": next(other for other in LANGUAGES if other != language),
+        "other_language": next(candidate for candidate in LANGUAGES if candidate != language),
         "outturns": OUTTURNS,
         "say": lambda word: labels.of("public", word),
         "label": labels.of,
