@@ -33,8 +33,8 @@ from ledger.recording.validation import Validator
 from ledger.store import log, notices
 from ledger.store.database import Connection, Database
 from ledger.store.log import StoredEntry
+from ledger.store.notice_tables import Notice
 from ledger.store.notices import NoticePosition
-from ledger.store.tables import Notice
 
 AT_ONCE = 500  # most entries, and most warnings, of one transaction
 KEPT_MS = 90 * 24 * 3600 * 1000  # milliseconds after which a notice is forgotten

@@ -12,7 +12,7 @@ from typing import Final
 from ledger.core.messages import Message
 from ledger.i18n import zone_in_use
 from ledger.notices.topics import Topic
-from ledger.store.tables import Notice
+from ledger.store.notice_tables import Notice
 
 # What happened, by the topic that it belongs to. Those of an event type are called as it is.
 _SENTENCES: Final[Mapping[Topic, Mapping[str, Message]]] = {

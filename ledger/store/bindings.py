@@ -27,6 +27,7 @@ from ledger.core.errors import IntegrityBroken
 from ledger.store.chain_tables import ANCHOR_STATES, CHAIN_WRITES, TRIE_NODES
 from ledger.store.database import CHANGED, key_names, key_of
 from ledger.store.evidence_tables import EVIDENCE_FILES, FILE_CHECKS, FILES_TO_DELETE, ITEM_FILES
+from ledger.store.notice_tables import NOTICES
 from ledger.store.stocktake_tables import OPEN_STOCKTAKES, STOCKTAKE_EXPECTED, STOCKTAKE_SCANS
 from ledger.store.tables import (
     AUDITS,
@@ -36,7 +37,6 @@ from ledger.store.tables import (
     DATASET_FILES,
     ENTRIES,
     META,
-    NOTICES,
     TIMESTAMPS,
     WARNINGS,
     WEBHOOKS,

@@ -47,6 +47,7 @@ from ledger.core.messages import Message
 from ledger.store import (  # noqa: F401 - imported, they are in the schema
     chain_tables,
     evidence_tables,
+    notice_tables,
     partitions,
     phones,
     stocktake_tables,

@@ -35,17 +35,14 @@ from ledger.core.visibility import Reader
 from ledger.store import bindings, log
 from ledger.store.cases import reader_sees
 from ledger.store.database import Database
+from ledger.store.notice_tables import NOTICE_READS, NOTICES, SUBSCRIBERS, Notice
 from ledger.store.supervision import LEADS, sees_lead, sees_recommendation
 from ledger.store.tables import (
     CLOCKS,
     HANDOVERS,
     LETTERS,
     NO_CASE,
-    NOTICE_READS,
-    NOTICES,
-    SUBSCRIBERS,
     WARNINGS,
-    Notice,
 )
 
 FORGOTTEN_AT_ONCE = 500
@@ -282,7 +279,7 @@ def mark_read(database: Database, agency: str, officer: str, numbers: Iterable[i
 
 
 class Subscriber(Struct, frozen=True, kw_only=True):
-    """A row of ``tables.SubscribersTable``; by default one of an officer who has chosen nothing."""
+    """A row of ``notice_tables.SubscribersTable``; by default one of an officer who has chosen nothing."""
 
     agency: str
     officer: str

@@ -23,9 +23,10 @@ from ledger.notices.topics import TOPICS
 from ledger.notices.wording import sentence
 from ledger.store import cases, supervision
 from ledger.store import notices as stored
+from ledger.store.notice_tables import Notice
 from ledger.store.notices import NoticeFilter
 from ledger.store.opening import open_database
-from ledger.store.tables import CLOCKS, ENTRIES, Notice
+from ledger.store.tables import CLOCKS, ENTRIES
 from tests.api.conftest import serving
 from tests.api.console.pages import page_of, post
 from tests.api.matrix import AGENCY, RELATIONS, ROLES, World, reader
