@@ -19,9 +19,8 @@ from ledger.store.tables import BINDINGS
 from tests.testkit.builders import POLICE, PROCURATORATE, supervisor
 from tests.testkit.casework import Case, dispose
 from tests.unit.audit.stand import PROCEDURES, TRUST
+from tests.unit.evidence.stand import DATA, DIGEST, ORDER, Stand, bind_all
 from tests.unit.evidence.test_kept_evidence import give, objects
-from tests.unit.evidence.test_rehashing import DATA, DIGEST, ORDER, Stand, bind_all
-from tests.unit.evidence.test_rehashing import stand as stand  # noqa: PLC0414 - a fixture
 
 TABLES = (ITEM_FILES, EVIDENCE_FILES, FILE_CHECKS)
 HOLD: dict[str, Any] = {"hold_id": "hold-1", "kind": "legal_hold", "number": "H-1", "scope": "case"}
