@@ -50,7 +50,7 @@ async def received(request: Request, file: ExpectedFile) -> RecordedFile:
         except BaseException:
             # What cannot be deleted now is deleted later.
             with suppress(TallystickError):
-                await asyncio.shield(run_in_threadpool(file.arrival.discard))
+                await asyncio.shield(run_in_threadpool(file.store.discard, file.arrival))
             raise
 
 

@@ -137,7 +137,7 @@ class KeptEvidence:
         if agency is not None:
             with self.database.read() as connection:
                 room = self._room(connection, agency)
-        return Arrival(self, wanted, stored, room)
+        return Arrival(self.objects, wanted, stored, room, limit=self.limits.file, mark=self.mark)
 
     def mark(self) -> None:
         """Write of which ledger the store is, unless it says so. Raises Unavailable, and Conflict as require_mark.
@@ -217,8 +217,26 @@ class KeptEvidence:
                 evidence_files.keep(connection, row if is_new else None, kept)
         if not is_new:
             with suppress(Unavailable):  # the file is kept: a check removes what cannot be deleted now
-                arrival.discard()
+                self.discard(arrival)
         return kept
+
+    def discard(self, arrival: Arrival) -> None:
+        """Delete what an arrival has written, unless it is kept; later, if the storage is away. Raises Unavailable.
+
+        A commit that is reported as failed may have taken effect, and one on PostgreSQL may still do so: what is
+        kept is asked behind it, under the writer's lock, and where that cannot be asked everything stays.
+        """
+        if not arrival.written:
+            return
+        if arrival.may_be_kept:
+            with self.database.lock() as connection:
+                if evidence_files.is_kept(connection, arrival.name):
+                    return
+        try:
+            self.objects.forget(place_of(arrival.name))
+        except Unavailable:
+            with self.database.write() as connection:
+                evidence_files.delete_later(connection, arrival.name, self.clock())
 
     def _row(self, arrival: Arrival, digests: Sequence[Digest], kept_at: int) -> StoredFile:
         texts = {digest.algorithm: str(digest) for digest in digests}
@@ -252,7 +270,7 @@ class KeptEvidence:
         if outcome == "intact":
             require()
             with suppress(Unavailable):
-                arrival.discard()
+                self.discard(arrival)
             return False
         arrival.may_be_kept = True
         with self.database.write() as connection:

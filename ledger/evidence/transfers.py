@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -21,16 +21,11 @@ from ledger.evidence.file_encryption import (
     folder_of,
     object_of,
     open_segment,
-    place_of,
     seal_segment,
     segment_count,
 )
 from ledger.storage.objects import Objects
-from ledger.store import evidence_files
 from ledger.store.evidence_files import StoredFile
-
-if TYPE_CHECKING:
-    from ledger.evidence.kept_evidence import KeptEvidence
 
 # Files at once in this process, and of one agency, which cannot keep all others out.
 MOST_ARRIVING, ARRIVING_OF_AGENCY = 8, 3  # each with up to three segments in memory
@@ -200,11 +195,23 @@ class Arrival:
     """A file that arrives: hashed, encrypted and written piece by piece; at most three segments are in memory.
 
     ``wanted`` is the digest that it must have. With ``stored``, the store has the file: what arrives is only hashed.
-    ``room`` is that of the agency that gives it, None if it takes no more of it.
+    ``room`` is that of the agency that gives it, None if it takes no more of it; no file may have more bytes than
+    ``limit``. ``mark`` is called before anything is written to ``objects``.
     """
 
-    def __init__(self, store: KeptEvidence, wanted: Digest, stored: StoredFile | None, room: Room | None):
-        self._store = store
+    def __init__(
+        self,
+        objects: Objects,
+        wanted: Digest,
+        stored: StoredFile | None,
+        room: Room | None,
+        *,
+        limit: int,
+        mark: Callable[[], None],
+    ):
+        self._objects = objects
+        self._mark = mark
+        self._limit = limit
         self._wanted = wanted
         self._room = room
         self.stored = stored
@@ -213,17 +220,16 @@ class Arrival:
         self._hashers = {algorithm: new_hasher(algorithm) for algorithm in _algorithms(wanted)}
         self._waiting: list[bytes | memoryview] = []
         self._waiting_size = 0
-        self._written = 0  # segments
+        self.written = 0  # segments
         self.may_be_kept = False  # once a transaction has begun that keeps it
         self.size = 0
 
     def require_room(self, size: int) -> None:
         """Raise MalformedInput (file_too_large, quota_exceeded) if it may not have ``size`` bytes."""
-        limit = self._store.limits.file
-        if size > limit:
+        if size > self._limit:
             raise MalformedInput(
                 "expected a file of at most {limit} bytes",
-                limit=limit,
+                limit=self._limit,
                 field="file",
                 code="file_too_large",
                 hint="The operator may set max_evidence_bytes higher.",
@@ -269,31 +275,13 @@ class Arrival:
             self._waiting.clear()
         return digests
 
-    def discard(self) -> None:
-        """Delete what was written, unless the store keeps it; later, if the storage is away. Raises Unavailable.
-
-        A commit that is reported as failed may have taken effect, and one on PostgreSQL may still do so: what the
-        store keeps is asked behind it, under the writer's lock, and where that cannot be asked everything stays.
-        """
-        if not self._written:
-            return
-        if self.may_be_kept:
-            with self._store.database.lock() as connection:
-                if evidence_files.is_kept(connection, self.name):
-                    return
-        try:
-            self._store.objects.forget(place_of(self.name))
-        except Unavailable:
-            with self._store.database.write() as connection:
-                evidence_files.delete_later(connection, self.name, self._store.clock())
-
     def _write(self, segment: bytes | memoryview, *, is_last: bool) -> None:
-        number = self._written
+        number = self.written
         if number == 0:
-            self._store.mark()
+            self._mark()
         sealed = seal_segment(self.file_key, number, segment, is_last=is_last)
-        self._written += 1  # before it is: what was cut off is discarded, too
-        self._store.objects.create(object_of(self.name, number), sealed)
+        self.written += 1  # before it is: what was cut off is discarded, too
+        self._objects.create(object_of(self.name, number), sealed)
 
 
 def _algorithms(wanted: Digest) -> tuple[Algorithm, ...]:

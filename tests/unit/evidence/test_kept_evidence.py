@@ -146,7 +146,7 @@ def test_another_file_is_refused_and_leaves_nothing(store: KeptEvidence) -> None
         assert refused.value.code == "digest_differs"
         assert sha256(data).hexdigest() in refused.value.message
         assert sha256(wrong).hexdigest() in refused.value.message
-        arrival.discard()
+        store.discard(arrival)
     assert objects(store) == []
 
 
@@ -286,7 +286,7 @@ def test_a_commit_that_took_effect_though_it_failed_keeps_the_file(
     kept = ItemFile("case-1", "disk", str(digests[0]), str(digests[1]), "police", "p-1", NOW_MS)
     with pytest.raises(Unavailable):
         store.keep(arrival, digests, kept)
-    arrival.discard()
+    store.discard(arrival)
     assert got(store, data) == data
 
 
@@ -303,7 +303,7 @@ def test_what_may_not_be_kept_any_more_is_discarded(tmp_path: Path, database: Da
     kept = ItemFile("case-1", "disk", str(digests[0]), str(digests[1]), "police", "p-1", NOW_MS)
     with pytest.raises(Conflict):
         store.keep(arrival, digests, kept, refuse)
-    arrival.discard()
+    store.discard(arrival)
     assert objects(store) == []
 
 
