@@ -13,7 +13,7 @@ from api.dependencies import ServiceOf
 from api.schemas.openapi import Routes
 from api.services.service import Service
 from ledger.core.errors import NotFound
-from ledger.core.log.tiles import TILE_WIDTH, TileName, encode_bundle, parse_name, width_at
+from ledger.core.log.tiles import TILE_WIDTH, TileName, encode_entry_bundle, parse_name, width_at
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Connection
@@ -81,7 +81,7 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
             data = log.tile_reader(connection)(tile_name.level, tile_name.index, tile_name.width)
         else:
             first = tile_name.index * TILE_WIDTH
-            data = encode_bundle(log.envelopes(connection, first, first + tile_name.width))
+            data = encode_entry_bundle(log.envelopes(connection, first, first + tile_name.width))
         return data, as_of_header(connection)
 
     data, as_of = service.parts.replicas.read(has_it, read)

@@ -18,7 +18,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, Tallys
 from ledger.core.events import decode_envelope
 from ledger.core.log.checkpoints import Checkpoint, stated_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, leaf_hash
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_entry_bundle
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust, parse_trust
@@ -73,7 +73,7 @@ def decoded_entries(session: ClientSession, first: int, count: int) -> list[dict
     last = min(first + count, checkpoint.size)
     rows = []
     for name in _bundles(checkpoint.size, first // TILE_WIDTH, last):
-        bundle = decode_bundle(session.service.fetch(f"/{name.path()}"), name.width)
+        bundle = decode_entry_bundle(session.service.fetch(f"/{name.path()}"), name.width)
         for index, entry in enumerate(bundle, name.index * TILE_WIDTH):
             if first <= index < last:
                 rows.append({"index": index} | msgspec.to_builtins(decode_envelope(entry)))
@@ -137,7 +137,7 @@ def fetch_entry(session: ClientSession, index: int) -> bytes:
             field="index",
         )
     name = next(iter(_bundles(checkpoint.size, index // TILE_WIDTH, index + 1)))
-    return decode_bundle(session.service.fetch(f"/{name.path()}"), name.width)[index % TILE_WIDTH]
+    return decode_entry_bundle(session.service.fetch(f"/{name.path()}"), name.width)[index % TILE_WIDTH]
 
 
 def save_log(session: ClientSession, folder: Path) -> int:
@@ -179,7 +179,7 @@ def save_log(session: ClientSession, folder: Path) -> int:
 def fetch_bundles(service: ServiceClient, size: int) -> Iterator[list[bytes]]:
     """Fetch the first ``size`` entries of the service's log, a bundle at a time. The caller has to check their root."""
     for name in _bundles(size, 0, size):
-        yield decode_bundle(service.fetch(f"/{name.path()}"), name.width)
+        yield decode_entry_bundle(service.fetch(f"/{name.path()}"), name.width)
 
 
 def stored_entries(folder: Path) -> Iterator[bytes]:
@@ -200,7 +200,7 @@ def stored_entries(folder: Path) -> Iterator[bytes]:
 
 def _read_entries(folder: Path, size: int) -> Iterator[bytes]:
     for name in _bundles(size, 0, size):
-        yield from decode_bundle((folder / name.path()).read_bytes(), name.width)
+        yield from decode_entry_bundle((folder / name.path()).read_bytes(), name.width)
 
 
 def _bundles(size: int, first: int, last: int) -> Iterator[BundleName]:

@@ -26,7 +26,7 @@ from ledger.core.log.tiles import (
     TileName,
     changed_tiles,
     completed_tiles,
-    encode_bundle,
+    encode_entry_bundle,
     width_at,
 )
 from ledger.core.messages import Message
@@ -249,5 +249,5 @@ def _objects(connection: Connection, tile: TileName) -> Iterator[tuple[str, byte
         first = tile.index * TILE_WIDTH
         yield (
             BundleName(tile.index, tile.width).path(),
-            encode_bundle(log.envelopes(connection, first, first + tile.width)),
+            encode_entry_bundle(log.envelopes(connection, first, first + tile.width)),
         )

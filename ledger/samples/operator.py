@@ -15,7 +15,7 @@ from ledger.chain.errors import CallReverted, RpcRefused
 from ledger.chain.eth import Eth
 from ledger.core.log.checkpoints import stated_checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Growth, consistency_proof, grow, leaf_hash
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_entry_bundle
 from ledger.core.log.witness_protocol import COSIGN_ANCHOR, CosignAnchor
 
 
@@ -81,7 +81,7 @@ def public_entries(service: httpx.Client) -> list[bytes]:
     entries: list[bytes] = []
     for first in range(0, size, TILE_WIDTH):
         name = BundleName(first // TILE_WIDTH, min(TILE_WIDTH, size - first))
-        entries += decode_bundle(service.get(f"/{name.path()}").content, name.width)
+        entries += decode_entry_bundle(service.get(f"/{name.path()}").content, name.width)
     return entries
 
 

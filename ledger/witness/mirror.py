@@ -15,7 +15,7 @@ from ledger.core.errors import Conflict, NotFound, ProofRefused, Unavailable
 from ledger.core.log.checkpoints import cosign_checkpoint, stated_checkpoint
 from ledger.core.log.merkle import SIZE_LIMIT
 from ledger.core.log.notes import NoteSigner
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, encode_bundle, width_at
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, encode_entry_bundle, width_at
 from ledger.core.log.witness_protocol import AddEntries
 from ledger.store import mirror
 from ledger.store.mirror import MirrorCheckpoint
@@ -93,7 +93,7 @@ class LogMirror:
             if isinstance(name, TileName):
                 return mirror.tile_reader(connection)(name.level, name.index, name.width)
             first = name.index * TILE_WIDTH
-            return encode_bundle(mirror.entries(connection, first, first + name.width))
+            return encode_entry_bundle(mirror.entries(connection, first, first + name.width))
 
     def _require_log(self, origin_hash: str) -> None:
         if origin_hash != sha256(self.trust.origin.encode()).hexdigest():

@@ -15,23 +15,22 @@ from msgspec.structs import replace
 
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
-from ledger.core.events import Envelope
+from ledger.core.events import MAX_ENTRY_BYTES, Envelope
 from ledger.core.log.merkle import HASH_LENGTH
 from ledger.core.log.notes import MAX_NOTE_LENGTH
 from ledger.core.log.replay import LogUnreadable, is_registry_change
 from ledger.core.log.tiles import (
     LENGTH_PREFIX,
-    MAX_ENTRY_LENGTH,
     TILE_LENGTH,
     TILE_WIDTH,
     BundleName,
     TileName,
-    decode_bundle,
+    decode_entry_bundle,
     moved_tile,
 )
 from ledger.tls import tls_context
 
-MAX_BUNDLE = TILE_WIDTH * (LENGTH_PREFIX + MAX_ENTRY_LENGTH)  # bytes
+MAX_BUNDLE = TILE_WIDTH * (LENGTH_PREFIX + MAX_ENTRY_BYTES)  # bytes
 MAX_PAGE = 16 * 1024 * 1024  # bytes of one page of registry changes
 PAGE = 1000  # registry changes
 
@@ -129,7 +128,7 @@ class LogSource:
         data = self._widest(name, MAX_BUNDLE)
         for bundle_width in dict.fromkeys((width, TILE_WIDTH)):
             try:
-                return decode_bundle(data, bundle_width)
+                return decode_entry_bundle(data, bundle_width)
             except MalformedInput as error:
                 refused = error
         raise LogUnreadable("{path}: {refused}", path=name.path(), refused=refused) from refused

@@ -200,7 +200,7 @@ def log() -> str:
                 root=hexed(grown.root()),
             ),
             "The bundle of these entries, `/tile/entries/000.p/3`:",
-            block(tiles.encode_bundle(LEAVES).hex()),
+            block(tiles.encode_entry_bundle(LEAVES).hex()),
         ]
     )
 

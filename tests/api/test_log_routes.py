@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import stated_checkpoint
 from ledger.core.log.merkle import Hash, leaf_hash, verify_consistency
-from ledger.core.log.tiles import decode_bundle
+from ledger.core.log.tiles import decode_entry_bundle
 from tests.api.service import Served, problem
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER
@@ -62,7 +62,7 @@ def test_bundles_are_compressed_for_who_takes_that(
         assert (bundle.headers.get("content-encoding"), bundle.headers["vary"]) == (encoding, "Accept-Encoding")
         assert bundle.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert bundle.headers["content-type"] == "application/octet-stream"
-        assert len(decode_bundle(bundle.content, width)) == width
+        assert len(decode_entry_bundle(bundle.content, width)) == width
     assert "content-encoding" not in served.request("GET", "/tile/0/000", headers=headers).headers
 
 
@@ -70,10 +70,10 @@ def test_every_partial_tile_up_to_the_published_size_is_served(log: tuple[Served
     """Whoever holds the checkpoint of any size finds the tiles that it is made of, beginnings of full ones."""
     served, size = log
     full, rest = served.get("/tile/0/000").content, served.get(f"/tile/0/001.p/{size - 256}").content
-    entries = decode_bundle(served.get("/tile/entries/000").content, 256)
+    entries = decode_entry_bundle(served.get("/tile/entries/000").content, 256)
     for width in (1, 2, 3, 127, 128, 255):
         assert served.get(f"/tile/0/000.p/{width}").content == full[: 32 * width]
-        assert decode_bundle(served.get(f"/tile/entries/000.p/{width}").content, width) == entries[:width]
+        assert decode_entry_bundle(served.get(f"/tile/entries/000.p/{width}").content, width) == entries[:width]
     for width in range(1, size - 256 + 1):
         assert served.get(f"/tile/0/001.p/{width}").content == rest[: 32 * width]
     assert len(served.get("/tile/1/000.p/1").content) == 32
@@ -102,8 +102,8 @@ def test_a_tile_has_one_name(log: tuple[Served, int], name: str) -> None:
 def test_a_foreign_verifier_accepts_the_receipt_of_every_entry(log: tuple[Served, int]) -> None:
     """``scitt-cose`` verifies it with the entry's bytes out of the tiles and the log's key, and no other entry's."""
     served, size = log
-    entries = decode_bundle(served.get("/tile/entries/000").content, 256)
-    entries += decode_bundle(served.get(f"/tile/entries/001.p/{size - 256}").content, size - 256)
+    entries = decode_entry_bundle(served.get("/tile/entries/000").content, 256)
+    entries += decode_entry_bundle(served.get(f"/tile/entries/001.p/{size - 256}").content, size - 256)
     root = stated_checkpoint(served.get("/checkpoint").text).root.hex()
     public = Ed25519PublicKey.from_public_bytes(LOG_SIGNER.verifying_key.public_key)
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -125,8 +125,8 @@ def test_a_foreign_verifier_accepts_the_receipt_of_every_entry(log: tuple[Served
 def test_a_consistency_proof_holds_between_any_published_sizes(log: tuple[Served, int]) -> None:
     """From an old root to a new one, and in no other order."""
     served, size = log
-    entries = decode_bundle(served.get("/tile/entries/000").content, 256)
-    entries += decode_bundle(served.get(f"/tile/entries/001.p/{size - 256}").content, size - 256)
+    entries = decode_entry_bundle(served.get("/tile/entries/000").content, 256)
+    entries += decode_entry_bundle(served.get(f"/tile/entries/001.p/{size - 256}").content, size - 256)
     leaves = [leaf_hash(entry) for entry in entries]
     for first, second in ((1, size), (100, 256), (256, size), (size, size)):
         answer = served.get("/api/v1/log/consistency", first=str(first), second=str(second)).json()

@@ -13,7 +13,7 @@ import pytest
 from ledger.client.service import ServiceClient
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
-from ledger.core.log.tiles import decode_bundle
+from ledger.core.log.tiles import decode_entry_bundle
 from ledger.store import log
 from ledger.witness.source import LogSource, LogUnreadable
 from tests.api.conftest import serving
@@ -85,8 +85,8 @@ def test_readers_of_ours_find_all_entries(stand: Stand) -> None:
         assert source.tile(0, 1, 256) == tile
         source.close()
         with ServiceClient(url) as client:
-            assert decode_bundle(client.fetch("/tile/entries/001"), 256) == entries[256:512]
-            assert decode_bundle(client.fetch("/tile/entries/002.p/88"), 88) == entries[512:]
+            assert decode_entry_bundle(client.fetch("/tile/entries/001"), 256) == entries[256:512]
+            assert decode_entry_bundle(client.fetch("/tile/entries/002.p/88"), 88) == entries[512:]
     assert {*stand.asked} == {"/tile/0/001", "/tile/entries/000", "/tile/entries/001"}
 
 

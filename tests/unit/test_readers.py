@@ -27,8 +27,7 @@ from ledger.core.events import decode_submission
 from ledger.core.log.checkpoints import stated_checkpoint
 from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import parse_policy
-from ledger.core.log.tiles import decode_bundle as decode_entries
-from ledger.core.log.tiles import parse_name
+from ledger.core.log.tiles import decode_entry_bundle, parse_name
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.log.witness_protocol import (
     AddEntries,
@@ -206,7 +205,7 @@ def readers() -> dict[str, Reader]:
             decode_submission,
             (json.dumps(submission, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode(),),
         ),
-        "entries": Reader(lambda data: decode_entries(data, 2), (b"\x00\x05abcde\x00\x02xy",)),
+        "entries": Reader(lambda data: decode_entry_bundle(data, 2), (b"\x00\x05abcde\x00\x02xy",)),
         "tile name": text_reader(parse_name, "tile/0/x001/x234/067.p/12", "tile/entries/000"),
         "add-checkpoint": Reader(parse_add_checkpoint, (f"old 1\n{'A' * 43}=\n\n{NOTE}".encode(),)),
         "add-entries": Reader(parse_add_entries, (AddEntries("ledger.example/log", 1, 2, b"ticket").body(),)),

@@ -134,6 +134,24 @@ def verify_statement(note_text: str, witness_keys: Iterable[notes.VerifyingKey])
     return _cosignatures(_statement_message, note_text, tuple(dict.fromkeys(witness_keys)))
 
 
+def names_of(cosignatures: Iterable[Cosignature]) -> str:
+    """Return the names of the witnesses that co-signed, for a message."""
+    names = dict.fromkeys(cosignature.witness.name for cosignature in cosignatures)  # of two keys, one name
+    return ", ".join(names) or Message("no witness")
+
+
+def require_quorum(policy: Policy, cosignatures: Sequence[Cosignature], *, field: str, hint: str | None = None) -> None:
+    """Accept co-signatures of enough witnesses. Raises SignatureRefused."""
+    if not policy.is_met_by(cosignature.witness for cosignature in cosignatures):
+        raise SignatureRefused(
+            "the quorum {policy.quorum} is not reached by {names}",
+            policy=policy,
+            names=names_of(cosignatures),
+            field=field,
+            hint=hint,
+        )
+
+
 _Message = Callable[[notes.VerifyingKey, str, int], bytes]
 
 
@@ -167,24 +185,6 @@ def _cosignatures(
         key.verify(message(key, note.text, timestamp), signature[TIMESTAMP_LENGTH:])
         cosignatures.append(Cosignature(key, timestamp))
     return tuple(cosignatures)
-
-
-def names_of(cosignatures: Iterable[Cosignature]) -> str:
-    """Return the names of the witnesses that co-signed, for a message."""
-    names = dict.fromkeys(cosignature.witness.name for cosignature in cosignatures)  # of two keys, one name
-    return ", ".join(names) or Message("no witness")
-
-
-def require_quorum(policy: Policy, cosignatures: Sequence[Cosignature], *, field: str, hint: str | None = None) -> None:
-    """Accept co-signatures of enough witnesses. Raises SignatureRefused."""
-    if not policy.is_met_by(cosignature.witness for cosignature in cosignatures):
-        raise SignatureRefused(
-            "the quorum {policy.quorum} is not reached by {names}",
-            policy=policy,
-            names=names_of(cosignatures),
-            field=field,
-            hint=hint,
-        )
 
 
 def _checkpoint_message(key: notes.VerifyingKey, text: str, timestamp: int) -> bytes:

@@ -14,16 +14,18 @@ from typing import Protocol
 from msgspec import Struct
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.events import MAX_ENTRY_BYTES
 from ledger.core.log.merkle import EMPTY_TREE, HASH_LENGTH, Frontier, Growth, Hash, NodeRow, grow
 
 TILE_HEIGHT = 8  # tree levels
 TILE_WIDTH = 1 << TILE_HEIGHT  # hashes, or entries of a bundle
 TILE_LENGTH = TILE_WIDTH * HASH_LENGTH  # bytes of a full tile
-MAX_ENTRY_LENGTH = 65_535  # bytes
 LENGTH_PREFIX = 2  # bytes before each entry of a bundle
 EXPANDED_TILES_KEPT = 256  # about 45 kB each
 
 _NAME = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
+# A host and its path in characters that no reader takes for the begin of something else.
+_PLAIN_URL = re.compile(r"https?://[\w.:\[\]-]+(/[\w.~%+-]+)+", re.ASCII)
 
 
 class TileReader(Protocol):
@@ -112,10 +114,6 @@ def completed_tiles(old: int, new: int) -> Iterator[TileName]:
         level += 1
 
 
-# A host and its path in characters that no reader takes for the begin of something else.
-_PLAIN_URL = re.compile(r"https?://[\w.:\[\]-]+(/[\w.~%+-]+)+", re.ASCII)
-
-
 def moved_tile(path: str, location: str) -> str | None:
     """Return the URL to which a log redirects a reader of ``path``, or None if that must not be followed.
 
@@ -126,17 +124,17 @@ def moved_tile(path: str, location: str) -> str | None:
     return location if is_tile and _PLAIN_URL.fullmatch(location) else None
 
 
-def encode_bundle(entries: Iterable[bytes]) -> bytes:
+def encode_entry_bundle(entries: Iterable[bytes]) -> bytes:
     """Concatenate entries, each after its length as two bytes, high byte first."""
     parts: list[bytes] = []
     for entry in entries:
-        if len(entry) > MAX_ENTRY_LENGTH:
-            raise MalformedInput("expected at most {limit} bytes", limit=MAX_ENTRY_LENGTH, field="entry")
+        if len(entry) > MAX_ENTRY_BYTES:
+            raise MalformedInput("expected at most {limit} bytes", limit=MAX_ENTRY_BYTES, field="entry")
         parts += (len(entry).to_bytes(LENGTH_PREFIX, "big"), entry)
     return b"".join(parts)
 
 
-def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
+def decode_entry_bundle(bundle: bytes, width: int) -> list[bytes]:
     """Split a bundle that must hold exactly ``width`` entries. Raises MalformedInput."""
     entries: list[bytes] = []
     start = 0
@@ -239,6 +237,11 @@ class TileNodes:
         return _expand(_read(self._read_tile, level, index, width_at(self._size, level, index)))
 
 
+def hashes_in(hashes: bytes) -> list[Hash]:
+    """Split bytes, such as a tile, into the hashes that they concatenate."""
+    return [Hash(hashes[start : start + HASH_LENGTH]) for start in range(0, len(hashes), HASH_LENGTH)]
+
+
 @lru_cache(maxsize=EXPANDED_TILES_KEPT)
 def _expand(hashes: bytes) -> list[NodeRow]:
     """Compute all rows of the tree over a tile's hashes, cached by content so that a changed tile is never stale."""
@@ -258,11 +261,6 @@ def _read(read_tile: TileReader, level: int, index: int, width: int) -> bytes:
             hint="rebuild the tiles from the stored entries, then run the audit",
         )
     return hashes
-
-
-def hashes_in(hashes: bytes) -> list[Hash]:
-    """Split bytes, such as a tile, into the hashes that they concatenate."""
-    return [Hash(hashes[start : start + HASH_LENGTH]) for start in range(0, len(hashes), HASH_LENGTH)]
 
 
 def _index_and_width(index: int, width: int) -> str:

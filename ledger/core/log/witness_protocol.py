@@ -123,12 +123,12 @@ def parse_add_entries(data: bytes) -> AddEntries | None:
     return AddEntries(origin, start, end, data[ticket_start:ticket_end])
 
 
-def _counted(data: bytes) -> bytes:
-    return len(data).to_bytes(2, "big") + data
-
-
 def parse_request(body: bytes, kind: type[R]) -> R:
     """Parse the body of a request of this kind. Raises MalformedInput, which names the field."""
     request = canonical.parse(body, decoder_of(kind))
     canonical.require_distinct_keys(body)
     return request
+
+
+def _counted(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data

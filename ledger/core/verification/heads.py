@@ -29,13 +29,6 @@ NO_QUORUM = Message("the head map says so, but no quorum of witnesses has co-sig
 CONFORMITY = Statement("not_checked", "there is no act to judge")
 
 
-class AbsenceReport(Report, frozen=True):
-    """The result for a stream that the log does not have; ``size`` is that of the map, None if none was accepted."""
-
-    stream: Stream
-    size: int | None = None
-
-
 def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
     """Return what the map in the bundle has for a stream.
 
@@ -113,6 +106,33 @@ def entries_beyond_map(run: BundleVerification) -> int:
 # -- a stream that the log does not have -------------------------------------------------------------------------------
 
 
+class AbsenceReport(Report, frozen=True):
+    """The result for a stream that the log does not have; ``size`` is that of the map, None if none was accepted."""
+
+    stream: Stream
+    size: int | None = None
+
+
+def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> AbsenceReport:
+    """Verify a bundle about a stream that the log does not have.
+
+    ``observed`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no such bundle.
+    """
+    bundle = decode_bundle(data)
+    stream = bundle.require_absent()
+    verification = BundleVerification(bundle, trust, observed)
+    run, steps = verification.perform(ABSENCE_STEPS, lambda reading: reading)
+    return AbsenceReport(
+        verdict=worst(step.verdict for step in steps),
+        conformity=CONFORMITY,
+        completeness=statement_of(steps[-1]),
+        development=trust.development,
+        steps=steps,
+        stream=stream,
+        size=run.mapped.size if run.mapped else None,
+    )
+
+
 # 6
 def _map(run: BundleVerification) -> StepResult:
     if run.log_id != run.trust.log_id:
@@ -137,23 +157,3 @@ def _absence(run: BundleVerification) -> StepResult:
 
 
 ABSENCE_STEPS: tuple[tuple[str, Check[BundleVerification]], ...] = (("map", _map), ("absence", _absence))
-
-
-def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> AbsenceReport:
-    """Verify a bundle about a stream that the log does not have.
-
-    ``observed`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no such bundle.
-    """
-    bundle = decode_bundle(data)
-    stream = bundle.require_absent()
-    verification = BundleVerification(bundle, trust, observed)
-    run, steps = verification.perform(ABSENCE_STEPS, lambda reading: reading)
-    return AbsenceReport(
-        verdict=worst(step.verdict for step in steps),
-        conformity=CONFORMITY,
-        completeness=statement_of(steps[-1]),
-        development=trust.development,
-        steps=steps,
-        stream=stream,
-        size=run.mapped.size if run.mapped else None,
-    )

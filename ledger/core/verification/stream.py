@@ -5,7 +5,7 @@ After the five steps about the bundle (``ledger.core.verification.verify``):
  6  events   each event's own steps; the worst verdict counts
  7  order    sequence 0 to n-1 without a gap, each on the one before
  8  custody  every act was possible by the procedure in force for it (of a model, versions: they are consecutive)
- 9  end      no event of the stream follows the last one, by all entries up to the checkpoint
+ 9  end      no event of the stream follows the last one, by the head map or all entries up to the checkpoint
 
 Steps 1 to 7 make the verdict; step 7 not checked makes it ``unverifiable``. Step 8 makes the statement on *conformity*
 and step 9 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step

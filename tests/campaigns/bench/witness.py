@@ -21,7 +21,7 @@ from rich.progress import track
 from ledger.core.events import case
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
 from ledger.core.log.merkle import leaf_hash
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, encode_bundle
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, encode_entry_bundle
 from ledger.core.signing.signatures import signing_hash
 from scripts.bench.figures import Figure, options, show
 from tests.testkit.builders import LOG_ID, SignedEvent, Writer
@@ -81,7 +81,7 @@ def lay_down(folder: Path, events: list[SignedEvent], stand: Stand) -> None:
         put(folder / TileName(level, index, len(hashes) // 32).path(), hashes)
     for index in range(0, len(entries), TILE_WIDTH):
         bundle = entries[index : index + TILE_WIDTH]
-        put(folder / BundleName(index // TILE_WIDTH, len(bundle)).path(), encode_bundle(bundle))
+        put(folder / BundleName(index // TILE_WIDTH, len(bundle)).path(), encode_entry_bundle(bundle))
     checkpoint = Checkpoint(LOG_SIGNER.verifying_key.name, len(entries), edge.frontier.root())
     put(folder / "checkpoint", sign_checkpoint(checkpoint, LOG_SIGNER).encode())
     answer = stand.log.answer("/api/v1/registry?after=-1&limit=1000")

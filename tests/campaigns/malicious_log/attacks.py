@@ -16,7 +16,7 @@ from ledger.core.events import Stream, case, item
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_ROOT, Hash
 from ledger.core.log.notes import SeedSigner, sign_note
-from ledger.core.log.tiles import encode_bundle
+from ledger.core.log.tiles import encode_entry_bundle
 from ledger.core.verification.bundle import encode_bundle as encode_proof
 from tests.campaigns.malicious_log.ground import Ground, Words
 from tests.campaigns.malicious_log.service import Hostile, filler, receipt
@@ -160,7 +160,7 @@ def copies(name: str, change: Callable[[Ground, bytes], bytes]) -> None:
 
 
 def entries(name: str, change: Callable[[Ground, list[bytes]], list[bytes]]) -> None:
-    copies(name, lambda ground, _: encode_bundle(change(ground, ground.log.entries())))
+    copies(name, lambda ground, _: encode_entry_bundle(change(ground, ground.log.entries())))
 
 
 def replaced(ground: Ground, served: list[bytes]) -> list[bytes]:

@@ -12,7 +12,7 @@ from ledger.core.events import Stream, case, decode_payload, decode_submission
 from ledger.core.events.record import HeadsMapped
 from ledger.core.log.cose_receipts import sign_receipt
 from ledger.core.log.merkle import Hash, leaf_hash
-from ledger.core.log.tiles import TILE_WIDTH, encode_bundle
+from ledger.core.log.tiles import TILE_WIDTH, encode_entry_bundle
 from ledger.core.verification.bundle import encode_bundle as encode_proof
 from tests.oracles import merkle_reference as reference
 from tests.testkit.builders import LOG_ID, SignedEvent, Writer, clerk
@@ -96,7 +96,7 @@ class Hostile:
         index, _, width = rest.partition(".p/")
         first = int(index.replace("x", "").replace("/", "")) * TILE_WIDTH
         entries = self.log.entries(self.size)[first : first + int(width or TILE_WIDTH)]
-        return encode_bundle(entries)
+        return encode_entry_bundle(entries)
 
     def _absence(self, query: dict[str, str]) -> bytes | None:
         stream = Stream(kind=query["kind"], id=query["id"])  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from ledger.cli.errors import Exit
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding import canonical
 from ledger.core.events.handover import HandoverRecalled
-from ledger.core.log.tiles import encode_bundle as encode_entries
+from ledger.core.log.tiles import encode_entry_bundle
 from ledger.core.verification.bundle import encode_bundle
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk
@@ -144,7 +144,7 @@ def copy_of(folder: Path, log: bundles.Log) -> Path:
     (copy / "checkpoint").write_text(log.note(), encoding="utf-8")
     (copy / "tile" / "entries" / "000.p").mkdir()
     entries = log.entries()
-    (copy / "tile" / "entries" / "000.p" / str(len(entries))).write_bytes(encode_entries(entries))
+    (copy / "tile" / "entries" / "000.p" / str(len(entries))).write_bytes(encode_entry_bundle(entries))
     return copy
 
 

@@ -19,8 +19,8 @@ from ledger.core.log.tiles import (
     TileNodes,
     changed_tiles,
     completed_tiles,
-    decode_bundle,
-    encode_bundle,
+    decode_entry_bundle,
+    encode_entry_bundle,
     moved_tile,
     width_at,
 )
@@ -267,35 +267,35 @@ class TestBundles:
     @given(st.lists(st.binary(max_size=300), max_size=20))
     def test_entries_go_both_ways(self, entries: list[bytes]) -> None:
         """A bundle gives back the entries it was made of, and only at their number."""
-        bundle = encode_bundle(entries)
-        assert decode_bundle(bundle, len(entries)) == entries
+        bundle = encode_entry_bundle(entries)
+        assert decode_entry_bundle(bundle, len(entries)) == entries
         with pytest.raises(MalformedInput):
-            decode_bundle(bundle, len(entries) + 1)
+            decode_entry_bundle(bundle, len(entries) + 1)
         if entries:
             with pytest.raises(MalformedInput):
-                decode_bundle(bundle, len(entries) - 1)
+                decode_entry_bundle(bundle, len(entries) - 1)
 
     def test_length_is_two_bytes_high_byte_first(self) -> None:
         """An entry stands behind its length of two bytes, as in C2SP tlog-tiles."""
-        assert encode_bundle([b"a" * 258, b""]) == b"\x01\x02" + b"a" * 258 + b"\0\0"
+        assert encode_entry_bundle([b"a" * 258, b""]) == b"\x01\x02" + b"a" * 258 + b"\0\0"
 
     def test_largest_entry(self) -> None:
         """65,535 bytes are an entry, one more are refused."""
         largest = bytes(65_535)
-        assert decode_bundle(encode_bundle([largest]), 1) == [largest]
+        assert decode_entry_bundle(encode_entry_bundle([largest]), 1) == [largest]
         with refused_at("entry", match="at most 65535 bytes"):
-            encode_bundle([largest + b"\0"])
+            encode_entry_bundle([largest + b"\0"])
 
     @pytest.mark.parametrize("bundle", [b"", b"\0", b"\0\x01", b"\0\x02a", b"\0\x01a\0", b"\0\x01a\0\x01"])
     def test_bundle_that_ends_early(self, bundle: bytes) -> None:
         """A cut within a length or an entry is found and named."""
         with refused_at("bundle", match=r"ends within entry \d"):
-            decode_bundle(bundle, 2)
+            decode_entry_bundle(bundle, 2)
 
     def test_bytes_after_the_last_entry(self) -> None:
         """A bundle with bytes behind its last entry is refused."""
         with refused_at("bundle", match="1 bytes follow the bundle"):
-            decode_bundle(b"\0\x01a\0", 1)
+            decode_entry_bundle(b"\0\x01a\0", 1)
 
 
 class TestPublishedLog:
@@ -305,13 +305,13 @@ class TestPublishedLog:
         """From the published entries come the published tiles, bundles and roots at every size."""
         log = vectors / "tessera-log"
         largest = 15
-        entries = decode_bundle((log / BundleName(0, largest).path()).read_bytes(), largest)
+        entries = decode_entry_bundle((log / BundleName(0, largest).path()).read_bytes(), largest)
         edge = RightEdge()
         for size in range(1, largest + 1):
             appended = edge.append([merkle.leaf_hash(entries[size - 1])])
             edge = appended.edge
             [row] = appended.tiles
             assert row.hashes == (log / TileName(0, 0, size).path()).read_bytes()
-            assert encode_bundle(entries[:size]) == (log / BundleName(0, size).path()).read_bytes()
+            assert encode_entry_bundle(entries[:size]) == (log / BundleName(0, size).path()).read_bytes()
             root_line = (log / f"checkpoint.{size}").read_text().split("\n")[2]
             assert appended.root == base64.b64decode(root_line)

@@ -22,7 +22,7 @@ from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import MAX_NOTE_LENGTH, SeedSigner
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, TileNodes, decode_bundle, width_at
+from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, TileNodes, decode_entry_bundle, width_at
 from ledger.recording import uploading
 from ledger.recording.public_store import KeptCheckpoint, PublicStore
 from ledger.recording.uploading import StoreRefused, UploadState
@@ -77,9 +77,9 @@ def verified(ledger: Ledger, read: Callable[[str], bytes | None]) -> int:
         width, first = width_at(head.size, 0, index), index * TILE_WIDTH
         data = widest(BundleName(index, width))
         try:
-            entries = decode_bundle(data, width)
+            entries = decode_entry_bundle(data, width)
         except MalformedInput:
-            entries = decode_bundle(data, TILE_WIDTH)[:width]
+            entries = decode_entry_bundle(data, TILE_WIDTH)[:width]
         with ledger.database.read() as connection:
             assert entries == log.envelopes(connection, first, first + width)
             assert tile(0, index, width) == log.tile_reader(connection)(0, index, width)

@@ -14,7 +14,7 @@ from ledger.core.events.registry import RegistryChange
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash, consistency_proof, leaf_hash, root_of
 from ledger.core.log.notes import SeedSigner
-from ledger.core.log.tiles import TILE_HEIGHT, TILE_WIDTH, BundleName, encode_bundle, parse_name, width_at
+from ledger.core.log.tiles import TILE_HEIGHT, TILE_WIDTH, BundleName, encode_entry_bundle, parse_name, width_at
 from ledger.core.log.witness_protocol import AddCheckpoint
 from tests.oracles.head_map_reference import subtree
 from tests.testkit import faulty_service
@@ -100,7 +100,7 @@ class CheatingLog:
             if name.width > width_at(self.published, 0, name.index):
                 return 404
             first = name.index * TILE_WIDTH
-            return encode_bundle(self.entries()[first : first + name.width])
+            return encode_entry_bundle(self.entries()[first : first + name.width])
         if name.width > width_at(self.published, name.level, name.index):
             return 404
         return self.tile(name.level, name.index, name.width)

@@ -14,7 +14,7 @@ from ledger.core.errors import Conflict, ProofRefused
 from ledger.core.log.checkpoints import sign_checkpoint
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.replay import LogFault, LogUnreadable, SignedInFuture
-from ledger.core.log.tiles import encode_bundle
+from ledger.core.log.tiles import encode_entry_bundle
 from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.core.signing.signatures import EARLIEST, LATEST
 from ledger.store.witness import Halted, Moved
@@ -274,8 +274,8 @@ def test_what_is_served_and_does_not_fit(stand: Stand) -> None:
         "too long": ("/checkpoint", bytes(200_000)),
         "other key": ("/checkpoint", sign_checkpoint(stand.log.checkpoint(), foreign_signer).encode()),
         "withheld": (bundle, 404),
-        "swapped": (bundle, encode_bundle([*entries[257:], entries[256]])),
-        "cut": (bundle, encode_bundle(entries[256:])[:-1]),
+        "swapped": (bundle, encode_entry_bundle([*entries[257:], entries[256]])),
+        "cut": (bundle, encode_entry_bundle(entries[256:])[:-1]),
         "tile": ("/tile/0/000", bytes(32 * 256)),
     }
     for name, (path, answer) in lies.items():

@@ -15,7 +15,15 @@ from ledger.core.log.checkpoints import verify_checkpoint, verify_cosignatures
 from ledger.core.log.merkle import frontier_at, leaf_hash
 from ledger.core.log.notes import parse_signature_lines
 from ledger.core.log.replay import LogUnreadable
-from ledger.core.log.tiles import TILE_WIDTH, BundleName, TileName, TileNodes, decode_bundle, encode_bundle, width_at
+from ledger.core.log.tiles import (
+    TILE_WIDTH,
+    BundleName,
+    TileName,
+    TileNodes,
+    decode_entry_bundle,
+    encode_entry_bundle,
+    width_at,
+)
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.log.witness_protocol import ADD_ENTRIES, AddEntries
 from ledger.store import mirror
@@ -77,7 +85,7 @@ def test_a_mirror_signs_what_it_serves(mirroring: Stand) -> None:
         entries: list[bytes] = []
         for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
             name = BundleName(index, width_at(size, 0, index))
-            entries += decode_bundle(served(mirroring, name).content, name.width)
+            entries += decode_entry_bundle(served(mirroring, name).content, name.width)
         assert entries == mirroring.log.entries(size)
         beyond = served(mirroring, BundleName(size // TILE_WIDTH, size % TILE_WIDTH + 1))
         assert beyond.status_code == 404
@@ -156,7 +164,7 @@ def test_a_witness_becomes_a_mirror_later(stand: Stand) -> None:
     stand.is_mirror = True
     stand.restart()
     assert asked(stand, size).status_code == 503
-    stand.log.lies = {"/tile/entries/000": encode_bundle([b"{}"] * TILE_WIDTH)}
+    stand.log.lies = {"/tile/entries/000": encode_entry_bundle([b"{}"] * TILE_WIDTH)}
     with pytest.raises(LogUnreadable):
         stand.watch.look()
     stand.log.lies = {}

@@ -20,7 +20,7 @@ from ledger.core.errors import Conflict, NotFound, ProofRefused, Unavailable
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import SignedNote, VerifyingKey, parse_signature_lines
 from ledger.core.log.replay import LogUnreadable
-from ledger.core.log.tiles import encode_bundle
+from ledger.core.log.tiles import encode_entry_bundle
 from ledger.core.log.witness_protocol import COSIGN_BLOCK, AddCheckpoint, CosignBlock
 from ledger.core.trust.block_notes import BlockStatement
 from ledger.core.trust.trust_file import TrustedBlock
@@ -112,7 +112,7 @@ def test_a_partial_tile_that_is_gone_is_cut_from_the_full_one(stand: Stand) -> N
 
 def test_the_log_is_asked_for_what_is_compressed_or_not() -> None:
     """C2SP tlog-tiles, log entries: clients SHOULD include gzip and identity in Accept-Encoding; both are read."""
-    bundle = encode_bundle([b"one", b"two"])
+    bundle = encode_entry_bundle([b"one", b"two"])
     packed = {"Content-Encoding": "gzip"}
     for answer in (Answer(200, bundle), Answer(200, gzip.compress(bundle), packed)):
         with faulty_service(lambda _asked, answer=answer: answer) as log:
