@@ -442,7 +442,7 @@ def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, o
     _require_effect(kind, prefix, file)
     values: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return kind(**values | {"data_dir": where, "_env_file": file})
+        settings = kind(**values | {"data_dir": where, "_env_file": file})
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).lower().removeprefix(prefix.lower())
@@ -459,6 +459,20 @@ def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, o
                 file=file,
             ),
         ) from error
+    for name in kind.model_fields:
+        secret = name.removesuffix("_file")
+        if secret != name and None not in (getattr(settings, name), getattr(settings, secret)):
+            raise MalformedInput(
+                "expected one of the two, not both",
+                field=f"{secret}, {name}",
+                hint=Message(
+                    "Remove {prefix}{upper} or {prefix}{upper}_FILE, from the environment or from {file}.",
+                    prefix=prefix,
+                    upper=secret.upper(),
+                    file=file,
+                ),
+            )
+    return settings
 
 
 def _require_effect(kind: type[KeyedSettings], prefix: str, file: Path) -> None:

@@ -154,6 +154,25 @@ def test_passphrase_is_taken_from_the_first_place_that_has_it(tmp_path: Path) ->
     assert read_settings(tmp_path, key_passphrase="given").passphrase(where) == "given"
 
 
+def test_a_secret_is_not_given_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Itself and in a file, from whichever sources: nobody knows which of the two was meant. Both are named."""
+    for prefix, read, secrets in (
+        ("TALLYSTICK_", read_settings, ("key_passphrase", "tile_store_secret", "smtp_password")),
+        ("TALLYSTICK_WITNESS_", read_witness_settings, ("key_passphrase",)),
+    ):
+        for name in secrets:
+            with monkeypatch.context() as variables:
+                variables.setenv(f"{prefix}{name}".upper(), "open sesame")
+                read(tmp_path)
+                (tmp_path / "settings.env").write_text(f"{prefix}{name.upper()}_FILE=/etc/secret\n")
+                with pytest.raises(MalformedInput) as refused:
+                    read(tmp_path)
+            (tmp_path / "settings.env").unlink()
+            assert refused.value.field == f"{name}, {name}_file"
+            assert f"{prefix}{name}_FILE".upper() in str(refused.value.hint)
+            assert "sesame" not in f"{refused.value.message} {refused.value.hint}"
+
+
 def test_passphrase_is_not_shown(tmp_path: Path) -> None:
     """Neither the text of the settings nor their parts print the passphrase."""
     settings = read_settings(tmp_path, key_passphrase="open sesame")
