@@ -21,8 +21,10 @@ from ledger.anchoring.anchors import WaitReason, last_size
 from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.chain_status import ChainStatus
+from ledger.chain.contract_clients import act_of
 from ledger.chain.journal import Purpose, WriteState
 from ledger.core.events.record import IncidentRecorded
+from ledger.core.messages import Message
 from ledger.i18n import zone_in_use
 from ledger.recording.clock import seconds_behind
 from ledger.recording.uploading import UploadState
@@ -63,6 +65,21 @@ class WaitingChange(Struct, frozen=True):
     refusal: str | None
 
 
+class FailedChange(Struct, frozen=True):
+    """A change of the registry that its ``sender`` has signed and that came to nothing.
+
+    It is the write ``number``, and calls ``act``.
+    """
+
+    sender: str
+    number: int
+    act: str
+
+    @property
+    def says(self) -> Message:
+        return Message("number {change.number}: {change.act}", change=self)
+
+
 class Incident(Struct, frozen=True):
     """An incident in the log; ``recorded_at`` is in unix milliseconds."""
 
@@ -92,10 +109,10 @@ class ServiceStatus(Struct, frozen=True):
     ended and should not. ``free_bytes`` is None if the database is on another machine. ``open_since`` (unix
     milliseconds) is when the first entry was recorded that no final anchor covers. ``chain_status`` is what the last
     look at the chain showed, of whose changes of the registry the log has ``mirrored``; ``waiting`` are changes that
-    are late to come into a block. ``witness_defect`` prevents asking any witness; ``quorum`` is from how many agencies
-    the contract demands a co-signature. ``evidence`` is why no file can be put into the evidence store, or taken.
-    ``noticed`` is the size up to which notices were derived, ``indexed`` the one up to which searches find words by
-    their parts. ``mail`` is None on a ledger that sends none.
+    are late to come into a block, ``failed`` those that never will. ``witness_defect`` prevents asking any witness;
+    ``quorum`` is from how many agencies the contract demands a co-signature. ``evidence`` is why no file can be put
+    into the evidence store, or taken. ``noticed`` is the size up to which notices were derived, ``indexed`` the one up
+    to which searches find words by their parts. ``mail`` is None on a ledger that sends none.
     """
 
     now: int
@@ -113,6 +130,7 @@ class ServiceStatus(Struct, frozen=True):
     chain_status: ChainStatus | None
     mirrored: int
     waiting: list[WaitingChange]
+    failed: list[FailedChange]
     witnesses: list[WitnessState]
     witness_defect: str | None
     quorum: int
@@ -160,6 +178,7 @@ def service_status(parts: Parts, reading: Reading | None, *, for_operator: bool 
             chain_status=parts.chain_worker.chain_status,
             mirrored=authority.changes,
             waiting=_waiting(parts, journal),
+            failed=failed_changes(journal),
             witnesses=parts.collector.states(),
             witness_defect=parts.collector.defect,
             quorum=authority.quorum,
@@ -190,6 +209,22 @@ def _waiting(parts: Parts, journal: DatabaseJournal) -> list[WaitingChange]:
         for write in journal.unsettled()
         if write.purpose is Purpose.REGISTRY and write.block_number is None
         if write.number in refusals or write.timestamp < late
+    ]
+
+
+def failed_changes(journal: DatabaseJournal) -> list[FailedChange]:
+    """Return the changes of the registry that came to nothing, unless they were handed in anew or acknowledged.
+
+    Its sender learns it from nobody where another transaction of his account took the place of one that was sent.
+    """
+    return [
+        FailedChange(write.sender, write.number, str(act_of(write)))
+        for write in journal.failed_changes()
+        if not any(
+            other.purpose is Purpose.REGISTRY and act_of(other) == act_of(write)
+            for other in journal.since_nonce(write)
+            if other.number > write.number or other.state is not WriteState.INVALID
+        )
     ]
 
 
@@ -308,6 +343,15 @@ SAYINGS = {
         ),
         "tally agency show",
     ),
+    "change_failed": AlarmText(
+        "bad",
+        later("A grant, revocation or decision that an agency's admin has signed has come to nothing."),
+        later(
+            "A key that it revokes signs on. Another transaction of his account took its place, or the chain refused "
+            "it: tell him to do it again. If it was done otherwise, acknowledge it by its number."
+        ),
+        "tally chain acknowledge",
+    ),
     "balance_low": AlarmText(
         "soon",
         later("The account that anchors has little left."),
@@ -402,6 +446,10 @@ def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
     yield from (
         ServiceAlarm("change_waits", change.sender if named else "", change.refusal if named else None)
         for change in status.waiting
+    )
+    yield from (
+        ServiceAlarm("change_failed", change.sender if named else "", change.says if named else None)
+        for change in status.failed
     )
     if chain_status is not None and chain_status.balance < chain_status.fee * ANCHOR_GAS * ANCHORS_PAID:
         yield ServiceAlarm("balance_low", chain_status.account)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -19,7 +19,28 @@ from ledger.core.ethereum import contract_changes
 from ledger.core.events.registry import ChangeLocation, RegistryChange
 
 BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
+ABOUT_ACCOUNTS = frozenset({"grantKey", "revokeKey", "proposeAdmin"})
 RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "decide"})
+
+
+class ChangeAct(NamedTuple):
+    """What a change of the registry does, which is the same when it is handed in anew.
+
+    ``about`` is the account or agency that it is about; of a decision, all that was signed.
+    """
+
+    function: str
+    about: bytes
+
+    def __str__(self) -> str:
+        return f"{self.function} 0x{self.about[-20:].hex()}" if self.function in ABOUT_ACCOUNTS else self.function
+
+
+def act_of(write: ChainWrite) -> ChangeAct:
+    """Return what a write with the purpose of the registry does."""
+    data = decode(write.raw_transaction).transaction.data
+    function = REGISTRY.function_of(data) or ""
+    return ChangeAct(function, data[4:] if function == "decide" else data[4:36])
 
 
 class AnchorRecord(Struct, frozen=True):

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Deployment, Purpose, WriteState
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.errors import Conflict, IntegrityBroken
+from ledger.core.errors import Conflict, IntegrityBroken, NotFound
 from ledger.store import bindings, log
 from ledger.store.chain_tables import ANCHOR_STATES, CHAIN_WRITES, TRIE_NODES
 from ledger.store.database import CHANGED, Database
@@ -36,6 +36,7 @@ _IS_CONFIRMED = CHAIN_WRITES.c.state == WriteState.CONFIRMED.value
 _CONFIRMED = and_(_OF_ANCHORS, _IS_CONFIRMED)
 _VALID = tuple(state for state in WriteState if state is not WriteState.INVALID)
 DEPLOYMENT_NAME = "deployment"
+_ACKNOWLEDGED = "acknowledged_changes"  # the fact of their numbers, with blanks between
 _deployment_decoder = decoder_of(Deployment)
 
 
@@ -108,6 +109,29 @@ class DatabaseJournal:
     def unsettled(self) -> Sequence[ChainWrite]:
         query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state.in_(_UNSETTLED))
         return self._writes(query.order_by(CHAIN_WRITES.c.number))
+
+    def failed_changes(self) -> Sequence[ChainWrite]:
+        """Return the invalid changes of the registry that nobody has acknowledged, in order of number."""
+        with self._database.read() as connection:
+            acknowledged = _acknowledged(connection)
+        failed = CHAIN_WRITES.c.state == WriteState.INVALID.value, CHAIN_WRITES.c.number.not_in(acknowledged)
+        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.purpose == Purpose.REGISTRY.value, *failed)
+        return self._writes(query.order_by(CHAIN_WRITES.c.number))
+
+    def acknowledge(self, number: int) -> None:
+        """Note that somebody has seen to a failed change; raises NotFound if none has this number."""
+        if number not in {write.number for write in self.failed_changes()}:
+            raise NotFound("no change of the registry that came to nothing has the number {number}", number=number)
+        with self._database.write() as connection:
+            value = " ".join(map(str, sorted({*_acknowledged(connection), number})))
+            log.keep_fact(connection, self._database, _ACKNOWLEDGED, value)
+            bindings.bind_fact(connection, _ACKNOWLEDGED, value)
+
+    def since_nonce(self, write: ChainWrite) -> Sequence[ChainWrite]:
+        """Return the writes of the same sender with this nonce or a later one, the write itself among them."""
+        return self._writes(
+            select(CHAIN_WRITES).where(CHAIN_WRITES.c.sender == write.sender, CHAIN_WRITES.c.nonce >= write.nonce)
+        )
 
     def last_confirmed(self) -> ChainWrite | None:
         confirmed = select(CHAIN_WRITES).where(_IS_CONFIRMED)
@@ -229,6 +253,10 @@ _FIRST_PROOF = (
 _PROVEN_TIMES = select(ENTRIES.c.log_index, _FIRST_PROOF).where(
     ENTRIES.c.log_index.in_(bindparam("indices", expanding=True))
 )
+
+
+def _acknowledged(connection: Connection) -> list[int]:
+    return [int(number) for number in (log.fact(connection, _ACKNOWLEDGED) or "").split()]
 
 
 def _set(number: int) -> Update:

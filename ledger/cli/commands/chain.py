@@ -1,15 +1,16 @@
-"""``tally chain``: the node of the embedded chain on this computer."""
+"""``tally chain``: the node of the embedded chain on this computer, and changes that the chain has not taken."""
 
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ledger.cli.command import Group
-from ledger.cli.params import FILE
+from ledger.cli.params import DATA_DIR, FILE
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group("chain", cls=Group)
 def chain_group() -> None:
-    """Bring the node of the embedded chain, Anvil, which a service starts itself."""
+    """Bring the node of the embedded chain, and see to changes that no chain has taken."""
 
 
 @chain_group.command("install")
@@ -39,6 +40,26 @@ def install_command(session: Session, /, *, registry: str | None, package: Path 
     if anvil_version(binary) != pin.version:
         install(package.read_bytes() if package else _fetched(pin, registry), pin, binary)
     session.output.record({"version": pin.version, "path": str(binary)})
+
+
+@chain_group.command("acknowledge")
+@click.argument("number", type=click.IntRange(1))
+@DATA_DIR
+def acknowledge_command(session: Session, /, *, number: int, data_dir: Path | None) -> None:
+    """End the alarm about a grant, revocation or decision that came to nothing, as the operator of the service.
+
+    The alarm names its NUMBER. It ends by itself once the agency's admin has handed in the same anew: acknowledge what
+    was done otherwise, or is not wanted any more.
+    """
+    from ledger.config.installation import DataDirectory, database_url
+    from ledger.config.settings import read_settings
+    from ledger.store.chain_journal import DatabaseJournal
+    from ledger.store.opening import open_database
+
+    settings = read_settings(data_dir)
+    with closing(open_database(database_url(settings.database_url, DataDirectory(settings.data_dir)))) as database:
+        DatabaseJournal(database).acknowledge(number)
+    session.output.record({"acknowledged": number})
 
 
 def _fetched(pin: AnvilPin, registry: str | None) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace as changed
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,26 +15,39 @@ from api.services.service_status import (
     RECENT_MS,
     SAYINGS,
     AnchorOverview,
+    FailedChange,
     Incident,
     ServiceStatus,
     SignedInOverview,
     WaitingChange,
     alarms,
+    failed_changes,
 )
 from api.texts import Texts
 from ledger.anchoring.anchors import WaitReason
 from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.chain_status import ChainStatus
+from ledger.chain.contract import revoke_key
 from ledger.chain.contract_clients import RegistryState
+from ledger.chain.journal import ChainWrite
+from ledger.chain.transaction import decode, sign
+from ledger.cli.errors import Exit
+from ledger.config.installation import DataDirectory
 from ledger.core.messages import Message
 from ledger.recording.uploading import UploadState
 from ledger.store.activity import Failure
+from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.log import TreeState
 from ledger.store.notices import MailState
+from ledger.store.opening import open_database
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.supervisor import ALL, RunFault, RunState
 from ledger.witness.gathering.collector import WitnessState
+from tests.testkit.tally import Tally
+from tests.unit.chain.builders import Key
+from tests.unit.chain.external import running_anvil
+from tests.unit.chain.world import POLICE, granted_by, remote_world
 
 NOW = 1_800_000_000_000
 REGISTRY = RegistryState(b"\0" * 32, 3, 0, 3, 0, 0, development=True)
@@ -55,6 +71,7 @@ QUIET = ServiceStatus(
     chain_status=SEEN,
     mirrored=3,
     waiting=[],
+    failed=[],
     witnesses=[WitnessState("w", 9)],
     witness_defect=None,
     quorum=1,
@@ -84,6 +101,7 @@ LOUD = {
     "chain_faulty": replace(QUIET, chain=ChainWorkerState(fault="it does not answer", hint="Start it.")),
     "quorum_missing": replace(QUIET, chain=ChainWorkerState(True, WaitReason.QUORUM_MISSING, detail="1 of 2")),
     "change_waits": replace(QUIET, waiting=[WaitingChange("0xab", "insufficient funds")]),
+    "change_failed": replace(QUIET, failed=[FailedChange("0xab", 7, "revokeKey 0xcd")]),
     "balance_low": replace(QUIET, chain_status=POOR),
     "anchor_late": replace(QUIET, open_since=NOW - LATE_MS - 1),
     "witness_fault": replace(QUIET, witnesses=[WitnessState("w", 3, "silent")]),
@@ -114,6 +132,50 @@ def test_a_visitor_is_not_told_whose_change_waits() -> None:
     (for_visitors,) = alarms(replace(LOUD["change_waits"], inside=None))
     assert (alarm.about, alarm.detail) == ("0xab", "insufficient funds")
     assert (for_visitors.kind, for_visitors.about, for_visitors.detail) == ("change_waits", "", None)
+
+
+def test_a_change_that_came_to_nothing_is_an_alarm_until_somebody_sees_to_it(tmp_path: Path) -> None:
+    """The admin's account has sent something else from elsewhere, and the key that he revoked signs on: that is over
+    once he has handed in the same anew, whatever else he does, or once somebody has acknowledged it."""
+    clerk, tally = Key("clerk"), Tally(tmp_path)
+    file = DataDirectory(tmp_path).database
+    with running_anvil() as anvil, closing(open_database(f"sqlite:///{file}")) as database:
+        journal = DatabaseJournal(database)
+        world = remote_world(anvil, journal, finality=1)
+        anvil.fund(POLICE.key_id)
+
+        def hand_in(call: bytes) -> ChainWrite:
+            return world.registry.relay(sign(world.registry.prepare(POLICE.key_id, call), POLICE).raw)
+
+        def take_the_place_of(write: ChainWrite) -> None:
+            anvil.eth.rpc.call("anvil_dropAllTransactions")
+            other = changed(decode(write.raw_transaction).transaction, to=Key("else").key_id, data=b"")
+            anvil.eth.send(sign(other, POLICE).raw)
+
+        def failed() -> list[FailedChange]:
+            anvil.mine(2)
+            world.writer.refresh()
+            return failed_changes(journal)
+
+        hand_in(granted_by(world, POLICE, clerk))
+        assert failed() == []
+        anvil.automine(on=False)
+        for _ in range(2):
+            lost = hand_in(revoke_key(clerk.key_id))
+            assert failed_changes(journal) == []
+            take_the_place_of(lost)
+            expected = [FailedChange(POLICE.key_id, lost.number, f"revokeKey {clerk.key_id}")]
+            assert failed() == expected
+        hand_in(granted_by(world, POLICE, Key("other clerk"), officer="p-2"))
+        assert failed() == expected
+        acknowledging = ("chain", "acknowledge", str(lost.number), "--data-dir", tmp_path)
+        assert tally.ok(*acknowledging) == {"acknowledged": lost.number}
+        assert failed() == []
+        tally.refuses(Exit.REFUSED, "no change of the registry that came to nothing has the number", *acknowledging)
+        take_the_place_of(hand_in(revoke_key(clerk.key_id)))
+        assert len(failed()) == 1
+        hand_in(revoke_key(clerk.key_id))
+        assert failed() == []
 
 
 @pytest.mark.parametrize("kind", SAYINGS)
