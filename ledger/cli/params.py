@@ -334,7 +334,8 @@ _CLAIMS = (
         "--section",
         metavar="LABEL.FIELD[=@FILE]",
         multiple=True,
-        help="Confidential text, kept apart: from a file, from standard input with @-, or asked for.",
+        help="Confidential text, kept apart: from a file, from standard input with @-, or asked for. Nothing else that "
+        "you write can be erased: name no person there.",
     ),
 )
 
