@@ -24,7 +24,7 @@ from ledger.core.events.record import DatasetRegistered, TableLayout
 from ledger.core.events.terms import CaseId, Line
 from ledger.core.messages import Message
 from ledger.store import imports
-from ledger.store.imports import CaseImport
+from ledger.store.imports import CaseImport, CaseUnderNumber
 from ledger.supervision.runs.dataset_rows import columns_of
 from ledger.supervision.runs.datasets import DatasetFiles
 from ledger.supervision.view_catalogue import dataset_view
@@ -44,10 +44,11 @@ Words = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 
 class SoughtRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """A key of your own system, and the id that its case has or would have here."""
+    """A key of your own system, the id that its case has or would have here, and its case number."""
 
     source_key: Line
     case_id: CaseId
+    case_number: Line | None = None
 
 
 class LookUp(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +62,8 @@ class ImportedRow(Struct, frozen=True):
     """What the ledger has of one row.
 
     ``sequence`` and ``head`` are those of the case's next event, null if there is no such case. ``imports`` are what
-    was recorded of the key, in any case.
+    was recorded of the key, in any case. ``same_number`` are other cases that your
+    agency has under the row's case number.
     """
 
     source_key: str
@@ -69,6 +71,7 @@ class ImportedRow(Struct, frozen=True):
     sequence: int | None
     head: str | None
     imports: tuple[CaseImport, ...]
+    same_number: tuple[CaseUnderNumber, ...]
 
 
 class DatasetLine(Struct, frozen=True):
@@ -115,14 +118,18 @@ def look_up(service: ServiceOf, reading: Reads, asked: LookUpBody) -> Response:
         for case_import in imports.of_keys(connection, reading.agency, asked.source_system, keys):
             imported[case_import.source_key].append(case_import)
         heads = imports.own_heads(connection, reading.agency, [row.case_id for row in asked.rows])
+        numbers = list(dict.fromkeys(row.case_number for row in asked.rows if row.case_number))
+        numbered = imports.with_numbers(connection, reading.agency, numbers) if numbers else []
     read_ids = [*heads, *(case_import.case_id for group in imported.values() for case_import in group)]
+    read_ids += (case.case_id for case in numbered)
     if read_ids:
         reading.record(Message("look-up of imports"), *dict.fromkeys(read_ids))
     rows = []
     for row in asked.rows:
         head = heads.get(row.case_id)
         sequence, previous = (head.sequence + 1, head.head) if head else (None, None)
-        rows.append(ImportedRow(row.source_key, row.case_id, sequence, previous, tuple(imported[row.source_key])))
+        same = tuple(case for case in numbered if case.case_number == row.case_number and case.case_id != row.case_id)
+        rows.append(ImportedRow(row.source_key, row.case_id, sequence, previous, tuple(imported[row.source_key]), same))
     return json_response({"rows": rows})
 
 

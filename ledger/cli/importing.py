@@ -33,20 +33,27 @@ class SurveyedFile(NamedTuple):
 
 
 @contextmanager
-def open_surveyed(session: Session, file: Path, planner: Planner, joined: tuple[str, ...]) -> Iterator[SurveyedFile]:
-    """Open and survey the file, and those ``joined`` (NAME=PATH). Raises MalformedInput if one is not as mapped."""
+def open_surveyed(
+    session: Session, file: Path, planner: Planner, joined: tuple[str, ...], *, may_double: bool
+) -> Iterator[SurveyedFile]:
+    """Open and survey the file, and those ``joined`` (NAME=PATH). Raises MalformedInput if one is not as mapped.
+
+    Rows may share a case number if they ``may_double``.
+    """
     others = dict(split_once(text, "=", "--with", "NAME=PATH") for text in joined)
     with JoinedSource(file, planner.mapping, {name: Path(path) for name, path in others.items()}) as source:
         with bar(session, "reading") as progress:
             columns = planner.mapping.columns()
-            survey = source.survey(columns, planner.fingerprint, progress.step, planner.persons)
+            number = {} if may_double else {"number": planner.number}
+            survey = source.survey(columns, planner.fingerprint, progress.step, planner.persons, **number)
         yield SurveyedFile(source, survey, planner)
 
 
-def make_importer(session: Session, file: SurveyedFile, *, may_add: bool = False) -> Importer:
+def make_importer(session: Session, file: SurveyedFile, *, may_add: bool = False, may_double: bool = False) -> Importer:
     """Return the importer of the file for the session's profile."""
     signer = ImportSigner(Actor(*session.officer, session.signer), session.log_id, session.procedures)
-    return Importer(file.planner, ImportTarget(session.service), signer, file.survey, may_add=may_add)
+    target = ImportTarget(session.service)
+    return Importer(file.planner, target, signer, file.survey, may_add=may_add, may_double=may_double)
 
 
 def identity_key(session: Session, named_file: Path | None) -> IdentityKey:

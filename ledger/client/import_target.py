@@ -44,7 +44,9 @@ class ImportTarget:
 
     def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[LookedUpRow]:
         """Return what the service has of each planned row. Raises IntegrityBroken for answers to other rows."""
-        rows = [{"source_key": plan.source_key, "case_id": plan.case_id} for plan in plans]
+        rows = [
+            {"source_key": plan.source_key, "case_id": plan.case_id, "case_number": plan.case_number} for plan in plans
+        ]
         asked = msgspec.json.encode({"source_system": source_system, "rows": rows})
         answers = self._service.post(LOOK_UP, asked, _FoundRows).rows
         if [(answer.source_key, answer.case_id) for answer in answers] != [

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, and_, delete, func, select
 
 from ledger.core.events import Event
 from ledger.core.events.record import DatasetRegistered, ImportRecorded
@@ -33,6 +33,16 @@ class CaseImport(Struct, frozen=True):
     row: int
     row_digest: str | None
     updated_index: int
+
+
+class CaseUnderNumber(Struct, frozen=True):
+    """A case under a number of the agency, and the row of its own system that it was imported from, if one was."""
+
+    case_id: str
+    case_number: str
+    source_system: str | None
+    source_key: str | None
+    row: int | None
 
 
 class SystemImports(Struct, frozen=True):
@@ -66,6 +76,16 @@ def of_keys(connection: Connection, agency: str, source_system: str, keys: Seque
     query = select(*_COLUMNS).where(IMPORTS.c.agency == agency, IMPORTS.c.source_system == source_system)
     query = query.where(IMPORTS.c.source_key.in_(keys)).order_by(IMPORTS.c.source_key, IMPORTS.c.case_id)
     return [CaseImport(*row) for row in connection.execute(query)]
+
+
+def with_numbers(connection: Connection, agency: str, numbers: Sequence[str]) -> list[CaseUnderNumber]:
+    """Return the cases that have one of these numbers at the agency, by case. Requires at most 500 numbers."""
+    is_of_case = and_(IMPORTS.c.case_id == CASE_AGENCIES.c.case_id, IMPORTS.c.agency == CASE_AGENCIES.c.agency)
+    of_case = (CASE_AGENCIES.c.case_id, CASE_AGENCIES.c.case_number)
+    query = select(*of_case, IMPORTS.c.source_system, IMPORTS.c.source_key, IMPORTS.c.row)
+    query = query.select_from(CASE_AGENCIES.outerjoin(IMPORTS, is_of_case))
+    query = query.where(CASE_AGENCIES.c.case_number.in_(numbers), CASE_AGENCIES.c.agency == agency)
+    return [CaseUnderNumber(*row) for row in connection.execute(query.order_by(CASE_AGENCIES.c.case_id))]
 
 
 def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> dict[str, StreamHead]:

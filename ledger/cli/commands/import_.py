@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -36,9 +36,19 @@ WITH = click.option(
     metavar="NAME=PATH",
     help="Another file that the mapping joins, by its name there.",
 )
+SAME_NUMBER = click.option(
+    "--same-number",
+    "may_double",
+    is_flag=True,
+    help="Also rows whose case number another row, or another case of your agency, has.",
+)
 PLANNED = columns("row", "source_key", "case_number", "stage", "comes_to")
 FAULTS = columns("row", "source_key", "column", "value", "reason")
 ADDING = columns("row", "source_key", "persons", "items", "no_longer_named")
+DIFFERENCES = columns("row", "source_key", "event_type", "field", "recorded", "correct")
+SHOW = click.option(
+    "--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many rows to show."
+)
 FAULTS_SHOWN = 50
 
 
@@ -81,7 +91,8 @@ def key(session: Session, key_file: Path | None) -> None:
 @MAPPING
 @WITH
 @IN_FORCE
-@click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many rows to show.")
+@SAME_NUMBER
+@SHOW
 @output_option("--rejects", help_text="Write the rows with faults to this CSV file.", is_result=False)
 def check(
     session: Session,
@@ -91,10 +102,13 @@ def check(
     mapping_file: Path,
     joined: tuple[str, ...],
     in_force: bool,
+    may_double: bool,
     show: int,
     rejects: Path | None,
 ) -> Exit:
-    """Dry run: show what each row would become, and which have faults. Nothing is sent.
+    """Dry run: show what each row would become as a new case, and which have faults. Nothing is sent.
+
+    What the ledger has of the rows, and in what they differ from it, is shown by 'tally import status'.
 
     No service is asked, unless it is to be by the procedures that your ledger has in force: those that ship come with
     their words and clocks.
@@ -111,7 +125,7 @@ def check(
         require_free(session, rejects, "--rejects")
     procedures, key = session.procedures if in_force else books_that_ship(), passing_key(DRY_RUN_AGENCY)
     planner = Planner(read_mapping(mapping_file, procedures), key, procedures)
-    with open_surveyed(session, file, planner, joined) as surveyed, ExitStack() as stack:
+    with open_surveyed(session, file, planner, joined, may_double=may_double) as surveyed, ExitStack() as stack:
         listed = stack.enter_context(RejectsFile(rejects, _reason(session))) if rejects else None
         dry_run = DryRun(surveyed.planner, surveyed.survey, procedures)
         with bar(session, "checking", surveyed.survey.rows) as progress:
@@ -128,6 +142,7 @@ def check(
 @MAPPING
 @WITH
 @identity_key_option
+@SAME_NUMBER
 @output_option(
     "--report",
     help_text="Where the report goes; the rows with faults go beside it.",
@@ -144,6 +159,7 @@ def run(
     mapping_file: Path,
     joined: tuple[str, ...],
     key_file: Path | None,
+    may_double: bool,
     report: Path | None,
     add: bool,
 ) -> Exit:
@@ -165,7 +181,7 @@ def run(
     key, refused = identity_key(session, key_file), RejectsFile(rejects, _reason(session))
     mapping = read_mapping(mapping_file, session.procedures)
     planner = Planner(mapping, key, session.procedures)
-    with open_surveyed(session, file, planner, joined) as surveyed, refused as listed:
+    with open_surveyed(session, file, planner, joined, may_double=may_double) as surveyed, refused as listed:
         asked = Message(
             "You sign the events that the {rows} rows of {file} become, as {officer}; "
             "'tally import check' shows them first.",
@@ -179,7 +195,7 @@ def run(
         )
         try:
             with bar(session, "importing", surveyed.survey.rows) as progress:
-                importer = make_importer(session, surveyed, may_add=add)
+                importer = make_importer(session, surveyed, may_add=add, may_double=may_double)
                 for result in _counted(importer.run(surveyed.source), report_rows, listed):
                     progress.step(result.row)
         finally:
@@ -194,12 +210,23 @@ def run(
 @MAPPING
 @WITH
 @identity_key_option
+@SAME_NUMBER
+@SHOW
 def status(
-    session: Session, /, *, file: Path, mapping_file: Path, joined: tuple[str, ...], key_file: Path | None
+    session: Session,
+    /,
+    *,
+    file: Path,
+    mapping_file: Path,
+    joined: tuple[str, ...],
+    key_file: Path | None,
+    may_double: bool,
+    show: int,
 ) -> None:
-    """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent.
+    """Say how many rows of FILE the ledger has, lacks, or has otherwise, and in what. Nothing is sent.
 
-    Rows that would add persons or things beside those that they no longer name are listed.
+    Of changed rows each field is shown, as it is recorded and as the row has it; what is not recorded yet would be
+    added. Rows that would be refused, or add persons or things beside those that they no longer name, are listed.
     """
     from ledger.cli.files import bar
     from ledger.cli.importing import identity_key, make_importer, open_surveyed
@@ -207,24 +234,43 @@ def status(
     from ledger.interchange.imports.plan import Planner
 
     states: Counter[str] = Counter()
-    adding: list[dict[str, int | str | None]] = []
+    adding: list[dict[str, Any]] = []
+    differing: list[dict[str, Any]] = []
+    faults: list[RowFault] = []
+    changed = 0
     key = identity_key(session, key_file)
     planner = Planner(read_mapping(mapping_file, session.procedures), key, session.procedures)
     with (
-        open_surveyed(session, file, planner, joined) as surveyed,
+        open_surveyed(session, file, planner, joined, may_double=may_double) as surveyed,
         bar(session, "looking_up", surveyed.survey.rows) as progress,
     ):
-        for row in make_importer(session, surveyed).states(surveyed.source):
+        for row in make_importer(session, surveyed, may_double=may_double).states(surveyed.source):
             states[row.state] += 1
+            named = {"row": row.row, "source_key": row.source_key}
             if row.replaced is not None:
-                adding.append({"row": row.row, "source_key": row.source_key, **row.replaced._asdict()})
+                adding.append(named | row.replaced._asdict())
+            if row.differences and changed < show:
+                changed += 1
+                differing += (named | difference._asdict() for difference in row.differences)
+            if row.fault is not None and len(faults) < FAULTS_SHOWN:
+                faults.append(row.fault)
             progress.step()
     counted = {"file": str(file), "file_digest": surveyed.survey.digest, "rows": dict(states)}
     if session.json:
-        session.output.data({**counted, "adding": adding})
+        refused = msgspec.to_builtins(faults, enc_hook=plain)
+        session.output.data({**counted, "adding": adding, "differences": differing, "faults": refused})
         return
-    session.output.parts((("adding", adding, ADDING),))
+    in_words = [row | {"field": session.output.heading(row["field"])} for row in differing]
+    parts = (("differences", in_words, DIFFERENCES), ("adding", adding, ADDING))
+    session.output.parts((*parts, ("faults", _in_words(session, faults), FAULTS)))
     session.output.record(counted)
+
+
+def _in_words(session: Session, faults: Sequence[RowFault]) -> list[dict[str, Any]]:
+    """Return faults as rows of a table, with their reasons in the user's language."""
+    rows = msgspec.to_builtins(faults, enc_hook=plain)
+    reasons = [session.labels.translate(fault.reason) for fault in faults]
+    return [row | {"reason": reason} for row, reason in zip(rows, reasons, strict=True)]
 
 
 def _reason(session: Session) -> Callable[[str], str]:
@@ -278,9 +324,7 @@ class _TrialSummary:
             output.data({**summary, "events": dict(self._events), "planned": planned, "faults": faults})
             return
         planned = [row | {"comes_to": self._words(session, row["events"])} for row in planned]
-        reasons = [output.labels.translate(fault.reason) for fault in self._faults]
-        faults = [row | {"reason": reason} for row, reason in zip(faults, reasons, strict=True)]
-        output.parts((("planned", planned, PLANNED), ("faults", faults, FAULTS)))
+        output.parts((("planned", planned, PLANNED), ("faults", _in_words(session, self._faults), FAULTS)))
         output.record({**summary, "comes_to": self._words(session, self._events)})
 
     @staticmethod

@@ -17,7 +17,7 @@ from msgspec import Struct
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import TallystickError
-from ledger.core.events import Body, Event, Stream
+from ledger.core.events import NAME_OF, Body, Event, Stream
 from ledger.core.events.case import CaseTakenOver
 from ledger.core.events.fields import ABSENT
 from ledger.core.events.record import Correction, ImportRecorded, RecordCorrected
@@ -126,6 +126,29 @@ def missing_events(
         elif correction := _correction(planned, present, origin.source_system):
             yield correction
     yield PlannedEvent(origin)
+
+
+class Difference(NamedTuple):
+    """A field in which a row differs from its case, of an event of this type; what is ``recorded`` is None if new."""
+
+    event_type: str
+    field: str
+    recorded: str | None
+    correct: str
+
+
+def differences(plan: Plan, recorded: Mapping[EventKey, RecordedFields], source_system: str) -> Iterator[Difference]:
+    """Yield field by field what ``missing_events`` corrects and adds in a case that is imported."""
+    for planned in plan.events:
+        present, event_type = recorded.get(planned.key), NAME_OF[type(planned.body)]
+        if present is None:
+            sections = {f"confidential.{label}": IN_NEW_SECTION.format(label) for label in planned.sections}
+            added = {path: text for path, text in _fields(planned.body).items() if not path.startswith("confidential.")}
+            yield from (Difference(event_type, path, None, text) for path, text in (added | sections).items())
+        elif correction := _correction(planned, present, source_system):
+            assert isinstance(correction.body, RecordCorrected), "it is one"
+            corrections = correction.body.corrections
+            yield from (Difference(event_type, fix.field, fix.recorded, fix.correct) for fix in corrections)
 
 
 class Replaced(NamedTuple):

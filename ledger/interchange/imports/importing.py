@@ -29,17 +29,19 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.interchange.imports.case_events import (
     CaseEvent,
+    Difference,
     EventChain,
     ImportSigner,
     Replaced,
     RowFault,
     at_column,
+    differences,
     fault_of,
     missing_events,
     recorded_fields,
     replaced_by,
 )
-from ledger.interchange.imports.plan import Plan, Planner, RowRefused
+from ledger.interchange.imports.plan import SAME_NUMBER, Plan, Planner, RowRefused
 from ledger.interchange.imports.source_file import SourceFile, Survey
 from ledger.interchange.imports.tables import CellRefused, SourceRow
 from ledger.recording.event_signing import Actor, StreamPosition
@@ -69,23 +71,39 @@ class EarlierImport(Struct, frozen=True):
     row_digest: str | None
 
 
+class NumberedCase(Struct, frozen=True):
+    """A case of the agency under a case number, and the row of the own system that it was imported from, if one was."""
+
+    case_id: str
+    case_number: str
+    source_system: str | None
+    source_key: str | None
+    row: int | None
+
+
 class LookedUpRow(Struct, frozen=True):
-    """What the ledger has of a row; ``sequence`` and ``head`` are where the next event of its case goes."""
+    """What the ledger has of a row; ``sequence`` and ``head`` are where the next event of its case goes.
+
+    ``same_number`` are other cases of the agency under the row's case number.
+    """
 
     source_key: str
     case_id: str
     sequence: int | None
     head: str | None
     imports: tuple[EarlierImport, ...]
+    same_number: tuple[NumberedCase, ...] = ()
 
 
 class RowState(Struct, frozen=True):
-    """What the ledger has of a row, and what the row would add beside what it no longer names."""
+    """What the ledger has of a row: why it would be refused, in what it differs, and what it adds beside others."""
 
     row: int
     source_key: str | None
     state: State
     replaced: Replaced | None = None
+    differences: tuple[Difference, ...] = ()
+    fault: RowFault | None = None
 
 
 class RowResult(Struct, frozen=True):
@@ -138,17 +156,26 @@ class ImportLedger(Protocol):
 class Importer:
     """Imports the rows of one surveyed file. Safe to call from several threads with different rows.
 
-    Refuses a row that adds persons or items beside those that it no longer names, unless ``may_add``.
+    Refuses a row that adds persons or items beside those that it no longer names, unless ``may_add``, and a new case
+    under the number of another one, unless ``may_double``.
     """
 
     def __init__(
-        self, planner: Planner, ledger: ImportLedger, signer: ImportSigner, survey: Survey, *, may_add: bool = False
+        self,
+        planner: Planner,
+        ledger: ImportLedger,
+        signer: ImportSigner,
+        survey: Survey,
+        *,
+        may_add: bool = False,
+        may_double: bool = False,
     ):
         self._planner = planner
         self._ledger = ledger
         self._signer = signer
         self._survey = survey
         self._may_add = may_add
+        self._may_double = may_double
         self._system = planner.mapping.source_system
 
     def run(self, file: SourceFile) -> Iterator[RowResult]:
@@ -195,7 +222,7 @@ class Importer:
         drafts: list[Draft] = []
         for plan, looked_up in zip(plans, self._ledger.look_up(self._system, plans) if plans else (), strict=True):
             try:
-                if _is_imported(plan, looked_up):
+                if self._is_imported(plan, looked_up):
                     results[plan.row] = RowResult(plan.row, "unchanged", plan.source_key, plan.case_id)
                 else:
                     drafts.append(Draft(plan, looked_up, self._chain(plan, looked_up)))
@@ -251,34 +278,52 @@ class Importer:
 
     def _look_up(self, rows: Sequence[SourceRow]) -> list[RowState]:
         plans, refused = self._planned(rows)
-        states = [RowState(result.row, result.source_key, "refused") for result in refused.values()]
+        states = [RowState(each.row, each.source_key, "refused", fault=each.fault) for each in refused.values()]
         for plan, looked_up in zip(plans, self._ledger.look_up(self._system, plans) if plans else (), strict=True):
-            state, replaced = self._state(plan, looked_up)
-            states.append(RowState(plan.row, plan.source_key, state, replaced))
-        return states
+            try:
+                states.append(self._state(plan, looked_up))
+            except TallystickError as error:
+                fault = fault_of(plan.row, plan.source_key, error)
+                states.append(RowState(plan.row, plan.source_key, "refused", fault=fault))
+        return sorted(states, key=lambda state: state.row)
 
-    def _state(self, plan: Plan, looked_up: LookedUpRow) -> tuple[State, Replaced | None]:
-        try:
-            if _is_imported(plan, looked_up):
-                return "imported", None
-            if looked_up.sequence is None:
-                return "absent", None
-            replaced = replaced_by(plan, recorded_fields(self._events(plan), self._signer.actor.agency))
-        except TallystickError:
-            return "refused", None
-        return "changed" if looked_up.imports else "begun", replaced
+    def _state(self, plan: Plan, looked_up: LookedUpRow) -> RowState:
+        if self._is_imported(plan, looked_up):
+            return RowState(plan.row, plan.source_key, "imported")
+        if looked_up.sequence is None:
+            return RowState(plan.row, plan.source_key, "absent")
+        recorded = recorded_fields(self._events(plan), self._signer.actor.agency)
+        state: State = "changed" if looked_up.imports else "begun"
+        differing = differences(plan, recorded, self._system) if looked_up.imports else ()
+        return RowState(plan.row, plan.source_key, state, replaced_by(plan, recorded), tuple(differing))
 
+    def _is_imported(self, plan: Plan, looked_up: LookedUpRow) -> bool:
+        """Return whether the ledger has the row as it is.
 
-def _is_imported(plan: Plan, looked_up: LookedUpRow) -> bool:
-    """Return whether the ledger has the row as it is. Raises RowRefused if its key is in another case."""
-    elsewhere = [earlier.case_id for earlier in looked_up.imports if earlier.case_id != plan.case_id]
-    if elsewhere:
-        raise RowRefused(
-            "the key {plan.source_key!r} was imported as case {elsewhere} with another identity key",
-            plan=plan,
-            elsewhere=", ".join(elsewhere),
-        )
-    return any(earlier.row_digest == plan.row_digest for earlier in looked_up.imports)
+        Raises RowRefused if its key is in another case, or if a new case would get the number of another one.
+        """
+        elsewhere = [earlier.case_id for earlier in looked_up.imports if earlier.case_id != plan.case_id]
+        if elsewhere:
+            raise RowRefused(
+                "the key {plan.source_key!r} was imported as case {elsewhere} with another identity key",
+                plan=plan,
+                elsewhere=", ".join(elsewhere),
+            )
+        if looked_up.sequence is None and looked_up.same_number and not self._may_double:
+            other = looked_up.same_number[0]
+            if other.source_key is None:
+                raise RowRefused(
+                    "case {other.case_id} has the number {other.case_number} already: {option}",
+                    other=other,
+                    option=SAME_NUMBER,
+                )
+            raise RowRefused(
+                "case {other.case_id} has the number {other.case_number} already, imported from row {other.row} of "
+                "{other.source_system} as {other.source_key!r}: {option}",
+                other=other,
+                option=SAME_NUMBER,
+            )
+        return any(earlier.row_digest == plan.row_digest for earlier in looked_up.imports)
 
 
 def _import_record(source_system: str, plan: Plan, survey: Survey) -> ImportRecorded:

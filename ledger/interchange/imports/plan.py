@@ -41,7 +41,7 @@ from ledger.interchange.imports.mapping import (
     SeizureMapping,
     source_of,
 )
-from ledger.interchange.imports.source_file import Survey
+from ledger.interchange.imports.source_file import Pair, Survey
 from ledger.interchange.imports.tables import CellRefused, SourceRow
 from ledger.interchange.imports.values import Misread
 
@@ -52,6 +52,9 @@ Sections = dict[str, dict[str, str]]  # the fields of each confidential section,
 Parts = Mapping[str, ColumnOrSource | None]  # by the field of the event that they give
 # The parts of an item that are read on their own.
 PARTS_OF_ITEM = ("quantity", "unit", "volumes", "pages", "money", "seizure", "collection", "digests", "particulars")
+BRACKETS = str.maketrans("〔【[〕】]", "((()))")
+# What to do if they are two cases all the same.
+SAME_NUMBER = Message("if both are cases, import them with --same-number")
 NARRATIVE = "narrative"  # label of the section for the case's confidential columns
 
 
@@ -76,13 +79,20 @@ class PlannedEvent(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The events of a row. ``row_digest`` is equal for rows with equal events."""
+    """The events of a row, the taking over of its case first. ``row_digest`` is equal for rows with equal events."""
 
     row: int
     source_key: str
     case_id: str
     row_digest: str
     events: tuple[PlannedEvent, ...]
+
+    @property
+    def case_number(self) -> str:
+        """Return the number of the case as the row has it."""
+        opened = self.events[0].body
+        assert isinstance(opened, case.CaseTakenOver), "a plan begins with the taking over"
+        return opened.case_number
 
 
 def event_key(body: Body) -> EventKey | None:
@@ -138,6 +148,14 @@ class Planner:
         source_key = self.key_or_none(row)
         return None if source_key is None else self._key.fingerprint(source_key)
 
+    def number(self, row: SourceRow) -> int | None:
+        """Return 64 bits of the row's case number, whatever its brackets; None if it has none of its own."""
+        source = source_of(self.mapping.case.case_number)
+        with suppress(CellRefused):
+            number = _read(self._stated(row), source, values.line) if source.column and not row.fault else None
+            return self._key.fingerprint(_folded(number).translate(BRACKETS)) if number else None
+        return None
+
     def persons(self, row: SourceRow) -> Iterator[tuple[int, int]]:
         """Yield 64 bits of the number of each person of the row who has one, and 64 of the letters of the name."""
         with suppress(CellRefused):
@@ -147,7 +165,7 @@ class Planner:
         for part in self.mapping.persons:
             numbers, name = _identity(row, part), _read(row, source_of(part.name), values.line)
             if numbers and name:
-                letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+                letters = "".join(filter(str.isalnum, _folded(name)))
                 yield part, self._key.fingerprint("\n".join(numbers)), self._key.fingerprint(letters)
 
     def _stated(self, row: SourceRow) -> SourceRow:
@@ -164,8 +182,12 @@ class Planner:
             raise RowRefused(row.fault)
         row = self._stated(row)
         source_key = self.source_key(row)
-        if self._key.fingerprint(source_key) in survey.repeated:
-            raise RowRefused("the key {source_key!r} stands in more than one row of the file", source_key=source_key)
+        if other := _other_row(row, survey.repeated.get(self._key.fingerprint(source_key))):
+            raise RowRefused("the key {source_key!r} stands in row {other} too", source_key=source_key, other=other)
+        if (mark := self.number(row)) is not None and (other := _other_row(row, survey.numbered.get(mark))):
+            reason = Message("this case number stands in row {other} too: {option}", other=other, option=SAME_NUMBER)
+            column = source_of(self.mapping.case.case_number).column or ""
+            raise CellRefused(column, _shown(row.cells.get(column)), reason)
         for column in self.mapping.required:
             if _read(row, CellSource(column=column), values.text) is None:
                 raise CellRefused(column, "", "blank, and the mapping requires it")
@@ -191,6 +213,15 @@ class Planner:
             raise CellRefused(source.column or "", procedure_id, reason)
         label_first_by(book)
         return tuple(_RowReader(self.mapping, self._key, row, source_key, book).events())
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _other_row(row: SourceRow, pair: Pair | None) -> int | None:
+    """Return another row that has the same, if there is one."""
+    return next((number for number in pair or () if number != row.number), None)
 
 
 class _RowReader:

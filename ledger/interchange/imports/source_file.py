@@ -9,7 +9,7 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal, Self
 
@@ -43,16 +43,21 @@ class Layout(Struct, frozen=True):
     header_row: int = 1
 
 
+Pair = tuple[int, int]  # rows by their number in the file
+
+
 class Survey(Struct, frozen=True):
     """The outcome of the first reading.
 
-    ``repeated`` are the fingerprints that more than one row has. ``named`` has the numbers of persons that stand with
-    several names: by the number's fingerprint, and the name's, the first row.
+    ``repeated`` has the keys, and ``numbered`` the case numbers, that several rows have: by the fingerprint, the first
+    two rows. ``named`` has the numbers of persons that stand with several names: by the number's fingerprint, and the
+    name's, the first row.
     """
 
     digest: str
     rows: int
-    repeated: frozenset[int]
+    repeated: Mapping[int, Pair]
+    numbered: Mapping[int, Pair] = {}
     named: Mapping[int, Mapping[int, int]] = {}
 
 
@@ -115,19 +120,21 @@ class SourceFile:
         fingerprint: Callable[[SourceRow], int | None],
         progress: Callable[[int], object],
         persons: Callable[[SourceRow], Iterable[tuple[int, int]]] = lambda _: (),
+        number: Callable[[SourceRow], int | None] = lambda _: None,
     ) -> Survey:
         """Read the whole file once and return what it holds.
 
         ``columns`` are those that must exist, with the option or the path in the mapping that asks for each;
-        ``fingerprint`` gives what no two rows may share; ``progress`` is called with each row's number; ``persons``
-        gives the fingerprints of each person's number and name.
+        ``fingerprint`` and ``number`` give what no two rows may share; ``progress`` is called with each row's number;
+        ``persons`` gives the fingerprints of each person's number and name.
 
         Raises MalformedInput if the file is not of its kind, or lacks a column.
         """
         table = self.table()
         if table.columns is not None:
             self._require(columns, table.columns)
-        buckets = [array("Q") for _ in range(BUCKETS)]
+        of_keys = [array("Q") for _ in range(BUCKETS)]  # key and row in turn
+        of_cases = [array("Q") for _ in range(BUCKETS)]  # case number and row in turn
         of_persons = [array("Q") for _ in range(BUCKETS)]  # number, name and row of each in turn
         present: set[str] = set()
         rows = 0
@@ -135,16 +142,19 @@ class SourceFile:
             rows += 1
             if table.columns is None and len(present) < len(columns):
                 present.update(columns.keys() & row.cells.keys())
-            if (mark := fingerprint(row)) is not None:
-                buckets[mark % BUCKETS].append(mark)
+            for mark, buckets in ((fingerprint(row), of_keys), (number(row), of_cases)):
+                if mark is not None:
+                    buckets[mark % BUCKETS].extend((mark, row.number))
             for identity, name in persons(row):
                 of_persons[identity % BUCKETS].extend((identity, name, row.number))
             progress(row.number)
         if table.columns is None and rows:
             self._require(columns, tuple(present))
-        repeated = {mark for bucket in buckets for mark, following in pairwise(sorted(bucket)) if mark == following}
+        repeated, numbered = (
+            dict(pair for bucket in each for pair in _repeated(bucket)) for each in (of_keys, of_cases)
+        )
         named = {identity: names for bucket in of_persons for identity, names in _several_names(bucket)}
-        return Survey(self.digest(), rows, frozenset(repeated), named)
+        return Survey(self.digest(), rows, repeated, numbered, named)
 
     def digest(self) -> str:
         """Return the SHA-256 of the bytes, as ``sha256sum`` gives it. Raises IntegrityBroken if they change."""
@@ -201,6 +211,14 @@ class SourceFile:
                     field=asked_by,
                     hint=nearest(column, present) or "Do encoding, delimiter and header_row fit the file?",
                 )
+
+
+def _repeated(marks: array[int]) -> Iterator[tuple[int, Pair]]:
+    """Yield each mark of several rows, with the first two of them."""
+    rows: dict[int, list[int]] = {}
+    for mark, row in zip(marks[::2], marks[1::2], strict=True):
+        rows.setdefault(mark, []).append(row)
+    return ((mark, (having[0], having[1])) for mark, having in rows.items() if len(having) > 1)
 
 
 def _several_names(persons: array[int]) -> Iterator[tuple[int, dict[int, int]]]:

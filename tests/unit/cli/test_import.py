@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import stamina
 
+from ledger.cli.errors import Exit
 from ledger.cli.session import Session
 from ledger.client.profiles import Profiles
 from ledger.core.events import decode_envelope
@@ -50,6 +51,9 @@ quantity = "count"
 COLUMNS = ("number", "about", "opened", "suspect", "id", "thing", "count")
 
 
+ALL = ("--same-number",)  # tests have cases of the same numbers
+
+
 class Desk:
     """One officer who imports; each test has a source system of its own."""
 
@@ -75,7 +79,16 @@ class Desk:
 
     def run(self, file: Path, mapping: Path | None = None) -> Done:
         """``tally import run``, with its report in the test's folder."""
-        words = ("--mapping", mapping or self.mapping, "--identity-key", self.key, "--replace", "--report", self.report)
+        words = (
+            "--mapping",
+            mapping or self.mapping,
+            "--identity-key",
+            self.key,
+            *ALL,
+            "--replace",
+            "--report",
+            self.report,
+        )
         return self.world.tally("--json", "import", "run", file, *words, profile=self.profile)
 
     @property
@@ -89,7 +102,7 @@ class Desk:
         return done.json()["rows"]
 
     def status(self, file: Path) -> dict[str, int]:
-        words = ("--mapping", self.mapping, "--identity-key", self.key)
+        words = ("--mapping", self.mapping, "--identity-key", self.key, *ALL)
         return self.ok("status", file, *words)["rows"]
 
     def imports(self) -> list[dict[str, Any]]:
@@ -111,7 +124,16 @@ class Desk:
 
     def command(self, file: Path, report: str) -> list[str | Path]:
         """``tally import run`` as a process of its own."""
-        words = ["--mapping", self.mapping, "--identity-key", self.key, "--replace", "--report", self.folder / report]
+        words = [
+            "--mapping",
+            self.mapping,
+            "--identity-key",
+            self.key,
+            *ALL,
+            "--replace",
+            "--report",
+            self.folder / report,
+        ]
         return [TALLY, "--json", "--yes", "--profile", self.profile, "import", "run", file, *words]
 
 
@@ -185,6 +207,69 @@ def test_a_changed_row_becomes_a_correction(desk: Desk) -> None:
     assert events[5]["sections"]["person:1"]["fields"] == {"name": "Zhang San"}
     assert "Zhang" not in json.dumps([event["payload"] for event in events])
     assert events[4]["payload"]["body"]["corrects"]["event_id"] == events[0]["event_id"]
+
+
+def test_the_same_register_under_another_name_makes_no_doubles(desk: Desk) -> None:
+    """A row whose case number a case of the agency has is refused before anything of it is signed, and names that case
+    and its row; on request it becomes another case."""
+    rows = [(f"D-{number}-{desk.folder.name}", *ROWS[0][1:]) for number in (1, 2)]
+    desk.rows(desk.write(rows[0]))
+    (desk.folder / "again").mkdir()
+    again = Desk(desk.world, desk.folder / "again", f"{desk.system} under another name")
+    words = (desk.write(*rows, name="again.csv"), "--mapping", again.mapping, "--identity-key", again.key)
+    looked = desk.ok("status", *words)
+    (fault,) = looked["faults"]
+    assert (looked["rows"], fault["row"]) == ({"refused": 1, "absent": 1}, 2)
+    before = (
+        f"case {desk.case_of(rows[0][0])} has the number {rows[0][0]} already, imported from row 2 of {desk.system}"
+    )
+    assert fault["reason"].startswith(before)
+    done = desk.world.tally("import", "run", *words, "--replace", "--report", desk.report, profile="police")
+    assert done.status == Exit.REFUSED
+    assert json.loads(desk.report.read_bytes())["rows"] == {"refused": 1, "imported": 1}
+    assert before in desk.report.with_name("report.rejects.csv").read_text(encoding="utf-8-sig")
+    assert again.rows(words[0]) == {"imported": 1, "unchanged": 1}
+
+
+def test_a_person_who_was_named_by_mistake_is_put_right_in_the_ledger(desk: Desk) -> None:
+    """As docs/import.md says: by a correction, the end of his own way through the case, and the erasure of his name by
+    two officers. The row, which still names him, brings nothing back."""
+    file = desk.write(ROWS[0])
+    desk.rows(file)
+    case_id, world = desk.case_of("A-1"), desk.world
+    named = next(event for event in desk.events(case_id) if event["event_type"] == "person.named")
+    person_id, event_id = named["payload"]["body"]["person_id"], named["event_id"]
+    change = ("--change", "role", "suspect", "witness", "--ground", "named by mistake")
+    world.ok("record", "correct", case_id, event_id, *change)
+    world.ok("case", "stage", case_id, "closed", "--person", person_id)
+    proposing = ("section", "propose-erasure", case_id, event_id, "person:1", "--ground", "named by mistake")
+    proposal = world.ok(*proposing)["event_id"]
+    order = ("--for", "court_order", "--authority", "court order=2026-9")
+    world.ok("section", "erase", case_id, proposal, *order, profile="chief")
+    (person,) = world.ok("case", "show", case_id)["persons"]
+    assert (person["person_id"], person["stage"]) == (person_id, "closed")
+    assert world.ok("event", "show", event_id)["sections"] == {"person:1": None}
+    assert desk.rows(file) == {"unchanged": 1}
+
+
+def test_status_shows_in_what_a_changed_row_differs(desk: Desk) -> None:
+    """Field by field: as it is recorded and as the row has it, and what the row adds; nothing is sent."""
+    desk.rows(desk.write(ROWS[0], ROWS[2]))
+    changed = desk.write(("A-1", "robbery", *ROWS[0][2:]), (*ROWS[2][:3], "Li", "310103", "", ""), name="newer.csv")
+    answer = desk.ok("status", changed, "--mapping", desk.mapping, "--identity-key", desk.key)
+    differences = [tuple(row.values()) for row in answer["differences"]]
+    assert differences[0] == (2, "A-1", "case.taken_over", "case_type", "theft", "robbery")
+    added = {
+        field: correct
+        for row, _, kind, field, recorded, correct in differences[1:]
+        if (row, kind) == (3, "person.named")
+    }
+    assert (added["role"], "Li" in str(differences)) == ("suspect", False)
+    shown = desk.world.tally(
+        "import", "status", changed, "--mapping", desk.mapping, "--identity-key", desk.key, profile="police"
+    )
+    assert ("robbery" in shown.out, "theft" in shown.out) == (True, True)
+    assert desk.status(changed) == {"changed": 2}
 
 
 def test_rows_with_faults_are_listed_and_stop_nothing(desk: Desk) -> None:

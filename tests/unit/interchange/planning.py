@@ -81,7 +81,12 @@ def surveyed(file: Path, planner: Planner | None = None) -> Iterator[tuple[Sourc
     """Open a file and read it once, by the planner of the small mapping unless another is given."""
     planner = planner or Planner(parse_mapping(MAPPING.encode(), "m.toml", BOOKS), KEY, BOOKS)
     with SourceFile(file, layout_of(file, planner.mapping)) as source:
-        yield source, source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None, planner.persons)
+        yield (
+            source,
+            source.survey(
+                planner.mapping.columns(), planner.fingerprint, lambda _: None, planner.persons, planner.number
+            ),
+        )
 
 
 def tried(folder: Path, *rows: str, mapping: str = MAPPING, key: IdentityKey = KEY) -> Tried:

@@ -151,12 +151,25 @@ def test_a_digest_that_is_none_is_refused_at_its_column(tmp_path: Path) -> None:
 def test_a_key_that_stands_twice_is_refused_in_every_row(tmp_path: Path) -> None:
     """Which is right is not decided by their order; a row of another key is none of it, and two long ones stay two."""
     result = tried(tmp_path, FULL, "A-2,arson,,,,,,,,,", FULL.replace("theft", "fraud"))
-    assert [(row, "more than one row" in reason) for row, _, reason in result.faults] == [(2, True), (4, True)]
+    assert [(row, reason) for row, _, reason in result.faults] == [
+        (2, "the key 'A-1' stands in row 4 too"),
+        (4, "the key 'A-1' stands in row 2 too"),
+    ]
     mapping = MAPPING.replace('case_number = "number"', 'case_number = { value = "x" }')
     rows = [f"{'k' * 250}{number},theft,,,,,,,,," for number in (1, 2)]
     keys = {plan_of(tmp_path, row, mapping=mapping).source_key for row in rows}
     assert len(keys) == 2
     assert all(key.startswith("sha256:") for key in keys)
+
+
+def test_a_case_number_that_stands_twice_is_refused_in_every_row(tmp_path: Path) -> None:
+    """Whatever the keys and the brackets: each row names the other, at its column, before anything is signed."""
+    mapping = MAPPING.replace('key = ["number"]', 'key = ["summary"]')
+    numbers = (("〔2026〕1号", "k1"), ("(2026)1号", "k2"))
+    rows = [FULL.replace("A-1", number).replace("in a shop", key) for number, key in numbers]
+    result = tried(tmp_path, *rows, FULL, mapping=mapping)
+    assert [(row, column) for row, column, _ in result.faults] == [(2, "number"), (3, "number")]
+    assert "this case number stands in row 3 too" in result.faults[0][2]
 
 
 def test_the_rules_are_tried_before_anything_is_sent(tmp_path: Path) -> None:
