@@ -39,6 +39,7 @@ from ledger.store.log import TreeState
 from ledger.store.notices import MailState
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.supervisor import ALL, RunState
+from ledger.timeline.anchored_sizes import LATE_AFTER_S
 from ledger.witness.gathering.collector import WitnessState
 
 DAYS = 14  # of the log's growth
@@ -248,7 +249,7 @@ def _incident(entry: log.StoredEntry) -> Incident:
 
 Colour = Literal["bad", "soon"]
 
-LATE_MS = 10 * 60 * 1000  # milliseconds for which an entry may wait for its final anchor
+LATE_MS = LATE_AFTER_S * 1000
 CHANGE_LATE_S = 120  # seconds from its signing to a block in which a change of the registry is no matter of course
 ANCHOR_GAS = 500_000  # of a large anchor with its consistency proof
 ANCHORS_PAID = 1000  # anchors that the account's balance should pay for
@@ -389,7 +390,7 @@ SAYINGS = {
         "soon",
         later("Models are not run."),
         later("Leads are raised once they run again. Whoever publishes models sees the same under the model's name."),
-        "tally model list",
+        "tally library list",
     ),
     "model_fault": AlarmText(
         "soon",

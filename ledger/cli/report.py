@@ -43,6 +43,12 @@ COLOURS = {
 }
 
 
+NOT_YET = Message(
+    "A proof fetched within ten minutes of the recording has no anchor as a rule: fetch it again. If it has none then "
+    "either, tell the operator ('tally anchor status' says what is waited for). If it has, step 4 says what helps."
+)
+
+
 def show_report(
     session: Session, report: ProofReport | StreamReport | AbsenceReport | LeadReport, trust: Trust | None = None
 ) -> None:
@@ -97,6 +103,8 @@ def show_conclusion(
 ) -> None:
     """Print the verdict, and beside it whether the acts were possible, the rules kept, and anything left out."""
     _show_verdict(labels, report.verdict, report.steps, development=report.development)
+    if report.verdict == "not_yet_anchored":
+        click.secho(labels.translate(NOT_YET), dim=True)
     for name in ("conformity", "completeness"):
         statement: Statement | None = getattr(report, name, None)
         if statement is not None:

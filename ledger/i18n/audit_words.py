@@ -25,7 +25,7 @@ VERDICT_MEANS: Final = {
     ),
     "not_yet_anchored": Message(
         "Nothing is wrong, but nothing of it is anchored for good yet: the chain proves nothing so far. Audit again "
-        "when the next anchor is final."
+        "when the next anchor is final, which is usual within ten minutes of the recording."
     ),
     "unverifiable": Message(
         "Something could not be looked at; the steps below say what is missing. Nothing is said to be whole that was "

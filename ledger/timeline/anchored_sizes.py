@@ -45,6 +45,7 @@ class AnchoredSizes:
         return self._journal.proven_times(log_indices)
 
 
+LATE_AFTER_S = 600  # seconds from its recording for which an entry may wait for a final block
 StageName = Literal["signed", "logged", "cosigned", "anchored", "final"]
 
 
@@ -52,7 +53,8 @@ class AnchoringStage(Struct, frozen=True):
     """A stage on the way of an event to a final block.
 
     ``at`` is in unix seconds: the signer's claim of ``signed``, our clock's of ``logged``, the block's of ``final``.
-    ``size`` is the tree size that ``witnesses`` co-signed.
+    ``size`` is the tree size that ``witnesses`` co-signed. ``due_at`` is the time (unix seconds) by which the first
+    stage on the chain that is not reached is usually reached; then it ``is_late``.
     """
 
     name: StageName
@@ -60,21 +62,31 @@ class AnchoringStage(Struct, frozen=True):
     at: int | None = None
     size: int | None = None
     witnesses: tuple[str, ...] = ()
+    due_at: int | None = None
+    is_late: bool = False
 
 
 def stages(
-    connection: Connection, entry: StoredEntry, state: Anchored, proven_at: int | None
+    connection: Connection, entry: StoredEntry, state: Anchored, proven_at: int | None, now: int
 ) -> tuple[AnchoringStage, ...]:
-    """Return the stages of an entry that is anchored so far, and proven to exist since ``proven_at`` (unix seconds)."""
+    """Return the stages of an entry that is anchored so far, and proven to exist since ``proven_at`` (unix seconds).
+
+    ``now`` is the time in unix milliseconds.
+    """
     witnessed = checkpoints.last_witnessed(connection)
     cosigned = AnchoringStage("cosigned", is_reached=False)
     if witnessed is not None and entry.log_index < witnessed.size:
         names = tuple(key.partition("+")[0] for key in checkpoints.cosigners(connection, witnessed.size))
         cosigned = AnchoringStage("cosigned", is_reached=True, size=witnessed.size, witnesses=names)
+    is_anchored, is_final = state in ("mined", "confirmed"), state == "confirmed"
+    due_at = entry.recorded_at // 1000 + LATE_AFTER_S
+    is_late = now // 1000 > due_at
     return (
         AnchoringStage("signed", is_reached=True, at=entry.signed_at),
         AnchoringStage("logged", is_reached=True, at=entry.recorded_at // 1000),
         cosigned,
-        AnchoringStage("anchored", is_reached=state in ("mined", "confirmed")),
-        AnchoringStage("final", is_reached=state == "confirmed", at=proven_at),
+        AnchoringStage("anchored", is_anchored, due_at=None if is_anchored else due_at, is_late=is_late),
+        AnchoringStage(
+            "final", is_final, proven_at, due_at=due_at if is_anchored != is_final else None, is_late=is_late
+        ),
     )

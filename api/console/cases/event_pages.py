@@ -57,7 +57,7 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         )
         shows_sections = visit.reading.sees_sections(connection, entry, sight, None)
         stored = visit.reading.sections(connection, entry) if shows_sections else {}
-        proof_stages = stages(connection, entry, step.state, step.proven_at)
+        proof_stages = stages(connection, entry, step.state, step.proven_at, visit.service.parts.clock())
     sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
     words = narrator_of(visit.service, visit.labels, visible.person_names).words(here.event, here.after)
     states, kinds = visit.service.parts.validator.states, visit.reading.authority.kinds

@@ -118,7 +118,8 @@ def show_change(visit: PublicVisitOf, entry: EntryPath) -> Response:
     anchored = AnchoredSizes(DatabaseJournal(visit.service.parts.database))
     with visit.service.parts.database.read() as connection:
         stored = _registry_entry(connection, entry)
-        proof_stages = stages(connection, stored, anchored.of(entry), anchored.proven_at([entry]).get(entry))
+        proven_at, now = anchored.proven_at([entry]).get(entry), visit.service.parts.clock()
+        proof_stages = stages(connection, stored, anchored.of(entry), proven_at, now)
     event = log.event_of(stored)
     (change,) = _changes(visit, [stored])
     words = narrator_of(visit.service, visit.labels).words(event, None)

@@ -44,7 +44,9 @@ MEANINGS: Final = {
     "intact": later("Nothing was changed since it was put into the ledger: every step that the verdict needs held."),
     "not_yet_anchored": later(
         "Nothing that is shown is wrong. No block that you trust is shown, so neither a record on a chain nor whether "
-        "the key was revoked is proven: what shows it may have been left out. Step 4 says what helps."
+        "the key was revoked is proven: what shows it may have been left out. Step 4 says what helps. A proof that was "
+        "fetched within ten minutes of the recording has no block as a rule: fetch it again. If it has none then "
+        "either, tell the operator of the ledger."
     ),
     "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
     "other_ledger": later(

@@ -36,7 +36,7 @@ from ledger.recording.head_maps import HeadMapKeeper
 from ledger.store import chain_journal, log
 from ledger.store import chain_journal as journals
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.timeline.anchored_sizes import AnchoredSizes
+from ledger.timeline.anchored_sizes import LATE_AFTER_S, AnchoredSizes, stages
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
@@ -497,3 +497,25 @@ def test_an_entry_is_proven_by_the_earliest_final_block_whose_size_has_it(
             connection.execute(text("UPDATE chain_writes SET state = 'confirmed' WHERE number = 4"))
         # What was made before an anchor is told of the sizes of then; who asks anew is told of those of now.
         assert (sizes.of(11), AnchoredSizes(journal).of(11)) == ("mined", "confirmed")
+
+
+def test_a_stage_on_the_chain_says_until_when_waiting_is_usual(linked: Linked) -> None:
+    """The first that is not reached: ten minutes from the recording on, and from then on it is late."""
+    grow(linked, "case-1")
+    with linked.ledger.database.read() as connection:
+        (entry, *_) = log.stream(connection, "case", "case-1")
+        due_at = entry.recorded_at // 1000 + LATE_AFTER_S
+        for state, of in (
+            ("unanchored", "anchored"),
+            ("submitted", "anchored"),
+            ("mined", "final"),
+            ("confirmed", None),
+        ):
+            for late in (0, 1):
+                now = (due_at + late) * 1000
+                waiting = [
+                    (stage.name, stage.due_at, stage.is_late)
+                    for stage in stages(connection, entry, state, None, now)
+                    if stage.due_at is not None
+                ]
+                assert waiting == ([(of, due_at, late == 1)] if of else [])

@@ -433,6 +433,9 @@ def test_the_command_certifies_a_file_offline(tmp_path: Path) -> None:
     unanchored = tally("proof", "certificate", bundle, "--trust", trusted, "--output", tmp_path / "u.pdf")
     checked = tally("proof", "check", bundle, "--trust", trusted)
     assert unanchored.status == checked.status != 0
+    assert "within ten minutes" in checked.out, "what is usual, and what to do"
+    assert "十分钟" in tally("proof", "check", bundle, "--trust", trusted, "--lang", "zh-CN").out
+    assert "ten minutes after the recording" in " ".join(text_of((tmp_path / "u.pdf").read_bytes()).split())
     wrong = tally("proof", "certificate", bundle, "--trust", trusted, "--verify-url", "javascript:alert(1)")
     assert "--verify-url" in wrong.err
 
