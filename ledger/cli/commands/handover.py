@@ -259,14 +259,14 @@ act(
 @handover_group.command("inbox")
 @STATUS
 def inbox(session: Session, status: str | None) -> None:
-    """List what is offered to your agency."""
+    """List the handovers that are offered to your agency. Letters, which move nothing, are in 'tally letter list'."""
     _list(session, "inbox", status)
 
 
 @handover_group.command("outbox")
 @STATUS
 def outbox(session: Session, status: str | None) -> None:
-    """List what your agency has offered."""
+    """List the handovers that your agency has offered."""
     _list(session, "outbox", status)
 
 

@@ -62,7 +62,10 @@ ABOUT_LETTER = options(
 @click.option("--waiting", is_flag=True, help="Only those that wait for a receipt, or for the answer they ask for.")
 @click.option("--number", help="Only those whose number has this in it, as it stands on the paper.")
 def list_(session: Session, /, *, box: str, waiting: bool, number: str | None) -> None:
-    """List the letters to and by your agency, also about cases in which it has no part."""
+    """List the letters to and by your agency, also about cases in which it has no part.
+
+    Handovers are in 'tally handover inbox' and 'tally handover outbox'.
+    """
     query = {"box": box, "waiting": waiting or None, "number": number}
     letters = list(session.service.pages("/api/v1/letters", "letters", **query))
     session.output.table(letters, LISTED)

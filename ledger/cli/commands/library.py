@@ -73,11 +73,13 @@ def library_group() -> None:
 @SEVERITY
 @click.option("--in-use", is_flag=True, help="Only those that are not retired.")
 def list_(session: Session, /, *, in_use: bool, **filters: str | None) -> None:
-    """List the models: what each is for, what was measured of it, and how many leads it raised."""
+    """List the published models, of whatever agency: what each is for, what was measured, how many leads it raised."""
     filters |= {"retired": "false" if in_use else None}
     models = list(session.service.pages("/api/v1/library", "models", **filters))
     rows = models if session.json else [line | measured(line["figures"]) for line in models]
-    session.output.table(rows, (*LISTED, *OUTTURN), style_of=lambda row: "dim" if row["retired"] else "")
+    session.output.table(
+        rows, (*LISTED, *OUTTURN, *columns("retired")), style_of=lambda row: "dim" if row["retired"] else ""
+    )
 
 
 @library_group.command("search")

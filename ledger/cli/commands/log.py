@@ -39,13 +39,7 @@ ENTRY = columns("index", "signed_at", "event_type", "stream.kind", "stream.id", 
 
 @click.group("log", cls=Group)
 def log_group() -> None:
-    """Read the public log: checkpoint, entries, consistency, trust file."""
-
-
-@log_group.command("show")
-def show(session: Session) -> None:
-    """Show the ledger's identity, size and root, and how far it is anchored."""
-    session.output.record(session.service.get("/api/v1/log"))
+    """Read the public log: checkpoint, entries, consistency, trust file. How it stands: 'tally anchor status'."""
 
 
 @log_group.command("trust")
@@ -142,7 +136,9 @@ def checkpoint(session: Session) -> None:
 
 
 @log_group.command("entries")
-@click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first.")
+@click.option(
+    "--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first entry."
+)
 @click.option("--count", type=click.IntRange(min=1), default=100, show_default=True, help="Entries at most.")
 def entries(session: Session, first: int, count: int) -> None:
     """List entries of the log: who signed what kind of event, in which stream."""
@@ -206,13 +202,11 @@ def list_(session: Session) -> None:
 
 @anchor_group.command("status")
 def status(session: Session) -> None:
-    """Show how far the log is anchored, and what the service says of the chain."""
+    """Show the ledger's identity, size and root, how far it is anchored, and what the service says of the chain."""
     log = session.service.get("/api/v1/log")
-    chain = {name: status for name, status in log["chain"].items() if status is not None}
-    status = {"size": log["size"], "witnessed": log["witnessed"], "anchored": log["anchored"], "chain": chain}
     if session.json:
-        return session.output.data(status | {"witnesses": log["witnesses"]})
-    session.output.record(status)
+        return session.output.data(log)
+    session.output.record(log, columns(*(name for name in log if name != "witnesses")))
     return session.output.table(log["witnesses"], columns("name", "size", "fault"))
 
 

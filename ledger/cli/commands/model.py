@@ -49,7 +49,10 @@ SHIPPED = click.option("--shipped", is_flag=True, help="All models that come wit
 
 @click.group("model", cls=Group)
 def model_group() -> None:
-    """Supervision models: small files in which prosecutors say what is to be looked for, published for every agency."""
+    """Supervision models: small files in which prosecutors say what is to be looked for, published for every agency.
+
+    Those that are published are listed by 'tally library list'.
+    """
 
 
 @model_group.command("new")
@@ -189,22 +192,15 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
             )
 
 
-LISTED = columns("model_id", "version", "title", "business_line", "severity", "publisher", "adoptions", "retired")
-SHOWN = (*LISTED[:6], *columns("published_at", "retired", "model_digest", "leads.total"))
+SHOWN = columns(
+    *("model_id", "version", "title", "business_line", "severity", "publisher", "published_at", "retired"),
+    *("model_digest", "leads.total"),
+)
 VERSIONS = columns("version", "published_at", "officer", "model_digest")
 ADOPTIONS = columns("agency", "version", "parameters", "adopted_at", "remark")
 COUNTS = columns("what", "count")
 MODEL = click.argument("model_id")
-VERSION = click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
-
-
-@model_group.command("list")
-@click.option("--in-use", is_flag=True, help="Only those that are not retired.")
-def list_(session: Session, in_use: bool) -> None:
-    """List the published models, of whatever agency."""
-    query = {"retired": "false" if in_use else None}
-    models = list(session.service.pages("/api/v1/models", "models", **query))
-    session.output.table(models, LISTED, style_of=lambda row: "dim" if row["retired"] else "")
+VERSION = click.option("--version", type=click.IntRange(min=1), help="Version of the model [the newest].")
 
 
 @model_group.command("show")

@@ -183,7 +183,7 @@ class Town(RunningService):
 
     def publish(self, *models: str) -> None:
         """Publish shipped models by the analyst, those that nobody has published yet."""
-        published = {model["model_id"] for model in self.ok("analyst", "model", "list")}
+        published = {model["model_id"] for model in self.ok("analyst", "library", "list")}
         governance.publish(self.player(), *({*models} - published))
 
     # -- reading -------------------------------------------------------------------------------------------------------

@@ -262,7 +262,9 @@ def test_anchors_are_listed(world: World) -> None:
     anchors = world.ok("anchor", "list")
     sizes = [anchor["size"] for anchor in anchors]
     assert sizes == sorted(set(sizes))
-    assert world.ok("anchor", "status")["anchored"]["confirmed"] == sizes[-1]
+    status = world.ok("anchor", "status")
+    assert (status["anchored"]["confirmed"], status.keys()) == (sizes[-1], world.get("/api/v1/log").keys())
+    assert status["log_id"] in world.run("anchor", "status").out
 
 
 def test_audit_finds_nothing(world: World, tmp_path: Path) -> None:

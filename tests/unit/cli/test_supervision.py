@@ -270,9 +270,9 @@ def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
     again = tally("model", "publish", file, profile="analyst")
     assert again.status == Exit.REFUSED
     tally.ok("model", "retire", own, "--ground", "only a trial", profile="analyst")
-    in_use = [model["model_id"] for model in tally.ok("model", "list", "--in-use", profile="police")]
+    in_use = [model["model_id"] for model in tally.ok("library", "list", "--in-use", profile="police")]
     assert (MODEL in in_use, own in in_use) == (True, False)
-    assert own in tally("model", "list", profile="police").out
+    assert own in tally("library", "list", profile="police").out
 
 
 def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
