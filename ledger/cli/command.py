@@ -192,7 +192,7 @@ OPTIONS: Final[dict[str, str]] = {
     "happened_at": "When it happened.",
     "item_kind": "What it is.",
     "method": "How it was done.",
-    "number": "As written on the paper.",
+    "number": "Number of the paper, as written on it.",
     "purpose": "What it is handed over for.",
     "qualifying_ground": "The ground that the clause asks for.",
     "quantity": "How many, or how much of which unit.",

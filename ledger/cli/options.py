@@ -18,8 +18,10 @@ TRUST = click.option(
     "trust_files",
     type=click.File("rb"),
     multiple=True,
-    help="Trust file [that of the profile]; may be repeated, one for each ledger.",
+    help="The ledger's trust file [that of the profile]; may be given several times, one for each ledger.",
 )
+
+LOG_COPY = "Copy of the log, as 'tally log save' makes it: shows that no event of a case is left out, nor came after."
 
 COSE = click.option(
     "--cose", is_flag=True, help="Instead, a COSE receipt (RFC 9942) and, beside it, the entry that it is of."
@@ -36,7 +38,11 @@ class Node(NamedTuple):
 def takes_node(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give the command a ``node``, which is None if the user names none."""
 
-    @click.option("--rpc", metavar="URL", help="Chain node of your own, to ask which blocks the chain has for good.")
+    @click.option(
+        "--rpc",
+        metavar="URL",
+        help="URL of a node of the chain, best one of your agency: which blocks are final is asked there.",
+    )
     @click.option(
         "--confirmations",
         type=click.IntRange(min=0),

@@ -50,9 +50,15 @@ GROUND = click.option("--ground", required=True)
 OUTSIDE = click.option("--outside", nargs=2, metavar="KIND NAME", help="Somebody who has no agency here.")
 PLACE = click.option("--place", metavar="PLACE", help="Where somebody outside has the seat.")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-DATA_DIR = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory of the ledger [TALLYSTICK_DATA_DIR].",
+)
 WITNESS_DATA_DIR = click.option(
-    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]"
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory of the witness [TALLYSTICK_WITNESS_DATA_DIR].",
 )
 LIGHT = click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
 

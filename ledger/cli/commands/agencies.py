@@ -339,7 +339,12 @@ def approve(session: Session, proposal: Path, output: Path | None) -> None:
 @registry_group.command("send")
 @click.argument("proposal", type=FILE)
 @click.option(
-    "--approval", "approvals", type=FILE, multiple=True, required=True, help="As 'registry approve' gave it; repeat it."
+    "--approval",
+    "approvals",
+    type=FILE,
+    multiple=True,
+    required=True,
+    help="An approval, as 'tally registry approve' writes it; may be given several times.",
 )
 @signing
 def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:

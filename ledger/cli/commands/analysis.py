@@ -35,11 +35,11 @@ LISTED = columns(*NAMED, "registered_at", "kept")
 IN_LINE = columns("agency", *NAMED, "registered_at", "kept")
 LAYOUT = options(
     click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True),
-    click.option("--delimiter", default=",", show_default=True, help="Of a CSV file."),
-    click.option("--sheet", help="Of an XLSX file [the first]."),
+    click.option("--delimiter", default=",", show_default=True, help="What separates the columns of a CSV file."),
+    click.option("--sheet", help="Sheet of an XLSX file [the first]."),
 )
 FOR_MODELS = click.option(
-    "--for-models", is_flag=True, help="Of an agency in line with yours, whose data sets your models ask."
+    "--for-models", is_flag=True, help="Those of agencies in line with yours, which your models ask."
 )
 
 
@@ -110,7 +110,11 @@ def give(session: Session, dataset_id: str, file: Path) -> None:
 @dataset_group.command("pseudonyms")
 @click.argument("file", type=FILE)
 @click.option(
-    "--identity", metavar="COLUMN", multiple=True, required=True, help="As the import's mapping has it, in order."
+    "--identity",
+    metavar="COLUMN",
+    multiple=True,
+    required=True,
+    help="A column with the number of a person's paper; several in the order of the import's mapping.",
 )
 @output_option(required=True)
 @LAYOUT

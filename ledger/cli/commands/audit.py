@@ -55,11 +55,11 @@ class Offline(NamedTuple):
 @click.option(
     "--data-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Audit the database of this installation, without the service.",
+    help="Directory of the ledger: its database is audited, without the service.",
 )
 @click.option("--database-only", is_flag=True, help="With --data-dir: leave the chain out. Nothing is intact by that.")
 @click.option(
-    "--trust", "trust_file", type=click.File("rb"), help="With --data-dir: your trust file, not the one there."
+    "--trust", "trust_file", type=click.File("rb"), help="With --data-dir: the ledger's trust file [the one there]."
 )
 @click.option(
     "--checkpoint",

@@ -40,7 +40,7 @@ IDENTITY = click.option(
     required=True,
     help="File with a secret key that opens them, as 'tally backup key' wrote it.",
 )
-GENERATION = click.option("--generation", type=click.IntRange(1), help="Its number; the newest, unless given.")
+GENERATION = click.option("--generation", type=click.IntRange(1), help="Number of the generation [the newest].")
 TRUST = click.option("--trust", type=FILE, help="The ledger's trust file, by which signatures are checked.")
 LISTED = columns("generation", "made_at", "size", "root", "fault")
 SEEN = columns("name", "size", "fault")

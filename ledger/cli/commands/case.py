@@ -141,7 +141,7 @@ def spans(session: Session, case_id: str) -> None:
 @case_group.command("export")
 @click.argument("case_id", required=False)
 @click.option("--all", "every", is_flag=True, help="Every case that you may see, in one file; with ocel only.")
-@click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="Of the file.")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="Format of the file.")
 @output_option(required=True)
 @click.option("--bom", is_flag=True, help="Begin a CSV file with a byte order mark, for Excel.")
 def export(session: Session, /, *, case_id: str | None, every: bool, file_format: str, output: Path, bom: bool) -> None:

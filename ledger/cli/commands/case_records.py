@@ -112,16 +112,18 @@ add_act(
     "discrepancy.raised",
     "handover_id",
     "item_id",
-    click.option("--kind", type=words(DiscrepancyKind), required=True, help="In what it differs."),
+    click.option(
+        "--kind", type=words(DiscrepancyKind), required=True, help="In what the thing differs from the record."
+    ),
     click.option("--expected", required=True, help="What the record says."),
-    click.option("--found", required=True, help="What there is."),
+    click.option("--found", required=True, help="What is there instead."),
     generated_id("--discrepancy-id", "discrepancy"),
 )
 add_act(
     discrepancy_group,
     "discrepancy.resolved",
     "discrepancy_id",
-    click.option("--resolution", required=True, help="The same words for both sides."),
+    click.option("--resolution", required=True, help="How it is resolved; both sides say the same words."),
 )
 
 

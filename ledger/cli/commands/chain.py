@@ -25,7 +25,7 @@ def chain_group() -> None:
 
 
 @chain_group.command("install")
-@click.option("--registry", metavar="URL", help="Of npm packages; the one that npm asks, unless given.")
+@click.option("--registry", metavar="URL", help="URL of a registry of npm packages [the one that npm asks].")
 @click.option("--file", "package", type=FILE, help="The package's file, where this computer reaches no registry.")
 def install_command(session: Session, /, *, registry: str | None, package: Path | None) -> None:
     """Bring the Anvil of this release into your own folder, where the services that you run find it.

@@ -48,12 +48,12 @@ def deadline_group() -> None:
 @deadline_group.command("list")
 @MINE
 @click.option("--overdue", "status", flag_value="overdue", help="Only what is overdue.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only what stands so [all that has not ended].")
+@click.option("--status", type=click.Choice(STATUSES), help="Only those that stand so [all that have not ended].")
 @click.option("--within", "within_days", type=click.IntRange(min=0), metavar="DAYS", help="At most so many days left.")
-@click.option("--as-of", type=MOMENT, help="As it stands at this time, if not now.")
-@click.option("--case", "case_id", metavar="CASE", help="Of this case, whoever's they are.")
-@click.option("--agency", metavar="AGENCY", help="Of this agency, in the cases that you may see.")
-@click.option("--seen", "all_visible", is_flag=True, help="Of every agency, in the cases that you may see.")
+@click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
+@click.option("--case", "case_id", metavar="CASE", help="Only those of this case, of whatever agency.")
+@click.option("--agency", metavar="AGENCY", help="Only those of this agency, in the cases that you may see.")
+@click.option("--seen", "all_visible", is_flag=True, help="Those of every agency, in the cases that you may see.")
 def list_(session: Session, /, *, mine: bool, all_visible: bool, **query: Any) -> None:
     """List your agency's deadlines, the nearest first: red is overdue, yellow has three days left or fewer."""
     asked = query | {"mine": mine or None, "seen": all_visible or None, "lang": session.language}
@@ -66,7 +66,7 @@ def list_(session: Session, /, *, mine: bool, all_visible: bool, **query: Any) -
 @deadline_group.command("show")
 @click.argument("case_id")
 @click.argument("deadline_id")
-@click.option("--as-of", type=MOMENT, help="As it stands at this time, if not now.")
+@click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
 def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) -> None:
     """Show a deadline: the day, the events that it was derived from, and the arithmetic in words.
 

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     envvar="TALLYSTICK_DATA_DIR",
     default=DEFAULT_DATA_DIR,
-    help="Where the ledger is to be kept.",
+    help="Directory of the ledger.",
     show_default=True,
 )
 @click.option("--origin", help="The log's name in checkpoints, such as ledger.example/handovers.")
@@ -287,7 +287,7 @@ def _metrics_of(parts: Parts) -> ServiceMetrics:
     return ServiceMetrics(parts)
 
 
-URL = click.option("--url", help="Of its service, unless it is the one that its settings name.")
+URL = click.option("--url", help="URL of the ledger's service [as its settings have it].")
 
 
 @click.group("sample", cls=Group)
@@ -324,7 +324,7 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
 @sample_group.command("profiles")
 @DATA_DIR
 @URL
-@click.option("--replace", is_flag=True, help="Put them in place of profiles of these names.")
+@click.option("--replace", is_flag=True)
 def profiles(session: Session, data_dir: Path | None, url: str | None, replace: bool) -> None:
     """Make a profile of each person of the town, so that you can act as any of them."""
     from ledger.samples.load import require_development

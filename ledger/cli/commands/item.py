@@ -110,8 +110,8 @@ SIZE = "A sheet of 24, 70 × 37 mm each, or a roll of 60 × 40 mm."
 @click.option("--account")
 @click.option("--money", type=MONEY, help="Money, in the procedure's currency unless another one follows.")
 @click.option("--fungible", is_flag=True, help="Goods of which one is as good as another.")
-@click.option("--volumes", type=int, help="Of a dossier.")
-@click.option("--pages", type=int, help="Of a dossier, in all.")
+@click.option("--volumes", type=int, help="Volumes of a dossier.")
+@click.option("--pages", type=int, help="Pages of a dossier, in all.")
 @click.option("--person", "person_id", help="The person whom a detainee is.")
 @click.option("--parent", "parent_items", multiple=True, help="An item that this one comes from.")
 @click.option("--seizure-document", help="Number of the seizure document.")
@@ -124,9 +124,9 @@ SIZE = "A sheet of 24, 70 × 37 mm each, or a roll of 60 × 40 mm."
 @click.option("--collector", "collectors", multiple=True, help="An officer who collected data; name each.")
 @click.option("--tool", help="With which data was collected.")
 @click.option("--method", help="How data was collected.")
-@click.option("--address", help="Of the remote system that data was collected from: a URL or an IP address.")
+@click.option("--address", help="Address of the remote system that data was collected from: a URL or an IP address.")
 @click.option("--network-time", type=MOMENT, help="What a time server said when data was collected over a network.")
-@click.option("--record-number", help="Of the record of the collection.")
+@click.option("--record-number", help="Number of the record of the collection.")
 @click.option("--medium", help="The item that is the original medium of data.")
 @click.option("--medium-not-taken", metavar="TEXT", help="Why the original medium of data was not taken.")
 @click.option("--collection-witness", metavar="PERSON", help="Who witnessed the collection of data.")
@@ -281,7 +281,7 @@ DESPITE = click.option(
     "--despite-hold", "despite_holds", multiple=True, help="A legal hold in spite of which it has happened."
 )
 SUM_FOUND = "The sum that was found, if another."
-PROCEEDS = "Of an early sale, such as 1@52000.00: becomes an item of its own."
+PROCEEDS = "Proceeds of an early sale, such as 1@52000.00: they become an item of their own."
 
 act("item.sealed", "item_id", "seal_number")
 act("item.unsealed", "item_id", "seal_number", GROUND)
@@ -289,7 +289,9 @@ act(
     "item.examined",
     "item_id",
     click.option("--method", required=True),
-    click.option("--match", "match_result", type=words(MatchResult), required=True, help="Against the record."),
+    click.option(
+        "--match", "match_result", type=words(MatchResult), required=True, help="How it compares with the record."
+    ),
     "--condition",
     click.option("--quantity", type=QUANTITY),
     click.option("--money", type=MONEY, help=SUM_FOUND),
@@ -322,7 +324,7 @@ act(
     click.option("--seal-state", type=words(SealState)),
     click.option("--quantity", type=QUANTITY, help="What came back, if another."),
     click.option("--money", type=MONEY, help=SUM_FOUND),
-    click.option("--match", "match_result", type=words(MatchResult), help="Against the record."),
+    click.option("--match", "match_result", type=words(MatchResult), help="How it compares with the record."),
     FILE_NOW,
     "--remark",
 )

@@ -114,7 +114,7 @@ def _pieces(file: Path, progress: HashingProgress) -> Iterator[bytes]:
 
 @click.argument("case_id")
 @click.argument("item_id")
-@click.option("--digest", help="Of the file, if the item has several that are kept.")
+@click.option("--digest", help="Digest of the file, if the item has several that are kept.")
 @output_option(required=True)
 @READING_GROUND
 @TRUST
@@ -144,7 +144,7 @@ def get(
 @click.argument("case_id")
 @click.argument("item_id")
 @click.option("--for", "recipient", required=True, metavar="WHOM", help="Who gets the copy, and what for.")
-@click.option("--digest", help="Of the file, if the item has several that are kept.")
+@click.option("--digest", help="Digest of the file, if the item has several that are kept.")
 @output_option(required=True, is_result=False)
 @TRUST
 @with_event_recorder

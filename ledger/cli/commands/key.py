@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from ledger.store.database import Database
 
 KEY_DIR = click.option(
-    "--key-dir", type=click.Path(path_type=Path), envvar="TALLYSTICK_KEY_DIR", help="Folder of the keys."
+    "--key-dir",
+    type=click.Path(path_type=Path),
+    envvar="TALLYSTICK_KEY_DIR",
+    help="Folder of the keys [that of all profiles].",
 )
 LISTED = columns("name", "key_id", "verifier_key")
 

@@ -14,7 +14,7 @@ import msgspec
 from ledger.cli.command import Group, output_option
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import save
-from ledger.cli.options import TRUST, Node, takes_node
+from ledger.cli.options import LOG_COPY, TRUST, Node, takes_node
 from ledger.cli.output import columns, printable_line
 from ledger.cli.params import (
     FILE,
@@ -114,7 +114,7 @@ DOCUMENT = "Number of the paper, where the outcome is one."
 @LEADS
 @click.argument("handler")
 @LISTED_IN
-@click.option("--department", help="Of your agency.")
+@click.option("--department")
 @click.option(
     "--line", "business_line", type=ProcedureWord("business_line"), help="The business line that takes it up."
 )
@@ -200,7 +200,7 @@ def get(session: Session, lead_id: str, output: Path | None) -> None:
     "--log",
     "log_folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Copy of the log, as 'tally log save' makes it: shows that no event of the cases is left out.",
+    help=LOG_COPY,
 )
 @takes_node
 def verify(

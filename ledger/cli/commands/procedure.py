@@ -65,7 +65,7 @@ def procedure_group() -> None:
 
 
 @procedure_group.command("list")
-@click.option("--ledger", is_flag=True, help="Those that the ledger of your profile has published and adopted.")
+@click.option("--ledger", is_flag=True, help="Those that your ledger has published and adopted, not those that ship.")
 def list_packages(session: Session, *, ledger: bool) -> None:
     """List the packages that come with this version, or what a ledger has adopted.
 

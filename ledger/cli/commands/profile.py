@@ -28,15 +28,19 @@ def profile_group() -> None:
 
 @profile_group.command("add")
 @click.argument("name")
-@click.option("--url", required=True, help="Of the service, such as http://127.0.0.1:8420.")
+@click.option("--url", required=True, help="URL of the ledger's service, such as http://127.0.0.1:8420.")
 @click.option("--agency", help="Id of the agency, such as psb-east. Without it only what is public can be read.")
 @click.option("--officer", help="Id of the officer within the agency, such as p-0417.")
 @click.option("--key", help="Name of the officer's key, see 'tally key list'.")
-@click.option("--key-dir", type=click.Path(path_type=Path), help="Folder with the key, if not that of all profiles.")
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="File of mode 0600 with the passphrase.")
-@click.option("--passphrase-env", metavar="VARIABLE", help="Environment variable with the passphrase.")
-@click.option("--trust", type=click.Path(exists=True, path_type=Path), help="Trust file to check proofs with.")
-@click.option("--replace", is_flag=True, help="Put it in place of a profile of this name.")
+@click.option("--key-dir", type=click.Path(path_type=Path), help="Folder of the keys [that of all profiles].")
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="File of mode 0600 with the key's passphrase.")
+@click.option("--passphrase-env", metavar="VARIABLE", help="Environment variable with the key's passphrase.")
+@click.option(
+    "--trust",
+    type=click.Path(exists=True, path_type=Path),
+    help="The ledger's trust file, by which proofs are checked.",
+)
+@click.option("--replace", is_flag=True)
 def add(
     session: Session, /, *, name: str, url: str, trust: Path | None, replace: bool, **options: str | Path | None
 ) -> None:

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group, output_option
 from ledger.cli.errors import exit_of_report
-from ledger.cli.options import COSE, READING_GROUND, TRUST, Node, takes_node
+from ledger.cli.options import COSE, LOG_COPY, READING_GROUND, TRUST, Node, takes_node
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 
@@ -23,7 +23,7 @@ LOG = click.option(
     "--log",
     "log_folder",
     type=click.Path(exists=True, file_okay=False),
-    help="Copy of the log, as 'tally log save' makes it: shows that nothing came after a case's last event.",
+    help=LOG_COPY,
 )
 
 
@@ -136,7 +136,7 @@ def get(
 
 @proof_group.command("absence")
 @click.option("--case", "case_id", help="The case that the log does not have.")
-@click.option("--lead", "lead_id", help="The lead.")
+@click.option("--lead", "lead_id", help="The lead that the log does not have.")
 @click.option("--agency", "agency_id", help="The agency, of whose own stream there is no event.")
 @output_option(default="ID.absence.json")
 def absence(

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 KEY = click.option("--key", "key_file", type=FILE, required=True, help="The supervising agency's key for pseudonyms.")
 IDENTITY = click.option(
-    "--identity", metavar="COLUMN", multiple=True, required=True, help="A column with the number of a person's paper."
+    "--identity",
+    metavar="COLUMN",
+    multiple=True,
+    required=True,
+    help="A column with the number of a person's paper; several in the order of the import's mapping.",
 )
 OUTPUT = output_option(required=True)
 WITH_IDS = click.option("--with-ids", is_flag=True, help="Add the column person_id, as your agency's cases have it.")

@@ -112,7 +112,12 @@ def show(session: Session, recommendation_id: str) -> None:
 
 @act_command(recommendation_group, "recommendation.issued")
 @click.argument("to_agency", required=False)
-@click.option("--kind", type=ProcedureWord("recommendation_kind"), required=True, help="A word of the procedure.")
+@click.option(
+    "--kind",
+    type=ProcedureWord("recommendation_kind"),
+    required=True,
+    help="What kind of recommendation it is, a word of the procedure.",
+)
 @click.option("--procedure", metavar="ID", help="The one that judges it [that of a lead's case, or the only one].")
 @OUTSIDE
 @PLACE
@@ -122,7 +127,7 @@ def show(session: Session, recommendation_id: str) -> None:
 @click.option("--reply-within", "reply_within_days", type=int, metavar="DAYS", help="Days that the paper itself gives.")
 @click.option("--objection-within", "objection_within_days", type=int, metavar="DAYS", help="Days for an objection.")
 @click.option("--service", type=ProcedureWord("service"), help="How it is delivered.")
-@click.option("--number", "document_number", required=True, help="Of the paper, as written on it.")
+@click.option("--number", "document_number", required=True, help="Number of the paper, as written on it.")
 @click.option("--problem", required=True, help="What was found.")
 @click.option("--advice", required=True, help="What should be done.")
 @click.option("--lead", "leads", metavar="LEAD", multiple=True, help="A lead that it rests on.")
@@ -208,7 +213,9 @@ act(
     metavar="COUNT FROM UNTIL SIZE",
     help="How many were found from a day until a day before it, in a log of so many entries.",
 )
-@click.option("--after", type=(int, str, str, int), metavar="COUNT FROM UNTIL SIZE", help="Likewise after it.")
+@click.option(
+    "--after", type=(int, str, str, int), metavar="COUNT FROM UNTIL SIZE", help="The same of a period after it."
+)
 @click.option("--model", "model_id", metavar="MODEL", help="The model that counted.")
 @click.option("--note", help="In a sentence or two.")
 @with_event_recorder

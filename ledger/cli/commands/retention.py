@@ -70,7 +70,7 @@ DUE = columns("case_id", "subject", "label", "last_day", "then_label", "agency",
 @retention_group.command("due")
 @click.option("--within", "within_days", type=click.IntRange(min=0), metavar="DAYS", help="Due in so many days, too.")
 @click.option("--agency", metavar="AGENCY", help="What this agency has to do, in the cases that you may see.")
-@click.option("--seen", "all_visible", is_flag=True, help="Of every agency, in the cases that you may see.")
+@click.option("--seen", "all_visible", is_flag=True, help="Those of every agency, in the cases that you may see.")
 def due(session: Session, /, *, all_visible: bool, **query: Any) -> None:
     """List what your agency has kept long enough: what it is due for, and what stands in the way."""
     asked = query | {"seen": all_visible or None, "lang": session.language}

@@ -19,8 +19,14 @@ OTHER_PORT = Message("Choose another, and let signer_url of the service say the 
 
 
 @click.command("signer", cls=Command)
-@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="On 127.0.0.1 alone.")
-@click.option("--console", metavar="URL", help="Of the console that may ask; of the profile's service unless given.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen at, on 127.0.0.1 alone.",
+)
+@click.option("--console", metavar="URL", help="URL of the console that may ask [that of the profile's service].")
 @click.option("--ask", type=click.Choice(("page", "terminal")), default="page", show_default=True, help="Where to ask.")
 def signer_command(session: Session, /, *, port: int, console: str | None, ask: str) -> None:
     """Sign for the web console in this computer's browser, until it is interrupted.

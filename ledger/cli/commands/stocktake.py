@@ -151,7 +151,7 @@ def take_back(session: Session, stocktake_id: str, number: int) -> None:
 
 @stocktake_group.command("show")
 @click.argument("stocktake_id")
-@click.option("--recorded", is_flag=True, help="As it was recorded, once it is.")
+@click.option("--recorded", is_flag=True, help="Show a stocktake as it was recorded, not one that is open.")
 def show(session: Session, stocktake_id: str, *, recorded: bool) -> None:
     """Show how the count compares with the record by now: what is missing, surplus or elsewhere."""
     if recorded:

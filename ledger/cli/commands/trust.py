@@ -72,7 +72,7 @@ def renew(
 
 @trust_group.command("cosign")
 @click.argument("renewal", type=FILE)
-@click.option("--trust", type=FILE, required=True, help="The trust file that is renewed.")
+@click.option("--trust", type=FILE, required=True, help="The ledger's trust file that is renewed.")
 @WITNESS_DATA_DIR
 @signing
 @OUTPUT
@@ -106,7 +106,7 @@ def cosign(
 
 @trust_group.command("accept")
 @click.argument("renewals", type=FILE, nargs=-1, required=True)
-@click.option("--trust", type=FILE, help="The trust file to renew [that of the profile].")
+@click.option("--trust", type=FILE, help="The ledger's trust file to renew [that of the profile].")
 @LOG_KEY_LOST
 def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | None, log_key_lost: bool) -> None:
     """Put a new trust file in the place of an old one whose log key and quorum of witnesses have signed it.

@@ -114,9 +114,9 @@ def mirror(session: Session, /, *, name: str, data_dir: Path | None, light: bool
 
 
 @witness_group.command("run")
-@click.option("--trust", type=FILE, help="Trust file of the ledger [trust.json in its directory].")
-@click.option("--log", "log_url", metavar="URL", help="Of the service whose log is followed.")
-@click.option("--rpc", "rpc_url", metavar="URL", help="Of a node of the chain, best one that your agency runs.")
+@click.option("--trust", type=FILE, help="The ledger's trust file [trust.json in its directory].")
+@click.option("--log", "log_url", metavar="URL", help="URL of the ledger's service, whose log is followed.")
+@click.option("--rpc", "rpc_url", metavar="URL", help="URL of a node of the chain, best one of your agency.")
 @click.option("--listen", metavar="HOST:PORT", help="Where the log's service reaches this witness.")
 @click.option(
     "--finality", metavar="RULE", help="Instead of the trust file's: so many blocks on top, safe or finalized."

@@ -75,6 +75,37 @@ def test_every_option_says_what_it_is() -> None:
     assert list(silent(group, "tally")) == []
 
 
+def options_of(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Option]]:
+    """Yield every option with the words of its command."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield path, parameter
+    for name in command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ():
+        inner = command.get_command(click.Context(command), name)
+        assert inner is not None
+        yield from options_of(inner, f"{path} {name}".strip())
+
+
+ALIKE = (
+    *("--as-of", "--identity-key", "--key-dir", "--ledger", "--passphrase-env", "--passphrase-file", "--replace"),
+    *("--same-number", "--version", "--yes"),
+)
+OTHERWISE = (("", "--version"), ("procedure list", "--ledger"))
+
+
+def test_an_option_reads_the_same_everywhere() -> None:
+    """What means the same is told in the same words, and no text is the rest of a sentence that nobody began."""
+    texts: dict[str, set[str]] = {}
+    for path, option in options_of(group):
+        name, text = option.opts[0], option.help or ""
+        assert not text.startswith(("Of ", "[", "Likewise")), f"{path} {name}: {text}"
+        if name in ALIKE and (path, name) not in OTHERWISE:
+            texts.setdefault(name, set()).add(text)
+        if name == "--trust":
+            assert "he ledger's trust file" in text, path
+    assert {name: wordings for name, wordings in texts.items() if len(wordings) > 1} == {}
+
+
 def test_every_example_is_a_command_that_stands_in_its_own_help(tally: Tally) -> None:
     """Examples name commands and options that there are, of the command whose help they close, in both languages."""
     for of, examples in EXAMPLES.items():
