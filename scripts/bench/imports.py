@@ -115,7 +115,7 @@ class Clerk:
             "--mapping",
             f"{file}.toml",
         ]
-        command += ["--identity-key", self._folder / "identity.key", "--report", f"{file}.json"]
+        command += ["--identity-key", self._folder / "identity.key", "--replace", "--report", f"{file}.json"]
         environment = {"TALLYSTICK_CONFIG_DIR": str(self._folder / "config"), "LANG": "C.UTF-8"}
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
             while process.poll() is None:
