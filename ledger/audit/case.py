@@ -11,7 +11,7 @@ from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, find
 from ledger.audit.streams import Faulty, Rules, check_part
 from ledger.audit.tree import Claimant, RootClaim
 from ledger.audit.whole import MISTYPED, check_types
-from ledger.audit.workers import Judging
+from ledger.audit.workers import Judging, Snapshot
 from ledger.chain.contract_clients import AnchorRecord
 from ledger.chain.journal import WriteState
 from ledger.core.errors import NotFound, TallystickError
@@ -57,7 +57,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
             entry_findings += _place(entry, stored, nodes)
         faulty = frozenset(entry_finding.index for entry_finding in entry_findings if entry_finding.index is not None)
         findings.add(*entry_findings)
-        rules = Rules(Judging(ground, mirror.procedures).states(database), None, rows.splitting(connection))
+        rules = Rules(Judging(ground, mirror.procedures).states(Snapshot(connection)), None, rows.splitting(connection))
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]

@@ -16,6 +16,7 @@ from ledger.core.custody.references import require_new
 from ledger.core.custody.state import ErasureProposal
 from ledger.core.errors import RuleRefused, TallystickError, Unavailable
 from ledger.core.events import Event, decode_checked, entry_hash
+from ledger.core.events.case import CaseSplit
 from ledger.core.events.record import ErasureProposed, SectionErased
 from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.events.streams import StreamHead, place_after
@@ -242,14 +243,17 @@ class _CaseAudit(_StreamAudit):
 
     def _judge(self, row: StoredEntry, event: Event, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         states = self._rules.states
+        is_split = isinstance(event.body, CaseSplit)
         # Entries of the other case may be faulty, even such that no database reads them.
-        rests_on_faults = self._faulty.indices and rests_on_another_case(event)
+        rests_on_faults = self._faulty.indices and (is_split or rests_on_another_case(event))
         try:
             with translated():
                 act = states.act(self._state, event, index=row.log_index, registered=self._rules.agencies)
             after, raised = fold(self._state, act)
             if not self._rules.splitting.isdisjoint((new_case_of(event), event.stream.id)):
                 states.require_by_splits(event, below=row.log_index)
+            with translated():
+                taken_over_at = states.taken_over_at(event) if is_split else None
         except TallystickError as error:
             if isinstance(error, Unavailable) and not (rests_on_faults and self._faulty.unreadable):
                 raise
@@ -258,8 +262,11 @@ class _CaseAudit(_StreamAudit):
                 yield finding_of("custody", row.log_index, error, "impossible")
             return
         # By the days off that are in force now, whatever they were when the event was recorded.
-        lines = clock_lines.changes(self._state, after, states.procedures().current[after.procedure])
+        book = states.procedures().current[after.procedure]
+        lines = clock_lines.changes(self._state, after, book)
         self._expected.take(self._state, after, event, row.log_index, lines)
+        if taken_over_at is not None:
+            self._expected.take_lines(clock_lines.of_taken_over(after, event.event_id, book), taken_over_at)
         self._state = after
         if raised != flags:
             yield finding("custody", row.log_index, "flags", names_of(raised), names_of(flags))

@@ -19,6 +19,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import TallystickError
+from ledger.core.events.case import CaseSplit
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import Zone
 from ledger.core.supervision import subject_kind_of
@@ -33,7 +34,7 @@ AHEAD = (7, 3, 1)  # days before the last day
 PASSED = 0
 AT_ONCE = 500  # most warnings of one transaction
 ENTRIES_AT_ONCE = 1000  # about so many entries of cases are counted in one transaction
-Changes = Iterator[tuple[StoredEntry, Iterable[ClockLine]]]  # entries of a stream with the lines that each changed
+Changes = Iterator[tuple[int, Iterable[ClockLine]]]  # indices of entries with the lines of a stream that each changed
 PAUSE_S = 0.1  # between two transactions: who waits for SQLite's lock looks for it that often
 
 logger = structlog.get_logger(__name__)
@@ -71,8 +72,11 @@ def _mark(in_force: Mapping[str, Rulebook]) -> str:
 def _of_cases(connection: Connection, validator: Validator, first: str | None, last: str | None) -> Iterator[Row]:
     def changes(events: Iterable[StoredEntry]) -> Changes:
         before: CaseState | None = None
-        for entry, _, after in validator.states.follow(events):
-            yield entry, clock_lines.changes(before, after, validator.book_of(after))
+        for entry, event, after in validator.states.follow(events):
+            book = validator.book_of(after)
+            yield entry.log_index, clock_lines.changes(before, after, book)
+            if isinstance(event.body, CaseSplit) and (index := validator.states.taken_over_at(event)) is not None:
+                yield index, clock_lines.of_taken_over(after, event.event_id, book)
             before = after
 
     return _rows(audit.by_stream(connection, _range(connection, "case", first, last)), changes)
@@ -81,7 +85,7 @@ def _of_cases(connection: Connection, validator: Validator, first: str | None, l
 def _of_recommendations(connection: Connection, validator: Validator) -> Iterator[Row]:
     def changes(events: Iterable[StoredEntry]) -> Changes:
         for entry, step in validator.steps_of(events):
-            yield entry, clock_lines.changes_of_step(step, validator.procedures().current)
+            yield entry.log_index, clock_lines.changes_of_step(step, validator.procedures().current)
 
     entries = audit.by_stream(connection, _range(connection, "supervision"))
     return _rows((entry for entry in entries if subject_kind_of(entry.stream_id) == "recommendation"), changes)
@@ -96,8 +100,8 @@ def _rows(entries: Iterable[StoredEntry], changes: Callable[[Iterable[StoredEntr
     for stream_id, events in groupby(entries, key=lambda entry: entry.stream_id):
         rows: dict[str, Row] = {}
         try:
-            for entry, lines in changes(events):
-                rows |= {row["deadline_id"]: row for row in clocks.rows(lines, entry.log_index)}
+            for index, lines in changes(events):
+                rows |= {row["deadline_id"]: row for row in clocks.rows(lines, index)}
         # An audit reports what is wrong with the stream, and so does the next act in it.
         except TallystickError as error:
             logger.warning("clocks not counted", stream_id=stream_id, reason=error.for_operator)

@@ -16,12 +16,12 @@ from typing import NoReturn
 import structlog
 
 from ledger.core.custody import Act, CaseState, OpenSplit, fold
-from ledger.core.custody.cases import require_can_take_over
+from ledger.core.custody.cases import require_can_take_over, with_split_off
 from ledger.core.custody.fold import book_of
 from ledger.core.custody.kept_state import decode_state, is_kept
 from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
-from ledger.core.events import Event
-from ledger.core.events.case import CaseClosed, CaseOpened, CaseSplit, CaseTakenOver
+from ledger.core.events import NAME_OF, Event
+from ledger.core.events.case import CaseClosed, CaseJoined, CaseOpened, CaseSplit, CaseTakenOver
 from ledger.core.events.streams import StreamHead, require_next
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import NOT_YET, Procedures
@@ -203,6 +203,15 @@ class CaseStates:
         assert state is not None, "the read model shows a case that has a stream"
         return state
 
+    def shown(self, state: CaseState, below: int = cases.LOG_END) -> CaseState:
+        """Return the case as readers see it: with those whom it split off, unless an entry below that index takes them
+        over."""
+        if not state.splits:
+            return state
+        with self._reading() as connection:
+            splits = cases.open_splits(connection, [state.case_id], below=below)
+        return with_split_off(state, {split.event_id for split in splits})
+
     def after(self, entry: StoredEntry) -> CaseState:
         """Return the state of a case right after one of its entries, whatever has become of it since."""
         head, adopted = StreamHead(entry.sequence, log.event_of(entry).leaf_hash), self.procedures().last_index
@@ -276,6 +285,16 @@ class CaseStates:
                 return self._state_at(connection, entry.stream_id, StreamHead(entry.sequence, event.leaf_hash), adopted)
             finally:
                 folding.splits -= 1
+
+    def taken_over_at(self, split: Event) -> int | None:
+        """Return the index of the entry by which another case took over what the split gave up, None if none did."""
+        assert isinstance(split.body, CaseSplit)
+        new_case_id = split.body.new_case_id
+        with self._reading() as connection:
+            entries = log.stream(connection, "case", new_case_id, limit=1)
+            entries += log.stream(connection, "case", new_case_id, event_type=NAME_OF[CaseJoined])
+        citing = (entry for entry in entries if cases.split_cited(log.event_of(entry)) == split.ref)
+        return next((entry.log_index for entry in citing), None)
 
     def lacks(self, event: Event) -> bool:
         """Return whether the state that an event of a case follows is not cached."""
@@ -397,14 +416,15 @@ class CaseStates:
         if isinstance(event.body, CaseSplit):
             new_case = self.of_case(event.body.new_case_id)
             if new_case is not None:
-                require_can_take_over(new_case, after, field="new_case_id")
+                given_up = after.splits[event.event_id]
+                require_can_take_over(new_case, after, given_up, field="new_case_id")
         elif isinstance(event.body, CaseClosed):
             require_taken_over(event, self.splits_to_take_over(event.stream.id, event.agency))
 
     def splits_to_take_over(self, case_id: str, agency: str) -> list[OpenSplit]:
         """Return the splits of the case by this agency that are not taken over, and that it can take over now."""
         with self._reading() as connection:
-            splits = cases.open_splits(connection, [case_id], agency=agency)
+            splits = [split for split in cases.open_splits(connection, [case_id]) if split.agency == agency]
             entries = log.entries_by_event_id(connection, [split.event_id for split in splits])
         return [split for split in splits if self._can_be_taken_over(split, entries[split.event_id])]
 
@@ -412,7 +432,8 @@ class CaseStates:
         new_case = self.of_case(split.new_case_id)
         try:
             if new_case is not None:
-                require_can_take_over(new_case, self.after(entry), field="new_case_id")
+                source = self.after(entry)
+                require_can_take_over(new_case, source, source.splits[split.event_id], field="new_case_id")
         except RuleRefused:
             return False
         return True
@@ -468,7 +489,7 @@ def require_free_id(event: Event, splitting: Mapping[str, str]) -> None:
 def require_taken_over(event: Event, splits: Iterable[OpenSplit]) -> None:
     """Refuse closing a case with a split by its agency that is not taken over, though it can be.
 
-    Whom it gave up is in no case, and no clock runs. One by another agency does not keep this one from closing.
+    Nothing can be recorded about whom it gave up. One by another agency does not keep this one from closing.
     """
     for split in splits if isinstance(event.body, CaseClosed) else ():
         if (split.case_id, split.agency) == (event.stream.id, event.agency):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from ledger.core.custody import CaseState, Flag, Outcome, fold
+from ledger.core.custody import Act, CaseState, Flag, Outcome, fold
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.custody.discrepancies import require_fit_lines
 from ledger.core.custody.erasures import proposal_of, require_proposed
@@ -54,6 +54,7 @@ from ledger.recording.registry_view import ReadAccess, Registry
 from ledger.recording.supervision_streams import Definitions
 from ledger.store import clock_lines, log, stocktakes
 from ledger.store.append import ValidatedSubmission, rows_of
+from ledger.store.cases import split_cited
 from ledger.store.clock_lines import ClockLine
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -88,8 +89,8 @@ def _attempted_each(step: Callable[[Any], R], inputs: Iterable[Any]) -> list[R |
 class _Checked(NamedTuple):
     """A submission that is valid, with what its rows are made of.
 
-    ``before`` and ``after`` are the states of its case, ``step`` is that of a supervision stream; ``book`` has the
-    clocks of its case.
+    ``before`` and ``after`` are the states of its case, ``act`` is what was judged; ``step`` is that of a supervision
+    stream.
     """
 
     submitted: Submitted
@@ -98,7 +99,7 @@ class _Checked(NamedTuple):
     flags: tuple[Flag, ...] = ()
     before: CaseState | None = None
     after: CaseState | None = None
-    book: Rulebook | None = None
+    act: Act | None = None
     step: SupervisionStep | None = None
 
 
@@ -232,10 +233,12 @@ class Validator:
     def _with_rows(self, checked: _Checked | Duplicate) -> ValidatedSubmission | Duplicate:
         if isinstance(checked, Duplicate):
             return checked
-        submitted, changes, adopted, flags, before, after, book, step = checked
+        submitted, changes, adopted, flags, before, after, act, step = checked
         lines: tuple[ClockLine, ...] = ()
-        if after is not None and book is not None:
-            lines = clock_lines.changes(before, after, book)
+        if after is not None and act is not None:
+            lines = clock_lines.changes(before, after, act.book)
+            if act.source is not None and (cited := split_cited(submitted.event)) is not None:
+                lines += clock_lines.of_taken_over(act.source, cited.event_id, act.book)
         elif step is not None:
             lines = clock_lines.changes_of_step(step, self.procedures().current)
         rows = rows_of(submitted.event, before, after, lines, step)
@@ -310,7 +313,7 @@ class Validator:
         self._require_references(authority, event)
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.add_to_cache(outcome.state, adopted)
-        return _Checked(submitted, authority.changes, adopted, outcome.flags, before, outcome.state, act.book)
+        return _Checked(submitted, authority.changes, adopted, outcome.flags, before, outcome.state, act)
 
     def _step(self, event: Event, authority: AuthorityState) -> SupervisionStep:
         """Return the step that an event of supervision makes; nothing is read for the first one of its stream."""

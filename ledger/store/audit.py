@@ -408,11 +408,15 @@ class Expected:
             self._changed_at[ITEMS, item.item_id, after.case_id] = index
         for table, row in event_projections(event, index, after):
             put(self._event_rows, table, row)
-        for line in lines:
-            self._lines[line.deadline_id] = line, index
+        self.take_lines(lines, index)
         for agency, since in feed.of_case(before, after, event.sequence):
             put_feed(self._event_rows, agency, index, since)
         self._changed_at[CASES, after.case_id] = index
+
+    def take_lines(self, lines: Iterable[ClockLine], index: int) -> None:
+        """Apply what the entry at ``index``, of this case or of another one, changed in the list of deadlines."""
+        for line in lines:
+            self._lines[line.deadline_id] = line, index
 
     def models(self, last: CaseState) -> Models:
         """Return all rows of the case, given its last state."""

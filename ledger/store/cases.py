@@ -416,9 +416,10 @@ def open_splits(
     for_unopened: bool = False,
     limit: int | None = None,
 ) -> list[OpenSplit]:
-    """Return the splits of these cases, or all by this agency, that gave something up and are not taken over.
+    """Return the splits that gave something up and are not taken over: of these cases, or what concerns an agency.
 
-    ``below`` is the index up to which entries count; ``for_unopened`` leaves only those for cases without an entry.
+    These are its own, and those of the cases that it answers for. ``below`` is the index up to which entries count;
+    ``for_unopened`` leaves only those for cases without an entry.
     """
     taken = SPLITS_TAKEN_OVER.c.event_id == SPLITS.c.event_id, SPLITS_TAKEN_OVER.c.log_index < below
     query = select(*(SPLITS.c[name] for name in OpenSplit.__struct_fields__)).where(
@@ -428,8 +429,20 @@ def open_splits(
         query = query.where(one_of(SPLITS.c.case_id, case_ids))
     if for_unopened:
         query = query.where(~_opening.exists())
-    query = where_set(query, agency=agency).order_by(SPLITS.c.log_index).limit(limit)
+    if agency is not None:
+        answered_for = select(CASES.c.case_id).where(CASES.c.case_id == SPLITS.c.case_id, CASES.c.responsible == agency)
+        query = query.where(or_(SPLITS.c.agency == agency, answered_for.correlate(SPLITS).exists()))
+    query = query.order_by(SPLITS.c.log_index).limit(limit)
     return [OpenSplit(*row) for row in connection.execute(query, {"below": below} if for_unopened else {})]
+
+
+def taken_over_from(connection: Connection, start: int, end: int) -> set[str]:
+    """Return the cases from which entries of indices ``start <= i < end`` took over what was split off."""
+    joined = SPLITS.join(SPLITS_TAKEN_OVER, SPLITS_TAKEN_OVER.c.event_id == SPLITS.c.event_id)
+    index = SPLITS_TAKEN_OVER.c.log_index
+    return {
+        *connection.execute(select(SPLITS.c.case_id).select_from(joined).where(index >= start, index < end)).scalars()
+    }
 
 
 def splitting_agencies(

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.custody import CaseState
+from ledger.core.custody.cases import with_split_off
 from ledger.core.custody.clocks import whose
 from ledger.core.custody.due_dates import AtEnd, end_of_clock, subjects_of_other_ends
 from ledger.core.encoding.instants import spelled
@@ -41,19 +42,39 @@ class ClockLine(Struct, frozen=True):
 
 
 def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple[ClockLine, ...]:
-    """Return the lines that an event changed between ``before`` and ``after``, of a case or of a recommendation."""
+    """Return the lines that an event changed between ``before`` and ``after``, of a case or of a recommendation.
+
+    A split changes none: what it gives up stays on the list under this case until another has taken it over.
+    """
     if before is None:
         return tuple(line_of(after, clock, book) for clock in after.clocks.values())
     lines: list[ClockLine] = []
-    for _, (old_clock, clock) in sorted(concerned(before, after).items(), key=itemgetter(0)):
+    given_up = {
+        clock.deadline_id for _, _, split in after.splits.changes(before.splits) if split for clock in split.clocks
+    }
+    for key, (old_clock, clock) in sorted(concerned(before, after).items(), key=itemgetter(0)):
         if old_clock is not None and clock is None:
-            lines.append(replace(line_of(before, old_clock, book), due_at=None, last_day=None, status="void"))
+            if key not in given_up:
+                lines.append(_void(before, old_clock, book))
         elif clock is not None:
             line = line_of(after, clock, book)
             # Only of a clock that is as it was may the line be as it was.
             if old_clock is not clock or line != line_of(before, old_clock, book):
                 lines.append(line)
     return tuple(lines)
+
+
+def of_taken_over(source: CaseState, split_id: str, book: Rulebook) -> tuple[ClockLine, ...]:
+    """Return the lines that end as another case takes over what a split gave up; the clocks have lines of that case.
+
+    ``source`` is the state right after the split, which has this event id.
+    """
+    shown = with_split_off(source, (split_id,))
+    return tuple(_void(shown, clock, book) for clock in source.splits[split_id].clocks)
+
+
+def _void(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
+    return replace(line_of(state, clock, book), due_at=None, last_day=None, status="void")
 
 
 def changes_of_step(step: SupervisionStep, in_force: Mapping[str, Rulebook]) -> tuple[ClockLine, ...]:

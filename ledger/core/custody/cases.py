@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -184,22 +184,44 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
     # Measures and running clocks go along, so that no time that has run is lost by a split.
     measures = [measure for person_id in leaving for measure in state.measures.marked(f"person/{person_id}")]
     ticking = [clock for subject in (*leaving, *body.item_ids) for clock in clocks.running(state, subject)]
+    given_up = Split(
+        event=act.event.ref,
+        occurred_at=act.event.occurred_at,
+        agency=act.agency,
+        new_case_id=body.new_case_id,
+        items=going,
+        persons=persons,
+        measures=tuple(measures),
+        clocks=tuple(ticking),
+        holds=holds.held_along(state, items),
+    )
     return replace(
         state.with_items(*(replace(item, status="left", left_for=body.new_case_id) for item in items)),
         persons=state.persons.without(leaving),
         measures=state.measures.without(measure.measure_id for measure in measures),
         clocks=state.clocks.without(clock.deadline_id for clock in ticking),
-        split=Split(
-            event=act.event.ref,
-            agency=act.agency,
-            new_case_id=body.new_case_id,
-            items=going,
-            persons=persons,
-            measures=tuple(measures),
-            clocks=tuple(ticking),
-            holds=holds.held_along(state, items),
-        ),
+        splits=state.splits | {given_up.event.event_id: given_up},
     )
+
+
+def with_split_off(state: CaseState, event_ids: Collection[str]) -> CaseState:
+    """Return the case with the persons, measures and clocks that these of its splits gave up, as they were then.
+
+    Until another case has taken them over, they are shown here, and their time runs here.
+    """
+    for split in state.splits.values():
+        if split.event.event_id in event_ids:
+            left_for = split.new_case_id
+            persons = {p.person_id: replace(p, left_for=left_for) for p in split.persons}
+            measures = {m.measure_id: replace(m, left_for=left_for) for m in split.measures}
+            # What has one of these ids by now is shown as it is now.
+            state = replace(
+                state,
+                persons=state.persons | {key: persons[key] for key in persons if key not in state.persons},
+                measures=state.measures | {key: measures[key] for key in measures if key not in state.measures},
+                clocks=state.clocks | {clock.deadline_id: clock for clock in split.clocks},
+            )
+    return state
 
 
 def _require_not_offered(state: CaseState, person_id: str) -> Person:
@@ -233,8 +255,8 @@ class OpenSplit(Struct, frozen=True):
     def next_step(self) -> Message:
         """Return what the agency that signed the split does next."""
         return Message(
-            "No clock of what is split off runs, and no list of deadlines shows it, until it is taken over. "
-            "Who split it off does that: tally case open --case-id {split.new_case_id} "
+            "Until it is taken over, its clocks run on in case {split.case_id}, and nothing about it is recorded. "
+            "Who split it off takes it over: tally case open --case-id {split.new_case_id} "
             "--split-from {split.event_id}; or, if that case is open, "
             "tally case join {split.new_case_id} {split.case_id} --cites {split.event_id}.",
             split=self,
@@ -255,7 +277,7 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
     split gets the same refusal as an event that does not exist, so that the refusal reveals nothing.
     """
     source = act.source
-    split = source.split if source else None
+    split = source.splits.get(cited.event_id) if source else None
     if (
         source is None
         or split is None
@@ -271,7 +293,7 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
     # Cited a second time, a split would bring back things that have gone on their way since.
     if cited.event_id in state.joined_splits:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
-    require_can_take_over(state, source, field=field)
+    require_can_take_over(state, source, split, field=field)
     # Who holds a thing of the case is a party of it, and may act on that thing here too.
     holders = frozenset(agency for item in split.items for agency in (item.holder, item.responsible))
     return replace(
@@ -284,13 +306,11 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
     )
 
 
-def require_can_take_over(state: CaseState, source: CaseState, *, field: str) -> None:
-    """Refuse that the case takes over what the last event of another one, a split, gave up.
+def require_can_take_over(state: CaseState, source: CaseState, split: Split, *, field: str) -> None:
+    """Refuse that the case takes over what a split of another one, the ``source``, gave up.
 
     It is so if another agency answers for it, it is of another procedure, or has other things of the same ids.
     """
-    split = source.split
-    assert split is not None, "the state is that after a split"
     if state.responsible != split.agency:
         refuse(
             "not_responsible",

@@ -548,7 +548,7 @@ def reset(state: CaseState, act: Act, body: case.DeadlineReset) -> CaseState:
 
 def require_running(state: CaseState, deadline_id: str) -> Clock:
     """Return a clock that still runs; refuse unknown_deadline, deadline_ended."""
-    clock = look_up(state.clocks, deadline_id, "deadline")
+    clock = look_up(state.clocks, deadline_id, "deadline", hint=state.left_for)
     if not clock.is_running:
         refuse("deadline_ended", "the deadline ended at {clock.stopped_at}", clock=clock, field="body.deadline_id")
     return clock

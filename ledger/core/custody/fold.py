@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from ledger.core.custody import cases, claimed_times, clocks, holds
 from ledger.core.custody.clock_facts import with_linked
 from ledger.core.custody.flags import Flag, flags
@@ -96,9 +94,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     if state is not None:
         require_admitted(state, act)
         require_words(body, act.book)
-        # `split` describes the latest event only, so it does not survive the next one.
-        after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
-        after = after.after(act)
+        after = RULES[type(body)](state, act, body).after(act)
     else:
         opening = require_opening(act.event)
         require_words(opening, act.book)

@@ -12,10 +12,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct, defstruct
-from msgspec.structs import astuple, fields
+from msgspec.structs import asdict, astuple, fields
 
 from ledger.core.custody.register import Register
-from ledger.core.custody.state import CaseState
+from ledger.core.custody.state import CaseState, Split
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
@@ -31,10 +31,10 @@ def is_kept(state: CaseState) -> bool:
     """Return whether the state after so many events is one to keep.
 
     A long case has one for each eighth to quarter of it. So what is folded after a start is at most a quarter, and a
-    case that grows is encoded seldom. What a split gives up is of its own event alone: that state is not kept.
+    case that grows is encoded seldom.
     """
     length = state.sequence + 1
-    return length == last_kept(length) and state.split is None
+    return length == last_kept(length)
 
 
 def last_kept(length: int) -> int:
@@ -52,8 +52,7 @@ def state_format() -> str:
 
 
 def encode_state(state: CaseState) -> bytes:
-    """Return the state as bytes, which are the same in every process. Requires ``state.split`` to be None."""
-    assert state.split is None, "such a state is not kept"
+    """Return the state as bytes, which are the same in every process."""
     values: list[Any] = []
     for value in astuple(state):
         if isinstance(value, Register):
@@ -67,7 +66,7 @@ def _plain(entry: object) -> object:
     if isinstance(entry, Clock):
         rule = entry.rule
         return [(rule.name, rule.valid_from) if value is rule else value for value in astuple(entry)]
-    return entry
+    return asdict(entry) | {"clocks": [*map(_plain, entry.clocks)]} if isinstance(entry, Split) else entry
 
 
 def decode_state(data: bytes, procedures: Procedures) -> CaseState:
@@ -85,6 +84,7 @@ def decode_state(data: bytes, procedures: Procedures) -> CaseState:
         kept = decoder_of(_kept_state()).decode(data)
         values = {name: getattr(kept, name) for name in CaseState.__struct_fields__}
         values["clocks"] = [(key, _clock(clock, rows)) for key, clock in values["clocks"]]
+        values["splits"] = [(key, _split(split, rows)) for key, split in values["splits"]]
     except (msgspec.MsgspecError, KeyError) as error:
         raise MalformedInput("expected a state that was kept", field="state") from error
     for name, empty in _REGISTERS.items():
@@ -95,6 +95,11 @@ def decode_state(data: bytes, procedures: Procedures) -> CaseState:
 def _clock(kept: Struct, rows: Mapping[tuple[str, str, str], ClockRule]) -> Clock:
     values = {name: getattr(kept, name) for name in Clock.__struct_fields__}
     return Clock(**values | {"rule": rows[(values["procedure"], *values["rule"])]})
+
+
+def _split(kept: Struct, rows: Mapping[tuple[str, str, str], ClockRule]) -> Split:
+    values = {name: getattr(kept, name) for name in Split.__struct_fields__}
+    return Split(**values | {"clocks": tuple(_clock(clock, rows) for clock in values["clocks"])})
 
 
 _TYPES = get_type_hints(CaseState, include_extras=True)
@@ -109,12 +114,13 @@ def _kept_state() -> type[Struct]:
     """Return the type of what is encoded: its fields have the names of the state's."""
     hints = get_type_hints(Clock, include_extras=True) | {"rule": tuple[str, str]}
     clock = defstruct("KeptClock", [(name, hints[name]) for name in Clock.__struct_fields__], array_like=True)
-    kept: dict[str, Any] = {"split": None}
+    hints = get_type_hints(Split, include_extras=True) | {"clocks": GenericAlias(tuple, (clock, ...))}
+    split = defstruct("KeptSplit", [(name, hints[name]) for name in Split.__struct_fields__])
+    forms, kept = {Clock: clock, Split: split}, dict[str, Any]()
     for name, hint in _TYPES.items():
+        kept[name] = hint
         if get_origin(hint) is Register:
             (entry,) = get_args(hint)
-            pair = GenericAlias(tuple, (str, clock if entry is Clock else entry))
+            pair = GenericAlias(tuple, (str, forms.get(entry, entry)))
             kept[name] = GenericAlias(list, (pair,))
-        else:
-            kept.setdefault(name, hint)
     return defstruct("KeptState", [(name, kept[name]) for name in CaseState.__struct_fields__], array_like=True)

@@ -77,7 +77,7 @@ def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
 
 def require_measure(state: CaseState, measure_id: str) -> MeasureState:
     """Return a measure that still runs; refuse unknown_measure, measure_ended."""
-    measure = look_up(state.measures, measure_id, "measure")
+    measure = look_up(state.measures, measure_id, "measure", hint=state.left_for)
     if measure.ended_at is not None:
         refuse(
             "measure_ended",

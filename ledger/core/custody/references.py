@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 from ledger.core.errors import refuse
-from ledger.core.messages import Term
+from ledger.core.messages import Message, Term
 
 T = TypeVar("T")
 
 
-def look_up(entries: Mapping[str, T], key: str, noun: str, *, field: str | None = None) -> T:
+def look_up(
+    entries: Mapping[str, T],
+    key: str,
+    noun: str,
+    *,
+    field: str | None = None,
+    hint: Callable[[str], Message | None] = lambda _: None,
+) -> T:
     """Return the entry of a case that ``field`` of the body names, ``<noun>_id`` unless given.
-    Raises RuleRefused (unknown_<noun>).
+    Raises RuleRefused (unknown_<noun>), with what ``hint`` returns of the id.
     """
     entry = entries.get(key)
     if entry is None:
-        rule = "unknown_" + noun.replace(" ", "_")
-        refuse(rule, "the case has no {noun} {key}", noun=Term("noun", noun), key=key, field=_field_of(noun, field))
+        rule, field = "unknown_" + noun.replace(" ", "_"), _field_of(noun, field)
+        refuse(rule, "the case has no {noun} {key}", noun=Term("noun", noun), key=key, field=field, hint=hint(key))
     return entry
 
 

@@ -214,7 +214,8 @@ class Person(Struct, frozen=True):
     """A person of the case, who has a ``stage`` and a kind of ``trial`` of his own.
 
     Nobody but the ``accused`` stays behind when the case passes on. One that ``is_unit`` is a company or another body.
-    ``kept_for`` is the agency a keeper keeps the person for, None at liberty.
+    ``kept_for`` is the agency a keeper keeps the person for, None at liberty. ``left_for`` is the case for which the
+    person was split off and that has not taken over yet.
     """
 
     person_id: str
@@ -226,12 +227,13 @@ class Person(Struct, frozen=True):
     kept_for: str | None = None
     is_unit: bool = False
     particulars: dict[str, str] = msgspec.field(default_factory=dict)
+    left_for: str | None = None
 
 
 class MeasureState(Struct, frozen=True):
     """A measure on a person, which ``locks_up`` or does not.
 
-    ``until`` is the last day as decided, ``ended_at`` is None while it runs.
+    ``until`` is the last day as decided, ``ended_at`` is None while it runs. ``left_for`` is as that of the person.
     """
 
     measure_id: str
@@ -241,6 +243,7 @@ class MeasureState(Struct, frozen=True):
     started_at: str
     until: str | None = None
     ended_at: str | None = None
+    left_for: str | None = None
 
 
 class Discrepancy(Struct, frozen=True):
@@ -395,12 +398,13 @@ class ErasureProposal(Struct, frozen=True):
 
 
 class Split(Struct, frozen=True):
-    """The items and persons that the latest event, a split by ``agency``, gave up for another case.
+    """The items and persons that an event, a split by ``agency``, gave up for another case.
 
-    Only ``agency`` may take them over.
+    Only ``agency`` may take them over. ``occurred_at`` is the claimed time of the split.
     """
 
     event: terms.EventRef
+    occurred_at: str
     agency: str
     new_case_id: str
     items: tuple[Item, ...]
@@ -426,7 +430,10 @@ def _handover_marks(handover: Handover) -> tuple[str, ...]:
 
 def _measure_marks(measure: MeasureState) -> tuple[str, ...]:
     own = f"person/{measure.person_id}"
-    return (own, "locks_up", f"locks_up/{measure.person_id}") if measure.locks_up else (own,)
+    if not measure.locks_up:
+        return (own,)
+    # The clock of the case itself counts on without whom the case split off.
+    return (own, f"locks_up/{measure.person_id}", *(("locks_up",) if measure.left_for is None else ()))
 
 
 def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:
@@ -442,13 +449,14 @@ class CaseState(Struct, frozen=True):
 
     ``procedure`` is the id of the one that judges its acts, ``judged_by`` the digest of its version that judged the
     latest of them, ``responsible`` the agency responsible for the case, ``agencies`` are all that are or were parties
-    of it. ``head`` is the leaf hash of its last entry. ``joined_splits`` are the event ids of the splits whose items
-    and persons came into this case. A case that was under way elsewhere has ``taken_over_as_of``: what was before
-    started no clock; ``taken_over_at`` is when its take-over was signed. ``assignments`` and ``numbers`` are by agency,
-    ``clocks`` by deadline id and with those that have ended, ``proposals`` and ``erasures`` those that
-    wait for a second signature, ``links`` by the other case's id. Its words come from
-    ``stated_in``, each agency's number from the event in ``numbered_in``, as the event ``corrected_in`` has corrected
-    them last, if any has.
+    of it. ``head`` is the leaf hash of its last entry. ``splits`` are what the case gave up for others, by the event id
+    of the split: whether it is taken over stands in their streams (``cases.with_split_off``). ``joined_splits`` are the
+    event ids of the splits whose items and persons came into this case. A case that was under way elsewhere has
+    ``taken_over_as_of``: what was before started no clock; ``taken_over_at`` is when its take-over was signed.
+    ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those that have ended,
+    ``proposals`` and ``erasures`` those that wait for a second signature, ``links`` by the other case's id. Its words
+    come from ``stated_in``, each agency's number from the event in ``numbered_in``, as the event ``corrected_in`` has
+    corrected them last, if any has.
     """
 
     case_id: str
@@ -481,7 +489,7 @@ class CaseState(Struct, frozen=True):
     letters: Register[Letter] = msgspec.field(default_factory=Register)
     holds: Register[Hold] = msgspec.field(default_factory=partial(Register, _hold_marks))
     links: dict[str, terms.CaseRelation] = msgspec.field(default_factory=dict)
-    split: Split | None = None
+    splits: Register[Split] = msgspec.field(default_factory=Register)
     joined_splits: frozenset[str] = frozenset()
     taken_over_as_of: str | None = None
     taken_over_at: str | None = None
@@ -519,7 +527,22 @@ class CaseState(Struct, frozen=True):
 
     def person(self, person_id: str, *, field: str = "person_id") -> Person:
         """Return the person that ``field`` of the body names. Raises RuleRefused (unknown_person)."""
-        return look_up(self.persons, person_id, "person", field=field)
+        return look_up(self.persons, person_id, "person", field=field, hint=self.left_for)
+
+    def left_for(self, key: str) -> Message | None:
+        """Return where a person, measure or clock of this id is named since it was split off, None if it was not."""
+        for split in self.splits.values():
+            ids = (
+                *(person.person_id for person in split.persons),
+                *(measure.measure_id for measure in split.measures),
+                *(clock.deadline_id for clock in split.clocks),
+            )
+            if key in ids:
+                return Message(
+                    "It was split off for case {split.new_case_id}: record this there, once that case has taken over.",
+                    split=split,
+                )
+        return None
 
     def standing(self, subject: str) -> Person | CaseState:
         """Return the person whose stage and kind of trial count for the clocks of the subject, or else the case."""

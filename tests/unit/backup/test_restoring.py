@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from ledger.backup import restoring
 from ledger.backup.generations import newer_generation, numbers_at
 from ledger.backup.pruning import LEFT_S, prune
 from ledger.backup.seen_elsewhere import SeenBy, SeenElsewhere, is_quorum, seen_by_witnesses
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound, Unavailable
+from ledger.core.events.case import CaseSplit
 from ledger.core.log.policy import parse_policy
 from ledger.storage.objects import STAGED
 from ledger.store import backup as rows
@@ -21,11 +23,13 @@ from ledger.store.backup import attach_to_read
 from ledger.store.database import attach
 from ledger.store.log import initialise, tree
 from ledger.store.opening import open_database
+from ledger.store.tables import CLOCKS
 from ledger.witness.gathering.witnesses import Witness
-from tests.testkit.builders import LOG_ID, refused
+from tests.testkit.builders import LOG_ID, START, refused
+from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import LOG_SIGNER
 from tests.testkit.witness_server import SmallWitness, serving_all
-from tests.unit.backup.stand import NOW, TRUST, Stand, audit, erasing, handed_over, listed
+from tests.unit.backup.stand import NOW, TRUST, Stand, audit, derived, erasing, handed_over, listed
 
 
 class CutOff(Exception):
@@ -164,6 +168,28 @@ def test_an_older_generation_can_be_restored(stand: Stand) -> None:
     database = stand.restored(number=1)
     with database.read() as connection:
         assert (tree(connection).size, tree(connection).root.hex()) == (first.size, first.root)
+    assert audit(database).findings == ()
+    database.close()
+
+
+def test_whom_cases_split_off_is_restored_where_he_is(stand: Stand) -> None:
+    """His clock runs on in the old case if no other has taken him over, and else in that one."""
+    stand.ledger.clock.forward(2 * 60 * 60)
+    waiting = Case("case-7", start=START + 60 * 60).open().name("li").impose("li", "detention")
+    left = Case("case-8", start=waiting.now + 60).open().name("li").impose("li", "detention")
+    left.say(CaseSplit, new_case_id="case-9", person_ids=(person_id("li"),))
+    new = Case("case-9", start=left.now + 60).open(source=left.state, split_from=left.last.ref)
+    stand.record(waiting, left)
+    waiting.now = new.now + 60
+    waiting.say(CaseSplit, new_case_id="case-6", person_ids=(person_id("li"),))
+    stand.ledger.post_all([waiting.last])
+    stand.record(new)
+    stand.create()
+    database = stand.restored()
+    assert derived(database) == derived(stand.ledger.database)
+    with database.read() as connection:
+        limits = connection.execute(select(CLOCKS.c.case_id, CLOCKS.c.status).where(CLOCKS.c.clock == "arrest_request"))
+        assert sorted(map(tuple, limits)) == [("case-7", "running"), ("case-8", "void"), ("case-9", "running")]
     assert audit(database).findings == ()
     database.close()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
+from ledger.core.custody.due_dates import deadline
 from ledger.core.events import case
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.testkit.casework import DAY, Case, detained, kept, person_id
@@ -123,6 +126,20 @@ def test_who_is_tried_apart_takes_the_time_of_the_trial_along() -> None:
     brought = split_off.clock("first_instance")
     assert (brought.deadline_id, brought.started_at) == (f"first_instance/{LI}/0", began)
     assert brought.events[-1] == split_off.last.ref
+
+
+def test_who_is_released_before_he_is_taken_over_is_released_on_that_day() -> None:
+    """It is recorded in the new case, with its own time: whether the limit was kept follows from that."""
+    for days, status in ((2, "met"), (6, "missed")):
+        opened = detained("li", "wang")
+        ended_at = instant(opened.now + days * DAY)
+        opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
+        other = Case("case-2", start=opened.now + 9 * DAY).open(split_from=opened.last.ref, source=opened.state)
+        (measure,) = other.state.measures.values()
+        other.say(case.MeasureLifted, measure_id=measure.measure_id, ended_at=ended_at)
+        request = other.clock("arrest_request")
+        assert request.stopped_at == ended_at
+        assert deadline(other.state, request, other.book, datetime.fromisoformat(instant(other.now))).status == status
 
 
 def test_two_cases_of_one_person_that_are_joined_keep_both_clocks() -> None:

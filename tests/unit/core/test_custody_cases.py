@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import Act, Flag, OpenSplit, fold
 from ledger.core.custody import state as states
-from ledger.core.custody.cases import require_can_take_over
+from ledger.core.custody.cases import require_can_take_over, with_split_off
 from ledger.core.errors import Conflict, RuleRefused
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.signing.authority import Agency, AuthorityState, Grant
@@ -247,14 +247,51 @@ def split_off(**fields: Any) -> Case:
 
 
 def test_what_is_split_off_leaves_the_case() -> None:
-    """Items, persons and their measures are gone from the old case. What it gave up is told right after, and by no
-    later state."""
-    state = split_off().state
+    """Items, persons and their measures are gone from the old case, which keeps what it gave up."""
+    old = split_off().say(case.CaseNumbered, case_number="8")
+    state = old.state
     assert (state.items["phone"].status, state.items["knife"].status) == ("left", "held")
     assert (set(state.persons), set(state.measures)) == ({WANG}, set())
+    (split,) = state.splits.values()
+    assert (split.new_case_id, split.agency, [person.person_id for person in split.persons]) == ("case-2", POLICE, [LI])
+
+
+def test_whom_a_case_split_off_is_shown_in_it_until_another_takes_him_over() -> None:
+    """With his measure and its clocks, as they were; what has such an id by now is shown as it is now."""
     old = split_off()
-    assert old.state.split is not None
-    assert old.say(case.CaseNumbered, case_number="8").state.split is None
+    before, (split_id,) = li_detained().state, old.state.splits
+    shown = with_split_off(old.state, (split_id,))
+    assert (set(shown.persons), set(shown.measures)) == ({LI, WANG}, {"measure-1"})
+    assert [(clock.deadline_id, clock.started_at) for clock in shown.clocks.marked(f"running/{LI}")] == [
+        (clock.deadline_id, clock.started_at) for clock in before.clocks.marked(f"running/{LI}")
+    ]
+    assert (shown.persons[LI].left_for, shown.persons[WANG].left_for) == ("case-2", None)
+    assert (shown.measures.is_marked("locks_up"), shown.measures.is_marked(f"locks_up/{LI}")) == (False, True)
+    assert with_split_off(old.state, ()) is old.state
+    old.say(case.PersonNamed, person_id=LI, role="witness")
+    old.say(case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail")
+    shown = with_split_off(old.state, (split_id,))
+    assert (shown.persons[LI].role, shown.measures["measure-1"].person_id) == ("witness", WANG)
+
+
+def test_of_whom_was_split_off_nothing_is_recorded_in_the_old_case() -> None:
+    """Neither about him, nor about his measure or his time: the refusal says where that goes."""
+    old = split_off()
+    (split,) = old.state.splits.values()
+    acts: tuple[tuple[type[Body], dict[str, str]], ...] = (
+        (case.MeasureImposed, {"person_id": LI, "measure_id": "measure-2"}),
+        (case.MeasureLifted, {"measure_id": "measure-1"}),
+        (case.DeadlineSuspended, {"deadline_id": split.clocks[0].deadline_id}),
+    )
+    for kind, fields in acts:
+        with pytest.raises(RuleRefused) as caught:
+            old.say(kind, **fields)
+        assert (
+            caught.value.hint == "It was split off for case case-2: record this there, once that case has taken over."
+        )
+    with pytest.raises(RuleRefused) as caught:
+        old.say(case.MeasureLifted, measure_id="measure-9")
+    assert caught.value.hint is None
 
 
 def test_who_is_not_offered_leaves_while_others_are() -> None:
@@ -348,17 +385,15 @@ def test_a_split_is_taken_over_once() -> None:
 
 
 def test_only_a_split_for_this_case_is_taken_over() -> None:
-    """An event that is no split, a split for another case, a state at another event, or id and digest of two events
-    give nothing."""
+    """An event that is no split, a split for another case, a state without it, or id and digest of two events give
+    nothing."""
     old = split_off()
     split = old.last.ref
     no_split = li_detained()
-    later = split_off().say(case.CaseNumbered, case_number="8")
     of_two = replace(split, event_id=no_split.last.envelope.event_id)
     for source, cites in (
         (None, split),
         (no_split.state, no_split.last.ref),
-        (later.state, split),
         (old.state, of_two),
     ):
         with refused("no_such_split", field="payload.body.split_from"):
@@ -411,6 +446,7 @@ def test_what_joins_must_be_new_to_the_case() -> None:
 def test_what_is_another_agencys_case_could_take_nothing_over() -> None:
     """Before the split is recorded its agency learns that; its own open case could."""
     old = split_off()
-    require_can_take_over(Case("case-2").open().state, old.state, field="new_case_id")
+    (split,) = old.state.splits.values()
+    require_can_take_over(Case("case-2").open().state, old.state, split, field="new_case_id")
     with refused("not_responsible", field="payload.body.new_case_id"):
-        require_can_take_over(Case("case-2").open(clerk(COURT)).state, old.state, field="new_case_id")
+        require_can_take_over(Case("case-2").open(clerk(COURT)).state, old.state, split, field="new_case_id")

@@ -251,6 +251,6 @@ def test_what_leaves_for_another_case_has_the_corrected_words() -> None:
     state: CaseState = written.say(
         case.CaseSplit, new_case_id="case-2", item_ids=("phone",), ground="another deed"
     ).state
-    assert state.split is not None
-    (leaving,) = state.split.items
+    (split,) = state.splits.values()
+    (leaving,) = split.items
     assert (leaving.description, leaving.stated_in, leaving.corrected_in) == ("a white phone", None, None)

@@ -354,7 +354,6 @@ class Custody(RuleBasedStateMachine):
 
     # -- what always holds ---------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.case.state.split is None)
     @rule()
     def go_on_from_what_is_kept(self) -> None:
         """The state is kept and read again; all that follows is judged on what was read."""

@@ -14,7 +14,7 @@ from ledger.core.events import case as acts
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import AdoptedVersion, Procedures
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused
-from tests.testkit.casework import Case, li_detained
+from tests.testkit.casework import detained, li_detained, person_id
 
 STORY = li_detained().register("phone", "knife").offer("phone", to=PROCURATORATE).accept()
 UNUSABLE = AdoptedVersion("blake3:" + "00" * 32, 7)
@@ -49,13 +49,16 @@ def test_long_cases_are_kept_at_each_eighth_to_quarter() -> None:
     assert last_kept(KEPT_FROM - 1) == 0
 
 
-def test_what_a_split_gives_up_is_not_kept() -> None:
-    """It is of the split's own event, and gone with the next one."""
-    case = Case().open().register("phone")
-    case.act(acts.CaseSplit(new_case_id="case-2", ground="another suspect", item_ids=("phone",)), clerk(POLICE))
-    assert case.state.split is not None
-    assert not is_kept(replace(case.state, sequence=KEPT_FROM - 1))
-    assert is_kept(replace(case.state, sequence=KEPT_FROM - 1, split=None))
+def test_what_a_split_gave_up_is_kept() -> None:
+    """With its clocks, each by the row that it runs by."""
+    case = detained("li").register("phone")
+    split = {"person_ids": (person_id("li"),), "item_ids": ("phone",)}
+    case.act(acts.CaseSplit(new_case_id="case-2", ground="another suspect", **split), clerk(POLICE))
+    kept = decode_state(encode_state(case.state), PROCEDURES)
+    assert kept == case.state
+    (given_up,), (before,) = kept.splits.values(), case.state.splits.values()
+    assert given_up.clocks
+    assert [clock.rule for clock in given_up.clocks] == [clock.rule for clock in before.clocks]
 
 
 SPOILED = {

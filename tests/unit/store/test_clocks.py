@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 from random import Random
 from typing import Any
@@ -13,9 +13,11 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import delete, select
 
-from ledger.core.custody.due_dates import deadlines
+from ledger.core.custody.due_dates import Status, deadlines
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case as acts
+from ledger.core.events.item import ItemFrozen
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Reader
@@ -97,18 +99,80 @@ def test_lines_are_what_the_state_says(sqlite: Ledger, batch: int) -> None:
     assert findings_of(sqlite) == ()
 
 
-def test_a_clock_goes_along_with_the_person_who_leaves(ledger: Ledger) -> None:
-    """The case that was split has the clock no more; the new one has it, named after its own event."""
-    old = detained("li", "wang")
-    old.act(acts.CaseSplit(new_case_id="case-2", ground="another offence", person_ids=(person_id("wang"),)))
+def test_the_clock_of_who_is_split_off_runs_on_until_another_case_takes_him_over(ledger: Ledger) -> None:
+    """Under the case that was split, whoever answers for it by now, with its warnings, and by a new calendar too; then
+    in the new case, from the same beginning, and no more in the other."""
+    old = detained("li", "wang").say(acts.CaseAssigned, None, department="squad 2", handler="officer-9")
     ledger.post_all(old.events)
-    new = Case("case-2").open(source=old.state, split_from=old.last.ref)
+    wang = f"arrest_request/{person_id('wang')}"
+    (key,) = [each for each in stored(ledger) if each[1].startswith(wang)]
+    running = stored(ledger)[key]
+    split = old.say(acts.CaseSplit, new_case_id="case-2", person_ids=(person_id("wang"),))
+    after_split = old.state
+    ledger.post_all([split.last])
+    old.offer(to=PROCURATORATE, persons=("li",)).accept()
+    old.say(acts.CaseAssigned, None, department="first", handler="prosecutor-3")
+    ledger.post_all(old.events[-3:])
+    assert stored(ledger)[key] == running
+    assert findings_of(ledger) == ()
+    overdue = datetime.fromisoformat(running["due_at"])
+    assert key[1] in [line.deadline_id for line in listed(ledger, "overdue", overdue + timedelta(hours=1))]
+    upkeep.warn(ledger.database, int(overdue.timestamp() * 1000), ZONE)
+    with ledger.database.read() as connection:
+        warned = clocks.warnings_to(connection, reader_at(POLICE, overdue), handler="officer-9", after=0, limit=100)
+    assert (*key, 0) in [(warning.case_id, warning.deadline_id, warning.days) for warning in warned]
+
+    _judge_by(ledger, replace(shipped_rulebook(), days_off={}, digest="blake3:of no years"))
+    assert recount(ledger.database, ledger.validator)
+    assert (stored(ledger)[key]["status"], stored(ledger)[key]["due_at"]) == ("running", running["due_at"])
+    _judge_by(ledger, shipped_rulebook())
+    assert recount(ledger.database, ledger.validator)
+
+    new = Case("case-2", start=old.now).open(source=after_split, split_from=split.events[-4].ref)
     ledger.post_all(new.events)
     require_told(ledger, old, new)
-    wang = f"arrest_request/{person_id('wang')}"
-    (left,) = [key for case_id, key in stored(ledger) if case_id == "case-1" and key.startswith(wang)]
-    assert stored(ledger)["case-1", left]["status"] == "void"
-    assert stored(ledger)["case-2", f"{wang}/0"]["status"] == "running"
+    moved = stored(ledger)["case-2", f"{wang}/0"]
+    assert stored(ledger)[key]["status"] == "void"
+    assert {name: moved[name] for name in ("started_at", "due_at", "status", "agency")} == {
+        name: running[name] for name in ("started_at", "due_at", "status", "agency")
+    }
+    lines = listed(ledger, "overdue", overdue + timedelta(hours=1))
+    assert [line.case_id for line in lines if line.deadline_id.startswith(wang)] == ["case-2"]
+    assert findings_of(ledger) == ()
+    before = stored(ledger)
+    _judge_by(ledger, replace(shipped_rulebook(), days_off={}, digest="blake3:of no years"))
+    assert recount(ledger.database, ledger.validator)
+    _judge_by(ledger, shipped_rulebook())
+    assert recount(ledger.database, ledger.validator)
+    assert stored(ledger) == before
+
+
+def listed(ledger: Ledger, status: Status, at: datetime) -> list[ClockLine]:
+    """Return the deadlines of all agencies with this status at a moment, as the police see them."""
+    wanted = DeadlineFilter(as_of=spelled(at), status=status, zone=ZONE)
+    with ledger.database.read() as connection:
+        return clocks.list_deadlines(connection, reader_at(POLICE, at), wanted, limit=100)
+
+
+def reader_at(agency: str, at: datetime) -> Reader:
+    return Reader(agency, frozenset(), spelled(at))
+
+
+def test_the_clock_of_a_thing_that_is_split_off_runs_on_too(ledger: Ledger) -> None:
+    """A freeze lapses on the same day, in one case at a time, also if the case that joins it was open before."""
+    old, new = Case().open().register("account", kind="property"), Case("case-2").open()
+    old.say(ItemFrozen, item_id="account")
+    ledger.post_all([*old.events, *new.events])
+    (key,) = [each for each, row in stored(ledger).items() if row["clock"] == "freeze"]
+    old.say(acts.CaseSplit, new_case_id="case-2", item_ids=("account",))
+    ledger.post_all([old.last])
+    assert stored(ledger)[key]["status"] == "running"
+    assert findings_of(ledger) == ()
+    new.say(acts.CaseJoined, other_case_id="case-1", cites=old.last.ref, source=old.state)
+    ledger.post_all([new.last])
+    assert stored(ledger)[key]["status"] == "void"
+    require_told(ledger, old, new)
+    assert findings_of(ledger) == ()
 
 
 # -- counted by another calendar ---------------------------------------------------------------------------------------
