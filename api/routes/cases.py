@@ -60,7 +60,8 @@ def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
         splits = cases.open_splits(connection, [case_id])
-    view = views.case_view(row, service.parts.validator.states.of_listed_case(case_id), sight, splits)
+    states = service.parts.validator.states
+    view = views.case_view(row, states.shown(states.of_listed_case(case_id)), sight, splits)
     reading.record(Message("case"), case_id)
     return json_response(view)
 

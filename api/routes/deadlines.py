@@ -108,7 +108,7 @@ def list_deadlines_of_case(
     validator, moment = service.parts.validator, _moment(reading, as_of)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-    state = validator.states.of_listed_case(case_id)
+    state = validator.states.shown(validator.states.of_listed_case(case_id))
     views = [_view(counted_deadline, labels) for counted_deadline in deadlines(state, validator.book_of(state), moment)]
     reading.record(Message("deadlines of the case"), case_id)
     return json_response({"deadlines": views})

@@ -285,7 +285,7 @@ class CaseView(CaseHeading, frozen=True):
     """A case in its present state. ``sight`` is how the reader sees it, ``agencies`` has each party's number of it.
 
     ``procedure`` is the id of the one that judges its acts, ``links`` relates it to other cases. ``open_splits`` gave
-    up what no case has taken over yet: nothing of it is listed anywhere, and no clock of it runs.
+    up what no case has taken over yet: its ``persons`` and ``measures`` are among those of this case until then.
     """
 
     procedure: str

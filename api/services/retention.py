@@ -49,7 +49,8 @@ def due_list(
         page = retention.list_due(connection, reading.reader, until=until, agency=agency, limit=limit, after=position)
     lines: list[DueLine] = []
     for line in page.lines:
-        state = service.parts.validator.states.of_listed_case(line.case_id)
+        states = service.parts.validator.states
+        state = states.shown(states.of_listed_case(line.case_id))
         clock = state.clocks.get(line.deadline_id)
         if clock is not None and clock.is_running:  # it may have ended since it was listed
             lines.append(due_line(service, state, clock, labels, now))

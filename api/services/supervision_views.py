@@ -320,7 +320,7 @@ def deadlines_at(
 def _timing_of(validator: Validator, connection: Connection, line: ClockLine) -> CaseState | None:
     """Return that in which the clock of a line of the list runs: its case, or what a recommendation's clocks run in."""
     if line.case_id != NO_CASE:
-        return validator.states.of_case(line.case_id)
+        return validator.states.shown(validator.states.of_listed_case(line.case_id))
     state = validator.supervision_state(connection, RECOMMENDATION_STREAM + line.subject)
     return state.timing if isinstance(state, RecommendationState) else None
 

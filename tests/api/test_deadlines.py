@@ -83,6 +83,26 @@ def test_the_arithmetic_is_told_in_the_readers_language(detention: Served) -> No
     problem(detention.get(path, clerk(POLICE), lang="fr"), 400, "malformed_input", "lang")
 
 
+def test_the_time_of_who_is_split_off_is_shown_in_his_case_until_another_takes_him_over(served: Served) -> None:
+    """In the list, of the case and of the agency, with the person and his measure; then in the new case alone."""
+    old = handled().say(acts.CaseSplit, new_case_id="case-2", person_ids=(person_id("li"),))
+    served.record(old)
+    before = asked(served, clerk(POLICE), of="cases/case-1/")
+    new = Case("case-2", start=old.now).open(source=old.state, split_from=old.last.ref)
+    assert (HOURS | {"arrest_request"}) <= {*names(before)}
+    assert sorted(map(str, asked(served, clerk(POLICE)))) == sorted(map(str, before))
+    shown = served.get("/api/v1/cases/case-1", clerk(POLICE)).json()
+    assert person_id("li") in [person["person_id"] for person in shown["persons"]]
+    assert "detention-li" in [measure["measure_id"] for measure in shown["measures"]]
+    served.record(new)
+    assert names(asked(served, clerk(POLICE), of="cases/case-1/")) == ["surveillance_limit"]
+    moved = {each["clock"]: each for each in asked(served, clerk(POLICE), of="cases/case-2/")}
+    assert {each["clock"]: (each["started_at"], each["due_at"]) for each in before if each["clock"] in moved} == {
+        name: (each["started_at"], each["due_at"]) for name, each in moved.items()
+    }
+    assert len(asked(served, clerk(POLICE))) == len(before)
+
+
 def test_others_deadlines_are_seen_with_their_case(served: Served) -> None:
     """Of a case with all its agencies, of another agency, of all: as far as the reader sees the case. Those of a case
     hold what has ended, with what ended it; before they began they are not there."""

@@ -169,15 +169,17 @@ def case(
     registered: FirstQuery = 0,
 ) -> Response:
     """Show what is to be done in the case now, and one of its parts; and the labels of what was ``registered`` last."""
-    visible = read_case(visit, case_id, Message("case"))
+    recorded_case = read_case(visit, case_id, Message("case"))
+    visible = with_split_off(visit, recorded_case)
     state, own = visible.state, visit.reading.agency
+    looks_on = visible.sight in ("jurisdiction", "assigned")
     return visit.page(
         "cases/case.html",
         **visible._asdict(),
         **_tab(visit, visible, shown),
         tab=shown.tab,
         first=shown.first,
-        agenda=agenda(visit, state, looks_on=visible.sight in ("jurisdiction", "assigned")),
+        agenda=agenda(visit, recorded_case.state, looks_on=looks_on),
         running=len(state.clocks.marked("running")),
         signs=visit.reading.session.has_role(*HANDLING),
         standing=state.holds.marked("standing"),
@@ -233,7 +235,7 @@ def _timeline(visit: Visit, visible: VisibleCase, before: int) -> dict[str, Any]
 @router.get("/cases/{case_id}/parts/{kind}")
 def case_part(visit: VisitOf, case_id: SlugPath, kind: Kind, first: FirstQuery = 0) -> Response:
     """Return more rows of a list on the case's page."""
-    visible = read_case(visit, case_id, Message("{kind} of the case", kind=Term("field", kind)))
+    visible = with_split_off(visit, read_case(visit, case_id, Message("{kind} of the case", kind=Term("field", kind))))
     rows = list_part(kind, visit, visible.state, first=first)
     words = narrator_of(visit.service, visit.labels, visible.person_names).words_of("", visible.state)
     return visit.page("cases/case_part.html", state=visible.state, kind=kind, part=rows, words=words)
@@ -508,6 +510,12 @@ def read_case(visit: Visit, case_id: str, subject: Message, *, whole: bool = Fal
     visit.reading.record(subject, case_id)
     book_of(visit, state)
     return VisibleCase(row, state, sight, person_names)
+
+
+def with_split_off(visit: Visit, visible: VisibleCase) -> VisibleCase:
+    """Return the case with whom and what it split off, until another case takes them over: to be read, for nothing can
+    be recorded about them here."""
+    return visible._replace(state=visit.service.parts.validator.states.shown(visible.state))
 
 
 def _handover(state: CaseState, handover_id: str) -> Handover:

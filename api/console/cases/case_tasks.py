@@ -12,13 +12,14 @@ from api.console.shared import clock_views
 from api.console.shared.access import Visit
 from api.console.shared.act_fields import subject_of
 from api.console.shared.clock_views import ClockView
-from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover, Item
+from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover, Item, OpenSplit
 from ledger.core.custody.due_dates import Deadline
 from ledger.core.encoding.instants import spelled
 from ledger.core.events import EVENT_TYPES, NAME_OF
 from ledger.core.events.item import ItemDisposed
 from ledger.core.events.record import SectionErased
 from ledger.core.procedure.clock_periods import Clock
+from ledger.store import cases
 from ledger.timeline.sentences import sides_by_field
 
 BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
@@ -152,22 +153,30 @@ class CaseAgenda(NamedTuple):
 
 
 def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
-    """Return what the case asks for: nothing if it is closed, and nothing of a reader who only ``looks_on``."""
-    own = visit.reading.agency
+    """Return what the case asks for: of a closed one only to take over what was split off, and nothing of a reader who
+    only ``looks_on``."""
+    own, states = visit.reading.agency, visit.service.parts.validator.states
     blocking = list(blocks(state, own, visit.reading.session.grant.officer))
     for_others = [block for block in blocking if block.path is None]
+    due = clock_views.of_case(visit, states.shown(state))
+    splits = [] if looks_on else states.splits_to_take_over(state.case_id, own)
+    # Whoever split it off takes it over, also of a case that is closed or another agency's by now.
+    of_splits = [_of_split(visit, state, split, due) for split in splits]
+    with visit.service.parts.database.read() as connection:
+        others = [split for split in cases.open_splits(connection, [state.case_id]) if split not in splits]
+    for_others += [CaseBlock("open_split", {"split": split}) for split in others]
     if state.closed or looks_on:
-        return CaseAgenda([], [], for_others)
+        return CaseAgenda(of_splits, [], for_others)
     tasks = {block.path: CaseTask(block.kind, block.values, block.path) for block in blocking if block.path}
     for task in (*_of_handovers(visit, state), *_of_letters(state, own), *_of_items(visit, state)):
         tasks.setdefault(task.path, task)
-    splits = visit.service.parts.validator.states.splits_to_take_over(state.case_id, own)
     if splits:
         tasks.pop("acts/close", None)
-    of_splits = [CaseTask("open_split", {"split": split}, f"events/{split.event_id}") for split in splits]
     of_clocks = []
-    for deadline in clock_views.of_case(visit, state):
-        clock = state.clocks[deadline.deadline_id]
+    for deadline in due:
+        clock = state.clocks.get(deadline.deadline_id)
+        if clock is None:  # of somebody who is split off: nothing stops it before he is taken over
+            continue
         ends_without_lateness = clock.rule.at_end is not None or clock.rule.retains
         if deadline.agency != own or deadline.status not in ("running", "overdue") or ends_without_lateness:
             continue
@@ -179,6 +188,14 @@ def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
     ordered = sorted((*of_splits, *tasks.values(), *of_clocks), key=lambda task: task.order)
     now = [task for task in ordered if not task.comes_later]
     return CaseAgenda(now, [task for task in ordered if task.comes_later], for_others)
+
+
+def _of_split(visit: Visit, state: CaseState, split: OpenSplit, due: list[Deadline]) -> CaseTask:
+    """Return the task to take over what was split off, with the clock of it that ends first."""
+    given_up = {clock.deadline_id for clock in state.splits[split.event_id].clocks}
+    first = next((each for each in due if each.deadline_id in given_up and each.due_at is not None), None)
+    view = None if first is None else clock_views.view_of(first, visit.labels)
+    return CaseTask("open_split", {"split": split}, f"events/{split.event_id}", view)
 
 
 def _comes_later(deadline: Deadline) -> bool:

@@ -9,7 +9,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from api.console.cases.case_acts import acts_in_case
-from api.console.cases.case_pages import VisibleCase, book_of, read_case
+from api.console.cases.case_pages import VisibleCase, book_of, read_case, with_split_off
 from api.console.cases.evidence_pages import files_on_page
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf, page_router
@@ -45,7 +45,8 @@ OnField = Annotated[str, Query(max_length=40)]  # what a browser's field for a d
 @router.get("/cases/{case_id}/items/{item_id}")
 def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField = "") -> Response:
     """Show the item with its history, and with ``on`` who held it on that day."""
-    visible = read_case(visit, case_id, Message("item {item_id}", item_id=item_id), whole=True)
+    read_as = Message("item {item_id}", item_id=item_id)
+    visible = with_split_off(visit, read_case(visit, case_id, read_as, whole=True))
     item = item_of(visible.state, item_id)
     history = _history(visit, visible, item_id, on)
     clocks = [clock for clock in clock_views.of_case(visit, visible.state) if clock.subject == item_id]

@@ -14,7 +14,7 @@ from fastapi import Depends
 from starlette.responses import Response
 
 from api.console.cases.case_lists import READ_AS, ROWS, Asked, CaseFilters, listed_cases
-from api.console.cases.case_pages import read_case
+from api.console.cases.case_pages import read_case, with_split_off
 from api.console.cases.letter_pages import BoxQuery, NumberQuery
 from api.console.registry.registry_pages import agency_lines
 from api.console.shared import clock_views
@@ -235,7 +235,7 @@ def search_file(visit: VisitOf, q: Asked) -> Response:
 @router.get("/lists/cases/{case_id}/{part}")
 def case_file(visit: VisitOf, case_id: SlugPath, part: Part) -> Response:
     """Return the items, persons, handovers or deadlines of a case."""
-    visible = read_case(visit, case_id, Message("case"))
+    visible = with_split_off(visit, read_case(visit, case_id, Message("case")))
     state, name = visible.state, f"{case_id}.{part}"
     match part:
         case "items":

@@ -7,14 +7,15 @@ which is not in the bundle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody import Act, CaseState, Flag, fold
-from ledger.core.custody.due_dates import Deadline, deadlines
+from ledger.core.custody.cases import with_split_off
+from ledger.core.custody.due_dates import Deadline, deadline, deadlines
 from ledger.core.custody.fold import book_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import instant_text, spelled
@@ -215,7 +216,8 @@ class _Conformity:
         proven = self.stream.events[-1].report.proven_time
         as_of = self.state.last_occurred_at if proven is None else instant_text(proven)
         clocks = deadlines(self.state, book, datetime.fromisoformat(as_of))
-        late = tuple(_late(clock) for clock in clocks if clock.status in ("missed", "overdue"))
+        given_up = [*_given_up(self.state, book)]
+        late = tuple(_late(clock) for clock in (*clocks, *given_up) if clock.status in ("missed", "overdue"))
         uncounted = sum(clock.status == "uncountable" for clock in clocks)
         self.time_limits = TimeLimits(as_of, late, uncounted)
         parts: list[str] = []
@@ -228,6 +230,9 @@ class _Conformity:
                     "by the times claimed, no time limit that can be counted was exceeded up to {as_of}", as_of=as_of
                 )
             )
+        if given_up:
+            text = Message("{given_up} time limits are judged up to the split: whether they ran on here is not shown")
+            parts.append(Message(text, given_up=len(given_up)))
         if uncounted:
             parts.append(Message("{uncounted} time limits cannot be counted", uncounted=uncounted))
         return parts
@@ -251,6 +256,15 @@ class _Conformity:
         carried = {version.index for version in self.procedures.versions}
         adoptions = (entry.index for entry in scanned if entry.envelope.event_type == ADOPTION)
         return next((index for index in adoptions if index < last and index not in carried), None)
+
+
+def _given_up(state: CaseState, book: Rulebook) -> Iterator[Deadline]:
+    """Yield the deadlines of what the case split off, as of the split: when another case took it over is not here."""
+    for split_id, split in state.splits.items():
+        shown, as_of = with_split_off(state, (split_id,)), datetime.fromisoformat(split.occurred_at)
+        for clock in split.clocks:
+            if datetime.fromisoformat(clock.started_at) <= as_of:
+                yield deadline(shown, clock, book, as_of)
 
 
 def _late(clock: Deadline) -> ExceededLimit:

@@ -93,7 +93,8 @@ class CaseStep(Struct, frozen=True):
 
 
 class Acts(Protocol):
-    """Make an act of an event, with the state that it cites of another case (as ``case_states.CaseStates`` does)."""
+    """Make an act of an event, with the state that it cites of another case, and show a case with those whom it split
+    off until another takes them over (as ``case_states.CaseStates`` does)."""
 
     @property
     def procedures(self) -> Callable[[], Procedures]:
@@ -102,15 +103,18 @@ class Acts(Protocol):
 
     def act(self, before: CaseState | None, event: Event, *, index: int) -> Act: ...
 
+    def shown(self, state: CaseState, below: int) -> CaseState: ...
+
 
 class CaseRecord:
     """All steps of one case, and how it stands. Requires at least one event."""
 
-    def __init__(self, steps: tuple[CaseStep, ...], book: Rulebook, course: SpanCourse | None = None):
-        """Make the record; ``course`` is that of some of the first steps, if it is known."""
+    def __init__(self, steps: tuple[CaseStep, ...], state: CaseState, book: Rulebook, course: SpanCourse | None = None):
+        """Make the record; ``state`` is that after the last step, as it is shown, and ``course`` that of some of the
+        first steps, if it is known."""
         self.steps = steps
         self._known_course = course
-        self.state = steps[-1].after
+        self.state = state
         self.case_id = self.state.case_id
         self.book = book
         self._steps_by_name: dict[tuple[Noun, str], list[CaseStep]] = defaultdict(list)
@@ -151,7 +155,8 @@ def read_case(events: Iterable[SourceEvent], acts: Acts, size: int, earlier: Cas
         steps.append(CaseStep(event.log_index, event.event, before, after, flags, mentions(event.body)))
     in_force = acts.procedures().at(size)
     course = None if earlier is None else earlier.course
-    return CaseRecord(tuple(steps), in_force[steps[-1].after.procedure], course)
+    state = acts.shown(steps[-1].after, size)
+    return CaseRecord(tuple(steps), state, in_force[state.procedure], course)
 
 
 # -- values of columns -------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from ledger.supervision.views.view_rows import SupervisionRecord
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 5  # of what the rows say: raised where a view is made otherwise of the same events
+VERSION = 6  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
 DATASET_FILE = ".outside"  # ends the names of files with data sets that are in no file yet
 EXPORTS = "run-"  # begins the names of their folders, beside the file of the views
@@ -78,7 +78,7 @@ class ViewSource(Protocol):
         ...
 
     def touched(self, start: int, end: int) -> list[str]:
-        """Return the cases with events at ``start <= index < end``, sorted."""
+        """Return the cases with events at ``start <= index < end``, and those that these take over from, sorted."""
         ...
 
     def case(self, case_id: str, end: int, *, after: int = -1) -> list[SourceEvent]:

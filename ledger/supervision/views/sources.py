@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ledger.chain.journal import WriteState
 from ledger.core.custody import Act, CaseState, fold
+from ledger.core.custody.cases import with_split_off
 from ledger.core.custody.fold import book_of
 from ledger.core.events import Event, decode_event
 from ledger.core.events.record import DatasetRegistered
@@ -16,7 +17,7 @@ from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.recording import supervision_streams
-from ledger.store import log
+from ledger.store import cases, log
 from ledger.store.cases import split_cited
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
@@ -47,7 +48,8 @@ class LedgerViewSource:
 
     def touched(self, start: int, end: int) -> list[str]:
         with self._database.read() as connection:
-            return log.streams_between(connection, "case", start, end)
+            touched = {*log.streams_between(connection, "case", start, end)}
+            return sorted(touched | cases.taken_over_from(connection, start, end))
 
     def case(self, case_id: str, end: int, *, after: int = -1) -> list[SourceEvent]:
         with self._database.read() as connection:
@@ -141,6 +143,13 @@ class BundleActs:
         source = self._after(cites) if cites else None
         return Act(event, book, source, kinds=self._kinds)
 
+    def shown(self, state: CaseState, below: int) -> CaseState:
+        """Return the case with those whom it split off, unless an event below that index takes them over."""
+        if not state.splits:
+            return state
+        events = (event for of_case in self._cases.values() for event in of_case if event.log_index < below)
+        return with_split_off(state, state.splits.keys() - _cited(events))
+
     def _after(self, cited: EventRef) -> CaseState | None:
         for events in self._cases.values():
             if not any(event.event.ref == cited for event in events):
@@ -152,6 +161,11 @@ class BundleActs:
                 if event.event.ref == cited:
                     return state
         return None
+
+
+def _cited(events: Iterable[SourceEvent]) -> set[str]:
+    """Return the event ids of the splits that these events take over from."""
+    return {cited.event_id for event in events if (cited := split_cited(event.event)) is not None}
 
 
 class BundleViewSource:
@@ -186,7 +200,10 @@ class BundleViewSource:
         return below[-1] if below else None
 
     def touched(self, start: int, end: int) -> list[str]:
-        return sorted({event.event.stream.id for event in self.events if start <= event.log_index < end})
+        between = [event for event in self.events if start <= event.log_index < end]
+        cited = _cited(between)
+        sources = (event for event in self.events if event.event.event_id in cited)
+        return sorted({event.event.stream.id for event in (*between, *sources)})
 
     def case(self, case_id: str, end: int, *, after: int = -1) -> list[SourceEvent]:
         events = self._by_case().get(case_id, ())

@@ -82,6 +82,29 @@ def test_what_is_split_off_is_a_task_until_it_is_taken_over(served: Served, lang
     assert not any(command in page_of(served, clerk(POLICE), path, **shown).text for path in ("/cases/case-1", "/"))
 
 
+def test_what_another_agency_split_off_is_seen_to_wait_for_it(served: Served) -> None:
+    """By who has the case now, on its start page too; who split it off goes on being asked, with the time that runs."""
+    old = detained("li", "wang")
+    old.say(CaseSplit, new_case_id="case-2", ground="another deed", person_ids=(person_id("li"),))
+    split = old.last
+    served.record(old.offer(to=PROCURATORATE, persons=("wang",)).accept())
+    waits = "has not taken over what it split off for case case-2"
+    for by, path, is_seen in (
+        (clerk(PROCURATORATE), "/cases/case-1", True),
+        (clerk(PROCURATORATE), "/", True),
+        (clerk(POLICE), "/cases/case-1", False),
+    ):
+        assert (waits in page_of(served, by, path).text) == is_seen
+    own = page_of(served, clerk(POLICE), "/cases/case-1").text
+    assert next(iter(tasks_of(own))) == f"events/{split.event.event_id}"
+    first, *_ = re.findall(r"<li>.*?</li>", own.partition('class="card tasks"')[2], re.DOTALL)
+    assert "CPL 85" in first
+    persons = page_of(served, clerk(POLICE), "/cases/case-1?tab=persons").text
+    assert "split off for case case-2, which has not taken over yet" in persons
+    form = page_of(served, clerk(POLICE), "/cases/case-1/acts/measure.lifted").text
+    assert "detention-li" not in form
+
+
 def test_a_case_of_which_all_is_split_off_is_to_be_closed_once_that_is_taken_over(served: Served) -> None:
     """The ledger would refuse it before."""
     old = Case("case-1").open().register("phone")

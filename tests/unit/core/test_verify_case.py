@@ -19,7 +19,7 @@ from ledger.core.verification.stream import BATCH, scan, verify_stream
 from ledger.procedures import shipped_procedures, shipped_rulebook
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SignedEvent, clerk, signed
 from tests.testkit.bundles import LOG_SIGNER, TWO_OF_THREE, WITNESSES, Log, log_with, naming
-from tests.testkit.casework import Case, late_arrest, registration
+from tests.testkit.casework import Case, detained, late_arrest, person_id, registration
 
 AGENCIES = (POLICE, PROCURATORATE, COURT)
 PROCEDURES = shipped_procedures()
@@ -142,6 +142,21 @@ def test_time_limits_that_cannot_be_counted_are_not_called_kept() -> None:
     assert report.time_limits is not None
     assert report.time_limits.uncounted == 1
     assert "1 time limits cannot be counted" in report.conformity.detail
+
+
+def test_time_limits_of_whom_the_case_split_off_are_judged_up_to_then() -> None:
+    """What had passed by then was not kept; whether the others ran on here, only the other case shows."""
+    day = 86400
+    for days, late in ((0, 0), (2, 3), (5, 4)):
+        opened = detained("li")
+        opened.now += days * day
+        opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(person_id("li"),))
+        opened.now += 400 * day
+        opened.say(case.CaseNumbered, case_number="8")
+        report = report_of(log_with(opened, *AGENCIES).case_bundle(anchored=False))
+        assert report.time_limits is not None
+        assert len(report.time_limits.late) == late
+        assert "time limits are judged up to the split" in report.conformity.detail
 
 
 def test_time_limits_are_judged_where_acts_are() -> None:

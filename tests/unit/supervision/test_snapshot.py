@@ -29,7 +29,7 @@ from ledger.supervision.views.snapshot import LeftDigest, Views
 from ledger.supervision.views.sources import BundleActs, BundleViewSource
 from ledger.supervision.views.view_rows import EXTENDED_VIEWS, OF_A_CASE, OF_A_STEP
 from tests.testkit.builders import POLICE, PROCURATORATE, SignedEvent, clerk
-from tests.testkit.casework import Case, person_id
+from tests.testkit.casework import Case, detained, person_id
 from tests.unit.core.test_custody_machine import Custody
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -299,6 +299,36 @@ def test_a_case_that_grows_is_written_as_if_it_were_new(handed_over: Case, monke
     for kept in (case_cache.EVENTS_KEPT, 3, 0):
         monkeypatch.setattr(case_cache, "EVENTS_KEPT", kept)
         require_same_as_at_once(in_turn, step=1)
+
+
+def test_whom_a_case_split_off_is_in_it_until_another_takes_him_over() -> None:
+    """With his measure and clocks: no limit is out of sight between the two events, and none is there twice. Rows of a
+    case without a new event change as well."""
+    old = detained("li")
+    old.say(acts.CaseSplit, new_case_id="case-2", person_ids=(person_id("li"),))
+    new = Case("case-2", start=old.now).open(source=old.state, split_from=old.last.ref)
+    log = log_of([*old.events, *new.events])
+    everything = log.events
+    log.events = everything[:-1]
+    grown = made(log)
+    before = grown.refresh()
+    limit = "SELECT case_id, started_at, due_at, agency FROM deadlines WHERE clock = 'arrest_request'"
+    (between,) = ask(grown, limit)
+    assert between["case_id"] == "case-1"
+    assert (
+        ask(grown, "SELECT case_id FROM measures")
+        == ask(grown, "SELECT case_id FROM persons")
+        == [{"case_id": "case-1"}]
+    )
+    log.events = everything
+    assert grown.touched(before, grown.refresh()) == {"case-1", "case-2"}
+    assert ask(grown, limit) == [between | {"case_id": "case-2"}]
+    assert (
+        ask(grown, "SELECT case_id FROM measures")
+        == ask(grown, "SELECT case_id FROM persons")
+        == [{"case_id": "case-2"}]
+    )
+    assert whole(grown) == whole(of(old, new))
 
 
 def test_what_could_not_be_written_is_made_anew(handed_over: Case, monkeypatch: pytest.MonkeyPatch) -> None:
