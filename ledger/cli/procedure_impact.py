@@ -12,7 +12,7 @@ from ledger.core.custody import CaseState, fold
 from ledger.core.custody.due_dates import Deadline, deadlines
 from ledger.core.errors import RuleRefused
 from ledger.core.events.registry import AgencyAdmitted
-from ledger.core.procedure.adoption import Procedures
+from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.bundle import decode_bundle
 from ledger.supervision.views.case_record import SourceEvent
@@ -89,7 +89,7 @@ def _fold_case(events: Iterable[SourceEvent], acts: BundleActs, book: Rulebook, 
             refusal = event.event.sequence, error.code
             break
         flags[event.event.sequence] = sorted(flag.name for flag in raised)
-    due = deadlines(state, book, as_of) if state else ()
+    due = deadlines(acts.shown(state, NOT_YET), book, as_of) if state else ()
     return _CaseOutcome(flags, refusal, state, {(deadline.clock, deadline.subject): deadline for deadline in due})
 
 

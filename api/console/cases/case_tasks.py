@@ -162,9 +162,10 @@ def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
     splits = [] if looks_on else states.splits_to_take_over(state.case_id, own)
     # Whoever split it off takes it over, also of a case that is closed or another agency's by now.
     of_splits = [_of_split(visit, state, split, due) for split in splits]
-    with visit.service.parts.database.read() as connection:
-        others = [split for split in cases.open_splits(connection, [state.case_id]) if split not in splits]
-    for_others += [CaseBlock("open_split", {"split": split}) for split in others]
+    if state.splits:
+        with visit.service.parts.database.read() as connection:
+            others = [split for split in cases.open_splits(connection, [state.case_id]) if split not in splits]
+        for_others += [CaseBlock("open_split", {"split": split}) for split in others]
     if state.closed or looks_on:
         return CaseAgenda(of_splits, [], for_others)
     tasks = {block.path: CaseTask(block.kind, block.values, block.path) for block in blocking if block.path}

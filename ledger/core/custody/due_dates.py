@@ -256,6 +256,10 @@ def _is_held_at_end(state: CaseState, clock: Clock, counting: Counting, zone: Zo
     """Tell whether a measure locks the subject up when the clock ends that is counted so."""
     mark = "locks_up" if clock.subject == CASE else f"locks_up/{clock.subject}"
     locking = state.measures.marked(mark)
+    # What ended here before a person was split off was counted by the measures that left with him.
+    for split in state.splits.values():
+        left = (each for each in split.measures if each.locks_up and each.person_id == clock.subject)
+        locking += [each for each in left if each.measure_id not in state.measures]
     if not locking:
         return False
     # Custody matters on the last day, and the last day depends on custody: it is tried as if there were one.

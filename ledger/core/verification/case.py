@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.custody.cases import with_split_off
-from ledger.core.custody.due_dates import Deadline, deadline, deadlines
+from ledger.core.custody.due_dates import Deadline, deadlines
 from ledger.core.custody.fold import book_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import instant_text, spelled
@@ -262,9 +262,8 @@ def _given_up(state: CaseState, book: Rulebook) -> Iterator[Deadline]:
     """Yield the deadlines of what the case split off, as of the split: when another case took it over is not here."""
     for split_id, split in state.splits.items():
         shown, as_of = with_split_off(state, (split_id,)), datetime.fromisoformat(split.occurred_at)
-        for clock in split.clocks:
-            if datetime.fromisoformat(clock.started_at) <= as_of:
-                yield deadline(shown, clock, book, as_of)
+        given_up = {clock.deadline_id for clock in split.clocks}
+        yield from (each for each in deadlines(shown, book, as_of) if each.deadline_id in given_up)
 
 
 def _late(clock: Deadline) -> ExceededLimit:

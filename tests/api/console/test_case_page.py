@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from ledger.core.events import item, letter
-from ledger.core.events.case import CaseSplit, CustodyChangeRequested, MeasureExtended
+from ledger.core.events.case import CaseClosed, CaseSplit, CustodyChangeRequested, MeasureExtended
 from ledger.i18n import Labels
 from tests.api.console.desk import READ, Office, barriers
 from tests.api.console.pages import page_of
@@ -103,6 +103,8 @@ def test_what_another_agency_split_off_is_seen_to_wait_for_it(served: Served) ->
     assert "split off for case case-2, which has not taken over yet" in persons
     form = page_of(served, clerk(POLICE), "/cases/case-1/acts/measure.lifted").text
     assert "detention-li" not in form
+    served.record(old.say(CaseClosed, clerk(PROCURATORATE), ground="over"))
+    assert [*tasks_of(page_of(served, clerk(POLICE), "/cases/case-1").text)] == [f"events/{split.event.event_id}"]
 
 
 def test_a_case_of_which_all_is_split_off_is_to_be_closed_once_that_is_taken_over(served: Served) -> None:

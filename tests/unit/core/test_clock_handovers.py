@@ -8,7 +8,7 @@ import pytest
 
 from ledger.core.custody.due_dates import deadline
 from ledger.core.events import case
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, instant, refused
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant, refused
 from tests.testkit.casework import DAY, Case, detained, kept, person_id
 from tests.unit.core.test_custody_changes import accepted, request, serve
 
@@ -140,6 +140,18 @@ def test_who_is_released_before_he_is_taken_over_is_released_on_that_day() -> No
         request = other.clock("arrest_request")
         assert request.stopped_at == ended_at
         assert deadline(other.state, request, other.book, datetime.fromisoformat(instant(other.now))).status == status
+
+
+def test_a_limit_that_was_not_kept_stays_so_when_its_person_is_split_off() -> None:
+    """The last day, a Saturday, moved on for nobody who was locked up: also once he and his measure are elsewhere."""
+    opened = Case(start=START + 2 * DAY).open().name("li").impose("li", "detention")
+    opened.now += 4 * DAY
+    opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
+    request, at = opened.clock("arrest_request"), datetime.fromisoformat(instant(opened.now))
+    before = deadline(opened.state, request, opened.book, at)
+    assert (str(before.last_day), before.status) == ("2026-03-07", "missed")
+    opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
+    assert deadline(opened.state, request, opened.book, at) == before
 
 
 def test_two_cases_of_one_person_that_are_joined_keep_both_clocks() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
 from ledger.core.errors import Unavailable
+from ledger.core.events.case import CaseSplit
 from ledger.core.events.supervision import LeadRaised
 from ledger.i18n import Labels
 from ledger.store import log
@@ -26,7 +27,7 @@ from ledger.supervision.runs.findings import ModelFinding
 from ledger.supervision.runs.supervisor import Supervisor
 from ledger.supervision.views.snapshot import Anchors
 from tests.testkit.builders import FAR_POLICE, POLICE, PROCURATORATE, UPPER, analyst, clerk
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, person_id
 from tests.testkit.journals import anchor_write
 from tests.testkit.supervision import Model, Recommendation, adopted, assigned, confirmed, retired
 from tests.unit.supervision.modelling import with_sql
@@ -73,6 +74,25 @@ def test_a_lead_cites_what_it_rests_on(watched: Watched) -> None:
     assert "handover-6" in raised.says.en
     assert [check.what.zh for check in raised.checks] == [check.what.zh for check in model.checks]
     assert lead.status == "raised"
+
+
+def test_a_limit_of_whom_a_case_split_off_is_looked_at_in_it_until_another_takes_him_over(watched: Watched) -> None:
+    """The views of the old case change with the event of the new one, and who looks at what is new looks at both."""
+    views, old = watched.supervisor.views, Case("case-1", start=NOW - 3600, step=1).open().name("li")
+    old.impose("li", "detention").say(CaseSplit, new_case_id="case-2", person_ids=(person_id("li"),))
+    watched.post(old)
+    limit, seen_at = "SELECT case_id, due_at FROM deadlines WHERE clock = 'arrest_request'", datetime.now(UTC)
+
+    def rows() -> list[dict[str, Any]]:
+        with views.session() as session:
+            return session.rows(limit, {}, seen_at)
+
+    before = views.refresh()
+    (between,) = rows()
+    assert between["case_id"] == "case-1"
+    watched.post(Case("case-2", start=NOW - 600, step=1).open(source=old.state, split_from=old.last.ref))
+    assert views.touched(before, views.refresh()) == {"case-1", "case-2"}
+    assert rows() == [between | {"case_id": "case-2"}]
 
 
 def test_the_same_finding_is_raised_once(watched: Watched, tmp_path: Path) -> None:
