@@ -134,12 +134,15 @@ def test_who_is_released_before_he_is_taken_over_is_released_on_that_day() -> No
         opened = detained("li", "wang")
         ended_at = instant(opened.now + days * DAY)
         opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
-        other = Case("case-2", start=opened.now + 9 * DAY).open(split_from=opened.last.ref, source=opened.state)
-        (measure,) = other.state.measures.values()
-        other.say(case.MeasureLifted, measure_id=measure.measure_id, ended_at=ended_at)
-        request = other.clock("arrest_request")
+        new_case = Case("case-2", start=opened.now + 9 * DAY).open(split_from=opened.last.ref, source=opened.state)
+        (measure,) = new_case.state.measures.values()
+        new_case.say(case.MeasureLifted, measure_id=measure.measure_id, ended_at=ended_at)
+        request = new_case.clock("arrest_request")
         assert request.stopped_at == ended_at
-        assert deadline(other.state, request, other.book, datetime.fromisoformat(instant(other.now))).status == status
+        assert (
+            deadline(new_case.state, request, new_case.book, datetime.fromisoformat(instant(new_case.now))).status
+            == status
+        )
 
 
 def test_a_limit_that_was_not_kept_stays_so_when_its_person_is_split_off() -> None:
