@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -24,10 +25,14 @@ from api.signer.asking import AskedAlready, Declined, NotAnswered, OfficerPrompt
 from api.signer.guard import Guard, Pairing, bearer
 from api.signer.question import QuestionBuilder, SigningQuestion
 from api.texts import Texts
+from ledger.client.acts_in_words import ActInWords
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import TallystickError
 from ledger.core.signing.signatures import TransactionSigner
 from ledger.i18n import ZONE_IN_USE, in_readers_language
+from ledger.i18n.bidi import isolated
+from ledger.i18n.html_bidi import RightToLeft
+from ledger.timeline.event_fields import EventField
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a payload with its typed data
 REQUESTS_PER_S = 20
@@ -191,7 +196,7 @@ class SignerRoutes(Struct, frozen=True):
         if pending is not None:
             question = {
                 "kind": pending.question.kind,
-                "acts": pending.question.acts,
+                "acts": _in_order(pending.question.acts),
                 "number": pending.number,
                 "seconds_left": pending.seconds_left,
             }
@@ -200,7 +205,7 @@ class SignerRoutes(Struct, frozen=True):
 
     async def signed(self, request: Request) -> Response:
         self.guard.require_own_page(request.headers)
-        return _json({"signed": [*self.prompt.signed]})
+        return _json({"signed": [replace(each, acts=_in_order(each.acts)) for each in self.prompt.signed]})
 
     async def answer(self, request: Request) -> Response:
         self.guard.require_own_page(request.headers)
@@ -208,7 +213,19 @@ class SignerRoutes(Struct, frozen=True):
         return _json({"counted": self.asks_here and self.prompt.answer(officer_answer.number, officer_answer.agreed)})
 
 
-_templates = Environment(loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined)
+def _in_order(acts: Iterable[ActInWords]) -> tuple[ActInWords, ...]:
+    """Return acts as the page shows them, right-to-left names set apart from what is around them."""
+    return tuple(
+        ActInWords(
+            isolated(act.sentence), tuple(EventField(*map(isolated, each)) for each in act.particulars), act.source
+        )
+        for act in acts
+    )
+
+
+_templates = Environment(
+    loader=FileSystemLoader(_PAGE), autoescape=True, extensions=[RightToLeft], undefined=StrictUndefined
+)
 _calls = decoder_of(Call)
 _codes = decoder_of(CodeGiven)
 _answers = decoder_of(Answered)

@@ -12,6 +12,7 @@ from api.texts import Texts
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.legal_days import YEARS
 from ledger.i18n import zone_in_use
+from ledger.i18n.html_bidi import apart
 
 _STEPS = (1, 60, 3600, 86_400)  # seconds
 _KIB = 1024
@@ -98,7 +99,7 @@ def abridged(text: str, most: int = MOST) -> str:
 def brief(text: str, *ids: str | None) -> Markup:
     """Return the text as markup with pseudonyms, keys, digests and ``ids`` abridged, each whole in its title."""
     return Markup("").join(
-        Markup('<span title="{}">{}</span>').format(part, shown) if shown != part else escape(part)
+        Markup('<span title="{}">{}</span>').format(part, shown) if shown != part else escape(apart(part))
         for part, shown in _parts(text, ids)
     )
 

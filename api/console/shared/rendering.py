@@ -38,6 +38,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.signing.authority import AuthorityState
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_accepted, zone_in_use
 from ledger.i18n.amounts import money_in_words
+from ledger.i18n.html_bidi import RightToLeft
 from ledger.interchange.papers.labels import SIZE_NAMES
 from ledger.store.log import StoredEntry
 from ledger.timeline.case_history import cited_events
@@ -209,7 +210,8 @@ class CompiledTemplates(BytecodeCache):
     """
 
     def __init__(self, template_language: str):
-        self._language = "".join(filter(str.isalnum, template_language))  # as names of such files have it
+        # As names of such files have it, apart from those that were compiled without the extension.
+        self._language = "".join(filter(str.isalnum, template_language)) + RightToLeft.__name__
 
     def get_cache_key(self, name: str, filename: str | None = None) -> str:
         """Return the path of the file that a compiled template is kept in."""
@@ -242,6 +244,7 @@ def environment(template_language: str) -> Environment:
     templates = Environment(
         loader=loader,
         autoescape=True,
+        extensions=[RightToLeft],
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

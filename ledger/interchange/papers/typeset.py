@@ -17,6 +17,7 @@ import msgspec
 
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.core.messages import Message, joined
+from ledger.i18n.bidi import isolated
 from ledger.interchange.papers.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _set(layout: str, data: Any, inputs: dict[str, str], **options: Any) -> byte
     import typst
 
     template = str(TEMPLATES / f"{layout}.typ")
-    data = _map_texts(data, legible)
+    data = _map_texts(data, lambda text: isolated(legible(text)))
     while True:  # each round has fewer characters that no font has
         with_data = inputs | {"sheet": msgspec.json.encode(data).decode()}
         try:

@@ -128,6 +128,18 @@ def test_an_event_is_told_in_words_and_signed(desk: Desk) -> None:
     assert recover(signing_hash(OFFER.envelope, LOG_ID), signature) == OFFICER.key_id
 
 
+def test_right_to_left_names_keep_their_place(desk: Desk) -> None:
+    """In the sentence, in each value, and among what was signed; what is signed has no such marks."""
+    registered = Case().open().register("phone", description="مركز الشرطة 12").last
+    question, answer = desk.asked(True, "eth_signTypedData_v4", *asked_for(registered))
+    apart = "\u2068مركز الشرطة 12\u2069"
+    assert apart in question["acts"][0]["sentence"]
+    assert apart in [value for _, value in question["acts"][0]["particulars"]]
+    listed = desk.http.get("/signed", headers={"authorization": f"Bearer {PAGE_KEY}"}).json()["signed"]
+    assert listed[0]["acts"] == question["acts"]
+    assert recover(signing_hash(registered.envelope, LOG_ID), bytes.fromhex(answer["result"][2:])) == OFFICER.key_id
+
+
 def test_one_question_at_a_time(desk: Desk) -> None:
     """A second call while one waits is turned away, not queued behind it unseen; a no to the first signs nothing."""
     answers: list[Any] = []

@@ -78,6 +78,20 @@ def test_any_text_is_set_as_it_is_or_spelled_out(kind: str) -> None:
         assert '#panic("x") *bold*' in text_of(pdf)
 
 
+def test_what_follows_a_right_to_left_name_stays_behind_it() -> None:
+    """An arrow, a number, the next name: each in its place from left to right, as the text has them."""
+    from pypdfium2 import PdfDocument
+
+    text = "from \u05d0\u05d1 \u2192 \u05d2\u05d3 12, 5 pieces"
+    lone_text = replace(sheet("x"), blocks=(ProseBlock(("x",), ((text,),)),))
+    with closing(PdfDocument(typeset(lone_text))) as document:
+        page = document[0].get_textpage()
+        left = {page.get_text_range(at, 1): page.get_charbox(at)[0] for at in range(page.count_chars())}
+    order = ("\u05d1", "\u05d0", "\u2192", "\u05d3", "\u05d2", ",", "5")
+    places = [left[character] for character in order]
+    assert places == sorted(places)
+
+
 def test_what_no_font_has_is_shown_by_its_code_point() -> None:
     """So that nothing vanishes. Controls, changes of direction and tags are, too; a tab keeps words apart."""
     text = text_of(typeset(sheet(NASTY["tibetan"] + " 涉案")))
