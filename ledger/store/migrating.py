@@ -87,7 +87,8 @@ def migrate(engine: Engine, store: Store) -> None:
         raise OtherSchema(
             versions,
             store,
-            hint="Start the version that wrote it; if that was before 0.1, start a new ledger in an empty directory.",
+            hint="Start the version that wrote it. To go on with this one, restore a backup that it makes: "
+            "docs/operations/backup.md",
         ) from error
 
 
@@ -128,7 +129,8 @@ def newest_version(store: Store) -> str:
     number = max(path.name.partition("_")[0] for path in (_SCRIPTS / store).glob("[0-9]*.py"))
     options = ((name, sorted(table.kwargs.items())) for name, table in metadata(store).tables.items())
     declared = sorted(_declared(store).items()), sorted(options)
-    return f"{number}_{blake3(repr(declared).encode()).hexdigest(6)}"
+    # The number last: Alembic takes the beginning of a version for the version.
+    return f"{blake3(repr(declared).encode()).hexdigest(6)}_{number}"
 
 
 def _versions(connection: Connection, store: Store) -> list[str]:

@@ -47,12 +47,14 @@ def test_migrations_lead_to_the_tables_as_they_are_declared(each_empty_database_
             assert set(metadata(store).tables) <= set(inspect(engine).get_table_names())
 
 
-def test_a_database_of_another_version_is_refused(each_empty_database_url: str) -> None:
-    """One from before 0.1, or from a later release, is opened by no one, and the hint tells what to do."""
+@pytest.mark.parametrize("version", ["0019", "0001"])
+def test_a_database_of_another_version_is_refused(each_empty_database_url: str, version: str) -> None:
+    """One from before 0.1, also with the number of the first schema alone, or from a later release, is opened by no
+    one, and the hint tells what to do."""
     with closing(open_database(each_empty_database_url)) as database, database.write() as connection:
-        connection.execute(text("UPDATE alembic_version_log SET version_num = '0019'"))
-    for for_audit, hint in ((False, "start a new ledger"), (True, "Run this with the version that wrote it")):
-        with pytest.raises(OtherSchema, match=f": 0019, not {newest_version('log')}$") as error:
+        connection.execute(text(f"UPDATE alembic_version_log SET version_num = '{version}'"))
+    for for_audit, hint in ((False, "restore a backup"), (True, "Run this with the version that wrote it")):
+        with pytest.raises(OtherSchema, match=f": {version}, not {newest_version('log')}$") as error:
             open_database(each_empty_database_url, for_audit=for_audit)
         assert hint in (error.value.hint or "")
 
