@@ -222,9 +222,9 @@ def failed_changes(journal: DatabaseJournal) -> list[FailedChange]:
         FailedChange(write.sender, write.number, str(act_of(write)))
         for write in journal.failed_changes()
         if not any(
-            other.purpose is Purpose.REGISTRY and act_of(other) == act_of(write)
-            for other in journal.since_nonce(write)
-            if other.number > write.number or other.state is not WriteState.INVALID
+            candidate.purpose is Purpose.REGISTRY and act_of(candidate) == act_of(write)
+            for candidate in journal.since_nonce(write)
+            if candidate.number > write.number or candidate.state is not WriteState.INVALID
         )
     ]
 

@@ -149,8 +149,8 @@ def test_a_change_that_came_to_nothing_is_an_alarm_until_somebody_sees_to_it(tmp
 
         def take_the_place_of(write: ChainWrite) -> None:
             anvil.eth.rpc.call("anvil_dropAllTransactions")
-            other = changed(decode(write.raw_transaction).transaction, to=Key("else").key_id, data=b"")
-            anvil.eth.send(sign(other, POLICE).raw)
+            replacement = changed(decode(write.raw_transaction).transaction, to=Key("else").key_id, data=b"")
+            anvil.eth.send(sign(replacement, POLICE).raw)
 
         def failed() -> list[FailedChange]:
             anvil.mine(2)
