@@ -16,6 +16,7 @@ from api.console.shared.rendering import narrator_of
 from api.services.drafts import body_from
 from api.services.evidence_files import recorded_files
 from ledger.core.custody import CaseState
+from ledger.core.custody.erasures import may_erase
 from ledger.core.errors import MalformedInput
 from ledger.core.events import NAME_OF
 from ledger.core.events.case import PersonNamed
@@ -246,7 +247,7 @@ def asked_of_erasure(asked: Sequence[AskedField]) -> list[AskedField]:
 def asked_of_proposal(
     visit: Visit, state: CaseState, asked: Sequence[AskedField], of: str | None, person_names: Mapping[str, str]
 ) -> list[AskedField]:
-    """Return the form of the first signature of an erasure: a choice of the sections that are still kept.
+    """Return the form of the first signature of an erasure: the sections still kept that the reader's agency erases.
 
     They are those of the newest events, or of the event ``of`` alone.
     """
@@ -265,7 +266,8 @@ def _kept_sections(visit: Visit, state: CaseState, of: str | None, person_names:
     with visit.service.parts.database.read() as connection:
         for step in reversed(visit.service.histories.of(connection, state.case_id)):
             event_id = step.event.event_id
-            if step.event.confidential and of in (None, event_id):
+            is_asked = of in (None, event_id) and may_erase(state, event_id, visit.reading.agency)
+            if step.event.confidential and is_asked:
                 for label, data in log.sections(connection, step.entry.log_index).items():
                     if data is not None:
                         text = f"{words.section(event_id, label)} · {words.event(event_id)}"

@@ -14,6 +14,7 @@ from api.console.shared.act_fields import subject_of
 from api.console.shared.clock_views import ClockView
 from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover, Item, OpenSplit
 from ledger.core.custody.due_dates import Deadline
+from ledger.core.custody.erasures import may_erase
 from ledger.core.encoding.instants import spelled
 from ledger.core.events import EVENT_TYPES, NAME_OF
 from ledger.core.events.item import ItemDisposed
@@ -252,10 +253,11 @@ def _of_items(visit: Visit, state: CaseState) -> Iterator[CaseTask]:
         if is_for_us and may_sign_second and any(state.items[item_id].is_live for item_id in proposal.item_ids):
             values = {"item_id": proposal.item_ids[0], "disposal": proposal.disposal, "officer": proposal.officer}
             yield CaseTask("disposal", values, f"acts/item.disposed?of={proposal.event.event_id}")
-    may_erase = session.has_role(*EVENT_TYPES[NAME_OF[SectionErased]].roles)
+    signs_second = session.has_role(*EVENT_TYPES[NAME_OF[SectionErased]].roles)
     for erasure in state.erasures.values():
-        if erasure.agency == own and erasure.officer != session.grant.officer and may_erase:
-            concerns = erasure.concerns.event_id
+        concerns = erasure.concerns.event_id
+        is_for_us = erasure.agency == own and erasure.officer != session.grant.officer
+        if is_for_us and signs_second and may_erase(state, concerns, own):
             values = {"concerns": concerns, "label": erasure.label, "officer": erasure.officer}
             yield CaseTask("erasure", values, f"acts/section.erased?of={erasure.event.event_id}")
     for item in state.items.values():

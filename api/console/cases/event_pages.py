@@ -24,6 +24,7 @@ from api.services.documents import (
     printed_event,
     proof_of_case,
 )
+from ledger.core.custody.erasures import may_erase
 from ledger.core.encoding import canonical
 from ledger.core.events import EVENT_TYPES, decode_section
 from ledger.core.messages import Message
@@ -71,7 +72,10 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         and not visible.state.closed
         and here.event.agency == visit.reading.agency
         and session.has_role(*EVENT_TYPES["record.corrected"].roles),
-        erases=is_party and bool(sections) and session.has_role(*EVENT_TYPES[ERASURE_PROPOSED].roles),
+        erases=is_party
+        and bool(sections)
+        and may_erase(visible.state, event_id, visit.reading.agency)
+        and session.has_role(*EVENT_TYPES[ERASURE_PROPOSED].roles),
         stages=proof_stages,
         particulars=event_fields(here.event, sections, words, visit.labels),
         hidden=() if shows_sections else [words.section(event_id, label) for label in step.confidential],

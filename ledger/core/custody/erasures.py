@@ -1,4 +1,8 @@
-"""The erasure of a confidential section: two officers sign it, and none while a legal hold covers the section."""
+"""The erasure of a confidential section: two officers sign it of an agency that answers for what the section says.
+
+That is the agency that signed the section's event, or the one that is responsible for the case. Another one that took
+part in the case asks one of the two. Nobody erases a section while a legal hold covers it.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +14,21 @@ from ledger.core.errors import refuse
 from ledger.core.events import Event, record
 from ledger.core.messages import Message
 
-_TO_BE_RELEASED = Message(
-    "Each hold is released by whoever placed it, or by an agency that the procedure sets above: tally hold release"
-)
-
 
 @rule(record.ErasureProposed)
 def erasure_proposed(state: CaseState, act: Act, body: record.ErasureProposed) -> CaseState:
-    """Sign the first of two signatures. Refuses (on_hold) a section that a hold covers."""
-    require_not_held(holds_on_sections(state, body.concerns.event_id), "concerns", _TO_BE_RELEASED)
+    """Sign the first of two signatures. Refuses not_responsible, and (on_hold) a section that a hold covers."""
+    _require_may_erase(state, act, body)
     return replace(state, erasures=state.erasures | {act.event.event_id: proposal_of(act.event, body)})
 
 
 @rule(record.SectionErased)
 def erased(state: CaseState, act: Act, body: record.SectionErased) -> CaseState:
-    """Erase a section by the second signature; the section itself is no part of the state. Refuses (on_hold) as above.
+    """Erase a section by the second signature; the section itself is no part of the state. Refuses as above.
 
     What is destroyed is destroyed by two: refuses unknown_proposal, one_signature.
     """
-    require_not_held(holds_on_sections(state, body.concerns.event_id), "concerns", _TO_BE_RELEASED)
+    _require_may_erase(state, act, body)
     require_proposed(state.erasures.get(body.cites.event_id), act.event, body)
     # Whoever proposed it too has nothing left to sign.
     of_section = [
@@ -37,6 +37,29 @@ def erased(state: CaseState, act: Act, body: record.SectionErased) -> CaseState:
         if (proposal.concerns, proposal.label) == (body.concerns, body.label)
     ]
     return replace(state, erasures=state.erasures.without(of_section))
+
+
+def may_erase(state: CaseState, event_id: str, agency: str) -> bool:
+    """Return whether the agency answers for what the confidential sections of an event of the case say."""
+    return agency in (state.responsible, state.sections.get(event_id))
+
+
+def _require_may_erase(state: CaseState, act: Act, body: record.ErasureProposed | record.SectionErased) -> None:
+    signer = state.sections.get(body.concerns.event_id)
+    # That the event has a section is not judged here.
+    if signer is not None and not may_erase(state, body.concerns.event_id, act.agency):
+        refuse(
+            "not_responsible",
+            "{signer} signed that event, and {state.responsible} is responsible for case {state.case_id}",
+            signer=signer,
+            state=state,
+            field="agency",
+            hint="Ask one of the two to erase the section: tally section propose-erasure",
+        )
+    released = Message(
+        "Each hold is released by whoever placed it, or by an agency that the procedure sets above: tally hold release"
+    )
+    require_not_held(holds_on_sections(state, body.concerns.event_id), "concerns", released)
 
 
 def proposal_of(event: Event, body: record.ErasureProposed) -> ErasureProposal:

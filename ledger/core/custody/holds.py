@@ -189,9 +189,10 @@ def require_not_held(against: list[Hold], field: str, hint: Message) -> None:
 
 
 def with_sections(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
-    """Return ``after`` with the event noted at the items that it is about, if it has confidential sections."""
+    """Return ``after`` with the event noted, also at the items that it is about, if it has confidential sections."""
     if not act.event.confidential:
         return after
+    after = replace(after, sections=after.sections | {act.event.event_id: act.agency})
     about = [after.items[item_id] for item_id in concerned(before, act.event, after).item_ids]
     noted = [replace(item, sections_in=(*item.sections_in, act.event.event_id)) for item in about]
     return after.with_items(*noted) if noted else after

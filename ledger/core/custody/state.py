@@ -454,9 +454,10 @@ class CaseState(Struct, frozen=True):
     event ids of the splits whose items and persons came into this case. A case that was under way elsewhere has
     ``taken_over_as_of``: what was before started no clock; ``taken_over_at`` is when its take-over was signed.
     ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those that have ended,
-    ``proposals`` and ``erasures`` those that wait for a second signature, ``links`` by the other case's id. Its words
-    come from ``stated_in``, each agency's number from the event in ``numbered_in``, as the event ``corrected_in`` has
-    corrected them last, if any has.
+    ``proposals`` and ``erasures`` those that wait for a second signature, ``sections`` the agencies that signed the
+    events with confidential sections, by the events' ids, ``links`` by the other case's id. Its words come from
+    ``stated_in``, each agency's number from the event in ``numbered_in``, as the event ``corrected_in`` has corrected
+    them last, if any has.
     """
 
     case_id: str
@@ -483,6 +484,7 @@ class CaseState(Struct, frozen=True):
     discrepancies: Register[Discrepancy] = msgspec.field(default_factory=Register)
     proposals: Register[DisposalProposal] = msgspec.field(default_factory=Register)
     erasures: Register[ErasureProposal] = msgspec.field(default_factory=Register)
+    sections: Register[str] = msgspec.field(default_factory=Register)
     assignments: dict[str, Assignment] = msgspec.field(default_factory=dict)
     custody_changes: Register[CustodyChange] = msgspec.field(default_factory=partial(Register, _custody_change_marks))
     clocks: Register[Clock] = msgspec.field(default_factory=partial(Register, marks_of_clock))
